@@ -1,0 +1,71 @@
+package integrations
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is what went wrong, from a closed set. Everybody switches on kinds;
+// nobody compares error text.
+type Kind string
+
+// The closed set of kinds.
+const (
+	NotFound    Kind = "not_found"   // no such device, asset or object
+	Denied      Kind = "denied"      // credentials or permissions
+	Invalid     Kind = "invalid"     // the request itself is wrong
+	Conflict    Kind = "conflict"    // something else is under way on the object
+	Throttled   Kind = "throttled"   // come back after After
+	Unavailable Kind = "unavailable" // nothing was done; may be tried again
+	Ambiguous   Kind = "ambiguous"   // a write may have been done: read back first
+)
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{NotFound, Denied, Invalid, Conflict, Throttled, Unavailable, Ambiguous}
+}
+
+// Retryable tells whether the same request may succeed later.
+func (k Kind) Retryable() bool {
+	switch k {
+	case Throttled, Unavailable, Ambiguous, Conflict:
+		return true
+	case NotFound, Denied, Invalid:
+		return false
+	}
+	return true
+}
+
+// Error is what every capability returns. Its text must hold no secret.
+type Error struct {
+	Kind Kind
+	// Op names the operation: "read isolation of ws-042".
+	Op string
+	// After is how long to wait, for Throttled.
+	After time.Duration
+	Err   error
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: %s", e.Op, e.Kind)
+	}
+	return fmt.Sprintf("%s: %s: %v", e.Op, e.Kind, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf returns an error of a kind.
+func Errorf(kind Kind, op, format string, args ...any) *Error {
+	return &Error{Kind: kind, Op: op, Err: fmt.Errorf(format, args...)}
+}
+
+// KindOf returns the kind of an error; one that is none of ours is
+// unavailable.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Unavailable
+}

@@ -1,0 +1,170 @@
+// Package integrations declares what Stanch can ask of other products: one
+// small interface per capability, the Spec by which an integration describes
+// itself, and the closed set of error kinds. The capabilities' obligations
+// stand in their comments and are checked by the suites in contract.
+package integrations
+
+import (
+	"context"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// EndpointQuery names a host by the identifiers that an alert carries; empty
+// ones are not asked. At is the time for which addresses are resolved.
+type EndpointQuery struct {
+	ID   string
+	Name string
+	IPs  []string
+	At   time.Time
+}
+
+// Endpoints finds devices.
+type Endpoints interface {
+	// Endpoints returns every device that matches at least one of the query's
+	// identifiers, sorted by id, each once. No match is an empty list, not an
+	// error. It must not guess: a prefix or a substring is no match.
+	Endpoints(ctx context.Context, q EndpointQuery) ([]incident.Endpoint, error)
+}
+
+// ConnectionQuery asks for a device's connections in [From, To), by the
+// endpoint's clock. At most Limit are returned, newest first.
+type ConnectionQuery struct {
+	Target   incident.Target
+	From, To time.Time
+	Limit    int
+}
+
+// Connections tells which process made which connection.
+type Connections interface {
+	// Connections returns the connections of a device, with their processes.
+	Connections(ctx context.Context, q ConnectionQuery) ([]incident.Connection, error)
+}
+
+// TrafficQuery asks for what left a host in [From, To). IPs are the host's
+// addresses in that window; Top bounds the destinations returned.
+type TrafficQuery struct {
+	IPs      []string
+	From, To time.Time
+	Top      int
+}
+
+// BaselineQuery asks what a host normally sends per Window, over Days before
+// To. A window without a record counts as zero, but only from the host's first
+// record on.
+type BaselineQuery struct {
+	IPs    []string
+	To     time.Time
+	Days   int
+	Window time.Duration
+}
+
+// Flows is a flow store.
+type Flows interface {
+	// Traffic returns what left the host. What the store cannot know stays
+	// unknown; a store without any record for the window answers with unknown
+	// values and the reason, never with zero, unless it can tell that the host
+	// was quiet: its newest record (of any host) is later than the window.
+	Traffic(ctx context.Context, q TrafficQuery) (incident.Traffic, error)
+	// Baseline returns the statistics; with fewer than
+	// incident.MinBaselineBuckets windows everything but Buckets is unknown.
+	Baseline(ctx context.Context, q BaselineQuery) (incident.Baseline, error)
+	// Series returns egress per minute in [From, To), quiet minutes as zero.
+	Series(ctx context.Context, q TrafficQuery) ([]incident.Point, error)
+}
+
+// Inventory knows the assets.
+type Inventory interface {
+	// Asset returns what is known of a host; identifiers as in EndpointQuery.
+	// A host that is not in the inventory is a not_found error.
+	Asset(ctx context.Context, q EndpointQuery) (incident.Asset, error)
+}
+
+// Enforcer applies containments that stand until they are undone. Its Spec
+// lists the actions that it can enforce; any other is an invalid error, as is
+// a zero target.
+type Enforcer interface {
+	// Read returns what stands on the device now. It must not change anything.
+	Read(ctx context.Context, o incident.Order) (incident.Standing, error)
+	// Apply makes the containment stand. It must be safe to repeat: a second
+	// Apply with the same key has no second effect. It returns when the
+	// product has accepted it; Read tells when it stands.
+	Apply(ctx context.Context, o incident.Order) (incident.Receipt, error)
+	// Undo lifts what Apply made, and only that: what stands with another key,
+	// or with none, is left alone. It must be safe to repeat.
+	Undo(ctx context.Context, o incident.Order) (incident.Receipt, error)
+}
+
+// CollectOrder asks for evidence of a device. What is a list of processes,
+// connections.
+type CollectOrder struct {
+	Key    string
+	Target incident.Target
+	What   []string
+}
+
+// Artifact is collected evidence: plain JSON.
+type Artifact struct {
+	What string    `json:"what"`
+	At   time.Time `json:"at"`
+	Data []byte    `json:"data"`
+}
+
+// Collector takes evidence that a containment would destroy.
+type Collector interface {
+	// Collect must be safe to repeat.
+	Collect(ctx context.Context, o CollectOrder) ([]Artifact, error)
+}
+
+// KillOrder asks to end one process of a device. Both PID and Path must match:
+// a pid is used again.
+type KillOrder struct {
+	Key    string
+	Target incident.Target
+	PID    int64
+	Path   string
+}
+
+// Killer ends processes.
+type Killer interface {
+	// Kill must be safe to repeat; a process that is already gone is done.
+	Kill(ctx context.Context, o KillOrder) (incident.Receipt, error)
+}
+
+// Message is what people are told. Its fields are plain text and may hold the
+// attacker's words: the integration must escape them for its product.
+type Message struct {
+	// Key identifies the message: the same key is sent once.
+	Key     string
+	Channel string
+	// Mention is whom to call, in the product's own form, from the playbook.
+	Mention  string
+	Severity string
+	Title    string
+	Lines    []string
+	// URL leads to the case.
+	URL string
+	// Approval is set when the message asks a question.
+	Approval *incident.Approval
+}
+
+// Messenger tells people.
+type Messenger interface {
+	// Post delivers a message. It must be safe to repeat.
+	Post(ctx context.Context, m Message) (incident.Receipt, error)
+}
+
+// Finding is one line of what a check found.
+type Finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	// Fix says the way out when it is not OK.
+	Fix string `json:"fix,omitempty"`
+}
+
+// Prober checks that an integration is reachable and has the permissions that
+// its Spec lists, without changing anything.
+type Prober interface {
+	Probe(ctx context.Context) []Finding
+}

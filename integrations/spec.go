@@ -1,0 +1,96 @@
+package integrations
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Permission is a right that an integration needs in its product, and why.
+type Permission struct{ Name, Why string }
+
+// Spec describes one kind of integration. Lint, schema, docs, metrics labels
+// and doctor read it: there is no second list.
+type Spec struct {
+	// Kind is the name in stanch.yaml, and the folder's name.
+	Kind    string
+	Summary string
+	// Actions are what it can enforce or do.
+	Actions []incident.Action
+	// Facts are the enrichments that it can answer.
+	Facts       []string
+	Permissions []Permission
+	// Example is a line of stanch.yaml that lints.
+	Example string
+	// NewConfig returns a pointer to the configuration struct with its
+	// defaults. Its fields carry yaml and doc tags; secrets are of type Secret.
+	NewConfig func() any
+	// Open connects. It gets what NewConfig returned, filled in. It must not
+	// block for long, and must not fail because the product is down: that is
+	// found by Probe and told by the first use.
+	Open func(ctx context.Context, config any) (any, error)
+}
+
+// Set is the opened integrations by the name that playbooks use.
+type Set struct {
+	opened map[string]opened
+}
+
+type opened struct {
+	spec  Spec
+	value any
+}
+
+// NewSet returns an empty set.
+func NewSet() *Set { return &Set{opened: map[string]opened{}} }
+
+// Add puts an opened integration into the set under the name that playbooks
+// use.
+func (s *Set) Add(name string, spec Spec, value any) { s.opened[name] = opened{spec, value} }
+
+// Names returns the names, sorted.
+func (s *Set) Names() []string {
+	names := make([]string, 0, len(s.opened))
+	for name := range s.opened {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Spec returns the spec behind a name.
+func (s *Set) Spec(name string) (Spec, bool) {
+	o, ok := s.opened[name]
+	return o.spec, ok
+}
+
+// Close closes every integration that can be closed.
+func (s *Set) Close() error {
+	for _, name := range s.Names() {
+		if c, ok := s.opened[name].value.(interface{ Close() error }); ok {
+			if err := c.Close(); err != nil {
+				return fmt.Errorf("close integration %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Use returns the integration called name as the capability C, or an invalid
+// error that says what is configured instead.
+func Use[C any](s *Set, name string) (C, error) {
+	var none C
+	o, ok := s.opened[name]
+	if !ok {
+		return none, Errorf(Invalid, "use "+name, "no integration of that name is configured; there are %s",
+			strings.Join(s.Names(), ", "))
+	}
+	c, ok := o.value.(C)
+	if !ok {
+		return none, Errorf(Invalid, "use "+name, "integration kind %s cannot do that", o.spec.Kind)
+	}
+	return c, nil
+}

@@ -1,0 +1,132 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Action is what a step does to the world.
+type Action string
+
+// The closed set of actions, by reversibility.
+const (
+	Notify      Action = "notify"
+	Collect     Action = "collect"
+	RateLimit   Action = "rate_limit"
+	Block       Action = "block"
+	KillProcess Action = "kill_process"
+	Isolate     Action = "isolate"
+)
+
+// Actions lists all actions, mildest first.
+func Actions() []Action {
+	return []Action{Notify, Collect, RateLimit, Block, KillProcess, Isolate}
+}
+
+// Rung is the action's place on the ladder by reversibility: 0 does nothing to
+// the host, higher is harsher.
+func (a Action) Rung() int { return max(0, slices.Index(Actions(), a)-1) }
+
+// Containing tells whether the action restricts a host. Such a step needs an
+// exact target, passes the guardrails and counts against the budget.
+func (a Action) Containing() bool { return a.Rung() > 0 }
+
+// Leased tells whether the action stands until it is undone. Such a step needs
+// a ttl and a verify, and is held as a lease.
+func (a Action) Leased() bool { return a == RateLimit || a == Block || a == Isolate }
+
+// Reversible tells whether a step may opt out of asking when the decision is
+// unsure.
+func (a Action) Reversible() bool { return a == RateLimit || a == Collect || a == Notify }
+
+// Direction of the traffic that a filter matches, seen from the host.
+type Direction string
+
+// The two directions.
+const (
+	Outbound Direction = "outbound"
+	Inbound  Direction = "inbound"
+)
+
+// Filter says which traffic a block stops. Empty fields match everything; a
+// filter that matches everything is refused, that would be an isolation.
+type Filter struct {
+	Direction Direction `json:"direction"`
+	// RemoteIP is the far end's address.
+	RemoteIP string `json:"remote_ip,omitempty"`
+	// RemotePort is the far end's port, LocalPort the host's own.
+	RemotePort int    `json:"remote_port,omitempty"`
+	LocalPort  int    `json:"local_port,omitempty"`
+	Transport  string `json:"transport,omitempty"`
+}
+
+// String is the filter for people and for ids: outbound udp to 192.0.2.1 port 53.
+func (f Filter) String() string {
+	parts := []string{string(f.Direction)}
+	if f.Transport != "" {
+		parts = append(parts, f.Transport)
+	}
+	if f.RemoteIP != "" {
+		parts = append(parts, f.RemoteIP)
+	}
+	if f.RemotePort != 0 {
+		parts = append(parts, fmt.Sprintf("remote-port-%d", f.RemotePort))
+	}
+	if f.LocalPort != 0 {
+		parts = append(parts, fmt.Sprintf("local-port-%d", f.LocalPort))
+	}
+	return strings.Join(parts, " ")
+}
+
+// Order asks an integration for a containment. Key identifies it for ever: the
+// same key is the same containment, however often it is sent.
+type Order struct {
+	Key    string `json:"key"`
+	Action Action `json:"action"`
+	Target Target `json:"target"`
+	// Rate is the limit of a rate_limit in bits per second.
+	Rate int64 `json:"rate,omitempty"`
+	// Filter is what a block stops.
+	Filter *Filter `json:"filter,omitempty"`
+	// Until is when the lease ends, for products with an expiry of their own:
+	// a second safety net, never the first.
+	Until time.Time `json:"until"`
+	// Reason is written where the product has room for it. It carries no text
+	// of the alert.
+	Reason string `json:"reason"`
+}
+
+// Scope is the part of the lease's id that says what is contained: the device,
+// and for a block what it stops.
+func (o Order) Scope() string {
+	if o.Filter != nil {
+		return o.Target.ID() + "/" + strings.ReplaceAll(o.Filter.String(), " ", "-")
+	}
+	return o.Target.ID()
+}
+
+// Standing is what reading a device's state says of one containment.
+type Standing struct {
+	// Stands tells whether the containment is in force.
+	Stands bool `json:"stands"`
+	// Pending tells that the product has accepted it but the device has not
+	// carried it out, such as an isolation of a host that is offline.
+	Pending bool `json:"pending,omitempty"`
+	// Key is the key of whoever made it, where the product keeps one. Empty
+	// with Stands means that somebody else made it: it is adopted, and never
+	// undone by us.
+	Key string `json:"key,omitempty"`
+	// Rate is the limit in force, bits per second, for a rate_limit.
+	Rate   int64  `json:"rate,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Receipt is a product's answer to a write. It is acceptance, never proof.
+type Receipt struct {
+	// Ref is the product's id of the action, where it gives one.
+	Ref    string    `json:"ref,omitempty"`
+	At     time.Time `json:"at"`
+	Detail string    `json:"detail,omitempty"`
+}

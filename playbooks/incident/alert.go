@@ -1,0 +1,71 @@
+package incident
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AlertStatus says whether an alert asks for a response.
+type AlertStatus string
+
+// Only a firing alert opens a case. The others are recorded; resolved never
+// lifts a containment.
+const (
+	Firing      AlertStatus = "firing"
+	Resolved    AlertStatus = "resolved"
+	NotAlerting AlertStatus = "not_alerting"
+	Sample      AlertStatus = "sample"
+)
+
+// Alert is what a SIEM sent, normalised. Its text is the attacker's text: data
+// everywhere, never markup, a format string or a command.
+type Alert struct {
+	// ID is the source's own id of the alert; with Source it identifies it.
+	ID     string      `json:"id"`
+	Source string      `json:"source"`
+	Status AlertStatus `json:"status"`
+	// ReceivedAt is when the receiver took it.
+	ReceivedAt time.Time `json:"received_at"`
+
+	Category    Value[string]        `json:"category" doc:"What kind of detection it is; high_egress for AN1434."`
+	Rule        Value[string]        `json:"rule" doc:"The SIEM rule's name."`
+	Severity    Value[string]        `json:"severity" doc:"The SIEM's own word; not comparable between sources."`
+	Time        Value[time.Time]     `json:"time" doc:"When it happened, by the source's clock."`
+	Window      Value[time.Duration] `json:"window" doc:"The time that the alert's counts cover."`
+	BytesOut    Value[int64]         `json:"bytes_out" doc:"Bytes sent, as the alert says."`
+	Count       Value[int64]         `json:"count" doc:"Events or connections behind the alert."`
+	Host        AlertHost            `json:"host"`
+	Process     AlertProcess         `json:"process"`
+	Destination AlertDestination     `json:"destination"`
+
+	// Raw is the document as it came, for the evidence. Policies do not see it.
+	Raw json.RawMessage `json:"raw,omitempty"`
+}
+
+// AlertHost is the host as the alert names it.
+type AlertHost struct {
+	ID   Value[string]   `json:"id" doc:"The identifier by which the alert names the host: the EDR's id, else the name, else the address."`
+	Name Value[string]   `json:"name" doc:"Host name."`
+	OS   Value[string]   `json:"os" doc:"Operating system family, lower case: windows, linux, macos."`
+	IP   Value[[]string] `json:"ip" doc:"Addresses, loopback and link-local left out."`
+}
+
+// AlertProcess is the process as the alert names it.
+type AlertProcess struct {
+	Name        Value[string] `json:"name" doc:"Image name."`
+	Path        Value[string] `json:"path" doc:"Full path of the image."`
+	PID         Value[int64]  `json:"pid" doc:"Process id."`
+	CommandLine Value[string] `json:"command_line" doc:"Command line."`
+	User        Value[string] `json:"user" doc:"Account."`
+}
+
+// AlertDestination is where the traffic went, as the alert says.
+type AlertDestination struct {
+	IP        Value[string] `json:"ip" doc:"Destination address."`
+	Port      Value[int64]  `json:"port" doc:"Destination port."`
+	Transport Value[string] `json:"transport" doc:"udp, tcp or icmp."`
+}
+
+// Key identifies the alert across re-sends: two alerts with the same key are
+// the same alert.
+func (a Alert) Key() string { return a.Source + "/" + a.ID }

@@ -1,0 +1,69 @@
+package incident
+
+import "time"
+
+// Person is somebody of the configuration, never a display name. The edge
+// resolves who it is; the engine decides whether they may.
+type Person struct {
+	ID string `json:"id"`
+	// Groups are the approvers' groups that the person belongs to at the
+	// moment of the click, as the edge resolved them.
+	Groups []string `json:"groups,omitempty"`
+	// Via is where they spoke: cli, console, slack.
+	Via string `json:"via,omitempty"`
+}
+
+// Vote is one person's answer to an approval.
+type Vote struct {
+	Person  Person `json:"person"`
+	Approve bool   `json:"approve"`
+	Reason  string `json:"reason,omitempty"`
+	// PlanDigest is the plan that the person was shown.
+	PlanDigest string    `json:"plan_digest"`
+	At         time.Time `json:"at"`
+}
+
+// ApprovalState says where an approval stands.
+type ApprovalState string
+
+// The closed set of approval states. Expired is not denied, and never approved.
+const (
+	Pending         ApprovalState = "pending"
+	Approved        ApprovalState = "approved"
+	ApprovalDenied  ApprovalState = "denied"
+	ApprovalExpired ApprovalState = "expired"
+	Superseded      ApprovalState = "superseded" // the plan changed or the case closed
+)
+
+// Approval is a question to people, bound to the digest of the exact plan.
+type Approval struct {
+	Name       string        `json:"name"`
+	State      ApprovalState `json:"state"`
+	PlanDigest string        `json:"plan_digest"`
+	// Because says why it is asked.
+	Because string `json:"because,omitempty"`
+	// Missing is what the decision would have needed to know.
+	Missing []Missing `json:"missing,omitempty"`
+	// Gates are the steps that run when it is approved, for people.
+	Gates     []string  `json:"gates,omitempty"`
+	Quorum    int       `json:"quorum"`
+	Approvers Approvers `json:"approvers"`
+	// ReasonRequired lists the answers (approve, deny) that need a reason.
+	ReasonRequired []string  `json:"reason_required,omitempty"`
+	Votes          []Vote    `json:"votes,omitempty"`
+	AskedAt        time.Time `json:"asked_at"`
+	ExpiresAt      time.Time `json:"expires_at"`
+	EndedAt        time.Time `json:"ended_at,omitzero"`
+	// Reminded and Escalated count what was sent, so that a restart repeats
+	// nothing.
+	Reminded  int `json:"reminded,omitempty"`
+	Escalated int `json:"escalated,omitempty"`
+}
+
+// Approvers says who may answer. A person may when they are named, or when
+// they belong to the group.
+type Approvers struct {
+	People     []string `json:"people,omitempty" yaml:"people,omitempty" doc:"Ids of people from stanch.yaml."`
+	Group      string   `json:"group,omitempty" yaml:"group,omitempty" doc:"A group that people of stanch.yaml carry."`
+	SlackGroup string   `json:"slack_group,omitempty" yaml:"slack_group,omitempty" doc:"A Slack user group."`
+}

@@ -1,0 +1,185 @@
+package incident
+
+import "time"
+
+// CaseStatus says whether a case still runs, and on what it waits.
+type CaseStatus string
+
+// The closed set of case statuses.
+const (
+	Working   CaseStatus = "working"   // enriching, deciding or acting
+	Awaiting  CaseStatus = "awaiting"  // an approval is pending
+	Contained CaseStatus = "contained" // leases stand
+	Closed    CaseStatus = "closed"
+)
+
+// CaseOutcome says how a case ended.
+type CaseOutcome string
+
+// The closed set of case outcomes.
+const (
+	OutcomeOpen         CaseOutcome = ""
+	OutcomeNothingToDo  CaseOutcome = "nothing_to_do"   // the rule asks for no containment
+	OutcomeGivenBack    CaseOutcome = "given_back"      // contained, and every lease has ended
+	OutcomeDenied       CaseOutcome = "denied"          // a guardrail forbade it
+	OutcomeRefused      CaseOutcome = "refused"         // people said no
+	OutcomeExpired      CaseOutcome = "expired"         // nobody answered
+	OutcomeCannotDecide CaseOutcome = "cannot_decide"   // a required fact was missing
+	OutcomeError        CaseOutcome = "error"           // policy failed
+	OutcomeNoTarget     CaseOutcome = "no_exact_target" // not exactly one device
+	OutcomeHeldBack     CaseOutcome = "held_back"       // the kill switch or a limit
+	OutcomeFailed       CaseOutcome = "failed"          // a containing step failed
+	OutcomeShadow       CaseOutcome = "shadow"          // decided and reported, as the playbook asks
+	OutcomeNoPlaybook   CaseOutcome = "no_playbook_matched"
+	OutcomeClosedByHand CaseOutcome = "closed_by_hand"
+)
+
+// Case is the record of one run of one playbook for one subject: what the API
+// shows, and what the evidence bundle holds.
+type Case struct {
+	// ID is playbook/subject; Run tells apart the cases that one subject had.
+	ID      string `json:"id"`
+	Run     string `json:"run"`
+	Subject string `json:"subject"`
+	// Playbook is its name; PlaybookDigest pins the text.
+	Playbook       string      `json:"playbook"`
+	PlaybookDigest string      `json:"playbook_digest"`
+	Shadow         bool        `json:"shadow,omitempty"`
+	Status         CaseStatus  `json:"status"`
+	Outcome        CaseOutcome `json:"outcome,omitempty"`
+	OpenedAt       time.Time   `json:"opened_at"`
+	ClosedAt       time.Time   `json:"closed_at,omitzero"`
+
+	// Alerts are the first alerts in full, up to a bound; AlertKeys are all.
+	Alerts    []Alert  `json:"alerts,omitempty"`
+	AlertKeys []string `json:"alert_keys,omitempty"`
+
+	Facts Facts `json:"facts"`
+	// Target is the device, once it is exact; TargetProblem and Candidates say
+	// why it is not.
+	Target        *Target     `json:"target,omitempty"`
+	TargetProblem string      `json:"target_problem,omitempty"`
+	Candidates    []Endpoint  `json:"candidates,omitempty"`
+	Decision      *Decision   `json:"decision,omitempty"`
+	Plan          *Plan       `json:"plan,omitempty"`
+	Steps         []StepState `json:"steps,omitempty"`
+	Approvals     []Approval  `json:"approvals,omitempty"`
+	// Series is egress per minute around the case, for the chart.
+	Series   []Point `json:"series,omitempty"`
+	Timeline []Event `json:"timeline,omitempty"`
+	// EvidenceDir is where the bundle was written.
+	EvidenceDir string `json:"evidence_dir,omitempty"`
+}
+
+// StepStatus says where a step stands.
+type StepStatus string
+
+// The closed set of step statuses.
+const (
+	StepWaiting  StepStatus = "waiting"
+	StepRunning  StepStatus = "running"
+	StepDone     StepStatus = "done"     // a notify, collect or kill_process; or a gate that was passed
+	StepStanding StepStatus = "standing" // a lease is held
+	StepEnded    StepStatus = "ended"    // the lease was given back
+	StepFailed   StepStatus = "failed"
+	StepSkipped  StepStatus = "skipped"
+	StepShadowed StepStatus = "shadowed" // would have run
+)
+
+// Proof is the answer of independent telemetry to "did it work?".
+type Proof string
+
+// The closed set of proofs.
+const (
+	NoProof      Proof = ""
+	Verified     Proof = "verified"
+	NotEffective Proof = "not_effective"
+	CannotTell   Proof = "cannot_tell"
+)
+
+// StepState is one step of the plan and how far it came.
+type StepState struct {
+	PlannedStep
+	Status StepStatus `json:"status"`
+	// Lease is the id of the lease that holds it.
+	Lease     string    `json:"lease,omitempty"`
+	Adopted   bool      `json:"adopted,omitempty"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	// The three levels of proof: accepted by the vendor, confirmed by reading
+	// the device, effective by the flow store.
+	AcceptedAt  time.Time `json:"accepted_at,omitzero"`
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	ProvenAt    time.Time `json:"proven_at,omitzero"`
+	Proof       Proof     `json:"proof,omitempty"`
+	ProofDetail string    `json:"proof_detail,omitempty"`
+	// Until is when the lease expires, EndedAt when it was given back.
+	Until   time.Time `json:"until,omitzero"`
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	// Problem says why it failed or was skipped.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Event is one line of a case's timeline.
+type Event struct {
+	Seq  int       `json:"seq"`
+	At   time.Time `json:"at"`
+	Kind EventKind `json:"kind"`
+	// Step is the step that it concerns, if any.
+	Step string `json:"step,omitempty"`
+	// Text is one line for people. It may hold text of the alert: escape it.
+	Text string `json:"text"`
+	// By is the person or part of the engine that did it.
+	By string `json:"by,omitempty"`
+}
+
+// EventKind is the word of an event.
+type EventKind string
+
+// The closed set of event kinds.
+const (
+	EvOpened       EventKind = "opened"
+	EvJoined       EventKind = "joined"
+	EvEnriched     EventKind = "enriched"
+	EvTarget       EventKind = "target"
+	EvDecided      EventKind = "decided"
+	EvCleared      EventKind = "cleared" // guardrails, target and budget were checked right before an action
+	EvHeldBack     EventKind = "held_back"
+	EvAsked        EventKind = "asked"
+	EvReminded     EventKind = "reminded"
+	EvEscalated    EventKind = "escalated"
+	EvVoted        EventKind = "voted"
+	EvApproved     EventKind = "approved"
+	EvDenied       EventKind = "denied"
+	EvExpired      EventKind = "expired"
+	EvSuperseded   EventKind = "superseded"
+	EvStarted      EventKind = "started"
+	EvAccepted     EventKind = "accepted"
+	EvConfirmed    EventKind = "confirmed"
+	EvNotConfirmed EventKind = "not_confirmed"
+	EvVerified     EventKind = "verified"
+	EvNotEffective EventKind = "not_effective"
+	EvCannotTell   EventKind = "cannot_tell"
+	EvExtended     EventKind = "extended"
+	EvGivenBack    EventKind = "given_back"
+	EvUndoFailing  EventKind = "undo_failing"
+	EvDone         EventKind = "done"
+	EvSkipped      EventKind = "skipped"
+	EvShadowed     EventKind = "shadowed"
+	EvFailed       EventKind = "failed"
+	EvPaged        EventKind = "paged"
+	EvClosed       EventKind = "closed"
+)
+
+// CaseSummary is one line of a list of cases.
+type CaseSummary struct {
+	ID       string      `json:"id"`
+	Run      string      `json:"run"`
+	Playbook string      `json:"playbook"`
+	Subject  string      `json:"subject"`
+	Status   CaseStatus  `json:"status"`
+	Outcome  CaseOutcome `json:"outcome,omitempty"`
+	Rule     string      `json:"rule,omitempty"`
+	Severity string      `json:"severity,omitempty"`
+	OpenedAt time.Time   `json:"opened_at"`
+	ClosedAt time.Time   `json:"closed_at,omitzero"`
+}

@@ -1,0 +1,176 @@
+package incident
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// DecisionOutcome says what kind of answer policy gave.
+type DecisionOutcome string
+
+// The closed set of decision outcomes. Everything but Decided does nothing to
+// the world beyond telling people.
+const (
+	Decided      DecisionOutcome = "decided"
+	Denied       DecisionOutcome = "denied"        // a guardrail forbids containment
+	CannotDecide DecisionOutcome = "cannot_decide" // a required fact is missing
+	DecisionErr  DecisionOutcome = "error"         // an expression failed
+)
+
+// Decision is what policy said, and why.
+type Decision struct {
+	Outcome  DecisionOutcome `json:"outcome"`
+	Rule     string          `json:"rule,omitempty"`
+	Severity string          `json:"severity,omitempty"`
+	Because  string          `json:"because,omitempty"`
+	// Do names the rule's steps and approvals, as the playbook writes them.
+	Do []Doing `json:"do,omitempty"`
+	// Unsure lists what the decision would have needed to know; the approval
+	// named by the playbook's unsure is asked before the first containing step.
+	Unsure []Missing `json:"unsure,omitempty"`
+	// DeniedBy names the guardrail that forbids.
+	DeniedBy string `json:"denied_by,omitempty"`
+	// Error is the failing expression's name and fault.
+	Error string `json:"error,omitempty"`
+	Trace Trace  `json:"trace"`
+	// PlaybookDigest identifies the policy text that decided.
+	PlaybookDigest string    `json:"playbook_digest"`
+	At             time.Time `json:"at"`
+}
+
+// Doing is one entry of a rule's do: a step, or an approval that gates the
+// steps after it.
+type Doing struct {
+	Step      string   `json:"step,omitempty"`
+	Approve   string   `json:"approve,omitempty"`
+	IfDenied  []string `json:"if_denied,omitempty"`
+	IfExpired []string `json:"if_expired,omitempty"`
+}
+
+// Verdict is the three-valued result of a condition.
+type Verdict string
+
+// The verdicts. Failed means that the expression could not be evaluated.
+const (
+	True    Verdict = "true"
+	False   Verdict = "false"
+	Unsure  Verdict = "unknown"
+	Failed  Verdict = "error"
+	Skipped Verdict = "not_reached" // a rule below the chosen one
+)
+
+// Trace records every condition that was looked at, so that a decision to act
+// and a decision not to act explain themselves alike.
+type Trace struct {
+	Let        []LetTrace       `json:"let,omitempty"`
+	Guardrails []ConditionTrace `json:"guardrails,omitempty"`
+	Rules      []ConditionTrace `json:"rules,omitempty"`
+}
+
+// LetTrace is one let with its value.
+type LetTrace struct {
+	Name    string    `json:"name"`
+	Value   string    `json:"value,omitempty"`
+	Error   string    `json:"error,omitempty"`
+	Unknown []Missing `json:"unknown,omitempty"`
+}
+
+// ConditionTrace is one guardrail or rule with the parts of its condition.
+type ConditionTrace struct {
+	Name    string  `json:"name"`
+	Verdict Verdict `json:"verdict"`
+	// Parts are the condition's conjuncts in order; empty for the default rule.
+	Parts []PartTrace `json:"parts,omitempty"`
+	Error string      `json:"error,omitempty"`
+}
+
+// PartTrace is one conjunct with its verdict and the values that it read.
+type PartTrace struct {
+	Expr    string    `json:"expr"`
+	Verdict Verdict   `json:"verdict"`
+	Values  []Operand `json:"values,omitempty"`
+	Unknown []Missing `json:"unknown,omitempty"`
+}
+
+// Operand is a value that a condition read.
+type Operand struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Plan is what a case is about to do: exact target, resolved steps. An approval
+// is bound to its digest.
+type Plan struct {
+	PlaybookDigest string        `json:"playbook_digest"`
+	Rule           string        `json:"rule"`
+	Shadow         bool          `json:"shadow,omitempty"`
+	Target         *Target       `json:"target,omitempty"`
+	Steps          []PlannedStep `json:"steps,omitempty"`
+}
+
+// Digest identifies the plan: any change of target, step, rate, filter or
+// lifetime changes it.
+func (p Plan) Digest() string {
+	// A plan is plain data of known types; it always encodes.
+	data, err := json.Marshal(p)
+	if err != nil {
+		return "unencodable: " + err.Error()
+	}
+	return DigestOf(data)
+}
+
+// DigestOf returns the digest that Stanch shows for data: sha256, in hex.
+func DigestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// PlannedStep is one step with everything resolved.
+type PlannedStep struct {
+	Name   string `json:"name"`
+	Action Action `json:"action,omitempty"`
+	// Approve makes this a gate instead of an action.
+	Approve   string   `json:"approve,omitempty"`
+	IfDenied  []string `json:"if_denied,omitempty"`
+	IfExpired []string `json:"if_expired,omitempty"`
+	// Because says why a gate was put in that the rule does not write: the
+	// decision is unsure, or a limit was reached.
+	Because string `json:"because,omitempty"`
+
+	Use     string        `json:"use,omitempty"`
+	Rate    int64         `json:"rate,omitempty"`
+	Filter  *Filter       `json:"filter,omitempty"`
+	What    []string      `json:"what,omitempty"`
+	Channel string        `json:"channel,omitempty"`
+	TTL     time.Duration `json:"ttl,omitempty"`
+	Timeout time.Duration `json:"timeout,omitempty"`
+	Verify  *Verify       `json:"verify,omitempty"`
+	// OnFailure is continue, page or stop.
+	OnFailure string `json:"on_failure,omitempty"`
+	// Problem says why the step cannot be carried out as planned, such as a
+	// block of a top destination that is unknown. Such a step fails, loudly.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Verify is the proof that a step asks of the flow store.
+type Verify struct {
+	EgressBelow int64         `json:"egress_below"` // bits per second
+	Within      time.Duration `json:"within"`
+}
+
+// String names the step for people.
+func (s PlannedStep) String() string {
+	switch {
+	case s.Approve != "":
+		return "approve: " + s.Approve
+	case s.Action == RateLimit:
+		return fmt.Sprintf("%s (%s to %s)", s.Name, s.Action, FormatRate(s.Rate))
+	case s.Filter != nil:
+		return fmt.Sprintf("%s (%s %s)", s.Name, s.Action, s.Filter)
+	default:
+		return fmt.Sprintf("%s (%s)", s.Name, s.Action)
+	}
+}

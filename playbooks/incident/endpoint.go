@@ -1,0 +1,153 @@
+package incident
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Endpoint is a device as the EDR knows it.
+type Endpoint struct {
+	ID        Value[string]    `json:"id" doc:"The EDR's id of the device."`
+	Name      Value[string]    `json:"name" doc:"Host name."`
+	IP        Value[[]string]  `json:"ip" doc:"Addresses at the time of the alert."`
+	OS        Value[string]    `json:"os" doc:"Operating system family, lower case."`
+	Role      Value[string]    `json:"role" doc:"workstation, server or domain_controller, as the EDR says."`
+	Online    Value[bool]      `json:"online" doc:"Whether the agent answers now."`
+	Isolation Value[string]    `json:"isolation" doc:"none, isolating, isolated or releasing."`
+	LastSeen  Value[time.Time] `json:"last_seen" doc:"When the agent last answered."`
+}
+
+// Target is exactly one device. It cannot be made without one, and it cannot
+// hold two: the zero Target is refused by every integration.
+type Target struct{ id, name string }
+
+type targetJSON struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// ID is the device's id in the EDR.
+func (t Target) ID() string { return t.id }
+
+// Name is the host name, for people.
+func (t Target) Name() string {
+	if t.name == "" {
+		return t.id
+	}
+	return t.name
+}
+
+// IsZero tells whether the target names no device.
+func (t Target) IsZero() bool { return t.id == "" }
+
+// MarshalJSON implements [json.Marshaler].
+func (t Target) MarshalJSON() ([]byte, error) { return json.Marshal(targetJSON{t.id, t.name}) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *Target) UnmarshalJSON(data []byte) error {
+	var w targetJSON
+	if err := json.Unmarshal(data, &w); err != nil {
+		return fmt.Errorf("read a target: %w", err)
+	}
+	t.id, t.name = w.ID, w.Name
+	return nil
+}
+
+// DeviceTarget returns the target for a device whose id is already exact: one
+// that an operator configured, or that a lease holds. Alerts go through
+// [ExactTarget].
+func DeviceTarget(id, name string) (Target, error) {
+	if strings.TrimSpace(id) == "" {
+		return Target{}, errors.New("a target needs the id of one device")
+	}
+	return Target{id: id, name: name}, nil
+}
+
+// TargetError says why no exact target was found. Candidates are shown to
+// people; nothing is done.
+type TargetError struct {
+	Reason     string
+	Candidates []Endpoint
+}
+
+func (e *TargetError) Error() string { return "no exact target: " + e.Reason }
+
+// ExactTarget returns the one device on which two identifiers of the alert
+// agree. No device, several, or agreement on a single identifier is a
+// [TargetError]: the candidates are shown and nothing is done.
+func ExactTarget(host AlertHost, candidates []Endpoint) (Target, Endpoint, error) {
+	devices := dedupe(candidates)
+	switch len(devices) {
+	case 0:
+		return Target{}, Endpoint{}, &TargetError{Reason: "the EDR knows no such device"}
+	case 1:
+	default:
+		return Target{}, Endpoint{}, &TargetError{Reason: fmt.Sprintf("%d devices match", len(devices)), Candidates: devices}
+	}
+	e := devices[0]
+	id, ok := e.ID.Get()
+	if !ok || id == "" {
+		return Target{}, Endpoint{}, &TargetError{Reason: "the EDR gives the device no id", Candidates: devices}
+	}
+	if agreeing := agreement(host, e); len(agreeing) < 2 {
+		reason := "no identifier of the alert agrees with the device"
+		if len(agreeing) == 1 {
+			reason = "only the " + agreeing[0] + " agrees with the device; two identifiers must"
+		}
+		return Target{}, Endpoint{}, &TargetError{Reason: reason, Candidates: devices}
+	}
+	name, _ := e.Name.Get()
+	return Target{id: id, name: name}, e, nil
+}
+
+// agreement names the identifiers on which the alert and the device agree.
+func agreement(host AlertHost, e Endpoint) []string {
+	var agreeing []string
+	id, hasID := host.ID.Get()
+	name, hasName := host.Name.Get()
+	eID, _ := e.ID.Get()
+	eName, _ := e.Name.Get()
+	if hasID && id != "" && strings.EqualFold(id, eID) {
+		agreeing = append(agreeing, "id")
+	}
+	// An alert without a device id carries the name there; that is one
+	// identifier, not two.
+	if sameName(name, eName) && hasName || len(agreeing) == 0 && hasID && sameName(id, eName) {
+		agreeing = append(agreeing, "name")
+	}
+	ips, _ := host.IP.Get()
+	eIPs, _ := e.IP.Get()
+	if slices.ContainsFunc(ips, func(ip string) bool { return slices.Contains(eIPs, ip) }) {
+		agreeing = append(agreeing, "address")
+	}
+	return agreeing
+}
+
+// sameName compares host names: case does not matter, and a short name agrees
+// with a full one only where one of them has no domain.
+func sameName(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	if strings.EqualFold(a, b) {
+		return true
+	}
+	shortA, domainA, _ := strings.Cut(a, ".")
+	shortB, domainB, _ := strings.Cut(b, ".")
+	return strings.EqualFold(shortA, shortB) && (domainA == "" || domainB == "")
+}
+
+func dedupe(candidates []Endpoint) []Endpoint {
+	var out []Endpoint
+	for _, c := range candidates {
+		id, _ := c.ID.Get()
+		if !slices.ContainsFunc(out, func(o Endpoint) bool { oid, _ := o.ID.Get(); return oid == id }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

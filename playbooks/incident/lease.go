@@ -1,0 +1,50 @@
+package incident
+
+import "time"
+
+// LeasePhase says where a lease stands in its life.
+type LeasePhase string
+
+// The closed set of lease phases.
+const (
+	Applying    LeasePhase = "applying"
+	Holding     LeasePhase = "holding"   // accepted by the vendor
+	Confirmed   LeasePhase = "confirmed" // and read back from the device
+	Undoing     LeasePhase = "undoing"
+	GivenBack   LeasePhase = "given_back"
+	LeaseFailed LeasePhase = "failed" // it was never applied
+)
+
+// Holder is a case that needs a containment to stand.
+type Holder struct {
+	// Case is the workflow id of the case, which is told of every change.
+	Case     string    `json:"case"`
+	Run      string    `json:"run"`
+	Step     string    `json:"step"`
+	Reason   string    `json:"reason"`
+	Approver string    `json:"approver,omitempty"`
+	Until    time.Time `json:"until"`
+}
+
+// Lease is a containment that stands: who needs it, why, until when, how it is
+// undone and what stood before.
+type Lease struct {
+	ID    string     `json:"id"`
+	Use   string     `json:"use"`
+	Order Order      `json:"order"`
+	Phase LeasePhase `json:"phase"`
+	// Adopted tells that the containment stood before us: it is never undone
+	// by us.
+	Adopted bool     `json:"adopted"`
+	Before  Standing `json:"before"`
+	// Undo says in words how it is undone.
+	Undo        string    `json:"undo"`
+	Holders     []Holder  `json:"holders"`
+	Receipt     Receipt   `json:"receipt"`
+	AppliedAt   time.Time `json:"applied_at,omitzero"`
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+	Until       time.Time `json:"until,omitzero"`
+	// Problem says what went wrong last, such as an undo that keeps failing.
+	Problem string `json:"problem,omitempty"`
+}

@@ -1,0 +1,33 @@
+package incident
+
+import "time"
+
+// Process is who sends, as the EDR says.
+type Process struct {
+	Path        Value[string] `json:"path" doc:"Full path of the image."`
+	Name        Value[string] `json:"name" doc:"Image name; can be forged, check path and signature."`
+	PID         Value[int64]  `json:"pid" doc:"Process id."`
+	CommandLine Value[string] `json:"command_line" doc:"Command line."`
+	Script      Value[string] `json:"script" doc:"Script that a script host runs."`
+	User        Value[string] `json:"user" doc:"Account."`
+	Signed      Value[bool]   `json:"signed" doc:"Whether the image carries a valid signature."`
+	SHA256      Value[string] `json:"sha256" doc:"Digest of the image, lower-case hex."`
+	Parent      Value[string] `json:"parent" doc:"Path of the parent's image."`
+}
+
+// Connection is one network connection of a process, as the EDR saw it. EDRs
+// seldom know its volume; that is joined from the flow store.
+type Connection struct {
+	At time.Time `json:"at"` // by the endpoint's clock
+	Tuple
+	Process Process `json:"process"`
+}
+
+// Tuple is a 5-tuple. Addresses are canonical text (netip.Addr.String).
+type Tuple struct {
+	SrcIP     string `json:"src_ip"`
+	SrcPort   int    `json:"src_port"`
+	DstIP     string `json:"dst_ip"`
+	DstPort   int    `json:"dst_port"`
+	Transport string `json:"transport"` // udp, tcp, icmp
+}

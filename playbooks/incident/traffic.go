@@ -1,0 +1,111 @@
+package incident
+
+import "time"
+
+// Role is what a host's traffic looks like, from direction and shape; see
+// [Classify].
+type Role string
+
+// The closed set of traffic roles.
+const (
+	Requester   Role = "requester" // drives reflection: many external destinations on amplification ports, little back
+	Flooder     Role = "flooder"   // one destination, high rate
+	Reflector   Role = "reflector" // answers from an amplification port to many peers, out far above in
+	Transfer    Role = "transfer"  // few destinations, large, long
+	Discovery   Role = "discovery" // multicast, broadcast, link-local, own subnet
+	UnknownRole Role = "unknown"   // traffic of no known shape
+)
+
+// Attribution says how well bytes and process were joined.
+type Attribution string
+
+// From best to worst.
+const (
+	Exact       Attribution = "exact"        // 5-tuple, within the corrected clock
+	Destination Attribution = "destination"  // address and port only
+	ProcessList Attribution = "process_list" // some process was running
+	NoneJoined  Attribution = "none"
+)
+
+// Coverage says what the flow store's sensors could see.
+type Coverage string
+
+// The closed set of coverages.
+const (
+	BothWays Coverage = "both"
+	OneWay   Coverage = "one_way" // volume is unknown, not zero
+	Sampled  Coverage = "sampled"
+	Disagree Coverage = "disagree" // sensors or counters differ by more than 2×
+)
+
+// Traffic is what left a host in a window, as the flow store says.
+type Traffic struct {
+	BytesOut     Value[int64]         `json:"bytes_out" doc:"Bytes that left the host in the window, sampling applied."`
+	BytesIn      Value[int64]         `json:"bytes_in" doc:"Bytes that came back."`
+	PacketsOut   Value[int64]         `json:"packets_out" doc:"Packets that left."`
+	Flows        Value[int64]         `json:"flows" doc:"Flows that overlap the window."`
+	Destinations Value[int64]         `json:"destinations" doc:"Distinct destination addresses."`
+	Rate         Value[int64]         `json:"rate" doc:"Mean egress over the window, bits per second."`
+	Top          Value[[]TopFlow]     `json:"top" doc:"The largest destinations, largest first."`
+	Window       Value[time.Duration] `json:"window" doc:"The window that was asked for."`
+	Coverage     Value[string]        `json:"coverage" doc:"both, one_way, sampled or disagree."`
+	Freshness    Value[time.Time]     `json:"freshness" doc:"Time of the newest record in the store, of any host."`
+	Role         Value[string]        `json:"role" doc:"requester, flooder, reflector, transfer, discovery or unknown."`
+	Attribution  Value[string]        `json:"attribution" doc:"exact, destination, process_list or none: how bytes and process were joined."`
+	JoinRate     Value[float64]       `json:"join_rate" doc:"Share of the endpoint's connections that found their flow, 0 to 1."`
+	ClockSkew    Value[time.Duration] `json:"clock_skew" doc:"Endpoint clock minus flow clock, the median of the matches."`
+
+	// Sample holds the largest flows with their 5-tuples, for the join with
+	// the endpoint's connections. Policies do not see it.
+	Sample []Flow `json:"sample,omitempty"`
+}
+
+// TopFlow is one destination of a host, summed over a window.
+type TopFlow struct {
+	IP        string `json:"ip" doc:"Destination address."`
+	Port      int64  `json:"port" doc:"Destination port."`
+	Transport string `json:"transport" doc:"udp, tcp or icmp."`
+	Bytes     int64  `json:"bytes" doc:"Bytes sent to it."`
+	Packets   int64  `json:"packets" doc:"Packets sent to it."`
+	Flows     int64  `json:"flows" doc:"Flows to it."`
+}
+
+// Flow is one flow record. BytesOut is -1 where the sensor could not see that
+// direction.
+type Flow struct {
+	Start    time.Time     `json:"start"` // by the sensor's clock
+	Duration time.Duration `json:"duration"`
+	Tuple
+	BytesOut   int64 `json:"bytes_out"`
+	BytesIn    int64 `json:"bytes_in"`
+	PacketsOut int64 `json:"packets_out"`
+}
+
+// Baseline is what a host normally sends per window.
+type Baseline struct {
+	Buckets Value[int64] `json:"buckets" doc:"Windows with data behind the baseline, quiet ones included; fewer than 24 make the rest unknown."`
+	Median  Value[int64] `json:"median" doc:"Median bytes per window."`
+	MAD     Value[int64] `json:"mad" doc:"Median absolute deviation, bytes per window."`
+	P95     Value[int64] `json:"p95" doc:"95th percentile, bytes per window."`
+	P99     Value[int64] `json:"p99" doc:"99th percentile, bytes per window."`
+	Max     Value[int64] `json:"max" doc:"Largest window, bytes."`
+}
+
+// MinBaselineBuckets is how many windows a baseline needs. With fewer, its
+// percentiles are unknown: p99 of ten windows is their maximum.
+const MinBaselineBuckets = 24
+
+// Asset is what the inventory says of a host.
+type Asset struct {
+	Role        Value[string]   `json:"role" doc:"workstation, server, domain_controller, dns, dhcp, hypervisor, vpn, proxy, …"`
+	Owner       Value[string]   `json:"owner" doc:"Who answers for it."`
+	Criticality Value[string]   `json:"criticality" doc:"The inventory's own word, such as tier1."`
+	Site        Value[string]   `json:"site" doc:"Where it stands."`
+	Tags        Value[[]string] `json:"tags" doc:"Free labels."`
+}
+
+// Point is egress in one minute, for a chart.
+type Point struct {
+	At       time.Time `json:"at"`
+	BytesOut int64     `json:"bytes_out"`
+}

@@ -1,0 +1,162 @@
+// Package incident holds the nouns of Stanch: alerts, facts, decisions, plans,
+// leases and cases. Every other package speaks in these words. It imports only
+// the standard library and does no I/O.
+package incident
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
+
+// Provenance says where a value came from, so that a policy, a card and the
+// evidence can show how sure it is.
+type Provenance string
+
+// The closed set of provenances. The zero value is unknown on purpose: a field
+// that nobody filled in is never taken for a measured zero.
+const (
+	Unknown       Provenance = ""
+	FromAlert     Provenance = "alert"
+	FromEDR       Provenance = "edr"
+	FromFlows     Provenance = "flows"
+	FromInventory Provenance = "inventory"
+	Computed      Provenance = "computed"
+	Assumed       Provenance = "assumed"
+)
+
+// Value is one value with its provenance. The zero Value is unknown.
+//
+// In JSON it is {"value": v, "from": "edr"} or {"unknown": "why"}. A bare value
+// is read as assumed, so that people can write facts by hand.
+type Value[T any] struct {
+	v    T
+	from Provenance
+	why  string
+}
+
+// Known returns a value that was obtained from the given source. A source of
+// Unknown makes the value unknown.
+func Known[T any](v T, from Provenance) Value[T] {
+	if from == Unknown {
+		return Value[T]{}
+	}
+	return Value[T]{v: v, from: from}
+}
+
+// NotKnown returns an unknown value and the reason that people are shown, such
+// as "flows: timed out".
+func NotKnown[T any](why string) Value[T] { return Value[T]{why: why} }
+
+// Get returns the value and whether it is known. The value of an unknown is
+// T's zero value and must not be used.
+func (v Value[T]) Get() (T, bool) { return v.v, v.from != Unknown }
+
+// IsKnown tells whether the value was obtained.
+func (v Value[T]) IsKnown() bool { return v.from != Unknown }
+
+// From returns the provenance.
+func (v Value[T]) From() Provenance { return v.from }
+
+// Why returns the reason for which the value is unknown, if one was given.
+func (v Value[T]) Why() string { return v.why }
+
+// Any returns the value without its type. It lets a reader of facts by
+// reflection (policy, evidence) treat every Value alike; see [Field].
+func (v Value[T]) Any() (value any, from Provenance, why string) { return v.v, v.from, v.why }
+
+// Type returns the type of the inner value.
+func (v Value[T]) Type() reflect.Type { return reflect.TypeFor[T]() }
+
+// String is for people: the value, or "unknown" with the reason.
+func (v Value[T]) String() string {
+	switch {
+	case v.from != Unknown:
+		return fmt.Sprint(v.v)
+	case v.why != "":
+		return "unknown (" + v.why + ")"
+	default:
+		return "unknown"
+	}
+}
+
+// because returns the same value, with a reason where an unknown has none.
+func (v Value[T]) because(why string) any {
+	if v.from == Unknown && v.why == "" {
+		v.why = why
+	}
+	return v
+}
+
+// Field is what every Value is, whatever its inner type.
+type Field interface {
+	Any() (value any, from Provenance, why string)
+	Type() reflect.Type
+	because(why string) any
+}
+
+type valueJSON[T any] struct {
+	Value   *T         `json:"value,omitempty"`
+	From    Provenance `json:"from,omitempty"`
+	Unknown *string    `json:"unknown,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (v Value[T]) MarshalJSON() ([]byte, error) {
+	if v.from == Unknown {
+		return json.Marshal(valueJSON[T]{Unknown: &v.why})
+	}
+	return json.Marshal(valueJSON[T]{Value: &v.v, From: v.from})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (v *Value[T]) UnmarshalJSON(data []byte) error {
+	*v = Value[T]{}
+	data = bytes.TrimSpace(data)
+	if bytes.Equal(data, []byte("null")) {
+		return nil
+	}
+	if bytes.HasPrefix(data, []byte("{")) {
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.DisallowUnknownFields()
+		var w valueJSON[T]
+		if err := dec.Decode(&w); err != nil {
+			return fmt.Errorf("read a value: %w", err)
+		}
+		switch {
+		case w.Unknown != nil:
+			v.why = *w.Unknown
+		case w.Value != nil && w.From != Unknown:
+			v.v, v.from = *w.Value, w.From
+		default:
+			return fmt.Errorf("read a value: %s has neither value and from, nor unknown", data)
+		}
+		return nil
+	}
+	if err := json.Unmarshal(data, &v.v); err != nil {
+		return fmt.Errorf("read a value: %w", err)
+	}
+	v.from = Assumed
+	return nil
+}
+
+// Explain gives every unknown value below the struct that fact points to the
+// reason why, where it has none of its own.
+func Explain(fact any, why string) {
+	explain(reflect.ValueOf(fact).Elem(), why)
+}
+
+func explain(s reflect.Value, why string) {
+	for i := range s.NumField() {
+		f := s.Field(i)
+		if !f.CanSet() {
+			continue
+		}
+		if field, ok := f.Interface().(Field); ok {
+			f.Set(reflect.ValueOf(field.because(why)))
+		} else if f.Kind() == reflect.Struct {
+			explain(f, why)
+		}
+	}
+}
