@@ -1,0 +1,236 @@
+// Package contract holds one suite of checks per capability of package
+// integrations. Every integration runs the suites of the capabilities that it
+// has, against its product or a stateful fake of it. The suites assert what
+// the product's world looks like afterwards, not which calls were made.
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Fault is a way in which a product fails. It lasts until the next fault is
+// set; Works ends it.
+type Fault string
+
+// The faults that a harness must be able to cause.
+const (
+	// Works is no fault.
+	Works Fault = ""
+	// Throttle refuses every call and asks to come back after [ThrottledFor].
+	Throttle Fault = "throttle"
+	// Down refuses every call as unavailable; nothing is carried out.
+	Down Fault = "down"
+	// Deny refuses the credentials.
+	Deny Fault = "deny"
+	// Hang does not answer until the caller gives up; nothing is carried out.
+	Hang Fault = "hang"
+	// LoseAnswer carries a write out, but its answer never arrives.
+	LoseAnswer Fault = "lose_answer"
+)
+
+// ThrottledFor is how long a product under [Throttle] asks to wait.
+const ThrottledFor = 7 * time.Second
+
+// Knobs are what every harness can set.
+type Knobs struct {
+	// Skip names the checks that cannot hold for the product, each with the
+	// reason. A name that is no check fails the suite.
+	Skip map[string]string
+	// Unbreakable is the reason for which the harness cannot cause faults, such
+	// as "a local file". Without it, a missing Break fails the suite.
+	Unbreakable string
+	// Secrets are texts that no error may contain, such as the token with which
+	// the harness opened the product.
+	Secrets []string
+}
+
+func (k Knobs) knobs() Knobs { return k }
+
+// check is one obligation. Each runs on a product opened for it alone.
+type check[H any] struct {
+	name string
+	run  func(t testing.TB, h H)
+}
+
+type harness interface{ knobs() Knobs }
+
+func run[H harness](t *testing.T, h H, checks []check[H]) {
+	t.Helper()
+	if unknown := unknownSkips(h, checks); len(unknown) > 0 {
+		t.Fatalf("the harness skips checks that do not exist: %s", strings.Join(unknown, ", "))
+	}
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) {
+			if why := h.knobs().Skip[c.name]; why != "" {
+				t.Skip(why)
+			}
+			c.run(t, h)
+		})
+	}
+}
+
+func unknownSkips[H harness](h H, checks []check[H]) []string {
+	names := map[string]bool{}
+	for _, c := range checks {
+		names[c.name] = true
+	}
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(h.knobs().Skip)) {
+		if !names[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// want fails unless err is of the kind. It also fails on an error that is not
+// an [integrations.Error], and on one that shows a secret.
+func (k Knobs) want(t testing.TB, what string, err error, kind integrations.Kind) {
+	t.Helper()
+	k.noSecret(t, what, err)
+	e, ok := errors.AsType[*integrations.Error](err)
+	switch {
+	case err == nil:
+		t.Errorf("%s: no error, want kind %s", what, kind)
+	case !ok:
+		t.Errorf("%s: error %q is no integrations.Error, want kind %s", what, err, kind)
+	case e.Kind != kind:
+		t.Errorf("%s: error %q is of kind %s, want %s", what, err, e.Kind, kind)
+	}
+}
+
+// fine ends the check on an error.
+func (k Knobs) fine(t testing.TB, what string, err error) {
+	t.Helper()
+	k.noSecret(t, what, err)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func (k Knobs) noSecret(t testing.TB, what string, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	for _, secret := range k.Secrets {
+		for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
+			if secret != "" && strings.Contains(text, secret) {
+				t.Errorf("%s: the error shows a secret", what)
+				return
+			}
+		}
+	}
+}
+
+// call is one operation of a capability, ready to be made.
+type call struct {
+	name  string
+	write bool
+	do    func(context.Context) error
+}
+
+// promptly makes the call and fails if it does not return.
+func promptly(t testing.TB, ctx context.Context, c call) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- c.do(ctx) }()
+	timer := time.NewTimer(10 * time.Second)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		t.Fatalf("%s: did not return after its context had ended", c.name)
+		return nil
+	}
+}
+
+// faultChecks are the checks that hold for every capability. open returns the
+// way to break the product and one call of each operation.
+func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) []check[H] {
+	broken := func(fault Fault, judge func(t testing.TB, k Knobs, c call)) func(testing.TB, H) {
+		return func(t testing.TB, h H) {
+			breakIt, calls := open(t, h)
+			if breakIt == nil {
+				if h.knobs().Unbreakable == "" {
+					t.Fatalf("the harness has no Break, and does not say why it is Unbreakable")
+				}
+				t.Skip(h.knobs().Unbreakable)
+			}
+			breakIt(fault)
+			for _, c := range calls {
+				judge(t, h.knobs(), c)
+			}
+		}
+	}
+	return []check[H]{
+		{"a cancelled context ends the call", func(t testing.TB, h H) {
+			_, calls := open(t, h)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			for _, c := range calls {
+				err := promptly(t, ctx, c)
+				h.knobs().noSecret(t, c.name, err)
+				if err == nil {
+					t.Errorf("%s: no error, though its context was cancelled", c.name)
+				}
+			}
+		}},
+		{"throttled says when to come back", broken(Throttle, func(t testing.TB, k Knobs, c call) {
+			err := c.do(t.Context())
+			k.want(t, c.name, err, integrations.Throttled)
+			if e, ok := errors.AsType[*integrations.Error](err); ok && e.After != ThrottledFor {
+				t.Errorf("%s: throttled for %s, want %s", c.name, e.After, ThrottledFor)
+			}
+		})},
+		{"down is unavailable", broken(Down, func(t testing.TB, k Knobs, c call) {
+			k.want(t, c.name, c.do(t.Context()), integrations.Unavailable)
+		})},
+		{"refused credentials are denied", broken(Deny, func(t testing.TB, k Knobs, c call) {
+			k.want(t, c.name, c.do(t.Context()), integrations.Denied)
+		})},
+		{"no answer is ambiguous for a write and unavailable for a read", broken(Hang, func(t testing.TB, k Knobs, c call) {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			kind := integrations.Unavailable
+			if c.write {
+				kind = integrations.Ambiguous
+			}
+			k.want(t, c.name, promptly(t, ctx, c), kind)
+		})},
+	}
+}
+
+// concurrently makes the call n times at once.
+func concurrently(n int, do func() error) error {
+	errs := make(chan error, n)
+	for range n {
+		go func() { errs <- do() }()
+	}
+	var all []error
+	for range n {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
+
+// unknownDevice is a device that no harness has.
+func unknownDevice(t testing.TB) incident.Target {
+	t.Helper()
+	target, err := incident.DeviceTarget("no-such-device-7f3a", "no-such-device-7f3a")
+	if err != nil {
+		t.Fatalf("make a target: %v", err)
+	}
+	return target
+}

@@ -1,0 +1,340 @@
+package contract
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// FlowsHarness opens flow stores.
+type FlowsHarness struct {
+	Knobs
+	// Open returns a flow store that holds exactly the records.
+	Open func(t testing.TB, records []incident.Flow) integrations.Flows
+	// Break makes a store that Open returned fail.
+	Break func(integrations.Flows, Fault)
+	// At is the hour around which the records are laid, for stores that keep
+	// only what is recent. The zero time stands for a fixed one.
+	At time.Time
+}
+
+// Flows checks an [integrations.Flows].
+func Flows(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, flowsChecks()) }
+
+const (
+	flowsHost    = "192.0.2.10"
+	flowsHost2   = "192.0.2.11" // the same host's second address
+	flowsElse    = "192.0.2.99" // another host
+	flowsPeer    = "198.51.100.1"
+	flowsWindow  = 15 * time.Minute
+	flowsSeconds = int64(flowsWindow / time.Second)
+)
+
+func flowsChecks() []check[FlowsHarness] {
+	return slices.Concat([]check[FlowsHarness]{
+		{"traffic sums what left the host in the window", checkTrafficSums},
+		{"traffic of several addresses is one host's", checkTrafficAddresses},
+		{"top is bounded, the largest first", checkTrafficTop},
+		{"the sample shows the flows with their ports", checkTrafficSample},
+		{"a flow that began before the window counts", checkTrafficStraddles},
+		{"an empty store knows nothing", checkTrafficEmpty},
+		{"a store that lags knows nothing", checkTrafficLags},
+		{"a quiet host is a known zero", checkTrafficQuiet},
+		{"one-way volume is unknown", checkTrafficOneWay},
+		{"a baseline of few windows is unknown", checkBaselineFew},
+		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
+		{"a baseline tells the usual from the exceptional", checkBaselineStatistics},
+		{"a series has every minute", checkSeries},
+		{"a query without address or time is invalid", checkFlowsInvalid},
+	}, faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
+		f := h.Open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
+		var breakIt func(Fault)
+		if h.Break != nil {
+			breakIt = func(fault Fault) { h.Break(f, fault) }
+		}
+		return breakIt, []call{
+			{"traffic", false, func(ctx context.Context) error { _, err := f.Traffic(ctx, h.window()); return err }},
+			{"baseline", false, func(ctx context.Context) error { _, err := f.Baseline(ctx, h.hours(2)); return err }},
+			{"series", false, func(ctx context.Context) error { _, err := f.Series(ctx, h.window()); return err }},
+		}
+	}))
+}
+
+// at is the end of the window that every check asks for.
+func (h FlowsHarness) at() time.Time {
+	if h.At.IsZero() {
+		return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	}
+	return h.At.UTC().Truncate(time.Hour)
+}
+
+func (h FlowsHarness) window() integrations.TrafficQuery {
+	return integrations.TrafficQuery{IPs: []string{flowsHost}, From: h.at().Add(-flowsWindow), To: h.at(), Top: 10}
+}
+
+// hours asks for a baseline of hourly windows.
+func (h FlowsHarness) hours(days int) integrations.BaselineQuery {
+	return integrations.BaselineQuery{IPs: []string{flowsHost}, To: h.at(), Days: days, Window: time.Hour}
+}
+
+// flow is a record of one second that starts so long before or after the
+// window's end.
+func (h FlowsHarness) flow(start time.Duration, src, dst string, bytes int64) incident.Flow {
+	return incident.Flow{
+		Start: h.at().Add(start), Duration: time.Second,
+		Tuple:    incident.Tuple{SrcIP: src, SrcPort: 50000, DstIP: dst, DstPort: 53, Transport: "udp"},
+		BytesOut: bytes, BytesIn: bytes / 10, PacketsOut: 4,
+	}
+}
+
+func (h FlowsHarness) traffic(t testing.TB, q integrations.TrafficQuery, records ...incident.Flow) incident.Traffic {
+	t.Helper()
+	got, err := h.Open(t, records).Traffic(t.Context(), q)
+	h.fine(t, "traffic", err)
+	return got
+}
+
+// is fails unless the value is known and as wanted.
+func is[T comparable](t testing.TB, what string, v incident.Value[T], want T) {
+	t.Helper()
+	if got, ok := v.Get(); !ok || got != want {
+		t.Errorf("%s is %v, want %v", what, v, want)
+	}
+}
+
+// notKnown fails unless the value is unknown and says why.
+func notKnown(t testing.TB, what string, v incident.Field) {
+	t.Helper()
+	switch value, from, why := v.Any(); {
+	case from != incident.Unknown:
+		t.Errorf("%s is %v, want unknown", what, value)
+	case why == "":
+		t.Errorf("%s is unknown without a reason", what)
+	}
+}
+
+func checkTrafficSums(t testing.TB, h FlowsHarness) {
+	got := h.traffic(t, h.window(),
+		h.flow(-flowsWindow-time.Minute, flowsHost, flowsPeer, 111), // before
+		h.flow(-flowsWindow, flowsHost, flowsPeer, 1000),            // the window's first moment
+		h.flow(-5*time.Minute, flowsHost, flowsPeer, 2000),
+		h.flow(-time.Minute, flowsHost, "198.51.100.2", 6000),
+		h.flow(0, flowsHost, flowsPeer, 222), // the moment after
+		h.flow(-time.Minute, flowsElse, flowsPeer, 333),
+	)
+	is(t, "bytes_out", got.BytesOut, 9000)
+	is(t, "bytes_in", got.BytesIn, 900)
+	is(t, "packets_out", got.PacketsOut, 12)
+	is(t, "flows", got.Flows, 3)
+	is(t, "destinations", got.Destinations, 2)
+	is(t, "rate", got.Rate, 9000*8/flowsSeconds)
+	is(t, "window", got.Window, flowsWindow)
+	if fresh, ok := got.Freshness.Get(); !ok || fresh.Before(h.at()) || fresh.After(h.at().Add(time.Second)) {
+		t.Errorf("freshness is %v, want the newest record's time, %s", got.Freshness, h.at())
+	}
+	if from := got.BytesOut.From(); from != incident.FromFlows {
+		t.Errorf("bytes_out comes from %q, want %q", from, incident.FromFlows)
+	}
+}
+
+func checkTrafficAddresses(t testing.TB, h FlowsHarness) {
+	q := h.window()
+	q.IPs = []string{flowsHost, flowsHost2}
+	got := h.traffic(t, q,
+		h.flow(-2*time.Minute, flowsHost, flowsPeer, 1000),
+		h.flow(-time.Minute, flowsHost2, flowsPeer, 2000),
+		h.flow(time.Minute, flowsElse, flowsPeer, 1),
+	)
+	is(t, "bytes_out", got.BytesOut, 3000)
+	is(t, "destinations", got.Destinations, 1)
+}
+
+func checkTrafficTop(t testing.TB, h FlowsHarness) {
+	q := h.window()
+	q.Top = 2
+	got := h.traffic(t, q,
+		h.flow(-4*time.Minute, flowsHost, "198.51.100.3", 500),
+		h.flow(-3*time.Minute, flowsHost, "198.51.100.2", 3000),
+		h.flow(-2*time.Minute, flowsHost, "198.51.100.1", 2000),
+		h.flow(-time.Minute, flowsHost, "198.51.100.1", 2000),
+		h.flow(time.Minute, flowsElse, flowsPeer, 1),
+	)
+	want := []incident.TopFlow{
+		{IP: "198.51.100.1", Port: 53, Transport: "udp", Bytes: 4000, Packets: 8, Flows: 2},
+		{IP: "198.51.100.2", Port: 53, Transport: "udp", Bytes: 3000, Packets: 4, Flows: 1},
+	}
+	if top, ok := got.Top.Get(); !ok || !slices.Equal(top, want) {
+		t.Errorf("top is %v, want %v", got.Top, want)
+	}
+	is(t, "destinations", got.Destinations, 3)
+}
+
+func checkTrafficSample(t testing.TB, h FlowsHarness) {
+	want := h.flow(-2*time.Minute, flowsHost, flowsPeer, 2000)
+	got := h.traffic(t, h.window(), want, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+	if len(got.Sample) != 1 || got.Sample[0].Tuple != want.Tuple || !got.Sample[0].Start.Equal(want.Start) {
+		t.Errorf("sample is %+v, want the flow %+v", got.Sample, want)
+	}
+}
+
+func checkTrafficStraddles(t testing.TB, h FlowsHarness) {
+	long := h.flow(-flowsWindow-30*time.Second, flowsHost, flowsPeer, 6000)
+	long.Duration = time.Minute
+	got := h.traffic(t, h.window(), long, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+	if n, ok := got.BytesOut.Get(); !ok || n < 1 || n > 6000 {
+		t.Errorf("bytes_out is %v, want some of the 6000 of a flow that reaches into the window", got.BytesOut)
+	}
+}
+
+// volumeUnknown fails unless everything that would need the volume is unknown.
+func volumeUnknown(t testing.TB, got incident.Traffic) {
+	t.Helper()
+	notKnown(t, "bytes_out", got.BytesOut)
+	notKnown(t, "rate", got.Rate)
+}
+
+func checkTrafficEmpty(t testing.TB, h FlowsHarness) {
+	got := h.traffic(t, h.window())
+	volumeUnknown(t, got)
+	notKnown(t, "flows", got.Flows)
+	notKnown(t, "freshness", got.Freshness)
+	points, err := h.Open(t, nil).Series(t.Context(), h.window())
+	h.fine(t, "series", err)
+	if len(points) != 0 {
+		t.Errorf("series has %d points, though the store is empty", len(points))
+	}
+}
+
+func checkTrafficLags(t testing.TB, h FlowsHarness) {
+	got := h.traffic(t, h.window(), h.flow(-2*time.Hour, flowsElse, flowsPeer, 1000))
+	volumeUnknown(t, got)
+	notKnown(t, "flows", got.Flows)
+}
+
+func checkTrafficQuiet(t testing.TB, h FlowsHarness) {
+	got := h.traffic(t, h.window(), h.flow(time.Minute, flowsElse, flowsPeer, 1000))
+	is(t, "bytes_out", got.BytesOut, 0)
+	is(t, "rate", got.Rate, 0)
+	is(t, "flows", got.Flows, 0)
+}
+
+func checkTrafficOneWay(t testing.TB, h FlowsHarness) {
+	f := h.flow(-time.Minute, flowsHost, flowsPeer, -1)
+	f.BytesIn, f.PacketsOut = 5000, -1
+	got := h.traffic(t, h.window(), f, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+	volumeUnknown(t, got)
+	is(t, "flows", got.Flows, 1)
+	is(t, "coverage", got.Coverage, string(incident.OneWay))
+}
+
+func (h FlowsHarness) baseline(t testing.TB, q integrations.BaselineQuery, records []incident.Flow) incident.Baseline {
+	t.Helper()
+	got, err := h.Open(t, records).Baseline(t.Context(), q)
+	h.fine(t, "baseline", err)
+	return got
+}
+
+// hourly lays one record into the middle of each of the last n hours, except
+// where bytes says zero.
+func (h FlowsHarness) hourly(n int, bytes func(hoursAgo int) int64) []incident.Flow {
+	var records []incident.Flow
+	for i := n; i >= 1; i-- {
+		if b := bytes(i); b > 0 {
+			records = append(records, h.flow(-time.Duration(i)*time.Hour+30*time.Minute, flowsHost, flowsPeer, b))
+		}
+	}
+	return append(records, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+}
+
+func checkBaselineFew(t testing.TB, h FlowsHarness) {
+	few := incident.MinBaselineBuckets - 1
+	got := h.baseline(t, h.hours(14), h.hourly(few, func(int) int64 { return 1000 }))
+	is(t, "buckets", got.Buckets, int64(few))
+	for name, v := range map[string]incident.Field{
+		"median": got.Median, "mad": got.MAD, "p95": got.P95, "p99": got.P99, "max": got.Max,
+	} {
+		notKnown(t, name, v)
+	}
+	got = h.baseline(t, h.hours(14), nil)
+	notKnown(t, "p99 of an empty store", got.P99)
+	if n, ok := got.Buckets.Get(); ok && n != 0 {
+		t.Errorf("an empty store has %d buckets", n)
+	}
+}
+
+func checkBaselineQuiet(t testing.TB, h FlowsHarness) {
+	got := h.baseline(t, h.hours(14), h.hourly(40, func(ago int) int64 {
+		if ago == 40 || ago <= 5 {
+			return 7000
+		}
+		return 0
+	}))
+	is(t, "buckets", got.Buckets, 40)
+	is(t, "median", got.Median, 0)
+	is(t, "max", got.Max, 7000)
+}
+
+// checkBaselineStatistics uses windows for which every usual definition of a
+// percentile gives the same answer. It asks for fewer days than there are
+// records: what is older does not count.
+func checkBaselineStatistics(t testing.TB, h FlowsHarness) {
+	got := h.baseline(t, h.hours(10), h.hourly(300, func(ago int) int64 {
+		switch {
+		case ago > 240:
+			return 1_000_000
+		case ago == 7:
+			return 9000
+		default:
+			return 1000
+		}
+	}))
+	is(t, "buckets", got.Buckets, 240)
+	is(t, "median", got.Median, 1000)
+	is(t, "mad", got.MAD, 0)
+	is(t, "p95", got.P95, 1000)
+	is(t, "p99", got.P99, 1000)
+	is(t, "max", got.Max, 9000)
+}
+
+func checkSeries(t testing.TB, h FlowsHarness) {
+	q := h.window()
+	got, err := h.Open(t, []incident.Flow{
+		h.flow(-10*time.Minute, flowsHost, flowsPeer, 1000),
+		h.flow(-10*time.Minute+20*time.Second, flowsHost, flowsPeer, 500),
+		h.flow(-time.Minute, flowsHost, flowsPeer, 3000),
+		h.flow(-time.Minute, flowsElse, flowsPeer, 77),
+		h.flow(0, flowsHost, flowsPeer, 222),
+	}).Series(t.Context(), q)
+	h.fine(t, "series", err)
+	want := map[time.Duration]int64{-10 * time.Minute: 1500, -time.Minute: 3000}
+	if n := int(flowsWindow / time.Minute); len(got) != n {
+		t.Fatalf("series has %d points, want %d", len(got), n)
+	}
+	for i, p := range got {
+		ago := -flowsWindow + time.Duration(i)*time.Minute
+		if !p.At.Equal(h.at().Add(ago)) || p.BytesOut != want[ago] {
+			t.Errorf("point %d is %d bytes at %s, want %d at %s", i, p.BytesOut, p.At, want[ago], h.at().Add(ago))
+		}
+	}
+}
+
+func checkFlowsInvalid(t testing.TB, h FlowsHarness) {
+	f := h.Open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
+	nobody, never := h.window(), h.window()
+	nobody.IPs = nil
+	never.From = never.To
+	for name, q := range map[string]integrations.TrafficQuery{"no address": nobody, "no time": never} {
+		_, err := f.Traffic(t.Context(), q)
+		h.want(t, "traffic of "+name, err, integrations.Invalid)
+		_, err = f.Series(t.Context(), q)
+		h.want(t, "series of "+name, err, integrations.Invalid)
+	}
+	_, err := f.Baseline(t.Context(), integrations.BaselineQuery{To: h.at(), Days: 14, Window: time.Hour})
+	h.want(t, "baseline of no address", err, integrations.Invalid)
+	_, err = f.Baseline(t.Context(), integrations.BaselineQuery{IPs: []string{flowsHost}, To: h.at(), Days: 14})
+	h.want(t, "baseline of no window", err, integrations.Invalid)
+}
