@@ -32,7 +32,7 @@ type Alert struct {
 	Severity    Value[string]        `json:"severity" doc:"The SIEM's own word; not comparable between sources."`
 	Time        Value[time.Time]     `json:"time" doc:"When it happened, by the source's clock."`
 	Window      Value[time.Duration] `json:"window" doc:"The time that the alert's counts cover."`
-	BytesOut    Value[int64]         `json:"bytes_out" doc:"Bytes sent, as the alert says."`
+	BytesOut    Value[int64]         `json:"bytes_out" unit:"size" doc:"Bytes sent, as the alert says."`
 	Count       Value[int64]         `json:"count" doc:"Events or connections behind the alert."`
 	Host        AlertHost            `json:"host"`
 	Process     AlertProcess         `json:"process"`
@@ -69,3 +69,9 @@ type AlertDestination struct {
 // Key identifies the alert across re-sends: two alerts with the same key are
 // the same alert.
 func (a Alert) Key() string { return a.Source + "/" + a.ID }
+
+// Fingerprint is a short form of Key, for the long lists that recognise
+// repeats: 64 bits of its digest, in hex.
+func (a Alert) Fingerprint() string {
+	return DigestOf([]byte(a.Key()))[len("sha256:"):][:16]
+}

@@ -109,6 +109,9 @@ type Plan struct {
 	Shadow         bool          `json:"shadow,omitempty"`
 	Target         *Target       `json:"target,omitempty"`
 	Steps          []PlannedStep `json:"steps,omitempty"`
+	// Fallback are the steps that only an approval's if_denied or if_expired
+	// runs; gates name them.
+	Fallback []PlannedStep `json:"fallback,omitempty"`
 }
 
 // Digest identifies the plan: any change of target, step, rate, filter or
@@ -133,17 +136,25 @@ type PlannedStep struct {
 	Name   string `json:"name"`
 	Action Action `json:"action,omitempty"`
 	// Approve makes this a gate instead of an action.
-	Approve   string   `json:"approve,omitempty"`
-	IfDenied  []string `json:"if_denied,omitempty"`
-	IfExpired []string `json:"if_expired,omitempty"`
+	Approve string `json:"approve,omitempty"`
+	// IfDenied and IfExpired are what runs instead of the steps after the gate.
+	IfDenied  []PlannedStep `json:"if_denied,omitempty"`
+	IfExpired []PlannedStep `json:"if_expired,omitempty"`
+	// Release undoes what the case holds, in if_denied and if_expired.
+	Release bool `json:"release,omitempty"`
+	// UnsureAct lets the step run though the decision is unsure.
+	UnsureAct bool `json:"unsure_act,omitempty"`
 	// Because says why a gate was put in that the rule does not write: the
 	// decision is unsure, or a limit was reached.
 	Because string `json:"because,omitempty"`
 
-	Use     string        `json:"use,omitempty"`
-	Rate    int64         `json:"rate,omitempty"`
-	Filter  *Filter       `json:"filter,omitempty"`
-	What    []string      `json:"what,omitempty"`
+	Use    string   `json:"use,omitempty"`
+	Rate   int64    `json:"rate,omitempty"`
+	Filter *Filter  `json:"filter,omitempty"`
+	What   []string `json:"what,omitempty"`
+	// PID and Path are the one process that a kill_process ends.
+	PID     int64         `json:"pid,omitempty"`
+	Path    string        `json:"path,omitempty"`
 	Channel string        `json:"channel,omitempty"`
 	TTL     time.Duration `json:"ttl,omitempty"`
 	Timeout time.Duration `json:"timeout,omitempty"`
@@ -157,8 +168,8 @@ type PlannedStep struct {
 
 // Verify is the proof that a step asks of the flow store.
 type Verify struct {
-	EgressBelow int64         `json:"egress_below"` // bits per second
-	Within      time.Duration `json:"within"`
+	EgressBelow int64         `json:"egress_below" yaml:"egress_below,required" unit:"rate" doc:"Egress of the host must fall below this rate."` // bits per second
+	Within      time.Duration `json:"within" yaml:"within,required" doc:"How long it may take."`
 }
 
 // String names the step for people.

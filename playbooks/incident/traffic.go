@@ -40,12 +40,12 @@ const (
 
 // Traffic is what left a host in a window, as the flow store says.
 type Traffic struct {
-	BytesOut     Value[int64]         `json:"bytes_out" doc:"Bytes that left the host in the window, sampling applied."`
-	BytesIn      Value[int64]         `json:"bytes_in" doc:"Bytes that came back."`
+	BytesOut     Value[int64]         `json:"bytes_out" unit:"size" doc:"Bytes that left the host in the window, sampling applied."`
+	BytesIn      Value[int64]         `json:"bytes_in" unit:"size" doc:"Bytes that came back."`
 	PacketsOut   Value[int64]         `json:"packets_out" doc:"Packets that left."`
 	Flows        Value[int64]         `json:"flows" doc:"Flows that overlap the window."`
 	Destinations Value[int64]         `json:"destinations" doc:"Distinct destination addresses."`
-	Rate         Value[int64]         `json:"rate" doc:"Mean egress over the window, bits per second."`
+	Rate         Value[int64]         `json:"rate" unit:"rate" doc:"Mean egress over the window, bits per second."`
 	Top          Value[[]TopFlow]     `json:"top" doc:"The largest destinations, largest first."`
 	Window       Value[time.Duration] `json:"window" doc:"The window that was asked for."`
 	Coverage     Value[string]        `json:"coverage" doc:"both, one_way, sampled or disagree."`
@@ -65,7 +65,7 @@ type TopFlow struct {
 	IP        string `json:"ip" doc:"Destination address."`
 	Port      int64  `json:"port" doc:"Destination port."`
 	Transport string `json:"transport" doc:"udp, tcp or icmp."`
-	Bytes     int64  `json:"bytes" doc:"Bytes sent to it."`
+	Bytes     int64  `json:"bytes" unit:"size" doc:"Bytes sent to it."`
 	Packets   int64  `json:"packets" doc:"Packets sent to it."`
 	Flows     int64  `json:"flows" doc:"Flows to it."`
 }
@@ -76,19 +76,19 @@ type Flow struct {
 	Start    time.Time     `json:"start"` // by the sensor's clock
 	Duration time.Duration `json:"duration"`
 	Tuple
-	BytesOut   int64 `json:"bytes_out"`
-	BytesIn    int64 `json:"bytes_in"`
+	BytesOut   int64 `json:"bytes_out" unit:"size"`
+	BytesIn    int64 `json:"bytes_in" unit:"size"`
 	PacketsOut int64 `json:"packets_out"`
 }
 
 // Baseline is what a host normally sends per window.
 type Baseline struct {
 	Buckets Value[int64] `json:"buckets" doc:"Windows with data behind the baseline, quiet ones included; fewer than 24 make the rest unknown."`
-	Median  Value[int64] `json:"median" doc:"Median bytes per window."`
-	MAD     Value[int64] `json:"mad" doc:"Median absolute deviation, bytes per window."`
-	P95     Value[int64] `json:"p95" doc:"95th percentile, bytes per window."`
-	P99     Value[int64] `json:"p99" doc:"99th percentile, bytes per window."`
-	Max     Value[int64] `json:"max" doc:"Largest window, bytes."`
+	Median  Value[int64] `json:"median" unit:"size" doc:"Median bytes per window."`
+	MAD     Value[int64] `json:"mad" unit:"size" doc:"Median absolute deviation, bytes per window."`
+	P95     Value[int64] `json:"p95" unit:"size" doc:"95th percentile, bytes per window."`
+	P99     Value[int64] `json:"p99" unit:"size" doc:"99th percentile, bytes per window."`
+	Max     Value[int64] `json:"max" unit:"size" doc:"Largest window, bytes."`
 }
 
 // MinBaselineBuckets is how many windows a baseline needs. With fewer, its
