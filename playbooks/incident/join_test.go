@@ -1,0 +1,179 @@
+package incident
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func start() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+func tuple(port int) Tuple {
+	return Tuple{SrcIP: "10.0.1.4", SrcPort: port, DstIP: "203.0.113.9", DstPort: 53, Transport: "udp"}
+}
+
+func flow(port int, after time.Duration, bytes int64) Flow {
+	return Flow{Start: start().Add(after), Tuple: tuple(port), BytesOut: bytes}
+}
+
+func conn(port int, after time.Duration, path string, pid int64) Connection {
+	return Connection{At: start().Add(after), Tuple: tuple(port), Process: Process{
+		Path: Known(path, FromEDR), PID: Known(pid, FromEDR),
+	}}
+}
+
+func TestJoin(t *testing.T) {
+	const skew = -12 * time.Hour
+	for _, c := range []struct {
+		name        string
+		flows       []Flow
+		conns       []Connection
+		path        string
+		pid         int64
+		attribution Attribution
+		rate        float64
+		skew        time.Duration
+	}{
+		{
+			name:        "clocks that differ by hours",
+			flows:       []Flow{flow(1, 0, 100), flow(2, time.Minute, 100), flow(3, 2*time.Minute, 100)},
+			conns:       []Connection{conn(1, skew, "a.exe", 7), conn(2, skew+time.Minute+9*time.Second, "a.exe", 7), conn(3, skew+2*time.Minute+4*time.Second, "a.exe", 7)},
+			path:        "a.exe",
+			pid:         7,
+			attribution: Exact,
+			rate:        1,
+			skew:        skew + 4*time.Second,
+		},
+		{
+			name:        "a port that was used again much later is no match",
+			flows:       []Flow{flow(1, 0, 900), flow(2, 0, 500), flow(3, 0, 500)},
+			conns:       []Connection{conn(1, 203*time.Second, "reused.exe", 1), conn(2, 0, "a.exe", 7), conn(3, 0, "a.exe", 7)},
+			path:        "a.exe",
+			pid:         7,
+			attribution: Exact,
+			rate:        2.0 / 3,
+		},
+		{
+			name:        "bytes count, not connections",
+			flows:       []Flow{flow(1, 0, 9000), flow(2, 0, 10), flow(3, 0, 10)},
+			conns:       []Connection{conn(1, 0, "big.exe", 1), conn(2, 0, "small.exe", 2), conn(3, 0, "small.exe", 2)},
+			path:        "big.exe",
+			pid:         1,
+			attribution: Exact,
+			rate:        1,
+		},
+		{
+			name:        "unknown bytes: the flows count",
+			flows:       []Flow{flow(1, 0, -1), flow(2, 0, -1), flow(3, 0, -1)},
+			conns:       []Connection{conn(1, 0, "a.exe", 1), conn(2, 0, "a.exe", 1), conn(3, 0, "b.exe", 2)},
+			path:        "a.exe",
+			pid:         1,
+			attribution: Exact,
+			rate:        1,
+		},
+		{
+			name:        "the bulk has no process: the little that joined says nothing",
+			flows:       []Flow{flow(1, 0, 9000), flow(2, 0, 10)},
+			conns:       []Connection{{At: start(), Tuple: Tuple{"10.0.1.4", 2, "203.0.113.8", 99, "udp"}, Process: Process{Path: Known("a.exe", FromEDR)}}, {At: start(), Tuple: Tuple{"10.0.1.4", 2, "203.0.113.7", 99, "udp"}, Process: Process{Path: Known("b.exe", FromEDR)}}},
+			attribution: NoneJoined,
+		},
+		{
+			name:        "several processes of one image",
+			flows:       []Flow{flow(1, 0, 10), flow(2, 0, 10), flow(3, 0, 10)},
+			conns:       []Connection{conn(1, 0, `C:\A.exe`, 1), conn(2, 0, `c:\a.exe`, 2), conn(3, 0, `C:\a.exe`, 3)},
+			path:        `C:\A.exe`,
+			attribution: Exact,
+			rate:        1,
+		},
+		{
+			name:        "only the destination agrees",
+			flows:       []Flow{flow(1, 0, 10), flow(2, 0, 10)},
+			conns:       []Connection{conn(8, 0, "a.exe", 1), conn(9, 0, "a.exe", 1)},
+			path:        "a.exe",
+			pid:         1,
+			attribution: Destination,
+		},
+		{
+			name:        "two images to one destination decide nothing",
+			flows:       []Flow{flow(1, 0, 10)},
+			conns:       []Connection{conn(8, 0, "a.exe", 1), conn(9, 0, "b.exe", 1)},
+			attribution: NoneJoined,
+		},
+		{
+			name:        "an endpoint that talks to nobody else",
+			flows:       []Flow{{Start: start(), Tuple: Tuple{"10.0.1.4", 4, "203.0.113.77", 80, "tcp"}, BytesOut: 10}},
+			conns:       []Connection{conn(8, 0, "a.exe", 1), conn(9, 0, "a.exe", 1)},
+			path:        "a.exe",
+			pid:         1,
+			attribution: ProcessList,
+		},
+		{
+			name:        "a process that the endpoint could not name",
+			flows:       []Flow{flow(1, 0, 10)},
+			conns:       []Connection{conn(1, 0, "&lt;unknown process&gt;", 1)},
+			attribution: NoneJoined,
+			rate:        1,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Join(c.flows, c.conns)
+			path, _ := got.Process.Path.Get()
+			pid, _ := got.Process.PID.Get()
+			joinRate, _ := got.JoinRate.Get()
+			clockSkew, _ := got.ClockSkew.Get()
+			if path != c.path || pid != c.pid || got.Attribution != c.attribution || joinRate != c.rate || clockSkew != c.skew {
+				t.Errorf("got %q pid %d, %s, rate %v, skew %v\nwant %q pid %d, %s, rate %v, skew %v",
+					path, pid, got.Attribution, joinRate, clockSkew, c.path, c.pid, c.attribution, c.rate, c.skew)
+			}
+		})
+	}
+}
+
+func TestJoinLeavesOutWhatNoSensorSees(t *testing.T) {
+	unseen := []Tuple{
+		{"127.0.0.1", 1, "127.0.0.1", 2, "tcp"},
+		{"10.0.1.4", 5353, "224.0.0.251", 5353, "udp"},
+		{"10.0.1.4", 137, "10.0.1.255", 137, "udp"},
+		{"224.0.0.251", 5353, "10.0.1.4", 5353, "udp"},
+		{"0:0:0:0:0:0:0:1", 1, "0:0:0:0:0:0:0:1", 389, "tcp"},
+	}
+	conns := []Connection{conn(1, 0, "a.exe", 1)}
+	for _, u := range unseen {
+		conns = append(conns, Connection{At: start(), Tuple: u, Process: Process{Path: Known("svchost.exe", FromEDR)}})
+	}
+	got := Join([]Flow{flow(1, 0, 10)}, conns)
+	if r, ok := got.JoinRate.Get(); !ok || r != 1 {
+		t.Errorf("join rate is %v, want 1", got.JoinRate)
+	}
+	if r := Join(nil, conns[1:]).JoinRate; r.IsKnown() {
+		t.Errorf("join rate without a visible connection is %v, want unknown", r)
+	}
+}
+
+func TestJoinAcceptsReceivedConnectionsNamedFromTheOtherEnd(t *testing.T) {
+	f := Flow{Start: start(), Tuple: Tuple{"203.0.113.9", 4444, "10.0.1.4", 389, "udp"}, BytesOut: 10}
+	c := Connection{At: start(), Tuple: Tuple{"10.0.1.4", 389, "203.0.113.9", 4444, "udp"}, Process: Process{Name: Known("lsass.exe", FromEDR)}}
+	if got := Join([]Flow{f}, []Connection{c}); got.Attribution != Exact || got.Matched != 1 {
+		t.Errorf("got %s with %d matched, want exact with 1", got.Attribution, got.Matched)
+	}
+}
+
+func TestJoinDoesNotDependOnOrder(t *testing.T) {
+	var flows []Flow
+	var conns []Connection
+	for i := range 60 {
+		flows = append(flows, flow(i%40, time.Duration(i)*time.Second, int64(i%7)))
+		conns = append(conns, conn(i%40, time.Duration(i)*time.Second, fmt.Sprintf("p%d.exe", i%2), int64(i%5)))
+	}
+	want := Join(flows, conns)
+	for range 50 {
+		rand.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
+		rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+		if diff := cmp.Diff(fmt.Sprint(want), fmt.Sprint(Join(flows, conns))); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
