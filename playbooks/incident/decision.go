@@ -109,9 +109,6 @@ type Plan struct {
 	Shadow         bool          `json:"shadow,omitempty"`
 	Target         *Target       `json:"target,omitempty"`
 	Steps          []PlannedStep `json:"steps,omitempty"`
-	// Fallback are the steps that only an approval's if_denied or if_expired
-	// runs; gates name them.
-	Fallback []PlannedStep `json:"fallback,omitempty"`
 }
 
 // Digest identifies the plan: any change of target, step, rate, filter or
