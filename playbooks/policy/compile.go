@@ -1,0 +1,361 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common"
+	"github.com/google/cel-go/common/ast"
+)
+
+// Expr is one expression with where it stands.
+type Expr struct {
+	Text string
+	// Line and Column are where the first character of Text stands in the file,
+	// counted from 1, columns in code points.
+	Line, Column int
+	// Block says that the expression is a literal or folded YAML block.
+	Block bool
+	// Verbatim says that the text can be found in the file from that place on,
+	// folding and doubled single quotes aside. Otherwise faults are reported at
+	// its start.
+	Verbatim bool
+}
+
+// Named is an expression with the name of its let, guardrail or rule.
+type Named struct {
+	Name string
+	Expr Expr
+}
+
+// Source is what a playbook gives to policy.
+type Source struct {
+	File    string
+	Content []byte
+	// Match and Subject see only the alert and now. They may be empty, and then
+	// cannot be asked.
+	Match, Subject Expr
+	Let            []Named
+	Guardrails     []Named // those that deny
+	// Rules in order; one with an empty text always holds.
+	Rules []Named
+	// Facts are those that enrich provides. The alert and now are always there.
+	Facts []string
+}
+
+// condition is a guardrail or rule: the conjuncts of its expression, each
+// compiled by itself so that each has a verdict.
+type condition struct {
+	name  string
+	parts []*expression
+}
+
+// binding is a let.
+type binding struct {
+	name string
+	expr *expression
+}
+
+// expression is one compiled expression. It is immutable.
+type expression struct {
+	text    string // whitespace folded
+	program cel.Program
+	reads   []string
+}
+
+type compiler struct {
+	src     Source
+	content string
+	issues  []Issue
+}
+
+// scope is what an expression can see.
+type scope struct {
+	env       *cel.Env
+	available []string
+	lets      map[string]bool
+	absent    func(fact string) string
+}
+
+// Compile checks every expression of a playbook. All faults are reported at
+// once, and with any there is no policy.
+func Compile(src Source) (*Policy, []Issue) {
+	c := &compiler{src: src, content: string(src.Content)}
+	env, err := baseEnv()
+	if err != nil {
+		return nil, []Issue{{File: src.File, Line: 1, Column: 1, Message: err.Error()}}
+	}
+	trigger := scope{
+		env:       env,
+		available: []string{alertName},
+		absent: func(fact string) string {
+			return fmt.Sprintf("a trigger sees only the alert and now: fact %q comes later", fact)
+		},
+	}
+	p := &Policy{
+		match:   c.optional(src.Match, "match", cel.BoolType, trigger),
+		subject: c.optional(src.Subject, "subject", cel.StringType, trigger),
+	}
+	s := scope{
+		env:       env,
+		available: append([]string{alertName}, src.Facts...),
+		lets:      map[string]bool{},
+		absent:    func(fact string) string { return fmt.Sprintf("no enrich entry provides fact %q", fact) },
+	}
+	for _, let := range src.Let {
+		s = c.let(p, let, s)
+	}
+	for _, g := range src.Guardrails {
+		p.guardrails = append(p.guardrails, c.condition(g, "deny", s))
+	}
+	for _, r := range src.Rules {
+		p.rules = append(p.rules, c.condition(r, "when", s))
+	}
+	if len(c.issues) > 0 {
+		return nil, c.issues
+	}
+	p.leaves = p.leavesRead()
+	return p, nil
+}
+
+func (c *compiler) report(at position, format string, args ...any) {
+	c.issues = append(c.issues, Issue{
+		File: c.src.File, Line: at.line, Column: at.column,
+		Message: fmt.Sprintf(format, args...), Snippet: snippet(c.content, at),
+	})
+}
+
+func (c *compiler) optional(e Expr, what string, want *cel.Type, s scope) *expression {
+	if e.Text == "" {
+		return nil
+	}
+	checked, ok := c.check(e, what, want, s)
+	if !ok {
+		return nil
+	}
+	return c.plan(e, s, checked.NativeRep(), checked.NativeRep().Expr(), fold(e.Text))
+}
+
+func (c *compiler) condition(n Named, what string, s scope) condition {
+	out := condition{name: n.Name}
+	if n.Expr.Text == "" && what == "when" {
+		return out
+	}
+	checked, ok := c.check(n.Expr, what, cel.BoolType, s)
+	if !ok {
+		return out
+	}
+	rep := checked.NativeRep()
+	for _, part := range conjuncts(s.env, n.Expr.Text, rep) {
+		out.parts = append(out.parts, c.plan(n.Expr, s, rep, part.expr, part.text))
+	}
+	return out
+}
+
+// let compiles a let and returns the scope of what comes after it. A let that
+// does not compile is declared all the same, so that its users are not blamed.
+func (c *compiler) let(p *Policy, n Named, s scope) scope {
+	typ := cel.DynType
+	if checked, ok := c.check(n.Expr, "", nil, s); ok {
+		typ = checked.OutputType()
+		rep := checked.NativeRep()
+		p.lets = append(p.lets, binding{n.Name, c.plan(n.Expr, s, rep, rep.Expr(), fold(n.Expr.Text))})
+	}
+	if taken(n.Name, s) {
+		c.report(position{n.Expr.Line, n.Expr.Column}, "let %q: the name is taken", n.Name)
+		return s
+	}
+	env, err := s.env.Extend(cel.Variable(n.Name, typ))
+	if err != nil {
+		c.report(position{n.Expr.Line, n.Expr.Column}, "let %q: %v", n.Name, err)
+		return s
+	}
+	lets := map[string]bool{n.Name: true}
+	for name := range s.lets {
+		lets[name] = true
+	}
+	return scope{env: env, available: s.available, lets: lets, absent: s.absent}
+}
+
+func taken(name string, s scope) bool {
+	_, fact := schema().root.byName[name]
+	return fact || name == nowName || s.lets[name]
+}
+
+// check parses and checks one expression, reports its faults and tells whether
+// there were none. Any type will do where none is wanted.
+func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast, bool) {
+	loc := locate(c.content, e)
+	parsed, issues := s.env.Parse(e.Text)
+	if issues.Err() != nil {
+		for _, err := range issues.Errors() {
+			c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", err.Message)
+		}
+		return nil, false
+	}
+	info := parsed.NativeRep().SourceInfo()
+	in := s.inspector()
+	in.walk(parsed.NativeRep().Expr(), nil)
+	for _, f := range in.faults {
+		start := info.GetStartLocation(f.id)
+		c.report(loc.at(offsetIn(e.Text, start)+f.offset), "%s", f.message)
+	}
+	checked, issues := s.env.Check(parsed)
+	for _, err := range issues.Errors() {
+		if slices.ContainsFunc(in.faults, func(f fault) bool { return f.id == err.ExprID }) {
+			continue
+		}
+		message := err.Message
+		if name, ok := in.undeclared[err.ExprID]; ok {
+			message = fmt.Sprintf("nothing is called '%s'%s", name, didYouMean(name, s.names()))
+		}
+		c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", message)
+	}
+	if issues.Err() != nil || len(in.faults) > 0 {
+		return nil, false
+	}
+	if got := checked.OutputType(); want != nil && !got.IsExactType(want) {
+		c.report(loc.at(0), "%s is %s, it must be %s", what, cel.FormatCELType(got), cel.FormatCELType(want))
+		return nil, false
+	}
+	return checked, true
+}
+
+func (s scope) inspector() *inspector {
+	return &inspector{scope: s, undeclared: map[int64]string{}}
+}
+
+// names are those that an expression in this scope can start with.
+func (s scope) names() []string {
+	out := append([]string{nowName}, s.available...)
+	for name := range s.lets {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// plan makes the program of a checked expression or of a part of one.
+func (c *compiler) plan(e Expr, s scope, whole *ast.AST, part ast.Expr, text string) *expression {
+	in := s.inspector()
+	in.walk(part, nil)
+	tree := ast.NewCheckedAST(ast.NewAST(part, whole.SourceInfo()), whole.TypeMap(), whole.ReferenceMap())
+	program, err := s.env.PlanProgram(tree, programOptions()...)
+	if err != nil {
+		c.report(position{e.Line, e.Column}, "%v", err)
+		return nil
+	}
+	return &expression{text: text, program: program, reads: in.reads}
+}
+
+// offsetIn returns the offset of a place in a text, in code points.
+func offsetIn(text string, l common.Location) int {
+	if l.Line() < 1 {
+		return 0
+	}
+	offset, line := 0, 1
+	for _, r := range text {
+		if line == l.Line() {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		offset++
+	}
+	return offset + max(l.Column(), 0)
+}
+
+// fold makes one line of a text.
+func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+type conjunct struct {
+	expr ast.Expr
+	text string
+}
+
+// conjuncts splits a condition at its outer && and gives each part the text
+// that its author wrote, on one line. Where that text would read as something
+// else (a bracket around several parts, a comment, spaces within a string) the
+// part is written anew.
+func conjuncts(env *cel.Env, text string, tree *ast.AST) []conjunct {
+	var parts []ast.Expr
+	var cuts []int
+	flatten(tree.Expr(), tree.SourceInfo(), text, &parts, &cuts)
+	slices.Sort(cuts)
+	runes := []rune(text)
+	out := make([]conjunct, len(parts))
+	start := 0
+	for i, part := range parts {
+		end := len(runes)
+		if i < len(cuts) {
+			end = cuts[i]
+		}
+		out[i] = conjunct{part, wording(env, string(runes[start:max(start, end)]), part, tree.SourceInfo())}
+		start = min(end+len("&&"), len(runes))
+	}
+	return out
+}
+
+func flatten(e ast.Expr, info *ast.SourceInfo, text string, parts *[]ast.Expr, cuts *[]int) {
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != "_&&_" {
+		*parts = append(*parts, e)
+		return
+	}
+	*cuts = append(*cuts, offsetIn(text, info.GetStartLocation(e.ID())))
+	for _, arg := range e.AsCall().Args() {
+		flatten(arg, info, text, parts, cuts)
+	}
+}
+
+func wording(env *cel.Env, written string, part ast.Expr, info *ast.SourceInfo) string {
+	folded := fold(written)
+	canonical, err := cel.ExprToString(part, info)
+	if err != nil {
+		return folded
+	}
+	parsed, issues := env.Parse(folded)
+	if issues.Err() != nil {
+		return canonical
+	}
+	again, err := cel.ExprToString(parsed.NativeRep().Expr(), parsed.NativeRep().SourceInfo())
+	if err != nil || again != canonical {
+		return canonical
+	}
+	return folded
+}
+
+// leavesRead returns the Values that decide anything here: the others need not
+// be looked at.
+func (p *Policy) leavesRead() []*leaf {
+	var out []*leaf
+	for _, e := range p.expressions() {
+		for _, path := range e.reads {
+			for _, l := range schema().leavesUnder(path) {
+				if !slices.Contains(out, l) {
+					out = append(out, l)
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *leaf) int { return strings.Compare(a.path, b.path) })
+	return out
+}
+
+func (p *Policy) expressions() []*expression {
+	var out []*expression
+	for _, e := range []*expression{p.match, p.subject} {
+		if e != nil {
+			out = append(out, e)
+		}
+	}
+	for _, l := range p.lets {
+		out = append(out, l.expr)
+	}
+	for _, c := range slices.Concat(p.guardrails, p.rules) {
+		out = append(out, c.parts...)
+	}
+	return out
+}
