@@ -1,7 +1,6 @@
 package repocheck_test
 
 import (
-	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -100,15 +99,29 @@ func TestTheReadmeNamesTheTestCommand(t *testing.T) {
 	t.Error("README.md has no block of sh with go test ./...")
 }
 
-func TestTheDockerfileUsesTheModulesGo(t *testing.T) {
+func TestTheImage(t *testing.T) {
 	tree := readRepository(t)
+	dockerfile := string(tree.Text["cmd/stanch/Dockerfile"])
 	var version string
 	for line := range strings.Lines(string(tree.Text["go.mod"])) {
 		if v, ok := strings.CutPrefix(line, "go "); ok {
 			version = strings.TrimSpace(v)
 		}
 	}
-	if want := []byte("FROM golang:" + version + "-"); version == "" || !bytes.Contains(tree.Text["cmd/stanch/Dockerfile"], want) {
-		t.Errorf("cmd/stanch/Dockerfile does not build with %q", want)
+	_, image, _ := strings.Cut(dockerfile, "\nFROM scratch\n")
+	for what, ok := range map[string]bool{
+		"builds with the module's Go":          version != "" && strings.Contains(dockerfile, "\nFROM golang:"+version+"-"),
+		"leaves the embedded engine out":       strings.Contains(dockerfile, "-tags no_embedded"),
+		"starts from nothing":                  image != "",
+		"runs as the deployment's user":        strings.Contains(image, "\nUSER 65532:65532\n"),
+		"copies only what the build has made":  strings.Count(image, "COPY --from=build") == strings.Count(image, "COPY"),
+		"does not run anything in what ships":  image != "" && !strings.Contains(image, "RUN "),
+		"fetches nothing but Go modules":       !strings.Contains(dockerfile, "curl") && !strings.Contains(dockerfile, "ADD "),
+		"has a user that the deployment names": strings.Contains(string(tree.Text["docker-compose.yml"]), `user: "65532:65532"`),
+		"is what the deployment builds":        strings.Contains(string(tree.Text["docker-compose.yml"]), "dockerfile: cmd/stanch/Dockerfile"),
+	} {
+		if !ok {
+			t.Errorf("cmd/stanch/Dockerfile: it must hold that the image %s", what)
+		}
 	}
 }
