@@ -1,0 +1,15 @@
+// Package all lists every integration. Only commands and tests import it.
+package all
+
+import (
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+)
+
+// Specs returns every integration, sorted by kind. What each call returns
+// shares nothing with what another returned.
+func Specs() []integrations.Spec {
+	return []integrations.Spec{
+		memory.Spec(),
+	}
+}

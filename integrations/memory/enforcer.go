@@ -1,0 +1,217 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// containment is one containment of a host, past ones included: what flowed
+// under it can still be asked for.
+type containment struct {
+	Ref   string         `json:"ref"`
+	Order incident.Order `json:"order"`
+	// AcceptedAt is when it was ordered. StandsAt and EndsAt are when it comes
+	// into force and is lifted; zero is never.
+	AcceptedAt time.Time `json:"accepted_at"`
+	StandsAt   time.Time `json:"stands_at,omitzero"`
+	EndsAt     time.Time `json:"ends_at,omitzero"`
+	// AwaitsAgent tells that the host was offline when it was accepted.
+	AwaitsAgent bool `json:"awaits_agent,omitempty"`
+	Ineffective bool `json:"ineffective,omitempty"`
+	Lie         bool `json:"lie,omitempty"`
+}
+
+// open tells whether it was accepted and is not lifted.
+func (c *containment) open(at time.Time) bool { return c.EndsAt.IsZero() || at.Before(c.EndsAt) }
+
+// stands tells whether it is in force.
+func (c *containment) stands(at time.Time) bool {
+	return !c.StandsAt.IsZero() && !at.Before(c.StandsAt) && c.open(at)
+}
+
+// slot returns the open containment that an order is about, or nil.
+func (e *Estate) slot(o incident.Order, at time.Time) *containment {
+	for _, c := range e.containments {
+		if c.Order.Action == o.Action && c.Order.Scope() == o.Scope() && c.open(at) {
+			return c
+		}
+	}
+	return nil
+}
+
+func enforced() []incident.Action {
+	return []incident.Action{incident.RateLimit, incident.Block, incident.Isolate}
+}
+
+// wellFormed refuses orders that can only be a mistake.
+func wellFormed(u use, o incident.Order) error {
+	invalid := func(format string, args ...any) error {
+		return integrations.Errorf(integrations.Invalid, u.String(), format, args...)
+	}
+	switch {
+	case !slices.Contains(enforced(), o.Action):
+		return invalid("action %q cannot be enforced", o.Action)
+	case o.Key == "" && u.write:
+		return invalid("the order has no key")
+	case o.Action == incident.RateLimit && o.Rate <= 0 && u.op == "apply":
+		return invalid("a limit of %d bits per second", o.Rate)
+	case o.Action == incident.Block && o.Filter == nil:
+		return invalid("a block without a filter")
+	case o.Action == incident.Block && everything(*o.Filter):
+		return invalid("the filter matches everything")
+	default:
+		return nil
+	}
+}
+
+func everything(f incident.Filter) bool {
+	return f.RemoteIP == "" && f.RemotePort == 0 && f.LocalPort == 0 && f.Transport == ""
+}
+
+// order checks an order and carries it out on its host.
+func (e *Estate) order(ctx context.Context, op string, o incident.Order, do func(h *host, now time.Time) error) error {
+	u := use{op: op, action: o.Action, on: o.Target.ID(), write: op != "read"}
+	return e.make(ctx, u, func() error {
+		h, err := e.device(u.String(), o.Target)
+		if err == nil {
+			err = wellFormed(u, o)
+		}
+		if err != nil {
+			return err
+		}
+		return do(h, e.now().UTC())
+	})
+}
+
+// Read implements [integrations.Enforcer].
+func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+	var s incident.Standing
+	err := e.order(ctx, "read", o, func(_ *host, now time.Time) error {
+		if c := e.slot(o, now); c != nil {
+			s = c.standing(now)
+		}
+		return nil
+	})
+	if err != nil {
+		return incident.Standing{}, err
+	}
+	return s, nil
+}
+
+func (c *containment) standing(now time.Time) incident.Standing {
+	if c.Lie {
+		return incident.Standing{}
+	}
+	s := incident.Standing{Stands: c.stands(now), Key: c.Order.Key, Rate: c.Order.Rate}
+	switch {
+	case !c.EndsAt.IsZero():
+		s.Pending, s.Detail = true, "being lifted"
+	case c.AwaitsAgent:
+		s.Pending, s.Detail = true, "accepted, the host is offline"
+	case !s.Stands:
+		s.Pending, s.Detail = true, "accepted, not yet carried out"
+	}
+	return s
+}
+
+// Apply implements [integrations.Enforcer].
+func (e *Estate) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	var r incident.Receipt
+	err := e.order(ctx, "apply", o, func(h *host, now time.Time) error {
+		c := e.slot(o, now)
+		switch {
+		case c == nil:
+			c = e.contain(h, o, now)
+			change := entry{Containment: c, Effect: &Effect{Op: "apply", Action: o.Action, Key: o.Key, Target: h.ID, At: now}}
+			if c.Lie {
+				change.Effect = nil
+			}
+			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted"}
+			return e.commit(change)
+		case !c.EndsAt.IsZero():
+			return integrations.Errorf(integrations.Conflict, "apply "+string(o.Action)+" on "+h.ID, "the one before is being lifted")
+		case c.Order.Key == o.Key:
+			r = incident.Receipt{Ref: c.Ref, At: c.AcceptedAt, Detail: "accepted before"}
+		default:
+			r = incident.Receipt{At: now, Detail: "it stands already, by another hand"}
+		}
+		return nil
+	})
+	return r, err
+}
+
+// contain makes the containment as the host takes it.
+func (e *Estate) contain(h *host, o incident.Order, now time.Time) *containment {
+	b := h.behaviours[o.Action]
+	c := &containment{
+		Ref: fmt.Sprintf("sim-%d", len(e.containments)+1), Order: o, AcceptedAt: now,
+		Ineffective: b.Ineffective, Lie: b.Lies,
+	}
+	switch {
+	case b.Lies:
+	case o.Action == incident.Isolate && !h.online:
+		// Isolation is carried out by the agent; limits and blocks stand at the
+		// edge of the network.
+		c.AwaitsAgent = true
+	default:
+		c.StandsAt = now.Add(b.Pending)
+	}
+	return c
+}
+
+// Undo implements [integrations.Enforcer].
+func (e *Estate) Undo(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	var r incident.Receipt
+	err := e.order(ctx, "undo", o, func(h *host, now time.Time) error {
+		c := e.slot(o, now)
+		b := h.behaviours[o.Action]
+		switch {
+		case c == nil:
+			r = incident.Receipt{At: now, Detail: "nothing stands"}
+		case c.Order.Key != o.Key:
+			r = incident.Receipt{At: now, Detail: "left alone: it stands by another hand"}
+		case !c.EndsAt.IsZero() || b.Stuck:
+			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted"}
+		default:
+			changed := *c
+			changed.EndsAt = now
+			if c.stands(now) {
+				changed.EndsAt = now.Add(b.Pending)
+			}
+			change := entry{Containment: &changed, Effect: &Effect{Op: "undo", Action: o.Action, Key: o.Key, Target: h.ID, At: now}}
+			if c.Lie {
+				change.Effect = nil
+			}
+			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted"}
+			return e.commit(change)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// Impose makes a containment stand that somebody else made by hand. It counts
+// as no effect of ours; the order's key is dropped.
+func (e *Estate) Impose(o incident.Order) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	u := use{op: "impose", action: o.Action, on: o.Target.ID()}
+	h, err := e.device(u.String(), o.Target)
+	if err == nil {
+		err = wellFormed(u, o)
+	}
+	if err != nil {
+		return err
+	}
+	o.Key = ""
+	now := e.now().UTC()
+	if e.slot(o, now) != nil {
+		return integrations.Errorf(integrations.Conflict, u.String(), "it stands already")
+	}
+	return e.commit(entry{Containment: e.contain(h, o, now)})
+}

@@ -1,0 +1,170 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Behaviour is how a host takes an action. The zero Behaviour obeys at once.
+type Behaviour struct {
+	// Pending is how long it takes from acceptance until it stands, and from
+	// the undo's acceptance until it is lifted.
+	Pending time.Duration
+	// Lies tells that the action is accepted but never stands.
+	Lies bool
+	// Ineffective tells that it stands, but traffic goes on.
+	Ineffective bool
+	// Stuck tells that an undo is accepted but never lifts anything.
+	Stuck bool
+}
+
+// fault makes calls of one operation fail.
+type fault struct {
+	op string
+	// after tells that the call is carried out, and only then fails.
+	after bool
+	err   integrations.Error
+	// times is how many calls still fail; below zero it is every call.
+	times int
+}
+
+// Fail makes the next calls of an operation fail before anything is carried
+// out; times below zero is until Mend. Operations are endpoints, connections,
+// traffic, baseline, series, asset, read, apply, undo, collect, kill and post;
+// read, apply and undo may name the action as well: "apply isolate".
+func (e *Estate) Fail(op string, err integrations.Error, times int) {
+	e.addFault(fault{op: op, err: err, times: times})
+}
+
+// FailAfter is like Fail, but the calls are carried out first: a write whose
+// answer was lost, when the error is ambiguous.
+func (e *Estate) FailAfter(op string, err integrations.Error, times int) {
+	e.addFault(fault{op: op, err: err, times: times, after: true})
+}
+
+func (e *Estate) addFault(f fault) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = append(e.faults, &f)
+}
+
+// Delay makes every call of an operation take that long before anything is
+// carried out, in real time. Zero ends it.
+func (e *Estate) Delay(op string, d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.delays[op] = d
+}
+
+// Behave sets how a host takes an action from now on.
+func (e *Estate) Behave(hostID string, action incident.Action, b Behaviour) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, ok := e.hosts[hostID]
+	if !ok {
+		return fmt.Errorf("behave: no host %q", hostID)
+	}
+	h.behaviours[action] = b
+	return nil
+}
+
+// Mend ends all faults and delays. Behaviours stay.
+func (e *Estate) Mend() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.faults = nil
+	clear(e.delays)
+}
+
+// use is one call of a capability.
+type use struct {
+	op     string
+	action incident.Action
+	// on is what it is about, for error texts.
+	on    string
+	write bool
+}
+
+func (u use) String() string {
+	s := u.op
+	if u.action != "" {
+		s += " " + string(u.action)
+	}
+	if u.on != "" {
+		s += " of " + u.on
+	}
+	return s
+}
+
+// names tells whether a fault or delay of that name concerns the call.
+func (u use) names(op string) bool { return op == u.op || op == u.op+" "+string(u.action) }
+
+// make carries out one call: delays and faults first, then do under the
+// estate's lock, then the faults that lose the answer.
+func (e *Estate) make(ctx context.Context, u use, do func() error) error {
+	if err := ctx.Err(); err != nil {
+		return integrations.Errorf(integrations.Unavailable, u.String(), "%w", err)
+	}
+	if err := e.wait(ctx, u); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.failing(u, false); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return e.failing(u, true)
+}
+
+// wait sits out the delay. A caller that gives up a write cannot know whether
+// it was done.
+func (e *Estate) wait(ctx context.Context, u use) error {
+	e.mu.Lock()
+	var d time.Duration
+	for op, delay := range e.delays {
+		if u.names(op) {
+			d = max(d, delay)
+		}
+	}
+	e.mu.Unlock()
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		kind := integrations.Unavailable
+		if u.write {
+			kind = integrations.Ambiguous
+		}
+		return integrations.Errorf(kind, u.String(), "%w", ctx.Err())
+	}
+}
+
+// failing returns the error of the first fault for the call, and spends it.
+func (e *Estate) failing(u use, after bool) error {
+	for _, f := range e.faults {
+		if f.after != after || f.times == 0 || !u.names(f.op) {
+			continue
+		}
+		if f.times > 0 {
+			f.times--
+		}
+		err := f.err
+		if err.Op == "" {
+			err.Op = u.String()
+		}
+		return &err
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Post implements [integrations.Messenger].
+func (e *Estate) Post(ctx context.Context, m integrations.Message) (incident.Receipt, error) {
+	var r incident.Receipt
+	u := use{op: "post", action: incident.Notify, on: m.Channel, write: true}
+	err := e.make(ctx, u, func() error {
+		if m.Key == "" || m.Channel == "" {
+			return integrations.Errorf(integrations.Invalid, u.String(), "the message needs a key and a channel")
+		}
+		if i := slices.IndexFunc(e.messages, func(s Sent) bool { return s.Message.Key == m.Key }); i >= 0 {
+			r = incident.Receipt{Ref: e.messages[i].Ref, At: e.messages[i].At, Detail: "sent before"}
+			return nil
+		}
+		now := e.now().UTC()
+		sent := &Sent{Ref: fmt.Sprintf("message-%d", len(e.messages)+1), At: now, Message: m}
+		r = incident.Receipt{Ref: sent.Ref, At: now, Detail: "sent"}
+		return e.commit(entry{
+			Message: sent,
+			Effect:  &Effect{Op: "post", Action: incident.Notify, Key: m.Key, Target: m.Channel, At: now},
+		})
+	})
+	return r, err
+}
+
+// Asset implements [integrations.Inventory].
+func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incident.Asset, error) {
+	var asset incident.Asset
+	u := use{op: "asset"}
+	err := e.make(ctx, u, func() error {
+		var known []incident.Asset
+		for _, h := range e.matches(q) {
+			if a := override(h.Asset, h.given.Asset); anyKnown(a) || withheld(a) {
+				known = append(known, a)
+			}
+		}
+		switch len(known) {
+		case 0:
+			return integrations.Errorf(integrations.NotFound, u.String(), "no asset of that id, name or address")
+		case 1:
+			asset = known[0]
+			incident.Explain(&asset, "the inventory does not say")
+			return nil
+		default:
+			return integrations.Errorf(integrations.NotFound, u.String(), "%d assets match, none of them alone", len(known))
+		}
+	})
+	return asset, err
+}
+
+// Probe implements [integrations.Prober].
+func (e *Estate) Probe(ctx context.Context) []integrations.Finding {
+	var findings []integrations.Finding
+	err := e.make(ctx, use{op: "probe"}, func() error {
+		findings = append(findings, integrations.Finding{
+			What: fmt.Sprintf("simulated estate of %d hosts: nothing that is done here reaches a real device", len(e.hosts)), OK: true,
+		})
+		if e.journal == nil {
+			findings = append(findings, integrations.Finding{What: "the estate forgets everything when the process ends: it has no path", OK: true})
+		}
+		return nil
+	})
+	if err != nil {
+		return []integrations.Finding{{What: err.Error(), Fix: "ask again"}}
+	}
+	return findings
+}
