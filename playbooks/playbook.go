@@ -4,16 +4,11 @@
 package playbooks
 
 import (
+	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/policy"
-)
-
-// APIVersion and Kind are what every playbook starts with.
-const (
-	APIVersion = "stanch/v1"
-	Kind       = "Playbook"
 )
 
 // Mode says whether a playbook acts.
@@ -26,49 +21,55 @@ const (
 )
 
 // Playbook is one loaded playbook. It is immutable and safe for concurrent use.
+// Its tags are the language: the decoder, the schema and the reference read
+// them.
 type Playbook struct {
-	Name        string
-	Owner       string
-	Mode        Mode
-	Attack      []string
-	Description string
-	Trigger     Trigger
+	APIVersion  string   `yaml:"apiVersion,required" enum:"stanch/v1" doc:"Version of the language."`
+	Kind        string   `yaml:"kind,required" enum:"Playbook" doc:"Always Playbook."`
+	Name        string   `yaml:"name,required" doc:"Name, also in case ids; a-z, 0-9 and -."`
+	Owner       string   `yaml:"owner,required" doc:"Who answers for the playbook."`
+	Mode        Mode     `yaml:"mode,required" enum:"enforce,shadow" doc:"enforce acts; shadow decides and reports, and never acts."`
+	Attack      []string `yaml:"attack" doc:"ATT&CK ids that the playbook answers, such as T1498.002."`
+	Description string   `yaml:"description,required" doc:"What the playbook is for, for people."`
+	Trigger     Trigger  `yaml:"trigger,required" doc:"Which alerts the playbook answers, and what a case is about."`
 	// Enrich by fact name; see incident.FactNames.
-	Enrich     map[string]Enrichment
-	Let        []Let
-	Guardrails []Guardrail
+	Enrich     map[string]Enrichment `yaml:"enrich" doc:"The facts to obtain, in parallel. The keys are the facts."`
+	Let        Lets                  `yaml:"let" doc:"Named expressions, in order: a later one may use an earlier one."`
+	Guardrails []Guardrail           `yaml:"guardrails" doc:"What may only forbid, or raise the bar."`
 	// Unsure names the approval that is asked when the decision rests on
 	// something unknown.
-	Unsure    string
-	Decide    []Rule
-	Steps     map[string]Step
-	Approvals map[string]Approval
+	Unsure    string              `yaml:"unsure,required" doc:"The approval that is asked when the decision rests on something unknown."`
+	Decide    []Rule              `yaml:"decide,required" doc:"The rules, read top to bottom; the first that holds wins. The last has no when."`
+	Steps     map[string]Step     `yaml:"steps" doc:"What rules can do, by name."`
+	Approvals map[string]Approval `yaml:"approvals,required" doc:"Questions to people, by name."`
 
-	file   string
-	text   []byte
-	digest string
-	policy *policy.Policy
+	file     string
+	text     []byte
+	digest   string
+	policy   *policy.Policy
+	doc      *document
+	warnings Issues
 }
 
 // Trigger says which alerts a playbook answers, and what a case is about.
 type Trigger struct {
-	Match   string // CEL, bool
-	Subject string // CEL, string
+	Match   string `yaml:"match,required" cel:"bool" doc:"Whether the playbook answers an alert. It sees the alert only."`
+	Subject string `yaml:"subject,required" cel:"string" doc:"What the case is about. One case is open per subject; later alerts join it."`
 }
 
 // Enrichment asks one integration for one fact.
 type Enrichment struct {
-	Use      string
-	Timeout  time.Duration
-	Required bool
-	With     EnrichmentWith
+	Use      string         `yaml:"use,required" doc:"The integration to ask, by its name in stanch.yaml."`
+	Timeout  time.Duration  `yaml:"timeout" default:"20s" doc:"How long the answer may take; the fact is unknown afterwards."`
+	Required bool           `yaml:"required" default:"false" doc:"Without the fact nothing is decided: people are told, nothing is done."`
+	With     EnrichmentWith `yaml:"with" doc:"Parameters."`
 }
 
 // EnrichmentWith are the parameters of an enrichment.
 type EnrichmentWith struct {
-	Window time.Duration // traffic
-	Top    int           // traffic
-	Days   int           // baseline
+	Window time.Duration `yaml:"window" default:"15m" doc:"traffic: how far back to look."`
+	Top    int           `yaml:"top" default:"20" doc:"traffic: how many destinations to list."`
+	Days   int           `yaml:"days" default:"14" doc:"baseline: how many days to look back."`
 }
 
 // Let names an expression.
@@ -79,63 +80,63 @@ type Let struct {
 
 // Guardrail can only forbid (Deny) or raise the bar (Limit).
 type Guardrail struct {
-	Name    string
-	Deny    string // CEL, bool
-	Limit   *Limit
-	Then    string // the approval that is asked when the limit is reached; empty: forbidden
-	Because string
+	Name    string `yaml:"name,required" doc:"Name; a-z, 0-9 and -."`
+	Deny    string `yaml:"deny" cel:"bool" doc:"Forbids every containing step when it holds. Unknown makes the decision unsure, an error denies."`
+	Limit   *Limit `yaml:"limit" doc:"Bounds how often an action may be done."`
+	Then    string `yaml:"then" in:"approve" doc:"The approval that is asked when the limit is reached; without it the step is forbidden."`
+	Because string `yaml:"because" doc:"Why, for people. Required with deny."`
 }
 
 // Limit bounds how often an action may be done.
 type Limit struct {
-	Action incident.Action
-	Per    string // host, role, site, playbook or all
-	Max    int
-	Window time.Duration
+	Action incident.Action `yaml:"action,required" doc:"The containing action that is counted."`
+	Per    string          `yaml:"per,required" enum:"host,role,site,playbook,all" doc:"What is counted apart."`
+	Max    int             `yaml:"max,required" doc:"How many may be done in the window."`
+	Window time.Duration   `yaml:"window,required" doc:"The sliding window."`
 }
 
 // Rule is one line of the decision table. The last has no When.
 type Rule struct {
-	Rule     string
-	When     string
-	Severity string
-	Because  string
-	Do       []incident.Doing
+	Rule     string `yaml:"rule,required" doc:"Name; a-z, 0-9 and -."`
+	When     string `yaml:"when" cel:"bool" doc:"The condition. Every rule has one but the last."`
+	Severity string `yaml:"severity,required" enum:"info,low,medium,high,critical" doc:"How bad it is, in the card's headline."`
+	Because  string `yaml:"because,required" doc:"Why the rule decides so, for the card and the audit."`
+	Do       Doings `yaml:"do,required" doc:"The steps to run, in order. An approve gates the steps after it."`
 }
 
 // Step is one thing that a rule can do.
 type Step struct {
-	Action    incident.Action
-	Use       string
-	With      StepWith
-	TTL       time.Duration
-	Timeout   time.Duration
-	Verify    *incident.Verify
-	OnFailure string // continue, page or stop
+	Action  incident.Action  `yaml:"action,required" doc:"What is done to the world."`
+	Use     string           `yaml:"use,required" doc:"The integration that does it, by its name in stanch.yaml."`
+	With    StepWith         `yaml:"with" doc:"Parameters, by action."`
+	TTL     time.Duration    `yaml:"ttl" doc:"When the containment is given back. Required for rate_limit, block and isolate."`
+	Timeout time.Duration    `yaml:"timeout" doc:"How long the step may take."`
+	Verify  *incident.Verify `yaml:"verify" doc:"The proof that is asked of the flow store. Required for rate_limit, block and isolate."`
+	// OnFailure is what happens when the step fails or is not effective.
+	OnFailure string `yaml:"on_failure" enum:"continue,page,stop" default:"stop for a containing action, else continue" doc:"What happens when the step fails or is not effective: go on, tell people and go on, or end."`
 	// UnsureAct lets a reversible step run though the decision is unsure.
-	UnsureAct bool
+	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For rate_limit, collect and notify."`
 }
 
 // StepWith are the parameters of a step.
 type StepWith struct {
-	Rate    int64    // rate_limit, bits per second
-	What    []string // collect
-	Channel string   // notify
-	// Match says what a block stops: top_destination, top_port or
-	// reflected_port, resolved from the traffic of the case.
-	Match string
+	Rate    int64    `yaml:"rate" unit:"rate" doc:"rate_limit: the most that the host may send, per second."`
+	What    []string `yaml:"what" enum:"processes,connections" doc:"collect: what to take."`
+	Channel string   `yaml:"channel" doc:"notify: where to write, in the messenger's own form."`
+	// Match says what a block stops, resolved from the traffic of the case.
+	Match string `yaml:"match" enum:"top_destination,top_port,reflected_port" doc:"block: what to stop. top_destination and top_port are where most bytes go; reflected_port is the host's own port that answers."`
 }
 
 // Approval is a question to people, as the playbook words it.
 type Approval struct {
-	Ask            Ask
-	Approvers      incident.Approvers
-	Quorum         int
-	RemindAfter    time.Duration
-	ExpireAfter    time.Duration
-	ReasonRequired []string
-	Exclude        []string
-	Escalate       []Escalation
+	Ask            Ask                `yaml:"ask,required" doc:"Where the question goes."`
+	Approvers      incident.Approvers `yaml:"approvers,required" doc:"Who may answer."`
+	Quorum         int                `yaml:"quorum" default:"1" doc:"How many people must approve. One denial denies."`
+	RemindAfter    time.Duration      `yaml:"remind_after" doc:"When to ask again in the same place."`
+	ExpireAfter    time.Duration      `yaml:"expire_after,required" doc:"When the question ends. Expired is never approved."`
+	ReasonRequired []string           `yaml:"reason_required" enum:"approve,deny" doc:"The answers that need a reason."`
+	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer."`
+	Escalate       []Escalation       `yaml:"escalate" doc:"Where else to ask when nobody has answered, in order of time."`
 }
 
 // Ask says where a question goes: the name of a messenger integration and the
@@ -148,8 +149,8 @@ type Ask struct {
 
 // Escalation asks elsewhere when nobody has answered.
 type Escalation struct {
-	After time.Duration
-	Ask   Ask
+	After time.Duration `yaml:"after,required" doc:"How long after the question was asked."`
+	Ask   Ask           `yaml:"ask,required" doc:"Where to ask."`
 }
 
 // Digest identifies the playbook by its canonical content.
@@ -157,10 +158,13 @@ func (p *Playbook) Digest() string { return p.digest }
 
 // Text is the playbook as it was written; loading it again gives the same
 // digest.
-func (p *Playbook) Text() []byte { return p.text }
+func (p *Playbook) Text() []byte { return slices.Clone(p.text) }
 
 // File is the name of the file it was loaded from.
 func (p *Playbook) File() string { return p.file }
 
 // Policy is the compiled policy.
 func (p *Playbook) Policy() *policy.Policy { return p.policy }
+
+// Warnings are what lint shows though the playbook loads.
+func (p *Playbook) Warnings() Issues { return slices.Clone(p.warnings) }

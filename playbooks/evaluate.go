@@ -1,0 +1,169 @@
+package playbooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// maxSubject bounds a subject, which becomes part of a workflow id.
+const maxSubject = 200
+
+// Match tells whether the playbook answers an alert. Unknown comes with the
+// missing fields, Failed with the error.
+func (p *Playbook) Match(ctx context.Context, alert incident.Alert, now time.Time) (incident.Verdict, []incident.Missing, error) {
+	return p.policy.Match(ctx, alert, now)
+}
+
+// Subject returns what the case of an alert is about, in the one form in which
+// it is compared and becomes part of an id: lower case, and everything but
+// a-z, 0-9 and ._:@- percent-encoded.
+func (p *Playbook) Subject(ctx context.Context, alert incident.Alert, now time.Time) (string, error) {
+	raw, err := p.policy.Subject(ctx, alert, now)
+	if err != nil {
+		return "", err
+	}
+	return normalise(raw)
+}
+
+func normalise(raw string) (string, error) {
+	text := strings.ToLower(strings.TrimSpace(raw))
+	switch {
+	case text == "":
+		return "", errors.New("subject: it is empty")
+	case utf8.RuneCountInString(text) > maxSubject:
+		return "", fmt.Errorf("subject: it has %d characters, more than %d", utf8.RuneCountInString(text), maxSubject)
+	}
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("._:@-", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String(), nil
+}
+
+// Evaluate decides a case: guardrails, then rules. It does no I/O; the same
+// facts and the same now give the same decision.
+func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
+	d := incident.Decision{PlaybookDigest: p.digest, At: now}
+	if missing := p.requiredMissing(facts); len(missing) > 0 {
+		d.Outcome, d.Unsure, d.Severity = incident.CannotDecide, missing, p.standing().Severity
+		d.Because = "A required fact is missing: " + because(missing) + "."
+		return d
+	}
+	r := p.policy.Decide(ctx, facts, now)
+	d.Unsure, d.Trace = r.Unsure, r.Trace
+	if r.Rule >= 0 {
+		rule := p.Decide[r.Rule]
+		d.Outcome, d.Rule, d.Severity, d.Because, d.Do = incident.Decided, rule.Rule, rule.Severity, rule.Because, rule.Do
+	} else {
+		d.Severity = p.standing().Severity
+	}
+	switch {
+	case r.DeniedBy >= 0:
+		p.deny(&d, r.DeniedBy)
+		d.Error = r.Err
+	case r.Rule < 0:
+		d.Outcome, d.Error = incident.DecisionErr, r.Err
+		d.Because = "The policy failed, so nothing is done."
+	}
+	return d
+}
+
+// Recheck asks the guardrails alone, as is done before each containing step
+// that follows an approval. The decision names no rule.
+func (p *Playbook) Recheck(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
+	d := incident.Decision{PlaybookDigest: p.digest, At: now, Outcome: incident.Decided}
+	if missing := p.requiredMissing(facts); len(missing) > 0 {
+		d.Outcome, d.Unsure = incident.CannotDecide, missing
+		d.Because = "A required fact is missing: " + because(missing) + "."
+		return d
+	}
+	r := p.policy.Guard(ctx, facts, now)
+	d.Unsure, d.Trace = r.Unsure, r.Trace
+	if r.DeniedBy >= 0 {
+		p.deny(&d, r.DeniedBy)
+	}
+	return d
+}
+
+// deny makes the decision a denial by the nth guardrail that denies.
+func (p *Playbook) deny(d *incident.Decision, nth int) {
+	d.Outcome = incident.Denied
+	for _, g := range p.Guardrails {
+		if g.Deny == "" {
+			continue
+		}
+		if nth == 0 {
+			d.DeniedBy, d.Because = g.Name, g.Because
+			return
+		}
+		nth--
+	}
+}
+
+// standing is the default rule.
+func (p *Playbook) standing() Rule { return p.Decide[len(p.Decide)-1] }
+
+// requiredMissing returns the required facts of which nothing was obtained.
+func (p *Playbook) requiredMissing(facts incident.Facts) []incident.Missing {
+	var missing []incident.Missing
+	for _, name := range incident.FactNames() {
+		if !p.Enrich[name].Required {
+			continue
+		}
+		if why, any := obtained(factOf(facts, name)); !any {
+			missing = append(missing, incident.Missing{Path: name, Why: why})
+		}
+	}
+	return missing
+}
+
+// factOf returns the struct of a fact.
+func factOf(facts incident.Facts, name string) reflect.Value {
+	v := reflect.ValueOf(facts)
+	for _, f := range fields(v.Type()) {
+		if f.name == name {
+			return v.FieldByIndex(f.index)
+		}
+	}
+	return reflect.Value{}
+}
+
+// obtained tells whether a fact has a known field, else why not.
+func obtained(fact reflect.Value) (why string, ok bool) {
+	for i := range fact.NumField() {
+		if value, isValue := fact.Field(i).Interface().(incident.Field); isValue {
+			_, from, reason := value.Any()
+			if from != incident.Unknown {
+				return "", true
+			}
+			if why == "" {
+				why = reason
+			}
+		}
+	}
+	return why, false
+}
+
+// because lists what is missing, for people.
+func because(missing []incident.Missing) string {
+	parts := make([]string, 0, len(missing))
+	for _, m := range missing {
+		if m.Why != "" {
+			m.Path += " (" + m.Why + ")"
+		}
+		parts = append(parts, m.Path)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,150 @@
+package playbooks
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Issue is one complaint about a file. Line and Column count from 1, columns in
+// characters.
+type Issue struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	// Snippet is the line with a caret under the place; it may be empty.
+	Snippet string `json:"snippet,omitempty"`
+	// Warning marks what lint shows without failing.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// String is file:line:column: message.
+func (i Issue) String() string {
+	message := i.Message
+	if i.Warning {
+		message = "warning: " + message
+	}
+	if i.Line == 0 {
+		return fmt.Sprintf("%s: %s", i.File, message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", i.File, i.Line, i.Column, message)
+}
+
+// Issues are all complaints about a file, in the order of the file.
+type Issues []Issue
+
+// Error prints every issue with its snippet.
+func (is Issues) Error() string {
+	var b strings.Builder
+	for n, i := range is {
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(i.String())
+		if i.Snippet != "" {
+			b.WriteByte('\n')
+			b.WriteString(i.Snippet)
+		}
+	}
+	return b.String()
+}
+
+// Err returns the issues as an error, or nil when there is nothing but
+// warnings.
+func (is Issues) Err() error {
+	if is.failed() {
+		return is
+	}
+	return nil
+}
+
+func (is Issues) failed() bool {
+	return slices.ContainsFunc(is, func(i Issue) bool { return !i.Warning })
+}
+
+// sorted returns the issues in the order of the file, each once.
+func (is Issues) sorted() Issues {
+	out := slices.Clone(is)
+	slices.SortStableFunc(out, func(a, b Issue) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(out)
+}
+
+// maxSnippet bounds what is shown of one line: the file may be anybody's.
+const maxSnippet = 160
+
+// snippet returns the line with a caret under the column.
+func snippet(lines []string, line, column int) string {
+	if line < 1 || line > len(lines) || column < 1 {
+		return ""
+	}
+	runes := []rune(lines[line-1])
+	// A long line is shown around the column.
+	start := 0
+	if column > maxSnippet/2 {
+		start = min(column-maxSnippet/2, len(runes))
+	}
+	shown := runes[start:min(len(runes), start+maxSnippet)]
+	var pad strings.Builder
+	for _, r := range shown[:min(column-1-start, len(shown))] {
+		if r == '\t' {
+			pad.WriteRune('\t')
+		} else {
+			pad.WriteByte(' ')
+		}
+	}
+	return string(shown) + "\n" + pad.String() + "^"
+}
+
+// meant returns the known word that was probably meant, as ": did you mean 'x'?",
+// or what there is to choose from.
+func meant(word string, known []string) string {
+	best, distance := "", utf8.RuneCountInString(word)/3+1
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
+			best, distance = k, d
+		}
+	}
+	switch {
+	case best != "":
+		return ": did you mean '" + best + "'?"
+	case len(known) == 0:
+		return ": there is none"
+	default:
+		return ": there are " + strings.Join(known, ", ")
+	}
+}
+
+// editDistance is the number of letters to change, add, drop or swap with
+// their neighbour.
+func editDistance(a, b string) int {
+	s, t := []rune(a), []rune(b)
+	if len(s) > 64 || len(t) > 64 {
+		return max(len(s), len(t))
+	}
+	rows := make([][]int, len(s)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(t)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(s); i++ {
+		for j := 1; j <= len(t); j++ {
+			same := 1
+			if s[i-1] == t[j-1] {
+				same = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+same)
+			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(s)][len(t)]
+}

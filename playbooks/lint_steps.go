@@ -1,0 +1,116 @@
+package playbooks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// parameter returns the one key of with that an action takes, which it needs.
+func parameter(a incident.Action) string {
+	switch a {
+	case incident.RateLimit:
+		return "rate"
+	case incident.Block:
+		return "match"
+	case incident.Collect:
+		return "what"
+	case incident.Notify:
+		return "channel"
+	case incident.KillProcess, incident.Isolate:
+		return ""
+	}
+	return ""
+}
+
+func (l lint) step(name string, s Step) {
+	at := func(keys ...any) []any { return append([]any{"steps", name}, keys...) }
+	l.name("step", name, l.key(at()...))
+	if s.Action == "" {
+		return
+	}
+	var allowed []string
+	if p := parameter(s.Action); p != "" {
+		allowed = []string{p}
+		if !l.has(at("with", p)...) {
+			l.missing(at(), "step %q is %s and needs with: { %s: … }", name, s.Action, p)
+		}
+	}
+	l.only("with", string(s.Action), allowed, at("with")...)
+	if l.has(at("with", "rate")...) && s.With.Rate < 1 {
+		l.at(at("with", "rate"), "rate must be more than nothing; cutting a host off is an isolate")
+	}
+	if n := l.find(at("with", "what")...); n != nil && len(s.With.What) == 0 {
+		l.at(at("with", "what"), "what must name processes, connections or both")
+	}
+	l.lasting(name, s)
+	between(l, s.Timeout, time.Second, maxTimeout, at("timeout")...)
+	if s.UnsureAct && !s.Action.Reversible() {
+		l.at(at("unsure"), "unsure: act is for rate_limit, collect and notify; step %q is %s", name, s.Action)
+	}
+}
+
+// lasting checks the keys of what stands until it is given back.
+func (l lint) lasting(name string, s Step) {
+	at := func(keys ...any) []any { return append([]any{"steps", name}, keys...) }
+	for _, key := range []string{"ttl", "verify"} {
+		switch written := l.has(at(key)...); {
+		case s.Action.Leased() && !written:
+			l.missing(at(), "step %q is %s and needs %s: what restricts a host must end, and be proven", name, s.Action, key)
+		case !s.Action.Leased() && written && !(key == "verify" && s.Action.Containing()):
+			l.blame(l.key(at(key)...), "%s belongs to a containment that stands; %s does not", key, s.Action)
+		}
+	}
+	between(l, s.TTL, time.Second, maxTTL, at("ttl")...)
+	if s.Verify != nil {
+		between(l, s.Verify.Within, time.Second, maxWindow, at("verify", "within")...)
+		if l.has(at("verify", "egress_below")...) && s.Verify.EgressBelow < 1 {
+			l.at(at("verify", "egress_below"), "egress_below must be more than nothing: even an isolated host talks to its EDR")
+		}
+		if s.Action == incident.RateLimit && s.With.Rate > 0 && s.Verify.EgressBelow > 0 && s.Verify.EgressBelow < s.With.Rate {
+			l.at(at("verify", "egress_below"), "egress_below is less than the rate of %s that the step allows", incident.FormatRate(s.With.Rate))
+		}
+	}
+}
+
+func (l lint) approval(name string, a Approval) {
+	at := func(keys ...any) []any { return append([]any{"approvals", name}, keys...) }
+	l.name("approval", name, l.key(at()...))
+	people := slices.DeleteFunc(slices.Clone(a.Approvers.People), func(id string) bool { return slices.Contains(a.Exclude, id) })
+	grouped := a.Approvers.Group != "" || a.Approvers.SlackGroup != ""
+	if n := l.find(at("approvers")...); n != nil && !l.bad[n] && !grouped && len(people) == 0 {
+		l.at(at("approvers"), "approval %q has no approvers; name people, a group or a slack_group", name)
+	}
+	slices.Sort(people)
+	people = slices.Compact(people)
+	between(l, a.Quorum, 1, 100, at("quorum")...)
+	if !grouped && len(people) > 0 && a.Quorum > len(people) {
+		l.at(at("quorum"), "quorum %d can never be met: %s may answer", a.Quorum, counted(len(people), "person", "people"))
+	}
+	between(l, a.ExpireAfter, time.Second, maxExpire, at("expire_after")...)
+	if l.has(at("remind_after")...) && a.ExpireAfter > 0 && (a.RemindAfter <= 0 || a.RemindAfter >= a.ExpireAfter) {
+		l.at(at("remind_after"), "remind_after must be before the end, expire_after: %s", incident.FormatDuration(a.ExpireAfter))
+	}
+	var before time.Duration
+	for i, e := range a.Escalate {
+		path := at("escalate", i, "after")
+		switch {
+		case !l.has(path...):
+		case e.After <= before:
+			l.at(path, "escalate must be in order of time: after %s comes no later than what stands above it", incident.FormatDuration(e.After))
+		case a.ExpireAfter > 0 && e.After >= a.ExpireAfter:
+			l.at(path, "escalate must be before the end, expire_after: %s", incident.FormatDuration(a.ExpireAfter))
+		}
+		before = max(before, e.After)
+	}
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, strings.TrimSpace(many))
+}

@@ -1,0 +1,188 @@
+package playbooks
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/policy"
+	"go.yaml.in/yaml/v4"
+)
+
+// Load reads a playbook. The error is [Issues] and holds every complaint: about
+// the YAML, the names, the steps and the expressions.
+func Load(file string, data []byte) (*Playbook, error) {
+	d := parse(file, data)
+	p := &Playbook{file: file, text: bytes.Clone(data), doc: d}
+	if d.root == nil {
+		return nil, d.sorted()
+	}
+	d.value(d.root, reflect.ValueOf(p).Elem(), field{name: "a playbook"})
+	if d.root.Kind != yaml.MappingNode {
+		return nil, d.sorted()
+	}
+	p.setDefaults()
+	lint{document: d, playbook: p}.all()
+	var faults []policy.Issue
+	p.policy, faults = policy.Compile(p.source())
+	d.expressionFaults(faults)
+	issues := d.sorted()
+	if issues.failed() {
+		return nil, issues
+	}
+	p.warnings = issues
+	p.digest = incident.DigestOf(canonical(d.root))
+	return p, nil
+}
+
+// expressionFaults takes over the compiler's complaints. A Windows path that is
+// not written as a raw string breaks the rest of its line: that is said once,
+// with the way out.
+func (d *document) expressionFaults(faults []policy.Issue) {
+	broken := map[int]bool{}
+	for _, f := range faults {
+		issue := Issue{File: f.File, Line: f.Line, Column: f.Column, Message: f.Message, Snippet: f.Snippet}
+		if issue.Snippet == "" {
+			issue.Snippet = snippet(d.lines, f.Line, f.Column)
+		}
+		if strings.HasPrefix(f.Message, "Syntax error") {
+			if broken[f.Line] {
+				continue
+			}
+			if strings.Contains(f.Message, "token recognition error") && strings.Contains(issue.Snippet, `\`) {
+				broken[f.Line] = true
+				issue.Message = `a backslash begins an escape; write a path as a raw string, such as r'C:\Windows'`
+			}
+		}
+		d.issues = append(d.issues, issue)
+	}
+}
+
+// setDefaults fills in what the playbook leaves out, so that nobody has to know
+// the defaults twice.
+func (p *Playbook) setDefaults() {
+	for name, e := range p.Enrich {
+		setDefault(&e.Timeout, defaultTimeout)
+		switch name {
+		case "traffic":
+			setDefault(&e.With.Window, defaultWindow)
+			setDefault(&e.With.Top, defaultTop)
+		case "baseline":
+			setDefault(&e.With.Days, defaultDays)
+		}
+		p.Enrich[name] = e
+	}
+	for name, s := range p.Steps {
+		if s.Action.Containing() {
+			setDefault(&s.OnFailure, "stop")
+		} else {
+			setDefault(&s.OnFailure, "continue")
+		}
+		p.Steps[name] = s
+	}
+	for name, a := range p.Approvals {
+		if !p.doc.has("approvals", name, "quorum") {
+			a.Quorum = 1
+		}
+		p.Approvals[name] = a
+	}
+}
+
+func setDefault[T comparable](v *T, standard T) {
+	var zero T
+	if *v == zero {
+		*v = standard
+	}
+}
+
+// source gathers the playbook's expressions for the compiler. Those that were
+// complained about already are left out, or stand for anything, so that each
+// fault is told once.
+func (p *Playbook) source() policy.Source {
+	d := p.doc
+	src := policy.Source{
+		File: p.file, Content: p.text,
+		Match:   d.expr("", "trigger", "match"),
+		Subject: d.expr("", "trigger", "subject"),
+	}
+	for _, name := range (Node{doc: d, node: d.find("let")}).Keys() {
+		src.Let = append(src.Let, policy.Named{Name: name, Expr: d.expr("dyn(0)", "let", name)})
+	}
+	for i, g := range p.Guardrails {
+		if d.has("guardrails", i, "deny") {
+			src.Guardrails = append(src.Guardrails, policy.Named{Name: g.Name, Expr: d.expr("true", "guardrails", i, "deny")})
+		}
+	}
+	for i, r := range p.Decide {
+		src.Rules = append(src.Rules, policy.Named{Name: r.Rule, Expr: d.expr("", "decide", i, "when")})
+	}
+	for _, fact := range incident.FactNames() {
+		if d.has("enrich", fact) {
+			src.Facts = append(src.Facts, fact)
+		}
+	}
+	return src
+}
+
+// expr returns the expression at a path with the place of its first character,
+// or what stands in for one that cannot be used.
+func (d *document) expr(standIn string, path ...any) policy.Expr {
+	n := d.find(path...)
+	if n == nil || d.bad[n] || n.Kind != yaml.ScalarNode || d.repaired[n.Line] {
+		return policy.Expr{Text: standIn, Line: 1, Column: 1}
+	}
+	e := policy.Expr{
+		Text: strings.TrimSpace(n.Value), Line: n.Line, Column: n.Column,
+		Block: n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0,
+		// Only in double quotes may the file say something else than it means.
+		Verbatim: n.Style&yaml.DoubleQuotedStyle == 0 || !strings.Contains(d.lines[n.Line-1], `\`),
+	}
+	switch {
+	case e.Block:
+		for e.Line++; e.Line < len(d.lines) && strings.TrimSpace(d.lines[e.Line-1]) == ""; {
+			e.Line++
+		}
+		if e.Line <= len(d.lines) {
+			e.Column = 1 + len(d.lines[e.Line-1]) - len(strings.TrimLeft(d.lines[e.Line-1], " "))
+		}
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		e.Column += 1 + len(n.Value) - len(strings.TrimLeft(n.Value, " "))
+	}
+	return e
+}
+
+// canonical is the content without what has no meaning: comments, quotes,
+// layout and the order of keys. The order of lists and of lets counts.
+func canonical(root *yaml.Node) []byte {
+	// A tree of lists and strings always encodes.
+	data, err := json.Marshal(meaning(root, ""))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return data
+}
+
+func meaning(n *yaml.Node, key string) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		pairs := make([][2]any, 0, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			pairs = append(pairs, [2]any{n.Content[i].Value, meaning(n.Content[i+1], n.Content[i].Value)})
+		}
+		if key != "let" {
+			slices.SortFunc(pairs, func(a, b [2]any) int { return strings.Compare(a[0].(string), b[0].(string)) })
+		}
+		return map[string]any{"map": pairs}
+	case yaml.SequenceNode:
+		items := make([]any, 0, len(n.Content))
+		for _, c := range n.Content {
+			items = append(items, meaning(c, ""))
+		}
+		return items
+	default:
+		return strings.TrimRight(n.Value, "\n")
+	}
+}

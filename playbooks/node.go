@@ -1,0 +1,97 @@
+package playbooks
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Node is a part of a file that is decoded later, when it is known into what:
+// the configuration of an integration, once its kind was read. Its complaints
+// have the places of the file.
+type Node struct {
+	doc  *document
+	node *yaml.Node
+	// without are keys that somebody else reads.
+	without []string
+}
+
+// IsZero tells whether the file has no such part.
+func (n Node) IsZero() bool { return n.node == nil }
+
+// Get returns the value of a key.
+func (n Node) Get(key string) Node {
+	if n.node == nil {
+		return Node{}
+	}
+	_, value := lookup(n.node, key)
+	return Node{doc: n.doc, node: value}
+}
+
+// Keys returns the keys of a mapping, in the order of the file.
+func (n Node) Keys() []string {
+	if n.node == nil || n.node.Kind != yaml.MappingNode {
+		return nil
+	}
+	var keys []string
+	for i := 0; i < len(n.node.Content); i += 2 {
+		if key := n.node.Content[i].Value; !slices.Contains(n.without, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Without returns the same part, in which the given keys are passed over.
+func (n Node) Without(keys ...string) Node {
+	n.without = append(slices.Clone(n.without), keys...)
+	return n
+}
+
+// Decode decodes the part as [DecodeStrict] does, with the same options.
+func (n Node) Decode(into any) Issues {
+	if n.node == nil {
+		return nil
+	}
+	d := *n.doc
+	d.issues = nil
+	node := n.node
+	if node.Kind == yaml.MappingNode && len(n.without) > 0 {
+		trimmed := *node
+		trimmed.Content = nil
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if !slices.Contains(n.without, node.Content[i].Value) {
+				trimmed.Content = append(trimmed.Content, node.Content[i], node.Content[i+1])
+			}
+		}
+		node = &trimmed
+	}
+	d.value(node, reflect.ValueOf(into).Elem(), field{name: "the value"})
+	return d.sorted()
+}
+
+// Issue returns a complaint at the place of the part.
+func (n Node) Issue(format string, args ...any) Issue {
+	if n.node == nil {
+		return Issue{Message: fmt.Sprintf(format, args...)}
+	}
+	line, column := n.node.Line, n.node.Column
+	return Issue{
+		File: n.doc.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: snippet(n.doc.lines, line, column),
+	}
+}
+
+// lookup returns the key and the value nodes of a key in a mapping.
+func lookup(n *yaml.Node, key string) (*yaml.Node, *yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,208 @@
+package playbooks
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Plan resolves a decision into the steps to run, in order. A decision that
+// rests on something unknown gets the approval named by unsure before its first
+// containing step; one that decides nothing only tells people.
+func (p *Playbook) Plan(d incident.Decision, facts incident.Facts, target *incident.Target) incident.Plan {
+	plan := incident.Plan{PlaybookDigest: p.digest, Rule: d.Rule, Shadow: p.Mode == Shadow, Target: target}
+	if d.Outcome != incident.Decided {
+		for _, name := range p.tell(d) {
+			plan.Steps = append(plan.Steps, p.planned(name, facts, target))
+		}
+		return plan
+	}
+	for _, doing := range d.Do {
+		if doing.Approve != "" {
+			plan.Steps = append(plan.Steps, incident.PlannedStep{
+				Name: gateName(doing.Approve), Approve: doing.Approve,
+				IfDenied: p.instead(doing.IfDenied, facts, target), IfExpired: p.instead(doing.IfExpired, facts, target),
+			})
+			continue
+		}
+		plan.Steps = append(plan.Steps, p.planned(doing.Step, facts, target))
+	}
+	if len(d.Unsure) > 0 {
+		plan.Steps = p.gateUnsure(plan.Steps, "The decision rests on something unknown: "+because(d.Unsure)+".")
+	}
+	return plan
+}
+
+func gateName(approval string) string { return "approve " + approval }
+
+// tell names the steps by which people learn that nothing is done: the notify
+// steps of the chosen rule; where it has none but would have contained, or
+// where no rule was chosen, those of the default rule, else of any rule.
+func (p *Playbook) tell(d incident.Decision) []string {
+	steps := p.notifies(d.Do)
+	contains := slices.ContainsFunc(d.Do, func(do incident.Doing) bool { return p.Steps[do.Step].Action.Containing() })
+	if len(steps) > 0 || d.Rule != "" && !contains {
+		return steps
+	}
+	if steps := p.notifies(p.standing().Do); len(steps) > 0 {
+		return steps
+	}
+	var all []string
+	for _, r := range p.Decide {
+		for _, name := range p.notifies(r.Do) {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+func (p *Playbook) notifies(do []incident.Doing) []string {
+	var names []string
+	for _, doing := range do {
+		if p.Steps[doing.Step].Action == incident.Notify {
+			names = append(names, doing.Step)
+		}
+	}
+	return names
+}
+
+// gateUnsure puts the approval named by unsure before the first containing step
+// that may not run unsure. Where the rule asks it before that step anyway,
+// nobody is asked twice.
+func (p *Playbook) gateUnsure(steps []incident.PlannedStep, why string) []incident.PlannedStep {
+	first := slices.IndexFunc(steps, func(s incident.PlannedStep) bool {
+		return s.Approve == "" && s.Action.Containing() && !s.UnsureAct
+	})
+	if first < 0 {
+		return steps
+	}
+	asked := slices.IndexFunc(steps[:first], func(s incident.PlannedStep) bool { return s.Approve == p.Unsure })
+	if asked >= 0 {
+		steps[asked].Because = why
+		return steps
+	}
+	return slices.Insert(steps, first, incident.PlannedStep{Name: gateName(p.Unsure), Approve: p.Unsure, Because: why})
+}
+
+// instead resolves the steps that run when people did not approve.
+func (p *Playbook) instead(names []string, facts incident.Facts, target *incident.Target) []incident.PlannedStep {
+	var out []incident.PlannedStep
+	for _, name := range names {
+		if name == release {
+			out = append(out, incident.PlannedStep{Name: release, Release: true})
+			continue
+		}
+		out = append(out, p.planned(name, facts, target))
+	}
+	return out
+}
+
+// planned resolves one step against the facts.
+func (p *Playbook) planned(name string, facts incident.Facts, target *incident.Target) incident.PlannedStep {
+	s, ok := p.Steps[name]
+	step := incident.PlannedStep{
+		Name: name, Action: s.Action, Use: s.Use, Rate: s.With.Rate, What: s.With.What, Channel: s.With.Channel,
+		TTL: s.TTL, Timeout: s.Timeout, Verify: s.Verify, OnFailure: s.OnFailure, UnsureAct: s.UnsureAct,
+	}
+	switch s.Action {
+	case incident.Block:
+		step.Filter, step.Problem = resolve(s.With.Match, facts.Traffic)
+	case incident.KillProcess:
+		step.PID, step.Path, step.Problem = oneProcess(facts.Process)
+	case incident.Notify, incident.Collect, incident.RateLimit, incident.Isolate:
+	}
+	switch {
+	case !ok:
+		step.Problem = "the playbook has no such step"
+	case s.Action != incident.Notify && (target == nil || target.IsZero()):
+		step.Problem = "no exact target"
+	}
+	return step
+}
+
+// resolve says which traffic a block stops, or what would have to be known.
+func resolve(match string, traffic incident.Traffic) (*incident.Filter, string) {
+	if match == "reflected_port" {
+		return reflected(traffic)
+	}
+	top, known := traffic.Top.Get()
+	switch {
+	case !known:
+		return nil, "traffic.top is unknown" + reason(traffic.Top.Why())
+	case len(top) == 0:
+		return nil, "traffic.top is empty: nothing was sent that could be blocked"
+	}
+	filter := &incident.Filter{Direction: incident.Outbound, Transport: top[0].Transport}
+	if match == "top_port" {
+		filter.RemotePort = int(top[0].Port)
+	} else {
+		filter.RemoteIP = top[0].IP
+	}
+	if filter.RemotePort == 0 && filter.RemoteIP == "" {
+		return nil, "the largest destination has no address or port that could be blocked"
+	}
+	return filter, ""
+}
+
+// reflected blocks what comes in to the amplification service of the host that
+// answers most. A port that is in no table is the near end of something that
+// the host asked for itself.
+func reflected(traffic incident.Traffic) (*incident.Filter, string) {
+	type local struct {
+		port      int
+		transport string
+	}
+	sent := map[local]int64{}
+	for _, f := range traffic.Sample {
+		if _, amplifies := incident.Amplification(f.SrcPort, f.Transport); amplifies && f.BytesOut > 0 {
+			sent[local{f.SrcPort, f.Transport}] += f.BytesOut
+		}
+	}
+	var best local
+	for l, bytes := range sent {
+		order := cmp.Or(cmp.Compare(bytes, sent[best]), cmp.Compare(best.port, l.port), cmp.Compare(best.transport, l.transport))
+		if best.port == 0 || order > 0 {
+			best = l
+		}
+	}
+	if best.port == 0 {
+		return nil, "the flows do not show which amplification service of the host answers" + reason(traffic.BytesOut.Why())
+	}
+	return &incident.Filter{Direction: incident.Inbound, LocalPort: best.port, Transport: best.transport}, ""
+}
+
+// oneProcess names the process to end. Both id and path must be known: a
+// process id is used again.
+func oneProcess(process incident.Process) (int64, string, string) {
+	pid, hasPID := process.PID.Get()
+	path, hasPath := process.Path.Get()
+	switch {
+	case !hasPID || pid <= 0:
+		return 0, "", "process.pid is unknown" + reason(process.PID.Why())
+	case !hasPath || path == "":
+		return 0, "", "process.path is unknown" + reason(process.Path.Why())
+	}
+	return pid, path, ""
+}
+
+func reason(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
+}
+
+// Stricter tells whether the new plan restricts the host more than anything in
+// the old one does. Such a change needs no person; the other way round does.
+func Stricter(old, new incident.Plan) bool { return harshest(new) > harshest(old) }
+
+func harshest(p incident.Plan) int {
+	rung := 0
+	for _, s := range p.Steps {
+		rung = max(rung, s.Action.Rung())
+	}
+	return rung
+}

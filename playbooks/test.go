@@ -1,0 +1,174 @@
+package playbooks
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"go.yaml.in/yaml/v4"
+)
+
+// TestFile holds the tests of one playbook.
+type TestFile struct {
+	Playbook string     `yaml:"playbook,required" doc:"Path of the playbook, from this file."`
+	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from."`
+	Cases    []TestCase `yaml:"cases,required" doc:"The cases."`
+
+	doc *document
+}
+
+// TestCase is one test: facts, what happens in time, and what is expected.
+type TestCase struct {
+	Name  string `yaml:"name,required" doc:"What the case shows, as a sentence."`
+	Given Given  `yaml:"given" doc:"What is different here, field by field; unknown makes a fact or a field unknown."`
+	// Timeline is nil when the file has none: the case is then looked at as
+	// soon as it waits or has nothing to do. An empty one lets every question
+	// end without an answer.
+	Timeline []TestEvent `yaml:"timeline" doc:"What happens, in order of time. Without it the case is looked at as soon as it waits; an empty one lets every question expire."`
+	Expect   Expect      `yaml:"expect,required" doc:"What must hold at the end of the timeline. What is left out is not looked at."`
+
+	// Facts are the file's given with the case's given over it.
+	Facts incident.Facts `yaml:"-"`
+	// Line is where the case stands.
+	Line int `yaml:"-"`
+}
+
+// TestEvent is what somebody does at a time after the case was opened. An event
+// without a doer lets time pass.
+type TestEvent struct {
+	At      time.Duration `yaml:"at,required" doc:"Time since the case was opened."`
+	Approve string        `yaml:"approve" doc:"Id of the person who approves."`
+	Deny    string        `yaml:"deny" doc:"Id of the person who denies."`
+	Reason  string        `yaml:"reason" doc:"What the person gives as reason."`
+	// Later is what the file says of a later alert.
+	Later Node `yaml:"alert" doc:"A later alert of the same subject, over the alert of the case."`
+	// Alert is that alert, complete; nil when none comes.
+	Alert *incident.Alert `yaml:"-"`
+}
+
+// Expect is what a test asserts. A nil list or an empty text asserts nothing; an
+// empty list asserts that there is none.
+type Expect struct {
+	Rule     string            `yaml:"rule" doc:"The rule that was chosen."`
+	Severity string            `yaml:"severity" enum:"info,low,medium,high,critical" doc:"Its severity."`
+	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand" doc:"How the case ended."`
+	Steps    []string          `yaml:"steps" doc:"The steps of the plan in order, gates left out."`
+	Leases   []incident.Action `yaml:"leases" doc:"The containments that stand."`
+	Unsure   []string          `yaml:"unsure" doc:"The fields that the decision would have needed."`
+	Awaiting string            `yaml:"awaiting" doc:"The approval that is pending."`
+	DeniedBy string            `yaml:"denied_by" doc:"The guardrail that forbids."`
+	Approval string            `yaml:"approval" enum:"approved,denied,expired,superseded" doc:"How the last approval ended."`
+	After    time.Duration     `yaml:"after" doc:"How long after it was asked it ended."`
+}
+
+// LoadTests reads a test file. The error is [Issues] and holds every complaint.
+// Its names are compared with the playbook's by [TestFile.Check].
+func LoadTests(file string, data []byte) (*TestFile, error) {
+	d := parse(file, data)
+	d.bareUnits = true
+	t := &TestFile{doc: d}
+	if d.root != nil {
+		d.value(d.root, reflect.ValueOf(t).Elem(), field{name: "a test file"})
+		t.complete()
+	}
+	if issues := d.sorted(); issues.failed() {
+		return nil, issues
+	}
+	return t, nil
+}
+
+// complete merges the facts and checks what types cannot say.
+func (t *TestFile) complete() {
+	l := lint{document: t.doc}
+	seen := map[string]bool{}
+	if n := l.find("cases"); n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		l.at([]any{"cases"}, "a test file needs a case")
+	}
+	for i := range t.Cases {
+		c := &t.Cases[i]
+		c.Line = l.place([]any{"cases", i}).Line
+		l.once(seen, "case", c.Name, l.find("cases", i, "name"))
+		t.Given.over(&c.Facts)
+		c.Given.over(&c.Facts)
+		explain(&c.Facts)
+		if n := l.find("cases", i, "expect"); n != nil && n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+			l.at([]any{"cases", i, "expect"}, "case %q expects nothing", c.Name)
+		}
+		var before time.Duration
+		for j := range c.Timeline {
+			t.event(l, c, j, &before, "cases", i, "timeline", j)
+		}
+	}
+}
+
+func (t *TestFile) event(l lint, c *TestCase, j int, before *time.Duration, path ...any) {
+	e := &c.Timeline[j]
+	if e.At < *before {
+		l.at(append(path, "at"), "a timeline must be in order of time: %s comes after %s", incident.FormatDuration(e.At), incident.FormatDuration(*before))
+	}
+	*before = max(*before, e.At)
+	does := 0
+	for _, key := range []string{"approve", "deny", "alert"} {
+		if l.has(append(slices.Clone(path), key)...) {
+			does++
+		}
+	}
+	if does > 1 {
+		l.at(path, "one event is one of approve, deny and alert")
+	}
+	if e.Reason != "" && e.Approve == "" && e.Deny == "" {
+		l.at(append(path, "reason"), "a reason belongs to an approve or a deny")
+	}
+	if !e.Later.IsZero() {
+		alert := c.Facts.Alert
+		t.doc.value(e.Later.node, reflect.ValueOf(&alert).Elem(), field{name: "alert"})
+		e.Alert = &alert
+	}
+}
+
+// Check compares the names that the tests expect with those of the playbook.
+func (t *TestFile) Check(p *Playbook) Issues {
+	l := lint{document: t.doc, playbook: p}
+	var rules, guardrails, steps, approvals []string
+	for _, r := range p.Decide {
+		rules = append(rules, r.Rule)
+	}
+	for _, g := range p.Guardrails {
+		guardrails = append(guardrails, g.Name)
+	}
+	for name := range p.Steps {
+		steps = append(steps, name)
+	}
+	for name := range p.Approvals {
+		approvals = append(approvals, name)
+	}
+	slices.Sort(steps)
+	slices.Sort(approvals)
+	for i, c := range t.Cases {
+		l.oneOf("rule", c.Expect.Rule, rules, "cases", i, "expect", "rule")
+		l.oneOf("guardrail", c.Expect.DeniedBy, guardrails, "cases", i, "expect", "denied_by")
+		l.oneOf("approval", c.Expect.Awaiting, approvals, "cases", i, "expect", "awaiting")
+		for j, step := range c.Expect.Steps {
+			l.oneOf("step", step, steps, "cases", i, "expect", "steps", j)
+		}
+	}
+	return t.doc.sorted()
+}
+
+func (l lint) oneOf(what, name string, known []string, path ...any) {
+	if name != "" && !slices.Contains(known, name) {
+		l.at(path, "playbook %s has no %s %q%s", l.playbook.Name, what, name, meant(name, known))
+	}
+}
+
+// Uncovered names the rules of the playbook that no case expects.
+func (t *TestFile) Uncovered(p *Playbook) []string {
+	var out []string
+	for _, r := range p.Decide {
+		if !slices.ContainsFunc(t.Cases, func(c TestCase) bool { return c.Expect.Rule == r.Rule }) {
+			out = append(out, r.Rule)
+		}
+	}
+	return out
+}
