@@ -1,0 +1,369 @@
+package contract
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// recorder is a testing.TB that notes failures instead of failing.
+type recorder struct {
+	testing.TB
+	mu       sync.Mutex
+	failures []string
+	skipped  string
+}
+
+func (r *recorder) note(s string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, s)
+}
+
+func (r *recorder) Helper()                   {}
+func (r *recorder) Error(args ...any)         { r.note(fmt.Sprint(args...)) }
+func (r *recorder) Errorf(f string, a ...any) { r.note(fmt.Sprintf(f, a...)) }
+func (r *recorder) Fatal(args ...any)         { r.note(fmt.Sprint(args...)); runtime.Goexit() }
+func (r *recorder) Fatalf(f string, a ...any) { r.note(fmt.Sprintf(f, a...)); runtime.Goexit() }
+func (r *recorder) Skip(args ...any)          { r.skipped = fmt.Sprint(args...); runtime.Goexit() }
+
+// verdicts runs every check and returns what each complained of.
+func verdicts[H harness](t *testing.T, h H, checks []check[H]) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for _, c := range checks {
+		r := &recorder{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.run(r, h)
+		}()
+		<-done
+		if len(r.failures) > 0 {
+			got[c.name] = strings.Join(r.failures, "\n")
+		}
+	}
+	return got
+}
+
+// bites fails unless the named checks, and only those, complain.
+func bites(t *testing.T, got map[string]string, want ...string) {
+	t.Helper()
+	for _, name := range want {
+		if _, ok := got[name]; !ok {
+			t.Errorf("check %q did not complain", name)
+		}
+		delete(got, name)
+	}
+	for name, text := range got {
+		t.Errorf("check %q complained without need: %s", name, text)
+	}
+}
+
+// estate opens a world with the devices that the checks use.
+func estate(t testing.TB, ids ...string) *memory.Estate {
+	t.Helper()
+	e, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatalf("open an estate: %v", err)
+	}
+	for _, id := range ids {
+		if err := e.AddHost(memory.Host{ID: id, Name: id}); err != nil {
+			t.Fatalf("add a host: %v", err)
+		}
+	}
+	return e
+}
+
+func device(t testing.TB, id string) incident.Target {
+	t.Helper()
+	target, err := incident.DeviceTarget(id, id)
+	if err != nil {
+		t.Fatalf("make a target: %v", err)
+	}
+	return target
+}
+
+// around makes a harness whose back end is an estate behind a fault.
+func around(wrap func(*memory.Estate) integrations.Enforcer, effects func(integrations.Enforcer, *memory.Estate) int) EnforcerHarness {
+	return EnforcerHarness{
+		Knobs: Knobs{Unbreakable: "the checks of the world are meant here"},
+		Open: func(t testing.TB) EnforcerWorld {
+			e := estate(t, "ws-042", "ws-0421")
+			backend := wrap(e)
+			return EnforcerWorld{
+				Enforcer: backend, Actions: []incident.Action{incident.RateLimit, incident.Block, incident.Isolate},
+				Target: device(t, "ws-042"), Other: device(t, "ws-0421"),
+				Effects: func() int { return effects(backend, e) },
+				Impose: func(o incident.Order) {
+					if err := e.Impose(o); err != nil {
+						t.Fatalf("impose: %v", err)
+					}
+				},
+			}
+		},
+	}
+}
+
+func counted(_ integrations.Enforcer, e *memory.Estate) int { return len(e.Effects()) }
+
+// liar accepts everything; nothing ever stands.
+type liar struct{ *memory.Estate }
+
+func (l liar) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+	_, err := l.Estate.Read(ctx, o)
+	return incident.Standing{}, err
+}
+
+// repeater has a new effect on every apply of a containment that stands.
+type repeater struct {
+	*memory.Estate
+	mu    sync.Mutex
+	again int
+}
+
+func (r *repeater) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	before := len(r.Estate.Effects())
+	receipt, err := r.Estate.Apply(ctx, o)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && len(r.Estate.Effects()) == before {
+		r.again++
+	}
+	return receipt, err
+}
+
+// lifter undoes whatever stands, whoever made it.
+type lifter struct{ *memory.Estate }
+
+func (l lifter) Undo(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	s, err := l.Estate.Read(ctx, o)
+	if err != nil || o.Key == "" {
+		return l.Estate.Undo(ctx, o)
+	}
+	o.Key = s.Key
+	if o.Key == "" {
+		return incident.Receipt{}, nil
+	}
+	return l.Estate.Undo(ctx, o)
+}
+
+// stranger answers for devices that it does not know.
+type stranger struct{ *memory.Estate }
+
+func (s stranger) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+	standing, err := s.Estate.Read(ctx, o)
+	if integrations.KindOf(err) == integrations.NotFound {
+		return incident.Standing{}, nil
+	}
+	return standing, err
+}
+
+func TestEnforcerSuiteBites(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		wrap    func(*memory.Estate) integrations.Enforcer
+		effects func(integrations.Enforcer, *memory.Estate) int
+		want    []string
+	}{
+		{"an honest one passes", func(e *memory.Estate) integrations.Enforcer { return e }, counted, nil},
+		{"a liar", func(e *memory.Estate) integrations.Enforcer { return liar{e} }, counted, []string{
+			"what was applied stands", "read shows the key", "the same key is applied once", "the same key at once is applied once",
+			"what stands by another key is kept", "undo leaves another key alone", "undo leaves what has no key alone",
+			"it can be applied again after undo", "another device is not touched", "blocks are apart by what they stop",
+		}},
+		{"one that repeats the effect", func(e *memory.Estate) integrations.Enforcer { return &repeater{Estate: e} },
+			func(backend integrations.Enforcer, e *memory.Estate) int {
+				r := backend.(*repeater)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return len(e.Effects()) + r.again
+			},
+			[]string{
+				"the same key is applied once", "the same key at once is applied once",
+				"what stands by another key is kept", "undo leaves what has no key alone",
+			}},
+		{"one that lifts what others made", func(e *memory.Estate) integrations.Enforcer { return lifter{e} }, counted,
+			[]string{"undo leaves another key alone"}},
+		{"one that knows every device", func(e *memory.Estate) integrations.Enforcer { return stranger{e} }, counted,
+			[]string{"unknown device is not found"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bites(t, verdicts(t, around(tt.wrap, tt.effects), enforcerChecks()), tt.want...)
+		})
+	}
+}
+
+// leaky shows its secret and hangs though it was cancelled.
+type leaky struct {
+	*memory.Estate
+	broken *Fault
+}
+
+func (l leaky) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+	if *l.broken == Throttle {
+		return incident.Standing{}, &integrations.Error{Kind: integrations.Throttled, Op: "GET https://edr.example?token=hunter2"}
+	}
+	return l.Estate.Read(context.WithoutCancel(ctx), o)
+}
+
+func TestFaultChecksBite(t *testing.T) {
+	h := EnforcerHarness{Knobs: Knobs{Secrets: []string{"hunter2"}}, Open: func(t testing.TB) EnforcerWorld {
+		var broken Fault
+		e := estate(t, "ws-042", "ws-0421")
+		return EnforcerWorld{
+			Enforcer: leaky{e, &broken}, Actions: []incident.Action{incident.Isolate},
+			Target: device(t, "ws-042"), Other: device(t, "ws-0421"),
+			Effects: func() int { return len(e.Effects()) }, Impose: func(incident.Order) {},
+			Break: func(f Fault) { broken = f },
+		}
+	}}
+	got := verdicts(t, h, enforcerChecks())
+	if text := got["throttled says when to come back"]; !strings.Contains(text, "shows a secret") ||
+		!strings.Contains(text, "throttled for 0s, want 7s") || strings.Contains(text, "hunter2") {
+		t.Errorf("the secret and the missing time were not reported as they should: %q", text)
+	}
+	for _, name := range []string{
+		"a cancelled context ends the call", "down is unavailable", "refused credentials are denied",
+		"no answer is ambiguous for a write and unavailable for a read", "a lost answer is ambiguous, and reading back tells",
+	} {
+		if got[name] == "" {
+			t.Errorf("check %q did not complain", name)
+		}
+	}
+}
+
+// guesser takes a prefix for a match.
+type guesser struct{ devices []incident.Endpoint }
+
+func (g guesser) Endpoints(_ context.Context, q integrations.EndpointQuery) ([]incident.Endpoint, error) {
+	var found []incident.Endpoint
+	for _, d := range g.devices {
+		if id, _ := d.ID.Get(); q.ID != "" && strings.HasPrefix(id, q.ID) {
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
+
+func TestEndpointsSuiteBites(t *testing.T) {
+	h := EndpointsHarness{
+		Knobs: Knobs{Unbreakable: "the checks of the answers are meant here"},
+		Open:  func(_ testing.TB, devices []incident.Endpoint) integrations.Endpoints { return guesser{devices} },
+	}
+	bites(t, verdicts(t, h, endpointsChecks()), "a device is found by each identifier", "a prefix or a part is no match",
+		"all that match are returned, sorted, each once", "a cancelled context ends the call")
+}
+
+// zeroer says zero where it knows nothing.
+type zeroer struct{ *memory.Estate }
+
+func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	t, err := z.Estate.Traffic(ctx, q)
+	for _, v := range []*incident.Value[int64]{&t.BytesOut, &t.Rate, &t.Flows} {
+		if !v.IsKnown() {
+			*v = incident.Known(int64(0), incident.FromFlows)
+		}
+	}
+	return t, err
+}
+
+// hasty makes a baseline of whatever there is.
+type hasty struct{ *memory.Estate }
+
+func (h hasty) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
+	b, err := h.Estate.Baseline(ctx, q)
+	if n, ok := b.Buckets.Get(); ok && n < incident.MinBaselineBuckets {
+		b.P99 = incident.Known(int64(1000), incident.FromFlows)
+	}
+	return b, err
+}
+
+func TestFlowsSuiteBites(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		wrap func(*memory.Estate) integrations.Flows
+		want []string
+	}{
+		{"an honest one passes", func(e *memory.Estate) integrations.Flows { return e }, nil},
+		{"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
+			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"}},
+		{"a baseline of few windows", func(e *memory.Estate) integrations.Flows { return hasty{e} },
+			[]string{"a baseline of few windows is unknown"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := FlowsHarness{
+				Knobs: Knobs{Unbreakable: "the checks of the answers are meant here"},
+				At:    time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC),
+				Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
+					e := estate(t)
+					e.AddFlows(records...)
+					return tt.wrap(e)
+				},
+			}
+			bites(t, verdicts(t, h, flowsChecks()), tt.want...)
+		})
+	}
+}
+
+// killsByNumber ignores the path; chatty sends whatever it is given.
+type (
+	killsByNumber struct{ *memory.Estate }
+	chatty        struct{ sent *int }
+)
+
+func (k killsByNumber) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
+	if o.Path != "" {
+		o.Path = "/bin/sender"
+	}
+	return k.Estate.Kill(ctx, o)
+}
+
+func (c chatty) Post(context.Context, integrations.Message) (incident.Receipt, error) {
+	*c.sent++
+	return incident.Receipt{}, nil
+}
+
+func TestOtherSuitesBite(t *testing.T) {
+	unbreakable := Knobs{Unbreakable: "the checks of the world are meant here"}
+	killer := KillerHarness{Knobs: unbreakable, Open: func(t testing.TB) KillerWorld {
+		e := estate(t)
+		if err := e.AddHost(memory.Host{ID: "ws-042", Processes: []memory.Process{{Path: "/bin/sender", PID: 7}}}); err != nil {
+			t.Fatal(err)
+		}
+		return KillerWorld{
+			Killer: killsByNumber{e}, Target: device(t, "ws-042"), PID: 7, Path: "/bin/sender",
+			Runs: func() bool { return e.Runs("ws-042", 7, "/bin/sender") }, Kills: func() int { return len(e.Effects()) },
+		}
+	}}
+	bites(t, verdicts(t, killer, killerChecks()), "a pid that is used again is left alone")
+
+	messenger := MessengerHarness{Knobs: unbreakable, Open: func(testing.TB) MessengerWorld {
+		var sent int
+		return MessengerWorld{Messenger: chatty{&sent}, Channel: "#sec", Sent: func() int { return sent }}
+	}}
+	bites(t, verdicts(t, messenger, messengerChecks()), "the same key is sent once",
+		"a message without key or channel is invalid", "a cancelled context ends the call")
+}
+
+func TestSkipsAreData(t *testing.T) {
+	h := FlowsHarness{Knobs: Knobs{Skip: map[string]string{"no such check": "because"}}}
+	if got := unknownSkips(h, flowsChecks()); len(got) != 1 || got[0] != "no such check" {
+		t.Errorf("unknown skips are %v, want the one that is no check", got)
+	}
+	silent := FlowsHarness{Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
+		e := estate(t)
+		e.AddFlows(records...)
+		return e
+	}}
+	bites(t, verdicts(t, silent, flowsChecks()), "throttled says when to come back", "down is unavailable",
+		"refused credentials are denied", "no answer is ambiguous for a write and unavailable for a read")
+}
