@@ -21,9 +21,9 @@ const (
 // everywhere, never markup, a format string or a command.
 type Alert struct {
 	// ID is the source's own id of the alert; with Source it identifies it.
-	ID     string      `json:"id"`
-	Source string      `json:"source"`
-	Status AlertStatus `json:"status"`
+	ID     string      `json:"id" doc:"The source's own id of the alert."`
+	Source string      `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
+	Status AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
 	// ReceivedAt is when the receiver took it.
 	ReceivedAt time.Time `json:"received_at"`
 

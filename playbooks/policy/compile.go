@@ -62,7 +62,14 @@ type binding struct {
 type expression struct {
 	text    string // whitespace folded
 	program cel.Program
-	reads   []string
+	reads   []reading
+}
+
+// reading is a path that an expression reads, with the leaves at it or below:
+// none where it is a let or now.
+type reading struct {
+	path   string
+	leaves []*leaf
 }
 
 type compiler struct {
@@ -191,7 +198,7 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 	parsed, issues := s.env.Parse(e.Text)
 	if issues.Err() != nil {
 		for _, err := range issues.Errors() {
-			c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", err.Message)
+			c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", syntaxMessage(err.Message))
 		}
 		return nil, false
 	}
@@ -223,6 +230,14 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 	return checked, true
 }
 
+// syntaxMessage leaves out the list of everything that the grammar would allow.
+func syntaxMessage(message string) string {
+	message, _, _ = strings.Cut(message, " expecting {")
+	return strings.NewReplacer(
+		"'<EOF>'", "end of the expression", "<EOF>", "end of the expression", "Syntax error", "syntax error",
+	).Replace(message)
+}
+
 func (s scope) inspector() *inspector {
 	return &inspector{scope: s, undeclared: map[int64]string{}}
 }
@@ -247,7 +262,11 @@ func (c *compiler) plan(e Expr, s scope, whole *ast.AST, part ast.Expr, text str
 		c.report(position{e.Line, e.Column}, "%v", err)
 		return nil
 	}
-	return &expression{text: text, program: program, reads: in.reads}
+	reads := make([]reading, len(in.reads))
+	for i, path := range in.reads {
+		reads[i] = reading{path, schema().leavesUnder(path)}
+	}
+	return &expression{text: text, program: program, reads: reads}
 }
 
 // offsetIn returns the offset of a place in a text, in code points.
@@ -327,13 +346,13 @@ func wording(env *cel.Env, written string, part ast.Expr, info *ast.SourceInfo) 
 	return folded
 }
 
-// leavesRead returns the Values that decide anything here: the others need not
+// leavesRead returns the leaves that decide anything here: the others need not
 // be looked at.
 func (p *Policy) leavesRead() []*leaf {
 	var out []*leaf
 	for _, e := range p.expressions() {
-		for _, path := range e.reads {
-			for _, l := range schema().leavesUnder(path) {
+		for _, r := range e.reads {
+			for _, l := range r.leaves {
 				if !slices.Contains(out, l) {
 					out = append(out, l)
 				}

@@ -44,6 +44,8 @@ func formatNative(v any) string {
 	switch x := v.(type) {
 	case string:
 		return bounded(x)
+	case incident.AlertStatus:
+		return bounded(string(x))
 	case time.Time:
 		return x.UTC().Format(time.RFC3339Nano)
 	case time.Duration:
@@ -97,9 +99,13 @@ func formatList(l traits.Lister) string {
 	var parts []string
 	length := 0
 	for it := l.Iterator(); it.HasNext() == types.True && length < maxText; {
-		text := format(it.Next())
+		element := it.Next()
+		text := format(element)
+		if _, ok := element.(types.String); ok {
+			text = strconv.Quote(text)
+		}
 		parts = append(parts, text)
 		length += len(text)
 	}
-	return bounded("[" + strings.Join(parts, ", ") + "]")
+	return bounded("[" + strings.Join(parts, ",") + "]")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
@@ -68,13 +69,13 @@ func (in *inspector) walk(e ast.Expr, around locals) result {
 			in.walk(entry.AsMapEntry().Value(), around)
 		}
 	case ast.StructKind:
-		in.complain(e, "a policy reads facts, it cannot make a '%s'", e.AsStruct().TypeName())
+		in.complain(e, 0, "a policy reads facts, it cannot make '%s'", e.AsStruct().TypeName())
 	}
 	return result{}
 }
 
-func (in *inspector) complain(e ast.Expr, format string, args ...any) {
-	in.faults = append(in.faults, fault{id: e.ID(), message: fmt.Sprintf(format, args...)})
+func (in *inspector) complain(e ast.Expr, offset int, format string, args ...any) {
+	in.faults = append(in.faults, fault{id: e.ID(), offset: offset, message: fmt.Sprintf(format, args...)})
 }
 
 func (in *inspector) read(path string) {
@@ -109,7 +110,7 @@ func (in *inspector) ident(e ast.Expr, around locals) result {
 		return result{}
 	}
 	if !slices.Contains(in.available, name) {
-		in.complain(e, "%s", in.absent(name))
+		in.complain(e, 0, "%s", in.absent(name))
 	}
 	return result{shape: m.shape, path: name}
 }
@@ -138,11 +139,12 @@ func (in *inspector) selection(e ast.Expr, around locals) result {
 	m, ok := operand.shape.byName[name]
 	if !ok {
 		of := cmp.Or(operand.path, operand.shape.name)
-		in.faults = append(in.faults, fault{
-			id:      e.ID(),
-			offset:  1, // a selection stands at its dot
-			message: fmt.Sprintf("'%s' has no field '%s'%s", of, name, didYouMean(name, operand.shape.names())),
-		})
+		hint := didYouMean(name, operand.shape.names())
+		if hint == "" {
+			hint = ": it has " + strings.Join(operand.shape.names(), ", ")
+		}
+		// A selection stands at its dot.
+		in.complain(e, 1, "'%s' has no field '%s'%s", of, name, hint)
 		return result{}
 	}
 	found := result{shape: m.shape, list: m.list}
@@ -183,11 +185,13 @@ func (in *inspector) call(e ast.Expr, around locals) result {
 			target = in.walk(call.Target(), around)
 		}
 	}
+	// A call stands at its opening bracket.
+	toName := -utf8.RuneCountInString(call.FunctionName())
 	switch {
 	case name == "has":
-		in.complain(e, "nothing is absent from a fact: ask 'known' whether a value is known")
+		in.complain(e, toName, "nothing is absent from a fact: ask 'known' whether a value is known")
 	case !in.env.HasFunction(name):
-		in.complain(e, "no function is called '%s'%s", name, didYouMean(name, functionNames(in.env)))
+		in.complain(e, toName, "no function is called '%s'%s", name, didYouMean(name, functionNames(in.env)))
 	}
 	for i, arg := range call.Args() {
 		in.literal(name, arg)
@@ -242,16 +246,16 @@ func (in *inspector) literal(function string, arg ast.Expr) {
 	switch function {
 	case "bytes":
 		if _, err := incident.ParseSize(string(text)); err != nil {
-			in.complain(arg, "%v", err)
+			in.complain(arg, 0, "%v", err)
 		}
 	case "duration":
 		if _, err := time.ParseDuration(string(text)); err == nil {
 			return
 		}
 		if d, err := incident.ParseDuration(string(text)); err == nil {
-			in.complain(arg, "%q is not a duration in CEL, which has no days: write %gh", string(text), d.Hours())
+			in.complain(arg, 0, "%q is not a duration in CEL, which has no days: write %gh", string(text), d.Hours())
 			return
 		}
-		in.complain(arg, "%q is not a duration: write 90s, 15m or 4h", string(text))
+		in.complain(arg, 0, "%q is not a duration: write 90s, 15m or 4h", string(text))
 	}
 }

@@ -32,7 +32,7 @@ func Variables() []Variable {
 
 func appendVariables(out []Variable, path string, m *member) []Variable {
 	if m.shape == nil || m.list {
-		out = append(out, Variable{Path: path, Type: m.typ.String(), Doc: m.doc})
+		out = append(out, Variable{Path: path, Type: cel.FormatCELType(m.typ), Doc: m.doc})
 	}
 	if m.shape == nil {
 		return out
@@ -65,10 +65,12 @@ type member struct {
 	value     bool   // an incident.Value, which can be unknown
 }
 
-// leaf is one incident.Value of the facts: what is known or unknown as a whole.
+// leaf is one field of the facts that holds no others: what is known or unknown
+// as a whole.
 type leaf struct {
 	path    string
 	index   []int
+	value   bool // an incident.Value; other fields are always known
 	pattern *cel.AttributePatternType
 }
 
@@ -91,11 +93,8 @@ var schema = sync.OnceValue(func() *facts {
 })
 
 func (f *facts) addLeaves(m *member, path string, pattern *cel.AttributePatternType, index []int) {
-	if m.value {
-		f.leaves = append(f.leaves, &leaf{path: path, index: index, pattern: pattern})
-		return
-	}
-	if m.shape == nil {
+	if m.value || m.shape == nil {
+		f.leaves = append(f.leaves, &leaf{path: path, index: index, value: m.value, pattern: pattern})
 		return
 	}
 	for _, sub := range m.shape.members {
@@ -184,7 +183,7 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// leavesUnder returns the Values that stand at a path or below it.
+// leavesUnder returns the leaves that stand at a path or below it.
 func (f *facts) leavesUnder(path string) []*leaf {
 	var out []*leaf
 	for _, l := range f.leaves {
@@ -195,8 +194,13 @@ func (f *facts) leavesUnder(path string) []*leaf {
 	return out
 }
 
-// field reads the Value at a leaf.
-func (l *leaf) field(facts reflect.Value) incident.Field {
-	// Leaves are found by this interface; see describe.
-	return facts.FieldByIndex(l.index).Interface().(incident.Field)
+// read returns the value at a leaf, and why it is unknown where it is.
+func (l *leaf) read(facts reflect.Value) (value any, isKnown bool, why string) {
+	f := facts.FieldByIndex(l.index)
+	if !l.value {
+		return f.Interface(), true, ""
+	}
+	// Leaves with value set are found by this interface; see describe.
+	value, from, why := f.Interface().(incident.Field).Any()
+	return value, from != incident.Unknown, why
 }

@@ -40,7 +40,7 @@ func (p *Policy) view(facts incident.Facts, now time.Time) *view {
 		v.vars[m.name] = &object{shape: m.shape, v: v.facts.Field(m.index)}
 	}
 	for _, l := range p.leaves {
-		if _, from, why := l.field(v.facts).Any(); from == incident.Unknown {
+		if _, ok, why := l.read(v.facts); !ok {
 			v.unknown = append(v.unknown, l.pattern)
 			v.missing[l.path] = []incident.Missing{{Path: l.path, Why: why}}
 		}
@@ -193,18 +193,19 @@ func and(a, b outcome) outcome {
 func (v *view) operands(e *expression) ([]incident.Operand, []incident.Missing) {
 	var values []incident.Operand
 	var missing []incident.Missing
-	for _, path := range e.reads {
-		under := v.missingUnder(path)
-		missing = append(missing, under...)
-		if value, ok := v.vars[path]; ok && len(under) == 0 {
-			if _, whole := value.(*object); !whole {
-				values = append(values, incident.Operand{Name: path, Value: formatAny(value)})
-				continue
-			}
+	for _, r := range e.reads {
+		if unknown, ok := v.missing[r.path]; ok {
+			missing = append(missing, unknown...)
+			continue
 		}
-		for _, leaf := range schema().leavesUnder(path) {
-			if value, from, _ := leaf.field(v.facts).Any(); from != incident.Unknown {
-				values = append(values, incident.Operand{Name: leaf.path, Value: formatNative(value)})
+		if len(r.leaves) == 0 {
+			values = append(values, incident.Operand{Name: r.path, Value: formatAny(v.vars[r.path])})
+		}
+		for _, l := range r.leaves {
+			if value, ok, why := l.read(v.facts); ok {
+				values = append(values, incident.Operand{Name: l.path, Value: formatNative(value)})
+			} else {
+				missing = append(missing, incident.Missing{Path: l.path, Why: why})
 			}
 		}
 	}
