@@ -1,0 +1,120 @@
+package all_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/all"
+)
+
+func TestSpecs(t *testing.T) {
+	specs := all.Specs()
+	if len(specs) == 0 {
+		t.Fatal("there is no integration")
+	}
+	seen := map[string]bool{}
+	for i, s := range specs {
+		t.Run(s.Kind, func(t *testing.T) {
+			if s.Kind == "" || strings.ToLower(s.Kind) != s.Kind || seen[s.Kind] {
+				t.Errorf("kind %q is empty, not lower case or taken", s.Kind)
+			}
+			seen[s.Kind] = true
+			if i > 0 && specs[i-1].Kind >= s.Kind {
+				t.Errorf("kind %q does not stand in order", s.Kind)
+			}
+			if s.Summary == "" || s.NewConfig == nil || s.Open == nil {
+				t.Error("it has no summary, configuration or way to open it")
+			}
+			if len(s.Actions) == 0 && len(s.Facts) == 0 {
+				t.Error("it can do nothing")
+			}
+			checkConfig(t, s)
+			checkPermissions(t, s)
+			checkExample(t, s)
+		})
+	}
+}
+
+// checkConfig wants every field of the configuration documented.
+func checkConfig(t *testing.T, s integrations.Spec) {
+	t.Helper()
+	config := reflect.TypeOf(s.NewConfig())
+	if config.Kind() != reflect.Pointer || config.Elem().Kind() != reflect.Struct {
+		t.Fatalf("the configuration is a %s, want a pointer to a struct", config)
+	}
+	for _, f := range reflect.VisibleFields(config.Elem()) {
+		if f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" {
+			t.Errorf("field %s of the configuration lacks its yaml or doc tag", f.Name)
+		}
+	}
+}
+
+// checkPermissions wants the rights of whatever takes credentials, and a
+// reason for each.
+func checkPermissions(t *testing.T, s integrations.Spec) {
+	t.Helper()
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(s.NewConfig()).Elem()) {
+		if f.Type == reflect.TypeFor[integrations.Secret]() && len(s.Permissions) == 0 {
+			t.Errorf("it takes the secret %s, but documents no permission", f.Name)
+		}
+	}
+	for _, p := range s.Permissions {
+		if p.Name == "" || p.Why == "" {
+			t.Errorf("permission %+v lacks its name or its reason", p)
+		}
+	}
+}
+
+// checkExample wants an example line that this very configuration reads.
+func checkExample(t *testing.T, s integrations.Spec) {
+	t.Helper()
+	var lines map[string]map[string]any
+	if err := yaml.Unmarshal([]byte(s.Example), &lines); err != nil || len(lines) != 1 {
+		t.Fatalf("example %q is no line of stanch.yaml: %v", s.Example, err)
+	}
+	for _, settings := range lines {
+		if settings["kind"] != s.Kind {
+			t.Errorf("the example is of kind %v, want %s", settings["kind"], s.Kind)
+		}
+		fields := map[string]any{}
+		for key, value := range settings {
+			if key != "kind" {
+				fields[strings.TrimSuffix(key, "_file")] = value
+			}
+		}
+		data, err := yaml.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dec := yaml.NewDecoder(bytes.NewReader(data))
+		dec.KnownFields(true)
+		if err := dec.Decode(s.NewConfig()); err != nil {
+			t.Errorf("the example's settings do not fit the configuration: %v", err)
+		}
+	}
+}
+
+func TestSpecsShareNothing(t *testing.T) {
+	a, b := all.Specs(), all.Specs()
+	for i := range a {
+		if a[i].Kind != "memory" {
+			continue
+		}
+		x, err := a[i].Open(t.Context(), a[i].NewConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := b[i].Open(t.Context(), b[i].NewConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x == y {
+			t.Error("two lists of integrations share one estate")
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package memory_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// TestScenarios asks of each scenario what a playbook would: the shape of the
+// traffic, how far it is above the usual, who sends it, and whose host it is.
+func TestScenarios(t *testing.T) {
+	for _, tt := range []struct {
+		scenario    memory.Scenario
+		host, ip    string
+		role        incident.Role
+		process     string
+		asset       string
+		exceptional bool
+	}{
+		{memory.Flood, "ws-042", "10.20.4.42", incident.Requester, "powershell.exe", "workstation", true},
+		{memory.Quiet, "ws-042", "10.20.4.42", incident.Transfer, "OUTLOOK.EXE", "workstation", false},
+		{memory.Reflecting, "srv-dc-01", "10.20.1.5", incident.Reflector, "dns.exe", "domain_controller", true},
+		{memory.Backup, "srv-backup-01", "10.20.1.30", incident.Transfer, "VeeamAgent.exe", "backup", true},
+	} {
+		t.Run(string(tt.scenario), func(t *testing.T) {
+			c := newClock()
+			e := open(t, memory.Options{Now: c.now})
+			must(t, e.Populate(tt.scenario))
+			c.move(2 * time.Minute)
+			q := integrations.TrafficQuery{IPs: []string{tt.ip}, From: c.now().Add(-15 * time.Minute), To: c.now(), Top: 20}
+			traffic, err := e.Traffic(t.Context(), q)
+			must(t, err)
+			known(t, "role", traffic.Role, string(tt.role))
+
+			b, err := e.Baseline(t.Context(), integrations.BaselineQuery{
+				IPs: q.IPs, To: q.From, Days: 14, Window: 15 * time.Minute,
+			})
+			must(t, err)
+			known(t, "buckets", b.Buckets, 14*96)
+			sent, _ := traffic.BytesOut.Get()
+			p99, _ := b.P99.Get()
+			median, _ := b.Median.Get()
+			if exceptional := sent > 10*p99; exceptional != tt.exceptional || median == 0 || median >= p99 {
+				t.Errorf("it sent %d where the median is %d and the 99th percentile %d", sent, median, p99)
+			}
+
+			const skew = 2 * time.Second
+			conns, err := e.Connections(t.Context(), integrations.ConnectionQuery{
+				Target: target(t, tt.host), From: q.From, To: q.To.Add(skew), Limit: 1000,
+			})
+			must(t, err)
+			joined := incident.Join(traffic.Sample, conns)
+			known(t, "process", joined.Process.Name, tt.process)
+			if joined.Attribution != incident.Exact {
+				t.Errorf("the join is %s, want exact", joined.Attribution)
+			}
+
+			asset, err := e.Asset(t.Context(), integrations.EndpointQuery{ID: tt.host})
+			must(t, err)
+			known(t, "asset role", asset.Role, tt.asset)
+		})
+	}
+}
+
+func TestExporterFeedsAnotherStore(t *testing.T) {
+	c := newClock()
+	e := open(t, memory.Options{Now: c.now})
+	must(t, e.Populate(memory.Flood))
+	c.move(15 * time.Minute)
+	q := integrations.TrafficQuery{IPs: []string{"10.20.4.42"}, From: c.now().Add(-15 * time.Minute), To: c.now(), Top: 5}
+	store := open(t, memory.Options{Now: c.now})
+	store.AddFlows(e.Records(q.From, q.To)...)
+	want, err := e.Traffic(t.Context(), q)
+	must(t, err)
+	got, err := store.Traffic(t.Context(), q)
+	must(t, err)
+	for name, v := range map[string][2]incident.Value[int64]{
+		"bytes_out": {got.BytesOut, want.BytesOut}, "packets_out": {got.PacketsOut, want.PacketsOut},
+		"flows": {got.Flows, want.Flows}, "destinations": {got.Destinations, want.Destinations},
+	} {
+		n, _ := v[1].Get()
+		known(t, name, v[0], n)
+	}
+}
+
+func openSpec(t *testing.T, s integrations.Spec, change func(*memory.Config)) (*memory.Estate, error) {
+	t.Helper()
+	config := s.NewConfig()
+	change(config.(*memory.Config))
+	value, err := s.Open(t.Context(), config)
+	if err != nil {
+		return nil, err
+	}
+	return value.(*memory.Estate), nil
+}
+
+func TestOneSpecIsOneEstate(t *testing.T) {
+	same := func(*memory.Config) {}
+	s := memory.Spec()
+	edr, err := openSpec(t, s, same)
+	must(t, err)
+	flows, err := openSpec(t, s, same)
+	must(t, err)
+	if edr != flows {
+		t.Error("two integrations of one Spec are two estates")
+	}
+	if _, err := openSpec(t, s, func(c *memory.Config) { c.Scenario = memory.Quiet }); err == nil ||
+		!strings.Contains(err.Error(), `scenario "quiet"`) {
+		t.Errorf("another scenario gives %v, want an error that names it", err)
+	}
+	other, err := openSpec(t, memory.Spec(), same)
+	must(t, err)
+	if other == edr {
+		t.Error("two Specs share an estate")
+	}
+	if _, err := openSpec(t, memory.Spec(), func(c *memory.Config) { c.Scenario = "party" }); err == nil ||
+		!strings.Contains(err.Error(), "flood, quiet, reflector, backup") {
+		t.Errorf("an unknown scenario gives %v, want an error that lists the known", err)
+	}
+	set := integrations.NewSet()
+	set.Add("edr", s, edr)
+	set.Add("flows", s, flows)
+	must(t, set.Close())
+}
+
+func TestSpecReopensItsJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "estate.jsonl")
+	with := func(c *memory.Config) { c.Path = path }
+	first, err := openSpec(t, memory.Spec(), with)
+	must(t, err)
+	w := world{first, newClock(), t}
+	w.apply(w.order(incident.Isolate))
+	must(t, first.Close())
+	second, err := openSpec(t, memory.Spec(), with)
+	must(t, err)
+	t.Cleanup(func() { must(t, second.Close()) })
+	if !(world{second, newClock(), t}).read(w.order(incident.Isolate)).Stands {
+		t.Error("the isolation did not outlive the estate")
+	}
+	if !second.Start().Equal(first.Start()) {
+		t.Errorf("the estate started at %s, want %s", second.Start(), first.Start())
+	}
+}
+
+func TestProbe(t *testing.T) {
+	e := open(t, memory.Options{})
+	for _, f := range e.Probe(t.Context()) {
+		if !f.OK {
+			t.Errorf("finding %q is not OK", f.What)
+		}
+	}
+	e.Fail("probe", integrations.Error{Kind: integrations.Unavailable}, 1)
+	if f := e.Probe(t.Context()); len(f) != 1 || f[0].OK || f[0].Fix == "" {
+		t.Errorf("findings are %+v, want one that is not OK and says the way out", f)
+	}
+}
+
+func BenchmarkBaseline(b *testing.B) {
+	c := newClock()
+	e := open(b, memory.Options{Now: c.now})
+	must(b, e.Populate(memory.Flood))
+	q := integrations.BaselineQuery{IPs: []string{"10.20.4.42"}, To: c.now(), Days: 14, Window: 15 * time.Minute}
+	for b.Loop() {
+		if _, err := e.Baseline(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkTraffic(b *testing.B) {
+	c := newClock()
+	e := open(b, memory.Options{Now: c.now})
+	must(b, e.Populate(memory.Flood))
+	q := integrations.TrafficQuery{IPs: []string{"10.20.4.42"}, From: c.now().Add(-15 * time.Minute), To: c.now(), Top: 20}
+	for b.Loop() {
+		if _, err := e.Traffic(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
