@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// openStore returns an empty store whose clock stands at now.
+func openStore(tb testing.TB, now time.Time) *Store {
+	tb.Helper()
+	s, err := Open(tb.Context(), filepath.Join(tb.TempDir(), "flows.db"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if !now.IsZero() {
+		s.now = func() time.Time { return now }
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+func recordOf(f incident.Flow) flowlog.Record {
+	return flowlog.Record{
+		Start: f.Start, Duration: f.Duration,
+		Src: netip.MustParseAddr(f.SrcIP), Dst: netip.MustParseAddr(f.DstIP),
+		SrcPort: uint16(f.SrcPort), DstPort: uint16(f.DstPort), Transport: f.Transport,
+		Orig:     flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesOut, Packets: f.PacketsOut},
+		Resp:     flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesIn, Packets: flowlog.NotSeen},
+		Sampling: 1, OneWay: f.BytesOut < 0, Sensor: "test",
+	}
+}
+
+func TestContract(t *testing.T) {
+	contract.Flows(t, contract.FlowsHarness{
+		Knobs: contract.Knobs{Unbreakable: "a local file"},
+		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
+			s := openStore(t, time.Time{})
+			records := make([]flowlog.Record, len(flows))
+			for i, f := range flows {
+				records[i] = recordOf(f)
+			}
+			if err := s.Append(t.Context(), records); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
+}

@@ -1,0 +1,139 @@
+package flowlog
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// parseAddr reads an address and makes it canonical: an IPv4 address that is
+// mapped into IPv6 is the IPv4 address, and a zone says nothing here.
+func parseAddr(b []byte) (netip.Addr, error) {
+	if a, ok := parseIPv4(b); ok {
+		return a, nil
+	}
+	if len(b) > 64 {
+		return netip.Addr{}, fmt.Errorf("%q is not an address", clip(string(b)))
+	}
+	a, err := netip.ParseAddr(string(b))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%q is not an address", clip(string(b)))
+	}
+	return a.Unmap().WithZone(""), nil
+}
+
+// parseIPv4 reads the plain form of an IPv4 address without allocating.
+func parseIPv4(b []byte) (netip.Addr, bool) {
+	var out [4]byte
+	part, digits, n := 0, 0, 0
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9' && digits < 3 && (digits == 0 || n > 0):
+			n, digits = n*10+int(c-'0'), digits+1
+		case c == '.' && digits > 0 && n <= 255 && part < 3:
+			out[part] = byte(n)
+			part, digits, n = part+1, 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if part != 3 || digits == 0 || n > 255 {
+		return netip.Addr{}, false
+	}
+	out[3] = byte(n)
+	return netip.AddrFrom4(out), true
+}
+
+func parsePort(b []byte) (uint16, error) {
+	n, ok := parseDigits(b)
+	if !ok || n > math.MaxUint16 {
+		return 0, fmt.Errorf("%q is not a port", clip(string(b)))
+	}
+	return uint16(n), nil
+}
+
+// parseCount reads a counter. A float without a fraction is one too: some
+// shippers write every number so.
+func parseCount(b []byte) (int64, error) {
+	if n, ok := parseDigits(b); ok {
+		return n, nil
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || f < 0 || f > MaxBytes || f != math.Trunc(f) {
+		return 0, fmt.Errorf("%q is not a count", clip(string(b)))
+	}
+	return int64(f), nil
+}
+
+// parseDigits reads a plain decimal of at most 18 digits.
+func parseDigits(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// parseSeconds reads decimal seconds to the nanosecond, which a float64 of
+// today's epoch cannot hold.
+func parseSeconds(b []byte) (time.Duration, error) {
+	whole, fraction := b, []byte(nil)
+	for i, c := range b {
+		if c == '.' {
+			whole, fraction = b[:i], b[i+1:]
+			break
+		}
+	}
+	seconds, ok := parseDigits(whole)
+	if ok && seconds < math.MaxInt64/int64(time.Second)-1 {
+		if nanos, ok := parseFraction(fraction); ok {
+			return time.Duration(seconds)*time.Second + time.Duration(nanos), nil
+		}
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(f >= 0 && f < float64(math.MaxInt64/int64(time.Second)-1)) {
+		return 0, fmt.Errorf("%q is not a time in seconds", clip(string(b)))
+	}
+	return time.Duration(f * float64(time.Second)), nil
+}
+
+// parseFraction reads the digits after a decimal point as nanoseconds; further
+// digits are below what is kept.
+func parseFraction(b []byte) (int64, bool) {
+	var nanos int64
+	scale := int64(time.Second)
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if scale > 1 {
+			scale /= 10
+			nanos += int64(c-'0') * scale
+		}
+	}
+	return nanos, true
+}
+
+// parseTime reads a time as decimal seconds since 1970 or as RFC 3339, also
+// with an offset without colon as Suricata writes it.
+func parseTime(b []byte) (time.Time, error) {
+	if d, err := parseSeconds(b); err == nil {
+		return time.Unix(0, int64(d)).UTC(), nil
+	}
+	if len(b) <= 40 {
+		for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
+			if t, err := time.Parse(layout, string(b)); err == nil {
+				return t.UTC(), nil
+			}
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time", clip(string(b)))
+}

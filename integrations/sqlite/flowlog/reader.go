@@ -1,0 +1,219 @@
+package flowlog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxUnrecognised is how many lines may be wrong before the first right one.
+const maxUnrecognised = 1000
+
+// ErrUnrecognised tells that nothing in the stream is a flow log.
+var ErrUnrecognised = errors.New("the file is neither Zeek's conn.log, goflow2's JSON nor Suricata's EVE")
+
+// BadLine is a line that is no flow record. The reader goes on after it.
+type BadLine struct {
+	Line int64
+	Err  error
+}
+
+func (e *BadLine) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+func (e *BadLine) Unwrap() error { return e.Err }
+
+// Reader reads the records of one flow log.
+type Reader struct {
+	lines *lines
+	tsv   *tsv  // set once a line began with #
+	event event // for lines that begin with {
+	// recognised tells that something was a flow log's.
+	recognised bool
+	bad        int64
+	skipped    int64
+}
+
+// NewReader returns a reader of a flow log in any of the formats, plain or
+// gzip. It reads the stream only as far as it must.
+func NewReader(r io.Reader) (*Reader, error) {
+	l, err := newLines(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{lines: l}, nil
+}
+
+// Head returns up to n bytes (at most MaxLine) that come next, without reading
+// them.
+func (r *Reader) Head(n int) []byte { return bytes.Clone(r.lines.head(n)) }
+
+// Offset is how many bytes, unpacked, were read.
+func (r *Reader) Offset() int64 { return r.lines.offset }
+
+// Line is how many lines were read.
+func (r *Reader) Line() int64 { return r.lines.number }
+
+// Sum is the SHA-256 of the bytes that were read.
+func (r *Reader) Sum() []byte { return r.lines.digest.Sum(nil) }
+
+// Skipped counts the lines that are no flow record by intent, such as alerts.
+func (r *Reader) Skipped() int64 { return r.skipped }
+
+// Recognised tells whether anything so far was a flow log's.
+func (r *Reader) Recognised() bool { return r.recognised }
+
+// SkipTo moves on to an offset where an earlier reader of the stream stopped.
+// Of what lies before it only TSV headers are read. It stops at the end.
+func (r *Reader) SkipTo(offset int64) error {
+	for r.lines.offset < offset {
+		line, _ := r.lines.line()
+		if len(line) == 0 {
+			return r.lines.ended()
+		}
+		if line[0] == '#' && !r.lines.inLine {
+			_ = r.header(line) // it was counted as bad when it was imported
+		}
+		r.lines.take(int(min(int64(len(line)), offset-r.lines.offset)))
+	}
+	r.recognised = r.recognised || offset > 0
+	return nil
+}
+
+// FinishLine moves on to the next line, where [Reader.SkipTo] stopped inside of
+// one that was already read.
+func (r *Reader) FinishLine() {
+	if r.lines.inLine {
+		r.lines.finishLine()
+	}
+}
+
+// Next reads the next record. It returns io.EOF at the end, a [*BadLine] for a
+// line that it could not read, [ErrUnrecognised] as soon as it is sure that the
+// stream is no flow log, and any other error when the stream breaks off. A last
+// line that is not finished stays unread: a sensor may still be writing it.
+func (r *Reader) Next(rec *Record) error {
+	for {
+		line, complete := r.next()
+		if len(line) == 0 {
+			if err := r.lines.ended(); err != nil {
+				return err
+			}
+			return r.end()
+		}
+		if !complete {
+			return r.unfinished(line, rec)
+		}
+		err := r.parse(bytes.TrimRight(line, "\r\n"), rec)
+		number := r.lines.number + 1
+		r.lines.take(len(line))
+		if done, err := r.outcome(number, err); done {
+			return err
+		}
+	}
+}
+
+// next returns the next line, or the next object that spans lines.
+func (r *Reader) next() (line []byte, complete bool) {
+	line, complete = r.lines.line()
+	if complete && line[0] == '{' && string(bytes.TrimRight(line, " \r\n")) == "{" {
+		if object, ok := r.lines.object(); ok {
+			return object, true
+		}
+		// Looking for the object's end may have moved the buffer.
+		line, complete = r.lines.line()
+	}
+	return line, complete
+}
+
+// errNothing marks a line that holds nothing to read: a header or a blank one.
+var errNothing = errors.New("nothing to read")
+
+func (r *Reader) parse(line []byte, rec *Record) error {
+	line = bytes.TrimLeft(line, " ")
+	*rec = Record{}
+	switch {
+	case len(line) == 0:
+		return errNothing
+	case line[0] == '#':
+		if err := r.header(line); err != nil {
+			return err
+		}
+		return errNothing
+	case line[0] == '{':
+		if err := r.event.parse(line, rec); err != nil {
+			return err
+		}
+	case r.tsv != nil:
+		if err := r.tsv.parse(line, rec); err != nil {
+			return err
+		}
+	default:
+		return errors.New("not a line of a known flow log")
+	}
+	return rec.Check()
+}
+
+func (r *Reader) header(line []byte) error {
+	if r.tsv == nil {
+		r.tsv = newTSV()
+	}
+	err := r.tsv.header(bytes.TrimRight(line, "\r\n"))
+	r.recognised = r.recognised || r.tsv.columns != nil
+	return err
+}
+
+// outcome tells what a parsed line means to the caller, and whether it is told.
+func (r *Reader) outcome(number int64, err error) (done bool, _ error) {
+	switch {
+	case err == nil:
+		r.recognised = true
+		return true, nil
+	case errors.Is(err, errNothing):
+		return false, nil
+	case errors.Is(err, errNoFlow):
+		r.recognised = true
+		r.skipped++
+		return false, nil
+	}
+	r.bad++
+	if !r.recognised && r.bad >= maxUnrecognised {
+		return true, ErrUnrecognised
+	}
+	return true, &BadLine{number, err}
+}
+
+func (r *Reader) end() error {
+	if !r.recognised && r.bad > 0 {
+		return ErrUnrecognised
+	}
+	return io.EOF
+}
+
+// unfinished reads what has no line end: too long a line, or the last one,
+// which counts only when it is visibly whole.
+func (r *Reader) unfinished(line []byte, rec *Record) error {
+	number := r.lines.number + 1
+	if len(line) >= MaxLine {
+		r.lines.finishLine()
+		_, err := r.outcome(number, fmt.Errorf("longer than %d bytes", MaxLine))
+		return err
+	}
+	if err := r.lines.ended(); err != nil {
+		return err
+	}
+	if line[0] == '#' || r.tsv != nil && line[0] != '{' && !r.tsv.whole(line) {
+		return r.end()
+	}
+	err := r.parse(line, rec)
+	switch {
+	case err == nil || errors.Is(err, errNoFlow):
+		r.lines.take(len(line))
+		if done, err := r.outcome(number, err); done {
+			return err
+		}
+	case !r.recognised:
+		return ErrUnrecognised
+	}
+	return r.end()
+}

@@ -1,0 +1,149 @@
+// Package flowlog reads flow records as sensors write them: Zeek's conn.log as
+// TSV or JSON, goflow2's JSON and Suricata's EVE. It streams, bounds every line
+// and rejects what cannot be true.
+package flowlog
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Limits of one record. What lies beyond is a damaged record, not traffic.
+const (
+	MaxDuration = 31 * 24 * time.Hour
+	MaxBytes    = 1 << 44 // of one direction, sampling applied
+	MaxPackets  = 1 << 40
+	MaxSampling = 1 << 24
+)
+
+// NotSeen stands for a counter that the record does not carry.
+const NotSeen = -1
+
+// Side is what one end sent. A counter may be [NotSeen].
+type Side struct {
+	// Bytes is the payload, IPBytes what the IP headers added up to. Neither
+	// is always right, see [Side.Volume].
+	Bytes, IPBytes, Packets int64
+}
+
+// unseen returns a Side without counters.
+func unseen() Side { return Side{NotSeen, NotSeen, NotSeen} }
+
+// Record is one flow. Src opened it; the sensor's word is taken for that.
+type Record struct {
+	// Start is by the sensor's clock.
+	Start            time.Time
+	Duration         time.Duration
+	Src, Dst         netip.Addr
+	SrcPort, DstPort uint16
+	// Transport is tcp, udp, icmp, or the protocol's lower-case name.
+	Transport string
+	// Orig is what Src sent, Resp what Dst sent.
+	Orig, Resp Side
+	// Sampling is n where the sensor saw one packet of n; the counters are as
+	// the sensor wrote them.
+	Sampling int64
+	// OneWay tells that the sensor saw answers to Src but nothing of Src
+	// itself: what Src sent is unknown, not zero.
+	OneWay bool
+	// Single tells that the record covers Src to Dst only; the other direction
+	// has a record of its own. Such records of one sensor add up.
+	Single bool
+	// Sensor names who saw it.
+	Sensor string
+}
+
+// End is when the flow ended.
+func (r *Record) End() time.Time { return r.Start.Add(r.Duration) }
+
+// Volume returns the bytes that the side sent, on the wire where that is
+// plausible, and the lowest and the highest that the counters allow. None is
+// known when ok is false.
+//
+// The IP counter misses packets that the sensor did not see or that the network
+// card had merged; the payload counter of TCP comes from sequence numbers and
+// can jump. So the IP counter stands where it holds the payload, the payload
+// where that many packets can have carried it, and else the IP counter again.
+func (s Side) Volume() (bytes, low, high int64, ok bool) {
+	const (
+		headers   = 120     // of one packet, IP and TCP with every option
+		maxPacket = 1 << 16 // payload of one packet
+	)
+	switch {
+	case s.IPBytes < 0 && s.Bytes < 0:
+		return 0, 0, 0, false
+	case s.IPBytes < 0:
+		return s.Bytes, s.Bytes, s.Bytes, true
+	case s.Bytes < 0:
+		return s.IPBytes, s.IPBytes, s.IPBytes, true
+	case s.IPBytes >= s.Bytes:
+		explained := s.Bytes + headers*max(1, s.Packets)
+		if s.IPBytes > explained {
+			return s.IPBytes, explained, s.IPBytes, true
+		}
+		return s.IPBytes, s.IPBytes, s.IPBytes, true
+	case s.Packets < 0 || s.Bytes <= maxPacket*s.Packets:
+		return s.Bytes, s.IPBytes, s.Bytes, true
+	default:
+		return s.IPBytes, s.IPBytes, s.Bytes, true
+	}
+}
+
+// Check tells what is wrong with the record, if anything.
+func (r *Record) Check() error {
+	switch {
+	case !r.Src.IsValid() || !r.Dst.IsValid():
+		return errors.New("an address is missing")
+	case r.Start.Year() < 1990 || r.Start.Year() > 2100:
+		return fmt.Errorf("start %s is not a time of this age", r.Start.UTC().Format(time.RFC3339))
+	case r.Duration < 0 || r.Duration > MaxDuration:
+		return fmt.Errorf("duration %s is out of range", r.Duration)
+	case r.Sampling < 1 || r.Sampling > MaxSampling:
+		return fmt.Errorf("sampling rate %d is out of range", r.Sampling)
+	case r.Transport == "" || len(r.Transport) > 32:
+		return fmt.Errorf("protocol %q is not a name", clip(r.Transport))
+	case len(r.Sensor) > 255:
+		return errors.New("the sensor's name is longer than 255 bytes")
+	}
+	if err := r.Orig.check(r.Sampling); err != nil {
+		return err
+	}
+	return r.Resp.check(r.Sampling)
+}
+
+func (s Side) check(sampling int64) error {
+	for _, n := range [...]int64{s.Bytes, s.IPBytes} {
+		if n < NotSeen || n > MaxBytes/sampling {
+			return fmt.Errorf("%d bytes is out of range", n)
+		}
+	}
+	if s.Packets < NotSeen || s.Packets > MaxPackets/sampling {
+		return fmt.Errorf("%d packets is out of range", s.Packets)
+	}
+	return nil
+}
+
+// clip shortens text of a record for a complaint.
+func clip(s string) string {
+	const most = 40
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// transportName returns the one name of a protocol.
+func transportName(s string) string {
+	switch s {
+	case "tcp", "TCP", "6":
+		return "tcp"
+	case "udp", "UDP", "17":
+		return "udp"
+	case "icmp", "ICMP", "IPv6-ICMP", "ICMPv6", "ipv6-icmp", "icmp6", "1", "58":
+		return "icmp"
+	}
+	return strings.ToLower(s)
+}

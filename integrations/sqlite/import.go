@@ -1,0 +1,273 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+)
+
+// shownBad is how many bad lines a result tells of; all are counted.
+const shownBad = 10
+
+// maxSensors bounds the sensors that a store knows; a network has fewer.
+const maxSensors = 10_000
+
+// ImportOptions say how a flow log is imported.
+type ImportOptions struct {
+	// Name is what people call the file. It does not identify it: the same
+	// content under another name, or packed, is the same file.
+	Name string
+	// Sensor is who wrote the records that do not say it themselves. Two
+	// sensors that see the same traffic must have different names.
+	Sensor string
+	// ShiftTo moves all times so that the newest record ends then, for trying
+	// out old captures. It needs a file that can be read twice.
+	ShiftTo time.Time
+	// Progress is called now and then with what was done so far.
+	Progress func(ImportResult)
+}
+
+// ImportResult is what an import did.
+type ImportResult struct {
+	Records int64 // flows added
+	Bad     int64 // lines that are no flow record and should be one
+	Skipped int64 // lines that tell of something else, such as alerts
+	Bytes   int64 // read, unpacked, with what was there already
+	// Already is how many of the bytes an earlier import had read.
+	Already int64
+	// Shift is what was added to all times.
+	Shift time.Duration
+	// BadLines are the first bad lines with their reasons.
+	BadLines []flowlog.BadLine
+}
+
+// Import adds the flows of a log: Zeek's conn.log as TSV or JSON, goflow2's
+// JSON or Suricata's EVE, plain or gzip. Bad lines are counted and never fatal;
+// a file that is no flow log at all is an invalid error and changes nothing.
+//
+// A file that was imported before adds nothing, and one that has grown since
+// adds what is new. An import that is interrupted keeps what it has written and
+// goes on there the next time.
+func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportResult, error) {
+	op := fmt.Sprintf("import %q", o.Name)
+	dbs, err := s.dbs(ctx)
+	if err != nil {
+		return ImportResult{}, err
+	}
+	im := &importing{store: s, dbs: dbs, options: o, latest: s.now().Add(future)}
+	if err := im.begin(ctx, r); err != nil {
+		return ImportResult{}, asError(op, err)
+	}
+	err = im.run(ctx)
+	return im.result(), asError(op, err)
+}
+
+func asError(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, flowlog.ErrUnrecognised):
+		return integrations.Errorf(integrations.Invalid, op, "%w", err)
+	default:
+		return failed(op, err)
+	}
+}
+
+type importing struct {
+	store   *Store
+	dbs     *pools
+	options ImportOptions
+	latest  time.Time
+
+	reader *flowlog.Reader
+	source source
+	batch  batch
+	// chunk is what was read and not written, done what was written.
+	chunk, done ImportResult
+	already     int64
+	firstBad    []flowlog.BadLine
+}
+
+// begin opens the stream and passes over what was imported before.
+func (im *importing) begin(ctx context.Context, stream io.Reader) error {
+	reader, err := flowlog.NewReader(stream)
+	if err != nil {
+		return err
+	}
+	head := reader.Head(headLength)
+	var known []source
+	err = im.store.inTx(ctx, im.dbs, func(tx *sql.Tx) error {
+		if known, err = sourcesLike(ctx, tx, head); err != nil {
+			return err
+		}
+		im.batch.sensors, err = sensorNumbers(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	of, matched, err := resume(ctx, reader, known)
+	if err != nil {
+		return err
+	}
+	switch {
+	case matched:
+		im.reader, im.source, im.already = reader, of, reader.Offset()
+		return nil
+	case of.id == 0 && !im.options.ShiftTo.IsZero():
+		return im.beginShifted(ctx, stream, head)
+	}
+	sum := sha256.Sum256(head)
+	im.source = source{head: sum[:], size: len(head)}
+	if reader.Offset() > 0 {
+		if reader, err = again(stream); err != nil {
+			return err
+		}
+	}
+	im.reader = reader
+	if of.id == 0 {
+		return nil
+	}
+	// The longest of several streams with the same beginning was another one.
+	im.source, im.already = of, of.length
+	if err := reader.SkipTo(of.length); err != nil {
+		return err
+	}
+	reader.FinishLine()
+	return nil
+}
+
+// beginShifted reads the stream once for its newest time.
+func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []byte) error {
+	reader, err := again(stream)
+	if err != nil {
+		return err
+	}
+	var newest time.Time
+	var r flowlog.Record
+	for {
+		err := reader.Next(&r)
+		if _, bad := errors.AsType[*flowlog.BadLine](err); bad {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		if end := r.End(); end.After(newest) {
+			newest = end
+		}
+	}
+	if im.reader, err = again(stream); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(head)
+	im.source = source{head: sum[:], size: len(head)}
+	if !newest.IsZero() {
+		im.source.shift = im.options.ShiftTo.Sub(newest)
+	}
+	return nil
+}
+
+// again reads the stream from its beginning.
+func again(stream io.Reader) (*flowlog.Reader, error) {
+	seeker, ok := stream.(io.Seeker)
+	if !ok {
+		return nil, errors.New("the stream would have to be read twice: give a file instead")
+	}
+	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read the stream again: %w", err)
+	}
+	return flowlog.NewReader(stream)
+}
+
+func (im *importing) run(ctx context.Context) error {
+	var r flowlog.Record
+	for n := 1; ; n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		err := im.reader.Next(&r)
+		if err == nil {
+			err = im.add(ctx, &r)
+		}
+		if bad, ok := errors.AsType[*flowlog.BadLine](err); ok {
+			im.chunk.Bad++
+			if len(im.firstBad) < shownBad {
+				im.firstBad = append(im.firstBad, *bad)
+			}
+			err = nil
+		}
+		if errors.Is(err, io.EOF) {
+			return im.commit(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if im.chunk.Records+im.chunk.Bad >= chunkRecords {
+			if err := im.commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (im *importing) add(ctx context.Context, r *flowlog.Record) error {
+	r.Start = r.Start.Add(im.source.shift)
+	if r.Sensor == "" {
+		r.Sensor = im.options.Sensor
+	}
+	if err := checkRecord(r, im.latest); err != nil {
+		return &flowlog.BadLine{Line: im.reader.Line(), Err: err}
+	}
+	if _, ok := im.batch.sensors[r.Sensor]; !ok && len(im.batch.sensors) >= maxSensors {
+		return &flowlog.BadLine{Line: im.reader.Line(), Err: fmt.Errorf("the store already knows %d sensors", maxSensors)}
+	}
+	if err := im.store.number(ctx, im.dbs, &im.batch, r.Sensor); err != nil {
+		return err
+	}
+	im.chunk.Records++
+	return im.batch.add(r)
+}
+
+// commit writes the chunk together with how far the stream was read.
+func (im *importing) commit(ctx context.Context) error {
+	if !im.reader.Recognised() || im.reader.Offset() == im.source.length {
+		return nil
+	}
+	err := im.store.inTx(ctx, im.dbs, func(tx *sql.Tx) error {
+		if err := im.batch.write(ctx, tx); err != nil {
+			return err
+		}
+		return im.source.record(ctx, tx, im.reader, im.options.Name, im.chunk)
+	})
+	if err != nil {
+		return err
+	}
+	im.done.Records += im.chunk.Records
+	im.done.Bad += im.chunk.Bad
+	im.chunk = ImportResult{}
+	if im.options.Progress != nil {
+		im.options.Progress(im.result())
+	}
+	return nil
+}
+
+// result tells what was written.
+func (im *importing) result() ImportResult {
+	done := im.done
+	done.Bad += im.chunk.Bad
+	done.Skipped = im.reader.Skipped()
+	done.Bytes, done.Already = im.reader.Offset(), im.already
+	done.Shift, done.BadLines = im.source.shift, im.firstBad
+	return done
+}

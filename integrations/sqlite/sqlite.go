@@ -1,0 +1,163 @@
+// Package sqlite is the embedded flow store: one SQLite file that keeps every
+// flow with its 5-tuple, and egress per host and minute beside it. Several
+// processes may use the file at once; one of them writes at a time.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	_ "modernc.org/sqlite" // the driver
+)
+
+// Config is the store's part of stanch.yaml.
+type Config struct {
+	Path string `yaml:"path,required" doc:"The store's file; it is made when it does not exist."`
+}
+
+// Spec describes the integration.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:    "sqlite",
+		Summary: "Embedded flow store: Zeek, goflow2 and Suricata flow logs in one SQLite file.",
+		Facts:   []string{"traffic", "baseline"},
+		Permissions: []integrations.Permission{
+			{Name: "read and write the file and its folder", Why: "SQLite keeps a write-ahead log beside the file"},
+		},
+		Example:   "flows: { kind: sqlite, path: ./flows.db }",
+		NewConfig: func() any { return &Config{} },
+		Open: func(_ context.Context, config any) (any, error) {
+			c, ok := config.(*Config)
+			if !ok || c.Path == "" {
+				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "path is empty")
+			}
+			return &Store{path: c.Path, now: time.Now}, nil
+		},
+	}
+}
+
+// Store is a flow store in one file. It is safe for concurrent use. The file is
+// opened by the first use, so that a disk that is not there yet is told then.
+type Store struct {
+	path string
+	now  func() time.Time
+	open opener
+}
+
+// Open opens the store at path, and makes it when it does not exist.
+func Open(ctx context.Context, path string) (*Store, error) {
+	s := &Store{path: path, now: time.Now}
+	if _, err := s.dbs(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Path is the store's file.
+func (s *Store) Path() string { return s.path }
+
+// Close closes the file.
+func (s *Store) Close() error { return s.open.close() }
+
+// Probe implements [integrations.Prober].
+func (s *Store) Probe(ctx context.Context) []integrations.Finding {
+	span, err := s.Span(ctx)
+	if err != nil {
+		return []integrations.Finding{{
+			What: fmt.Sprintf("open the flow store %q: %v", s.path, err),
+			Fix:  "check that the path is right, and that the file and its folder can be written",
+		}}
+	}
+	if span.Records == 0 {
+		return []integrations.Finding{{
+			What: fmt.Sprintf("the flow store %q is empty", s.path),
+			Fix:  "import flow logs with stanch flows import",
+		}}
+	}
+	return []integrations.Finding{{
+		What: fmt.Sprintf("the flow store %q holds %d records, the newest of %s", s.path, span.Records,
+			span.Newest.Format(time.RFC3339)),
+		OK: true,
+	}}
+}
+
+// Span is what the store holds.
+type Span struct {
+	// Oldest is the first start, Newest the last end of any flow.
+	Oldest, Newest time.Time
+	Records        int64
+}
+
+// Span tells what the store holds.
+func (s *Store) Span(ctx context.Context) (Span, error) {
+	dbs, err := s.dbs(ctx)
+	if err != nil {
+		return Span{}, err
+	}
+	return readSpan(ctx, dbs.read)
+}
+
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func readSpan(ctx context.Context, q querier) (Span, error) {
+	var oldest, newest, records int64
+	err := q.QueryRowContext(ctx, `SELECT oldest, newest, records FROM span`).Scan(&oldest, &newest, &records)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Span{}, nil
+	}
+	if err != nil {
+		return Span{}, failed("read the flow store", err)
+	}
+	return Span{time.Unix(0, oldest).UTC(), time.Unix(0, newest).UTC(), records}, nil
+}
+
+// failed wraps what SQLite or the context complains about.
+func failed(op string, err error) error {
+	if e, ok := errors.AsType[*integrations.Error](err); ok {
+		return e
+	}
+	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
+}
+
+// invalid tells of a request that cannot be right.
+func invalid(op, format string, args ...any) error {
+	return integrations.Errorf(integrations.Invalid, op, format, args...)
+}
+
+// connect opens the two pools on the file: one connection that writes, and a
+// few that only read.
+func connect(path string) (*sql.DB, *sql.DB, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err := os.Stat(filepath.Dir(full)); err != nil {
+		return nil, nil, err
+	} else if !info.IsDir() {
+		return nil, nil, fmt.Errorf("%q is not a folder", filepath.Dir(full))
+	}
+	dsn := func(pragmas ...string) string {
+		q := url.Values{"_pragma": append(pragmas, "busy_timeout(30000)")}
+		return (&url.URL{Scheme: "file", Path: full, RawQuery: q.Encode()}).String()
+	}
+	write, err := sql.Open("sqlite", dsn("journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-16384)")+"&_txlock=immediate")
+	if err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	read, err := sql.Open("sqlite", dsn("query_only(1)", "mmap_size(268435456)"))
+	if err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(4)
+	return write, read, nil
+}
