@@ -95,19 +95,24 @@ func (t *Tree) objections(f GoFile, imported string, forbidden []ban) []string {
 	if layer(ours) > layer(f.Dir) {
 		why = append(why, "imports go one way, cmd → workflows → activities → integrations → playbooks")
 	}
-	if isVendor(f.Dir) && !matches(ours, []string{"integrations", "integrations/httpx", "playbooks", "playbooks/incident"}) {
+	if v := vendor(f.Dir); v != "" && v != vendor(ours) && !matches(ours, []string{"integrations", "integrations/httpx", "playbooks", "playbooks/incident"}) {
 		why = append(why, "an integration knows the capabilities, the HTTP client and the nouns, and no other integration")
 	}
-	if isVendor(ours) && !isVendor(f.Dir) && f.Dir != "integrations/all" && layer(f.Dir) != layer("cmd") {
+	if vendor(ours) != "" && vendor(f.Dir) == "" && f.Dir != "integrations/all" && layer(f.Dir) != layer("cmd") {
 		why = append(why, "only the command and tests know a vendor; everybody else speaks to capabilities")
 	}
 	return why
 }
 
-// isVendor tells whether a folder is one integration.
-func isVendor(dir string) bool {
+// vendor returns the name of the integration to whose folder a package belongs,
+// or nothing.
+func vendor(dir string) string {
 	rest, ok := strings.CutPrefix(dir, "integrations/")
-	return ok && !slices.Contains([]string{"all", "contract", "httpx"}, rest)
+	name, _, _ := strings.Cut(rest, "/")
+	if !ok || slices.Contains([]string{"all", "contract", "httpx"}, name) {
+		return ""
+	}
+	return name
 }
 
 func layer(dir string) int {
