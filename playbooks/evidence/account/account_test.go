@@ -1,0 +1,223 @@
+package account_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/casetest"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// texts returns every string that is reachable from v.
+func texts(v reflect.Value) []string {
+	var out []string
+	switch v.Kind() {
+	case reflect.String:
+		out = append(out, v.String())
+	case reflect.Slice:
+		for i := range v.Len() {
+			out = append(out, texts(v.Index(i))...)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				out = append(out, texts(v.Field(i))...)
+			}
+		}
+	default:
+	}
+	return out
+}
+
+func TestEveryStringOfAnAccountIsInert(t *testing.T) {
+	all := texts(reflect.ValueOf(account.Of(casetest.Hostile(t))))
+	if len(all) < 300 {
+		t.Fatalf("only %d strings were looked at", len(all))
+	}
+	hostile := 0
+	for _, s := range all {
+		if i := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%q does not print at %d", s, i)
+		}
+		if n := len([]rune(s)); n > 3000 {
+			t.Errorf("a string has %d characters: %.80q…", n, s)
+		}
+		if strings.Contains(s, "<script>") {
+			hostile++
+		}
+	}
+	// Fewer would mean that the hostile case no longer reaches the account.
+	if hostile < 60 {
+		t.Errorf("only %d strings hold the hostile text", hostile)
+	}
+}
+
+func TestInert(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, want string
+	}{
+		{"plain text is kept", "Zürich 日本 <b>&", "Zürich 日本 <b>&"},
+		{"an escape sequence is visible", "a\x1b[31mb", "a[U+001B][31mb"},
+		{"a C1 control is visible", "a\u009b31m", "a[U+009B]31m"},
+		{"a bidi override is visible", "gpj\u202eexe", "gpj[U+202E]exe"},
+		{"a zero-width space is visible", "a\u200bb", "a[U+200B]b"},
+		{"a line separator is visible", "a\u2028b", "a[U+2028]b"},
+		{"a newline is a space", "a\r\nb\tc", "a  b c"},
+		{"broken UTF-8 is replaced", "a\xffb", "a\ufffdb"},
+		{"the rest is counted", strings.Repeat("é", 1210), strings.Repeat("é", 10) + "… (1,200 more characters)"},
+		{"exactly the bound is kept", strings.Repeat("é", 10), strings.Repeat("é", 10)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			limit := 40
+			if strings.HasPrefix(tt.in, "é") {
+				limit = 10
+			}
+			if got := account.Inert(tt.in, limit); got != tt.want {
+				t.Errorf("Inert(%q) = %q, want %q", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzInert(f *testing.F) {
+	f.Add(casetest.Attack(), 50)
+	f.Add("\xf0\x9f", 1)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		limit = min(max(limit, 0), 1000)
+		got := account.Inert(s, limit)
+		if i := strings.IndexFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("Inert(%q, %d) = %q does not print at %d", s, limit, got, i)
+		}
+		if n := len([]rune(got)); n > 10*limit+60 {
+			t.Errorf("Inert(%q, %d) has %d characters", s, limit, n)
+		}
+	})
+}
+
+func find[T any](t *testing.T, list []T, want func(T) bool) T {
+	t.Helper()
+	i := slices.IndexFunc(list, want)
+	if i < 0 {
+		t.Fatalf("not found in %+v", list)
+	}
+	return list[i]
+}
+
+func TestTheTraceSaysWhyNotTheOthers(t *testing.T) {
+	a := account.Of(casetest.Flood(t))
+	for name, want := range map[string]string{
+		"sanctioned-transfer":              `not this one: process.path = C:\Users\m.keller\AppData\Local\Temp\updatesvc.exe`,
+		"amplification-from-a-workstation": "not this one: traffic.role = flooder",
+		"unexplained-volume":               "every part is true",
+		"otherwise":                        "a rule above was chosen",
+	} {
+		got := find(t, a.Trace.Rules, func(c account.Condition) bool { return c.Name == name })
+		if got.Why != want || got.Chosen != (name == "unexplained-volume") {
+			t.Errorf("rule %s: chosen %t, why %q, want %q", name, got.Chosen, got.Why, want)
+		}
+	}
+	if got, want := a.Trace.Guardrails[0].Why, "cannot be told: asset.role (inventory: timed out after 5s) is unknown"; got != want {
+		t.Errorf("guardrail: %q, want %q", got, want)
+	}
+}
+
+func TestAcceptanceIsNeverToldAsProof(t *testing.T) {
+	at := casetest.Opened()
+	verify := &incident.Verify{EgressBelow: 64e3, Within: time.Minute}
+	for _, tt := range []struct {
+		name string
+		step incident.StepState
+		want string
+	}{
+		{"only accepted", incident.StepState{Status: incident.StepStanding, AcceptedAt: at}, "yes, not yet, not yet"},
+		{"read back, flows silent", incident.StepState{Status: incident.StepStanding, AcceptedAt: at, ConfirmedAt: at, Proof: incident.CannotTell}, "yes, yes, cannot tell"},
+		{"still flooding", incident.StepState{Status: incident.StepStanding, AcceptedAt: at, ConfirmedAt: at, Proof: incident.NotEffective}, "yes, yes, no"},
+		{"proven", incident.StepState{Status: incident.StepStanding, AcceptedAt: at, ConfirmedAt: at, Proof: incident.Verified}, "yes, yes, yes"},
+		{"adopted", incident.StepState{Status: incident.StepStanding, Adopted: true, ConfirmedAt: at}, "stood before, yes, not yet"},
+		{"given back without ever being confirmed", incident.StepState{Status: incident.StepEnded, AcceptedAt: at}, "yes, no, no"},
+		{"failed", incident.StepState{Status: incident.StepFailed}, "no, no, no"},
+		{"waiting", incident.StepState{Status: incident.StepWaiting}, "not started, not started, not started"},
+		{"shadowed", incident.StepState{Status: incident.StepShadowed}, "not asked, not asked, not asked"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.step.Action, tt.step.Verify = incident.Isolate, verify
+			var answers []string
+			for _, p := range account.Of(incident.Case{Steps: []incident.StepState{tt.step}}).Steps[0].Proofs {
+				answers = append(answers, p.Answer)
+			}
+			if got := strings.Join(answers, ", "); got != tt.want {
+				t.Errorf("proofs are %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAPendingApprovalSaysWhatEachAnswerDoes(t *testing.T) {
+	a := account.Of(casetest.Waiting(t)).Approvals[0]
+	want := []account.Answer{
+		{Word: "approve", Does: "runs cut-off (isolate), tell (notify)"},
+		{Word: "deny", Does: "runs tell (notify #sec-egress) instead; still standing: throttle until 04:12 UTC", Reason: true},
+		{Word: "no answer", Does: "those steps do not run; still standing: throttle until 04:12 UTC"},
+	}
+	if !a.Pending || !reflect.DeepEqual(a.Answers, want) {
+		t.Errorf("pending %t, answers %+v, want %+v", a.Pending, a.Answers, want)
+	}
+}
+
+func TestLeasesNameWhoLetThemHappen(t *testing.T) {
+	leases := account.Of(casetest.Flood(t)).Leases
+	if len(leases) != 2 {
+		t.Fatalf("%d leases, want 2", len(leases))
+	}
+	for i, want := range []string{"the policy; no approval was needed", "alice"} {
+		if leases[i].Approver != want || leases[i].Stands() {
+			t.Errorf("lease %s: approver %q, stands %t; want %q, given back", leases[i].Step, leases[i].Approver, leases[i].Stands(), want)
+		}
+	}
+	waiting := account.Of(casetest.Waiting(t)).Leases
+	if len(waiting) != 1 || !waiting[0].Stands() {
+		t.Errorf("while waiting: %+v, want the throttle standing", waiting)
+	}
+}
+
+func TestAVoteForAnotherPlanIsMarked(t *testing.T) {
+	c := casetest.Flood(t)
+	c.Approvals[0].Votes[0].PlanDigest = "sha256:other"
+	if !account.Of(c).Approvals[0].Votes[0].OtherPlan {
+		t.Error("a vote for another plan reads like one for this plan")
+	}
+	if account.Of(casetest.Flood(t)).Approvals[0].Votes[0].OtherPlan {
+		t.Error("a vote for this plan is marked as one for another")
+	}
+}
+
+func TestUnknownFactsSayWhy(t *testing.T) {
+	a := account.Of(casetest.Flood(t))
+	asset := find(t, a.Facts, func(g account.FactGroup) bool { return g.Name == "asset" })
+	role := find(t, asset.Values, func(f account.Fact) bool { return f.Path == "asset.role" })
+	if role.Known || role.Text != "" || role.Why != "inventory: timed out after 5s" {
+		t.Errorf("asset.role is told as %+v", role)
+	}
+	traffic := find(t, a.Facts, func(g account.FactGroup) bool { return g.Name == "traffic" })
+	sent := find(t, traffic.Values, func(f account.Fact) bool { return f.Path == "traffic.bytes_out" })
+	if want := (account.Fact{Path: "traffic.bytes_out", Known: true, Text: "4.1 GiB", From: "from the flow store"}); !reflect.DeepEqual(sent, want) {
+		t.Errorf("traffic.bytes_out is told as %+v, want %+v", sent, want)
+	}
+}
+
+func TestACaseWithNothingInItIsTold(t *testing.T) {
+	a := account.Of(incident.Case{Status: incident.Working})
+	for _, l := range a.Headline {
+		if l.Text == "" || l.Label == "" {
+			t.Errorf("an empty line: %+v", l)
+		}
+	}
+	if len(a.Headline) < 6 || a.Standing == "" {
+		t.Errorf("headline %+v, standing %q", a.Headline, a.Standing)
+	}
+}
