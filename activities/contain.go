@@ -1,0 +1,240 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Contain checks target, guardrails and budget again, right before the action,
+// and then takes the lease. Kill does the same for a process.
+var (
+	Contain = Ref[ContainIn, ContainOut]{"contain"}
+	Kill    = Ref[ContainIn, ContainOut]{"kill_process"}
+)
+
+// ContainIn asks for one containing step of a case.
+type ContainIn struct {
+	Pin    Pin                  `json:"pin"`
+	Facts  incident.Facts       `json:"facts"`
+	Target incident.Target      `json:"target"`
+	Step   incident.PlannedStep `json:"step"`
+	Case   string               `json:"case"`
+	Run    string               `json:"run"`
+	// ID identifies this step of this case, for ever.
+	ID       string    `json:"id"`
+	Until    time.Time `json:"until"`
+	Reason   string    `json:"reason"`
+	Approver string    `json:"approver,omitempty"`
+	// Waived names the approvals that people have given for the plan.
+	Waived []string `json:"waived,omitempty"`
+	// UnsureOK tells that people have answered for what is unknown, or that
+	// the step may act without.
+	UnsureOK bool `json:"unsure_ok,omitempty"`
+}
+
+// ContainOut says what came of it. Exactly one of the fields is set.
+type ContainOut struct {
+	Lease   *incident.Lease   `json:"lease,omitempty"`
+	Receipt *incident.Receipt `json:"receipt,omitempty"`
+	// What held it back.
+	TargetProblem string             `json:"target_problem,omitempty"`
+	DeniedBy      string             `json:"denied_by,omitempty"`
+	Unsure        []incident.Missing `json:"unsure,omitempty"`
+	Paused        *Pause             `json:"paused,omitempty"`
+	Exceeded      *Limit             `json:"exceeded,omitempty"`
+	Counted       int                `json:"counted,omitempty"`
+}
+
+func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, error) {
+	held, err := a.clear(ctx, in)
+	if err != nil || held != nil {
+		return deref(held), err
+	}
+	order := incident.Order{
+		Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter,
+		Until: in.Until, Reason: "Stanch case " + in.Case,
+	}
+	id := LeaseID(in.Step.Use, order)
+	order.Key = id
+	var lease incident.Lease
+	err = a.Engine.UpdateWithStart(ctx, Call{
+		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order},
+		Attributes: map[string]string{
+			AttrKind: LeaseWorkflow, AttrAction: string(order.Action),
+			AttrTarget: order.Target.ID(), AttrStatus: string(incident.Applying),
+		},
+		Update: HoldUpdate, UpdateID: in.ID,
+		Arg: HoldRequest{Use: in.Step.Use, Order: order, Holder: incident.Holder{
+			Case: CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Reason: in.Reason, Approver: in.Approver, Until: in.Until,
+		}},
+	}, &lease)
+	if err != nil {
+		return ContainOut{}, a.giveBackReservation(ctx, in, err)
+	}
+	return ContainOut{Lease: &lease}, nil
+}
+
+func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error) {
+	held, err := a.clear(ctx, in)
+	if err != nil || held != nil {
+		return deref(held), err
+	}
+	killer, err := integrations.Use[integrations.Killer](a.Set, in.Step.Use)
+	if err != nil {
+		return ContainOut{}, err
+	}
+	receipt, err := killer.Kill(ctx, integrations.KillOrder{
+		Key: in.ID, Target: in.Target, PID: in.Step.PID, Path: in.Step.Path,
+	})
+	if err != nil {
+		return ContainOut{}, a.giveBackReservation(ctx, in, err)
+	}
+	return ContainOut{Receipt: &receipt}, nil
+}
+
+// clear looks at target and asset again, asks the guardrails again, and takes
+// the budget. A non-nil answer says what holds the step back.
+func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, error) {
+	facts := in.Facts
+	problem, err := a.refresh(ctx, in, &facts)
+	if err != nil {
+		return nil, err
+	}
+	if problem != "" {
+		return &ContainOut{TargetProblem: problem}, nil
+	}
+	p, err := a.playbooks.load(ctx, in.Pin)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "clear "+in.Step.Name, "%w", err)
+	}
+	guard := p.Recheck(ctx, facts, a.now())
+	if guard.Outcome != incident.Decided {
+		return &ContainOut{DeniedBy: guard.DeniedBy}, nil
+	}
+	if len(guard.Unsure) > 0 && !in.UnsureOK {
+		return &ContainOut{Unsure: guard.Unsure}, nil
+	}
+	var answer ReserveAnswer
+	err = a.Engine.UpdateWithStart(ctx, Call{
+		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
+		Attributes: map[string]string{AttrKind: BudgetWorkflow},
+		Update:     ReserveUpdate, UpdateID: in.ID + "/reserve/" + fmt.Sprint(len(in.Waived)),
+		Arg: ReserveRequest{
+			ID: in.ID, Action: in.Step.Action, Limits: limits(p, in.Step.Action, facts, in.Target),
+			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived,
+		},
+	}, &answer)
+	if err != nil {
+		return nil, fmt.Errorf("reserve budget for %s: %w", in.Step.Name, err)
+	}
+	if !answer.Granted {
+		return &ContainOut{Paused: answer.Paused, Exceeded: answer.Exceeded, Counted: answer.Counted}, nil
+	}
+	return nil, nil
+}
+
+// refresh reads endpoint and asset again. A problem with the target is an
+// answer; an inventory that is down makes the asset unknown, as in enriching.
+func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.Facts) (string, error) {
+	if e, ok := in.Pin.Enrichment("endpoint"); ok {
+		out, err := a.findEndpoint(ctx, EnrichIn{Use: e.Use, Host: facts.Alert.Host, At: a.now()})
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case out.Target == nil:
+			return out.Problem, nil
+		case out.Target.ID() != in.Target.ID():
+			return fmt.Sprintf("the alert's host is now device %s, the plan is for %s", out.Target.ID(), in.Target.ID()), nil
+		}
+		facts.Endpoint = out.Endpoint
+	}
+	if e, ok := in.Pin.Enrichment("asset"); ok {
+		lookup, cancel := context.WithTimeout(ctx, e.Timeout)
+		defer cancel()
+		asset, err := a.getAsset(lookup, EnrichIn{Use: e.Use, Host: TargetHost(facts.Alert.Host, facts.Endpoint), At: a.now()})
+		if err != nil {
+			asset = incident.Asset{}
+			incident.Explain(&asset, e.Use+": "+string(integrations.KindOf(err)))
+		}
+		facts.Asset = asset
+	}
+	return "", nil
+}
+
+// giveBackReservation takes back what was reserved for an action that did not
+// happen, unless it may have happened or will be tried again.
+func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, cause error) error {
+	if kind, ok := ErrorKind(mapError(cause)); !ok || kind.Retryable() {
+		return cause
+	}
+	err := a.Engine.UpdateWithStart(ctx, Call{
+		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
+		Update: ReleaseUpdate, UpdateID: in.ID + "/release", Arg: in.ID,
+	}, nil)
+	return errors.Join(cause, err)
+}
+
+// TargetHost names the host by what the alert and the endpoint say together,
+// so that an inventory that knows other names finds it.
+func TargetHost(host incident.AlertHost, endpoint incident.Endpoint) incident.AlertHost {
+	if endpoint.ID.IsKnown() {
+		host.ID = endpoint.ID
+	}
+	if endpoint.Name.IsKnown() {
+		host.Name = endpoint.Name
+	}
+	if endpoint.IP.IsKnown() {
+		host.IP = endpoint.IP
+	}
+	return host
+}
+
+// limits are the playbook's limits on an action, each with the value that it
+// counts by for this host.
+func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts, target incident.Target) []Limit {
+	keys := budgetKeys(p.Name, facts, target)
+	var out []Limit
+	for _, g := range p.Guardrails {
+		if g.Limit == nil || g.Limit.Action != action {
+			continue
+		}
+		limit := Limit{
+			Guardrail: g.Name, Action: action, Per: g.Limit.Per, Max: g.Limit.Max, Window: g.Limit.Window, Then: g.Then,
+		}
+		at := slices.IndexFunc(keys, func(k BudgetKey) bool { return k.Per == limit.Per })
+		if at >= 0 {
+			limit.Key = keys[at].Key
+		} else {
+			limit.KeyMissing = "asset." + limit.Per + " is unknown"
+		}
+		out = append(out, limit)
+	}
+	return out
+}
+
+// budgetKeys are all the things that a limit may count the step by.
+func budgetKeys(playbook string, facts incident.Facts, target incident.Target) []BudgetKey {
+	keys := []BudgetKey{{"all", "all"}, {"host", target.ID()}, {"playbook", playbook}}
+	if role, ok := facts.Asset.Role.Get(); ok {
+		keys = append(keys, BudgetKey{"role", role})
+	}
+	if site, ok := facts.Asset.Site.Get(); ok {
+		keys = append(keys, BudgetKey{"site", site})
+	}
+	return keys
+}
+
+func deref(out *ContainOut) ContainOut {
+	if out == nil {
+		return ContainOut{}
+	}
+	return *out
+}

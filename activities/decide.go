@@ -1,0 +1,93 @@
+package activities
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Decide evaluates the policy. It runs as a local activity: policy evaluation
+// iterates Go maps, so workflow code keeps its result, never runs it.
+var Decide = Ref[DecideIn, DecideOut]{"decide"}
+
+// DecideIn is everything that a decision rests on.
+type DecideIn struct {
+	Pin         Pin                   `json:"pin"`
+	Facts       incident.Facts        `json:"facts"`
+	Connections []incident.Connection `json:"connections,omitempty"`
+	Target      *incident.Target      `json:"target,omitempty"`
+	// Now is the decision's time, an input so that it can be replayed.
+	Now time.Time `json:"now"`
+}
+
+// DecideOut is the decision, the plan that it leads to, and the facts with the
+// join of bytes and processes.
+type DecideOut struct {
+	Decision incident.Decision `json:"decision"`
+	Plan     incident.Plan     `json:"plan"`
+	Facts    incident.Facts    `json:"facts"`
+	// Unmatched tells that the trigger does not hold for this alert now that
+	// more is known of it.
+	Unmatched bool `json:"unmatched,omitempty"`
+}
+
+func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error) {
+	p, err := a.playbooks.load(ctx, in.Pin)
+	if err != nil {
+		return DecideOut{}, integrations.Errorf(integrations.Invalid, "decide", "%w", err)
+	}
+	return DecideWith(ctx, p, in)
+}
+
+// DecideWith decides with a loaded playbook. It is what the activity does, for
+// those who explain a decision without an engine.
+func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (DecideOut, error) {
+	facts := in.Facts
+	attribute(&facts, in.Connections)
+	completeAlert(&facts)
+	verdict, missing, err := p.Match(ctx, facts.Alert, in.Now)
+	if err != nil {
+		return DecideOut{}, integrations.Errorf(integrations.Invalid, "match the trigger", "%w", err)
+	}
+	if verdict == incident.False {
+		return DecideOut{Facts: facts, Unmatched: true}, nil
+	}
+	decision := p.Evaluate(ctx, facts, in.Now)
+	if decision.Outcome == incident.Decided && verdict != incident.True {
+		decision.Unsure = append(decision.Unsure, missing...)
+	}
+	return DecideOut{Decision: decision, Plan: p.Plan(decision, facts, in.Target), Facts: facts}, nil
+}
+
+// attribute joins bytes and processes, unless the flow store has done so or
+// one of the two is missing; then the reason is carried on.
+func attribute(facts *incident.Facts, connections []incident.Connection) {
+	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() || !facts.Traffic.Flows.IsKnown() {
+		return
+	}
+	if why := facts.Process.Path.Why(); why != "" {
+		facts.Traffic.Attribution = incident.NotKnown[string](why)
+		return
+	}
+	joined := incident.Join(facts.Traffic.Sample, connections)
+	facts.Process = joined.Process
+	incident.Explain(&facts.Process, "no process was joined to the traffic")
+	if !facts.Traffic.Attribution.IsKnown() {
+		facts.Traffic.Attribution = incident.Known(string(joined.Attribution), incident.Computed)
+		facts.Traffic.JoinRate, facts.Traffic.ClockSkew = joined.JoinRate, joined.ClockSkew
+	}
+}
+
+// completeAlert fills in what the alert left open and the EDR knows.
+func completeAlert(facts *incident.Facts) {
+	if !facts.Alert.Host.OS.IsKnown() && facts.Endpoint.OS.IsKnown() {
+		facts.Alert.Host.OS = facts.Endpoint.OS
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

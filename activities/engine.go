@@ -1,0 +1,227 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Call is an update to a workflow that is started first if it does not run.
+type Call struct {
+	// Workflow is the workflow's name, ID its id, Input what it starts with.
+	Workflow string
+	ID       string
+	Input    any
+	// Attributes are search attributes of a started workflow.
+	Attributes map[string]string
+	// Update is the update's name; UpdateID makes a repeated call one update.
+	Update   string
+	UpdateID string
+	Arg      any
+}
+
+// Engine lets an activity talk to the other workflows.
+type Engine interface {
+	// UpdateWithStart sends the update and waits for its answer, which is
+	// decoded into result.
+	UpdateWithStart(ctx context.Context, c Call, result any) error
+}
+
+// Names of the workflows, updates, signals and queries, as they stand in
+// history. They live beside the types that travel under them.
+const (
+	RespondWorkflow  = "respond"
+	LeaseWorkflow    = "lease"
+	BudgetWorkflow   = "budget"
+	RejectedWorkflow = "rejected"
+
+	AlertsSignal = "alerts" // to a case: []incident.Alert
+	LeaseSignal  = "lease"  // to a case: LeaseChange
+	LeaveSignal  = "leave"  // to a lease: LeaveRequest
+
+	DecideUpdate  = "decide"  // to a case: incident.Vote
+	CloseUpdate   = "close"   // to a case: CloseRequest
+	HoldUpdate    = "hold"    // to a lease: HoldRequest
+	ExtendUpdate  = "extend"  // to a lease: ExtendRequest
+	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
+	ReserveUpdate = "reserve" // to a budget: ReserveRequest
+	PauseUpdate   = "pause"   // to a budget: Pause
+	ResumeUpdate  = "resume"  // to a budget: Pause
+	ResolveUpdate = "resolve" // to a rejected alert: how it ended
+
+	CaseQuery     = "case"
+	LeaseQuery    = "lease"
+	BudgetQuery   = "budget"
+	RejectedQuery = "rejected"
+)
+
+// Search attributes by which cases, leases and rejected alerts are listed.
+const (
+	AttrKind     = "StanchKind" // case, lease, budget, rejected
+	AttrPlaybook = "StanchPlaybook"
+	AttrSubject  = "StanchSubject"
+	AttrStatus   = "StanchStatus"
+	AttrOutcome  = "StanchOutcome"
+	AttrSeverity = "StanchSeverity"
+	AttrRule     = "StanchRule"
+	AttrAction   = "StanchAction"
+	AttrTarget   = "StanchTarget"
+)
+
+// Attributes lists all search attributes; each is a keyword.
+func Attributes() []string {
+	return []string{
+		AttrKind, AttrPlaybook, AttrSubject, AttrStatus, AttrOutcome,
+		AttrSeverity, AttrRule, AttrAction, AttrTarget,
+	}
+}
+
+// HoldRequest asks a lease to stand for a holder.
+type HoldRequest struct {
+	Use    string          `json:"use"`
+	Order  incident.Order  `json:"order"`
+	Holder incident.Holder `json:"holder"`
+}
+
+// LeaveRequest tells a lease that a case no longer needs it.
+type LeaveRequest struct {
+	Case string `json:"case"`
+	Step string `json:"step"`
+}
+
+// ExtendRequest asks a lease to stand longer.
+type ExtendRequest struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
+}
+
+// ReleaseRequest gives a lease back now, whoever holds it.
+type ReleaseRequest struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// CloseRequest closes a case by hand: what it holds is given back.
+type CloseRequest struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// LeaseChange tells a case what became of a lease that it holds.
+type LeaseChange struct {
+	Lease  string             `json:"lease"`
+	Step   string             `json:"step"`
+	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, given_back, undo_failing
+	At     time.Time          `json:"at"`
+	Until  time.Time          `json:"until,omitzero"`
+	Detail string             `json:"detail,omitempty"`
+	By     string             `json:"by,omitempty"`
+}
+
+// LeaseInput starts a lease, or goes on with one.
+type LeaseInput struct {
+	ID    string          `json:"id"`
+	Use   string          `json:"use"`
+	Order incident.Order  `json:"order"`
+	Lease *incident.Lease `json:"lease,omitempty"`
+}
+
+// Pause is the kill switch: who, why, when.
+type Pause struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at,omitzero"`
+}
+
+// Limit is a limit guardrail as the budget needs it.
+type Limit struct {
+	Guardrail string          `json:"guardrail"`
+	Action    incident.Action `json:"action"`
+	Per       string          `json:"per"`
+	Max       int             `json:"max"`
+	Window    time.Duration   `json:"window"`
+	// Then is the approval that may go beyond it; empty: nobody may.
+	Then string `json:"then,omitempty"`
+	// Key is the value that the limit counts by, such as the site's name.
+	// KeyMissing says that it is unknown, which counts as reached.
+	Key        string `json:"key"`
+	KeyMissing string `json:"key_missing,omitempty"`
+}
+
+// ReserveRequest asks the budget for one action on one host.
+type ReserveRequest struct {
+	// ID identifies the reservation: asking again reserves nothing more.
+	ID     string          `json:"id"`
+	Action incident.Action `json:"action"`
+	Limits []Limit         `json:"limits,omitempty"`
+	// Keys are counted, by what they count per.
+	Keys []BudgetKey `json:"keys,omitempty"`
+	// Waived names the approvals that people have given for this action.
+	Waived []string `json:"waived,omitempty"`
+}
+
+// BudgetKey is one thing that limits count by.
+type BudgetKey struct {
+	Per string `json:"per"`
+	Key string `json:"key"`
+}
+
+// ReserveAnswer is the budget's answer.
+type ReserveAnswer struct {
+	Granted bool `json:"granted"`
+	// Paused is set when the kill switch holds everything back.
+	Paused *Pause `json:"paused,omitempty"`
+	// Exceeded is the limit that was reached, with how many it counted.
+	Exceeded *Limit `json:"exceeded,omitempty"`
+	Counted  int    `json:"counted,omitempty"`
+}
+
+// CaseWorkflowID is the workflow id of a case.
+func CaseWorkflowID(id string) string { return "case/" + id }
+
+// BudgetID is the id of the one budget workflow of an environment.
+const BudgetID = "budget"
+
+// BudgetState is the budget's whole state; it crosses continue-as-new.
+type BudgetState struct {
+	Paused       *Pause        `json:"paused,omitempty"`
+	Reservations []Reservation `json:"reservations,omitempty"`
+	// Windows say for how long which actions are counted by some limit.
+	Windows []CountedWindow `json:"windows,omitempty"`
+}
+
+// CountedWindow is the longest window in which a limit counts an action.
+type CountedWindow struct {
+	Action incident.Action `json:"action"`
+	Window time.Duration   `json:"window"`
+}
+
+// Reservation is one action that counts against limits.
+type Reservation struct {
+	ID     string          `json:"id"`
+	Action incident.Action `json:"action"`
+	Keys   []BudgetKey     `json:"keys"`
+	At     time.Time       `json:"at"`
+}
+
+// LeaseID is the id of the lease for an order: the engine guarantees that
+// there is one at a time.
+func LeaseID(use string, o incident.Order) string {
+	return "lease/" + string(o.Action) + "/" + use + "/" + o.Scope()
+}
+
+// RejectedAlert is a request that was authentic but started nothing.
+type RejectedAlert struct {
+	ID     string    `json:"id"`
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+	// Field is what is wrong, Problem why.
+	Field   string `json:"field,omitempty"`
+	Problem string `json:"problem"`
+	// Body is the request as it came.
+	Body []byte `json:"body"`
+	// Resolved says what became of it, once somebody has retried it.
+	Resolved string `json:"resolved,omitempty"`
+}

@@ -1,0 +1,105 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// The enrichments carry the names of the facts that they find.
+var (
+	FindEndpoint   = Ref[EnrichIn, EndpointOut]{"endpoint"}
+	GetConnections = Ref[EnrichIn, []incident.Connection]{"process"}
+	GetTraffic     = Ref[EnrichIn, incident.Traffic]{"traffic"}
+	GetBaseline    = Ref[EnrichIn, incident.Baseline]{"baseline"}
+	GetAsset       = Ref[EnrichIn, incident.Asset]{"asset"}
+)
+
+// EnrichIn asks one integration about the subject of a case.
+type EnrichIn struct {
+	Use  string             `json:"use"`
+	Host incident.AlertHost `json:"host"`
+	// Target and IPs are known once the endpoint was found.
+	Target *incident.Target `json:"target,omitempty"`
+	IPs    []string         `json:"ips,omitempty"`
+	// At is the time of the alert; the window ends there or now, see the case.
+	At     time.Time     `json:"at"`
+	Window time.Duration `json:"window,omitempty"`
+	Top    int           `json:"top,omitempty"`
+	Days   int           `json:"days,omitempty"`
+}
+
+// EndpointOut is the exact target, or why there is none.
+type EndpointOut struct {
+	Endpoint   incident.Endpoint   `json:"endpoint"`
+	Target     *incident.Target    `json:"target,omitempty"`
+	Problem    string              `json:"problem,omitempty"`
+	Candidates []incident.Endpoint `json:"candidates,omitempty"`
+}
+
+// maxConnections bounds what one case keeps of an endpoint's connections.
+const maxConnections = 500
+
+func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut, error) {
+	edr, err := integrations.Use[integrations.Endpoints](a.Set, in.Use)
+	if err != nil {
+		return EndpointOut{}, err
+	}
+	candidates, err := edr.Endpoints(ctx, hostQuery(in.Host, in.At))
+	if err != nil {
+		return EndpointOut{}, err
+	}
+	target, endpoint, err := incident.ExactTarget(in.Host, candidates)
+	if problem, ok := errors.AsType[*incident.TargetError](err); ok {
+		return EndpointOut{Problem: problem.Reason, Candidates: problem.Candidates}, nil
+	}
+	if err != nil {
+		return EndpointOut{}, err
+	}
+	return EndpointOut{Endpoint: endpoint, Target: &target}, nil
+}
+
+func (a *Activities) getConnections(ctx context.Context, in EnrichIn) ([]incident.Connection, error) {
+	edr, err := integrations.Use[integrations.Connections](a.Set, in.Use)
+	if err != nil {
+		return nil, err
+	}
+	if in.Target == nil {
+		return nil, integrations.Errorf(integrations.Invalid, "read connections", "the target is not exact")
+	}
+	return edr.Connections(ctx, integrations.ConnectionQuery{
+		Target: *in.Target, From: in.At.Add(-in.Window), To: in.At, Limit: maxConnections,
+	})
+}
+
+func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (incident.Traffic, error) {
+	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	return flows.Traffic(ctx, integrations.TrafficQuery{
+		IPs: in.IPs, From: in.At.Add(-in.Window), To: in.At, Top: in.Top,
+	})
+}
+
+func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Baseline, error) {
+	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	// The window of the alert itself must not be part of what is normal.
+	return flows.Baseline(ctx, integrations.BaselineQuery{
+		IPs: in.IPs, To: in.At.Add(-in.Window), Days: in.Days, Window: in.Window,
+	})
+}
+
+func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (incident.Asset, error) {
+	inventory, err := integrations.Use[integrations.Inventory](a.Set, in.Use)
+	if err != nil {
+		return incident.Asset{}, err
+	}
+	return inventory.Asset(ctx, hostQuery(in.Host, in.At))
+}

@@ -1,0 +1,58 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/stanch-soar/stanch/playbooks/evidence"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Evidence writes the bundle of a closed case and returns its folder.
+var Evidence = Ref[EvidenceIn, string]{"evidence"}
+
+// EvidenceIn is the case and the playbook that it ran.
+type EvidenceIn struct {
+	Case incident.Case `json:"case"`
+	Pin  Pin           `json:"pin"`
+}
+
+// evidence leaves the collected artifacts where they are: a repeat must find
+// them again.
+func (a *Activities) evidence(ctx context.Context, in EvidenceIn) (string, error) {
+	if a.EvidenceDir == "" {
+		return "", nil
+	}
+	artifacts, err := readCollected(a.collectedDir(in.Case.Run))
+	if err != nil {
+		return "", err
+	}
+	bundle, err := evidence.Write(ctx, a.EvidenceDir, in.Case, evidence.Options{Playbook: in.Pin.Text, Artifacts: artifacts})
+	if err != nil {
+		return "", err
+	}
+	return bundle.Dir, nil
+}
+
+func readCollected(dir string) (map[string][]byte, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the collected evidence: %w", err)
+	}
+	artifacts := map[string][]byte{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("read the collected evidence: %w", err)
+		}
+		artifacts[e.Name()] = data
+	}
+	return artifacts, nil
+}

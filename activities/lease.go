@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// What a lease does to the world, and how it looks at it.
+var (
+	Apply = Ref[LeaseIn, Applied]{"apply"}
+	Read  = Ref[LeaseIn, incident.Standing]{"read"}
+	Undo  = Ref[LeaseIn, incident.Receipt]{"undo"}
+)
+
+// LeaseIn names the integration and the order.
+type LeaseIn struct {
+	Use   string         `json:"use"`
+	Order incident.Order `json:"order"`
+}
+
+// Applied is what apply found and did.
+type Applied struct {
+	// Adopted tells that the containment stood already, made by somebody else.
+	Adopted bool              `json:"adopted"`
+	Before  incident.Standing `json:"before"`
+	Receipt incident.Receipt  `json:"receipt"`
+}
+
+// apply reads the state before it writes: what stands already is adopted, and
+// what an earlier attempt of ours made, whose answer was lost, is found again.
+func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
+	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	if err != nil {
+		return Applied{}, err
+	}
+	before, err := enforcer.Read(ctx, in.Order)
+	if err != nil {
+		return Applied{}, err
+	}
+	ours := before.Key == in.Order.Key
+	switch {
+	case (before.Stands || before.Pending) && !ours:
+		return Applied{Adopted: true, Before: before, Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"}}, nil
+	case before.Stands || before.Pending:
+		return Applied{Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
+	}
+	receipt, err := enforcer.Apply(ctx, in.Order)
+	if err != nil {
+		return Applied{}, err
+	}
+	if receipt.At.IsZero() {
+		receipt.At = a.now()
+	}
+	return Applied{Before: before, Receipt: receipt}, nil
+}
+
+func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, error) {
+	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	if err != nil {
+		return incident.Standing{}, err
+	}
+	return enforcer.Read(ctx, in.Order)
+}
+
+// undo lifts the containment if it still is ours, and reads it back.
+func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, error) {
+	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	if err != nil {
+		return incident.Receipt{}, err
+	}
+	before, err := enforcer.Read(ctx, in.Order)
+	if err != nil {
+		return incident.Receipt{}, err
+	}
+	switch {
+	case !before.Stands && !before.Pending:
+		return incident.Receipt{At: a.now(), Detail: "it stood no longer"}, nil
+	case before.Key != in.Order.Key:
+		return incident.Receipt{At: a.now(), Detail: "somebody else's containment stands; it was left alone"}, nil
+	}
+	receipt, err := enforcer.Undo(ctx, in.Order)
+	if err != nil {
+		return incident.Receipt{}, err
+	}
+	// The words are ours: a detail is set only where nothing had to be lifted.
+	return incident.Receipt{Ref: receipt.Ref, At: a.now()}, nil
+}

@@ -1,0 +1,110 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Pin is the playbook as a case carries it: the text that it started with, and
+// the parts that the engine needs without reading the text. Editing a file
+// changes no running case.
+type Pin struct {
+	Name   string         `json:"name"`
+	File   string         `json:"file"`
+	Digest string         `json:"digest"`
+	Mode   playbooks.Mode `json:"mode"`
+	Text   []byte         `json:"text"`
+	Unsure string         `json:"unsure,omitempty"`
+	// Enrich in the order of incident.FactNames.
+	Enrich    []PinnedEnrichment `json:"enrich,omitempty"`
+	Approvals []PinnedApproval   `json:"approvals,omitempty"`
+}
+
+// PinnedEnrichment is an enrichment with the fact that it finds.
+type PinnedEnrichment struct {
+	Fact string `json:"fact"`
+	playbooks.Enrichment
+}
+
+// PinnedApproval is an approval with its name.
+type PinnedApproval struct {
+	Name string `json:"name"`
+	playbooks.Approval
+}
+
+// PinOf pins a playbook.
+func PinOf(p *playbooks.Playbook) Pin {
+	pin := Pin{
+		Name: p.Name, File: p.File(), Digest: p.Digest(), Mode: p.Mode, Text: p.Text(), Unsure: p.Unsure,
+	}
+	for _, fact := range incident.FactNames() {
+		if e, ok := p.Enrich[fact]; ok {
+			pin.Enrich = append(pin.Enrich, PinnedEnrichment{Fact: fact, Enrichment: e})
+		}
+	}
+	for _, name := range sortedKeys(p.Approvals) {
+		pin.Approvals = append(pin.Approvals, PinnedApproval{Name: name, Approval: p.Approvals[name]})
+	}
+	return pin
+}
+
+// Enrichment returns the enrichment that finds a fact.
+func (p Pin) Enrichment(fact string) (PinnedEnrichment, bool) {
+	for _, e := range p.Enrich {
+		if e.Fact == fact {
+			return e, true
+		}
+	}
+	return PinnedEnrichment{}, false
+}
+
+// Approval returns an approval by name.
+func (p Pin) Approval(name string) (PinnedApproval, bool) {
+	for _, a := range p.Approvals {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return PinnedApproval{}, false
+}
+
+// maxCached bounds the compiled playbooks that a worker keeps.
+const maxCached = 64
+
+// playbookCache keeps compiled playbooks by digest; compiling takes
+// milliseconds, deciding microseconds.
+type playbookCache struct {
+	mu       sync.Mutex
+	compiled map[string]*playbooks.Playbook
+}
+
+// load returns the pinned playbook, compiled. A text that no longer gives the
+// pinned digest was tampered with, or this engine reads it differently: it is
+// refused either way.
+func (c *playbookCache) load(ctx context.Context, pin Pin) (*playbooks.Playbook, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.compiled[pin.Digest]; ok {
+		return p, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p, err := playbooks.Load(pin.File, pin.Text)
+	if err != nil {
+		return nil, fmt.Errorf("load the case's playbook %q: %w", pin.Name, err)
+	}
+	if p.Digest() != pin.Digest {
+		return nil, fmt.Errorf("load the case's playbook %q: its digest is %s, the case started with %s",
+			pin.Name, p.Digest(), pin.Digest)
+	}
+	if c.compiled == nil || len(c.compiled) >= maxCached {
+		c.compiled = map[string]*playbooks.Playbook{}
+	}
+	c.compiled[pin.Digest] = p
+	return p, nil
+}

@@ -1,0 +1,79 @@
+// Package activities does the I/O of a case: one file per activity, thin and
+// typed. An activity must be safe to repeat: the engine runs it again when a
+// worker dies or an answer is lost.
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Ref is an activity's name in history with the types of its input and output,
+// so that the three are said once.
+type Ref[In, Out any] struct{ Name string }
+
+// Registry is where activities are registered: a worker or a test environment.
+type Registry interface {
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Activities holds what the activities need.
+type Activities struct {
+	Set    *integrations.Set
+	Engine Engine
+	// EvidenceDir is where bundles are written.
+	EvidenceDir string
+	// PublicURL is the address that people reach the API by, for links.
+	PublicURL string
+	// Now is the clock; nil is the wall clock.
+	Now func() time.Time
+
+	playbooks playbookCache
+}
+
+func (a *Activities) now() time.Time {
+	if a.Now != nil {
+		return a.Now()
+	}
+	return time.Now()
+}
+
+// Register registers every activity under its name in history.
+func (a *Activities) Register(r Registry) {
+	register(r, FindEndpoint, a.findEndpoint)
+	register(r, GetConnections, a.getConnections)
+	register(r, GetTraffic, a.getTraffic)
+	register(r, GetBaseline, a.getBaseline)
+	register(r, GetAsset, a.getAsset)
+	register(r, Decide, a.decide)
+	register(r, Contain, a.contain)
+	register(r, Kill, a.kill)
+	register(r, Collect, a.collect)
+	register(r, Notify, a.notify)
+	register(r, Measure, a.measure)
+	register(r, Series, a.series)
+	register(r, Evidence, a.evidence)
+	register(r, Apply, a.apply)
+	register(r, Read, a.read)
+	register(r, Undo, a.undo)
+}
+
+func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context, In) (Out, error)) {
+	r.RegisterActivityWithOptions(func(ctx context.Context, in In) (Out, error) {
+		out, err := f(ctx, in)
+		return out, mapError(err)
+	}, activity.RegisterOptions{Name: ref.Name})
+}
+
+// hostQuery names a host by what the alert and, once known, the endpoint say.
+func hostQuery(host incident.AlertHost, at time.Time) integrations.EndpointQuery {
+	id, _ := host.ID.Get()
+	name, _ := host.Name.Get()
+	ips, _ := host.IP.Get()
+	return integrations.EndpointQuery{ID: id, Name: name, IPs: ips, At: at}
+}

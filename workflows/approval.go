@@ -1,0 +1,255 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Why an update was refused; the type of the error that the caller gets. A
+// refused update leaves no trace in history.
+const (
+	RefusedNotPending  = "not_pending"
+	RefusedNotApprover = "not_an_approver"
+	RefusedTwice       = "already_voted"
+	RefusedPlan        = "plan_changed"
+	RefusedExpired     = "expired"
+	RefusedReason      = "reason_required"
+	RefusedInvalid     = "invalid"
+)
+
+func refuse(kind, format string, args ...any) error {
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), kind, nil)
+}
+
+// approve asks people and waits for their answer. It tells whether the gate is
+// over; an interruption leaves the question standing.
+func (r *responder) approve(ctx workflow.Context, i int) bool {
+	s := &r.state.Case.Steps[i]
+	spec, ok := r.in.Pin.Approval(s.Approve)
+	if !ok {
+		r.fail(ctx, i, "the playbook has no approval "+s.Approve, incident.OutcomeFailed)
+		r.state.Next = i + 1
+		return true
+	}
+	at := r.pending()
+	if at < 0 {
+		at = r.ask(ctx, i, spec)
+	}
+	r.status(ctx, incident.Awaiting)
+	for r.pending() == at {
+		a := &r.state.Case.Approvals[at]
+		if !workflow.Now(ctx).Before(a.ExpiresAt) {
+			a.State, a.EndedAt = incident.ApprovalExpired, workflow.Now(ctx)
+			r.event(ctx, incident.EvExpired, a.Name, "Nobody decided %s within %s: expired", a.Name, incident.FormatDuration(spec.ExpireAfter))
+			break
+		}
+		deadline := r.nudge(ctx, at, spec)
+		answered := r.wait(ctx, deadline, func() bool { return r.pending() != at })
+		if !answered && (workflow.Now(ctx).Before(deadline) || ctx.Err() != nil) {
+			return false
+		}
+	}
+	r.answered(ctx, i, r.state.Case.Approvals[at])
+	return true
+}
+
+// pending returns the index of the approval that waits for people, or -1.
+func (r *responder) pending() int {
+	return slices.IndexFunc(r.state.Case.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
+}
+
+// ask puts the question. It is bound to the digest of the exact plan.
+func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedApproval) int {
+	c := &r.state.Case
+	now := workflow.Now(ctx)
+	a := incident.Approval{
+		Name: spec.Name, State: incident.Pending, PlanDigest: c.Plan.Digest(),
+		Because: c.Steps[i].Because, Quorum: max(1, spec.Quorum), Approvers: spec.Approvers,
+		ReasonRequired: spec.ReasonRequired, AskedAt: now, ExpiresAt: now.Add(spec.ExpireAfter),
+	}
+	if c.Decision != nil {
+		a.Missing = c.Decision.Unsure
+		if a.Because == "" {
+			a.Because = c.Decision.Because
+		}
+	}
+	for _, s := range c.Steps[i+1:] {
+		if s.Approve != "" {
+			break
+		}
+		a.Gates = append(a.Gates, s.PlannedStep.String())
+	}
+	c.Approvals = append(c.Approvals, a)
+	c.Steps[i].Status = incident.StepRunning
+	r.event(ctx, incident.EvAsked, a.Name, "Asked %s (%d of %s needed) to decide until %s: %s",
+		a.Name, a.Quorum, approversText(a.Approvers), a.ExpiresAt.UTC().Format(time.RFC3339), strings.Join(a.Gates, ", "))
+	r.send(ctx, spec.Ask.Use, r.question(len(c.Approvals)-1, spec, "asked"))
+	return len(c.Approvals) - 1
+}
+
+// nudge sends the reminder and the escalations that are due, and returns when
+// the next thing is due.
+func (r *responder) nudge(ctx workflow.Context, at int, spec activities.PinnedApproval) time.Time {
+	a := &r.state.Case.Approvals[at]
+	now := workflow.Now(ctx)
+	next := a.ExpiresAt
+	if spec.RemindAfter > 0 && a.Reminded == 0 {
+		if due := a.AskedAt.Add(spec.RemindAfter); !now.Before(due) {
+			a.Reminded++
+			r.event(ctx, incident.EvReminded, a.Name, "Reminded %s", spec.Ask.Channel)
+			r.send(ctx, spec.Ask.Use, r.question(at, spec, "reminder"))
+		} else if due.Before(next) {
+			next = due
+		}
+	}
+	for n := a.Escalated; n < len(spec.Escalate); n++ {
+		due := a.AskedAt.Add(spec.Escalate[n].After)
+		if now.Before(due) {
+			if due.Before(next) {
+				next = due
+			}
+			break
+		}
+		a.Escalated++
+		ask := spec.Escalate[n].Ask
+		r.event(ctx, incident.EvEscalated, a.Name, "Escalated to %s", ask.Channel)
+		m := r.question(at, spec, fmt.Sprintf("escalation-%d", n))
+		m.Channel, m.Mention = ask.Channel, ask.Mention
+		r.send(ctx, ask.Use, m)
+	}
+	return next
+}
+
+// answered ends the gate: go on, or leave out what is behind it.
+func (r *responder) answered(ctx workflow.Context, i int, a incident.Approval) {
+	s := &r.state.Case.Steps[i]
+	r.state.Next = i + 1
+	s.Status = incident.StepDone
+	switch a.State {
+	case incident.Approved:
+		r.state.Waived = append(r.state.Waived, a.Name)
+		r.state.Approver = votersText(a.Votes)
+	case incident.ApprovalDenied:
+		s.Status = incident.StepFailed
+		r.instead(ctx, i, "people said no", incident.OutcomeRefused, s.IfDenied)
+	case incident.ApprovalExpired:
+		s.Status = incident.StepFailed
+		r.instead(ctx, i, "nobody answered in time", incident.OutcomeExpired, s.IfExpired)
+	case incident.Superseded, incident.Pending:
+		s.Status = incident.StepSkipped
+	}
+}
+
+// instead leaves out every step after a gate, and runs those that the gate
+// names for this answer.
+func (r *responder) instead(ctx workflow.Context, i int, why string, ended incident.CaseOutcome, steps []incident.PlannedStep) {
+	c := &r.state.Case
+	if r.state.Ended == "" {
+		r.state.Ended = ended
+	}
+	for j := i + 1; j < len(c.Steps); j++ {
+		c.Steps[j].Status, c.Steps[j].Problem = incident.StepSkipped, why
+		r.event(ctx, incident.EvSkipped, c.Steps[j].Name, "%s skipped: %s", c.Steps[j].PlannedStep, why)
+	}
+	r.state.Next = len(c.Steps)
+	for _, planned := range steps {
+		c.Steps = append(c.Steps, incident.StepState{PlannedStep: planned, Status: incident.StepWaiting})
+	}
+}
+
+// mayVote refuses, before it enters history, an answer that may not be given.
+func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
+	at := r.pending()
+	if at < 0 {
+		return r.refuseLate(v)
+	}
+	a := r.state.Case.Approvals[at]
+	word := "deny"
+	if v.Approve {
+		word = "approve"
+	}
+	switch {
+	case v.Person.ID == "":
+		return refuse(RefusedNotApprover, "nobody is named")
+	case !mayAnswer(a.Approvers, v.Person):
+		return refuse(RefusedNotApprover, "%s may not answer %s: that takes one of %s", v.Person.ID, a.Name, approversText(a.Approvers))
+	case v.PlanDigest != a.PlanDigest:
+		return refuse(RefusedPlan, "the plan has changed since it was shown: it is %s now", a.PlanDigest)
+	case !workflow.Now(ctx).Before(a.ExpiresAt):
+		return refuse(RefusedExpired, "%s expired at %s", a.Name, a.ExpiresAt.UTC().Format(time.RFC3339))
+	case slices.ContainsFunc(a.Votes, func(o incident.Vote) bool { return o.Person.ID == v.Person.ID }):
+		return refuse(RefusedTwice, "%s has answered %s already", v.Person.ID, a.Name)
+	case slices.Contains(a.ReasonRequired, word) && strings.TrimSpace(v.Reason) == "":
+		return refuse(RefusedReason, "to %s %s takes a reason", word, a.Name)
+	}
+	return nil
+}
+
+// refuseLate says what became of the question in the meantime.
+func (r *responder) refuseLate(v incident.Vote) error {
+	for _, a := range slices.Backward(r.state.Case.Approvals) {
+		if a.PlanDigest == v.PlanDigest {
+			return refuse(RefusedNotPending, "%s is %s already", a.Name, a.State)
+		}
+	}
+	return refuse(RefusedNotPending, "the case waits for no approval")
+}
+
+// vote counts an answer. One denial ends the question, a quorum of distinct
+// people approves it.
+func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approval, error) {
+	at := r.pending()
+	if at < 0 {
+		return incident.Approval{}, r.refuseLate(v)
+	}
+	a := &r.state.Case.Approvals[at]
+	v.At = workflow.Now(ctx)
+	a.Votes = append(a.Votes, v)
+	said := ""
+	if v.Reason != "" {
+		said = ": " + v.Reason
+	}
+	if !v.Approve {
+		a.State, a.EndedAt = incident.ApprovalDenied, v.At
+		r.eventBy(ctx, incident.EvDenied, a.Name, v.Person.ID, "%s denied %s%s", v.Person.ID, a.Name, said)
+		return *a, nil
+	}
+	r.eventBy(ctx, incident.EvVoted, a.Name, v.Person.ID, "%s approved %s (%d of %d)%s", v.Person.ID, a.Name, len(a.Votes), a.Quorum, said)
+	if len(a.Votes) >= a.Quorum {
+		a.State, a.EndedAt = incident.Approved, v.At
+		r.event(ctx, incident.EvApproved, a.Name, "%s is approved by %s", a.Name, votersText(a.Votes))
+	}
+	return *a, nil
+}
+
+func mayAnswer(a incident.Approvers, p incident.Person) bool {
+	return slices.Contains(a.People, p.ID) ||
+		a.Group != "" && slices.Contains(p.Groups, a.Group) ||
+		a.SlackGroup != "" && slices.Contains(p.Groups, a.SlackGroup)
+}
+
+func approversText(a incident.Approvers) string {
+	parts := slices.Clone(a.People)
+	for _, group := range []string{a.Group, a.SlackGroup} {
+		if group != "" {
+			parts = append(parts, "group "+group)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func votersText(votes []incident.Vote) string {
+	names := make([]string, 0, len(votes))
+	for _, v := range votes {
+		names = append(names, v.Person.ID)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,165 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+)
+
+// budgetRun is after how many updates the budget goes on in a new run, so that
+// its history stays short.
+const budgetRun = 2000
+
+// Budget counts what was contained, for limits, and holds the kill switch. An
+// environment has one.
+func Budget(ctx workflow.Context, state activities.BudgetState) error {
+	b := &budget{state: state}
+	if err := b.listen(ctx); err != nil {
+		return err
+	}
+	_ = workflow.Await(ctx, func() bool {
+		return b.updates >= budgetRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+	})
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	return workflow.NewContinueAsNewError(ctx, Budget, b.state)
+}
+
+// budget is the budget while it runs; state is all that crosses
+// continue-as-new.
+type budget struct {
+	state   activities.BudgetState
+	updates int
+}
+
+func (b *budget) listen(ctx workflow.Context) error {
+	if err := workflow.SetUpdateHandler(ctx, activities.ReserveUpdate, b.reserve); err != nil {
+		return fmt.Errorf("listen for reservations: %w", err)
+	}
+	if err := workflow.SetUpdateHandler(ctx, activities.ReleaseUpdate, b.release); err != nil {
+		return fmt.Errorf("listen for releases: %w", err)
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.PauseUpdate, b.pause,
+		workflow.UpdateHandlerOptions{Validator: b.mayPause}); err != nil {
+		return fmt.Errorf("listen for pauses: %w", err)
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ResumeUpdate, b.resume,
+		workflow.UpdateHandlerOptions{Validator: b.mayResume}); err != nil {
+		return fmt.Errorf("listen for resumptions: %w", err)
+	}
+	err := workflow.SetQueryHandler(ctx, activities.BudgetQuery, func() (activities.BudgetState, error) { return b.state, nil })
+	if err != nil {
+		return fmt.Errorf("listen for questions: %w", err)
+	}
+	return nil
+}
+
+// reserve grants an action, or says what holds it back. The same id is granted
+// once and counted once.
+func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (activities.ReserveAnswer, error) {
+	b.updates++
+	now := workflow.Now(ctx)
+	for _, l := range req.Limits {
+		b.remember(l)
+	}
+	b.forget(now)
+	if b.state.Paused != nil {
+		return activities.ReserveAnswer{Paused: b.state.Paused}, nil
+	}
+	reserved := slices.ContainsFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == req.ID })
+	if reserved {
+		return activities.ReserveAnswer{Granted: true}, nil
+	}
+	for _, l := range req.Limits {
+		if l.Then != "" && slices.Contains(req.Waived, l.Then) {
+			continue
+		}
+		counted := b.count(l, now)
+		if l.KeyMissing != "" || counted >= l.Max {
+			return activities.ReserveAnswer{Exceeded: &l, Counted: counted}, nil
+		}
+	}
+	b.state.Reservations = append(b.state.Reservations, activities.Reservation{
+		ID: req.ID, Action: req.Action, Keys: req.Keys, At: now,
+	})
+	return activities.ReserveAnswer{Granted: true}, nil
+}
+
+// count returns how many actions a limit has seen in its sliding window.
+func (b *budget) count(l activities.Limit, now time.Time) int {
+	n := 0
+	for _, r := range b.state.Reservations {
+		if r.Action == l.Action && r.At.After(now.Add(-l.Window)) &&
+			slices.Contains(r.Keys, activities.BudgetKey{Per: l.Per, Key: l.Key}) {
+			n++
+		}
+	}
+	return n
+}
+
+// remember notes for how long a limit needs the actions that it counts.
+func (b *budget) remember(l activities.Limit) {
+	at := slices.IndexFunc(b.state.Windows, func(w activities.CountedWindow) bool { return w.Action == l.Action })
+	if at < 0 {
+		b.state.Windows = append(b.state.Windows, activities.CountedWindow{Action: l.Action, Window: l.Window})
+		return
+	}
+	b.state.Windows[at].Window = max(b.state.Windows[at].Window, l.Window)
+}
+
+// forget drops what no limit can count any more, and what none has ever
+// counted.
+func (b *budget) forget(now time.Time) {
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool {
+		at := slices.IndexFunc(b.state.Windows, func(w activities.CountedWindow) bool { return w.Action == r.Action })
+		return at < 0 || !r.At.After(now.Add(-b.state.Windows[at].Window))
+	})
+}
+
+// release takes back a reservation whose action did not happen.
+func (b *budget) release(_ workflow.Context, id string) error {
+	b.updates++
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == id })
+	return nil
+}
+
+func (b *budget) mayPause(_ workflow.Context, p activities.Pause) error {
+	switch {
+	case p.By == "":
+		return refuse(RefusedInvalid, "nobody is named")
+	case strings.TrimSpace(p.Reason) == "":
+		return refuse(RefusedReason, "to pause containment takes a reason")
+	case b.state.Paused != nil:
+		return refuse(RefusedNotPending, "%s has paused containment already: %s", b.state.Paused.By, b.state.Paused.Reason)
+	}
+	return nil
+}
+
+// pause stops all new containment.
+func (b *budget) pause(ctx workflow.Context, p activities.Pause) (activities.BudgetState, error) {
+	b.updates++
+	p.At = workflow.Now(ctx)
+	b.state.Paused = &p
+	return b.state, nil
+}
+
+func (b *budget) mayResume(_ workflow.Context, p activities.Pause) error {
+	switch {
+	case p.By == "":
+		return refuse(RefusedInvalid, "nobody is named")
+	case b.state.Paused == nil:
+		return refuse(RefusedNotPending, "containment is not paused")
+	}
+	return nil
+}
+
+// resume allows containment again.
+func (b *budget) resume(_ workflow.Context, _ activities.Pause) (activities.BudgetState, error) {
+	b.updates++
+	b.state.Paused = nil
+	return b.state, nil
+}

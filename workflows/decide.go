@@ -1,0 +1,134 @@
+package workflows
+
+import (
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// decideTimeout bounds one evaluation; the cost limit of the policy ends it
+// long before.
+const decideTimeout = 10 * time.Second
+
+// decide lets the policy speak. Of a later decision only what is stricter is
+// carried out: to loosen takes a person.
+func (r *responder) decide(ctx workflow.Context) {
+	out, err := r.evaluate(ctx)
+	r.state.Fresh, r.state.DecidedAt = 0, workflow.Now(ctx)
+	first := !r.state.Decided
+	r.state.Decided = true
+	if err != nil {
+		// The playbook itself cannot be evaluated: never act, tell people.
+		out.Decision = incident.Decision{
+			Outcome: incident.DecisionErr, Error: reason(err), PlaybookDigest: r.in.Pin.Digest, At: workflow.Now(ctx),
+		}
+	} else {
+		r.state.Case.Facts = out.Facts
+	}
+	c := &r.state.Case
+	switch {
+	case out.Unmatched && first:
+		r.state.Unmatched = true
+		c.Plan = &incident.Plan{PlaybookDigest: r.in.Pin.Digest}
+		r.event(ctx, incident.EvDecided, "", "The trigger of playbook %s does not hold now that more is known", c.Playbook)
+	case out.Unmatched:
+		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, what stands is kept")
+	case first:
+		c.Decision = &out.Decision
+		r.event(ctx, incident.EvDecided, "", "%s", decisionText(out.Decision))
+		r.adopt(ctx, out.Plan)
+		if err != nil {
+			r.page(ctx, "", decisionText(out.Decision))
+		}
+	case playbooks.Stricter(*c.Plan, out.Plan) && out.Decision.Outcome == incident.Decided:
+		c.Decision = &out.Decision
+		r.event(ctx, incident.EvDecided, "", "Decided again, stricter: %s", decisionText(out.Decision))
+		r.supersede(ctx, "a stricter decision replaced the plan")
+		r.adopt(ctx, out.Plan)
+	default:
+		r.event(ctx, incident.EvDecided, "", "Decided again: no stricter, the plan is kept")
+	}
+	r.upsert(ctx)
+}
+
+func (r *responder) evaluate(ctx workflow.Context) (activities.DecideOut, error) {
+	var out activities.DecideOut
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: decideTimeout, RetryPolicy: retries(100*time.Millisecond, time.Second),
+	})
+	err := workflow.ExecuteLocalActivity(ctx, activities.Decide.Name, activities.DecideIn{
+		Pin: r.in.Pin, Facts: r.state.Case.Facts, Connections: r.state.Connections,
+		Target: r.state.Case.Target, Now: workflow.Now(ctx),
+	}).Get(ctx, &out)
+	return out, err
+}
+
+// adopt makes a plan the case's plan. Steps that already stand are not taken
+// twice.
+func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
+	c := &r.state.Case
+	steps := c.Steps[:r.state.Next:r.state.Next]
+	for _, planned := range plan.Steps {
+		if !alreadyStands(steps, planned) {
+			steps = append(steps, incident.StepState{PlannedStep: planned, Status: incident.StepWaiting})
+		}
+	}
+	c.Plan, c.Steps = &plan, steps
+	r.state.Waived, r.state.Approver = nil, ""
+}
+
+func alreadyStands(steps []incident.StepState, planned incident.PlannedStep) bool {
+	for _, s := range steps {
+		if s.Status == incident.StepStanding && s.Action == planned.Action && s.Use == planned.Use && s.Rate <= planned.Rate &&
+			s.Filter == nil && planned.Filter == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// supersede voids an approval that is pending: its plan is no longer the plan.
+func (r *responder) supersede(ctx workflow.Context, why string) {
+	for i := range r.state.Case.Approvals {
+		a := &r.state.Case.Approvals[i]
+		if a.State == incident.Pending {
+			a.State, a.EndedAt = incident.Superseded, workflow.Now(ctx)
+			r.event(ctx, incident.EvSuperseded, a.Name, "Approval %s is void: %s", a.Name, why)
+		}
+	}
+}
+
+func decisionText(d incident.Decision) string {
+	switch d.Outcome {
+	case incident.Decided:
+		text := "Rule " + d.Rule + ", severity " + d.Severity + ": " + d.Because
+		if len(d.Unsure) > 0 {
+			text += " Unsure: " + missingText(d.Unsure)
+		}
+		return text
+	case incident.Denied:
+		return "Guardrail " + d.DeniedBy + " forbids containment: " + d.Because
+	case incident.CannotDecide:
+		return "Cannot decide: " + missingText(d.Unsure)
+	case incident.DecisionErr:
+		return "The policy failed, nothing is done: " + d.Error
+	}
+	return string(d.Outcome)
+}
+
+func missingText(missing []incident.Missing) string {
+	parts := make([]string, 0, len(missing))
+	for _, m := range missing {
+		part := m.Path + " is unknown"
+		if m.Why != "" {
+			part += " (" + m.Why + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,172 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// enrich asks for the playbook's facts: first the endpoint, because the others
+// need to know which device it is, then the others in parallel. What is not
+// obtained is unknown, and says why.
+func (r *responder) enrich(ctx workflow.Context) {
+	facts := &r.state.Case.Facts
+	r.findTarget(ctx)
+	host := activities.TargetHost(facts.Alert.Host, facts.Endpoint)
+	ips, _ := host.IP.Get()
+	at := r.windowEnd(ctx)
+	in := activities.EnrichIn{
+		Host: host, Target: r.state.Case.Target, IPs: ips, At: at, Window: r.window(),
+	}
+	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
+	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
+	asset := start(ctx, r, "asset", activities.GetAsset, in)
+	process := start(ctx, r, "process", activities.GetConnections, in)
+	facts.Traffic = obtain(ctx, traffic)
+	facts.Baseline = obtain(ctx, baseline)
+	facts.Asset = obtain(ctx, asset)
+	r.state.Connections = nil
+	facts.Process = incident.Process{}
+	if connections, why := process.get(ctx); why != "" {
+		incident.Explain(&facts.Process, why)
+	} else {
+		r.state.Connections = connections
+	}
+	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(*facts, r.in.Pin), " · "))
+}
+
+// findTarget resolves the alert's host to exactly one device, or says why not.
+func (r *responder) findTarget(ctx workflow.Context) {
+	c := &r.state.Case
+	asked := start(ctx, r, "endpoint", activities.FindEndpoint,
+		activities.EnrichIn{Host: c.Facts.Alert.Host, At: r.windowEnd(ctx)})
+	out, why := asked.get(ctx)
+	c.Facts.Endpoint, c.Target, c.Candidates, c.TargetProblem = out.Endpoint, out.Target, out.Candidates, out.Problem
+	switch {
+	case why != "":
+		c.TargetProblem = why
+	case out.Target != nil:
+		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", out.Target.Name(), out.Target.ID())
+		return
+	}
+	incident.Explain(&c.Facts.Endpoint, c.TargetProblem)
+	r.event(ctx, incident.EvTarget, "", "No exact target: %s", c.TargetProblem)
+}
+
+// window is how much time the facts about traffic cover.
+func (r *responder) window() time.Duration {
+	if e, ok := r.in.Pin.Enrichment("traffic"); ok && e.With.Window > 0 {
+		return e.With.Window
+	}
+	return defaultWindow
+}
+
+// windowEnd is now for an alert that has just happened, and the alert's own
+// time for one that comes late: the host's address then may be another's now.
+func (r *responder) windowEnd(ctx workflow.Context) time.Time {
+	now := workflow.Now(ctx)
+	at, ok := r.state.Case.Facts.Alert.Time.Get()
+	if ok && now.Sub(at) > r.window() {
+		return at
+	}
+	return now
+}
+
+// asking is an enrichment under way, or the reason why there is none.
+type asking[T any] struct {
+	future workflow.Future
+	use    string
+	why    string
+}
+
+// start asks for one fact, if the playbook wants it.
+func start[T any](ctx workflow.Context, r *responder, fact string, ref activities.Ref[activities.EnrichIn, T], in activities.EnrichIn) asking[T] {
+	e, ok := r.in.Pin.Enrichment(fact)
+	if !ok {
+		return asking[T]{why: "the playbook does not enrich it"}
+	}
+	if (fact == "process") && in.Target == nil {
+		return asking[T]{why: "no exact target"}
+	}
+	if (fact == "traffic" || fact == "baseline") && len(in.IPs) == 0 {
+		return asking[T]{why: "the host's address is unknown"}
+	}
+	in.Use, in.Top, in.Days = e.Use, e.With.Top, e.With.Days
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout,
+		RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
+	})
+	return asking[T]{future: workflow.ExecuteActivity(ctx, ref.Name, in), use: e.Use}
+}
+
+// get waits for the answer; why says for what reason there is none.
+func (a asking[T]) get(ctx workflow.Context) (out T, why string) {
+	if a.future == nil {
+		return out, a.why
+	}
+	if err := a.future.Get(ctx, &out); err != nil {
+		return out, a.use + ": " + reason(err)
+	}
+	return out, ""
+}
+
+// obtain waits for a fact; without an answer all of it is unknown.
+func obtain[T any](ctx workflow.Context, a asking[T]) T {
+	out, why := a.get(ctx)
+	if why != "" {
+		incident.Explain(&out, why)
+	}
+	return out
+}
+
+// reason says in words why an activity gave no answer: the kind of fault, never
+// a product's own text, which may hold anything.
+func reason(err error) string {
+	if kind, ok := activities.ErrorKind(err); ok {
+		return strings.ReplaceAll(string(kind), "_", " ")
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		if kind, ok := activities.ErrorKind(timeout.Unwrap()); ok {
+			return "timed out, " + strings.ReplaceAll(string(kind), "_", " ")
+		}
+		return "timed out"
+	}
+	return "no answer"
+}
+
+// summary is what was found, one phrase a fact, for the timeline.
+func summary(f incident.Facts, pin activities.Pin) []string {
+	var out []string
+	add := func(fact, text string) {
+		if _, ok := pin.Enrichment(fact); ok {
+			out = append(out, text)
+		}
+	}
+	add("endpoint", fmt.Sprintf("endpoint %s, %s", f.Endpoint.Name, f.Endpoint.Role))
+	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
+		add("traffic", fmt.Sprintf("traffic %s out in %s, role %s", incident.FormatSize(bytes), windowText(f), f.Traffic.Role))
+	} else {
+		add("traffic", "traffic "+f.Traffic.BytesOut.String())
+	}
+	if p99, ok := f.Baseline.P99.Get(); ok {
+		add("baseline", "baseline p99 "+incident.FormatSize(p99))
+	} else {
+		add("baseline", "baseline "+f.Baseline.P99.String())
+	}
+	add("asset", fmt.Sprintf("asset role %s", f.Asset.Role))
+	return out
+}
+
+func windowText(f incident.Facts) string {
+	if window, ok := f.Traffic.Window.Get(); ok {
+		return incident.FormatDuration(window)
+	}
+	return "the window"
+}

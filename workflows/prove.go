@@ -1,0 +1,108 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// prove asks the flow store, beside everything else, whether egress fell since
+// the step was accepted: the third level of proof.
+func (r *responder) prove(ctx workflow.Context, i int) {
+	s := r.state.Case.Steps[i]
+	if s.Status != incident.StepStanding || s.Verify == nil || s.Proof != incident.NoProof {
+		return
+	}
+	r.busy++
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer func() { r.busy-- }()
+		r.proveUntil(ctx, i, s.AcceptedAt.Add(s.Verify.Within), pace(s.Verify.Within))
+	})
+}
+
+// pace is the longest pause between measurements: a dozen fit into the time
+// limit. The first come sooner.
+func pace(within time.Duration) time.Duration {
+	return min(max(within/12, measureAtLeast), 30*time.Second)
+}
+
+func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
+	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }
+	for every := measureAtLeast; ; every = min(2*every, longest) {
+		if done, err := workflow.AwaitWithTimeout(ctx, every, over); done || err != nil {
+			return
+		}
+		s := &r.state.Case.Steps[i]
+		now := workflow.Now(ctx)
+		rate, why := r.measure(ctx, maxTime(s.AcceptedAt, now.Add(-every)), now)
+		if over() {
+			return
+		}
+		s = &r.state.Case.Steps[i]
+		last := !workflow.Now(ctx).Before(deadline)
+		switch {
+		case why == "" && rate < s.Verify.EgressBelow:
+			r.proven(ctx, i, incident.Verified, incident.EvVerified,
+				fmt.Sprintf("egress is %s, below %s", incident.FormatRate(rate), incident.FormatRate(s.Verify.EgressBelow)))
+			return
+		case last && why == "":
+			r.proven(ctx, i, incident.NotEffective, incident.EvNotEffective,
+				fmt.Sprintf("egress still is %s after %s, not below %s", incident.FormatRate(rate),
+					incident.FormatDuration(s.Verify.Within), incident.FormatRate(s.Verify.EgressBelow)))
+			return
+		case last:
+			r.proven(ctx, i, incident.CannotTell, incident.EvCannotTell, why)
+			return
+		}
+	}
+}
+
+// proven records the answer, and pages people where the step asks for it.
+func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, kind incident.EventKind, detail string) {
+	s := &r.state.Case.Steps[i]
+	s.Proof, s.ProofDetail = proof, detail
+	words := map[incident.Proof]string{
+		incident.Verified: "effective", incident.NotEffective: "not effective", incident.CannotTell: "cannot tell whether it is effective",
+	}[proof]
+	if proof == incident.Verified {
+		s.ProvenAt = workflow.Now(ctx)
+	}
+	r.event(ctx, kind, s.Name, "%s: %s, %s", s.Name, words, detail)
+	if proof != incident.Verified && s.OnFailure == "page" {
+		r.page(ctx, s.Name, fmt.Sprintf("%s: %s, %s", s.Name, words, detail))
+	}
+}
+
+// measure asks the flow store for the mean egress in a window, in bits per
+// second.
+func (r *responder) measure(ctx workflow.Context, from, to time.Time) (rate int64, why string) {
+	e, ok := r.in.Pin.Enrichment("traffic")
+	if !ok {
+		return 0, "the playbook names no flow store"
+	}
+	host := activities.TargetHost(r.state.Case.Facts.Alert.Host, r.state.Case.Facts.Endpoint)
+	ips, _ := host.IP.Get()
+	if len(ips) == 0 {
+		return 0, "the host's address is unknown"
+	}
+	out, err := do(ctx, activities.Measure, measureTimeout, activities.MeasureIn{Use: e.Use, IPs: ips, From: from, To: to})
+	if err != nil {
+		return 0, e.Use + ": " + reason(err)
+	}
+	rate, known := out.Rate.Get()
+	if !known {
+		return 0, out.Rate.Why()
+	}
+	return rate, ""
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

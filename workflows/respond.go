@@ -1,0 +1,83 @@
+// Package workflows is the deterministic heart of Stanch: the case, the lease,
+// the budget and the keeping of rejected alerts. Nothing here does I/O or reads
+// a clock but through the engine; recorded histories are replayed by the tests.
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// The time limits and retries of everything that a case does. One HTTP attempt
+// is one activity attempt; the waiting in between is the engine's.
+const (
+	defaultStepTimeout = 2 * time.Minute
+	notifyTimeout      = 5 * time.Minute
+	evidenceTimeout    = 5 * time.Minute
+	measureTimeout     = 30 * time.Second
+
+	// joinedAlertsKept bounds the alerts that a case keeps in full; of the
+	// others it keeps the keys.
+	joinedAlertsKept = 20
+	// reconsiderEvery bounds how often later alerts make a case enrich and
+	// decide again.
+	reconsiderEvery = time.Minute
+	// measureAtLeast is the shortest window over which egress is measured.
+	measureAtLeast = 5 * time.Second
+	// defaultWindow is the window of traffic where the playbook names none.
+	defaultWindow = 15 * time.Minute
+)
+
+func retries(initial, longest time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{InitialInterval: initial, BackoffCoefficient: 2, MaximumInterval: longest}
+}
+
+// CaseInput starts a case, or goes on with one.
+type CaseInput struct {
+	ID      string         `json:"id"`
+	Subject string         `json:"subject"`
+	Pin     activities.Pin `json:"pin"`
+	// Alerts are those that opened the case; later ones are signals.
+	Alerts []incident.Alert `json:"alerts"`
+	// Seen are the fingerprints of alerts that earlier cases of the subject had, so
+	// that a late repeat starts nothing.
+	Seen []string `json:"seen,omitempty"`
+	// State is set when the case goes on in a new run of the engine.
+	State *caseState `json:"state,omitempty"`
+}
+
+// Respond runs one case: one playbook for one subject.
+func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
+	// 1 Join: the alerts that opened the case, and those that come later.
+	r, err := open(ctx, in)
+	if err != nil {
+		return incident.Case{}, err
+	}
+	for {
+		for r.again() {
+			if r.mustDecide(ctx) {
+				// 2 Enrich: who is it, what does it send, what is normal.
+				r.enrich(ctx)
+				// 3 Guard and 4 decide: the policy speaks, and says why.
+				r.decide(ctx)
+			}
+			// 5 Budget and 6 steps, in order; 7 prove goes on beside them.
+			r.run(ctx)
+			// Leases stand until they end; a later alert may ask for more.
+			r.hold(ctx)
+			if r.mustYield(ctx) {
+				return incident.Case{}, r.continueAsNew(ctx)
+			}
+		}
+		// 8 Close: chart and evidence bundle; unless an alert came just now.
+		if err := r.close(ctx); err != nil || !r.again() {
+			return r.state.Case, err
+		}
+		r.reopen()
+	}
+}

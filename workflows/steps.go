@@ -1,0 +1,271 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// run carries out the plan's steps in order, until they are done or something
+// interrupts.
+func (r *responder) run(ctx workflow.Context) {
+	for r.state.Next < len(r.state.Case.Steps) {
+		if r.state.Closing != nil {
+			r.skipRest(ctx, "the case was closed by "+r.state.Closing.By, "")
+			return
+		}
+		r.status(ctx, incident.Working)
+		if !r.step(ctx, r.state.Next) {
+			return
+		}
+	}
+}
+
+// step carries out one step and tells whether it is over. A gate that waits for
+// people can be interrupted; then it is not, and is taken up again.
+func (r *responder) step(ctx workflow.Context, i int) bool {
+	s := &r.state.Case.Steps[i]
+	if s.Status == incident.StepWaiting {
+		s.StartedAt = workflow.Now(ctx)
+	}
+	switch {
+	case s.Status != incident.StepWaiting && s.Status != incident.StepRunning:
+		// It was decided before its turn that it does not run.
+	case s.Release:
+		r.leaveAll(ctx)
+		s.Status = incident.StepDone
+	case r.state.Case.Shadow && s.Action != incident.Notify:
+		s.Status = incident.StepShadowed
+		r.event(ctx, incident.EvShadowed, s.Name, "Would have run %s: the playbook is in shadow mode", s.PlannedStep)
+	case s.Approve != "":
+		return r.approve(ctx, i)
+	case s.Problem != "":
+		r.fail(ctx, i, s.Problem, incident.OutcomeFailed)
+	case s.Action == incident.Notify:
+		r.tell(ctx, i)
+	case s.Action == incident.Collect:
+		r.collect(ctx, i)
+	default:
+		return r.contain(ctx, i)
+	}
+	r.state.Next = i + 1
+	return true
+}
+
+// contain takes a lease, or kills a process, after everything was checked
+// again. It tells whether the step is over; it is not when people must be
+// asked first.
+func (r *responder) contain(ctx workflow.Context, i int) bool {
+	s := &r.state.Case.Steps[i]
+	c := r.state.Case
+	if c.Target == nil {
+		r.fail(ctx, i, "no exact target: "+c.TargetProblem, incident.OutcomeNoTarget)
+		r.state.Next = i + 1
+		return true
+	}
+	s.Status = incident.StepRunning
+	ref := activities.Contain
+	if s.Action == incident.KillProcess {
+		ref = activities.Kill
+	}
+	timeout := s.Timeout
+	if timeout == 0 {
+		timeout = defaultStepTimeout
+	}
+	out, err := do(ctx, ref, timeout, activities.ContainIn{
+		Pin: r.in.Pin, Facts: c.Facts, Target: *c.Target, Step: s.PlannedStep,
+		Case: c.ID, Run: c.Run, ID: fmt.Sprintf("%s/%s/%d/%s", c.ID, c.Run, i, s.Name),
+		Until: workflow.Now(ctx).Add(s.TTL), Reason: reasonText(c), Approver: r.state.Approver,
+		Waived: r.state.Waived, UnsureOK: s.UnsureAct || len(r.state.Waived) > 0,
+	})
+	if err != nil {
+		r.fail(ctx, i, reason(err), incident.OutcomeFailed)
+		r.state.Next = i + 1
+		return true
+	}
+	if held := r.heldBack(ctx, i, out); held {
+		return r.state.Case.Steps[i].Status != incident.StepWaiting
+	}
+	r.accepted(ctx, i, out)
+	r.state.Next = i + 1
+	return true
+}
+
+// accepted records that the vendor took the action: the first level of proof.
+func (r *responder) accepted(ctx workflow.Context, i int, out activities.ContainOut) {
+	s := &r.state.Case.Steps[i]
+	s.AcceptedAt = workflow.Now(ctx)
+	if out.Receipt != nil {
+		s.Status = incident.StepDone
+		r.event(ctx, incident.EvAccepted, s.Name, "%s accepted by %s: %s", s.PlannedStep, s.Use, out.Receipt.Detail)
+		return
+	}
+	lease := out.Lease
+	s.Status, s.Lease, s.Adopted, s.Until = incident.StepStanding, lease.ID, lease.Adopted, lease.Until
+	r.state.Contained = true
+	text := fmt.Sprintf("%s accepted by %s; lease until %s", s.PlannedStep, s.Use, lease.Until.UTC().Format(time.RFC3339))
+	switch {
+	case lease.Adopted:
+		text = fmt.Sprintf("%s stood already at %s: adopted, it will not be undone by us", s.PlannedStep, s.Use)
+	case len(lease.Holders) > 1:
+		text += fmt.Sprintf(", shared with %d other", len(lease.Holders)-1)
+	}
+	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
+	if !lease.ConfirmedAt.IsZero() {
+		s.ConfirmedAt = lease.ConfirmedAt
+		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
+	}
+	r.catchUp(ctx, lease.ID)
+	r.prove(ctx, i)
+}
+
+// heldBack handles everything that keeps a containing step from running. Where
+// people may decide it, a gate is put before the step.
+func (r *responder) heldBack(ctx workflow.Context, i int, out activities.ContainOut) bool {
+	s := &r.state.Case.Steps[i]
+	switch {
+	case out.TargetProblem != "":
+		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, the target changed: %s", s.Name, out.TargetProblem)
+		r.skipRest(ctx, "the target changed: "+out.TargetProblem, incident.OutcomeNoTarget)
+	case out.DeniedBy != "":
+		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, guardrail %s forbids it now", s.Name, out.DeniedBy)
+		r.skipRest(ctx, "guardrail "+out.DeniedBy, incident.OutcomeDenied)
+	case out.Paused != nil:
+		text := fmt.Sprintf("containment is paused by %s: %s", out.Paused.By, out.Paused.Reason)
+		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
+		r.skipRest(ctx, text, incident.OutcomeHeldBack)
+	case len(out.Unsure) > 0:
+		r.gate(ctx, i, r.in.Pin.Unsure, missingText(out.Unsure))
+	case out.Exceeded != nil:
+		text := limitText(*out.Exceeded, out.Counted)
+		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
+		if out.Exceeded.Then == "" || slices.Contains(r.state.Waived, out.Exceeded.Then) {
+			r.skipRest(ctx, text, incident.OutcomeHeldBack)
+		} else {
+			r.gate(ctx, i, out.Exceeded.Then, text)
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func limitText(l activities.Limit, counted int) string {
+	if l.KeyMissing != "" {
+		return fmt.Sprintf("guardrail %s cannot count: %s", l.Guardrail, l.KeyMissing)
+	}
+	return fmt.Sprintf("guardrail %s: %d of %d %s per %s in %s are used", l.Guardrail, counted, l.Max, l.Action, l.Per,
+		incident.FormatDuration(l.Window))
+}
+
+// gate puts an approval before step i. The plan, and so its digest, changes.
+func (r *responder) gate(ctx workflow.Context, i int, approval, because string) {
+	c := &r.state.Case
+	if _, ok := r.in.Pin.Approval(approval); !ok {
+		r.skipRest(ctx, because+"; the playbook names nobody to ask", incident.OutcomeHeldBack)
+		return
+	}
+	gate := incident.PlannedStep{Name: approval, Approve: approval, Because: because}
+	c.Steps[i].Status = incident.StepWaiting
+	c.Steps = slices.Insert(c.Steps, i, incident.StepState{PlannedStep: gate, Status: incident.StepWaiting})
+	r.replan()
+}
+
+// replan brings the plan in line with the steps, so that its digest is that of
+// what will be done.
+func (r *responder) replan() {
+	plan := *r.state.Case.Plan
+	plan.Steps = nil
+	for _, s := range r.state.Case.Steps {
+		plan.Steps = append(plan.Steps, s.PlannedStep)
+	}
+	r.state.Case.Plan = &plan
+}
+
+// skipRest leaves out the containing steps that have not run, and says why.
+// People are still told: notify steps run.
+func (r *responder) skipRest(ctx workflow.Context, why string, ended incident.CaseOutcome) {
+	if r.state.Ended == "" {
+		r.state.Ended = ended
+	}
+	for i := r.state.Next; i < len(r.state.Case.Steps); i++ {
+		s := &r.state.Case.Steps[i]
+		if s.Action == incident.Notify && r.state.Closing == nil {
+			continue
+		}
+		if s.Status == incident.StepWaiting || s.Status == incident.StepRunning {
+			s.Status, s.Problem = incident.StepSkipped, why
+			r.event(ctx, incident.EvSkipped, s.Name, "%s skipped: %s", s.PlannedStep, why)
+		}
+	}
+	if r.state.Closing != nil {
+		r.state.Next = len(r.state.Case.Steps)
+	}
+}
+
+// fail records that a step failed and does what its on_failure says.
+func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident.CaseOutcome) {
+	s := &r.state.Case.Steps[i]
+	s.Status, s.Problem = incident.StepFailed, why
+	r.event(ctx, incident.EvFailed, s.Name, "%s failed: %s", s.PlannedStep, why)
+	switch s.OnFailure {
+	case "continue":
+	case "page":
+		if r.state.Ended == "" && s.Action.Containing() {
+			r.state.Ended = ended
+		}
+		r.page(ctx, s.Name, fmt.Sprintf("%s failed: %s", s.PlannedStep, why))
+	default:
+		if s.Action.Containing() {
+			r.skipRest(ctx, s.Name+" failed", ended)
+		}
+	}
+}
+
+// collect takes evidence that a containment would destroy. It has a time limit
+// and never holds up containment for longer.
+func (r *responder) collect(ctx workflow.Context, i int) {
+	s := &r.state.Case.Steps[i]
+	c := r.state.Case
+	if c.Target == nil {
+		r.fail(ctx, i, "no exact target: "+c.TargetProblem, incident.OutcomeNoTarget)
+		return
+	}
+	timeout := s.Timeout
+	if timeout == 0 {
+		timeout = defaultStepTimeout
+	}
+	out, err := do(ctx, activities.Collect, timeout, activities.CollectIn{
+		Use: s.Use, Run: c.Run, Step: s.Name, Target: *c.Target, What: s.What,
+	})
+	if err != nil {
+		r.fail(ctx, i, reason(err), incident.OutcomeFailed)
+		return
+	}
+	s.Status, s.AcceptedAt = incident.StepDone, workflow.Now(ctx)
+	r.event(ctx, incident.EvDone, s.Name, "%s: took %s", s.PlannedStep, out.Summary())
+}
+
+// do runs an activity within a time limit, with retries.
+func do[In, Out any](ctx workflow.Context, ref activities.Ref[In, Out], timeout time.Duration, in In) (Out, error) {
+	var out Out
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout,
+		RetryPolicy: retries(200*time.Millisecond, 10*time.Second),
+	})
+	err := workflow.ExecuteActivity(ctx, ref.Name, in).Get(ctx, &out)
+	return out, err
+}
+
+// reasonText is why a lease is taken, without a word of the alert's.
+func reasonText(c incident.Case) string {
+	if c.Decision == nil {
+		return "case " + c.ID
+	}
+	return "rule " + c.Decision.Rule + " of playbook " + c.Playbook
+}
