@@ -156,21 +156,27 @@ func (d *document) mapping(n *yaml.Node, v reflect.Value, f field) {
 			continue
 		}
 		if secret, ok := twins[key.Value]; ok {
+			if first, _ := lookup(n, secret.name); first != nil {
+				d.blame(key, "%s and %s both stand here; one of them is enough", secret.name, key.Value)
+				continue
+			}
 			d.fromFile(value, v.FieldByIndex(secret.index), secret)
 			continue
 		}
-		d.blame(key, "unknown key %q in %s%s", key.Value, f.name, meant(key.Value, names))
+		d.unknownKey(n, key, f.name, names)
 	}
 	for _, k := range known {
-		if k.required && !has(n, k.name) && !(twins[k.name+"_file"].name != "" && has(n, k.name+"_file")) {
+		_, twin := twins[k.name+"_file"]
+		if k.required && !d.holds(n, k.name) && !(twin && d.holds(n, k.name+"_file")) {
 			d.issue(n.Line, n.Column, "%s needs %s", f.name, k.name)
 		}
 	}
 }
 
-func has(n *yaml.Node, key string) bool {
+// holds tells whether a mapping has a key, or one that was meant to be it.
+func (d *document) holds(n *yaml.Node, key string) bool {
 	k, _ := lookup(n, key)
-	return k != nil
+	return k != nil || slices.Contains(d.misspelt[n], key)
 }
 
 // isMapping complains when a node is none. An empty value has no keys, but the
@@ -238,10 +244,10 @@ func (d *document) within(n *yaml.Node, v reflect.Value, f field) {
 			inner.name, inner.in = f.in, ""
 			d.value(value, v, inner)
 		} else {
-			d.blame(key, "unknown key %q in %s%s", key.Value, f.name, meant(key.Value, []string{f.in}))
+			d.unknownKey(n, key, f.name, []string{f.in})
 		}
 	}
-	if !has(n, f.in) {
+	if !d.holds(n, f.in) {
 		d.issue(n.Line, n.Column, "%s needs %s", f.name, f.in)
 	}
 }

@@ -29,10 +29,10 @@ func (p *Playbook) Subject(ctx context.Context, alert incident.Alert, now time.T
 	if err != nil {
 		return "", err
 	}
-	return normalise(raw)
+	return NormalizeSubject(raw)
 }
 
-func normalise(raw string) (string, error) {
+func NormalizeSubject(raw string) (string, error) {
 	text := strings.ToLower(strings.TrimSpace(raw))
 	switch {
 	case text == "":

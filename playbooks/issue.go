@@ -85,7 +85,7 @@ func snippet(lines []string, line, column int) string {
 	runes := []rune(lines[line-1])
 	// A long line is shown around the column.
 	start := 0
-	if column > maxSnippet/2 {
+	if len(runes) > maxSnippet && column > maxSnippet/2 {
 		start = min(column-maxSnippet/2, len(runes))
 	}
 	shown := runes[start:min(len(runes), start+maxSnippet)]
@@ -100,23 +100,38 @@ func snippet(lines []string, line, column int) string {
 	return string(shown) + "\n" + pad.String() + "^"
 }
 
-// meant returns the known word that was probably meant, as ": did you mean 'x'?",
-// or what there is to choose from.
+// meant says which known word was probably meant, or what there is to choose
+// from.
 func meant(word string, known []string) string {
-	best, distance := "", utf8.RuneCountInString(word)/3+1
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
-			best, distance = k, d
-		}
-	}
+	near := nearest(word, known)
 	switch {
-	case best != "":
-		return ": did you mean '" + best + "'?"
+	case near != "":
+		return ": did you mean '" + near + "'?"
 	case len(known) == 0:
 		return ": there is none"
+	case len(known) == 1:
+		return ": there is only " + known[0]
 	default:
 		return ": there are " + strings.Join(known, ", ")
 	}
+}
+
+// nearest returns the known word that was probably meant, or nothing: one that
+// begins alike, else one with few letters changed.
+func nearest(word string, known []string) string {
+	if len(word) > 3 {
+		at := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(k, word) })
+		if at >= 0 {
+			return known[at]
+		}
+	}
+	best, distance := "", utf8.RuneCountInString(word)/3+2
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
 }
 
 // editDistance is the number of letters to change, add, drop or swap with

@@ -119,7 +119,11 @@ func between[T time.Duration | int](l lint, v, low, high T, path ...any) {
 }
 
 func show(v any) string {
+	const day = 24 * time.Hour
 	if d, ok := v.(time.Duration); ok {
+		if d > day && d%day == 0 {
+			return fmt.Sprintf("%dd", d/day)
+		}
 		return incident.FormatDuration(d)
 	}
 	return fmt.Sprint(v)
@@ -129,7 +133,7 @@ func (l lint) enrichments() {
 	for _, name := range slices.Sorted(maps.Keys(l.playbook.Enrich)) {
 		e := l.playbook.Enrich[name]
 		if !slices.Contains(incident.FactNames(), name) {
-			l.blame(l.key("enrich", name), "unknown fact %q%s", name, meant(name, incident.FactNames()))
+			l.unknownKey(l.find("enrich"), l.key("enrich", name), "enrich", incident.FactNames())
 			continue
 		}
 		between(l, e.Timeout, time.Second, maxTimeout, "enrich", name, "timeout")
@@ -151,7 +155,7 @@ func (l lint) only(what, whose string, allowed []string, path ...any) {
 func (l lint) onlyKeys(n *yaml.Node, what string, allowed []string) {
 	for i := 0; i < len(n.Content); i += 2 {
 		if key := n.Content[i]; !slices.Contains(allowed, key.Value) {
-			l.blame(key, "unknown key %q in %s%s", key.Value, what, meant(key.Value, allowed))
+			l.unknownKey(n, key, what, allowed)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (l lint) rules() {
 		switch when := l.find("decide", i, "when"); {
 		case last && when != nil:
 			l.at([]any{"decide", i, "when"}, "rule %q is the last and must not have a when: it is what holds when no other rule does", r.Rule)
-		case !last && when == nil:
+		case !last && !l.has("decide", i, "when"):
 			l.at([]any{"decide", i}, "rule %q needs a when; only the last rule has none", r.Rule)
 		case when != nil && (strings.TrimSpace(when.Value) == "true" || strings.TrimSpace(when.Value) == "false"):
 			l.at([]any{"decide", i, "when"}, "rule %q is always %s; a rule that cannot change is left out, or is the default", r.Rule, strings.TrimSpace(when.Value))

@@ -40,7 +40,7 @@ func (l lint) step(name string, s Step) {
 		}
 	}
 	l.only("with", string(s.Action), allowed, at("with")...)
-	if l.has(at("with", "rate")...) && s.With.Rate < 1 {
+	if l.find(at("with", "rate")...) != nil && s.With.Rate < 1 {
 		l.at(at("with", "rate"), "rate must be more than nothing; cutting a host off is an isolate")
 	}
 	if n := l.find(at("with", "what")...); n != nil && len(s.With.What) == 0 {
@@ -67,7 +67,7 @@ func (l lint) lasting(name string, s Step) {
 	between(l, s.TTL, time.Second, maxTTL, at("ttl")...)
 	if s.Verify != nil {
 		between(l, s.Verify.Within, time.Second, maxWindow, at("verify", "within")...)
-		if l.has(at("verify", "egress_below")...) && s.Verify.EgressBelow < 1 {
+		if l.find(at("verify", "egress_below")...) != nil && s.Verify.EgressBelow < 1 {
 			l.at(at("verify", "egress_below"), "egress_below must be more than nothing: even an isolated host talks to its EDR")
 		}
 		if s.Action == incident.RateLimit && s.With.Rate > 0 && s.Verify.EgressBelow > 0 && s.Verify.EgressBelow < s.With.Rate {
@@ -91,14 +91,14 @@ func (l lint) approval(name string, a Approval) {
 		l.at(at("quorum"), "quorum %d can never be met: %s may answer", a.Quorum, counted(len(people), "person", "people"))
 	}
 	between(l, a.ExpireAfter, time.Second, maxExpire, at("expire_after")...)
-	if l.has(at("remind_after")...) && a.ExpireAfter > 0 && (a.RemindAfter <= 0 || a.RemindAfter >= a.ExpireAfter) {
+	if l.find(at("remind_after")...) != nil && a.ExpireAfter > 0 && (a.RemindAfter <= 0 || a.RemindAfter >= a.ExpireAfter) {
 		l.at(at("remind_after"), "remind_after must be before the end, expire_after: %s", incident.FormatDuration(a.ExpireAfter))
 	}
 	var before time.Duration
 	for i, e := range a.Escalate {
 		path := at("escalate", i, "after")
 		switch {
-		case !l.has(path...):
+		case l.find(path...) == nil:
 		case e.After <= before:
 			l.at(path, "escalate must be in order of time: after %s comes no later than what stands above it", incident.FormatDuration(e.After))
 		case a.ExpireAfter > 0 && e.After >= a.ExpireAfter:

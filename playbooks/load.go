@@ -31,7 +31,8 @@ func Load(file string, data []byte) (*Playbook, error) {
 	d.expressionFaults(faults)
 	issues := d.sorted()
 	if issues.failed() {
-		return nil, issues
+		// What is unused because of a fault would only hide it.
+		return nil, slices.DeleteFunc(issues, func(i Issue) bool { return i.Warning })
 	}
 	p.warnings = issues
 	p.digest = incident.DigestOf(canonical(d.root))
@@ -48,7 +49,7 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 		if issue.Snippet == "" {
 			issue.Snippet = snippet(d.lines, f.Line, f.Column)
 		}
-		if strings.HasPrefix(f.Message, "Syntax error") {
+		if strings.HasPrefix(f.Message, "syntax error") {
 			if broken[f.Line] {
 				continue
 			}

@@ -11,7 +11,15 @@ func (d *document) find(path ...any) *yaml.Node {
 	return n
 }
 
-func (d *document) has(path ...any) bool { return d.find(path...) != nil }
+// has tells whether something is written at a path, or was meant to be.
+func (d *document) has(path ...any) bool {
+	n, rest := d.walkTo(path)
+	if len(rest) == 1 {
+		key, ok := rest[0].(string)
+		return ok && d.holds(n, key)
+	}
+	return n != nil && len(rest) == 0
+}
 
 // walkTo follows a path as far as the file goes.
 func (d *document) walkTo(path []any) (*yaml.Node, []any) {

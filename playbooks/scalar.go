@@ -161,7 +161,14 @@ func (d *document) set(text string, v reflect.Value, f field) error {
 		parsed, err := incident.ParseDuration(text)
 		*target = parsed
 		return err
-	case encoding.TextUnmarshaler: // time.Time too
+	case *time.Time:
+		parsed, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return fmt.Errorf("%q is not a time: write 2026-01-02T15:04:05Z", text)
+		}
+		*target = parsed
+		return nil
+	case encoding.TextUnmarshaler:
 		return target.UnmarshalText([]byte(text))
 	}
 	switch v.Kind() {

@@ -63,6 +63,9 @@ type document struct {
 	issues Issues
 	// bad are nodes that were complained about: nothing more is said of them.
 	bad map[*yaml.Node]bool
+	// misspelt are keys that a mapping lacks but was probably meant to have: they
+	// are not missed as well.
+	misspelt map[*yaml.Node][]string
 	// repaired are lines that were quoted to be able to read on.
 	repaired map[int]bool
 
@@ -74,7 +77,7 @@ type document struct {
 }
 
 func parse(file string, data []byte, opts ...Option) *document {
-	d := &document{file: file, bad: map[*yaml.Node]bool{}, repaired: map[int]bool{}}
+	d := &document{file: file, bad: map[*yaml.Node]bool{}, misspelt: map[*yaml.Node][]string{}, repaired: map[int]bool{}}
 	for _, o := range opts {
 		o(d)
 	}
@@ -218,6 +221,17 @@ func (d *document) blame(n *yaml.Node, format string, args ...any) {
 	}
 	d.bad[n] = true
 	d.issue(n.Line, n.Column, format, args...)
+}
+
+// unknownKey reports a key that a mapping cannot have.
+func (d *document) unknownKey(mapping, key *yaml.Node, what string, known []string) {
+	if d.bad[key] {
+		return
+	}
+	d.blame(key, "unknown key %q in %s%s", shorten(key.Value, 80), what, meant(key.Value, known))
+	if near := nearest(key.Value, known); near != "" {
+		d.misspelt[mapping] = append(d.misspelt[mapping], near)
+	}
 }
 
 func (d *document) issue(line, column int, format string, args ...any) {
