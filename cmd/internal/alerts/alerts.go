@@ -1,0 +1,202 @@
+// Package alerts reads what SIEMs send: it proves who sent a request and turns
+// the body into alerts. It never trusts a body: whatever is in it ends as data
+// in an alert or as a [FieldError], and one wrong alert refuses the whole
+// request, so that a sender never has to guess what was taken.
+package alerts
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Source is one place that alerts come from, as stanch.yaml names it.
+type Source struct {
+	// Name is the key in stanch.yaml and the end of the URL.
+	Name     string `yaml:"-"`
+	Kind     string `yaml:"kind" doc:"What the body looks like: stanch, elastic or splunk."`
+	Auth     Auth   `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
+	Category string `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
+	OS       string `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
+	Rate     Rate   `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
+}
+
+// Rate is a number of requests per second; 0 is no limit.
+type Rate float64
+
+// UnmarshalText reads 50/s, 100/m or 1000/h.
+func (r *Rate) UnmarshalText(text []byte) error {
+	count, unit, _ := strings.Cut(string(text), "/")
+	n, err := strconv.ParseUint(count, 10, 31)
+	seconds, ok := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+	if err != nil || n == 0 || !ok {
+		return fmt.Errorf("rate %q is not one: write 50/s, 100/m or 1000/h", text)
+	}
+	*r = Rate(float64(n) / seconds)
+	return nil
+}
+
+// The bounds of what one request may hold.
+const (
+	MaxAlerts     = 1000
+	MaxAlertBytes = 256 << 10
+	maxName       = 255
+)
+
+// FieldError says which field of a request is wrong. Path is empty when it is
+// the body as a whole.
+type FieldError struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+}
+
+func (e *FieldError) Error() string {
+	if e.Path == "" {
+		return e.Problem
+	}
+	return e.Path + ": " + e.Problem
+}
+
+func wrong(path, format string, args ...any) *FieldError {
+	return &FieldError{Path: path, Problem: fmt.Sprintf(format, args...)}
+}
+
+// document is one alert as it came: where it stood in the body, its bytes, and
+// what the container says of its state.
+type document struct {
+	path   string
+	raw    json.RawMessage
+	fields map[string]any
+	status string
+}
+
+// parser is one kind of body: how alerts are found in it, and how one is read.
+type parser struct {
+	split func(body json.RawMessage) ([]document, *FieldError)
+	read  func(r *reader, d document) incident.Alert
+}
+
+func parsers() map[string]parser {
+	return map[string]parser{
+		"stanch":  {splitStanch, readStanch},
+		"elastic": {splitElastic, readElastic},
+		"splunk":  {splitSplunk, readSplunk},
+	}
+}
+
+// Kinds lists the kinds of sources, sorted.
+func Kinds() []string { return slices.Sorted(maps.Keys(parsers())) }
+
+// Parse turns a request's body into alerts, all of them or none. The error is
+// a [*FieldError], except for a kind that does not exist.
+func (s Source) Parse(body []byte, now time.Time) ([]incident.Alert, error) {
+	p, ok := parsers()[s.Kind]
+	if !ok {
+		return nil, fmt.Errorf("source %s: there is no kind %q; there are %s", s.Name, s.Kind, strings.Join(Kinds(), ", "))
+	}
+	documents, bad := p.split(body)
+	if bad != nil {
+		return nil, bad
+	}
+	if len(documents) > MaxAlerts {
+		return nil, wrong("", "holds %d alerts, more than %d", len(documents), MaxAlerts)
+	}
+	alerts := make([]incident.Alert, 0, len(documents))
+	for _, d := range documents {
+		a, bad := s.alert(p, d, now)
+		if bad != nil {
+			return nil, bad
+		}
+		alerts = append(alerts, a)
+	}
+	return alerts, nil
+}
+
+func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *FieldError) {
+	if len(d.raw) > MaxAlertBytes {
+		return incident.Alert{}, wrong(d.path, "is %d bytes, more than %d", len(d.raw), MaxAlertBytes)
+	}
+	fields, bad := decode(d.path, d.raw)
+	if bad != nil {
+		return incident.Alert{}, bad
+	}
+	d.fields = fields
+	r := &reader{at: d.path, fields: fields}
+	a := p.read(r, d)
+	if r.bad != nil {
+		return a, r.bad
+	}
+	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.raw
+	a.ID = cmp.Or(a.ID, contentID(fields))
+	a.Host.ID = hostID(a.Host)
+	s.assume(&a)
+	incident.Explain(&a, "the alert does not say")
+	return a, checkNames(d.path, a)
+}
+
+// assume fills in what the alert left open and the configuration knows.
+func (s Source) assume(a *incident.Alert) {
+	if !a.Category.IsKnown() && s.Category != "" {
+		a.Category = incident.Known(s.Category, incident.Assumed)
+	}
+	if !a.Host.OS.IsKnown() && s.OS != "" {
+		a.Host.OS = incident.Known(family(s.OS), incident.Assumed)
+	}
+}
+
+// hostID is the identifier by which the alert names the host: the source's own
+// id, else the name, else the first address.
+func hostID(h incident.AlertHost) incident.Value[string] {
+	if h.ID.IsKnown() {
+		return h.ID
+	}
+	if name, ok := h.Name.Get(); ok {
+		return incident.Known(name, incident.Computed)
+	}
+	if ips, ok := h.IP.Get(); ok {
+		return incident.Known(ips[0], incident.Computed)
+	}
+	return incident.NotKnown[string]("the alert names no host")
+}
+
+// contentID identifies an alert that has no id of its own: the same content
+// gives the same id, whatever the order of its keys. The status is left out,
+// so that the news that an alert is resolved meets the alert.
+func contentID(fields map[string]any) string {
+	stable := maps.Clone(fields)
+	delete(stable, "status")
+	return "sha256:" + digest(stable)[:32]
+}
+
+func digest(v any) string {
+	// Maps that were decoded from JSON always encode, keys sorted.
+	data, _ := json.Marshal(v)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// checkNames refuses identifiers that cannot be those of a thing: they become
+// part of workflow ids and URLs.
+func checkNames(path string, a incident.Alert) *FieldError {
+	hostID, _ := a.Host.ID.Get()
+	hostName, _ := a.Host.Name.Get()
+	for _, n := range []struct{ field, text string }{{"id", a.ID}, {"host.id", hostID}, {"host.name", hostName}} {
+		if len(n.text) > maxName {
+			return wrong(join(path, n.field), "is %d bytes, more than %d", len(n.text), maxName)
+		}
+		if strings.ContainsFunc(n.text, unicode.IsControl) {
+			return wrong(join(path, n.field), "holds a control character")
+		}
+	}
+	return nil
+}

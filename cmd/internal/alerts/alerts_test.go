@@ -1,0 +1,266 @@
+package alerts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func now() time.Time { return time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC) }
+
+func source(kind string) Source {
+	return Source{Name: "siem", Kind: kind, Category: "high_egress", OS: "windows"}
+}
+
+// values writes what an alert holds, a line per field: "host.os = linux (alert)".
+func values(a incident.Alert) []string {
+	lines := []string{fmt.Sprintf("id %s %s", a.ID, a.Status)}
+	return append(lines, structValues(reflect.ValueOf(a), "")...)
+}
+
+func structValues(s reflect.Value, at string) []string {
+	var lines []string
+	for f, v := range s.Fields() {
+		if !f.IsExported() {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		path := join(at, name)
+		if field, ok := v.Interface().(incident.Field); ok {
+			line := fmt.Sprintf("%s = %v", path, v.Interface())
+			if _, from, _ := field.Any(); from != incident.Unknown {
+				line += fmt.Sprintf(" (%s)", from)
+			}
+			lines = append(lines, line)
+		} else if v.Kind() == reflect.Struct {
+			lines = append(lines, structValues(v, path)...)
+		}
+	}
+	return lines
+}
+
+func TestParse(t *testing.T) {
+	files, err := filepath.Glob("testdata/parse/*.txtar")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("found %d cases, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { testParse(t, file) })
+	}
+}
+
+// testParse compares the lines that the case names; it may leave fields out.
+func testParse(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(archive.Comment), "Synthetic") {
+		t.Errorf("%s does not say that it is synthetic", file)
+	}
+	part := map[string]string{}
+	for _, f := range archive.Files {
+		part[f.Name] = strings.TrimSpace(string(f.Data))
+	}
+	alerts, err := source(part["source"]).Parse([]byte(part["body.json"]), now())
+	if want := part["error"]; want != "" {
+		if _, ok := errors.AsType[*FieldError](err); !ok || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+		if alerts != nil {
+			t.Errorf("took %d alerts of a request that is wrong", len(alerts))
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Split(part["want"], "\n")
+	named := func(line string) bool {
+		name, _, _ := strings.Cut(line, " ")
+		return slices.ContainsFunc(want, func(w string) bool { return strings.HasPrefix(w, name+" ") })
+	}
+	var got []string
+	for _, a := range alerts {
+		got = append(got, slices.DeleteFunc(values(a), func(line string) bool { return !named(line) })...)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestRawIsWhatCame(t *testing.T) {
+	const second = `{ "host" : {"id":"b"}, "bytes_out": 12345678901234567 }`
+	alerts, err := source("stanch").Parse([]byte(`{"alerts":[{"host":{"id":"a"}},`+second+`]}`), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(alerts[1].Raw); got != second {
+		t.Errorf("raw %s, want %s", got, second)
+	}
+	if alerts[1].Source != "siem" || !alerts[1].ReceivedAt.Equal(now()) {
+		t.Errorf("source %q at %s", alerts[1].Source, alerts[1].ReceivedAt)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	for _, c := range []struct{ name, body, want string }{
+		{"long alert", `{"host":{"id":"a"},"rule":"` + strings.Repeat("x", MaxAlertBytes) + `"}`, "is 262173 bytes, more than 262144"},
+		{"many alerts", `{"alerts":[` + strings.Repeat(`{"host":{"id":"a"}},`, MaxAlerts) + `{"host":{"id":"a"}}]}`, "holds 1001 alerts, more than 1000"},
+		{"long name", `{"host":{"name":"` + strings.Repeat("x", 256) + `"}}`, "host.id: is 256 bytes, more than 255"},
+		{"deep", strings.Repeat(`{"host":`, 20_000), "is not JSON: byte 80001 does not belong there"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := source("stanch").Parse([]byte(c.body), now())
+			if _, ok := errors.AsType[*FieldError](err); !ok || err.Error() != c.want {
+				t.Errorf("error %.200v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// An alert without an id keeps its computed one when it is sent again with its
+// keys in another order, or as resolved, and has another when it is another.
+func TestComputedID(t *testing.T) {
+	id := func(body string) string {
+		alerts, err := source("stanch").Parse([]byte(body), now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return alerts[0].ID
+	}
+	first := id(`{"host":{"id":"a"},"time":"2026-03-01T03:00:00Z"}`)
+	for body, same := range map[string]bool{
+		`{"time":"2026-03-01T03:00:00Z", "host":{"id":"a"}}`:                    true,
+		`{"time":"2026-03-01T03:00:00Z","status":"resolved","host":{"id":"a"}}`: true,
+		`{"time":"2026-03-01T03:00:01Z","host":{"id":"a"}}`:                     false,
+		`{"time":"2026-03-01T03:00:00Z","host":{"id":"b"}}`:                     false,
+	} {
+		if got := id(body) == first; got != same {
+			t.Errorf("%s: the same id %t, want %t", body, got, same)
+		}
+	}
+}
+
+func TestUnknownKind(t *testing.T) {
+	_, err := source("wazuh").Parse(nil, now())
+	if err == nil || err.Error() != `source siem: there is no kind "wazuh"; there are elastic, splunk, stanch` {
+		t.Errorf("error %v", err)
+	}
+}
+
+// The example in the documentation fills in every field that there is.
+func TestExampleHasEveryField(t *testing.T) {
+	alerts, err := Source{Name: "siem", Kind: "stanch"}.Parse([]byte(Example), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range values(alerts[0])[1:] {
+		if !strings.HasSuffix(line, " (alert)") {
+			t.Errorf("the example does not give %s", line)
+		}
+	}
+	for _, f := range Fields() {
+		if f.Doc == "" || !strings.Contains(Reference(), "| `"+f.Path+"` | "+f.Type+" | "+f.Doc+" |") {
+			t.Errorf("the reference lacks %s", f.Path)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	for text, want := range map[string]Rate{"50/s": 50, "30/m": 0.5, "36/h": 0.01, "50": 0, "0/s": 0, "-1/s": 0, "x/s": 0, "5/d": 0} {
+		var r Rate
+		if err := r.UnmarshalText([]byte(text)); (err == nil) != (want != 0) || r != want {
+			t.Errorf("%s: %v, %v; want %v", text, r, err, want)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	want := time.Date(2026, 3, 1, 3, 12, 45, 0, time.UTC)
+	for text, c := range map[string]struct {
+		at        time.Time
+		zoned, ok bool
+	}{
+		"2026-03-01T03:12:45Z":              {want, true, true},
+		"2026-03-01T08:12:45+0500":          {want, true, true},
+		"2026-03-01T08:12:45.1234567+05:00": {want.Add(123456700), true, true},
+		"2026-03-01 03:12:45 UTC":           {want, true, true},
+		"2026-03-01 03:12:45 CEST":          {},
+		"2026-03-01 03:12:45":               {want, false, true},
+		"1772334765":                        {want, true, true},
+		"1772334765.5":                      {want.Add(time.Second / 2), true, true},
+		"1772334765000":                     {want, true, true},
+		"1772334765000000":                  {want, true, true},
+		"1772334765000000000":               {want, true, true},
+		"0":                                 {},
+		"99999999999999999999":              {},
+		"yesterday":                         {},
+		"1772334765.x":                      {},
+	} {
+		at, zoned, ok := parseTime(text)
+		if ok != c.ok || ok && (!at.Equal(c.at) || zoned != c.zoned) {
+			t.Errorf("%s: %s, %t, %t; want %v", text, at, zoned, ok, c)
+		}
+	}
+}
+
+// fuzz holds what must be true of every body: it is taken or a field is named;
+// what is taken can be stored, and gives the same alerts when it comes again.
+func fuzz(f *testing.F, kind string) {
+	files, err := filepath.Glob("testdata/parse/" + kind + "_*.txtar")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("found %d seeds, %v", len(files), err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(archive.Files[1].Data))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		alerts, err := source(kind).Parse(body, now())
+		if err != nil {
+			if _, ok := errors.AsType[*FieldError](err); !ok {
+				t.Fatalf("error %v names no field", err)
+			}
+			return
+		}
+		again, err := source(kind).Parse(body, now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range alerts {
+			if a.ID == "" || a.Status == "" || a.ID != again[i].ID {
+				t.Fatalf("id %q and %q, status %q", a.ID, again[i].ID, a.Status)
+			}
+			data, err := json.Marshal(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stored incident.Alert
+			if err := json.Unmarshal(data, &stored); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(values(a), values(stored)); diff != "" {
+				t.Fatalf("stored and read back: -before +after\n%s", diff)
+			}
+		}
+	})
+}
+
+func FuzzStanch(f *testing.F)  { fuzz(f, "stanch") }
+func FuzzElastic(f *testing.F) { fuzz(f, "elastic") }
+func FuzzSplunk(f *testing.F)  { fuzz(f, "splunk") }

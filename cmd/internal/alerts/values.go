@@ -1,0 +1,132 @@
+package alerts
+
+import (
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// quote shows the attacker's text in a message: escaped, and short.
+func quote(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+func separator(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) }
+
+// canonical is the one spelling of an address: no zone, and IPv4 as IPv4.
+func canonical(ip netip.Addr) string { return ip.Unmap().WithZone("").String() }
+
+// appendHost adds an address that can name a host, once.
+func appendHost(ips []string, ip netip.Addr) []string {
+	ip = ip.Unmap()
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+		return ips
+	}
+	if s := canonical(ip); !slices.Contains(ips, s) {
+		ips = append(ips, s)
+	}
+	return ips
+}
+
+// parseInteger reads a number that is not negative, as JSON, Splunk (133.000)
+// or Windows (0x1f4) write it. A fraction is cut off, and whole is false. A
+// number that a float cannot hold exactly must be written as an integer.
+func parseInteger(s string) (n int64, whole, ok bool) {
+	if hex, found := strings.CutPrefix(strings.ToLower(s), "0x"); found {
+		n, err := strconv.ParseInt(hex, 16, 64)
+		return n, true, err == nil && n >= 0
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true, n >= 0
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || f < 0 || f > 1<<53 {
+		return 0, false, false
+	}
+	return int64(f), f == math.Trunc(f), true
+}
+
+// parseTime reads RFC 3339 with any number of digits in the fraction and the
+// zone with or without colon, or the time since 1970. A time without a zone is
+// read as UTC, and zoned is false.
+func parseTime(s string) (t time.Time, zoned, ok bool) {
+	if t, ok := parseEpoch(s); ok {
+		return t, true, plausible(t)
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700", "2006-01-02 15:04:05 MST"} {
+		t, err := time.Parse(layout, s)
+		// A zone that is only a name has no offset, unless it is UTC's.
+		if err == nil && (layout[len(layout)-1] != 'T' || strings.HasSuffix(s, "UTC") || strings.HasSuffix(s, "GMT")) {
+			return t.UTC(), true, plausible(t)
+		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", time.DateTime} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, false, plausible(t)
+		}
+	}
+	return time.Time{}, false, false
+}
+
+// parseEpoch reads seconds since 1970 with or without a fraction, or whole
+// milli-, micro- or nanoseconds, told apart by their number of digits.
+func parseEpoch(s string) (time.Time, bool) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || len(fraction) > 0 && !digits(fraction) {
+		return time.Time{}, false
+	}
+	switch l := len(whole); {
+	case l <= 11:
+		nanos, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+		return time.Unix(n, nanos).UTC(), true
+	case l <= 14:
+		return time.UnixMilli(n).UTC(), true
+	case l <= 17:
+		return time.UnixMicro(n).UTC(), true
+	default:
+		return time.Unix(0, n).UTC(), true
+	}
+}
+
+func digits(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// plausible keeps out times that a mistaken unit makes.
+func plausible(t time.Time) bool { return t.Year() >= 1990 && t.Year() < 2100 }
+
+func transports() map[string]string {
+	return map[string]string{
+		"udp": "udp", "17": "udp",
+		"tcp": "tcp", "6": "tcp",
+		"icmp": "icmp", "1": "icmp", "icmp6": "icmp", "icmpv6": "icmp", "ipv6-icmp": "icmp", "58": "icmp",
+	}
+}
+
+// family reduces the name of an operating system to the family that policies
+// compare; an unknown one stays as it is, in lower case.
+func family(name string) string {
+	name = strings.ToLower(name)
+	for _, f := range []struct {
+		family string
+		words  []string
+	}{
+		{"windows", []string{"windows", "win32", "win64"}},
+		{"macos", []string{"macos", "mac os", "darwin", "os x"}},
+		{"linux", []string{"linux", "ubuntu", "debian", "centos", "fedora", "redhat", "red hat", "rhel", "suse", "amzn", "rocky", "alma"}},
+	} {
+		if slices.ContainsFunc(f.words, func(w string) bool { return strings.Contains(name, w) }) {
+			return f.family
+		}
+	}
+	return name
+}
