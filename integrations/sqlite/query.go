@@ -7,11 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // host is the addresses of one host, as they are stored.
 type host struct {
+	ips   []netip.Addr
 	addrs [][]byte
 	text  []string
 }
@@ -28,6 +30,7 @@ func hostOf(op string, ips []string) (host, error) {
 			continue
 		}
 		h.text = append(h.text, a.String())
+		h.ips = append(h.ips, a)
 		h.addrs = append(h.addrs, a.AsSlice())
 	}
 	if len(h.addrs) == 0 {
@@ -88,6 +91,47 @@ func (p *pools) eachBlock(ctx context.Context, column string, bucket int, from, 
 	return rows.Err()
 }
 
+// period is [from, to) in nanoseconds since 1970.
+type period struct{ from, to int64 }
+
+// always is the period of everything.
+func always() period { return period{-1 << 63, 1<<63 - 1} }
+
+// viewsIn appends the flows of a block that overlap the period, as seen from
+// each end that is local.
+func viewsIn(views []view, flows []byte, in period, local func(addr []byte) bool) ([]view, error) {
+	var r flowlog.Record
+	for len(flows) > 0 {
+		f, rest, err := nextFlow(flows)
+		if err != nil {
+			return nil, err
+		}
+		flows = rest
+		if f.start() >= in.to {
+			continue
+		}
+		src, dst := f.ends()
+		fromSource, fromDestination := local(src), local(dst)
+		if !fromSource && !fromDestination {
+			continue
+		}
+		sensor, err := f.record(&r)
+		if err != nil {
+			return nil, err
+		}
+		if end := r.End().UnixNano(); end <= in.from && f.start() < in.from {
+			continue
+		}
+		if fromSource {
+			views = append(views, viewOf(&r, true, sensor))
+		}
+		if fromDestination {
+			views = append(views, viewOf(&r, false, sensor))
+		}
+	}
+	return views, nil
+}
+
 // views returns the host's flows that overlap [from, to), each once. Traffic
 // between the host's own addresses is left out: it leaves nothing.
 func (p *pools) views(ctx context.Context, h host, from, to int64) ([]view, error) {
@@ -97,12 +141,10 @@ func (p *pools) views(ctx context.Context, h host, from, to int64) ([]view, erro
 		err := p.eachBlock(ctx, "flows", bucket, from, to, func(_ int64, flows []byte) error {
 			begin := len(views)
 			var err error
-			if views, err = viewsIn(views, flows, mine); err != nil {
+			if views, err = viewsIn(views, flows, period{from, to}, mine); err != nil {
 				return err
 			}
-			kept := slices.DeleteFunc(views[begin:], func(v view) bool {
-				return !v.overlaps(from, to) || h.has(v.remote.AsSlice())
-			})
+			kept := slices.DeleteFunc(views[begin:], func(v view) bool { return slices.Contains(h.ips, v.remote) })
 			views = views[:begin+len(kept)]
 			return nil
 		})

@@ -242,10 +242,7 @@ func sample(views []view, q integrations.TrafficQuery) []incident.Flow {
 			cmp.Compare(a.start, b.start), a.local.Compare(b.local), cmp.Compare(a.localPort, b.localPort),
 			a.remote.Compare(b.remote), cmp.Compare(a.remotePort, b.remotePort), cmp.Compare(a.transport, b.transport))
 	}
-	ranked := make([]*view, len(views))
-	for i := range views {
-		ranked[i] = &views[i]
-	}
+	ranked := largestViews(views)
 	slices.SortFunc(ranked, largest)
 	ranked = ranked[:min(len(ranked), sampleFlows)]
 	flows := make([]incident.Flow, 0, len(ranked))
@@ -260,6 +257,33 @@ func sample(views []view, q integrations.TrafficQuery) []incident.Flow {
 		flows = append(flows, f)
 	}
 	return flows
+}
+
+// largestViews returns sampleFlows views that nothing outweighs, and those that
+// weigh the same as the last of them.
+func largestViews(views []view) []*view {
+	weight := func(v *view) int64 {
+		if v.measured {
+			return v.sent
+		}
+		return -1
+	}
+	weights := make([]int64, len(views))
+	for i := range views {
+		weights[i] = weight(&views[i])
+	}
+	slices.Sort(weights)
+	least := int64(-1)
+	if len(weights) > sampleFlows {
+		least = weights[len(weights)-sampleFlows]
+	}
+	ranked := make([]*view, 0, sampleFlows)
+	for i := range views {
+		if weight(&views[i]) >= least {
+			ranked = append(ranked, &views[i])
+		}
+	}
+	return ranked
 }
 
 func compareBool(a, b bool) int {

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"cmp"
+	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"time"
@@ -37,16 +39,18 @@ type ends struct {
 	transport             string
 }
 
+// hash tells most 5-tuples apart; whoever compares hashes compares the ends too.
 func (e ends) hash() uint64 {
-	const prime = 1099511628211
-	h := uint64(14695981039346656037)
-	for _, a := range [...][16]byte{e.local.As16(), e.remote.As16()} {
-		for _, c := range a {
-			h = (h ^ uint64(c)) * prime
-		}
+	const odd = 0x9e3779b97f4a7c15
+	local, remote := e.local.As16(), e.remote.As16()
+	h := uint64(e.localPort)<<32 | uint64(e.remotePort)<<16 | uint64(len(e.transport))<<8 | uint64(e.transport[0])
+	for _, word := range [...]uint64{
+		binary.BigEndian.Uint64(local[:8]), binary.BigEndian.Uint64(local[8:]),
+		binary.BigEndian.Uint64(remote[:8]), binary.BigEndian.Uint64(remote[8:]),
+	} {
+		h = bits.RotateLeft64(h^word, 29) * odd
 	}
-	h = (h ^ uint64(e.localPort)<<16 ^ uint64(e.remotePort)) * prime
-	return (h ^ uint64(len(e.transport))<<8 ^ uint64(e.transport[0])) * prime
+	return h
 }
 
 // viewOf returns the record as seen from its source, or else from its

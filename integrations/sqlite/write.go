@@ -104,7 +104,7 @@ func (b *batch) write(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (b *batch) insert(ctx context.Context, stmt *sql.Stmt, full *block) error {
-	views, err := viewsIn(b.views[:0], full.flows, func(addr []byte) bool { return bucketOf(addrOf(addr)) == full.bucket })
+	views, err := viewsIn(b.views[:0], full.flows, always(), func(addr []byte) bool { return bucketOf(addrOf(addr)) == full.bucket })
 	if err != nil {
 		return err
 	}
@@ -112,34 +112,6 @@ func (b *batch) insert(ctx context.Context, stmt *sql.Stmt, full *block) error {
 	minutes := appendMinutes(nil, distinct(views), minuteOf(full.first))
 	_, err = stmt.ExecContext(ctx, full.bucket, full.first, full.last, minutes, full.flows)
 	return err
-}
-
-// viewsIn appends the flows of a block as seen from each end that is local.
-func viewsIn(views []view, flows []byte, local func(addr []byte) bool) ([]view, error) {
-	var r flowlog.Record
-	for len(flows) > 0 {
-		f, rest, err := nextFlow(flows)
-		if err != nil {
-			return nil, err
-		}
-		flows = rest
-		src, dst := f.ends()
-		fromSource, fromDestination := local(src), local(dst)
-		if !fromSource && !fromDestination {
-			continue
-		}
-		sensor, err := f.record(&r)
-		if err != nil {
-			return nil, err
-		}
-		if fromSource {
-			views = append(views, viewOf(&r, true, sensor))
-		}
-		if fromDestination {
-			views = append(views, viewOf(&r, false, sensor))
-		}
-	}
-	return views, nil
 }
 
 // sensorNumbers reads the numbers of all sensors.
