@@ -30,7 +30,7 @@ func (e *Estate) killed(hostID string, p Process, at time.Time) bool {
 // Endpoints implements [integrations.Endpoints].
 func (e *Estate) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([]incident.Endpoint, error) {
 	var found []incident.Endpoint
-	err := e.make(ctx, use{op: "endpoints"}, func() error {
+	err := e.perform(ctx, use{op: "endpoints"}, func() error {
 		for _, h := range e.matches(q) {
 			if !withheld(h.given.Endpoint) {
 				found = append(found, e.endpoint(h, e.now().UTC()))
@@ -92,7 +92,7 @@ func (e *Estate) isolation(h *host, now time.Time) string {
 func (e *Estate) Connections(ctx context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
 	var found []incident.Connection
 	u := use{op: "connections", on: q.Target.ID()}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		h, err := e.device(u.String(), q.Target)
 		if err != nil {
 			return err
@@ -138,7 +138,7 @@ const (
 func (e *Estate) Collect(ctx context.Context, o integrations.CollectOrder) ([]integrations.Artifact, error) {
 	var artifacts []integrations.Artifact
 	u := use{op: "collect", on: o.Target.ID()}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		h, err := e.device(u.String(), o.Target)
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ func (e *Estate) artifact(h *host, what string) (integrations.Artifact, error) {
 func (e *Estate) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
 	var r incident.Receipt
 	u := use{op: "kill", action: incident.KillProcess, on: o.Target.ID(), write: true}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		h, err := e.device(u.String(), o.Target)
 		if err != nil {
 			return err

@@ -76,7 +76,7 @@ func everything(f incident.Filter) bool {
 // order checks an order and carries it out on its host.
 func (e *Estate) order(ctx context.Context, op string, o incident.Order, do func(h *host, now time.Time) error) error {
 	u := use{op: op, action: o.Action, on: o.Target.ID(), write: op != "read"}
-	return e.make(ctx, u, func() error {
+	return e.perform(ctx, u, func() error {
 		h, err := e.device(u.String(), o.Target)
 		if err == nil {
 			err = wellFormed(u, o)

@@ -136,7 +136,8 @@ func TestGivenUnknownStaysUnknown(t *testing.T) {
 	incident.Explain(&all.Endpoint, "down")
 	incident.Explain(&all.Process, "down")
 	incident.Explain(&all.Traffic, "down")
-	w = given(t, all)
+	w = newWorld(t, sender("ws-042"))
+	must(t, w.SetFacts("ws-042", all))
 	w.move(time.Minute)
 	if found, err := w.Endpoints(t.Context(), integrations.EndpointQuery{ID: "ws-042"}); err != nil || len(found) != 0 {
 		t.Errorf("endpoints are %v, %v, want none", found, err)

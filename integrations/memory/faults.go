@@ -103,9 +103,9 @@ func (u use) String() string {
 // names tells whether a fault or delay of that name concerns the call.
 func (u use) names(op string) bool { return op == u.op || op == u.op+" "+string(u.action) }
 
-// make carries out one call: delays and faults first, then do under the
+// perform carries out one call: delays and faults first, then do under the
 // estate's lock, then the faults that lose the answer.
-func (e *Estate) make(ctx context.Context, u use, do func() error) error {
+func (e *Estate) perform(ctx context.Context, u use, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return integrations.Errorf(integrations.Unavailable, u.String(), "%w", err)
 	}

@@ -83,7 +83,7 @@ func (e *Estate) freshness() time.Time {
 func (e *Estate) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	var t incident.Traffic
 	u := use{op: "traffic"}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		if err := checkWindow(u, q); err != nil {
 			return err
 		}
@@ -144,7 +144,7 @@ func portion(n int64, part, whole time.Duration) int64 {
 func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
 	var b incident.Baseline
 	u := use{op: "baseline"}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		const maxWindows = 100_000
 		if len(q.IPs) == 0 || q.Window < time.Minute || q.Days <= 0 || time.Duration(q.Days)*24*time.Hour/q.Window > maxWindows {
 			return integrations.Errorf(integrations.Invalid, u.String(), "the query needs an address, days and a window of a minute or more")
@@ -228,7 +228,7 @@ func statistics(windows []int64) incident.Baseline {
 func (e *Estate) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
 	var points []incident.Point
 	u := use{op: "series"}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		if err := checkWindow(u, q); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 func (e *Estate) Post(ctx context.Context, m integrations.Message) (incident.Receipt, error) {
 	var r incident.Receipt
 	u := use{op: "post", action: incident.Notify, on: m.Channel, write: true}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		if m.Key == "" || m.Channel == "" {
 			return integrations.Errorf(integrations.Invalid, u.String(), "the message needs a key and a channel")
 		}
@@ -36,7 +36,7 @@ func (e *Estate) Post(ctx context.Context, m integrations.Message) (incident.Rec
 func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incident.Asset, error) {
 	var asset incident.Asset
 	u := use{op: "asset"}
-	err := e.make(ctx, u, func() error {
+	err := e.perform(ctx, u, func() error {
 		var known []incident.Asset
 		for _, h := range e.matches(q) {
 			if a := override(h.Asset, h.given.Asset); anyKnown(a) || withheld(a) {
@@ -60,7 +60,7 @@ func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incid
 // Probe implements [integrations.Prober].
 func (e *Estate) Probe(ctx context.Context) []integrations.Finding {
 	var findings []integrations.Finding
-	err := e.make(ctx, use{op: "probe"}, func() error {
+	err := e.perform(ctx, use{op: "probe"}, func() error {
 		findings = append(findings, integrations.Finding{
 			What: fmt.Sprintf("simulated estate of %d hosts: nothing that is done here reaches a real device", len(e.hosts)), OK: true,
 		})

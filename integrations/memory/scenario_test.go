@@ -51,13 +51,17 @@ func TestScenarios(t *testing.T) {
 
 			const skew = 2 * time.Second
 			conns, err := e.Connections(t.Context(), integrations.ConnectionQuery{
-				Target: target(t, tt.host), From: q.From, To: q.To.Add(skew), Limit: 1000,
+				Target: target(t, tt.host), From: q.From, To: q.To.Add(skew), Limit: 300,
 			})
 			must(t, err)
 			joined := incident.Join(traffic.Sample, conns)
 			known(t, "process", joined.Process.Name, tt.process)
 			if joined.Attribution != incident.Exact {
 				t.Errorf("the join is %s, want exact", joined.Attribution)
+			}
+			// Both sides are bounded, and keep the same end of the window.
+			if rate, _ := joined.JoinRate.Get(); rate < 0.9 {
+				t.Errorf("only %.0f %% of the connections found their flow", 100*rate)
 			}
 
 			asset, err := e.Asset(t.Context(), integrations.EndpointQuery{ID: tt.host})

@@ -103,8 +103,9 @@ func (s *summary) traffic(q integrations.TrafficQuery, freshness time.Time) inci
 	t.Flows, t.Destinations = known(s.flows), known(int64(len(s.addresses)))
 	t.Coverage = incident.Known(string(incident.BothWays), incident.FromFlows)
 	t.Sample = s.largest()
-	if !s.uncounted {
-		t.PacketsOut = known(s.packets)
+	t.PacketsOut = known(s.packets)
+	if s.uncounted {
+		t.PacketsOut = incident.NotKnown[int64]("the sensor does not count packets")
 	}
 	if s.oneWay {
 		t.Coverage = incident.Known(string(incident.OneWay), incident.FromFlows)

@@ -349,3 +349,18 @@ func TestAmbiguousWrites(t *testing.T) {
 		})
 	}
 }
+
+func TestReceiptsTellWhoseItIs(t *testing.T) {
+	w := newWorld(t, sender("ws-042"))
+	ours, theirs := w.order(incident.Isolate), w.order(incident.Isolate)
+	theirs.Key = "lease/other"
+	first, err := w.Apply(t.Context(), ours)
+	must(t, err)
+	again, err := w.Apply(t.Context(), ours)
+	must(t, err)
+	other, err := w.Apply(t.Context(), theirs)
+	must(t, err)
+	if first.Ref == "" || again.Ref != first.Ref || other.Ref != "" {
+		t.Errorf("receipts are %+v, %+v and another's %+v, want our ref twice and none", first, again, other)
+	}
+}
