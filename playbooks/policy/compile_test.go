@@ -113,6 +113,10 @@ func TestComplaintsOutsideOfRules(t *testing.T) {
 			Source{Let: []Named{{"first", at(`second + 1`)}, {"second", at(`2`)}}},
 			[]string{`:1:1: nothing is called 'second'`},
 		},
+		"a let of any type does not blame its users either": {
+			Source{Let: []Named{{"ratio", at(`[][0]`)}}, Rules: []Named{{"r", at(`ratio > 2 && ratio == 'x'`)}, {"s", at(`ratio`)}}},
+			[]string{`:1:1: when is dyn, it must be bool`},
+		},
 		"a let cannot take a name": {
 			Source{Let: []Named{{"now", at(`1`)}, {"asset", at(`1`)}, {"a", at(`1`)}, {"a", at(`true`)}}},
 			[]string{`:1:1: let "now": the name is taken`, `:1:1: let "asset": the name is taken`, `:1:1: let "a": the name is taken`},
