@@ -59,13 +59,14 @@ func plant(t *testing.T, rule string) (*repocheck.Tree, string) {
 
 func wordsPlant() (fstest.MapFS, string) {
 	unfinished, notes, registry := "TO"+"DO", "share"+"d/fixtures", "proxy.golang."+"org"
-	return fstest.MapFS{
+	files := fstest.MapFS{
 		"go.mod":           {Data: []byte("module m\n")},
 		"docs/a.md":        {Data: []byte("Fine: a shared bucket, a share of it.\nSee " + notes + ".\n")},
 		".ci/run":          {Data: []byte("#!/bin/sh\n\nGOPROXY=https://" + registry + "\n")},
 		"activities/a.go":  {Data: []byte("package activities\n\n// " + unfinished + ": finish.\nconst a = 1\n")},
 		"activities/b.bin": {Data: []byte(unfinished)},
-	}, `.ci/run:3: "` + registry + `": which registry serves packages is the machine's matter
+	}
+	return files, `.ci/run:3: "` + registry + `": which registry serves packages is the machine's matter
 activities/a.go:3: "` + unfinished + `": unfinished work belongs into the issue tracker, or is finished
 docs/a.md:2: "` + notes + `": the repository stands by itself: nobody who clones it has that folder
 `
