@@ -167,8 +167,8 @@ func lookUpAmplification(port, transport ref.Val) ref.Val {
 		return types.MaybeNoSuchOverloadErr(port)
 	}
 	a := amplification{FactorLow: incident.Known(0.0, incident.Computed), FactorHigh: incident.Known(0.0, incident.Computed)}
-	// The range check comes first: a conversion could turn a huge number into
-	// a valid port.
+	// The range check comes first: where int has 32 bits, the conversion turns
+	// huge numbers into valid ports.
 	if p > 0 && p <= 65535 {
 		if s, ok := incident.Amplification(int(p), string(t)); ok {
 			a = describeService(s)
