@@ -174,7 +174,7 @@ func TestLeasesNameWhoLetThemHappen(t *testing.T) {
 	if len(leases) != 2 {
 		t.Fatalf("%d leases, want 2", len(leases))
 	}
-	for i, want := range []string{"the policy; no approval was needed", "alice"} {
+	for i, want := range []string{"the policy (no approval was needed)", "alice"} {
 		if leases[i].Approver != want || leases[i].Stands() {
 			t.Errorf("lease %s: approver %q, stands %t; want %q, given back", leases[i].Step, leases[i].Approver, leases[i].Stands(), want)
 		}

@@ -69,7 +69,7 @@ func steps(c incident.Case) []Step {
 			Because: long(s.Because), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
 		}
 		if s.Approve != "" {
-			told.Name = "approval " + short(s.Approve)
+			told.Name = "approval"
 		}
 		if s.Action.Containing() {
 			told.Proofs = []Proof{accepted(s), confirmed(s), effective(s)}
@@ -170,7 +170,7 @@ func approver(c incident.Case, step int) string {
 		}
 	}
 	if len(who) == 0 {
-		return "the policy; no approval was needed"
+		return "the policy (no approval was needed)"
 	}
 	return strings.Join(shorts(who), ", ")
 }
