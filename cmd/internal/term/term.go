@@ -1,0 +1,157 @@
+// Package term shows cases on a terminal. Whatever an attacker wrote reaches it
+// as printable text only: no escape sequence, no bidi control, no newline.
+//
+// Colour and place are for the eye; the words alone carry the meaning, so that
+// the same output can be piped.
+package term
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Options say what the output is. The zero Options are those of a pipe to a
+// program that reads UTF-8.
+type Options struct {
+	// Width is the number of columns; 0 is no limit: nothing is cut or wrapped.
+	Width int
+	// Color allows colours, TTY lines that are written over.
+	Color, TTY bool
+	// ASCII allows nothing beyond ASCII.
+	ASCII bool
+	// Now is the clock of countdowns; nil is the real one.
+	Now func() time.Time
+}
+
+// narrowest is the width below which nothing can be laid out any more.
+const narrowest = 40
+
+// Detect finds out what w is: a terminal with its width, and whether it may be
+// coloured (NO_COLOR, TERM) and shows UTF-8 (LC_ALL, LC_CTYPE, LANG).
+func Detect(w io.Writer, env func(string) string) Options {
+	o := Options{ASCII: !utf8Locale(env)}
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return o
+	}
+	dumb := env("TERM") == "dumb"
+	o.TTY, o.Color, o.Width = !dumb, env("NO_COLOR") == "" && !dumb, 80
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		o.Width = width
+	}
+	return o
+}
+
+// utf8Locale reads the first of the variables that is set, as setlocale does.
+func utf8Locale(env func(string) string) bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if locale := strings.ToLower(env(name)); locale != "" {
+			return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+		}
+	}
+	return false
+}
+
+// Printer shows things on one output. It is not safe for concurrent use.
+type Printer struct {
+	w io.Writer
+	o Options
+	// out collects what one call shows, so that it is written at once.
+	out bytes.Buffer
+}
+
+// New returns a printer on w.
+func New(w io.Writer, o Options) *Printer {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Width > 0 {
+		o.Width = max(o.Width, narrowest)
+	}
+	return &Printer{w: w, o: o}
+}
+
+// flush writes what was collected.
+func (p *Printer) flush() error {
+	_, err := p.w.Write(p.out.Bytes())
+	p.out.Reset()
+	if err != nil {
+		return fmt.Errorf("show on the terminal: %w", err)
+	}
+	return nil
+}
+
+// Countdown says how long it is until then, or since.
+func (p *Printer) Countdown(until time.Time) string {
+	left := until.Sub(p.o.Now())
+	switch {
+	case until.IsZero():
+		return "no end known"
+	case left < 0:
+		return incident.FormatDuration((-left).Truncate(time.Second)) + " overdue"
+	default:
+		return incident.FormatDuration(left.Truncate(time.Second)) + " left"
+	}
+}
+
+// style is how a span looks.
+type style int
+
+const (
+	plain style = iota
+	strong
+	dim
+	good
+	warn
+	bad
+)
+
+func toned(t account.Tone) style {
+	switch t {
+	case account.Good:
+		return good
+	case account.Warn:
+		return warn
+	case account.Bad:
+		return bad
+	default:
+		return plain
+	}
+}
+
+func (p *Printer) paint(s style, text string) string {
+	if !p.o.Color || s == plain || text == "" {
+		return text
+	}
+	c := color.New(attribute(s))
+	// The library looks at the process's standard output; these options know
+	// the output that is written to.
+	c.EnableColor()
+	return c.Sprint(text)
+}
+
+func attribute(s style) color.Attribute {
+	switch s {
+	case strong:
+		return color.Bold
+	case dim:
+		return color.Faint
+	case good:
+		return color.FgGreen
+	case warn:
+		return color.FgYellow
+	case bad:
+		return color.FgRed
+	default:
+		return color.Reset
+	}
+}
