@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/sqlite"
 )
 
 // Specs returns every integration, sorted by kind. What each call returns
@@ -11,5 +12,6 @@ import (
 func Specs() []integrations.Spec {
 	return []integrations.Spec{
 		memory.Spec(),
+		sqlite.Spec(),
 	}
 }

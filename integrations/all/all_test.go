@@ -1,15 +1,13 @@
 package all_test
 
 import (
-	"bytes"
 	"reflect"
 	"strings"
 	"testing"
 
-	yaml "go.yaml.in/yaml/v4"
-
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/playbooks"
 )
 
 func TestSpecs(t *testing.T) {
@@ -73,27 +71,20 @@ func checkPermissions(t *testing.T, s integrations.Spec) {
 // checkExample wants an example line that this very configuration reads.
 func checkExample(t *testing.T, s integrations.Spec) {
 	t.Helper()
-	var lines map[string]map[string]any
-	if err := yaml.Unmarshal([]byte(s.Example), &lines); err != nil || len(lines) != 1 {
+	var file struct {
+		Integrations map[string]playbooks.Node `yaml:"integrations"`
+	}
+	issues := playbooks.DecodeStrict("stanch.yaml", []byte("integrations:\n  "+s.Example+"\n"), &file,
+		playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), func(string) (string, error) { return "from a file", nil }))
+	if err := issues.Err(); err != nil || len(file.Integrations) != 1 {
 		t.Fatalf("example %q is no line of stanch.yaml: %v", s.Example, err)
 	}
-	for _, settings := range lines {
-		if settings["kind"] != s.Kind {
-			t.Errorf("the example is of kind %v, want %s", settings["kind"], s.Kind)
+	for _, settings := range file.Integrations {
+		var kind string
+		if err := settings.Get("kind").Decode(&kind).Err(); err != nil || kind != s.Kind {
+			t.Errorf("the example is of kind %q, want %s: %v", kind, s.Kind, err)
 		}
-		fields := map[string]any{}
-		for key, value := range settings {
-			if key != "kind" {
-				fields[strings.TrimSuffix(key, "_file")] = value
-			}
-		}
-		data, err := yaml.Marshal(fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dec := yaml.NewDecoder(bytes.NewReader(data))
-		dec.KnownFields(true)
-		if err := dec.Decode(s.NewConfig()); err != nil {
+		if err := settings.Without("kind").Decode(s.NewConfig()).Err(); err != nil {
 			t.Errorf("the example's settings do not fit the configuration: %v", err)
 		}
 	}

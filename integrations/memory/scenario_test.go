@@ -8,6 +8,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -185,5 +186,20 @@ func BenchmarkTraffic(b *testing.B) {
 		if _, err := e.Traffic(b.Context(), q); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestScenarioNames holds the tag that lint reads to the list of scenarios.
+func TestScenarioNames(t *testing.T) {
+	read := func(name string) error {
+		return playbooks.DecodeStrict("stanch.yaml", []byte("scenario: "+name), &memory.Config{}).Err()
+	}
+	for _, s := range memory.Scenarios() {
+		if err := read(string(s)); err != nil {
+			t.Errorf("scenario %q does not lint: %v", s, err)
+		}
+	}
+	if err := read("party"); err == nil {
+		t.Error("a scenario that does not exist lints")
 	}
 }

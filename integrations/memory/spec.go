@@ -13,7 +13,7 @@ import (
 // Config is what stanch.yaml says of a simulated estate.
 type Config struct {
 	Path     string   `yaml:"path" doc:"Journal file in which containments, kills and messages outlive the process; none keeps them in memory."`
-	Scenario Scenario `yaml:"scenario" doc:"What happens in the estate: flood, quiet, reflector or backup."`
+	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"What happens in the estate: flood, quiet, reflector or backup."`
 }
 
 // Spec describes the estate for stanch.yaml. Everything that is opened from one
