@@ -1,0 +1,134 @@
+package file
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// asset is one entry of the file.
+type asset struct {
+	ID          string   `yaml:"id"`
+	Name        string   `yaml:"name"`
+	IPs         []string `yaml:"ips"`
+	Role        string   `yaml:"role"`
+	Owner       string   `yaml:"owner"`
+	Criticality string   `yaml:"criticality"`
+	Site        string   `yaml:"site"`
+	Tags        []string `yaml:"tags"`
+
+	networks []netip.Prefix
+}
+
+// prepare reads the addresses, and tells what is wrong with the entry.
+func (a *asset) prepare() error {
+	if a.ID == "" && a.Name == "" && len(a.IPs) == 0 {
+		return fmt.Errorf("an entry needs an id, a name or ips")
+	}
+	for _, ip := range a.IPs {
+		p, err := parseNetwork(ip)
+		if err != nil {
+			return err
+		}
+		a.networks = append(a.networks, p)
+	}
+	return nil
+}
+
+// parseNetwork reads an address or a network in CIDR form.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		if p != p.Masked() {
+			return netip.Prefix{}, fmt.Errorf("%q has bits beyond its mask; the network is %s", s, p.Masked())
+		}
+		return p, nil
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a network such as 192.0.2.0/24", s)
+	}
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// fact returns what the entry says; what it leaves out is unknown.
+func (a *asset) fact() incident.Asset {
+	known := func(s string) incident.Value[string] {
+		if s == "" {
+			return incident.NotKnown[string]("inventory: not filled in")
+		}
+		return incident.Known(s, incident.FromInventory)
+	}
+	fact := incident.Asset{
+		Role: known(a.Role), Owner: known(a.Owner), Criticality: known(a.Criticality), Site: known(a.Site),
+		Tags: incident.NotKnown[[]string]("inventory: not filled in"),
+	}
+	if a.Tags != nil {
+		fact.Tags = incident.Known(slices.Clone(a.Tags), incident.FromInventory)
+	}
+	return fact
+}
+
+// label is how people are told of the entry.
+func (a *asset) label() string {
+	switch {
+	case a.ID != "":
+		return a.ID
+	case a.Name != "":
+		return a.Name
+	default:
+		return strings.Join(a.IPs, " ")
+	}
+}
+
+func names(assets []asset) string {
+	labels := make([]string, len(assets))
+	for i := range assets {
+		labels[i] = fmt.Sprintf("%q", assets[i].label())
+	}
+	return strings.Join(labels, ", ")
+}
+
+// match returns the entries that at least one identifier of the query names, in
+// the order of the file.
+func match(assets []asset, q integrations.EndpointQuery) []asset {
+	var ips []netip.Addr
+	for _, ip := range q.IPs {
+		if a, err := netip.ParseAddr(ip); err == nil {
+			ips = append(ips, a.Unmap().WithZone(""))
+		}
+	}
+	exact := slices.ContainsFunc(assets, func(a asset) bool { return q.Name != "" && strings.EqualFold(a.Name, q.Name) })
+	var found []asset
+	for _, a := range assets {
+		named := strings.EqualFold(a.Name, q.Name) || !exact && shortened(a.Name, q.Name)
+		if q.ID != "" && strings.EqualFold(a.ID, q.ID) || q.Name != "" && named || a.holds(ips) {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// shortened tells whether one of two host names is the other without its
+// domain. An address has no domain.
+func shortened(a, b string) bool {
+	if _, err := netip.ParseAddr(a); err == nil {
+		return false
+	}
+	if _, err := netip.ParseAddr(b); err == nil {
+		return false
+	}
+	hostA, domainA, _ := strings.Cut(a, ".")
+	hostB, domainB, _ := strings.Cut(b, ".")
+	return hostA != "" && strings.EqualFold(hostA, hostB) && (domainA == "") != (domainB == "")
+}
+
+func (a *asset) holds(ips []netip.Addr) bool {
+	return slices.ContainsFunc(ips, func(ip netip.Addr) bool {
+		return slices.ContainsFunc(a.networks, func(p netip.Prefix) bool { return p.Contains(ip) })
+	})
+}
