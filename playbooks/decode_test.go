@@ -59,7 +59,7 @@ tags: [a, b]
 
 func TestNodeIsDecodedLaterWithItsPlaces(t *testing.T) {
 	var got settings
-	text := "token: a\nparts:\n  edr: { kind: memory, address: here }\n  flows:\n    kind: file\n    adress: there\n"
+	text := "token: a\nparts:\n  edr: { kind: memory, address: here }\n  flows:\n    kind: file\n    addrss: there\n"
 	if err := playbooks.DecodeStrict("stanch.yaml", []byte(text), &got).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestNodeIsDecodedLaterWithItsPlaces(t *testing.T) {
 		t.Errorf("part %+v, %v", p, err)
 	}
 	issues := got.Parts["flows"].Without("kind").Decode(&p)
-	want := "stanch.yaml:6:5: unknown key \"adress\" in the value: did you mean 'address'?\n    adress: there\n    ^"
+	want := "stanch.yaml:6:5: unknown key \"addrss\" in the value: did you mean 'address'?\n    addrss: there\n    ^"
 	if diff := cmp.Diff(want, issues.Error()); diff != "" {
 		t.Errorf("issues differ (-want +got):\n%s", diff)
 	}

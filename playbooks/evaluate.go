@@ -21,9 +21,8 @@ func (p *Playbook) Match(ctx context.Context, alert incident.Alert, now time.Tim
 	return p.policy.Match(ctx, alert, now)
 }
 
-// Subject returns what the case of an alert is about, in the one form in which
-// it is compared and becomes part of an id: lower case, and everything but
-// a-z, 0-9 and ._:@- percent-encoded.
+// Subject returns what the case of an alert is about, in the form that
+// [NormalizeSubject] gives it.
 func (p *Playbook) Subject(ctx context.Context, alert incident.Alert, now time.Time) (string, error) {
 	raw, err := p.policy.Subject(ctx, alert, now)
 	if err != nil {
@@ -32,6 +31,9 @@ func (p *Playbook) Subject(ctx context.Context, alert incident.Alert, now time.T
 	return NormalizeSubject(raw)
 }
 
+// NormalizeSubject returns a subject in the one form in which it is compared and
+// becomes part of an id: lower case, and everything but a-z, 0-9 and ._:@-
+// percent-encoded. An empty or a very long one is an error.
 func NormalizeSubject(raw string) (string, error) {
 	text := strings.ToLower(strings.TrimSpace(raw))
 	switch {

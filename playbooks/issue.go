@@ -34,7 +34,7 @@ func (i Issue) String() string {
 }
 
 // Issues are all complaints about a file, in the order of the file.
-type Issues []Issue
+type Issues []Issue //nolint:errname // What is wrong with a file is its issues, everywhere; they may be warnings alone.
 
 // Error prints every issue with its snippet.
 func (is Issues) Error() string {

@@ -18,8 +18,8 @@ const fewestLintCases = 60
 var update = flag.Bool("update", false, "write what lint says into testdata/lint")
 
 // complaints loads a file by what it is called and returns what is said of it.
-func complaints(t testing.TB, name string, data []byte) string {
-	t.Helper()
+func complaints(tb testing.TB, name string, data []byte) string {
+	tb.Helper()
 	var err error
 	switch name {
 	case "playbook.yaml":
@@ -33,7 +33,7 @@ func complaints(t testing.TB, name string, data []byte) string {
 	case "facts.yaml":
 		_, err = playbooks.DecodeFacts(name, data)
 	default:
-		t.Fatalf("a lint case holds %q; it can hold playbook.yaml, playbook_test.yaml or facts.yaml", name)
+		tb.Fatalf("a lint case holds %q; it can hold playbook.yaml, playbook_test.yaml or facts.yaml", name)
 	}
 	if err == nil {
 		return ""

@@ -16,7 +16,7 @@ import (
 // the YAML, the names, the steps and the expressions.
 func Load(file string, data []byte) (*Playbook, error) {
 	d := parse(file, data)
-	p := &Playbook{file: file, text: bytes.Clone(data), doc: d}
+	p := &Playbook{file: file, text: bytes.Clone(data)}
 	if d.root == nil {
 		return nil, d.sorted()
 	}
@@ -24,10 +24,10 @@ func Load(file string, data []byte) (*Playbook, error) {
 	if d.root.Kind != yaml.MappingNode {
 		return nil, d.sorted()
 	}
-	p.setDefaults()
+	p.setDefaults(d)
 	lint{document: d, playbook: p}.all()
 	var faults []policy.Issue
-	p.policy, faults = policy.Compile(p.source())
+	p.policy, faults = policy.Compile(p.source(d))
 	d.expressionFaults(faults)
 	issues := d.sorted()
 	if issues.failed() {
@@ -64,7 +64,7 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 
 // setDefaults fills in what the playbook leaves out, so that nobody has to know
 // the defaults twice.
-func (p *Playbook) setDefaults() {
+func (p *Playbook) setDefaults(d *document) {
 	for name, e := range p.Enrich {
 		setDefault(&e.Timeout, defaultTimeout)
 		switch name {
@@ -85,7 +85,7 @@ func (p *Playbook) setDefaults() {
 		p.Steps[name] = s
 	}
 	for name, a := range p.Approvals {
-		if !p.doc.has("approvals", name, "quorum") {
+		if !d.has("approvals", name, "quorum") {
 			a.Quorum = 1
 		}
 		p.Approvals[name] = a
@@ -102,8 +102,7 @@ func setDefault[T comparable](v *T, standard T) {
 // source gathers the playbook's expressions for the compiler. Those that were
 // complained about already are left out, or stand for anything, so that each
 // fault is told once.
-func (p *Playbook) source() policy.Source {
-	d := p.doc
+func (p *Playbook) source(d *document) policy.Source {
 	src := policy.Source{
 		File: p.file, Content: p.text,
 		Match:   d.expr("", "trigger", "match"),
@@ -166,15 +165,21 @@ func canonical(root *yaml.Node) []byte {
 	return data
 }
 
+// pair is one key of a mapping with its value.
+type pair struct {
+	Key   string
+	Value any
+}
+
 func meaning(n *yaml.Node, key string) any {
 	switch n.Kind {
 	case yaml.MappingNode:
-		pairs := make([][2]any, 0, len(n.Content)/2)
+		pairs := make([]pair, 0, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			pairs = append(pairs, [2]any{n.Content[i].Value, meaning(n.Content[i+1], n.Content[i].Value)})
+			pairs = append(pairs, pair{n.Content[i].Value, meaning(n.Content[i+1], n.Content[i].Value)})
 		}
 		if key != "let" {
-			slices.SortFunc(pairs, func(a, b [2]any) int { return strings.Compare(a[0].(string), b[0].(string)) })
+			slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.Key, b.Key) })
 		}
 		return map[string]any{"map": pairs}
 	case yaml.SequenceNode:

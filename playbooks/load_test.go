@@ -17,27 +17,27 @@ import (
 )
 
 // demo is a small playbook; each old text is replaced by the new one after it.
-func demo(t testing.TB, replace ...string) string {
-	t.Helper()
+func demo(tb testing.TB, replace ...string) string {
+	tb.Helper()
 	data, err := os.ReadFile("testdata/load/demo.yaml")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	text := string(data)
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(text, replace[i]) {
-			t.Fatalf("the demo playbook does not hold %q", replace[i])
+			tb.Fatalf("the demo playbook does not hold %q", replace[i])
 		}
 		text = strings.Replace(text, replace[i], replace[i+1], 1)
 	}
 	return text
 }
 
-func load(t testing.TB, text string) *playbooks.Playbook {
-	t.Helper()
+func load(tb testing.TB, text string) *playbooks.Playbook {
+	tb.Helper()
 	p, err := playbooks.Load("demo.yaml", []byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

@@ -20,22 +20,22 @@ asset: { role: workstation }
 process: { pid: 4711, path: 'C:\flood.exe' }
 `
 
-func facts(t testing.TB, text string) incident.Facts {
-	t.Helper()
+func facts(tb testing.TB, text string) incident.Facts {
+	tb.Helper()
 	f, err := playbooks.DecodeFacts("facts.yaml", []byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
 
 func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
-func device(t testing.TB) *incident.Target {
-	t.Helper()
+func device(tb testing.TB) *incident.Target {
+	tb.Helper()
 	target, err := incident.DeviceTarget("d-1", "ws-042")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &target
 }

@@ -47,7 +47,6 @@ type Playbook struct {
 	text     []byte
 	digest   string
 	policy   *policy.Policy
-	doc      *document
 	warnings Issues
 }
 

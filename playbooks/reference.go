@@ -65,7 +65,6 @@ func written(f field) string {
 	inner := f
 	switch t := f.typ; {
 	case f.in != "":
-		inner.in = ""
 		return "`{ " + f.in + ": … }`"
 	case f.word != "":
 		return "`" + f.word + "`"

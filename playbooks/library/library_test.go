@@ -81,6 +81,7 @@ func TestCasesAreDecidedAsTheySay(t *testing.T) {
 }
 
 func check(t *testing.T, p *playbooks.Playbook, c playbooks.TestCase, now time.Time) {
+	t.Helper()
 	target, err := incident.DeviceTarget("d-1", "ws-042")
 	if err != nil {
 		t.Fatal(err)
