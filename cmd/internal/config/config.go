@@ -1,0 +1,289 @@
+// Package config reads stanch.yaml: one strict file, with the same complaints
+// as playbooks have.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Embedded is the address of the engine that runs in the process.
+const Embedded = "embedded"
+
+// Config is stanch.yaml.
+type Config struct {
+	Listen       string                   `yaml:"listen" doc:"Address of the HTTP side."`
+	PublicURL    string                   `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
+	Data         string                   `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
+	Temporal     Temporal                 `yaml:"temporal" doc:"The engine."`
+	Playbooks    []string                 `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
+	Integrations playbooks.Node           `yaml:"integrations" doc:"The names that playbooks use, each with its kind and settings."`
+	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
+	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
+	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
+
+	// Opened are the integrations by name, with their settings.
+	Opened []Integration `yaml:"-"`
+	// Dir is the folder that relative paths start from.
+	Dir string `yaml:"-"`
+}
+
+// Temporal says which engine runs the cases.
+type Temporal struct {
+	Address   string      `yaml:"address" doc:"embedded, or host:port of a Temporal frontend."`
+	Namespace string      `yaml:"namespace" doc:"Namespace in Temporal."`
+	TLS       *engine.TLS `yaml:"tls" doc:"TLS towards Temporal; an empty one uses the system's certificates."`
+	// Keys encrypt what is stored in history.
+	Keys integrations.Secret `yaml:"encryption_keys" doc:"Keys that encrypt what Temporal stores, as id:base64, separated by commas; the first encrypts, all decrypt."`
+}
+
+// Person is somebody who may use the API.
+type Person struct {
+	ID          string   `yaml:"id,required" doc:"The name that the record shows."`
+	Email       string   `yaml:"email" doc:"E-mail address."`
+	Slack       string   `yaml:"slack" doc:"Slack user id."`
+	Groups      []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
+	TokenSHA256 string   `yaml:"token_sha256" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
+}
+
+// Evidence says where bundles go.
+type Evidence struct {
+	Dir string `yaml:"dir" doc:"Folder for evidence bundles; below data when empty."`
+}
+
+// Integration is one configured integration.
+type Integration struct {
+	Name string
+	Spec integrations.Spec
+	// Config is what the Spec's NewConfig returned, filled in.
+	Config any
+}
+
+func defaults() *Config {
+	return &Config{
+		Listen: "127.0.0.1:8080", Data: "data",
+		Temporal: Temporal{Address: Embedded, Namespace: "stanch"},
+	}
+}
+
+// Default is what runs without a file: the embedded engine over the simulated
+// estate, with the library's playbooks in shadow mode, and nobody let in.
+func Default(data string, specs []integrations.Spec) (*Config, error) {
+	estate := fmt.Sprintf("{ kind: memory, path: %q }", filepath.Join(data, "estate.jsonl"))
+	var text strings.Builder
+	fmt.Fprintf(&text, "data: %q\nintegrations:\n", data)
+	for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
+		fmt.Fprintf(&text, "  %s: %s\n", name, estate)
+	}
+	return Parse("the defaults", []byte(text.String()), specs)
+}
+
+// Load reads a file. The complaints are all there are, each with its place.
+func Load(file string, specs []integrations.Spec) (*Config, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the configuration: there is no file %q", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(file, data, specs)
+}
+
+// Parse reads the text of a file.
+func Parse(file string, data []byte, specs []integrations.Spec) (*Config, error) {
+	c := defaults()
+	c.Dir = filepath.Dir(file)
+	issues := playbooks.DecodeStrict(file, data, c,
+		playbooks.Expand(expand), playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret))
+	c.Data = c.Path(c.Data)
+	issues = append(issues, c.openIntegrations(specs)...)
+	var root playbooks.Node
+	playbooks.DecodeStrict(file, data, &root)
+	issues = append(issues, c.check(root)...)
+	if err := issues.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// expand replaces ${env:NAME} by the variable; one that is not set is a fault,
+// for an empty secret is an open door.
+func expand(text string) (string, error) {
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		out.WriteString(before)
+		if !found {
+			return out.String(), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		variable, isEnv := strings.CutPrefix(name, "env:")
+		if !closed || !isEnv {
+			return "", errors.New("after ${ comes env:NAME}")
+		}
+		value, set := os.LookupEnv(variable)
+		if !set {
+			return "", fmt.Errorf("the environment has no %s", variable)
+		}
+		out.WriteString(value)
+		text = after
+	}
+}
+
+// maxSecret bounds a secret's file.
+const maxSecret = 64 << 10
+
+// readSecret reads a secret from its file, without the end of line.
+func (c *Config) readSecret(path string) (string, error) {
+	data, err := os.ReadFile(c.Path(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("there is no file %q", path)
+	case err != nil:
+		return "", errors.New("the file cannot be read")
+	case len(data) > maxSecret:
+		return "", fmt.Errorf("the file is larger than %d bytes", maxSecret)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+// Path makes a path of the file absolute: it starts from the file's folder.
+func (c *Config) Path(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+// openIntegrations decodes every integration by its kind.
+func (c *Config) openIntegrations(specs []integrations.Spec) playbooks.Issues {
+	var issues playbooks.Issues
+	for _, name := range c.Integrations.Keys() {
+		node := c.Integrations.Get(name)
+		var head struct {
+			Kind string `yaml:"kind,required"`
+		}
+		others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" })
+		if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
+			issues = append(issues, bad...)
+			continue
+		}
+		at := slices.IndexFunc(specs, func(s integrations.Spec) bool { return s.Kind == head.Kind })
+		if at < 0 {
+			issues = append(issues, node.Get("kind").Issue("there is no integration kind %q; there are %s", head.Kind, kinds(specs)))
+			continue
+		}
+		config := specs[at].NewConfig()
+		issues = append(issues, node.Without("kind").Decode(config)...)
+		c.resolvePath(config)
+		c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Config: config})
+	}
+	return issues
+}
+
+// resolvePath makes the setting path of an integration start from the file's
+// folder.
+func (c *Config) resolvePath(config any) {
+	if path := reflect.ValueOf(config).Elem().FieldByName("Path"); path.IsValid() && path.Kind() == reflect.String {
+		path.SetString(c.Path(path.String()))
+	}
+}
+
+func kinds(specs []integrations.Spec) string {
+	var names []string
+	for _, s := range specs {
+		names = append(names, s.Kind)
+	}
+	return strings.Join(names, ", ")
+}
+
+// check finds what is wrong beyond the form.
+func (c *Config) check(root playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		issues = append(issues, root.Get("listen").Issue("%q is not host:port", c.Listen))
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		issues = append(issues, root.Get("public_url").Issue("%q is not an address such as https://stanch.example", c.PublicURL))
+	}
+	if t := c.Temporal.TLS; t != nil {
+		t.CA, t.Cert, t.Key = c.Path(t.CA), c.Path(t.Cert), c.Path(t.Key)
+	}
+	if c.Temporal.Keys != "" {
+		if _, err := engine.ParseKeys(c.Temporal.Keys); err != nil {
+			issues = append(issues, root.Get("temporal").Issue("%v", err))
+		}
+	}
+	sources := root.Get("sources")
+	for _, name := range sortedNames(c.Sources) {
+		source := c.Sources[name]
+		node := sources.Get(name)
+		if !slices.Contains(alerts.Kinds(), source.Kind) {
+			issues = append(issues, node.Issue("source %s: there is no kind %q; there are %s", name, source.Kind, strings.Join(alerts.Kinds(), ", ")))
+		}
+		if _, err := source.Auth.Verifier(); err != nil {
+			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
+		}
+		source.Name = name
+		c.Sources[name] = source
+	}
+	return append(issues, c.checkPeople(root.Get("people"))...)
+}
+
+func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	owner := map[string]string{}
+	for i, p := range c.People {
+		if sum, err := hex.DecodeString(p.TokenSHA256); p.TokenSHA256 != "" && (err != nil || len(sum) != sha256.Size) {
+			issues = append(issues, node.Issue("person %s: token_sha256 is not 64 hex digits", p.ID))
+		}
+		key := strings.ToLower(p.TokenSHA256)
+		if other, ok := owner[key]; ok && key != "" {
+			issues = append(issues, node.Issue("person %s has the token of %s: then neither is anybody", p.ID, other))
+		}
+		owner[key] = p.ID
+		if slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {
+			issues = append(issues, node.Issue("there are two people with the id %q", p.ID))
+		}
+	}
+	return issues
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// EvidenceDir is where bundles go.
+func (c *Config) EvidenceDir() string {
+	if c.Evidence.Dir != "" {
+		return c.Path(c.Evidence.Dir)
+	}
+	return filepath.Join(c.Data, "evidence")
+}
+
+// IncidentPerson is the person as the engine knows them.
+func (p Person) IncidentPerson() incident.Person {
+	return incident.Person{ID: p.ID, Groups: p.Groups}
+}

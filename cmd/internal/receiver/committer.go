@@ -1,0 +1,268 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+const (
+	// commitTimeout bounds one call to the engine.
+	commitTimeout = 10 * time.Second
+	// batchAlerts and batchBytes bound what one call carries.
+	batchAlerts = 500
+	batchBytes  = 1 << 20
+	// A case's history holds every call. After the first calls of a storm the
+	// calls for one subject are paced, so that a flood of alerts cannot fill it.
+	unpacedCalls = 50
+	pacedEvery   = 250 * time.Millisecond
+	// laneIdle is after how long a quiet subject is forgotten here.
+	laneIdle = 10 * time.Minute
+)
+
+// CaseRef is where an alert went.
+type CaseRef struct {
+	ID  string `json:"id"`
+	Run string `json:"run"`
+	URL string `json:"url"`
+	// Repeat tells that the case has had the alert before.
+	Repeat bool `json:"repeat,omitempty"`
+}
+
+// committer puts alerts into cases. While a call for a subject is under way,
+// the alerts that come for it wait and go together in the next (group commit).
+type committer struct {
+	Options
+	mu    sync.Mutex
+	lanes map[string]*lane
+}
+
+// lane is one subject's queue.
+type lane struct {
+	id      string
+	pending *batch
+	busy    bool
+	// run is the run that was reached last.
+	run   string
+	calls int
+	last  time.Time
+}
+
+// batch is alerts that go together; done is closed when they are durable.
+type batch struct {
+	in   workflows.CaseInput
+	done chan struct{}
+	run  string
+	// seen are the fingerprints that the case had before.
+	seen []string
+	err  error
+}
+
+func newCommitter(o Options) *committer { return &committer{Options: o, lanes: map[string]*lane{}} }
+
+// commit returns when the engine holds the alerts.
+func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef, error) {
+	b := c.enqueue(in)
+	select {
+	case <-ctx.Done():
+		return CaseRef{}, fmt.Errorf("wait for case %s: %w", in.ID, context.Cause(ctx))
+	case <-b.done:
+	}
+	if b.err != nil {
+		return CaseRef{}, b.err
+	}
+	ref := c.ref(in.ID, b.run)
+	ref.Repeat = !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !slices.Contains(b.seen, a.Fingerprint()) })
+	return ref, nil
+}
+
+func (c *committer) ref(id, run string) CaseRef {
+	path := (&url.URL{Path: "/v1/cases/" + id}).EscapedPath()
+	return CaseRef{ID: id, Run: run, URL: c.PublicURL + path + "?run=" + url.QueryEscape(run)}
+}
+
+func (c *committer) enqueue(in workflows.CaseInput) *batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lanes[in.ID]
+	if l == nil {
+		l = &lane{id: in.ID}
+		c.lanes[in.ID] = l
+	}
+	if l.pending == nil {
+		l.pending = &batch{in: in, done: make(chan struct{})}
+	} else {
+		l.pending.in.Alerts = append(slices.Clip(l.pending.in.Alerts), in.Alerts...)
+		l.pending.in.Pin = in.Pin
+	}
+	b := l.pending
+	if !l.busy {
+		l.busy = true
+		go c.drain(l)
+	}
+	return b
+}
+
+// drain sends a lane's batches one after the other until there is none.
+func (c *committer) drain(l *lane) {
+	for {
+		c.mu.Lock()
+		b := l.pending
+		if b == nil {
+			l.busy, l.last = false, c.Now()
+			c.forget()
+			c.mu.Unlock()
+			return
+		}
+		l.pending = nil
+		c.mu.Unlock()
+		c.send(l, b)
+		if l.calls > unpacedCalls {
+			<-time.After(pacedEvery)
+		}
+	}
+}
+
+// forget drops the lanes that have been quiet for long.
+func (c *committer) forget() {
+	for id, l := range c.lanes {
+		if !l.busy && l.pending == nil && c.Now().Sub(l.last) > laneIdle {
+			delete(c.lanes, id)
+		}
+	}
+}
+
+// send makes a batch durable, in as many calls as it takes, and wakes those who
+// wait for it.
+func (c *committer) send(l *lane, b *batch) {
+	defer close(b.done)
+	alerts := b.in.Alerts
+	for len(alerts) > 0 {
+		n := portion(alerts)
+		in := b.in
+		in.Alerts = alerts[:n:n]
+		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+		run, seen, err := c.put(ctx, l.run, in)
+		cancel()
+		l.calls++
+		if err != nil {
+			b.err = err
+			l.run = ""
+			return
+		}
+		l.run, b.run = run, run
+		b.seen = append(b.seen, seen...)
+		alerts = alerts[n:]
+	}
+}
+
+// portion is how many alerts fit into one call.
+func portion(alerts []incident.Alert) int {
+	size := 0
+	for i, a := range alerts {
+		size += len(a.Raw)
+		if i > 0 && (i >= batchAlerts || size > batchBytes) {
+			return i
+		}
+	}
+	return len(alerts)
+}
+
+// put starts the case, and on conflict signals the one that runs. A subject
+// that was reached before is signalled first. It returns the run, and the
+// fingerprints of a closed case that made the alerts repeats.
+func (c *committer) put(ctx context.Context, run string, in workflows.CaseInput) (string, []string, error) {
+	id := activities.CaseWorkflowID(in.ID)
+	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	for {
+		if run != "" {
+			err := c.Client.SignalWorkflow(ctx, id, "", activities.AlertsSignal, in.Alerts)
+			if err == nil {
+				return run, nil, nil
+			}
+			if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
+				return "", nil, fmt.Errorf("signal case %s: %w", in.ID, err)
+			}
+			run = ""
+		}
+		started, err := c.Client.ExecuteWorkflow(ctx, c.startOptions(id, in, reuse), activities.RespondWorkflow, in)
+		if err == nil {
+			return started.GetRunID(), nil, nil
+		}
+		if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !ok {
+			return "", nil, fmt.Errorf("start case %s: %w", in.ID, err)
+		}
+		described, err := c.Client.DescribeWorkflowExecution(ctx, id, "")
+		if err != nil {
+			return "", nil, fmt.Errorf("look at case %s: %w", in.ID, err)
+		}
+		info := described.GetWorkflowExecutionInfo()
+		if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			run = info.GetFirstRunId()
+			continue
+		}
+		// A case of the subject has closed: a repeat of its alerts starts
+		// nothing, another alert starts a new case.
+		seen, err := c.seenBy(info)
+		if err != nil {
+			return "", nil, fmt.Errorf("read the alerts of case %s: %w", in.ID, err)
+		}
+		if !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !slices.Contains(seen, a.Fingerprint()) }) {
+			return info.GetFirstRunId(), seen, nil
+		}
+		in.Seen = seen
+		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+}
+
+func (c *committer) startOptions(id string, in workflows.CaseInput, reuse enumspb.WorkflowIdReusePolicy) client.StartWorkflowOptions {
+	keyword := func(name, value string) temporal.SearchAttributeUpdate {
+		return temporal.NewSearchAttributeKeyKeyword(name).ValueSet(value)
+	}
+	return client.StartWorkflowOptions{
+		ID: id, TaskQueue: TaskQueue, EnableEagerStart: c.EagerStart,
+		WorkflowIDReusePolicy: reuse, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			keyword(activities.AttrKind, "case"), keyword(activities.AttrPlaybook, in.Pin.Name),
+			keyword(activities.AttrSubject, in.Subject), keyword(activities.AttrStatus, string(incident.Working))),
+	}
+}
+
+// seenBy returns the fingerprints that a closed case left in its memo. A case
+// that was ended by force left none.
+func (c *committer) seenBy(info *workflowpb.WorkflowExecutionInfo) ([]string, error) {
+	payload, ok := info.GetMemo().GetFields()[workflows.SeenMemo]
+	if !ok {
+		return nil, nil
+	}
+	var seen []string
+	return seen, c.Payloads.FromPayload(payload, &seen)
+}
+
+// signalOnly tells a case that runs of alerts that must not start one. It
+// tells whether there was such a case.
+func (c *committer) signalOnly(ctx context.Context, id string, alerts []incident.Alert) (bool, error) {
+	err := c.Client.SignalWorkflow(ctx, activities.CaseWorkflowID(id), "", activities.AlertsSignal, alerts)
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("signal case %s: %w", id, err)
+	}
+	return true, nil
+}

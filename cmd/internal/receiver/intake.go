@@ -1,0 +1,232 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+// Unmatched is the playbook's place in the id of a case that no playbook took.
+const Unmatched = "unmatched"
+
+// Accepted is the answer to alerts that the engine holds.
+type Accepted struct {
+	// Cases are where the alerts went, in their order.
+	Cases []CaseRef `json:"cases"`
+	// Recorded are the ids of alerts that ask for no response and are kept.
+	Recorded []string `json:"recorded,omitempty"`
+}
+
+// receive takes alerts from a source.
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
+	name := req.PathValue("source")
+	start := r.Now()
+	accepted, p := r.intake(w, req, name)
+	if p != nil {
+		r.metrics.alerts.WithLabelValues(r.label(name), p.Kind).Inc()
+		p.reply(w)
+		return
+	}
+	r.metrics.requests.WithLabelValues(name).Observe(r.Now().Sub(start).Seconds())
+	r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(len(accepted.Cases)))
+	r.metrics.alerts.WithLabelValues(name, "recorded").Add(float64(len(accepted.Recorded)))
+	reply(w, http.StatusAccepted, accepted)
+}
+
+// label keeps names that nobody configured out of the metrics.
+func (r *Receiver) label(source string) string {
+	if _, ok := r.Sources[source]; ok {
+		return source
+	}
+	return "unknown"
+}
+
+func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (Accepted, *problem) {
+	source, ok := r.Sources[name]
+	if !ok {
+		// The same answer as to a wrong credential: which sources there are is
+		// nobody's business.
+		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
+	}
+	body, p := readBody(w, req)
+	if p != nil {
+		return Accepted{}, p
+	}
+	// A signed request that comes again is taken as the repeat that it is: its
+	// alerts are in their case, and change nothing.
+	if err := source.Verifier.Verify(req, body, r.Now()); err != nil && !errors.Is(err, alerts.ErrRepeated) {
+		r.Log.Warn("a request was refused", "source", name, "error", err)
+		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
+	}
+	if !r.limits[name].Allow() {
+		w.Header().Set("Retry-After", "1")
+		return Accepted{}, fail(http.StatusTooManyRequests, "throttled", "more than %s requests a second",
+			strconv.FormatFloat(float64(source.Rate), 'f', -1, 64))
+	}
+	accepted, err := r.accept(req.Context(), source, body)
+	if err == nil {
+		source.Verifier.Accepted(req, body, r.Now())
+		return accepted, nil
+	}
+	wrong, ok := errors.AsType[*alerts.FieldError](err)
+	if !ok {
+		r.Log.Error("alerts were not accepted", "source", name, "error", err)
+		return Accepted{}, fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+	}
+	id, err := r.reject(req.Context(), activities.RejectedAlert{
+		Source: name, Field: wrong.Path, Problem: wrong.Problem, Body: body,
+	})
+	if err != nil {
+		r.Log.Error("a rejected alert was not kept", "source", name, "error", err)
+		return Accepted{}, fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+	}
+	p = fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
+	p.Field, p.Rejected = wrong.Path, id
+	return Accepted{}, p
+}
+
+// routed is one alert with the case that it goes to.
+type routed struct {
+	alert incident.Alert
+	in    workflows.CaseInput
+}
+
+// accept parses, routes and commits. Everything that can be wrong with the
+// request is found before the first alert is committed.
+func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Accepted, error) {
+	parsed, err := source.Parse(body, r.Now())
+	if err != nil {
+		return Accepted{}, err
+	}
+	routes := make([]routed, 0, len(parsed))
+	for _, a := range parsed {
+		in, err := r.route(ctx, a)
+		if err != nil {
+			return Accepted{}, err
+		}
+		routes = append(routes, routed{a, in})
+	}
+	out := Accepted{Cases: []CaseRef{}}
+	for _, group := range groups(routes) {
+		if err := r.commit(ctx, group, &out); err != nil {
+			return Accepted{}, err
+		}
+	}
+	return out, nil
+}
+
+// groups puts the firing alerts of one case together, in the order of the
+// request; every other alert stands alone.
+func groups(routes []routed) []routed {
+	var out []routed
+	for _, next := range routes {
+		next.in.Alerts = []incident.Alert{next.alert}
+		at := slices.IndexFunc(out, func(o routed) bool {
+			return o.in.ID == next.in.ID && o.alert.Status == incident.Firing && next.alert.Status == incident.Firing
+		})
+		if at >= 0 {
+			out[at].in.Alerts = append(out[at].in.Alerts, next.alert)
+			continue
+		}
+		out = append(out, next)
+	}
+	return out
+}
+
+func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
+	if group.alert.Status == incident.Firing {
+		ref, err := r.committer.commit(ctx, group.in)
+		if err != nil {
+			return err
+		}
+		for range group.in.Alerts {
+			out.Cases = append(out.Cases, ref)
+		}
+		return nil
+	}
+	joined, err := r.committer.signalOnly(ctx, group.in.ID, group.in.Alerts)
+	if err != nil {
+		return err
+	}
+	if joined {
+		out.Cases = append(out.Cases, r.committer.ref(group.in.ID, ""))
+		return nil
+	}
+	id, err := r.reject(ctx, activities.RejectedAlert{
+		Source: group.alert.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", group.alert.Status),
+		Body: group.alert.Raw,
+	})
+	out.Recorded = append(out.Recorded, id)
+	return err
+}
+
+// route finds the playbook and the subject of an alert: the first playbook
+// whose trigger holds, else the first whose trigger cannot be told, else none.
+func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, error) {
+	var perhaps *playbooks.Playbook
+	for _, p := range r.Playbooks() {
+		verdict, _, err := p.Match(ctx, a, r.Now())
+		if err != nil {
+			r.Log.Warn("a trigger failed", "playbook", p.Name, "error", err)
+			verdict = incident.Unsure
+		}
+		if verdict == incident.True {
+			return r.input(ctx, p, a)
+		}
+		if verdict == incident.Unsure && perhaps == nil {
+			perhaps = p
+		}
+	}
+	if perhaps != nil {
+		return r.input(ctx, perhaps, a)
+	}
+	id, known := a.Host.ID.Get()
+	subject, err := playbooks.NormalizeSubject(id)
+	if !known || err != nil {
+		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: "no playbook matches, and the alert names no host"}
+	}
+	return workflows.CaseInput{ID: Unmatched + "/" + subject, Subject: subject, Pin: activities.Pin{Name: Unmatched}}, nil
+}
+
+func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, a incident.Alert) (workflows.CaseInput, error) {
+	subject, err := p.Subject(ctx, a, r.Now())
+	if err != nil {
+		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
+	}
+	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: activities.PinOf(p)}, nil
+}
+
+// reject keeps a request. The same body from the same source is kept once.
+func (r *Receiver) reject(ctx context.Context, record activities.RejectedAlert) (string, error) {
+	record.ID = record.Source + "/" + incident.DigestOf(record.Body)[len("sha256:"):][:16]
+	record.At = r.Now()
+	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: rejectedWorkflowID(record.ID), TaskQueue: TaskQueue,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.RejectedWorkflow)),
+	}, activities.RejectedWorkflow, record)
+	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return record.ID, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("keep the rejected alert: %w", err)
+	}
+	return record.ID, nil
+}
+
+func rejectedWorkflowID(id string) string { return "rejected/" + id }

@@ -1,0 +1,216 @@
+// Package receiver is the HTTP side of Stanch: alerts in, the API for people,
+// health and metrics. It answers an alert with 202 only after the engine holds
+// it.
+package receiver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/time/rate"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// TaskQueue is where cases, leases and budgets run.
+const TaskQueue = "stanch"
+
+// Limits of the HTTP side. Headers must come at once; a body may take a while.
+const (
+	MaxBody           = 4 << 20
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// Source is one configured sender of alerts.
+type Source struct {
+	alerts.Source
+	Verifier *alerts.Verifier
+}
+
+// Person is somebody who may use the API.
+type Person struct {
+	incident.Person
+	// TokenSHA256 is the digest of the person's token, 32 bytes.
+	TokenSHA256 []byte
+}
+
+// Options are what the receiver needs.
+type Options struct {
+	Client client.Client
+	// Payloads reads what the engine stores beside a workflow.
+	Payloads converter.DataConverter
+	Engine   activities.Engine
+	// Playbooks returns the playbooks in force, sorted by name.
+	Playbooks func() []*playbooks.Playbook
+	Sources   map[string]Source
+	People    []Person
+	// PublicURL is the address that people reach the API by, for links.
+	PublicURL string
+	// Ready tells whether everything that a request needs is up.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// EagerStart starts a case in this process, when it runs a worker too.
+	EagerStart bool
+}
+
+// Receiver answers HTTP requests.
+type Receiver struct {
+	Options
+	committer *committer
+	limits    map[string]*rate.Limiter
+	metrics   *metrics
+	mux       *http.ServeMux
+}
+
+// New returns a receiver.
+func New(o Options) *Receiver {
+	r := &Receiver{
+		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
+		metrics: newMetrics(), mux: http.NewServeMux(),
+	}
+	for name, s := range o.Sources {
+		limit := rate.Limit(s.Rate)
+		if s.Rate == 0 {
+			limit = rate.Inf
+		}
+		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
+	}
+	r.routes()
+	return r
+}
+
+func (r *Receiver) routes() {
+	r.mux.HandleFunc("POST /v1/alerts/{source}", r.receive)
+	r.person("GET /v1/cases", r.listCases)
+	r.person("GET /v1/cases/{playbook}/{subject}", r.showCase)
+	r.person("POST /v1/cases/{playbook}/{subject}/decide", r.decideCase)
+	r.person("POST /v1/cases/{playbook}/{subject}/close", r.closeCase)
+	r.person("GET /v1/leases", r.listLeases)
+	r.person("POST /v1/leases/extend", r.extendLease)
+	r.person("POST /v1/leases/release", r.releaseLease)
+	r.person("POST /v1/release", r.releaseSince)
+	r.person("GET /v1/budget", r.showBudget)
+	r.person("POST /v1/pause", r.pause)
+	r.person("POST /v1/resume", r.resume)
+	r.person("GET /v1/rejected", r.listRejected)
+	r.person("GET /v1/rejected/{source}/{id}", r.showRejected)
+	r.person("POST /v1/rejected/{source}/{id}/retry", r.retryRejected)
+	r.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	r.mux.HandleFunc("GET /readyz", r.ready)
+	r.mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
+}
+
+// Handler returns the handler of all requests.
+func (r *Receiver) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		r.mux.ServeHTTP(w, req)
+	})
+}
+
+// Server returns an HTTP server with the receiver's limits.
+func (r *Receiver) Server() *http.Server {
+	return &http.Server{
+		Handler: r.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(r.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (r *Receiver) ready(w http.ResponseWriter, req *http.Request) {
+	if err := r.Ready(req.Context()); err != nil {
+		reply(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "error": err.Error()})
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// problem is an answer other than success. Field names what is wrong in the
+// request.
+type problem struct {
+	status int
+	Error  string `json:"error"`
+	Kind   string `json:"kind,omitempty"`
+	Field  string `json:"field,omitempty"`
+	// Rejected is the id under which the request was kept.
+	Rejected string `json:"rejected,omitempty"`
+}
+
+func fail(status int, kind, format string, args ...any) *problem {
+	return &problem{status: status, Kind: kind, Error: fmt.Sprintf(format, args...)}
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	// A client that has gone away cannot be told that it has.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (p *problem) reply(w http.ResponseWriter) { reply(w, p.status, p) }
+
+// readBody reads a bounded body.
+func readBody(w http.ResponseWriter, req *http.Request) ([]byte, *problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than %d bytes", MaxBody)
+	}
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, "invalid", "read the body: %v", err)
+	}
+	return body, nil
+}
+
+// decode reads a strict JSON body.
+func decode(w http.ResponseWriter, req *http.Request, into any) *problem {
+	dec := json.NewDecoder(http.MaxBytesReader(w, req.Body, 64<<10))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fail(http.StatusBadRequest, "invalid", "read the request: %v", err)
+	}
+	if dec.More() {
+		return fail(http.StatusBadRequest, "invalid", "the request holds more than one document")
+	}
+	return nil
+}
+
+// metrics are what Prometheus reads.
+type metrics struct {
+	registry *prometheus.Registry
+	alerts   *prometheus.CounterVec
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "stanch_alerts_total", Help: "Alerts by source and what became of them.",
+		}, []string{"source", "result"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "stanch_intake_seconds", Help: "Time from an alert's request to its answer.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}, []string{"source"}),
+	}
+	m.registry.MustRegister(m.alerts, m.requests)
+	return m
+}

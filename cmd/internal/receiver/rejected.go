@@ -1,0 +1,103 @@
+package receiver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// RejectedList is the rejected alerts that wait to be retried, newest first.
+type RejectedList struct {
+	Rejected []activities.RejectedAlert `json:"rejected"`
+	More     bool                       `json:"more,omitempty"`
+}
+
+func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
+	infos, more, err := r.list(req.Context(),
+		activities.AttrKind+" = '"+activities.RejectedWorkflow+"' AND ExecutionStatus = 'Running'", 100)
+	if err != nil {
+		return r.unavailable("list rejected alerts", err)
+	}
+	out := RejectedList{Rejected: []activities.RejectedAlert{}, More: more}
+	for _, info := range infos {
+		record, err := r.getRejected(req.Context(), info.GetExecution().GetWorkflowId())
+		if err != nil {
+			return r.unavailable("read rejected alert "+info.GetExecution().GetWorkflowId(), err)
+		}
+		record.Body = nil
+		out.Rejected = append(out.Rejected, record)
+	}
+	slices.SortFunc(out.Rejected, func(a, b activities.RejectedAlert) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID))
+	})
+	reply(w, http.StatusOK, out)
+	return nil
+}
+
+func rejectedID(req *http.Request) string { return req.PathValue("source") + "/" + req.PathValue("id") }
+
+func (r *Receiver) getRejected(ctx context.Context, workflowID string) (activities.RejectedAlert, error) {
+	var record activities.RejectedAlert
+	described, err := r.Client.DescribeWorkflowExecution(ctx, workflowID, "")
+	if err != nil {
+		return record, fmt.Errorf("look at %s: %w", workflowID, err)
+	}
+	if described.GetWorkflowExecutionInfo().GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return record, r.Client.GetWorkflow(ctx, workflowID, "").Get(ctx, &record)
+	}
+	value, err := r.Client.QueryWorkflow(ctx, workflowID, "", activities.RejectedQuery)
+	if err != nil {
+		return record, fmt.Errorf("ask %s: %w", workflowID, err)
+	}
+	return record, value.Get(&record)
+}
+
+func (r *Receiver) showRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
+	record, err := r.getRejected(req.Context(), rejectedWorkflowID(rejectedID(req)))
+	if err != nil {
+		return r.refused("show rejected alert "+rejectedID(req), err)
+	}
+	reply(w, http.StatusOK, record)
+	return nil
+}
+
+// retryRejected reads a rejected alert again, with the sources and playbooks
+// as they are now.
+func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
+	id := rejectedWorkflowID(rejectedID(req))
+	record, err := r.getRejected(req.Context(), id)
+	if err != nil {
+		return r.refused("retry rejected alert "+rejectedID(req), err)
+	}
+	if record.Resolved != "" {
+		return fail(http.StatusConflict, "not_pending", "it was retried already: %s", record.Resolved)
+	}
+	source, ok := r.Sources[record.Source]
+	if !ok {
+		return fail(http.StatusConflict, "invalid", "source %q is no longer configured", record.Source)
+	}
+	accepted, err := r.accept(req.Context(), source, record.Body)
+	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
+		p := fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
+		p.Field, p.Rejected = wrong.Path, record.ID
+		return p
+	}
+	if err != nil {
+		return r.unavailable("retry rejected alert "+record.ID, err)
+	}
+	how := "retried by " + who.ID
+	if err := r.update(req.Context(), id, activities.ResolveUpdate, how, how, &record); err != nil {
+		return r.refused("resolve rejected alert "+record.ID, err)
+	}
+	reply(w, http.StatusAccepted, accepted)
+	return nil
+}

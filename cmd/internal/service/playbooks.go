@@ -1,0 +1,188 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/library"
+)
+
+// watchEvery is how often the folders of playbooks are looked at.
+const watchEvery = 2 * time.Second
+
+// shelf holds the playbooks in force. A folder that does not lint never
+// replaces one that did.
+type shelf struct {
+	dirs    []string
+	set     *integrations.Set
+	log     *slog.Logger
+	current atomic.Pointer[[]*playbooks.Playbook]
+	// stamp is what the files looked like when they were read last.
+	stamp string
+}
+
+// newShelf loads the playbooks. At start, what does not lint is an error.
+func newShelf(dirs []string, set *integrations.Set, log *slog.Logger) (*shelf, error) {
+	s := &shelf{dirs: dirs, set: set, log: log}
+	loaded, stamp, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(&loaded)
+	s.stamp = stamp
+	return s, nil
+}
+
+// playbooks returns the playbooks in force, sorted by name.
+func (s *shelf) playbooks() []*playbooks.Playbook { return *s.current.Load() }
+
+// watch takes up changes until the context ends.
+func (s *shelf) watch(ctx context.Context) {
+	if len(s.dirs) == 0 {
+		return
+	}
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.refresh()
+		}
+	}
+}
+
+func (s *shelf) refresh() {
+	files, stamp, err := s.files()
+	if err == nil && stamp == s.stamp {
+		return
+	}
+	s.stamp = stamp
+	var loaded []*playbooks.Playbook
+	if err == nil {
+		loaded, err = s.read(files)
+	}
+	if err != nil {
+		s.log.Error("the playbooks were changed and do not load; those before stay in force", "error", err)
+		return
+	}
+	s.current.Store(&loaded)
+	for _, p := range loaded {
+		s.log.Info("playbook in force", "name", p.Name, "mode", p.Mode, "digest", p.Digest())
+	}
+}
+
+func (s *shelf) load() ([]*playbooks.Playbook, string, error) {
+	if len(s.dirs) == 0 {
+		loaded, err := library.Playbooks()
+		if err != nil {
+			return nil, "", fmt.Errorf("load the library: %w", err)
+		}
+		return loaded, "", s.fits(loaded)
+	}
+	files, stamp, err := s.files()
+	if err != nil {
+		return nil, "", err
+	}
+	loaded, err := s.read(files)
+	return loaded, stamp, err
+}
+
+// files lists the playbooks below the folders, and what tells whether one was
+// changed.
+func (s *shelf) files() (files []string, stamp string, err error) {
+	var b strings.Builder
+	for _, dir := range s.dirs {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !isPlaybook(d.Name()) {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			files = append(files, path)
+			fmt.Fprintf(&b, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
+			return nil
+		})
+		if err != nil {
+			return nil, "", fmt.Errorf("look for playbooks: %w", err)
+		}
+	}
+	slices.Sort(files)
+	return files, b.String(), nil
+}
+
+// isPlaybook tells a playbook from its tests, which stand beside it.
+func isPlaybook(name string) bool {
+	ext := filepath.Ext(name)
+	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), "_test")
+}
+
+func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
+	var loaded []*playbooks.Playbook
+	var errs []error
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read playbook: %w", err)
+		}
+		p, err := playbooks.Load(file, data)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if at := slices.IndexFunc(loaded, func(o *playbooks.Playbook) bool { return o.Name == p.Name }); at >= 0 {
+			errs = append(errs, fmt.Errorf("%s: playbook %s is in %s already", file, p.Name, loaded[at].File()))
+			continue
+		}
+		loaded = append(loaded, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(loaded, func(a, b *playbooks.Playbook) int { return strings.Compare(a.Name, b.Name) })
+	return loaded, s.fits(loaded)
+}
+
+// fits tells whether the integrations that the playbooks use are there and can
+// do what is asked of them.
+func (s *shelf) fits(loaded []*playbooks.Playbook) error {
+	var issues playbooks.Issues
+	for _, p := range loaded {
+		issues = append(issues, p.CheckIntegrations(func(name, fact string, action incident.Action, messenger bool) string {
+			return Complaint(s.set, name, fact, action, messenger)
+		})...)
+	}
+	return issues.Err()
+}
+
+// Complaint says why an integration cannot do what a playbook asks, or nothing
+// when it can.
+func Complaint(set *integrations.Set, name, fact string, action incident.Action, messenger bool) string {
+	spec, ok := set.Spec(name)
+	switch {
+	case !ok:
+		return fmt.Sprintf("no integration %q is configured; there are %s", name, strings.Join(set.Names(), ", "))
+	case fact != "" && !slices.Contains(spec.Facts, fact):
+		return fmt.Sprintf("integration %s (%s) does not know %s", name, spec.Kind, fact)
+	case action != "" && !slices.Contains(spec.Actions, action):
+		return fmt.Sprintf("integration %s (%s) cannot %s", name, spec.Kind, action)
+	case messenger && !slices.Contains(spec.Actions, incident.Notify):
+		return fmt.Sprintf("integration %s (%s) cannot tell people", name, spec.Kind)
+	}
+	return ""
+}

@@ -1,0 +1,289 @@
+// Package service runs the roles of Stanch in one process: the engine, the
+// worker and the receiver. The serve command, the demo, the benchmark and the
+// tests all start it here.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+// The roles that a process can have.
+const (
+	RoleReceiver = "receiver"
+	RoleWorker   = "worker"
+)
+
+// Roles lists the roles.
+func Roles() []string { return []string{RoleReceiver, RoleWorker} }
+
+// stopTimeout is how long a worker may finish what it is doing.
+const stopTimeout = 10 * time.Second
+
+// Options say what runs.
+type Options struct {
+	Config *config.Config
+	// Roles are those of this process; none means all.
+	Roles []string
+	Log   *slog.Logger
+}
+
+// Service is a running process.
+type Service struct {
+	options  Options
+	server   *embedded.Server
+	client   client.Client
+	payloads converter.DataConverter
+	set      *integrations.Set
+	shelf    *shelf
+	worker   worker.Worker
+	http     *http.Server
+	listener net.Listener
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	failed   chan error
+}
+
+// Start starts everything and returns when alerts can be taken. What was
+// started is stopped again on an error.
+func Start(ctx context.Context, o Options) (*Service, error) {
+	if len(o.Roles) == 0 {
+		o.Roles = Roles()
+	}
+	s := &Service{options: o, failed: make(chan error, 1)}
+	for _, start := range []func(context.Context) error{
+		s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
+	} {
+		if err := start(ctx); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+	}
+	return s, nil
+}
+
+// URL is where the receiver listens.
+func (s *Service) URL() string {
+	if s.options.Config.PublicURL != "" {
+		return strings.TrimSuffix(s.options.Config.PublicURL, "/")
+	}
+	if s.listener == nil {
+		return ""
+	}
+	return "http://" + s.listener.Addr().String()
+}
+
+// Address is what the receiver listens on.
+func (s *Service) Address() string { return s.listener.Addr().String() }
+
+// Client reaches the engine.
+func (s *Service) Client() client.Client { return s.client }
+
+// Integrations are the opened integrations.
+func (s *Service) Integrations() *integrations.Set { return s.set }
+
+// Failed gets an error when a part of the service ends by itself.
+func (s *Service) Failed() <-chan error { return s.failed }
+
+func (s *Service) has(role string) bool { return slices.Contains(s.options.Roles, role) }
+
+func (s *Service) openIntegrations(ctx context.Context) error {
+	if err := os.MkdirAll(s.options.Config.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	set, err := Open(ctx, s.options.Config)
+	s.set = set
+	return err
+}
+
+// Open opens the configured integrations.
+func Open(ctx context.Context, c *config.Config) (*integrations.Set, error) {
+	set := integrations.NewSet()
+	for _, i := range c.Opened {
+		opened, err := i.Spec.Open(ctx, i.Config)
+		if err != nil {
+			return set, fmt.Errorf("open integration %s: %w", i.Name, err)
+		}
+		set.Add(i.Name, i.Spec, opened)
+	}
+	return set, nil
+}
+
+func (s *Service) loadPlaybooks(context.Context) error {
+	dirs := make([]string, 0, len(s.options.Config.Playbooks))
+	for _, dir := range s.options.Config.Playbooks {
+		dirs = append(dirs, s.options.Config.Path(dir))
+	}
+	shelf, err := newShelf(dirs, s.set, s.options.Log)
+	s.shelf = shelf
+	return err
+}
+
+// startEngine starts the embedded engine, or reaches the team's own.
+func (s *Service) startEngine(ctx context.Context) error {
+	c := s.options.Config
+	reach := engine.Config{Address: c.Temporal.Address, Namespace: c.Temporal.Namespace, Logger: s.options.Log}
+	var err error
+	if c.Temporal.Keys != "" {
+		if reach.Keys, err = engine.ParseKeys(c.Temporal.Keys); err != nil {
+			return fmt.Errorf("read the encryption keys: %w", err)
+		}
+	}
+	attributes := map[string]enumspb.IndexedValueType{}
+	for _, name := range activities.Attributes() {
+		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	if c.Temporal.Address == config.Embedded {
+		s.server, err = embedded.Start(ctx, embedded.Options{
+			DataDir: filepath.Join(c.Data, "temporal"), Namespace: c.Temporal.Namespace,
+			SearchAttributes: attributes, Logger: s.options.Log,
+		})
+		if err != nil {
+			return err
+		}
+		reach.Address, reach.TLS = s.server.HostPort(), s.server.TLS()
+	} else if c.Temporal.TLS != nil {
+		if reach.TLS, err = c.Temporal.TLS.Load(); err != nil {
+			return err
+		}
+	}
+	if s.client, err = engine.Dial(ctx, reach); err != nil {
+		return err
+	}
+	if s.payloads, err = reach.DataConverter(); err != nil || s.server != nil {
+		return err
+	}
+	return engine.EnsureSearchAttributes(ctx, s.client, c.Temporal.Namespace, attributes)
+}
+
+func (s *Service) startWorker(context.Context) error {
+	if !s.has(RoleWorker) {
+		return nil
+	}
+	w := worker.New(s.client, receiver.TaskQueue, worker.Options{
+		WorkerStopTimeout: stopTimeout,
+		OnFatalError:      func(err error) { s.fail(fmt.Errorf("the worker ended: %w", err)) },
+	})
+	workflows.Register(w)
+	acts := &activities.Activities{
+		Set: s.set, Engine: updater{s.client}, EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
+	}
+	acts.Register(w)
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	s.worker = w
+	return nil
+}
+
+func (s *Service) startReceiver(context.Context) error {
+	// Everything that runs on ends with Stop, not with the context of Start.
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.running.Go(func() { s.shelf.watch(ctx) })
+	if !s.has(RoleReceiver) {
+		return nil
+	}
+	listener, err := net.Listen("tcp", s.options.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.options.Config.Listen, err)
+	}
+	s.listener = listener
+	r, err := s.receiver()
+	if err != nil {
+		return err
+	}
+	s.http = r.Server()
+	s.running.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("the receiver ended: %w", err))
+		}
+	})
+	return nil
+}
+
+func (s *Service) receiver() (*receiver.Receiver, error) {
+	c := s.options.Config
+	o := receiver.Options{
+		Client: s.client, Payloads: s.payloads, Engine: updater{s.client}, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
+		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
+		Ready: func(ctx context.Context) error {
+			_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
+			return err
+		},
+	}
+	for name, source := range c.Sources {
+		verifier, err := source.Auth.Verifier()
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", name, err)
+		}
+		o.Sources[name] = receiver.Source{Source: source, Verifier: verifier}
+	}
+	for _, p := range c.People {
+		person, err := receiverPerson(p)
+		if err != nil {
+			return nil, err
+		}
+		o.People = append(o.People, person)
+	}
+	return receiver.New(o), nil
+}
+
+func (s *Service) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// Stop stops everything, in the reverse order. Open cases, leases and timers
+// go on when the engine runs again. It may be called once.
+func (s *Service) Stop() error {
+	var errs []error
+	if s.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		errs = append(errs, s.http.Shutdown(ctx))
+	} else if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	s.running.Wait()
+	if s.worker != nil {
+		s.worker.Stop()
+	}
+	if s.client != nil {
+		s.client.Close()
+	}
+	if s.server != nil {
+		errs = append(errs, s.server.Stop())
+	}
+	if s.set != nil {
+		errs = append(errs, s.set.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,111 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/playbooks"
+)
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	streams
+	config   string
+	data     string
+	temporal string
+	listen   string
+	roles    []string
+	logLevel string
+}
+
+func newServe(s streams) *cobra.Command {
+	o := &serveOptions{streams: s}
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the receiver and the worker",
+		Long: `Runs every role in one process, on the embedded engine or on a Temporal cluster.
+Without a configuration it runs the defaults: the embedded engine, the simulated
+estate, the library's playbooks in shadow mode, and nobody who may send alerts.`,
+		Example: "  stanch serve --config stanch.yaml\n  stanch serve --config stanch.yaml --temporal temporal.example:7233 --roles worker",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.config, "config", "", "configuration `file`")
+	f.StringVar(&o.data, "data", "", "`folder` of the embedded engine and of evidence")
+	f.StringVar(&o.temporal, "temporal", "", "engine: embedded, or `host:port` of a Temporal frontend")
+	f.StringVar(&o.listen, "listen", "", "`address` of the HTTP side")
+	f.StringSliceVar(&o.roles, "roles", nil, "roles of this process: "+strings.Join(service.Roles(), ", ")+" (all when not given)")
+	f.StringVar(&o.logLevel, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
+	return c
+}
+
+// loadConfig reads the configuration; without a file it is the defaults.
+func loadConfig(file, data string) (*config.Config, error) {
+	var c *config.Config
+	var err error
+	if file == "" {
+		if data == "" {
+			data = "data"
+		}
+		c, err = config.Default(data, all.Specs())
+	} else {
+		c, err = config.Load(file, all.Specs())
+	}
+	if err != nil {
+		return nil, usage(err)
+	}
+	if data != "" {
+		c.Data = data
+	}
+	return c, nil
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return usagef("log level %q is none of debug, info, warn, error", o.logLevel)
+	}
+	for _, role := range o.roles {
+		if !slices.Contains(service.Roles(), role) {
+			return usagef("role %q is none of %s", role, strings.Join(service.Roles(), ", "))
+		}
+	}
+	c, err := loadConfig(o.config, o.data)
+	if err != nil {
+		return err
+	}
+	if o.temporal != "" {
+		c.Temporal.Address = o.temporal
+	}
+	if o.listen != "" {
+		c.Listen = o.listen
+	}
+	log := slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	s, err := service.Start(ctx, service.Options{Config: c, Roles: o.roles, Log: log})
+	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
+		return usage(issues)
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "url", s.URL(), "engine", c.Temporal.Address)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping; open cases go on at the next start")
+	case err = <-s.Failed():
+	}
+	if stopErr := s.Stop(); stopErr != nil {
+		err = errors.Join(err, fmt.Errorf("stop: %w", stopErr))
+	}
+	return err
+}
