@@ -1,0 +1,84 @@
+//go:build !no_embedded
+
+package embedded
+
+import (
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+)
+
+const clusterName = "active"
+
+// serverConfig is what the server reads from its file elsewhere. Metrics,
+// profiling and HTTP have no port, so nothing listens for them.
+func serverConfig(store *config.SQL, frontend int, run services) *config.Config {
+	const off = "disabled"
+	return &config.Config{
+		Persistence: config.Persistence{
+			DefaultStore:    sqlite.PluginName,
+			VisibilityStore: sqlite.PluginName,
+			// All shards would share the one writer that SQLite has. The number
+			// is written into the data and can never be changed.
+			NumHistoryShards: 1,
+			DataStores:       map[string]config.DataStore{sqlite.PluginName: {SQL: store}},
+		},
+		ClusterMetadata: &cluster.Config{
+			FailoverVersionIncrement: 10,
+			MasterClusterName:        clusterName,
+			CurrentClusterName:       clusterName,
+			ClusterInformation: map[string]cluster.ClusterInformation{
+				clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: loopback(frontend)},
+			},
+		},
+		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
+		Services:            run,
+		PublicClient:        config.PublicClient{HostPort: loopback(frontend)},
+		Archival: config.Archival{
+			History:    config.HistoryArchival{State: off},
+			Visibility: config.VisibilityArchival{State: off},
+		},
+		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
+			History:    config.HistoryArchivalNamespaceDefaults{State: off},
+			Visibility: config.VisibilityArchivalNamespaceDefaults{State: off},
+		}},
+	}
+}
+
+// settings are the server's dynamic configuration, as far as its defaults do
+// not suit one process that serves one product. Updates, update-with-start and
+// eager start are on by default; its limits of 2 MiB per payload, 50 MiB and
+// 51,200 events per history are far above what a case needs.
+func settings() dynamicconfig.StaticClient {
+	const (
+		// The default of 20 polls per second costs 50 ms per step at rest.
+		polls = 250
+		// The rate limits protect a cluster from one of many tenants. Here the
+		// disk is the limit, and what is refused would only be tried again.
+		unlimited = 100_000
+	)
+	return dynamicconfig.StaticClient{
+		dynamicconfig.TransferProcessorMaxPollRPS.Key():   polls,
+		dynamicconfig.TimerProcessorMaxPollRPS.Key():      polls,
+		dynamicconfig.VisibilityProcessorMaxPollRPS.Key(): polls,
+
+		// With several partitions a task and a poller may miss each other.
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
+
+		dynamicconfig.FrontendRPS.Key():                                  unlimited,
+		dynamicconfig.FrontendMaxNamespaceRPSPerInstance.Key():           unlimited,
+		dynamicconfig.FrontendMaxNamespaceVisibilityRPSPerInstance.Key(): unlimited,
+		dynamicconfig.FrontendPersistenceMaxQPS.Key():                    unlimited,
+		dynamicconfig.HistoryRPS.Key():                                   unlimited,
+		dynamicconfig.HistoryPersistenceMaxQPS.Key():                     unlimited,
+		dynamicconfig.MatchingRPS.Key():                                  unlimited,
+		dynamicconfig.MatchingPersistenceMaxQPS.Key():                    unlimited,
+
+		// It asks a server on the Internet for the newest version.
+		dynamicconfig.EnableServerVersionCheck.Key(): false,
+		// The worker service, which would do it, does not run.
+		dynamicconfig.EnableParentClosePolicyWorker.Key(): false,
+	}
+}

@@ -1,0 +1,107 @@
+// Package embedded runs a Temporal server inside the process: four services on
+// free loopback ports, their state in one SQLite file. It is the only package
+// that imports go.temporal.io/server; a build with the tag no_embedded leaves
+// that out, and its Start says so.
+package embedded
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+)
+
+// Options say how the server runs. The zero value runs in memory.
+type Options struct {
+	// DataDir is the folder of the SQLite file; it is made when it is not
+	// there. Empty: everything is in memory and lost with the process.
+	DataDir string
+	// Namespace is registered at start. Empty: stanch.
+	Namespace string
+	// SearchAttributes are registered in the namespace at start. One that is
+	// already there stays; one of another type than before is an error.
+	SearchAttributes map[string]enums.IndexedValueType
+	// Retention is how long closed workflows are kept. Zero: 30 days.
+	Retention time.Duration
+	// FrontendPort is the loopback port for clients. Zero: a free one.
+	FrontendPort int
+	// Logger gets the server's own log. Nil: it is dropped.
+	Logger *slog.Logger
+	// LogLevel is the least level that reaches Logger. Nil: warnings.
+	LogLevel slog.Leveler
+}
+
+// The defaults of Options, and the least retention that the server accepts.
+const (
+	DefaultNamespace = "stanch"
+	DefaultRetention = 30 * 24 * time.Hour
+	minRetention     = time.Hour
+)
+
+// Server is a running server.
+type Server struct {
+	hostPort  string
+	namespace string
+	tls       *tls.Config
+	stop      func() error
+}
+
+// HostPort returns the address at which clients reach the server.
+func (s *Server) HostPort() string { return s.hostPort }
+
+// Namespace returns the namespace that was registered.
+func (s *Server) Namespace() string { return s.namespace }
+
+// TLS returns what a client needs to be let in: the server talks to nobody who
+// does not hold the key that it made at start.
+func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
+
+// ClientOptions returns the options with which a client reaches the server.
+func (s *Server) ClientOptions() client.Options {
+	return client.Options{
+		HostPort:  s.hostPort,
+		Namespace: s.namespace,
+		// Within the machine, packing costs more than it saves.
+		ConnectionOptions: client.ConnectionOptions{TLS: s.TLS(), GrpcCompression: &client.GrpcCompressionNone{}},
+	}
+}
+
+// Stop stops the server. What it accepted is on disk. It may be called once.
+func (s *Server) Stop() error { return s.stop() }
+
+// withDefaults fills in what is not set and checks the rest.
+func (o Options) withDefaults() (Options, error) {
+	if o.Namespace == "" {
+		o.Namespace = DefaultNamespace
+	}
+	if o.Retention == 0 {
+		o.Retention = DefaultRetention
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.LogLevel == nil {
+		o.LogLevel = slog.LevelWarn
+	}
+	if o.Retention < minRetention {
+		return o, fmt.Errorf("retention %s is below %s", o.Retention, minRetention)
+	}
+	if o.FrontendPort < 0 || o.FrontendPort > 65535 {
+		return o, fmt.Errorf("port %d is not a port", o.FrontendPort)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
+		if name == "" || o.SearchAttributes[name] == enums.INDEXED_VALUE_TYPE_UNSPECIFIED {
+			return o, fmt.Errorf("search attribute %q has no name or no type", name)
+		}
+	}
+	return o, nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,0 +1,129 @@
+//go:build !no_embedded
+
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence/sql"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	"go.temporal.io/server/common/resolver"
+	schema "go.temporal.io/server/schema/sqlite"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// fileName is the database in the data folder.
+const fileName = "engine.db"
+
+// schemaVersion is the layout that this build of the server reads and writes.
+// The server cannot change an older SQLite layout into it.
+const schemaVersion = schema.Version + "+" + schema.VisibilityVersion
+
+// openStore opens the database, makes its tables when it is new, and registers
+// the namespace. The connection stays open until the process ends, because the
+// server keeps it in a pool that is never emptied.
+func openStore(ctx context.Context, o Options) (*config.SQL, error) {
+	c, err := storeConfig(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if o.DataDir != "" {
+		if err := prepare(c); err != nil {
+			return nil, fmt.Errorf("open %s in %q: %w", fileName, o.DataDir, err)
+		}
+	}
+	if err := register(ctx, c, o); err != nil {
+		return nil, fmt.Errorf("register namespace %q: %w", o.Namespace, err)
+	}
+	return c, nil
+}
+
+func storeConfig(dir string) (*config.SQL, error) {
+	if dir == "" {
+		return &config.SQL{
+			PluginName:        sqlite.PluginName,
+			DatabaseName:      "stanch-" + rand.Text(),
+			ConnectAttributes: map[string]string{"mode": "memory", "cache": "shared"},
+		}, nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return &config.SQL{
+		PluginName: sqlite.PluginName,
+		// It becomes the path of a URL.
+		DatabaseName: (&url.URL{Path: filepath.Join(dir, fileName)}).EscapedPath(),
+		ConnectAttributes: map[string]string{
+			"mode":         "rwc",
+			"journal_mode": "wal",
+			// Every commit is on disk before it is answered: accepted is durable.
+			"synchronous": "full",
+			// Two processes that write one database would lose each other's
+			// work. The lock ends with the process, however that ends.
+			"locking_mode": "exclusive",
+		},
+	}, nil
+}
+
+// prepare makes the tables of a new database, all or none, and refuses one
+// that another version of the server laid out.
+func prepare(c *config.SQL) error {
+	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		return inUse(err)
+	}
+	defer db.Close()
+	tables, err := db.ListTables("")
+	if err != nil {
+		return inUse(err)
+	}
+	if slices.Contains(tables, "namespaces") {
+		has, err := db.ReadSchemaVersion(fileName)
+		if err == nil && has != schemaVersion {
+			err = fmt.Errorf("it has layout %s and this build needs %s: finish its cases with the build that made it, or choose another folder", has, schemaVersion)
+		}
+		return err
+	}
+	// One connection serves the database, so the statements share a transaction.
+	if err := db.Exec("BEGIN IMMEDIATE"); err != nil {
+		return inUse(err)
+	}
+	if err := layOut(db); err != nil {
+		return errors.Join(err, db.Exec("ROLLBACK"))
+	}
+	return db.Exec("COMMIT")
+}
+
+func layOut(db sqlplugin.AdminDB) error {
+	if err := schema.SetupSchemaOnDB(db); err != nil {
+		return err
+	}
+	if err := db.CreateSchemaVersionTables(); err != nil {
+		return err
+	}
+	return db.UpdateSchemaVersion(fileName, schemaVersion, schemaVersion)
+}
+
+// inUse words the error of a database that another process holds.
+func inUse(err error) error {
+	if e, ok := errors.AsType[*driver.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+		return errors.New("another process uses it")
+	}
+	return err
+}

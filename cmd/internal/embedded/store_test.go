@@ -1,0 +1,132 @@
+//go:build !no_embedded
+
+package embedded
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/server/api/persistence/v1"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/log/tag"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence/sql"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin"
+	"go.temporal.io/server/common/resolver"
+	"go.temporal.io/server/temporal"
+)
+
+// admin opens a folder's database through the server's own pool, so that it is
+// the very connection that the server uses.
+func admin(t *testing.T, dir string) sqlplugin.AdminDB {
+	t.Helper()
+	c, err := storeConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(c); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// Accepted is durable: a commit waits for the disk (2 is full), in WAL mode.
+// The values are read by way of the one table that the plugin can be asked for.
+func TestPragmas(t *testing.T) {
+	db := admin(t, t.TempDir())
+	const read = `INSERT INTO schema_version (version_partition, db_name, curr_version)
+		SELECT 0, 'pragmas', journal_mode || ' ' || synchronous || ' ' || locking_mode
+		FROM pragma_journal_mode, pragma_synchronous, pragma_locking_mode`
+	if err := db.Exec(read); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.ReadSchemaVersion("pragmas"); err != nil || got != "wal 2 exclusive" {
+		t.Errorf("the connection runs with %q, %v", got, err)
+	}
+}
+
+func TestAnotherLayoutIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := admin(t, dir).UpdateSchemaVersion(fileName, "0.1+0.1", ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Start(t.Context(), Options{DataDir: dir})
+	if err == nil || !strings.Contains(err.Error(), "it has layout 0.1+0.1 and this build needs "+schemaVersion) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestConfigure(t *testing.T) {
+	c := &persistence.NamespaceConfig{CustomSearchAttributeAliases: map[string]string{"Keyword02": "Old"}}
+	if err := configure(c, Options{SearchAttributes: keywords("A", "B", "Old")}); err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range map[string]string{"Keyword01": "A", "Keyword02": "Old", "Keyword03": "B"} {
+		if got := c.GetCustomSearchAttributeAliases()[column]; got != want {
+			t.Errorf("%s holds %q, want %q", column, got, want)
+		}
+	}
+	all := keywords("C", "D", "E", "F", "G", "H", "I", "J")
+	if err := configure(c, Options{SearchAttributes: all}); err == nil || err.Error() != "there is no room for search attribute J of type Keyword" {
+		t.Errorf("error %v", err)
+	}
+	if err := configure(c, Options{SearchAttributes: map[string]enums.IndexedValueType{"N": enums.INDEXED_VALUE_TYPE_INT}}); err != nil {
+		t.Errorf("another type has room: %v", err)
+	}
+}
+
+// A fault that the server cannot go on from is an error of Start, and does not
+// end the process.
+func TestFatalIsAnError(t *testing.T) {
+	var text strings.Builder
+	l := newLogger(slog.New(slog.NewTextHandler(&text, nil)), slog.LevelWarn)
+	_, err := boot(t.Context(), l, func() (temporal.Server, error) {
+		l.Info("not wanted")
+		l.Fatal("no listener", tag.Error(errors.New("no port")))
+		return nil, errors.New("it went on")
+	})
+	if err == nil || err.Error() != "no listener: no port" {
+		t.Errorf("error %v", err)
+	}
+	if got := text.String(); !strings.Contains(got, `level=ERROR msg="no listener" component=engine error="no port"`) || strings.Contains(got, "not wanted") {
+		t.Errorf("logged %s", got)
+	}
+}
+
+// lateServer comes up when nobody waits any more.
+type lateServer struct{ stopped chan struct{} }
+
+func (lateServer) Start() error { return nil }
+
+func (s lateServer) Stop() error {
+	close(s.stopped)
+	return nil
+}
+
+func TestLateServerIsStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	late := lateServer{make(chan struct{})}
+	asked := make(chan struct{})
+	done := make(chan error)
+	go func() {
+		_, err := boot(ctx, newLogger(slog.New(slog.DiscardHandler), slog.LevelWarn), func() (temporal.Server, error) {
+			<-asked
+			return late, nil
+		})
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	close(asked)
+	<-late.stopped
+}
