@@ -1,0 +1,127 @@
+// Package engine connects to Temporal: the embedded server or the team's own
+// cluster. It encrypts what goes into history when keys are given, and makes
+// sure that the namespace has the search attributes that lists are made of.
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+)
+
+// Config says which Temporal to use, and how.
+type Config struct {
+	// Address is host:port of the frontend.
+	Address   string
+	Namespace string
+	// TLS is nil for a plain connection; see [TLS.Load].
+	TLS *tls.Config
+	// Keys encrypt payloads. The first encrypts, all decrypt; none: payloads
+	// are plain. See [ParseKeys].
+	Keys []Key
+	// Logger gets the SDK's log. Nil: it is dropped.
+	Logger *slog.Logger
+}
+
+// TLS names the files with which a cluster is reached.
+type TLS struct {
+	Cert       string `yaml:"cert" doc:"File with the client certificate, PEM."`
+	Key        string `yaml:"key" doc:"File with the client certificate's key, PEM."`
+	CA         string `yaml:"ca" doc:"File with the certificates that are trusted, PEM. Without it, those of the system."`
+	ServerName string `yaml:"server_name" doc:"The name in the server's certificate, when it is not that of the address."`
+}
+
+// Load reads the files.
+func (t TLS) Load() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if (t.Cert == "") != (t.Key == "") {
+		return nil, fmt.Errorf("read the tls files of temporal: cert and key need each other")
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read the tls files of temporal: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("read the tls files of temporal: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read the tls files of temporal: %s holds no certificate", t.CA)
+		}
+	}
+	return c, nil
+}
+
+// Dial connects to Temporal and checks that it answers.
+func Dial(ctx context.Context, c Config) (client.Client, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, fmt.Errorf("connect to temporal at %q: %w", c.Address, err)
+	}
+	dialed, err := client.DialContext(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("connect to temporal at %q, namespace %q: %w", c.Address, c.Namespace, err)
+	}
+	return dialed, nil
+}
+
+func (c Config) options() (client.Options, error) {
+	logger := c.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	o := client.Options{
+		HostPort:          c.Address,
+		Namespace:         c.Namespace,
+		Logger:            log.NewStructuredLogger(logger.With("component", "temporal")),
+		ConnectionOptions: client.ConnectionOptions{TLS: c.TLS},
+	}
+	if local(c.Address) {
+		// Within the machine, packing costs more than it saves.
+		o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
+	payloads, err := c.DataConverter()
+	if err != nil || len(c.Keys) == 0 {
+		return o, err
+	}
+	o.DataConverter = payloads
+	// Messages and stack traces of errors quote what was being worked on.
+	o.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter:          o.DataConverter,
+		EncodeCommonAttributes: true,
+	})
+	return o, nil
+}
+
+// DataConverter is how payloads are written and read: encrypted, when there are
+// keys.
+func (c Config) DataConverter() (converter.DataConverter, error) {
+	plain := converter.GetDefaultDataConverter()
+	if len(c.Keys) == 0 {
+		return plain, nil
+	}
+	codec, err := NewCodec(c.Keys)
+	if err != nil {
+		return nil, err
+	}
+	return converter.NewCodecDataConverter(plain, codec), nil
+}
+
+func local(address string) bool {
+	ip, err := netip.ParseAddrPort(address)
+	return err == nil && ip.Addr().IsLoopback()
+}
