@@ -69,8 +69,7 @@ func checkTimes(op string, from, to time.Time) error {
 }
 
 // eachBlock reads one column of the blocks of a bucket that overlap [from, to),
-// in the order in which they were written. The bytes are valid only during the
-// visit.
+// in the order in which they were written.
 func (p *pools) eachBlock(ctx context.Context, column string, bucket int, from, to int64, visit func(first int64, data []byte) error) error {
 	rows, err := p.read.QueryContext(ctx, `SELECT first, `+column+` FROM block
 		WHERE bucket = ? AND last >= ? AND first < ? ORDER BY id`, bucket, from, to)
@@ -138,22 +137,32 @@ func (p *pools) views(ctx context.Context, h host, from, to int64) ([]view, erro
 	var views []view
 	for _, bucket := range h.buckets() {
 		mine := func(addr []byte) bool { return h.has(addr) && bucketOf(addrOf(addr)) == bucket }
+		var blocks [][]byte
+		size := 0
 		err := p.eachBlock(ctx, "flows", bucket, from, to, func(_ int64, flows []byte) error {
-			begin := len(views)
-			var err error
-			if views, err = viewsIn(views, flows, period{from, to}, mine); err != nil {
-				return err
-			}
-			kept := slices.DeleteFunc(views[begin:], func(v view) bool { return slices.Contains(h.ips, v.remote) })
-			views = views[:begin+len(kept)]
+			blocks = append(blocks, flows)
+			size += len(flows)
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
+		if len(blocks) > 1 {
+			// The blocks of a busy host hold little else.
+			views = slices.Grow(views, size/usualFlow)
+		}
+		for _, flows := range blocks {
+			if views, err = viewsIn(views, flows, period{from, to}, mine); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return distinct(views), nil
+	own := func(v view) bool { return slices.Contains(h.ips, v.remote) }
+	return distinct(slices.DeleteFunc(views, own)), nil
 }
+
+// usualFlow is about how many bytes a stored flow takes.
+const usualFlow = 44
 
 // quiet tells whether an answer without a flow is a measured zero, and else
 // why it is not: the store must have records from after the window, and must

@@ -84,13 +84,6 @@ type destination struct {
 	opened    bool
 }
 
-type exchange struct {
-	incident.TopFlow
-	received int64
-	// ports of the peer differ; then none is shown.
-	ports bool
-}
-
 // summary sums the views of one host.
 type summary struct {
 	from, to int64
@@ -102,14 +95,14 @@ type summary struct {
 	sampled                     bool
 	first, last                 int64
 	// lines are what was sent where, services the same by the service's port.
-	lines    map[destination]*exchange
+	lines    map[destination]*incident.TopFlow
 	services map[destination]*incident.PeerTraffic
 }
 
 func newSummary(q integrations.TrafficQuery) *summary {
 	return &summary{
 		from: q.From.UnixNano(), to: q.To.UnixNano(), window: q.To.Sub(q.From), top: q.Top,
-		lines: map[destination]*exchange{}, services: map[destination]*incident.PeerTraffic{},
+		lines: map[destination]*incident.TopFlow{}, services: map[destination]*incident.PeerTraffic{},
 	}
 }
 
@@ -159,11 +152,10 @@ func (s *summary) line(v *view, out, in, packets int64) {
 	}
 	line, ok := s.lines[key]
 	if !ok {
-		line = &exchange{TopFlow: incident.TopFlow{Port: int64(v.remotePort), Transport: v.transport}}
+		line = &incident.TopFlow{Port: int64(v.remotePort), Transport: v.transport}
 		s.lines[key] = line
 	}
 	line.Bytes, line.Packets, line.Flows = add(line.Bytes, out), add(line.Packets, packets), line.Flows+1
-	line.received = add(line.received, in)
 	if line.Port != int64(v.remotePort) {
 		line.Port = 0 // several ports of one peer make one line
 	}
@@ -218,17 +210,22 @@ func (s *summary) role(h host) incident.Role {
 // topLines returns the largest destinations, in an order that only the flows
 // decide.
 func (s *summary) topLines() []incident.TopFlow {
-	lines := make([]incident.TopFlow, 0, len(s.lines))
-	for d, line := range s.lines {
-		line.IP = d.ip.String()
-		lines = append(lines, line.TopFlow)
+	keys := make([]destination, 0, len(s.lines))
+	for d := range s.lines {
+		keys = append(keys, d)
 	}
-	slices.SortFunc(lines, func(a, b incident.TopFlow) int {
+	slices.SortFunc(keys, func(x, y destination) int {
+		a, b := s.lines[x], s.lines[y]
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.Flows, a.Flows),
-			cmp.Compare(a.IP, b.IP), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Transport, b.Transport))
+			x.ip.Compare(y.ip), cmp.Compare(a.Port, b.Port), cmp.Compare(x.transport, y.transport))
 	})
-	if s.top > 0 && len(lines) > s.top {
-		lines = slices.Clip(lines[:s.top])
+	if s.top > 0 && len(keys) > s.top {
+		keys = keys[:s.top]
+	}
+	lines := make([]incident.TopFlow, len(keys))
+	for i, d := range keys {
+		lines[i] = *s.lines[d]
+		lines[i].IP = d.ip.String()
 	}
 	return lines
 }
