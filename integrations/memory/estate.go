@@ -41,8 +41,9 @@ type Estate struct {
 	messages     []Sent
 	effects      []Effect
 	faults       []*fault
-	delays       map[string]time.Duration
-	journal      *journal
+	// delays come before an operation, answerDelays after it.
+	delays, answerDelays map[string]time.Duration
+	journal              *journal
 }
 
 // Effect is one thing that was really done to the world.
@@ -68,7 +69,7 @@ func New(o Options) (*Estate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Estate{now: o.Now, hosts: map[string]*host{}, delays: map[string]time.Duration{}}
+	e := &Estate{now: o.Now, hosts: map[string]*host{}, delays: map[string]time.Duration{}, answerDelays: map[string]time.Duration{}}
 	if o.Path != "" {
 		j, entries, err := openJournal(o.Path)
 		if err != nil {
@@ -222,4 +223,17 @@ func (e *Estate) device(op string, target incident.Target) (*host, error) {
 		return nil, integrations.Errorf(integrations.NotFound, op, "no device %q", target.ID())
 	}
 	return h, nil
+}
+
+// Count returns how often something was done to the world.
+func (e *Estate) Count(op string, action incident.Action) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, effect := range e.effects {
+		if effect.Op == op && effect.Action == action {
+			n++
+		}
+	}
+	return n
 }

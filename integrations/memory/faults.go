@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -30,6 +32,18 @@ type fault struct {
 	err   integrations.Error
 	// times is how many calls still fail; below zero it is every call.
 	times int
+}
+
+// isOperation tells whether calls have that name: an operation, or one of read,
+// apply and undo with its action.
+func isOperation(name string) bool {
+	op, action, named := strings.Cut(name, " ")
+	if named {
+		return slices.Contains([]string{"read", "apply", "undo"}, op) && slices.Contains(enforced(), incident.Action(action))
+	}
+	return slices.Contains([]string{
+		"endpoints", "connections", "traffic", "baseline", "series", "asset", "read", "apply", "undo", "collect", "kill", "post",
+	}, op)
 }
 
 // Fail makes the next calls of an operation fail before anything is carried
@@ -78,6 +92,7 @@ func (e *Estate) Mend() {
 	defer e.mu.Unlock()
 	e.faults = nil
 	clear(e.delays)
+	clear(e.answerDelays)
 }
 
 // use is one call of a capability.
@@ -103,15 +118,24 @@ func (u use) String() string {
 // names tells whether a fault or delay of that name concerns the call.
 func (u use) names(op string) bool { return op == u.op || op == u.op+" "+string(u.action) }
 
-// perform carries out one call: delays and faults first, then do under the
-// estate's lock, then the faults that lose the answer.
+// perform carries out one call: delays and faults first, then do, then what
+// delays or loses the answer.
 func (e *Estate) perform(ctx context.Context, u use, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return integrations.Errorf(integrations.Unavailable, u.String(), "%w", err)
 	}
-	if err := e.wait(ctx, u); err != nil {
+	if err := e.wait(ctx, u, e.delays); err != nil {
 		return err
 	}
+	if err := e.carryOut(u, do); err != nil {
+		return err
+	}
+	return e.wait(ctx, u, e.answerDelays)
+}
+
+// carryOut runs do under the estate's lock, between the faults that come before
+// it and those that lose its answer.
+func (e *Estate) carryOut(u use, do func() error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.failing(u, false); err != nil {
@@ -123,12 +147,12 @@ func (e *Estate) perform(ctx context.Context, u use, do func() error) error {
 	return e.failing(u, true)
 }
 
-// wait sits out the delay. A caller that gives up a write cannot know whether
-// it was done.
-func (e *Estate) wait(ctx context.Context, u use) error {
+// wait sits out a delay. A caller that gives up a write cannot know whether it
+// was done.
+func (e *Estate) wait(ctx context.Context, u use, delays map[string]time.Duration) error {
 	e.mu.Lock()
 	var d time.Duration
-	for op, delay := range e.delays {
+	for op, delay := range delays {
 		if u.names(op) {
 			d = max(d, delay)
 		}

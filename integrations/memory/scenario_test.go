@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -201,5 +202,48 @@ func TestScenarioNames(t *testing.T) {
 	}
 	if err := read("party"); err == nil {
 		t.Error("a scenario that does not exist lints")
+	}
+}
+
+// TestConfiguredDelays reads the delays as stanch.yaml has them, and gives a
+// call up in each: before it had an effect, and when only its answer was due.
+func TestConfiguredDelays(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		effects    int
+	}{
+		{"before", "delay: { apply isolate: 1h, undo: 1h }", 0},
+		{"answer", "delay_answer: { apply: 1h }", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := memory.Config{Scenario: memory.Flood}
+			must(t, playbooks.DecodeStrict("stanch.yaml", []byte(c.text), &config).Err())
+			e, err := openSpec(t, memory.Spec(), func(into *memory.Config) { *into = config })
+			must(t, err)
+			ctx, giveUp := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer giveUp()
+			w := world{e, newClock(), t}
+			if _, err := e.Apply(ctx, w.order(incident.Isolate)); integrations.KindOf(err) != integrations.Ambiguous {
+				t.Errorf("a write that was given up is %v, want it to be ambiguous", err)
+			}
+			if n := len(e.Effects()); n != c.effects {
+				t.Errorf("it had %d effects, want %d", n, c.effects)
+			}
+			e.Mend()
+			if w.apply(w.order(incident.Isolate)); len(e.Effects()) != 1 {
+				t.Errorf("repeated, it had %d effects, want 1", len(e.Effects()))
+			}
+		})
+	}
+	wrong := func(c *memory.Config) { c.Delay = map[string]time.Duration{"aply": time.Second} }
+	if _, err := openSpec(t, memory.Spec(), wrong); err == nil || !strings.Contains(err.Error(), `no operation "aply"`) {
+		t.Errorf("a delay of what does not exist gives %v", err)
+	}
+	slow := memory.Spec()
+	if _, err := openSpec(t, slow, func(c *memory.Config) { c.Delay = map[string]time.Duration{"read": time.Second} }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSpec(t, slow, func(*memory.Config) {}); err == nil || !strings.Contains(err.Error(), "delay map[read:1s]") {
+		t.Errorf("two integrations that differ in delays give %v, want an error that tells them apart", err)
 	}
 }

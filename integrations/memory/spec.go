@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -14,6 +18,10 @@ import (
 type Config struct {
 	Path     string   `yaml:"path" doc:"Journal file in which containments, kills and messages outlive the process; none keeps them in memory."`
 	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"What happens in the estate: flood, quiet, reflector or backup."`
+	// Delay and DelayAnswer make products slow, for drills: what happens when a
+	// call is cut off before it had an effect, and what when only its answer is.
+	Delay       map[string]time.Duration `yaml:"delay" doc:"How long calls of an operation take before anything is carried out, such as { apply isolate: 2s }; for drills."`
+	DelayAnswer map[string]time.Duration `yaml:"delay_answer" doc:"How long calls of an operation take to answer after it was carried out; for drills."`
 }
 
 // Spec describes the estate for stanch.yaml. Everything that is opened from one
@@ -33,22 +41,42 @@ func Spec() integrations.Spec {
 		mu.Lock()
 		defer mu.Unlock()
 		if opened != nil {
-			if with != *c {
+			if !reflect.DeepEqual(with, *c) {
 				return nil, fmt.Errorf("open memory: all integrations of kind memory are one estate, "+
-					"but one says path %q and scenario %q, another path %q and scenario %q", with.Path, with.Scenario, c.Path, c.Scenario)
+					"but one says %s, another %s", with, c)
 			}
 			return opened, nil
 		}
-		e, err := New(Options{Path: c.Path})
+		e, err := c.open()
 		if err != nil {
-			return nil, err
-		}
-		if err := e.Populate(c.Scenario); err != nil {
-			return nil, fmt.Errorf("open memory: %w", errors.Join(err, e.Close()))
+			return nil, fmt.Errorf("open memory: %w", err)
 		}
 		opened, with = e, *c
 		return e, nil
 	})
+}
+
+func (c Config) String() string {
+	return fmt.Sprintf("path %q, scenario %q, delay %v, delay_answer %v", c.Path, c.Scenario, c.Delay, c.DelayAnswer)
+}
+
+// open returns the estate that the configuration describes.
+func (c *Config) open() (*Estate, error) {
+	for _, op := range slices.Concat(slices.Sorted(maps.Keys(c.Delay)), slices.Sorted(maps.Keys(c.DelayAnswer))) {
+		if !isOperation(op) {
+			return nil, fmt.Errorf("there is no operation %q to delay", op)
+		}
+	}
+	e, err := New(Options{Path: c.Path})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(e.delays, c.Delay)
+	maps.Copy(e.answerDelays, c.DelayAnswer)
+	if err := e.Populate(c.Scenario); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
 }
 
 // Spec describes this very estate, for tests that lay their own.
