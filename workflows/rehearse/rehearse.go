@@ -6,15 +6,18 @@ package rehearse
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -34,6 +37,23 @@ const (
 type Rehearsal struct {
 	env   *testsuite.TestWorkflowEnvironment
 	start time.Time
+	meter *meter
+	// running ends with the rehearsal.
+	running context.Context
+	end     context.CancelFunc
+	// suggested is the info of a run to which it was suggested to go on in a new
+	// one.
+	suggested *workflow.Info
+
+	mu sync.Mutex
+	// runs are the current runs by workflow id, yielding those that should go
+	// on in a new one, refused the updates that were refused and how often.
+	runs     map[string]string
+	yielding map[string]string
+	// live are the workflows whose code runs: before its first task the test
+	// environment knows a workflow that it cannot update yet.
+	live map[string]string
+	refused  map[string]int
 }
 
 type startRequest struct {
@@ -47,17 +67,27 @@ type startRequest struct {
 func New(start time.Time, with func(activities.Engine, func() time.Time) *activities.Activities) *Rehearsal {
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-	r := &Rehearsal{env: suite.NewTestWorkflowEnvironment(), start: start}
+	r := &Rehearsal{
+		env: suite.NewTestWorkflowEnvironment(), start: start, meter: &meter{DataConverter: converter.GetDefaultDataConverter()},
+		runs: map[string]string{}, live: map[string]string{}, yielding: map[string]string{}, refused: map[string]int{},
+	}
+	r.running, r.end = context.WithCancel(context.Background())
 	r.env.SetStartTime(start)
 	r.env.SetTestTimeout(time.Minute)
-	r.env.RegisterWorkflowWithOptions(root, workflow.RegisterOptions{Name: rootWorkflow})
+	r.env.SetDataConverter(r.meter)
+	r.env.SetWorkerOptions(worker.Options{
+		Interceptors: []interceptor.WorkerInterceptor{&conductor{rehearsal: r}}, DeadlockDetectionTimeout: time.Minute,
+	})
+	r.env.SetContinueAsNewSuggested(true)
+	r.env.RegisterWorkflowWithOptions(r.root, workflow.RegisterOptions{Name: rootWorkflow})
 	workflows.Register(r.env)
 	with(r, r.env.Now).Register(r.env)
 	return r
 }
 
 // root starts workflows on demand until the rehearsal is over.
-func root(ctx workflow.Context, length time.Duration) error {
+func (r *Rehearsal) root(ctx workflow.Context, length time.Duration) error {
+	r.suggested = workflow.GetInfo(ctx)
 	ch := workflow.GetSignalChannel(ctx, startSignal)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
@@ -107,18 +137,57 @@ func (r *Rehearsal) Signal(id, name string, arg any) error {
 // Update sends an update to a workflow that runs; answered gets the refusal or
 // the result.
 func (r *Rehearsal) Update(id, name, updateID string, arg any, answered func(result any, err error)) error {
-	err := r.env.UpdateWorkflowByID(id, name, updateID, &testsuite.TestUpdateCallback{
-		OnReject:   func(err error) { answered(nil, err) },
-		OnComplete: answered,
-	}, arg)
-	if err != nil {
+	if err := r.update(id, name, updateID, arg, answered); err != nil {
 		return fmt.Errorf("update %s of %s: %w", name, id, err)
 	}
 	return nil
 }
 
+// update sends an update under an id that is unique within the workflow's run,
+// as in the engine; one that was refused may be sent again.
+func (r *Rehearsal) update(id, name, updateID string, arg any, answered func(result any, err error)) error {
+	r.mu.Lock()
+	_, live := r.live[id]
+	key := id + "\n" + r.runs[id] + "\n" + updateID
+	unique := fmt.Sprintf("%s\n%d", key, r.refused[key])
+	r.mu.Unlock()
+	if !live {
+		return serviceerror.NewNotFound("workflow " + id + " does not run")
+	}
+	return r.env.UpdateWorkflowByID(id, name, unique, &testsuite.TestUpdateCallback{
+		OnReject: func(err error) {
+			r.mu.Lock()
+			r.refused[key]++
+			r.mu.Unlock()
+			answered(nil, err)
+		},
+		OnComplete: answered,
+	}, arg)
+}
+
+// Yield suggests to a workflow that runs to go on in a new run, as the engine
+// does when a history has grown long.
+func (r *Rehearsal) Yield(id string) error {
+	r.mu.Lock()
+	r.yielding[id] = r.runs[id]
+	r.mu.Unlock()
+	// A suggestion comes with a task; a signal that nobody hears is one.
+	return r.Signal(id, "wake", nil)
+}
+
+// RunOf returns the current run of a workflow.
+func (r *Rehearsal) RunOf(id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.runs[id]
+}
+
+// Bytes is how many bytes of input and results the engine had to keep.
+func (r *Rehearsal) Bytes() int64 { return r.meter.bytes.Load() }
+
 // Run runs the rehearsal for a length of time on its own clock.
 func (r *Rehearsal) Run(length time.Duration) error {
+	defer r.end()
 	r.env.ExecuteWorkflow(rootWorkflow, length)
 	if err := r.env.GetWorkflowError(); err != nil {
 		return fmt.Errorf("rehearse: %w", err)
@@ -153,59 +222,4 @@ func (r *Rehearsal) query(id, name string, into any) error {
 		return fmt.Errorf("read %s of %s: %w", name, id, err)
 	}
 	return nil
-}
-
-// UpdateWithStart implements [activities.Engine] on the rehearsal's clock.
-func (r *Rehearsal) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
-	answered := make(chan answer, 1)
-	r.env.RegisterDelayedCallback(func() { r.try(ctx, c, false, answered) }, 0)
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case a := <-answered:
-		if a.err != nil || result == nil {
-			return a.err
-		}
-		data, err := json.Marshal(a.result)
-		if err != nil {
-			return fmt.Errorf("encode the answer of %s: %w", c.ID, err)
-		}
-		if err := json.Unmarshal(data, result); err != nil {
-			return fmt.Errorf("read the answer of %s: %w", c.ID, err)
-		}
-		return nil
-	}
-}
-
-type answer struct {
-	result any
-	err    error
-}
-
-// try sends the update; it starts the workflow when there is none, and tries
-// again when it has started.
-func (r *Rehearsal) try(ctx context.Context, c activities.Call, started bool, answered chan<- answer) {
-	if ctx.Err() != nil {
-		return
-	}
-	err := r.env.UpdateWorkflowByID(c.ID, c.Update, c.UpdateID, &testsuite.TestUpdateCallback{
-		OnReject:   func(err error) { answered <- answer{err: err} },
-		OnComplete: func(result any, err error) { answered <- answer{result: result, err: err} },
-	}, c.Arg)
-	if err == nil {
-		return
-	}
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
-		answered <- answer{err: err}
-		return
-	}
-	if !started {
-		start, err := r.starter(c.Workflow, c.ID, c.Input)
-		if err != nil {
-			answered <- answer{err: err}
-			return
-		}
-		start()
-	}
-	r.env.RegisterDelayedCallback(func() { r.try(ctx, c, true, answered) }, time.Millisecond)
 }
