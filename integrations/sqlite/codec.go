@@ -151,6 +151,8 @@ func (f stored) record(r *flowlog.Record) (sensor uint64, err error) {
 		r.Transport = "udp"
 	case flags&flagICMP != 0:
 		r.Transport = "icmp"
+	case len(rest) == 0:
+		return 0, errCorrupt
 	default:
 		r.Transport = string(rest)
 	}
