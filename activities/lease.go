@@ -26,6 +26,8 @@ type Applied struct {
 	Adopted bool              `json:"adopted"`
 	Before  incident.Standing `json:"before"`
 	Receipt incident.Receipt  `json:"receipt"`
+	// Stands tells that the device was read after the write, and says so.
+	Stands bool `json:"stands,omitempty"`
 }
 
 // apply reads the state before it writes: what stands already is adopted, and
@@ -42,9 +44,10 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	ours := before.Key == in.Order.Key
 	switch {
 	case (before.Stands || before.Pending) && !ours:
-		return Applied{Adopted: true, Before: before, Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"}}, nil
+		return Applied{Adopted: true, Before: before, Stands: before.Stands,
+			Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"}}, nil
 	case before.Stands || before.Pending:
-		return Applied{Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
+		return Applied{Stands: before.Stands, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
 	receipt, err := enforcer.Apply(ctx, in.Order)
 	if err != nil {
@@ -53,7 +56,10 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	if receipt.At.IsZero() {
 		receipt.At = a.now()
 	}
-	return Applied{Before: before, Receipt: receipt}, nil
+	// Most products carry it out at once. Those that do not are read again
+	// later; a read that fails now takes nothing back.
+	after, err := enforcer.Read(ctx, in.Order)
+	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
 }
 
 func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, error) {

@@ -53,7 +53,6 @@ func (r *responder) decide(ctx workflow.Context) {
 	default:
 		r.event(ctx, incident.EvDecided, "", "Decided again: no stricter, the plan is kept")
 	}
-	r.upsert(ctx)
 }
 
 func (r *responder) evaluate(ctx workflow.Context) (activities.DecideOut, error) {

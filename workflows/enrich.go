@@ -86,7 +86,10 @@ type asking[T any] struct {
 	why    string
 }
 
-// start asks for one fact, if the playbook wants it.
+// start asks for one fact, if the playbook wants it. Most answers come at once:
+// they are waited for inside the engine's own task, which spares it writing
+// down the question and the waiting. What takes longer, or fails, is asked
+// again in full. Asking twice is harmless, it only reads.
 func start[T any](ctx workflow.Context, r *responder, fact string, ref activities.Ref[activities.EnrichIn, T], in activities.EnrichIn) asking[T] {
 	e, ok := r.in.Pin.Enrichment(fact)
 	if !ok {
@@ -99,11 +102,22 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 		return asking[T]{why: "the host's address is unknown"}
 	}
 	in.Use, in.Top, in.Days = e.Use, e.With.Top, e.With.Days
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout,
-		RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
+	future, answer := workflow.NewFuture(ctx)
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		var out T
+		quick := min(quickAnswer, e.Timeout)
+		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+			ScheduleToCloseTimeout: quick, StartToCloseTimeout: quick, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		}), ref.Name, in).Get(ctx, &out)
+		if kind, known := activities.ErrorKind(err); err != nil && (!known || kind.Retryable()) {
+			err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+				ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout,
+				RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
+			}), ref.Name, in).Get(ctx, &out)
+		}
+		answer.Set(out, err)
 	})
-	return asking[T]{future: workflow.ExecuteActivity(ctx, ref.Name, in), use: e.Use}
+	return asking[T]{future: future, use: e.Use}
 }
 
 // get waits for the answer; why says for what reason there is none.

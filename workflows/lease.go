@@ -163,7 +163,9 @@ func (l *leaseKeeper) apply(ctx workflow.Context) bool {
 			l.lease.Before = out.Before
 		}
 		l.lease.AppliedAt = workflow.Now(ctx)
-		l.list(ctx)
+		if out.Stands {
+			l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, l.lease.AppliedAt
+		}
 		return true
 	}
 	kind, known := activities.ErrorKind(err)
@@ -192,7 +194,6 @@ func (l *leaseKeeper) confirm(ctx workflow.Context) {
 			if err == nil && standing.Stands {
 				if l.lease.Phase == incident.Holding {
 					l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, workflow.Now(ctx)
-					l.list(ctx)
 					l.tellAll(ctx, incident.EvConfirmed, "read back from the device", "")
 				}
 				return
@@ -271,13 +272,11 @@ func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) boo
 // undo gives the network back, once. What was adopted is left as it was found.
 func (l *leaseKeeper) undo(ctx workflow.Context) {
 	l.lease.Phase = incident.Undoing
-	l.list(ctx)
 	detail := "it stood before us and was left as it was"
 	if !l.lease.Adopted {
 		detail = l.lift(ctx)
 	}
 	l.lease.Phase, l.lease.EndedAt = incident.GivenBack, workflow.Now(ctx)
-	l.list(ctx)
 	l.tell(ctx, l.leaving, incident.EvGivenBack, detail, "")
 	l.leaving = nil
 }
@@ -370,17 +369,9 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 	}
 }
 
-// list brings the list of leases up to date.
-func (l *leaseKeeper) list(ctx workflow.Context) {
-	if err := workflow.UpsertTypedSearchAttributes(ctx, attribute(activities.AttrStatus).ValueSet(string(l.lease.Phase))); err != nil {
-		workflow.GetLogger(ctx).Error("the list of leases was not brought up to date", "lease", l.lease.ID, "error", err)
-	}
-}
-
 // end closes the lease when every caller was answered.
 func (l *leaseKeeper) end(ctx workflow.Context) (incident.Lease, error) {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming })
-	l.list(ctx)
 	return *l.lease, nil
 }
 

@@ -20,6 +20,9 @@ const (
 	notifyTimeout      = 5 * time.Minute
 	evidenceTimeout    = 5 * time.Minute
 	measureTimeout     = 30 * time.Second
+	// quickAnswer is how long a fact is waited for before it is asked for as an
+	// activity of its own.
+	quickAnswer = time.Second
 
 	// joinedAlertsKept bounds the alerts that a case keeps in full; of the
 	// others it keeps the keys.

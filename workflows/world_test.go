@@ -2,8 +2,13 @@ package workflows_test
 
 import (
 	"bytes"
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/integrations"
@@ -135,29 +140,131 @@ func (w *world) count(op string, action incident.Action) int {
 	return n
 }
 
-// vote has a person answer the pending approval at a time.
-func (w *world) vote(after time.Duration, id string, who incident.Person, approve bool, refused *error) {
+// ballot is one answer to an approval.
+type ballot struct {
+	who     incident.Person
+	deny    bool
+	reason  string
+	plan    string // empty: the plan that is pending
+	id      string // of the update; empty: one of its own
+	refused error
+	counted bool
+}
+
+// vote has a person answer the pending approval at a time. What came of it
+// stands in the ballot after the run.
+func (w *world) vote(after time.Duration, id string, b *ballot) {
 	w.At(after, func() {
-		c := w.see(id)
-		plan := ""
-		for _, a := range c.Approvals {
-			if a.State == incident.Pending {
-				plan = a.PlanDigest
-			}
+		plan := b.plan
+		if plan == "" {
+			plan = w.pending(id).PlanDigest
 		}
-		vote := incident.Vote{Person: who, Approve: approve, Reason: "seen on call", PlanDigest: plan}
-		err := w.Update(activities.CaseWorkflowID(id), activities.DecideUpdate, after.String()+who.ID, vote,
-			func(_ any, err error) {
-				if refused != nil {
-					*refused = err
-				} else if err != nil {
-					w.t.Errorf("%s was refused: %v", who.ID, err)
-				}
-			})
+		update := b.id
+		if update == "" {
+			update = after.String() + b.who.ID
+		}
+		vote := incident.Vote{Person: b.who, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
+		err := w.Update(activities.CaseWorkflowID(id), activities.DecideUpdate, update, vote, func(_ any, err error) {
+			b.refused, b.counted = err, err == nil
+		})
 		if err != nil {
+			b.refused = err
+		}
+	})
+}
+
+// pending returns the approval that waits for people, or the zero Approval.
+func (w *world) pending(id string) incident.Approval {
+	for _, a := range w.see(id).Approvals {
+		if a.State == incident.Pending {
+			return a
+		}
+	}
+	return incident.Approval{}
+}
+
+// later sends one more alert to the case at a time.
+func (w *world) later(after time.Duration, id string, alerts ...incident.Alert) {
+	w.At(after, func() {
+		if err := w.Signal(activities.CaseWorkflowID(id), activities.AlertsSignal, alerts); err != nil {
 			w.t.Error(err)
 		}
 	})
+}
+
+// do has something done to the estate at a time.
+func (w *world) do(after time.Duration, what func(*memory.Estate)) {
+	w.At(after, func() { what(w.estate) })
+}
+
+// snap looks at a case at a time.
+func (w *world) snap(after time.Duration, id string) *incident.Case {
+	var c incident.Case
+	w.At(after, func() { c = w.see(id) })
+	return &c
+}
+
+// told returns the messages whose key or text holds all the words.
+func (w *world) told(words ...string) []memory.Sent {
+	var out []memory.Sent
+	for _, sent := range w.estate.Messages() {
+		m := sent.Message
+		text := strings.Join(append([]string{m.Key, m.Channel, m.Title}, m.Lines...), "\n")
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) }) {
+			out = append(out, sent)
+		}
+	}
+	return out
+}
+
+// contained asserts how often an action was really done and undone.
+func (w *world) contained(action incident.Action, applied, undone int) {
+	w.t.Helper()
+	if a, u := w.count("apply", action), w.count("undo", action); a != applied || u != undone {
+		w.t.Errorf("%s was applied %d times and undone %d times, want %d and %d", action, a, u, applied, undone)
+	}
+}
+
+// ended asserts how a case closed.
+func (w *world) ended(id string, want incident.CaseOutcome) incident.Case {
+	w.t.Helper()
+	c := w.see(id)
+	if c.Status != incident.Closed || c.Outcome != want {
+		w.t.Errorf("in the end: status %s, outcome %q, want closed, %q", c.Status, c.Outcome, want)
+	}
+	return c
+}
+
+// step returns a case's last step of a name.
+func step(t *testing.T, c incident.Case, name string) incident.StepState {
+	t.Helper()
+	for _, s := range slices.Backward(c.Steps) {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("the case has no step %s", name)
+	return incident.StepState{}
+}
+
+// happened returns the events of a kind.
+func happened(c incident.Case, kind incident.EventKind) []incident.Event {
+	var out []incident.Event
+	for _, e := range c.Timeline {
+		if e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// isRefused asserts the type of a refusal.
+func isRefused(t *testing.T, err error, kind string) {
+	t.Helper()
+	application, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || application.Type() != kind {
+		t.Errorf("the answer is %v, want a refusal of type %s", err, kind)
+	}
 }
 
 func alertFor(host, ip string) incident.Alert {
@@ -173,4 +280,20 @@ func alertFor(host, ip string) incident.Alert {
 	}
 }
 
-var oncall = incident.Person{ID: "alice", Groups: []string{"sec-oncall"}, Via: "cli"}
+func person(id string, groups ...string) incident.Person {
+	return incident.Person{ID: id, Groups: groups, Via: "cli"}
+}
+
+func alice() incident.Person { return person("alice", "sec-oncall") }
+
+// another is one more alert for the host of the first.
+func another(id string, status incident.AlertStatus) incident.Alert {
+	a := alertFor("ws-042", "10.20.4.42")
+	a.ID, a.Status = id, status
+	return a
+}
+
+// down is a product that does not answer.
+func down() integrations.Error {
+	return integrations.Error{Kind: integrations.Unavailable, Err: errors.New("connection refused")}
+}

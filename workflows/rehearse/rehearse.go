@@ -52,8 +52,8 @@ type Rehearsal struct {
 	yielding map[string]string
 	// live are the workflows whose code runs: before its first task the test
 	// environment knows a workflow that it cannot update yet.
-	live map[string]string
-	refused  map[string]int
+	live    map[string]string
+	refused map[string]int
 }
 
 type startRequest struct {

@@ -1,0 +1,246 @@
+package workflows_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+// asked is a world in which the inventory is down: the host is throttled at
+// once, and the on-call is asked before it is isolated.
+func asked(t *testing.T, edit ...string) (*world, string) {
+	t.Helper()
+	w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
+	w.estate.Fail("asset", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	return w, id
+}
+
+func TestApprovedIsCarriedOut(t *testing.T) {
+	w, id := asked(t)
+	before := w.snap(time.Minute, id)
+	yes := &ballot{who: alice()}
+	w.vote(2*time.Minute, id, yes)
+	after := w.snap(4*time.Minute, id)
+	w.run(5 * time.Hour)
+
+	if before.Status != incident.Awaiting || step(t, *before, "cut-off").Status != incident.StepWaiting {
+		t.Errorf("before the answer: status %s, cut-off %s", before.Status, step(t, *before, "cut-off").Status)
+	}
+	if !yes.counted || step(t, *after, "cut-off").Status != incident.StepStanding {
+		t.Errorf("after the answer (%v): cut-off %s", yes.refused, step(t, *after, "cut-off").Status)
+	}
+	w.contained(incident.Isolate, 1, 1)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	if a := c.Approvals[0]; a.State != incident.Approved || len(a.Votes) != 1 || a.Votes[0].Person.ID != "alice" {
+		t.Errorf("the approval is recorded as %+v", a)
+	}
+	if q := w.told("approval/0/asked"); len(q) != 1 || q[0].Message.Approval == nil || len(q[0].Message.Approval.Missing) == 0 {
+		t.Errorf("the question was %+v, want one that names what is unknown", q)
+	}
+}
+
+func TestDeniedLeavesOutWhatFollows(t *testing.T) {
+	w, id := asked(t)
+	w.vote(2*time.Minute, id, &ballot{who: alice(), deny: true})
+	w.run(5 * time.Hour)
+	w.contained(incident.Isolate, 0, 0)
+	w.contained(incident.RateLimit, 1, 1)
+	c := w.ended(id, incident.OutcomeRefused)
+	if a := c.Approvals[0]; a.State != incident.ApprovalDenied {
+		t.Errorf("the approval is %s", a.State)
+	}
+	if len(w.told("notify/")) != 0 {
+		t.Error("the step behind the denied gate told people")
+	}
+}
+
+func TestDeniedAndExpiredRunWhatTheyName(t *testing.T) {
+	const gate = "- throttle\n      - approve: on-call\n"
+	const instead = "- throttle\n      - approve: on-call\n        if_denied: [release, tell]\n        if_expired: [tell]\n"
+	t.Run("denied releases", func(t *testing.T) {
+		w, id := asked(t, gate, instead)
+		w.vote(2*time.Minute, id, &ballot{who: alice(), deny: true})
+		soon := w.snap(4*time.Minute, id)
+		w.run(time.Hour)
+		w.contained(incident.RateLimit, 1, 1)
+		w.contained(incident.Isolate, 0, 0)
+		if soon.Status != incident.Closed || soon.Outcome != incident.OutcomeRefused {
+			t.Errorf("two minutes after the denial: %s, %s", soon.Status, soon.Outcome)
+		}
+		if len(w.told("notify/")) != 1 {
+			t.Errorf("people were told %d times, want once", len(w.told("notify/")))
+		}
+	})
+	t.Run("expired tells", func(t *testing.T) {
+		w, id := asked(t, gate, instead)
+		w.run(3 * time.Hour)
+		w.contained(incident.Isolate, 0, 0)
+		c := w.ended(id, incident.OutcomeExpired)
+		a := c.Approvals[0]
+		if a.State != incident.ApprovalExpired || a.EndedAt.Sub(a.AskedAt) != 15*time.Minute {
+			t.Errorf("the approval is %s after %s", a.State, a.EndedAt.Sub(a.AskedAt))
+		}
+		if len(w.told("notify/")) != 1 {
+			t.Errorf("people were told %d times, want once", len(w.told("notify/")))
+		}
+		if until := step(t, c, "throttle").EndedAt.Sub(step(t, c, "throttle").AcceptedAt); until < 59*time.Minute {
+			t.Errorf("the throttle stood for %s, want its own hour", until)
+		}
+	})
+}
+
+// Every answer that may not be given is refused, and none of them does
+// anything.
+func TestAnswersThatAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		ballot ballot
+		after  time.Duration
+		kind   string
+	}{
+		{"a stranger", ballot{who: person("mallory")}, time.Minute, workflows.RefusedNotApprover},
+		{"a stranger with a colleague's name for a group", ballot{who: person("mallory", "alice")}, time.Minute, workflows.RefusedNotApprover},
+		{"nobody", ballot{}, time.Minute, workflows.RefusedNotApprover},
+		{"another plan", ballot{who: alice(), plan: "sha256:other"}, time.Minute, workflows.RefusedPlan},
+		{"too late", ballot{who: alice(), plan: "sha256:other"}, 16 * time.Minute, workflows.RefusedNotPending},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, id := asked(t)
+			w.vote(c.after, id, &c.ballot)
+			before, after := w.snap(c.after-time.Second, id), w.snap(c.after+time.Second, id)
+			w.run(30 * time.Minute)
+			isRefused(t, c.ballot.refused, c.kind)
+			w.contained(incident.Isolate, 0, 0)
+			if len(before.Timeline) != len(after.Timeline) {
+				t.Errorf("the refusal left a trace: %+v", after.Timeline[len(before.Timeline):])
+			}
+		})
+	}
+}
+
+func TestTheAnswerBelongsToThePlanThatWasShown(t *testing.T) {
+	w, id := asked(t)
+	late := &ballot{who: alice()}
+	w.At(time.Minute, func() { late.plan = w.pending(id).PlanDigest })
+	// The inventory answers again, so that a later alert decides anew, stricter.
+	w.do(2*time.Minute, (*memory.Estate).Mend)
+	w.later(3*time.Minute, id, another("a-2", incident.Firing))
+	w.vote(20*time.Minute, id, late)
+	w.run(5 * time.Hour)
+	if late.plan == "" {
+		t.Fatal("nothing was asked")
+	}
+	isRefused(t, late.refused, workflows.RefusedNotPending)
+}
+
+func TestQuorumOfTwo(t *testing.T) {
+	twoPeople := []string{"unsure: on-call", "unsure: two-people", "- throttle\n      - approve: on-call\n", "- throttle\n"}
+	lead := func(name string) incident.Person { return person(name, "sec-leads") }
+	t.Run("two distinct people with reasons", func(t *testing.T) {
+		w, id := asked(t, twoPeople...)
+		wordless := &ballot{who: lead("bob")}
+		first, again, second := &ballot{who: lead("bob"), reason: "seen"}, &ballot{who: lead("bob"), reason: "seen"}, &ballot{who: lead("carol"), reason: "agreed"}
+		w.vote(time.Minute, id, wordless)
+		w.vote(2*time.Minute, id, first)
+		between := w.snap(3*time.Minute, id)
+		w.vote(4*time.Minute, id, again)
+		w.vote(6*time.Minute, id, second)
+		w.run(time.Hour)
+		isRefused(t, wordless.refused, workflows.RefusedReason)
+		isRefused(t, again.refused, workflows.RefusedTwice)
+		if !first.counted || !second.counted || between.Status != incident.Awaiting {
+			t.Errorf("first %v, second %v, between %s", first.refused, second.refused, between.Status)
+		}
+		w.contained(incident.Isolate, 1, 0)
+		lease, err := w.Lease(activities.LeaseID("edr", incident.Order{Action: incident.Isolate, Target: *w.see(id).Target}))
+		if err != nil || lease.Holders[0].Approver != "bob, carol" {
+			t.Errorf("the lease names %+v (%v)", lease.Holders, err)
+		}
+	})
+	t.Run("one denial ends it", func(t *testing.T) {
+		w, id := asked(t, twoPeople...)
+		w.vote(time.Minute, id, &ballot{who: lead("bob"), reason: "seen"})
+		w.vote(2*time.Minute, id, &ballot{who: lead("carol"), deny: true, reason: "payroll runs"})
+		w.run(2 * time.Hour)
+		w.contained(incident.Isolate, 0, 0)
+		w.ended(id, incident.OutcomeRefused)
+	})
+}
+
+// A double click carries the same update id: it is one vote, and both clicks
+// get the same answer.
+func TestDoubleClickIsOneVote(t *testing.T) {
+	w, id := asked(t)
+	first, second := &ballot{who: alice(), id: "click"}, &ballot{who: alice(), id: "click"}
+	w.vote(time.Minute, id, first)
+	w.vote(time.Minute, id, second)
+	w.run(30 * time.Minute)
+	if !first.counted || !second.counted {
+		t.Errorf("the clicks were answered %v and %v", first.refused, second.refused)
+	}
+	if votes := w.see(id).Approvals[0].Votes; len(votes) != 1 {
+		t.Errorf("%d votes were counted", len(votes))
+	}
+	w.contained(incident.Isolate, 1, 0)
+}
+
+func TestRemindersAndEscalationsComeOnceAndInTime(t *testing.T) {
+	w, id := asked(t, "unsure: on-call", "unsure: two-people", "- throttle\n      - approve: on-call\n", "- throttle\n",
+		"    escalate: [{ after: 5m, ask: { slack: '@sec-manager' } }]",
+		"    remind_after: 2m\n    escalate: [{ after: 5m, ask: { slack: '@sec-manager' } }, { after: 9m, ask: { slack: '@ciso' } }]")
+	w.run(time.Hour)
+	asked := w.see(id).Approvals[0].AskedAt
+	for _, m := range []struct {
+		key, channel string
+		after        time.Duration
+	}{
+		{"asked", "#sec-oncall", 0}, {"reminder", "#sec-oncall", 2 * time.Minute},
+		{"escalation-0", "@sec-manager", 5 * time.Minute}, {"escalation-1", "@ciso", 9 * time.Minute},
+	} {
+		sent := w.told("approval/0/" + m.key)
+		if len(sent) != 1 || sent[0].Message.Channel != m.channel {
+			t.Errorf("%s: sent %d times to %+v", m.key, len(sent), sent)
+			continue
+		}
+		if at := sent[0].At.Sub(asked); at < m.after || at > m.after+time.Second {
+			t.Errorf("%s came after %s, want %s", m.key, at, m.after)
+		}
+	}
+	w.contained(incident.Isolate, 0, 0)
+}
+
+func TestNobodyIsRemindedOfWhatIsAnswered(t *testing.T) {
+	w, id := asked(t)
+	w.vote(2*time.Minute, id, &ballot{who: alice()})
+	w.run(time.Hour)
+	if n := len(w.told("approval/0/reminder")); n != 0 {
+		t.Errorf("%d reminders after the answer", n)
+	}
+}
+
+func TestAMessengerThatIsDownHoldsUpNoDeadline(t *testing.T) {
+	w, id := asked(t)
+	w.estate.Fail("post", down(), -1)
+	w.run(3 * time.Hour)
+	c := w.ended(id, incident.OutcomeExpired)
+	if a := c.Approvals[0]; a.EndedAt.Sub(a.AskedAt) != 15*time.Minute {
+		t.Errorf("expired after %s", a.EndedAt.Sub(a.AskedAt))
+	}
+	var undelivered int
+	for _, e := range happened(c, incident.EvFailed) {
+		if strings.Contains(e.Text, "not delivered: unavailable") || strings.Contains(e.Text, "not delivered: timed out") {
+			undelivered++
+		}
+	}
+	if undelivered < 2 {
+		t.Errorf("%d undelivered messages are on the record, want the question and the reminder", undelivered)
+	}
+	w.contained(incident.RateLimit, 1, 1)
+}
