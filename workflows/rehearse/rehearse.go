@@ -171,9 +171,11 @@ func (r *Rehearsal) Yield(id string) error {
 	r.mu.Lock()
 	r.yielding[id] = r.runs[id]
 	r.mu.Unlock()
-	// A suggestion comes with a task; a signal that nobody hears is one.
-	return r.Signal(id, "wake", nil)
+	return r.wake(id)
 }
+
+// wake gives a workflow a task, by a signal that nobody hears.
+func (r *Rehearsal) wake(id string) error { return r.Signal(id, "wake", nil) }
 
 // RunOf returns the current run of a workflow.
 func (r *Rehearsal) RunOf(id string) string {
