@@ -293,6 +293,15 @@ func another(id string, status incident.AlertStatus) incident.Alert {
 	return a
 }
 
+// roleUnknown makes the inventory not know the role of ws-042.
+func roleUnknown(t *testing.T, e *memory.Estate) {
+	t.Helper()
+	facts := incident.Facts{Asset: incident.Asset{Role: incident.NotKnown[string]("the inventory does not say")}}
+	if err := e.SetFacts("ws-042", facts); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // down is a product that does not answer.
 func down() integrations.Error {
 	return integrations.Error{Kind: integrations.Unavailable, Err: errors.New("connection refused")}

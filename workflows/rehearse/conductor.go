@@ -142,7 +142,7 @@ func (p *performer) ExecuteActivity(ctx context.Context, in *interceptor.Execute
 		defer close(now.over)
 		value, err := p.perform(lasting, in, info, now)
 		if now.away.Load() {
-			_ = p.rehearsal.env.CompleteActivity(info.TaskToken, value, err)
+			p.complete(info, value, err)
 			return
 		}
 		result <- outcome{value, err}
@@ -155,6 +155,14 @@ func (p *performer) ExecuteActivity(ctx context.Context, in *interceptor.Execute
 			p.rehearsal.At(info.StartToCloseTimeout, func() { cancel(); now.wait() })
 		}
 		return nil, activity.ErrResultPending
+	}
+}
+
+// complete hands in a result. The test environment would wake the root
+// workflow only.
+func (p *performer) complete(info activity.Info, value any, err error) {
+	if p.rehearsal.env.CompleteActivity(info.TaskToken, value, err) == nil {
+		_ = p.rehearsal.wake(info.WorkflowExecution.ID)
 	}
 }
 
