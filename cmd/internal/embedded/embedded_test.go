@@ -192,14 +192,14 @@ func TestRestart(t *testing.T) {
 }
 
 // child runs a server with a workflow that naps, says so, and waits to be
-// killed.
+// killed. Its worker is stopped, so that only the next process can go on.
 func child(dir string) error {
 	ctx := context.Background()
 	s, err := Start(ctx, Options{DataDir: dir})
 	if err != nil {
 		return err
 	}
-	c, _, err := connect(ctx, s)
+	c, w, err := connect(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -213,6 +213,7 @@ func child(dir string) error {
 			return err
 		}
 		if e.GetEventType() == enums.EVENT_TYPE_TIMER_STARTED {
+			w.Stop()
 			fmt.Println("napping")
 			select {}
 		}
