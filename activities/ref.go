@@ -65,9 +65,39 @@ func (a *Activities) Register(r Registry) {
 
 func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context, In) (Out, error)) {
 	r.RegisterActivityWithOptions(func(ctx context.Context, in In) (Out, error) {
+		defer beat(ctx)()
 		out, err := f(ctx, in)
 		return out, mapError(err)
 	}, activity.RegisterOptions{Name: ref.Name})
+}
+
+// beat tells the engine that this worker lives, for as long as the activity
+// runs. What a dead worker had under way is then given to another after a few
+// seconds, not after all of the time that the activity may take.
+func beat(ctx context.Context) (stop func()) {
+	silence := activity.GetInfo(ctx).HeartbeatTimeout
+	if silence <= 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(silence / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				activity.RecordHeartbeat(ctx)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-stopped
+	}
 }
 
 // hostQuery names a host by what the alert and, once known, the endpoint say.

@@ -111,7 +111,7 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 		}), ref.Name, in).Get(ctx, &out)
 		if kind, known := activities.ErrorKind(err); err != nil && (!known || kind.Retryable()) {
 			err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-				ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout,
+				ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout, HeartbeatTimeout: silence,
 				RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
 			}), ref.Name, in).Get(ctx, &out)
 		}

@@ -23,6 +23,9 @@ const (
 	// quickAnswer is how long a fact is waited for before it is asked for as an
 	// activity of its own.
 	quickAnswer = time.Second
+	// silence is how long nothing may be heard of a worker before what it had
+	// under way is given to another: a crash costs seconds, not a time limit.
+	silence = 5 * time.Second
 
 	// joinedAlertsKept bounds the alerts that a case keeps in full; of the
 	// others it keeps the keys.

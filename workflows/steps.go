@@ -255,7 +255,7 @@ func (r *responder) collect(ctx workflow.Context, i int) {
 func do[In, Out any](ctx workflow.Context, ref activities.Ref[In, Out], timeout time.Duration, in In) (Out, error) {
 	var out Out
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout,
+		ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
 		RetryPolicy: retries(200*time.Millisecond, 10*time.Second),
 	})
 	err := workflow.ExecuteActivity(ctx, ref.Name, in).Get(ctx, &out)
