@@ -213,7 +213,7 @@ func (im *importing) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if im.chunk.Records+im.chunk.Bad >= chunkRecords {
+		if im.chunk.Records+im.chunk.Bad >= im.store.chunk {
 			if err := im.commit(ctx); err != nil {
 				return err
 			}

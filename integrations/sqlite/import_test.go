@@ -184,21 +184,23 @@ func TestImportRefusesWhatIsNoFlowLog(t *testing.T) {
 var errTorn = errors.New("the disk is gone")
 
 func TestInterruptedImportLosesAndRepeatsNothing(t *testing.T) {
-	const n = 2*chunkRecords + 5000
+	const chunk, n = 1000, 2500
 	log := zeekTSV(newTraffic(50, n), n)
 	t.Run("torn", func(t *testing.T) {
 		s := openStore(t, later())
-		torn := io.MultiReader(bytes.NewReader(log[:len(log)*3/4]), errReader{})
+		s.chunk = chunk
+		torn := io.MultiReader(bytes.NewReader(log[:len(log)*3/5]), errReader{})
 		got, err := s.Import(t.Context(), torn, ImportOptions{Name: "a"})
-		if !errors.Is(err, errTorn) || got.Records != chunkRecords || records(t, s) != chunkRecords {
+		if !errors.Is(err, errTorn) || got.Records != chunk || records(t, s) != chunk {
 			t.Fatalf("the torn import wrote %d and says %d (%v), want one chunk", records(t, s), got.Records, err)
 		}
-		if got := mustImport(t, s, log, ImportOptions{Name: "a"}); got.Records != n-chunkRecords || records(t, s) != n {
+		if got := mustImport(t, s, log, ImportOptions{Name: "a"}); got.Records != n-chunk || records(t, s) != n {
 			t.Errorf("after the rest (%d) the store has %d, want %d", got.Records, records(t, s), n)
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		s := openStore(t, later())
+		s.chunk = chunk
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := s.Import(ctx, bytes.NewReader(log), ImportOptions{Name: "a", Progress: func(ImportResult) { cancel() }})
 		if !errors.Is(err, context.Canceled) {

@@ -38,7 +38,7 @@ func Spec() integrations.Spec {
 			if !ok || c.Path == "" {
 				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "path is empty")
 			}
-			return &Store{path: c.Path, now: time.Now}, nil
+			return newStore(c.Path), nil
 		},
 	}
 }
@@ -48,12 +48,16 @@ func Spec() integrations.Spec {
 type Store struct {
 	path string
 	now  func() time.Time
-	open opener
+	// chunk is how many lines an import writes in one transaction.
+	chunk int64
+	open  opener
 }
+
+func newStore(path string) *Store { return &Store{path: path, now: time.Now, chunk: chunkRecords} }
 
 // Open opens the store at path, and makes it when it does not exist.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s := &Store{path: path, now: time.Now}
+	s := newStore(path)
 	if _, err := s.dbs(ctx); err != nil {
 		return nil, err
 	}

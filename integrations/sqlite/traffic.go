@@ -75,13 +75,23 @@ func trafficOf(h host, q integrations.TrafficQuery, span Span, views []view) inc
 	return t
 }
 
-// destination is one line of top. A host that answers is seen to send to its
-// peer, from a port of its own.
-type destination struct {
+// service is what a host exchanged with one peer over one port: the peer's
+// where the host opened the flows, else the host's own.
+type service struct {
 	ip        netip.Addr
 	port      uint16
 	transport string
 	opened    bool
+}
+
+// exchange sums the flows of one service.
+type exchange struct {
+	service
+	out, in, packets, flows int64
+	// sent counts the flows in which the host sent something, peerPort is
+	// where to; 0 stands for several ports.
+	sent     int64
+	peerPort uint16
 }
 
 // summary sums the views of one host.
@@ -94,15 +104,14 @@ type summary struct {
 	flows, measured, oneWay     int64
 	sampled                     bool
 	first, last                 int64
-	// lines are what was sent where, services the same by the service's port.
-	lines    map[destination]*incident.TopFlow
-	services map[destination]*incident.PeerTraffic
+	exchanges                   []exchange
+	index                       map[service]int
 }
 
 func newSummary(q integrations.TrafficQuery) *summary {
 	return &summary{
 		from: q.From.UnixNano(), to: q.To.UnixNano(), window: q.To.Sub(q.From), top: q.Top,
-		lines: map[destination]*incident.TopFlow{}, services: map[destination]*incident.PeerTraffic{},
+		index: map[service]int{},
 	}
 }
 
@@ -129,43 +138,35 @@ func (s *summary) add(v *view) {
 	s.line(v, out, in, packets)
 }
 
-// line adds a flow to where it went. A peer to which nothing was sent, such as
-// a scanner that got no answer, is no destination.
+// line adds a flow to what was exchanged with its peer.
 func (s *summary) line(v *view, out, in, packets int64) {
-	key := destination{v.remote, v.localPort, v.transport, v.opened}
+	key := service{v.remote, v.localPort, v.transport, v.opened}
 	if v.opened {
 		key.port = v.remotePort
 	}
-	service, ok := s.services[key]
+	n, ok := s.index[key]
 	if !ok {
-		service = &incident.PeerTraffic{Port: int(key.port), Transport: v.transport, Answering: !v.opened}
-		s.services[key] = service
+		n = len(s.exchanges)
+		s.index[key] = n
+		s.exchanges = append(s.exchanges, exchange{service: key, peerPort: v.remotePort})
 	}
-	service.BytesOut, service.BytesIn = add(service.BytesOut, out), add(service.BytesIn, in)
-	service.PacketsOut = add(service.PacketsOut, packets)
-	service.Flows++
-	if out == 0 && packets == 0 && !v.opened {
-		return
+	e := &s.exchanges[n]
+	e.out, e.in, e.packets, e.flows = add(e.out, out), add(e.in, in), add(e.packets, packets), e.flows+1
+	if out > 0 || packets > 0 || v.opened {
+		e.sent++
 	}
-	if !v.opened {
-		key.port = 0
-	}
-	line, ok := s.lines[key]
-	if !ok {
-		line = &incident.TopFlow{Port: int64(v.remotePort), Transport: v.transport}
-		s.lines[key] = line
-	}
-	line.Bytes, line.Packets, line.Flows = add(line.Bytes, out), add(line.Packets, packets), line.Flows+1
-	if line.Port != int64(v.remotePort) {
-		line.Port = 0 // several ports of one peer make one line
+	if e.peerPort != v.remotePort {
+		e.peerPort = 0
 	}
 }
 
 func (s *summary) fill(t *incident.Traffic, h host) {
 	known := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }
 	peers := map[netip.Addr]struct{}{}
-	for d := range s.lines {
-		peers[d.ip] = struct{}{}
+	for i := range s.exchanges {
+		if s.exchanges[i].sent > 0 {
+			peers[s.exchanges[i].ip] = struct{}{}
+		}
 	}
 	t.Flows, t.Destinations = known(s.flows), known(int64(len(peers)))
 	t.BytesIn = known(s.in)
@@ -200,32 +201,38 @@ func (s *summary) coverage() incident.Value[string] {
 
 func (s *summary) role(h host) incident.Role {
 	shape := incident.TrafficShape{Host: h.text, Active: time.Duration(s.last - s.first)}
-	for d, p := range s.services {
-		p.IP = d.ip.String()
-		shape.Peers = append(shape.Peers, *p)
+	for i := range s.exchanges {
+		e := &s.exchanges[i]
+		shape.Peers = append(shape.Peers, incident.PeerTraffic{
+			IP: e.ip.String(), Port: int(e.port), Transport: e.transport, Answering: !e.opened,
+			BytesOut: e.out, BytesIn: e.in, PacketsOut: e.packets, Flows: e.flows,
+		})
 	}
 	return incident.Classify(shape, incident.DefaultRoleLimits())
 }
 
 // topLines returns the largest destinations, in an order that only the flows
-// decide.
+// decide. A peer to which nothing was sent, such as a scanner that got no
+// answer, is no destination.
 func (s *summary) topLines() []incident.TopFlow {
-	keys := make([]destination, 0, len(s.lines))
-	for d := range s.lines {
-		keys = append(keys, d)
+	ranked := make([]*exchange, 0, len(s.exchanges))
+	for i := range s.exchanges {
+		if s.exchanges[i].sent > 0 {
+			ranked = append(ranked, &s.exchanges[i])
+		}
 	}
-	slices.SortFunc(keys, func(x, y destination) int {
-		a, b := s.lines[x], s.lines[y]
-		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.Flows, a.Flows),
-			x.ip.Compare(y.ip), cmp.Compare(a.Port, b.Port), cmp.Compare(x.transport, y.transport))
+	slices.SortFunc(ranked, func(a, b *exchange) int {
+		return cmp.Or(cmp.Compare(b.out, a.out), cmp.Compare(b.packets, a.packets), cmp.Compare(b.sent, a.sent),
+			a.ip.Compare(b.ip), cmp.Compare(a.port, b.port), cmp.Compare(a.transport, b.transport), compareBool(a.opened, b.opened))
 	})
-	if s.top > 0 && len(keys) > s.top {
-		keys = keys[:s.top]
+	if s.top > 0 && len(ranked) > s.top {
+		ranked = ranked[:s.top]
 	}
-	lines := make([]incident.TopFlow, len(keys))
-	for i, d := range keys {
-		lines[i] = *s.lines[d]
-		lines[i].IP = d.ip.String()
+	lines := make([]incident.TopFlow, len(ranked))
+	for i, e := range ranked {
+		lines[i] = incident.TopFlow{
+			IP: e.ip.String(), Port: int64(e.peerPort), Transport: e.transport, Bytes: e.out, Packets: e.packets, Flows: e.sent,
+		}
 	}
 	return lines
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
 )
 
-// chunkRecords is how many records are written in one transaction.
+// chunkRecords is how many lines an import writes in one transaction: enough
+// that a block holds some hundred flows, and some ten megabytes in memory.
 const chunkRecords = 128 << 10
 
 // future is how far ahead of this machine's clock a record may lie. One wrong
