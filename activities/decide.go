@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -39,9 +38,13 @@ type DecideOut struct {
 func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error) {
 	p, err := a.playbooks.load(ctx, in.Pin)
 	if err != nil {
-		return DecideOut{}, integrations.Errorf(integrations.Invalid, "decide", "%w", err)
+		return DecideOut{}, ours("decide", err.Error())
 	}
-	return DecideWith(ctx, p, in)
+	out, err := DecideWith(ctx, p, in)
+	// The flows have served the join and the plan; a case that carried them
+	// would write them into its history again and again.
+	out.Facts.Traffic.Sample = nil
+	return out, err
 }
 
 // DecideWith decides with a loaded playbook. It is what the activity does, for
@@ -52,7 +55,7 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	completeAlert(&facts)
 	verdict, missing, err := p.Match(ctx, facts.Alert, in.Now)
 	if err != nil {
-		return DecideOut{}, integrations.Errorf(integrations.Invalid, "match the trigger", "%w", err)
+		return DecideOut{}, ours("match the trigger", "the trigger cannot be evaluated: "+err.Error())
 	}
 	if verdict == incident.False {
 		return DecideOut{Facts: facts, Unmatched: true}, nil
@@ -67,7 +70,8 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 // attribute joins bytes and processes, unless the flow store has done so or
 // one of the two is missing; then the reason is carried on.
 func attribute(facts *incident.Facts, connections []incident.Connection) {
-	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() || !facts.Traffic.Flows.IsKnown() {
+	noFlows := !facts.Traffic.Flows.IsKnown() && len(facts.Traffic.Sample) == 0
+	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() || noFlows {
 		return
 	}
 	if why := facts.Process.Path.Why(); why != "" {

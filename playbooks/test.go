@@ -9,10 +9,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TestFile holds the tests of one playbook.
+// TestFile holds the tests of one playbook. They are run as if the playbook
+// enforced, whatever its mode.
 type TestFile struct {
 	Playbook string     `yaml:"playbook,required" doc:"Path of the playbook, from this file."`
-	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from."`
+	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from. What is not given is unknown, but for traffic.rate and traffic.freshness, which follow from traffic.bytes_out. The alert's host and the endpoint are named alike where their id, name and address are left out, so that the target is exact; an endpoint of which nothing is given is a host that the EDR does not know. The case opens at alert.time, else at 2026-03-02T03:00:00Z."`
 	Cases    []TestCase `yaml:"cases,required" doc:"The cases."`
 
 	doc *document
@@ -38,11 +39,11 @@ type TestCase struct {
 // without a doer lets time pass.
 type TestEvent struct {
 	At      time.Duration `yaml:"at,required" doc:"Time since the case was opened."`
-	Approve string        `yaml:"approve" doc:"Id of the person who approves."`
-	Deny    string        `yaml:"deny" doc:"Id of the person who denies."`
+	Approve string        `yaml:"approve" doc:"Id of the person who approves the pending approval. Anybody is in the groups that it asks; where it names people, it takes one of them."`
+	Deny    string        `yaml:"deny" doc:"Id of the person who denies it."`
 	Reason  string        `yaml:"reason" doc:"What the person gives as reason."`
 	// Later is what the file says of a later alert.
-	Later Node `yaml:"alert" doc:"A later alert of the same subject, over the alert of the case."`
+	Later Node `yaml:"alert" doc:"A later alert of the same subject, over the alert of the case. A case decides again at most once a minute."`
 	// Alert is that alert, complete; nil when none comes.
 	Alert *incident.Alert `yaml:"-"`
 }

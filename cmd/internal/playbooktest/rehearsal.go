@@ -1,0 +1,265 @@
+package playbooktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+	"github.com/stanch-soar/stanch/workflows/rehearse"
+)
+
+const (
+	// patience is how long a case may work, on its own clock, before it is
+	// looked at though it has not come to rest.
+	patience = time.Hour
+	// firstLook and longestLook bound the pauses between two looks.
+	firstLook   = 100 * time.Millisecond
+	longestLook = 30 * time.Second
+)
+
+// rehearsal is one case of a test while it runs.
+type rehearsal struct {
+	*rehearse.Rehearsal
+	test   playbooks.TestCase
+	id     string
+	estate *memory.Estate
+	length time.Duration
+	seen   *state
+	// mishaps are events of the timeline that could not happen.
+	mishaps []Failure
+	fault   error
+}
+
+// state is the case and the world at the end of the timeline.
+type state struct {
+	incident.Case
+	// standing are the containments that stand in the estate.
+	standing []incident.Action
+	mishaps  []Failure
+}
+
+// newRehearsal lays the estate and plans what happens.
+func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string) (*rehearsal, error) {
+	facts := c.Facts
+	if t := &facts.Traffic; t.BytesOut.IsKnown() {
+		// What a step is proven by follows from the volume, and changes with it.
+		leave(&t.Rate)
+		leave(&t.Freshness)
+	}
+	host := identify(&facts)
+	alert := facts.Alert
+	start := complete(&alert)
+	subject, err := p.Subject(ctx, alert, start)
+	if err != nil {
+		return nil, fmt.Errorf("the alert of the case has no subject: %w", err)
+	}
+	r := &rehearsal{test: c, id: p.Name + "/" + subject}
+	r.Rehearsal = rehearse.New(start, func(engine activities.Engine, now func() time.Time) *activities.Activities {
+		set := integrations.NewSet()
+		r.estate, r.fault = memory.New(memory.Options{Now: now})
+		if r.fault == nil {
+			r.fault = errors.Join(r.estate.AddHost(host), r.estate.SetFacts(host.ID, facts))
+			for _, name := range uses(p) {
+				set.Add(name, r.estate.Spec(), r.estate)
+			}
+		}
+		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: dir, Now: now}
+	})
+	if r.fault != nil {
+		return nil, fmt.Errorf("lay the estate: %w", r.fault)
+	}
+	pin := activities.PinOf(p)
+	pin.Mode = playbooks.Enforce
+	if err := r.StartCase(workflows.CaseInput{ID: r.id, Subject: subject, Pin: pin, Alerts: []incident.Alert{alert}}); err != nil {
+		return nil, err
+	}
+	r.plan(p)
+	return r, nil
+}
+
+// identify returns the host of the estate and names it alike in the facts,
+// where the test leaves its identifiers out: a target is exact when two of the
+// alert's identifiers agree with the device. A device of which nothing is given
+// is not there.
+func identify(facts *incident.Facts) memory.Host {
+	alert, endpoint := &facts.Alert.Host, &facts.Endpoint
+	id := first(endpoint.ID, alert.ID, alert.Name, incident.Known("host-1", incident.Assumed))
+	name := first(endpoint.Name, alert.Name, incident.Known(id, incident.Assumed))
+	ips := first(endpoint.IP, alert.IP, incident.Known([]string{"10.0.0.42"}, incident.Assumed))
+	os := first(endpoint.OS, alert.OS, incident.Known("windows", incident.Assumed))
+	if given(*endpoint) {
+		fill(&endpoint.ID, id)
+		fill(&endpoint.Name, name)
+		fill(&endpoint.IP, ips)
+	}
+	fill(&alert.ID, id)
+	fill(&alert.Name, name)
+	fill(&alert.IP, ips)
+	return memory.Host{ID: id, Name: name, IPs: ips, OS: os, Processes: []memory.Process{sender(facts.Process)}}
+}
+
+// sender is the process of the host where the facts name no volume: it sends a
+// little, so that who sends can be told though not how much. A given volume is
+// laid in its place.
+func sender(given incident.Process) memory.Process {
+	return memory.Process{
+		Path: first(given.Path, incident.Known(`C:\Windows\explorer.exe`, incident.Assumed)), PID: first(given.PID, incident.Known[int64](4242, incident.Assumed)),
+		Streams: []memory.Stream{{Destinations: []string{"198.51.100.1"}, DstPort: 443, Transport: "tcp", BitsOut: 8_000, From: -time.Hour}},
+	}
+}
+
+// given tells whether a test says anything of the device.
+func given(e incident.Endpoint) bool {
+	return slices.ContainsFunc([]incident.Field{e.ID, e.Name, e.IP, e.OS, e.Role, e.Online, e.Isolation, e.LastSeen}, func(f incident.Field) bool {
+		_, from, _ := f.Any()
+		return from != incident.Unknown
+	})
+}
+
+// first returns the first known value; the last must be.
+func first[T any](values ...incident.Value[T]) T {
+	var v T
+	for _, value := range values {
+		if known, ok := value.Get(); ok {
+			return known
+		}
+	}
+	return v
+}
+
+// leave leaves a value that is not given to what the estate computes.
+func leave[T any](v *incident.Value[T]) {
+	if !v.IsKnown() {
+		*v = incident.Value[T]{}
+	}
+}
+
+func fill[T any](v *incident.Value[T], with T) {
+	if !v.IsKnown() {
+		*v = incident.Known(with, incident.Assumed)
+	}
+}
+
+// complete makes an alert one that a receiver would take, and returns when it
+// happened, which is when the case is opened.
+func complete(a *incident.Alert) time.Time {
+	at := first(a.Time, incident.Known(time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC), incident.Assumed))
+	fill(&a.Time, at)
+	if a.ID == "" {
+		a.ID = "alert-1"
+	}
+	if a.Source == "" {
+		a.Source = "test"
+	}
+	if a.Status == "" {
+		a.Status = incident.Firing
+	}
+	a.ReceivedAt = at
+	return at
+}
+
+// uses names the integrations that a playbook uses: all of them are the estate.
+func uses(p *playbooks.Playbook) []string {
+	var names []string
+	for _, e := range p.Enrich {
+		names = append(names, e.Use)
+	}
+	for _, s := range p.Steps {
+		names = append(names, s.Use)
+	}
+	for _, a := range p.Approvals {
+		names = append(names, a.Ask.Use)
+		for _, e := range a.Escalate {
+			names = append(names, e.Ask.Use)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// plan plans the events of the timeline, and the look at its end.
+func (r *rehearsal) plan(p *playbooks.Playbook) {
+	end := time.Duration(0)
+	for i, e := range r.test.Timeline {
+		end = e.At
+		r.At(e.At, func() { r.happen(i, e) })
+	}
+	r.length = end + patience
+	for _, a := range p.Approvals {
+		r.length += a.ExpireAfter
+	}
+	for _, s := range p.Steps {
+		r.length += s.Timeout
+	}
+	r.look(end+firstLook, firstLook)
+}
+
+// look looks at the case once it rests; until then it looks again and again.
+func (r *rehearsal) look(after, pause time.Duration) {
+	r.At(after, func() {
+		c, err := r.Case(r.id)
+		if err != nil {
+			r.fault = err
+			return
+		}
+		if r.rests(c) {
+			r.seen = r.state(c)
+			return
+		}
+		next := min(2*pause, longestLook)
+		r.look(next, next)
+	})
+}
+
+// rests tells whether a case waits or has nothing to do. Where every question is
+// to end without an answer, it does not rest while one is pending.
+func (r *rehearsal) rests(c incident.Case) bool {
+	switch c.Status {
+	case incident.Awaiting:
+		return r.test.Timeline == nil || len(r.test.Timeline) > 0
+	case incident.Contained, incident.Closed:
+		return true
+	case incident.Working:
+	}
+	return false
+}
+
+// state is the case with what stands in the estate.
+func (r *rehearsal) state(c incident.Case) *state {
+	s := &state{Case: c, mishaps: r.mishaps}
+	stands := map[string]incident.Action{}
+	for _, e := range r.estate.Effects() {
+		switch e.Op {
+		case "apply":
+			stands[e.Key] = e.Action
+		case "undo":
+			delete(stands, e.Key)
+		}
+	}
+	for _, action := range stands {
+		s.standing = append(s.standing, action)
+	}
+	return s
+}
+
+// run runs the rehearsal and returns what was seen at the end of the timeline.
+func (r *rehearsal) run() (*state, error) {
+	if err := r.Run(r.length); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.fault != nil:
+		return nil, r.fault
+	case r.seen == nil:
+		return nil, fmt.Errorf("the case did not come to rest within %s", incident.FormatDuration(r.length))
+	}
+	return r.seen, nil
+}
