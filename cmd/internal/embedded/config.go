@@ -46,6 +46,12 @@ func serverConfig(store *config.SQL, frontend int, run services) *config.Config 
 	}
 }
 
+// historyCache and eventsCache bound the server's largest caches, in bytes.
+const (
+	historyCache = 32 << 20
+	eventsCache  = 16 << 20
+)
+
 // settings are the server's dynamic configuration, as far as its defaults do
 // not suit one process that serves one product. Updates, update-with-start and
 // eager start are on by default; its limits of 2 MiB per payload, 50 MiB and
@@ -75,6 +81,13 @@ func settings() dynamicconfig.StaticClient {
 		dynamicconfig.HistoryPersistenceMaxQPS.Key():                     unlimited,
 		dynamicconfig.MatchingRPS.Key():                                  unlimited,
 		dynamicconfig.MatchingPersistenceMaxQPS.Key():                    unlimited,
+
+		// Caches are sized for a cluster by default; one machine holds a few
+		// hundred workflows in motion.
+		dynamicconfig.HistoryCacheSizeBasedLimit.Key():        true,
+		dynamicconfig.HistoryCacheHostLevelMaxSizeBytes.Key(): historyCache,
+		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key():  eventsCache,
+		dynamicconfig.EventsCacheMaxSizeBytes.Key():           eventsCache,
 
 		// It asks a server on the Internet for the newest version.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,

@@ -14,6 +14,10 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 )
 
+// NewEngine returns the engine behind a client, as activities and the receiver
+// use it.
+func NewEngine(c client.Client) activities.Engine { return updater{c} }
+
 // updater implements [activities.Engine] on a Temporal client.
 type updater struct{ client client.Client }
 

@@ -43,6 +43,10 @@ func Roles() []string { return []string{RoleReceiver, RoleWorker} }
 // stopTimeout is how long a worker may finish what it is doing.
 const stopTimeout = 10 * time.Second
 
+// cachedWorkflows bounds the workflows that the worker keeps in memory; others
+// are replayed from their history when something happens to them.
+const cachedWorkflows = 500
+
 // Options say what runs.
 type Options struct {
 	Config *config.Config
@@ -182,13 +186,14 @@ func (s *Service) startWorker(context.Context) error {
 	if !s.has(RoleWorker) {
 		return nil
 	}
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	w := worker.New(s.client, receiver.TaskQueue, worker.Options{
 		WorkerStopTimeout: stopTimeout,
 		OnFatalError:      func(err error) { s.fail(fmt.Errorf("the worker ended: %w", err)) },
 	})
 	workflows.Register(w)
 	acts := &activities.Activities{
-		Set: s.set, Engine: updater{s.client}, EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Engine: NewEngine(s.client), EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
 	}
 	acts.Register(w)
 	if err := w.Start(); err != nil {
@@ -227,7 +232,7 @@ func (s *Service) startReceiver(context.Context) error {
 func (s *Service) receiver() (*receiver.Receiver, error) {
 	c := s.options.Config
 	o := receiver.Options{
-		Client: s.client, Payloads: s.payloads, Engine: updater{s.client}, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
+		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
 		Ready: func(ctx context.Context) error {
 			_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
