@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 
@@ -44,6 +45,9 @@ func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident
 		return p
 	}
 	var state activities.BudgetState
+	if strings.TrimSpace(in.Reason) == "" {
+		return invalid("reason", "a reason is needed")
+	}
 	err := r.Engine.UpdateWithStart(req.Context(), activities.Call{
 		Workflow: activities.BudgetWorkflow, ID: activities.BudgetID, Input: activities.BudgetState{},
 		Attributes: map[string]string{activities.AttrKind: activities.BudgetWorkflow},

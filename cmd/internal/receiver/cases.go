@@ -3,7 +3,6 @@ package receiver
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,14 +10,12 @@ import (
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -36,7 +33,7 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 	if text := req.FormValue("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxListed {
-			return fail(http.StatusBadRequest, "invalid", "limit %q is not a number from 1 to %d", text, maxListed)
+			return invalid("limit", "limit %q is not a number from 1 to %d", text, maxListed)
 		}
 		limit = n
 	}
@@ -50,7 +47,15 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 	case string(incident.Working), string(incident.Awaiting), string(incident.Contained):
 		query += " AND ExecutionStatus = 'Running' AND " + activities.AttrStatus + " = '" + status + "'"
 	default:
-		return fail(http.StatusBadRequest, "invalid", "status %q is none of all, open, closed, working, awaiting, contained", status)
+		return invalid("status", "status %q is none of all, open, closed, working, awaiting, contained", status)
+	}
+	if text := req.FormValue("subject"); text != "" {
+		subject, err := playbooks.NormalizeSubject(text)
+		if err != nil {
+			return invalid("subject", "%v", err)
+		}
+		// What is normalised holds no quote.
+		query += " AND " + activities.AttrSubject + " = '" + subject + "'"
 	}
 	infos, more, err := r.list(req.Context(), query, limit)
 	if err != nil {
@@ -110,121 +115,4 @@ func summaryOf(info *workflowpb.WorkflowExecutionInfo) incident.CaseSummary {
 		}
 	}
 	return s
-}
-
-func caseID(req *http.Request) string {
-	return req.PathValue("playbook") + "/" + req.PathValue("subject")
-}
-
-func (r *Receiver) showCase(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
-	c, err := r.getCase(req.Context(), caseID(req), req.FormValue("run"))
-	if err != nil {
-		return r.refused("show case "+caseID(req), err)
-	}
-	reply(w, http.StatusOK, c)
-	return nil
-}
-
-// getCase returns a case as it stands: a running one is asked, of a closed one
-// the result is read.
-func (r *Receiver) getCase(ctx context.Context, id, run string) (incident.Case, error) {
-	var c incident.Case
-	workflowID := activities.CaseWorkflowID(id)
-	described, err := r.Client.DescribeWorkflowExecution(ctx, workflowID, run)
-	if err != nil {
-		return c, fmt.Errorf("look at case %s: %w", id, err)
-	}
-	info := described.GetWorkflowExecutionInfo()
-	run = info.GetExecution().GetRunId()
-	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		value, err := r.Client.QueryWorkflow(ctx, workflowID, run, activities.CaseQuery)
-		if err != nil {
-			return c, fmt.Errorf("ask case %s: %w", id, err)
-		}
-		return c, value.Get(&c)
-	default:
-		return c, r.Client.GetWorkflow(ctx, workflowID, run).Get(ctx, &c)
-	}
-}
-
-// DecideRequest is a person's answer to an approval.
-type DecideRequest struct {
-	Approve bool `json:"approve"`
-	// Plan is the digest of the plan that the person was shown.
-	Plan   string `json:"plan"`
-	Reason string `json:"reason,omitempty"`
-	// Via is where the person spoke; the engine records it.
-	Via string `json:"via,omitempty"`
-}
-
-func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in DecideRequest
-	if p := decode(w, req, &in); p != nil {
-		return p
-	}
-	if in.Plan == "" {
-		p := fail(http.StatusBadRequest, "invalid", "the digest of the plan that was shown is needed")
-		p.Field = "plan"
-		return p
-	}
-	who.Via = cmp.Or(in.Via, who.Via)
-	var approval incident.Approval
-	err := r.update(req.Context(), activities.CaseWorkflowID(caseID(req)), activities.DecideUpdate,
-		fmt.Sprintf("vote/%s/%s/%t", who.ID, in.Plan, in.Approve),
-		incident.Vote{Person: who, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan}, &approval)
-	if err != nil {
-		return r.refused("decide case "+caseID(req), err)
-	}
-	reply(w, http.StatusOK, approval)
-	return nil
-}
-
-// ReasonRequest carries why a person does something.
-type ReasonRequest struct {
-	Reason string `json:"reason"`
-}
-
-func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in ReasonRequest
-	if p := decode(w, req, &in); p != nil {
-		return p
-	}
-	var c incident.Case
-	err := r.update(req.Context(), activities.CaseWorkflowID(caseID(req)), activities.CloseUpdate, "close/"+who.ID,
-		activities.CloseRequest{By: who.ID, Reason: in.Reason}, &c)
-	if err != nil {
-		return r.refused("close case "+caseID(req), err)
-	}
-	reply(w, http.StatusOK, c)
-	return nil
-}
-
-// update sends an update and waits for its answer.
-func (r *Receiver) update(ctx context.Context, id, name, updateID string, arg, result any) error {
-	handle, err := r.Client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id, UpdateName: name, UpdateID: updateID, Args: []any{arg},
-		WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return fmt.Errorf("update %s of %s: %w", name, id, err)
-	}
-	return handle.Get(ctx, result)
-}
-
-// refused turns an engine's error into an answer: not found, refused with the
-// rule that refused it, or unavailable.
-func (r *Receiver) refused(op string, err error) *problem {
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return fail(http.StatusNotFound, "not_found", "%s: there is none that is open", op)
-	}
-	if e, ok := errors.AsType[*temporal.ApplicationError](err); ok && e.Type() != "" {
-		return fail(http.StatusConflict, e.Type(), "%s", e.Message())
-	}
-	return r.unavailable(op, err)
-}
-
-func (r *Receiver) unavailable(op string, err error) *problem {
-	r.Log.Error(op, "error", err)
-	return fail(http.StatusServiceUnavailable, "unavailable", "%s: the engine did not answer", op)
 }

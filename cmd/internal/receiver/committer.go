@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -23,23 +24,31 @@ import (
 const (
 	// commitTimeout bounds one call to the engine.
 	commitTimeout = 10 * time.Second
-	// batchAlerts and batchBytes bound what one call carries.
+	// batchAlerts and batchBytes bound what one call carries, maxAlert one alert,
+	// as they are encoded: the engine takes no more than 2 MiB at once, and a
+	// case is larger than its alerts.
 	batchAlerts = 500
 	batchBytes  = 1 << 20
+	maxAlert    = 1 << 19
 	// A case's history holds every call. After the first calls of a storm the
 	// calls for one subject are paced, so that a flood of alerts cannot fill it.
 	unpacedCalls = 50
 	pacedEvery   = 250 * time.Millisecond
-	// laneIdle is after how long a quiet subject is forgotten here.
-	laneIdle = 10 * time.Minute
+	// laneIdle is after how long a quiet subject is forgotten here; sweepEvery is
+	// how often it is looked for them.
+	laneIdle   = 10 * time.Minute
+	sweepEvery = time.Minute
 )
 
 // CaseRef is where an alert went.
 type CaseRef struct {
-	ID  string `json:"id"`
-	Run string `json:"run"`
+	ID string `json:"id"`
+	// Run tells apart the cases that one subject had.
+	Run string `json:"run,omitempty"`
 	URL string `json:"url"`
-	// Repeat tells that the case has had the alert before.
+	// Alerts is how many of the request's alerts went there.
+	Alerts int `json:"alerts"`
+	// Repeat tells that the case is closed and has had all of them before.
 	Repeat bool `json:"repeat,omitempty"`
 }
 
@@ -49,6 +58,7 @@ type committer struct {
 	Options
 	mu    sync.Mutex
 	lanes map[string]*lane
+	swept time.Time
 }
 
 // lane is one subject's queue.
@@ -85,14 +95,23 @@ func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef
 	if b.err != nil {
 		return CaseRef{}, b.err
 	}
-	ref := c.ref(in.ID, b.run)
-	ref.Repeat = !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !slices.Contains(b.seen, a.Fingerprint()) })
+	ref := c.ref(in.ID, b.run, len(in.Alerts))
+	ref.Repeat = allSeen(in.Alerts, b.seen)
 	return ref, nil
 }
 
-func (c *committer) ref(id, run string) CaseRef {
-	path := (&url.URL{Path: "/v1/cases/" + id}).EscapedPath()
-	return CaseRef{ID: id, Run: run, URL: c.PublicURL + path + "?run=" + url.QueryEscape(run)}
+// allSeen tells whether every alert's fingerprint is among those.
+func allSeen(alerts []incident.Alert, seen []string) bool {
+	return !slices.ContainsFunc(alerts, func(a incident.Alert) bool { return !slices.Contains(seen, a.Fingerprint()) })
+}
+
+// ref is where alerts went; the run is empty where it is not known.
+func (c *committer) ref(id, run string, alerts int) CaseRef {
+	link := url.URL{Path: "/v1/cases/" + id}
+	if run != "" {
+		link.RawQuery = url.Values{"run": {run}}.Encode()
+	}
+	return CaseRef{ID: id, Run: run, URL: c.PublicURL + link.String(), Alerts: alerts}
 }
 
 func (c *committer) enqueue(in workflows.CaseInput) *batch {
@@ -105,10 +124,10 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 	}
 	if l.pending == nil {
 		l.pending = &batch{in: in, done: make(chan struct{})}
-	} else {
-		l.pending.in.Alerts = append(slices.Clip(l.pending.in.Alerts), in.Alerts...)
-		l.pending.in.Pin = in.Pin
+		l.pending.in.Alerts = nil
 	}
+	l.pending.in.Alerts = append(l.pending.in.Alerts, in.Alerts...)
+	l.pending.in.Pin = in.Pin
 	b := l.pending
 	if !l.busy {
 		l.busy = true
@@ -139,8 +158,13 @@ func (c *committer) drain(l *lane) {
 
 // forget drops the lanes that have been quiet for long.
 func (c *committer) forget() {
+	now := c.Now()
+	if now.Sub(c.swept) < sweepEvery {
+		return
+	}
+	c.swept = now
 	for id, l := range c.lanes {
-		if !l.busy && l.pending == nil && c.Now().Sub(l.last) > laneIdle {
+		if !l.busy && l.pending == nil && now.Sub(l.last) > laneIdle {
 			delete(c.lanes, id)
 		}
 	}
@@ -174,12 +198,22 @@ func (c *committer) send(l *lane, b *batch) {
 func portion(alerts []incident.Alert) int {
 	size := 0
 	for i, a := range alerts {
-		size += len(a.Raw)
+		size += encodedSize(a)
 		if i > 0 && (i >= batchAlerts || size > batchBytes) {
 			return i
 		}
 	}
 	return len(alerts)
+}
+
+// encodedSize is what an alert takes in a call. Escaping can make it several
+// times as long as it came.
+func encodedSize(a incident.Alert) int {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return batchBytes + 1
+	}
+	return len(data)
 }
 
 // put starts the case, and on conflict signals the one that runs. A subject
@@ -221,7 +255,7 @@ func (c *committer) put(ctx context.Context, run string, in workflows.CaseInput)
 		if err != nil {
 			return "", nil, fmt.Errorf("read the alerts of case %s: %w", in.ID, err)
 		}
-		if !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !slices.Contains(seen, a.Fingerprint()) }) {
+		if allSeen(in.Alerts, seen) {
 			return info.GetFirstRunId(), seen, nil
 		}
 		in.Seen = seen

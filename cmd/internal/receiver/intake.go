@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,10 +26,20 @@ const Unmatched = "unmatched"
 
 // Accepted is the answer to alerts that the engine holds.
 type Accepted struct {
-	// Cases are where the alerts went, in their order.
+	// Cases are where the alerts went, each once, in the order of their first
+	// alerts.
 	Cases []CaseRef `json:"cases"`
 	// Recorded are the ids of alerts that ask for no response and are kept.
 	Recorded []string `json:"recorded,omitempty"`
+}
+
+func (a *Accepted) add(ref CaseRef) {
+	at := slices.IndexFunc(a.Cases, func(c CaseRef) bool { return c.ID == ref.ID })
+	if at < 0 {
+		a.Cases = append(a.Cases, ref)
+		return
+	}
+	a.Cases[at].Alerts += ref.Alerts
 }
 
 // receive takes alerts from a source.
@@ -42,7 +53,9 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.metrics.requests.WithLabelValues(name).Observe(r.Now().Sub(start).Seconds())
-	r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(len(accepted.Cases)))
+	for _, c := range accepted.Cases {
+		r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(c.Alerts))
+	}
 	r.metrics.alerts.WithLabelValues(name, "recorded").Add(float64(len(accepted.Recorded)))
 	reply(w, http.StatusAccepted, accepted)
 }
@@ -62,7 +75,7 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 		// nobody's business.
 		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
 	}
-	body, p := readBody(w, req)
+	body, p := readBody(w, req, MaxBody)
 	if p != nil {
 		return Accepted{}, p
 	}
@@ -73,30 +86,47 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
 	}
 	if !r.limits[name].Allow() {
-		w.Header().Set("Retry-After", "1")
-		return Accepted{}, fail(http.StatusTooManyRequests, "throttled", "more than %s requests a second",
-			strconv.FormatFloat(float64(source.Rate), 'f', -1, 64))
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(1/float64(source.Rate)))))
+		return Accepted{}, fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
 	}
 	accepted, err := r.accept(req.Context(), source, body)
-	if err == nil {
-		source.Verifier.Accepted(req, body, r.Now())
-		return accepted, nil
+	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
+		return Accepted{}, r.notUnderstood(req.Context(), name, body, wrong)
 	}
-	wrong, ok := errors.AsType[*alerts.FieldError](err)
-	if !ok {
-		r.Log.Error("alerts were not accepted", "source", name, "error", err)
-		return Accepted{}, fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+	if err != nil {
+		return Accepted{}, r.notTaken(name, err)
 	}
-	id, err := r.reject(req.Context(), activities.RejectedAlert{
-		Source: name, Field: wrong.Path, Problem: wrong.Problem, Body: body,
+	source.Verifier.Accepted(req, body, r.Now())
+	return accepted, nil
+}
+
+// notTaken is the answer when the engine does not hold the alerts.
+func (r *Receiver) notTaken(source string, err error) *problem {
+	r.Log.Error("alerts were not accepted", "source", source, "error", err)
+	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+}
+
+// maxKept bounds the body of a rejected request that is kept: the engine takes
+// no more than 2 MiB at once, and it is encoded.
+const maxKept = 5 << 18
+
+// notUnderstood keeps a request that was authentic and is wrong in a field.
+func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte, wrong *alerts.FieldError) *problem {
+	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
+	p.Field = wrong.Path
+	if len(body) > maxKept {
+		r.Log.Error("a rejected alert was not kept: it is too large", "source", source, "bytes", len(body))
+		p.Error += fmt.Sprintf("; it was not kept: it is larger than %d bytes", maxKept)
+		return p
+	}
+	id, err := r.reject(ctx, activities.RejectedAlert{
+		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
 	})
 	if err != nil {
-		r.Log.Error("a rejected alert was not kept", "source", name, "error", err)
-		return Accepted{}, fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+		return r.notTaken(source, err)
 	}
-	p = fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
-	p.Field, p.Rejected = wrong.Path, id
-	return Accepted{}, p
+	p.Rejected = id
+	return p
 }
 
 // routed is one alert with the case that it goes to.
@@ -114,6 +144,9 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Acce
 	}
 	routes := make([]routed, 0, len(parsed))
 	for _, a := range parsed {
+		if encodedSize(a) > maxAlert {
+			return Accepted{}, &alerts.FieldError{Problem: fmt.Sprintf("alert %q is larger than %d bytes when it is encoded", a.ID, maxAlert)}
+		}
 		in, err := r.route(ctx, a)
 		if err != nil {
 			return Accepted{}, err
@@ -153,9 +186,7 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		if err != nil {
 			return err
 		}
-		for range group.in.Alerts {
-			out.Cases = append(out.Cases, ref)
-		}
+		out.add(ref)
 		return nil
 	}
 	joined, err := r.committer.signalOnly(ctx, group.in.ID, group.in.Alerts)
@@ -163,7 +194,7 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		return err
 	}
 	if joined {
-		out.Cases = append(out.Cases, r.committer.ref(group.in.ID, ""))
+		out.add(r.committer.ref(group.in.ID, "", 1))
 		return nil
 	}
 	id, err := r.reject(ctx, activities.RejectedAlert{

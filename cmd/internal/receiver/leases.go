@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+
+	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -21,7 +24,7 @@ type LeaseList struct {
 }
 
 func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
-	list, err := r.leases(req.Context(), "")
+	list, err := r.leases(req.Context())
 	if err != nil {
 		return r.unavailable("list leases", err)
 	}
@@ -29,29 +32,50 @@ func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incide
 	return nil
 }
 
-// leases returns the leases that stand and that the further condition selects.
-func (r *Receiver) leases(ctx context.Context, condition string) (LeaseList, error) {
-	infos, more, err := r.list(ctx, activities.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'"+condition, maxListed)
+// leases returns the leases that stand.
+func (r *Receiver) leases(ctx context.Context) (LeaseList, error) {
+	infos, more, err := r.list(ctx, activities.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
 	if err != nil {
 		return LeaseList{}, err
 	}
+	read := make([]*incident.Lease, len(infos))
+	each(len(infos), func(i int) {
+		if l, err := r.lease(ctx, infos[i].GetExecution().GetWorkflowId()); err == nil {
+			read[i] = &l
+		}
+	})
 	out := LeaseList{Leases: []incident.Lease{}, More: more}
-	for _, info := range infos {
-		var l incident.Lease
-		value, err := r.Client.QueryWorkflow(ctx, info.GetExecution().GetWorkflowId(), "", activities.LeaseQuery)
-		if err == nil {
-			err = value.Get(&l)
+	for i, l := range read {
+		switch {
+		case l == nil:
+			out.Unread = append(out.Unread, infos[i].GetExecution().GetWorkflowId())
+		case !ended(*l):
+			out.Leases = append(out.Leases, *l)
 		}
-		if err != nil {
-			out.Unread = append(out.Unread, info.GetExecution().GetWorkflowId())
-			continue
-		}
-		out.Leases = append(out.Leases, l)
 	}
 	slices.SortFunc(out.Leases, func(a, b incident.Lease) int {
 		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID))
 	})
+	slices.Sort(out.Unread)
 	return out, nil
+}
+
+// ended tells whether a lease holds nothing any more: the list of what runs
+// lags a little behind.
+func ended(l incident.Lease) bool {
+	return l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed
+}
+
+func (r *Receiver) lease(ctx context.Context, id string) (incident.Lease, error) {
+	var l incident.Lease
+	value, err := r.Client.QueryWorkflow(ctx, id, "", activities.LeaseQuery)
+	if err != nil {
+		return l, fmt.Errorf("ask %s: %w", id, err)
+	}
+	if err := value.Get(&l); err != nil {
+		return l, fmt.Errorf("read %s: %w", id, err)
+	}
+	return l, nil
 }
 
 // LeaseRequest names a lease and what a person wants of it.
@@ -62,28 +86,27 @@ type LeaseRequest struct {
 	For time.Duration `json:"for,omitempty"`
 }
 
-func (r *Receiver) leaseRequest(w http.ResponseWriter, req *http.Request) (LeaseRequest, *problem) {
+func leaseRequest(w http.ResponseWriter, req *http.Request) (LeaseRequest, *problem) {
 	var in LeaseRequest
 	if p := decode(w, req, &in); p != nil {
 		return in, p
 	}
-	for field, value := range map[string]string{"id": in.ID, "reason": in.Reason} {
-		if value == "" {
-			p := fail(http.StatusBadRequest, "invalid", "%s is needed", field)
-			p.Field = field
-			return in, p
-		}
+	switch {
+	case !strings.HasPrefix(in.ID, activities.LeaseWorkflow+"/"):
+		return in, invalid("id", "%q is not the id of a lease", in.ID)
+	case strings.TrimSpace(in.Reason) == "":
+		return in, invalid("reason", "a reason is needed")
 	}
 	return in, nil
 }
 
 func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	in, p := r.leaseRequest(w, req)
+	in, p := leaseRequest(w, req)
 	if p != nil {
 		return p
 	}
 	if in.For <= 0 {
-		return fail(http.StatusBadRequest, "invalid", "for how long is needed")
+		return invalid("for", "it is needed for how long from now the lease stands")
 	}
 	var l incident.Lease
 	until := r.Now().Add(in.For).UTC()
@@ -97,22 +120,49 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 }
 
 func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	in, p := r.leaseRequest(w, req)
+	in, p := leaseRequest(w, req)
 	if p != nil {
 		return p
 	}
-	l, err := r.release(req.Context(), in.ID, who, in.Reason)
+	ctx, cancel := context.WithTimeout(req.Context(), releaseWithin)
+	defer cancel()
+	l, err := r.release(ctx, in.ID, who, in.Reason)
 	if err != nil {
 		return r.refused("release "+in.ID, err)
+	}
+	if !ended(l) {
+		reply(w, http.StatusAccepted, l)
+		return nil
 	}
 	reply(w, http.StatusOK, l)
 	return nil
 }
 
+// releaseWithin is how long an answer waits for the network to be given back.
+// A host that is offline, or a product that is down, may take days.
+const releaseWithin = 20 * time.Second
+
+// release has a lease given back and returns it as it stands then, or when the
+// time is up: the engine goes on with an undo until it has worked.
 func (r *Receiver) release(ctx context.Context, id string, who incident.Person, reason string) (incident.Lease, error) {
 	var l incident.Lease
-	return l, r.update(ctx, id, activities.ReleaseUpdate, fmt.Sprintf("release/%s/%d", who.ID, r.Now().UnixNano()),
-		activities.ReleaseRequest{By: who.ID, Reason: reason}, &l)
+	handle, err := r.Client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: activities.ReleaseUpdate,
+		UpdateID:     fmt.Sprintf("release/%s/%d", who.ID, r.Now().UnixNano()),
+		Args:         []any{activities.ReleaseRequest{By: who.ID, Reason: reason}},
+		WaitForStage: client.WorkflowUpdateStageAccepted,
+	})
+	if err != nil {
+		return l, fmt.Errorf("release %s: %w", id, err)
+	}
+	err = handle.Get(ctx, &l)
+	if ctx.Err() == nil || err == nil {
+		return l, err
+	}
+	// The engine has the order. How far it came is asked beside the time limit.
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	return r.lease(late, id)
 }
 
 // SinceRequest asks to give back everything that was contained lately.
@@ -121,43 +171,68 @@ type SinceRequest struct {
 	Reason string        `json:"reason"`
 }
 
-// Released says what became of each lease.
+// Released says what became of each lease that was asked for.
 type Released struct {
+	// Released were given back, and the devices say so. Undoing are ordered to
+	// be and are tried on.
 	Released []incident.Lease `json:"released"`
+	Undoing  []incident.Lease `json:"undoing,omitempty"`
 	// Failed are the leases that were not given back, by id, with the reason.
 	Failed map[string]string `json:"failed,omitempty"`
+	// More tells that there were more leases than one request takes.
+	More bool `json:"more,omitempty"`
 }
 
-// releaseSince gives back every lease that began in the last while. Requested,
-// released and failed add up, or it says so.
+// releaseSince gives back every lease that was applied in the last while, or is
+// being applied. Released, undoing and failed add up to what stood.
 func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
 	var in SinceRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
-	if in.Since <= 0 || in.Reason == "" {
-		return fail(http.StatusBadRequest, "invalid", "since when, and a reason, are needed")
+	switch {
+	case in.Since <= 0:
+		return invalid("since", "it is needed since when")
+	case strings.TrimSpace(in.Reason) == "":
+		return invalid("reason", "a reason is needed")
 	}
-	from := r.Now().Add(-in.Since).UTC().Format(time.RFC3339Nano)
-	list, err := r.leases(req.Context(), " AND StartTime >= '"+from+"'")
+	from := r.Now().Add(-in.Since)
+	list, err := r.leases(req.Context())
 	if err != nil {
 		return r.unavailable("list leases", err)
 	}
-	out := Released{Released: []incident.Lease{}, Failed: map[string]string{}}
+	recent := slices.DeleteFunc(list.Leases, func(l incident.Lease) bool {
+		return !l.AppliedAt.IsZero() && l.AppliedAt.Before(from)
+	})
+	out := r.releaseAll(req.Context(), recent, who, in.Reason)
+	out.More = list.More
 	for _, id := range list.Unread {
 		out.Failed[id] = "it did not answer"
 	}
-	for _, l := range list.Leases {
-		done, err := r.release(req.Context(), l.ID, who, in.Reason)
-		if err != nil {
-			out.Failed[l.ID] = r.refused("release "+l.ID, err).Error
-			continue
-		}
-		out.Released = append(out.Released, done)
-	}
-	if list.More {
-		out.Failed["more"] = fmt.Sprintf("more than %d leases stand: run it again", maxListed)
-	}
 	reply(w, http.StatusOK, out)
 	return nil
+}
+
+func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who incident.Person, reason string) Released {
+	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
+	defer cancel()
+	done, errs := make([]incident.Lease, len(leases)), make([]error, len(leases))
+	each(len(leases), func(i int) { done[i], errs[i] = r.release(ctx, leases[i].ID, who, reason) })
+	out := Released{Released: []incident.Lease{}, Failed: map[string]string{}}
+	for i, l := range done {
+		switch {
+		case notFound(errs[i]):
+			// It ended by itself in the meantime.
+			l = leases[i]
+			l.Phase = incident.GivenBack
+			out.Released = append(out.Released, l)
+		case errs[i] != nil:
+			out.Failed[leases[i].ID] = r.refused("release "+leases[i].ID, errs[i]).Error
+		case ended(l):
+			out.Released = append(out.Released, l)
+		default:
+			out.Undoing = append(out.Undoing, l)
+		}
+	}
+	return out
 }

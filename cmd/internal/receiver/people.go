@@ -1,13 +1,19 @@
 package receiver
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
+
+// answerWithin bounds how long a person waits for an answer. What was asked of
+// the engine by then goes on.
+const answerWithin = 30 * time.Second
 
 // personHandler answers a request of a person.
 type personHandler func(http.ResponseWriter, *http.Request, incident.Person) *problem
@@ -21,7 +27,9 @@ func (r *Receiver) person(pattern string, h personHandler) {
 			fail(http.StatusUnauthorized, "unauthorized", "a person's token is needed: send it as a bearer token").reply(w)
 			return
 		}
-		if problem := h(w, req, p); problem != nil {
+		ctx, cancel := context.WithTimeout(req.Context(), answerWithin)
+		defer cancel()
+		if problem := h(w, req.WithContext(ctx), p); problem != nil {
 			problem.reply(w)
 		}
 	})
@@ -30,8 +38,8 @@ func (r *Receiver) person(pattern string, h personHandler) {
 // who resolves a token to exactly one person. All people are compared, so that
 // the time taken tells nothing; two people with one token are nobody.
 func (r *Receiver) who(req *http.Request) (incident.Person, bool) {
-	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	if !ok || token == "" {
+	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return incident.Person{}, false
 	}
 	sum := sha256.Sum256([]byte(token))

@@ -5,15 +5,10 @@ package receiver
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -31,6 +26,7 @@ const TaskQueue = "stanch"
 // Limits of the HTTP side. Headers must come at once; a body may take a while.
 const (
 	MaxBody           = 4 << 20
+	maxRequest        = 64 << 10
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -142,75 +138,4 @@ func (r *Receiver) ready(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]string{"status": "ready"})
-}
-
-// problem is an answer other than success. Field names what is wrong in the
-// request.
-type problem struct {
-	status int
-	Error  string `json:"error"`
-	Kind   string `json:"kind,omitempty"`
-	Field  string `json:"field,omitempty"`
-	// Rejected is the id under which the request was kept.
-	Rejected string `json:"rejected,omitempty"`
-}
-
-func fail(status int, kind, format string, args ...any) *problem {
-	return &problem{status: status, Kind: kind, Error: fmt.Sprintf(format, args...)}
-}
-
-func reply(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	// A client that has gone away cannot be told that it has.
-	_ = json.NewEncoder(w).Encode(body)
-}
-
-func (p *problem) reply(w http.ResponseWriter) { reply(w, p.status, p) }
-
-// readBody reads a bounded body.
-func readBody(w http.ResponseWriter, req *http.Request) ([]byte, *problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than %d bytes", MaxBody)
-	}
-	if err != nil {
-		return nil, fail(http.StatusBadRequest, "invalid", "read the body: %v", err)
-	}
-	return body, nil
-}
-
-// decode reads a strict JSON body.
-func decode(w http.ResponseWriter, req *http.Request, into any) *problem {
-	dec := json.NewDecoder(http.MaxBytesReader(w, req.Body, 64<<10))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return fail(http.StatusBadRequest, "invalid", "read the request: %v", err)
-	}
-	if dec.More() {
-		return fail(http.StatusBadRequest, "invalid", "the request holds more than one document")
-	}
-	return nil
-}
-
-// metrics are what Prometheus reads.
-type metrics struct {
-	registry *prometheus.Registry
-	alerts   *prometheus.CounterVec
-	requests *prometheus.HistogramVec
-}
-
-func newMetrics() *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "stanch_alerts_total", Help: "Alerts by source and what became of them.",
-		}, []string{"source", "result"}),
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "stanch_intake_seconds", Help: "Time from an alert's request to its answer.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
-		}, []string{"source"}),
-	}
-	m.registry.MustRegister(m.alerts, m.requests)
-	return m
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -18,7 +19,9 @@ import (
 // RejectedList is the rejected alerts that wait to be retried, newest first.
 type RejectedList struct {
 	Rejected []activities.RejectedAlert `json:"rejected"`
-	More     bool                       `json:"more,omitempty"`
+	// Unread are the ids of those that did not answer.
+	Unread []string `json:"unread,omitempty"`
+	More   bool     `json:"more,omitempty"`
 }
 
 func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
@@ -27,18 +30,24 @@ func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ inci
 	if err != nil {
 		return r.unavailable("list rejected alerts", err)
 	}
+	records, errs := make([]activities.RejectedAlert, len(infos)), make([]error, len(infos))
+	each(len(infos), func(i int) {
+		records[i], errs[i] = r.getRejected(req.Context(), infos[i].GetExecution().GetWorkflowId())
+	})
 	out := RejectedList{Rejected: []activities.RejectedAlert{}, More: more}
-	for _, info := range infos {
-		record, err := r.getRejected(req.Context(), info.GetExecution().GetWorkflowId())
-		if err != nil {
-			return r.unavailable("read rejected alert "+info.GetExecution().GetWorkflowId(), err)
+	for i, record := range records {
+		switch {
+		case errs[i] != nil:
+			out.Unread = append(out.Unread, strings.TrimPrefix(infos[i].GetExecution().GetWorkflowId(), rejectedWorkflowID("")))
+		case record.Resolved == "":
+			record.Body = nil
+			out.Rejected = append(out.Rejected, record)
 		}
-		record.Body = nil
-		out.Rejected = append(out.Rejected, record)
 	}
 	slices.SortFunc(out.Rejected, func(a, b activities.RejectedAlert) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.ID, b.ID))
 	})
+	slices.Sort(out.Unread)
 	reply(w, http.StatusOK, out)
 	return nil
 }
@@ -64,10 +73,17 @@ func (r *Receiver) getRejected(ctx context.Context, workflowID string) (activiti
 func (r *Receiver) showRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	record, err := r.getRejected(req.Context(), rejectedWorkflowID(rejectedID(req)))
 	if err != nil {
-		return r.refused("show rejected alert "+rejectedID(req), err)
+		return r.noRejected(rejectedID(req), err)
 	}
 	reply(w, http.StatusOK, record)
 	return nil
+}
+
+func (r *Receiver) noRejected(id string, err error) *problem {
+	if notFound(err) {
+		return fail(http.StatusNotFound, "not_found", "there is no rejected alert %s", id)
+	}
+	return r.unavailable("read rejected alert "+id, err)
 }
 
 // retryRejected reads a rejected alert again, with the sources and playbooks
@@ -76,7 +92,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	id := rejectedWorkflowID(rejectedID(req))
 	record, err := r.getRejected(req.Context(), id)
 	if err != nil {
-		return r.refused("retry rejected alert "+rejectedID(req), err)
+		return r.noRejected(rejectedID(req), err)
 	}
 	if record.Resolved != "" {
 		return fail(http.StatusConflict, "not_pending", "it was retried already: %s", record.Resolved)
@@ -93,6 +109,9 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	}
 	if err != nil {
 		return r.unavailable("retry rejected alert "+record.ID, err)
+	}
+	if slices.Contains(accepted.Recorded, record.ID) {
+		return fail(http.StatusConflict, "recorded", "%s", record.Problem)
 	}
 	how := "retried by " + who.ID
 	if err := r.update(req.Context(), id, activities.ResolveUpdate, how, how, &record); err != nil {
