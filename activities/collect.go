@@ -52,7 +52,7 @@ func (o CollectOut) Summary() string {
 const maxArtifact = 32 << 20
 
 func (a *Activities) collect(ctx context.Context, in CollectIn) (CollectOut, error) {
-	collector, err := integrations.Use[integrations.Collector](a.Set, in.Use)
+	collector, err := use[integrations.Collector](a, in.Use)
 	if err != nil {
 		return CollectOut{}, err
 	}

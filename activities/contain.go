@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -34,9 +37,10 @@ type ContainIn struct {
 	Approver string    `json:"approver,omitempty"`
 	// Waived names the approvals that people have given for the plan.
 	Waived []string `json:"waived,omitempty"`
-	// UnsureOK tells that people have answered for what is unknown, or that
-	// the step may act without.
-	UnsureOK bool `json:"unsure_ok,omitempty"`
+	// UnsureOK tells that the step may act though something is unknown, Answered
+	// are the unknown paths that people were shown and answered for.
+	UnsureOK bool     `json:"unsure_ok,omitempty"`
+	Answered []string `json:"answered,omitempty"`
 }
 
 // ContainOut says what came of it. Exactly one of the fields is set.
@@ -65,13 +69,13 @@ func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, err
 	order.Key = id
 	var lease incident.Lease
 	err = a.Engine.UpdateWithStart(ctx, Call{
-		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order},
+		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
 		Attributes: map[string]string{
 			AttrKind: LeaseWorkflow, AttrAction: string(order.Action),
 			AttrTarget: order.Target.ID(), AttrStatus: string(incident.Applying),
 		},
 		Update: HoldUpdate, UpdateID: in.ID,
-		Arg: HoldRequest{Use: in.Step.Use, Order: order, Holder: incident.Holder{
+		Arg: HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Holder: incident.Holder{
 			Case: CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Reason: in.Reason, Approver: in.Approver, Until: in.Until,
 		}},
 	}, &lease)
@@ -86,7 +90,7 @@ func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error)
 	if err != nil || held != nil {
 		return deref(held), err
 	}
-	killer, err := integrations.Use[integrations.Killer](a.Set, in.Step.Use)
+	killer, err := use[integrations.Killer](a, in.Step.Use)
 	if err != nil {
 		return ContainOut{}, err
 	}
@@ -112,20 +116,21 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 	}
 	p, err := a.playbooks.load(ctx, in.Pin)
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, "clear "+in.Step.Name, "%w", err)
+		return nil, ours("clear "+in.Step.Name, err.Error())
 	}
 	guard := p.Recheck(ctx, facts, a.now())
 	if guard.Outcome != incident.Decided {
 		return &ContainOut{DeniedBy: guard.DeniedBy}, nil
 	}
-	if len(guard.Unsure) > 0 && !in.UnsureOK {
-		return &ContainOut{Unsure: guard.Unsure}, nil
+	unanswered := slices.DeleteFunc(guard.Unsure, func(m incident.Missing) bool { return slices.Contains(in.Answered, m.Path) })
+	if len(unanswered) > 0 && !in.UnsureOK {
+		return &ContainOut{Unsure: unanswered}, nil
 	}
 	var answer ReserveAnswer
 	err = a.Engine.UpdateWithStart(ctx, Call{
 		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
 		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     ReserveUpdate, UpdateID: in.ID + "/reserve/" + fmt.Sprint(len(in.Waived)),
+		Update:     ReserveUpdate, UpdateID: fmt.Sprintf("%s/reserve/%d/%d", in.ID, len(in.Waived), attempt(ctx)),
 		Arg: ReserveRequest{
 			ID: in.ID, Action: in.Step.Action, Limits: limits(p, in.Step.Action, facts, in.Target),
 			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived,
@@ -138,6 +143,15 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 		return &ContainOut{Paused: answer.Paused, Exceeded: answer.Exceeded, Counted: answer.Counted}, nil
 	}
 	return nil, nil
+}
+
+// attempt tells the attempts of an activity apart. Each asks the budget anew:
+// an answer from before a pause must not outlive it.
+func attempt(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 0
+	}
+	return activity.GetInfo(ctx).Attempt
 }
 
 // refresh reads endpoint and asset again. A problem with the target is an
@@ -162,7 +176,7 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 		asset, err := a.getAsset(lookup, EnrichIn{Use: e.Use, Host: TargetHost(facts.Alert.Host, facts.Endpoint), At: a.now()})
 		if err != nil {
 			asset = incident.Asset{}
-			incident.Explain(&asset, e.Use+": "+string(integrations.KindOf(err)))
+			incident.Explain(&asset, e.Use+": "+Reason(mapError(err)))
 		}
 		facts.Asset = asset
 	}
@@ -172,14 +186,20 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 // giveBackReservation takes back what was reserved for an action that did not
 // happen, unless it may have happened or will be tried again.
 func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, cause error) error {
-	if kind, ok := ErrorKind(mapError(cause)); !ok || kind.Retryable() {
+	final, ok := errors.AsType[*temporal.ApplicationError](mapError(cause))
+	if !ok || !final.NonRetryable() {
 		return cause
 	}
 	err := a.Engine.UpdateWithStart(ctx, Call{
 		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
-		Update: ReleaseUpdate, UpdateID: in.ID + "/release", Arg: in.ID,
+		Attributes: map[string]string{AttrKind: BudgetWorkflow},
+		Update:     ReleaseUpdate, UpdateID: fmt.Sprintf("%s/release/%d", in.ID, attempt(ctx)), Arg: in.ID,
 	}, nil)
-	return errors.Join(cause, err)
+	if err != nil {
+		// The action did not happen; that the budget counts it is the safe side.
+		return fmt.Errorf("%w; the budget still counts it: %w", cause, err)
+	}
+	return cause
 }
 
 // TargetHost names the host by what the alert and the endpoint say together,

@@ -79,6 +79,9 @@ func Attributes() []string {
 
 // HoldRequest asks a lease to stand for a holder.
 type HoldRequest struct {
+	// ID identifies the request: the same one again is the same holder, and one
+	// that its case has given up is refused.
+	ID     string          `json:"id"`
 	Use    string          `json:"use"`
 	Order  incident.Order  `json:"order"`
 	Holder incident.Holder `json:"holder"`
@@ -88,6 +91,8 @@ type HoldRequest struct {
 type LeaveRequest struct {
 	Case string `json:"case"`
 	Step string `json:"step"`
+	// Request is set when the case gives up a request that was not answered.
+	Request string `json:"request,omitempty"`
 }
 
 // ExtendRequest asks a lease to stand longer.
@@ -122,10 +127,24 @@ type LeaseChange struct {
 
 // LeaseInput starts a lease, or goes on with one.
 type LeaseInput struct {
-	ID    string          `json:"id"`
-	Use   string          `json:"use"`
-	Order incident.Order  `json:"order"`
-	Lease *incident.Lease `json:"lease,omitempty"`
+	ID    string         `json:"id"`
+	Use   string         `json:"use"`
+	Order incident.Order `json:"order"`
+	// Queue is the task queue of the integration, if it has one of its own.
+	Queue string `json:"queue,omitempty"`
+	// What follows is set when the lease goes on in a new run: itself, the
+	// former holders that are told when it is over, and the requests that were
+	// given up.
+	Lease   *incident.Lease `json:"lease,omitempty"`
+	Leaving []Leaving       `json:"leaving,omitempty"`
+	GivenUp []string        `json:"given_up,omitempty"`
+}
+
+// Leaving is a former holder of a lease: why it left, and who decided that.
+type Leaving struct {
+	Holder incident.Holder `json:"holder"`
+	Why    string          `json:"why"`
+	By     string          `json:"by,omitempty"`
 }
 
 // Pause is the kill switch: who, why, when.

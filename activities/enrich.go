@@ -44,7 +44,7 @@ type EndpointOut struct {
 const maxConnections = 500
 
 func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut, error) {
-	edr, err := integrations.Use[integrations.Endpoints](a.Set, in.Use)
+	edr, err := use[integrations.Endpoints](a, in.Use)
 	if err != nil {
 		return EndpointOut{}, err
 	}
@@ -63,7 +63,7 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 }
 
 func (a *Activities) getConnections(ctx context.Context, in EnrichIn) ([]incident.Connection, error) {
-	edr, err := integrations.Use[integrations.Connections](a.Set, in.Use)
+	edr, err := use[integrations.Connections](a, in.Use)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (a *Activities) getConnections(ctx context.Context, in EnrichIn) ([]inciden
 }
 
 func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (incident.Traffic, error) {
-	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
@@ -86,7 +86,7 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (incident.Traf
 }
 
 func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Baseline, error) {
-	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
 		return incident.Baseline{}, err
 	}
@@ -97,7 +97,7 @@ func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Bas
 }
 
 func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (incident.Asset, error) {
-	inventory, err := integrations.Use[integrations.Inventory](a.Set, in.Use)
+	inventory, err := use[integrations.Inventory](a, in.Use)
 	if err != nil {
 		return incident.Asset{}, err
 	}

@@ -33,7 +33,7 @@ type Applied struct {
 // apply reads the state before it writes: what stands already is adopted, and
 // what an earlier attempt of ours made, whose answer was lost, is found again.
 func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
-	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
 		return Applied{}, err
 	}
@@ -46,6 +46,12 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	case (before.Stands || before.Pending) && !ours:
 		return Applied{Adopted: true, Before: before, Stands: before.Stands,
 			Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"}}, nil
+	case (before.Stands || before.Pending) && looser(before, in.Order):
+		// Ours, but a stricter limit is wanted now: it makes room first.
+		if _, err := enforcer.Undo(ctx, in.Order); err != nil {
+			return Applied{}, err
+		}
+		return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
 	case before.Stands || before.Pending:
 		return Applied{Stands: before.Stands, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
@@ -62,8 +68,12 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
 }
 
+func looser(before incident.Standing, o incident.Order) bool {
+	return o.Action == incident.RateLimit && before.Rate > o.Rate
+}
+
 func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, error) {
-	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
 		return incident.Standing{}, err
 	}
@@ -72,7 +82,7 @@ func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, e
 
 // undo lifts the containment if it still is ours, and reads it back.
 func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, error) {
-	enforcer, err := integrations.Use[integrations.Enforcer](a.Set, in.Use)
+	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

@@ -16,12 +16,14 @@ var (
 	Series  = Ref[MeasureIn, []incident.Point]{"series"}
 )
 
-// MeasureIn names a host and a window.
+// MeasureIn names a host and a time. What is measured lies in it: its last
+// window of which the store has records.
 type MeasureIn struct {
-	Use  string    `json:"use"`
-	IPs  []string  `json:"ips"`
-	From time.Time `json:"from"`
-	To   time.Time `json:"to"`
+	Use    string        `json:"use"`
+	IPs    []string      `json:"ips"`
+	From   time.Time     `json:"from"`
+	To     time.Time     `json:"to"`
+	Window time.Duration `json:"window,omitempty"`
 }
 
 // MeasureOut is the egress that was measured. An unknown rate says why.
@@ -29,33 +31,46 @@ type MeasureOut struct {
 	Rate incident.Value[int64] `json:"rate"`
 }
 
+// measure looks only at what the store has records of: one that lags behind
+// shows quiet where it is blind. A store that keeps sums of a minute divides
+// them over it, so a short window after the action holds some of what flowed
+// before: it says less than was reached, never more.
 func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, error) {
-	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
 		return MeasureOut{}, err
 	}
-	traffic, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: in.IPs, From: in.From, To: in.To, Top: 1})
+	last := func(to time.Time) integrations.TrafficQuery {
+		from := in.From
+		if begin := to.Add(-in.Window); begin.After(from) {
+			from = begin
+		}
+		return integrations.TrafficQuery{IPs: in.IPs, From: from, To: to, Top: 1}
+	}
+	traffic, err := flows.Traffic(ctx, last(in.To))
 	if err != nil {
 		return MeasureOut{}, err
 	}
-	// A store that lags behind the window shows quiet where it is blind.
 	newest, ok := traffic.Freshness.Get()
 	switch {
 	case !ok:
 		return MeasureOut{Rate: incident.NotKnown[int64](in.Use + ": it does not say how fresh its records are")}, nil
-	case newest.Before(in.To.Add(-tolerance(in))):
-		return MeasureOut{Rate: incident.NotKnown[int64](fmt.Sprintf("%s: its newest record is %s older than the window",
+	case newest.Sub(in.From) < min(in.Window, in.To.Sub(in.From))/2:
+		return MeasureOut{Rate: incident.NotKnown[int64](fmt.Sprintf("%s: its newest record is %s old",
 			in.Use, incident.FormatDuration(in.To.Sub(newest))))}, nil
+	case newest.Before(in.To):
+		if traffic, err = flows.Traffic(ctx, last(newest)); err != nil {
+			return MeasureOut{}, err
+		}
+	}
+	if !traffic.Rate.IsKnown() && traffic.Rate.Why() == "" {
+		return MeasureOut{Rate: incident.NotKnown[int64](in.Use + ": it does not know the volume")}, nil
 	}
 	return MeasureOut{Rate: traffic.Rate}, nil
 }
 
-// tolerance is how far the newest record may lie before the window's end: a
-// quarter of the window, for records are written when a flow ends.
-func tolerance(in MeasureIn) time.Duration { return in.To.Sub(in.From) / 4 }
-
 func (a *Activities) series(ctx context.Context, in MeasureIn) ([]incident.Point, error) {
-	flows, err := integrations.Use[integrations.Flows](a.Set, in.Use)
+	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type NotifyIn struct {
 }
 
 func (a *Activities) notify(ctx context.Context, in NotifyIn) (incident.Receipt, error) {
-	messenger, err := integrations.Use[integrations.Messenger](a.Set, in.Use)
+	messenger, err := use[integrations.Messenger](a, in.Use)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

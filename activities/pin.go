@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/stanch-soar/stanch/playbooks"
@@ -22,6 +23,23 @@ type Pin struct {
 	// Enrich in the order of incident.FactNames.
 	Enrich    []PinnedEnrichment `json:"enrich,omitempty"`
 	Approvals []PinnedApproval   `json:"approvals,omitempty"`
+	// Limited names the integrations whose activities go through a task queue
+	// of their own, because their product bounds how often it may be asked.
+	Limited []string `json:"limited,omitempty"`
+}
+
+// QueueOf is the task queue of an integration that has one of its own. Whoever
+// pins an integration as limited must have workers there for as long as cases
+// and leases run, also when the limit is taken out of the configuration.
+func QueueOf(use string) string { return "stanch-use-" + use }
+
+// Queue is the task queue for the activities that ask an integration; empty is
+// the queue of the workflow itself.
+func (p Pin) Queue(use string) string {
+	if slices.Contains(p.Limited, use) {
+		return QueueOf(use)
+	}
+	return ""
 }
 
 // PinnedEnrichment is an enrichment with the fact that it finds.

@@ -76,7 +76,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 		ReasonRequired: spec.ReasonRequired, AskedAt: now, ExpiresAt: now.Add(spec.ExpireAfter),
 	}
 	if c.Decision != nil {
-		a.Missing = c.Decision.Unsure
+		a.Missing = append(slices.Clip(c.Decision.Unsure), r.state.Missing...)
 		if a.Because == "" {
 			a.Because = c.Decision.Because
 		}
@@ -137,6 +137,12 @@ func (r *responder) answered(ctx workflow.Context, i int, a incident.Approval) {
 	case incident.Approved:
 		r.state.Waived = append(r.state.Waived, a.Name)
 		r.state.Approver = votersText(a.Votes)
+		if a.Name == r.in.Pin.Unsure {
+			for _, m := range a.Missing {
+				r.state.Answered = append(r.state.Answered, m.Path)
+			}
+			r.state.Missing = nil
+		}
 	case incident.ApprovalDenied:
 		s.Status = incident.StepFailed
 		r.instead(ctx, i, "people said no", incident.OutcomeRefused, s.IfDenied)
@@ -161,7 +167,7 @@ func (r *responder) instead(ctx workflow.Context, i int, why string, ended incid
 	}
 	r.state.Next = len(c.Steps)
 	for _, planned := range steps {
-		c.Steps = append(c.Steps, incident.StepState{PlannedStep: planned, Status: incident.StepWaiting})
+		c.Steps = append(c.Steps, waiting(planned))
 	}
 }
 
@@ -179,6 +185,8 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 	switch {
 	case v.Person.ID == "":
 		return refuse(RefusedNotApprover, "nobody is named")
+	case r.excluded(a.Name, v.Person):
+		return refuse(RefusedNotApprover, "%s is excluded from %s", v.Person.ID, a.Name)
 	case !mayAnswer(a.Approvers, v.Person):
 		return refuse(RefusedNotApprover, "%s may not answer %s: that takes one of %s", v.Person.ID, a.Name, approversText(a.Approvers))
 	case v.PlanDigest != a.PlanDigest:
@@ -215,7 +223,7 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 	a.Votes = append(a.Votes, v)
 	said := ""
 	if v.Reason != "" {
-		said = ": " + v.Reason
+		said = ": " + bounded(v.Reason, maxReason)
 	}
 	if !v.Approve {
 		a.State, a.EndedAt = incident.ApprovalDenied, v.At
@@ -228,6 +236,13 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 		r.event(ctx, incident.EvApproved, a.Name, "%s is approved by %s", a.Name, votersText(a.Votes))
 	}
 	return *a, nil
+}
+
+// excluded tells whether the playbook keeps a person from answering, whatever
+// groups they belong to.
+func (r *responder) excluded(approval string, p incident.Person) bool {
+	spec, ok := r.in.Pin.Approval(approval)
+	return ok && slices.Contains(spec.Exclude, p.ID)
 }
 
 func mayAnswer(a incident.Approvers, p incident.Person) bool {

@@ -1,7 +1,7 @@
 package workflows
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,57 +24,88 @@ const chartBefore = time.Hour
 // leaseChanged takes in what a lease says of itself. What it says before the
 // case knows that it holds the lease is kept until then.
 func (r *responder) leaseChanged(ctx workflow.Context, change activities.LeaseChange) {
+	var held *incident.StepState
 	for i := range r.state.Case.Steps {
 		s := &r.state.Case.Steps[i]
-		if s.Lease != change.Lease || s.Status != incident.StepStanding {
-			continue
+		if s.Lease == change.Lease && s.Name == change.Step && s.Status == incident.StepStanding {
+			held = s
+			applyChange(s, change)
 		}
-		switch change.Kind {
-		case incident.EvConfirmed:
-			s.ConfirmedAt = change.At
-		case incident.EvExtended:
-			s.Until = change.Until
-		case incident.EvGivenBack:
-			s.Status, s.EndedAt = incident.StepEnded, change.At
-		case incident.EvNotConfirmed, incident.EvUndoFailing:
-			s.Problem = change.Detail
-		}
-		r.eventBy(ctx, change.Kind, s.Name, change.By, "%s: %s", s.Name, change.Detail)
-		if change.Kind == incident.EvUndoFailing || change.Kind == incident.EvNotConfirmed && s.OnFailure == "page" {
-			r.page(ctx, s.Name, s.Name+": "+change.Detail)
-		}
-		return
 	}
-	r.state.Early = append(r.state.Early, change)
+	switch {
+	case held != nil:
+		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
+	case r.taking(change.Step):
+		r.state.Early = append(r.state.Early, change)
+		return
+	case change.Kind == incident.EvUndoFailing:
+		// What could not be applied for certain cannot be lifted either.
+		r.event(ctx, change.Kind, change.Step, "%s: %s", change.Step, change.Detail)
+	}
+	if change.Kind == incident.EvUndoFailing || held != nil && change.Kind == incident.EvNotConfirmed && held.OnFailure == "page" {
+		r.page(ctx, change.Step, change.Step+": "+change.Detail)
+	}
+}
+
+func applyChange(s *incident.StepState, change activities.LeaseChange) {
+	switch change.Kind {
+	case incident.EvConfirmed:
+		s.ConfirmedAt, s.Problem = change.At, ""
+	case incident.EvExtended:
+		s.Until = change.Until
+	case incident.EvGivenBack:
+		s.Status, s.EndedAt = incident.StepEnded, change.At
+	case incident.EvNotConfirmed, incident.EvUndoFailing:
+		s.Problem = change.Detail
+	}
+}
+
+// taking tells whether the case is taking a lease for the step right now.
+func (r *responder) taking(step string) bool {
+	next := r.state.Next
+	return next < len(r.state.Case.Steps) && r.state.Case.Steps[next].Status == incident.StepRunning &&
+		r.state.Case.Steps[next].Action.Leased() && r.state.Case.Steps[next].Name == step
 }
 
 // catchUp takes in what a lease said before the case knew that it holds it.
-func (r *responder) catchUp(ctx workflow.Context, lease string) {
+func (r *responder) catchUp(ctx workflow.Context) {
 	early := r.state.Early
 	r.state.Early = nil
 	for _, change := range early {
-		if change.Lease == lease {
-			r.leaseChanged(ctx, change)
-		}
+		r.leaseChanged(ctx, change)
 	}
 }
 
 // leaveAll gives back whatever the case holds.
 func (r *responder) leaveAll(ctx workflow.Context) {
 	for i := range r.state.Case.Steps {
-		s := &r.state.Case.Steps[i]
+		s := r.state.Case.Steps[i]
 		if s.Status != incident.StepStanding {
 			continue
 		}
-		// The case's own steps have unique names within a plan; a later plan
-		// may hold the same lease again under the same name.
-		leave := activities.LeaveRequest{Case: workflow.GetInfo(ctx).WorkflowExecution.ID, Step: s.Name}
-		err := workflow.SignalExternalWorkflow(ctx, s.Lease, "", activities.LeaveSignal, leave).Get(ctx, nil)
-		if err != nil {
+		if err := r.leave(ctx, s.Lease, s.Name, ""); err != nil && r.state.Case.Steps[i].Status == incident.StepStanding {
+			s := &r.state.Case.Steps[i]
 			s.Status, s.EndedAt = incident.StepEnded, workflow.Now(ctx)
 			r.event(ctx, incident.EvGivenBack, s.Name, "%s: the lease had ended already", s.Name)
 		}
 	}
+}
+
+// leave tells a lease that the case no longer needs it, or, with the id of a
+// request, that it no longer waits for that.
+func (r *responder) leave(ctx workflow.Context, lease, step, request string) error {
+	req := activities.LeaveRequest{Case: activities.CaseWorkflowID(r.state.Case.ID), Step: step, Request: request}
+	return workflow.SignalExternalWorkflow(ctx, lease, "", activities.LeaveSignal, req).Get(ctx, nil)
+}
+
+// closeWhen closes the case when its workflow is cancelled.
+func (r *responder) closeWhen(ctx workflow.Context, cancelled workflow.Channel) {
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		cancelled.Receive(ctx, nil)
+		if r.state.Closing == nil {
+			_, _ = r.closeByHand(ctx, activities.CloseRequest{By: "the engine's operator", Reason: "the workflow was cancelled"})
+		}
+	})
 }
 
 func (r *responder) mayClose(_ workflow.Context, req activities.CloseRequest) error {
@@ -92,32 +123,32 @@ func (r *responder) mayClose(_ workflow.Context, req activities.CloseRequest) er
 // closeByHand ends the case: open questions are void, leases are given back.
 func (r *responder) closeByHand(ctx workflow.Context, req activities.CloseRequest) (incident.Case, error) {
 	r.state.Closing = &req
-	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, req.Reason)
+	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))
 	r.supersede(ctx, "the case was closed")
 	return r.state.Case, nil
 }
 
 // close draws the chart and writes the evidence bundle.
-func (r *responder) close(ctx workflow.Context) error {
+func (r *responder) close(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return r.busy == 0 })
 	c := &r.state.Case
 	c.Outcome, c.ClosedAt = r.outcome(), workflow.Now(ctx)
 	r.chart(ctx)
 	r.event(ctx, incident.EvClosed, "", "Case closed: %s", strings.ReplaceAll(string(c.Outcome), "_", " "))
 	c.Status = incident.Closed
-	dir, err := do(ctx, activities.Evidence, evidenceTimeout, activities.EvidenceIn{Case: *c, Pin: r.in.Pin})
+	dir, err := do(ctx, "", activities.Evidence, evidenceTimeout, activities.EvidenceIn{Case: *c, Pin: r.in.Pin})
 	if err != nil {
-		r.event(ctx, incident.EvFailed, "", "The evidence bundle was not written: %s", reason(err))
+		r.event(ctx, incident.EvFailed, "", "The evidence bundle was not written: %s", activities.Reason(err))
 	}
 	c.EvidenceDir = dir
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	r.drain(ctx)
 	seen := r.state.Seen[max(0, len(r.state.Seen)-maxSeen):]
 	if err := workflow.UpsertMemo(ctx, map[string]any{SeenMemo: seen}); err != nil {
-		return fmt.Errorf("note the alerts of case %s: %w", c.ID, err)
+		// A late repeat would open a case of its own, no worse.
+		workflow.GetLogger(ctx).Error("the alerts of a closed case were not noted", "case", c.ID, "error", err)
 	}
 	r.upsert(ctx)
-	return nil
 }
 
 // reopen goes on with a case that a new alert reached while it closed.
@@ -129,38 +160,49 @@ func (r *responder) reopen() {
 // chart fetches egress per minute around the case.
 func (r *responder) chart(ctx workflow.Context) {
 	e, ok := r.in.Pin.Enrichment("traffic")
-	host := activities.TargetHost(r.state.Case.Facts.Alert.Host, r.state.Case.Facts.Endpoint)
-	ips, _ := host.IP.Get()
-	if !ok || len(ips) == 0 {
+	if !ok || len(r.state.IPs) == 0 {
 		return
 	}
-	series, err := do(ctx, activities.Series, measureTimeout, activities.MeasureIn{
-		Use: e.Use, IPs: ips, From: r.state.Case.OpenedAt.Add(-chartBefore), To: workflow.Now(ctx),
+	series, err := do(ctx, r.in.Pin.Queue(e.Use), activities.Series, measureTimeout, activities.MeasureIn{
+		Use: e.Use, IPs: r.state.IPs, From: r.state.Case.OpenedAt.Add(-chartBefore), To: workflow.Now(ctx),
 	})
 	if err != nil {
-		r.event(ctx, incident.EvFailed, "", "No chart of egress: %s: %s", e.Use, reason(err))
+		r.event(ctx, incident.EvFailed, "", "No chart of egress: %s: %s", e.Use, activities.Reason(err))
 		return
 	}
 	r.state.Case.Series = series
 }
 
-// outcome says how the case ended.
+// outcome says how the case ended. What kept the plan from being carried out
+// as a whole says more than that the rest was given back: a case whose throttle
+// has ended and whose isolation nobody answered for is expired.
 func (r *responder) outcome() incident.CaseOutcome {
 	c := r.state.Case
 	switch {
-	case r.state.Unmatched:
-		return incident.OutcomeNoPlaybook
 	case r.state.Closing != nil:
 		return incident.OutcomeClosedByHand
-	case c.Shadow:
-		return incident.OutcomeShadow
-	case r.state.Contained && r.state.Ended == "":
-		return incident.OutcomeGivenBack
-	case r.state.Ended != "":
-		return r.state.Ended
+	case r.state.Unmatched:
+		return incident.OutcomeNoPlaybook
 	case c.Decision == nil:
 		return incident.OutcomeError
+	case c.Decision.Outcome != incident.Decided:
+		return undecided(c)
+	case c.Shadow:
+		return incident.OutcomeShadow
+	case r.state.Ended != "":
+		return r.state.Ended
+	case r.state.Contained:
+		return incident.OutcomeGivenBack
+	case !slices.ContainsFunc(c.Steps, func(s incident.StepState) bool { return s.Action.Containing() && s.Status == incident.StepFailed }):
+		return incident.OutcomeNothingToDo
+	case c.Target == nil:
+		return incident.OutcomeNoTarget
 	}
+	return incident.OutcomeFailed
+}
+
+// undecided is the outcome of a case in which nothing was decided.
+func undecided(c incident.Case) incident.CaseOutcome {
 	switch c.Decision.Outcome {
 	case incident.Denied:
 		return incident.OutcomeDenied
@@ -169,9 +211,7 @@ func (r *responder) outcome() incident.CaseOutcome {
 			return incident.OutcomeNoTarget
 		}
 		return incident.OutcomeCannotDecide
-	case incident.DecisionErr:
-		return incident.OutcomeError
-	case incident.Decided:
+	case incident.DecisionErr, incident.Decided:
 	}
-	return incident.OutcomeNothingToDo
+	return incident.OutcomeError
 }

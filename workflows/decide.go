@@ -17,52 +17,56 @@ const decideTimeout = 10 * time.Second
 
 // decide lets the policy speak. Of a later decision only what is stricter is
 // carried out: to loosen takes a person.
-func (r *responder) decide(ctx workflow.Context) {
-	out, err := r.evaluate(ctx)
-	r.state.Fresh, r.state.DecidedAt = 0, workflow.Now(ctx)
-	first := !r.state.Decided
-	r.state.Decided = true
+func (r *responder) decide(ctx workflow.Context, f findings) {
+	out, err := r.evaluate(ctx, f)
+	r.state.Fresh, r.state.DecidedAt, r.state.Decided = 0, workflow.Now(ctx), true
 	if err != nil {
 		// The playbook itself cannot be evaluated: never act, tell people.
-		out.Decision = incident.Decision{
-			Outcome: incident.DecisionErr, Error: reason(err), PlaybookDigest: r.in.Pin.Digest, At: workflow.Now(ctx),
-		}
-	} else {
-		r.state.Case.Facts = out.Facts
+		out = activities.DecideOut{Facts: f.facts, Decision: incident.Decision{
+			Outcome: incident.DecisionErr, Error: activities.Reason(err), PlaybookDigest: r.in.Pin.Digest, At: workflow.Now(ctx),
+		}}
 	}
+	f.facts = out.Facts
 	c := &r.state.Case
 	switch {
-	case out.Unmatched && first:
+	case c.Decision == nil && out.Unmatched:
 		r.state.Unmatched = true
 		c.Plan = &incident.Plan{PlaybookDigest: r.in.Pin.Digest}
+		r.found(ctx, f)
 		r.event(ctx, incident.EvDecided, "", "The trigger of playbook %s does not hold now that more is known", c.Playbook)
-	case out.Unmatched:
-		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, what stands is kept")
-	case first:
-		c.Decision = &out.Decision
-		r.event(ctx, incident.EvDecided, "", "%s", decisionText(out.Decision))
-		r.adopt(ctx, out.Plan)
+	case c.Decision == nil:
+		r.resolve(ctx, f, out, "")
 		if err != nil {
 			r.page(ctx, "", decisionText(out.Decision))
 		}
-	case playbooks.Stricter(*c.Plan, out.Plan) && out.Decision.Outcome == incident.Decided:
-		c.Decision = &out.Decision
-		r.event(ctx, incident.EvDecided, "", "Decided again, stricter: %s", decisionText(out.Decision))
-		r.supersede(ctx, "a stricter decision replaced the plan")
-		r.adopt(ctx, out.Plan)
+	case out.Unmatched:
+		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, the plan is kept")
+	case out.Decision.Outcome == incident.Decided && playbooks.Stricter(*c.Plan, out.Plan):
+		r.resolve(ctx, f, out, "Decided again, stricter: ")
 	default:
-		r.event(ctx, incident.EvDecided, "", "Decided again: no stricter, the plan is kept")
+		r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(out.Decision))
 	}
+	r.upsert(ctx)
 }
 
-func (r *responder) evaluate(ctx workflow.Context) (activities.DecideOut, error) {
+// resolve makes a decision the case's, with the facts that it rests on.
+func (r *responder) resolve(ctx workflow.Context, f findings, out activities.DecideOut, how string) {
+	c := &r.state.Case
+	r.found(ctx, f)
+	r.state.Unmatched, r.state.Ended = false, ""
+	c.Decision = &out.Decision
+	r.event(ctx, incident.EvDecided, "", "%s%s", how, decisionText(out.Decision))
+	r.supersede(ctx, "a stricter decision replaced the plan")
+	r.adopt(ctx, out.Plan)
+}
+
+func (r *responder) evaluate(ctx workflow.Context, f findings) (activities.DecideOut, error) {
 	var out activities.DecideOut
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: decideTimeout, RetryPolicy: retries(100*time.Millisecond, time.Second),
 	})
 	err := workflow.ExecuteLocalActivity(ctx, activities.Decide.Name, activities.DecideIn{
-		Pin: r.in.Pin, Facts: r.state.Case.Facts, Connections: r.state.Connections,
-		Target: r.state.Case.Target, Now: workflow.Now(ctx),
+		Pin: r.in.Pin, Facts: f.facts, Connections: f.connections, Target: f.target, Now: workflow.Now(ctx),
 	}).Get(ctx, &out)
 	return out, err
 }
@@ -74,11 +78,17 @@ func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
 	steps := c.Steps[:r.state.Next:r.state.Next]
 	for _, planned := range plan.Steps {
 		if !alreadyStands(steps, planned) {
-			steps = append(steps, incident.StepState{PlannedStep: planned, Status: incident.StepWaiting})
+			steps = append(steps, waiting(planned))
 		}
 	}
 	c.Plan, c.Steps = &plan, steps
-	r.state.Waived, r.state.Approver = nil, ""
+	r.state.Waived, r.state.Approver, r.state.Missing, r.state.Answered = nil, "", nil, nil
+}
+
+// waiting is a planned step before its turn. What the plan could not resolve is
+// its problem.
+func waiting(planned incident.PlannedStep) incident.StepState {
+	return incident.StepState{PlannedStep: planned, Status: incident.StepWaiting, Problem: planned.Problem}
 }
 
 func alreadyStands(steps []incident.StepState, planned incident.PlannedStep) bool {

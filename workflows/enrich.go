@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,18 +12,25 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
+// findings are what one round of enrichment found. They become the case's when
+// a plan rests on them.
+type findings struct {
+	facts       incident.Facts
+	connections []incident.Connection
+	target      *incident.Target
+	problem     string
+	candidates  []incident.Endpoint
+}
+
 // enrich asks for the playbook's facts: first the endpoint, because the others
 // need to know which device it is, then the others in parallel. What is not
 // obtained is unknown, and says why.
-func (r *responder) enrich(ctx workflow.Context) {
-	facts := &r.state.Case.Facts
-	r.findTarget(ctx)
+func (r *responder) enrich(ctx workflow.Context) findings {
+	f := r.findTarget(ctx)
+	facts := &f.facts
 	host := activities.TargetHost(facts.Alert.Host, facts.Endpoint)
 	ips, _ := host.IP.Get()
-	at := r.windowEnd(ctx)
-	in := activities.EnrichIn{
-		Host: host, Target: r.state.Case.Target, IPs: ips, At: at, Window: r.window(),
-	}
+	in := activities.EnrichIn{Host: host, Target: f.target, IPs: ips, At: r.windowEnd(ctx), Window: r.window()}
 	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
 	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
 	asset := start(ctx, r, "asset", activities.GetAsset, in)
@@ -32,32 +38,42 @@ func (r *responder) enrich(ctx workflow.Context) {
 	facts.Traffic = obtain(ctx, traffic)
 	facts.Baseline = obtain(ctx, baseline)
 	facts.Asset = obtain(ctx, asset)
-	r.state.Connections = nil
-	facts.Process = incident.Process{}
-	if connections, why := process.get(ctx); why != "" {
+	connections, why := process.get(ctx)
+	if why != "" {
 		incident.Explain(&facts.Process, why)
-	} else {
-		r.state.Connections = connections
 	}
-	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(*facts, r.in.Pin), " · "))
+	f.connections = connections
+	return f
 }
 
 // findTarget resolves the alert's host to exactly one device, or says why not.
-func (r *responder) findTarget(ctx workflow.Context) {
-	c := &r.state.Case
+func (r *responder) findTarget(ctx workflow.Context) findings {
+	f := findings{facts: incident.Facts{Alert: *r.state.Latest}}
 	asked := start(ctx, r, "endpoint", activities.FindEndpoint,
-		activities.EnrichIn{Host: c.Facts.Alert.Host, At: r.windowEnd(ctx)})
+		activities.EnrichIn{Host: f.facts.Alert.Host, At: r.windowEnd(ctx)})
 	out, why := asked.get(ctx)
-	c.Facts.Endpoint, c.Target, c.Candidates, c.TargetProblem = out.Endpoint, out.Target, out.Candidates, out.Problem
-	switch {
-	case why != "":
-		c.TargetProblem = why
-	case out.Target != nil:
-		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", out.Target.Name(), out.Target.ID())
-		return
+	f.facts.Endpoint, f.target, f.candidates, f.problem = out.Endpoint, out.Target, out.Candidates, out.Problem
+	if why != "" {
+		f.problem = why
 	}
-	incident.Explain(&c.Facts.Endpoint, c.TargetProblem)
-	r.event(ctx, incident.EvTarget, "", "No exact target: %s", c.TargetProblem)
+	if f.target == nil {
+		incident.Explain(&f.facts.Endpoint, f.problem)
+	}
+	return f
+}
+
+// found makes findings the case's.
+func (r *responder) found(ctx workflow.Context, f findings) {
+	c := &r.state.Case
+	c.Facts, c.Target, c.TargetProblem, c.Candidates = f.facts, f.target, f.problem, f.candidates
+	c.Facts.Traffic.Sample = nil
+	r.state.IPs, _ = activities.TargetHost(c.Facts.Alert.Host, c.Facts.Endpoint).IP.Get()
+	if f.target != nil {
+		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", foreign(f.target.Name()), foreign(f.target.ID()))
+	} else {
+		r.event(ctx, incident.EvTarget, "", "No exact target: %s", f.problem)
+	}
+	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(c.Facts, r.in.Pin), " · "))
 }
 
 // window is how much time the facts about traffic cover.
@@ -72,7 +88,7 @@ func (r *responder) window() time.Duration {
 // time for one that comes late: the host's address then may be another's now.
 func (r *responder) windowEnd(ctx workflow.Context) time.Time {
 	now := workflow.Now(ctx)
-	at, ok := r.state.Case.Facts.Alert.Time.Get()
+	at, ok := r.state.Latest.Time.Get()
 	if ok && now.Sub(at) > r.window() {
 		return at
 	}
@@ -104,20 +120,30 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	in.Use, in.Top, in.Days = e.Use, e.With.Top, e.With.Days
 	future, answer := workflow.NewFuture(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		var out T
-		quick := min(quickAnswer, e.Timeout)
-		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-			ScheduleToCloseTimeout: quick, StartToCloseTimeout: quick, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
-		}), ref.Name, in).Get(ctx, &out)
-		if kind, known := activities.ErrorKind(err); err != nil && (!known || kind.Retryable()) {
-			err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-				ScheduleToCloseTimeout: e.Timeout, StartToCloseTimeout: e.Timeout, HeartbeatTimeout: silence,
-				RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
-			}), ref.Name, in).Get(ctx, &out)
-		}
+		out, err := ask(ctx, r.in.Pin.Queue(e.Use), e.Timeout, ref, in)
 		answer.Set(out, err)
 	})
 	return asking[T]{future: future, use: e.Use}
+}
+
+// ask gets one fact. The quick way goes past the queue of an integration that
+// has one of its own, and so is not for those.
+func ask[T any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[activities.EnrichIn, T], in activities.EnrichIn) (T, error) {
+	var out T
+	if queue == "" {
+		quick := min(quickAnswer, timeout)
+		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+			ScheduleToCloseTimeout: quick, StartToCloseTimeout: quick, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		}), ref.Name, in).Get(ctx, &out)
+		if kind, known := activities.ErrorKind(err); err == nil || known && !kind.Retryable() {
+			return out, err
+		}
+	}
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: queue, ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
+		RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
+	}), ref.Name, in).Get(ctx, &out)
+	return out, err
 }
 
 // get waits for the answer; why says for what reason there is none.
@@ -126,7 +152,7 @@ func (a asking[T]) get(ctx workflow.Context) (out T, why string) {
 		return out, a.why
 	}
 	if err := a.future.Get(ctx, &out); err != nil {
-		return out, a.use + ": " + reason(err)
+		return out, a.use + ": " + activities.Reason(err)
 	}
 	return out, ""
 }
@@ -140,21 +166,6 @@ func obtain[T any](ctx workflow.Context, a asking[T]) T {
 	return out
 }
 
-// reason says in words why an activity gave no answer: the kind of fault, never
-// a product's own text, which may hold anything.
-func reason(err error) string {
-	if kind, ok := activities.ErrorKind(err); ok {
-		return strings.ReplaceAll(string(kind), "_", " ")
-	}
-	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
-		if kind, ok := activities.ErrorKind(timeout.Unwrap()); ok {
-			return "timed out, " + strings.ReplaceAll(string(kind), "_", " ")
-		}
-		return "timed out"
-	}
-	return "no answer"
-}
-
 // summary is what was found, one phrase a fact, for the timeline.
 func summary(f incident.Facts, pin activities.Pin) []string {
 	var out []string
@@ -163,7 +174,7 @@ func summary(f incident.Facts, pin activities.Pin) []string {
 			out = append(out, text)
 		}
 	}
-	add("endpoint", fmt.Sprintf("endpoint %s, %s", f.Endpoint.Name, f.Endpoint.Role))
+	add("endpoint", fmt.Sprintf("endpoint %s, %s", foreign(f.Endpoint.Name.String()), foreign(f.Endpoint.Role.String())))
 	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
 		add("traffic", fmt.Sprintf("traffic %s out in %s, role %s", incident.FormatSize(bytes), windowText(f), f.Traffic.Role))
 	} else {
@@ -174,7 +185,7 @@ func summary(f incident.Facts, pin activities.Pin) []string {
 	} else {
 		add("baseline", "baseline "+f.Baseline.P99.String())
 	}
-	add("asset", fmt.Sprintf("asset role %s", f.Asset.Role))
+	add("asset", "asset role "+foreign(f.Asset.Role.String()))
 	return out
 }
 

@@ -1,12 +1,10 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -29,118 +27,126 @@ const (
 	confirmFast   = 2 * time.Second
 	confirmSlow   = time.Minute
 	confirmWithin = 2 * time.Minute
+	// releaseWithin is how long a release waits for the undo before it answers
+	// how far it came.
+	releaseWithin = 2 * time.Minute
+	// maxLease bounds how far a lease can be extended from now: a longer need is
+	// no emergency measure any more (NIST SP 800-61r2 calls two weeks temporary).
+	maxLease = 14 * 24 * time.Hour
+	// givenUpKept bounds the requests that are remembered as given up; each is
+	// of use for seconds.
+	givenUpKept = 50
 )
 
 // Lease holds one containment: apply, confirm, hold, undo, confirm. Its id
 // names action, integration and target, so the engine itself guarantees that
 // there is one at a time. It is the child of nobody: it outlives its cases.
+// Who cancels its workflow gives it back.
 func Lease(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, error) {
-	l := &leaseKeeper{lease: in.Lease}
+	cancelled := ctx.Done()
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	l := newLeaseKeeper(in)
+	if err := l.listen(ctx, cancelled); err != nil {
+		return incident.Lease{}, err
+	}
+	for over := false; !over; {
+		switch l.lease.Phase {
+		case incident.Applying:
+			l.apply(ctx)
+		case incident.Holding, incident.Confirmed:
+			l.confirm(ctx)
+			l.hold(ctx)
+		case incident.Undoing:
+			l.undo(ctx)
+		case incident.GivenBack:
+			over = !l.heldAgain(ctx)
+		case incident.LeaseFailed:
+			over = true
+		}
+		if !over && suggested(ctx) {
+			return *l.lease, l.continueAsNew(ctx)
+		}
+	}
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming })
+	l.list(ctx)
+	return *l.lease, nil
+}
+
+// suggested tells whether the engine finds the history long enough.
+func suggested(ctx workflow.Context) bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
+
+// leaseKeeper is one lease while it runs.
+type leaseKeeper struct {
+	lease *incident.Lease
+	// queue is the task queue of the integration, if it has one of its own.
+	queue string
+	// asking are the holders that wait for the containment to be applied;
+	// leaving are former holders that are told when it is over.
+	asking  []incident.Holder
+	leaving []activities.Leaving
+	// rate is a stricter limit that is to be applied, in bits per second.
+	rate int64
+	// failures counts the times that it could not be applied; problem says why
+	// the last was.
+	failures int
+	problem  error
+	// givenUp are requests that nobody waits for any more.
+	givenUp []string
+	// confirming tells that the device is being read beside the rest, yield that
+	// this run ends.
+	confirming, yield bool
+}
+
+func newLeaseKeeper(in activities.LeaseInput) *leaseKeeper {
+	l := &leaseKeeper{lease: in.Lease, queue: in.Queue, leaving: in.Leaving, givenUp: in.GivenUp}
 	if l.lease == nil {
 		l.lease = &incident.Lease{
 			ID: in.ID, Use: in.Use, Order: in.Order, Phase: incident.Applying,
 			Undo: fmt.Sprintf("lift %s of %s through %s", in.Order.Action, in.Order.Target.Name(), in.Use),
 		}
 	}
-	if err := l.listen(ctx); err != nil {
-		return incident.Lease{}, err
-	}
-	for {
-		// A lease that nobody comes to hold was started by a refused request.
-		held, _ := workflow.AwaitWithTimeout(ctx, applyWithin, func() bool { return len(l.lease.Holders) > 0 })
-		if !held {
-			return l.end(ctx)
-		}
-		if !l.stands() && !l.apply(ctx) {
-			return l.end(ctx)
-		}
-		l.confirm(ctx)
-		l.hold(ctx)
-		if len(l.lease.Holders) > 0 {
-			return *l.lease, l.continueAsNew(ctx, in)
-		}
-		l.undo(ctx)
-		_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) || len(l.lease.Holders) > 0 })
-		if len(l.lease.Holders) == 0 {
-			return l.end(ctx)
-		}
-	}
-}
-
-// leaseKeeper is one lease while it runs; the lease is all of its state.
-type leaseKeeper struct {
-	lease *incident.Lease
-	// leaving are former holders that are told when it is over.
-	leaving []incident.Holder
-	// problem is why the containment could not be applied.
-	problem error
-	// confirming tells that the device is being read beside the rest.
-	confirming bool
-	yield      bool
+	return l
 }
 
 func (l *leaseKeeper) stands() bool {
 	return l.lease.Phase == incident.Holding || l.lease.Phase == incident.Confirmed
 }
 
-func (l *leaseKeeper) await(ctx workflow.Context, done func() bool) { _ = workflow.Await(ctx, done) }
+func (l *leaseKeeper) held() bool { return len(l.lease.Holders) > 0 }
 
-func (l *leaseKeeper) listen(ctx workflow.Context) error {
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		ch := workflow.GetSignalChannel(ctx, activities.LeaveSignal)
-		for {
-			var leave activities.LeaveRequest
-			ch.Receive(ctx, &leave)
-			l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
+// hold waits until the last holder is gone, a stricter limit is asked for, or
+// the run should yield.
+func (l *leaseKeeper) hold(ctx workflow.Context) {
+	for l.held() {
+		next := l.nextEnd()
+		if left := next.Sub(workflow.Now(ctx)); left > 0 {
+			_, _ = workflow.AwaitWithTimeout(ctx, left, func() bool {
+				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || suggested(ctx)
+			})
 		}
-	})
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.HoldUpdate, l.join,
-		workflow.UpdateHandlerOptions{Validator: l.mayJoin}); err != nil {
-		return fmt.Errorf("listen for holders: %w", err)
+		l.expire(ctx)
+		switch {
+		case !l.held():
+		case l.rate != 0:
+			l.lease.Phase = incident.Applying
+			return
+		case suggested(ctx):
+			return
+		}
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ExtendUpdate, l.extend,
-		workflow.UpdateHandlerOptions{Validator: l.mayExtend}); err != nil {
-		return fmt.Errorf("listen for extensions: %w", err)
-	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ReleaseUpdate, l.release,
-		workflow.UpdateHandlerOptions{Validator: l.mayRelease}); err != nil {
-		return fmt.Errorf("listen for releases: %w", err)
-	}
-	err := workflow.SetQueryHandler(ctx, activities.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
-	if err != nil {
-		return fmt.Errorf("listen for questions: %w", err)
-	}
-	return nil
+	l.lease.Phase = incident.Undoing
+	l.list(ctx)
 }
 
-func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) error {
-	switch {
-	case req.Order.Target.IsZero():
-		return refuse(RefusedInvalid, "the order has no target")
-	case activities.LeaseID(req.Use, req.Order) != l.lease.ID:
-		return refuse(RefusedInvalid, "the order is for another lease")
-	case req.Holder.Case == "" || req.Holder.Until.IsZero():
-		return refuse(RefusedInvalid, "a holder needs a case and an end")
+// nextEnd is when the first holder's time is up.
+func (l *leaseKeeper) nextEnd() time.Time {
+	next := l.lease.Holders[0].Until
+	for _, h := range l.lease.Holders {
+		if h.Until.Before(next) {
+			next = h.Until
+		}
 	}
-	return nil
-}
-
-// join adds a holder and answers when the containment was accepted.
-func (l *leaseKeeper) join(ctx workflow.Context, req activities.HoldRequest) (incident.Lease, error) {
-	l.drop(ctx, func(h incident.Holder) bool { return h.Case == req.Holder.Case && h.Step == req.Holder.Step }, "", "")
-	if l.lease.Phase == incident.Undoing {
-		l.await(ctx, func() bool { return l.lease.Phase != incident.Undoing })
-	}
-	if l.lease.Phase == incident.GivenBack {
-		l.lease.Phase = incident.Applying
-	}
-	l.lease.Holders = append(l.lease.Holders, req.Holder)
-	l.until()
-	l.await(ctx, func() bool { return l.stands() || l.problem != nil })
-	if l.problem != nil {
-		return incident.Lease{}, l.problem
-	}
-	return *l.lease, nil
+	return next
 }
 
 // until is the end of the last holder.
@@ -151,104 +157,34 @@ func (l *leaseKeeper) until() {
 	}
 }
 
-// apply makes the containment stand and tells whether it does. When it cannot
-// be known whether an attempt had an effect, what may stand is lifted.
-func (l *leaseKeeper) apply(ctx workflow.Context) bool {
-	l.lease.Phase = incident.Applying
-	l.lease.Order.Until = l.lease.Until
-	out, err := do(ctx, activities.Apply, applyWithin, activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order})
-	if err == nil {
-		l.lease.Phase, l.lease.Adopted, l.lease.Receipt = incident.Holding, out.Adopted, out.Receipt
-		if l.lease.AppliedAt.IsZero() {
-			l.lease.Before = out.Before
-		}
-		l.lease.AppliedAt = workflow.Now(ctx)
-		if out.Stands {
-			l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, l.lease.AppliedAt
-		}
-		return true
-	}
-	kind, known := activities.ErrorKind(err)
-	l.problem = temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("%s of %s through %s: %s", l.lease.Order.Action, l.lease.Order.Target.Name(), l.lease.Use, reason(err)),
-		string(kind), nil)
-	if !known || kind.Retryable() {
-		l.lift(ctx)
-	}
-	l.lease.Phase, l.lease.Problem, l.lease.EndedAt = incident.LeaseFailed, reason(err), workflow.Now(ctx)
-	return false
-}
-
-// confirm reads the device, beside the rest, until the containment stands: the
-// second level of proof.
-func (l *leaseKeeper) confirm(ctx workflow.Context) {
-	if l.confirming || l.lease.Phase != incident.Holding {
-		return
-	}
-	l.confirming = true
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		defer func() { l.confirming = false }()
-		late := false
-		for l.lease.Phase == incident.Holding && !l.yield {
-			standing, err := do(ctx, activities.Read, readTimeout, activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order})
-			if err == nil && standing.Stands {
-				if l.lease.Phase == incident.Holding {
-					l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, workflow.Now(ctx)
-					l.tellAll(ctx, incident.EvConfirmed, "read back from the device", "")
-				}
-				return
-			}
-			every := confirmFast
-			if workflow.Now(ctx).Sub(l.lease.AppliedAt) > confirmWithin {
-				every = confirmSlow
-				if !late {
-					late = true
-					l.tellAll(ctx, incident.EvNotConfirmed, notConfirmed(standing, err), "")
-				}
-			}
-			_, _ = workflow.AwaitWithTimeout(ctx, every, func() bool { return l.lease.Phase != incident.Holding || l.yield })
-		}
-	})
-}
-
-func notConfirmed(standing incident.Standing, err error) string {
-	switch {
-	case err != nil:
-		return "accepted, but the device could not be read: " + reason(err)
-	case standing.Pending:
-		return "accepted, but the device has not carried it out: " + standing.Detail
-	default:
-		return "accepted, but it does not stand on the device"
-	}
-}
-
-// hold waits until the last holder is gone or the run should yield.
-func (l *leaseKeeper) hold(ctx workflow.Context) {
-	for len(l.lease.Holders) > 0 {
-		next := l.lease.Holders[0].Until
-		for _, h := range l.lease.Holders {
-			if h.Until.Before(next) {
-				next = h.Until
-			}
-		}
-		count, until := len(l.lease.Holders), l.lease.Until
-		yield := func() bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
-		if left := next.Sub(workflow.Now(ctx)); left > 0 {
-			_, err := workflow.AwaitWithTimeout(ctx, left, func() bool {
-				return len(l.lease.Holders) != count || !l.lease.Until.Equal(until) || yield()
-			})
-			if err != nil || yield() {
-				return
-			}
-			continue
-		}
-		l.drop(ctx, func(h incident.Holder) bool { return !h.Until.After(workflow.Now(ctx)) }, "the lease expired", "")
-	}
+func (l *leaseKeeper) expire(ctx workflow.Context) {
+	l.drop(ctx, func(h incident.Holder) bool { return !h.Until.After(workflow.Now(ctx)) }, "the lease expired", "")
 }
 
 // drop takes holders away. They are told at once when others still need the
 // containment, else when it was undone.
 func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) bool, why, by string) {
+	gone := l.take(which)
+	if len(gone) == 0 {
+		return
+	}
+	if !l.held() {
+		l.see(gone, why, by)
+		l.lease.Problem = ""
+		return
+	}
+	l.tell(ctx, gone, incident.EvGivenBack, fmt.Sprintf("%s; it stands on for %d other", why, len(l.lease.Holders)), by)
+}
+
+// see notes former holders, to be told when it is over.
+func (l *leaseKeeper) see(gone []incident.Holder, why, by string) {
+	for _, h := range gone {
+		l.leaving = append(l.leaving, activities.Leaving{Holder: h, Why: why, By: by})
+	}
+}
+
+// take removes holders and returns them.
+func (l *leaseKeeper) take(which func(incident.Holder) bool) []incident.Holder {
 	var gone []incident.Holder
 	l.lease.Holders = slices.DeleteFunc(l.lease.Holders, func(h incident.Holder) bool {
 		if which(h) {
@@ -257,101 +193,22 @@ func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) boo
 		}
 		return false
 	})
-	if len(gone) == 0 || why == "" {
-		return
-	}
 	l.until()
-	if len(l.lease.Holders) == 0 {
-		l.leaving = append(l.leaving, gone...)
-		l.lease.Problem = ""
-		return
-	}
-	l.tell(ctx, gone, incident.EvGivenBack, fmt.Sprintf("%s; it stands on for %d other", why, len(l.lease.Holders)), by)
+	return gone
 }
 
-// undo gives the network back, once. What was adopted is left as it was found.
-func (l *leaseKeeper) undo(ctx workflow.Context) {
-	l.lease.Phase = incident.Undoing
-	detail := "it stood before us and was left as it was"
-	if !l.lease.Adopted {
-		detail = l.lift(ctx)
+func same(a, b incident.Holder) bool { return a.Case == b.Case && a.Step == b.Step }
+
+// heldAgain tells, when everybody was answered, whether somebody came to hold
+// the lease that was given back; it is applied anew then.
+func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) || l.held() })
+	if !l.held() {
+		return false
 	}
-	l.lease.Phase, l.lease.EndedAt = incident.GivenBack, workflow.Now(ctx)
-	l.tell(ctx, l.leaving, incident.EvGivenBack, detail, "")
-	l.leaving = nil
-}
-
-// lift undoes until it has worked and the device says so. A cancelled lease
-// gives back as well: the context is a disconnected one.
-func (l *leaseKeeper) lift(ctx workflow.Context) string {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	in := activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order}
-	for attempt := 1; ; attempt++ {
-		receipt, err := do(ctx, activities.Undo, undoTimeout, in)
-		if err == nil {
-			var standing incident.Standing
-			standing, err = do(ctx, activities.Read, readTimeout, in)
-			if err == nil && (!standing.Stands || standing.Key != in.Order.Key) {
-				l.lease.Problem = ""
-				return "given back: " + cmp.Or(receipt.Detail, "lifted, and the device says so")
-			}
-		}
-		l.lease.Problem = "the undo has not worked yet"
-		if err != nil {
-			l.lease.Problem += ": " + reason(err)
-		}
-		if attempt == undoAlarm {
-			l.tell(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; it is tried on", l.lease.Problem, attempt), "")
-		}
-		pause := min(time.Duration(attempt)*confirmFast, undoPause)
-		_ = workflow.Sleep(ctx, pause)
-	}
-}
-
-func (l *leaseKeeper) mayExtend(ctx workflow.Context, req activities.ExtendRequest) error {
-	switch {
-	case req.By == "":
-		return refuse(RefusedInvalid, "nobody is named")
-	case !l.stands() || len(l.lease.Holders) == 0:
-		return refuse(RefusedNotPending, "the lease does not stand: it is %s", l.lease.Phase)
-	case !req.Until.After(l.lease.Until):
-		return refuse(RefusedInvalid, "the lease stands until %s already", l.lease.Until.UTC().Format(time.RFC3339))
-	case req.Until.Sub(workflow.Now(ctx)) > maxLease:
-		return refuse(RefusedInvalid, "a lease stands for at most %s from now", incident.FormatDuration(maxLease))
-	}
-	return nil
-}
-
-// maxLease bounds how far a lease can be extended from now: a longer need is no
-// emergency measure any more (NIST SP 800-61r2 calls two weeks temporary).
-const maxLease = 14 * 24 * time.Hour
-
-// extend moves every holder's end.
-func (l *leaseKeeper) extend(ctx workflow.Context, req activities.ExtendRequest) (incident.Lease, error) {
-	for i := range l.lease.Holders {
-		l.lease.Holders[i].Until = maxTime(l.lease.Holders[i].Until, req.Until)
-	}
-	l.until()
-	l.tellAll(ctx, incident.EvExtended, fmt.Sprintf("%s extended the lease until %s: %s", req.By, req.Until.UTC().Format(time.RFC3339), req.Reason), req.By)
-	return *l.lease, nil
-}
-
-func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseRequest) error {
-	switch {
-	case req.By == "":
-		return refuse(RefusedInvalid, "nobody is named")
-	case len(l.lease.Holders) == 0:
-		return refuse(RefusedNotPending, "the lease is being given back already")
-	}
-	return nil
-}
-
-// release drops every holder and answers when the network was given back.
-func (l *leaseKeeper) release(ctx workflow.Context, req activities.ReleaseRequest) (incident.Lease, error) {
-	l.drop(ctx, func(incident.Holder) bool { return true }, req.By+" released it: "+req.Reason, req.By)
-	l.await(ctx, func() bool { return l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed })
-	return *l.lease, nil
+	l.lease.Phase, l.lease.Adopted = incident.Applying, false
+	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.EndedAt = time.Time{}, time.Time{}, time.Time{}
+	return true
 }
 
 // tellAll tells every holder's case what became of the lease.
@@ -369,15 +226,26 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 	}
 }
 
-// end closes the lease when every caller was answered.
-func (l *leaseKeeper) end(ctx workflow.Context) (incident.Lease, error) {
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming })
-	return *l.lease, nil
+// tellGone tells former holders what became of the lease.
+func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []activities.Leaving, kind incident.EventKind, detail string) {
+	for _, g := range slices.Clone(gone) {
+		l.tell(ctx, []incident.Holder{g.Holder}, kind, g.Why+"; "+detail, g.By)
+	}
 }
 
-func (l *leaseKeeper) continueAsNew(ctx workflow.Context, in activities.LeaseInput) error {
+// list brings the list of leases up to date.
+func (l *leaseKeeper) list(ctx workflow.Context) {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, attribute(activities.AttrStatus).ValueSet(string(l.lease.Phase))); err != nil {
+		workflow.GetLogger(ctx).Error("the list of leases was not brought up to date", "lease", l.lease.ID, "error", err)
+	}
+}
+
+// continueAsNew goes on in a new run with all that the lease knows.
+func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.yield = true
 	_ = workflow.Await(ctx, func() bool { return !l.confirming && workflow.AllHandlersFinished(ctx) })
-	in.Lease = l.lease
-	return workflow.NewContinueAsNewError(ctx, Lease, in)
+	l.drain(ctx)
+	return workflow.NewContinueAsNewError(ctx, Lease, activities.LeaseInput{
+		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease, Leaving: l.leaving, GivenUp: l.givenUp,
+	})
 }

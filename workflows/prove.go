@@ -38,7 +38,7 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 		}
 		s := &r.state.Case.Steps[i]
 		now := workflow.Now(ctx)
-		rate, why := r.measure(ctx, maxTime(s.AcceptedAt, now.Add(-every)), now)
+		rate, why := r.measure(ctx, s.AcceptedAt, now, every)
 		if over() {
 			return
 		}
@@ -77,21 +77,22 @@ func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, ki
 	}
 }
 
-// measure asks the flow store for the mean egress in a window, in bits per
-// second.
-func (r *responder) measure(ctx workflow.Context, from, to time.Time) (rate int64, why string) {
+// measure asks the flow store for the mean egress, in bits per second, over the
+// last window of a time: of what flowed before the step was accepted it must
+// know nothing.
+func (r *responder) measure(ctx workflow.Context, from, to time.Time, window time.Duration) (rate int64, why string) {
 	e, ok := r.in.Pin.Enrichment("traffic")
 	if !ok {
 		return 0, "the playbook names no flow store"
 	}
-	host := activities.TargetHost(r.state.Case.Facts.Alert.Host, r.state.Case.Facts.Endpoint)
-	ips, _ := host.IP.Get()
-	if len(ips) == 0 {
+	if len(r.state.IPs) == 0 {
 		return 0, "the host's address is unknown"
 	}
-	out, err := do(ctx, activities.Measure, measureTimeout, activities.MeasureIn{Use: e.Use, IPs: ips, From: from, To: to})
+	out, err := do(ctx, r.in.Pin.Queue(e.Use), activities.Measure, measureTimeout, activities.MeasureIn{
+		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window,
+	})
 	if err != nil {
-		return 0, e.Use + ": " + reason(err)
+		return 0, e.Use + ": " + activities.Reason(err)
 	}
 	rate, known := out.Rate.Get()
 	if !known {

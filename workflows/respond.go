@@ -16,10 +16,13 @@ import (
 // The time limits and retries of everything that a case does. One HTTP attempt
 // is one activity attempt; the waiting in between is the engine's.
 const (
-	defaultStepTimeout = 2 * time.Minute
-	notifyTimeout      = 5 * time.Minute
-	evidenceTimeout    = 5 * time.Minute
-	measureTimeout     = 30 * time.Second
+	// containTimeout is a little more than a lease tries to apply, so that the
+	// lease's own reason for giving up is heard.
+	containTimeout  = applyWithin + 30*time.Second
+	collectTimeout  = 2 * time.Minute
+	notifyTimeout   = 5 * time.Minute
+	evidenceTimeout = 5 * time.Minute
+	measureTimeout  = 30 * time.Second
 	// quickAnswer is how long a fact is waited for before it is asked for as an
 	// activity of its own.
 	quickAnswer = time.Second
@@ -27,9 +30,6 @@ const (
 	// under way is given to another: a crash costs seconds, not a time limit.
 	silence = 5 * time.Second
 
-	// joinedAlertsKept bounds the alerts that a case keeps in full; of the
-	// others it keeps the keys.
-	joinedAlertsKept = 20
 	// reconsiderEvery bounds how often later alerts make a case enrich and
 	// decide again.
 	reconsiderEvery = time.Minute
@@ -59,18 +59,22 @@ type CaseInput struct {
 
 // Respond runs one case: one playbook for one subject.
 func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
-	// 1 Join: the alerts that opened the case, and those that come later.
+	// 1 Join: the alerts that opened the case, and those that come later. Who
+	// cancels the workflow closes the case: what it holds is given back.
+	cancelled := ctx.Done()
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	r, err := open(ctx, in)
 	if err != nil {
 		return incident.Case{}, err
 	}
+	r.closeWhen(ctx, cancelled)
 	for {
 		for r.again() {
 			if r.mustDecide(ctx) {
 				// 2 Enrich: who is it, what does it send, what is normal.
-				r.enrich(ctx)
+				found := r.enrich(ctx)
 				// 3 Guard and 4 decide: the policy speaks, and says why.
-				r.decide(ctx)
+				r.decide(ctx, found)
 			}
 			// 5 Budget and 6 steps, in order; 7 prove goes on beside them.
 			r.run(ctx)
@@ -81,8 +85,8 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 			}
 		}
 		// 8 Close: chart and evidence bundle; unless an alert came just now.
-		if err := r.close(ctx); err != nil || !r.again() {
-			return r.state.Case, err
+		if r.close(ctx); !r.again() {
+			return r.state.Case, nil
 		}
 		r.reopen()
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -17,6 +16,8 @@ import (
 type responder struct {
 	in    CaseInput
 	state *caseState
+	// seen is state.Seen for looking up.
+	seen map[string]bool
 	// busy counts the coroutines that prove effects and deliver messages.
 	busy int
 	// yield tells those coroutines that this run of the engine ends.
@@ -26,14 +27,17 @@ type responder struct {
 // caseState is what crosses continue-as-new: the case itself and how far it
 // came.
 type caseState struct {
-	Case        incident.Case         `json:"case"`
-	Connections []incident.Connection `json:"connections,omitempty"`
-	// Seen are the fingerprints of all alerts of this case and of those before it.
-	Seen []string `json:"seen,omitempty"`
-	// Fresh counts alerts that no decision has taken into account.
-	Fresh     int       `json:"fresh,omitempty"`
-	Decided   bool      `json:"decided,omitempty"`
-	DecidedAt time.Time `json:"decided_at,omitzero"`
+	Case incident.Case `json:"case"`
+	// Seen are the fingerprints of the alerts of this case and of those before
+	// it, Bytes what the alerts take that are kept in full.
+	Seen  []string `json:"seen,omitempty"`
+	Bytes int      `json:"bytes,omitempty"`
+	// Latest is the alert that the next decision is about; Fresh counts alerts
+	// that no decision has taken into account.
+	Latest    *incident.Alert `json:"latest,omitempty"`
+	Fresh     int             `json:"fresh,omitempty"`
+	Decided   bool            `json:"decided,omitempty"`
+	DecidedAt time.Time       `json:"decided_at,omitzero"`
 	// Unmatched tells that the trigger turned out not to hold.
 	Unmatched bool `json:"unmatched,omitempty"`
 	// Next is the step that runs next.
@@ -42,11 +46,18 @@ type caseState struct {
 	// gave the last.
 	Waived   []string `json:"waived,omitempty"`
 	Approver string   `json:"approver,omitempty"`
+	// Missing is what the plan's next question must name as unknown, besides
+	// what the decision names; Answered are the paths that people were shown
+	// and approved.
+	Missing  []incident.Missing `json:"missing,omitempty"`
+	Answered []string           `json:"answered,omitempty"`
+	// IPs are the host's addresses, by which its egress is measured.
+	IPs []string `json:"ips,omitempty"`
 	// Ended says why steps were left out, for the outcome.
 	Ended incident.CaseOutcome `json:"ended,omitempty"`
-	// Early are changes of leases that the case does not know yet.
+	// Early are changes of the lease that is being taken.
 	Early []activities.LeaseChange `json:"early,omitempty"`
-	// Contained tells that a lease has stood.
+	// Contained tells that a lease has stood or a process was ended.
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
 	Closing *activities.CloseRequest `json:"closing,omitempty"`
@@ -54,20 +65,19 @@ type caseState struct {
 
 // open starts a case or goes on with one, and begins to listen.
 func open(ctx workflow.Context, in CaseInput) (*responder, error) {
-	r := &responder{in: in, state: in.State}
+	r := &responder{in: in, state: in.State, seen: map[string]bool{}}
 	if r.state == nil {
 		r.state = &caseState{Seen: slices.Clone(in.Seen), Case: incident.Case{
 			ID: in.ID, Run: workflow.GetInfo(ctx).WorkflowExecution.RunID, Subject: in.Subject,
 			Playbook: in.Pin.Name, PlaybookDigest: in.Pin.Digest, Shadow: in.Pin.Mode == playbooks.Shadow,
 			Status: incident.Working, OpenedAt: workflow.Now(ctx),
 		}}
-		if in.Pin.Digest == "" {
-			r.event(ctx, incident.EvOpened, "", "Alert for %s: no playbook matches it", in.Subject)
-			r.state.Unmatched, r.state.Decided = true, true
-		} else {
-			r.event(ctx, incident.EvOpened, "", "Case opened for %s by playbook %s", in.Subject, in.Pin.Name)
-		}
-		r.join(ctx, in.Alerts)
+	}
+	for _, fingerprint := range r.state.Seen {
+		r.seen[fingerprint] = true
+	}
+	if in.State == nil {
+		r.begin(ctx)
 	}
 	if err := r.listen(ctx); err != nil {
 		return nil, err
@@ -76,6 +86,17 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 		r.prove(ctx, i)
 	}
 	return r, nil
+}
+
+// begin writes the first lines of the case.
+func (r *responder) begin(ctx workflow.Context) {
+	if r.in.Pin.Digest == "" {
+		r.event(ctx, incident.EvOpened, "", "Alert for %s: no playbook matches it", r.in.Subject)
+		r.state.Unmatched, r.state.Decided = true, true
+	} else {
+		r.event(ctx, incident.EvOpened, "", "Case opened for %s by playbook %s", r.in.Subject, r.in.Pin.Name)
+	}
+	r.join(ctx, r.in.Alerts)
 }
 
 // listen registers what a case answers to: alerts, lease changes, votes, the
@@ -112,49 +133,6 @@ func (r *responder) listen(ctx workflow.Context) error {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
 	return nil
-}
-
-// join takes alerts into the case. One that was seen before changes nothing.
-func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
-	c := &r.state.Case
-	var joined []incident.Alert
-	for _, a := range alerts {
-		if slices.Contains(r.state.Seen, a.Fingerprint()) {
-			continue
-		}
-		r.state.Seen = append(r.state.Seen, a.Fingerprint())
-		c.AlertKeys = append(c.AlertKeys, a.Key())
-		if len(c.Alerts) < joinedAlertsKept {
-			c.Alerts = append(c.Alerts, a)
-		}
-		joined = append(joined, a)
-	}
-	if len(joined) == 0 {
-		return
-	}
-	last := joined[len(joined)-1]
-	if last.Status == incident.Firing || len(c.AlertKeys) == len(joined) {
-		c.Facts.Alert = last
-		c.Facts.Alert.Raw = nil
-	}
-	if firing := countFiring(joined); firing > 0 {
-		r.state.Fresh += firing
-	}
-	if len(joined) == 1 {
-		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s joined: %s", last.Status, last.ID, last.Source, last.Rule)
-	} else {
-		r.event(ctx, incident.EvJoined, "", "%d alerts from %s joined, the last is %s", len(joined), last.Source, last.ID)
-	}
-}
-
-func countFiring(alerts []incident.Alert) int {
-	n := 0
-	for _, a := range alerts {
-		if a.Status == incident.Firing {
-			n++
-		}
-	}
-	return n
 }
 
 // again tells whether the case has more to do.
@@ -217,7 +195,8 @@ func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() b
 	return done()
 }
 
-// hold waits while leases stand.
+// hold waits while leases stand. A case that a person closes gives them back
+// now.
 func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {
 		return
@@ -225,10 +204,12 @@ func (r *responder) hold(ctx workflow.Context) {
 	if r.standing() {
 		r.status(ctx, incident.Contained)
 	}
-	r.wait(ctx, time.Time{}, func() bool { return !r.standing() && r.state.Fresh == 0 })
+	if r.state.Closing == nil {
+		r.wait(ctx, time.Time{}, func() bool { return !r.standing() && r.state.Fresh == 0 })
+	}
 	if r.state.Closing != nil {
 		r.leaveAll(ctx)
-		_ = workflow.Await(ctx, func() bool { return !r.standing() })
+		_ = workflow.Await(ctx, func() bool { return !r.standing() || r.mustYield(ctx) })
 	}
 }
 
@@ -255,54 +236,4 @@ func (r *responder) drain(ctx workflow.Context) {
 	for change := (activities.LeaseChange{}); leases.ReceiveAsync(&change); change = (activities.LeaseChange{}) {
 		r.leaseChanged(ctx, change)
 	}
-}
-
-// maxEvents bounds the timeline; a case that says more than this says the same
-// again and again.
-const maxEvents = 2000
-
-// event adds a line to the timeline.
-func (r *responder) event(ctx workflow.Context, kind incident.EventKind, step, format string, args ...any) {
-	r.eventBy(ctx, kind, step, "", format, args...)
-}
-
-func (r *responder) eventBy(ctx workflow.Context, kind incident.EventKind, step, by, format string, args ...any) {
-	c := &r.state.Case
-	if len(c.Timeline) >= maxEvents && kind == incident.EvJoined {
-		return
-	}
-	c.Timeline = append(c.Timeline, incident.Event{
-		Seq: len(c.Timeline) + 1, At: workflow.Now(ctx), Kind: kind, Step: step, By: by,
-		Text: fmt.Sprintf(format, args...),
-	})
-}
-
-// status changes where the case stands, there and in the lists.
-func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
-	if r.state.Case.Status == status {
-		return
-	}
-	r.state.Case.Status = status
-	r.upsert(ctx)
-}
-
-// upsert brings the lists up to date.
-func (r *responder) upsert(ctx workflow.Context) {
-	c := r.state.Case
-	updates := []temporal.SearchAttributeUpdate{
-		attribute(activities.AttrStatus).ValueSet(string(c.Status)),
-		attribute(activities.AttrOutcome).ValueSet(string(c.Outcome)),
-	}
-	if c.Decision != nil {
-		updates = append(updates,
-			attribute(activities.AttrRule).ValueSet(c.Decision.Rule),
-			attribute(activities.AttrSeverity).ValueSet(c.Decision.Severity))
-	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)
-	}
-}
-
-func attribute(name string) temporal.SearchAttributeKeyKeyword {
-	return temporal.NewSearchAttributeKeyKeyword(name)
 }

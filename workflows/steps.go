@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -44,6 +45,8 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 		r.event(ctx, incident.EvShadowed, s.Name, "Would have run %s: the playbook is in shadow mode", s.PlannedStep)
 	case s.Approve != "":
 		return r.approve(ctx, i)
+	case s.Action != incident.Notify && r.state.Case.Plan.Target == nil:
+		r.fail(ctx, i, "no exact target: "+r.state.Case.TargetProblem, incident.OutcomeNoTarget)
 	case s.Problem != "":
 		r.fail(ctx, i, s.Problem, incident.OutcomeFailed)
 	case s.Action == incident.Notify:
@@ -63,28 +66,21 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 func (r *responder) contain(ctx workflow.Context, i int) bool {
 	s := &r.state.Case.Steps[i]
 	c := r.state.Case
-	if c.Target == nil {
-		r.fail(ctx, i, "no exact target: "+c.TargetProblem, incident.OutcomeNoTarget)
-		r.state.Next = i + 1
-		return true
-	}
 	s.Status = incident.StepRunning
-	ref := activities.Contain
+	ref, queue := activities.Contain, ""
 	if s.Action == incident.KillProcess {
-		ref = activities.Kill
+		ref, queue = activities.Kill, r.in.Pin.Queue(s.Use)
 	}
-	timeout := s.Timeout
-	if timeout == 0 {
-		timeout = defaultStepTimeout
-	}
-	out, err := do(ctx, ref, timeout, activities.ContainIn{
-		Pin: r.in.Pin, Facts: c.Facts, Target: *c.Target, Step: s.PlannedStep,
+	in := activities.ContainIn{
+		// The approval is for the plan's target, whatever was found since.
+		Pin: r.in.Pin, Facts: c.Facts, Target: *c.Plan.Target, Step: s.PlannedStep,
 		Case: c.ID, Run: c.Run, ID: fmt.Sprintf("%s/%s/%d/%s", c.ID, c.Run, i, s.Name),
 		Until: workflow.Now(ctx).Add(s.TTL), Reason: reasonText(c), Approver: r.state.Approver,
-		Waived: r.state.Waived, UnsureOK: s.UnsureAct || len(r.state.Waived) > 0,
-	})
+		Waived: r.state.Waived, UnsureOK: s.UnsureAct, Answered: r.state.Answered,
+	}
+	out, err := do(ctx, queue, ref, cmp.Or(s.Timeout, containTimeout), in)
 	if err != nil {
-		r.fail(ctx, i, reason(err), incident.OutcomeFailed)
+		r.failedToContain(ctx, i, in, err)
 		r.state.Next = i + 1
 		return true
 	}
@@ -96,13 +92,26 @@ func (r *responder) contain(ctx workflow.Context, i int) bool {
 	return true
 }
 
+// failedToContain gives up a step. A lease that may still be under way is told
+// that nobody waits for it: what it makes late, it lifts again.
+func (r *responder) failedToContain(ctx workflow.Context, i int, in activities.ContainIn, err error) {
+	r.state.Early = nil
+	if in.Step.Action.Leased() {
+		lease := activities.LeaseID(in.Step.Use, incident.Order{Action: in.Step.Action, Target: in.Target, Filter: in.Step.Filter})
+		// A lease that has ended needs no telling.
+		_ = r.leave(ctx, lease, in.Step.Name, in.ID)
+	}
+	r.fail(ctx, i, in.Step.Use+": "+activities.Reason(err), incident.OutcomeFailed)
+}
+
 // accepted records that the vendor took the action: the first level of proof.
 func (r *responder) accepted(ctx workflow.Context, i int, out activities.ContainOut) {
 	s := &r.state.Case.Steps[i]
 	s.AcceptedAt = workflow.Now(ctx)
 	if out.Receipt != nil {
 		s.Status = incident.StepDone
-		r.event(ctx, incident.EvAccepted, s.Name, "%s accepted by %s: %s", s.PlannedStep, s.Use, out.Receipt.Detail)
+		r.state.Contained = true
+		r.event(ctx, incident.EvAccepted, s.Name, "%s accepted by %s: %s", s.PlannedStep, s.Use, foreign(out.Receipt.Detail))
 		return
 	}
 	lease := out.Lease
@@ -120,7 +129,7 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		s.ConfirmedAt = lease.ConfirmedAt
 		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
 	}
-	r.catchUp(ctx, lease.ID)
+	r.catchUp(ctx)
 	r.prove(ctx, i)
 }
 
@@ -140,6 +149,7 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 		r.skipRest(ctx, text, incident.OutcomeHeldBack)
 	case len(out.Unsure) > 0:
+		r.state.Missing = out.Unsure
 		r.gate(ctx, i, r.in.Pin.Unsure, missingText(out.Unsure))
 	case out.Exceeded != nil:
 		text := limitText(*out.Exceeded, out.Counted)
@@ -170,9 +180,8 @@ func (r *responder) gate(ctx workflow.Context, i int, approval, because string) 
 		r.skipRest(ctx, because+"; the playbook names nobody to ask", incident.OutcomeHeldBack)
 		return
 	}
-	gate := incident.PlannedStep{Name: approval, Approve: approval, Because: because}
 	c.Steps[i].Status = incident.StepWaiting
-	c.Steps = slices.Insert(c.Steps, i, incident.StepState{PlannedStep: gate, Status: incident.StepWaiting})
+	c.Steps = slices.Insert(c.Steps, i, waiting(incident.PlannedStep{Name: "approve " + approval, Approve: approval, Because: because}))
 	r.replan()
 }
 
@@ -232,30 +241,23 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 func (r *responder) collect(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
 	c := r.state.Case
-	if c.Target == nil {
-		r.fail(ctx, i, "no exact target: "+c.TargetProblem, incident.OutcomeNoTarget)
-		return
-	}
-	timeout := s.Timeout
-	if timeout == 0 {
-		timeout = defaultStepTimeout
-	}
-	out, err := do(ctx, activities.Collect, timeout, activities.CollectIn{
-		Use: s.Use, Run: c.Run, Step: s.Name, Target: *c.Target, What: s.What,
+	out, err := do(ctx, r.in.Pin.Queue(s.Use), activities.Collect, cmp.Or(s.Timeout, collectTimeout), activities.CollectIn{
+		Use: s.Use, Run: c.Run, Step: s.Name, Target: *c.Plan.Target, What: s.What,
 	})
 	if err != nil {
-		r.fail(ctx, i, reason(err), incident.OutcomeFailed)
+		r.fail(ctx, i, s.Use+": "+activities.Reason(err), incident.OutcomeFailed)
 		return
 	}
 	s.Status, s.AcceptedAt = incident.StepDone, workflow.Now(ctx)
 	r.event(ctx, incident.EvDone, s.Name, "%s: took %s", s.PlannedStep, out.Summary())
 }
 
-// do runs an activity within a time limit, with retries.
-func do[In, Out any](ctx workflow.Context, ref activities.Ref[In, Out], timeout time.Duration, in In) (Out, error) {
+// do runs an activity within a time limit, with retries; an empty queue is that
+// of the workflow.
+func do[In, Out any](ctx workflow.Context, queue string, ref activities.Ref[In, Out], timeout time.Duration, in In) (Out, error) {
 	var out Out
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
+		TaskQueue: queue, ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
 		RetryPolicy: retries(200*time.Millisecond, 10*time.Second),
 	})
 	err := workflow.ExecuteActivity(ctx, ref.Name, in).Get(ctx, &out)

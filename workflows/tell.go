@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -14,8 +15,8 @@ import (
 func (r *responder) tell(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
 	m := r.message("notify/"+fmt.Sprint(i), s.Channel)
-	if _, err := do(ctx, activities.Notify, notifyTimeout, activities.NotifyIn{Use: s.Use, Message: m}); err != nil {
-		r.fail(ctx, i, reason(err), incident.OutcomeFailed)
+	if _, err := do(ctx, r.in.Pin.Queue(s.Use), activities.Notify, notifyTimeout, activities.NotifyIn{Use: s.Use, Message: m}); err != nil {
+		r.fail(ctx, i, s.Use+": "+activities.Reason(err), incident.OutcomeFailed)
 		return
 	}
 	s.Status, s.AcceptedAt = incident.StepDone, workflow.Now(ctx)
@@ -33,7 +34,7 @@ func (r *responder) page(ctx workflow.Context, step, text string) {
 	r.event(ctx, incident.EvPaged, step, "Paged %s: %s", spec.Ask.Channel, text)
 	m := r.message(fmt.Sprintf("page/%d", len(r.state.Case.Timeline)), spec.Ask.Channel)
 	m.Mention = spec.Ask.Mention
-	m.Title = text
+	m.Title = bounded(text, maxReason)
 	r.send(ctx, spec.Ask.Use, m)
 }
 
@@ -43,8 +44,8 @@ func (r *responder) send(ctx workflow.Context, use string, m integrations.Messag
 	r.busy++
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer func() { r.busy-- }()
-		if _, err := do(ctx, activities.Notify, notifyTimeout, activities.NotifyIn{Use: use, Message: m}); err != nil {
-			r.event(ctx, incident.EvFailed, "", "The message to %s was not delivered: %s", m.Channel, reason(err))
+		if _, err := do(ctx, r.in.Pin.Queue(use), activities.Notify, notifyTimeout, activities.NotifyIn{Use: use, Message: m}); err != nil {
+			r.event(ctx, incident.EvFailed, "", "The message to %s was not delivered: %s", m.Channel, activities.Reason(err))
 		}
 	})
 }
@@ -55,7 +56,7 @@ func (r *responder) message(key, channel string) integrations.Message {
 	m := integrations.Message{Key: c.Run + "/" + key, Channel: channel, URL: "/v1/cases/" + c.ID, Title: "Case " + c.ID}
 	if d := c.Decision; d != nil {
 		m.Severity = d.Severity
-		m.Title = fmt.Sprintf("%s: %s", c.Subject, decisionText(*d))
+		m.Title = bounded(c.Subject+": "+decisionText(*d), maxReason)
 	}
 	if c.Shadow {
 		m.Lines = append(m.Lines, "Shadow mode: nothing was or will be done.")
@@ -76,7 +77,7 @@ func (r *responder) question(at int, spec activities.PinnedApproval, key string)
 	m := r.message(fmt.Sprintf("approval/%d/%s", at, key), spec.Ask.Channel)
 	m.Mention, m.Approval = spec.Ask.Mention, &a
 	m.Lines = append(m.Lines,
-		"If approved: "+fmt.Sprint(a.Gates),
+		"If approved: "+strings.Join(a.Gates, ", "),
 		fmt.Sprintf("stanch case approve %s --plan %s", r.state.Case.ID, a.PlanDigest),
 		fmt.Sprintf("stanch case deny %s --plan %s", r.state.Case.ID, a.PlanDigest))
 	return m

@@ -125,6 +125,20 @@ type outcome struct {
 	err   error
 }
 
+// Init implements [interceptor.ActivityInboundInterceptor].
+func (p *performer) Init(next interceptor.ActivityOutboundInterceptor) error {
+	return p.Next.Init(&silent{interceptor.ActivityOutboundInterceptorBase{Next: next}})
+}
+
+// silent swallows heartbeats: they go by the wall clock, which a rehearsal does
+// not.
+type silent struct {
+	interceptor.ActivityOutboundInterceptorBase
+}
+
+// RecordHeartbeat implements [interceptor.ActivityOutboundInterceptor].
+func (*silent) RecordHeartbeat(context.Context, ...any) {}
+
 // ExecuteActivity implements [interceptor.ActivityInboundInterceptor].
 func (p *performer) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)

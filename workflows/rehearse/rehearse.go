@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
@@ -82,6 +83,9 @@ func New(start time.Time, with func(activities.Engine, func() time.Time) *activi
 	r.env.RegisterWorkflowWithOptions(r.root, workflow.RegisterOptions{Name: rootWorkflow})
 	workflows.Register(r.env)
 	with(r, r.env.Now).Register(r.env)
+	// A workflow that was never started is as gone as one that has ended.
+	r.env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
+		Return(serviceerror.NewNotFound("no such workflow")).Maybe()
 	return r
 }
 

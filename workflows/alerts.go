@@ -1,0 +1,100 @@
+package workflows
+
+import (
+	"encoding/json"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// What a case keeps of its alerts is bounded: a state that grows with a storm
+// would one day be too large for the engine to keep, and the case would end.
+const (
+	// alertsKept alerts are kept in full, as long as they take no more than
+	// bytesKept encoded: an attacker writes the command lines. Of the others
+	// the keys are kept.
+	alertsKept = 20
+	bytesKept  = 256 << 10
+	keysKept   = 2000
+	// seenKept fingerprints recognise repeats. A repeat of an alert before
+	// those joins again, which does no more than have the case decided again.
+	seenKept = 20_000
+)
+
+// join takes alerts into the case. One that was seen before changes nothing.
+func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
+	var joined []incident.Alert
+	for _, a := range alerts {
+		fingerprint := a.Fingerprint()
+		if r.seen[fingerprint] {
+			continue
+		}
+		r.seen[fingerprint] = true
+		r.state.Seen = append(r.state.Seen, fingerprint)
+		r.keep(a)
+		joined = append(joined, a)
+	}
+	for len(r.state.Seen) > seenKept {
+		delete(r.seen, r.state.Seen[0])
+		r.state.Seen = r.state.Seen[1:]
+	}
+	if len(joined) == 0 {
+		return
+	}
+	r.latest(joined)
+	last := joined[len(joined)-1]
+	if len(joined) == 1 {
+		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s joined: %s", last.Status, foreign(last.ID), foreign(last.Source), foreign(last.Rule.String()))
+	} else {
+		r.event(ctx, incident.EvJoined, "", "%d alerts from %s joined, the last is %s", len(joined), foreign(last.Source), foreign(last.ID))
+	}
+}
+
+// keep notes an alert on the case.
+func (r *responder) keep(a incident.Alert) {
+	c := &r.state.Case
+	if len(c.AlertKeys) < keysKept {
+		c.AlertKeys = append(c.AlertKeys, a.Key())
+	}
+	if len(c.Alerts) >= alertsKept {
+		return
+	}
+	// The document that it came as is left out first.
+	for _, raw := range []json.RawMessage{a.Raw, nil} {
+		a.Raw = raw
+		if size := encodedSize(a); r.state.Bytes+size <= bytesKept {
+			r.state.Bytes += size
+			c.Alerts = append(c.Alerts, a)
+			return
+		}
+	}
+}
+
+// encodedSize is how many bytes an alert takes; one that cannot be encoded
+// takes too many.
+func encodedSize(a incident.Alert) int {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return bytesKept + 1
+	}
+	return len(data)
+}
+
+// latest notes the alert that the next decision is about: the last that fires,
+// and any while there was none. That an alert was resolved asks for nothing.
+func (r *responder) latest(joined []incident.Alert) {
+	about := joined[len(joined)-1]
+	firing := slices.DeleteFunc(slices.Clone(joined), func(a incident.Alert) bool { return a.Status != incident.Firing })
+	if len(firing) > 0 {
+		about = firing[len(firing)-1]
+	} else if r.state.Latest != nil {
+		return
+	}
+	about.Raw = nil
+	r.state.Latest, r.state.Fresh = &about, r.state.Fresh+len(firing)
+	if r.state.Case.Decision == nil {
+		r.state.Case.Facts.Alert = about
+	}
+}

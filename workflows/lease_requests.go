@@ -1,0 +1,149 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// listen registers what a lease answers to: holders that come and go, those who
+// extend or release it, and the question how it stands.
+func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) error {
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		ch := workflow.GetSignalChannel(ctx, activities.LeaveSignal)
+		for {
+			var leave activities.LeaveRequest
+			ch.Receive(ctx, &leave)
+			l.left(ctx, leave)
+		}
+	})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		cancelled.Receive(ctx, nil)
+		l.drop(ctx, func(incident.Holder) bool { return true }, "the workflow was cancelled", "")
+	})
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.HoldUpdate, l.join,
+		workflow.UpdateHandlerOptions{Validator: l.mayJoin}); err != nil {
+		return fmt.Errorf("listen for holders: %w", err)
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ExtendUpdate, l.extend,
+		workflow.UpdateHandlerOptions{Validator: l.mayExtend}); err != nil {
+		return fmt.Errorf("listen for extensions: %w", err)
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ReleaseUpdate, l.release,
+		workflow.UpdateHandlerOptions{Validator: l.mayRelease}); err != nil {
+		return fmt.Errorf("listen for releases: %w", err)
+	}
+	err := workflow.SetQueryHandler(ctx, activities.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
+	if err != nil {
+		return fmt.Errorf("listen for questions: %w", err)
+	}
+	return nil
+}
+
+// left takes in that a case leaves. A request that it gave up is refused from
+// then on: it may still be on its way.
+func (l *leaseKeeper) left(ctx workflow.Context, leave activities.LeaveRequest) {
+	if leave.Request != "" {
+		l.givenUp = append(l.givenUp, leave.Request)
+		l.givenUp = l.givenUp[max(0, len(l.givenUp)-givenUpKept):]
+	}
+	l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
+}
+
+// drain takes in every leaving that has arrived.
+func (l *leaseKeeper) drain(ctx workflow.Context) {
+	ch := workflow.GetSignalChannel(ctx, activities.LeaveSignal)
+	for leave := (activities.LeaveRequest{}); ch.ReceiveAsync(&leave); leave = (activities.LeaveRequest{}) {
+		l.left(ctx, leave)
+	}
+}
+
+func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) error {
+	switch {
+	case req.Order.Target.IsZero():
+		return refuse(RefusedInvalid, "the order has no target")
+	case activities.LeaseID(req.Use, req.Order) != l.lease.ID:
+		return refuse(RefusedInvalid, "the order is for another lease")
+	case req.Holder.Case == "" || req.Holder.Until.IsZero():
+		return refuse(RefusedInvalid, "a holder needs a case and an end")
+	case slices.Contains(l.givenUp, req.ID):
+		return refuse(RefusedInvalid, "the case has given the request up")
+	}
+	return nil
+}
+
+// join adds a holder and answers when the containment was accepted. Of two
+// limits the stricter holds for both.
+func (l *leaseKeeper) join(ctx workflow.Context, req activities.HoldRequest) (incident.Lease, error) {
+	l.take(func(h incident.Holder) bool { return same(h, req.Holder) })
+	l.lease.Holders = append(l.lease.Holders, req.Holder)
+	l.until()
+	if rate := req.Order.Rate; rate > 0 && rate < l.lease.Order.Rate && !(l.stands() && l.lease.Adopted) {
+		l.rate = rate
+	}
+	if !l.stands() || l.rate != 0 {
+		l.asking = append(l.asking, req.Holder)
+	}
+	failures := l.failures
+	// Its time may be up before anybody saw it stand, as after an outage: then
+	// it is not a holder any more, and hears that it was given back.
+	gone := func() bool {
+		return !slices.ContainsFunc(l.lease.Holders, func(h incident.Holder) bool { return same(h, req.Holder) })
+	}
+	_ = workflow.Await(ctx, func() bool { return l.stands() && l.rate == 0 || l.failures != failures || gone() })
+	if l.failures != failures {
+		return incident.Lease{}, l.problem
+	}
+	return *l.lease, nil
+}
+
+func (l *leaseKeeper) mayExtend(ctx workflow.Context, req activities.ExtendRequest) error {
+	switch {
+	case req.By == "":
+		return refuse(RefusedInvalid, "nobody is named")
+	case !l.stands() || !l.held():
+		return refuse(RefusedNotPending, "the lease does not stand: it is %s", l.lease.Phase)
+	case !req.Until.After(l.lease.Until):
+		return refuse(RefusedInvalid, "the lease stands until %s already", l.lease.Until.UTC().Format(time.RFC3339))
+	case req.Until.Sub(workflow.Now(ctx)) > maxLease:
+		return refuse(RefusedInvalid, "a lease stands for at most %s from now", incident.FormatDuration(maxLease))
+	}
+	return nil
+}
+
+// extend moves every holder's end.
+func (l *leaseKeeper) extend(ctx workflow.Context, req activities.ExtendRequest) (incident.Lease, error) {
+	for i := range l.lease.Holders {
+		l.lease.Holders[i].Until = maxTime(l.lease.Holders[i].Until, req.Until)
+	}
+	l.until()
+	l.tellAll(ctx, incident.EvExtended, fmt.Sprintf("%s extended the lease until %s: %s",
+		req.By, req.Until.UTC().Format(time.RFC3339), bounded(req.Reason, maxReason)), req.By)
+	return *l.lease, nil
+}
+
+func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseRequest) error {
+	switch {
+	case req.By == "":
+		return refuse(RefusedInvalid, "nobody is named")
+	case !l.held():
+		return refuse(RefusedNotPending, "the lease is being given back already")
+	}
+	return nil
+}
+
+// release drops every holder and answers when the network was given back, or
+// how far that came.
+func (l *leaseKeeper) release(ctx workflow.Context, req activities.ReleaseRequest) (incident.Lease, error) {
+	why := fmt.Sprintf("%s released it: %s", req.By, bounded(req.Reason, maxReason))
+	l.drop(ctx, func(incident.Holder) bool { return true }, why, req.By)
+	_, _ = workflow.AwaitWithTimeout(ctx, releaseWithin, func() bool {
+		return l.held() || l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
+	})
+	return *l.lease, nil
+}

@@ -1,0 +1,182 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func (l *leaseKeeper) in() activities.LeaseIn {
+	return activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order}
+}
+
+// apply makes the containment stand.
+func (l *leaseKeeper) apply(ctx workflow.Context) {
+	// A lease that nobody comes to hold was started by a refused request.
+	_, _ = workflow.AwaitWithTimeout(ctx, applyWithin, func() bool { return l.held() || len(l.leaving) > 0 })
+	if !l.held() {
+		l.nobody(ctx)
+		return
+	}
+	before := l.lease.Order
+	l.lease.Order.Until = l.lease.Until
+	if l.rate != 0 {
+		l.lease.Order.Rate = l.rate
+	}
+	l.rate = 0
+	out, err := do(ctx, l.queue, activities.Apply, applyWithin, l.in())
+	if err != nil {
+		l.lease.Order = before
+		l.failed(ctx, err)
+		return
+	}
+	if l.lease.AppliedAt.IsZero() {
+		l.lease.Before = out.Before
+	}
+	l.lease.Phase, l.lease.Adopted, l.lease.Receipt, l.lease.Problem = incident.Holding, out.Adopted, out.Receipt, ""
+	l.lease.AppliedAt, l.lease.ConfirmedAt = workflow.Now(ctx), time.Time{}
+	l.asking = nil
+	l.list(ctx)
+}
+
+// nobody ends a lease that has no holder. What an attempt may have made for
+// holders that have left is lifted.
+func (l *leaseKeeper) nobody(ctx workflow.Context) {
+	if len(l.leaving) > 0 {
+		l.lease.Phase = incident.Undoing
+		return
+	}
+	l.lease.Phase, l.lease.Problem, l.lease.EndedAt = incident.LeaseFailed, "nobody came to hold it", workflow.Now(ctx)
+}
+
+// failed answers those who asked. Others for whom it stood before keep it: it
+// is tried on. Where it cannot be known whether an attempt had an effect, what
+// may stand is lifted.
+func (l *leaseKeeper) failed(ctx workflow.Context, err error) {
+	kind, known := activities.ErrorKind(err)
+	why := activities.Reason(err)
+	l.problem = temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s of %s through %s: %s",
+		l.lease.Order.Action, l.lease.Order.Target.Name(), l.lease.Use, why), string(kind), nil, why)
+	l.failures++
+	l.lease.Problem, l.rate = why, 0
+	gone := l.take(func(h incident.Holder) bool {
+		return l.lease.AppliedAt.IsZero() || slices.ContainsFunc(l.asking, func(a incident.Holder) bool { return same(a, h) })
+	})
+	l.asking = nil
+	l.expire(ctx)
+	switch {
+	case l.held():
+		_ = workflow.Sleep(ctx, confirmFast)
+	case known && !kind.Retryable() && l.lease.AppliedAt.IsZero():
+		l.lease.Phase, l.lease.EndedAt = incident.LeaseFailed, workflow.Now(ctx)
+	default:
+		l.see(gone, "it could not be applied for certain", "")
+		l.lease.Phase = incident.Undoing
+	}
+}
+
+// confirm reads the device, beside the rest, until the containment stands: the
+// second level of proof.
+func (l *leaseKeeper) confirm(ctx workflow.Context) {
+	if l.confirming || l.lease.Phase != incident.Holding {
+		return
+	}
+	l.confirming = true
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer func() { l.confirming = false }()
+		for l.lease.Phase == incident.Holding && !l.yield {
+			every := l.look(ctx)
+			_, _ = workflow.AwaitWithTimeout(ctx, every, func() bool { return l.lease.Phase != incident.Holding || l.yield })
+		}
+	})
+}
+
+// look reads the device once and returns when to read it again. Holders are
+// told once that it takes long.
+func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
+	standing, err := do(ctx, l.queue, activities.Read, readTimeout, l.in())
+	switch {
+	case l.lease.Phase != incident.Holding:
+	case err == nil && standing.Stands:
+		l.lease.Phase, l.lease.ConfirmedAt, l.lease.Problem = incident.Confirmed, workflow.Now(ctx), ""
+		l.list(ctx)
+		l.tellAll(ctx, incident.EvConfirmed, "read back from the device", "")
+	case workflow.Now(ctx).Sub(l.lease.AppliedAt) <= confirmWithin:
+	case l.lease.Problem == "":
+		l.lease.Problem = notConfirmed(standing, err)
+		l.tellAll(ctx, incident.EvNotConfirmed, l.lease.Problem, "")
+		return confirmSlow
+	default:
+		return confirmSlow
+	}
+	return confirmFast
+}
+
+func notConfirmed(standing incident.Standing, err error) string {
+	switch {
+	case err != nil:
+		return "accepted, but the device could not be read: " + activities.Reason(err)
+	case standing.Pending:
+		return "accepted, but the device has not carried it out: " + foreign(standing.Detail)
+	default:
+		return "accepted, but it does not stand on the device"
+	}
+}
+
+// undo gives the network back, once. What was adopted is left as it was found.
+// A holder that comes before it has worked keeps the containment standing.
+func (l *leaseKeeper) undo(ctx workflow.Context) {
+	detail, done := "it stood before us and was left as it was", true
+	if !l.lease.Adopted {
+		detail, done = l.lift(ctx)
+	}
+	switch {
+	case done:
+		l.lease.Phase, l.lease.EndedAt = incident.GivenBack, workflow.Now(ctx)
+		if l.lease.AppliedAt.IsZero() && !l.held() {
+			l.lease.Phase = incident.LeaseFailed
+		}
+		l.list(ctx)
+	case l.held():
+		l.lease.Phase = incident.Applying
+		detail = fmt.Sprintf("it stands on for %d other", len(l.lease.Holders))
+	default:
+		return
+	}
+	gone := l.leaving
+	l.leaving = nil
+	l.tellGone(ctx, gone, incident.EvGivenBack, detail)
+}
+
+// lift undoes until it has worked and the device says so; it stops when
+// somebody holds the lease again or the run should yield.
+func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
+	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
+		receipt, err := do(ctx, l.queue, activities.Undo, undoTimeout, l.in())
+		if err == nil {
+			var standing incident.Standing
+			standing, err = do(ctx, l.queue, activities.Read, readTimeout, l.in())
+			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
+				l.lease.Problem = ""
+				return "given back: " + cmp.Or(receipt.Detail, "lifted, and the device says so"), true
+			}
+		}
+		l.lease.Problem = "the undo has not worked yet"
+		if err != nil {
+			l.lease.Problem += ": " + activities.Reason(err)
+		}
+		if attempt == undoAlarm {
+			l.tellGone(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; it is tried on", l.lease.Problem, attempt))
+		}
+		pause := min(time.Duration(attempt)*confirmFast, undoPause)
+		_, _ = workflow.AwaitWithTimeout(ctx, pause, func() bool { return l.held() || suggested(ctx) })
+	}
+	return "", false
+}

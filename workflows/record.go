@@ -1,0 +1,63 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// maxEvents bounds what a timeline holds of alerts that joined and of decisions
+// that changed nothing; a storm says them again and again. What was done is
+// always written down.
+const maxEvents = 1000
+
+// event adds a line to the timeline.
+func (r *responder) event(ctx workflow.Context, kind incident.EventKind, step, format string, args ...any) {
+	r.eventBy(ctx, kind, step, "", format, args...)
+}
+
+func (r *responder) eventBy(ctx workflow.Context, kind incident.EventKind, step, by, format string, args ...any) {
+	c := &r.state.Case
+	if len(c.Timeline) >= maxEvents && slices.Contains([]incident.EventKind{incident.EvJoined, incident.EvDecided}, kind) {
+		return
+	}
+	c.Timeline = append(c.Timeline, incident.Event{
+		Seq: len(c.Timeline) + 1, At: workflow.Now(ctx), Kind: kind, Step: step, By: foreign(by),
+		Text: bounded(fmt.Sprintf(format, args...), maxLine),
+	})
+}
+
+// status changes where the case stands, there and in the lists.
+func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
+	if r.state.Case.Status == status {
+		return
+	}
+	r.state.Case.Status = status
+	r.upsert(ctx)
+}
+
+// upsert brings the lists up to date.
+func (r *responder) upsert(ctx workflow.Context) {
+	c := r.state.Case
+	updates := []temporal.SearchAttributeUpdate{
+		attribute(activities.AttrStatus).ValueSet(string(c.Status)),
+		attribute(activities.AttrOutcome).ValueSet(string(c.Outcome)),
+	}
+	if c.Decision != nil {
+		updates = append(updates,
+			attribute(activities.AttrRule).ValueSet(c.Decision.Rule),
+			attribute(activities.AttrSeverity).ValueSet(c.Decision.Severity))
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
+		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)
+	}
+}
+
+func attribute(name string) temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword(name)
+}
