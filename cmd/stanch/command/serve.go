@@ -90,6 +90,9 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if o.listen != "" {
 		c.Listen = o.listen
 	}
+	if err := o.fit(c); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
 	s, err := service.Start(ctx, service.Options{Config: c, Roles: o.roles, Log: log})
 	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
@@ -108,4 +111,19 @@ func (o *serveOptions) run(ctx context.Context) error {
 		err = errors.Join(err, fmt.Errorf("stop: %w", stopErr))
 	}
 	return err
+}
+
+// fit refuses to divide what cannot be: the embedded engine lets in no other
+// process, so what this one leaves out nobody would do.
+func (o *serveOptions) fit(c *config.Config) error {
+	if c.Temporal.Address != config.Embedded || len(o.roles) == 0 {
+		return nil
+	}
+	for _, role := range service.Roles() {
+		if !slices.Contains(o.roles, role) {
+			return usagef("roles %s without %s: no other process reaches the embedded engine; leave --roles out, or give --temporal",
+				strings.Join(o.roles, ", "), role)
+		}
+	}
+	return nil
 }

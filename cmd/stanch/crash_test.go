@@ -1,0 +1,221 @@
+package main_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// moment is one at which a process that works on a case is killed. What the
+// estate is slow at makes the process stand still there.
+type moment struct {
+	name string
+	// slow is the estate's setting in the process that is killed; the next has
+	// a quick one.
+	slow string
+	// asks puts an approval of two people before the isolation.
+	asks bool
+	// ttl is how long leases stand: 8s when it is not given.
+	ttl string
+	// before is what people do until then; each is tried until it succeeds.
+	before []func(*site) bool
+	// reached tells whether the moment has come; none: it has as soon as the
+	// alert is accepted.
+	reached func(*site, incident.Case) bool
+	// down waits while nothing runs.
+	down func(*site)
+	// after is what people do when it runs again.
+	after []func(*site) bool
+}
+
+func sawEvent(kind incident.EventKind, step string) func(*site, incident.Case) bool {
+	return func(_ *site, c incident.Case) bool { return saw(c, kind, step) }
+}
+
+// votes has somebody approve. To say the same again is the same vote.
+func votes(person string) func(*site) bool {
+	return func(s *site) bool { return s.vote(person, true) == http.StatusOK }
+}
+
+// changesMind has somebody deny who has approved, which is refused.
+func changesMind(person string) func(*site) bool {
+	return func(s *site) bool { return s.vote(person, false) == http.StatusConflict }
+}
+
+// leaseIn tells whether a lease is in a phase, with so many effects of op so
+// far: zero is before the effect, one after it and before it is recorded.
+func leaseIn(phase incident.LeasePhase, op string, effects int) func(*site, incident.Case) bool {
+	return func(s *site, _ incident.Case) bool {
+		var list receiver.LeaseList
+		s.get("/v1/leases", &list)
+		return slices.ContainsFunc(list.Leases, func(l incident.Lease) bool { return l.Phase == phase }) &&
+			s.effects(op, "") == effects
+	}
+}
+
+func moments() []moment {
+	return []moment{
+		{name: "accepted", slow: "delay: { endpoints: 30s }"},
+		{name: "joined", slow: "delay: { endpoints: 30s }", reached: sawEvent(incident.EvJoined, "")},
+		{name: "target found", slow: "delay: { traffic: 30s }", reached: sawEvent(incident.EvTarget, "")},
+		{name: "enriched and decided", slow: "delay: { collect: 30s }", reached: func(_ *site, c incident.Case) bool {
+			return saw(c, incident.EvEnriched, "") && saw(c, incident.EvDecided, "")
+		}},
+		{name: "budget reserved", slow: "delay: { read: 30s }", reached: func(s *site, _ incident.Case) bool {
+			var b activities.BudgetState
+			return s.get("/v1/budget", &b) == http.StatusOK && len(b.Reservations) == 1
+		}},
+		{name: "applying", slow: "delay: { apply rate_limit: 30s }", reached: leaseIn(incident.Applying, "apply", 0)},
+		{name: "applied, the answer is lost", slow: "delay_answer: { apply rate_limit: 30s }", reached: leaseIn(incident.Applying, "apply", 1)},
+		{name: "limit accepted", slow: "delay: { apply isolate: 30s }", reached: sawEvent(incident.EvAccepted, "throttle")},
+		{name: "isolated, the answer is lost", slow: "delay_answer: { apply isolate: 30s }", reached: leaseIn(incident.Applying, "apply", 2)},
+		{name: "isolation confirmed", reached: sawEvent(incident.EvConfirmed, "cut-off")},
+		{name: "verified", ttl: "15s", reached: sawEvent(incident.EvVerified, "")},
+		{
+			name: "asked", asks: true, reached: sawEvent(incident.EvAsked, ""),
+			after: []func(*site) bool{votes(alice), votes(bob)},
+		}, {
+			name: "one of two has voted", asks: true, before: []func(*site) bool{votes(alice)},
+			reached: sawEvent(incident.EvVoted, ""), after: []func(*site) bool{votes(alice), changesMind(alice), votes(bob)},
+		}, {
+			name: "approved", asks: true, slow: "delay: { apply isolate: 30s }", before: []func(*site) bool{votes(alice), votes(bob)},
+			reached: sawEvent(incident.EvApproved, ""), after: []func(*site) bool{votes(bob), changesMind(bob)},
+		}, {
+			name: "contained, and down until the leases have expired", ttl: "4s", reached: sawEvent(incident.EvAccepted, "cut-off"),
+			down: func(s *site) {
+				s.wait("the leases to expire", func() bool {
+					return !slices.ContainsFunc(s.last.Steps, func(step incident.StepState) bool { return step.Until.After(time.Now()) })
+				})
+			},
+		},
+		{name: "undoing", ttl: "4s", slow: "delay: { undo: 30s }", reached: leaseIn(incident.Undoing, "undo", 0)},
+		{name: "undone, the answer is lost", ttl: "4s", slow: "delay_answer: { undo: 30s }", reached: leaseIn(incident.Undoing, "undo", 2)},
+		{name: "one of two given back", ttl: "4s", slow: "delay: { undo isolate: 30s }", reached: sawEvent(incident.EvGivenBack, "throttle")},
+		{name: "closing", ttl: "4s", slow: "delay: { series: 30s }", reached: func(_ *site, c incident.Case) bool {
+			return saw(c, incident.EvGivenBack, "throttle") && saw(c, incident.EvGivenBack, "cut-off")
+		}},
+		{name: "closed", ttl: "4s", reached: func(_ *site, c incident.Case) bool { return c.Status == incident.Closed }},
+	}
+}
+
+// TestKilledAtEveryStep kills the process with SIGKILL at each step of a case.
+// The next process must finish the case as if nothing had happened: one effect
+// and one undo of each containment, one case, one question, its evidence.
+func TestKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, m := range moments() {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, m.edits()...)
+			s.start(m.slow)
+			opened := s.alert("a-1", "ws-042", "10.20.4.42")
+			s.each(m.before)
+			s.until(m.name, func() bool {
+				c := s.see(floodCase)
+				return m.reached == nil || c.ID != "" && m.reached(s, c)
+			})
+			s.kill()
+			if m.down != nil {
+				m.down(s)
+			}
+			s.start("")
+			// A sender whose connection broke sends again.
+			if again := s.alert("a-1", "ws-042", "10.20.4.42"); again.ID != opened.ID || again.Run != opened.Run {
+				t.Errorf("the alert went to %s %s, and sent again to %s %s", opened.ID, opened.Run, again.ID, again.Run)
+			}
+			s.each(m.after)
+			s.until("the case to end", func() bool { return s.see(floodCase).EvidenceDir != "" })
+			s.checkGivenBack(opened, m.asks)
+			s.stop()
+		})
+	}
+}
+
+func (m moment) edits() []string {
+	ttl := m.ttl
+	if ttl == "" {
+		ttl = "8s"
+	}
+	edits := []string{"ttl: 1h", "ttl: " + ttl, "ttl: 4h", "ttl: " + ttl}
+	if m.asks {
+		edits = append(edits, "do: [evidence, throttle, cut-off, tell]", "do: [evidence, throttle, { approve: two-people }, cut-off, tell]")
+	}
+	return edits
+}
+
+// each does one thing after the other, each until it succeeds.
+func (s *site) each(what []func(*site) bool) {
+	s.t.Helper()
+	for i, do := range what {
+		s.until(fmt.Sprintf("people to do what they do, number %d", i+1), func() bool { return do(s) })
+	}
+}
+
+// checkGivenBack wants the world as a case leaves it that contained a host,
+// and gave it back.
+func (s *site) checkGivenBack(opened receiver.CaseRef, asked bool) {
+	s.t.Helper()
+	c := s.see(floodCase)
+	if c.Outcome != incident.OutcomeGivenBack || c.Run != opened.Run {
+		s.t.Errorf("the case ended as %q, run %s, want given_back of run %s", c.Outcome, c.Run, opened.Run)
+	}
+	for _, action := range []incident.Action{incident.RateLimit, incident.Isolate} {
+		if made, undone := s.effects("apply", action), s.effects("undo", action); made != 1 || undone != 1 {
+			s.t.Errorf("%s was applied %d times and undone %d times, want one and one", action, made, undone)
+		}
+	}
+	if keys := []string{"siem/a-1"}; !slices.Equal(c.AlertKeys, keys) {
+		s.t.Errorf("the case has the alerts %q, want %q", c.AlertKeys, keys)
+	}
+	var cases receiver.CaseList
+	if s.get("/v1/cases", &cases); len(cases.Cases) != 1 {
+		s.t.Errorf("there are %d cases, want one: %+v", len(cases.Cases), cases.Cases)
+	}
+	var leases receiver.LeaseList
+	if status := s.get("/v1/leases", &leases); status != http.StatusOK || len(leases.Leases)+len(leases.Unread) != 0 {
+		s.t.Errorf("leases that still run: %+v, status %d", leases, status)
+	}
+	var b activities.BudgetState
+	if s.get("/v1/budget", &b); len(b.Reservations) != 1 || b.Reservations[0].Action != incident.Isolate {
+		s.t.Errorf("the budget counts %+v, want one isolation", b.Reservations)
+	}
+	s.checkTold(c, asked)
+	s.checkEvidence(c)
+}
+
+// checkTold wants every message once, and of an approval two votes.
+func (s *site) checkTold(c incident.Case, asked bool) {
+	s.t.Helper()
+	messages := 1
+	if asked {
+		messages = 2
+		if len(c.Approvals) != 1 || len(c.Approvals[0].Votes) != 2 || c.Approvals[0].State != incident.Approved {
+			s.t.Errorf("the approvals are %+v, want one with two votes", c.Approvals)
+		}
+	}
+	if n := s.effects("post", ""); n != messages {
+		s.t.Errorf("people got %d messages, want %d", n, messages)
+	}
+}
+
+func (s *site) checkEvidence(c incident.Case) {
+	s.t.Helper()
+	record, err := os.ReadFile(filepath.Join(c.EvidenceDir, "case.json"))
+	if err != nil || !strings.HasPrefix(c.EvidenceDir, s.path("data/evidence")) || !strings.Contains(string(record), c.Run) {
+		s.t.Errorf("the evidence in %q does not tell of the case: %v", c.EvidenceDir, err)
+	}
+	for _, name := range []string{"artifacts/evidence-00.json", "artifacts/evidence-01.json", "alerts/0001.json", "SHA256SUMS"} {
+		if _, err := os.Stat(filepath.Join(c.EvidenceDir, name)); err != nil {
+			s.t.Errorf("the evidence lacks %s: %v", name, err)
+		}
+	}
+}
