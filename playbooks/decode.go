@@ -33,6 +33,7 @@ type field struct {
 	word     string // a bool that is written as this one word
 	doc      string
 	standard string // the default, for people
+	as       string // how the value is written, for people
 	typ      reflect.Type
 }
 
@@ -59,7 +60,7 @@ func fields(t reflect.Type) []field {
 		}
 		f := field{
 			name: name, index: []int{i}, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), standard: sf.Tag.Get("default"),
-			in: sf.Tag.Get("in"), word: sf.Tag.Get("word"), typ: sf.Type,
+			in: sf.Tag.Get("in"), word: sf.Tag.Get("word"), as: sf.Tag.Get("as"), typ: sf.Type,
 			required: slices.Contains(strings.Split(rest, ","), "required"),
 		}
 		_, f.cel = sf.Tag.Lookup("cel")

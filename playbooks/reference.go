@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"strings"
@@ -14,14 +15,23 @@ import (
 func Reference() string {
 	var b strings.Builder
 	b.WriteString("# The playbook language\n\nGenerated from the code; `stanch docs` writes it. Expressions are described in [policy.md](policy.md).\n")
-	section(&b, "Playbook", reflect.TypeFor[Playbook](), map[reflect.Type]bool{})
+	section(&b, "Playbook", reflect.ValueOf(Playbook{}), map[reflect.Type]bool{})
 	b.WriteString("\n# The test file\n\nIt stands beside the playbook as `playbook_test.yaml` and runs with `stanch playbook test`.\n")
-	section(&b, "Test file", reflect.TypeFor[TestFile](), map[reflect.Type]bool{})
+	section(&b, "Test file", reflect.ValueOf(TestFile{}), map[reflect.Type]bool{})
+	return b.String()
+}
+
+// ReferenceOf returns the tables of a struct that [DecodeStrict] fills and of
+// those inside it, as Markdown. Into points to it, with the defaults set.
+func ReferenceOf(title string, into any) string {
+	var b strings.Builder
+	section(&b, title, reflect.ValueOf(into).Elem(), map[reflect.Type]bool{})
 	return b.String()
 }
 
 // section writes one table per struct, and after it those of its fields.
-func section(b *strings.Builder, title string, t reflect.Type, seen map[reflect.Type]bool) {
+func section(b *strings.Builder, title string, v reflect.Value, seen map[reflect.Type]bool) {
+	t := v.Type()
 	if seen[t] {
 		return
 	}
@@ -33,13 +43,43 @@ func section(b *strings.Builder, title string, t reflect.Type, seen map[reflect.
 		if f.required {
 			required = "yes"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", f.name, written(f), required, f.standard, strings.ReplaceAll(f.doc, "|", "\\|"))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", f.name, written(f), required, standard(f, v), strings.ReplaceAll(f.doc, "|", "\\|"))
 	}
 	for _, f := range known {
-		if inner, ok := nested(f.typ); ok {
-			section(b, inner.Name(), inner, seen)
+		inner, ok := nested(f.typ)
+		if !ok {
+			continue
+		}
+		value := v.FieldByIndex(f.index)
+		if value.Type() != inner {
+			value = reflect.Zero(inner)
+		}
+		section(b, inner.Name(), value, seen)
+	}
+}
+
+// standard is the default of a key: what its tag says, else the value that
+// stands there before anything was read.
+func standard(f field, in reflect.Value) string {
+	v := in.FieldByIndex(f.index)
+	if f.standard != "" || v.IsZero() {
+		return f.standard
+	}
+	switch value := v.Interface().(type) {
+	case time.Duration:
+		return incident.FormatDuration(value)
+	case int64:
+		switch f.unit {
+		case "rate":
+			return incident.FormatRate(value)
+		case "size":
+			return incident.FormatSize(value)
 		}
 	}
+	if !scalarType(f.typ) {
+		return ""
+	}
+	return fmt.Sprintf("`%v`", v.Interface())
 }
 
 // nested returns the struct that a field holds, in whatever container.
@@ -78,12 +118,14 @@ func written(f field) string {
 		return "`{ <messenger>: <channel>, mention: <whom> }`"
 	case t == reflect.TypeFor[Given]():
 		return "facts: " + strings.Join(append([]string{"alert"}, incident.FactNames()...), ", ")
-	case t == reflect.TypeFor[Node]():
-		return "alert"
+	case f.as != "":
+		return f.as
 	case len(f.enum) > 0 && t.Kind() == reflect.String:
 		return "`" + strings.Join(f.enum, "`, `") + "`"
 	case t == reflect.TypeFor[time.Duration](), f.unit != "":
 		return strings.TrimPrefix(wants(t, f), "a ")
+	case t.Kind() != reflect.Struct && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		return "text"
 	case scalarType(t):
 		return strings.TrimPrefix(wants(t, f), "a ")
 	case t.Kind() == reflect.Pointer:

@@ -43,7 +43,7 @@ type TestEvent struct {
 	Deny    string        `yaml:"deny" doc:"Id of the person who denies it."`
 	Reason  string        `yaml:"reason" doc:"What the person gives as reason."`
 	// Later is what the file says of a later alert.
-	Later Node `yaml:"alert" doc:"A later alert of the same subject, over the alert of the case. A case decides again at most once a minute."`
+	Later Node `yaml:"alert" as:"alert" doc:"A later alert of the same subject, over the alert of the case. A case decides again at most once a minute."`
 	// Alert is that alert, complete; nil when none comes.
 	Alert *incident.Alert `yaml:"-"`
 }
@@ -161,6 +161,11 @@ func (l lint) oneOf(what, name string, known []string, path ...any) {
 	if name != "" && !slices.Contains(known, name) {
 		l.at(path, "playbook %s has no %s %q%s", l.playbook.Name, what, name, meant(name, known))
 	}
+}
+
+// Issue returns a complaint about the playbook that the file names.
+func (t *TestFile) Issue(format string, args ...any) Issue {
+	return Node{doc: t.doc, node: t.doc.place([]any{"playbook"})}.Issue(format, args...)
 }
 
 // Uncovered names the rules of the playbook that no case expects.

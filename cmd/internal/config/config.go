@@ -33,7 +33,7 @@ type Config struct {
 	Data         string                   `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
 	Temporal     Temporal                 `yaml:"temporal" doc:"The engine."`
 	Playbooks    []string                 `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations playbooks.Node           `yaml:"integrations" doc:"The names that playbooks use, each with its kind and settings."`
+	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind and settings."`
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`

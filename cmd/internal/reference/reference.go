@@ -1,0 +1,130 @@
+// Package reference writes the reference documents from the code: whatever the
+// loader, the policy, the integrations and the engine read or do is described
+// from what they read it by. Nothing in it is written twice.
+package reference
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/policy"
+)
+
+// generated stands on top of each document.
+const generated = "Generated from the code; `stanch docs` writes it.\n"
+
+// Files returns the documents by their paths below the folder of documents.
+func Files(specs []integrations.Spec) (map[string][]byte, error) {
+	files := map[string][]byte{
+		"reference/playbook.md":     []byte(playbooks.Reference()),
+		"reference/policy.md":       []byte(policyReference()),
+		"reference/integrations.md": []byte(integrationsReference(specs)),
+		"reference/alerts.md":       []byte(alerts.Reference()),
+		"reference/activities.md":   []byte(activitiesReference()),
+	}
+	configuration, err := configurationReference()
+	if err != nil {
+		return nil, err
+	}
+	files["reference/configuration.md"] = []byte(configuration)
+	if files["playbook.schema.json"], err = playbooks.Schema(); err != nil {
+		return nil, err
+	}
+	if files["playbook_test.schema.json"], err = playbooks.TestSchema(); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// cell is text within a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "|", "\\|"), "\n", " ")
+}
+
+// code is a code span within a table.
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + cell(text) + "`"
+}
+
+func policyReference() string {
+	var b strings.Builder
+	b.WriteString("# Policy expressions\n\n" + generated + `
+Expressions are [CEL](https://github.com/google/cel-spec). They are three-valued: what was not obtained is unknown, and
+an expression that depends on it is unknown too, with the name of what is missing. Sizes are bytes, rates are bits per
+second, both integers. A Windows path is written as a raw string: ` + "`r'C:\\Windows'`" + `.
+
+## Variables
+
+Besides those, an expression sees the lets before it, by name.
+
+| variable | type | meaning |
+|---|---|---|
+`)
+	for _, v := range policy.Variables() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Path, code(v.Type), cell(v.Doc))
+	}
+	b.WriteString("\n## Functions\n\n| function | signatures | meaning | an expression that is true |\n|---|---|---|---|\n")
+	for _, f := range policy.Functions() {
+		signatures := make([]string, 0, len(f.Signatures))
+		for _, s := range f.Signatures {
+			signatures = append(signatures, code(s))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.Name, strings.Join(signatures, "<br>"), cell(f.Doc), code(f.Example))
+	}
+	return b.String()
+}
+
+func integrationsReference(specs []integrations.Spec) string {
+	var b strings.Builder
+	b.WriteString("# Integrations\n\n" + generated + `
+An integration is an entry of ` + "`integrations`" + ` in [stanch.yaml](configuration.md): the name that playbooks use, its kind,
+and the settings of that kind. A secret may be written as its key with ` + "`_file`" + `: the value then is the path of a file
+that holds it.
+
+| kind | what it is | actions | facts |
+|---|---|---|---|
+`)
+	for _, s := range specs {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", s.Kind, s.Kind, cell(s.Summary), actions(s.Actions), strings.Join(s.Facts, ", "))
+	}
+	for _, s := range specs {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\nintegrations:\n  %s\n```\n", s.Kind, s.Summary, strings.ReplaceAll(s.Example, "\n", "\n  "))
+		b.WriteString(strings.Replace(playbooks.ReferenceOf(s.Kind, s.NewConfig()), "\n## "+s.Kind+"\n", "", 1))
+		if len(s.Permissions) == 0 {
+			continue
+		}
+		b.WriteString("\n| permission | what for |\n|---|---|\n")
+		for _, p := range s.Permissions {
+			fmt.Fprintf(&b, "| %s | %s |\n", code(p.Name), cell(p.Why))
+		}
+	}
+	return b.String()
+}
+
+func actions(actions []incident.Action) string {
+	names := make([]string, 0, len(actions))
+	for _, a := range actions {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, ", ")
+}
+
+func configurationReference() (string, error) {
+	defaults, err := config.Parse("stanch.yaml", []byte("{}"), nil)
+	if err != nil {
+		return "", fmt.Errorf("read the defaults: %w", err)
+	}
+	return "# Configuration\n\n" + generated + `
+` + "`stanch serve --config stanch.yaml`" + ` reads one YAML file. It is strict: a key that is not listed here is refused, with its
+place. Every value may hold ` + "`${env:NAME}`" + `; every secret may be written as its key with ` + "`_file`" + `. Relative paths start
+from the file's folder. Integrations have [their own page](integrations.md), sources [theirs](alerts.md).
+` + playbooks.ReferenceOf("stanch.yaml", defaults), nil
+}

@@ -1,0 +1,196 @@
+package command
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/repocheck"
+	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/playbooks"
+)
+
+const root = "../../.."
+
+func repository(t *testing.T) *repocheck.Tree {
+	t.Helper()
+	tree, err := repocheck.Read(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func TestTheDocumentsAreWhatTheCodeSays(t *testing.T) {
+	files, err := Documents(New(streams{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 9 {
+		t.Errorf("%d documents are generated, want 9: %q", len(files), slices.Sorted(maps.Keys(files)))
+	}
+	inDocs := map[string][]byte{}
+	for name, text := range files {
+		inDocs["docs/"+name] = text
+	}
+	for _, c := range repocheck.Generated(repository(t), inDocs) {
+		t.Error(c)
+	}
+	// A document of the reference that nobody generates goes stale.
+	entries, err := os.ReadDir(root + "/docs/reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, ok := files["reference/"+e.Name()]; !ok {
+			t.Errorf("docs/reference/%s is not generated", e.Name())
+		}
+	}
+}
+
+func TestDocsWritesOnlyWhatChanged(t *testing.T) {
+	dir := t.TempDir()
+	docs := func() string {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{"docs", "--dir", dir}, streams{nil, &out, &errs}); code != exitOK || errs.Len() > 0 {
+			t.Fatalf("exit code %d: %s", code, &errs)
+		}
+		return out.String()
+	}
+	if n := strings.Count(docs(), "\n"); n != 9 {
+		t.Errorf("the first time %d files were written, want 9", n)
+	}
+	if again := docs(); again != "" {
+		t.Errorf("the second time %q were written, want none", again)
+	}
+	policy := filepath.Join(dir, "reference", "policy.md")
+	if err := os.WriteFile(policy, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again := docs(); again != policy+"\n" {
+		t.Errorf("%q were written, want the one that differs", again)
+	}
+}
+
+// TestEveryCommandShowsHowItIsUsed parses every example with the command's own
+// flags and arguments.
+func TestEveryCommandShowsHowItIsUsed(t *testing.T) {
+	examples := 0
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		if c.Short == "" || c.Long == "" || c.Example == "" && c.HasParent() {
+			t.Errorf("%s lacks what it is for, a description or an example", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Example) {
+			examples++
+			if err := parses(line); err != nil {
+				t.Errorf("%s: %q: %v", c.CommandPath(), strings.TrimSpace(line), err)
+			}
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit(New(streams{}))
+	if examples < 10 {
+		t.Errorf("%d examples were parsed, want 10 or more", examples)
+	}
+}
+
+func parses(line string) error {
+	line, _, _ = strings.Cut(line, " > ")
+	var args []string
+	for _, word := range regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(line, -1) {
+		args = append(args, strings.Trim(word, `'"`))
+	}
+	if len(args) == 0 || args[0] != "stanch" {
+		return fmt.Errorf("it does not begin with stanch")
+	}
+	c, rest, err := New(streams{}).Find(args[1:])
+	if err != nil {
+		return err
+	}
+	if err := c.ParseFlags(rest); err != nil {
+		return err
+	}
+	if err := c.ValidateRequiredFlags(); err != nil {
+		return err
+	}
+	return c.ValidateArgs(c.Flags().Args())
+}
+
+func TestTheLibraryLints(t *testing.T) {
+	files, err := findFiles([]string{theLibrary})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 6 {
+		t.Errorf("the library has %d files, want 6 or more", len(files))
+	}
+	names := map[string]string{}
+	for _, f := range files {
+		issues, err := lintFile(f, nil, names)
+		if err != nil || len(issues) > 0 {
+			t.Errorf("%s: %v\n%v", f.path, err, issues)
+		}
+	}
+}
+
+// TestYAMLInTheDocumentsLints reads every block of YAML as what it is: a
+// playbook, a test file or a stanch.yaml.
+func TestYAMLInTheDocumentsLints(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("5a", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocks := 0
+	tree := repository(t)
+	for _, file := range slices.Sorted(maps.Keys(tree.Text)) {
+		if !strings.HasSuffix(file, ".md") {
+			continue
+		}
+		fences, _ := repocheck.Fences(tree.Text[file])
+		for _, f := range fences {
+			if f.Lang != "yaml" {
+				continue
+			}
+			blocks++
+			for _, variable := range regexp.MustCompile(`\$\{env:(\w+)\}`).FindAllStringSubmatch(f.Text, -1) {
+				t.Setenv(variable[1], "set")
+			}
+			text := regexp.MustCompile(`_file: [^\s,}]+`).ReplaceAllString(f.Text, "_file: "+secret)
+			if err := readsAsYAML(fmt.Sprintf("%s:%d", file, f.Line), []byte(text)); err != nil {
+				t.Errorf("%s:%d: the block does not read:\n%v", file, f.Line, err)
+			}
+		}
+	}
+	if least := len(all.Specs()); blocks < least {
+		t.Errorf("%d blocks of YAML were read, want %d or more: each integration has one", blocks, least)
+	}
+}
+
+func readsAsYAML(name string, text []byte) error {
+	var block playbooks.Node
+	if err := playbooks.DecodeStrict(name, text, &block).Err(); err != nil {
+		return err
+	}
+	var err error
+	switch keys := block.Keys(); {
+	case slices.Contains(keys, "apiVersion"):
+		_, err = playbooks.Load(name, text)
+	case slices.Contains(keys, "cases"):
+		_, err = playbooks.LoadTests(name, text)
+	default:
+		_, err = config.Parse(name, text, all.Specs())
+	}
+	return err
+}
