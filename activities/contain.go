@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -126,11 +125,13 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 	if len(unanswered) > 0 && !in.UnsureOK {
 		return &ContainOut{Unsure: unanswered}, nil
 	}
+	// Each attempt asks the budget anew: an answer from before a pause must not
+	// outlive it. The reservation's own id makes it one.
 	var answer ReserveAnswer
 	err = a.Engine.UpdateWithStart(ctx, Call{
 		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
 		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     ReserveUpdate, UpdateID: fmt.Sprintf("%s/reserve/%d/%d", in.ID, len(in.Waived), attempt(ctx)),
+		Update:     ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
 		Arg: ReserveRequest{
 			ID: in.ID, Action: in.Step.Action, Limits: limits(p, in.Step.Action, facts, in.Target),
 			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived,
@@ -143,15 +144,6 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 		return &ContainOut{Paused: answer.Paused, Exceeded: answer.Exceeded, Counted: answer.Counted}, nil
 	}
 	return nil, nil
-}
-
-// attempt tells the attempts of an activity apart. Each asks the budget anew:
-// an answer from before a pause must not outlive it.
-func attempt(ctx context.Context) int32 {
-	if !activity.IsActivity(ctx) {
-		return 0
-	}
-	return activity.GetInfo(ctx).Attempt
 }
 
 // refresh reads endpoint and asset again. A problem with the target is an
@@ -193,7 +185,7 @@ func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, caus
 	err := a.Engine.UpdateWithStart(ctx, Call{
 		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
 		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     ReleaseUpdate, UpdateID: fmt.Sprintf("%s/release/%d", in.ID, attempt(ctx)), Arg: in.ID,
+		Update:     ReleaseUpdate, UpdateID: a.unique(in.ID + "/release"), Arg: in.ID,
 	}, nil)
 	if err != nil {
 		// The action did not happen; that the budget counts it is the safe side.
@@ -201,6 +193,9 @@ func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, caus
 	}
 	return cause
 }
+
+// unique is an update id that no other attempt has.
+func (a *Activities) unique(id string) string { return fmt.Sprintf("%s/%d", id, a.now().UnixNano()) }
 
 // TargetHost names the host by what the alert and the endpoint say together,
 // so that an inventory that knows other names finds it.

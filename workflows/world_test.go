@@ -28,6 +28,7 @@ type world struct {
 	*rehearse.Rehearsal
 	t      *testing.T
 	estate *memory.Estate
+	engine *faulty
 	pin    activities.Pin
 	dir    string
 }
@@ -51,7 +52,8 @@ func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...s
 		for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
 			set.Add(name, integrations.Spec{Kind: "memory"}, estate)
 		}
-		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: w.dir, Now: now}
+		w.engine = &faulty{Engine: engine}
+		return &activities.Activities{Set: set, Engine: w.engine, EvidenceDir: w.dir, Now: now}
 	})
 	return w
 }

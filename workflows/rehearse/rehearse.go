@@ -113,11 +113,16 @@ func (r *Rehearsal) Now() time.Time { return r.env.Now() }
 
 // StartCase opens a case when the rehearsal begins.
 func (r *Rehearsal) StartCase(in workflows.CaseInput) error {
+	return r.StartCaseAt(time.Nanosecond, in)
+}
+
+// StartCaseAt opens a case at a time after the start.
+func (r *Rehearsal) StartCaseAt(after time.Duration, in workflows.CaseInput) error {
 	send, err := r.starter(activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
 	if err != nil {
 		return err
 	}
-	r.At(time.Nanosecond, send)
+	r.At(after, send)
 	return nil
 }
 
