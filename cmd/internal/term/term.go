@@ -67,6 +67,8 @@ type Printer struct {
 	o Options
 	// out collects what one call shows, so that it is written at once.
 	out bytes.Buffer
+	// live tells that the line at the cursor is one that is written over.
+	live bool
 }
 
 // New returns a printer on w.
@@ -80,9 +82,17 @@ func New(w io.Writer, o Options) *Printer {
 	return &Printer{w: w, o: o}
 }
 
-// flush writes what was collected.
+// clear takes away the line at the cursor.
+const clear = "\r\x1b[K"
+
+// flush writes what was collected, in the place of a line that is written over.
 func (p *Printer) flush() error {
-	_, err := p.w.Write(p.out.Bytes())
+	text := p.out.Bytes()
+	if p.live {
+		text = append([]byte(clear), text...)
+	}
+	p.live = false
+	_, err := p.w.Write(text)
 	p.out.Reset()
 	if err != nil {
 		return fmt.Errorf("show on the terminal: %w", err)

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/evidence/account"
@@ -23,19 +24,68 @@ const (
 )
 
 func (p *Printer) event(opened time.Time, e account.Event) {
-	spans := []span{
+	spans := p.when(opened, e)
+	if step := stepOf(e); step != "" {
+		spans = append(spans, span{step + ": ", strong})
+	}
+	spans = append(spans, span{e.Text, plain})
+	if by := byOf(e); by != "" {
+		spans = append(spans, span{" " + by, dim})
+	}
+	p.line(spans...)
+}
+
+// Event shows one event whole: where [Printer.Timeline] cuts its text, it is
+// wrapped.
+func (p *Printer) Event(opened time.Time, event incident.Event) error {
+	e := account.EventOf(event)
+	const margin = 2 + offsetWidth + 1 + wordWidth + 1
+	for _, s := range p.when(opened, e) {
+		p.out.WriteString(p.paint(s.style, p.text(s.text)))
+	}
+	var spans []span
+	if step := stepOf(e); step != "" {
+		spans = append(spans, span{step + ":", strong})
+	}
+	spans = append(spans, span{e.Text, plain})
+	if by := byOf(e); by != "" {
+		spans = append(spans, span{by, dim})
+	}
+	for i, line := range p.wrap(spans, p.o.Width-margin) {
+		if i > 0 {
+			p.out.WriteString(strings.Repeat(" ", margin))
+		}
+		for _, s := range line {
+			p.out.WriteString(p.paint(s.style, s.text))
+		}
+		p.out.WriteByte('\n')
+	}
+	return p.flush()
+}
+
+// when is the sign, the time and the word of an event, in columns.
+func (p *Printer) when(opened time.Time, e account.Event) []span {
+	return []span{
 		{p.glyph(e.Kind) + " ", toned(e.Tone)},
 		{pad(since(opened, e.At), offsetWidth) + " ", dim},
 		{pad(e.Word, wordWidth) + " ", toned(e.Tone)},
 	}
-	if e.Step != "" {
-		spans = append(spans, span{e.Step + ": ", strong})
+}
+
+// stepOf is the step of an event whose text does not name it.
+func stepOf(e account.Event) string {
+	if strings.Contains(e.Text, e.Step) {
+		return ""
 	}
-	spans = append(spans, span{e.Text, plain})
-	if e.By != "" {
-		spans = append(spans, span{" (" + e.By + ")", dim})
+	return e.Step
+}
+
+// byOf is who did it, where the text does not begin with them.
+func byOf(e account.Event) string {
+	if strings.HasPrefix(e.Text, e.By) {
+		return ""
 	}
-	p.line(spans...)
+	return "(" + e.By + ")"
 }
 
 // since is the time between two moments, signed: +1m47s.
