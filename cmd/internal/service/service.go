@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,11 @@ const stopTimeout = 10 * time.Second
 // are replayed from their history when something happens to them.
 const cachedWorkflows = 500
 
+// memoryGoal is the heap at which the collector works harder. What lives is far
+// less; without a goal, a storm's garbage is left to grow to several times of
+// it. GOMEMLIMIT in the environment overrides it.
+const memoryGoal = 256 << 20
+
 // Options say what runs.
 type Options struct {
 	Config *config.Config
@@ -76,6 +82,9 @@ type Service struct {
 func Start(ctx context.Context, o Options) (*Service, error) {
 	if len(o.Roles) == 0 {
 		o.Roles = Roles()
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
 	}
 	s := &Service{options: o, failed: make(chan error, 1)}
 	for _, start := range []func(context.Context) error{
@@ -136,11 +145,7 @@ func Open(ctx context.Context, c *config.Config) (*integrations.Set, error) {
 }
 
 func (s *Service) loadPlaybooks(context.Context) error {
-	dirs := make([]string, 0, len(s.options.Config.Playbooks))
-	for _, dir := range s.options.Config.Playbooks {
-		dirs = append(dirs, s.options.Config.Path(dir))
-	}
-	shelf, err := newShelf(dirs, s.set, s.options.Log)
+	shelf, err := newShelf(folders(s.options.Config), s.set, s.options.Log)
 	s.shelf = shelf
 	return err
 }
@@ -148,12 +153,9 @@ func (s *Service) loadPlaybooks(context.Context) error {
 // startEngine starts the embedded engine, or reaches the team's own.
 func (s *Service) startEngine(ctx context.Context) error {
 	c := s.options.Config
-	reach := engine.Config{Address: c.Temporal.Address, Namespace: c.Temporal.Namespace, Logger: s.options.Log}
-	var err error
-	if c.Temporal.Keys != "" {
-		if reach.Keys, err = engine.ParseKeys(c.Temporal.Keys); err != nil {
-			return fmt.Errorf("read the encryption keys: %w", err)
-		}
+	reach, err := reachOf(c, s.options.Log)
+	if err != nil {
+		return err
 	}
 	attributes := map[string]enumspb.IndexedValueType{}
 	for _, name := range activities.Attributes() {
@@ -168,10 +170,6 @@ func (s *Service) startEngine(ctx context.Context) error {
 			return err
 		}
 		reach.Address, reach.TLS = s.server.HostPort(), s.server.TLS()
-	} else if c.Temporal.TLS != nil {
-		if reach.TLS, err = c.Temporal.TLS.Load(); err != nil {
-			return err
-		}
 	}
 	if s.client, err = engine.Dial(ctx, reach); err != nil {
 		return err

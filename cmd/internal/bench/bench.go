@@ -1,0 +1,296 @@
+// Package bench measures what a deployment can carry: cases from the alert to
+// the isolation, storms of alerts, memory and start. Each figure about speed is
+// given as a ratio to a bare workflow of four activities on the same engine in
+// the same run, since machines differ and are noisy.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Options say how much is measured.
+type Options struct {
+	// Cases is how many distinct subjects are contained.
+	Cases int
+	// InFlight is how many cases, and how many bare workflows, run at a time.
+	InFlight int
+	// Alone is how many single cases are timed at rest.
+	Alone int
+	// StormAlerts and StormSubjects make the storm.
+	StormAlerts   int
+	StormSubjects int
+	// StormSenders is how many of the storm's requests wait at a time.
+	StormSenders int
+	// Dir is where the engine keeps its data; it is left there.
+	Dir string
+	// Progress tells what is being measured.
+	Progress func(what string, done, total int)
+}
+
+// Result is what was measured.
+type Result struct {
+	ColdStart time.Duration `json:"cold_start"`
+	// BarePerSecond and CasesPerSecond are workflows a second with the same
+	// number in flight.
+	BarePerSecond  float64 `json:"yardstickper_second"`
+	CasesPerSecond float64 `json:"cases_per_second"`
+	// CaseRatio is cases to bare workflows.
+	CaseRatio float64       `json:"case_ratio"`
+	BareP50   time.Duration `json:"yardstickp50"`
+	// CaseP50 and CaseP99 are from the alert's request to the isolation's
+	// acceptance, one case at a time.
+	CaseP50 time.Duration `json:"case_p50"`
+	CaseP99 time.Duration `json:"case_p99"`
+	// StormPerSecond is alerts accepted a second.
+	StormPerSecond float64 `json:"storm_per_second"`
+	StormCases     int     `json:"storm_cases"`
+	StormRecorded  int     `json:"storm_recorded"`
+	// Decide is one decision of the shipped playbook with its trace; Load is
+	// loading and linting it.
+	Decide time.Duration `json:"decide"`
+	Load   time.Duration `json:"load"`
+	// PeakMemory is the most resident memory of the process, bytes.
+	PeakMemory int64 `json:"peak_memory"`
+}
+
+// playbook is what the measured cases run: every fact, a guardrail, one
+// isolation.
+const playbook = `apiVersion: stanch/v1
+kind: Playbook
+name: bench
+owner: bench
+mode: enforce
+description: Isolates at once. What is measured is the engine, not the policy.
+trigger: { match: alert.category == 'high_egress', subject: alert.host.id }
+enrich:
+  endpoint: { use: estate, timeout: 20s, required: true }
+  process: { use: estate, timeout: 20s }
+  traffic: { use: estate, timeout: 20s, with: { window: 15m, top: 20 } }
+  asset: { use: estate, timeout: 20s }
+guardrails:
+  - { name: infrastructure, deny: asset.role == 'domain_controller', because: Isolating it takes others down. }
+unsure: nobody
+decide:
+  - { rule: workstation, when: asset.role == 'workstation', severity: high, because: It is one., do: [cut-off] }
+  - { rule: otherwise, severity: low, because: It is none., do: [] }
+steps:
+  cut-off: { action: isolate, use: estate, ttl: 24h, verify: { egress_below: 64kbit, within: 5m } }
+approvals:
+  nobody: { ask: { estate: '#bench' }, approvers: { people: [nobody] }, expire_after: 1h }
+`
+
+const secret = "bench-only-source-secret"
+
+// bench is a running measurement.
+type bench struct {
+	Options
+	service *service.Service
+	estate  *memory.Estate
+	token   string
+	http    *http.Client
+	result  Result
+}
+
+// Run measures everything, one after the other.
+func Run(ctx context.Context, o Options) (Result, error) {
+	b := &bench{Options: o, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: max(o.InFlight, o.StormSenders)}}}
+	if err := b.start(ctx); err != nil {
+		return Result{}, err
+	}
+	err := b.measure(ctx)
+	return b.result, errors.Join(err, b.service.Stop())
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	bare, err := newBare(b.service.Client())
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
+	for _, part := range []func(context.Context, *yardstick) error{b.policy, b.atRest, b.throughput, b.storm} {
+		if err := part(ctx, bare); err != nil {
+			return err
+		}
+		peak, err := PeakMemory()
+		if err != nil {
+			return err
+		}
+		b.result.PeakMemory = peak
+	}
+	return nil
+}
+
+// start starts the service over an estate with a host for every subject.
+func (b *bench) start(ctx context.Context) error {
+	dir := filepath.Join(b.Dir, "playbooks")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder for the measurement: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bench.yaml"), []byte(playbook), 0o600); err != nil {
+		return fmt.Errorf("write the playbook: %w", err)
+	}
+	var err error
+	if b.estate, err = b.hosts(); err != nil {
+		return err
+	}
+	b.token = rand.Text()
+	text := fmt.Sprintf(`listen: 127.0.0.1:0
+data: %q
+playbooks: [%q]
+integrations: { estate: { kind: memory } }
+sources: { bench: { kind: stanch, auth: { bearer: %s }, rate: 1000000/s } }
+people: [{ id: bench, token_sha256: %s }]
+`, filepath.Join(b.Dir, "data"), dir, secret, incident.DigestOf([]byte(b.token))[len("sha256:"):])
+	c, err := config.Parse("the measurement's configuration", []byte(text), []integrations.Spec{b.estate.Spec()})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	b.service, err = service.Start(ctx, service.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := b.call(ctx, http.MethodGet, "/readyz", nil); err != nil {
+		return errors.Join(err, b.service.Stop())
+	}
+	b.result.ColdStart = time.Since(began)
+	return nil
+}
+
+// hosts makes an estate in which every subject is a workstation that floods.
+func (b *bench) hosts() (*memory.Estate, error) {
+	e, err := memory.New(memory.Options{})
+	if err != nil {
+		return nil, err
+	}
+	workstation := incident.Asset{Role: incident.Known("workstation", incident.FromInventory)}
+	for i := range b.Cases + b.Alone + b.StormSubjects {
+		err := e.AddHost(memory.Host{
+			ID: hostID(i), Name: hostID(i), IPs: []string{hostIP(i)}, OS: "windows", Role: "workstation", Asset: workstation,
+			Processes: []memory.Process{{
+				Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 4242,
+				Streams: []memory.Stream{{
+					Destinations: []string{"203.0.113.7"}, DstPort: 53, Transport: "udp", BitsOut: 40_000_000, From: -time.Minute,
+				}},
+			}},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("lay host %s: %w", hostID(i), err)
+		}
+	}
+	return e, nil
+}
+
+func hostID(i int) string { return fmt.Sprintf("host-%05d", i) }
+
+func hostIP(i int) string { return fmt.Sprintf("10.%d.%d.%d", 1+i/62500, i/250%250, 1+i%250) }
+
+// send posts one alert for a host.
+func (b *bench) send(ctx context.Context, host, alert int) error {
+	body, err := json.Marshal(map[string]any{
+		"id": fmt.Sprintf("alert-%d", alert), "category": "high_egress",
+		"host": map[string]any{"id": hostID(host), "name": hostID(host), "ip": []string{hostIP(host)}, "os": "windows"},
+	})
+	if err != nil {
+		return fmt.Errorf("encode an alert: %w", err)
+	}
+	_, err = b.call(ctx, http.MethodPost, "/v1/alerts/bench", body)
+	return err
+}
+
+func (b *bench) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+b.service.Address()+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request: %w", err)
+	}
+	credential := b.token
+	if body != nil {
+		credential = secret
+	}
+	req.Header.Set("Authorization", "Bearer "+credential)
+	resp, err := b.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("call %s: %w", path, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
+	}
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return nil, fmt.Errorf("call %s: %s: %s", path, resp.Status, bytes.TrimSpace(data))
+	}
+	return data, nil
+}
+
+// isolated waits until n isolations were accepted in the estate.
+func (b *bench) isolated(ctx context.Context, what string, n int) error {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		done := b.estate.Count("apply", incident.Isolate)
+		b.Progress(what, done, n)
+		if done >= n {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for isolation %d of %d: %w", done, n, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// many calls do for 0..n-1 with so many at a time.
+func many(ctx context.Context, n, at int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range at {
+		wg.Go(func() {
+			for i := range next {
+				if err := do(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+feed:
+	for i := range n {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// quantile returns the q-th of sorted durations.
+func quantile(d []time.Duration, q float64) time.Duration {
+	d = slices.Clone(d)
+	slices.Sort(d)
+	return d[min(len(d)-1, int(q*float64(len(d))))]
+}

@@ -1,0 +1,25 @@
+package bench
+
+import "testing"
+
+// A small measurement counts what it did: no case is lost or doubled, no alert
+// is forgotten.
+func TestSmallMeasurementCounts(t *testing.T) {
+	o := Options{
+		Cases: 8, InFlight: 4, Alone: 2, StormAlerts: 60, StormSubjects: 3, StormSenders: 20, Dir: t.TempDir(),
+		Progress: func(string, int, int) {},
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StormCases != o.StormSubjects || r.StormRecorded != o.StormAlerts {
+		t.Errorf("the storm ended in %d cases with %d alerts; want %d with %d", r.StormCases, r.StormRecorded, o.StormSubjects, o.StormAlerts)
+	}
+	if r.CaseRatio <= 0 || r.CaseP50 <= 0 || r.BareP50 <= 0 || r.ColdStart <= 0 || r.PeakMemory <= 0 {
+		t.Errorf("something was not measured: %+v", r)
+	}
+	if r.Decide <= 0 || r.Load <= 0 {
+		t.Errorf("the policy was not measured: %+v", r)
+	}
+}

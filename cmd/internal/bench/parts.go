@@ -1,0 +1,215 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// yardstick is the yardstick: a workflow of four activities that do nothing.
+type yardstick struct {
+	client client.Client
+	worker worker.Worker
+}
+
+const bareQueue = "bench-bare"
+
+func newBare(c client.Client) (*yardstick, error) {
+	w := worker.New(c, bareQueue, worker.Options{})
+	w.RegisterWorkflowWithOptions(bareWorkflow, workflow.RegisterOptions{Name: "bare"})
+	w.RegisterActivityWithOptions(func(context.Context) error { return nil }, activity.RegisterOptions{Name: "nothing"})
+	if err := w.Start(); err != nil {
+		return nil, fmt.Errorf("start the bare worker: %w", err)
+	}
+	return &yardstick{client: c, worker: w}, nil
+}
+
+func bareWorkflow(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	for range 4 {
+		if err := workflow.ExecuteActivity(ctx, "nothing").Get(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *yardstick) run(ctx context.Context, name string) error {
+	run, err := b.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "bare/" + name, TaskQueue: bareQueue, EnableEagerStart: true}, "bare")
+	if err != nil {
+		return fmt.Errorf("start the bare workflow: %w", err)
+	}
+	return run.Get(ctx, nil)
+}
+
+func (b *yardstick) stop() { b.worker.Stop() }
+
+// atRest times single cases, and single bare workflows between them.
+func (b *bench) atRest(ctx context.Context, bare *yardstick) error {
+	var cases, bares []time.Duration
+	for i := range b.Alone {
+		began := time.Now()
+		if err := bare.run(ctx, "alone-"+strconv.Itoa(i)); err != nil {
+			return err
+		}
+		bares = append(bares, time.Since(began))
+		began = time.Now()
+		if err := b.send(ctx, b.Cases+i, i); err != nil {
+			return err
+		}
+		if err := b.isolated(ctx, "single cases at rest", i+1); err != nil {
+			return err
+		}
+		cases = append(cases, time.Since(began))
+	}
+	b.result.BareP50, b.result.CaseP50, b.result.CaseP99 = quantile(bares, 0.5), quantile(cases, 0.5), quantile(cases, 0.99)
+	return nil
+}
+
+// throughput runs bare workflows and cases with the same number in flight, in
+// turns, so that a busy neighbour slows both.
+func (b *bench) throughput(ctx context.Context, bare *yardstick) error {
+	const turns = 4
+	var bareTook, casesTook time.Duration
+	each := b.Cases / turns
+	for turn := range turns {
+		began := time.Now()
+		err := many(ctx, each, b.InFlight, func(ctx context.Context, i int) error {
+			return bare.run(ctx, fmt.Sprintf("many-%d-%d", turn, i))
+		})
+		if err != nil {
+			return err
+		}
+		bareTook += time.Since(began)
+		began = time.Now()
+		if err := b.cases(ctx, turn*each, each); err != nil {
+			return err
+		}
+		casesTook += time.Since(began)
+	}
+	b.result.BarePerSecond = float64(each*turns) / bareTook.Seconds()
+	b.result.CasesPerSecond = float64(each*turns) / casesTook.Seconds()
+	b.result.CaseRatio = b.result.CasesPerSecond / b.result.BarePerSecond
+	return nil
+}
+
+// cases contains so many subjects; as many are under way as are in flight.
+func (b *bench) cases(ctx context.Context, from, n int) error {
+	before := b.estate.Count("apply", incident.Isolate)
+	slots := make(chan struct{}, b.InFlight)
+	waiting := make(chan error, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		freed := 0
+		ticker := time.NewTicker(time.Millisecond)
+		defer ticker.Stop()
+		for freed < n {
+			select {
+			case <-ctx.Done():
+				waiting <- ctx.Err()
+				return
+			case <-ticker.C:
+			}
+			done := b.estate.Count("apply", incident.Isolate) - before
+			b.Progress("distinct subjects", from+done, b.Cases)
+			for ; freed < done; freed++ {
+				<-slots
+			}
+		}
+		waiting <- nil
+	}()
+	err := many(ctx, n, b.InFlight, func(ctx context.Context, i int) error {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		return b.send(ctx, from+i, 1_000_000+from+i)
+	})
+	if err != nil {
+		return err
+	}
+	return <-waiting
+}
+
+// storm sends many alerts on few subjects.
+func (b *bench) storm(ctx context.Context, _ *yardstick) error {
+	before := b.estate.Count("apply", incident.Isolate)
+	first := b.Cases + b.Alone
+	began := time.Now()
+	err := many(ctx, b.StormAlerts, b.StormSenders, func(ctx context.Context, i int) error {
+		return b.send(ctx, first+i%b.StormSubjects, 2_000_000+i)
+	})
+	if err != nil {
+		return err
+	}
+	b.result.StormPerSecond = float64(b.StormAlerts) / time.Since(began).Seconds()
+	if err := b.isolated(ctx, "storm", before+b.StormSubjects); err != nil {
+		return err
+	}
+	return b.countStorm(ctx, first)
+}
+
+// countStorm reads from the cases themselves how many there are, and how many
+// alerts they hold.
+func (b *bench) countStorm(ctx context.Context, first int) error {
+	data, err := b.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", nil)
+	if err != nil {
+		return err
+	}
+	var list receiver.CaseList
+	if err := json.Unmarshal(data, &list); err != nil {
+		return fmt.Errorf("read the list of cases: %w", err)
+	}
+	for i := range b.StormSubjects {
+		for _, s := range list.Cases {
+			if s.Subject == hostID(first+i) {
+				b.result.StormCases++
+			}
+		}
+		data, err := b.call(ctx, http.MethodGet, "/v1/cases/bench/"+hostID(first+i), nil)
+		if err != nil {
+			return err
+		}
+		var c incident.Case
+		if err := json.Unmarshal(data, &c); err != nil {
+			return fmt.Errorf("read a case: %w", err)
+		}
+		b.result.StormRecorded += len(c.AlertKeys)
+		b.Progress("counting the storm", i+1, b.StormSubjects)
+	}
+	return nil
+}
+
+// PeakMemory is the most resident memory that this process has had, in bytes,
+// as Linux counts it.
+func PeakMemory() (int64, error) {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, fmt.Errorf("read the process's memory: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if text, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read the process's memory from %q: %w", line, err)
+			}
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("read the process's memory: the system does not tell it")
+}

@@ -1,0 +1,97 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/bench"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+type benchOptions struct {
+	streams
+	output outputFlag
+	run    bench.Options
+}
+
+func newBench(s streams) *cobra.Command {
+	o := &benchOptions{streams: s}
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure what a deployment on this machine can carry",
+		Long: `Runs cases, a storm of alerts and decisions on the embedded engine over a
+simulated estate, and compares them with a bare workflow of four activities on
+the same engine in the same run. Disk and processor decide: run it on the machine
+that you want to size, when it is otherwise at rest.`,
+		Example: "  stanch bench\n  stanch bench --cases 2000 --output json",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context()) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.run.Cases, "cases", 400, "distinct subjects to contain")
+	f.IntVar(&o.run.InFlight, "in-flight", 32, "cases, and bare workflows, under way at a time")
+	f.IntVar(&o.run.Alone, "alone", 50, "single cases to time at rest")
+	f.IntVar(&o.run.StormAlerts, "storm-alerts", 10_000, "alerts of the storm")
+	f.IntVar(&o.run.StormSubjects, "storm-subjects", 50, "subjects of the storm")
+	f.IntVar(&o.run.StormSenders, "storm-senders", 1000, "requests of the storm that wait at a time")
+	f.StringVar(&o.run.Dir, "data", "", "`folder` for the engine's data; a temporary one, removed afterwards, when not given")
+	o.output.addTo(c)
+	return c
+}
+
+func (o *benchOptions) measure(ctx context.Context) (err error) {
+	for name, n := range map[string]int{
+		"cases": o.run.Cases, "in-flight": o.run.InFlight, "alone": o.run.Alone,
+		"storm-alerts": o.run.StormAlerts, "storm-subjects": o.run.StormSubjects, "storm-senders": o.run.StormSenders,
+	} {
+		if n < 1 || n > 50_000 {
+			return usagef("--%s %d is not from 1 to 50000", name, n)
+		}
+	}
+	if o.run.Dir == "" {
+		if o.run.Dir, err = os.MkdirTemp("", "stanch-bench-"); err != nil {
+			return fmt.Errorf("make a folder for the measurement: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.run.Dir)) }()
+	}
+	shown := term.New(o.err, term.Detect(o.err, os.Getenv))
+	var progress *term.Progress
+	var measuring string
+	o.run.Progress = func(what string, done, total int) {
+		if what != measuring {
+			measuring, progress = what, shown.Progress(what, total)
+		}
+		_ = progress.Set(done, strconv.Itoa(done)+" of "+strconv.Itoa(total))
+	}
+	r, err := bench.Run(ctx, o.run)
+	if err != nil {
+		return err
+	}
+	return o.output.print(o.streams, r, func(p *term.Printer) error { return p.Table([]string{"what", "measured"}, rows(r)) })
+}
+
+func rows(r bench.Result) [][]string {
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+	return [][]string{
+		{"cold start to ready", ms(r.ColdStart)},
+		{"load and lint of the shipped playbook", ms(r.Load)},
+		{"one decision with its trace", fmt.Sprintf("%d µs", r.Decide.Microseconds())},
+		{"alert to isolation at rest, p50", ms(r.CaseP50)},
+		{"alert to isolation at rest, p99", ms(r.CaseP99)},
+		{"bare workflow of four activities at rest, p50", ms(r.BareP50)},
+		{"cases a second", fmt.Sprintf("%.1f", r.CasesPerSecond)},
+		{"bare workflows a second", fmt.Sprintf("%.1f", r.BarePerSecond)},
+		{"cases to bare workflows", fmt.Sprintf("%.2f", r.CaseRatio)},
+		{"storm, alerts accepted a second", fmt.Sprintf("%.0f", r.StormPerSecond)},
+		{"storm, cases", strconv.Itoa(r.StormCases)},
+		{"storm, alerts recorded", strconv.Itoa(r.StormRecorded)},
+		{"peak memory of the process", incident.FormatSize(r.PeakMemory)},
+	}
+}
