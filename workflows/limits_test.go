@@ -229,11 +229,16 @@ type faulty struct {
 	times   int
 	before  bool
 	between func()
+	// onCall hears of every call.
+	onCall func(activities.Call)
 }
 
 func (f *faulty) lost(update string, times int) { f.update, f.times = update, times }
 
 func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
+	if f.onCall != nil {
+		f.onCall(c)
+	}
 	lose := f.times > 0 && c.Update == f.update
 	if lose {
 		f.times--

@@ -187,7 +187,7 @@ func (p *performer) perform(ctx context.Context, in *interceptor.ExecuteActivity
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
 		value, err := p.Next.ExecuteActivity(ctx, in)
 		if ctx.Err() != nil {
-			return nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, err)
+			return nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		}
 		application, ok := errors.AsType[*temporal.ApplicationError](err)
 		if !now.away.Load() || !ok || application.NonRetryable() || p.rehearsal.Now().Add(pause).After(deadline) {
