@@ -67,14 +67,22 @@ func (f file) read() ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usagef("there is no file %q", f.path)
 	case err != nil:
-		return nil, usagef("open file %q: %w", f.path, errors.Unwrap(err))
+		return nil, usagef("open file %q: %w", f.path, cause(err))
 	}
 	defer func() { _ = in.Close() }() // It was only read.
 	data, err := io.ReadAll(io.LimitReader(in, playbooks.MaxFile+1))
 	if err != nil {
-		return nil, usagef("read file %q: %w", f.path, errors.Unwrap(err))
+		return nil, usagef("read file %q: %w", f.path, cause(err))
 	}
 	return data, nil
+}
+
+// cause is an error without the path, which is told already.
+func cause(err error) error {
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		return inner.Err
+	}
+	return err
 }
 
 // playbook reads and compiles a playbook.
@@ -119,7 +127,7 @@ func filesAt(place string) ([]file, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usagef("there is no file or folder %q", place)
 	case err != nil:
-		return nil, usagef("look at %q: %w", place, errors.Unwrap(err))
+		return nil, usagef("look at %q: %w", place, cause(err))
 	case !info.IsDir():
 		return []file{{path: filepath.Clean(place)}}, nil
 	}
@@ -131,7 +139,7 @@ func filesAt(place string) ([]file, error) {
 		return err
 	})
 	if err != nil {
-		return nil, usagef("look for playbooks in %q: %w", place, errors.Unwrap(err))
+		return nil, usagef("look for playbooks in %q: %w", place, cause(err))
 	}
 	return files, nil
 }
