@@ -86,6 +86,8 @@ proves that egress fell, and gives the network back.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	for _, c := range []*cobra.Command{
 		newServe(s),
+		newPlaybook(s),
+		newDocs(s),
 	} {
 		root.AddCommand(c)
 	}
