@@ -7,6 +7,9 @@ import (
 	"errors"
 )
 
+// BuiltIn tells whether the server is part of this build.
+const BuiltIn = false
+
 // Start fails: this build was made without the server.
 func Start(context.Context, Options) (*Server, error) {
 	return nil, errors.New("this build has no embedded engine: set temporal.address")

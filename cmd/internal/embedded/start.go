@@ -14,6 +14,9 @@ import (
 	"go.temporal.io/server/temporal"
 )
 
+// BuiltIn tells whether the server is part of this build.
+const BuiltIn = true
+
 // Start starts a server and returns when it takes requests. It listens on
 // loopback only, and everybody who talks to it, its own services included,
 // must hold the key that is made here and never leaves the process: other

@@ -86,8 +86,21 @@ proves that egress fell, and gives the network back.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	for _, c := range []*cobra.Command{
 		newServe(s),
+		newAlert(s),
+		newCase(s),
+		newLease(s),
+		newRelease(s),
+		newPause(s),
+		newResume(s),
+		newBudget(s),
+		newFlows(s),
+		newDoctor(s),
+		newHealth(s),
+		newToken(s),
+		newVersion(s),
 		newPlaybook(s),
 		newDocs(s),
+		newBench(s),
 	} {
 		root.AddCommand(c)
 	}

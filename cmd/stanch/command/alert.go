@@ -1,0 +1,152 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// The environment of alert send: the credential of the source.
+const (
+	envSourceToken = "STANCH_SOURCE_TOKEN"
+	envSourceHMAC  = "STANCH_SOURCE_HMAC"
+)
+
+func newAlert(s streams) *cobra.Command {
+	return group("alert", "Send alerts, and look after rejected ones",
+		"  stanch alert send alert.json --source siem\n  stanch alert rejected list",
+		newAlertSend(s), newAlertRejected(s))
+}
+
+// alertSendOptions are the flags of alert send.
+type alertSendOptions struct {
+	streams
+	serverFlags
+	output   outputFlag
+	source   string
+	authFile string
+	hmacFile string
+}
+
+func newAlertSend(s streams) *cobra.Command {
+	o := &alertSendOptions{streams: s}
+	c := &cobra.Command{
+		Use: "send FILE|-", Short: "Send what a SIEM would send, and say which cases it went to", Args: cobra.ExactArgs(1),
+		Long: `Sends a file as the source does, to try a source or to send again what was lost.
+A repeated alert has no second effect. The source's credential comes from a file
+or the environment: a bearer token with --auth-file or $` + envSourceToken + `, a secret
+that signs with --hmac-file or $` + envSourceHMAC + `.`,
+		Example: "  stanch alert send alert.json --source siem --auth-file siem.token\n  jq -c . alert.json | stanch alert send - --source signed --hmac-file siem.secret",
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.send(cmd.Context(), args[0]) },
+	}
+	o.addURL(c)
+	o.output.addTo(c)
+	f := c.Flags()
+	f.StringVar(&o.source, "source", "", "`name` of the source in stanch.yaml (required)")
+	f.StringVar(&o.authFile, "auth-file", "", "`file` that holds the source's bearer token")
+	f.StringVar(&o.hmacFile, "hmac-file", "", "`file` that holds the secret with which the source signs")
+	return c
+}
+
+func (o *alertSendOptions) send(ctx context.Context, file string) error {
+	if o.source == "" {
+		return usagef("--source is needed: the name of the source in stanch.yaml")
+	}
+	body, err := o.read(file)
+	if err != nil {
+		return err
+	}
+	prove, err := o.prove(body)
+	if err != nil {
+		return err
+	}
+	client, err := o.dial("")
+	if err != nil {
+		return err
+	}
+	got, err := client.Send(ctx, o.source, body, prove)
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Status == http.StatusUnauthorized {
+		return usagef("source %q does not exist at %s, or the credential is not its own", o.source, client.URL())
+	}
+	if err != nil {
+		return answered(fmt.Errorf("send %q: %w", file, err))
+	}
+	return o.output.print(o.streams, got, func(p *term.Printer) error { return showAccepted(p, got) })
+}
+
+func showAccepted(p *term.Printer, got receiver.Accepted) error {
+	var rows [][]string
+	for _, c := range got.Cases {
+		what := "joined or opened"
+		if c.Repeat {
+			what = "a repeat: the case is closed and had them"
+		}
+		rows = append(rows, []string{c.ID, strconv.Itoa(c.Alerts), what, c.URL})
+	}
+	for _, id := range got.Recorded {
+		rows = append(rows, []string{"", "1", "recorded, starts nothing", id})
+	}
+	return p.Table([]string{"CASE", "ALERTS", "RESULT", "WHERE"}, rows)
+}
+
+func (o *alertSendOptions) read(file string) ([]byte, error) {
+	if file == "-" {
+		data, err := readAll("standard input", o.in, receiver.MaxBody)
+		return data, usage(err)
+	}
+	data, err := readFile(file, receiver.MaxBody)
+	return data, usage(err)
+}
+
+// prove returns what adds the source's credential to the request.
+func (o *alertSendOptions) prove(body []byte) (func(*http.Request), error) {
+	if o.authFile != "" && o.hmacFile != "" {
+		return nil, usagef("--auth-file and --hmac-file are two ways to prove it: give one")
+	}
+	token, err := credential("the source's token", o.authFile, envSourceToken)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := credential("the source's secret", o.hmacFile, envSourceHMAC)
+	if err != nil {
+		return nil, err
+	}
+	// What is given as a flag goes before what happens to be in the environment.
+	if o.authFile != "" {
+		secret = ""
+	}
+	if o.hmacFile != "" {
+		token = ""
+	}
+	switch {
+	case token != "" && secret != "":
+		return nil, usagef("the environment holds %s and %s: keep one", envSourceToken, envSourceHMAC)
+	case token != "":
+		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token.Reveal()) }, nil
+	case secret != "":
+		now := time.Now()
+		return func(r *http.Request) {
+			r.Header.Set(alerts.SignatureHeader, "t="+strconv.FormatInt(now.Unix(), 10)+",v1="+alerts.Sign(secret, now, body))
+		}, nil
+	}
+	return nil, usagef("no credential of the source: give --auth-file or --hmac-file, or set %s or %s", envSourceToken, envSourceHMAC)
+}
+
+func credential(what, file, variable string) (integrations.Secret, error) {
+	if file == "" {
+		return integrations.Secret(os.Getenv(variable)), nil
+	}
+	return readSecret(what, file)
+}

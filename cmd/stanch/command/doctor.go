@@ -1,0 +1,118 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// doctorTimeout bounds each question that doctor asks of something else.
+const doctorTimeout = 20 * time.Second
+
+// doctorOptions are the flags of doctor.
+type doctorOptions struct {
+	streams
+	serverFlags
+	output outputFlag
+	config string
+	data   string
+	live   bool
+}
+
+func newDoctor(s streams) *cobra.Command {
+	o := &doctorOptions{streams: s}
+	c := &cobra.Command{
+		Use: "doctor", Short: "Find what would keep a configuration from working, with the way out", Args: cobra.NoArgs,
+		Long: `Loads the configuration as stanch serve does, asks every integration whether it
+is reachable and has its permissions, and looks for approvals that nobody could
+give. Nothing is changed. It exits with 1 when something fails.`,
+		Example: "  stanch doctor --config stanch.yaml\n  stanch doctor --config stanch.yaml --live",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.addURL(c)
+	o.output.addTo(c)
+	f := c.Flags()
+	f.StringVar(&o.config, "config", "", "configuration `file` (the defaults when not given)")
+	f.StringVar(&o.data, "data", "", "`folder` of the embedded engine and of evidence")
+	f.BoolVar(&o.live, "live", false, "ask the server at --url whether it is ready, too")
+	return c
+}
+
+// finding is one line of what doctor found, with what it is about.
+type finding struct {
+	About string `json:"about"`
+	integrations.Finding
+}
+
+func fine(about, format string, args ...any) finding {
+	return finding{about, integrations.Finding{What: fmt.Sprintf(format, args...), OK: true}}
+}
+
+func bad(about, fix, format string, args ...any) finding {
+	return finding{about, integrations.Finding{What: fmt.Sprintf(format, args...), Fix: fix}}
+}
+
+func (o *doctorOptions) run(ctx context.Context) error {
+	c, err := loadConfig(o.config, o.data)
+	if err != nil {
+		return err
+	}
+	found := o.examine(ctx, c)
+	failed := 0
+	for _, f := range found {
+		if !f.OK {
+			failed++
+		}
+	}
+	err = o.output.print(o.streams, found, func(p *term.Printer) error {
+		var rows [][]string
+		for _, f := range found {
+			word := "ok"
+			if !f.OK {
+				word = "FAILS"
+			}
+			rows = append(rows, []string{word, f.About, f.What, f.Fix})
+		}
+		return p.Table([]string{"", "ABOUT", "FOUND", "WAY OUT"}, rows)
+	})
+	if err == nil && failed > 0 {
+		err = fmt.Errorf("%d of %d checks fail", failed, len(found))
+	}
+	return err
+}
+
+func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding {
+	found := checkFolders(c)
+	found = append(found, checkEngine(ctx, c)...)
+	found = append(found, checkDoors(c)...)
+	set, about := checkIntegrations(ctx, c)
+	found = append(found, about...)
+	found = append(found, checkPlaybooks(c, set)...)
+	if err := set.Close(); err != nil {
+		found = append(found, bad("integrations", "", "%v", err))
+	}
+	if o.live {
+		found = append(found, o.checkLive(ctx))
+	}
+	return found
+}
+
+func (o *doctorOptions) checkLive(ctx context.Context) finding {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	client, err := o.dial("")
+	if err != nil {
+		return bad("server", "give --url", "%v", errors.Unwrap(err))
+	}
+	if err := client.Ready(ctx); err != nil {
+		return bad("server", "start it, or look at its log", "%v", err)
+	}
+	return fine("server", "%s is ready", client.URL())
+}

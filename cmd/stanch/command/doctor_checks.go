@@ -1,0 +1,218 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func checkFolders(c *config.Config) []finding {
+	var found []finding
+	for _, folder := range []struct{ about, path string }{{"data", c.Data}, {"evidence", c.EvidenceDir()}} {
+		if err := writable(folder.path); err != nil {
+			found = append(found, bad(folder.about, "give the folder to the user that runs stanch serve", "%q cannot be written: %v", folder.path, err))
+			continue
+		}
+		found = append(found, fine(folder.about, "%q can be written", folder.path))
+	}
+	return found
+}
+
+// writable writes and removes a file in the folder, or in the nearest one above
+// it that there is: serve makes the rest.
+func writable(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := os.Stat(dir)
+		if up := filepath.Dir(dir); errors.Is(err, fs.ErrNotExist) && up != dir {
+			dir = up
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f, err := os.CreateTemp(dir, ".stanch-doctor-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+}
+
+func checkEngine(ctx context.Context, c *config.Config) []finding {
+	if c.Temporal.Address == config.Embedded {
+		if !embedded.BuiltIn {
+			return []finding{bad("engine", "set temporal.address", "this build has no embedded engine")}
+		}
+		return []finding{fine("engine", "embedded")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	client, err := service.Reach(ctx, c)
+	if err != nil {
+		return []finding{bad("engine", "check temporal.address, its namespace and its certificates", "%v", err)}
+	}
+	client.Close()
+	return []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
+}
+
+// checkDoors looks at who may come in: sources and people.
+func checkDoors(c *config.Config) []finding {
+	var found []finding
+	if len(c.Sources) == 0 {
+		found = append(found, bad("sources", "add one to sources in stanch.yaml", "nobody may send alerts"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		if a := c.Sources[name].Auth; a.HMAC == nil && a.Basic == nil && a.Bearer == "" && a.URLToken == "" {
+			found = append(found, bad("source "+name, "give it auth", "every request is refused: it has no auth"))
+			continue
+		}
+		found = append(found, fine("source "+name, "takes alerts of kind %s", c.Sources[name].Kind))
+	}
+	if len(c.People) == 0 {
+		found = append(found, bad("people", "add people to stanch.yaml; stanch token makes a token", "nobody may approve, release or pause"))
+	}
+	for _, p := range c.People {
+		if !reachable(p) {
+			found = append(found, bad("person "+p.ID, "give token_sha256 (stanch token makes one) or slack", "nobody can speak as %s", p.ID))
+		}
+	}
+	return found
+}
+
+func reachable(p config.Person) bool { return p.TokenSHA256 != "" || p.Slack != "" }
+
+// checkIntegrations opens and probes each, so that one that fails hides no
+// other.
+func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set, []finding) {
+	set := integrations.NewSet()
+	var found []finding
+	for _, i := range c.Opened {
+		about := "integration " + i.Name
+		opened, err := i.Spec.Open(ctx, i.Config)
+		if err != nil {
+			fix := permissions(i.Spec)
+			if errors.Is(err, fs.ErrNotExist) {
+				fix = "make the folder; stanch serve makes only its data folder"
+			}
+			found = append(found, bad(about, fix, "%v", err))
+			// What it could do is still compared with the playbooks.
+			set.Add(i.Name, i.Spec, nil)
+			continue
+		}
+		set.Add(i.Name, i.Spec, opened)
+		prober, ok := opened.(integrations.Prober)
+		if !ok {
+			found = append(found, fine(about, "kind %s, opened; it has nothing to probe", i.Spec.Kind))
+			continue
+		}
+		probe, cancel := context.WithTimeout(ctx, doctorTimeout)
+		for _, f := range prober.Probe(probe) {
+			if !f.OK && f.Fix == "" {
+				f.Fix = permissions(i.Spec)
+			}
+			found = append(found, finding{about, f})
+		}
+		cancel()
+	}
+	return set, found
+}
+
+// permissions says what an integration needs in its product.
+func permissions(s integrations.Spec) string {
+	needs := make([]string, 0, len(s.Permissions))
+	for _, p := range s.Permissions {
+		needs = append(needs, p.Name+" ("+p.Why+")")
+	}
+	if len(needs) == 0 {
+		return ""
+	}
+	return "it needs " + strings.Join(needs, ", ")
+}
+
+func checkPlaybooks(c *config.Config, set *integrations.Set) []finding {
+	loaded, err := service.Playbooks(c, set)
+	if err != nil {
+		return misfits(err)
+	}
+	var found []finding
+	for _, p := range loaded {
+		found = append(found, fine("playbook "+p.Name, "loads, mode %s, digest %s", p.Mode, p.Digest()))
+		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {
+			found = append(found, checkApproval(c, p, name))
+		}
+	}
+	return found
+}
+
+// misfits is one finding for each complaint about a playbook.
+func misfits(err error) []finding {
+	var found []finding
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			found = append(found, misfits(e)...)
+		}
+		return found
+	}
+	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
+		for _, i := range issues {
+			found = append(found, bad("playbooks", "correct it, or the integrations in stanch.yaml", "%s", i.String()))
+		}
+		return found
+	}
+	return []finding{bad("playbooks", "correct playbooks in stanch.yaml", "%v", err)}
+}
+
+// checkApproval counts the people who could answer.
+func checkApproval(c *config.Config, p *playbooks.Playbook, name string) finding {
+	a := p.Approvals[name]
+	about := fmt.Sprintf("approval %s of %s", name, p.Name)
+	for _, id := range a.Approvers.People {
+		if !slices.ContainsFunc(c.People, func(p config.Person) bool { return p.ID == id }) {
+			return bad(about, "add the person, or correct the playbook", "approver %q is none of people in stanch.yaml", id)
+		}
+	}
+	able := 0
+	for _, person := range c.People {
+		if reachable(person) && named(a.Approvers, person) {
+			able++
+		}
+	}
+	quorum := max(1, a.Quorum)
+	if able < quorum {
+		return bad(about, "give people the group in stanch.yaml, with a token or a Slack id",
+			"it takes %d of %s, and %d could answer: it would always expire", quorum, approversText(a.Approvers), able)
+	}
+	return fine(about, "it takes %d, and %d could answer", quorum, able)
+}
+
+func named(a incident.Approvers, p config.Person) bool {
+	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
+		a.SlackGroup != "" && slices.Contains(p.Groups, a.SlackGroup)
+}
+
+func approversText(a incident.Approvers) string {
+	parts := slices.Clone(a.People)
+	for _, group := range []string{a.Group, a.SlackGroup} {
+		if group != "" {
+			parts = append(parts, "group "+group)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

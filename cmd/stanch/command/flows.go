@@ -1,0 +1,312 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func newFlows(s streams) *cobra.Command {
+	return group("flows", "Fill the embedded flow store, and ask it",
+		"  stanch flows import conn.log.gz --store flows.db\n  stanch flows top --store flows.db --window 15m",
+		newFlowsImport(s), newFlowsTop(s), newFlowsBaseline(s))
+}
+
+// storeFlags say which flow store a command is about.
+type storeFlags struct {
+	store  string
+	config string
+	name   string
+}
+
+func (f *storeFlags) addTo(c *cobra.Command) {
+	c.Flags().StringVar(&f.store, "store", "", "`file` of the flow store")
+	c.Flags().StringVar(&f.config, "config", "", "`stanch.yaml` that names the flow store")
+	c.Flags().StringVar(&f.name, "name", "", "`integration` of kind sqlite in stanch.yaml, where there are several")
+}
+
+// open opens the store; one that is only asked must be there.
+func (f *storeFlags) open(ctx context.Context, make bool) (*sqlite.Store, *config.Config, error) {
+	path, c, err := f.path()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(path); !make && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usagef("there is no flow store %q: stanch flows import makes one", path)
+	}
+	store, err := sqlite.Open(ctx, path)
+	return store, c, err
+}
+
+// path finds the store's file; the configuration is nil when none is given.
+func (f *storeFlags) path() (string, *config.Config, error) {
+	if (f.store == "") == (f.config == "") {
+		return "", nil, usagef("give --store FILE, or --config FILE of a stanch.yaml that names the store")
+	}
+	if f.store != "" {
+		return f.store, nil, nil
+	}
+	c, err := loadConfig(f.config, "")
+	if err != nil {
+		return "", nil, err
+	}
+	var names, paths []string
+	for _, i := range c.Opened {
+		if store, ok := i.Config.(*sqlite.Config); ok && (f.name == "" || f.name == i.Name) {
+			names, paths = append(names, i.Name), append(paths, store.Path)
+		}
+	}
+	switch len(paths) {
+	case 0:
+		return "", nil, usagef("%s has no integration %sof kind sqlite", f.config, strings.TrimPrefix(f.name+" ", " "))
+	case 1:
+		return paths[0], c, nil
+	default:
+		return "", nil, usagef("%s has several flow stores, give --name: %s", f.config, strings.Join(names, ", "))
+	}
+}
+
+// hostFlags say which host a command asks about.
+type hostFlags struct{ host, ip string }
+
+func (f *hostFlags) addTo(c *cobra.Command) {
+	c.Flags().StringVar(&f.ip, "ip", "", "`address` of the host")
+	c.Flags().StringVar(&f.host, "host", "", "`name` or id of the host, which the integrations of --config know")
+}
+
+func (f *hostFlags) given() bool { return f.ip != "" || f.host != "" }
+
+// addresses returns the host's addresses. A host that is not exactly one device
+// is nobody's.
+func (f *hostFlags) addresses(ctx context.Context, c *config.Config) ([]string, error) {
+	if f.ip != "" && f.host != "" {
+		return nil, usagef("--ip and --host name one host: give one")
+	}
+	if f.ip != "" {
+		ip, err := netip.ParseAddr(f.ip)
+		if err != nil {
+			return nil, usagef("%q is not an IP address", f.ip)
+		}
+		return []string{ip.String()}, nil
+	}
+	if c == nil {
+		return nil, usagef("--host needs --config: the flow store knows addresses only")
+	}
+	set, err := service.Open(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, set.Close())
+	}
+	ips, err := f.lookUp(ctx, set)
+	return ips, errors.Join(err, set.Close())
+}
+
+func (f *hostFlags) lookUp(ctx context.Context, set *integrations.Set) ([]string, error) {
+	found := map[string][]string{}
+	asked := 0
+	for _, name := range set.Names() {
+		endpoints, err := integrations.Use[integrations.Endpoints](set, name)
+		if err != nil {
+			continue
+		}
+		asked++
+		devices, err := endpoints.Endpoints(ctx, integrations.EndpointQuery{ID: f.host, Name: f.host, At: time.Now()})
+		if err != nil {
+			return nil, fmt.Errorf("look up %q: %w", f.host, err)
+		}
+		for _, d := range devices {
+			id, _ := d.ID.Get()
+			found[id], _ = d.IP.Get()
+		}
+	}
+	switch {
+	case asked == 0:
+		return nil, usagef("no integration of the configuration knows hosts: give --ip")
+	case len(found) != 1:
+		return nil, usagef("%q is %d devices: give --ip", f.host, len(found))
+	}
+	for _, ips := range found {
+		if len(ips) > 0 {
+			return ips, nil
+		}
+	}
+	return nil, usagef("no address of %q is known: give --ip", f.host)
+}
+
+// timeFlag is a moment; none is the newest record of the store.
+type timeFlag struct{ at time.Time }
+
+func (f *timeFlag) String() string {
+	if f.at.IsZero() {
+		return ""
+	}
+	return f.at.Format(time.RFC3339)
+}
+
+// Type is what the usage shows for the value.
+func (f *timeFlag) Type() string { return "time" }
+
+// Set takes an RFC 3339 time.
+func (f *timeFlag) Set(value string) error {
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return fmt.Errorf("%q is not a time such as 2026-03-01T03:00:00Z", value)
+	}
+	f.at = at
+	return nil
+}
+
+// end is the moment that is asked for.
+func (f *timeFlag) end(ctx context.Context, store *sqlite.Store) (time.Time, error) {
+	if !f.at.IsZero() {
+		return f.at, nil
+	}
+	span, err := store.Span(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if span.Records == 0 {
+		return time.Time{}, usagef("the flow store %q is empty: stanch flows import fills it", store.Path())
+	}
+	// A record that ends at the end of the window is still in it.
+	return span.Newest.Add(time.Nanosecond), nil
+}
+
+// sizeText, rateText, countText and wordText show a value that may be unknown.
+func sizeText(v incident.Value[int64]) string { return valueText(v, incident.FormatSize) }
+
+func rateText(v incident.Value[int64]) string { return valueText(v, incident.FormatRate) }
+
+func countText(v incident.Value[int64]) string {
+	return valueText(v, func(n int64) string { return strconv.FormatInt(n, 10) })
+}
+
+func wordText(v incident.Value[string]) string {
+	return valueText(v, func(s string) string { return s })
+}
+
+func valueText[T any](v incident.Value[T], show func(T) string) string {
+	if known, ok := v.Get(); ok {
+		return show(known)
+	}
+	return "unknown"
+}
+
+// flowsImportOptions are the flags of flows import.
+type flowsImportOptions struct {
+	streams
+	storeFlags
+	output outputFlag
+	sensor string
+	shift  bool
+}
+
+func newFlowsImport(s streams) *cobra.Command {
+	o := &flowsImportOptions{streams: s}
+	c := &cobra.Command{
+		Use: "import FILE…", Short: "Add flow logs to the embedded flow store", Args: cobra.MinimumNArgs(1),
+		Long: `Adds Zeek's conn.log (TSV or JSON), goflow2's JSON or Suricata's EVE, plain or
+gzip. A file that was imported before adds nothing, one that has grown adds what
+is new, and an import that was interrupted goes on where it was.`,
+		Example: "  stanch flows import conn.*.log.gz --store flows.db --sensor gw1\n  stanch flows import capture.jsonl --config stanch.yaml --shift",
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	o.addTo(c)
+	o.output.addTo(c)
+	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of who wrote the records that do not say it")
+	c.Flags().BoolVar(&o.shift, "shift", false, "move all times so that each file ends now, to try out old captures")
+	return c
+}
+
+// imported is what became of one file.
+type imported struct {
+	File    string `json:"file"`
+	Records int64  `json:"records"`
+	Bad     int64  `json:"bad"`
+	Skipped int64  `json:"skipped"`
+	Bytes   int64  `json:"bytes"`
+	// Already is how many of the bytes an earlier import had read.
+	Already  int64    `json:"already"`
+	BadLines []string `json:"bad_lines,omitempty"`
+}
+
+func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || info.IsDir() {
+			return usagef("import %q: there is no such file", file)
+		}
+	}
+	store, _, err := o.open(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	var done []imported
+	for _, file := range files {
+		one, err := o.one(ctx, store, file)
+		switch {
+		case err == nil:
+		case len(done) > 0:
+			return fmt.Errorf("%w; the %d before it are in the store", err, len(done))
+		case integrations.KindOf(err) == integrations.Invalid:
+			return usage(err)
+		default:
+			return err
+		}
+		done = append(done, one)
+	}
+	return o.output.print(o.streams, done, func(p *term.Printer) error {
+		var rows [][]string
+		for _, d := range done {
+			rows = append(rows, []string{
+				d.File, strconv.FormatInt(d.Records, 10), strconv.FormatInt(d.Bad, 10), strconv.FormatInt(d.Skipped, 10),
+				incident.FormatSize(d.Bytes), incident.FormatSize(d.Already),
+			})
+		}
+		return p.Table([]string{"FILE", "FLOWS ADDED", "BAD LINES", "OTHER LINES", "READ", "KNOWN BEFORE"}, rows)
+	})
+}
+
+func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file string) (imported, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return imported{}, usage(err)
+	}
+	defer f.Close()
+	progress := term.New(o.err, term.Detect(o.err, os.Getenv)).Progress("flows", 0)
+	options := sqlite.ImportOptions{Name: file, Sensor: o.sensor, Progress: func(r sqlite.ImportResult) {
+		// That progress cannot be shown is no reason to stop.
+		_ = progress.Set(int(r.Records), file)
+	}}
+	if o.shift {
+		options.ShiftTo = time.Now()
+	}
+	r, err := store.Import(ctx, f, options)
+	if err != nil {
+		return imported{}, err
+	}
+	done := imported{file, r.Records, r.Bad, r.Skipped, r.Bytes, r.Already, nil}
+	for _, bad := range r.BadLines {
+		done.BadLines = append(done.BadLines, bad.Error())
+	}
+	said := fmt.Sprintf("%s: %d flows", file, r.Records)
+	if r.Bad > 0 {
+		said += fmt.Sprintf(", %d bad lines, the first: %s", r.Bad, cmp.Or(strings.Join(done.BadLines[:min(1, len(done.BadLines))], ""), "?"))
+	}
+	return done, progress.End(said)
+}

@@ -1,0 +1,190 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// defaultWindow is the window of traffic where none is given.
+const defaultWindow = 15 * time.Minute
+
+// flowsTopOptions are the flags of flows top.
+type flowsTopOptions struct {
+	streams
+	storeFlags
+	hostFlags
+	output   outputFlag
+	window   durationFlag
+	to       timeFlag
+	networks []string
+	limit    int
+}
+
+func newFlowsTop(s streams) *cobra.Command {
+	o := &flowsTopOptions{streams: s}
+	c := &cobra.Command{
+		Use: "top", Short: "Show who sent most, or where one host sent it", Args: cobra.NoArgs,
+		Long: `Shows the own hosts that sent most in a window, or with --ip or --host the
+destinations of one. The window ends with the newest record of the store, or
+with --to. What the sensors could not see is unknown, never zero.`,
+		Example: "  stanch flows top --store flows.db --window 15m\n  stanch flows top --config stanch.yaml --host ws-042 --window 1h",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.storeFlags.addTo(c)
+	o.hostFlags.addTo(c)
+	o.output.addTo(c)
+	f := c.Flags()
+	f.Var(&o.window, "window", "length of the window (15m when not given)")
+	f.Var(&o.to, "to", "end of the window (the newest record when not given)")
+	f.StringSliceVar(&o.networks, "network", nil, "own `networks`, such as 10.0.0.0/8 (all private addresses when not given)")
+	f.IntVar(&o.limit, "limit", 10, "at most `n` rows")
+	return c
+}
+
+func (o *flowsTopOptions) run(ctx context.Context) error {
+	var own []netip.Prefix
+	for _, text := range o.networks {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return usagef("%q is not a network such as 10.0.0.0/8", text)
+		}
+		own = append(own, prefix)
+	}
+	if o.limit < 1 {
+		return usagef("--limit is at least 1")
+	}
+	store, c, err := o.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	to, err := o.to.end(ctx, store)
+	if err != nil {
+		return err
+	}
+	from := to.Add(-o.window.or(defaultWindow))
+	if o.given() {
+		ips, err := o.addresses(ctx, c)
+		if err != nil {
+			return err
+		}
+		t, err := store.Traffic(ctx, integrations.TrafficQuery{IPs: ips, From: from, To: to, Top: o.limit})
+		if err != nil {
+			return err
+		}
+		t.Sample = nil
+		return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
+	}
+	top, err := store.Top(ctx, sqlite.TopQuery{Networks: own, From: from, To: to, Limit: o.limit, Top: 1})
+	if err != nil {
+		return err
+	}
+	return o.output.print(o.streams, top, func(p *term.Printer) error {
+		var rows [][]string
+		for _, t := range top {
+			rows = append(rows, []string{
+				t.IP, sizeText(t.Traffic.BytesOut), rateText(t.Traffic.Rate), countText(t.Traffic.Flows),
+				countText(t.Traffic.Destinations), wordText(t.Traffic.Role), wordText(t.Traffic.Coverage),
+			})
+		}
+		return p.Table([]string{"HOST", "SENT", "RATE", "FLOWS", "DESTINATIONS", "ROLE", "COVERAGE"}, rows)
+	})
+}
+
+func (o *flowsTopOptions) traffic(p *term.Printer, t incident.Traffic) error {
+	err := p.Table([]string{"SENT", "RATE", "FLOWS", "DESTINATIONS", "ROLE", "COVERAGE"}, [][]string{{
+		sizeText(t.BytesOut), rateText(t.Rate), countText(t.Flows), countText(t.Destinations),
+		wordText(t.Role), wordText(t.Coverage),
+	}})
+	measured := t.BytesOut.IsKnown()
+	if !measured {
+		err = errors.Join(err, o.say("how much was sent is unknown: %s", t.BytesOut.Why()))
+	}
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	flows, _ := t.Top.Get()
+	for _, f := range flows {
+		sent := "unknown"
+		if measured {
+			sent = incident.FormatSize(f.Bytes)
+		}
+		rows = append(rows, []string{f.IP, strconv.FormatInt(f.Port, 10) + "/" + f.Transport, sent, strconv.FormatInt(f.Flows, 10)})
+	}
+	return p.Table([]string{"DESTINATION", "PORT", "SENT", "FLOWS"}, rows)
+}
+
+// flowsBaselineOptions are the flags of flows baseline.
+type flowsBaselineOptions struct {
+	streams
+	storeFlags
+	hostFlags
+	output outputFlag
+	window durationFlag
+	to     timeFlag
+	days   int
+}
+
+func newFlowsBaseline(s streams) *cobra.Command {
+	o := &flowsBaselineOptions{streams: s}
+	c := &cobra.Command{
+		Use: "baseline", Short: "Show what a host normally sends", Args: cobra.NoArgs,
+		Long: `Shows how much a host sends per window over some days: the numbers that policies
+read as baseline. Fewer than 24 windows make none.`,
+		Example: "  stanch flows baseline --store flows.db --ip 10.20.4.42 --days 14",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.storeFlags.addTo(c)
+	o.hostFlags.addTo(c)
+	o.output.addTo(c)
+	f := c.Flags()
+	f.Var(&o.window, "window", "length of a window, whole minutes (15m when not given)")
+	f.Var(&o.to, "to", "end of the last window (the newest record when not given)")
+	f.IntVar(&o.days, "days", 14, "how many `days` back")
+	return c
+}
+
+func (o *flowsBaselineOptions) run(ctx context.Context) error {
+	if !o.given() {
+		return usagef("give --ip or --host: a baseline is one host's")
+	}
+	store, c, err := o.open(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ips, err := o.addresses(ctx, c)
+	if err != nil {
+		return err
+	}
+	to, err := o.to.end(ctx, store)
+	if err != nil {
+		return err
+	}
+	b, err := store.Baseline(ctx, integrations.BaselineQuery{IPs: ips, To: to, Days: o.days, Window: o.window.or(defaultWindow)})
+	if integrations.KindOf(err) == integrations.Invalid {
+		err = usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	return o.output.print(o.streams, b, func(p *term.Printer) error {
+		if !b.P99.IsKnown() {
+			return o.say("there is no baseline: %s", b.P99.Why())
+		}
+		return p.Table([]string{"WINDOWS", "MEDIAN", "P95", "P99", "MAX"}, [][]string{{
+			countText(b.Buckets), sizeText(b.Median), sizeText(b.P95), sizeText(b.P99), sizeText(b.Max),
+		}})
+	})
+}

@@ -1,0 +1,221 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func newLease(s streams) *cobra.Command {
+	return group("lease", "Look at the containments that stand, extend and release them",
+		"  stanch lease list\n  stanch lease release lease/isolate/edr/ws-042 --reason \"cleaned\"",
+		newLeaseList(s), newLeaseExtend(s), newLeaseRelease(s))
+}
+
+// durationFlag is a flag that takes a Go duration, or days such as 14d.
+type durationFlag struct{ d time.Duration }
+
+func (f *durationFlag) String() string {
+	if f.d == 0 {
+		return ""
+	}
+	return incident.FormatDuration(f.d)
+}
+
+// or returns the duration, or another when none was given.
+func (f *durationFlag) or(other time.Duration) time.Duration { return cmp.Or(f.d, other) }
+
+// Type is what the usage shows for the value.
+func (f *durationFlag) Type() string { return "duration" }
+
+// Set takes a duration above zero.
+func (f *durationFlag) Set(value string) error {
+	d, err := incident.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is not a duration such as 90s, 30m, 4h or 14d", value)
+	}
+	f.d = d
+	return nil
+}
+
+// leaseFlags say which lease a command is about, and why.
+type leaseFlags struct {
+	serverFlags
+	output outputFlag
+	reason reasonFlag
+}
+
+func (f *leaseFlags) addTo(c *cobra.Command) {
+	f.serverFlags.addTo(c)
+	f.output.addTo(c)
+	f.reason.addTo(c)
+	c.Args = cobra.ExactArgs(1)
+	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *api.Client) ([]string, error) {
+		list, err := client.Leases(ctx)
+		var ids []string
+		for _, l := range list.Leases {
+			ids = append(ids, cobra.CompletionWithDesc(l.ID, "until "+moment(l.Until)))
+		}
+		return ids, err
+	})
+}
+
+// check returns what is asked of a lease, and of whom.
+func (f *leaseFlags) check(id string) (*api.Client, receiver.LeaseRequest, error) {
+	if err := f.reason.check(); err != nil {
+		return nil, receiver.LeaseRequest{}, err
+	}
+	if !strings.HasPrefix(id, "lease/") {
+		return nil, receiver.LeaseRequest{}, usagef("%q is not the id of a lease, such as lease/isolate/edr/ws-042: `stanch lease list` shows them", id)
+	}
+	client, err := f.client()
+	return client, receiver.LeaseRequest{ID: id, Reason: f.reason.text}, err
+}
+
+// leaseListOptions are the flags of lease list.
+type leaseListOptions struct {
+	streams
+	serverFlags
+	output outputFlag
+}
+
+func newLeaseList(s streams) *cobra.Command {
+	o := &leaseListOptions{streams: s}
+	c := &cobra.Command{
+		Use: "list", Short: "List the leases that stand, those that end soonest first", Args: cobra.NoArgs,
+		Example: "  stanch lease list --output json",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.addTo(c)
+	o.output.addTo(c)
+	return c
+}
+
+func (o *leaseListOptions) run(ctx context.Context) error {
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
+	list, err := client.Leases(ctx)
+	if err != nil {
+		return answered(err)
+	}
+	err = o.output.print(o.streams, list, func(p *term.Printer) error { return p.Table(leaseHeaders(), leaseRows(p, list.Leases)) })
+	if err != nil {
+		return err
+	}
+	if len(list.Unread) > 0 || list.More {
+		return fmt.Errorf("the list is not complete: %d leases did not answer: %s", len(list.Unread), strings.Join(list.Unread, ", "))
+	}
+	return nil
+}
+
+func leaseHeaders() []string { return []string{"LEASE", "HOST", "PHASE", "UNTIL", "LEFT", "HELD BY"} }
+
+func leaseRows(p *term.Printer, leases []incident.Lease) [][]string {
+	var rows [][]string
+	for _, l := range leases {
+		phase, left := string(l.Phase), ""
+		if l.Adopted {
+			phase += ", adopted"
+		}
+		if len(l.Holders) > 0 {
+			left = p.Countdown(l.Until)
+		}
+		var held []string
+		for _, h := range l.Holders {
+			held = append(held, strings.TrimPrefix(h.Case, "case/"))
+		}
+		rows = append(rows, []string{l.ID, l.Order.Target.Name(), phase, moment(l.Until), left, strings.Join(held, ", ")})
+	}
+	return rows
+}
+
+// leaseExtendOptions are the flags of lease extend.
+type leaseExtendOptions struct {
+	streams
+	leaseFlags
+	length durationFlag
+}
+
+func newLeaseExtend(s streams) *cobra.Command {
+	o := &leaseExtendOptions{streams: s}
+	c := &cobra.Command{
+		Use: "extend LEASE", Short: "Have a lease stand until some time from now",
+		Example: "  stanch lease extend lease/isolate/edr/ws-042 --for 8h --reason \"forensics at work\"",
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.extend(cmd.Context(), args[0]) },
+	}
+	o.addTo(c)
+	c.Flags().Var(&o.length, "for", "how long from now (required)")
+	return c
+}
+
+func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
+	if o.length.d == 0 {
+		return usagef("--for is needed: how long from now the lease stands")
+	}
+	client, in, err := o.check(id)
+	if err != nil {
+		return err
+	}
+	in.For = o.length.d
+	l, err := client.ExtendLease(ctx, in)
+	if err != nil {
+		return answered(err)
+	}
+	return o.output.print(o.streams, l, func(*term.Printer) error {
+		return o.say("%s stands until %s", l.ID, moment(l.Until))
+	})
+}
+
+// leaseReleaseOptions are the flags of lease release.
+type leaseReleaseOptions struct {
+	streams
+	leaseFlags
+}
+
+func newLeaseRelease(s streams) *cobra.Command {
+	o := &leaseReleaseOptions{streams: s}
+	c := &cobra.Command{
+		Use: "release LEASE", Short: "Give one containment back now, whoever holds it",
+		Example: "  stanch lease release lease/isolate/edr/ws-042 --reason \"cleaned\"",
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.release(cmd.Context(), args[0]) },
+	}
+	o.addTo(c)
+	return c
+}
+
+func (o *leaseReleaseOptions) release(ctx context.Context, id string) error {
+	client, in, err := o.check(id)
+	if err != nil {
+		return err
+	}
+	l, err := client.ReleaseLease(ctx, in)
+	if err != nil {
+		return answered(err)
+	}
+	return o.output.print(o.streams, l, func(*term.Printer) error {
+		return o.say("%s", releasedText(l))
+	})
+}
+
+// releasedText says what became of a lease that was to be given back.
+func releasedText(l incident.Lease) string {
+	switch {
+	case l.Phase == incident.GivenBack && l.Adopted:
+		return l.ID + " is released; it stood before Stanch and was left as it was"
+	case l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed:
+		return l.ID + " is given back"
+	default:
+		return l.ID + " is being given back, and is tried until the device says so" + because(l.Problem)
+	}
+}

@@ -1,0 +1,151 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+)
+
+// The environment of commands that call a server. A token never stands on the
+// command line, where every user of the machine sees it.
+const (
+	envURL       = "STANCH_URL"
+	envToken     = "STANCH_TOKEN"
+	envTokenFile = "STANCH_TOKEN_FILE"
+)
+
+// serverFlags say which server a command calls, and as whom.
+type serverFlags struct {
+	url       string
+	tokenFile string
+}
+
+func (f *serverFlags) addTo(c *cobra.Command) {
+	f.addURL(c)
+	c.Flags().StringVar(&f.tokenFile, "token-file", "", "`file` that holds your token (else $"+envToken+" or $"+envTokenFile+")")
+}
+
+func (f *serverFlags) addURL(c *cobra.Command) {
+	c.Flags().StringVar(&f.url, "url", "", "`address` of the server (else $"+envURL+", else "+api.DefaultURL+")")
+}
+
+// client returns a client that speaks as the person whose token is configured.
+func (f *serverFlags) client() (*api.Client, error) {
+	token, err := f.token()
+	if err != nil {
+		return nil, err
+	}
+	return f.dial(token)
+}
+
+func (f *serverFlags) dial(token integrations.Secret) (*api.Client, error) {
+	c, err := api.New(cmp.Or(f.url, os.Getenv(envURL), api.DefaultURL), token)
+	return c, usage(err)
+}
+
+func (f *serverFlags) token() (integrations.Secret, error) {
+	file := f.tokenFile
+	if file == "" {
+		if token := os.Getenv(envToken); token != "" {
+			return integrations.Secret(strings.TrimSpace(token)), nil
+		}
+		file = os.Getenv(envTokenFile)
+	}
+	if file == "" {
+		return "", nil
+	}
+	return readSecret("the token", file)
+}
+
+// readSecret reads a secret from its file, without the end of line. The error
+// holds nothing of it.
+func readSecret(what, file string) (integrations.Secret, error) {
+	data, err := readFile(file, 64<<10)
+	if err != nil {
+		return "", usagef("read %s: %w", what, err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", usagef("read %s: %q is empty", what, file)
+	}
+	return integrations.Secret(text), nil
+}
+
+// readFile reads a file of at most so many bytes.
+func readFile(file string, most int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(file, f, most)
+}
+
+func readAll(name string, r io.Reader, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", name, err)
+	}
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("%q is larger than %d bytes", name, most)
+	}
+	return data, nil
+}
+
+// answered marks what the server refused as the user's mistake; that the server
+// or the way to it is at fault is none.
+func answered(err error) error {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Mistake() {
+		return usage(err)
+	}
+	return err
+}
+
+// completer offers what the server knows, where it answers; a person who has no
+// token is offered nothing.
+func (f *serverFlags) completer(list func(context.Context, *api.Client) ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		c, err := f.client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		found, err := list(cmd.Context(), c)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// say writes one line for people, in which nothing can steer the terminal.
+func (s streams) say(format string, args ...any) error {
+	return s.write([]byte(account.Inert(fmt.Sprintf(format, args...), 2000) + "\n"))
+}
+
+// words completes a flag with a few words.
+func words(list ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
+}
+
+// group is a command that only has subcommands.
+func group(use, short, example string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(subs...)
+	return c
+}
