@@ -12,8 +12,8 @@ import (
 // The enrichments carry the names of the facts that they find.
 var (
 	FindEndpoint   = Ref[EnrichIn, EndpointOut]{"endpoint"}
-	GetConnections = Ref[EnrichIn, []incident.Connection]{"process"}
-	GetTraffic     = Ref[EnrichIn, incident.Traffic]{"traffic"}
+	GetConnections = Ref[EnrichIn, Packed[[]incident.Connection]]{"process"}
+	GetTraffic     = Ref[EnrichIn, TrafficOut]{"traffic"}
 	GetBaseline    = Ref[EnrichIn, incident.Baseline]{"baseline"}
 	GetAsset       = Ref[EnrichIn, incident.Asset]{"asset"}
 )
@@ -62,27 +62,41 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	return EndpointOut{Endpoint: endpoint, Target: &target}, nil
 }
 
-func (a *Activities) getConnections(ctx context.Context, in EnrichIn) ([]incident.Connection, error) {
-	edr, err := use[integrations.Connections](a, in.Use)
-	if err != nil {
-		return nil, err
-	}
-	if in.Target == nil {
-		return nil, integrations.Errorf(integrations.Invalid, "read connections", "the target is not exact")
-	}
-	return edr.Connections(ctx, integrations.ConnectionQuery{
-		Target: *in.Target, From: in.At.Add(-in.Window), To: in.At, Limit: maxConnections,
-	})
+// TrafficOut is the traffic of a host, with its sample of flows apart.
+type TrafficOut struct {
+	Traffic incident.Traffic        `json:"traffic"`
+	Sample  Packed[[]incident.Flow] `json:"sample"`
 }
 
-func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (incident.Traffic, error) {
+func (a *Activities) getConnections(ctx context.Context, in EnrichIn) (Packed[[]incident.Connection], error) {
+	none := Packed[[]incident.Connection]{}
+	edr, err := use[integrations.Connections](a, in.Use)
+	if err != nil {
+		return none, err
+	}
+	if in.Target == nil {
+		return none, integrations.Errorf(integrations.Invalid, "read connections", "the target is not exact")
+	}
+	connections, err := edr.Connections(ctx, integrations.ConnectionQuery{
+		Target: *in.Target, From: in.At.Add(-in.Window), To: in.At, Limit: maxConnections,
+	})
+	return Packed[[]incident.Connection]{Value: connections}, err
+}
+
+func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, error) {
 	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
-		return incident.Traffic{}, err
+		return TrafficOut{}, err
 	}
-	return flows.Traffic(ctx, integrations.TrafficQuery{
+	traffic, err := flows.Traffic(ctx, integrations.TrafficQuery{
 		IPs: in.IPs, From: in.At.Add(-in.Window), To: in.At, Top: in.Top,
 	})
+	if err != nil {
+		return TrafficOut{}, err
+	}
+	out := TrafficOut{Traffic: traffic, Sample: Packed[[]incident.Flow]{Value: traffic.Sample}}
+	out.Traffic.Sample = nil
+	return out, nil
 }
 
 func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Baseline, error) {

@@ -35,14 +35,18 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
 	asset := start(ctx, r, "asset", activities.GetAsset, in)
 	process := start(ctx, r, "process", activities.GetConnections, in)
-	facts.Traffic = obtain(ctx, traffic)
+	flows, why := traffic.get(ctx)
+	facts.Traffic, facts.Traffic.Sample = flows.Traffic, flows.Sample.Value
+	if why != "" {
+		incident.Explain(&facts.Traffic, why)
+	}
 	facts.Baseline = obtain(ctx, baseline)
 	facts.Asset = obtain(ctx, asset)
 	connections, why := process.get(ctx)
+	f.connections = connections.Value
 	if why != "" {
 		incident.Explain(&facts.Process, why)
 	}
-	f.connections = connections
 	return f
 }
 

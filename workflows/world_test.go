@@ -29,6 +29,7 @@ type world struct {
 	t      *testing.T
 	estate *memory.Estate
 	engine *faulty
+	set    *integrations.Set
 	pin    activities.Pin
 	dir    string
 }
@@ -49,6 +50,7 @@ func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...s
 		}
 		w.estate = estate
 		set := integrations.NewSet()
+		w.set = set
 		for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
 			set.Add(name, integrations.Spec{Kind: "memory"}, estate)
 		}

@@ -1,0 +1,68 @@
+package activities
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// lagging is a flow store whose newest record is old, and which says how much
+// flowed in any window up to there.
+type lagging struct {
+	integrations.Flows
+	newest incident.Value[time.Time]
+	asked  []integrations.TrafficQuery
+}
+
+func (l *lagging) Traffic(_ context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	l.asked = append(l.asked, q)
+	return incident.Traffic{Freshness: l.newest, Rate: incident.Known(int64(q.To.Sub(q.From)/time.Second), incident.FromFlows)}, nil
+}
+
+func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
+	accepted := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	known := func(after time.Duration) incident.Value[time.Time] {
+		return incident.Known(accepted.Add(after), incident.FromFlows)
+	}
+	for _, c := range []struct {
+		name     string
+		newest   incident.Value[time.Time]
+		now      time.Duration
+		window   time.Duration
+		from, to time.Duration // of the window that counts
+		why      string
+	}{
+		{"it is up to date", known(time.Minute), time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, ""},
+		{"it lags behind", known(40 * time.Second), time.Minute, 10 * time.Second, 30 * time.Second, 40 * time.Second, ""},
+		{"the window begins with the action", known(8 * time.Second), 8 * time.Second, 10 * time.Second, 0, 8 * time.Second, ""},
+		{"it lags behind the action", known(2 * time.Second), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 58s old"},
+		{"it has nothing since the action", known(-time.Hour), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 1h1m old"},
+		{"it does not say", incident.Value[time.Time]{}, time.Minute, 10 * time.Second, 0, 0, "flows: it does not say how fresh its records are"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := &lagging{newest: c.newest}
+			a := &Activities{Set: integrations.NewSet()}
+			a.Set.Add("flows", integrations.Spec{Kind: "lagging"}, store)
+			out, err := a.measure(t.Context(), MeasureIn{
+				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: c.window,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.why != "" {
+				if out.Rate.IsKnown() || !strings.Contains(out.Rate.Why(), c.why) {
+					t.Errorf("measured %s, want unknown: %s", out.Rate, c.why)
+				}
+				return
+			}
+			last := store.asked[len(store.asked)-1]
+			if !last.From.Equal(accepted.Add(c.from)) || !last.To.Equal(accepted.Add(c.to)) || !out.Rate.IsKnown() {
+				t.Errorf("measured %s from %s to %s", out.Rate, last.From.Sub(accepted), last.To.Sub(accepted))
+			}
+		})
+	}
+}

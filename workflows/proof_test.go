@@ -1,0 +1,208 @@
+package workflows_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func behave(t *testing.T, e *memory.Estate, action incident.Action, b memory.Behaviour) {
+	t.Helper()
+	if err := e.Behave("ws-042", action, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The vendor says accepted, and nothing happens: neither confirmed nor
+// effective, and people are paged for both.
+func TestAVendorThatLiesIsFoundOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [evidence, cut-off, tell]")
+	behave(t, w.estate, incident.Isolate, memory.Behaviour{Lies: true})
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	during := w.snap(10*time.Minute, id)
+	w.run(5 * time.Hour)
+	s := step(t, *during, "cut-off")
+	if s.AcceptedAt.IsZero() || !s.ConfirmedAt.IsZero() || s.Proof != incident.NotEffective {
+		t.Errorf("accepted %s, confirmed %s, proof %q %s", s.AcceptedAt, s.ConfirmedAt, s.Proof, s.ProofDetail)
+	}
+	if len(w.told("page/", "does not stand on the device")) != 1 || len(w.told("page/", "not effective")) != 1 {
+		t.Error("people were not paged once for each")
+	}
+	w.contained(incident.Isolate, 0, 0)
+	w.ended(id, incident.OutcomeGivenBack)
+}
+
+func TestWhatIsNotEffectiveIsPaged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [evidence, cut-off, tell]")
+	behave(t, w.estate, incident.Isolate, memory.Behaviour{Ineffective: true})
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	during := w.snap(10*time.Minute, id)
+	w.run(5 * time.Hour)
+	s := step(t, *during, "cut-off")
+	if s.ConfirmedAt.IsZero() || s.Proof != incident.NotEffective || !strings.Contains(s.ProofDetail, "still is 40 Mbit/s") {
+		t.Errorf("confirmed %s, proof %q: %s", s.ConfirmedAt, s.Proof, s.ProofDetail)
+	}
+	if n := len(w.told("page/", "not effective")); n != 1 {
+		t.Errorf("people were paged %d times", n)
+	}
+	w.contained(incident.Isolate, 1, 1)
+}
+
+func TestWithoutAFlowStoreNobodyCanTell(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.do(time.Second, func(e *memory.Estate) { e.Fail("traffic", down(), -1) })
+	during := w.snap(15*time.Minute, id)
+	w.run(5 * time.Hour)
+	for _, name := range []string{"throttle", "cut-off"} {
+		s := step(t, *during, name)
+		if s.Proof != incident.CannotTell || s.ConfirmedAt.IsZero() || !s.ProvenAt.IsZero() || !strings.HasPrefix(s.ProofDetail, "flows: ") {
+			t.Errorf("%s: proof %q (%s), confirmed %s", name, s.Proof, s.ProofDetail, s.ConfirmedAt)
+		}
+	}
+	if len(w.told("page/", "cannot tell")) != 1 {
+		t.Error("nobody was paged for the isolation")
+	}
+}
+
+func TestTheEvidenceNamesEverything(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	w.vote(2*time.Minute, id, &ballot{who: alice(), reason: "seen on call"})
+	w.run(5 * time.Hour)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	data, err := os.ReadFile(filepath.Join(c.EvidenceDir, "case.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept incident.Case
+	if err := json.Unmarshal(data, &kept); err != nil {
+		t.Fatal(err)
+	}
+	switch {
+	case kept.Decision == nil || kept.Decision.Rule != "unexplained-volume" || len(kept.Decision.Trace.Rules) == 0:
+		t.Errorf("the decision is %+v", kept.Decision)
+	case kept.PlaybookDigest != w.pin.Digest || kept.Decision.PlaybookDigest != w.pin.Digest:
+		t.Error("the playbook's digest is not named")
+	case kept.Approvals[0].Votes[0].Person.ID != "alice" || kept.Approvals[0].Votes[0].Reason != "seen on call":
+		t.Errorf("the votes are %+v", kept.Approvals[0].Votes)
+	case kept.Target.ID() != "ws-042" || len(kept.Alerts) != 1 || len(kept.Series) == 0:
+		t.Errorf("target %s, %d alerts, %d points", kept.Target.ID(), len(kept.Alerts), len(kept.Series))
+	case step(t, kept, "cut-off").EndedAt.IsZero() || step(t, kept, "cut-off").Lease != leaseOf(incident.Isolate, "ws-042"):
+		t.Errorf("the lease is %+v", step(t, kept, "cut-off"))
+	}
+}
+
+// What was collected before the containment is in the bundle.
+func TestCollectedEvidenceIsInTheBundle(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.run(5 * time.Hour)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	sums, err := os.ReadFile(filepath.Join(c.EvidenceDir, "SHA256SUMS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"case.json", "evidence-00.json", "evidence-01.json", "playbook.yaml"} {
+		if !strings.Contains(string(sums), want) {
+			t.Errorf("the bundle has no %s:\n%s", want, sums)
+		}
+	}
+}
+
+// A case is bounded in what it makes the engine keep.
+func TestACaseKeepsItsHistorySmall(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.run(5 * time.Hour)
+	w.ended(id, incident.OutcomeGivenBack)
+	const most = 200 << 10
+	if n := w.Bytes(); n > most {
+		t.Errorf("the case with its leases and the budget took %d bytes, want at most %d", n, most)
+	}
+}
+
+// A run ends and the next goes on with everything: in the middle of a question,
+// of a containment, and of the budget's hour.
+func TestANewRunLosesNothing(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	workflow := activities.CaseWorkflowID(id)
+	lease := leaseOf(incident.RateLimit, "ws-042")
+	yield := func(after time.Duration, workflow string) {
+		var before string
+		w.At(after, func() {
+			before = w.RunOf(workflow)
+			if err := w.Yield(workflow); err != nil {
+				t.Errorf("%s: %v", workflow, err)
+			}
+		})
+		w.At(after+time.Minute, func() {
+			if w.RunOf(workflow) == before {
+				t.Errorf("%s is still in its first run", workflow)
+			}
+		})
+	}
+	yield(2*time.Minute, workflow)
+	repeat := w.snap(5*time.Minute, id)
+	w.later(5*time.Minute+time.Second, id, another("a-1", incident.Firing))
+	w.vote(8*time.Minute, id, &ballot{who: alice()})
+	yield(20*time.Minute, workflow)
+	yield(20*time.Minute, lease)
+	yield(20*time.Minute, leaseOf(incident.Isolate, "ws-042"))
+	var before, after activities.BudgetState
+	w.At(29*time.Minute, func() { before, _ = w.Budget() })
+	yield(30*time.Minute, activities.BudgetID)
+	w.At(40*time.Minute, func() { after, _ = w.Budget() })
+	during := w.snap(40*time.Minute, id)
+	w.run(6 * time.Hour)
+
+	if repeat.Status != incident.Awaiting || len(repeat.Approvals) != 1 || len(w.told("approval/0/reminder")) != 1 || len(w.told("approval/0/asked")) != 1 {
+		t.Errorf("after the first new run: %s, %d questions, %d reminders", repeat.Status, len(repeat.Approvals), len(w.told("approval/0/reminder")))
+	}
+	if len(before.Reservations) == 0 || len(after.Reservations) != len(before.Reservations) {
+		t.Errorf("the budget had %d reservations and has %d", len(before.Reservations), len(after.Reservations))
+	}
+	if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || s.Proof != incident.Verified || s.ConfirmedAt.IsZero() {
+		t.Errorf("cut-off is %s, proof %q", s.Status, s.Proof)
+	}
+	w.contained(incident.RateLimit, 1, 1)
+	w.contained(incident.Isolate, 1, 1)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	if len(c.AlertKeys) != 1 {
+		t.Errorf("the repeat joined: %v", c.AlertKeys)
+	}
+	if c.Run != repeat.Run || len(happened(c, incident.EvVerified)) != 2 || len(happened(c, incident.EvConfirmed)) != 2 {
+		t.Errorf("run %s became %s; verified %d times, confirmed %d times", repeat.Run, c.Run,
+			len(happened(c, incident.EvVerified)), len(happened(c, incident.EvConfirmed)))
+	}
+}
+
+// An undo that fails for long goes on in a new run, and still tells those who
+// left.
+func TestANewRunGoesOnUndoing(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	lease := leaseOf(incident.Isolate, "ws-042")
+	w.do(3*time.Hour, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
+	w.At(5*time.Hour, func() {
+		if err := w.Yield(lease); err != nil {
+			t.Error(err)
+		}
+	})
+	w.do(6*time.Hour, (*memory.Estate).Mend)
+	w.run(7 * time.Hour)
+	w.contained(incident.Isolate, 1, 1)
+	w.ended(id, incident.OutcomeGivenBack)
+}

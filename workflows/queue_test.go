@@ -1,0 +1,78 @@
+package workflows_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// observed is an integration that notes through which task queue it is asked.
+type observed struct {
+	*memory.Estate
+	mu     sync.Mutex
+	queues []string
+}
+
+func (o *observed) note(ctx context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	info := activity.GetInfo(ctx)
+	queue := info.ActivityType.Name + " " + info.TaskQueue
+	if info.IsLocalActivity {
+		queue = info.ActivityType.Name + " local"
+	}
+	if !slices.Contains(o.queues, queue) {
+		o.queues = append(o.queues, queue)
+	}
+}
+
+func (o *observed) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([]incident.Endpoint, error) {
+	o.note(ctx)
+	return o.Estate.Endpoints(ctx, q)
+}
+
+func (o *observed) Apply(ctx context.Context, order incident.Order) (incident.Receipt, error) {
+	o.note(ctx)
+	return o.Estate.Apply(ctx, order)
+}
+
+func (o *observed) Undo(ctx context.Context, order incident.Order) (incident.Receipt, error) {
+	o.note(ctx)
+	return o.Estate.Undo(ctx, order)
+}
+
+func (o *observed) Collect(ctx context.Context, order integrations.CollectOrder) ([]integrations.Artifact, error) {
+	o.note(ctx)
+	return o.Estate.Collect(ctx, order)
+}
+
+// Whatever asks an integration that is limited goes through its queue; the
+// check right before the action is part of the action's own activity.
+func TestALimitedIntegrationIsAskedThroughItsQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.pin.Limited = []string{"edr"}
+	edr := &observed{Estate: w.estate}
+	w.set.Add("edr", integrations.Spec{Kind: "memory"}, edr)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.run(5 * time.Hour)
+	w.ended(id, incident.OutcomeGivenBack)
+	own := activities.QueueOf("edr")
+	want := []string{"apply " + own, "collect " + own, "endpoint " + own, "undo " + own}
+	asked := slices.DeleteFunc(edr.queues, func(q string) bool { return strings.HasPrefix(q, "contain ") })
+	slices.Sort(asked)
+	if !slices.Equal(asked, want) {
+		t.Errorf("the EDR was asked by %q, want %q", asked, want)
+	}
+}
