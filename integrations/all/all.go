@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 )
@@ -11,6 +12,7 @@ import (
 // shares nothing with what another returned.
 func Specs() []integrations.Spec {
 	return []integrations.Spec{
+		file.Spec(),
 		memory.Spec(),
 		sqlite.Spec(),
 	}

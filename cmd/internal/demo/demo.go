@@ -1,0 +1,184 @@
+// Package demo shows one case from alert to evidence: the real engine, receiver,
+// worker, policy and flow store, around an estate that is simulated. What it
+// shows is read from the case over HTTP and from the flow store, as any client
+// would read it.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Answer is how the demo's question is answered.
+type Answer string
+
+// The answers.
+const (
+	AskPerson Answer = "ask"
+	Approve   Answer = "approve"
+	Deny      Answer = "deny"
+)
+
+// Command is something to try next.
+type Command struct{ Does, Line string }
+
+// Options say how the demo runs.
+type Options struct {
+	// Dir is the folder that everything is kept in; it must be empty. Without
+	// one it is a new folder among the temporary files.
+	Dir string
+	// Answer is given to the approval, with the Reason; AskPerson reads both
+	// from In.
+	Answer Answer
+	Reason string
+	// Because says, where nobody is asked, why not.
+	Because string
+	In      io.Reader
+	Printer *term.Printer
+	// Overwrites tells that lines can be written over, so that nothing that
+	// passes is also printed.
+	Overwrites bool
+	// Next returns what to try next, given the folder and its files.
+	Next func(Kept) []Command
+}
+
+// Kept is what a demo leaves behind.
+type Kept struct {
+	Dir, Config, Playbook, Token, Evidence string
+	// Case is its id.
+	Case string
+}
+
+// errSurprise marks what did not go as a response must go.
+var errSurprise = errors.New("this did not go as it must")
+
+// show is a demo while it runs.
+type show struct {
+	Options
+	p       *term.Printer
+	begun   time.Time
+	folder  *folder
+	log     *os.File
+	service *service.Service
+	estate  *memory.Estate
+	store   *sqlite.Store
+	sensor  *sensor
+	api     *api.Client
+	// ref is the case, c how it stood last, told how many of its events were
+	// shown.
+	ref  receiver.CaseRef
+	c    incident.Case
+	told int
+	// last tells that nothing is left to be shown but the end of the case.
+	last bool
+	// beat is when a line was printed last for what passes.
+	beat time.Time
+	// held are the leases by step, as they stood.
+	held map[string]incident.Lease
+	stop []func() error
+}
+
+// Run shows the demo. It ends by itself; when the context ends before, it says
+// what becomes of the case.
+func Run(ctx context.Context, o Options) error {
+	f, err := layOut(o.Dir)
+	if err != nil {
+		return err
+	}
+	s := &show{Options: o, p: o.Printer, begun: time.Now(), folder: f, held: map[string]incident.Lease{}}
+	err = s.play(ctx)
+	stopped := ctx.Err() != nil
+	if stopped {
+		err = s.interrupted()
+	}
+	if stopErr := s.close(); stopErr != nil {
+		err = errors.Join(err, fmt.Errorf("stop the demo: %w", stopErr))
+	}
+	if err != nil {
+		return fmt.Errorf("%w; the log is %s", err, f.path(logFile))
+	}
+	if stopped {
+		return nil
+	}
+	return s.farewell()
+}
+
+func (s *show) play(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{
+		s.introduce, s.start, s.importFlows, s.flood, s.postAlert, s.firstResponse, s.approval, s.containment, s.givenBack, s.closed,
+	} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *show) introduce(context.Context) error {
+	return errors.Join(
+		s.p.Title("Stanch demo: a workstation floods the Internet, and is stopped"),
+		s.p.Field("real", "the embedded Temporal engine, the receiver, the worker, the policy, the flow store, the evidence", ""),
+		s.p.Field("simulated", "the company: its hosts, its EDR, its gateway and what they send", ""),
+		s.p.Field("kept in", s.folder.dir, ""),
+	)
+}
+
+// interrupted says what becomes of a case whose engine stops.
+func (s *show) interrupted() error {
+	text := "Stopped. "
+	if s.ref.ID == "" {
+		return errors.Join(s.p.Say(""), s.p.Say(text+"No case was opened."))
+	}
+	text += "The case and its leases are in the engine's database: a deployment that starts again goes on with them, and gives back what has run out. So does this one:"
+	return errors.Join(s.p.Say(""), s.p.Say(text), s.p.Command("", "stanch serve --config "+s.folder.path(configFile)))
+}
+
+// close stops what was started, the last first.
+func (s *show) close() error {
+	var errs []error
+	for i := len(s.stop) - 1; i >= 0; i-- {
+		errs = append(errs, s.stop[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// farewell says where everything lies and what to try next.
+func (s *show) farewell() error {
+	k := Kept{
+		Dir: s.folder.dir, Config: s.folder.path(configFile), Playbook: s.folder.path(playbookFile),
+		Token: s.folder.path(tokenFile), Evidence: s.c.EvidenceDir, Case: s.ref.ID,
+	}
+	entries, err := os.ReadDir(k.Evidence)
+	if err != nil {
+		return fmt.Errorf("look at the evidence: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	errs := []error{
+		s.p.Title("The evidence bundle"),
+		s.p.Command("the whole case with its alerts, what was collected, the playbook, and digests of it all: "+strings.Join(names, ", "), k.Evidence),
+	}
+	if s.Next != nil {
+		errs = append(errs, s.p.Title("Try next"))
+		for _, c := range s.Next(k) {
+			errs = append(errs, s.p.Command(c.Does, c.Line))
+		}
+	}
+	took := incident.FormatDuration(time.Since(s.begun).Truncate(time.Second))
+	return errors.Join(append(errs, s.p.Say(""), s.p.Aside("From nothing to a closed case in "+took+"."))...)
+}

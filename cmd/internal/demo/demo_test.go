@@ -1,0 +1,139 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/integrations/memory"
+)
+
+// done counts what was really done to the estate.
+func done(estate *memory.Estate) map[string]int {
+	counts := map[string]int{}
+	for _, e := range estate.Effects() {
+		if e.Op != "post" {
+			counts[e.Op+" "+string(e.Action)]++
+		}
+	}
+	return counts
+}
+
+// TestAPersonDenies answers as somebody at a terminal does who is not sure at
+// first: a word that is no answer, a look at the evidence, and a denial whose
+// reason is forgotten at first.
+func TestAPersonDenies(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	var out bytes.Buffer
+	var kept Kept
+	err := Run(t.Context(), Options{
+		Dir: dir, Answer: AskPerson, In: strings.NewReader("what?\ne\nd\n\nit is a load test\n"), Printer: term.New(&out, term.Options{}),
+		Next: func(k Kept) []Command { kept = k; return []Command{{"go on", "stanch go on"}} },
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	rest := out.String()
+	for _, moment := range []string{
+		"asked", "Asked of people: ws-042", "How sure", "undone", "see all [e]vidence?", "see all [e]vidence?", "CRITICAL ws-042",
+		"see all [e]vidence?", "wants a reason", "wants a reason", "denied", "it is a load test", "skipped", "cut-off (isolate)",
+		"given back", "rate_limit does not stand on ws-042", "The flood is back", "Case closed: refused", "Closed: people said no.", "stanch go on",
+	} {
+		_, after, found := strings.Cut(rest, moment)
+		if !found {
+			t.Fatalf("%q does not come where it should; the rest is\n%s", moment, rest)
+		}
+		rest = after
+	}
+	estate, err := memory.New(memory.Options{Path: filepath.Join(dir, "estate.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer estate.Close()
+	if diff := cmp.Diff(map[string]int{"apply rate_limit": 1, "undo rate_limit": 1}, done(estate)); diff != "" {
+		t.Errorf("what was done (-want +got):\n%s", diff)
+	}
+	if data, err := os.ReadFile(filepath.Join(kept.Evidence, "case.json")); err != nil || !bytes.Contains(data, []byte("it is a load test")) {
+		t.Errorf("the evidence does not hold the reason: %v", err)
+	}
+}
+
+// stopper ends the demo when a text was shown.
+type stopper struct {
+	bytes.Buffer
+	at   string
+	stop context.CancelFunc
+}
+
+func (s *stopper) Write(p []byte) (int, error) {
+	n, err := s.Buffer.Write(p)
+	if strings.Contains(s.String(), s.at) {
+		s.stop()
+	}
+	return n, err
+}
+
+// TestAStoppedDemoIsGoneOnWith interrupts the demo while the host is cut off,
+// and starts what it says: the lease that has run out is given back, once.
+func TestAStoppedDemoIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	ctx, stop := context.WithCancel(t.Context())
+	out := &stopper{at: "cut-off (isolate) accepted", stop: stop}
+	if err := Run(ctx, Options{Dir: dir, Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})}); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	file := filepath.Join(dir, configFile)
+	if !strings.Contains(out.String(), "Stopped. ") || !strings.HasSuffix(out.String(), "stanch serve --config "+file+"\n") {
+		t.Fatalf("it does not say how to go on:\n%s", out.String())
+	}
+	c, err := config.Load(file, all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := service.Start(t.Context(), service.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := again.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	estate, err := integrations.Use[*memory.Estate](again.Integrations(), "edr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"apply rate_limit": 1, "apply isolate": 1, "kill kill_process": 1, "undo isolate": 1}
+	deadline := time.After(time.Minute)
+	for ticker := time.Tick(look); !cmp.Equal(want, done(estate)); {
+		select {
+		case <-ticker:
+		case <-deadline:
+			t.Fatalf("what was done (-want +got):\n%s", cmp.Diff(want, done(estate)))
+		}
+	}
+}
+
+func TestAStopBeforeTheFirstCaseLosesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	out := &stopper{at: "flow log", stop: stop}
+	err := Run(ctx, Options{Dir: filepath.Join(t.TempDir(), "demo"), Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})})
+	if err != nil || !strings.HasSuffix(out.String(), "Stopped. No case was opened.\n") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}

@@ -1,0 +1,109 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+const (
+	// look is how often the case is looked at.
+	look = 200 * time.Millisecond
+	// beatEvery is how often a line is printed for what passes, where nothing
+	// can be written over.
+	beatEvery = 5 * time.Second
+)
+
+// follow shows the case as it happens until done, for at most limit.
+func (s *show) follow(ctx context.Context, limit time.Duration, what string, done func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: %s did not come within %s", errSurprise, what, incident.FormatDuration(limit)))
+	defer cancel()
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		err := s.refresh(ctx)
+		if err == nil {
+			err = s.tell()
+		}
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		case done():
+			return nil
+		}
+		if err := s.pass(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-s.service.Failed():
+			return err
+		case err := <-s.sensor.failed:
+			return err
+		case <-ticker.C:
+		}
+	}
+}
+
+// refresh asks how the case stands.
+func (s *show) refresh(ctx context.Context) error {
+	c, err := s.api.Case(ctx, s.ref.ID, s.ref.Run)
+	if err != nil {
+		return err
+	}
+	s.c = c
+	return nil
+}
+
+// tell shows the events that were not shown yet, and with the decision why it
+// was made and why no other.
+func (s *show) tell() error {
+	var errs []error
+	for ; s.told < len(s.c.Timeline); s.told++ {
+		e := s.c.Timeline[s.told]
+		if e.Kind == incident.EvClosed && !s.last {
+			break
+		}
+		errs = append(errs, s.p.Event(s.c.OpenedAt, e))
+		s.beat = time.Now()
+		if d := s.c.Decision; e.Kind == incident.EvDecided && d != nil {
+			errs = append(errs, s.p.Trace(d.Trace, d.Rule), s.p.Say(""))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pass shows what passes while nothing happens: egress, and how long the leases
+// stand.
+func (s *show) pass() error {
+	rates, _ := s.sensor.recent()
+	if s.Overwrites {
+		return s.p.Live(rates, s.passing(rates))
+	}
+	if time.Since(s.beat) < beatEvery {
+		return nil
+	}
+	s.beat = time.Now()
+	return s.p.Aside("  … " + s.passing(rates))
+}
+
+func (s *show) passing(rates []int64) string {
+	parts := []string{"egress not measured"}
+	if len(rates) > 0 {
+		parts[0] = "egress " + incident.FormatRate(rates[len(rates)-1])
+	}
+	standing := slices.DeleteFunc(slices.Clone(s.c.Steps), func(step incident.StepState) bool { return step.Status != incident.StepStanding })
+	slices.SortStableFunc(standing, func(a, b incident.StepState) int { return a.Until.Compare(b.Until) })
+	for _, step := range standing {
+		parts = append(parts, step.Name+" "+s.p.Countdown(step.Until))
+	}
+	return strings.Join(parts, ", ")
+}
