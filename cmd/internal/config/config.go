@@ -33,7 +33,7 @@ type Config struct {
 	Data         string                   `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
 	Temporal     Temporal                 `yaml:"temporal" doc:"The engine."`
 	Playbooks    []string                 `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind and settings."`
+	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind and settings. None: one simulated estate stands in for all."`
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
@@ -85,17 +85,27 @@ func defaults() *Config {
 // Default is what runs without a file: the embedded engine over the simulated
 // estate, with the library's playbooks in shadow mode, and nobody let in.
 func Default(data string, specs []integrations.Spec) (*Config, error) {
-	estate := fmt.Sprintf("{ kind: memory, path: %q }", filepath.Join(data, "estate.jsonl"))
-	var text strings.Builder
-	fmt.Fprintf(&text, "data: %q\nintegrations:\n", data)
-	for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
-		fmt.Fprintf(&text, "  %s: %s\n", name, estate)
+	return Parse("the defaults", fmt.Appendf(nil, "data: %q\n", data), specs)
+}
+
+// simulated are the names that the library's playbooks use.
+func simulated() []string { return []string{"edr", "flows", "gateway", "inventory", "slack"} }
+
+// simulate stands in for integrations that the file does not name: one
+// simulated estate, kept beside the engine's data, so that what it contains
+// ends with its lease also after a restart.
+func (c *Config) simulate(specs []integrations.Spec) playbooks.Issues {
+	var estate playbooks.Node
+	text := fmt.Appendf(nil, "{ kind: memory, path: %q }", filepath.Join(c.Data, "estate.jsonl"))
+	issues := playbooks.DecodeStrict("the simulated estate", text, &estate)
+	for _, name := range simulated() {
+		issues = append(issues, c.openIntegration(name, estate, specs)...)
 	}
-	return Parse("the defaults", []byte(text.String()), specs)
+	return issues
 }
 
 // Load reads a file. The complaints are all there are, each with its place.
-func Load(file string, specs []integrations.Spec) (*Config, error) {
+func Load(file string, specs []integrations.Spec, overrides ...func(*Config)) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: there is no file %q", file)
@@ -103,16 +113,20 @@ func Load(file string, specs []integrations.Spec) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(file, data, specs)
+	return Parse(file, data, specs, overrides...)
 }
 
-// Parse reads the text of a file.
-func Parse(file string, data []byte, specs []integrations.Spec) (*Config, error) {
+// Parse reads the text of a file. Overrides are what the command line says
+// instead; they come before anything is derived from the settings.
+func Parse(file string, data []byte, specs []integrations.Spec, overrides ...func(*Config)) (*Config, error) {
 	c := defaults()
 	c.Dir = filepath.Dir(file)
 	issues := playbooks.DecodeStrict(file, data, c,
 		playbooks.Expand(expand), playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret))
 	c.Data = c.Path(c.Data)
+	for _, override := range overrides {
+		override(c)
+	}
 	issues = append(issues, c.openIntegrations(specs)...)
 	var root playbooks.Node
 	playbooks.DecodeStrict(file, data, &root)
@@ -174,27 +188,33 @@ func (c *Config) Path(path string) string {
 
 // openIntegrations decodes every integration by its kind.
 func (c *Config) openIntegrations(specs []integrations.Spec) playbooks.Issues {
+	simulates := slices.ContainsFunc(specs, func(s integrations.Spec) bool { return s.Kind == "memory" })
+	if c.Integrations.IsZero() && simulates {
+		return c.simulate(specs)
+	}
 	var issues playbooks.Issues
 	for _, name := range c.Integrations.Keys() {
-		node := c.Integrations.Get(name)
-		var head struct {
-			Kind string `yaml:"kind,required"`
-		}
-		others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" })
-		if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
-			issues = append(issues, bad...)
-			continue
-		}
-		at := slices.IndexFunc(specs, func(s integrations.Spec) bool { return s.Kind == head.Kind })
-		if at < 0 {
-			issues = append(issues, node.Get("kind").Issue("there is no integration kind %q; there are %s", head.Kind, kinds(specs)))
-			continue
-		}
-		config := specs[at].NewConfig()
-		issues = append(issues, node.Without("kind").Decode(config)...)
-		c.resolvePath(config)
-		c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Config: config})
+		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name), specs)...)
 	}
+	return issues
+}
+
+func (c *Config) openIntegration(name string, node playbooks.Node, specs []integrations.Spec) playbooks.Issues {
+	var head struct {
+		Kind string `yaml:"kind,required"`
+	}
+	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" })
+	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
+		return bad
+	}
+	at := slices.IndexFunc(specs, func(s integrations.Spec) bool { return s.Kind == head.Kind })
+	if at < 0 {
+		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %q; there are %s", head.Kind, kinds(specs))}
+	}
+	config := specs[at].NewConfig()
+	issues := node.Without("kind").Decode(config)
+	c.resolvePath(config)
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Config: config})
 	return issues
 }
 

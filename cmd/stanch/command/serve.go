@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,25 +50,22 @@ estate, the library's playbooks in shadow mode, and nobody who may send alerts.`
 	return c
 }
 
-// loadConfig reads the configuration; without a file it is the defaults.
+// loadConfig reads the configuration; without a file it is the defaults. A
+// folder given on the command line replaces the configuration's.
 func loadConfig(file, data string) (*config.Config, error) {
+	override := func(c *config.Config) {
+		if data != "" {
+			c.Data = data
+		}
+	}
 	var c *config.Config
 	var err error
 	if file == "" {
-		if data == "" {
-			data = "data"
-		}
-		c, err = config.Default(data, all.Specs())
+		c, err = config.Default(cmp.Or(data, "data"), all.Specs())
 	} else {
-		c, err = config.Load(file, all.Specs())
+		c, err = config.Load(file, all.Specs(), override)
 	}
-	if err != nil {
-		return nil, usage(err)
-	}
-	if data != "" {
-		c.Data = data
-	}
-	return c, nil
+	return c, usage(err)
 }
 
 func (o *serveOptions) run(ctx context.Context) error {

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stanch-soar/stanch/integrations/all"
+)
+
+func TestDefaultsStandOnOneSimulatedEstate(t *testing.T) {
+	for name, load := range map[string]func() (*Config, error){
+		"no file":            func() (*Config, error) { return Default(t.TempDir(), all.Specs()) },
+		"a file without one": func() (*Config, error) { return Parse("stanch.yaml", []byte("listen: 127.0.0.1:0\n"), all.Specs()) },
+	} {
+		c, err := load()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var names []string
+		for _, i := range c.Opened {
+			if i.Spec.Kind != "memory" {
+				t.Errorf("%s: %s is a %s", name, i.Name, i.Spec.Kind)
+			}
+			names = append(names, i.Name)
+		}
+		if got := strings.Join(names, " "); got != "edr flows gateway inventory slack" {
+			t.Errorf("%s: integrations %q", name, got)
+		}
+		if c.Temporal.Address != Embedded || len(c.Sources) != 0 || len(c.People) != 0 {
+			t.Errorf("%s: engine %q, %d sources, %d people", name, c.Temporal.Address, len(c.Sources), len(c.People))
+		}
+	}
+}
+
+func TestSecretsComeFromTheEnvironmentAndFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "siem.token"), []byte("from-a-file-of-its-own\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SIEM_TOKEN", "from-the-environment")
+	text := `
+sources:
+  a: { kind: stanch, auth: { bearer_file: siem.token } }
+  b: { kind: splunk, auth: { bearer: '${env:SIEM_TOKEN}' } }
+`
+	c, err := Parse(filepath.Join(dir, "stanch.yaml"), []byte(text), all.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Sources["a"].Auth.Bearer.Reveal(); got != "from-a-file-of-its-own" {
+		t.Errorf("the file's secret is %q", got)
+	}
+	if got := c.Sources["b"].Auth.Bearer.Reveal(); got != "from-the-environment" {
+		t.Errorf("the environment's secret is %q", got)
+	}
+}
+
+// Every mistake is told with its place, all of them at once, and no secret is
+// in what is told.
+func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
+	cases := map[string]struct{ text, want string }{
+		"misspelt key":              {"listne: x\n", `f.yaml:1:1: `},
+		"bad listen":                {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
+		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are file, memory, sqlite`},
+		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
+		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", `there is no file "nowhere"`},
+		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
+		"bad digest":                {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
+		"two people with one id":    {"people: [{ id: alice }, { id: alice }]\n", `there are two people with the id "alice"`},
+		"two people with one token": {"people: [{ id: a, token_sha256: " + strings.Repeat("ab", 32) + " }, { id: b, token_sha256: " + strings.Repeat("AB", 32) + " }]\n", "person b has the token of a"},
+		"bad public url":            {"public_url: stanch\n", `"stanch" is not an address`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("f.yaml", []byte(c.text), all.Specs())
+			if err == nil {
+				t.Fatal("it was taken")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("it says\n%v\nnot %q", err, c.want)
+			}
+			for _, secret := range []string{"0123456789abcdef0123"} {
+				if strings.Contains(strings.SplitN(err.Error(), "\n", 2)[0], secret) {
+					t.Errorf("the complaint holds a secret: %v", err)
+				}
+			}
+		})
+	}
+	_, err := Parse("f.yaml", []byte("listen: here\npublic_url: stanch\n"), all.Specs())
+	if err == nil || strings.Count(err.Error(), "f.yaml:") != 2 {
+		t.Errorf("two mistakes are told as %v", err)
+	}
+}
