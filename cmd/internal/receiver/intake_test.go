@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
@@ -98,17 +102,25 @@ func TestAcceptedMeansThatTheEngineHoldsIt(t *testing.T) {
 }
 
 func TestNothingIsAcceptedWhenTheEngineIsAway(t *testing.T) {
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := newSide(t)
-	// The request's own time limit stands for an engine that does not answer.
-	req, err := http.NewRequestWithContext(gone, "POST", s.url+"/v1/alerts/siem", strings.NewReader("{}"))
+	away, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:1", Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := http.DefaultClient.Do(req); err == nil {
-		resp.Body.Close()
-		t.Fatalf("answered %d", resp.StatusCode)
+	t.Cleanup(away.Close)
+	o := options(t)
+	o.Client, o.Log = away, slog.New(slog.DiscardHandler)
+	handler := receiver.New(o).Handler()
+	for _, body := range []string{alert("a", "high_egress", "ws-1"), alert("a", "high_egress", "ws-1", `,"status":"resolved"`), "{"} {
+		// A sender that waits half a second.
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		req := httptest.NewRequestWithContext(ctx, "POST", "/v1/alerts/siem", strings.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+siemToken)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, req)
+		cancel()
+		if w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s is answered %d %s", body, w.Code, w.Body)
+		}
 	}
 }
 

@@ -124,7 +124,7 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 	if p != nil {
 		return p
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), releaseWithin)
+	ctx, cancel := context.WithTimeout(req.Context(), r.ReleaseWait)
 	defer cancel()
 	l, err := r.release(ctx, in.ID, who, in.Reason)
 	if err != nil {
@@ -138,9 +138,7 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 	return nil
 }
 
-// releaseWithin is how long an answer waits for the network to be given back.
-// A host that is offline, or a product that is down, may take days.
-const releaseWithin = 20 * time.Second
+const releaseWait = 20 * time.Second
 
 // release has a lease given back and returns it as it stands then, or when the
 // time is up: the engine goes on with an undo until it has worked.
@@ -214,7 +212,7 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 }
 
 func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who incident.Person, reason string) Released {
-	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
+	ctx, cancel := context.WithTimeout(ctx, r.ReleaseWait)
 	defer cancel()
 	done, errs := make([]incident.Lease, len(leases)), make([]error, len(leases))
 	each(len(leases), func(i int) { done[i], errs[i] = r.release(ctx, leases[i].ID, who, reason) })

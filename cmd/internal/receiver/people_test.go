@@ -9,6 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -244,6 +245,27 @@ func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 		if c := s.over(ref); c.Outcome != incident.OutcomeGivenBack {
 			t.Errorf("case %s ended %s", ref.ID, c.Outcome)
 		}
+	}
+}
+
+func TestAReleaseDoesNotWaitForAHostThatIsStuck(t *testing.T) {
+	s := newSide(t, func(o *receiver.Options) { o.ReleaseWait = 300 * time.Millisecond })
+	h := host(t)
+	ref := s.send(alert("a", "high_egress", h)).Cases[0]
+	id := s.until(ref, "the host is contained", contained).Steps[0].Lease
+	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{Stuck: true}); err != nil {
+		t.Fatal(err)
+	}
+	var l incident.Lease
+	s.call("POST", "/v1/leases/release", aliceToken, receiver.LeaseRequest{ID: id, Reason: "clean"}).is(202, &l)
+	if l.Phase != incident.Undoing {
+		t.Fatalf("the lease is %s", l.Phase)
+	}
+	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{}); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.over(ref); c.Outcome != incident.OutcomeGivenBack {
+		t.Errorf("the case ended %s", c.Outcome)
 	}
 }
 

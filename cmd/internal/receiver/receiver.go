@@ -4,6 +4,7 @@
 package receiver
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,9 @@ type Options struct {
 	Log   *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// ReleaseWait is how long an answer waits for the network to be given back;
+	// 20 seconds when zero. A host that is offline may take days.
+	ReleaseWait time.Duration
 	// EagerStart starts a case in this process, when it runs a worker too.
 	EagerStart bool
 }
@@ -77,6 +81,7 @@ type Receiver struct {
 
 // New returns a receiver.
 func New(o Options) *Receiver {
+	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
 	r := &Receiver{
 		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
 		metrics: newMetrics(), mux: http.NewServeMux(),

@@ -89,12 +89,17 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	})
 }
 
-// ask shows the case and returns the digest of the plan that it was said yes
-// to.
+// ask returns the digest of the plan that somebody at the terminal said yes to.
 func (o *caseDecideOptions) ask(c incident.Case, a incident.Approval, reason *string) (string, error) {
 	if !isTerminal(o.in) || !isTerminal(o.out) {
 		return "", usagef("give --plan with the digest of the plan that you were shown, or --yes: there is no terminal to ask at")
 	}
+	return o.question(c, a, reason)
+}
+
+// question shows the case, next to the prompt what the answer does, and takes
+// nothing but a clear yes.
+func (o *caseDecideOptions) question(c incident.Case, a incident.Approval, reason *string) (string, error) {
 	p := o.printer()
 	if err := p.Case(c); err != nil {
 		return "", err
