@@ -109,7 +109,7 @@ func (p *Playbook) source(d *document) policy.Source {
 		Subject: d.expr("", "trigger", "subject"),
 	}
 	for _, name := range (Node{doc: d, node: d.find("let")}).Keys() {
-		src.Let = append(src.Let, policy.Named{Name: name, Expr: d.expr("dyn(0)", "let", name)})
+		src.Let = append(src.Let, policy.Named{Name: name, Expr: d.expr("[][0]", "let", name)})
 	}
 	for i, g := range p.Guardrails {
 		if d.has("guardrails", i, "deny") {
