@@ -44,8 +44,10 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	ours := before.Key == in.Order.Key
 	switch {
 	case (before.Stands || before.Pending) && !ours:
-		return Applied{Adopted: true, Before: before, Stands: before.Stands,
-			Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"}}, nil
+		return Applied{
+			Adopted: true, Before: before, Stands: before.Stands,
+			Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"},
+		}, nil
 	case (before.Stands || before.Pending) && looser(before, in.Order):
 		// Ours, but a stricter limit is wanted now: it makes room first.
 		if _, err := enforcer.Undo(ctx, in.Order); err != nil {

@@ -211,8 +211,10 @@ func TestRemindersAndEscalationsComeOnceAndInTime(t *testing.T) {
 		key, channel string
 		after        time.Duration
 	}{
-		{"asked", "#sec-oncall", 0}, {"reminder", "#sec-oncall", 2 * time.Minute},
-		{"escalation-0", "@sec-manager", 5 * time.Minute}, {"escalation-1", "@ciso", 9 * time.Minute},
+		{"asked", "#sec-oncall", 0},
+		{"reminder", "#sec-oncall", 2 * time.Minute},
+		{"escalation-0", "@sec-manager", 5 * time.Minute},
+		{"escalation-1", "@ciso", 9 * time.Minute},
 	} {
 		sent := w.told("approval/0/" + m.key)
 		if len(sent) != 1 || sent[0].Message.Channel != m.channel {

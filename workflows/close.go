@@ -57,6 +57,8 @@ func applyChange(s *incident.StepState, change activities.LeaseChange) {
 		s.Status, s.EndedAt = incident.StepEnded, change.At
 	case incident.EvNotConfirmed, incident.EvUndoFailing:
 		s.Problem = change.Detail
+	default:
+		// Nothing else changes the step.
 	}
 }
 

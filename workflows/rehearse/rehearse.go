@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -67,7 +66,7 @@ type startRequest struct {
 // engine and its clock.
 func New(start time.Time, with func(activities.Engine, func() time.Time) *activities.Activities) *Rehearsal {
 	suite := testsuite.WorkflowTestSuite{}
-	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	r := &Rehearsal{
 		env: suite.NewTestWorkflowEnvironment(), start: start, meter: &meter{DataConverter: converter.GetDefaultDataConverter()},
 		runs: map[string]string{}, live: map[string]string{}, yielding: map[string]string{}, refused: map[string]int{},
