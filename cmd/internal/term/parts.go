@@ -24,7 +24,9 @@ func (p *Printer) Aside(text string) error {
 // Command shows what can be typed. It is never wrapped or cut, so that it can
 // be copied; a text that says what it does stands above it.
 func (p *Printer) Command(text, command string) error {
-	p.field(2, 0, span{}, span{text, dim}, "")
+	if text != "" {
+		p.field(2, 0, span{}, span{text, dim}, "")
+	}
 	p.out.WriteString("    " + p.paint(strong, p.text(command)) + "\n")
 	return p.flush()
 }

@@ -100,6 +100,7 @@ proves that egress fell, and gives the network back.`,
 		newVersion(s),
 		newPlaybook(s),
 		newDocs(s),
+		newDemo(s),
 		newBench(s),
 	} {
 		root.AddCommand(c)

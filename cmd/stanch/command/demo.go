@@ -1,0 +1,113 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/stanch-soar/stanch/cmd/internal/demo"
+	terminal "github.com/stanch-soar/stanch/cmd/internal/term"
+)
+
+// demoOptions are the flags of demo.
+type demoOptions struct {
+	streams
+	root    *cobra.Command
+	data    string
+	approve bool
+	deny    bool
+	reason  string
+}
+
+func newDemo(s streams) *cobra.Command {
+	o := &demoOptions{streams: s}
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show one case from alert to evidence, on a simulated estate",
+		Long: `Shows one case in about a minute, and ends by itself: a workstation floods the
+Internet, policy throttles it at once and asks you before it is cut off, the
+flow store proves that egress fell, and the lease gives the network back.
+
+The engine, the receiver, the worker, the policy and the flow store are those of
+stanch serve; the company around them is simulated. Nothing else is needed, and
+nothing is reached beyond this machine.
+
+The question is asked at the terminal. With --approve or --deny nobody is asked;
+without a terminal the demo approves by itself, and says so.`,
+		Example: "  stanch demo\n  stanch demo --deny --reason \"it is a load test\"\n  stanch demo --data ./demo",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.root = cmd.Root()
+			return o.run(cmd.Context())
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&o.approve, "approve", false, "answer the question with approve")
+	f.BoolVar(&o.deny, "deny", false, "answer the question with deny")
+	f.StringVar(&o.reason, "reason", "", "`text` that goes with --approve or --deny")
+	f.StringVar(&o.data, "data", "", "empty `folder` to keep everything in (a temporary one when not given)")
+	return c
+}
+
+func (o *demoOptions) run(ctx context.Context) error {
+	shown := terminal.Detect(o.out, os.Getenv)
+	d := demo.Options{
+		Dir: o.data, Reason: o.reason, In: o.in, Printer: terminal.New(o.out, shown), Overwrites: shown.TTY, Next: o.next,
+	}
+	switch {
+	case o.approve && o.deny:
+		return usagef("--approve and --deny are two answers to one question: give one")
+	case o.reason != "" && !o.approve && !o.deny:
+		return usagef("--reason goes with --approve or --deny")
+	case o.approve:
+		d.Answer, d.Because = demo.Approve, "--approve is given"
+	case o.deny:
+		d.Answer, d.Because = demo.Deny, "--deny is given"
+		d.Reason = cmp.Or(o.reason, "--deny was given to the demo")
+	case isTerminal(o.in) && shown.TTY:
+		d.Answer = demo.AskPerson
+	default:
+		d.Answer, d.Because = demo.Approve, "There is no terminal to ask at, so this is a demo with --approve"
+		d.Reason = "no terminal to ask at"
+	}
+	err := demo.Run(ctx, d)
+	if errors.Is(err, demo.ErrFolder) {
+		return usage(err)
+	}
+	return err
+}
+
+func isTerminal(r any) bool {
+	f, ok := r.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// next returns what there is to try after a demo, of the commands that this
+// build has.
+func (o *demoOptions) next(k demo.Kept) []demo.Command {
+	var found []demo.Command
+	self := "stanch"
+	if strings.Contains(os.Args[0], "go-build") {
+		self = "go run ./cmd/stanch"
+	}
+	for _, c := range []struct {
+		does, before string
+		path         []string
+		after        string
+	}{
+		{"check the playbook that decided, then change a line of it", "", []string{"playbook", "lint"}, k.Playbook},
+		{"rehearse the library's playbooks on the real engine", "", []string{"playbook", "test"}, "library --verbose"},
+		{"serve what the demo has left, with its case", "", []string{"serve"}, "--config " + k.Config + " --listen 127.0.0.1:8080"},
+		{"and look at the case from another terminal", "STANCH_TOKEN_FILE=" + k.Token + " ", []string{"case", "show"}, k.Case},
+	} {
+		if cmd, rest, err := o.root.Find(c.path); err == nil && len(rest) == 0 && cmd != o.root {
+			found = append(found, demo.Command{Does: c.does, Line: c.before + self + " " + strings.Join(c.path, " ") + " " + c.after})
+		}
+	}
+	return found
+}
