@@ -100,9 +100,11 @@ func Run(ctx context.Context, o Options) error {
 	}
 	s := &show{Options: o, p: o.Printer, begun: time.Now(), folder: f, held: map[string]incident.Lease{}}
 	err = s.play(ctx)
-	stopped := ctx.Err() != nil
-	if stopped {
+	switch {
+	case ctx.Err() != nil:
 		err = s.interrupted()
+	case err == nil:
+		err = s.farewell()
 	}
 	if stopErr := s.close(); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("stop the demo: %w", stopErr))
@@ -110,10 +112,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%w; the log is %s", err, f.path(logFile))
 	}
-	if stopped {
-		return nil
-	}
-	return s.farewell()
+	return nil
 }
 
 func (s *show) play(ctx context.Context) error {

@@ -121,16 +121,26 @@ type sender struct {
 // it gives them.
 func senders() []sender {
 	return []sender{
-		{ip: "10.20.4.42", perHour: 11, atNight: 5, peers: []string{"203.0.113.10", "203.0.113.11"}, port: 443,
-			service: "ssl", transport: "tcp", bytes: 3_000_000, answer: 6, spread: 0.5, minutes: 14},
-		{ip: "10.20.4.17", perHour: 9, atNight: 4, peers: []string{"203.0.113.10", "203.0.113.11"}, port: 443,
-			service: "ssl", transport: "tcp", bytes: 3_200_000, answer: 6, spread: 0.5, minutes: 14},
-		{ip: "10.20.1.5", perHour: 3, atNight: 2, peers: []string{"203.0.113.53", "203.0.113.54"}, port: 53,
-			service: "dns", transport: "udp", bytes: 700_000, answer: 5, spread: 0.3, minutes: 20},
-		{ip: "10.20.1.30", perHour: 1, atNight: 1, peers: []string{"198.51.100.77"}, port: 443,
-			service: "ssl", transport: "tcp", bytes: 200_000_000, answer: 0.01, spread: 0.4, minutes: 40},
-		{ip: "10.20.2.10", perHour: 6, atNight: 3, peers: []string{"203.0.113.80", "203.0.113.81", "203.0.113.82"}, port: 443,
-			service: "ssl", transport: "tcp", bytes: 150_000_000, answer: 0.1, spread: 0.3, minutes: 15},
+		{
+			ip: "10.20.4.42", perHour: 11, atNight: 5, peers: []string{"203.0.113.10", "203.0.113.11"}, port: 443,
+			service: "ssl", transport: "tcp", bytes: 3_000_000, answer: 6, spread: 0.5, minutes: 14,
+		},
+		{
+			ip: "10.20.4.17", perHour: 9, atNight: 4, peers: []string{"203.0.113.10", "203.0.113.11"}, port: 443,
+			service: "ssl", transport: "tcp", bytes: 3_200_000, answer: 6, spread: 0.5, minutes: 14,
+		},
+		{
+			ip: "10.20.1.5", perHour: 3, atNight: 2, peers: []string{"203.0.113.53", "203.0.113.54"}, port: 53,
+			service: "dns", transport: "udp", bytes: 700_000, answer: 5, spread: 0.3, minutes: 20,
+		},
+		{
+			ip: "10.20.1.30", perHour: 1, atNight: 1, peers: []string{"198.51.100.77"}, port: 443,
+			service: "ssl", transport: "tcp", bytes: 200_000_000, answer: 0.01, spread: 0.4, minutes: 40,
+		},
+		{
+			ip: "10.20.2.10", perHour: 6, atNight: 3, peers: []string{"203.0.113.80", "203.0.113.81", "203.0.113.82"}, port: 443,
+			service: "ssl", transport: "tcp", bytes: 150_000_000, answer: 0.1, spread: 0.3, minutes: 15,
+		},
 	}
 }
 

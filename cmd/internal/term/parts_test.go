@@ -82,10 +82,14 @@ func TestALiveLineGivesWayToWhatComesNext(t *testing.T) {
 		want string
 	}{
 		"a pipe does not get it": {term.Options{}, "next\nlast\n"},
-		"a terminal does": {term.Options{TTY: true, Width: 40},
-			"          " + "  starting" + gone + bars + "██▂▁" + "  egress 8 kbit/s, xxxxxxxx…" + gone + "next\nlast\n"},
-		"in ASCII": {term.Options{TTY: true, Width: 40, ASCII: true},
-			"          " + "  starting" + gone + bars + "##._" + "  egress 8 kbit/s, xxxxxx..." + gone + "next\nlast\n"},
+		"a terminal does": {
+			term.Options{TTY: true, Width: 40},
+			"          " + "  starting" + gone + bars + "██▂▁" + "  egress 8 kbit/s, xxxxxxxx…" + gone + "next\nlast\n",
+		},
+		"in ASCII": {
+			term.Options{TTY: true, Width: 40, ASCII: true},
+			"          " + "  starting" + gone + bars + "##._" + "  egress 8 kbit/s, xxxxxx..." + gone + "next\nlast\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := shown(tt.o); got != tt.want {

@@ -161,16 +161,20 @@ func TestTable(t *testing.T) {
 		o    term.Options
 		want string
 	}{
-		"a pipe gets everything": {term.Options{},
+		"a pipe gets everything": {
+			term.Options{},
 			"CASE                RULE                SINCE\n" +
 				"high-egress/ws-042  unexplained-volume  1m30s\n" +
 				"high-egress/日本                        2h\n" +
-				"short\n"},
-		"a narrow output cuts the widest": {term.Options{Width: 40},
+				"short\n",
+		},
+		"a narrow output cuts the widest": {
+			term.Options{Width: 40},
 			"CASE             RULE              SINCE\n" +
 				"high-egress/ws…  unexplained-vol…  1m30s\n" +
 				"high-egress/日…                    2h\n" +
-				"short\n"},
+				"short\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := show(t, tt.o, func(p *term.Printer) error { return p.Table(headers, rows) })
