@@ -141,7 +141,7 @@ type call struct {
 }
 
 // promptly makes the call and fails if it does not return.
-func promptly(t testing.TB, ctx context.Context, c call) error {
+func promptly(ctx context.Context, t testing.TB, c call) error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- c.do(ctx) }()
@@ -180,7 +180,7 @@ func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) 
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			for _, c := range calls {
-				err := promptly(t, ctx, c)
+				err := promptly(ctx, t, c)
 				h.knobs().noSecret(t, c.name, err)
 				if err == nil {
 					t.Errorf("%s: no error, though its context was cancelled", c.name)
@@ -207,7 +207,7 @@ func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) 
 			if c.write {
 				kind = integrations.Ambiguous
 			}
-			k.want(t, c.name, promptly(t, ctx, c), kind)
+			k.want(t, c.name, promptly(ctx, t, c), kind)
 		})},
 	}
 }

@@ -180,7 +180,8 @@ func TestEnforcerSuiteBites(t *testing.T) {
 			"what stands by another key is kept", "undo leaves another key alone", "undo leaves what has no key alone",
 			"it can be applied again after undo", "another device is not touched", "blocks are apart by what they stop",
 		}},
-		{"one that repeats the effect", func(e *memory.Estate) integrations.Enforcer { return &repeater{Estate: e} },
+		{
+			"one that repeats the effect", func(e *memory.Estate) integrations.Enforcer { return &repeater{Estate: e} },
 			func(backend integrations.Enforcer, e *memory.Estate) int {
 				r := backend.(*repeater)
 				r.mu.Lock()
@@ -190,11 +191,16 @@ func TestEnforcerSuiteBites(t *testing.T) {
 			[]string{
 				"the same key is applied once", "the same key at once is applied once",
 				"what stands by another key is kept", "undo leaves what has no key alone",
-			}},
-		{"one that lifts what others made", func(e *memory.Estate) integrations.Enforcer { return lifter{e} }, counted,
-			[]string{"undo leaves another key alone"}},
-		{"one that knows every device", func(e *memory.Estate) integrations.Enforcer { return stranger{e} }, counted,
-			[]string{"unknown device is not found"}},
+			},
+		},
+		{
+			"one that lifts what others made", func(e *memory.Estate) integrations.Enforcer { return lifter{e} }, counted,
+			[]string{"undo leaves another key alone"},
+		},
+		{
+			"one that knows every device", func(e *memory.Estate) integrations.Enforcer { return stranger{e} }, counted,
+			[]string{"unknown device is not found"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bites(t, verdicts(t, around(tt.wrap, tt.effects), enforcerChecks()), tt.want...)
@@ -294,10 +300,14 @@ func TestFlowsSuiteBites(t *testing.T) {
 		want []string
 	}{
 		{"an honest one passes", func(e *memory.Estate) integrations.Flows { return e }, nil},
-		{"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
-			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"}},
-		{"a baseline of few windows", func(e *memory.Estate) integrations.Flows { return hasty{e} },
-			[]string{"a baseline of few windows is unknown"}},
+		{
+			"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
+			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"},
+		},
+		{
+			"a baseline of few windows", func(e *memory.Estate) integrations.Flows { return hasty{e} },
+			[]string{"a baseline of few windows is unknown"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := FlowsHarness{

@@ -75,7 +75,9 @@ func (h EndpointsHarness) finds(t testing.TB, q integrations.EndpointQuery, want
 
 func checkFound(t testing.TB, h EndpointsHarness) {
 	for _, q := range []integrations.EndpointQuery{
-		{ID: "ws-042"}, {Name: "accounting-2"}, {IPs: []string{"192.0.2.2"}},
+		{ID: "ws-042"},
+		{Name: "accounting-2"},
+		{IPs: []string{"192.0.2.2"}},
 		{ID: "ws-042", Name: "accounting-2", IPs: []string{"192.0.2.2"}},
 	} {
 		got := h.finds(t, q, "ws-042")
@@ -94,8 +96,16 @@ func checkFound(t testing.TB, h EndpointsHarness) {
 
 func checkNoGuess(t testing.TB, h EndpointsHarness) {
 	for _, q := range []integrations.EndpointQuery{
-		{ID: "ws-04"}, {ID: "42"}, {ID: "ws-*"}, {Name: "accounting"}, {Name: "ounting-2"}, {Name: "*"},
-		{IPs: []string{"192.0.2"}}, {IPs: []string{"192.0.2.0/24"}}, {ID: "accounting-2"}, {Name: "ws-042"},
+		{ID: "ws-04"},
+		{ID: "42"},
+		{ID: "ws-*"},
+		{Name: "accounting"},
+		{Name: "ounting-2"},
+		{Name: "*"},
+		{IPs: []string{"192.0.2"}},
+		{IPs: []string{"192.0.2.0/24"}},
+		{ID: "accounting-2"},
+		{Name: "ws-042"},
 		{ID: "' OR '1'='1"},
 	} {
 		h.finds(t, q)
@@ -164,7 +174,9 @@ func entries() []InventoryEntry {
 
 func checkAssetFound(t testing.TB, h InventoryHarness) {
 	for _, q := range []integrations.EndpointQuery{
-		{ID: "ws-042"}, {Name: "accounting-2"}, {IPs: []string{"192.0.2.2"}},
+		{ID: "ws-042"},
+		{Name: "accounting-2"},
+		{IPs: []string{"192.0.2.2"}},
 		{ID: "ws-042", Name: "accounting-2", IPs: []string{"192.0.2.2"}},
 	} {
 		got, err := h.Open(t, entries()).Asset(t.Context(), q)

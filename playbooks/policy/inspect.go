@@ -70,6 +70,7 @@ func (in *inspector) walk(e ast.Expr, around locals) result {
 		}
 	case ast.StructKind:
 		in.complain(e, 0, "a policy reads facts, it cannot make '%s'", e.AsStruct().TypeName())
+	case ast.LiteralKind, ast.UnspecifiedExprKind:
 	}
 	return result{}
 }

@@ -110,7 +110,11 @@ func (m *member) get(o *object) ref.Val {
 		return m.toCEL(f)
 	}
 	// Members with value set are found by this interface; see describe.
-	v, from, _ := f.Interface().(incident.Field).Any()
+	field, ok := f.Interface().(incident.Field)
+	if !ok {
+		return types.NewErr("%s.%s is no value", o.path, m.name)
+	}
+	v, from, _ := field.Any()
 	if from == incident.Unknown {
 		return types.NewUnknown(0, types.NewAttributeTrail(o.path+"."+m.name))
 	}

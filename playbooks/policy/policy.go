@@ -66,6 +66,7 @@ func (p *Policy) Subject(ctx context.Context, alert incident.Alert, now time.Tim
 		return "", fmt.Errorf("subject: %s", o.err)
 	case incident.Unsure:
 		return "", fmt.Errorf("subject: %s is unknown", describeMissing(o.missing))
+	case incident.True, incident.False, incident.Skipped:
 	}
 	text, ok := o.value.(types.String)
 	if !ok || text == "" {
@@ -106,6 +107,7 @@ func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time
 			r.Err, decided = fmt.Sprintf("rule %s: %s", rule.name, trace.Error), true
 		case incident.Unsure:
 			r.Unsure = append(r.Unsure, missing...)
+		case incident.False, incident.Skipped:
 		}
 	}
 	r.Unsure = sorted(r.Unsure)
@@ -137,6 +139,7 @@ func (p *Policy) guard(ctx context.Context, v *view) Result {
 			}
 		case incident.Unsure:
 			r.Unsure = append(r.Unsure, missing...)
+		case incident.False, incident.Skipped:
 		}
 	}
 	return r

@@ -201,6 +201,10 @@ func (l *leaf) read(facts reflect.Value) (value any, isKnown bool, why string) {
 		return f.Interface(), true, ""
 	}
 	// Leaves with value set are found by this interface; see describe.
-	value, from, why := f.Interface().(incident.Field).Any()
+	field, ok := f.Interface().(incident.Field)
+	if !ok {
+		return nil, false, "it is no value"
+	}
+	value, from, why := field.Any()
 	return value, from != incident.Unknown, why
 }

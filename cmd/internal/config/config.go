@@ -129,7 +129,8 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 	}
 	issues = append(issues, c.openIntegrations(specs)...)
 	var root playbooks.Node
-	playbooks.DecodeStrict(file, data, &root)
+	// What is wrong with the form was told above.
+	_ = playbooks.DecodeStrict(file, data, &root)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err

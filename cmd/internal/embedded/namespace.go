@@ -31,7 +31,7 @@ func register(ctx context.Context, c *config.SQL, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	fresh, err := schema.NewNamespaceConfig(clusterName, o.Namespace, false, nil)
 	if err != nil {
 		return err

@@ -118,8 +118,13 @@ func freePorts(frontend int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		// The ports are held until all are found, so that no two are the same.
+		defer func() { _ = l.Close() }()
+		address, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("listen on loopback: %s is no TCP address", l.Addr())
+		}
+		ports = append(ports, address.Port)
 	}
 	return ports, nil
 }

@@ -88,7 +88,7 @@ func prepare(c *config.SQL) error {
 	if err != nil {
 		return inUse(err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	tables, err := db.ListTables("")
 	if err != nil {
 		return inUse(err)

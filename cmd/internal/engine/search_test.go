@@ -67,7 +67,9 @@ func TestEnsureRefusals(t *testing.T) {
 		want       string
 	}{
 		{
-			"another type", map[string]enums.IndexedValueType{"StanchRule": enums.INDEXED_VALUE_TYPE_TEXT}, nil,
+			"another type",
+			map[string]enums.IndexedValueType{"StanchRule": enums.INDEXED_VALUE_TYPE_TEXT},
+			nil,
 			"StanchRule is of type Text and has to be Keyword: rename or remove the old one",
 		},
 		{

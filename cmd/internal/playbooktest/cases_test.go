@@ -62,11 +62,14 @@ func TestCases(t *testing.T) {
 		"identifiers that do not agree": {`
     given: { endpoint: { name: ws-042, ip: [10.20.4.42] }, alert: { host: { name: other, ip: [192.0.2.9] } } }
     expect: { outcome: no_exact_target, leases: [] }`, nil},
-		"the trigger does not hold": {`
+		"the trigger does not hold": {
+			`
     given: { alert: { category: malware } }
     expect: { rule: unexplained-volume, outcome: nothing_to_do }`,
-			[]string{`rule: want "unexplained-volume", got none`, `outcome: want "nothing_to_do", got "no_playbook_matched"`}},
-		"everything is otherwise": {`
+			[]string{`rule: want "unexplained-volume", got none`, `outcome: want "nothing_to_do", got "no_playbook_matched"`},
+		},
+		"everything is otherwise": {
+			`
     given: { asset: unknown }
     expect: { rule: otherwise, severity: low, outcome: failed, steps: [tell], leases: [], unsure: [], awaiting: two-people, denied_by: infrastructure, approval: denied, after: 1m }`,
 			[]string{
@@ -80,35 +83,48 @@ func TestCases(t *testing.T) {
 				`awaiting: want "two-people", got "on-call"`,
 				`approval: want "denied", got "pending"`,
 				`after: want "1m", got none`,
-			}},
-		"nobody was asked": {`
+			},
+		},
+		"nobody was asked": {
+			`
     given: { traffic: { role: requester } }
     timeline: [{ at: 1m, approve: alice }]
     expect: { approval: approved }`,
-			[]string{`timeline at 1m: alice cannot approve: no approval is pending, the case is contained`, `approval: want "approved", got none`}},
-		"the same person twice": {`
+			[]string{`timeline at 1m: alice cannot approve: no approval is pending, the case is contained`, `approval: want "approved", got none`},
+		},
+		"the same person twice": {
+			`
     given: { asset: { site: unknown } }
     timeline: [{ at: 1m, approve: alice }, { at: 2m, approve: bob, reason: seen }, { at: 3m, approve: bob, reason: seen }, { at: 4m, approve: carol, reason: seen }]
     expect: { leases: [rate_limit, isolate] }`,
-			[]string{`timeline at 3m: bob cannot approve two-people: bob has answered two-people already`}},
-		"a reason is missing": {`
+			[]string{`timeline at 3m: bob cannot approve two-people: bob has answered two-people already`},
+		},
+		"a reason is missing": {
+			`
     given: { asset: { site: unknown }, traffic: { role: requester } }
     timeline: [{ at: 1m, deny: alice }, { at: 2m, deny: alice, reason: it is a backup }]
     expect: { approval: denied, after: 2m }`,
-			[]string{`timeline at 1m: alice cannot deny two-people: to deny two-people takes a reason`}},
-		"too late": {`
+			[]string{`timeline at 1m: alice cannot deny two-people: to deny two-people takes a reason`},
+		},
+		"too late": {
+			`
     timeline: [{ at: 16m, approve: alice }]
     expect: { approval: expired }`,
-			[]string{`timeline at 16m: alice cannot approve: no approval is pending, the case is contained`}},
-		"nothing is open any more": {`
+			[]string{`timeline at 16m: alice cannot approve: no approval is pending, the case is contained`},
+		},
+		"nothing is open any more": {
+			`
     given: { endpoint: unknown }
     timeline: [{ at: 5m, alert: { category: high_egress } }]
     expect: { outcome: no_exact_target }`,
-			[]string{`timeline at 5m: the alert joins no open case: it is closed`}},
-		"no subject": {`
+			[]string{`timeline at 5m: the alert joins no open case: it is closed`},
+		},
+		"no subject": {
+			`
     given: { alert: { host: { id: ' ' } } }
     expect: { outcome: no_exact_target }`,
-			[]string{`rehearsal: the alert of the case has no subject: subject: it is empty`}},
+			[]string{`rehearsal: the alert of the case has no subject: subject: it is empty`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, strings.TrimPrefix(c.text, "\n"))

@@ -255,7 +255,7 @@ func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	var done []imported
 	for _, file := range files {
 		one, err := o.one(ctx, store, file)

@@ -67,7 +67,7 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	to, err := o.to.end(ctx, store)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (o *flowsBaselineOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	ips, err := o.addresses(ctx, c)
 	if err != nil {
 		return err

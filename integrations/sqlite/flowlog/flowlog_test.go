@@ -71,10 +71,14 @@ func TestFormats(t *testing.T) {
 		{"TSV", header + fields + row, []Record{dns()}},
 		{"TSV of Windows", strings.ReplaceAll(header+fields+row, "\n", "\r\n"), []Record{dns()}},
 		{"TSV without an end", header + fields + strings.TrimSuffix(row, "\n"), []Record{dns()}},
-		{"TSV by comma, other words for nothing", "#separator ,\n#unset_field,NIL\n#fields,proto,ts,id.orig_h,id.resp_h,orig_bytes\nudp,1693975909.5,10.0.0.1,10.0.0.2,NIL\n",
-			[]Record{{Start: time.Unix(1693975909, 5e8).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "udp", Orig: unseen(), Resp: unseen(), Sampling: 1}}},
-		{"TSV with a second header", header + fields + row + "#close\n#fields\tproto\tts\tid.orig_h\tid.resp_h\n" + "tcp\t1693975909\t::ffff:10.0.0.1\t10.0.0.2\n",
-			[]Record{dns(), {Start: time.Unix(1693975909, 0).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "tcp", Orig: unseen(), Resp: unseen(), Sampling: 1}}},
+		{
+			"TSV by comma, other words for nothing", "#separator ,\n#unset_field,NIL\n#fields,proto,ts,id.orig_h,id.resp_h,orig_bytes\nudp,1693975909.5,10.0.0.1,10.0.0.2,NIL\n",
+			[]Record{{Start: time.Unix(1693975909, 5e8).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "udp", Orig: unseen(), Resp: unseen(), Sampling: 1}},
+		},
+		{
+			"TSV with a second header", header + fields + row + "#close\n#fields\tproto\tts\tid.orig_h\tid.resp_h\n" + "tcp\t1693975909\t::ffff:10.0.0.1\t10.0.0.2\n",
+			[]Record{dns(), {Start: time.Unix(1693975909, 0).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "tcp", Orig: unseen(), Resp: unseen(), Sampling: 1}},
+		},
 		{"another log of Zeek", strings.Replace(header, "conn", "dns", 1) + fields + row, nil},
 		{"JSON", "{" + zeek + "}\n", []Record{dns()}},
 		{"JSON with underscores and a name", `{"@stream":"conn","@system":"zeek.example",` + strings.ReplaceAll(zeek, "id.", "id_") + "}\n", []Record{named}},

@@ -21,8 +21,10 @@ func decision() *incident.Decision {
 			}}}},
 			Rules: []incident.ConditionTrace{
 				{Name: "sanctioned-transfer", Verdict: incident.False, Parts: []incident.PartTrace{
-					{Expr: `process.path == 'C:\\Program Files\\Veeam\\VeeamAgent.exe'`, Verdict: incident.False,
-						Values: operand("process.path", `C:\Users\m.keller\AppData\Local\Temp\updatesvc.exe`)},
+					{
+						Expr: `process.path == 'C:\\Program Files\\Veeam\\VeeamAgent.exe'`, Verdict: incident.False,
+						Values: operand("process.path", `C:\Users\m.keller\AppData\Local\Temp\updatesvc.exe`),
+					},
 					{Expr: "process.signed", Verdict: incident.False, Values: operand("process.signed", "false")},
 				}},
 				{Name: "amplification-from-a-workstation", Verdict: incident.False, Parts: []incident.PartTrace{
@@ -46,22 +48,28 @@ func steps() []incident.StepState {
 			Status:      incident.StepDone, StartedAt: after(4 * time.Second), EndedAt: after(9 * time.Second),
 		},
 		{
-			PlannedStep: incident.PlannedStep{Name: "throttle", Action: incident.RateLimit, Use: "gateway", Rate: 2e6, TTL: time.Hour, OnFailure: "continue",
-				Verify: &incident.Verify{EgressBelow: 3e6, Within: 2 * time.Minute}},
+			PlannedStep: incident.PlannedStep{
+				Name: "throttle", Action: incident.RateLimit, Use: "gateway", Rate: 2e6, TTL: time.Hour, OnFailure: "continue",
+				Verify: &incident.Verify{EgressBelow: 3e6, Within: 2 * time.Minute},
+			},
 			Status: incident.StepEnded, Lease: "lease/rate_limit/gateway/a3f1c2d4e5b60718", StartedAt: after(9 * time.Second),
 			AcceptedAt: after(10 * time.Second), ConfirmedAt: after(12 * time.Second), ProvenAt: after(107 * time.Second),
 			Proof: incident.Verified, ProofDetail: "egress fell to 1.9 Mbit/s, asked for below 3 Mbit/s",
 			Until: after(time.Hour + 10*time.Second), EndedAt: after(54 * time.Minute),
 		},
 		{
-			PlannedStep: incident.PlannedStep{Name: "approve on-call", Approve: "on-call",
+			PlannedStep: incident.PlannedStep{
+				Name: "approve on-call", Approve: "on-call",
 				IfDenied: []incident.PlannedStep{{Name: "tell", Action: incident.Notify, Use: "slack", Channel: "#sec-egress"}},
-				Because:  "The decision rests on something unknown: asset.role (inventory: timed out after 5s)."},
+				Because:  "The decision rests on something unknown: asset.role (inventory: timed out after 5s).",
+			},
 			Status: incident.StepDone, StartedAt: after(14 * time.Second), EndedAt: after(312 * time.Second),
 		},
 		{
-			PlannedStep: incident.PlannedStep{Name: "cut-off", Action: incident.Isolate, Use: "edr", TTL: 4 * time.Hour, OnFailure: "page",
-				Verify: &incident.Verify{EgressBelow: 64e3, Within: 5 * time.Minute}},
+			PlannedStep: incident.PlannedStep{
+				Name: "cut-off", Action: incident.Isolate, Use: "edr", TTL: 4 * time.Hour, OnFailure: "page",
+				Verify: &incident.Verify{EgressBelow: 64e3, Within: 5 * time.Minute},
+			},
 			Status: incident.StepEnded, Lease: "lease/isolate/edr/a3f1c2d4e5b60718", StartedAt: after(313 * time.Second),
 			AcceptedAt: after(314 * time.Second), ConfirmedAt: after(331 * time.Second), ProvenAt: after(431 * time.Second),
 			Proof: incident.Verified, ProofDetail: "egress fell to 10 kbit/s, asked for below 64 kbit/s",
