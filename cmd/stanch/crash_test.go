@@ -43,12 +43,12 @@ func sawEvent(kind incident.EventKind, step string) func(*site, incident.Case) b
 
 // votes has somebody approve. To say the same again is the same vote.
 func votes(person string) func(*site) bool {
-	return func(s *site) bool { return s.vote(person, true) == http.StatusOK }
+	return func(s *site) bool { return s.vote(floodCase, person, true) == http.StatusOK }
 }
 
 // changesMind has somebody deny who has approved, which is refused.
 func changesMind(person string) func(*site) bool {
-	return func(s *site) bool { return s.vote(person, false) == http.StatusConflict }
+	return func(s *site) bool { return s.vote(floodCase, person, false) == http.StatusConflict }
 }
 
 // leaseIn tells whether a lease is in a phase, with so many effects of op so

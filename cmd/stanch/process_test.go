@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,8 @@ type site struct {
 	exited chan error
 	url    string
 	client http.Client
+	// glance is how often it is looked whether what is awaited has come.
+	glance time.Duration
 	// last is the case that was seen last, for the report of a failure.
 	last incident.Case
 }
@@ -202,7 +205,7 @@ func (s *site) until(what string, holds func() bool) {
 func (s *site) wait(what string, holds func() bool) {
 	s.t.Helper()
 	deadline := time.After(patience)
-	tick := time.NewTicker(glance)
+	tick := time.NewTicker(cmp.Or(s.glance, glance))
 	defer tick.Stop()
 	for !holds() {
 		select {
@@ -293,14 +296,13 @@ func saw(c incident.Case, kind incident.EventKind, step string) bool {
 	})
 }
 
-// vote answers the approval that waits, for the plan that it shows.
-func (s *site) vote(person string, approve bool) int {
-	c := s.see(floodCase)
+// vote answers the last approval of a case, for the plan that it shows.
+func (s *site) vote(id, person string, approve bool) int {
 	plan := ""
-	for _, a := range c.Approvals {
+	for _, a := range s.see(id).Approvals {
 		plan = a.PlanDigest
 	}
-	return s.post("/v1/cases/"+floodCase+"/decide", tokenOf(person),
+	return s.post("/v1/cases/"+id+"/decide", tokenOf(person),
 		receiver.DecideRequest{Approve: approve, Plan: plan, Reason: "seen on call"}, nil)
 }
 

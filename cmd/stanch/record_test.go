@@ -1,0 +1,372 @@
+package main_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
+	"github.com/stanch-soar/stanch/integrations"
+	integrationsall "github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+// histories is where the recorded histories stand, which the tests of the
+// workflows replay.
+const histories = "../../workflows/testdata/histories"
+
+var record = flag.Bool("record", false, "write the recorded histories to "+histories)
+
+// recorder is a service in this process, whose estate the test can change.
+type recorder struct {
+	*site
+	service *service.Service
+	estate  *memory.Estate
+	// sample is a recorded alert that is retried.
+	sample string
+	// kept are the histories by name.
+	kept map[string][]byte
+}
+
+// TestRecordHistories takes every path that a case can go, on a real engine,
+// and replays what it recorded. With -record the histories are written, else
+// only their names are compared with those that stand there.
+func TestRecordHistories(t *testing.T) {
+	t.Parallel()
+	all := paths()
+	r := newRecorder(t, all)
+	alone := slices.IndexFunc(all, func(p *path) bool { return p.alone })
+	r.take(all[:alone])
+	for i := range all[alone:] {
+		r.take(all[alone:][i : i+1])
+	}
+	r.rejectAlert()
+	r.continueBudget()
+	if *record {
+		r.write()
+	}
+	r.compareNames()
+}
+
+func newRecorder(t *testing.T, all []*path) *recorder {
+	t.Helper()
+	r := &recorder{site: newSite(t), kept: map[string][]byte{}}
+	// Many cases are looked at in turn.
+	r.glance = 20 * glance
+	if err := os.RemoveAll(r.path("playbooks")); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		r.layPlaybook(p)
+	}
+	c, err := config.Parse(r.path("stanch.yaml"), []byte(configuration("")), integrationsall.Specs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	r.service, err = service.Start(t.Context(), service.Options{Config: c, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.service.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.url = r.service.URL()
+	if r.estate, err = integrations.Use[*memory.Estate](r.service.Integrations(), "edr"); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// layPlaybook writes the path's playbook, which takes the alerts of its
+// category and whose leases are short.
+func (r *recorder) layPlaybook(p *path) {
+	r.t.Helper()
+	if p.name == receiver.Unmatched {
+		return
+	}
+	name, edits := "high-egress-windows", []string{"'high_egress'", "'" + p.name + "'", "ttl: 1h", "ttl: 6s", "ttl: 4h", "ttl: 6s"}
+	if p.playbook == "dns-amplification" {
+		name, edits = p.playbook, []string{"'dns_amplification'", "'" + p.name + "'", "ttl: 1h", "ttl: 6s", "ttl: 2h", "ttl: 6s"}
+	}
+	edits = append(edits, "name: "+name, "name: "+p.name)
+	r.site.write("playbooks/"+p.name+".yaml", enforced(r.t, name, append(edits, p.edits...)...))
+}
+
+func (p *path) hostName() string { return "ws-" + cmp.Or(p.of, p.name) }
+
+func (p *path) caseID() string { return p.name + "/" + p.hostName() }
+
+// address is one that no other host of a path has.
+func (p *path) address() string {
+	at := slices.IndexFunc(paths(), func(o *path) bool { return o.name == cmp.Or(p.of, p.name) })
+	return fmt.Sprintf("10.30.%d.1", at)
+}
+
+// addHost adds the workstation of a path: for two weeks it did what all do, and
+// lately a script of it asks name servers all over the world.
+func (r *recorder) addHost(p *path) {
+	r.t.Helper()
+	if p.of != "" {
+		return
+	}
+	resolvers := make([]string, 0, 24)
+	for i := range cap(resolvers) {
+		resolvers = append(resolvers, fmt.Sprintf("198.51.100.%d", 10+i))
+	}
+	known := func(s string) incident.Value[string] { return incident.Known(s, incident.FromInventory) }
+	h := memory.Host{
+		ID: p.hostName(), Name: p.hostName() + ".corp.example", IPs: []string{p.address()}, OS: "windows", Role: "workstation",
+		Asset: incident.Asset{Role: known("workstation"), Site: known(p.name)},
+		Processes: []memory.Process{{
+			Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 7316, User: `CORP\anna`, Signed: true,
+			Streams: []memory.Stream{
+				{Destinations: []string{"203.0.113.10"}, DstPort: 443, Transport: "tcp", BitsOut: 60_000, From: -15 * 24 * time.Hour},
+				{Destinations: resolvers, DstPort: 53, Transport: "udp", BitsOut: 40_000_000, PacketBytes: 72, From: -10 * time.Minute},
+			},
+		}},
+	}
+	if p.host != nil {
+		p.host(&h)
+	}
+	if err := r.estate.AddHost(h); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus) (receiver.Accepted, int) {
+	var accepted receiver.Accepted
+	code := r.post("/v1/alerts/siem", sourceToken, map[string]any{
+		"id": p.name + "-" + id, "category": p.name, "rule": "Large outbound traffic", "status": status,
+		"host": map[string]any{"id": p.hostName(), "name": p.hostName() + ".corp.example", "ip": []string{p.address()}, "os": "windows"},
+	}, &accepted)
+	return accepted, code
+}
+
+// take takes paths side by side, from the alert to the end of the case, and
+// keeps their histories.
+func (r *recorder) take(all []*path) {
+	r.t.Helper()
+	for _, p := range all {
+		r.addHost(p)
+		if p.before != nil {
+			if err := p.before(r, p); err != nil {
+				r.t.Fatalf("path %s: %v", p.name, err)
+			}
+		}
+		if _, code := r.alertFor(p, "first", incident.Firing); code != http.StatusAccepted {
+			r.t.Fatalf("path %s: the alert's status is %d", p.name, code)
+		}
+	}
+	open := slices.Clone(all)
+	var waiting []string
+	r.t.Cleanup(func() {
+		if len(open) > 0 {
+			r.t.Logf("paths that did not end: %q", waiting)
+		}
+	})
+	r.wait("all paths to end", func() bool {
+		waiting = nil
+		open = slices.DeleteFunc(open, func(p *path) bool {
+			for len(p.steps) > 0 && p.steps[0](r, p) {
+				p.steps = p.steps[1:]
+			}
+			if len(p.steps) == 0 && r.see(p.caseID()).EvidenceDir != "" {
+				return true
+			}
+			waiting = append(waiting, fmt.Sprintf("%s before %d steps", p.name, len(p.steps)))
+			return false
+		})
+		return len(open) == 0
+	})
+	for _, p := range all {
+		r.keepPath(p)
+	}
+}
+
+// keepPath keeps the histories of a case that has ended, and of its leases.
+func (r *recorder) keepPath(p *path) {
+	r.t.Helper()
+	c := r.see(p.caseID())
+	if c.Outcome != p.outcome {
+		r.t.Errorf("path %s ended as %q, want %q", p.name, c.Outcome, p.outcome)
+		for _, e := range c.Timeline {
+			r.t.Logf("%s %-13s %-9s %s", e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
+		}
+	}
+	r.keep("respond-"+p.name, activities.CaseWorkflowID(p.caseID()), "")
+	for _, s := range c.Steps {
+		if p.leases && s.Action.Leased() && (s.Lease != "" || s.Status == incident.StepFailed) {
+			id := cmp.Or(s.Lease, activities.LeaseID(s.Use, incident.Order{Action: s.Action, Target: *c.Target}))
+			r.keep("lease-"+p.name+"-"+string(s.Action), id, "")
+		}
+	}
+}
+
+// keep downloads a history, replays it, and keeps it as the JSON that Temporal's
+// tools read.
+func (r *recorder) keep(name, workflowID, run string) {
+	r.t.Helper()
+	var h historypb.History
+	events := r.service.Client().GetWorkflowHistory(r.t.Context(), workflowID, run, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			r.t.Fatalf("read the history %s: %v", name, err)
+		}
+		h.Events = append(h.Events, event)
+	}
+	replayer := worker.NewWorkflowReplayer()
+	workflows.Register(replayer)
+	if err := replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), &h); err != nil {
+		r.t.Errorf("%s does not replay: %v", name, err)
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(&h)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err = w.Write(text)
+	if err = errors.Join(err, w.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.kept[name] = packed.Bytes()
+}
+
+// rejectAlert keeps the history of a rejected alert that waits.
+func (r *recorder) rejectAlert() {
+	r.t.Helper()
+	if status := r.post("/v1/alerts/siem", sourceToken, map[string]any{"id": "r-1", "hostt": "ws-042"}, nil); status != http.StatusUnprocessableEntity {
+		r.t.Fatalf("an alert that nobody understands has the status %d", status)
+	}
+	var list receiver.RejectedList
+	r.wait("the rejected alert that waits", func() bool { return r.get("/v1/rejected", &list) == http.StatusOK && len(list.Rejected) == 1 })
+	r.keep("rejected-waiting", "rejected/"+list.Rejected[0].ID, "")
+}
+
+// continueBudget asks the budget so often that it goes on in a new run, and
+// keeps both.
+func (r *recorder) continueBudget() {
+	r.t.Helper()
+	first := r.runOf(activities.BudgetID)
+	next := make(chan int)
+	failed := make(chan error, budgetAsked)
+	var asking sync.WaitGroup
+	for range budgetAskers {
+		asking.Go(func() {
+			for i := range next {
+				failed <- r.reserve(fmt.Sprintf("many-%d", i))
+			}
+		})
+	}
+	for i := range budgetAsked {
+		next <- i
+	}
+	close(next)
+	asking.Wait()
+	close(failed)
+	for err := range failed {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.wait("the budget to go on in a new run", func() bool { return r.runOf(activities.BudgetID) != first })
+	if err := r.reserve("one-more"); err != nil {
+		r.t.Fatal(err)
+	}
+	r.keep("budget-continued", activities.BudgetID, first)
+	r.keep("budget-goes-on", activities.BudgetID, "")
+}
+
+// A server takes so many updates of a workflow at a time, and so many in all
+// before a workflow goes on in a new run.
+const (
+	budgetAskers = 8
+	budgetAsked  = 2100
+)
+
+func (r *recorder) reserve(id string) error {
+	handle, err := r.service.Client().UpdateWorkflow(r.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: activities.BudgetID, UpdateName: activities.ReserveUpdate, UpdateID: id,
+		Args: []any{activities.ReserveRequest{ID: id, Action: incident.Block}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return fmt.Errorf("ask the budget: %w", err)
+	}
+	return handle.Get(r.t.Context(), nil)
+}
+
+func (r *recorder) runOf(workflowID string) string {
+	r.t.Helper()
+	described, err := r.service.Client().DescribeWorkflowExecution(r.t.Context(), workflowID, "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+}
+
+const historyExt = ".json.gz"
+
+// write replaces the recorded histories.
+func (r *recorder) write() {
+	r.t.Helper()
+	for _, name := range recorded(r.t) {
+		if err := os.Remove(filepath.Join(histories, name+historyExt)); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	for name, data := range r.kept {
+		if err := os.WriteFile(filepath.Join(histories, name+historyExt), data, 0o644); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func recorded(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(histories, "*"+historyExt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(file), historyExt)
+	}
+	slices.Sort(files)
+	return files
+}
+
+// compareNames wants a recorded history for every path.
+func (r *recorder) compareNames() {
+	r.t.Helper()
+	if got, want := recorded(r.t), slices.Sorted(maps.Keys(r.kept)); !slices.Equal(got, want) {
+		r.t.Errorf("%s holds\n%q, the paths give\n%q: record them, see the README there", histories, got, want)
+	}
+}
