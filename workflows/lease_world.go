@@ -42,6 +42,9 @@ func (l *leaseKeeper) apply(ctx workflow.Context) {
 	}
 	l.lease.Phase, l.lease.Adopted, l.lease.Receipt, l.lease.Problem = incident.Holding, out.Adopted, out.Receipt, ""
 	l.lease.AppliedAt, l.lease.ConfirmedAt = workflow.Now(ctx), time.Time{}
+	if out.Stands {
+		l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, workflow.Now(ctx)
+	}
 	l.asking = nil
 	l.list(ctx)
 }

@@ -88,7 +88,7 @@ func (r *responder) measure(ctx workflow.Context, from, to time.Time, window tim
 	if len(r.state.IPs) == 0 {
 		return 0, "the host's address is unknown"
 	}
-	out, err := do(ctx, r.in.Pin.Queue(e.Use), activities.Measure, measureTimeout, activities.MeasureIn{
+	out, err := ask(ctx, r.in.Pin.Queue(e.Use), measureTimeout, activities.Measure, activities.MeasureIn{
 		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window,
 	})
 	if err != nil {
