@@ -56,6 +56,9 @@ var errNoInput = errors.New("the input ended before the question was answered; -
 // question can also expire, or be answered elsewhere.
 func (s *show) ask(ctx context.Context, v *receiver.DecideRequest) (bool, error) {
 	lines := readLines(ctx, s.In)
+	if err := typedAhead(ctx, lines); err != nil {
+		return false, err
+	}
 	for {
 		if err := s.p.Say(""); err != nil {
 			return false, err
@@ -134,6 +137,26 @@ func (s *show) line(ctx context.Context, lines <-chan string, question string) (
 			if !s.pending() {
 				return nil, s.p.Say("")
 			}
+		}
+	}
+}
+
+// tooSoon is what nobody can read and answer a question in.
+const tooSoon = 200 * time.Millisecond
+
+// typedAhead drops what was typed before the question was put: it is no answer
+// to it.
+func typedAhead(ctx context.Context, lines <-chan string) error {
+	for over := time.After(tooSoon); ; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case _, open := <-lines:
+			if !open {
+				return errNoInput
+			}
+		case <-over:
+			return nil
 		}
 	}
 }

@@ -3,6 +3,8 @@ package demo
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,22 +33,43 @@ func done(estate *memory.Estate) map[string]int {
 	return counts
 }
 
+// person sits at a terminal and types the next line whenever it waits for one:
+// whenever what is shown does not end its line.
+type person struct {
+	shown bytes.Buffer
+	says  []string
+	keys  *io.PipeWriter
+}
+
+func (p *person) Write(text []byte) (int, error) {
+	n, err := p.shown.Write(text)
+	if err != nil || bytes.HasSuffix(text, []byte("\n")) || len(p.says) == 0 {
+		return n, err
+	}
+	_, err = fmt.Fprintln(p.keys, p.says[0])
+	p.says = p.says[1:]
+	return n, err
+}
+
 // TestAPersonDenies answers as somebody at a terminal does who is not sure at
 // first: a word that is no answer, a look at the evidence, and a denial whose
-// reason is forgotten at first.
+// reason is forgotten at first. What was typed before the question is no answer.
 func TestAPersonDenies(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
-	var out bytes.Buffer
+	in, keys := io.Pipe()
+	defer in.Close()
+	out := &person{keys: keys, says: []string{"what?", "e", "d", "", "it is a load test"}}
+	go fmt.Fprintln(keys, "approve") // It is read as soon as the question is put.
 	var kept Kept
 	err := Run(t.Context(), Options{
-		Dir: dir, Answer: AskPerson, In: strings.NewReader("what?\ne\nd\n\nit is a load test\n"), Printer: term.New(&out, term.Options{}),
+		Dir: dir, Answer: AskPerson, In: in, Printer: term.New(out, term.Options{}),
 		Next: func(k Kept) []Command { kept = k; return []Command{{"go on", "stanch go on"}} },
 	})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
+		t.Fatalf("%v\n%s", err, out.shown.String())
 	}
-	rest := out.String()
+	rest := out.shown.String()
 	for _, moment := range []string{
 		"asked", "Asked of people: ws-042", "How sure", "undone", "see all [e]vidence?", "see all [e]vidence?", "CRITICAL ws-042",
 		"see all [e]vidence?", "wants a reason", "wants a reason", "denied", "it is a load test", "skipped", "cut-off (isolate)",
