@@ -129,6 +129,41 @@ func TestAnswersThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestWhoIsExcludedMayNotAnswer(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t, "    quorum: 1\n", "    quorum: 1\n    exclude: [alice]\n")
+	excluded, other := &ballot{who: alice()}, &ballot{who: person("bob", "sec-oncall")}
+	w.vote(time.Minute, id, excluded)
+	w.vote(2*time.Minute, id, other)
+	w.run(10 * time.Minute)
+	isRefused(t, excluded.refused, workflows.RefusedNotApprover)
+	w.contained(incident.Isolate, 1, 0)
+}
+
+// An approval answers for what people were shown. What has become unknown
+// since is asked.
+func TestWhatBecomesUnknownAfterAnApprovalIsAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [throttle, approve: on-call, cut-off, tell]")
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.do(time.Minute, func(e *memory.Estate) { roleUnknown(t, e) })
+	w.vote(2*time.Minute, id, &ballot{who: alice()})
+	again := w.snap(3*time.Minute, id)
+	w.vote(4*time.Minute, id, &ballot{who: alice()})
+	after := w.snap(6*time.Minute, id)
+	w.run(10 * time.Minute)
+	if len(again.Approvals) != 2 || step(t, *again, "cut-off").Status != incident.StepWaiting {
+		t.Fatalf("%d questions, cut-off is %s", len(again.Approvals), step(t, *again, "cut-off").Status)
+	}
+	if missing := again.Approvals[1].Missing; len(missing) != 1 || missing[0].Path != "asset.role" {
+		t.Errorf("the second question names %+v as unknown", missing)
+	}
+	if s := step(t, *after, "cut-off"); s.Status != incident.StepStanding || len(after.Approvals) != 2 {
+		t.Errorf("after the second answer: cut-off %s, %d questions", s.Status, len(after.Approvals))
+	}
+}
+
 func TestTheAnswerBelongsToThePlanThatWasShown(t *testing.T) {
 	t.Parallel()
 	w, id := asked(t, "    then: { approve: two-people }", "    then: { approve: second }",

@@ -130,8 +130,8 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	return asking[T]{future: future, use: e.Use}
 }
 
-// ask gets an answer that only takes reading. The quick way goes past the queue of an integration that
-// has one of its own, and so is not for those.
+// ask gets an answer that only takes reading. The quick way goes past the queue
+// of an integration that has one of its own, and so is not for those.
 func ask[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
 	var out Out
 	if queue == "" {
