@@ -33,7 +33,7 @@ type Config struct {
 	Data         string                   `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
 	Temporal     Temporal                 `yaml:"temporal" doc:"The engine."`
 	Playbooks    []string                 `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind and settings. None: one simulated estate stands in for all."`
+	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
@@ -71,6 +71,9 @@ type Evidence struct {
 type Integration struct {
 	Name string
 	Spec integrations.Spec
+	// Rate is how many requests a second the product may be asked, by all
+	// workers together; 0 is no limit.
+	Rate alerts.Rate
 	// Config is what the Spec's NewConfig returned, filled in.
 	Config any
 }
@@ -202,9 +205,10 @@ func (c *Config) openIntegrations(specs []integrations.Spec) playbooks.Issues {
 
 func (c *Config) openIntegration(name string, node playbooks.Node, specs []integrations.Spec) playbooks.Issues {
 	var head struct {
-		Kind string `yaml:"kind,required"`
+		Kind string      `yaml:"kind,required"`
+		Rate alerts.Rate `yaml:"rate"`
 	}
-	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" })
+	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" || k == "rate" })
 	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
 		return bad
 	}
@@ -213,9 +217,9 @@ func (c *Config) openIntegration(name string, node playbooks.Node, specs []integ
 		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %q; there are %s", head.Kind, kinds(specs))}
 	}
 	config := specs[at].NewConfig()
-	issues := node.Without("kind").Decode(config)
+	issues := node.Without("kind", "rate").Decode(config)
 	c.resolvePath(config)
-	c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Config: config})
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Rate: head.Rate, Config: config})
 	return issues
 }
 

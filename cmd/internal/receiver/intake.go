@@ -238,7 +238,9 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, a incident.
 	if err != nil {
 		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
 	}
-	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: activities.PinOf(p)}, nil
+	pin := activities.PinOf(p)
+	pin.Limited = r.Limited
+	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 
 // reject keeps a request. The same body from the same source is kept once.

@@ -54,8 +54,11 @@ type Options struct {
 	Engine   activities.Engine
 	// Playbooks returns the playbooks in force, sorted by name.
 	Playbooks func() []*playbooks.Playbook
-	Sources   map[string]Source
-	People    []Person
+	// Limited names the integrations that are asked through a task queue of
+	// their own, because their product bounds how often.
+	Limited []string
+	Sources map[string]Source
+	People  []Person
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
 	// Ready tells whether everything that a request needs is up.

@@ -69,7 +69,7 @@ type Service struct {
 	payloads converter.DataConverter
 	set      *integrations.Set
 	shelf    *shelf
-	worker   worker.Worker
+	workers  []worker.Worker
 	http     *http.Server
 	listener net.Listener
 	stop     context.CancelFunc
@@ -180,25 +180,42 @@ func (s *Service) startEngine(ctx context.Context) error {
 	return engine.EnsureSearchAttributes(ctx, s.client, c.Temporal.Namespace, attributes)
 }
 
+// startWorker starts the worker of the cases, and one for each integration: a
+// case that began when the integration had a rate asks there also when the rate
+// is gone from the configuration.
 func (s *Service) startWorker(context.Context) error {
 	if !s.has(RoleWorker) {
 		return nil
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
-	w := worker.New(s.client, receiver.TaskQueue, worker.Options{
-		WorkerStopTimeout: stopTimeout,
-		OnFatalError:      func(err error) { s.fail(fmt.Errorf("the worker ended: %w", err)) },
-	})
-	workflows.Register(w)
 	acts := &activities.Activities{
 		Set: s.set, Engine: NewEngine(s.client), EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
 	}
-	acts.Register(w)
-	if err := w.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
+	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
+	workflows.Register(cases)
+	workers := []worker.Worker{cases}
+	for _, i := range s.options.Config.Opened {
+		o := s.workerOptions()
+		o.DisableWorkflowWorker, o.MaxConcurrentActivityTaskPollers = true, 1
+		// The engine keeps to the rate across all workers; zero is no limit.
+		o.TaskQueueActivitiesPerSecond = float64(i.Rate)
+		workers = append(workers, worker.New(s.client, activities.QueueOf(i.Name), o))
 	}
-	s.worker = w
+	for _, w := range workers {
+		acts.Register(w)
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("start a worker: %w", err)
+		}
+		s.workers = append(s.workers, w)
+	}
 	return nil
+}
+
+func (s *Service) workerOptions() worker.Options {
+	return worker.Options{
+		WorkerStopTimeout: stopTimeout,
+		OnFatalError:      func(err error) { s.fail(fmt.Errorf("a worker ended: %w", err)) },
+	}
 }
 
 func (s *Service) startReceiver(context.Context) error {
@@ -236,6 +253,11 @@ func (s *Service) receiver() (*receiver.Receiver, error) {
 			_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		},
+	}
+	for _, i := range c.Opened {
+		if i.Rate > 0 {
+			o.Limited = append(o.Limited, i.Name)
+		}
 	}
 	for name, source := range c.Sources {
 		verifier, err := source.Auth.Verifier()
@@ -276,8 +298,8 @@ func (s *Service) Stop() error {
 		s.stop()
 	}
 	s.running.Wait()
-	if s.worker != nil {
-		s.worker.Stop()
+	for _, w := range s.workers {
+		w.Stop()
 	}
 	if s.client != nil {
 		s.client.Close()

@@ -1,0 +1,94 @@
+package service
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/library"
+)
+
+func libraryText(t *testing.T, name string) []byte {
+	t.Helper()
+	all, err := library.Playbooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		if p.Name == name {
+			return p.Text()
+		}
+	}
+	t.Fatalf("the library has no %s", name)
+	return nil
+}
+
+func simulated(names ...string) *integrations.Set {
+	set := integrations.NewSet()
+	for _, name := range names {
+		set.Add(name, memory.Spec(), nil)
+	}
+	return set
+}
+
+// A file that does not lint never replaces one that did, and a mended one does.
+func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "high-egress-windows.yaml")
+	good := libraryText(t, "high-egress-windows")
+	stamp := time.Now().Add(-time.Hour)
+	put := func(text []byte) {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stamp = stamp.Add(time.Minute)
+		if err := os.Chtimes(file, stamp, stamp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(good)
+	var log bytes.Buffer
+	s, err := newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.playbooks()[0].Digest()
+
+	put(bytes.Replace(good, []byte("traffic.role"), []byte("traffic.roel"), 1))
+	s.refresh()
+	if got := s.playbooks()[0].Digest(); got != before {
+		t.Errorf("a broken file is in force: %s", got)
+	}
+	if !strings.Contains(log.String(), "roel") {
+		t.Errorf("nobody was told: %s", log.String())
+	}
+	put(bytes.Replace(good, []byte("rate: 2Mbit"), []byte("rate: 1Mbit"), 1))
+	s.refresh()
+	if got := s.playbooks()[0].Digest(); got == before {
+		t.Error("the mended file is not in force")
+	}
+}
+
+func TestPlaybooksFitTheIntegrations(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), libraryText(t, "high-egress-windows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := newShelf([]string{dir}, simulated("edr", "flows", "inventory", "slack"), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), `no integration "gateway" is configured; there are edr, flows, inventory, slack`) {
+		t.Errorf("a missing integration is told as %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "q.yaml"), libraryText(t, "high-egress-windows"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "playbook high-egress-windows is in") {
+		t.Errorf("two playbooks of one name are told as %v", err)
+	}
+}
