@@ -51,22 +51,23 @@ func changesMind(person string) func(*site) bool {
 	return func(s *site) bool { return s.vote(floodCase, person, false) == http.StatusConflict }
 }
 
-// leaseIn tells whether a lease is in a phase, with so many effects of op so
-// far: zero is before the effect, one after it and before it is recorded.
-func leaseIn(phase incident.LeasePhase, op string, effects int) func(*site, incident.Case) bool {
+// leaseIn tells whether the lease of an action is in a phase, with so many
+// effects of op so far: none is before the effect, one after it and before it
+// is recorded.
+func leaseIn(action incident.Action, phase incident.LeasePhase, op string, effects int) func(*site, incident.Case) bool {
 	return func(s *site, _ incident.Case) bool {
 		var list receiver.LeaseList
 		s.get("/v1/leases", &list)
-		return slices.ContainsFunc(list.Leases, func(l incident.Lease) bool { return l.Phase == phase }) &&
-			s.effects(op, "") == effects
+		in := func(l incident.Lease) bool { return l.Order.Action == action && l.Phase == phase }
+		return slices.ContainsFunc(list.Leases, in) && s.effects(op, action) == effects
 	}
 }
 
 func moments() []moment {
 	return []moment{
 		{name: "accepted", slow: "delay: { endpoints: 30s }"},
-		{name: "joined", slow: "delay: { endpoints: 30s }", reached: sawEvent(incident.EvJoined, "")},
-		{name: "target found", slow: "delay: { traffic: 30s }", reached: sawEvent(incident.EvTarget, "")},
+		{name: "joined, finding the device", slow: "delay: { endpoints: 30s }", reached: sawEvent(incident.EvJoined, "")},
+		{name: "enriching", slow: "delay: { traffic: 30s }", reached: sawEvent(incident.EvJoined, "")},
 		{name: "enriched and decided", slow: "delay: { collect: 30s }", reached: func(_ *site, c incident.Case) bool {
 			return saw(c, incident.EvEnriched, "") && saw(c, incident.EvDecided, "")
 		}},
@@ -74,10 +75,10 @@ func moments() []moment {
 			var b activities.BudgetState
 			return s.get("/v1/budget", &b) == http.StatusOK && len(b.Reservations) == 1
 		}},
-		{name: "applying", slow: "delay: { apply rate_limit: 30s }", reached: leaseIn(incident.Applying, "apply", 0)},
-		{name: "applied, the answer is lost", slow: "delay_answer: { apply rate_limit: 30s }", reached: leaseIn(incident.Applying, "apply", 1)},
+		{name: "applying", slow: "delay: { apply rate_limit: 30s }", reached: leaseIn(incident.RateLimit, incident.Applying, "apply", 0)},
+		{name: "applied, the answer is lost", slow: "delay_answer: { apply rate_limit: 30s }", reached: leaseIn(incident.RateLimit, incident.Applying, "apply", 1)},
 		{name: "limit accepted", slow: "delay: { apply isolate: 30s }", reached: sawEvent(incident.EvAccepted, "throttle")},
-		{name: "isolated, the answer is lost", slow: "delay_answer: { apply isolate: 30s }", reached: leaseIn(incident.Applying, "apply", 2)},
+		{name: "isolated, the answer is lost", slow: "delay_answer: { apply isolate: 30s }", reached: leaseIn(incident.Isolate, incident.Applying, "apply", 1)},
 		{name: "isolation confirmed", reached: sawEvent(incident.EvConfirmed, "cut-off")},
 		{name: "verified", ttl: "15s", reached: sawEvent(incident.EvVerified, "")},
 		{
@@ -97,8 +98,8 @@ func moments() []moment {
 				})
 			},
 		},
-		{name: "undoing", ttl: "4s", slow: "delay: { undo: 30s }", reached: leaseIn(incident.Undoing, "undo", 0)},
-		{name: "undone, the answer is lost", ttl: "4s", slow: "delay_answer: { undo: 30s }", reached: leaseIn(incident.Undoing, "undo", 2)},
+		{name: "undoing", ttl: "4s", slow: "delay: { undo: 30s }", reached: leaseIn(incident.Isolate, incident.Undoing, "undo", 0)},
+		{name: "undone, the answer is lost", ttl: "4s", slow: "delay_answer: { undo: 30s }", reached: leaseIn(incident.Isolate, incident.Undoing, "undo", 1)},
 		{name: "one of two given back", ttl: "4s", slow: "delay: { undo isolate: 30s }", reached: sawEvent(incident.EvGivenBack, "throttle")},
 		{name: "closing", ttl: "4s", slow: "delay: { series: 30s }", reached: func(_ *site, c incident.Case) bool {
 			return saw(c, incident.EvGivenBack, "throttle") && saw(c, incident.EvGivenBack, "cut-off")
@@ -217,5 +218,41 @@ func (s *site) checkEvidence(c incident.Case) {
 		if _, err := os.Stat(filepath.Join(c.EvidenceDir, name)); err != nil {
 			s.t.Errorf("the evidence lacks %s: %v", name, err)
 		}
+	}
+}
+
+// TestDownForLongerThanAStepMayTake kills the process while it isolates a host,
+// and leaves it down until the step's time is over. The step has failed then and
+// people are called; what it made in the meantime, or makes late, is lifted.
+func TestDownForLongerThanAStepMayTake(t *testing.T) {
+	t.Parallel()
+	const stepMayTake = 3 * time.Second
+	for _, m := range []moment{
+		{name: "before the effect", slow: "delay: { apply isolate: 30s }", reached: leaseIn(incident.Isolate, incident.Applying, "apply", 0)},
+		{name: "after the effect", slow: "delay_answer: { apply isolate: 30s }", reached: leaseIn(incident.Isolate, incident.Applying, "apply", 1)},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, append(m.edits(), "use: edr,     ttl: 8s", fmt.Sprintf("use: edr, ttl: 1h, timeout: %s", stepMayTake))...)
+			s.start(m.slow)
+			s.alert("a-1", "ws-042", "10.20.4.42")
+			s.until(m.name, func() bool { return m.reached(s, s.see(floodCase)) })
+			s.kill()
+			over := time.Now().Add(stepMayTake)
+			s.wait("the step's time to be over", func() bool { return time.Now().After(over) })
+			s.start("")
+			s.until("the case to end", func() bool { return s.see(floodCase).EvidenceDir != "" })
+			if c := s.see(floodCase); c.Outcome != incident.OutcomeFailed || !saw(c, incident.EvPaged, "cut-off") {
+				t.Errorf("the case ended as %q, want failed and somebody called", c.Outcome)
+			}
+			s.until("the lease to end", func() bool {
+				var list receiver.LeaseList
+				return s.get("/v1/leases", &list) == http.StatusOK && len(list.Leases)+len(list.Unread) == 0
+			})
+			if made, undone := s.effects("apply", incident.Isolate), s.effects("undo", incident.Isolate); made > 1 || made != undone {
+				t.Errorf("the host was isolated %d times and given back %d times", made, undone)
+			}
+			s.stop()
+		})
 	}
 }
