@@ -191,6 +191,8 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 		return refuse(RefusedNotApprover, "%s may not answer %s: that takes one of %s", v.Person.ID, a.Name, approversText(a.Approvers))
 	case v.PlanDigest != a.PlanDigest:
 		return refuse(RefusedPlan, "the plan has changed since it was shown: it is %s now", a.PlanDigest)
+	case v.Approval != a.Name:
+		return refuse(RefusedNotPending, "the case does not wait for %q, it waits for %s", foreign(v.Approval), a.Name)
 	case !workflow.Now(ctx).Before(a.ExpiresAt):
 		return refuse(RefusedExpired, "%s expired at %s", a.Name, a.ExpiresAt.UTC().Format(time.RFC3339))
 	case slices.ContainsFunc(a.Votes, func(o incident.Vote) bool { return o.Person.ID == v.Person.ID }):

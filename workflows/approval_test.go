@@ -182,6 +182,18 @@ func TestTheAnswerBelongsToThePlanThatWasShown(t *testing.T) {
 	w.contained(incident.Isolate, 0, 0)
 }
 
+// Two gates of one plan share its digest: an answer to the one that is over
+// must not open the other.
+func TestTheAnswerBelongsToTheQuestionThatWasAsked(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	other := &ballot{who: alice(), approval: "two-people"}
+	w.vote(time.Minute, id, other)
+	w.run(5 * time.Hour)
+	isRefused(t, other.refused, workflows.RefusedNotPending)
+	w.contained(incident.Isolate, 0, 0)
+}
+
 func TestQuorumOfTwo(t *testing.T) {
 	t.Parallel()
 	twoPeople := []string{"unsure: on-call", "unsure: two-people", "- throttle\n      - approve: on-call\n", "- throttle\n"}

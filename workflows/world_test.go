@@ -146,28 +146,33 @@ func (w *world) count(op string, action incident.Action) int {
 
 // ballot is one answer to an approval.
 type ballot struct {
-	who     incident.Person
-	deny    bool
-	reason  string
-	plan    string // empty: the plan that is pending
-	id      string // of the update; empty: one of its own
-	refused error
-	counted bool
+	who    incident.Person
+	deny   bool
+	reason string
+	plan   string // empty: the plan that is pending
+	// approval is the question; empty: the one that is pending.
+	approval string
+	id       string // of the update; empty: one of its own
+	refused  error
+	counted  bool
 }
 
 // vote has a person answer the pending approval at a time. What came of it
 // stands in the ballot after the run.
 func (w *world) vote(after time.Duration, id string, b *ballot) {
 	w.At(after, func() {
-		plan := b.plan
+		plan, approval := b.plan, b.approval
 		if plan == "" {
 			plan = w.pending(id).PlanDigest
+		}
+		if approval == "" {
+			approval = w.pending(id).Name
 		}
 		update := b.id
 		if update == "" {
 			update = after.String() + b.who.ID
 		}
-		vote := incident.Vote{Person: b.who, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
+		vote := incident.Vote{Person: b.who, Approval: approval, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
 		err := w.Update(activities.CaseWorkflowID(id), activities.DecideUpdate, update, vote, func(_ any, err error) {
 			b.refused, b.counted = err, err == nil
 		})

@@ -18,6 +18,9 @@ type Vote struct {
 	Person  Person `json:"person"`
 	Approve bool   `json:"approve"`
 	Reason  string `json:"reason,omitempty"`
+	// Approval names the question that the person was asked: two gates of one
+	// plan share its digest.
+	Approval string `json:"approval"`
 	// PlanDigest is the plan that the person was shown.
 	PlanDigest string    `json:"plan_digest"`
 	At         time.Time `json:"at"`

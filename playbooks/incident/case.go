@@ -50,7 +50,8 @@ type Case struct {
 	OpenedAt       time.Time   `json:"opened_at"`
 	ClosedAt       time.Time   `json:"closed_at,omitzero"`
 
-	// Alerts are the first alerts in full, up to a bound; AlertKeys are all.
+	// Alerts are the first alerts in full, AlertKeys the first keys, each up to
+	// a bound; the timeline counts the others.
 	Alerts    []Alert  `json:"alerts,omitempty"`
 	AlertKeys []string `json:"alert_keys,omitempty"`
 

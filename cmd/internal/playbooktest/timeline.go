@@ -46,7 +46,7 @@ func (r *rehearsal) vote(i int, e playbooks.TestEvent, who string, approve bool)
 	pending := ""
 	for _, a := range c.Approvals {
 		if a.State == incident.Pending {
-			pending, v.PlanDigest = a.Name, a.PlanDigest
+			pending, v.Approval, v.PlanDigest = a.Name, a.Name, a.PlanDigest
 			v.Person.Groups = []string{a.Approvers.Group, a.Approvers.SlackGroup}
 		}
 	}

@@ -146,11 +146,15 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 		reply(w, http.StatusOK, c.Approvals[asked])
 		return nil
 	}
+	name := in.Approval
+	if asked >= 0 {
+		name = c.Approvals[asked].Name
+	}
 	var approval incident.Approval
 	err = r.update(req.Context(), activities.CaseWorkflowID(id), activities.DecideUpdate,
 		// The same answer to the same question is one vote, however often it is given.
 		fmt.Sprintf("vote/%s/%s/%d/%t", who.ID, in.Plan, asked, in.Approve),
-		incident.Vote{Person: who, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan}, &approval)
+		incident.Vote{Person: who, Approval: name, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan}, &approval)
 	if err != nil {
 		return r.refused("decide case "+id, err)
 	}
