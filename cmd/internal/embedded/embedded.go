@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 )
 
 // Options say how the server runs. The zero value runs in memory.
@@ -62,16 +61,6 @@ func (s *Server) Namespace() string { return s.namespace }
 // TLS returns what a client needs to be let in: the server talks to nobody who
 // does not hold the key that it made at start.
 func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
-
-// ClientOptions returns the options with which a client reaches the server.
-func (s *Server) ClientOptions() client.Options {
-	return client.Options{
-		HostPort:  s.hostPort,
-		Namespace: s.namespace,
-		// Within the machine, packing costs more than it saves.
-		ConnectionOptions: client.ConnectionOptions{TLS: s.TLS(), GrpcCompression: &client.GrpcCompressionNone{}},
-	}
-}
 
 // Stop stops the server. What it accepted is on disk. It may be called once.
 func (s *Server) Stop() error { return s.stop() }
