@@ -84,13 +84,16 @@ func moments() []moment {
 		{
 			name: "asked", asks: true, reached: sawEvent(incident.EvAsked, ""),
 			after: []func(*site) bool{votes(alice), votes(bob)},
-		}, {
+		},
+		{
 			name: "one of two has voted", asks: true, before: []func(*site) bool{votes(alice)},
 			reached: sawEvent(incident.EvVoted, ""), after: []func(*site) bool{votes(alice), changesMind(alice), votes(bob)},
-		}, {
+		},
+		{
 			name: "approved", asks: true, slow: "delay: { apply isolate: 30s }", before: []func(*site) bool{votes(alice), votes(bob)},
 			reached: sawEvent(incident.EvApproved, ""), after: []func(*site) bool{votes(bob), changesMind(bob)},
-		}, {
+		},
+		{
 			name: "contained, and down until the leases have expired", ttl: "4s", reached: sawEvent(incident.EvAccepted, "cut-off"),
 			down: func(s *site) {
 				s.wait("the leases to expire", func() bool {

@@ -161,13 +161,15 @@ func paths() []*path {
 		{
 			name: "held-back", alone: true, before: pause, outcome: incident.OutcomeHeldBack,
 			steps: []step{sees(incident.EvHeldBack, ""), resume},
-		}, {
+		},
+		{
 			name: "failed", alone: true, outcome: incident.OutcomeFailed, leases: true, before: refuseIsolation,
 			steps: []step{
 				sees(incident.EvFailed, "cut-off"), sees(incident.EvPaged, ""),
 				onLease("release", "throttle", receiver.LeaseRequest{Reason: "half is not enough"}),
 			},
-		}, {
+		},
+		{
 			name: "limited", alone: true, outcome: incident.OutcomeGivenBack,
 			edits: []string{"per: site, max: 5", "per: all, max: 1"}, steps: []step{says(alice, true), says(bob, true)},
 		},
