@@ -214,7 +214,10 @@ func (s *Service) startWorker(context.Context) error {
 func (s *Service) workerOptions() worker.Options {
 	return worker.Options{
 		WorkerStopTimeout: stopTimeout,
-		OnFatalError:      func(err error) { s.fail(fmt.Errorf("a worker ended: %w", err)) },
+		// Sent as seldom as by default, one late beat makes a worker that lives
+		// look dead.
+		MaxHeartbeatThrottleInterval: time.Second,
+		OnFatalError:                 func(err error) { s.fail(fmt.Errorf("a worker ended: %w", err)) },
 	}
 }
 
