@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/stanch-soar/stanch/playbooks/evidence"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -48,6 +49,10 @@ func readCollected(dir string) (map[string][]byte, error) {
 	}
 	artifacts := map[string][]byte{}
 	for _, e := range entries {
+		// A file that was being written when the worker died is none.
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("read the collected evidence: %w", err)
