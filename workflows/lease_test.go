@@ -391,16 +391,10 @@ func TestWhoeverHasNoBusinessWithALeaseIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := incident.DeviceTarget("ws-042", "ws-042")
-	if err != nil {
-		t.Fatal(err)
-	}
 	holder := incident.Holder{Case: "case/x", Until: start.Add(time.Hour)}
-	late := incident.Holder{Case: "case/x", Until: start.Add(time.Second)}
 	for i, req := range []activities.HoldRequest{
 		{Use: "edr", Order: incident.Order{Action: incident.Isolate}, Holder: holder},
 		{Use: "edr", Order: incident.Order{Action: incident.Isolate, Target: target}, Holder: holder},
-		{Use: "edr", Order: incident.Order{Action: incident.Isolate, Target: same}, Holder: late},
 	} {
 		var refused error
 		w.At(time.Minute, func() {

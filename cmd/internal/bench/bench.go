@@ -112,7 +112,10 @@ type bench struct {
 
 // Run measures everything, one after the other.
 func Run(ctx context.Context, o Options) (Result, error) {
-	b := &bench{Options: o, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: max(o.InFlight, o.StormSenders)}}}
+	b := &bench{Options: o, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+		// The senders live in the same process: they must not be what fills it.
+		MaxIdleConnsPerHost: max(o.InFlight, o.StormSenders), ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10,
+	}}}
 	if err := b.start(ctx); err != nil {
 		return Result{}, err
 	}

@@ -46,12 +46,12 @@ const stopTimeout = 10 * time.Second
 
 // cachedWorkflows bounds the workflows that the worker keeps in memory; others
 // are replayed from their history when something happens to them.
-const cachedWorkflows = 500
+const cachedWorkflows = 250
 
 // memoryGoal is the heap at which the collector works harder. What lives is far
 // less; without a goal, a storm's garbage is left to grow to several times of
 // it. GOMEMLIMIT in the environment overrides it.
-const memoryGoal = 256 << 20
+const memoryGoal = 320 << 20
 
 // Options say what runs.
 type Options struct {
