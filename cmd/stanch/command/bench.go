@@ -40,7 +40,7 @@ that you want to size, when it is otherwise at rest.`,
 	f.IntVar(&o.run.Alone, "alone", 50, "single cases to time at rest")
 	f.IntVar(&o.run.StormAlerts, "storm-alerts", 10_000, "alerts of the storm")
 	f.IntVar(&o.run.StormSubjects, "storm-subjects", 50, "subjects of the storm")
-	f.IntVar(&o.run.StormSenders, "storm-senders", 2000, "requests of the storm that wait at a time")
+	f.IntVar(&o.run.StormSenders, "storm-senders", 500, "requests of the storm that wait at a time")
 	f.StringVar(&o.run.Dir, "data", "", "`folder` for the engine's data; a temporary one, removed afterwards, when not given")
 	o.output.addTo(c)
 	return c
