@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -257,7 +258,7 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 		}
 	}
 	sources := root.Get("sources")
-	for _, name := range sortedNames(c.Sources) {
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		source := c.Sources[name]
 		node := sources.Get(name)
 		if !slices.Contains(alerts.Kinds(), source.Kind) {
@@ -289,15 +290,6 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 		}
 	}
 	return issues
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // EvidenceDir is where bundles go.
