@@ -132,29 +132,6 @@ type Killer interface {
 	Kill(ctx context.Context, o KillOrder) (incident.Receipt, error)
 }
 
-// Message is what people are told. Its fields are plain text and may hold the
-// attacker's words: the integration must escape them for its product.
-type Message struct {
-	// Key identifies the message: the same key is sent once.
-	Key     string
-	Channel string
-	// Mention is whom to call, in the product's own form, from the playbook.
-	Mention  string
-	Severity string
-	Title    string
-	Lines    []string
-	// URL leads to the case.
-	URL string
-	// Approval is set when the message asks a question.
-	Approval *incident.Approval
-}
-
-// Messenger tells people.
-type Messenger interface {
-	// Post delivers a message. It must be safe to repeat.
-	Post(ctx context.Context, m Message) (incident.Receipt, error)
-}
-
 // Finding is one line of what a check found.
 type Finding struct {
 	What string `json:"what"`

@@ -75,7 +75,7 @@ func (r *responder) message(key, channel string) integrations.Message {
 func (r *responder) question(at int, spec activities.PinnedApproval, key string) integrations.Message {
 	a := r.state.Case.Approvals[at]
 	m := r.message(fmt.Sprintf("approval/%d/%s", at, key), spec.Ask.Channel)
-	m.Mention, m.Approval = spec.Ask.Mention, &a
+	m.Mention = spec.Ask.Mention
 	m.Lines = append(m.Lines,
 		"If approved: "+strings.Join(a.Gates, ", "),
 		fmt.Sprintf("stanch case approve %s --plan %s", r.state.Case.ID, a.PlanDigest),

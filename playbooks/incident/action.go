@@ -129,4 +129,7 @@ type Receipt struct {
 	Ref    string    `json:"ref,omitempty"`
 	At     time.Time `json:"at"`
 	Detail string    `json:"detail,omitempty"`
+	// Rest is how long the product wants to be left alone before the next write
+	// to the same place.
+	Rest time.Duration `json:"rest,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -109,8 +110,8 @@ func (r *reader) refuseUnknown(fields map[string]any, at string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := join(at, name)
 		inner, isObject := fields[name].(map[string]any)
-		isLeaf := slices.ContainsFunc(Fields(), func(f Field) bool { return f.Path == path })
-		isGroup := slices.ContainsFunc(Fields(), func(f Field) bool { return strings.HasPrefix(f.Path, path+".") })
+		isLeaf := slices.ContainsFunc(ownFields(), func(f Field) bool { return f.Path == path })
+		isGroup := slices.ContainsFunc(ownFields(), func(f Field) bool { return strings.HasPrefix(f.Path, path+".") })
 		switch {
 		case isLeaf:
 		case isGroup && (isObject || fields[name] == nil):
@@ -151,13 +152,16 @@ type Field struct{ Path, Type, Doc string }
 
 // Fields lists the fields that a source of kind stanch may send, in the order
 // of [incident.Alert], from which their names and texts are taken.
-func Fields() []Field {
+func Fields() []Field { return slices.Clone(ownFields()) }
+
+// ownFields is asked for every key of every alert; the types never change.
+var ownFields = sync.OnceValue(func() []Field {
 	own := []Field{
 		{"id", "text", "The sender's own id of the alert. The same id is the same alert, however often it is sent. Without one it is computed from the content."},
 		{"status", "text", "firing (when it is not given), resolved, not_alerting or sample. Only a firing alert opens a case; resolved never lifts a containment."},
 	}
 	return append(own, valueFields(reflect.TypeFor[incident.Alert](), "")...)
-}
+})
 
 func valueFields(t reflect.Type, at string) []Field {
 	var fields []Field

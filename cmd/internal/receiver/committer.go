@@ -15,6 +15,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+	"golang.org/x/time/rate"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -30,9 +31,10 @@ const (
 	batchAlerts = 500
 	batchBytes  = 1 << 20
 	maxAlert    = 1 << 19
-	// A case's history holds every call. After the first calls of a storm the
-	// calls for one subject are paced, so that a flood of alerts cannot fill it.
-	unpacedCalls = 50
+	// A case's history holds every call, and the engine works for each. After
+	// the first calls of a storm the calls for one subject are paced, so that a
+	// flood of alerts neither fills the one nor takes the other from the cases.
+	unpacedCalls = 4
 	pacedEvery   = 250 * time.Millisecond
 	// laneIdle is after how long a quiet subject is forgotten here; sweepEvery is
 	// how often it is looked for them.
@@ -67,9 +69,9 @@ type lane struct {
 	pending *batch
 	busy    bool
 	// run is the run that was reached last.
-	run   string
-	calls int
-	last  time.Time
+	run  string
+	pace *rate.Limiter
+	last time.Time
 }
 
 // batch is alerts that go together; done is closed when they are durable.
@@ -119,7 +121,7 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 	defer c.mu.Unlock()
 	l := c.lanes[in.ID]
 	if l == nil {
-		l = &lane{id: in.ID}
+		l = &lane{id: in.ID, pace: rate.NewLimiter(rate.Every(pacedEvery), unpacedCalls)}
 		c.lanes[in.ID] = l
 	}
 	if l.pending == nil {
@@ -138,22 +140,27 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 
 // drain sends a lane's batches one after the other until there is none.
 func (c *committer) drain(l *lane) {
-	for {
-		c.mu.Lock()
-		b := l.pending
-		if b == nil {
-			l.busy, l.last = false, c.Now()
-			c.forget()
-			c.mu.Unlock()
-			return
-		}
-		l.pending = nil
-		c.mu.Unlock()
+	for b := c.next(l); b != nil; b = c.next(l) {
 		c.send(l, b)
-		if l.calls > unpacedCalls {
-			<-time.After(pacedEvery)
-		}
 	}
+}
+
+// next returns the batch that the lane may send, or nil when there is none.
+// Alerts that come while the lane must wait go along.
+func (c *committer) next(l *lane) *batch {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.pending == nil {
+		l.busy, l.last = false, c.Now()
+		c.forget()
+		return nil
+	}
+	c.mu.Unlock()
+	<-time.After(l.pace.Reserve().Delay())
+	c.mu.Lock()
+	b := l.pending
+	l.pending = nil
+	return b
 }
 
 // forget drops the lanes that have been quiet for long.
@@ -182,7 +189,6 @@ func (c *committer) send(l *lane, b *batch) {
 		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 		run, seen, err := c.put(ctx, l.run, in)
 		cancel()
-		l.calls++
 		if err != nil {
 			b.err = err
 			l.run = ""

@@ -124,9 +124,7 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 	if p != nil {
 		return p
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), r.ReleaseWait)
-	defer cancel()
-	l, err := r.release(ctx, in.ID, who, in.Reason)
+	l, err := r.release(req.Context(), in.ID, who, in.Reason, time.Now().Add(r.ReleaseWait))
 	if err != nil {
 		return r.refused("release "+in.ID, err)
 	}
@@ -141,10 +139,13 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 const releaseWait = 20 * time.Second
 
 // release has a lease given back and returns it as it stands then, or when the
-// time is up: the engine goes on with an undo until it has worked.
-func (r *Receiver) release(ctx context.Context, id string, who incident.Person, reason string) (incident.Lease, error) {
+// time is up: the engine goes on with an undo until it has worked. The order
+// itself has its own limit, so that the last of many is ordered as the first.
+func (r *Receiver) release(ctx context.Context, id string, who incident.Person, reason string, until time.Time) (incident.Lease, error) {
 	var l incident.Lease
-	handle, err := r.Client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+	order, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	handle, err := r.Client.UpdateWorkflow(order, client.UpdateWorkflowOptions{
 		WorkflowID: id, UpdateName: activities.ReleaseUpdate,
 		UpdateID:     fmt.Sprintf("release/%s/%d", who.ID, r.Now().UnixNano()),
 		Args:         []any{activities.ReleaseRequest{By: who.ID, Reason: reason}},
@@ -153,8 +154,10 @@ func (r *Receiver) release(ctx context.Context, id string, who incident.Person, 
 	if err != nil {
 		return l, fmt.Errorf("release %s: %w", id, err)
 	}
-	err = handle.Get(ctx, &l)
-	if ctx.Err() == nil || err == nil {
+	wait, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err = handle.Get(wait, &l)
+	if wait.Err() == nil || err == nil {
 		return l, err
 	}
 	// The engine has the order. How far it came is asked beside the time limit.
@@ -212,10 +215,9 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 }
 
 func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who incident.Person, reason string) Released {
-	ctx, cancel := context.WithTimeout(ctx, r.ReleaseWait)
-	defer cancel()
+	until := time.Now().Add(r.ReleaseWait)
 	done, errs := make([]incident.Lease, len(leases)), make([]error, len(leases))
-	each(len(leases), func(i int) { done[i], errs[i] = r.release(ctx, leases[i].ID, who, reason) })
+	each(len(leases), func(i int) { done[i], errs[i] = r.release(ctx, leases[i].ID, who, reason, until) })
 	out := Released{Released: []incident.Lease{}, Failed: map[string]string{}}
 	for i, l := range done {
 		switch {

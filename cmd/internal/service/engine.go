@@ -16,14 +16,33 @@ import (
 
 // NewEngine returns the engine behind a client, as activities and the receiver
 // use it.
-func NewEngine(c client.Client) activities.Engine { return updater{c} }
+func NewEngine(c client.Client) activities.Engine {
+	return updater{client: c, budget: make(chan struct{}, budgetUpdates)}
+}
+
+// budgetUpdates is how many calls to the budget one process has under way. A
+// Temporal server takes ten for one workflow (history.maxInFlightUpdates); to
+// the eleventh it answers by breaking off the ten, and all begin again.
+const budgetUpdates = 4
 
 // updater implements [activities.Engine] on a Temporal client.
-type updater struct{ client client.Client }
+type updater struct {
+	client client.Client
+	// budget holds a token for each call to the budget that is under way.
+	budget chan struct{}
+}
 
 // UpdateWithStart sends the update, starting the workflow if it does not run.
 // The update's id makes a repeat one update.
 func (u updater) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
+	if c.ID == activities.BudgetID {
+		select {
+		case u.budget <- struct{}{}:
+			defer func() { <-u.budget }()
+		case <-ctx.Done():
+			return fmt.Errorf("update %s of %s: %w", c.Update, c.ID, ctx.Err())
+		}
+	}
 	var attributes []temporal.SearchAttributeUpdate
 	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
 		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(name).ValueSet(c.Attributes[name]))

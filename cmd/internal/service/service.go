@@ -213,7 +213,7 @@ func (s *Service) startWorker(context.Context) error {
 
 func (s *Service) workerOptions() worker.Options {
 	return worker.Options{
-		WorkerStopTimeout: stopTimeout,
+		WorkerStopTimeout: stopTimeout, MaxConcurrentWorkflowTaskPollers: 4,
 		// Sent as seldom as by default, one late beat makes a worker that lives
 		// look dead.
 		MaxHeartbeatThrottleInterval: time.Second,

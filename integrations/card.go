@@ -1,0 +1,123 @@
+package integrations
+
+import (
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// CardState is what a card says of its case in one word.
+type CardState string
+
+// The closed set of card states.
+const (
+	CardAsking       CardState = "asking"    // an approval is pending
+	CardDenied       CardState = "denied"    // people said no
+	CardExpired      CardState = "expired"   // nobody answered in time
+	CardSuperseded   CardState = "void"      // the plan changed, or the case was closed
+	CardApproved     CardState = "approved"  // the engine accepted it; nothing has begun
+	CardRunning      CardState = "running"   // a step is under way
+	CardAccepted     CardState = "accepted"  // the products took it; not confirmed yet
+	CardConfirmed    CardState = "confirmed" // the device says that it stands
+	CardEffective    CardState = "effective" // the flow store shows that egress fell
+	CardNotEffective CardState = "not_effective"
+	CardCannotTell   CardState = "cannot_tell" // confirmed, and no telemetry can say more
+	CardGivenBack    CardState = "given_back"
+	CardFailed       CardState = "failed"
+	CardTold         CardState = "told" // a notice: nothing is asked
+)
+
+// Card is a case as people see it in a messenger: everything that it shows, as
+// plain text. It is a pure function of the case, so that showing it again
+// changes nothing.
+type Card struct {
+	State CardState
+	// Case, Subject and Severity say what it is about, Title in one line: the
+	// question while it asks ("Isolate ws-042 for 4 h?"), the state afterwards.
+	Case     string
+	Subject  string
+	Severity string
+	Title    string
+	// Because is the rule's reason. Shadow tells that nothing is or will be done.
+	Because string
+	Shadow  bool
+	// Facts are who, what and where, each with how sure. Missing is what the
+	// decision would have needed to know.
+	Facts   []CardFact
+	Missing []string
+	// Effect is what approving does, one line a step, with for how long; Impact
+	// is the blast radius, Undo how it is given back.
+	Effect []string
+	Impact []string
+	Undo   string
+	// Rule, Playbook and PlaybookDigest say what decided.
+	Rule           string
+	Playbook       string
+	PlaybookDigest string
+	// Question is set while the card asks, and kept to show how it ended.
+	Question *CardQuestion
+	// Steps are how far the case has come, one line a step.
+	Steps []CardStep
+	// Command is the line for a terminal, for when the messenger is down.
+	Commands []string
+	URL      string
+}
+
+// CardFact is one fact for people: "Process", "powershell.exe (pid 4242)",
+// "measured by edr".
+type CardFact struct {
+	Label string
+	Value string
+	// How says where it is from and how sure that is, in words; "unknown: why"
+	// for what is not known.
+	How string
+}
+
+// CardQuestion is an approval as a card shows it.
+type CardQuestion struct {
+	Approval   string
+	PlanDigest string
+	State      incident.ApprovalState
+	// Approve labels the button that approves, by its effect: "Isolate ws-042
+	// for 4 h".
+	Approve string
+	// Critical asks again before an approval counts.
+	Critical bool
+	// ApproveReason and DenyReason tell which answer takes a reason.
+	ApproveReason bool
+	DenyReason    bool
+	Quorum        int
+	// Approvers says in words who may answer; Groups are the product's groups
+	// that membership is asked of.
+	Approvers string
+	Groups    []string
+	Votes     []CardVote
+	AskedAt   time.Time
+	ExpiresAt time.Time
+	EndedAt   time.Time
+	// Notes are the steps of getting an answer: reminded, escalated, an empty
+	// rota.
+	Notes []string
+}
+
+// CardVote is one person's answer.
+type CardVote struct {
+	Person  string
+	Via     string
+	Approve bool
+	Reason  string
+	At      time.Time
+}
+
+// CardStep is one step of the plan.
+type CardStep struct {
+	Text   string
+	Status incident.StepStatus
+	// Proof is what is shown of the effect: accepted, confirmed, verified,
+	// not_effective, cannot_tell; empty before it.
+	Proof string
+	At    time.Time
+	// Until is when the lease ends.
+	Until   time.Time
+	Problem string
+}

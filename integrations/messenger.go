@@ -1,0 +1,147 @@
+package integrations
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Message is what people are told. Its fields are plain text and may hold the
+// attacker's words: the integration must escape them for its product.
+type Message struct {
+	// Key identifies the message: the same key is one message.
+	Key     string
+	Channel string
+	// Thread is the reference of the message under which it goes; empty: the
+	// channel itself.
+	Thread string
+	// Mention is whom to call, in the product's own form, from the playbook.
+	Mention  string
+	Severity string
+	Title    string
+	Lines    []string
+	// URL leads to the case.
+	URL string
+	// Card is set when the message shows a case: then it is what is shown, and
+	// Title and Lines are the same in short, for products without cards.
+	Card *Card
+}
+
+// Messenger tells people.
+type Messenger interface {
+	// Post delivers a message. It must be safe to repeat: the same key is
+	// delivered once, as far as the product lets one look.
+	Post(ctx context.Context, m Message) (incident.Receipt, error)
+}
+
+// Updater is a messenger whose messages can be changed after they were sent.
+type Updater interface {
+	// Update makes the message that a receipt stands for show m. It must be
+	// safe to repeat; a message that is gone is a not_found error.
+	Update(ctx context.Context, r incident.Receipt, m Message) (incident.Receipt, error)
+}
+
+// Illustrator is a messenger that takes pictures.
+type Illustrator interface {
+	// Illustrate puts a chart under the message that a receipt stands for. It
+	// must be safe to repeat: the same key is one picture.
+	Illustrate(ctx context.Context, r incident.Receipt, c Chart) (incident.Receipt, error)
+}
+
+// Chart is egress over time, with what is normal and what was done.
+type Chart struct {
+	Key   string
+	Title string
+	// Alt says in words what the chart shows.
+	Alt string
+	// Series is egress per minute, in bits per second.
+	Series []incident.Point
+	// Normal is the baseline's 95th percentile in bits per second; unknown
+	// draws nothing.
+	Normal incident.Value[int64]
+	Marks  []ChartMark
+}
+
+// ChartMark is a moment worth seeing in a chart.
+type ChartMark struct {
+	At    time.Time
+	Label string
+}
+
+// Click is an answer that a person gave in a messenger, as the product vouches
+// for it. Who the person is and whether they may is decided later.
+type Click struct {
+	// ID identifies the interaction: one that is delivered again has the same.
+	ID string `json:"id"`
+	// Use is the integration's name in stanch.yaml.
+	Use string `json:"use"`
+	// User and Team are the product's ids of who clicked, Channel and Message
+	// of where.
+	User    string `json:"user"`
+	Team    string `json:"team,omitempty"`
+	Channel string `json:"channel,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Case, Approval and PlanDigest are what the person was shown.
+	Case       string `json:"case"`
+	Approval   string `json:"approval"`
+	PlanDigest string `json:"plan_digest"`
+	Approve    bool   `json:"approve"`
+	Reason     string `json:"reason,omitempty"`
+	// At is when it reached Stanch. Payload is the digest of it as it came, for
+	// the audit.
+	At      time.Time `json:"at"`
+	Payload string    `json:"payload,omitempty"`
+}
+
+// Account is a person as a product knows them. Which person of the
+// configuration that is, the configuration says.
+type Account struct {
+	// User is the product's id.
+	User string `json:"user"`
+	// Email is given only where the integration is told to vouch for it.
+	Email string `json:"email,omitempty"`
+	// Groups are those of the groups asked for that the account is in now.
+	Groups []string `json:"groups,omitempty"`
+}
+
+// Desk takes what people do in a messenger.
+type Desk interface {
+	// Answer keeps a click. When it returns without an error the click is
+	// durable and will be answered; only then may it be acknowledged. The same
+	// click again is kept once.
+	Answer(ctx context.Context, c Click) error
+	// Case returns a case as it stands.
+	Case(ctx context.Context, id string) (incident.Case, error)
+}
+
+// Answerable is a messenger in which people answer.
+type Answerable interface {
+	// Listen takes the product's interactions to the desk until the context
+	// ends, and connects again by itself. It returns an error only when that is
+	// hopeless: a credential that is refused.
+	Listen(ctx context.Context, d Desk) error
+	// Handler answers the product's signed requests, or is nil when the
+	// integration is not configured for them.
+	Handler(d Desk) http.Handler
+	// Identify says who clicked, and in which of the groups they are. Who is a
+	// bot, a guest, deactivated or of another workspace is a denied error with
+	// the reason. What it remembers is at most 60 seconds old.
+	Identify(ctx context.Context, c Click, groups []string) (Account, error)
+	// Reply tells the person who clicked, and nobody else.
+	Reply(ctx context.Context, c Click, text string) error
+}
+
+// OnCallQuery asks who is on call by an escalation policy. Level counts from 1.
+type OnCallQuery struct {
+	Policy string
+	Level  int
+}
+
+// OnCall tells who is on call.
+type OnCall interface {
+	// OnCall returns those who are on call now, each once, sorted by user; an
+	// empty rota is an empty list, an unknown policy a not_found error.
+	OnCall(ctx context.Context, q OnCallQuery) ([]Account, error)
+}
