@@ -7,7 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Call is an update to a workflow that is started first if it does not run.
+// Call is an update or a signal to a workflow. Where it may be started first, it
+// says what with.
 type Call struct {
 	// Workflow is the workflow's name, ID its id, Input what it starts with.
 	Workflow string
@@ -18,7 +19,9 @@ type Call struct {
 	// Update is the update's name; UpdateID makes a repeated call one update.
 	Update   string
 	UpdateID string
-	Arg      any
+	// Signal is the signal's name, for a call that is one.
+	Signal string
+	Arg    any
 }
 
 // Engine lets an activity talk to the other workflows.
@@ -26,6 +29,14 @@ type Engine interface {
 	// UpdateWithStart sends the update and waits for its answer, which is
 	// decoded into result.
 	UpdateWithStart(ctx context.Context, c Call, result any) error
+	// Update is the same for a workflow that must run already.
+	Update(ctx context.Context, c Call, result any) error
+	// SignalWithStart sends a signal to a workflow, which is started first if it
+	// does not run.
+	SignalWithStart(ctx context.Context, c Call) error
+	// Case returns a case as it stands. One that is not there is a not_found
+	// error.
+	Case(ctx context.Context, id, run string) (incident.Case, error)
 }
 
 // Names of the workflows, updates, signals and queries, as they stand in
@@ -35,10 +46,14 @@ const (
 	LeaseWorkflow    = "lease"
 	BudgetWorkflow   = "budget"
 	RejectedWorkflow = "rejected"
+	ChannelWorkflow  = "channel"
+	ClickWorkflow    = "click"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert
 	LeaseSignal  = "lease"  // to a case: LeaseChange
+	ShownSignal  = "shown"  // to a case: ShownChange
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
+	ShowSignal   = "show"   // to a channel: ShowRequest
 
 	DecideUpdate  = "decide"  // to a case: incident.Vote
 	CloseUpdate   = "close"   // to a case: CloseRequest
@@ -58,7 +73,7 @@ const (
 
 // Search attributes by which cases, leases and rejected alerts are listed.
 const (
-	AttrKind     = "StanchKind" // case, lease, budget, rejected
+	AttrKind     = "StanchKind" // case, lease, budget, rejected, channel, click
 	AttrPlaybook = "StanchPlaybook"
 	AttrSubject  = "StanchSubject"
 	AttrStatus   = "StanchStatus"

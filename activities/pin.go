@@ -20,6 +20,8 @@ type Pin struct {
 	Mode   playbooks.Mode `json:"mode"`
 	Text   []byte         `json:"text"`
 	Unsure string         `json:"unsure,omitempty"`
+	// Authors are the people who wrote it, whom an approval may exclude.
+	Authors []string `json:"authors,omitempty"`
 	// Enrich in the order of incident.FactNames.
 	Enrich    []PinnedEnrichment `json:"enrich,omitempty"`
 	Approvals []PinnedApproval   `json:"approvals,omitempty"`
@@ -58,6 +60,7 @@ type PinnedApproval struct {
 func PinOf(p *playbooks.Playbook) Pin {
 	pin := Pin{
 		Name: p.Name, File: p.File(), Digest: p.Digest(), Mode: p.Mode, Text: p.Text(), Unsure: p.Unsure,
+		Authors: p.Authors,
 	}
 	for _, fact := range incident.FactNames() {
 		if e, ok := p.Enrich[fact]; ok {

@@ -26,6 +26,8 @@ type Registry interface {
 type Activities struct {
 	Set    *integrations.Set
 	Engine Engine
+	// People are those of the configuration.
+	People People
 	// EvidenceDir is where bundles are written.
 	EvidenceDir string
 	// PublicURL is the address that people reach the API by, for links.
@@ -54,7 +56,13 @@ func (a *Activities) Register(r Registry) {
 	register(r, Contain, a.contain)
 	register(r, Kill, a.kill)
 	register(r, Collect, a.collect)
-	register(r, Notify, a.notify)
+	register(r, Send, a.send)
+	register(r, Show, a.show)
+	register(r, Illustrate, a.illustrate)
+	register(r, Summarise, a.summarise)
+	register(r, Answer, a.answer)
+	register(r, Reply, a.reply)
+	register(r, OnCall, a.onCall)
 	register(r, Measure, a.measure)
 	register(r, Series, a.series)
 	register(r, Evidence, a.evidence)

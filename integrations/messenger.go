@@ -56,7 +56,7 @@ type Chart struct {
 	Title string
 	// Alt says in words what the chart shows.
 	Alt string
-	// Series is egress per minute, in bits per second.
+	// Series is bytes sent per minute; people are shown rates.
 	Series []incident.Point
 	// Normal is the baseline's 95th percentile in bits per second; unknown
 	// draws nothing.

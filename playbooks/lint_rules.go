@@ -103,26 +103,40 @@ func (l lint) unused() {
 	}
 }
 
+// Use is what a playbook wants of an integration; one of its fields is set.
+type Use struct {
+	Fact      string
+	Action    incident.Action
+	Messenger bool
+	OnCall    bool
+}
+
 // CheckIntegrations asks complain about every integration that the playbook
 // uses: for a fact, for an action, or as the messenger of a question. What
 // complain returns is an issue at the name; an empty text is none.
-func (p *Playbook) CheckIntegrations(complain func(name, fact string, action incident.Action, messenger bool) string) Issues {
+func (p *Playbook) CheckIntegrations(complain func(name string, used Use) string) Issues {
 	l := lint{document: parse(p.file, p.text), playbook: p}
-	check := func(n *yaml.Node, name, fact string, action incident.Action, messenger bool) {
-		if complaint := complain(name, fact, action, messenger); complaint != "" {
+	check := func(n *yaml.Node, name string, used Use) {
+		if complaint := complain(name, used); complaint != "" {
 			l.blame(n, "%s", complaint)
 		}
 	}
 	for name, e := range p.Enrich {
-		check(l.place([]any{"enrich", name, "use"}), e.Use, name, "", false)
+		check(l.place([]any{"enrich", name, "use"}), e.Use, Use{Fact: name})
 	}
 	for name, s := range p.Steps {
-		check(l.place([]any{"steps", name, "use"}), s.Use, "", s.Action, s.Action == incident.Notify)
+		check(l.place([]any{"steps", name, "use"}), s.Use, Use{Action: s.Action, Messenger: s.Action == incident.Notify})
 	}
 	for name, a := range p.Approvals {
-		check(l.key("approvals", name, "ask", a.Ask.Use), a.Ask.Use, "", "", true)
+		check(l.key("approvals", name, "ask", a.Ask.Use), a.Ask.Use, Use{Messenger: true})
+		for i, ask := range a.Fallback.Ask {
+			check(l.key("approvals", name, "fallback", "ask", i, ask.Use), ask.Use, Use{Messenger: true})
+		}
+		if on := a.Approvers.OnCall; on.Use != "" {
+			check(l.place([]any{"approvals", name, "approvers", "on_call", "use"}), on.Use, Use{OnCall: true})
+		}
 		for i, e := range a.Escalate {
-			check(l.key("approvals", name, "escalate", i, "ask", e.Ask.Use), e.Ask.Use, "", "", true)
+			check(l.key("approvals", name, "escalate", i, "ask", e.Ask.Use), e.Ask.Use, Use{Messenger: true})
 		}
 	}
 	return l.sorted()

@@ -80,15 +80,28 @@ func (l lint) approval(name string, a Approval) {
 	at := func(keys ...any) []any { return append([]any{"approvals", name}, keys...) }
 	l.name("approval", name, l.key(at()...))
 	people := slices.DeleteFunc(slices.Clone(a.Approvers.People), func(id string) bool { return slices.Contains(a.Exclude, id) })
-	grouped := a.Approvers.Group != "" || a.Approvers.SlackGroup != ""
+	rota := l.find(at("approvers", "on_call")...) != nil
+	grouped := a.Approvers.Group != "" || a.Approvers.SlackGroup != "" || rota
 	if n := l.find(at("approvers")...); n != nil && !l.bad[n] && !grouped && len(people) == 0 {
-		l.at(at("approvers"), "approval %q has no approvers; name people, a group or a slack_group", name)
+		l.at(at("approvers"), "approval %q has no approvers; name people, a group, a slack_group or on_call", name)
 	}
 	slices.Sort(people)
 	people = slices.Compact(people)
 	between(l, a.Quorum, 1, 100, at("quorum")...)
 	if !grouped && len(people) > 0 && a.Quorum > len(people) {
 		l.at(at("quorum"), "quorum %d can never be met: %s may answer", a.Quorum, counted(len(people), "person", "people"))
+	}
+	if rota && a.Approvers.Group != "" {
+		l.at(at("approvers", "group"), "approval %q asks a group and who is on call: name the group as otherwise of on_call", name)
+	}
+	if rota {
+		between(l, a.Approvers.OnCall.Level, 1, 100, at("approvers", "on_call", "level")...)
+	}
+	if l.find(at("fallback")...) != nil {
+		between(l, a.Fallback.After, time.Second, max(time.Second, a.ExpireAfter), at("fallback", "after")...)
+	}
+	if slices.Contains(a.Exclude, ExcludeAuthor) && len(l.playbook.Authors) == 0 {
+		l.at(at("exclude"), "approval %q excludes the author, and the playbook names none: add authors", name)
 	}
 	between(l, a.ExpireAfter, time.Second, maxExpire, at("expire_after")...)
 	if l.find(at("remind_after")...) != nil && a.ExpireAfter > 0 && (a.RemindAfter <= 0 || a.RemindAfter >= a.ExpireAfter) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/policy"
@@ -87,6 +88,12 @@ func (p *Playbook) setDefaults(d *document) {
 	for name, a := range p.Approvals {
 		if !d.has("approvals", name, "quorum") {
 			a.Quorum = 1
+		}
+		if d.has("approvals", name, "approvers", "on_call") {
+			setDefault(&a.Approvers.OnCall.Level, 1)
+		}
+		if d.has("approvals", name, "fallback") {
+			setDefault(&a.Fallback.After, 30*time.Second)
 		}
 		p.Approvals[name] = a
 	}

@@ -164,11 +164,12 @@ func TestPlacesInWindowsFiles(t *testing.T) {
 }
 
 func TestCheckIntegrationsAsksForEverythingThatIsUsed(t *testing.T) {
-	p := load(t, demo(t, "    expire_after", "    escalate: [{ after: 5m, ask: { pager: duty } }]\n    expire_after"))
+	p := load(t, demo(t, "    expire_after", "    escalate: [{ after: 5m, ask: { pager: duty } }]\n"+
+		"    fallback: { ask: [{ hook: ops }] }\n    expire_after"))
 	var asked []string
-	issues := p.CheckIntegrations(func(name, fact string, action incident.Action, messenger bool) string {
-		line := name + " " + fact + string(action)
-		if messenger {
+	issues := p.CheckIntegrations(func(name string, used playbooks.Use) string {
+		line := name + " " + used.Fact + string(used.Action)
+		if used.Messenger {
 			line += " messenger"
 		}
 		asked = append(asked, line)
@@ -178,7 +179,7 @@ func TestCheckIntegrationsAsksForEverythingThatIsUsed(t *testing.T) {
 		return ""
 	})
 	slices.Sort(asked)
-	want := []string{"edr isolate", "flows traffic", "gateway rate_limit", "inventory asset", "pager  messenger", "slack  messenger", "slack notify messenger"}
+	want := []string{"edr isolate", "flows traffic", "gateway rate_limit", "hook  messenger", "inventory asset", "pager  messenger", "slack  messenger", "slack notify messenger"}
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
 	}

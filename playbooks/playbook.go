@@ -28,6 +28,7 @@ type Playbook struct {
 	Kind        string   `yaml:"kind,required" enum:"Playbook" doc:"Always Playbook."`
 	Name        string   `yaml:"name,required" doc:"Name, also in case ids; a-z, 0-9 and -."`
 	Owner       string   `yaml:"owner,required" doc:"Who answers for the playbook."`
+	Authors     []string `yaml:"authors" doc:"Ids of the people who wrote it or changed it last; an approval may exclude them."`
 	Mode        Mode     `yaml:"mode,required" enum:"enforce,shadow" doc:"enforce acts; shadow decides and reports, and never acts."`
 	Attack      []string `yaml:"attack" doc:"ATT&CK ids that the playbook answers, such as T1498.002."`
 	Description string   `yaml:"description,required" doc:"What the playbook is for, for people."`
@@ -134,7 +135,8 @@ type Approval struct {
 	RemindAfter    time.Duration      `yaml:"remind_after" doc:"When to ask again in the same place."`
 	ExpireAfter    time.Duration      `yaml:"expire_after,required" doc:"When the question ends. Expired is never approved."`
 	ReasonRequired []string           `yaml:"reason_required" enum:"approve,deny" doc:"The answers that need a reason."`
-	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer."`
+	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer. raiser is whoever raised the alert, author each of the playbook's authors."`
+	Fallback       Fallback           `yaml:"fallback" doc:"Where the question goes when it cannot be delivered."`
 	Escalate       []Escalation       `yaml:"escalate" doc:"Where else to ask when nobody has answered, in order of time."`
 }
 
@@ -144,6 +146,19 @@ type Ask struct {
 	Use     string
 	Channel string
 	Mention string
+}
+
+// The words of exclude that stand for people of the case.
+const (
+	ExcludeRaiser = "raiser"
+	ExcludeAuthor = "author"
+)
+
+// Fallback asks elsewhere when a question does not reach its place: the
+// messenger is down, slow, or refuses it. That never approves anything.
+type Fallback struct {
+	After time.Duration `yaml:"after" default:"30s" doc:"How long a place has to show the question."`
+	Ask   []Ask         `yaml:"ask,required" doc:"Where to ask instead, one after the other."`
 }
 
 // Escalation asks elsewhere when nobody has answered.

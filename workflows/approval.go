@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -69,10 +70,11 @@ func (r *responder) pending() int {
 // ask puts the question. It is bound to the digest of the exact plan.
 func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedApproval) int {
 	c := &r.state.Case
+	approvers, notes := r.approvers(ctx, spec)
 	now := workflow.Now(ctx)
 	a := incident.Approval{
 		Name: spec.Name, State: incident.Pending, PlanDigest: c.Plan.Digest(),
-		Because: c.Steps[i].Because, Quorum: max(1, spec.Quorum), Approvers: spec.Approvers,
+		Because: c.Steps[i].Because, Quorum: max(1, spec.Quorum), Approvers: approvers, Notes: notes,
 		ReasonRequired: spec.ReasonRequired, AskedAt: now, ExpiresAt: now.Add(spec.ExpireAfter),
 	}
 	if c.Decision != nil {
@@ -91,8 +93,37 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 	c.Steps[i].Status = incident.StepRunning
 	r.event(ctx, incident.EvAsked, a.Name, "Asked %s (%d of %s needed) to decide until %s: %s",
 		a.Name, a.Quorum, approversText(a.Approvers), a.ExpiresAt.UTC().Format(time.RFC3339), strings.Join(a.Gates, ", "))
-	r.send(ctx, spec.Ask.Use, r.question(len(c.Approvals)-1, spec, "asked"))
-	return len(c.Approvals) - 1
+	at := len(c.Approvals) - 1
+	r.post(ctx, spec.Ask, incident.Shown{Kind: incident.ShownQuestion, Approval: at, Ask: spec.Name})
+	r.drawEgress(ctx)
+	return at
+}
+
+// onCallWithin bounds asking who is on call.
+const onCallWithin = 30 * time.Second
+
+// approvers are those of the playbook, with who is on call now by name. When
+// nobody is, or it cannot be told, the group named for that is asked.
+func (r *responder) approvers(ctx workflow.Context, spec activities.PinnedApproval) (incident.Approvers, []string) {
+	a := spec.Approvers
+	rota := a.OnCall
+	if rota.Use == "" {
+		return a, nil
+	}
+	out, err := ask(ctx, r.in.Pin.Queue(rota.Use), onCallWithin, activities.OnCall, activities.OnCallIn{OnCall: rota})
+	if err == nil && len(out.People) > 0 {
+		a.People = append(slices.Clone(a.People), out.People...)
+		return a, []string{fmt.Sprintf("on call by %s %s, level %d: %s", rota.Use, rota.Policy, rota.Level, strings.Join(out.People, ", "))}
+	}
+	why := "nobody is on call"
+	switch {
+	case err != nil:
+		why = "who is on call is not known (" + activities.Reason(err) + ")"
+	case out.Unbound > 0:
+		why = fmt.Sprintf("the %d on call are nobody of the configuration", out.Unbound)
+	}
+	a.Group = rota.Otherwise
+	return a, []string{fmt.Sprintf("%s by %s %s, level %d: group %s is asked", why, rota.Use, rota.Policy, rota.Level, rota.Otherwise)}
 }
 
 // nudge sends the reminder and the escalations that are due, and returns when
@@ -105,7 +136,7 @@ func (r *responder) nudge(ctx workflow.Context, at int, spec activities.PinnedAp
 		if due := a.AskedAt.Add(spec.RemindAfter); !now.Before(due) {
 			a.Reminded++
 			r.event(ctx, incident.EvReminded, a.Name, "Reminded %s", spec.Ask.Channel)
-			r.send(ctx, spec.Ask.Use, r.question(at, spec, "reminder"))
+			r.remind(ctx, at, spec)
 		} else if due.Before(next) {
 			next = due
 		}
@@ -121,11 +152,26 @@ func (r *responder) nudge(ctx workflow.Context, at int, spec activities.PinnedAp
 		a.Escalated++
 		ask := spec.Escalate[n].Ask
 		r.event(ctx, incident.EvEscalated, a.Name, "Escalated to %s", ask.Channel)
-		m := r.question(at, spec, fmt.Sprintf("escalation-%d", n))
-		m.Channel, m.Mention = ask.Channel, ask.Mention
-		r.send(ctx, ask.Use, m)
+		a.Notes = append(a.Notes, fmt.Sprintf("escalated to %s %s", ask.Channel, ask.Mention))
+		r.post(ctx, ask, incident.Shown{Kind: incident.ShownQuestion, Approval: at, Ask: spec.Name})
 	}
 	return next
+}
+
+// remind asks again under the question, where it stands.
+func (r *responder) remind(ctx workflow.Context, at int, spec activities.PinnedApproval) {
+	a := &r.state.Case.Approvals[at]
+	a.Notes = append(a.Notes, "reminded")
+	s := incident.Shown{
+		Kind: incident.ShownReminder, Approval: at, Ask: spec.Name,
+		Text: fmt.Sprintf("Still waiting for an answer to %s, until %s", a.Name, a.ExpiresAt.UTC().Format("15:04 UTC")),
+	}
+	for _, shown := range r.state.Case.Shown {
+		if shown.Kind == incident.ShownQuestion && shown.Approval == at && shown.Use == spec.Ask.Use && shown.Channel == spec.Ask.Channel {
+			s.Under = shown.Key
+		}
+	}
+	r.post(ctx, spec.Ask, s)
 }
 
 // answered ends the gate: go on, or leave out what is behind it.
@@ -244,7 +290,13 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 // groups they belong to.
 func (r *responder) excluded(approval string, p incident.Person) bool {
 	spec, ok := r.in.Pin.Approval(approval)
-	return ok && slices.Contains(spec.Exclude, p.ID)
+	if !ok {
+		return false
+	}
+	raised := func(a incident.Alert) bool { by, known := a.RaisedBy.Get(); return known && by == p.ID }
+	return slices.Contains(spec.Exclude, p.ID) ||
+		slices.Contains(spec.Exclude, playbooks.ExcludeAuthor) && slices.Contains(r.in.Pin.Authors, p.ID) ||
+		slices.Contains(spec.Exclude, playbooks.ExcludeRaiser) && slices.ContainsFunc(r.state.Case.Alerts, raised)
 }
 
 func mayAnswer(a incident.Approvers, p incident.Person) bool {

@@ -42,7 +42,7 @@ func TestApprovedIsCarriedOut(t *testing.T) {
 	if a := c.Approvals[0]; a.State != incident.Approved || len(a.Votes) != 1 || a.Votes[0].Person.ID != "alice" {
 		t.Errorf("the approval is recorded as %+v", a)
 	}
-	if q := w.told("approval/0/asked"); len(q) != 1 || q[0].Message.Approval == nil || len(q[0].Message.Approval.Missing) == 0 {
+	if q := w.told("/question/"); len(q) != 1 || q[0].Message.Card == nil || len(q[0].Message.Card.Missing) == 0 {
 		t.Errorf("the question was %+v, want one that names what is unknown", q)
 	}
 }
@@ -58,7 +58,7 @@ func TestDeniedLeavesOutWhatFollows(t *testing.T) {
 	if a := c.Approvals[0]; a.State != incident.ApprovalDenied {
 		t.Errorf("the approval is %s", a.State)
 	}
-	if len(w.told("notify/")) != 0 {
+	if len(w.told("/notice/")) != 0 {
 		t.Error("the step behind the denied gate told people")
 	}
 }
@@ -77,8 +77,8 @@ func TestDeniedAndExpiredRunWhatTheyName(t *testing.T) {
 		if soon.Status != incident.Closed || soon.Outcome != incident.OutcomeRefused {
 			t.Errorf("two minutes after the denial: %s, %s", soon.Status, soon.Outcome)
 		}
-		if len(w.told("notify/")) != 1 {
-			t.Errorf("people were told %d times, want once", len(w.told("notify/")))
+		if len(w.told("/notice/")) != 1 {
+			t.Errorf("people were told %d times, want once", len(w.told("/notice/")))
 		}
 	})
 	t.Run("expired tells", func(t *testing.T) {
@@ -90,8 +90,8 @@ func TestDeniedAndExpiredRunWhatTheyName(t *testing.T) {
 		if a.State != incident.ApprovalExpired || a.EndedAt.Sub(a.AskedAt) != 15*time.Minute {
 			t.Errorf("the approval is %s after %s", a.State, a.EndedAt.Sub(a.AskedAt))
 		}
-		if len(w.told("notify/")) != 1 {
-			t.Errorf("people were told %d times, want once", len(w.told("notify/")))
+		if len(w.told("/notice/")) != 1 {
+			t.Errorf("people were told %d times, want once", len(w.told("/notice/")))
 		}
 		if until := step(t, c, "throttle").EndedAt.Sub(step(t, c, "throttle").AcceptedAt); until < 59*time.Minute {
 			t.Errorf("the throttle stood for %s, want its own hour", until)
@@ -258,12 +258,12 @@ func TestRemindersAndEscalationsComeOnceAndInTime(t *testing.T) {
 		key, channel string
 		after        time.Duration
 	}{
-		{"asked", "#sec-oncall", 0},
-		{"reminder", "#sec-oncall", 2 * time.Minute},
-		{"escalation-0", "@sec-manager", 5 * time.Minute},
-		{"escalation-1", "@ciso", 9 * time.Minute},
+		{"/question/", "#sec-oncall", 0},
+		{"/reminder/", "#sec-oncall", 2 * time.Minute},
+		{"/question/", "@sec-manager", 5 * time.Minute},
+		{"/question/", "@ciso", 9 * time.Minute},
 	} {
-		sent := w.told("approval/0/" + m.key)
+		sent := w.told(m.key, m.channel)
 		if len(sent) != 1 || sent[0].Message.Channel != m.channel {
 			t.Errorf("%s: sent %d times to %+v", m.key, len(sent), sent)
 			continue
@@ -280,7 +280,7 @@ func TestNobodyIsRemindedOfWhatIsAnswered(t *testing.T) {
 	w, id := asked(t)
 	w.vote(2*time.Minute, id, &ballot{who: alice()})
 	w.run(time.Hour)
-	if n := len(w.told("approval/0/reminder")); n != 0 {
+	if n := len(w.told("/reminder/")); n != 0 {
 		t.Errorf("%d reminders after the answer", n)
 	}
 }
@@ -295,13 +295,13 @@ func TestAMessengerThatIsDownHoldsUpNoDeadline(t *testing.T) {
 		t.Errorf("expired after %s", a.EndedAt.Sub(a.AskedAt))
 	}
 	var undelivered int
-	for _, e := range happened(c, incident.EvFailed) {
-		if strings.Contains(e.Text, "not delivered: unavailable") || strings.Contains(e.Text, "not delivered: timed out") {
+	for _, e := range happened(c, incident.EvNotShown) {
+		if strings.Contains(e.Text, "unavailable") || strings.Contains(e.Text, "timed out") {
 			undelivered++
 		}
 	}
 	if undelivered < 2 {
-		t.Errorf("%d undelivered messages are on the record, want the question and the reminder", undelivered)
+		t.Errorf("%d undelivered messages are on the record, want the question and the notice", undelivered)
 	}
 	w.contained(incident.RateLimit, 1, 1)
 }

@@ -151,10 +151,14 @@ func (r *responder) close(ctx workflow.Context) {
 		workflow.GetLogger(ctx).Error("the alerts of a closed case were not noted", "case", c.ID, "error", err)
 	}
 	r.upsert(ctx)
+	_ = workflow.Await(ctx, func() bool { return r.busy == 0 })
+	r.final = true
+	r.sendAll(ctx, true)
 }
 
 // reopen goes on with a case that a new alert reached while it closed.
 func (r *responder) reopen() {
+	r.final = false
 	c := &r.state.Case
 	c.Status, c.Outcome, c.ClosedAt, c.EvidenceDir = incident.Working, incident.OutcomeOpen, time.Time{}, ""
 }

@@ -70,7 +70,7 @@ func TestNothingIsDoneWithoutAnExactTarget(t *testing.T) {
 		if held := happened(c, incident.EvHeldBack); len(held) != 1 || !strings.Contains(held[0].Text, "2 devices match") {
 			t.Errorf("held back: %+v", held)
 		}
-		if len(w.told("notify/")) != 1 {
+		if len(w.told("/notice/")) != 1 {
 			t.Error("people were not told")
 		}
 	})

@@ -111,7 +111,7 @@ func TestALimitThatNobodyMayExceedHoldsBack(t *testing.T) {
 	if held := happened(c, incident.EvHeldBack); len(held) != 1 || !strings.Contains(held[0].Text, "asset.site is unknown") {
 		t.Errorf("held back: %+v", held)
 	}
-	if len(w.told("notify/")) != 1 {
+	if len(w.told("/notice/")) != 1 {
 		t.Error("people were not told")
 	}
 }

@@ -22,6 +22,7 @@ func (r *responder) event(ctx workflow.Context, kind incident.EventKind, step, f
 }
 
 func (r *responder) eventBy(ctx workflow.Context, kind incident.EventKind, step, by, format string, args ...any) {
+	r.changed = true
 	c := &r.state.Case
 	if len(c.Timeline) >= maxEvents && slices.Contains([]incident.EventKind{incident.EvJoined, incident.EvDecided}, kind) {
 		return

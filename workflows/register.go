@@ -17,5 +17,7 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Respond, workflow.RegisterOptions{Name: activities.RespondWorkflow})
 	r.RegisterWorkflowWithOptions(Lease, workflow.RegisterOptions{Name: activities.LeaseWorkflow})
 	r.RegisterWorkflowWithOptions(Budget, workflow.RegisterOptions{Name: activities.BudgetWorkflow})
+	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: activities.ChannelWorkflow})
+	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: activities.ClickWorkflow})
 	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: activities.RejectedWorkflow})
 }

@@ -20,6 +20,10 @@ type responder struct {
 	seen map[string]bool
 	// busy counts the coroutines that prove effects and deliver messages.
 	busy int
+	// changed tells that people see an older state of the case.
+	changed bool
+	// final tells that people were sent the end of the case.
+	final bool
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
 }
@@ -53,6 +57,8 @@ type caseState struct {
 	Answered []string           `json:"answered,omitempty"`
 	// IPs are the host's addresses, by which its egress is measured.
 	IPs []string `json:"ips,omitempty"`
+	// Sent is how many of the case's messages were handed to their channels.
+	Sent int `json:"sent,omitempty"`
 	// Ended says why steps were left out, for the outcome.
 	Ended incident.CaseOutcome `json:"ended,omitempty"`
 	// Early are changes of the lease that is being taken.
@@ -85,6 +91,8 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 	for i := range r.state.Case.Steps {
 		r.prove(ctx, i)
 	}
+	r.changed = in.State != nil
+	r.keepShown(ctx)
 	return r, nil
 }
 
@@ -116,6 +124,14 @@ func (r *responder) listen(ctx workflow.Context) error {
 			var change activities.LeaseChange
 			ch.Receive(ctx, &change)
 			r.leaseChanged(ctx, change)
+		}
+	})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		ch := workflow.GetSignalChannel(ctx, activities.ShownSignal)
+		for {
+			var change activities.ShownChange
+			ch.Receive(ctx, &change)
+			r.shownChanged(ctx, change)
 		}
 	})
 	err := workflow.SetUpdateHandlerWithOptions(ctx, activities.DecideUpdate, r.vote,
@@ -235,5 +251,9 @@ func (r *responder) drain(ctx workflow.Context) {
 	leases := workflow.GetSignalChannel(ctx, activities.LeaseSignal)
 	for change := (activities.LeaseChange{}); leases.ReceiveAsync(&change); change = (activities.LeaseChange{}) {
 		r.leaseChanged(ctx, change)
+	}
+	shown := workflow.GetSignalChannel(ctx, activities.ShownSignal)
+	for change := (activities.ShownChange{}); shown.ReceiveAsync(&change); change = (activities.ShownChange{}) {
+		r.shownChanged(ctx, change)
 	}
 }

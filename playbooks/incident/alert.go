@@ -34,6 +34,7 @@ type Alert struct {
 	Window      Value[time.Duration] `json:"window" doc:"The time that the alert's counts cover."`
 	BytesOut    Value[int64]         `json:"bytes_out" unit:"size" doc:"Bytes sent, as the alert says."`
 	Count       Value[int64]         `json:"count" doc:"Events or connections behind the alert."`
+	RaisedBy    Value[string]        `json:"raised_by" doc:"Id of the person of stanch.yaml who raised it by hand; unknown for a rule's alert."`
 	Host        AlertHost            `json:"host"`
 	Process     AlertProcess         `json:"process"`
 	Destination AlertDestination     `json:"destination"`

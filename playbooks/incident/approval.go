@@ -24,6 +24,9 @@ type Vote struct {
 	// PlanDigest is the plan that the person was shown.
 	PlanDigest string    `json:"plan_digest"`
 	At         time.Time `json:"at"`
+	// Click is the id of the click that it came from, for the audit; empty for a
+	// vote through the API.
+	Click string `json:"click,omitempty"`
 }
 
 // ApprovalState says where an approval stands.
@@ -61,12 +64,24 @@ type Approval struct {
 	// nothing.
 	Reminded  int `json:"reminded,omitempty"`
 	Escalated int `json:"escalated,omitempty"`
+	// Notes say what was done to get an answer: who is on call, whom it was
+	// escalated to, where it could not be delivered.
+	Notes []string `json:"notes,omitempty"`
 }
 
-// Approvers says who may answer. A person may when they are named, or when
-// they belong to the group.
+// Approvers says who may answer. A person may when they are named, when they
+// belong to the group, or when they were on call as the question was asked.
 type Approvers struct {
 	People     []string `json:"people,omitempty" yaml:"people,omitempty" doc:"Ids of people from stanch.yaml."`
 	Group      string   `json:"group,omitempty" yaml:"group,omitempty" doc:"A group that people of stanch.yaml carry."`
-	SlackGroup string   `json:"slack_group,omitempty" yaml:"slack_group,omitempty" doc:"A Slack user group."`
+	SlackGroup string   `json:"slack_group,omitempty" yaml:"slack_group,omitempty" doc:"A Slack user group. Who is in it is asked at the moment of the answer."`
+	OnCall     OnCall   `json:"on_call,omitzero" yaml:"on_call,omitempty" doc:"Whoever is on call when the question is asked."`
+}
+
+// OnCall names a level of an escalation policy.
+type OnCall struct {
+	Use       string `json:"use" yaml:"use,required" doc:"The integration that knows the rota."`
+	Policy    string `json:"policy" yaml:"policy,required" doc:"The escalation policy's id."`
+	Level     int    `json:"level" yaml:"level" default:"1" doc:"Which level of the policy is asked."`
+	Otherwise string `json:"otherwise" yaml:"otherwise,required" doc:"The group that is asked when nobody is on call, or when that cannot be told."`
 }

@@ -68,9 +68,54 @@ type Case struct {
 	// Series is egress per minute around the case, for the chart.
 	Series   []Point `json:"series,omitempty"`
 	Timeline []Event `json:"timeline,omitempty"`
+	// Shown are the messages about the case: cards and notices, each where it
+	// was sent and whether it arrived.
+	Shown []Shown `json:"shown,omitempty"`
 	// EvidenceDir is where the bundle was written.
 	EvidenceDir string `json:"evidence_dir,omitempty"`
 }
+
+// Shown is one message about a case in a messenger.
+type Shown struct {
+	Key string `json:"key"`
+	// Kind says what it is; Approval is the index of the question that it asks.
+	Kind     ShownKind `json:"kind"`
+	Approval int       `json:"approval,omitempty"`
+	Use      string    `json:"use"`
+	Channel  string    `json:"channel"`
+	Mention  string    `json:"mention,omitempty"`
+	// Ask is the approval of the playbook that says where else it may go,
+	// Fallback how many of those places were tried before this one, FellBack
+	// that the next one was.
+	Ask      string `json:"ask,omitempty"`
+	Fallback int    `json:"fallback,omitempty"`
+	FellBack bool   `json:"fell_back,omitempty"`
+	// Under is the key of the message under which it goes.
+	Under string `json:"under,omitempty"`
+	// Text is its headline where the case itself does not give it.
+	Text   string    `json:"text,omitempty"`
+	SentAt time.Time `json:"sent_at"`
+	// At is when it arrived; zero until then. Link leads to it. Digest tells
+	// that it stands in a digest of many cases, not as a message of its own yet.
+	At     time.Time `json:"at,omitzero"`
+	Link   string    `json:"link,omitempty"`
+	Digest bool      `json:"digest,omitempty"`
+	// Problem says why it did not arrive.
+	Problem string `json:"problem,omitempty"`
+	// GivenUp tells that it is not tried any more.
+	GivenUp bool `json:"given_up,omitempty"`
+}
+
+// ShownKind says what a message is for.
+type ShownKind string
+
+// The closed set of kinds of messages.
+const (
+	ShownQuestion ShownKind = "question" // asks for an approval, and shows what becomes of it
+	ShownReminder ShownKind = "reminder" // asks again, under the question
+	ShownPage     ShownKind = "page"     // something went wrong that must not wait
+	ShownNotice   ShownKind = "notice"   // a notify step
+)
 
 // StepStatus says where a step stands.
 type StepStatus string
@@ -146,6 +191,8 @@ const (
 	EvCleared      EventKind = "cleared" // guardrails, target and budget were checked right before an action
 	EvHeldBack     EventKind = "held_back"
 	EvAsked        EventKind = "asked"
+	EvShown        EventKind = "shown"     // a question reached its place
+	EvNotShown     EventKind = "not_shown" // it did not, and is asked elsewhere
 	EvReminded     EventKind = "reminded"
 	EvEscalated    EventKind = "escalated"
 	EvVoted        EventKind = "voted"

@@ -81,7 +81,7 @@ func New(start time.Time, with func(activities.Engine, func() time.Time) *activi
 	r.env.SetContinueAsNewSuggested(true)
 	r.env.RegisterWorkflowWithOptions(r.root, workflow.RegisterOptions{Name: rootWorkflow})
 	workflows.Register(r.env)
-	with(r, r.env.Now).Register(r.env)
+	with(engine{r}, r.env.Now).Register(r.env)
 	// A workflow that was never started is as gone as one that has ended.
 	r.env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
 		Return(serviceerror.NewNotFound("no such workflow")).Maybe()

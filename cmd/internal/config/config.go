@@ -58,7 +58,8 @@ type Temporal struct {
 type Person struct {
 	ID          string   `yaml:"id,required" doc:"The name that the record shows."`
 	Email       string   `yaml:"email" doc:"E-mail address."`
-	Slack       string   `yaml:"slack" doc:"Slack user id."`
+	Slack       string   `yaml:"slack" doc:"Slack user id; by it a click in Slack is this person's."`
+	PagerDuty   string   `yaml:"pagerduty" doc:"PagerDuty user id; by it this person is known to be on call."`
 	Groups      []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
 	TokenSHA256 string   `yaml:"token_sha256" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }

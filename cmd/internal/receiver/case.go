@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	workflowpb "go.temporal.io/api/workflow/v1"
 
@@ -41,57 +40,9 @@ func notFound(err error) bool {
 	return missing || malformed
 }
 
-// getCase returns a case as it stands: a running one is asked, of a closed one
-// the result is read.
+// getCase returns a case as it stands.
 func (r *Receiver) getCase(ctx context.Context, id, run string) (incident.Case, error) {
-	var c incident.Case
-	workflowID := activities.CaseWorkflowID(id)
-	info, err := r.lastRun(ctx, workflowID, run)
-	if err != nil {
-		return c, fmt.Errorf("look at case %s: %w", id, err)
-	}
-	run = info.GetExecution().GetRunId()
-	switch info.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		value, err := r.Client.QueryWorkflow(ctx, workflowID, run, activities.CaseQuery)
-		if err != nil {
-			return c, fmt.Errorf("ask case %s: %w", id, err)
-		}
-		if err := value.Get(&c); err != nil {
-			return c, fmt.Errorf("read case %s: %w", id, err)
-		}
-		return c, nil
-	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
-		if err := r.Client.GetWorkflow(ctx, workflowID, run).Get(ctx, &c); err != nil {
-			return c, fmt.Errorf("read case %s: %w", id, err)
-		}
-		return c, nil
-	default:
-		return endedByForce(info), nil
-	}
-}
-
-// lastRun finds the engine's run that knows how a case stands. A case keeps the
-// id of its first run while the engine goes on with it in others.
-func (r *Receiver) lastRun(ctx context.Context, workflowID, run string) (*workflowpb.WorkflowExecutionInfo, error) {
-	described, err := r.Client.DescribeWorkflowExecution(ctx, workflowID, run)
-	if err != nil {
-		return nil, err
-	}
-	info := described.GetWorkflowExecutionInfo()
-	if info.GetStatus() != enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
-		return info, nil
-	}
-	newest, err := r.Client.DescribeWorkflowExecution(ctx, workflowID, "")
-	if err != nil {
-		return nil, err
-	}
-	if last := newest.GetWorkflowExecutionInfo(); last.GetFirstRunId() == info.GetFirstRunId() {
-		return last, nil
-	}
-	// A later case of the subject is the newest: this one has ended, and its
-	// result is read at the end of its runs.
-	return info, nil
+	return Case(ctx, r.Client, id, run)
 }
 
 // endedByForce is what is left of a case that was ended from outside of Stanch.
@@ -146,6 +97,7 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 		reply(w, http.StatusOK, c.Approvals[asked])
 		return nil
 	}
+	who.Groups = append(slices.Clone(who.Groups), r.vouched(req.Context(), c, asked, who)...)
 	name := in.Approval
 	if asked >= 0 {
 		name = c.Approvals[asked].Name
@@ -160,6 +112,20 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 	}
 	reply(w, http.StatusOK, approval)
 	return nil
+}
+
+// vouched are the messenger's groups of the question in which the person is now.
+// Those of the configuration count beside them: the terminal answers also when
+// the messenger is down.
+func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who incident.Person) []string {
+	if asked < 0 || r.Vouch == nil {
+		return nil
+	}
+	group := c.Approvals[asked].Approvers.SlackGroup
+	if group == "" || slices.Contains(who.Groups, group) {
+		return nil
+	}
+	return r.Vouch(ctx, who.ID, []string{group})
 }
 
 // question finds the approval that is answered: the last of that name and plan.

@@ -59,6 +59,9 @@ type Options struct {
 	Limited []string
 	Sources map[string]Source
 	People  []Person
+	// Vouch returns those of the groups in which a person is now, by what their
+	// products say.
+	Vouch func(ctx context.Context, person string, groups []string) []string
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
 	// Ready tells whether everything that a request needs is up.
@@ -121,6 +124,12 @@ func (r *Receiver) routes() {
 	})
 	r.mux.HandleFunc("GET /readyz", r.ready)
 	r.mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
+}
+
+// Interactions mounts the handler of a messenger's signed requests. It must be
+// called before the first request.
+func (r *Receiver) Interactions(use string, h http.Handler) {
+	r.mux.Handle("POST /v1/interactions/"+use, h)
 }
 
 // Handler returns the handler of all requests.

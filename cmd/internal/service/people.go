@@ -1,11 +1,17 @@
 package service
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // receiverPerson is a person as the receiver knows them. Without a token
@@ -16,4 +22,78 @@ func receiverPerson(p config.Person) (receiver.Person, error) {
 		return receiver.Person{}, fmt.Errorf("person %s: token_sha256: %w", p.ID, err)
 	}
 	return receiver.Person{Person: p.IncidentPerson(), TokenSHA256: sum}, nil
+}
+
+// directory implements [activities.People] on the configuration.
+type directory struct {
+	config *config.Config
+	set    *integrations.Set
+}
+
+// Bind returns the one person whose account it is: by the product's id, and by
+// the e-mail address only where the integration vouches for it.
+func (d directory) Bind(use string, a integrations.Account) (incident.Person, error) {
+	var found []config.Person
+	for _, p := range d.config.People {
+		id := d.accountOf(use, p)
+		if id != "" && id == a.User || a.Email != "" && strings.EqualFold(p.Email, a.Email) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0].IncidentPerson(), nil
+	case 0:
+		return incident.Person{}, integrations.Errorf(integrations.Denied, "find the person of "+use+" account "+a.User,
+			"account %s is nobody of stanch.yaml: add it to the person in people", a.User)
+	}
+	ids := make([]string, 0, len(found))
+	for _, p := range found {
+		ids = append(ids, p.ID)
+	}
+	return incident.Person{}, integrations.Errorf(integrations.Denied, "find the person of "+use+" account "+a.User,
+		"account %s is more than one person of stanch.yaml: %s", a.User, strings.Join(ids, ", "))
+}
+
+// accountOf is a person's account in the product behind an integration.
+func (d directory) accountOf(use string, p config.Person) string {
+	spec, _ := d.set.Spec(use)
+	switch spec.Kind {
+	case "slack":
+		return p.Slack
+	case "pagerduty":
+		return p.PagerDuty
+	}
+	return ""
+}
+
+// vouchWithin bounds asking a messenger about a group. A person who answers at
+// a terminal is not kept waiting for a product that is down.
+const vouchWithin = 2 * time.Second
+
+// vouch returns those of the groups in which messengers say that the person is
+// now. A messenger that does not answer vouches for nothing.
+func (s *Service) vouch(ctx context.Context, person string, groups []string) []string {
+	ctx, cancel := context.WithTimeout(ctx, vouchWithin)
+	defer cancel()
+	d := directory{s.options.Config, s.set}
+	var in []string
+	at := slices.IndexFunc(s.options.Config.People, func(p config.Person) bool { return p.ID == person })
+	for _, use := range s.set.Names() {
+		messenger, err := integrations.Use[integrations.Answerable](s.set, use)
+		if err != nil || at < 0 {
+			continue
+		}
+		account := d.accountOf(use, s.options.Config.People[at])
+		if account == "" {
+			continue
+		}
+		known, err := messenger.Identify(ctx, integrations.Click{Use: use, User: account}, groups)
+		if err != nil {
+			s.options.Log.Warn("a messenger does not vouch for a person", "integration", use, "person", person, "error", err)
+			continue
+		}
+		in = append(in, known.Groups...)
+	}
+	return in
 }

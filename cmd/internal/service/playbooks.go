@@ -163,8 +163,8 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 func (s *shelf) fits(loaded []*playbooks.Playbook) error {
 	var issues playbooks.Issues
 	for _, p := range loaded {
-		issues = append(issues, p.CheckIntegrations(func(name, fact string, action incident.Action, messenger bool) string {
-			return Complaint(s.set, name, fact, action, messenger)
+		issues = append(issues, p.CheckIntegrations(func(name string, used playbooks.Use) string {
+			return Complaint(s.set, name, used)
 		})...)
 	}
 	return issues.Err()
@@ -172,17 +172,22 @@ func (s *shelf) fits(loaded []*playbooks.Playbook) error {
 
 // Complaint says why an integration cannot do what a playbook asks, or nothing
 // when it can.
-func Complaint(set *integrations.Set, name, fact string, action incident.Action, messenger bool) string {
+func Complaint(set *integrations.Set, name string, used playbooks.Use) string {
 	spec, ok := set.Spec(name)
 	switch {
 	case !ok:
 		return fmt.Sprintf("no integration %q is configured; there are %s", name, strings.Join(set.Names(), ", "))
-	case fact != "" && !slices.Contains(spec.Facts, fact):
-		return fmt.Sprintf("integration %s (%s) does not know %s", name, spec.Kind, fact)
-	case action != "" && !slices.Contains(spec.Actions, action):
-		return fmt.Sprintf("integration %s (%s) cannot %s", name, spec.Kind, action)
-	case messenger && !slices.Contains(spec.Actions, incident.Notify):
+	case used.Fact != "" && !slices.Contains(spec.Facts, used.Fact):
+		return fmt.Sprintf("integration %s (%s) does not know %s", name, spec.Kind, used.Fact)
+	case used.Action != "" && !slices.Contains(spec.Actions, used.Action):
+		return fmt.Sprintf("integration %s (%s) cannot %s", name, spec.Kind, used.Action)
+	case used.Messenger && !slices.Contains(spec.Actions, incident.Notify):
 		return fmt.Sprintf("integration %s (%s) cannot tell people", name, spec.Kind)
+	}
+	if used.OnCall {
+		if _, err := integrations.Use[integrations.OnCall](set, name); err != nil {
+			return fmt.Sprintf("integration %s (%s) does not know who is on call", name, spec.Kind)
+		}
 	}
 	return ""
 }

@@ -189,7 +189,7 @@ func (s *Service) startWorker(context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	acts := &activities.Activities{
-		Set: s.set, Engine: NewEngine(s.client), EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
@@ -238,6 +238,7 @@ func (s *Service) startReceiver(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.listenToMessengers(ctx, r)
 	s.http = r.Server()
 	s.running.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -250,18 +251,14 @@ func (s *Service) startReceiver(context.Context) error {
 func (s *Service) receiver() (*receiver.Receiver, error) {
 	c := s.options.Config
 	o := receiver.Options{
-		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
+		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
 		Ready: func(ctx context.Context) error {
 			_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
 			return err
 		},
 	}
-	for _, i := range c.Opened {
-		if i.Rate > 0 {
-			o.Limited = append(o.Limited, i.Name)
-		}
-	}
+	o.Limited = s.limited()
 	for name, source := range c.Sources {
 		verifier, err := source.Auth.Verifier()
 		if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // lintOptions are the flags of playbook lint.
@@ -134,8 +133,8 @@ func lintFile(f file, set *integrations.Set, names map[string]string) (playbooks
 	if set == nil {
 		return issues, nil
 	}
-	return append(issues, p.CheckIntegrations(func(name, fact string, action incident.Action, messenger bool) string {
-		return service.Complaint(set, name, fact, action, messenger)
+	return append(issues, p.CheckIntegrations(func(name string, used playbooks.Use) string {
+		return service.Complaint(set, name, used)
 	})...), nil
 }
 

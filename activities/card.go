@@ -1,0 +1,343 @@
+package activities
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// CardOf is a case as people see it in a messenger, a pure function of the
+// case. At is the index of the approval that the card asks for; -1 makes a
+// notice, which asks nothing.
+func CardOf(c incident.Case, at int) integrations.Card {
+	told := account.Of(c)
+	card := integrations.Card{
+		State: integrations.CardTold, Case: c.ID, Subject: told.Subject, Severity: told.Severity,
+		Title: told.Subject + ": " + told.Standing, Shadow: c.Shadow, Facts: factsOf(c), Impact: impact(c),
+		Rule: told.Rule, Playbook: told.Playbook, PlaybookDigest: c.PlaybookDigest, URL: "/v1/cases/" + c.ID,
+		Commands: []string{"stanch case show " + c.ID},
+	}
+	if d := c.Decision; d != nil {
+		card.Because = d.Because
+		card.Missing = missingOf(d.Unsure)
+	}
+	if at < 0 || at >= len(c.Approvals) {
+		for _, s := range c.Steps {
+			card.Steps = append(card.Steps, cardStep(s))
+		}
+		return card
+	}
+	a := c.Approvals[at]
+	gated := gatedBy(c, a)
+	card.State = stateOf(a, gated)
+	card.Because, card.Missing = cmp.Or(a.Because, card.Because), missingOf(a.Missing)
+	card.Question = questionOf(c, a, gated, told.Approvals[at].Who)
+	card.Title = titleOf(c, a, card.State, gated)
+	card.Effect, card.Undo = effects(c, gated), undo(gated)
+	for _, s := range gated {
+		card.Steps = append(card.Steps, cardStep(s))
+	}
+	if a.State == incident.Pending {
+		card.Commands = []string{
+			fmt.Sprintf("stanch case approve %s --plan %s", c.ID, a.PlanDigest),
+			fmt.Sprintf("stanch case deny %s --plan %s --reason …", c.ID, a.PlanDigest),
+		}
+	}
+	return card
+}
+
+// factsOf are who, what and where, each with how sure.
+func factsOf(c incident.Case) []integrations.CardFact {
+	var out []integrations.CardFact
+	for _, l := range account.Of(c).Headline {
+		if l.Label != "What" && l.Label != "Unsure" {
+			out = append(out, integrations.CardFact{Label: l.Label, Value: l.Text, How: cmp.Or(l.From, "worked out by Stanch")})
+		}
+	}
+	return out
+}
+
+// impact is the blast radius, as the inventory tells it.
+func impact(c incident.Case) []string {
+	var out []string
+	add := func(label string, v incident.Value[string]) {
+		if text, ok := v.Get(); ok {
+			out = append(out, label+" "+text)
+			return
+		}
+		out = append(out, label+" unknown")
+	}
+	asset := c.Facts.Asset
+	add("role", asset.Role)
+	add("criticality", asset.Criticality)
+	add("owner", asset.Owner)
+	add("site", asset.Site)
+	if tags, ok := asset.Tags.Get(); ok && len(tags) > 0 {
+		out = append(out, "tags "+strings.Join(tags, ", "))
+	}
+	return out
+}
+
+func missingOf(list []incident.Missing) []string {
+	out := make([]string, 0, len(list))
+	for _, m := range list {
+		out = append(out, strings.TrimSuffix(m.Path+": "+m.Why, ": "))
+	}
+	return out
+}
+
+// gatedBy are the steps behind the gate of an approval, up to the next gate.
+func gatedBy(c incident.Case, a incident.Approval) []incident.StepState {
+	gate := -1
+	for i, s := range c.Steps {
+		if s.Approve == a.Name {
+			gate = i
+		}
+	}
+	if gate < 0 {
+		return nil
+	}
+	steps := c.Steps[gate+1:]
+	if next := slices.IndexFunc(steps, func(s incident.StepState) bool { return s.Approve != "" }); next >= 0 {
+		steps = steps[:next]
+	}
+	return steps
+}
+
+// stateOf is the approval's state until it is approved, and then how far the
+// steps behind it have come: the least that holds for all that contain.
+func stateOf(a incident.Approval, gated []incident.StepState) integrations.CardState {
+	switch a.State {
+	case incident.Pending:
+		return integrations.CardAsking
+	case incident.ApprovalDenied:
+		return integrations.CardDenied
+	case incident.ApprovalExpired:
+		return integrations.CardExpired
+	case incident.Superseded:
+		return integrations.CardSuperseded
+	case incident.Approved:
+	}
+	order := []integrations.CardState{
+		integrations.CardFailed, integrations.CardNotEffective, integrations.CardRunning, integrations.CardApproved,
+		integrations.CardAccepted, integrations.CardConfirmed, integrations.CardCannotTell, integrations.CardEffective,
+		integrations.CardGivenBack,
+	}
+	worst := len(order)
+	for _, s := range gated {
+		if s.Action.Containing() {
+			worst = min(worst, slices.Index(order, stepState(s)))
+		}
+	}
+	if worst == len(order) {
+		return integrations.CardApproved
+	}
+	return order[worst]
+}
+
+func stepState(s incident.StepState) integrations.CardState {
+	switch s.Status {
+	case incident.StepWaiting, incident.StepShadowed:
+		return integrations.CardApproved
+	case incident.StepRunning:
+		return integrations.CardRunning
+	case incident.StepFailed, incident.StepSkipped:
+		return integrations.CardFailed
+	case incident.StepEnded:
+		return integrations.CardGivenBack
+	case incident.StepDone, incident.StepStanding:
+	}
+	switch {
+	case s.Proof == incident.Verified:
+		return integrations.CardEffective
+	case s.Proof == incident.NotEffective:
+		return integrations.CardNotEffective
+	case s.Proof == incident.CannotTell:
+		return integrations.CardCannotTell
+	case !s.ConfirmedAt.IsZero():
+		return integrations.CardConfirmed
+	}
+	return integrations.CardAccepted
+}
+
+func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState, who string) *integrations.CardQuestion {
+	q := &integrations.CardQuestion{
+		Approval: a.Name, PlanDigest: a.PlanDigest, State: a.State, Approve: title(effect(c, gated)),
+		Critical:      c.Decision != nil && c.Decision.Severity == "critical",
+		ApproveReason: slices.Contains(a.ReasonRequired, "approve"), DenyReason: slices.Contains(a.ReasonRequired, "deny"),
+		Quorum: a.Quorum, Approvers: who, AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Notes: a.Notes,
+	}
+	if a.Approvers.SlackGroup != "" {
+		q.Groups = []string{a.Approvers.SlackGroup}
+	}
+	for _, v := range a.Votes {
+		q.Votes = append(q.Votes, integrations.CardVote{Person: v.Person.ID, Via: v.Person.Via, Approve: v.Approve, Reason: v.Reason, At: v.At})
+	}
+	return q
+}
+
+// titleOf is the question while it waits, and afterwards what became of it.
+func titleOf(c incident.Case, a incident.Approval, state integrations.CardState, gated []incident.StepState) string {
+	what := title(effect(c, gated))
+	switch state {
+	case integrations.CardAsking:
+		return what + "?"
+	case integrations.CardDenied:
+		return "Denied: " + what
+	case integrations.CardExpired:
+		return "Expired, not approved: " + what
+	case integrations.CardSuperseded:
+		return "No longer asked: " + what
+	case integrations.CardGivenBack:
+		return "Given back: " + what
+	default:
+		return strings.ReplaceAll(title(string(state)), "_", " ") + ": " + what
+	}
+}
+
+// effect is what approving does, in one line.
+func effect(c incident.Case, gated []incident.StepState) string {
+	var parts []string
+	for _, s := range gated {
+		if s.Action.Containing() {
+			parts = append(parts, does(c, s.PlannedStep))
+		}
+	}
+	if len(parts) == 0 {
+		for _, s := range gated {
+			parts = append(parts, does(c, s.PlannedStep))
+		}
+	}
+	if len(parts) == 0 {
+		return "go on with " + c.Subject
+	}
+	return strings.Join(parts, ", ")
+}
+
+// effects is what approving does, one line a step.
+func effects(c incident.Case, gated []incident.StepState) []string {
+	out := make([]string, 0, len(gated))
+	for _, s := range gated {
+		line := title(does(c, s.PlannedStep))
+		if s.Action.Leased() {
+			line += ", then undone by itself"
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func does(c incident.Case, s incident.PlannedStep) string {
+	host := c.Subject
+	if c.Target != nil {
+		host = c.Target.Name()
+	}
+	text := ""
+	switch s.Action {
+	case incident.Isolate:
+		text = "isolate " + host
+	case incident.RateLimit:
+		text = "limit " + host + " to " + incident.FormatRate(s.Rate)
+	case incident.Block:
+		text = "block what leaves " + host
+		if s.Filter != nil {
+			text = "block " + s.Filter.String() + " of " + host
+		}
+	case incident.KillProcess:
+		text = fmt.Sprintf("end process %d of %s", s.PID, host)
+	case incident.Collect:
+		text = "collect " + strings.Join(s.What, ", ") + " of " + host
+	case incident.Notify:
+		text = "tell " + s.Channel
+	}
+	if s.Action.Leased() && s.TTL > 0 {
+		text += " for " + spoken(s.TTL)
+	}
+	return text
+}
+
+// spoken is a duration as people say it: 4 h, 30 min.
+func spoken(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d >= time.Minute && d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return incident.FormatDuration(d)
+}
+
+// undo says how it is given back.
+func undo(gated []incident.StepState) string {
+	leased := slices.ContainsFunc(gated, func(s incident.StepState) bool { return s.Action.Leased() })
+	killed := slices.ContainsFunc(gated, func(s incident.StepState) bool { return s.Action == incident.KillProcess })
+	switch {
+	case leased && killed:
+		return "The network is given back when the time is up, or with stanch lease release. An ended process stays ended."
+	case leased:
+		return "Given back when the time is up, or earlier with stanch lease release."
+	case killed:
+		return "An ended process stays ended: it cannot be undone."
+	}
+	return ""
+}
+
+func cardStep(s incident.StepState) integrations.CardStep {
+	step := integrations.CardStep{Text: s.PlannedStep.String(), Status: s.Status, Until: s.Until, Problem: s.Problem}
+	if !s.Action.Containing() {
+		step.At = s.AcceptedAt
+		return step
+	}
+	switch {
+	case s.Proof != incident.NoProof:
+		step.Proof, step.At = string(s.Proof), s.ProvenAt
+	case !s.ConfirmedAt.IsZero():
+		step.Proof, step.At = "confirmed", s.ConfirmedAt
+	case !s.AcceptedAt.IsZero():
+		step.Proof, step.At = "accepted", s.AcceptedAt
+	}
+	if !s.EndedAt.IsZero() {
+		step.At = s.EndedAt
+	}
+	return step
+}
+
+// ChartOf is the egress of a case with what is normal and what was done.
+func ChartOf(c incident.Case) integrations.Chart {
+	chart := integrations.Chart{Title: "Egress of " + c.Subject, Series: c.Series}
+	window, ok := c.Facts.Traffic.Window.Get()
+	if p95, known := c.Facts.Baseline.P95.Get(); known && ok && window > 0 {
+		chart.Normal = incident.Known(int64(float64(p95)*8/window.Seconds()), c.Facts.Baseline.P95.From())
+	}
+	marks := map[incident.EventKind]string{
+		incident.EvOpened: "alert", incident.EvAsked: "asked", incident.EvAccepted: "contained", incident.EvGivenBack: "given back",
+	}
+	for _, e := range c.Timeline {
+		if label, ok := marks[e.Kind]; ok {
+			chart.Marks = append(chart.Marks, integrations.ChartMark{At: e.At, Label: label})
+		}
+	}
+	var most int64
+	for _, p := range c.Series {
+		most = max(most, p.BytesOut*8/60)
+	}
+	chart.Alt = fmt.Sprintf("Egress of %s over the last hour: at most %s", c.Subject, incident.FormatRate(most))
+	if normal, ok := chart.Normal.Get(); ok {
+		chart.Alt += ", normally below " + incident.FormatRate(normal)
+	}
+	return chart
+}
+
+// title begins a line with a capital.
+func title(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}

@@ -1,0 +1,179 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// People are those of the configuration, as products know them.
+type People interface {
+	// Bind returns the one person whose account it is. Nobody, and more than
+	// one, is a denied error that says so.
+	Bind(use string, a integrations.Account) (incident.Person, error)
+}
+
+// ClickInput starts the workflow that answers one click.
+type ClickInput struct {
+	Click integrations.Click `json:"click"`
+	// Queue is the task queue of the integration, if it has one of its own.
+	Queue string `json:"queue,omitempty"`
+}
+
+// ClickWorkflowID is the workflow id of a click: one that is delivered again is
+// the same.
+func ClickWorkflowID(c integrations.Click) string { return "click/" + c.Use + "/" + c.ID }
+
+// Answered is what became of a click. Refused is the rule that refused it, and
+// empty when it counts.
+type Answered struct {
+	Person   string                 `json:"person,omitempty"`
+	Refused  string                 `json:"refused,omitempty"`
+	Text     string                 `json:"text,omitempty"`
+	Approval incident.ApprovalState `json:"approval,omitempty"`
+}
+
+// The rules by which a click is refused before the case is asked.
+const (
+	RefusedUnknownPerson = "unknown_person"
+	RefusedNoCase        = "no_open_case"
+)
+
+// The activities of a click.
+var (
+	Answer = Ref[ClickInput, Answered]{"answer"}
+	Reply  = Ref[ReplyIn, struct{}]{"reply"}
+	OnCall = Ref[OnCallIn, OnCallOut]{"on_call"}
+)
+
+// answer finds out who clicked and hands the vote to the case, which decides
+// whether it counts. The vote's id makes a repeat one vote.
+func (a *Activities) answer(ctx context.Context, in ClickInput) (Answered, error) {
+	click := in.Click
+	messenger, err := use[integrations.Answerable](a, click.Use)
+	if err != nil {
+		return Answered{}, err
+	}
+	c, err := a.Engine.Case(ctx, click.Case, "")
+	if integrations.KindOf(err) == integrations.NotFound {
+		return Answered{Refused: RefusedNoCase, Text: fmt.Sprintf("There is no case %s.", click.Case)}, nil
+	}
+	if err != nil {
+		return Answered{}, err
+	}
+	person, err := a.who(ctx, messenger, click, groupsOf(c, click))
+	if integrations.KindOf(err) == integrations.Denied {
+		return Answered{Refused: RefusedUnknownPerson, Text: reasonOf(err)}, nil
+	}
+	if err != nil {
+		return Answered{}, err
+	}
+	out := Answered{Person: person.ID}
+	var approval incident.Approval
+	err = a.Engine.Update(ctx, Call{
+		ID: CaseWorkflowID(click.Case), Update: DecideUpdate, UpdateID: "click/" + click.ID,
+		Arg: incident.Vote{
+			Person: person, Approve: click.Approve, Reason: click.Reason, Approval: click.Approval,
+			PlanDigest: click.PlanDigest, Click: click.ID,
+		},
+	}, &approval)
+	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
+		out.Refused, out.Text = refusal.Type(), refusal.Message()
+		return out, nil
+	}
+	if integrations.KindOf(err) == integrations.NotFound {
+		out.Refused, out.Text = RefusedNoCase, fmt.Sprintf("Case %s is closed.", click.Case)
+		return out, nil
+	}
+	out.Approval = approval.State
+	return out, err
+}
+
+// groupsOf are the messenger's groups that the question asks of.
+func groupsOf(c incident.Case, click integrations.Click) []string {
+	var groups []string
+	for _, asked := range c.Approvals {
+		if asked.Name == click.Approval && asked.Approvers.SlackGroup != "" && !slices.Contains(groups, asked.Approvers.SlackGroup) {
+			groups = append(groups, asked.Approvers.SlackGroup)
+		}
+	}
+	return groups
+}
+
+// who resolves a click to one person, with the groups that they are in now.
+func (a *Activities) who(ctx context.Context, messenger integrations.Answerable, click integrations.Click, groups []string) (incident.Person, error) {
+	account, err := messenger.Identify(ctx, click, groups)
+	if err != nil {
+		return incident.Person{}, err
+	}
+	person, err := a.People.Bind(click.Use, account)
+	if err != nil {
+		return incident.Person{}, err
+	}
+	// Of a group of the messenger only the messenger's word counts.
+	person.Groups = slices.DeleteFunc(slices.Clone(person.Groups), func(g string) bool { return slices.Contains(groups, g) })
+	person.Groups = append(person.Groups, account.Groups...)
+	person.Via = click.Use
+	return person, nil
+}
+
+// reasonOf is the innermost text of an error: what people are told.
+func reasonOf(err error) string {
+	if e, ok := errors.AsType[*integrations.Error](err); ok && e.Err != nil {
+		return e.Err.Error()
+	}
+	return err.Error()
+}
+
+// ReplyIn is what the person who clicked is told.
+type ReplyIn struct {
+	Click integrations.Click `json:"click"`
+	Text  string             `json:"text"`
+}
+
+func (a *Activities) reply(ctx context.Context, in ReplyIn) (struct{}, error) {
+	messenger, err := use[integrations.Answerable](a, in.Click.Use)
+	if err != nil {
+		return struct{}{}, err
+	}
+	return struct{}{}, messenger.Reply(ctx, in.Click, in.Text)
+}
+
+// OnCallIn asks who is on call now.
+type OnCallIn struct {
+	OnCall incident.OnCall `json:"on_call"`
+}
+
+// OnCallOut are the people on call, by their ids in the configuration. Unbound
+// counts the accounts that are nobody's.
+type OnCallOut struct {
+	People  []string `json:"people,omitempty"`
+	Unbound int      `json:"unbound,omitempty"`
+}
+
+func (a *Activities) onCall(ctx context.Context, in OnCallIn) (OnCallOut, error) {
+	rota, err := use[integrations.OnCall](a, in.OnCall.Use)
+	if err != nil {
+		return OnCallOut{}, err
+	}
+	accounts, err := rota.OnCall(ctx, integrations.OnCallQuery{Policy: in.OnCall.Policy, Level: in.OnCall.Level})
+	if err != nil {
+		return OnCallOut{}, err
+	}
+	var out OnCallOut
+	for _, account := range accounts {
+		person, err := a.People.Bind(in.OnCall.Use, account)
+		if err != nil {
+			out.Unbound++
+			continue
+		}
+		out.People = append(out.People, person.ID)
+	}
+	return out, nil
+}

@@ -1,0 +1,89 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// desk implements [integrations.Desk] on the engine: a click is a workflow of
+// its own, so that it survives whatever happens after it was acknowledged.
+type desk struct {
+	client client.Client
+	use    string
+	queue  string
+	// eager starts the workflow in this process, when it runs a worker too.
+	eager bool
+}
+
+// Answer implements [integrations.Desk].
+func (d desk) Answer(ctx context.Context, c integrations.Click) error {
+	c.Use = d.use
+	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: activities.ClickWorkflowID(c), TaskQueue: receiver.TaskQueue, EnableEagerStart: d.eager,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.ClickWorkflow)),
+	}, activities.ClickWorkflow, activities.ClickInput{Click: c, Queue: d.queue})
+	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep click %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// Case implements [integrations.Desk].
+func (d desk) Case(ctx context.Context, id string) (incident.Case, error) {
+	return receiver.Case(ctx, d.client, id, "")
+}
+
+// listenToMessengers takes answers from every messenger that people answer in.
+func (s *Service) listenToMessengers(ctx context.Context, r *receiver.Receiver) {
+	for _, use := range s.set.Names() {
+		messenger, err := integrations.Use[integrations.Answerable](s.set, use)
+		if err != nil {
+			continue
+		}
+		d := desk{client: s.client, use: use, eager: s.has(RoleWorker)}
+		if slices.Contains(s.limited(), use) {
+			d.queue = activities.QueueOf(use)
+		}
+		if h := messenger.Handler(d); h != nil {
+			r.Interactions(use, h)
+		}
+		s.running.Go(func() {
+			// Nobody can answer there any more, but everything else goes on: the
+			// terminal and the API take the same answers.
+			if err := messenger.Listen(ctx, d); err != nil && ctx.Err() == nil {
+				s.options.Log.Error("nobody can answer in a messenger; see stanch doctor", "integration", use, "error", err)
+			}
+		})
+	}
+}
+
+// limited are the integrations that are asked through a task queue of their
+// own.
+func (s *Service) limited() []string {
+	var names []string
+	for _, i := range s.options.Config.Opened {
+		if i.Rate > 0 {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,36 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+)
+
+// clickWithin is how long a click is tried to be counted, replyWithin how long
+// the person is tried to be told. A question that has ended takes no answer, so
+// more would help nobody.
+const (
+	clickWithin = time.Hour
+	replyWithin = 15 * time.Minute
+)
+
+// Click answers one click: it asks the case for the person, and tells the
+// person when it does not count. It is the click's audit; what was refused
+// leaves no trace in the case.
+func Click(ctx workflow.Context, in activities.ClickInput) (activities.Answered, error) {
+	out, err := ask(ctx, in.Queue, clickWithin, activities.Answer, in)
+	if err != nil {
+		out = activities.Answered{Refused: "unavailable", Text: "Your answer was not counted: " + activities.Reason(err) + "."}
+	}
+	if out.Refused == "" {
+		return out, nil
+	}
+	text := "Not counted (" + out.Refused + "): " + bounded(out.Text, maxReason)
+	_, err = do(ctx, in.Queue, activities.Reply, replyWithin, activities.ReplyIn{Click: in.Click, Text: text})
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("the person who clicked was not told", "click", in.Click.ID, "error", err)
+	}
+	return out, nil
+}
