@@ -225,3 +225,20 @@ func TestMessenger(t *testing.T) {
 		}
 	}})
 }
+
+func TestUpdater(t *testing.T) {
+	contract.Updater(t, contract.UpdaterHarness{Open: func(t testing.TB) contract.UpdaterWorld {
+		e := open(t, memory.Options{})
+		return contract.UpdaterWorld{
+			Messenger: e, Updater: e, Channel: "#sec", Unknown: incident.Receipt{Ref: "message-99"},
+			Seen: func() []string {
+				var seen []string
+				for _, sent := range e.Messages() {
+					seen = append(seen, sent.Message.Title)
+				}
+				return seen
+			},
+			Break: breaker(e, "update"),
+		}
+	}})
+}

@@ -57,7 +57,7 @@ type Effect struct {
 	At     time.Time `json:"at"`
 }
 
-// Sent is a message that people see.
+// Sent is a message that people see, as it was last updated.
 type Sent struct {
 	Ref     string               `json:"ref"`
 	At      time.Time            `json:"at"`

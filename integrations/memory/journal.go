@@ -17,8 +17,9 @@ type entry struct {
 	// Containment is its state after the change; the last one of a ref holds.
 	Containment *containment `json:"containment,omitempty"`
 	Kill        *kill        `json:"kill,omitempty"`
-	Message     *Sent        `json:"message,omitempty"`
-	Effect      *Effect      `json:"effect,omitempty"`
+	// Message is what people see; the last one of a ref holds.
+	Message *Sent   `json:"message,omitempty"`
+	Effect  *Effect `json:"effect,omitempty"`
 }
 
 // maxJournal bounds what is read at start. A demo writes a few hundred bytes
@@ -142,8 +143,12 @@ func (e *Estate) replay(change entry) {
 	if change.Kill != nil {
 		e.kills = append(e.kills, *change.Kill)
 	}
-	if change.Message != nil {
-		e.messages = append(e.messages, *change.Message)
+	if m := change.Message; m != nil {
+		if i := slices.IndexFunc(e.messages, func(o Sent) bool { return o.Ref == m.Ref }); i >= 0 {
+			e.messages[i] = *m
+		} else {
+			e.messages = append(e.messages, *m)
+		}
 	}
 	if change.Effect != nil {
 		e.effects = append(e.effects, *change.Effect)

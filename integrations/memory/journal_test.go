@@ -34,7 +34,9 @@ func TestJournalChild(t *testing.T) {
 	w.apply(w.order(incident.RateLimit))
 	w.apply(w.order(incident.Isolate))
 	w.undo(w.order(incident.RateLimit))
-	_, err = e.Post(t.Context(), integrations.Message{Key: "m-1", Channel: "#sec", Title: "told"})
+	told, err := e.Post(t.Context(), integrations.Message{Key: "m-1", Channel: "#sec", Title: "told"})
+	must(t, err)
+	_, err = e.Update(t.Context(), told, integrations.Message{Key: "m-1", Channel: "#sec", Title: "told again"})
 	must(t, err)
 	_, err = e.Kill(t.Context(), integrations.KillOrder{Key: "k-1", Target: target(t, "ws-042"), PID: 77, Path: `C:\Tools\sender.exe`})
 	must(t, err)
@@ -88,8 +90,8 @@ func TestWorldOutlivesKill(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("effects (-want +got):\n%s", diff)
 	}
-	if len(e.Messages()) != 1 {
-		t.Errorf("people see %d messages, want 1", len(e.Messages()))
+	if seen := e.Messages(); len(seen) != 1 || seen[0].Message.Title != "told again" {
+		t.Errorf("people see %+v, want the one message as it was updated", seen)
 	}
 }
 

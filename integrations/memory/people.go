@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -30,6 +31,32 @@ func (e *Estate) Post(ctx context.Context, m integrations.Message) (incident.Rec
 		})
 	})
 	return r, err
+}
+
+// Update implements [integrations.Updater].
+func (e *Estate) Update(ctx context.Context, r incident.Receipt, m integrations.Message) (incident.Receipt, error) {
+	u := use{op: "update", action: incident.Notify, on: r.Ref, write: true}
+	err := e.perform(ctx, u, func() error {
+		i := slices.IndexFunc(e.messages, func(s Sent) bool { return s.Ref == r.Ref })
+		if i < 0 {
+			return integrations.Errorf(integrations.NotFound, u.String(), "there is no such message")
+		}
+		sent := e.messages[i]
+		// It stays where it is, and the same message for Post.
+		m.Key, m.Channel, m.Thread = sent.Message.Key, sent.Message.Channel, sent.Message.Thread
+		r.Detail = "shows it already"
+		if reflect.DeepEqual(sent.Message, m) {
+			return nil
+		}
+		sent.Message = m
+		r.Detail = "updated"
+		return e.commit(entry{Message: &sent})
+	})
+	if err != nil {
+		return incident.Receipt{}, err
+	}
+	r.At = e.now().UTC()
+	return r, nil
 }
 
 // Asset implements [integrations.Inventory].
