@@ -54,7 +54,10 @@ type TrafficQuery struct {
 // To. A window without a record counts as zero, but only from the host's first
 // record on.
 type BaselineQuery struct {
-	IPs    []string
+	IPs []string
+	// Peers are the addresses of other hosts of the same role, a list a host:
+	// their windows count beside the host's own.
+	Peers  [][]string
 	To     time.Time
 	Days   int
 	Window time.Duration

@@ -1,0 +1,29 @@
+package integrations
+
+import (
+	"context"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// HostsQuery asks which hosts sent most in [From, To). Networks bounds whom it
+// counts as a host of one's own: CIDRs; none means the private ranges. Top
+// bounds the hosts returned.
+type HostsQuery struct {
+	From, To time.Time
+	Networks []string
+	Top      int
+}
+
+// Hunter is a flow store that can be asked about all hosts at once.
+type Hunter interface {
+	// Hosts returns the hosts with the most egress in the window, largest first.
+	Hosts(ctx context.Context, q HostsQuery) ([]incident.HostTraffic, error)
+}
+
+// Surveyor is a flow store that says what its records can and cannot tell.
+type Surveyor interface {
+	// Survey looks at the records of [from, to), of all hosts.
+	Survey(ctx context.Context, from, to time.Time) (incident.Survey, error)
+}

@@ -1,0 +1,37 @@
+package incident
+
+import "time"
+
+// HostTraffic is what one host sent in a window, for hunting.
+type HostTraffic struct {
+	IP           string          `json:"ip"`
+	BytesOut     Value[int64]    `json:"bytes_out" unit:"size"`
+	BytesIn      Value[int64]    `json:"bytes_in" unit:"size"`
+	Flows        int64           `json:"flows"`
+	Destinations int64           `json:"destinations"`
+	Top          TopFlow         `json:"top"`
+	Coverage     Value[Coverage] `json:"coverage"`
+}
+
+// Survey says what the records of a flow store can tell.
+type Survey struct {
+	// Records is how many there are in the window.
+	Records int64 `json:"records"`
+	// Newest is the newest record of any host; zero when there is none. A store
+	// whose newest record is older than the window is stale, not quiet.
+	Newest time.Time `json:"newest,omitzero"`
+	// Coverage is the worst that holds for the window.
+	Coverage Coverage `json:"coverage,omitempty"`
+	// Sensors are those that the records name.
+	Sensors []Sensor `json:"sensors,omitempty"`
+}
+
+// Sensor is one source of flow records.
+type Sensor struct {
+	Name    string `json:"name"`
+	Records int64  `json:"records"`
+	// Sampling is one packet in so many; 1 is every packet, 0 is not known.
+	Sampling int64     `json:"sampling,omitempty"`
+	OneWay   bool      `json:"one_way,omitempty"`
+	Newest   time.Time `json:"newest"`
+}
