@@ -171,6 +171,7 @@ func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 	t.bytes += p.BytesOut
 	t.packets += p.PacketsOut
 	addr, err := netip.ParseAddr(p.IP)
+	addr = addr.Unmap()
 	if err == nil && groupOrLocal(addr, subnets) {
 		return
 	}
@@ -185,7 +186,7 @@ func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 		return
 	}
 	t.distant += max(p.BytesOut, p.PacketsOut)
-	if !amplifies(p.Port, p.Transport) {
+	if !Amplifies(p.Port, p.Transport) {
 		return
 	}
 	if p.Answering {
@@ -238,9 +239,11 @@ func (t *tally) transfers(l RoleLimits) bool {
 	return few >= l.TransferBytes && float64(few) >= l.TransferShare*float64(t.bytes)
 }
 
-// amplifies tells whether a port says something about amplification. The web
-// and tunnels are left out: every browser and VPN client uses their ports.
-func amplifies(port int, transport string) bool {
+// Amplifies tells whether a port says something about amplification: whatever
+// acts without a person goes by this and not by the table alone. Services of
+// confidence C stand on one list only. The web and tunnels are left out, for
+// every browser and VPN client uses their ports.
+func Amplifies(port int, transport string) bool {
 	switch port {
 	case 80, 443, 1194:
 		return false
@@ -257,6 +260,7 @@ func subnetsOf(host []string) []netip.Prefix {
 		if err != nil {
 			continue
 		}
+		addr = addr.Unmap()
 		bits := 64
 		if addr.Is4() {
 			bits = 24
