@@ -40,7 +40,7 @@ func TestPackedIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"a bomb": encoded, "no gzip": []byte(`"AAAA"`), "no text": []byte(`7`)} {
+	for name, data := range map[string][]byte{"a bomb": encoded, "no gzip": []byte(`"AAAA"`), "no text": []byte(`7`), "nothing plain": []byte(`{}`)} {
 		var p Packed[string]
 		if err := json.Unmarshal(data, &p); err == nil {
 			t.Errorf("%s was unpacked", name)

@@ -65,6 +65,7 @@ const Example = `{
   "time": "2026-03-01T03:12:45Z",
   "window": "15m",
   "bytes_out": 4294967296,
+  "raised_by": "alice",
   "count": 51234,
   "host": { "id": "ws-042", "name": "ws-042.corp.example", "os": "windows", "ip": ["10.20.0.42"] },
   "process": { "name": "updater.exe", "path": "C:\\Users\\Public\\updater.exe", "pid": 4242, "command_line": "updater.exe -q", "user": "CORP\\kim" },

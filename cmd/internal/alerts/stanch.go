@@ -74,6 +74,7 @@ func readStanch(r *reader, d document) incident.Alert {
 		Window:   r.duration("window"),
 		BytesOut: r.integer("bytes_out"),
 		Count:    r.integer("count"),
+		RaisedBy: r.text("raised_by"),
 		Host: incident.AlertHost{
 			ID:   r.text("host.id"),
 			Name: r.text("host.name"),

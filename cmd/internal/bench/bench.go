@@ -5,13 +5,10 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -40,6 +37,9 @@ type Options struct {
 	StormSubjects int
 	// StormSenders is how many of the storm's requests wait at a time.
 	StormSenders int
+	// Sender is the command that sends the storm from a process of its own; none
+	// sends it from this one.
+	Sender []string
 	// Dir is where the engine keeps its data; it is left there.
 	Dir string
 	// Progress tells what is being measured.
@@ -51,11 +51,11 @@ type Result struct {
 	ColdStart time.Duration `json:"cold_start"`
 	// BarePerSecond and CasesPerSecond are workflows a second with the same
 	// number in flight.
-	BarePerSecond  float64 `json:"yardstickper_second"`
+	BarePerSecond  float64 `json:"bare_per_second"`
 	CasesPerSecond float64 `json:"cases_per_second"`
 	// CaseRatio is cases to bare workflows.
 	CaseRatio float64       `json:"case_ratio"`
-	BareP50   time.Duration `json:"yardstickp50"`
+	BareP50   time.Duration `json:"bare_p50"`
 	// CaseP50 and CaseP99 are from the alert's request to the isolation's
 	// acceptance, one case at a time.
 	CaseP50 time.Duration `json:"case_p50"`
@@ -106,16 +106,13 @@ type bench struct {
 	service *service.Service
 	estate  *memory.Estate
 	token   string
-	http    *http.Client
+	to      sender
 	result  Result
 }
 
 // Run measures everything, one after the other.
 func Run(ctx context.Context, o Options) (Result, error) {
-	b := &bench{Options: o, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		// The senders live in the same process: they must not be what fills it.
-		MaxIdleConnsPerHost: max(o.InFlight, o.StormSenders), ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10,
-	}}}
+	b := &bench{Options: o}
 	if err := b.start(ctx); err != nil {
 		return Result{}, err
 	}
@@ -172,7 +169,8 @@ people: [{ id: bench, token_sha256: %s }]
 	if err != nil {
 		return err
 	}
-	if _, err := b.call(ctx, http.MethodGet, "/readyz", nil); err != nil {
+	b.to = sender{address: b.service.Address(), http: newClient(b.InFlight)}
+	if _, err := b.to.call(ctx, http.MethodGet, "/readyz", b.token, nil); err != nil {
 		return errors.Join(err, b.service.Stop())
 	}
 	b.result.ColdStart = time.Since(began)
@@ -206,44 +204,6 @@ func (b *bench) hosts() (*memory.Estate, error) {
 func hostID(i int) string { return fmt.Sprintf("host-%05d", i) }
 
 func hostIP(i int) string { return fmt.Sprintf("10.%d.%d.%d", 1+i/62500, i/250%250, 1+i%250) }
-
-// send posts one alert for a host.
-func (b *bench) send(ctx context.Context, host, alert int) error {
-	body, err := json.Marshal(map[string]any{
-		"id": fmt.Sprintf("alert-%d", alert), "category": "high_egress",
-		"host": map[string]any{"id": hostID(host), "name": hostID(host), "ip": []string{hostIP(host)}, "os": "windows"},
-	})
-	if err != nil {
-		return fmt.Errorf("encode an alert: %w", err)
-	}
-	_, err = b.call(ctx, http.MethodPost, "/v1/alerts/bench", body)
-	return err
-}
-
-func (b *bench) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+b.service.Address()+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("make a request: %w", err)
-	}
-	credential := b.token
-	if body != nil {
-		credential = secret
-	}
-	req.Header.Set("Authorization", "Bearer "+credential)
-	resp, err := b.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", path, err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
-	}
-	if resp.StatusCode >= http.StatusMultipleChoices {
-		return nil, fmt.Errorf("call %s: %s: %s", path, resp.Status, bytes.TrimSpace(data))
-	}
-	return data, nil
-}
 
 // isolated waits until n isolations were accepted in the estate.
 func (b *bench) isolated(ctx context.Context, what string, n int) error {

@@ -67,7 +67,7 @@ func (b *bench) atRest(ctx context.Context, bare *yardstick) error {
 		}
 		bares = append(bares, time.Since(began))
 		began = time.Now()
-		if err := b.send(ctx, b.Cases+i, i); err != nil {
+		if err := b.to.send(ctx, b.Cases+i, i); err != nil {
 			return err
 		}
 		if err := b.isolated(ctx, "single cases at rest", i+1); err != nil {
@@ -138,7 +138,7 @@ func (b *bench) cases(ctx context.Context, from, n int) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		return b.send(ctx, from+i, 1_000_000+from+i)
+		return b.to.send(ctx, from+i, 1_000_000+from+i)
 	})
 	if err != nil {
 		return err
@@ -150,14 +150,16 @@ func (b *bench) cases(ctx context.Context, from, n int) error {
 func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 	before := b.estate.Count("apply", incident.Isolate)
 	first := b.Cases + b.Alone
-	began := time.Now()
-	err := many(ctx, b.StormAlerts, b.StormSenders, func(ctx context.Context, i int) error {
-		return b.send(ctx, first+i%b.StormSubjects, 2_000_000+i)
-	})
+	s := Storm{Address: b.service.Address(), First: first, Subjects: b.StormSubjects, Alerts: b.StormAlerts, Senders: b.StormSenders}
+	send := s.Send
+	if len(b.Sender) > 0 {
+		send = func(ctx context.Context) (Sent, error) { return s.sendApart(ctx, b.Sender) }
+	}
+	sent, err := send(ctx)
 	if err != nil {
 		return err
 	}
-	b.result.StormPerSecond = float64(b.StormAlerts) / time.Since(began).Seconds()
+	b.result.StormPerSecond = float64(b.StormAlerts) / sent.Took.Seconds()
 	if err := b.isolated(ctx, "storm", before+b.StormSubjects); err != nil {
 		return err
 	}
@@ -167,7 +169,7 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 // countStorm reads from the cases themselves how many there are, and how many
 // alerts they hold.
 func (b *bench) countStorm(ctx context.Context, first int) error {
-	data, err := b.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", nil)
+	data, err := b.to.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", b.token, nil)
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (b *bench) countStorm(ctx context.Context, first int) error {
 				b.result.StormCases++
 			}
 		}
-		data, err := b.call(ctx, http.MethodGet, "/v1/cases/bench/"+hostID(first+i), nil)
+		data, err := b.to.call(ctx, http.MethodGet, "/v1/cases/bench/"+hostID(first+i), b.token, nil)
 		if err != nil {
 			return err
 		}

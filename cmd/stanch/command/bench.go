@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -40,10 +41,30 @@ that you want to size, when it is otherwise at rest.`,
 	f.IntVar(&o.run.Alone, "alone", 50, "single cases to time at rest")
 	f.IntVar(&o.run.StormAlerts, "storm-alerts", 10_000, "alerts of the storm")
 	f.IntVar(&o.run.StormSubjects, "storm-subjects", 50, "subjects of the storm")
-	f.IntVar(&o.run.StormSenders, "storm-senders", 500, "requests of the storm that wait at a time")
+	f.IntVar(&o.run.StormSenders, "storm-senders", 1000, "requests of the storm that wait at a time")
 	f.StringVar(&o.run.Dir, "data", "", "`folder` for the engine's data; a temporary one, removed afterwards, when not given")
 	o.output.addTo(c)
+	c.AddCommand(newBenchStorm(s))
 	return c
+}
+
+// newBenchStorm is the process by which bench sends a storm. It is told what on
+// its standard input.
+func newBenchStorm(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "storm", Short: "Send the storm of a measurement", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var storm bench.Storm
+			if err := json.NewDecoder(s.in).Decode(&storm); err != nil {
+				return usagef("read the storm: %v", err)
+			}
+			sent, err := storm.Send(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(s.out).Encode(sent)
+		},
+	}
 }
 
 func (o *benchOptions) measure(ctx context.Context) (err error) {
@@ -70,6 +91,11 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		}
 		_ = progress.Set(done, strconv.Itoa(done)+" of "+strconv.Itoa(total))
 	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program that sends the storm: %w", err)
+	}
+	o.run.Sender = []string{self, "bench", "storm"}
 	r, err := bench.Run(ctx, o.run)
 	if err != nil {
 		return err
