@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // traffic makes flows of an estate of so many hosts over 14 days, sorted by
@@ -32,10 +32,10 @@ func newTraffic(hosts, records int) *traffic {
 	}
 }
 
-func (g *traffic) next() flowlog.Record {
+func (g *traffic) next() flowmath.Record {
 	g.at = g.at.Add(time.Duration(g.rng.Int64N(int64(2*g.step) + 1)))
 	h := g.rng.IntN(g.hosts)
-	r := flowlog.Record{
+	r := flowmath.Record{
 		Start: g.at, Duration: time.Duration(g.rng.ExpFloat64() * float64(3*time.Second)).Truncate(time.Microsecond),
 		Src: netip.AddrFrom4([4]byte{10, 1, byte(h >> 8), byte(h)}), SrcPort: uint16(1024 + g.rng.IntN(60000)),
 		Sampling: 1, Transport: "tcp", DstPort: 443,
@@ -51,8 +51,8 @@ func (g *traffic) next() flowlog.Record {
 		out *= 20000
 	}
 	packets := func(n int64) int64 { return 1 + n/1200 }
-	r.Orig = flowlog.Side{Bytes: out, IPBytes: out + 40*packets(out), Packets: packets(out)}
-	r.Resp = flowlog.Side{Bytes: in, IPBytes: in + 40*packets(in), Packets: packets(in)}
+	r.Orig = flowmath.Side{Bytes: out, IPBytes: out + 40*packets(out), Packets: packets(out)}
+	r.Resp = flowmath.Side{Bytes: in, IPBytes: in + 40*packets(in), Packets: packets(in)}
 	return r
 }
 
@@ -141,7 +141,7 @@ func BenchmarkQuery(b *testing.B) {
 	for _, hosts := range []int{5000, 1} {
 		s := openStore(b, begin().AddDate(0, 0, 30))
 		g := newTraffic(hosts, records)
-		part := make([]flowlog.Record, 100_000)
+		part := make([]flowmath.Record, 100_000)
 		for range records / len(part) {
 			for i := range part {
 				part[i] = g.next()

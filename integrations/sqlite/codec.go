@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // Flows are kept as bytes, one after the other. Each begins with what a query
@@ -39,7 +39,7 @@ const (
 var errCorrupt = errors.New("a block of the flow store is damaged")
 
 // appendFlow appends a record that passed its Check.
-func appendFlow(b []byte, r *flowlog.Record, sensor uint64) []byte {
+func appendFlow(b []byte, r *flowmath.Record, sensor uint64) []byte {
 	begin := len(b)
 	flags := flagsOf(r)
 	b = append(b, 0, flags)
@@ -55,7 +55,7 @@ func appendFlow(b []byte, r *flowlog.Record, sensor uint64) []byte {
 	b = binary.BigEndian.AppendUint16(b, r.DstPort)
 	b = binary.AppendUvarint(b, sensor)
 	b = binary.AppendUvarint(b, uint64(r.Duration/time.Microsecond))
-	for _, s := range [...]flowlog.Side{r.Orig, r.Resp} {
+	for _, s := range [...]flowmath.Side{r.Orig, r.Resp} {
 		b = binary.AppendUvarint(b, uint64(s.Bytes+1))
 		b = binary.AppendUvarint(b, uint64(s.IPBytes+1))
 		b = binary.AppendUvarint(b, uint64(s.Packets+1))
@@ -70,7 +70,7 @@ func appendFlow(b []byte, r *flowlog.Record, sensor uint64) []byte {
 	return b
 }
 
-func flagsOf(r *flowlog.Record) byte {
+func flagsOf(r *flowmath.Record) byte {
 	var flags byte
 	if r.OneWay {
 		flags |= flagOneWay
@@ -118,7 +118,7 @@ func (f stored) ends() (src, dst []byte) {
 }
 
 // record decodes the flow. The sensor is its number in the store.
-func (f stored) record(r *flowlog.Record) (sensor uint64, err error) {
+func (f stored) record(r *flowmath.Record) (sensor uint64, err error) {
 	flags := f[atFlags]
 	src, dst := f.ends()
 	r.Src, r.Dst = addrOf(src), addrOf(dst)
@@ -140,8 +140,8 @@ func (f stored) record(r *flowlog.Record) (sensor uint64, err error) {
 		n[i], rest = v, rest[size:]
 	}
 	r.Duration = time.Duration(n[1]) * time.Microsecond
-	r.Orig = flowlog.Side{Bytes: int64(n[2]) - 1, IPBytes: int64(n[3]) - 1, Packets: int64(n[4]) - 1}
-	r.Resp = flowlog.Side{Bytes: int64(n[5]) - 1, IPBytes: int64(n[6]) - 1, Packets: int64(n[7]) - 1}
+	r.Orig = flowmath.Side{Bytes: int64(n[2]) - 1, IPBytes: int64(n[3]) - 1, Packets: int64(n[4]) - 1}
+	r.Resp = flowmath.Side{Bytes: int64(n[5]) - 1, IPBytes: int64(n[6]) - 1, Packets: int64(n[7]) - 1}
 	r.Sampling = int64(n[8])
 	r.OneWay, r.Single = flags&flagOneWay != 0, flags&flagSingle != 0
 	switch {

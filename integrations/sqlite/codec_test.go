@@ -8,29 +8,30 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 func TestFlowsAreKeptWhole(t *testing.T) {
-	base := flowlog.Record{
+	base := flowmath.Record{
 		Start: time.Unix(1693975909, 942982123).UTC(), Duration: 55616 * time.Microsecond,
 		Src: netip.MustParseAddr("192.168.56.30"), SrcPort: 53100, Dst: netip.MustParseAddr("192.168.56.1"), DstPort: 53,
-		Transport: "udp", Orig: flowlog.Side{Bytes: 40, IPBytes: 68, Packets: 1},
-		Resp: flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: 0, Packets: flowlog.NotSeen}, Sampling: 1,
+		Transport: "udp", Orig: flowmath.Side{Bytes: 40, IPBytes: 68, Packets: 1},
+		Resp: flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: 0, Packets: flowmath.NotSeen}, Sampling: 1,
 	}
-	vary := func(change func(*flowlog.Record)) flowlog.Record { r := base; change(&r); return r }
-	records := []flowlog.Record{
+	vary := func(change func(*flowmath.Record)) flowmath.Record { r := base; change(&r); return r }
+	records := []flowmath.Record{
 		base,
-		vary(func(r *flowlog.Record) { r.OneWay = true; r.Transport = "tcp" }),
-		vary(func(r *flowlog.Record) { r.Single = true; r.Sampling = flowlog.MaxSampling; r.Transport = "icmp" }),
-		vary(func(r *flowlog.Record) {
+		vary(func(r *flowmath.Record) { r.OneWay = true; r.Transport = "tcp" }),
+		vary(func(r *flowmath.Record) { r.Single = true; r.Sampling = flowmath.MaxSampling; r.Transport = "icmp" }),
+		vary(func(r *flowmath.Record) {
 			r.Src, r.Dst = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("ff02::fb")
 		}),
-		vary(func(r *flowlog.Record) { r.Src = netip.MustParseAddr("2001:db8::1") }),
-		vary(func(r *flowlog.Record) {
+		vary(func(r *flowmath.Record) { r.Src = netip.MustParseAddr("2001:db8::1") }),
+		vary(func(r *flowmath.Record) {
 			r.Transport = "a-protocol-with-quite-a-long-one"
-			r.Duration = flowlog.MaxDuration
-			r.Orig = flowlog.Side{Bytes: flowlog.MaxBytes, IPBytes: flowlog.MaxBytes, Packets: flowlog.MaxPackets}
+			r.Duration = flowmath.MaxDuration
+			r.Orig = flowmath.Side{Bytes: flowmath.MaxBytes, IPBytes: flowmath.MaxBytes, Packets: flowmath.MaxPackets}
 		}),
 	}
 	var block []byte
@@ -46,7 +47,7 @@ func TestFlowsAreKeptWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		block = rest
-		var got flowlog.Record
+		var got flowmath.Record
 		sensor, err := f.record(&got)
 		if err != nil || sensor != uint64(i*1000) {
 			t.Fatalf("sensor is %d (%v), want %d", sensor, err, i*1000)
@@ -70,14 +71,17 @@ func FuzzBlock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, flows, minutes []byte) {
 		everything := func([]byte) bool { return true }
 		if views, err := viewsIn(nil, flows, always(), everything); err == nil {
-			for _, v := range distinct(views) {
-				v.share(v.sent, begin().UnixNano(), later().UnixNano())
-				v.tuple()
+			for _, v := range flowmath.Distinct(views) {
+				v.Share(v.Sent, begin().UnixNano(), later().UnixNano())
+				v.Tuple()
 			}
 		}
-		sums := summing{from: begin().UnixNano(), length: int64(time.Minute), windows: make([]window, 10)}
+		sums, err := flowmath.SeriesWindows("fuzz", integrations.TrafficQuery{From: begin(), To: begin().Add(10 * time.Minute)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		_ = eachMinute(minutes, 0, everything, func(m minuteSum) { // damage is allowed here
-			sums.spread(&view{start: m.from, end: m.to, sent: m.bytes}, m.measured, m.oneWay)
+			sums.Spread(&flowmath.View{Start: m.from, End: m.to, Sent: m.bytes}, m.measured, m.oneWay)
 		})
 	})
 }

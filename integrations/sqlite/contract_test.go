@@ -8,7 +8,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -30,13 +30,13 @@ func openStore(tb testing.TB, now time.Time) *Store {
 	return s
 }
 
-func recordOf(f incident.Flow) flowlog.Record {
-	return flowlog.Record{
+func recordOf(f incident.Flow) flowmath.Record {
+	return flowmath.Record{
 		Start: f.Start, Duration: f.Duration,
 		Src: netip.MustParseAddr(f.SrcIP), Dst: netip.MustParseAddr(f.DstIP),
 		SrcPort: uint16(f.SrcPort), DstPort: uint16(f.DstPort), Transport: f.Transport,
-		Orig:     flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesOut, Packets: f.PacketsOut},
-		Resp:     flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesIn, Packets: flowlog.NotSeen},
+		Orig:     flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: f.BytesOut, Packets: f.PacketsOut},
+		Resp:     flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: f.BytesIn, Packets: flowmath.NotSeen},
 		Sampling: 1, OneWay: f.BytesOut < 0, Sensor: "test",
 	}
 }
@@ -46,7 +46,7 @@ func TestContract(t *testing.T) {
 		Knobs: contract.Knobs{Unbreakable: "a local file"},
 		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
 			s := openStore(t, time.Time{})
-			records := make([]flowlog.Record, len(flows))
+			records := make([]flowmath.Record, len(flows))
 			for i, f := range flows {
 				records[i] = recordOf(f)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
 )
 
@@ -151,7 +152,7 @@ func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []
 		return err
 	}
 	var newest time.Time
-	var r flowlog.Record
+	var r flowmath.Record
 	for {
 		err := reader.Next(&r)
 		if _, bad := errors.AsType[*flowlog.BadLine](err); bad {
@@ -191,7 +192,7 @@ func again(stream io.Reader) (*flowlog.Reader, error) {
 }
 
 func (im *importing) run(ctx context.Context) error {
-	var r flowlog.Record
+	var r flowmath.Record
 	for n := 1; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -221,7 +222,7 @@ func (im *importing) run(ctx context.Context) error {
 	}
 }
 
-func (im *importing) add(ctx context.Context, r *flowlog.Record) error {
+func (im *importing) add(ctx context.Context, r *flowmath.Record) error {
 	r.Start = r.Start.Add(im.source.shift)
 	if r.Sensor == "" {
 		r.Sensor = im.options.Sensor

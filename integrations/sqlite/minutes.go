@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // spread is the longest flow, in minutes, that is divided over its minutes when
@@ -32,7 +34,7 @@ func minuteOf(nanos int64) int64 {
 }
 
 // minutesOf divides flows over the minutes and sums them by address and sensor.
-func minutesOf(views []view) []minuteSum {
+func minutesOf(views []flowmath.View) []minuteSum {
 	type key struct {
 		addr   netip.Addr
 		minute int64
@@ -42,33 +44,33 @@ func minutesOf(views []view) []minuteSum {
 	sums := make([]minuteSum, 0, len(views))
 	for i := range views {
 		v := &views[i]
-		first, last := minuteOf(v.start), minuteOf(v.end)
+		first, last := minuteOf(v.Start), minuteOf(v.End)
 		if (last-first)/int64(time.Minute) >= spread {
-			s := minuteSum{addr: v.local, sensor: v.sensor, from: v.start, to: v.end, long: true}
-			s.count(v, v.sent)
+			s := minuteSum{addr: v.Local, sensor: v.Sensor, from: v.Start, to: v.End, long: true}
+			s.count(v, v.Sent)
 			sums = append(sums, s)
 			continue
 		}
 		for m := first; m <= last; m += int64(time.Minute) {
-			k := key{v.local, m, v.sensor}
+			k := key{v.Local, m, v.Sensor}
 			n, ok := at[k]
 			if !ok {
 				n = len(sums)
 				at[k] = n
-				sums = append(sums, minuteSum{addr: v.local, sensor: v.sensor, from: m, to: m + int64(time.Minute)})
+				sums = append(sums, minuteSum{addr: v.Local, sensor: v.Sensor, from: m, to: m + int64(time.Minute)})
 			}
-			sums[n].count(v, v.share(v.sent, m, m+int64(time.Minute)))
+			sums[n].count(v, v.Share(v.Sent, m, m+int64(time.Minute)))
 		}
 	}
 	return sums
 }
 
-func (s *minuteSum) count(v *view, bytes int64) {
+func (s *minuteSum) count(v *flowmath.View, bytes int64) {
 	switch {
-	case v.measured:
+	case v.Measured:
 		s.measured++
-		s.bytes = add(s.bytes, bytes)
-	case v.oneWay:
+		s.bytes = flowmath.Add(s.bytes, bytes)
+	case v.OneWay:
 		s.oneWay++
 	}
 }
@@ -78,7 +80,7 @@ func (s *minuteSum) count(v *view, bytes int64) {
 //	address length 1 byte, address, then varints: sensor, flows measured, flows
 //	one-way, bytes, minutes since base and 0, or for a long flow nanoseconds
 //	since base and nanoseconds of duration.
-func appendMinutes(b []byte, views []view, base int64) []byte {
+func appendMinutes(b []byte, views []flowmath.View, base int64) []byte {
 	sums := minutesOf(views)
 	slices.SortFunc(sums, func(x, y minuteSum) int {
 		return cmp.Or(x.addr.Compare(y.addr), cmp.Compare(x.from, y.from), cmp.Compare(x.sensor, y.sensor))

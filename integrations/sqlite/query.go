@@ -3,40 +3,27 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"net/netip"
 	"slices"
-	"time"
 
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
-	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // host is the addresses of one host, as they are stored.
 type host struct {
-	ips   []netip.Addr
+	flowmath.Host
 	addrs [][]byte
-	text  []string
 }
 
 func hostOf(op string, ips []string) (host, error) {
-	var h host
-	for _, ip := range ips {
-		a, err := netip.ParseAddr(ip)
-		if err != nil {
-			return host{}, invalid(op, "%q is not an address", ip)
-		}
-		a = a.Unmap().WithZone("")
-		if slices.Contains(h.text, a.String()) {
-			continue
-		}
-		h.text = append(h.text, a.String())
-		h.ips = append(h.ips, a)
-		h.addrs = append(h.addrs, a.AsSlice())
+	h, err := flowmath.HostOf(op, ips)
+	if err != nil {
+		return host{}, err
 	}
-	if len(h.addrs) == 0 {
-		return host{}, invalid(op, "the host has no address")
+	stored := host{Host: h}
+	for _, a := range h.Addrs {
+		stored.addrs = append(stored.addrs, a.AsSlice())
 	}
-	return h, nil
+	return stored, nil
 }
 
 // has tells whether a stored address is the host's. An IPv4 address is stored
@@ -52,20 +39,13 @@ func (h host) has(addr []byte) bool {
 
 func (h host) buckets() []int {
 	var list []int
-	for _, a := range h.addrs {
-		if b := bucketOf(addrOf(a)); !slices.Contains(list, b) {
+	for _, a := range h.Addrs {
+		if b := bucketOf(a); !slices.Contains(list, b) {
 			list = append(list, b)
 		}
 	}
 	slices.Sort(list)
 	return list
-}
-
-func checkTimes(op string, from, to time.Time) error {
-	if !from.Before(to) {
-		return invalid(op, "the window from %s to %s is empty", from.Format(time.RFC3339), to.Format(time.RFC3339))
-	}
-	return nil
 }
 
 // eachBlock reads one column of the blocks of a bucket that overlap [from, to),
@@ -98,8 +78,8 @@ func always() period { return period{-1 << 63, 1<<63 - 1} }
 
 // viewsIn appends the flows of a block that overlap the period, as seen from
 // each end that is local.
-func viewsIn(views []view, flows []byte, in period, local func(addr []byte) bool) ([]view, error) {
-	var r flowlog.Record
+func viewsIn(views []flowmath.View, flows []byte, in period, local func(addr []byte) bool) ([]flowmath.View, error) {
+	var r flowmath.Record
 	for len(flows) > 0 {
 		f, rest, err := nextFlow(flows)
 		if err != nil {
@@ -122,10 +102,10 @@ func viewsIn(views []view, flows []byte, in period, local func(addr []byte) bool
 			continue
 		}
 		if fromSource {
-			views = append(views, viewOf(&r, true, sensor))
+			views = append(views, flowmath.ViewOf(&r, true, sensor))
 		}
 		if fromDestination {
-			views = append(views, viewOf(&r, false, sensor))
+			views = append(views, flowmath.ViewOf(&r, false, sensor))
 		}
 	}
 	return views, nil
@@ -133,8 +113,8 @@ func viewsIn(views []view, flows []byte, in period, local func(addr []byte) bool
 
 // views returns the host's flows that overlap [from, to), each once. Traffic
 // between the host's own addresses is left out: it leaves nothing.
-func (p *pools) views(ctx context.Context, h host, from, to int64) ([]view, error) {
-	var views []view
+func (p *pools) views(ctx context.Context, h host, from, to int64) ([]flowmath.View, error) {
+	var views []flowmath.View
 	for _, bucket := range h.buckets() {
 		mine := func(addr []byte) bool { return h.has(addr) && bucketOf(addrOf(addr)) == bucket }
 		var blocks [][]byte
@@ -157,24 +137,9 @@ func (p *pools) views(ctx context.Context, h host, from, to int64) ([]view, erro
 			}
 		}
 	}
-	own := func(v view) bool { return slices.Contains(h.ips, v.remote) }
-	return distinct(slices.DeleteFunc(views, own)), nil
+	own := func(v flowmath.View) bool { return h.Has(v.Remote) }
+	return flowmath.Distinct(slices.DeleteFunc(views, own)), nil
 }
 
 // usualFlow is about how many bytes a stored flow takes.
 const usualFlow = 44
-
-// quiet tells whether an answer without a flow is a measured zero, and else
-// why it is not: the store must have records from after the window, and must
-// not have begun long after it.
-func (sp Span) quiet(from, to time.Time) (bool, string) {
-	switch {
-	case sp.Records == 0:
-		return false, "flows: the store is empty"
-	case sp.Newest.Before(to):
-		return false, "flows: newest record is " + incident.FormatDuration(to.Sub(sp.Newest)) + " old"
-	case sp.Oldest.After(to.Add(to.Sub(from))):
-		return false, "flows: oldest record is " + incident.FormatDuration(sp.Oldest.Sub(to)) + " younger than the window"
-	}
-	return true, ""
-}

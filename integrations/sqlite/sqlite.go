@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	_ "modernc.org/sqlite" // the driver
 )
 
@@ -92,18 +93,11 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	}}
 }
 
-// Span is what the store holds.
-type Span struct {
-	// Oldest is the first start, Newest the last end of any flow.
-	Oldest, Newest time.Time
-	Records        int64
-}
-
 // Span tells what the store holds.
-func (s *Store) Span(ctx context.Context) (Span, error) {
+func (s *Store) Span(ctx context.Context) (flowmath.Span, error) {
 	dbs, err := s.dbs(ctx)
 	if err != nil {
-		return Span{}, err
+		return flowmath.Span{}, err
 	}
 	return readSpan(ctx, dbs.read)
 }
@@ -112,16 +106,16 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func readSpan(ctx context.Context, q querier) (Span, error) {
+func readSpan(ctx context.Context, q querier) (flowmath.Span, error) {
 	var oldest, newest, records int64
 	err := q.QueryRowContext(ctx, `SELECT oldest, newest, records FROM span`).Scan(&oldest, &newest, &records)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Span{}, nil
+		return flowmath.Span{}, nil
 	}
 	if err != nil {
-		return Span{}, failed("read the flow store", err)
+		return flowmath.Span{}, failed("read the flow store", err)
 	}
-	return Span{time.Unix(0, oldest).UTC(), time.Unix(0, newest).UTC(), records}, nil
+	return flowmath.Span{Oldest: time.Unix(0, oldest).UTC(), Newest: time.Unix(0, newest).UTC(), Records: records}, nil
 }
 
 // failed wraps what SQLite or the context complains about.

@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 const client, server = "10.1.0.1", "203.0.113.9"
 
 // sent is a flow of client to server.
-func sent(at time.Time, lasting time.Duration, bytes int64, sensor string) flowlog.Record {
+func sent(at time.Time, lasting time.Duration, bytes int64, sensor string) flowmath.Record {
 	r := recordOf(incident.Flow{
 		Start: at, Duration: lasting, BytesOut: bytes, BytesIn: bytes / 50, PacketsOut: 1 + bytes/1000,
 		Tuple: incident.Tuple{SrcIP: client, SrcPort: 40000, DstIP: server, DstPort: 443, Transport: "tcp"},
@@ -28,7 +28,7 @@ func sent(at time.Time, lasting time.Duration, bytes int64, sensor string) flowl
 	return r
 }
 
-func appendTo(t *testing.T, s *Store, records ...flowlog.Record) {
+func appendTo(t *testing.T, s *Store, records ...flowmath.Record) {
 	t.Helper()
 	if err := s.Append(t.Context(), records); err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestSeveralProcessesShareTheFile(t *testing.T) {
 		go func() {
 			var err error
 			for n := 0; n < 50 && err == nil; n++ {
-				err = store.Append(context.WithoutCancel(t.Context()), []flowlog.Record{sent(begin().Add(time.Duration(2*n+i)*time.Minute), 0, 10, fmt.Sprint("sensor", i))})
+				err = store.Append(context.WithoutCancel(t.Context()), []flowmath.Record{sent(begin().Add(time.Duration(2*n+i)*time.Minute), 0, 10, fmt.Sprint("sensor", i))})
 				if _, read := store.Span(t.Context()); err == nil {
 					err = read
 				}
@@ -203,7 +203,7 @@ func TestSeriesAddsUpToTraffic(t *testing.T) {
 
 func TestBaselineOfTwoSensorsCountsOnce(t *testing.T) {
 	s := openStore(t, time.Time{})
-	var flows []flowlog.Record
+	var flows []flowmath.Record
 	for hour := range 48 {
 		at := begin().Add(time.Duration(hour) * time.Hour)
 		flows = append(flows, sent(at, time.Second, 1000, "north"), sent(at.Add(2*time.Second), time.Second, 900, "south"))
@@ -231,7 +231,7 @@ func TestUnknownWindowsAreNoBuckets(t *testing.T) {
 	for hour := range 48 {
 		r := sent(begin().Add(time.Duration(hour)*time.Hour), time.Second, 1000, "a")
 		if hour%2 == 0 {
-			r.OneWay, r.Orig = true, flowlog.Side{Bytes: 0, IPBytes: 0, Packets: 0}
+			r.OneWay, r.Orig = true, flowmath.Side{Bytes: 0, IPBytes: 0, Packets: 0}
 		}
 		appendTo(t, s, r)
 	}
@@ -248,7 +248,7 @@ func TestUnknownWindowsAreNoBuckets(t *testing.T) {
 
 func TestAReflectorsAnswersAreItsEgress(t *testing.T) {
 	s := openStore(t, time.Time{})
-	var flows []flowlog.Record
+	var flows []flowmath.Record
 	for i := range 6000 {
 		flows = append(flows, recordOf(incident.Flow{
 			Start: begin().Add(time.Duration(i) * 10 * time.Millisecond), Duration: time.Millisecond,
@@ -263,8 +263,8 @@ func TestAReflectorsAnswersAreItsEgress(t *testing.T) {
 	want(t, "bytes_in", got.BytesIn, 6000*80)
 	want(t, "role", got.Role, string(incident.Reflector))
 	want(t, "destinations", got.Destinations, 100)
-	if len(got.Sample) != sampleFlows || got.Sample[0].DstPort != 389 || got.Sample[0].BytesOut != 3000 {
-		t.Errorf("the sample has %d flows, the first %+v; want %d with the reflecting port", len(got.Sample), got.Sample[0], sampleFlows)
+	if len(got.Sample) != flowmath.SampleFlows || got.Sample[0].DstPort != 389 || got.Sample[0].BytesOut != 3000 {
+		t.Errorf("the sample has %d flows, the first %+v; want %d with the reflecting port", len(got.Sample), got.Sample[0], flowmath.SampleFlows)
 	}
 }
 
@@ -295,7 +295,7 @@ func TestTopRanksOwnHosts(t *testing.T) {
 func TestAppendIsAllOrNone(t *testing.T) {
 	s := openStore(t, begin())
 	wrong := sent(begin().Add(48*time.Hour), 0, 10, "a")
-	err := s.Append(t.Context(), []flowlog.Record{sent(begin(), 0, 10, "a"), wrong})
+	err := s.Append(t.Context(), []flowmath.Record{sent(begin(), 0, 10, "a"), wrong})
 	if integrations.KindOf(err) != integrations.Invalid || err == nil || !strings.Contains(err.Error(), "record 2: 2026-03-03T00:00:00Z is 48h0m0s ahead") {
 		t.Errorf("append: %v, want an invalid error that names the record", err)
 	}
@@ -306,11 +306,11 @@ func TestAppendIsAllOrNone(t *testing.T) {
 
 func TestNetFlowSlicesAddUpAndSensorsDoNot(t *testing.T) {
 	s := openStore(t, time.Time{})
-	var flows []flowlog.Record
+	var flows []flowmath.Record
 	for _, sensor := range []string{"north", "south"} {
 		for slice := range 5 {
 			r := sent(begin().Add(time.Duration(slice)*time.Minute), time.Minute, 1000, sensor)
-			r.Single, r.Resp = true, flowlog.Side{Bytes: -1, IPBytes: -1, Packets: -1}
+			r.Single, r.Resp = true, flowmath.Side{Bytes: -1, IPBytes: -1, Packets: -1}
 			if sensor == "south" {
 				r.Start = r.Start.Add(20 * time.Second)
 			}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // errFound ends a search.
@@ -34,7 +36,7 @@ type Talker struct {
 // volume is unknown come last.
 func (s *Store) Top(ctx context.Context, q TopQuery) ([]Talker, error) {
 	const op = "read the top hosts"
-	if err := checkTimes(op, q.From, q.To); err != nil {
+	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return nil, err
 	}
 	dbs, err := s.dbs(ctx)
@@ -87,9 +89,9 @@ func (p *pools) rankBucket(ctx context.Context, bucket int, q TopQuery, sent map
 	wanted := func(addr []byte) bool { return q.own(addrOf(addr)) }
 	return p.eachBlock(ctx, "minutes", bucket, from, to, func(first int64, data []byte) error {
 		return eachMinute(data, minuteOf(first), wanted, func(m minuteSum) {
-			v := view{start: m.from, end: m.to, sent: m.bytes}
-			if v.overlaps(from, to) {
-				sent[m.addr] = add(sent[m.addr], v.share(v.sent, from, to))
+			v := flowmath.View{Start: m.from, End: m.to, Sent: m.bytes}
+			if v.Overlaps(from, to) {
+				sent[m.addr] = flowmath.Add(sent[m.addr], v.Share(v.Sent, from, to))
 			}
 		})
 	})

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // chunkRecords is how many lines an import writes in one transaction: enough
@@ -22,8 +22,8 @@ type batch struct {
 	sensors map[string]uint64
 	open    [buckets]block
 	full    []block
-	span    Span
-	views   []view // scratch
+	span    flowmath.Span
+	views   []flowmath.View // scratch
 	scratch []byte
 }
 
@@ -36,7 +36,7 @@ type block struct {
 }
 
 // add takes a record that passed its Check.
-func (b *batch) add(r *flowlog.Record) error {
+func (b *batch) add(r *flowmath.Record) error {
 	sensor, ok := b.sensors[r.Sensor]
 	if !ok {
 		return fmt.Errorf("sensor %q has no number", r.Sensor)
@@ -100,7 +100,7 @@ func (b *batch) write(ctx context.Context, tx *sql.Tx) error {
 	_, err = tx.ExecContext(ctx, `INSERT INTO span (id, oldest, newest, records) VALUES (1, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET oldest = min(oldest, excluded.oldest), newest = max(newest, excluded.newest),
 		records = records + excluded.records`, b.span.Oldest.UnixNano(), b.span.Newest.UnixNano(), b.span.Records)
-	b.span = Span{}
+	b.span = flowmath.Span{}
 	return err
 }
 
@@ -110,7 +110,7 @@ func (b *batch) insert(ctx context.Context, stmt *sql.Stmt, full *block) error {
 		return err
 	}
 	b.views = views
-	minutes := appendMinutes(nil, distinct(views), minuteOf(full.first))
+	minutes := appendMinutes(nil, flowmath.Distinct(views), minuteOf(full.first))
 	_, err = stmt.ExecContext(ctx, full.bucket, full.first, full.last, minutes, full.flows)
 	return err
 }
@@ -163,7 +163,7 @@ func (s *Store) inTx(ctx context.Context, dbs *pools, do func(*sql.Tx) error) er
 }
 
 // Append adds records of a live sensor, all or none.
-func (s *Store) Append(ctx context.Context, records []flowlog.Record) error {
+func (s *Store) Append(ctx context.Context, records []flowmath.Record) error {
 	const op = "append flows"
 	latest := s.now().Add(future)
 	for i := range records {
@@ -190,7 +190,7 @@ func (s *Store) Append(ctx context.Context, records []flowlog.Record) error {
 	return nil
 }
 
-func checkRecord(r *flowlog.Record, latest time.Time) error {
+func checkRecord(r *flowmath.Record, latest time.Time) error {
 	if err := r.Check(); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -68,7 +68,7 @@ func (s *sensor) export(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	from := s.until
 	s.mu.Unlock()
-	var records []flowlog.Record
+	var records []flowmath.Record
 	for _, f := range s.estate.Records(from, now) {
 		both, err := recordsOf(f)
 		if err != nil {
@@ -108,7 +108,7 @@ func (s *sensor) recent() ([]int64, time.Time) {
 }
 
 // recordsOf writes a flow as exporters do: one record for each direction.
-func recordsOf(f incident.Flow) ([]flowlog.Record, error) {
+func recordsOf(f incident.Flow) ([]flowmath.Record, error) {
 	src, err := netip.ParseAddr(f.SrcIP)
 	if err != nil {
 		return nil, fmt.Errorf("read the source of a flow: %w", err)
@@ -117,17 +117,17 @@ func recordsOf(f incident.Flow) ([]flowlog.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the destination of a flow: %w", err)
 	}
-	unseen := flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: flowlog.NotSeen, Packets: flowlog.NotSeen}
-	out := flowlog.Record{
+	unseen := flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: flowmath.NotSeen, Packets: flowmath.NotSeen}
+	out := flowmath.Record{
 		Start: f.Start, Duration: f.Duration, Src: src, Dst: dst, SrcPort: uint16(f.SrcPort), DstPort: uint16(f.DstPort),
 		Transport: f.Transport, Sampling: 1, Single: true, Sensor: sensorName,
-		Orig: flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesOut, Packets: f.PacketsOut}, Resp: unseen,
+		Orig: flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: f.BytesOut, Packets: f.PacketsOut}, Resp: unseen,
 	}
 	if f.BytesIn <= 0 {
-		return []flowlog.Record{out}, nil
+		return []flowmath.Record{out}, nil
 	}
 	in := out
 	in.Src, in.Dst, in.SrcPort, in.DstPort = out.Dst, out.Src, out.DstPort, out.SrcPort
-	in.Orig = flowlog.Side{Bytes: flowlog.NotSeen, IPBytes: f.BytesIn, Packets: flowlog.NotSeen}
-	return []flowlog.Record{out, in}, nil
+	in.Orig = flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: f.BytesIn, Packets: flowmath.NotSeen}
+	return []flowmath.Record{out, in}, nil
 }

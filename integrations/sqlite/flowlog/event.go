@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // event is one JSON line. Which program wrote it shows in its keys, so that a
@@ -31,7 +33,7 @@ type eve struct {
 }
 
 // parse reads one line.
-func (e *event) parse(line []byte, r *Record) error {
+func (e *event) parse(line []byte, r *flowmath.Record) error {
 	*e = event{}
 	rest, err := members(line, e.member)
 	if err != nil {
@@ -108,7 +110,7 @@ func (g *goflow) set(key []byte, v value) {
 	}
 }
 
-func (g *goflow) record(r *Record, proto, sensor []byte) error {
+func (g *goflow) record(r *flowmath.Record, proto, sensor []byte) error {
 	start, ok := parseDigits19(g.start)
 	if !ok {
 		return fmt.Errorf("time_flow_start_ns: %q is not a time", clip(string(g.start)))
@@ -129,7 +131,7 @@ func (g *goflow) record(r *Record, proto, sensor []byte) error {
 	if g.bytes == nil {
 		return errors.New("bytes is missing")
 	}
-	r.Resp, r.Single, r.Sensor = unseen(), true, string(sensor)
+	r.Resp, r.Single, r.Sensor = flowmath.Unseen(), true, string(sensor)
 	r.Sampling = 1
 	if g.rate != nil {
 		if r.Sampling, err = parseCount(g.rate); err != nil {
@@ -193,7 +195,7 @@ func (s *eve) member(key []byte, v value) error {
 	return nil
 }
 
-func (s *eve) record(r *Record, proto []byte) error {
+func (s *eve) record(r *flowmath.Record, proto []byte) error {
 	if string(s.kind) != "flow" {
 		return errNoFlow
 	}

@@ -15,17 +15,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // readAll returns the records and the complaints of a log.
-func readAll(tb testing.TB, log string) (records []Record, bad []string, err error) {
+func readAll(tb testing.TB, log string) (records []flowmath.Record, bad []string, err error) {
 	tb.Helper()
 	r, err := NewReader(strings.NewReader(log))
 	if err != nil {
 		return nil, nil, err
 	}
 	for {
-		var rec Record
+		var rec flowmath.Record
 		err := r.Next(&rec)
 		if b, ok := errors.AsType[*BadLine](err); ok {
 			bad = append(bad, b.Error())
@@ -41,22 +42,26 @@ func readAll(tb testing.TB, log string) (records []Record, bad []string, err err
 	}
 }
 
-func dns() Record {
-	return Record{
+func counted(bytes, onWire, packets int64) flowmath.Side {
+	return flowmath.Side{Bytes: bytes, IPBytes: onWire, Packets: packets}
+}
+
+func dns() flowmath.Record {
+	return flowmath.Record{
 		Start: time.Unix(1693975909, 942982000).UTC(), Duration: 55616 * time.Microsecond,
 		Src: netip.MustParseAddr("192.168.56.30"), SrcPort: 53100, Dst: netip.MustParseAddr("192.168.56.1"), DstPort: 53,
-		Transport: "udp", Orig: Side{40, 68, 1}, Resp: Side{48, 76, 1}, Sampling: 1,
+		Transport: "udp", Orig: counted(40, 68, 1), Resp: counted(48, 76, 1), Sampling: 1,
 	}
 }
 
 func TestFormats(t *testing.T) {
-	sampled := Record{
+	sampled := flowmath.Record{
 		Start: time.Unix(0, 1681583295157626000).UTC(), Src: netip.MustParseAddr("fd01::1"), Dst: netip.MustParseAddr("fd01::2"),
-		SrcPort: 443, DstPort: 50001, Transport: "tcp", Orig: Side{NotSeen, 1500, 1}, Resp: unseen(), Sampling: 100, Single: true,
+		SrcPort: 443, DstPort: 50001, Transport: "tcp", Orig: counted(flowmath.NotSeen, 1500, 1), Resp: flowmath.Unseen(), Sampling: 100, Single: true,
 		Sensor: "192.168.0.1",
 	}
 	flow := dns()
-	flow.Orig, flow.Resp, flow.Sensor = Side{NotSeen, 68, 1}, Side{NotSeen, 76, 1}, `eve "north"`
+	flow.Orig, flow.Resp, flow.Sensor = counted(flowmath.NotSeen, 68, 1), counted(flowmath.NotSeen, 76, 1), `eve "north"`
 	named := dns()
 	named.Sensor = "zeek.example"
 	const header = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n"
@@ -66,32 +71,32 @@ func TestFormats(t *testing.T) {
 		`"proto":"udp","duration":0.055616,"orig_bytes":40,"resp_bytes":48,"orig_pkts":1,"orig_ip_bytes":68,"resp_pkts":1,"resp_ip_bytes":76`
 	for _, c := range []struct {
 		name, log string
-		want      []Record
+		want      []flowmath.Record
 	}{
-		{"TSV", header + fields + row, []Record{dns()}},
-		{"TSV of Windows", strings.ReplaceAll(header+fields+row, "\n", "\r\n"), []Record{dns()}},
-		{"TSV without an end", header + fields + strings.TrimSuffix(row, "\n"), []Record{dns()}},
+		{"TSV", header + fields + row, []flowmath.Record{dns()}},
+		{"TSV of Windows", strings.ReplaceAll(header+fields+row, "\n", "\r\n"), []flowmath.Record{dns()}},
+		{"TSV without an end", header + fields + strings.TrimSuffix(row, "\n"), []flowmath.Record{dns()}},
 		{
 			"TSV by comma, other words for nothing", "#separator ,\n#unset_field,NIL\n#fields,proto,ts,id.orig_h,id.resp_h,orig_bytes\nudp,1693975909.5,10.0.0.1,10.0.0.2,NIL\n",
-			[]Record{{Start: time.Unix(1693975909, 5e8).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "udp", Orig: unseen(), Resp: unseen(), Sampling: 1}},
+			[]flowmath.Record{{Start: time.Unix(1693975909, 5e8).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "udp", Orig: flowmath.Unseen(), Resp: flowmath.Unseen(), Sampling: 1}},
 		},
 		{
 			"TSV with a second header", header + fields + row + "#close\n#fields\tproto\tts\tid.orig_h\tid.resp_h\n" + "tcp\t1693975909\t::ffff:10.0.0.1\t10.0.0.2\n",
-			[]Record{dns(), {Start: time.Unix(1693975909, 0).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "tcp", Orig: unseen(), Resp: unseen(), Sampling: 1}},
+			[]flowmath.Record{dns(), {Start: time.Unix(1693975909, 0).UTC(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Transport: "tcp", Orig: flowmath.Unseen(), Resp: flowmath.Unseen(), Sampling: 1}},
 		},
 		{"another log of Zeek", strings.Replace(header, "conn", "dns", 1) + fields + row, nil},
-		{"JSON", "{" + zeek + "}\n", []Record{dns()}},
-		{"JSON with underscores and a name", `{"@stream":"conn","@system":"zeek.example",` + strings.ReplaceAll(zeek, "id.", "id_") + "}\n", []Record{named}},
-		{"JSON in an envelope", `{"_event_time":"x","data":{` + zeek + `},"_meta":{"source":"zeek","n":[1,{"a":"}"}]}}` + "\n", []Record{dns()}},
-		{"JSON over lines", "{\n " + strings.ReplaceAll(zeek, ",", ",\n ") + "\n}\n{\n " + zeek + "\n}", []Record{dns(), dns()}},
-		{"JSON with an ISO time", strings.Replace("{"+zeek+"}\n", "1693975909.942982", `"2023-09-06T04:51:49.942982Z"`, 1), []Record{dns()}},
+		{"JSON", "{" + zeek + "}\n", []flowmath.Record{dns()}},
+		{"JSON with underscores and a name", `{"@stream":"conn","@system":"zeek.example",` + strings.ReplaceAll(zeek, "id.", "id_") + "}\n", []flowmath.Record{named}},
+		{"JSON in an envelope", `{"_event_time":"x","data":{` + zeek + `},"_meta":{"source":"zeek","n":[1,{"a":"}"}]}}` + "\n", []flowmath.Record{dns()}},
+		{"JSON over lines", "{\n " + strings.ReplaceAll(zeek, ",", ",\n ") + "\n}\n{\n " + zeek + "\n}", []flowmath.Record{dns(), dns()}},
+		{"JSON with an ISO time", strings.Replace("{"+zeek+"}\n", "1693975909.942982", `"2023-09-06T04:51:49.942982Z"`, 1), []flowmath.Record{dns()}},
 		{"JSON of another log", `{"_path":"dns",` + zeek + "}\n", nil},
 		{"goflow2", `{"type":"SFLOW_5","sampling_rate":100,"sampler_address":"192.168.0.1","time_flow_start_ns":1681583295157626000,"time_flow_end_ns":1681583295157626000,` +
-			`"bytes":1500,"packets":1,"src_addr":"fd01::1","dst_addr":"fd01::2","proto":"TCP","src_port":443,"dst_port":50001}`, []Record{sampled}},
+			`"bytes":1500,"packets":1,"src_addr":"fd01::1","dst_addr":"fd01::2","proto":"TCP","src_port":443,"dst_port":50001}`, []flowmath.Record{sampled}},
 		{"EVE among other events", `{"event_type":"alert","alert":{"signature":"x"}}` + "\n" +
 			`{"timestamp":"2023-09-06T06:51:50.1+0200","event_type":"flow","host":"eve \"north\"","src_ip":"192.168.56.30","src_port":53100,"dest_ip":"192.168.56.1","dest_port":53,"proto":"UDP",` +
-			`"flow":{"pkts_toserver":1,"pkts_toclient":1,"bytes_toserver":68,"bytes_toclient":76,"start":"2023-09-06T06:51:49.942982+0200","end":"2023-09-06T06:51:49.998598+0200"}}` + "\n", []Record{flow}},
-		{"blank lines", "\n\n{" + zeek + "}\n\n", []Record{dns()}},
+			`"flow":{"pkts_toserver":1,"pkts_toclient":1,"bytes_toserver":68,"bytes_toclient":76,"start":"2023-09-06T06:51:49.942982+0200","end":"2023-09-06T06:51:49.998598+0200"}}` + "\n", []flowmath.Record{flow}},
+		{"blank lines", "\n\n{" + zeek + "}\n\n", []flowmath.Record{dns()}},
 		{"nothing", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,31 +140,6 @@ func TestOneWayIsNotZero(t *testing.T) {
 	}
 }
 
-func TestVolume(t *testing.T) {
-	for _, c := range []struct {
-		name             string
-		side             Side
-		bytes, low, high int64
-		known            bool
-	}{
-		{"headers on top", Side{39, 67, 1}, 67, 67, 67, true},
-		{"acknowledgements", Side{0, 40_000, 1000}, 40_000, 40_000, 40_000, true},
-		{"the card merged packets (APT29's exfiltration)", Side{2181167, 22269, 582}, 2181167, 22269, 2181167, true},
-		{"sequence numbers that jumped", Side{4_000_000_000, 180, 3}, 180, 180, 4_000_000_000, true},
-		{"far more on the wire than payload", Side{1000, 500_000, 10}, 500_000, 2200, 500_000, true},
-		{"payload only", Side{500, NotSeen, NotSeen}, 500, 500, 500, true},
-		{"wire only", Side{NotSeen, 500, 3}, 500, 500, 500, true},
-		{"nothing", unseen(), 0, 0, 0, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			bytes, low, high, known := c.side.Volume()
-			if bytes != c.bytes || low != c.low || high != c.high || known != c.known {
-				t.Errorf("volume is %d (%d to %d, known %v), want %d (%d to %d, %v)", bytes, low, high, known, c.bytes, c.low, c.high, c.known)
-			}
-		})
-	}
-}
-
 func TestUnfinishedLineStaysUnread(t *testing.T) {
 	const header = "#fields\tts\tid.orig_h\tid.resp_h\tproto\torig_bytes\n"
 	const row = "1693975909\t10.0.0.1\t10.0.0.2\tudp\t5\n"
@@ -167,7 +147,7 @@ func TestUnfinishedLineStaysUnread(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rec Record
+	var rec flowmath.Record
 	if err := r.Next(&rec); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +207,7 @@ func FuzzReader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var rec Record
+		var rec flowmath.Record
 		var offsets []int64
 		for n := 0; ; n++ {
 			if n > len(log)+1<<20 {

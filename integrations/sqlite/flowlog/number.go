@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // parseAddr reads an address and makes it canonical: an IPv4 address that is
@@ -61,7 +63,7 @@ func parseCount(b []byte) (int64, error) {
 		return n, nil
 	}
 	f, err := strconv.ParseFloat(string(b), 64)
-	if err != nil || f < 0 || f > MaxBytes || f != math.Trunc(f) {
+	if err != nil || f < 0 || f > flowmath.MaxBytes || f != math.Trunc(f) {
 		return 0, fmt.Errorf("%q is not a count", clip(string(b)))
 	}
 	return int64(f), nil
@@ -136,4 +138,13 @@ func parseTime(b []byte) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time", clip(string(b)))
+}
+
+// clip shortens text of a record for a complaint.
+func clip(s string) string {
+	const most = 40
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
 }

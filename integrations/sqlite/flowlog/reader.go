@@ -1,3 +1,6 @@
+// Package flowlog reads flow records as sensors write them: Zeek's conn.log as
+// TSV or JSON, goflow2's JSON and Suricata's EVE. It streams, bounds every line
+// and rejects what cannot be true.
 package flowlog
 
 import (
@@ -5,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // maxUnrecognised is how many lines may be wrong before the first right one.
@@ -92,7 +97,7 @@ func (r *Reader) FinishLine() {
 // line that it could not read, [ErrUnrecognised] as soon as it is sure that the
 // stream is no flow log, and any other error when the stream breaks off. A last
 // line that is not finished stays unread: a sensor may still be writing it.
-func (r *Reader) Next(rec *Record) error {
+func (r *Reader) Next(rec *flowmath.Record) error {
 	for {
 		line, complete := r.next()
 		if len(line) == 0 {
@@ -129,9 +134,9 @@ func (r *Reader) next() (line []byte, complete bool) {
 // errNothing marks a line that holds nothing to read: a header or a blank one.
 var errNothing = errors.New("nothing to read")
 
-func (r *Reader) parse(line []byte, rec *Record) error {
+func (r *Reader) parse(line []byte, rec *flowmath.Record) error {
 	line = bytes.TrimLeft(line, " ")
-	*rec = Record{}
+	*rec = flowmath.Record{}
 	switch {
 	case len(line) == 0:
 		return errNothing
@@ -192,7 +197,7 @@ func (r *Reader) end() error {
 
 // unfinished reads what has no line end: too long a line, or the last one,
 // which counts only when it is visibly whole.
-func (r *Reader) unfinished(line []byte, rec *Record) error {
+func (r *Reader) unfinished(line []byte, rec *flowmath.Record) error {
 	number := r.lines.number + 1
 	if len(line) >= MaxLine {
 		r.lines.finishLine()

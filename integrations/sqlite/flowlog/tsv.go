@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // tsv reads Zeek's own format, which describes itself in lines that begin with
@@ -67,7 +69,7 @@ func (z *tsv) setFields(names []string) {
 }
 
 // parse reads a line of data.
-func (z *tsv) parse(line []byte, r *Record) error {
+func (z *tsv) parse(line []byte, r *flowmath.Record) error {
 	if z.columns == nil {
 		return errors.New("data before a #fields line")
 	}

@@ -3,6 +3,8 @@ package flowlog
 import (
 	"errors"
 	"fmt"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // errNoFlow marks a line that is well formed but tells of no flow, such as an
@@ -57,7 +59,7 @@ func (c *conn) field(name []byte) *[]byte {
 }
 
 // record makes a record of the fields.
-func (c *conn) record(r *Record) error {
+func (c *conn) record(r *flowmath.Record) error {
 	var err error
 	if c.srcIP == nil || c.dstIP == nil || c.ts == nil {
 		return errors.New("ts, id.orig_h or id.resp_h is missing")
@@ -84,7 +86,7 @@ func (c *conn) record(r *Record) error {
 	return nil
 }
 
-func endpoints(r *Record, srcIP, srcPort, dstIP, dstPort, proto []byte) error {
+func endpoints(r *flowmath.Record, srcIP, srcPort, dstIP, dstPort, proto []byte) error {
 	var err error
 	if r.Src, err = parseAddr(srcIP); err != nil {
 		return err
@@ -109,13 +111,13 @@ func endpoints(r *Record, srcIP, srcPort, dstIP, dstPort, proto []byte) error {
 	case "tcp":
 		r.Transport = "tcp"
 	default:
-		r.Transport = transportName(string(proto))
+		r.Transport = flowmath.TransportName(string(proto))
 	}
 	return nil
 }
 
-func side(bytes, ipBytes, packets []byte) (Side, error) {
-	s := unseen()
+func side(bytes, ipBytes, packets []byte) (flowmath.Side, error) {
+	s := flowmath.Unseen()
 	for _, f := range [...]struct {
 		text []byte
 		into *int64
@@ -137,7 +139,7 @@ func side(bytes, ipBytes, packets []byte) (Side, error) {
 // upper-case letter, or ^ where Zeek swapped the ends) tells of packets that
 // were seen and not counted, such as those with a checksum that the network
 // card was still to fill in.
-func oneWay(orig, resp Side, state string, history []byte) bool {
+func oneWay(orig, resp flowmath.Side, state string, history []byte) bool {
 	if orig.Packets > 0 || orig.Bytes > 0 || orig.IPBytes > 0 {
 		return false
 	}

@@ -1,7 +1,4 @@
-// Package flowlog reads flow records as sensors write them: Zeek's conn.log as
-// TSV or JSON, goflow2's JSON and Suricata's EVE. It streams, bounds every line
-// and rejects what cannot be true.
-package flowlog
+package flowmath
 
 import (
 	"errors"
@@ -29,8 +26,8 @@ type Side struct {
 	Bytes, IPBytes, Packets int64
 }
 
-// unseen returns a Side without counters.
-func unseen() Side { return Side{NotSeen, NotSeen, NotSeen} }
+// Unseen returns a Side without counters.
+func Unseen() Side { return Side{NotSeen, NotSeen, NotSeen} }
 
 // Record is one flow. Src opened it; the sensor's word is taken for that.
 type Record struct {
@@ -104,7 +101,7 @@ func (r *Record) Check() error {
 	case r.Sampling < 1 || r.Sampling > MaxSampling:
 		return fmt.Errorf("sampling rate %d is out of range", r.Sampling)
 	case r.Transport == "" || len(r.Transport) > 32:
-		return fmt.Errorf("protocol %q is not a name", clip(r.Transport))
+		return fmt.Errorf("protocol %.40q is not a name", r.Transport)
 	case len(r.Sensor) > 255:
 		return errors.New("the sensor's name is longer than 255 bytes")
 	}
@@ -126,17 +123,8 @@ func (s Side) check(sampling int64) error {
 	return nil
 }
 
-// clip shortens text of a record for a complaint.
-func clip(s string) string {
-	const most = 40
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
-}
-
-// transportName returns the one name of a protocol.
-func transportName(s string) string {
+// TransportName returns the one name of a protocol, given as a name or a number.
+func TransportName(s string) string {
 	switch s {
 	case "tcp", "TCP", "6":
 		return "tcp"

@@ -1,0 +1,131 @@
+package flowmath
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Two records of one 5-tuple are the same flow when their times, widened by
+// this, overlap: sensors' clocks differ a little, and two workers of one Zeek
+// see the two directions of a flow a moment apart. One Zeek does not keep two
+// open connections of one 5-tuple.
+const (
+	slackSensors = int64(5 * time.Second)
+	slackSensor  = int64(time.Second)
+)
+
+// Distinct returns the views with each flow once, in no particular order, and
+// reuses the slice. Of what several sensors counted the largest stands, for it
+// missed the least; the lowest and highest that any counter allows are kept.
+func Distinct(views []View) []View {
+	type key struct {
+		hash  uint64
+		start int64
+		i     int
+	}
+	keys := make([]key, len(views))
+	for i := range views {
+		keys[i] = key{views[i].hash(), views[i].Start, i}
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.start, b.start), cmp.Compare(a.i, b.i))
+	})
+	var merged []View
+	for i := 0; i < len(keys); {
+		n := 1
+		for i+n < len(keys) && keys[i+n].hash == keys[i].hash {
+			n++
+		}
+		if n > 1 {
+			run := make([]View, n)
+			for k := range run {
+				v := &views[keys[i+k].i]
+				run[k] = *v
+				v.Start = gone
+			}
+			merged = append(merged, merge(run)...)
+		}
+		i += n
+	}
+	kept := slices.DeleteFunc(views, func(v View) bool { return v.Start == gone })
+	return append(kept, merged...)
+}
+
+const gone = -1 << 63
+
+// sighting is one flow with what each sensor made of it.
+type sighting struct {
+	Ends
+	end int64
+	by  []View
+}
+
+// merge joins the views of one 5-tuple, which are sorted by start.
+func merge(run []View) []View {
+	var open []sighting
+	for _, v := range run {
+		found := false
+		for i := len(open) - 1; i >= 0 && !found; i-- {
+			if open[i].Ends != v.Ends {
+				continue
+			}
+			found = open[i].takes(v)
+			break // an earlier flow of the 5-tuple is over
+		}
+		if !found {
+			open = append(open, sighting{v.Ends, v.End, []View{v}})
+		}
+	}
+	out := make([]View, len(open))
+	for i, s := range open {
+		out[i] = s.best()
+	}
+	return out
+}
+
+// takes adds the view when it is of the same flow.
+func (s *sighting) takes(v View) bool {
+	own := slices.IndexFunc(s.by, func(o View) bool { return o.Sensor == v.Sensor })
+	slack := slackSensors
+	if own >= 0 && !v.Adds {
+		slack = slackSensor
+	}
+	if v.Start > s.end+slack {
+		return false
+	}
+	s.end = max(s.end, v.End)
+	if own < 0 || !v.Adds {
+		s.by = append(s.by, v)
+		return true
+	}
+	o := &s.by[own]
+	o.End = max(o.End, v.End)
+	o.Sent, o.Received, o.Packets = Add(o.Sent, v.Sent), Add(o.Received, v.Received), Add(o.Packets, v.Packets)
+	o.Low, o.High = Add(o.Low, v.Low), Add(o.High, v.High)
+	o.Measured, o.OneWay = o.Measured || v.Measured, o.OneWay || v.OneWay
+	return true
+}
+
+// best returns the fullest view of the flow.
+func (s *sighting) best() View {
+	best := s.by[0]
+	for _, v := range s.by[1:] {
+		low, high := min(best.Low, v.Low), max(best.High, v.High)
+		received := max(best.Received, v.Received)
+		sampled := best.Sampled || v.Sampled
+		if !best.Measured {
+			low, high = v.Low, v.High
+		} else if !v.Measured {
+			low, high = best.Low, best.High
+		}
+		if v.Measured && (!best.Measured || v.Sent > best.Sent) {
+			best = v
+		}
+		best.Low, best.High, best.Received, best.Sampled = low, high, received, sampled
+	}
+	if best.Measured {
+		best.OneWay = false
+	}
+	return best
+}

@@ -1,0 +1,100 @@
+// Package flowmath is what every flow store does alike once it has read its
+// records: the share of a flow that lies in a window, one flow that several
+// sensors saw, the sums, coverage and shape of a host's traffic, and the
+// statistics of its windows. It reads nothing itself.
+//
+// A store that hands out single flows makes a [Record] or a [View] of each,
+// passes the views through [Distinct], and asks [Traffic] and [Windows.View].
+// One that sums by itself hands sums to [Summary.Exchange] and [Windows.Sum].
+package flowmath
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Host is the addresses of one host, each once, in the order of the query.
+type Host struct{ Addrs []netip.Addr }
+
+// HostOf reads the addresses of a query. The error is an invalid one.
+func HostOf(op string, ips []string) (Host, error) {
+	var h Host
+	for _, ip := range ips {
+		a, err := netip.ParseAddr(ip)
+		if err != nil {
+			return Host{}, integrations.Errorf(integrations.Invalid, op, "%q is not an address", ip)
+		}
+		if a = a.Unmap().WithZone(""); !h.Has(a) {
+			h.Addrs = append(h.Addrs, a)
+		}
+	}
+	if len(h.Addrs) == 0 {
+		return Host{}, integrations.Errorf(integrations.Invalid, op, "the host has no address")
+	}
+	return h, nil
+}
+
+// Has tells whether the address is the host's.
+func (h Host) Has(a netip.Addr) bool { return slices.Contains(h.Addrs, a) }
+
+// Strings returns the addresses as text.
+func (h Host) Strings() []string {
+	text := make([]string, len(h.Addrs))
+	for i, a := range h.Addrs {
+		text[i] = a.String()
+	}
+	return text
+}
+
+// CheckWindow returns an invalid error for a window that is empty.
+func CheckWindow(op string, from, to time.Time) error {
+	if !from.Before(to) {
+		return integrations.Errorf(integrations.Invalid, op, "the window from %s to %s is empty",
+			from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Sensors numbers the names of sensors.
+type Sensors struct{ numbers map[string]uint64 }
+
+// Number returns the sensor's number, the same for the same name.
+func (s *Sensors) Number(name string) uint64 {
+	if s.numbers == nil {
+		s.numbers = map[string]uint64{}
+	}
+	n, ok := s.numbers[name]
+	if !ok {
+		n = uint64(len(s.numbers)) + 1
+		s.numbers[name] = n
+	}
+	return n
+}
+
+// Span is what a store holds, of all hosts.
+type Span struct {
+	// Oldest is the first start, Newest the last end of any flow.
+	Oldest, Newest time.Time
+	// Records is how many flows there are; a store that does not count them
+	// says 1 unless it is empty.
+	Records int64
+}
+
+// Quiet tells whether an answer without a flow is a measured zero, and else
+// why it is not: the store must have records from after the window, and must
+// not have begun long after it.
+func (s Span) Quiet(from, to time.Time) (bool, string) {
+	switch {
+	case s.Records == 0:
+		return false, "flows: the store is empty"
+	case s.Newest.Before(to):
+		return false, "flows: newest record is " + incident.FormatDuration(to.Sub(s.Newest)) + " old"
+	case s.Oldest.After(to.Add(to.Sub(from))):
+		return false, "flows: oldest record is " + incident.FormatDuration(s.Oldest.Sub(to)) + " younger than the window"
+	}
+	return true, ""
+}

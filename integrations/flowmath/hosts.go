@@ -1,0 +1,116 @@
+package flowmath
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// MaxHosts bounds the hosts of one answer, DefaultHosts is how many a query
+// gets that names no number.
+const (
+	MaxHosts     = 1000
+	DefaultHosts = 20
+)
+
+// Networks tells which addresses are of hosts of one's own.
+type Networks []netip.Prefix
+
+// HostsBounds reads a query for hosts: whom it counts, and how many are to be
+// returned. The error is an invalid one.
+func HostsBounds(op string, q integrations.HostsQuery) (Networks, int, error) {
+	if err := CheckWindow(op, q.From, q.To); err != nil {
+		return nil, 0, err
+	}
+	if q.Top < 0 || q.Top > MaxHosts {
+		return nil, 0, integrations.Errorf(integrations.Invalid, op, "%d hosts: write at most %d", q.Top, MaxHosts)
+	}
+	texts := q.Networks
+	if len(texts) == 0 {
+		texts = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"}
+	}
+	own := make(Networks, 0, len(texts))
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, 0, integrations.Errorf(integrations.Invalid, op, "%q is not a network such as 10.0.0.0/8", text)
+		}
+		own = append(own, p.Masked())
+	}
+	if q.Top == 0 {
+		return own, DefaultHosts, nil
+	}
+	return own, q.Top, nil
+}
+
+// Has tells whether the address lies in one of the networks.
+func (n Networks) Has(a netip.Addr) bool {
+	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// HostTraffic is a host's traffic in the short form for hunting. The query for
+// it asks for one destination at the top.
+func HostTraffic(ip netip.Addr, t incident.Traffic) incident.HostTraffic {
+	h := incident.HostTraffic{IP: ip.String(), BytesOut: t.BytesOut, BytesIn: t.BytesIn}
+	h.Flows, _ = t.Flows.Get()
+	h.Destinations, _ = t.Destinations.Get()
+	if top, _ := t.Top.Get(); len(top) > 0 {
+		h.Top = top[0]
+	}
+	h.Coverage = incident.NotKnown[incident.Coverage](t.Coverage.Why())
+	if c, ok := t.Coverage.Get(); ok {
+		h.Coverage = incident.Known(incident.Coverage(c), t.Coverage.From())
+	}
+	return h
+}
+
+// RankHosts sorts the hosts by egress, largest first and those of unknown
+// volume last, and keeps so many.
+func RankHosts(hosts []incident.HostTraffic, most int) []incident.HostTraffic {
+	volume := func(h incident.HostTraffic) int64 {
+		if n, ok := h.BytesOut.Get(); ok {
+			return n
+		}
+		return -1
+	}
+	slices.SortFunc(hosts, func(a, b incident.HostTraffic) int {
+		return cmp.Or(cmp.Compare(volume(b), volume(a)), cmp.Compare(a.IP, b.IP))
+	})
+	return hosts[:min(len(hosts), most)]
+}
+
+// MaxSensors bounds the sensors of one survey.
+const MaxSensors = 1000
+
+// Survey sums up what the sensors of a window say: the worst of their
+// coverages, and they themselves by name. Newest is of the whole store.
+// Disagree tells that their counters lie too far apart.
+func Survey(newest time.Time, sensors []incident.Sensor, disagree bool) incident.Survey {
+	s := incident.Survey{Sensors: sensors}
+	if !newest.IsZero() {
+		s.Newest = newest.UTC()
+	}
+	slices.SortFunc(s.Sensors, func(a, b incident.Sensor) int { return cmp.Compare(a.Name, b.Name) })
+	oneWay, sampled := false, false
+	for _, sensor := range s.Sensors {
+		s.Records += sensor.Records
+		oneWay = oneWay || sensor.OneWay
+		sampled = sampled || sensor.Sampling > 1
+	}
+	switch {
+	case s.Records == 0:
+	case oneWay:
+		s.Coverage = incident.OneWay
+	case disagree:
+		s.Coverage = incident.Disagree
+	case sampled:
+		s.Coverage = incident.Sampled
+	default:
+		s.Coverage = incident.BothWays
+	}
+	return s
+}

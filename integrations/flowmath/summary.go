@@ -1,0 +1,246 @@
+package flowmath
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+const (
+	// disagreement is how far the counters may lie apart.
+	disagreement = 2
+
+	whyOneWay    = "flows: one-way capture"
+	whyNotJoined = "flows: not joined with the endpoint's connections"
+	whyNoFlow    = "flows: no flow in the window"
+)
+
+// Service is one port over which a host and a peer exchange something: the
+// peer's where the host opened the flows, else the host's own.
+type Service struct {
+	Peer      netip.Addr
+	Port      uint16
+	Transport string
+	Opened    bool
+}
+
+// Exchange sums the flows of one service in a window: shares and sampling
+// applied, each flow once.
+type Exchange struct {
+	Service
+	Sent, Received, Packets int64
+	// Low and High bound what the counters of Sent allow; both are Sent where
+	// there is one counter and one sensor.
+	Low, High int64
+	// Flows counts all, Measured those whose volume was seen, OneWay those
+	// whose volume was not, and SentFlows those in which the host sent
+	// something or that it opened.
+	Flows, Measured, OneWay, SentFlows int64
+	// PeerPort is the port to which the host sent; 0 stands for several.
+	PeerPort uint16
+	Sampled  bool
+	// First and Last are nanoseconds since 1970, within the window.
+	First, Last int64
+	// Peers is 0 for an exchange with one peer. Else the exchange stands for
+	// the rest beyond a bound: so many further peers, of which none is named.
+	Peers int64
+}
+
+// Summary sums what one host exchanged in a window.
+type Summary struct {
+	from, to int64
+	window   time.Duration
+	top      int
+	total    Exchange
+	lines    []Exchange
+	index    map[Service]int
+}
+
+// NewSummary returns an empty summary for the window of a query.
+func NewSummary(q integrations.TrafficQuery) *Summary {
+	return &Summary{
+		from: q.From.UnixNano(), to: q.To.UnixNano(), window: q.To.Sub(q.From), top: q.Top,
+		index: map[Service]int{},
+	}
+}
+
+// View adds one flow, which counts with its share of the window.
+func (s *Summary) View(v *View) {
+	e := Exchange{
+		Service: Service{v.Remote, v.LocalPort, v.Transport, v.Opened},
+		Sent:    v.Share(v.Sent, s.from, s.to), Received: v.Share(v.Received, s.from, s.to),
+		Packets: v.Share(v.Packets, s.from, s.to), Flows: 1, PeerPort: v.RemotePort, Sampled: v.Sampled,
+		First: max(v.Start, s.from), Last: min(v.End, s.to),
+	}
+	if v.Opened {
+		e.Port = v.RemotePort
+	}
+	switch {
+	case v.Measured:
+		e.Measured = 1
+		e.Low, e.High = v.Share(v.Low, s.from, s.to), v.Share(v.High, s.from, s.to)
+	case v.OneWay:
+		e.OneWay = 1
+	}
+	if e.Sent > 0 || e.Packets > 0 || v.Opened {
+		e.SentFlows = 1
+	}
+	s.Exchange(e)
+}
+
+// Exchange adds sums.
+func (s *Summary) Exchange(e Exchange) {
+	s.total.merge(&e)
+	if e.Peers > 0 {
+		s.total.Peers += e.Peers
+		return
+	}
+	n, ok := s.index[e.Service]
+	if !ok {
+		s.index[e.Service] = len(s.lines)
+		s.lines = append(s.lines, e)
+		return
+	}
+	s.lines[n].merge(&e)
+}
+
+func (e *Exchange) merge(o *Exchange) {
+	if e.Flows == 0 {
+		e.First, e.Last, e.PeerPort = o.First, o.Last, o.PeerPort
+	}
+	e.First, e.Last = min(e.First, o.First), max(e.Last, o.Last)
+	if o.PeerPort != e.PeerPort {
+		e.PeerPort = 0
+	}
+	e.Received, e.Flows, e.SentFlows = Add(e.Received, o.Received), e.Flows+o.Flows, e.SentFlows+o.SentFlows
+	e.Measured, e.OneWay = e.Measured+o.Measured, e.OneWay+o.OneWay
+	e.Sampled = e.Sampled || o.Sampled
+	e.Sent, e.Packets = Add(e.Sent, o.Sent), Add(e.Packets, o.Packets)
+	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
+}
+
+// Unheard tells that there are flows, and that in none of them it could be told
+// what the host sent. A store whose records are of one direction each must then
+// find out whether its sensors see the host's direction at all; if not, it says
+// [Summary.Deaf].
+func (s *Summary) Unheard() bool { return s.total.Flows > 0 && s.total.Measured == 0 }
+
+// Deaf takes note that the sensors do not see what the host sends.
+func (s *Summary) Deaf() { s.total.OneWay = max(s.total.OneWay, 1) }
+
+// Traffic returns the answer. The span is of the whole store: without a flow it
+// decides whether that is a measured zero.
+func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
+	t := incident.Traffic{
+		Window:      incident.Known(s.window, incident.FromFlows),
+		Attribution: incident.NotKnown[string](whyNotJoined),
+		JoinRate:    incident.NotKnown[float64](whyNotJoined),
+		ClockSkew:   incident.NotKnown[time.Duration](whyNotJoined),
+		Freshness:   incident.NotKnown[time.Time]("flows: the store is empty"),
+	}
+	if span.Records > 0 {
+		t.Freshness = incident.Known(span.Newest.UTC(), incident.FromFlows)
+	}
+	if s.total.Flows == 0 {
+		if quiet, why := span.Quiet(time.Unix(0, s.from), time.Unix(0, s.to)); !quiet {
+			incident.Explain(&t, why)
+			return t
+		}
+	}
+	s.fill(&t, h)
+	return t
+}
+
+func (s *Summary) fill(t *incident.Traffic, h Host) {
+	known := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }
+	peers := map[netip.Addr]struct{}{}
+	for i := range s.lines {
+		if s.lines[i].SentFlows > 0 {
+			peers[s.lines[i].Peer] = struct{}{}
+		}
+	}
+	t.Flows, t.Destinations = known(s.total.Flows), known(int64(len(peers))+s.total.Peers)
+	t.BytesIn = known(s.total.Received)
+	t.Top = incident.Known(s.topLines(), incident.FromFlows)
+	t.Coverage = s.coverage()
+	if s.total.Measured == 0 && s.total.OneWay > 0 {
+		t.BytesOut, t.PacketsOut = incident.NotKnown[int64](whyOneWay), incident.NotKnown[int64](whyOneWay)
+		t.Rate = incident.NotKnown[int64](whyOneWay)
+		t.Role = incident.NotKnown[string](whyOneWay)
+		return
+	}
+	t.BytesOut, t.PacketsOut = known(s.total.Sent), known(s.total.Packets)
+	rate := min(float64(s.total.Sent)*8/s.window.Seconds(), math.MaxInt64/2)
+	t.Rate = incident.Known(int64(rate), incident.Computed)
+	t.Role = incident.Known(string(s.role(h)), incident.Computed)
+}
+
+// coverage names the worst of what limits the answer.
+func (s *Summary) coverage() incident.Value[string] {
+	c := incident.BothWays
+	switch {
+	case s.total.Flows == 0:
+		return incident.NotKnown[string](whyNoFlow)
+	case s.total.OneWay > 0:
+		c = incident.OneWay
+	case s.total.High/disagreement > s.total.Low:
+		c = incident.Disagree
+	case s.total.Sampled:
+		c = incident.Sampled
+	}
+	return incident.Known(string(c), incident.FromFlows)
+}
+
+func (s *Summary) role(h Host) incident.Role {
+	shape := incident.TrafficShape{Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First)}
+	for i := range s.lines {
+		e := &s.lines[i]
+		shape.Peers = append(shape.Peers, incident.PeerTraffic{
+			IP: e.Peer.String(), Port: int(e.Port), Transport: e.Transport, Answering: !e.Opened,
+			BytesOut: e.Sent, BytesIn: e.Received, PacketsOut: e.Packets, Flows: e.Flows,
+		})
+	}
+	return incident.Classify(shape, incident.DefaultRoleLimits())
+}
+
+// topLines returns the largest destinations, in an order that only the flows
+// decide. A peer to which nothing was sent, such as a scanner that got no
+// answer, is no destination.
+func (s *Summary) topLines() []incident.TopFlow {
+	ranked := make([]*Exchange, 0, len(s.lines))
+	for i := range s.lines {
+		if s.lines[i].SentFlows > 0 {
+			ranked = append(ranked, &s.lines[i])
+		}
+	}
+	slices.SortFunc(ranked, func(a, b *Exchange) int {
+		return cmp.Or(cmp.Compare(b.Sent, a.Sent), cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.SentFlows, a.SentFlows),
+			a.Peer.Compare(b.Peer), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Transport, b.Transport), compareBool(a.Opened, b.Opened))
+	})
+	if s.top > 0 && len(ranked) > s.top {
+		ranked = ranked[:s.top]
+	}
+	lines := make([]incident.TopFlow, len(ranked))
+	for i, e := range ranked {
+		lines[i] = incident.TopFlow{
+			IP: e.Peer.String(), Port: int64(e.PeerPort), Transport: e.Transport, Bytes: e.Sent, Packets: e.Packets, Flows: e.SentFlows,
+		}
+	}
+	return lines
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}

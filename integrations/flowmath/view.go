@@ -1,0 +1,138 @@
+package flowmath
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// View is a flow as seen from one of its ends, the local one.
+type View struct {
+	// Start and End are nanoseconds since 1970, by the sensor's clock.
+	Start, End int64
+	Ends
+	// Opened tells that the local end opened the flow.
+	Opened bool
+	// Sent and Received are bytes, sampling applied, as Packets is. Sent and
+	// Packets are meaningful only when Measured; Low and High bound what the
+	// counters allow, and are both Sent where there is one counter.
+	Sent, Received, Packets int64
+	Low, High               int64
+	// Measured tells that the sensor saw what the local end sent; OneWay that
+	// it must have sent something that the sensor did not see.
+	Measured, OneWay bool
+	Sampled          bool
+	// Adds tells that other records of the sensor for the same 5-tuple are
+	// further traffic, not the same traffic again.
+	Adds bool
+	// Sensor numbers who saw it, see [Sensors].
+	Sensor uint64
+}
+
+// Ends is a 5-tuple, local end first.
+type Ends struct {
+	Local, Remote         netip.Addr
+	LocalPort, RemotePort uint16
+	Transport             string
+}
+
+// hash tells most 5-tuples apart; whoever compares hashes compares the ends too.
+func (e Ends) hash() uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	local, remote := e.Local.As16(), e.Remote.As16()
+	h := uint64(e.LocalPort)<<32 | uint64(e.RemotePort)<<16 | uint64(len(e.Transport))<<8
+	if e.Transport != "" {
+		h |= uint64(e.Transport[0])
+	}
+	for _, word := range [...]uint64{
+		binary.BigEndian.Uint64(local[:8]), binary.BigEndian.Uint64(local[8:]),
+		binary.BigEndian.Uint64(remote[:8]), binary.BigEndian.Uint64(remote[8:]),
+	} {
+		h = bits.RotateLeft64(h^word, 29) * odd
+	}
+	return h
+}
+
+// ViewOf returns the record as seen from its source, or else from its
+// destination.
+func ViewOf(r *Record, fromSource bool, sensor uint64) View {
+	v := View{
+		Start: r.Start.UnixNano(), End: r.End().UnixNano(), Opened: fromSource, Sensor: sensor,
+		Sampled: r.Sampling > 1, Adds: r.Single || r.Sampling > 1,
+	}
+	mine, theirs := r.Orig, r.Resp
+	v.Ends = Ends{r.Src, r.Dst, r.SrcPort, r.DstPort, r.Transport}
+	if !fromSource {
+		mine, theirs = theirs, mine
+		v.Ends = Ends{r.Dst, r.Src, r.DstPort, r.SrcPort, r.Transport}
+	}
+	bytes, low, high, ok := mine.Volume()
+	switch {
+	case fromSource && (r.OneWay || !ok):
+		v.OneWay = true
+	case ok:
+		v.Measured = true
+		v.Sent, v.Low, v.High = bytes*r.Sampling, low*r.Sampling, high*r.Sampling
+		v.Packets = max(0, mine.Packets) * r.Sampling
+	default:
+		// Whoever opened the flow got no answer, or the answer has a record of
+		// its own.
+		v.Measured = !r.Single
+	}
+	if bytes, _, _, ok := theirs.Volume(); ok {
+		v.Received = bytes * r.Sampling
+	}
+	return v
+}
+
+// Share returns the part of n that falls into [from, to), by time. The parts
+// of adjoining intervals add up to n exactly.
+func (v *View) Share(n, from, to int64) int64 {
+	if from <= v.Start && v.End < to {
+		return n
+	}
+	if v.End <= v.Start {
+		return 0 // a moment, outside
+	}
+	return v.until(n, to) - v.until(n, from)
+}
+
+// until returns the part of n up to a time.
+func (v *View) until(n, at int64) int64 {
+	switch {
+	case at <= v.Start:
+		return 0
+	case at >= v.End:
+		return n
+	default:
+		return int64(float64(n) * (float64(at-v.Start) / float64(v.End-v.Start)))
+	}
+}
+
+// Overlaps tells whether some of the flow falls into [from, to).
+func (v *View) Overlaps(from, to int64) bool {
+	return v.Start < to && (v.End > from || v.Start >= from)
+}
+
+// Add sums without wrapping around: records are the outside world's.
+func Add(a, b int64) int64 {
+	const most = 1<<63 - 1
+	if a > most-b {
+		return most
+	}
+	return a + b
+}
+
+// Tuple is the 5-tuple as the sensor recorded it.
+func (v *View) Tuple() incident.Tuple {
+	t := incident.Tuple{
+		SrcIP: v.Local.String(), SrcPort: int(v.LocalPort),
+		DstIP: v.Remote.String(), DstPort: int(v.RemotePort), Transport: v.Transport,
+	}
+	if !v.Opened {
+		t.SrcIP, t.DstIP, t.SrcPort, t.DstPort = t.DstIP, t.SrcIP, t.DstPort, t.SrcPort
+	}
+	return t
+}
