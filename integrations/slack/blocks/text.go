@@ -17,7 +17,7 @@ const (
 	maxConfirmText  = 300
 	maxConfirmLabel = 30
 	maxViewTitle    = 24
-	maxURL          = 3000
+	maxAddress      = 500
 )
 
 // width counts characters the way that is safe with any reading of Slack's
@@ -50,7 +50,7 @@ func cut(s string, limit int) string {
 const maxMarks = 3
 
 // visible returns untrusted text as one line in which nothing hides: what would
-// reorder, overlay or disappear is shown by its code point.
+// reorder, overlay or disappear is shown by its code point, as [U+202E].
 func visible(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
@@ -65,12 +65,12 @@ func visible(s string) string {
 		blank := r == ' ' || r == '\n' || r == '\t' || r == '\r'
 		switch {
 		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, "‹0x%02X›", s[0])
+			fmt.Fprintf(&b, "[0x%02X]", s[0])
 		case blank && space:
 		case blank:
 			b.WriteByte(' ')
 		case hides(r) || marks > maxMarks:
-			fmt.Fprintf(&b, "‹U+%04X›", r)
+			fmt.Fprintf(&b, "[U+%04X]", r)
 		default:
 			b.WriteRune(r)
 		}
@@ -94,6 +94,16 @@ func hides(r rune) bool {
 		return true
 	}
 	return r == '\u2800' // the empty braille pattern
+}
+
+// told shortens untrusted text to a width and says how much it left out.
+func told(s string, limit int) string {
+	s = visible(s)
+	if width(s) <= limit {
+		return s
+	}
+	kept := strings.TrimSuffix(cut(s, limit-len("… (1234567 more)")), "…")
+	return fmt.Sprintf("%s… (%d more)", kept, utf8.RuneCountInString(s)-utf8.RuneCountInString(kept))
 }
 
 // escape makes text safe where Slack parses control sequences.

@@ -1,0 +1,216 @@
+package blocks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+const shadowSentence = "Shadow mode: nothing is done to the host, whatever is answered."
+
+// card draws a case: what is asked, until when, why, what a yes does, the
+// buttons, and below them what only some readers want.
+func (p painter) card(m integrations.Message, mention string) []slack.Block {
+	c := *m.Card
+	return slices.Concat(
+		[]slack.Block{header(c.Severity, c.Title, c.Shadow), markup(status(c, mention))},
+		p.uncalled(mention),
+		p.why(c),
+		p.effect(c),
+		p.answers(m),
+		p.progress(c),
+		p.people(c),
+		p.origin(c),
+		p.commands(m),
+	)
+}
+
+// status says where the case stands, whom it calls and until when. It is parsed
+// text, so it holds our own words only.
+func status(c integrations.Card, mention string) string {
+	var parts []string
+	if text := called(mention); text != "" {
+		parts = append(parts, text)
+	}
+	q := c.Question
+	switch {
+	case c.State == integrations.CardAsking && q != nil && !q.ExpiresAt.IsZero():
+		parts = append(parts, fmt.Sprintf("⏳ *Answer by %s.* %s. No answer is never an approval.", moment(q.ExpiresAt), votesSoFar(*q)))
+	case c.State == integrations.CardAsking && q != nil:
+		parts = append(parts, fmt.Sprintf("⏳ *Waiting for an answer.* %s. No deadline is set.", votesSoFar(*q)))
+	default:
+		parts = append(parts, stateMark(c.State)+" "+stateSentence(c.State))
+		if q != nil && !q.EndedAt.IsZero() {
+			parts = append(parts, "The question ended "+moment(q.EndedAt)+".")
+		}
+	}
+	if c.Shadow {
+		parts = append(parts, shadowSentence)
+	}
+	return strings.Join(parts, " ")
+}
+
+// votesSoFar counts distinct people.
+func votesSoFar(q integrations.CardQuestion) string {
+	var people []string
+	for _, v := range q.Votes {
+		if v.Approve && !slices.Contains(people, v.Person) {
+			people = append(people, v.Person)
+		}
+	}
+	if q.Quorum <= 1 {
+		return fmt.Sprintf("%d of 1 needed approval", len(people))
+	}
+	return fmt.Sprintf("%d of %d needed approvals, each by another person", len(people), q.Quorum)
+}
+
+// why says what is known, from where, and what is not known.
+func (p painter) why(c integrations.Card) []slack.Block {
+	var because line
+	if text := told(c.Because, p.long); text != "" {
+		because = line{bold("Why: "), words(text)}
+	}
+	facts := make([]line, 0, len(c.Facts))
+	for _, f := range c.Facts {
+		fact := line{bold(told(f.Label, 60) + ": "), words(told(f.Value, p.line))}
+		if how := told(f.How, p.line); how != "" {
+			fact = append(fact, italic(" — "+how))
+		}
+		facts = append(facts, fact)
+	}
+	var missing []section
+	if len(c.Missing) > 0 {
+		missing = []section{paragraph(line{bold("Not known, and it would have mattered:")}), p.texts(c.Missing)}
+	}
+	return rich(slices.Concat([]section{paragraph(because), list(facts, p.lines)}, missing)...)
+}
+
+func (p painter) texts(texts []string) section {
+	lines := make([]line, 0, len(texts))
+	for _, t := range texts {
+		lines = append(lines, line{words(told(t, p.line))})
+	}
+	return list(lines, p.lines)
+}
+
+// effect says what a yes does, for how long, to whom else, and how it ends.
+func (p painter) effect(c integrations.Card) []slack.Block {
+	var sections []section
+	if len(c.Effect) > 0 {
+		head := "Approving does this:"
+		if c.State != integrations.CardAsking {
+			head = "What was asked:"
+		}
+		sections = append(sections, paragraph(line{bold(head)}), p.texts(c.Effect))
+	}
+	if len(c.Impact) > 0 {
+		var parts []string
+		for i, text := range c.Impact {
+			if i == p.lines {
+				parts = append(parts, fmt.Sprintf("… (%d more)", len(c.Impact)-i))
+				break
+			}
+			parts = append(parts, told(text, p.line))
+		}
+		sections = append(sections, paragraph(line{bold("Blast radius: "), words(strings.Join(parts, " · "))}))
+	}
+	if text := told(c.Undo, p.long); text != "" {
+		sections = append(sections, paragraph(line{bold("Undo: "), words(text)}))
+	}
+	return rich(sections...)
+}
+
+// people says who may answer, who has, and what was done to get an answer.
+func (p painter) people(c integrations.Card) []slack.Block {
+	q := c.Question
+	if q == nil {
+		return nil
+	}
+	var who line
+	if text := told(q.Approvers, p.line); text != "" {
+		who = line{bold("Who may answer: "), words(sentence(text))}
+	}
+	votes := make([]line, 0, len(q.Votes))
+	for _, v := range q.Votes {
+		word := "✋ denied"
+		if v.Approve {
+			word = "👍 approved"
+		}
+		vote := line{bold(told(v.Person, 80)), words(" " + word)}
+		if via := told(v.Via, 40); via != "" {
+			vote = append(vote, words(" in "+via))
+		}
+		if !v.At.IsZero() {
+			vote = append(vote, words(", "), when(v.At))
+		}
+		if reason := told(v.Reason, p.line); reason != "" {
+			vote = append(vote, words(": “"+reason+"”"))
+		}
+		votes = append(votes, vote)
+	}
+	return rich(paragraph(who), list(votes, p.lines), p.texts(q.Notes))
+}
+
+// origin says what decided.
+func (p painter) origin(c integrations.Card) []slack.Block {
+	var parts []string
+	add := func(label, value string) {
+		if value = told(value, p.line); value != "" {
+			parts = append(parts, label+" "+value)
+		}
+	}
+	add("rule", c.Rule)
+	if c.Playbook != "" {
+		add("playbook", c.Playbook+version(c.PlaybookDigest))
+	}
+	if c.Question != nil {
+		add("plan", digest(c.Question.PlanDigest))
+	}
+	add("case", c.Case)
+	if len(parts) == 0 {
+		return nil
+	}
+	return []slack.Block{slack.NewContextBlock("", plainText(strings.Join(parts, " · ")))}
+}
+
+func version(full string) string {
+	if full == "" {
+		return ""
+	}
+	return " @ " + digest(full)
+}
+
+// digest is as much of a digest as tells two versions apart.
+func digest(full string) string {
+	_, hex, found := strings.Cut(full, ":")
+	if !found {
+		hex = full
+	}
+	r := []rune(visible(hex))
+	return string(r[:min(len(r), 12)])
+}
+
+// commands are the lines that do without Slack. A line is whole or not there:
+// half of a command is none.
+func (p painter) commands(m integrations.Message) []slack.Block {
+	const longest = 400
+	c := m.Card
+	var whole []string
+	for _, command := range c.Commands[:min(len(c.Commands), p.lines)] {
+		if command = visible(command); command != "" && width(command) <= longest {
+			whole = append(whole, command)
+		}
+	}
+	var head, foot line
+	if len(whole) > 0 {
+		head = line{words("In a terminal, also when Slack is down:")}
+	}
+	if c.State != integrations.CardAsking || !p.answerable {
+		foot = link(m)
+	}
+	return rich(paragraph(head), preformatted(strings.Join(whole, "\n")), paragraph(foot))
+}
