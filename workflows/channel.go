@@ -211,8 +211,9 @@ func (c *channel) open(ctx workflow.Context) {
 	since := workflow.Now(ctx).Add(-crowdWindow)
 	if c.state.Digest == nil || !c.state.Digest.At.After(since) && !c.listing() {
 		c.state.Digests++
+		info := workflow.GetInfo(ctx)
 		c.state.Digest = &activities.Digest{
-			Key: fmt.Sprintf("%s/digest-%d", workflow.GetInfo(ctx).OriginalRunID, c.state.Digests),
+			Key: fmt.Sprintf("%s/%s/digest-%d", info.WorkflowExecution.ID, info.OriginalRunID, c.state.Digests),
 		}
 	}
 	for i := range c.state.Entries {

@@ -29,9 +29,11 @@ type world struct {
 	t      *testing.T
 	estate *memory.Estate
 	engine *faulty
-	set    *integrations.Set
-	pin    activities.Pin
-	dir    string
+	// activities are those of the rehearsal.
+	activities *activities.Activities
+	set        *integrations.Set
+	pin        activities.Pin
+	dir        string
 }
 
 // newWorld returns a world in which a scenario happens and the library's
@@ -55,7 +57,8 @@ func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...s
 			set.Add(name, integrations.Spec{Kind: "memory"}, estate)
 		}
 		w.engine = &faulty{Engine: engine}
-		return &activities.Activities{Set: set, Engine: w.engine, EvidenceDir: w.dir, Now: now}
+		w.activities = &activities.Activities{Set: set, Engine: w.engine, EvidenceDir: w.dir, Now: now}
+		return w.activities
 	})
 	return w
 }

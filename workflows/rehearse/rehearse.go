@@ -117,7 +117,16 @@ func (r *Rehearsal) StartCase(in workflows.CaseInput) error {
 
 // StartCaseAt opens a case at a time after the start.
 func (r *Rehearsal) StartCaseAt(after time.Duration, in workflows.CaseInput) error {
-	send, err := r.starter(activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
+	return r.startAt(after, activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
+}
+
+// StartClickAt has somebody click at a time after the start.
+func (r *Rehearsal) StartClickAt(after time.Duration, in activities.ClickInput) error {
+	return r.startAt(after, activities.ClickWorkflow, activities.ClickWorkflowID(in.Click), in)
+}
+
+func (r *Rehearsal) startAt(after time.Duration, name, id string, input any) error {
+	send, err := r.starter(name, id, input)
 	if err != nil {
 		return err
 	}
