@@ -48,12 +48,15 @@ const (
 	RejectedWorkflow = "rejected"
 	ChannelWorkflow  = "channel"
 	ClickWorkflow    = "click"
+	StandingWorkflow = "standing"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert
 	LeaseSignal  = "lease"  // to a case: LeaseChange
 	ShownSignal  = "shown"  // to a case: ShownChange
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ShowSignal   = "show"   // to a channel: ShowRequest
+	// ConfigureSignal is to what tells daily what stands: StandingInput.
+	ConfigureSignal = "configure"
 
 	DecideUpdate  = "decide"  // to a case: incident.Vote
 	CloseUpdate   = "close"   // to a case: CloseRequest

@@ -28,6 +28,8 @@ type Activities struct {
 	Engine Engine
 	// People are those of the configuration.
 	People People
+	// Leases returns the leases that stand; more tells that there are others.
+	Leases func(ctx context.Context) (leases []incident.Lease, more bool, err error)
 	// EvidenceDir is where bundles are written.
 	EvidenceDir string
 	// PublicURL is the address that people reach the API by, for links.
@@ -63,6 +65,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Answer, a.answer)
 	register(r, Reply, a.reply)
 	register(r, OnCall, a.onCall)
+	register(r, Standing, a.standing)
 	register(r, Measure, a.measure)
 	register(r, Series, a.series)
 	register(r, Evidence, a.evidence)

@@ -247,7 +247,7 @@ func TestClicksAreAnswered(t *testing.T) {
 			if edit != nil {
 				edit(&c)
 			}
-			if err := w.StartClickAt(time.Second, activities.ClickInput{Click: c}); err != nil {
+			if err := w.StartAt(time.Second, activities.ClickWorkflow, activities.ClickWorkflowID(c), activities.ClickInput{Click: c}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -329,5 +329,37 @@ func TestWhoRaisedItOrWroteThePlaybookIsExcluded(t *testing.T) {
 	w.run(10 * time.Minute)
 	if raiser.counted || author.counted || !other.counted {
 		t.Errorf("counted: who raised it %v, who wrote it %v, another %v", raiser.counted, author.counted, other.counted)
+	}
+}
+
+func TestWhatStandsIsToldOnceADay(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t, "ttl: 1h", "ttl: 30h")
+	w.activities.Leases = func(context.Context) ([]incident.Lease, bool, error) {
+		target, err := incident.DeviceTarget("ws-042", "ws-042")
+		return []incident.Lease{{
+			ID: "lease/rate_limit/gateway/ws-042", Order: incident.Order{Action: incident.RateLimit, Target: target},
+			Holders: []incident.Holder{{Case: activities.CaseWorkflowID(id)}}, ConfirmedAt: start, Until: start.Add(30 * time.Hour),
+		}}, false, err
+	}
+	in := activities.StandingInput{Use: "slack", Channel: "#sec", At: "09:00", Zone: "Europe/Berlin"}
+	if err := w.StartAt(time.Minute, activities.StandingWorkflow, activities.StandingWorkflow, in); err != nil {
+		t.Fatal(err)
+	}
+	w.run(30 * time.Hour)
+	told := w.told("#sec", "Standing: 1")
+	if len(told) != 2 {
+		t.Fatalf("people were told %d times, want once a day", len(told))
+	}
+	// Nine in the morning of Berlin's winter.
+	if at := told[0].At; at.UTC().Hour() != 8 || at.Minute() != 0 {
+		t.Errorf("they were told at %s", at)
+	}
+	first, second := told[0].Message, told[1].Message
+	if !strings.Contains(first.Lines[0], "rate limit ws-042") || !strings.Contains(first.Lines[0], "verified") || !strings.Contains(first.Title, "ending today: 0") {
+		t.Errorf("the first day they were told %q %q", first.Title, first.Lines)
+	}
+	if !strings.Contains(second.Title, "ending today: 1") {
+		t.Errorf("the second day they were told %q", second.Title)
 	}
 }

@@ -19,5 +19,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Budget, workflow.RegisterOptions{Name: activities.BudgetWorkflow})
 	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: activities.ChannelWorkflow})
 	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: activities.ClickWorkflow})
+	r.RegisterWorkflowWithOptions(Standing, workflow.RegisterOptions{Name: activities.StandingWorkflow})
 	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: activities.RejectedWorkflow})
 }

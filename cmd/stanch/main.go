@@ -3,6 +3,8 @@ package main
 
 import (
 	"os"
+	// Images without the system's time zones must know them too.
+	_ "time/tzdata"
 
 	"github.com/stanch-soar/stanch/cmd/stanch/command"
 )

@@ -117,15 +117,11 @@ func (r *Rehearsal) StartCase(in workflows.CaseInput) error {
 
 // StartCaseAt opens a case at a time after the start.
 func (r *Rehearsal) StartCaseAt(after time.Duration, in workflows.CaseInput) error {
-	return r.startAt(after, activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
+	return r.StartAt(after, activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
 }
 
-// StartClickAt has somebody click at a time after the start.
-func (r *Rehearsal) StartClickAt(after time.Duration, in activities.ClickInput) error {
-	return r.startAt(after, activities.ClickWorkflow, activities.ClickWorkflowID(in.Click), in)
-}
-
-func (r *Rehearsal) startAt(after time.Duration, name, id string, input any) error {
+// StartAt starts any workflow at a time after the start.
+func (r *Rehearsal) StartAt(after time.Duration, name, id string, input any) error {
 	send, err := r.starter(name, id, input)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
@@ -38,6 +39,7 @@ type Config struct {
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
+	Standing     Standing                 `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 
 	// Opened are the integrations by name, with their settings.
 	Opened []Integration `yaml:"-"`
@@ -64,6 +66,15 @@ type Person struct {
 	TokenSHA256 string   `yaml:"token_sha256" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }
 
+// Standing says where people are told once a day which containments stand,
+// until when, which were never proven and which end today.
+type Standing struct {
+	Use     string `yaml:"use,required" doc:"The messenger integration."`
+	Channel string `yaml:"channel,required" doc:"The channel there."`
+	At      string `yaml:"at" default:"09:00" doc:"Time of day."`
+	Zone    string `yaml:"zone" default:"UTC" doc:"Time zone, such as Europe/Berlin."`
+}
+
 // Evidence says where bundles go.
 type Evidence struct {
 	Dir string `yaml:"dir" doc:"Folder for evidence bundles; below data when empty."`
@@ -84,6 +95,7 @@ func defaults() *Config {
 	return &Config{
 		Listen: "127.0.0.1:8080", Data: "data",
 		Temporal: Temporal{Address: Embedded, Namespace: "stanch"},
+		Standing: Standing{At: "09:00", Zone: "UTC"},
 	}
 }
 
@@ -271,7 +283,25 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 		source.Name = name
 		c.Sources[name] = source
 	}
+	issues = append(issues, c.checkStanding(root.Get("standing"))...)
 	return append(issues, c.checkPeople(root.Get("people"))...)
+}
+
+func (c *Config) checkStanding(node playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	if c.Standing.Use == "" {
+		return nil
+	}
+	if !slices.ContainsFunc(c.Opened, func(i Integration) bool { return i.Name == c.Standing.Use }) {
+		issues = append(issues, node.Get("use").Issue("no integration %q is configured", c.Standing.Use))
+	}
+	if _, err := time.Parse("15:04", c.Standing.At); err != nil {
+		issues = append(issues, node.Get("at").Issue("%q is no time of day such as 09:00", c.Standing.At))
+	}
+	if _, err := time.LoadLocation(c.Standing.Zone); err != nil {
+		issues = append(issues, node.Get("zone").Issue("there is no time zone %q", c.Standing.Zone))
+	}
+	return issues
 }
 
 func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {

@@ -3,10 +3,10 @@ package demo
 import (
 	"bytes"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog/synthetic"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -24,7 +25,7 @@ const maxLog = 300_000
 // TestTheFlowLogIsWhatItsGeneratorWrites keeps the shipped log reproducible.
 // UPDATE_GOLDEN=1 writes it.
 func TestTheFlowLogIsWhatItsGeneratorWrites(t *testing.T) {
-	want := flowHistory()
+	want := flowHistory(t)
 	file := filepath.Join("files", flowLog)
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		var packed bytes.Buffer
@@ -146,26 +147,22 @@ func senders() []sender {
 
 // flowHistory writes a fortnight of ordinary traffic in the form of Zeek's
 // conn.log. The same seed writes the same bytes.
-func flowHistory() []byte {
+func flowHistory(t *testing.T) []byte {
+	t.Helper()
 	begin := time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
 	end := begin.Add(historyDays * 24 * time.Hour)
 	chance := rand.New(rand.NewPCG(1434, 42))
-	var flows []flow
+	var flows []synthetic.Flow
 	for _, s := range senders() {
 		for at := begin; at.Before(end); at = at.Add(s.pause(chance, at)) {
 			flows = append(flows, s.flow(chance, at, end))
 		}
 	}
-	slices.SortStableFunc(flows, func(a, b flow) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(flows, func(a, b synthetic.Flow) int { return a.At.Compare(b.At) })
+	l := synthetic.Log{Note: "written by the generator in cmd/internal/demo for stanch demo, no real host", UID: "CDemo", Flows: flows}
 	var out bytes.Buffer
-	out.WriteString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n" +
-		"#comment\tSYNTHETIC: written by the generator in cmd/internal/demo for stanch demo, no real host\n" +
-		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes" +
-		"\tconn_state\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n" +
-		"#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount" +
-		"\tstring\tstring\tcount\tcount\tcount\tcount\n")
-	for i, f := range flows {
-		f.line(&out, i)
+	if err := l.WriteTSV(&out); err != nil {
+		t.Fatal(err)
 	}
 	return out.Bytes()
 }
@@ -180,34 +177,20 @@ func (s sender) pause(chance *rand.Rand, at time.Time) time.Duration {
 	return time.Duration(chance.ExpFloat64() / perHour * float64(time.Hour)).Truncate(time.Millisecond)
 }
 
-// flow is one line of the log.
-type flow struct {
-	sender
-	at       time.Time
-	port     int
-	peer     string
-	duration time.Duration
-	out, in  int64
-}
-
 // flow draws a flow that begins at a moment and is over at the log's end.
-func (s sender) flow(chance *rand.Rand, at, end time.Time) flow {
+func (s sender) flow(chance *rand.Rand, at, end time.Time) synthetic.Flow {
+	const packet = 1200
 	long := time.Duration(s.minutes * math.Exp(0.4*chance.NormFloat64()) * float64(time.Minute)).Truncate(time.Millisecond)
 	out := s.bytes * math.Exp(s.spread*chance.NormFloat64())
-	return flow{
-		sender: s, at: at, port: 49152 + chance.IntN(16384), peer: s.peers[chance.IntN(len(s.peers))],
-		duration: min(long, end.Sub(at)), out: int64(out), in: int64(out * s.answer),
+	f := synthetic.Flow{
+		At: at, Src: netip.MustParseAddr(s.ip), SrcPort: uint16(49152 + chance.IntN(16384)),
+		Dst: netip.MustParseAddr(s.peers[chance.IntN(len(s.peers))]), DstPort: uint16(s.port),
+		Transport: s.transport, Service: s.service, State: "SF", History: "ShADadFf",
+		Duration: min(long, end.Sub(at)), Out: int64(out), In: int64(out * s.answer),
 	}
-}
-
-func (f flow) line(out *bytes.Buffer, n int) {
-	const packet, header = 1200, 40
-	state, history := "SF", "ShADadFf"
-	if f.transport == "udp" {
-		history = "Dd"
+	if s.transport == "udp" {
+		f.History = "Dd"
 	}
-	sent, received := f.out/packet+1, f.in/packet+1
-	fmt.Fprintf(out, "%.6f\tCDemo%05d\t%s\t%d\t%s\t%d\t%s\t%s\t%.6f\t%d\t%d\t%s\t%s\t%d\t%d\t%d\t%d\n",
-		float64(f.at.UnixMilli())/1000, n, f.ip, f.port, f.peer, f.sender.port, f.transport, f.service, f.duration.Seconds(),
-		f.out, f.in, state, history, sent, f.out+header*sent, received, f.in+header*received)
+	f.PacketsOut, f.PacketsIn = f.Out/packet+1, f.In/packet+1
+	return f
 }

@@ -12,6 +12,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -57,7 +58,7 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 		// What is normalised holds no quote.
 		query += " AND " + activities.AttrSubject + " = '" + subject + "'"
 	}
-	infos, more, err := r.list(req.Context(), query, limit)
+	infos, more, err := list(req.Context(), r.Client, query, limit)
 	if err != nil {
 		return r.unavailable("list cases", err)
 	}
@@ -73,10 +74,10 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 }
 
 // list pages through a visibility query to the end, or to the limit.
-func (r *Receiver) list(ctx context.Context, query string, limit int) (infos []*workflowpb.WorkflowExecutionInfo, more bool, err error) {
+func list(ctx context.Context, engine client.Client, query string, limit int) (infos []*workflowpb.WorkflowExecutionInfo, more bool, err error) {
 	var token []byte
 	for {
-		page, err := r.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		page, err := engine.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 			Query: query, PageSize: int32(min(limit, maxListed)), NextPageToken: token,
 		})
 		if err != nil {

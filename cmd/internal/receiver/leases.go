@@ -33,14 +33,17 @@ func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incide
 }
 
 // leases returns the leases that stand.
-func (r *Receiver) leases(ctx context.Context) (LeaseList, error) {
-	infos, more, err := r.list(ctx, activities.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
+func (r *Receiver) leases(ctx context.Context) (LeaseList, error) { return Leases(ctx, r.Client) }
+
+// Leases returns every lease that stands, the first to end first.
+func Leases(ctx context.Context, engine client.Client) (LeaseList, error) {
+	infos, more, err := list(ctx, engine, activities.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
 	if err != nil {
 		return LeaseList{}, err
 	}
 	read := make([]*incident.Lease, len(infos))
 	each(len(infos), func(i int) {
-		if l, err := r.lease(ctx, infos[i].GetExecution().GetWorkflowId()); err == nil {
+		if l, err := lease(ctx, engine, infos[i].GetExecution().GetWorkflowId()); err == nil {
 			read[i] = &l
 		}
 	})
@@ -66,9 +69,9 @@ func ended(l incident.Lease) bool {
 	return l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed
 }
 
-func (r *Receiver) lease(ctx context.Context, id string) (incident.Lease, error) {
+func lease(ctx context.Context, engine client.Client, id string) (incident.Lease, error) {
 	var l incident.Lease
-	value, err := r.Client.QueryWorkflow(ctx, id, "", activities.LeaseQuery)
+	value, err := engine.QueryWorkflow(ctx, id, "", activities.LeaseQuery)
 	if err != nil {
 		return l, fmt.Errorf("ask %s: %w", id, err)
 	}
@@ -163,7 +166,7 @@ func (r *Receiver) release(ctx context.Context, id string, who incident.Person, 
 	// The engine has the order. How far it came is asked beside the time limit.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	return r.lease(late, id)
+	return lease(late, r.Client, id)
 }
 
 // SinceRequest asks to give back everything that was contained lately.

@@ -25,7 +25,7 @@ type RejectedList struct {
 }
 
 func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
-	infos, more, err := r.list(req.Context(),
+	infos, more, err := list(req.Context(), r.Client,
 		activities.AttrKind+" = '"+activities.RejectedWorkflow+"' AND ExecutionStatus = 'Running'", 100)
 	if err != nil {
 		return r.unavailable("list rejected alerts", err)

@@ -183,13 +183,13 @@ func (s *Service) startEngine(ctx context.Context) error {
 // startWorker starts the worker of the cases, and one for each integration: a
 // case that began when the integration had a rate asks there also when the rate
 // is gone from the configuration.
-func (s *Service) startWorker(context.Context) error {
+func (s *Service) startWorker(ctx context.Context) error {
 	if !s.has(RoleWorker) {
 		return nil
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	acts := &activities.Activities{
-		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
@@ -208,7 +208,7 @@ func (s *Service) startWorker(context.Context) error {
 		}
 		s.workers = append(s.workers, w)
 	}
-	return nil
+	return s.tellStanding(ctx)
 }
 
 func (s *Service) workerOptions() worker.Options {

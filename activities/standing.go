@@ -1,0 +1,142 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// StandingInput says where people are told once a day what stands.
+type StandingInput struct {
+	Use     string `json:"use"`
+	Channel string `json:"channel"`
+	Queue   string `json:"queue,omitempty"`
+	// At is the time of day, 15:04, in the time zone Zone.
+	At   string `json:"at"`
+	Zone string `json:"zone"`
+}
+
+// Standing tells people what stands, and says when it is due again.
+var Standing = Ref[StandingIn, StandingOut]{"standing"}
+
+// StandingIn tells whether the digest is due; if not, only its time is asked.
+type StandingIn struct {
+	StandingInput
+	Due bool `json:"due"`
+}
+
+// StandingOut is when the next digest is due.
+type StandingOut struct {
+	Next time.Time `json:"next"`
+}
+
+func (a *Activities) standing(ctx context.Context, in StandingIn) (StandingOut, error) {
+	zone, err := time.LoadLocation(in.Zone)
+	if err != nil {
+		return StandingOut{}, ours("tell what stands", fmt.Sprintf("there is no time zone %q", in.Zone))
+	}
+	now := a.now().In(zone)
+	next, err := nextAt(now, in.At)
+	if err != nil || !in.Due {
+		return StandingOut{next}, err
+	}
+	messenger, err := use[integrations.Messenger](a, in.Use)
+	if err != nil {
+		return StandingOut{}, err
+	}
+	leases, more, err := a.Leases(ctx)
+	if err != nil {
+		return StandingOut{}, err
+	}
+	m := a.standingMessage(ctx, leases, now)
+	if more {
+		m.Lines = append(m.Lines, "and more: stanch lease list")
+	}
+	m.Key, m.Channel = "standing/"+in.Channel+"/"+now.Format("2006-01-02"), in.Channel
+	_, err = messenger.Post(ctx, m)
+	return StandingOut{next}, err
+}
+
+// nextAt is the next time at which a clock in the time's zone shows at.
+func nextAt(now time.Time, at string) (time.Time, error) {
+	clock, err := time.Parse("15:04", at)
+	if err != nil {
+		return time.Time{}, ours("tell what stands", fmt.Sprintf("%q is no time of day", at))
+	}
+	next := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
+	if !next.After(now) {
+		next = time.Date(now.Year(), now.Month(), now.Day()+1, clock.Hour(), clock.Minute(), 0, 0, now.Location())
+	}
+	return next, nil
+}
+
+// standingMessage says what stands, until when, what was never proven and what
+// ends today.
+func (a *Activities) standingMessage(ctx context.Context, leases []incident.Lease, now time.Time) integrations.Message {
+	unproven, today := 0, 0
+	var lines []string
+	for _, l := range leases {
+		proof := a.proofOf(ctx, l)
+		if proof != "verified" {
+			unproven++
+		}
+		until := l.Until.In(now.Location())
+		ends := until.Format("2006-01-02 15:04 MST")
+		if until.YearDay() == now.YearDay() && until.Year() == now.Year() {
+			today++
+			ends = until.Format("15:04 MST") + " today"
+		}
+		line := fmt.Sprintf("%s %s until %s, %s, for %s", strings.ReplaceAll(string(l.Order.Action), "_", " "), l.Order.Target.Name(), ends, proof, holdersOf(l))
+		if l.Problem != "" {
+			line += "; " + l.Problem
+		}
+		lines = append(lines, line)
+	}
+	m := integrations.Message{
+		Title: fmt.Sprintf("Standing: %d; never proven: %d; ending today: %d", len(leases), unproven, today),
+		Lines: lines, URL: strings.TrimSuffix(a.PublicURL, "/") + "/v1/leases",
+	}
+	if len(leases) == 0 {
+		m.Title = "Nothing stands: no host is contained."
+	}
+	return m
+}
+
+// proofOf is the best proof that a holder of the lease has.
+func (a *Activities) proofOf(ctx context.Context, l incident.Lease) string {
+	proof := "accepted, never confirmed"
+	if !l.ConfirmedAt.IsZero() {
+		proof = "confirmed, never proven effective"
+	}
+	for _, h := range l.Holders {
+		c, err := a.Engine.Case(ctx, strings.TrimPrefix(h.Case, CaseWorkflowID("")), h.Run)
+		if err != nil {
+			continue
+		}
+		for _, s := range c.Steps {
+			if s.Lease != l.ID {
+				continue
+			}
+			switch s.Proof {
+			case incident.Verified:
+				return string(incident.Verified)
+			case incident.NotEffective:
+				proof = "not effective"
+			case incident.CannotTell, incident.NoProof:
+			}
+		}
+	}
+	return proof
+}
+
+func holdersOf(l incident.Lease) string {
+	names := make([]string, 0, len(l.Holders))
+	for _, h := range l.Holders {
+		names = append(names, strings.TrimPrefix(h.Case, CaseWorkflowID("")))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,52 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/stanch-soar/stanch/activities"
+)
+
+// standingWithin bounds telling people what stands: later on the day it is
+// better told the next.
+const standingWithin = 4 * time.Hour
+
+// Standing tells people once a day what stands. Every start of Stanch signals
+// what the configuration says now.
+func Standing(ctx workflow.Context, in activities.StandingInput) error {
+	changes := workflow.GetSignalChannel(ctx, activities.ConfigureSignal)
+	for changed := (activities.StandingInput{}); changes.ReceiveAsync(&changed); {
+		in = changed
+	}
+	out, err := do(ctx, in.Queue, activities.Standing, standingWithin, activities.StandingIn{StandingInput: in})
+	if err != nil {
+		return fmt.Errorf("find out when what stands is told: %w", err)
+	}
+	for !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+		changed := false
+		left := out.Next.Sub(workflow.Now(ctx))
+		timer, cancel := workflow.WithCancel(ctx)
+		selector := workflow.NewSelector(ctx)
+		selector.AddFuture(workflow.NewTimer(timer, max(left, 0)), func(workflow.Future) {})
+		selector.AddReceive(changes, func(c workflow.ReceiveChannel, _ bool) {
+			var next activities.StandingInput
+			c.Receive(ctx, &next)
+			changed, in = next != in, next
+		})
+		selector.Select(ctx)
+		cancel()
+		due := !workflow.Now(ctx).Before(out.Next)
+		if !due && !changed {
+			continue
+		}
+		if again, err := do(ctx, in.Queue, activities.Standing, standingWithin, activities.StandingIn{StandingInput: in, Due: due}); err == nil {
+			out = again
+		} else {
+			workflow.GetLogger(ctx).Warn("people were not told what stands", "use", in.Use, "channel", in.Channel, "error", err)
+			out.Next = out.Next.Add(24 * time.Hour)
+		}
+	}
+	return workflow.NewContinueAsNewError(ctx, Standing, in)
+}
