@@ -90,7 +90,7 @@ func floodsRequests(g *generator) {
 	for range g.between(150, 250) * int64(g.Length/time.Second) {
 		g.connects(victim, 80, "http", g.spread(420), g.spread(900), time.Second)
 	}
-	office(g)
+	namesAndTime(g)
 }
 
 // reflects answers an amplification port to many victims, with so many times
