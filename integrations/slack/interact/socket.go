@@ -84,7 +84,7 @@ func (l *listener) run(ctx context.Context) error {
 				continue
 			}
 			stop()
-			<-ended
+			_ = <-ended // It was told to end.
 			return errWaitsTooLong
 		}
 	}
