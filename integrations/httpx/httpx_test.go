@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 // The environment's proxy is read once per process, and never asked for
 // loopback, so that it concerns only who means it.
 func TestMain(m *testing.M) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "by the proxy")
 	}))
 	defer proxy.Close()
@@ -146,8 +147,8 @@ func TestWait(t *testing.T) {
 }
 
 func TestOneAttempt(t *testing.T) {
-	done := 0
-	s := faulty.New(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { done++ }))
+	var done atomic.Int64
+	s := faulty.New(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { done.Add(1) }))
 	c := open(t, httpx.Options{Timeout: 200 * time.Millisecond})
 	// The header makes net/http take the request for one that it may repeat.
 	write := httpx.Request{
@@ -158,7 +159,8 @@ func TestOneAttempt(t *testing.T) {
 	for _, tt := range []struct {
 		fault       contract.Fault
 		read, write integrations.Kind
-		calls, done int
+		calls       int
+		done        int64
 	}{
 		{contract.LoseAnswer, integrations.Unavailable, integrations.Ambiguous, 2, 2},
 		{contract.Hang, integrations.Unavailable, integrations.Ambiguous, 2, 0},
@@ -167,7 +169,7 @@ func TestOneAttempt(t *testing.T) {
 		{contract.LoseAnswer, integrations.Unavailable, integrations.Ambiguous, 2, 2}, // now with an idle connection
 	} {
 		s.Break(tt.fault)
-		calls, was := s.Calls(), done
+		calls, was := s.Calls(), done.Load()
 		for _, call := range []struct {
 			httpx.Request
 			kind integrations.Kind
@@ -181,9 +183,9 @@ func TestOneAttempt(t *testing.T) {
 			}
 			wrong(t, err, call.kind)
 		}
-		if s.Calls()-calls != tt.calls || done-was != tt.done {
+		if carried := done.Load() - was; s.Calls()-calls != tt.calls || carried != tt.done {
 			t.Errorf("%q: two calls made %d requests, of which %d were carried out; want %d and %d",
-				tt.fault, s.Calls()-calls, done-was, tt.calls, tt.done)
+				tt.fault, s.Calls()-calls, carried, tt.calls, tt.done)
 		}
 	}
 }
