@@ -84,7 +84,9 @@ func (l *listener) run(ctx context.Context) error {
 				continue
 			}
 			stop()
-			_ = <-ended // It was told to end.
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				return err
+			}
 			return errWaitsTooLong
 		}
 	}
