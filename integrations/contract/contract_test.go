@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -269,61 +268,6 @@ func TestEndpointsSuiteBites(t *testing.T) {
 		"all that match are returned, sorted, each once", "a cancelled context ends the call")
 }
 
-// zeroer says zero where it knows nothing.
-type zeroer struct{ *memory.Estate }
-
-func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
-	t, err := z.Estate.Traffic(ctx, q)
-	for _, v := range []*incident.Value[int64]{&t.BytesOut, &t.Rate, &t.Flows} {
-		if !v.IsKnown() {
-			*v = incident.Known(int64(0), incident.FromFlows)
-		}
-	}
-	return t, err
-}
-
-// hasty makes a baseline of whatever there is.
-type hasty struct{ *memory.Estate }
-
-func (h hasty) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	b, err := h.Estate.Baseline(ctx, q)
-	if n, ok := b.Buckets.Get(); ok && n < incident.MinBaselineBuckets {
-		b.P99 = incident.Known(int64(1000), incident.FromFlows)
-	}
-	return b, err
-}
-
-func TestFlowsSuiteBites(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		wrap func(*memory.Estate) integrations.Flows
-		want []string
-	}{
-		{"an honest one passes", func(e *memory.Estate) integrations.Flows { return e }, nil},
-		{
-			"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
-			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"},
-		},
-		{
-			"a baseline of few windows", func(e *memory.Estate) integrations.Flows { return hasty{e} },
-			[]string{"a baseline of few windows is unknown"},
-		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			h := FlowsHarness{
-				Knobs: Knobs{Unbreakable: "the checks of the answers are meant here"},
-				At:    time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC),
-				Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
-					e := estate(t)
-					e.AddFlows(records...)
-					return tt.wrap(e)
-				},
-			}
-			bites(t, verdicts(t, h, flowsChecks()), tt.want...)
-		})
-	}
-}
-
 // killsByNumber ignores the path; chatty sends whatever it is given.
 type (
 	killsByNumber struct{ *memory.Estate }
@@ -369,11 +313,7 @@ func TestSkipsAreData(t *testing.T) {
 	if got := unknownSkips(h, flowsChecks()); len(got) != 1 || got[0] != "no such check" {
 		t.Errorf("unknown skips are %v, want the one that is no check", got)
 	}
-	silent := FlowsHarness{Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
-		e := estate(t)
-		e.AddFlows(records...)
-		return e
-	}}
+	silent := laid(Knobs{}, func(e *memory.Estate) integrations.Flows { return e })
 	bites(t, verdicts(t, silent, flowsChecks()), "throttled says when to come back", "down is unavailable",
 		"refused credentials are denied", "no answer is ambiguous for a write and unavailable for a read")
 }

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ type FlowsHarness struct {
 	Knobs
 	// Open returns a flow store that holds exactly the records.
 	Open func(t testing.TB, records []incident.Flow) integrations.Flows
+	// OpenSeen returns a flow store that holds exactly what the sensors saw.
+	OpenSeen func(t testing.TB, records []Seen) integrations.Flows
 	// Break makes a store that Open returned fail.
 	Break func(integrations.Flows, Fault)
 	// At is the hour around which the records are laid, for stores that keep
@@ -40,7 +43,8 @@ func flowsChecks() []check[FlowsHarness] {
 		{"traffic of several addresses is one host's", checkTrafficAddresses},
 		{"top is bounded, the largest first", checkTrafficTop},
 		{"the sample shows the flows with their ports", checkTrafficSample},
-		{"a flow that began before the window counts", checkTrafficStraddles},
+		{"top is bounded, the sums are not", checkTrafficBounds},
+		{"a flow counts for its share of the window", checkTrafficShare},
 		{"an empty store knows nothing", checkTrafficEmpty},
 		{"a store that lags knows nothing", checkTrafficLags},
 		{"a quiet host is a known zero", checkTrafficQuiet},
@@ -48,9 +52,10 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a baseline of few windows is unknown", checkBaselineFew},
 		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
 		{"a baseline tells the usual from the exceptional", checkBaselineStatistics},
+		{"a baseline counts the windows of peers", checkBaselinePeers},
 		{"a series has every minute", checkSeries},
 		{"a query without address or time is invalid", checkFlowsInvalid},
-	}, faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
+	}, sensorChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
 		f := h.Open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
 		var breakIt func(Fault)
 		if h.Break != nil {
@@ -181,12 +186,50 @@ func checkTrafficSample(t testing.TB, h FlowsHarness) {
 	}
 }
 
-func checkTrafficStraddles(t testing.TB, h FlowsHarness) {
-	long := h.flow(-flowsWindow-30*time.Second, flowsHost, flowsPeer, 6000)
-	long.Duration = time.Minute
-	got := h.traffic(t, h.window(), long, h.flow(time.Minute, flowsElse, flowsPeer, 1))
-	if n, ok := got.BytesOut.Get(); !ok || n < 1 || n > 6000 {
-		t.Errorf("bytes_out is %v, want some of the 6000 of a flow that reaches into the window", got.BytesOut)
+func checkTrafficBounds(t testing.TB, h FlowsHarness) {
+	const peers = 200
+	var records []incident.Flow
+	for i := range peers {
+		records = append(records, h.flow(-time.Minute, flowsHost, fmt.Sprintf("198.51.100.%d", i+1), int64(1000+i)))
+	}
+	q := h.window()
+	q.Top = 3
+	got := h.traffic(t, q, append(records, h.flow(time.Minute, flowsElse, flowsPeer, 1))...)
+	if top, _ := got.Top.Get(); len(top) != q.Top || top[0].Bytes != 1000+peers-1 {
+		t.Errorf("top is %v, want the %d largest", got.Top, q.Top)
+	}
+	is(t, "destinations", got.Destinations, peers)
+	is(t, "bytes_out", got.BytesOut, peers*1000+peers*(peers-1)/2)
+}
+
+// checkTrafficShare lays flows over the window's edges. The one that goes on
+// beyond the window is what a host is doing at this moment.
+func checkTrafficShare(t testing.TB, h FlowsHarness) {
+	for _, tt := range []struct {
+		name             string
+		start, length    time.Duration
+		bytes, low, high int64
+	}{
+		{"that began before", -flowsWindow - 30*time.Second, time.Minute, 6000, 2900, 3100},
+		{"that goes on", -30 * time.Second, time.Minute, 6000, 2900, 3100},
+		{"longer than the window", -time.Hour, 90 * time.Minute, 5_400_000, 890_000, 910_000},
+	} {
+		long := h.flow(tt.start, flowsHost, flowsPeer, tt.bytes)
+		long.Duration = tt.length
+		records := []incident.Flow{long, h.flow(time.Hour, flowsElse, flowsPeer, 1)}
+		got := h.traffic(t, h.window(), records...)
+		if n, ok := got.BytesOut.Get(); !ok || n < tt.low || n > tt.high {
+			t.Errorf("bytes_out of a flow %s is %v, want %d to %d of its %d", tt.name, got.BytesOut, tt.low, tt.high, tt.bytes)
+		}
+		points, err := h.Open(t, records).Series(t.Context(), h.window())
+		h.fine(t, "series", err)
+		var sum int64
+		for _, p := range points {
+			sum += p.BytesOut
+		}
+		if sum < tt.low || sum > tt.high {
+			t.Errorf("the series of a flow %s adds up to %d, want %d to %d", tt.name, sum, tt.low, tt.high)
+		}
 	}
 }
 
@@ -213,6 +256,7 @@ func checkTrafficLags(t testing.TB, h FlowsHarness) {
 	got := h.traffic(t, h.window(), h.flow(-2*time.Hour, flowsElse, flowsPeer, 1000))
 	volumeUnknown(t, got)
 	notKnown(t, "flows", got.Flows)
+	is(t, "freshness", got.Freshness, h.at().Add(-2*time.Hour+time.Second))
 }
 
 func checkTrafficQuiet(t testing.TB, h FlowsHarness) {
@@ -300,6 +344,23 @@ func checkBaselineStatistics(t testing.TB, h FlowsHarness) {
 	is(t, "max", got.Max, 9000)
 }
 
+// checkBaselinePeers asks for a host that is too young for a baseline of its
+// own: its windows count beside those of hosts of the same role.
+func checkBaselinePeers(t testing.TB, h FlowsHarness) {
+	records := h.hourly(10, func(int) int64 { return 9000 })
+	for i, peer := range []string{"192.0.2.21", "192.0.2.22"} {
+		for ago := 20; ago >= 1; ago-- {
+			records = append(records, h.flow(-time.Duration(ago)*time.Hour+30*time.Minute, peer, flowsPeer, int64(1000*(i+1))))
+		}
+	}
+	q := h.hours(14)
+	q.Peers = [][]string{{"192.0.2.21", "192.0.2.31"}, {"192.0.2.22"}, {"192.0.2.23"}}
+	got := h.baseline(t, q, records)
+	is(t, "buckets", got.Buckets, 50)
+	is(t, "median", got.Median, 2000)
+	is(t, "max", got.Max, 9000)
+}
+
 func checkSeries(t testing.TB, h FlowsHarness) {
 	q := h.window()
 	got, err := h.Open(t, []incident.Flow{
@@ -337,4 +398,10 @@ func checkFlowsInvalid(t testing.TB, h FlowsHarness) {
 	h.want(t, "baseline of no address", err, integrations.Invalid)
 	_, err = f.Baseline(t.Context(), integrations.BaselineQuery{IPs: []string{flowsHost}, To: h.at(), Days: 14})
 	h.want(t, "baseline of no window", err, integrations.Invalid)
+	_, err = f.Baseline(t.Context(), integrations.BaselineQuery{
+		IPs: []string{flowsHost}, Peers: [][]string{{}}, To: h.at(), Days: 14, Window: time.Hour,
+	})
+	h.want(t, "baseline with a peer of no address", err, integrations.Invalid)
+	_, err = f.Traffic(t.Context(), integrations.TrafficQuery{IPs: []string{"192.0.2.10' OR '1'='1"}, From: h.at().Add(-flowsWindow), To: h.at()})
+	h.want(t, "traffic of what is no address", err, integrations.Invalid)
 }

@@ -101,7 +101,12 @@ func (s *sighting) takes(v View) bool {
 	}
 	o := &s.by[own]
 	o.End = max(o.End, v.End)
-	o.Sent, o.Received, o.Packets = Add(o.Sent, v.Sent), Add(o.Received, v.Received), Add(o.Packets, v.Packets)
+	o.Sent, o.Received = Add(o.Sent, v.Sent), Add(o.Received, v.Received)
+	if o.Packets < 0 || v.Packets < 0 {
+		o.Packets = NotSeen
+	} else {
+		o.Packets = Add(o.Packets, v.Packets)
+	}
 	o.Low, o.High = Add(o.Low, v.Low), Add(o.High, v.High)
 	o.Measured, o.OneWay = o.Measured || v.Measured, o.OneWay || v.OneWay
 	return true

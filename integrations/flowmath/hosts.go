@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -81,36 +80,4 @@ func RankHosts(hosts []incident.HostTraffic, most int) []incident.HostTraffic {
 		return cmp.Or(cmp.Compare(volume(b), volume(a)), cmp.Compare(a.IP, b.IP))
 	})
 	return hosts[:min(len(hosts), most)]
-}
-
-// MaxSensors bounds the sensors of one survey.
-const MaxSensors = 1000
-
-// Survey sums up what the sensors of a window say: the worst of their
-// coverages, and they themselves by name. Newest is of the whole store.
-// Disagree tells that their counters lie too far apart.
-func Survey(newest time.Time, sensors []incident.Sensor, disagree bool) incident.Survey {
-	s := incident.Survey{Sensors: sensors}
-	if !newest.IsZero() {
-		s.Newest = newest.UTC()
-	}
-	slices.SortFunc(s.Sensors, func(a, b incident.Sensor) int { return cmp.Compare(a.Name, b.Name) })
-	oneWay, sampled := false, false
-	for _, sensor := range s.Sensors {
-		s.Records += sensor.Records
-		oneWay = oneWay || sensor.OneWay
-		sampled = sampled || sensor.Sampling > 1
-	}
-	switch {
-	case s.Records == 0:
-	case oneWay:
-		s.Coverage = incident.OneWay
-	case disagree:
-		s.Coverage = incident.Disagree
-	case sampled:
-		s.Coverage = incident.Sampled
-	default:
-		s.Coverage = incident.BothWays
-	}
-	return s
 }

@@ -16,6 +16,7 @@ const (
 	disagreement = 2
 
 	whyOneWay    = "flows: one-way capture"
+	whyUncounted = "flows: the sensor does not count packets"
 	whyNotJoined = "flows: not joined with the endpoint's connections"
 	whyNoFlow    = "flows: no flow in the window"
 )
@@ -44,6 +45,8 @@ type Exchange struct {
 	// PeerPort is the port to which the host sent; 0 stands for several.
 	PeerPort uint16
 	Sampled  bool
+	// Uncounted tells that the packets of some flow were not counted.
+	Uncounted bool
 	// First and Last are nanoseconds since 1970, within the window.
 	First, Last int64
 	// Peers is 0 for an exchange with one peer. Else the exchange stands for
@@ -74,8 +77,9 @@ func (s *Summary) View(v *View) {
 	e := Exchange{
 		Service: Service{v.Remote, v.LocalPort, v.Transport, v.Opened},
 		Sent:    v.Share(v.Sent, s.from, s.to), Received: v.Share(v.Received, s.from, s.to),
-		Packets: v.Share(v.Packets, s.from, s.to), Flows: 1, PeerPort: v.RemotePort, Sampled: v.Sampled,
-		First: max(v.Start, s.from), Last: min(v.End, s.to),
+		Packets: v.Share(max(0, v.Packets), s.from, s.to), Flows: 1, PeerPort: v.RemotePort, Sampled: v.Sampled,
+		Uncounted: v.Measured && v.Packets < 0,
+		First:     max(v.Start, s.from), Last: min(v.End, s.to),
 	}
 	if v.Opened {
 		e.Port = v.RemotePort
@@ -119,7 +123,7 @@ func (e *Exchange) merge(o *Exchange) {
 	}
 	e.Received, e.Flows, e.SentFlows = Add(e.Received, o.Received), e.Flows+o.Flows, e.SentFlows+o.SentFlows
 	e.Measured, e.OneWay = e.Measured+o.Measured, e.OneWay+o.OneWay
-	e.Sampled = e.Sampled || o.Sampled
+	e.Sampled, e.Uncounted = e.Sampled || o.Sampled, e.Uncounted || o.Uncounted
 	e.Sent, e.Packets = Add(e.Sent, o.Sent), Add(e.Packets, o.Packets)
 	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
 }
@@ -175,6 +179,9 @@ func (s *Summary) fill(t *incident.Traffic, h Host) {
 		return
 	}
 	t.BytesOut, t.PacketsOut = known(s.total.Sent), known(s.total.Packets)
+	if s.total.Uncounted {
+		t.PacketsOut = incident.NotKnown[int64](whyUncounted)
+	}
 	rate := min(float64(s.total.Sent)*8/s.window.Seconds(), math.MaxInt64/2)
 	t.Rate = incident.Known(int64(rate), incident.Computed)
 	t.Role = incident.Known(string(s.role(h)), incident.Computed)

@@ -28,13 +28,14 @@ func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incid
 	return t
 }
 
-// Sample returns the largest flows with their 5-tuples, [SampleFlows] at most.
-// Counters are of the window; those of a direction that was not seen are -1.
+// Sample returns the largest flows with their 5-tuples, [SampleFlows] at most;
+// of equal ones the newest, as the endpoint's connections are bounded in the
+// same way. Counters are of the window; those of a direction that was not seen are -1.
 func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 	from, to := q.From.UnixNano(), q.To.UnixNano()
 	largest := func(a, b *View) int {
 		return cmp.Or(compareBool(b.Measured, a.Measured), cmp.Compare(b.Sent, a.Sent), cmp.Compare(b.Received, a.Received),
-			cmp.Compare(a.Start, b.Start), a.Local.Compare(b.Local), cmp.Compare(a.LocalPort, b.LocalPort),
+			cmp.Compare(b.Start, a.Start), a.Local.Compare(b.Local), cmp.Compare(a.LocalPort, b.LocalPort),
 			a.Remote.Compare(b.Remote), cmp.Compare(a.RemotePort, b.RemotePort), cmp.Compare(a.Transport, b.Transport))
 	}
 	ranked := largestViews(views)
@@ -47,7 +48,10 @@ func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 			BytesOut: -1, BytesIn: v.Share(v.Received, from, to), PacketsOut: -1,
 		}
 		if v.Measured {
-			f.BytesOut, f.PacketsOut = v.Share(v.Sent, from, to), v.Share(v.Packets, from, to)
+			f.BytesOut = v.Share(v.Sent, from, to)
+		}
+		if v.Measured && v.Packets >= 0 {
+			f.PacketsOut = v.Share(v.Packets, from, to)
 		}
 		flows = append(flows, f)
 	}

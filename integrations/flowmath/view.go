@@ -16,8 +16,9 @@ type View struct {
 	// Opened tells that the local end opened the flow.
 	Opened bool
 	// Sent and Received are bytes, sampling applied, as Packets is. Sent and
-	// Packets are meaningful only when Measured; Low and High bound what the
-	// counters allow, and are both Sent where there is one counter.
+	// Packets are meaningful only when Measured; Packets is [NotSeen] where the
+	// sensor does not count them. Low and High bound what the counters allow,
+	// and are both Sent where there is one counter.
 	Sent, Received, Packets int64
 	Low, High               int64
 	// Measured tells that the sensor saw what the local end sent; OneWay that
@@ -75,7 +76,10 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 	case ok:
 		v.Measured = true
 		v.Sent, v.Low, v.High = bytes*r.Sampling, low*r.Sampling, high*r.Sampling
-		v.Packets = max(0, mine.Packets) * r.Sampling
+		v.Packets = NotSeen
+		if mine.Packets >= 0 {
+			v.Packets = mine.Packets * r.Sampling
+		}
 	default:
 		// Whoever opened the flow got no answer, or the answer has a record of
 		// its own.

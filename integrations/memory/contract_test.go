@@ -122,18 +122,29 @@ func enforcerWorld(t testing.TB, behaviour memory.Behaviour) contract.EnforcerWo
 	}
 }
 
-func TestFlows(t *testing.T) {
-	contract.Flows(t, contract.FlowsHarness{
+func flowsHarness() contract.FlowsHarness {
+	return contract.FlowsHarness{
 		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
 			e := open(t, memory.Options{})
 			e.AddFlows(records...)
 			return e
 		},
-		Break: func(f integrations.Flows, fault contract.Fault) {
-			breaker(f.(*memory.Estate), "traffic", "baseline", "series")(fault)
+		OpenSeen: func(t testing.TB, records []contract.Seen) integrations.Flows {
+			e := open(t, memory.Options{})
+			for _, r := range records {
+				e.AddSeen(r.Sensor, r.Sampling, r.Flow)
+			}
+			return e
 		},
-	})
+		Break: func(f integrations.Flows, fault contract.Fault) {
+			breaker(f.(*memory.Estate), "traffic", "baseline", "series", "hosts", "survey")(fault)
+		},
+	}
 }
+
+func TestFlows(t *testing.T)    { contract.Flows(t, flowsHarness()) }
+func TestHunter(t *testing.T)   { contract.Hunter(t, flowsHarness()) }
+func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }
 
 func TestEndpoints(t *testing.T) {
 	contract.Endpoints(t, contract.EndpointsHarness{

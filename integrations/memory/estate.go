@@ -34,8 +34,10 @@ type Estate struct {
 	now   func() time.Time
 	start time.Time
 	hosts map[string]*host
-	// recorded are flows that were laid by AddFlows, besides the streams.
-	recorded     []incident.Flow
+	// recorded are flows that were laid by AddFlows, besides the streams, and
+	// sensors the names of those who saw them.
+	recorded     []recorded
+	sensors      []string
 	containments []*containment
 	kills        []kill
 	messages     []Sent
@@ -69,7 +71,7 @@ func New(o Options) (*Estate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Estate{now: o.Now, hosts: map[string]*host{}, delays: map[string]time.Duration{}, answerDelays: map[string]time.Duration{}}
+	e := &Estate{now: o.Now, hosts: map[string]*host{}, sensors: []string{ownSensor}, delays: map[string]time.Duration{}, answerDelays: map[string]time.Duration{}}
 	if o.Path != "" {
 		j, entries, err := openJournal(o.Path)
 		if err != nil {
@@ -113,14 +115,6 @@ func (e *Estate) AddHost(h Host) error {
 	added.lanes = h.lanes(e.start)
 	e.hosts[h.ID] = added
 	return nil
-}
-
-// AddFlows lays flow records into the estate's flow store, such as those of a
-// capture. They do not react to containments.
-func (e *Estate) AddFlows(flows ...incident.Flow) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.recorded = append(e.recorded, flows...)
 }
 
 // AddConnections lays connections of a host into the estate's EDR, besides
@@ -180,13 +174,6 @@ func (e *Estate) Messages() []Sent {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.messages)
-}
-
-// Hosts returns the ids of the hosts, sorted.
-func (e *Estate) Hosts() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Sorted(maps.Keys(e.hosts))
 }
 
 // matches returns the hosts that have at least one of the identifiers, sorted.

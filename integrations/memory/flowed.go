@@ -2,6 +2,7 @@ package memory
 
 import (
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -148,6 +149,19 @@ func share(n, part, whole int64) int64 {
 	hi, lo := bits.Mul64(uint64(n), uint64(part))
 	q, _ := bits.Div64(hi, lo, uint64(whole))
 	return int64(q)
+}
+
+// bitsPerSecond is the rate at which so many bytes take so long.
+func bitsPerSecond(bytes int64, d time.Duration) int64 {
+	if d <= 0 || bytes < 0 {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(bytes), 8*uint64(time.Second))
+	if hi >= uint64(d) {
+		return math.MaxInt64
+	}
+	rate, _ := bits.Div64(hi, lo, uint64(d))
+	return int64(min(rate, math.MaxInt64))
 }
 
 func later(a, b time.Time) time.Time {

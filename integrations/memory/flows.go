@@ -3,11 +3,11 @@ package memory
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -66,17 +66,34 @@ func (e *Estate) Records(from, to time.Time) []incident.Flow {
 	return records
 }
 
-// freshness is the time of the newest record. The estate's sensor sees every
-// host up to now.
-func (e *Estate) freshness() time.Time {
+// span is what the estate's flow store holds. Its own sensor sees every host up
+// to now.
+func (e *Estate) span() flowmath.Span {
+	var span flowmath.Span
 	if len(e.hosts) > 0 {
-		return e.now().UTC()
+		span = flowmath.Span{Newest: e.now().UTC(), Records: 1}
 	}
-	var newest time.Time
-	for _, f := range e.recorded {
-		newest = later(newest, f.Start.Add(f.Duration))
+	for _, r := range e.recorded {
+		span.Newest = later(span.Newest, r.End())
+		span.Records++
 	}
-	return newest
+	return span
+}
+
+// views returns the recorded flows of the host that overlap [from, to), as seen
+// from it, each once.
+func (e *Estate) views(h flowmath.Host, from, to time.Time) []flowmath.View {
+	var views []flowmath.View
+	for i := range e.recorded {
+		r := &e.recorded[i]
+		for _, fromSource := range []bool{true, false} {
+			v := r.view(fromSource)
+			if h.Has(v.Local) && !h.Has(v.Remote) && v.Overlaps(from.UnixNano(), to.UnixNano()) {
+				views = append(views, v)
+			}
+		}
+	}
+	return flowmath.Distinct(views)
 }
 
 // Traffic implements [integrations.Flows].
@@ -84,20 +101,15 @@ func (e *Estate) Traffic(ctx context.Context, q integrations.TrafficQuery) (inci
 	var t incident.Traffic
 	u := use{op: "traffic"}
 	err := e.perform(ctx, u, func() error {
-		if err := checkWindow(u, q); err != nil {
+		h, err := flowmath.HostOf(u.String(), q.IPs)
+		if err != nil {
 			return err
 		}
-		s := newSummary()
-		hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs})
-		for _, h := range hosts {
-			e.minutes(h, q.From, q.To, func(_ lane, f incident.Flow) { s.add(f, f) })
+		if err := flowmath.CheckWindow(u.String(), q.From, q.To); err != nil {
+			return err
 		}
-		for _, f := range e.recorded {
-			if part, ok := clip(f, q.From, q.To); ok && slices.Contains(q.IPs, f.SrcIP) {
-				s.add(f, part)
-			}
-		}
-		t = s.traffic(q, e.freshness())
+		var hosts []*host
+		t, hosts = e.traffic(h, q)
 		if len(hosts) == 1 {
 			t = hosts[0].givenTraffic(t, q.To.Sub(q.From), e.touched(hosts[0], q.To))
 		}
@@ -109,35 +121,17 @@ func (e *Estate) Traffic(ctx context.Context, q integrations.TrafficQuery) (inci
 	return t, nil
 }
 
-func checkWindow(u use, q integrations.TrafficQuery) error {
-	if len(q.IPs) == 0 || !q.From.Before(q.To) {
-		return integrations.Errorf(integrations.Invalid, u.String(), "the query needs an address and a window")
+// traffic measures what the streams and the recorded flows of a host come to.
+func (e *Estate) traffic(h flowmath.Host, q integrations.TrafficQuery) (incident.Traffic, []*host) {
+	views := e.views(h, q.From, q.To)
+	hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs})
+	for _, streaming := range hosts {
+		e.minutes(streaming, q.From, q.To, func(_ lane, f incident.Flow) {
+			r := recordOf(f, 0, 1)
+			views = append(views, r.view(true))
+		})
 	}
-	return nil
-}
-
-// clip returns the part of a recorded flow that lies in the window, as if it
-// had flowed evenly.
-func clip(f incident.Flow, from, to time.Time) (incident.Flow, bool) {
-	end := f.Start.Add(f.Duration)
-	if !f.Start.Before(to) || end.Before(from) || !end.After(from) && f.Duration > 0 {
-		return incident.Flow{}, false
-	}
-	begin, stop := later(f.Start, from), earlier(end, to)
-	if part := stop.Sub(begin); part < f.Duration {
-		f.BytesOut, f.BytesIn = portion(f.BytesOut, part, f.Duration), portion(f.BytesIn, part, f.Duration)
-		f.PacketsOut = portion(f.PacketsOut, part, f.Duration)
-	}
-	f.Start, f.Duration = begin, stop.Sub(begin)
-	return f, true
-}
-
-// portion is n*part/whole; a count that no sensor saw stays so.
-func portion(n int64, part, whole time.Duration) int64 {
-	if n < 0 {
-		return n
-	}
-	return share(n, int64(part), int64(whole))
+	return flowmath.Traffic(h, q, e.span(), views), hosts
 }
 
 // Baseline implements [integrations.Flows].
@@ -145,11 +139,21 @@ func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	var b incident.Baseline
 	u := use{op: "baseline"}
 	err := e.perform(ctx, u, func() error {
-		const maxWindows = 100_000
-		if len(q.IPs) == 0 || q.Window < time.Minute || q.Days <= 0 || time.Duration(q.Days)*24*time.Hour/q.Window > maxWindows {
-			return integrations.Errorf(integrations.Invalid, u.String(), "the query needs an address, days and a window of a minute or more")
+		empty, err := flowmath.BaselineWindows(u.String(), q)
+		if err != nil {
+			return err
 		}
-		b = statistics(e.windows(q))
+		var bytes []int64
+		for _, ips := range append([][]string{q.IPs}, q.Peers...) {
+			h, err := flowmath.HostOf(u.String(), ips)
+			if err != nil {
+				return err
+			}
+			windows := empty.Empty()
+			older := e.fill(windows, h, ips)
+			bytes = append(bytes, windows.Usable(older, e.span().Newest)...)
+		}
+		b = flowmath.Statistics(bytes)
 		if hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs}); len(hosts) == 1 {
 			b = override(b, hosts[0].given.Baseline)
 		}
@@ -161,67 +165,34 @@ func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	return b, nil
 }
 
-// windows returns the bytes of each window back from To, as far as the host's
-// first record.
-func (e *Estate) windows(q integrations.BaselineQuery) []int64 {
-	hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs})
-	first := q.To
-	for _, h := range hosts {
-		for _, l := range h.lanes {
+// fill adds what the host sent to the windows, and tells whether it was known
+// before the first.
+func (e *Estate) fill(windows *flowmath.Windows, h flowmath.Host, ips []string) (older bool) {
+	views := e.views(h, time.Unix(0, 0), windows.To())
+	for i := range views {
+		windows.View(&views[i])
+		older = older || views[i].Start < windows.From().UnixNano()
+	}
+	for _, streaming := range e.matches(integrations.EndpointQuery{IPs: ips}) {
+		if len(streaming.lanes) == 0 {
+			continue
+		}
+		first := streaming.lanes[0].from
+		for _, l := range streaming.lanes {
 			first = earlier(first, l.from)
 		}
-	}
-	for _, f := range e.recorded {
-		if slices.Contains(q.IPs, f.SrcIP) {
-			first = earlier(first, f.Start)
+		older = older || first.Before(windows.From())
+		for i, from := 0, windows.From(); from.Before(earlier(windows.To(), e.now())); i, from = i+1, from.Add(windows.Length()) {
+			if to := from.Add(windows.Length()); to.After(first) {
+				var sent int64
+				for _, v := range e.flowed(streaming, from, to) {
+					sent += v.out
+				}
+				windows.Sum(i, sent, 1, 0)
+			}
 		}
 	}
-	var windows []int64
-	for k := range int(time.Duration(q.Days) * 24 * time.Hour / q.Window) {
-		end := q.To.Add(-time.Duration(k) * q.Window)
-		if !end.After(first) {
-			break
-		}
-		windows = append(windows, e.egress(hosts, q.IPs, end.Add(-q.Window), end))
-	}
-	return windows
-}
-
-// egress sums what left in [from, to).
-func (e *Estate) egress(hosts []*host, ips []string, from, to time.Time) int64 {
-	var sum int64
-	for _, h := range hosts {
-		for _, v := range e.flowed(h, from, to) {
-			sum += v.out
-		}
-	}
-	for _, f := range e.recorded {
-		if part, ok := clip(f, from, to); ok && slices.Contains(ips, f.SrcIP) {
-			sum += max(0, part.BytesOut)
-		}
-	}
-	return sum
-}
-
-// statistics tells the usual from the exceptional. Percentiles are nearest
-// rank.
-func statistics(windows []int64) incident.Baseline {
-	b := incident.Baseline{Buckets: incident.Known(int64(len(windows)), incident.FromFlows)}
-	if len(windows) < incident.MinBaselineBuckets {
-		incident.Explain(&b, fmt.Sprintf("%d windows of data, a baseline needs %d", len(windows), incident.MinBaselineBuckets))
-		return b
-	}
-	sorted := slices.Sorted(slices.Values(windows))
-	rank := func(percent int) int64 { return sorted[(len(sorted)*percent+99)/100-1] }
-	known := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }
-	b.Median, b.P95, b.P99, b.Max = known(rank(50)), known(rank(95)), known(rank(99)), known(sorted[len(sorted)-1])
-	middle := rank(50)
-	for i, n := range windows {
-		windows[i] = max(n-middle, middle-n)
-	}
-	sorted = slices.Sorted(slices.Values(windows))
-	b.MAD = known(rank(50))
-	return b
+	return older
 }
 
 // Series implements [integrations.Flows].
@@ -229,18 +200,20 @@ func (e *Estate) Series(ctx context.Context, q integrations.TrafficQuery) ([]inc
 	var points []incident.Point
 	u := use{op: "series"}
 	err := e.perform(ctx, u, func() error {
-		if err := checkWindow(u, q); err != nil {
+		h, err := flowmath.HostOf(u.String(), q.IPs)
+		if err != nil {
+			return err
+		}
+		minutes, err := flowmath.SeriesWindows(u.String(), q)
+		if err != nil {
 			return err
 		}
 		hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs})
 		if len(hosts) == 1 && !hosts[0].volumeSeen() {
 			return nil
 		}
-		known := earlier(q.To, e.freshness())
-		for minute := q.From.UTC().Truncate(time.Minute); minute.Before(known); minute = minute.Add(time.Minute) {
-			begin, end := later(minute, q.From), earlier(minute.Add(time.Minute), q.To)
-			points = append(points, incident.Point{At: minute, BytesOut: e.egress(hosts, q.IPs, begin, end)})
-		}
+		e.fill(minutes, h, q.IPs)
+		points = minutes.Points(e.span())
 		return nil
 	})
 	if err != nil {

@@ -41,19 +41,32 @@ func recordOf(f incident.Flow) flowmath.Record {
 	}
 }
 
-func TestContract(t *testing.T) {
-	contract.Flows(t, contract.FlowsHarness{
+func flowsHarness() contract.FlowsHarness {
+	seen := func(t testing.TB, flows []contract.Seen) integrations.Flows {
+		s := openStore(t, time.Time{})
+		records := make([]flowmath.Record, len(flows))
+		for i, f := range flows {
+			records[i] = recordOf(f.Flow)
+			records[i].Sensor, records[i].Sampling = f.Sensor, f.Sampling
+		}
+		if err := s.Append(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	return contract.FlowsHarness{
 		Knobs: contract.Knobs{Unbreakable: "a local file"},
 		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			s := openStore(t, time.Time{})
-			records := make([]flowmath.Record, len(flows))
+			records := make([]contract.Seen, len(flows))
 			for i, f := range flows {
-				records[i] = recordOf(f)
+				records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
 			}
-			if err := s.Append(t.Context(), records); err != nil {
-				t.Fatal(err)
-			}
-			return s
+			return seen(t, records)
 		},
-	})
+		OpenSeen: seen,
+	}
 }
+
+func TestContract(t *testing.T) { contract.Flows(t, flowsHarness()) }
+func TestHunter(t *testing.T)   { contract.Hunter(t, flowsHarness()) }
+func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }

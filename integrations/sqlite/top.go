@@ -9,9 +9,8 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/incident"
-
 	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // errFound ends a search.

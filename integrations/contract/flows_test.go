@@ -1,0 +1,125 @@
+package contract
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// zeroer says zero where it knows nothing.
+type zeroer struct{ *memory.Estate }
+
+func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	t, err := z.Estate.Traffic(ctx, q)
+	for _, v := range []*incident.Value[int64]{&t.BytesOut, &t.Rate, &t.Flows} {
+		if !v.IsKnown() {
+			*v = incident.Known(int64(0), incident.FromFlows)
+		}
+	}
+	return t, err
+}
+
+// hasty makes a baseline of whatever there is.
+type hasty struct{ *memory.Estate }
+
+func (h hasty) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
+	b, err := h.Estate.Baseline(ctx, q)
+	if n, ok := b.Buckets.Get(); ok && n < incident.MinBaselineBuckets {
+		b.P99 = incident.Known(int64(1000), incident.FromFlows)
+	}
+	return b, err
+}
+
+// adder takes the sampled and the doubled for what it is.
+type adder struct{ *memory.Estate }
+
+func (a adder) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	t, err := a.Estate.Traffic(ctx, q)
+	survey, failed := a.Estate.Survey(ctx, q.From, q.To)
+	if n, ok := t.BytesOut.Get(); ok && failed == nil && len(survey.Sensors) == 2 && survey.Coverage == incident.BothWays {
+		if flows, _ := t.Flows.Get(); flows == 1 {
+			t.BytesOut = incident.Known(2*n, incident.FromFlows)
+		}
+	}
+	return t, err
+}
+
+// generous returns more hosts than were asked for, in no order, and calls every
+// sensor complete.
+type generous struct{ *memory.Estate }
+
+func (g generous) Hosts(ctx context.Context, q integrations.HostsQuery) ([]incident.HostTraffic, error) {
+	q.Top, q.Networks = 0, []string{"0.0.0.0/0", "::/0"}
+	hosts, err := g.Estate.Hosts(ctx, q)
+	slices.Reverse(hosts)
+	return hosts, err
+}
+
+func (g generous) Survey(ctx context.Context, from, to time.Time) (incident.Survey, error) {
+	survey, err := g.Estate.Survey(ctx, from, to)
+	survey.Coverage = incident.BothWays
+	return survey, err
+}
+
+// laid is the harness of an estate with laid records.
+func laid(k Knobs, wrap func(*memory.Estate) integrations.Flows) FlowsHarness {
+	return FlowsHarness{
+		Knobs: k,
+		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
+			e := estate(t)
+			e.AddFlows(records...)
+			return wrap(e)
+		},
+		OpenSeen: func(t testing.TB, records []Seen) integrations.Flows {
+			e := estate(t)
+			for _, r := range records {
+				e.AddSeen(r.Sensor, r.Sampling, r.Flow)
+			}
+			return wrap(e)
+		},
+	}
+}
+
+func TestHunterAndSurveyorSuitesBite(t *testing.T) {
+	unbreakable := Knobs{Unbreakable: "the checks of the answers are meant here"}
+	honest := laid(unbreakable, func(e *memory.Estate) integrations.Flows { return e })
+	bites(t, verdicts(t, honest, slices.Concat(hunterChecks(), surveyorChecks())))
+	h := laid(unbreakable, func(e *memory.Estate) integrations.Flows { return generous{e} })
+	bites(t, verdicts(t, h, hunterChecks()), "hosts come by what they sent, the largest first", "hosts are bounded",
+		"only hosts of the networks count", "a host that answers sent its answer", "a host of unknown volume is not a quiet one",
+		"a flow that two sensors saw makes no host larger", "hosts of no window or of no network are invalid")
+	bites(t, verdicts(t, h, surveyorChecks()), "a survey tells the worst coverage", "a survey tells a stale store from a quiet one")
+}
+
+func TestFlowsSuiteBites(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		wrap func(*memory.Estate) integrations.Flows
+		want []string
+	}{
+		{"an honest one passes", func(e *memory.Estate) integrations.Flows { return e }, nil},
+		{
+			"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
+			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"},
+		},
+		{
+			"every sensor's record counts", func(e *memory.Estate) integrations.Flows { return adder{e} },
+			[]string{"a flow that two sensors saw counts once"},
+		},
+		{
+			"a baseline of few windows", func(e *memory.Estate) integrations.Flows { return hasty{e} },
+			[]string{"a baseline of few windows is unknown"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := laid(Knobs{Unbreakable: "the checks of the answers are meant here"}, tt.wrap)
+			h.At = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+			bites(t, verdicts(t, h, flowsChecks()), tt.want...)
+		})
+	}
+}
