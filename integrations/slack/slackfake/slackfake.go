@@ -93,6 +93,7 @@ type Server struct {
 	hashes     int
 	tickets    map[string]bool
 	sockets    []*socket
+	connected  int
 	deliveries []*Delivery
 }
 

@@ -116,6 +116,7 @@ func (s *Server) enter(k *socket) bool {
 	}
 	s.running.Add(1)
 	s.sockets = append(s.sockets, k)
+	s.connected++
 	s.change()
 	return true
 }
@@ -206,24 +207,34 @@ func (s *Server) expire(d *Delivery, a *attempt) {
 	s.change()
 }
 
-// acknowledge takes what the app answered to an envelope: to its oldest
-// attempt that has no answer.
+// acknowledge takes what the app answered to an envelope.
 func (s *Server) acknowledge(envelope string, payload []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.deliveries {
-		if d.Envelope != envelope {
-			continue
-		}
-		for _, a := range d.attempts {
-			if a.answer.At.IsZero() && a.socket != nil {
-				a.answer.Body = payload
-				s.answered(d, a, true)
-				break
-			}
+		if a := d.unanswered(); d.Envelope == envelope && a != nil {
+			a.answer.Body = payload
+			s.answered(d, a, true)
 		}
 	}
 	s.change()
+}
+
+// unanswered is the attempt over a socket that a receipt is for, which names
+// the envelope alone: the oldest that waits for one, else the oldest that has
+// none.
+func (d *Delivery) unanswered() *attempt {
+	var late *attempt
+	for _, a := range d.attempts {
+		switch {
+		case a.socket == nil || !a.answer.At.IsZero():
+		case !a.settled:
+			return a
+		case late == nil:
+			late = a
+		}
+	}
+	return late
 }
 
 func (s *Server) goodbye(reason string) Object {
@@ -267,4 +278,11 @@ func (s *Server) Sockets() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.sockets)
+}
+
+// Connected returns how many connections the app has had so far.
+func (s *Server) Connected() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connected
 }
