@@ -77,7 +77,7 @@ func (a Answer) encode(limit int) string {
 	if a.check() != nil {
 		return ""
 	}
-	a.Label = cut(visible(a.Label), maxButtonText)
+	a.Label = cut(a.Label, maxButtonText)
 	for {
 		data, err := compact(a)
 		if err != nil {

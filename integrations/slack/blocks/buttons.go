@@ -16,7 +16,7 @@ func (p painter) answers(m integrations.Message) []slack.Block {
 	if c.State != integrations.CardAsking || q == nil {
 		return nil
 	}
-	label := visible(q.Approve)
+	label := cut(q.Approve, maxConfirmText)
 	if label == "" {
 		label = "Approve"
 	}
@@ -56,9 +56,9 @@ func approve(value, label string, c integrations.Card) slack.BlockElement {
 func confirmation(label string, c integrations.Card) *slack.ConfirmationBlockObject {
 	var parts []string
 	for _, effect := range c.Effect {
-		parts = append(parts, sentence(visible(effect)))
+		parts = append(parts, sentence(cut(effect, maxConfirmText)))
 	}
-	parts = append(parts, visible(c.Undo))
+	parts = append(parts, cut(c.Undo, maxConfirmText))
 	text := strings.TrimSpace(strings.Join(parts, " "))
 	if text == "" {
 		text = "This counts as your approval."

@@ -74,28 +74,30 @@ func (p painter) why(c integrations.Card) []slack.Block {
 	if text := told(c.Because, p.long); text != "" {
 		because = line{bold("Why: "), words(text)}
 	}
-	facts := make([]line, 0, len(c.Facts))
-	for _, f := range c.Facts {
-		fact := line{bold(told(f.Label, 60) + ": "), words(told(f.Value, p.line))}
-		if how := told(f.How, p.line); how != "" {
-			fact = append(fact, italic(" — "+how))
-		}
-		facts = append(facts, fact)
-	}
 	var missing []section
 	if len(c.Missing) > 0 {
-		missing = []section{paragraph(line{bold("Not known, and it would have mattered:")}), p.texts(c.Missing)}
+		missing = []section{paragraph(line{bold("Not known, and it would have mattered:")}), list(c.Missing, p.lines, p.text)}
 	}
-	return rich(slices.Concat([]section{paragraph(because), list(facts, p.lines)}, missing)...)
+	return rich(slices.Concat([]section{paragraph(because), list(c.Facts, p.lines, p.fact)}, missing)...)
 }
 
-func (p painter) texts(texts []string) section {
-	lines := make([]line, 0, len(texts))
-	for _, t := range texts {
-		lines = append(lines, line{words(told(t, p.line))})
+func (p painter) fact(f integrations.CardFact) line {
+	fact := labelled(told(f.Label, min(60, p.line)), told(f.Value, p.line))
+	if how := told(f.How, p.line); how != "" {
+		fact = append(fact, italic(" — "+how))
 	}
-	return list(lines, p.lines)
+	return fact
 }
+
+// labelled is a value below its name, or nothing where there is neither.
+func labelled(label, value string) line {
+	if label == "" {
+		return line{words(value)}
+	}
+	return line{bold(label + ": "), words(value)}
+}
+
+func (p painter) text(s string) line { return line{words(told(s, p.line))} }
 
 // effect says what a yes does, for how long, to whom else, and how it ends.
 func (p painter) effect(c integrations.Card) []slack.Block {
@@ -105,7 +107,7 @@ func (p painter) effect(c integrations.Card) []slack.Block {
 		if c.State != integrations.CardAsking {
 			head = "What was asked:"
 		}
-		sections = append(sections, paragraph(line{bold(head)}), p.texts(c.Effect))
+		sections = append(sections, paragraph(line{bold(head)}), list(c.Effect, p.lines, p.text))
 	}
 	if len(c.Impact) > 0 {
 		var parts []string
@@ -134,25 +136,25 @@ func (p painter) people(c integrations.Card) []slack.Block {
 	if text := told(q.Approvers, p.line); text != "" {
 		who = line{bold("Who may answer: "), words(sentence(text))}
 	}
-	votes := make([]line, 0, len(q.Votes))
-	for _, v := range q.Votes {
-		word := "✋ denied"
-		if v.Approve {
-			word = "👍 approved"
-		}
-		vote := line{bold(told(v.Person, 80)), words(" " + word)}
-		if via := told(v.Via, 40); via != "" {
-			vote = append(vote, words(" in "+via))
-		}
-		if !v.At.IsZero() {
-			vote = append(vote, words(", "), when(v.At))
-		}
-		if reason := told(v.Reason, p.line); reason != "" {
-			vote = append(vote, words(": “"+reason+"”"))
-		}
-		votes = append(votes, vote)
+	return rich(paragraph(who), list(q.Votes, p.lines, p.vote), list(q.Notes, p.lines, p.text))
+}
+
+func (p painter) vote(v integrations.CardVote) line {
+	word := "✋ denied"
+	if v.Approve {
+		word = "👍 approved"
 	}
-	return rich(paragraph(who), list(votes, p.lines), p.texts(q.Notes))
+	vote := line{bold(told(v.Person, min(80, p.line))), words(" " + word)}
+	if via := told(v.Via, 40); via != "" {
+		vote = append(vote, words(" in "+via))
+	}
+	if !v.At.IsZero() {
+		vote = append(vote, words(", "), when(v.At))
+	}
+	if reason := told(v.Reason, p.line); reason != "" {
+		vote = append(vote, words(": “"+reason+"”"))
+	}
+	return vote
 }
 
 // origin says what decided.
@@ -190,19 +192,20 @@ func digest(full string) string {
 	if !found {
 		hex = full
 	}
-	r := []rune(visible(hex))
-	return string(r[:min(len(r), 12)])
+	kept, _ := inert(hex, 12)
+	return kept
 }
 
 // commands are the lines that do without Slack. A line is whole or not there:
 // half of a command is none.
 func (p painter) commands(m integrations.Message) []slack.Block {
-	const longest = 400
+	const most, longest = 3, 1000
 	c := m.Card
 	var whole []string
-	for _, command := range c.Commands[:min(len(c.Commands), p.lines)] {
-		if command = visible(command); command != "" && width(command) <= longest {
-			whole = append(whole, command)
+	for _, command := range c.Commands[:min(len(c.Commands), most)] {
+		kept, rest := inert(command, longest)
+		if written, err := compact(kept); kept != "" && rest == "" && err == nil && width(written) <= longest {
+			whole = append(whole, kept)
 		}
 	}
 	var head, foot line

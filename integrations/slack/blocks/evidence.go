@@ -11,37 +11,46 @@ import (
 
 func (p painter) summary(a account.Account) []slack.Block {
 	head := line{bold(told(a.Subject, 120)), words(" " + told(a.Standing, p.line))}
-	lines := make([]line, 0, len(a.Headline))
-	for _, l := range a.Headline {
-		entry := line{bold(told(l.Label, 60) + ": "), words(told(l.Text, p.line))}
-		if l.From != "" {
-			entry = append(entry, italic(" — "+told(l.From, p.line)))
-		}
-		lines = append(lines, entry)
-	}
-	return slices.Concat([]slack.Block{header(a.Severity, "Evidence of "+a.Subject, a.Shadow)}, rich(paragraph(head), list(lines, p.lines)))
+	return slices.Concat(
+		[]slack.Block{header(a.Severity, "Evidence of "+a.Subject, a.Shadow)},
+		rich(paragraph(head), list(a.Headline, p.lines, func(l account.Line) line {
+			return sourced(labelled(told(l.Label, 60), told(l.Text, p.line)), l.From)
+		})),
+	)
 }
 
-// facts are what is known, each with its source, and then what is not.
+// sourced is a statement with where it is from.
+func sourced(l line, from string) line {
+	if from = told(from, 80); from != "" {
+		l = append(l, italic(" — "+from))
+	}
+	return l
+}
+
+// facts are what is known, each with its source, and what is not.
 func (p painter) facts(a account.Account) []slack.Block {
-	var sections []section
+	var drawn []slack.Block
 	for _, g := range a.Facts {
-		var known, unknown []line
-		for _, f := range g.Values {
-			if !f.Known {
-				unknown = append(unknown, line{bold(told(f.Path, 80)), words(" is unknown: " + told(f.Why, p.line))})
-				continue
-			}
-			known = append(known, p.fact(f))
-		}
-		if len(known)+len(unknown) > 0 {
-			sections = append(sections, paragraph(line{bold("Fact: " + told(g.Name, 60))}), list(slices.Concat(known, unknown), p.lines))
-		}
+		// What is known comes first, so that the bound leaves out the rest.
+		values := slices.Clone(g.Values)
+		slices.SortStableFunc(values, func(a, b account.Fact) int { return rank(a) - rank(b) })
+		drawn = append(drawn, rich(titled("Fact: "+told(g.Name, 60), list(values, p.lines, p.value))...)...)
 	}
-	return rich(sections...)
+	return drawn
 }
 
-func (p painter) fact(f account.Fact) line {
+func rank(f account.Fact) int {
+	if f.Known {
+		return 0
+	}
+	return 1
+}
+
+func (p painter) value(f account.Fact) line {
+	path := bold(told(f.Path, 80))
+	if !f.Known {
+		return line{path, words(" is unknown: " + told(f.Why, p.line))}
+	}
 	text := told(f.Text, p.line)
 	if len(f.Items) > 0 {
 		text = told(f.Items[0], p.line)
@@ -49,37 +58,33 @@ func (p painter) fact(f account.Fact) line {
 			text += fmt.Sprintf(" … (%d more)", more)
 		}
 	}
-	return line{bold(told(f.Path, 80)), words(" = " + text), italic(" — " + told(f.From, 80))}
+	return sourced(line{path, words(" = " + text)}, f.From)
 }
 
 // trace is every condition that was looked at, also of the rules that did not
 // decide.
 func (p painter) trace(a account.Account) []slack.Block {
-	var lets []line
-	for _, l := range a.Trace.Let {
-		text := " = " + told(l.Value, p.line)
-		if l.Problem != "" {
-			text = ": " + told(l.Problem, p.line)
-		}
-		lets = append(lets, line{bold(told(l.Name, 80)), words(text)})
-	}
 	return rich(slices.Concat(
-		titled("Computed", list(lets, p.lines)),
-		titled("Guardrails", list(p.conditions(a.Trace.Guardrails), p.lines)),
-		titled("Rules, first that holds decides", list(p.conditions(a.Trace.Rules), p.lines)),
+		titled("Computed", list(a.Trace.Let, p.lines, p.let)),
+		titled("Guardrails", list(a.Trace.Guardrails, p.lines, p.condition)),
+		titled("Rules, the first that holds decides", list(a.Trace.Rules, p.lines, p.condition)),
 	)...)
 }
 
-func (p painter) conditions(list []account.Condition) []line {
-	lines := make([]line, 0, len(list))
-	for _, c := range list {
-		mark := ""
-		if c.Chosen {
-			mark = "→ "
-		}
-		lines = append(lines, line{words(mark), bold(told(c.Name, 80)), words(" " + told(c.Mark.Word, 40) + ": " + told(c.Why, p.line))})
+func (p painter) let(l account.Let) line {
+	text := " = " + told(l.Value, p.line)
+	if l.Problem != "" {
+		text = ": " + told(l.Problem, p.line)
 	}
-	return lines
+	return line{bold(told(l.Name, 80)), words(text)}
+}
+
+func (p painter) condition(c account.Condition) line {
+	mark := ""
+	if c.Chosen {
+		mark = "→ "
+	}
+	return line{words(mark), bold(told(c.Name, 80)), words(" " + told(c.Mark.Word, 40) + ": " + told(c.Why, p.line))}
 }
 
 // titled is a section below its title, or nothing when there is nothing to
@@ -93,38 +98,31 @@ func titled(title string, s section) []section {
 
 // proofs are the three levels of proof of each step.
 func (p painter) proofs(a account.Account) []slack.Block {
-	var lines []line
-	for _, s := range a.Steps {
-		l := line{bold(told(s.Name, 80)), words(" " + told(s.Does, p.line) + ": " + told(s.Status, 40))}
-		for _, proof := range s.Proofs {
-			l = append(l, words(", "+told(proof.Level, 40)+" "+told(proof.Answer, 40)))
-		}
-		if s.Problem != "" {
-			l = append(l, words(". "+told(s.Problem, p.line)))
-		}
-		lines = append(lines, l)
+	return rich(titled("Steps", list(a.Steps, p.lines, p.proof))...)
+}
+
+func (p painter) proof(s account.Step) line {
+	l := line{bold(told(s.Name, 80)), words(" " + told(s.Does, p.line) + ": " + told(s.Status, 40))}
+	for _, proof := range s.Proofs {
+		l = append(l, words(", "+told(proof.Level, 40)+" "+told(proof.Answer, 40)))
 	}
-	return rich(titled("Steps", list(lines, p.lines))...)
+	if s.Problem != "" {
+		l = append(l, words(". "+told(s.Problem, p.line)))
+	}
+	return l
 }
 
 // timeline is the end of what happened: the newest events matter most.
 func (p painter) timeline(a account.Account) []slack.Block {
 	events := a.Timeline
-	var older line
+	title := "Timeline"
 	if more := len(events) - 2*p.lines; more > 0 {
 		events = events[more:]
-		older = line{words(fmt.Sprintf("… (%d older events)", more))}
+		title = fmt.Sprintf("Timeline (%d older events are left out)", more)
 	}
-	lines := make([]line, 0, len(events))
-	for _, e := range events {
-		l := line{when(e.At), bold(" " + told(e.Word, 40)), words(" " + told(e.Text, p.line))}
-		if e.By != "" {
-			l = append(l, italic(" — "+told(e.By, 80)))
-		}
-		lines = append(lines, l)
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return rich(paragraph(line{bold("Timeline")}), paragraph(older), list(lines, len(lines)))
+	return rich(titled(title, list(events, len(events), p.event))...)
+}
+
+func (p painter) event(e account.Event) line {
+	return sourced(line{when(e.At), bold(" " + told(e.Word, 40)), words(" " + told(e.Text, p.line))}, e.By)
 }

@@ -72,21 +72,21 @@ func (p painter) progress(c integrations.Card) []slack.Block {
 	if c.State == integrations.CardAsking || len(c.Steps) == 0 {
 		return nil
 	}
-	steps := make([]line, 0, len(c.Steps))
-	for _, s := range c.Steps {
-		step := line{bold(stepWord(s)), words(" " + told(s.Text, p.line))}
-		if !s.At.IsZero() {
-			step = append(step, words(", "), when(s.At))
-		}
-		if !s.Until.IsZero() && s.Status == incident.StepStanding {
-			step = append(step, words(", until "), when(s.Until))
-		}
-		if problem := told(s.Problem, p.line); problem != "" {
-			step = append(step, words(": "+problem))
-		}
-		steps = append(steps, step)
+	return rich(paragraph(line{bold("Steps:")}), list(c.Steps, p.lines, p.step))
+}
+
+func (p painter) step(s integrations.CardStep) line {
+	step := line{bold(stepWord(s)), words(" " + told(s.Text, p.line))}
+	if !s.At.IsZero() {
+		step = append(step, words(", "), when(s.At))
 	}
-	return rich(paragraph(line{bold("Steps:")}), list(steps, p.lines))
+	if !s.Until.IsZero() && s.Status == incident.StepStanding {
+		step = append(step, words(", until "), when(s.Until))
+	}
+	if problem := told(s.Problem, p.line); problem != "" {
+		step = append(step, words(": "+problem))
+	}
+	return step
 }
 
 // stepWord is how far a step has come. A containment that stands is told by

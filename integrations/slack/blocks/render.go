@@ -72,8 +72,9 @@ func painters() []painter {
 		{lines: 8, line: 300, long: 600, answerable: true},
 		{lines: 6, line: 150, long: 300, answerable: true},
 		{lines: 4, line: 90, long: 150, answerable: true},
-		{lines: 3, line: 60, long: 90, answerable: true},
-		{lines: 3, line: 60, long: 90},
+		{lines: 2, line: 60, long: 90, answerable: true},
+		{lines: 1, line: 40, long: 60, answerable: true},
+		{lines: 1, line: 40, long: 60},
 	}
 }
 
@@ -98,21 +99,24 @@ func (p painter) plain(m integrations.Message, mention string) []slack.Block {
 	if text := called(mention); text != "" {
 		calls = []slack.Block{markup(text)}
 	}
-	lines := make([]line, 0, len(m.Lines))
-	for _, l := range m.Lines {
-		lines = append(lines, line{words(told(l, p.line))})
-	}
 	return slices.Concat(
 		[]slack.Block{header(m.Severity, m.Title, false)},
 		calls,
 		p.uncalled(mention),
-		rich(list(lines, 3*p.lines), paragraph(link(m))),
+		rich(list(m.Lines, 3*p.lines, p.text), paragraph(link(m))),
 	)
 }
 
+var (
+	calls = regexp.MustCompile(`^(<(@[UW][A-Z0-9]{1,30}|!subteam\^S[A-Z0-9]{1,30})>( |$)){1,10}$`)
+	// What Slack makes links and calls of in a message's text, though nothing
+	// marks it.
+	bareAddress = regexp.MustCompile(`(?i)(://|mailto:)`)
+	bareCall    = regexp.MustCompile(`(?i)@(channel|here|everyone|group)`)
+)
+
 // called returns a mention that calls people, or nothing.
 func called(mention string) string {
-	calls := regexp.MustCompile(`^(<(@[UW][A-Z0-9]{1,30}|!subteam\^S[A-Z0-9]{1,30})>( |$)){1,10}$`)
 	if !calls.MatchString(mention) {
 		return ""
 	}
@@ -149,7 +153,7 @@ func header(word, title string, shadow bool) slack.Block {
 	if shadow {
 		parts = append(parts, "SHADOW")
 	}
-	parts = append(parts, visible(title))
+	parts = append(parts, cut(title, maxHeader))
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	if len(parts) == 0 {
 		parts = []string{"Stanch"}
@@ -209,7 +213,8 @@ func fallback(m integrations.Message) string {
 	if text == "" {
 		text = "Stanch has a message."
 	}
-	return escape(cut(text, limit))
+	text = bareAddress.ReplaceAllStringFunc(text, func(s string) string { return strings.Replace(s, ":", "[:]", 1) })
+	return escape(cut(bareCall.ReplaceAllString(text, "(at)$1"), limit))
 }
 
 func cardSentences(c integrations.Card) []string {

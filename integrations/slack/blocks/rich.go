@@ -51,16 +51,16 @@ func paragraph(l line) section {
 	return section{slack.NewRichTextSection(l...)}
 }
 
-// list is a bulleted list of at most so many lines, which says how many it
+// list is a bulleted list of the first so many members, which says how many it
 // leaves out.
-func list(lines []line, most int) section {
-	kept := make([]slack.RichTextElement, 0, min(len(lines), most+1))
-	for _, l := range lines[:min(len(lines), most)] {
-		if l = slices.DeleteFunc(l, empty); len(l) > 0 {
+func list[T any](members []T, most int, draw func(T) line) section {
+	kept := make([]slack.RichTextElement, 0, min(len(members), most)+1)
+	for _, m := range members[:min(len(members), most)] {
+		if l := slices.DeleteFunc(draw(m), empty); len(l) > 0 {
 			kept = append(kept, slack.NewRichTextSection(l...))
 		}
 	}
-	if more := len(lines) - most; more > 0 {
+	if more := len(members) - most; more > 0 {
 		kept = append(kept, slack.NewRichTextSection(words(fmt.Sprintf("… (%d more)", more))))
 	}
 	if len(kept) == 0 {

@@ -30,55 +30,66 @@ func width(s string) int {
 	return n
 }
 
-// cut shortens a text to a width, at a character, and shows that it did.
+// cut shows untrusted text on one line of at most a width, and by an ellipsis
+// that it left something out.
 func cut(s string, limit int) string {
-	if width(s) <= limit {
-		return s
+	kept, rest := inert(s, limit)
+	if rest == "" {
+		return kept
 	}
-	n := 0
-	for i, r := range s {
-		n += utf16.RuneLen(r)
-		if n > limit-1 {
-			return strings.TrimRight(s[:i], " ") + "…"
-		}
+	kept, _ = inert(s, limit-1)
+	return kept + "…"
+}
+
+// told is cut for where people need to know how much was left out.
+func told(s string, limit int) string {
+	kept, rest := inert(s, limit)
+	if rest == "" {
+		return kept
 	}
-	return s
+	kept, rest = inert(s, limit-len("… (1234567 more)"))
+	return fmt.Sprintf("%s… (%d more)", kept, utf8.RuneCountInString(rest))
 }
 
 // maxMarks is how many combining marks one character may carry: real writing
 // needs three, and a tower of them covers the lines around it.
 const maxMarks = 3
 
-// visible returns untrusted text as one line in which nothing hides: what would
-// reorder, overlay or disappear is shown by its code point, as [U+202E].
-func visible(s string) string {
+// inert returns as much of untrusted text as fits into a width, as one line in
+// which nothing hides, and the rest of it. What would reorder,
+// overlay or disappear is shown by its code point, as [U+202E].
+func inert(s string, limit int) (string, string) {
+	s = strings.Trim(s, blanks)
 	var b strings.Builder
-	b.Grow(len(s))
-	space, marks := true, 0 // leading space is dropped
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
+	marks, used := 0, 0
+	for rest := s; rest != ""; {
+		r, size := utf8.DecodeRuneInString(rest)
 		if unicode.Is(unicode.M, r) {
 			marks++
 		} else {
 			marks = 0
 		}
-		blank := r == ' ' || r == '\n' || r == '\t' || r == '\r'
+		piece := rest[:size]
 		switch {
 		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, "[0x%02X]", s[0])
-		case blank && space:
-		case blank:
-			b.WriteByte(' ')
+			piece = fmt.Sprintf("[0x%02X]", rest[0])
+		case strings.ContainsRune(blanks, r):
+			size = len(rest) - len(strings.TrimLeft(rest, blanks))
+			piece = " "
 		case hides(r) || marks > maxMarks:
-			fmt.Fprintf(&b, "[U+%04X]", r)
-		default:
-			b.WriteRune(r)
+			piece = fmt.Sprintf("[U+%04X]", r)
 		}
-		space = blank
-		s = s[size:]
+		if used += width(piece); used > limit {
+			return strings.TrimRight(b.String(), " "), rest
+		}
+		b.WriteString(piece)
+		rest = rest[size:]
 	}
-	return strings.TrimSuffix(b.String(), " ")
+	return b.String(), ""
 }
+
+// blanks are what one space stands for.
+const blanks = " \n\t\r"
 
 // hides tells whether a character has no shape of its own: controls, format
 // characters (bidirectional overrides, zero width, tags), line separators,
@@ -86,6 +97,8 @@ func visible(s string) string {
 // nothing.
 func hides(r rune) bool {
 	switch {
+	case ' ' <= r && r <= '~':
+		return false
 	case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co):
 		return true
 	case unicode.Is(unicode.Zs, r) && r != ' ':
@@ -94,16 +107,6 @@ func hides(r rune) bool {
 		return true
 	}
 	return r == '\u2800' // the empty braille pattern
-}
-
-// told shortens untrusted text to a width and says how much it left out.
-func told(s string, limit int) string {
-	s = visible(s)
-	if width(s) <= limit {
-		return s
-	}
-	kept := strings.TrimSuffix(cut(s, limit-len("… (1234567 more)")), "…")
-	return fmt.Sprintf("%s… (%d more)", kept, utf8.RuneCountInString(s)-utf8.RuneCountInString(kept))
 }
 
 // escape makes text safe where Slack parses control sequences.

@@ -13,7 +13,7 @@ import (
 
 // maxViewCharacters is what a view may be at most, as JSON. Slack takes 250,000
 // bytes; nobody scrolls through as much on a phone.
-const maxViewCharacters = 24_000
+const maxViewCharacters = 50_000
 
 // ReasonView asks for the words of an answer. It carries where the answer came
 // from, and is an error when that does not fit.
@@ -103,7 +103,7 @@ func (p painter) evidence(c incident.Case) []slack.Block {
 // exact is the command that shows a case, where the whole of its id can be
 // written.
 func exact(id string) string {
-	if shown := visible(id); shown != id || id == "" || width(id) > maxCaseID {
+	if shown, _ := inert(id, maxCaseID); shown != id || id == "" {
 		return ""
 	}
 	return fmt.Sprintf("stanch case show %s --timeline", id)
