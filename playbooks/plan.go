@@ -109,7 +109,7 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 	}
 	switch s.Action {
 	case incident.Block:
-		step.Filter, step.Problem = resolve(s.With.Match, facts.Traffic)
+		step.Filter, step.Problem = resolve(s.With.Match, facts)
 	case incident.KillProcess:
 		step.PID, step.Path, step.Problem = oneProcess(facts.Process)
 	case incident.Notify, incident.Collect, incident.RateLimit, incident.Isolate:
@@ -124,9 +124,10 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 }
 
 // resolve says which traffic a block stops, or what would have to be known.
-func resolve(match string, traffic incident.Traffic) (*incident.Filter, string) {
+func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
+	traffic := facts.Traffic
 	if match == "reflected_port" {
-		return reflected(traffic)
+		return reflected(facts)
 	}
 	top, known := traffic.Top.Get()
 	switch {
@@ -150,15 +151,17 @@ func resolve(match string, traffic incident.Traffic) (*incident.Filter, string) 
 // reflected blocks what comes in to the amplification service of the host that
 // answers most. A port that is in no table is the near end of something that
 // the host asked for itself.
-func reflected(traffic incident.Traffic) (*incident.Filter, string) {
+func reflected(facts incident.Facts) (*incident.Filter, string) {
+	traffic := facts.Traffic
 	type local struct {
 		port      int
 		transport string
 	}
 	sent := map[local]int64{}
 	for _, f := range traffic.Sample {
-		if _, amplifies := incident.Amplification(f.SrcPort, f.Transport); amplifies && f.BytesOut > 0 {
-			sent[local{f.SrcPort, f.Transport}] += f.BytesOut
+		port := ownPort(facts, f.Tuple)
+		if _, amplifies := incident.Amplification(port, f.Transport); amplifies && f.BytesOut > 0 {
+			sent[local{port, f.Transport}] += f.BytesOut
 		}
 	}
 	var best local
@@ -172,6 +175,22 @@ func reflected(traffic incident.Traffic) (*incident.Filter, string) {
 		return nil, "the flows do not show which amplification service of the host answers" + reason(traffic.BytesOut.Why())
 	}
 	return &incident.Filter{Direction: incident.Inbound, LocalPort: best.port, Transport: best.transport}, ""
+}
+
+// ownPort is the host's port of a flow. A sensor that follows connections writes
+// whoever began one as its source, and a reflector never does; where the host's
+// addresses are unknown, the source is the host.
+func ownPort(facts incident.Facts, t incident.Tuple) int {
+	for _, known := range []incident.Value[[]string]{facts.Endpoint.IP, facts.Alert.Host.IP} {
+		ips, _ := known.Get()
+		switch {
+		case slices.Contains(ips, t.SrcIP):
+			return t.SrcPort
+		case slices.Contains(ips, t.DstIP):
+			return t.DstPort
+		}
+	}
+	return t.SrcPort
 }
 
 // oneProcess names the process to end. Both id and path must be known: a

@@ -246,6 +246,13 @@ traffic:
     - { src_ip: 192.0.2.1, src_port: 50111, dst_ip: 198.51.100.2, dst_port: 443, transport: tcp, bytes_out: 9GiB }
     - { src_ip: 192.0.2.1, src_port: 123, dst_ip: 198.51.100.2, dst_port: 4001, transport: udp, bytes_out: -1 }
 `
+	// As Zeek writes it: the peers began the flows, and are their sources.
+	const begun = `
+alert: { host: { ip: [192.0.2.1] } }
+traffic:
+  sample:
+    - { src_ip: 198.51.100.1, src_port: 53, dst_ip: 192.0.2.1, dst_port: 389, transport: udp, bytes_out: 2GiB }
+`
 	for _, c := range []struct {
 		match, facts string
 		want         *incident.Filter
@@ -257,6 +264,7 @@ traffic:
 		{match: "top_destination", facts: "traffic: { top: [] }", problem: "traffic.top is empty: nothing was sent that could be blocked"},
 		{match: "top_port", facts: "traffic: { top: [{ ip: 192.0.2.1 }] }", problem: "the largest destination has no address or port that could be blocked"},
 		{match: "reflected_port", facts: flows, want: &incident.Filter{Direction: incident.Inbound, LocalPort: 53, Transport: "udp"}},
+		{match: "reflected_port", facts: begun, want: &incident.Filter{Direction: incident.Inbound, LocalPort: 389, Transport: "udp"}},
 		{match: "reflected_port", facts: loud, problem: "the flows do not show which amplification service of the host answers"},
 	} {
 		t.Run(c.match+" "+c.problem, func(t *testing.T) {
