@@ -43,6 +43,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"traffic of several addresses is one host's", checkTrafficAddresses},
 		{"top is bounded, the largest first", checkTrafficTop},
 		{"the sample shows the flows with their ports", checkTrafficSample},
+		{"the sample names the host's end first", checkTrafficSampleAnswer},
 		{"top is bounded, the sums are not", checkTrafficBounds},
 		{"a flow counts for its share of the window", checkTrafficShare},
 		{"an empty store knows nothing", checkTrafficEmpty},
@@ -183,6 +184,20 @@ func checkTrafficSample(t testing.TB, h FlowsHarness) {
 	got := h.traffic(t, h.window(), want, h.flow(time.Minute, flowsElse, flowsPeer, 1))
 	if len(got.Sample) != 1 || got.Sample[0].Tuple != want.Tuple || !got.Sample[0].Start.Equal(want.Start) {
 		t.Errorf("sample is %+v, want the flow %+v", got.Sample, want)
+	}
+}
+
+// checkTrafficSampleAnswer lays a flow that the peer opened: what the host sent
+// left by the port that was asked.
+func checkTrafficSampleAnswer(t testing.TB, h FlowsHarness) {
+	asked := h.flow(-2*time.Minute, flowsPeer, flowsHost, 100)
+	asked.BytesIn = 4000
+	got := h.traffic(t, h.window(), asked, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+	is(t, "bytes_out", got.BytesOut, 4000)
+	is(t, "bytes_in", got.BytesIn, 100)
+	own := incident.Tuple{SrcIP: flowsHost, SrcPort: asked.DstPort, DstIP: flowsPeer, DstPort: asked.SrcPort, Transport: "udp"}
+	if len(got.Sample) != 1 || got.Sample[0].Tuple != own || got.Sample[0].BytesOut != 4000 {
+		t.Errorf("sample is %+v, want 4000 bytes of %+v", got.Sample, own)
 	}
 }
 

@@ -129,14 +129,11 @@ func Add(a, b int64) int64 {
 	return a + b
 }
 
-// Tuple is the 5-tuple as the sensor recorded it.
+// Tuple is the 5-tuple with the local end as its source, whoever opened the
+// flow: it is the end that sent BytesOut.
 func (v *View) Tuple() incident.Tuple {
-	t := incident.Tuple{
+	return incident.Tuple{
 		SrcIP: v.Local.String(), SrcPort: int(v.LocalPort),
 		DstIP: v.Remote.String(), DstPort: int(v.RemotePort), Transport: v.Transport,
 	}
-	if !v.Opened {
-		t.SrcIP, t.DstIP, t.SrcPort, t.DstPort = t.DstIP, t.SrcIP, t.DstPort, t.SrcPort
-	}
-	return t
 }

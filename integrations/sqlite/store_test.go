@@ -263,7 +263,7 @@ func TestAReflectorsAnswersAreItsEgress(t *testing.T) {
 	want(t, "bytes_in", got.BytesIn, 6000*80)
 	want(t, "role", got.Role, string(incident.Reflector))
 	want(t, "destinations", got.Destinations, 100)
-	if len(got.Sample) != flowmath.SampleFlows || got.Sample[0].DstPort != 389 || got.Sample[0].BytesOut != 3000 {
+	if len(got.Sample) != flowmath.SampleFlows || got.Sample[0].SrcPort != 389 || got.Sample[0].BytesOut != 3000 {
 		t.Errorf("the sample has %d flows, the first %+v; want %d with the reflecting port", len(got.Sample), got.Sample[0], flowmath.SampleFlows)
 	}
 }

@@ -164,7 +164,8 @@ func distance(at time.Time, f Flow) time.Duration {
 }
 
 // byDestination returns for each flow a connection to the same address and
-// port, where all such connections are of one image.
+// port, where all such connections are of one image. For what it received, an
+// endpoint may name its own end as the destination.
 func (j *joiner) byDestination() []int {
 	type destination struct {
 		ip        string
@@ -186,6 +187,8 @@ func (j *joiner) byDestination() []int {
 		owners[i] = -1
 		t := canonical(f.Tuple)
 		if o, ok := first[destination{t.DstIP, t.DstPort, t.Transport}]; ok {
+			owners[i] = o
+		} else if o, ok := first[destination{t.SrcIP, t.SrcPort, t.Transport}]; ok {
 			owners[i] = o
 		}
 	}

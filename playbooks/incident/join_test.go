@@ -161,6 +161,14 @@ func TestJoinAcceptsReceivedConnectionsNamedFromTheOtherEnd(t *testing.T) {
 	}
 }
 
+func TestJoinByTheServiceThatAnswered(t *testing.T) {
+	f := Flow{Start: start(), Tuple: Tuple{"10.0.1.4", 389, "203.0.113.9", 4444, "udp"}, BytesOut: 10}
+	c := Connection{At: start(), Tuple: Tuple{"203.0.113.9", 5555, "10.0.1.4", 389, "udp"}, Process: Process{Name: Known("lsass.exe", FromEDR)}}
+	if got := Join([]Flow{f}, []Connection{c}); got.Attribution != Destination || got.Matched != 0 {
+		t.Errorf("got %s with %d matched, want destination with none", got.Attribution, got.Matched)
+	}
+}
+
 func TestJoinDoesNotDependOnOrder(t *testing.T) {
 	var flows []Flow
 	var conns []Connection
