@@ -200,6 +200,7 @@ func (s *Server) fileObject(f File) Object {
 		"id": f.ID, "name": f.Name, "title": f.Title, "user": s.Team.BotUser, "user_team": s.Team.ID, "size": len(f.Data),
 		"filetype": ext, "mimetype": or(mime.TypeByExtension("."+ext), "application/octet-stream"), "mode": "hosted",
 		"created": 1600000000, "timestamp": 1600000000, "is_external": false, "is_public": f.Channel != "",
+		"permalink":   "https://" + s.Team.Domain + ".slack.com/files/" + s.Team.BotUser + "/" + f.ID + "/" + url.PathEscape(f.Name),
 		"url_private": "https://files.slack.com/files-pri/" + s.Team.ID + "-" + f.ID + "/" + url.PathEscape(f.Name),
 	}
 	if f.AltText != "" {

@@ -271,11 +271,15 @@ func (s *Server) addThread(o Object, m *Message) {
 	if m.Thread != m.TS {
 		return
 	}
-	count, latest := 0, ""
+	count, latest, users := 0, "", []string{}
 	for _, reply := range s.channelByID(m.Channel).messages {
-		if reply.Thread == m.TS && reply.TS != m.TS {
-			count, latest = count+1, reply.TS
+		if reply.Thread != m.TS || reply.TS == m.TS {
+			continue
+		}
+		count, latest = count+1, reply.TS
+		if !slices.Contains(users, reply.User) {
+			users = append(users, reply.User)
 		}
 	}
-	o["reply_count"], o["latest_reply"] = count, latest
+	o["reply_count"], o["latest_reply"], o["reply_users"], o["reply_users_count"] = count, latest, users, len(users)
 }

@@ -184,8 +184,11 @@ func TestEphemeral(t *testing.T) {
 	_, _, _, err = api.UpdateMessageContext(t.Context(), secops, ts, text("y"))
 	wantCode(t, err, "message_not_found")
 	for _, c := range []struct{ channel, user, code string }{
-		{secops, "U0NOBODY", "user_not_in_channel"}, {secret, bob, "user_not_in_channel"},
-		{quiet, alice, "not_in_channel"}, {closed, alice, "is_archived"}, {"C0NOWHERE", alice, "channel_not_found"},
+		{secops, "U0NOBODY", "user_not_in_channel"},
+		{secret, bob, "user_not_in_channel"},
+		{quiet, alice, "not_in_channel"},
+		{closed, alice, "is_archived"},
+		{"C0NOWHERE", alice, "channel_not_found"},
 	} {
 		_, err := api.PostEphemeralContext(t.Context(), c.channel, c.user, text("x"))
 		wantCode(t, err, c.code)
