@@ -145,3 +145,16 @@ type OnCall interface {
 	// empty rota is an empty list, an unknown policy a not_found error.
 	OnCall(ctx context.Context, q OnCallQuery) ([]Account, error)
 }
+
+// GroupUse is a messenger's group as a playbook counts on it.
+type GroupUse struct {
+	Group  string
+	Quorum int
+}
+
+// UseChecker is a messenger that can tell beforehand whether what playbooks
+// name is there.
+type UseChecker interface {
+	// CheckUse looks at the channels and groups, without changing anything.
+	CheckUse(ctx context.Context, channels []string, groups []GroupUse) []Finding
+}

@@ -5,7 +5,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/integrations/webhook"
 )
 
 // Specs returns every integration, sorted by kind. What each call returns
@@ -14,6 +16,8 @@ func Specs() []integrations.Spec {
 	return []integrations.Spec{
 		file.Spec(),
 		memory.Spec(),
+		pagerduty.Spec(),
 		sqlite.Spec(),
+		webhook.Spec(),
 	}
 }

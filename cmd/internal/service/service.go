@@ -226,6 +226,7 @@ func (s *Service) startReceiver(context.Context) error {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.running.Go(func() { s.shelf.watch(ctx) })
+	s.running.Go(func() { s.checkAtStart(ctx) })
 	if !s.has(RoleReceiver) {
 		return nil
 	}

@@ -94,7 +94,7 @@ func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding
 	found = append(found, checkDoors(c)...)
 	set, about := checkIntegrations(ctx, c)
 	found = append(found, about...)
-	found = append(found, checkPlaybooks(c, set)...)
+	found = append(found, checkPlaybooks(ctx, c, set)...)
 	if err := set.Close(); err != nil {
 		found = append(found, bad("integrations", "", "%v", err))
 	}

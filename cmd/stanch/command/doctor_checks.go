@@ -146,7 +146,7 @@ func permissions(s integrations.Spec) string {
 	return "it needs " + strings.Join(needs, ", ")
 }
 
-func checkPlaybooks(c *config.Config, set *integrations.Set) []finding {
+func checkPlaybooks(ctx context.Context, c *config.Config, set *integrations.Set) []finding {
 	loaded, err := service.Playbooks(c, set)
 	if err != nil {
 		return misfits(err)
@@ -156,6 +156,14 @@ func checkPlaybooks(c *config.Config, set *integrations.Set) []finding {
 		found = append(found, fine("playbook "+p.Name, "loads, mode %s, digest %s", p.Mode, p.Digest()))
 		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {
 			found = append(found, checkApproval(c, p, name))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	uses := service.CheckMessengers(ctx, set, loaded)
+	for _, name := range slices.Sorted(maps.Keys(uses)) {
+		for _, f := range uses[name] {
+			found = append(found, finding{"integration " + name, f})
 		}
 	}
 	return found
@@ -204,15 +212,20 @@ func checkApproval(c *config.Config, p *playbooks.Playbook, name string) finding
 
 func named(a incident.Approvers, p config.Person) bool {
 	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		a.SlackGroup != "" && slices.Contains(p.Groups, a.SlackGroup)
+		// Who is in a Slack group only Slack knows.
+		a.SlackGroup != "" && (p.Slack != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
+		a.OnCall.Use != "" && (p.PagerDuty != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
 }
 
 func approversText(a incident.Approvers) string {
 	parts := slices.Clone(a.People)
-	for _, group := range []string{a.Group, a.SlackGroup} {
+	for _, group := range []string{a.Group, a.SlackGroup, a.OnCall.Otherwise} {
 		if group != "" {
 			parts = append(parts, "group "+group)
 		}
+	}
+	if a.OnCall.Use != "" {
+		parts = append(parts, "who is on call by "+a.OnCall.Policy)
 	}
 	return strings.Join(parts, ", ")
 }

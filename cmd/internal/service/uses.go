@@ -1,0 +1,80 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// messengerUse is what playbooks want of one messenger.
+type messengerUse struct {
+	channels []string
+	groups   []integrations.GroupUse
+}
+
+func (u *messengerUse) add(channel string) {
+	if !slices.Contains(u.channels, channel) {
+		u.channels = append(u.channels, channel)
+	}
+}
+
+// CheckMessengers asks every messenger that can tell whether the channels and
+// groups that playbooks name are there. The findings are by integration.
+func CheckMessengers(ctx context.Context, set *integrations.Set, loaded []*playbooks.Playbook) map[string][]integrations.Finding {
+	found := map[string][]integrations.Finding{}
+	uses := messengerUses(loaded)
+	for _, name := range slices.Sorted(maps.Keys(uses)) {
+		if checker, err := integrations.Use[integrations.UseChecker](set, name); err == nil {
+			found[name] = checker.CheckUse(ctx, uses[name].channels, uses[name].groups)
+		}
+	}
+	return found
+}
+
+func messengerUses(loaded []*playbooks.Playbook) map[string]*messengerUse {
+	uses := map[string]*messengerUse{}
+	of := func(name string) *messengerUse {
+		if uses[name] == nil {
+			uses[name] = &messengerUse{}
+		}
+		return uses[name]
+	}
+	for _, p := range loaded {
+		for _, name := range slices.Sorted(maps.Keys(p.Steps)) {
+			if s := p.Steps[name]; s.Action == incident.Notify {
+				of(s.Use).add(s.With.Channel)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {
+			a := p.Approvals[name]
+			of(a.Ask.Use).add(a.Ask.Channel)
+			for _, ask := range a.Fallback.Ask {
+				of(ask.Use).add(ask.Channel)
+			}
+			for _, e := range a.Escalate {
+				of(e.Ask.Use).add(e.Ask.Channel)
+			}
+			if a.Approvers.SlackGroup != "" {
+				u := of(a.Ask.Use)
+				u.groups = append(u.groups, integrations.GroupUse{Group: a.Approvers.SlackGroup, Quorum: max(1, a.Quorum)})
+			}
+		}
+	}
+	return uses
+}
+
+// checkAtStart says in the log what keeps people from answering. It holds up
+// nothing: alerts are taken and hosts contained also while a messenger is away.
+func (s *Service) checkAtStart(ctx context.Context) {
+	for use, findings := range CheckMessengers(ctx, s.set, s.shelf.playbooks()) {
+		for _, f := range findings {
+			if !f.OK {
+				s.options.Log.Error("a messenger lacks what playbooks name", "integration", use, "found", f.What, "fix", f.Fix)
+			}
+		}
+	}
+}
