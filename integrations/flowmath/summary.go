@@ -49,9 +49,6 @@ type Exchange struct {
 	Uncounted bool
 	// First and Last are nanoseconds since 1970, within the window.
 	First, Last int64
-	// Peers is 0 for an exchange with one peer. Else the exchange stands for
-	// the rest beyond a bound: so many further peers, of which none is named.
-	Peers int64
 }
 
 // Summary sums what one host exchanged in a window.
@@ -62,6 +59,9 @@ type Summary struct {
 	total    Exchange
 	lines    []Exchange
 	index    map[Service]int
+	// destinations is set where the lines do not show all of them.
+	destinations int64
+	bounded      bool
 }
 
 // NewSummary returns an empty summary for the window of a query.
@@ -91,7 +91,7 @@ func (s *Summary) View(v *View) {
 	case v.OneWay:
 		e.OneWay = 1
 	}
-	if e.Sent > 0 || e.Packets > 0 || v.Opened {
+	if e.Sent > 0 || e.Packets > 0 || v.Opened && (v.Measured || v.OneWay) {
 		e.SentFlows = 1
 	}
 	s.Exchange(e)
@@ -100,10 +100,6 @@ func (s *Summary) View(v *View) {
 // Exchange adds sums.
 func (s *Summary) Exchange(e Exchange) {
 	s.total.merge(&e)
-	if e.Peers > 0 {
-		s.total.Peers += e.Peers
-		return
-	}
 	n, ok := s.index[e.Service]
 	if !ok {
 		s.index[e.Service] = len(s.lines)
@@ -111,6 +107,13 @@ func (s *Summary) Exchange(e Exchange) {
 		return
 	}
 	s.lines[n].merge(&e)
+}
+
+// Total replaces what the exchanges add up to, for a store that handed out only
+// the largest: these are the sums of all, without a service, and the number of
+// all peers to which the host sent.
+func (s *Summary) Total(e Exchange, destinations int64) {
+	s.total, s.destinations, s.bounded = e, destinations, true
 }
 
 func (e *Exchange) merge(o *Exchange) {
@@ -162,13 +165,16 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 
 func (s *Summary) fill(t *incident.Traffic, h Host) {
 	known := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }
-	peers := map[netip.Addr]struct{}{}
-	for i := range s.lines {
-		if s.lines[i].SentFlows > 0 {
-			peers[s.lines[i].Peer] = struct{}{}
+	if !s.bounded {
+		peers := map[netip.Addr]struct{}{}
+		for i := range s.lines {
+			if s.lines[i].SentFlows > 0 {
+				peers[s.lines[i].Peer] = struct{}{}
+			}
 		}
+		s.destinations = int64(len(peers))
 	}
-	t.Flows, t.Destinations = known(s.total.Flows), known(int64(len(peers))+s.total.Peers)
+	t.Flows, t.Destinations = known(s.total.Flows), known(s.destinations)
 	t.BytesIn = known(s.total.Received)
 	t.Top = incident.Known(s.topLines(), incident.FromFlows)
 	t.Coverage = s.coverage()

@@ -69,6 +69,9 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 		mine, theirs = theirs, mine
 		v.Ends = Ends{r.Dst, r.Src, r.DstPort, r.SrcPort, r.Transport}
 	}
+	if r.Single {
+		v.Opened = Opens(v.LocalPort, v.RemotePort, v.Transport)
+	}
 	bytes, low, high, ok := mine.Volume()
 	switch {
 	case fromSource && (r.OneWay || !ok):
@@ -89,6 +92,18 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 		v.Received = bytes * r.Sampling
 	}
 	return v
+}
+
+// Opens tells whether the local end opened a flow, as far as the ports tell, for
+// records that do not: the port that is an amplification service's is the one
+// that was asked, else the lower one is.
+func Opens(localPort, remotePort uint16, transport string) bool {
+	_, local := incident.Amplification(int(localPort), transport)
+	_, remote := incident.Amplification(int(remotePort), transport)
+	if local != remote {
+		return remote
+	}
+	return remotePort <= localPort
 }
 
 // Share returns the part of n that falls into [from, to), by time. The parts
