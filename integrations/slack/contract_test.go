@@ -87,6 +87,25 @@ func TestUpdater(t *testing.T) {
 	}})
 }
 
+func TestIllustrator(t *testing.T) {
+	contract.Illustrator(t, contract.IllustratorHarness{Knobs: tokens(t), Open: func(t testing.TB) contract.IllustratorWorld {
+		s := workspace(t, nil)
+		a := start(t, s)
+		return contract.IllustratorWorld{
+			Messenger: a, Illustrator: a, Channel: "#sec", Unknown: unknown(), Break: breaker(s, "files.completeUploadExternal"),
+			Pictures: func(under incident.Receipt) []string {
+				var seen []string
+				for _, m := range s.Thread(sec, under.Ref[len(sec)+1:]) {
+					for _, f := range m.Files {
+						seen = append(seen, f.AltText)
+					}
+				}
+				return seen
+			},
+		}
+	}})
+}
+
 func click(user, team string) integrations.Click {
 	return integrations.Click{ID: "1", User: user, Team: team, Channel: sec, Message: "1700000000.000100", At: time.Now()}
 }

@@ -243,11 +243,11 @@ func TestReplyFallsBackToDirect(t *testing.T) {
 			s := workspace(t, nil)
 			c := click(bob, "T0HOME")
 			c.Channel = channel
-			if err := start(t, s).Reply(t.Context(), c, "Denied: <!channel> *you* are not among the approvers of <https://evil.example|x>."); err != nil {
+			if err := start(t, s).Reply(t.Context(), c, "Denied: <!channel> *you* are not among the approvers of <https://evil.example|x>\u202e."); err != nil {
 				t.Fatal(err)
 			}
 			told := only(t, s, s.Direct(bob))
-			if !strings.Contains(told.Plain(), "<!channel> *you* are") || len(told.Mentions()) > 0 || strings.ContainsAny(told.Text, "<>") {
+			if !strings.Contains(told.Plain(), "<!channel> *you* are") || len(told.Mentions()) > 0 || strings.ContainsAny(told.Text+told.Plain(), "\u202e") || strings.ContainsAny(told.Text, "<>") {
 				t.Errorf("bob was told %q, calling %v", told.Plain(), told.Mentions())
 			}
 			if len(s.Ephemerals(bob)) > 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/slack"
 	"github.com/stanch-soar/stanch/integrations/slack/blocks"
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -317,6 +318,8 @@ func TestUpdateRefuses(t *testing.T) {
 	for _, ref := range []string{"", "C0SEC", "C0SEC/", "/1.000000", "C0SEC/x.000000", "C0SEC/1.5", "../x/1.000000", "C0SEC/1.000000/2"} {
 		_, err := a.Update(t.Context(), incident.Receipt{Ref: ref}, message("asked"))
 		wantKind(t, err, integrations.Invalid, "receipt")
+		_, err = a.Illustrate(t.Context(), incident.Receipt{Ref: ref}, integrations.Chart{Key: "c", Series: []incident.Point{{}}})
+		wantKind(t, err, integrations.Invalid, "receipt")
 	}
 	_, err := a.Update(t.Context(), unknown(), integrations.Message{Title: "no key"})
 	wantKind(t, err, integrations.Invalid, "key")
@@ -328,5 +331,29 @@ func TestWithoutPermalink(t *testing.T) {
 	s.Fail("chat.getPermalink", 1, slackfake.Status(500))
 	if r := post(t, start(t, s), message("asked")); r.Detail != "" || r.Ref != sec+"/"+only(t, s, sec).TS {
 		t.Errorf("the receipt is %+v, want one without a link", r)
+	}
+}
+
+func TestIllustrateInThread(t *testing.T) {
+	s := workspace(t, nil)
+	a := start(t, s)
+	root := post(t, a, message("digest"))
+	m := message("asked")
+	m.Thread = root.Ref
+	card := post(t, a, m)
+	chart := integrations.Chart{
+		Key: "case-1/chart", Title: "Egress", Alt: strings.Repeat("é", 5000),
+		Series: []incident.Point{{At: time.Now(), BytesOut: 1}, {At: time.Now().Add(time.Minute), BytesOut: 2}},
+	}
+	for _, app := range []*slack.App{a, a, start(t, s)} {
+		_, err := app.Illustrate(t.Context(), card, chart)
+		must(t, card, err)
+	}
+	files := s.Files(sec)
+	if len(files) != 1 || sec+"/"+files[0].Thread != root.Ref {
+		t.Fatalf("the files are %+v, want one in the thread of %s", files, root.Ref)
+	}
+	if alt := []rune(files[0].AltText); len(alt) != 1000 || strings.Contains(files[0].Name, "case-1") {
+		t.Errorf("the file is %q with %d characters of words, want no key, and 1000", files[0].Name, len(alt))
 	}
 }

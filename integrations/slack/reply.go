@@ -6,6 +6,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
 )
 
 // maxReply is what people are told at most, in characters.
@@ -68,12 +69,15 @@ func (a *App) thread(ctx context.Context, channel, ts string) string {
 	return parent
 }
 
-// plain is text in which nothing is markup.
+// plain is text in which nothing is markup, and nothing hides.
 func plain(text string) []slack.MsgOption {
-	text = cut(text, maxReply)
+	text = safe(text, maxReply)
 	block := slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, text, false, false), nil, nil)
 	return []slack.MsgOption{slack.MsgOptionText(text, true), slack.MsgOptionBlocks(block), quietly()}
 }
+
+// safe is text in which nothing hides, of at most so many characters.
+func safe(s string, most int) string { return cut(account.Inert(s, most), most) }
 
 // cut shortens a text to at most so many characters, and shows that it did.
 func cut(s string, most int) string {

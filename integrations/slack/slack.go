@@ -94,6 +94,7 @@ type App struct {
 	whoami *cache[identity]
 	// sent are the messages by their keys, threads the parents of messages.
 	sent    *store[*delivery]
+	drawn   *store[*delivery]
 	threads *cache[string]
 	people  directory
 	places  *cache[string]
@@ -115,7 +116,7 @@ func Open(c Config, o Options) (*App, error) {
 		slack.OptionAppLevelToken(c.AppToken.Reveal()))
 	a.Receiver = interact.New(a.api, c.receiving(a))
 	a.whoami = newCache[identity](a.now, 1, forever)
-	a.sent = newStore[*delivery](maxSent)
+	a.sent, a.drawn = newStore[*delivery](maxSent), newStore[*delivery](maxSent)
 	a.threads = newCache[string](a.now, maxSent, forever)
 	a.places = newCache[string](a.now, maxPlaces, placesFor)
 	a.people = newDirectory(a.now)

@@ -19,10 +19,11 @@ import (
 
 // The capabilities that the app has.
 var (
-	_ integrations.Messenger  = (*slack.App)(nil)
-	_ integrations.Updater    = (*slack.App)(nil)
-	_ integrations.Answerable = (*slack.App)(nil)
-	_ integrations.Prober     = (*slack.App)(nil)
+	_ integrations.Messenger   = (*slack.App)(nil)
+	_ integrations.Updater     = (*slack.App)(nil)
+	_ integrations.Illustrator = (*slack.App)(nil)
+	_ integrations.Answerable  = (*slack.App)(nil)
+	_ integrations.Prober      = (*slack.App)(nil)
 )
 
 func TestSpecOpens(t *testing.T) {
