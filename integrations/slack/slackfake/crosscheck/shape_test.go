@@ -1,8 +1,7 @@
-// Package crosscheck_test runs the same calls against our Slack for tests and
-// against two that other people wrote: emulate, for the Web API, and GoAlert's
-// mockslack, for signed interactions. A misreading of ours that our integration
-// shares would pass every test of our own; here it is seen. It is a module by
-// itself, so that what they need is not in the product's go.mod.
+// Package crosscheck_test compares our Slack for tests with two that other people
+// wrote: emulate, for the Web API, and GoAlert's mockslack, for signed
+// interactions. A misreading of ours that our integration shares would pass every
+// test of our own; here it is seen.
 package crosscheck_test
 
 import (
