@@ -5,6 +5,7 @@
 package contract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,9 @@ type Knobs struct {
 	// Secrets are texts that no error may contain, such as the token with which
 	// the harness opened the product.
 	Secrets []string
+	// Patience is how long a call may take until it comes to where the product
+	// hangs; 100 ms when zero.
+	Patience time.Duration
 }
 
 func (k Knobs) knobs() Knobs { return k }
@@ -201,7 +205,7 @@ func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) 
 			k.want(t, c.name, c.do(t.Context()), integrations.Denied)
 		})},
 		{"no answer is ambiguous for a write and unavailable for a read", broken(Hang, func(t testing.TB, k Knobs, c call) {
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(k.Patience, 100*time.Millisecond))
 			defer cancel()
 			kind := integrations.Unavailable
 			if c.write {

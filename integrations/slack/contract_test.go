@@ -47,7 +47,8 @@ func breaker(s *slackfake.Server, visible ...string) func(contract.Fault) {
 }
 
 func knobs(s *slackfake.Server) contract.Knobs {
-	return contract.Knobs{Secrets: []string{s.BotToken, s.AppToken}}
+	// Before what hangs comes what is looked up, and a picture is drawn.
+	return contract.Knobs{Secrets: []string{s.BotToken, s.AppToken}, Patience: 2 * time.Second}
 }
 
 // tokens are those with which every fake is opened.
@@ -56,6 +57,7 @@ func tokens(t *testing.T) contract.Knobs { return knobs(workspace(t, nil)) }
 func TestMessenger(t *testing.T) {
 	for name, channel := range map[string]string{"channel": sec, "channel by name": "#sec", "person": "@" + alice} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			contract.Messenger(t, contract.MessengerHarness{Knobs: tokens(t), Open: func(t testing.TB) contract.MessengerWorld {
 				s := workspace(t, nil)
 				return contract.MessengerWorld{
@@ -71,6 +73,7 @@ func TestMessenger(t *testing.T) {
 func unknown() incident.Receipt { return incident.Receipt{Ref: sec + "/1700000000.000100"} }
 
 func TestUpdater(t *testing.T) {
+	t.Parallel()
 	contract.Updater(t, contract.UpdaterHarness{Knobs: tokens(t), Open: func(t testing.TB) contract.UpdaterWorld {
 		s := workspace(t, nil)
 		a := start(t, s)
@@ -88,6 +91,7 @@ func TestUpdater(t *testing.T) {
 }
 
 func TestIllustrator(t *testing.T) {
+	t.Parallel()
 	contract.Illustrator(t, contract.IllustratorHarness{Knobs: tokens(t), Open: func(t testing.TB) contract.IllustratorWorld {
 		s := workspace(t, nil)
 		a := start(t, s)
@@ -111,6 +115,7 @@ func click(user, team string) integrations.Click {
 }
 
 func TestAnswerable(t *testing.T) {
+	t.Parallel()
 	contract.Answerable(t, contract.AnswerableHarness{Knobs: tokens(t), Open: func(t testing.TB) contract.AnswerableWorld {
 		s := workspace(t, nil)
 		return contract.AnswerableWorld{

@@ -111,16 +111,9 @@ func (a *App) probeAnswers(ctx context.Context) integrations.Finding {
 	return f
 }
 
-// GroupUse is a user group from which playbooks take approvers, and how many of
-// them must approve.
-type GroupUse struct {
-	Handle string
-	Quorum int
-}
-
 // CheckUse checks what playbooks use of the workspace: that the app can write
 // in the channels, and that there are people enough in the groups.
-func (a *App) CheckUse(ctx context.Context, channels []string, groups []GroupUse) []integrations.Finding {
+func (a *App) CheckUse(ctx context.Context, channels []string, groups []integrations.GroupUse) []integrations.Finding {
 	var findings []integrations.Finding
 	for i, name := range channels {
 		if !slices.Contains(channels[:i], name) {
@@ -130,7 +123,7 @@ func (a *App) CheckUse(ctx context.Context, channels []string, groups []GroupUse
 	most := map[string]int{}
 	var handles []string
 	for _, g := range groups {
-		handle := "@" + strings.TrimPrefix(g.Handle, "@")
+		handle := "@" + strings.TrimPrefix(g.Group, "@")
 		if _, ok := most[handle]; !ok {
 			handles = append(handles, handle)
 		}

@@ -91,20 +91,20 @@ func TestProbe(t *testing.T) {
 func TestCheckUse(t *testing.T) {
 	s := workspace(t, nil)
 	a := start(t, s)
-	judge(t, a.CheckUse(t.Context(), []string{"#sec", "#sec", "#sec-private", "@" + alice}, []slack.GroupUse{{Handle: "sec-oncall", Quorum: 1}, {Handle: "@sec-oncall"}}),
+	judge(t, a.CheckUse(t.Context(), []string{"#sec", "#sec", "#sec-private", "@" + alice}, []integrations.GroupUse{{Group: "sec-oncall", Quorum: 1}, {Group: "@sec-oncall"}}),
 		"the app is in the channel #sec", "#sec-private", "@U0ALICE", "@sec-oncall has 4 members")
 	judge(t, a.CheckUse(t.Context(), []string{"#no-such-channel", "#general", archived, "@U0NOBODY"}, nil),
 		"!/invite", "!/invite @stanch", "!archived", "!U0NOBODY")
-	groups := []slack.GroupUse{
-		{Handle: "no-such-group", Quorum: 1},
-		{Handle: "sec-old", Quorum: 1},
-		{Handle: "sec-empty"},
-		{Handle: "@sec-oncall", Quorum: 1},
-		{Handle: "sec-oncall", Quorum: 2},
-		{Handle: leads, Quorum: 1},
+	groups := []integrations.GroupUse{
+		{Group: "no-such-group", Quorum: 1},
+		{Group: "sec-old", Quorum: 1},
+		{Group: "sec-empty"},
+		{Group: "@sec-oncall", Quorum: 1},
+		{Group: "sec-oncall", Quorum: 2},
+		{Group: leads, Quorum: 1},
 	}
 	judge(t, a.CheckUse(t.Context(), nil, groups), "!no user group @no-such-group", "!no user group @sec-old", "!nobody in the user group @sec-empty", "!of the user group @sec-oncall 1 can answer, and 2 must", "@S0LEADS has 1 members")
 	s.Fail("usergroups.users.list", many, slackfake.Status(500))
 	fresh := start(t, s)
-	judge(t, fresh.CheckUse(t.Context(), nil, []slack.GroupUse{{Handle: "sec-leads", Quorum: 1}}), "!500")
+	judge(t, fresh.CheckUse(t.Context(), nil, []integrations.GroupUse{{Group: "sec-leads", Quorum: 1}}), "!500")
 }

@@ -23,6 +23,7 @@ var (
 	_ integrations.Updater     = (*slack.App)(nil)
 	_ integrations.Illustrator = (*slack.App)(nil)
 	_ integrations.Answerable  = (*slack.App)(nil)
+	_ integrations.UseChecker  = (*slack.App)(nil)
 	_ integrations.Prober      = (*slack.App)(nil)
 )
 
