@@ -12,21 +12,17 @@ import (
 
 const shadowSentence = "Shadow mode: nothing is done to the host, whatever is answered."
 
-// card draws a case: what is asked, until when, why, what a yes does, the
-// buttons, and below them what only some readers want.
+// card draws a case. While it asks: until when, why, what a yes does, and the
+// buttons. Afterwards first what became of it.
 func (p painter) card(m integrations.Message, mention string) []slack.Block {
 	c := *m.Card
+	head := []slack.Block{header(c.Severity, c.Title, c.Shadow), markup(status(c, mention))}
+	if c.State == integrations.CardAsking {
+		return slices.Concat(
+			head, p.uncalled(mention), p.why(c), p.effect(c), p.answers(m), p.people(c), p.origin(c), p.commands(m))
+	}
 	return slices.Concat(
-		[]slack.Block{header(c.Severity, c.Title, c.Shadow), markup(status(c, mention))},
-		p.uncalled(mention),
-		p.why(c),
-		p.effect(c),
-		p.answers(m),
-		p.progress(c),
-		p.people(c),
-		p.origin(c),
-		p.commands(m),
-	)
+		head, p.uncalled(mention), p.progress(c), p.people(c), p.why(c), p.effect(c), p.origin(c), p.commands(m))
 }
 
 // status says where the case stands, whom it calls and until when. It is parsed
@@ -39,7 +35,7 @@ func status(c integrations.Card, mention string) string {
 	q := c.Question
 	switch {
 	case c.State == integrations.CardAsking && q != nil && !q.ExpiresAt.IsZero():
-		parts = append(parts, fmt.Sprintf("⏳ *Answer by %s.* %s. No answer is never an approval.", moment(q.ExpiresAt), votesSoFar(*q)))
+		parts = append(parts, fmt.Sprintf("⏳ *Answer by %s.* %s. Silence is never approval.", moment(q.ExpiresAt), votesSoFar(*q)))
 	case c.State == integrations.CardAsking && q != nil:
 		parts = append(parts, fmt.Sprintf("⏳ *Waiting for an answer.* %s. No deadline is set.", votesSoFar(*q)))
 	default:
@@ -134,7 +130,11 @@ func (p painter) people(c integrations.Card) []slack.Block {
 	}
 	var who line
 	if text := told(q.Approvers, p.line); text != "" {
-		who = line{bold("Who may answer: "), words(sentence(text))}
+		head := "Who may answer: "
+		if c.State != integrations.CardAsking {
+			head = "Who could answer: "
+		}
+		who = line{bold(head), words(sentence(text))}
 	}
 	return rich(paragraph(who), list(q.Votes, p.lines, p.vote), list(q.Notes, p.lines, p.text))
 }

@@ -49,7 +49,10 @@ func rank(f account.Fact) int {
 func (p painter) value(f account.Fact) line {
 	path := bold(told(f.Path, 80))
 	if !f.Known {
-		return line{path, words(" is unknown: " + told(f.Why, p.line))}
+		if why := told(f.Why, p.line); why != "" {
+			return line{path, words(" is unknown: " + why)}
+		}
+		return line{path, words(" is unknown")}
 	}
 	text := told(f.Text, p.line)
 	if len(f.Items) > 0 {

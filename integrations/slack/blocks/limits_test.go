@@ -25,7 +25,7 @@ var limit = map[string]int{
 // token is the only thing that may stand in angle brackets, beside mentions.
 var (
 	bracketed = regexp.MustCompile(`<[^<>]*>`)
-	dateToken = regexp.MustCompile(`^<!date\^-?[0-9]+\^\{date_short_pretty\} at \{time\}\|[0-9]{1,2} [A-Z][a-z]{2} -?[0-9]+ [0-9:]{5} UTC>$`)
+	dateToken = regexp.MustCompile(`^<!date\^-?[0-9]+\^\{time\} \{date_short_pretty\}\|[0-9]{1,2} [A-Z][a-z]{2} -?[0-9]+ [0-9:]{5} UTC>$`)
 )
 
 // inspection walks through blocks as JSON and notes what breaks a rule.

@@ -67,16 +67,16 @@ func stateMark(s integrations.CardState) string {
 	}
 }
 
-// progress is how far each step has come, once there is something to tell.
+// progress is how far each step has come.
 func (p painter) progress(c integrations.Card) []slack.Block {
-	if c.State == integrations.CardAsking || len(c.Steps) == 0 {
+	if len(c.Steps) == 0 {
 		return nil
 	}
 	return rich(paragraph(line{bold("Steps:")}), list(c.Steps, p.lines, p.step))
 }
 
 func (p painter) step(s integrations.CardStep) line {
-	step := line{bold(stepWord(s)), words(" " + told(s.Text, p.line))}
+	step := line{bold(stepWord(s) + ":"), words(" " + told(s.Text, p.line))}
 	if !s.At.IsZero() {
 		step = append(step, words(", "), when(s.At))
 	}
@@ -84,7 +84,7 @@ func (p painter) step(s integrations.CardStep) line {
 		step = append(step, words(", until "), when(s.Until))
 	}
 	if problem := told(s.Problem, p.line); problem != "" {
-		step = append(step, words(": "+problem))
+		step = append(step, words(". "+problem))
 	}
 	return step
 }

@@ -267,7 +267,7 @@ func TestTheCardSaysWhatMatters(t *testing.T) {
 		"asking": {
 			"🟠 HIGH · Isolate WS-042 for 4 h?", "updatesvc.exe (pid 6612)", "from the EDR", "198.51.100.7", "asset.role: inventory: timed out",
 			"Isolate WS-042 for 4 h, then undone by itself", "owner finance", "earlier with stanch lease release", "rule unexplained-volume",
-			"0 of 1 needed approval", "sec-oncall", "<!date^1773458940^{date_short_pretty} at {time}|14 Mar 2026 03:29 UTC>",
+			"0 of 1 needed approval", "sec-oncall", "<!date^1773458940^{time} {date_short_pretty}|14 Mar 2026 03:29 UTC>",
 			"stanch case approve high-egress-windows/ws-042 --plan " + digest, "stanch case deny high-egress-windows/ws-042 --plan " + digest + " --reason …",
 		},
 		"critical":      {"🔴 CRITICAL", "1 of 2 needed approvals", "alice", "👍 approved", "Seen on the firewall as well."},

@@ -29,8 +29,8 @@ func when(t time.Time) slack.RichTextSectionElement {
 	return slack.NewRichTextSectionDateElement(t.Unix(), dateFormat, nil, &utc)
 }
 
-// dateFormat is how Slack shows a moment: "today at 14:32".
-const dateFormat = "{date_short_pretty} at {time}"
+// dateFormat is how Slack shows a moment: "14:32 today".
+const dateFormat = "{time} {date_short_pretty}"
 
 // moment is when in text that Slack parses.
 func moment(t time.Time) string {
