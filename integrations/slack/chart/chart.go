@@ -1,10 +1,9 @@
 // Package chart draws egress over time as a PNG, for messengers that show
 // pictures.
 //
-// It draws with gonum.org/v1/plot: BSD-licensed, kept by the Gonum project and
-// exact about where a value lies. Its price is some 9 MB of binary, as it links
-// the fonts and vector formats that are not used here; the libraries without
-// that weight have no time axis and no lines across the plot.
+// It draws with gonum.org/v1/plot: BSD-licensed, kept by the Gonum project, and
+// open to lines across the plot at exact values. Its price is some 9 MB of
+// binary, as it links fonts and vector formats that are not used here.
 package chart
 
 import (

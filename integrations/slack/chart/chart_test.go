@@ -32,8 +32,10 @@ func flood() integrations.Chart {
 		Series: minutes(0.4, 0.3, 0.5, 0.4, 0.6, 0.5, 0.4, 0.5, 18, 36, 37, 38, 36, 37, 38, 36, 2, 2, 1.9, 2, 0.03, 0.02, 0.03, 0.02),
 		Normal: incident.Known(int64(1.8e6), incident.FromFlows),
 		Marks: []integrations.ChartMark{
-			{At: opened().Add(9 * time.Minute), Label: "alert"}, {At: opened().Add(11 * time.Minute), Label: "asked"},
-			{At: opened().Add(16 * time.Minute), Label: "rate limited"}, {At: opened().Add(20 * time.Minute), Label: "isolated"},
+			{At: opened().Add(9 * time.Minute), Label: "alert"},
+			{At: opened().Add(11 * time.Minute), Label: "asked"},
+			{At: opened().Add(16 * time.Minute), Label: "rate limited"},
+			{At: opened().Add(20 * time.Minute), Label: "isolated"},
 			{At: opened().Add(5 * time.Hour), Label: "given back"},
 		},
 	}
