@@ -18,6 +18,8 @@ type FlowsHarness struct {
 	Open func(t testing.TB, records []incident.Flow) integrations.Flows
 	// OpenSeen returns a flow store that holds exactly what the sensors saw.
 	OpenSeen func(t testing.TB, records []Seen) integrations.Flows
+	// Halves tells that each direction of a flow is a record of its own.
+	Halves bool
 	// Break makes a store that Open returned fail.
 	Break func(integrations.Flows, Fault)
 	// At is the hour around which the records are laid, for stores that keep

@@ -1,0 +1,231 @@
+package postgres
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+const readerPassword = "hunter2-is-secret"
+
+// layout is a table as some collector would make it.
+type layout struct {
+	name    string
+	create  string // with %s for the schema
+	columns []string
+	config  func(*Config)
+	rows    func(contract.Seen) [][]any
+}
+
+const exampleTable = `CREATE TABLE %[1]s.flows (
+	start_time timestamptz NOT NULL, end_time timestamptz, src_ip inet NOT NULL, dst_ip inet NOT NULL,
+	src_port integer NOT NULL, dst_port integer NOT NULL, transport text NOT NULL,
+	bytes_out bigint, bytes_in bigint, packets_out bigint, packets_in bigint, sensor text NOT NULL, sampling integer NOT NULL);
+	CREATE INDEX ON %[1]s.flows (src_ip, start_time);
+	CREATE INDEX ON %[1]s.flows (dst_ip, start_time);
+	CREATE INDEX ON %[1]s.flows (start_time)`
+
+func seen(n int64) any {
+	if n < 0 {
+		return nil
+	}
+	return n
+}
+
+func layouts() []layout {
+	return []layout{
+		{
+			name: "example", create: exampleTable,
+			columns: []string{
+				"start_time", "end_time", "src_ip", "dst_ip", "src_port", "dst_port", "transport", "bytes_out", "bytes_in",
+				"packets_out", "sensor", "sampling",
+			},
+			config: func(*Config) {},
+			rows: func(f contract.Seen) [][]any {
+				return [][]any{{
+					f.Start, f.Start.Add(f.Duration), f.SrcIP, f.DstIP, f.SrcPort, f.DstPort, f.Transport,
+					seen(f.BytesOut), seen(f.BytesIn), seen(f.PacketsOut), f.Sensor, f.Sampling,
+				}}
+			},
+		},
+		{
+			name: "netflow",
+			create: `CREATE TABLE %s.flows ("First" bigint, "Last" bigint, src text, dst text, sport integer, dport integer, proto smallint,
+				octets bigint, pkts bigint, exporter text, rate integer)`,
+			columns: []string{"First", "Last", "src", "dst", "sport", "dport", "proto", "octets", "pkts", "exporter", "rate"},
+			config: func(c *Config) {
+				c.Direction, c.Units.Time = "one", "ms"
+				c.Columns = Columns{
+					Start: "First", End: "Last", SrcIP: "src", DstIP: "dst", SrcPort: "sport", DstPort: "dport", Transport: "proto",
+					BytesOut: "octets", PacketsOut: "pkts", Sensor: "exporter", Sampling: "rate",
+				}
+			},
+			rows: netflowRows,
+		},
+		{
+			name: "zeek",
+			create: `CREATE TABLE %s.flows (ts double precision, duration double precision, orig_h inet, resp_h inet, orig_p integer, resp_p integer,
+				proto text, orig_bytes bigint, orig_ip_bytes bigint, resp_ip_bytes bigint, orig_pkts bigint, node text, sampling smallint)`,
+			columns: []string{
+				"ts", "duration", "orig_h", "resp_h", "orig_p", "resp_p", "proto", "orig_bytes", "orig_ip_bytes", "resp_ip_bytes",
+				"orig_pkts", "node", "sampling",
+			},
+			config: func(c *Config) {
+				c.Columns = Columns{
+					Start: "ts", Duration: "duration", SrcIP: "orig_h", DstIP: "resp_h", SrcPort: "orig_p", DstPort: "resp_p", Transport: "proto",
+					PayloadOut: "orig_bytes", BytesOut: "orig_ip_bytes", BytesIn: "resp_ip_bytes", PacketsOut: "orig_pkts",
+					Sensor: "node", Sampling: "sampling",
+				}
+			},
+			rows: func(f contract.Seen) [][]any {
+				payload := seen(f.BytesOut)
+				if f.BytesOut >= 0 {
+					payload = max(0, f.BytesOut-28*f.PacketsOut)
+				}
+				return [][]any{{
+					float64(f.Start.UnixMicro()) / 1e6, f.Duration.Seconds(), f.SrcIP, f.DstIP, f.SrcPort, f.DstPort, f.Transport, payload,
+					seen(f.BytesOut), seen(f.BytesIn), seen(f.PacketsOut), f.Sensor, f.Sampling,
+				}}
+			},
+		},
+	}
+}
+
+// netflowRows writes a flow as an exporter does: a record for each direction
+// that it saw.
+func netflowRows(f contract.Seen) [][]any {
+	proto := map[string]int{"udp": 17, "tcp": 6}[f.Transport]
+	begin, end := f.Start.UnixMilli(), f.Start.Add(f.Duration).UnixMilli()
+	var rows [][]any
+	if f.BytesOut >= 0 {
+		rows = append(rows, []any{begin, end, f.SrcIP, f.DstIP, f.SrcPort, f.DstPort, proto, f.BytesOut, f.PacketsOut, f.Sensor, f.Sampling})
+	}
+	if f.BytesIn >= 0 {
+		rows = append(rows, []any{begin, end, f.DstIP, f.SrcIP, f.DstPort, f.SrcPort, proto, f.BytesIn, 1, f.Sensor, f.Sampling})
+	}
+	return rows
+}
+
+// opened is what the harness knows of a store that it opened.
+type opened struct {
+	*door
+	role string
+}
+
+type opener struct {
+	layout
+	mu    sync.Mutex
+	doors map[integrations.Flows]opened
+}
+
+func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
+	s := running(tb)
+	n := s.made.Add(1)
+	schema, role := fmt.Sprintf("s%d", n), fmt.Sprintf("r%d", n)
+	s.exec(tb, fmt.Sprintf(`CREATE SCHEMA %[1]s; CREATE ROLE %[2]s LOGIN PASSWORD '%[3]s'; GRANT USAGE ON SCHEMA %[1]s TO %[2]s`,
+		schema, role, readerPassword))
+	s.exec(tb, fmt.Sprintf(o.create, schema))
+	s.exec(tb, fmt.Sprintf(`GRANT SELECT ON %s.flows TO %s`, schema, role))
+	var rows [][]any
+	for _, r := range records {
+		rows = append(rows, o.rows(r)...)
+	}
+	s.mu.Lock()
+	_, err := s.admin.CopyFrom(tb.Context(), pgx.Identifier{schema, "flows"}, o.columns, pgx.CopyFromRows(rows))
+	s.mu.Unlock()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	d := newDoor(tb, s.port)
+	c := defaults()
+	c.DSN, c.Table = integrations.Secret(s.dsn(role, readerPassword, d.port())), schema+".flows"
+	o.config(c)
+	store, err := newStore(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.doors[store] = opened{d, role}
+	return store
+}
+
+func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fault) {
+	o.mu.Lock()
+	is := o.doors[f]
+	o.mu.Unlock()
+	switch fault {
+	case contract.Works, contract.Throttle, contract.LoseAnswer:
+		is.set("")
+	case contract.Down:
+		is.set("shut")
+	case contract.Hang:
+		is.set("stuck")
+	case contract.Deny:
+		running(tb).exec(tb, fmt.Sprintf(`ALTER ROLE %[1]s NOLOGIN;
+			SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%[1]s'`, is.role))
+	}
+}
+
+func harness(t *testing.T, l layout) contract.FlowsHarness {
+	running(t)
+	o := &opener{layout: l, doors: map[integrations.Flows]opened{}}
+	return contract.FlowsHarness{
+		Halves: l.name == "netflow",
+		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
+			"throttled says when to come back": "PostgreSQL never says when to come back",
+		}},
+		OpenSeen: func(t testing.TB, records []contract.Seen) integrations.Flows { return o.open(t, records) },
+		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
+			records := make([]contract.Seen, len(flows))
+			for i, f := range flows {
+				records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
+			}
+			return o.open(t, records)
+		},
+		Break: func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
+	}
+}
+
+func TestContract(t *testing.T) {
+	for _, l := range layouts() {
+		t.Run(l.name, func(t *testing.T) {
+			h := harness(t, l)
+			contract.Flows(t, h)
+			contract.Hunter(t, h)
+			contract.Surveyor(t, h)
+		})
+	}
+}
+
+func TestQuietHostAfterContainmentIsAMeasuredZero(t *testing.T) {
+	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	flow := func(ago time.Duration, out, in int64) contract.Seen {
+		return contract.Seen{Sensor: "north", Sampling: 1, Flow: incident.Flow{
+			Start: at.Add(-ago), Duration: time.Second, BytesOut: out, BytesIn: in, PacketsOut: 1,
+			Tuple: incident.Tuple{SrcIP: "192.0.2.10", SrcPort: 50000, DstIP: "198.51.100.1", DstPort: 443, Transport: "tcp"},
+		}}
+	}
+	o := &opener{layout: layouts()[1], doors: map[integrations.Flows]opened{}}
+	s := o.open(t, []contract.Seen{flow(time.Hour, 90_000, 100), flow(time.Minute, -1, 700), flow(-time.Hour, 10, 10)})
+	q := integrations.TrafficQuery{IPs: []string{"192.0.2.10"}, From: at.Add(-15 * time.Minute), To: at, Top: 5}
+	got, err := s.Traffic(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, ok := got.BytesOut.Get(); !ok || n != 0 {
+		t.Errorf("bytes_out is %v, want a known zero: the sensor saw the host send an hour ago", got.BytesOut)
+	}
+}

@@ -1,0 +1,295 @@
+package postgres
+
+import (
+	"context"
+	"math"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// remembered is how far back it is looked whether the sensors see what a host
+// sends at all, where records are of one direction.
+const remembered = 24 * time.Hour
+
+// ask returns a statement for a window, and what the store holds.
+func (s *Store) ask(ctx context.Context, from, to time.Time) (*statement, flowmath.Span, error) {
+	t, err := s.open(ctx)
+	if err != nil {
+		return nil, flowmath.Span{}, err
+	}
+	span, err := s.span(ctx, t)
+	if err != nil {
+		return nil, flowmath.Span{}, err
+	}
+	return &statement{t: t, from: from, to: to, newest: span.Newest}, span, nil
+}
+
+// again returns a statement with the same window and no parameters.
+func (q *statement) again() *statement {
+	return &statement{t: q.t, from: q.from, to: q.to, newest: q.newest}
+}
+
+func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
+	q := &statement{t: t}
+	var oldest, newest *int64
+	if err := s.pool.QueryRow(ctx, q.span(time.Now()), q.args...).Scan(&oldest, &newest); err != nil {
+		return flowmath.Span{}, failed(ctx, "read the newest flow", err)
+	}
+	if oldest == nil || newest == nil {
+		return flowmath.Span{}, nil
+	}
+	return flowmath.Span{Oldest: time.Unix(0, *oldest).UTC(), Newest: time.Unix(0, *newest).UTC(), Records: 1}, nil
+}
+
+// line is one row of sums, of a service or of all.
+type line struct {
+	local, peer, proto                 string
+	port                               int32
+	opened                             bool
+	sent, received, packets, low, high *float64
+	flows, measured, oneWay, sentFlows *int64
+	firstPort, lastPort                *int32
+	sampled, uncounted                 *bool
+	first, last                        *int64
+	several                            bool
+	destinations                       int64
+}
+
+func (l *line) sums() []any {
+	return []any{
+		&l.sent, &l.received, &l.packets, &l.low, &l.high, &l.flows, &l.measured, &l.oneWay, &l.sentFlows,
+		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.first, &l.last, &l.several,
+	}
+}
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// whole rounds a sum, which was made of shares.
+func whole(f *float64) int64 {
+	const most = 1 << 62
+	return int64(math.Round(min(max(value(f), 0), most)))
+}
+
+// exchange reads the sums of the window.
+func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
+	e := flowmath.Exchange{
+		Sent: whole(l.sent), Received: whole(l.received), Packets: whole(l.packets), Low: whole(l.low), High: whole(l.high),
+		Flows: value(l.flows), Measured: value(l.measured), OneWay: value(l.oneWay), SentFlows: value(l.sentFlows),
+		Sampled: value(l.sampled), Uncounted: value(l.uncounted),
+		First: max(value(l.first), q.from.UnixNano()), Last: min(value(l.last), q.to.UnixNano()),
+	}
+	if value(l.firstPort) == value(l.lastPort) {
+		e.PeerPort = uint16(value(l.firstPort))
+	}
+	if l.peer == "" {
+		return e, nil
+	}
+	peer, err := netip.ParseAddr(l.peer)
+	if err != nil {
+		return e, err
+	}
+	e.Service = flowmath.Service{
+		Peer: peer.Unmap(), Port: uint16(l.port), Transport: flowmath.TransportName(l.proto), Opened: l.opened,
+	}
+	return e, nil
+}
+
+// services reads the lines of a statement that names the service of each.
+func (s *Store) services(ctx context.Context, query string, args []any) ([]line, error) {
+	rows, err := s.pool.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (line, error) {
+		var l line
+		err := row.Scan(append([]any{&l.local, &l.peer, &l.port, &l.proto, &l.opened}, l.sums()...)...)
+		return l, err
+	})
+}
+
+// totals reads the lines of a statement that counts peers.
+func (s *Store) totals(ctx context.Context, query string, args []any) ([]line, error) {
+	rows, err := s.pool.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (line, error) {
+		var l line
+		err := row.Scan(append([]any{&l.local, &l.destinations}, l.sums()...)...)
+		return l, err
+	})
+}
+
+func several(lines []line) bool {
+	for i := range lines {
+		if lines[i].several {
+			return true
+		}
+	}
+	return false
+}
+
+// Traffic implements [integrations.Flows]. A flow counts with its share of the
+// window, by time. Of what several sensors counted of one 5-tuple in the window
+// the largest stands.
+func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	const op = "read traffic"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
+		return incident.Traffic{}, err
+	}
+	base, span, err := s.ask(ctx, q.From, q.To)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sample := make(chan sampled, 1)
+	go func() {
+		views, err := s.sample(ctx, base, h)
+		sample <- sampled{views, err}
+	}()
+	t, err := s.summarise(ctx, base, h, q, span)
+	got := <-sample
+	if err == nil {
+		err = got.err
+	}
+	if err != nil {
+		return incident.Traffic{}, failed(ctx, op, err)
+	}
+	if len(got.views) > 0 {
+		t.Sample = flowmath.Sample(flowmath.Distinct(got.views), q)
+	}
+	return t, nil
+}
+
+type sampled struct {
+	views []flowmath.View
+	err   error
+}
+
+// summarise sums the services of the host; where these are too many to be read,
+// the largest of them, and the sums of all.
+func (s *Store) summarise(ctx context.Context, base *statement, h flowmath.Host, q integrations.TrafficQuery, span flowmath.Span) (incident.Traffic, error) {
+	once := false
+	ask := func() ([]line, error) {
+		st := base.again()
+		st.host(h.Addrs)
+		query := st.services(s.config.MaxRows, once)
+		return s.services(ctx, query, st.args)
+	}
+	lines, err := ask()
+	if err == nil && several(lines) {
+		once = true
+		lines, err = ask()
+	}
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sum := flowmath.NewSummary(q)
+	for i := range lines[:min(len(lines), s.config.MaxRows)] {
+		e, err := lines[i].exchange(base)
+		if err != nil {
+			return incident.Traffic{}, err
+		}
+		sum.Exchange(e)
+	}
+	if len(lines) > s.config.MaxRows {
+		if err := s.total(ctx, base, h, sum, once); err != nil {
+			return incident.Traffic{}, err
+		}
+	}
+	if err := s.listen(ctx, base, h, sum); err != nil {
+		return incident.Traffic{}, err
+	}
+	return sum.Traffic(h, span), nil
+}
+
+func (s *Store) total(ctx context.Context, base *statement, h flowmath.Host, sum *flowmath.Summary, once bool) error {
+	st := base.again()
+	st.host(h.Addrs)
+	query := st.totals(false, once)
+	lines, err := s.totals(ctx, query, st.args)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		e, err := lines[i].exchange(base)
+		if err != nil {
+			return err
+		}
+		sum.Total(e, lines[i].destinations)
+	}
+	return nil
+}
+
+// listen finds out whether silence is a measured zero, where records are of one
+// direction: the sensors must have seen the host send something lately.
+func (s *Store) listen(ctx context.Context, base *statement, h flowmath.Host, sum *flowmath.Summary) error {
+	if !base.t.single || !sum.Unheard() {
+		return nil
+	}
+	st := base.again()
+	st.host(h.Addrs)
+	st.sent = true
+	query := st.before(remembered)
+	var heard bool
+	if err := s.pool.QueryRow(ctx, query, st.args...).Scan(&heard); err != nil {
+		return err
+	}
+	if !heard {
+		sum.Deaf()
+	}
+	return nil
+}
+
+// sample reads the largest flows.
+func (s *Store) sample(ctx context.Context, base *statement, h flowmath.Host) ([]flowmath.View, error) {
+	st := base.again()
+	st.host(h.Addrs)
+	query := st.sample()
+	rows, err := s.pool.Query(ctx, query, st.args...)
+	if err != nil {
+		return nil, err
+	}
+	var sensors flowmath.Sensors
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (flowmath.View, error) {
+		var v flowmath.View
+		var local, remote, proto, sensor string
+		var localPort, remotePort, measured, oneWay int32
+		var sent, received, packets, low, high float64
+		err := row.Scan(&local, &localPort, &remote, &remotePort, &proto, &v.Opened, &v.Start, &v.End, &sent, &received, &packets,
+			&low, &high, &measured, &oneWay, &v.Sampled, &sensor)
+		if err != nil {
+			return v, err
+		}
+		v.Ends = flowmath.Ends{LocalPort: uint16(localPort), RemotePort: uint16(remotePort), Transport: flowmath.TransportName(proto)}
+		if v.Local, err = netip.ParseAddr(local); err != nil {
+			return v, err
+		}
+		if v.Remote, err = netip.ParseAddr(remote); err != nil {
+			return v, err
+		}
+		v.Local, v.Remote = v.Local.Unmap(), v.Remote.Unmap()
+		v.Sent, v.Received, v.Low, v.High = whole(&sent), whole(&received), whole(&low), whole(&high)
+		if v.Packets = whole(&packets); packets < 0 {
+			v.Packets = flowmath.NotSeen
+		}
+		v.Measured, v.OneWay, v.Sensor = measured > 0, oneWay > 0, sensors.Number(sensor)
+		v.Adds = base.t.single || v.Sampled
+		return v, nil
+	})
+}

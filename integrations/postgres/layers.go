@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// ends are the columns that make a flow of one host.
+const ends = "local, peer, lport, rport, proto, opened"
+
+// counted is a subquery of the host's flows with their shares of the window.
+// Where it is needed, each 5-tuple counts once: of what several sensors counted
+// of it the largest stands, and the two directions of records of one direction
+// are one flow.
+func (q *statement) counted(once bool) string {
+	if !once && !q.t.single {
+		low, high := "low * w", "high * w"
+		if !q.t.twice() {
+			// The same expression is summed once.
+			low, high = "sent * w", "sent * w"
+		}
+		return fmt.Sprintf(`(SELECT %s, sent * w AS sent, received * w AS received, packets * w AS packets, %s AS low, %s AS high,
+			1 AS flows, measured, oneway, sampled, uncounted, sensor, s, e FROM %s f)`, ends, low, high, q.flows())
+	}
+	flows := "count(*)"
+	if q.t.single {
+		flows = q.starts()
+	}
+	return fmt.Sprintf(`(SELECT %[1]s, max(sent) AS sent, max(received) AS received, max(packets) AS packets,
+		COALESCE(min(low) FILTER (WHERE measured > 0), 0) AS low, COALESCE(max(high) FILTER (WHERE measured > 0), 0) AS high,
+		max(flows) AS flows, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway,
+		bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, NULL::text AS sensor, min(s) AS s, max(e) AS e
+		FROM (SELECT %[1]s, sensor, sum(sent * w) AS sent, sum(received * w) AS received, sum(packets * w) AS packets,
+			sum(low * w) AS low, sum(high * w) AS high, %[2]s AS flows, max(measured) AS measured, max(oneway) AS oneway,
+			bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, min(s) AS s, max(e) AS e
+			FROM %[3]s f GROUP BY %[1]s, sensor) t
+		GROUP BY %[1]s)`, ends, flows, q.flows())
+}
+
+// starts counts the flows of a group of records of one direction, which begin
+// again and again for a long flow: minutes in which there was one.
+func (q *statement) starts() string {
+	minute := fmt.Sprintf("floor(%s / %g)", q.seconds("s", q.time(q.from)), 60*max(q.t.perSecond, 1))
+	return fmt.Sprintf(`GREATEST(count(DISTINCT %[1]s) FILTER (WHERE measured > 0), count(DISTINCT %[1]s) FILTER (WHERE measured = 0))`, minute)
+}
+
+// twice tells whether bytes have two counters.
+func (t *table) twice() bool {
+	return t.columns["bytes_out"] != "" && t.columns["payload_out"] != "" ||
+		t.columns["bytes_in"] != "" && t.columns["payload_in"] != ""
+}
+
+// several is the condition, over a group, that more than one sensor saw it.
+func (q *statement) several() string {
+	switch q.t.types["sensor"] {
+	case "":
+		return "false"
+	case "text", "character varying":
+		return `COALESCE(min(sensor COLLATE "C") <> max(sensor COLLATE "C"), false)`
+	default:
+		return "COALESCE(min(sensor) <> max(sensor), false)"
+	}
+}
+
+const sentSomething = "sent > 0 OR packets > 0 OR opened AND measured + oneway > 0"
+
+// sums are the columns that an answer is made of, see line.
+func (q *statement) sums(once bool) string {
+	several := q.several()
+	if once || q.t.single {
+		several = "false"
+	}
+	return fmt.Sprintf(`sum(sent), sum(received), sum(packets), sum(low), sum(high), sum(flows)::bigint, sum(measured)::bigint, sum(oneway)::bigint,
+		COALESCE(sum(flows) FILTER (WHERE %s), 0)::bigint, min(rport), max(rport), bool_or(sampled), bool_or(uncounted), %s, %s, %s`,
+		sentSomething, q.nanos("min(s)"), q.nanos("max(e)"), several)
+}
+
+// text is an address as text.
+func (t *table) text(column string) string {
+	if t.types["src_ip"] == "inet" {
+		return "host(" + column + ")"
+	}
+	return column
+}
+
+// sensor is a sensor's name as text.
+func (t *table) sensor(column string) string {
+	switch t.types["sensor"] {
+	case "":
+		return "''"
+	case "inet":
+		return fmt.Sprintf("COALESCE(host(%s), '')", column)
+	default:
+		return fmt.Sprintf("COALESCE(%s::text, '')", column)
+	}
+}
+
+// services asks for the largest services of the host, one line more than most.
+func (q *statement) services(most int, once bool) string {
+	return fmt.Sprintf(`SELECT %s, %s, CASE WHEN opened THEN rport ELSE lport END AS port, proto::text, opened, %s
+		FROM %s x GROUP BY local, peer, port, proto, opened ORDER BY sum(sent) DESC, sum(packets) DESC, peer, port, proto, opened LIMIT %s`,
+		q.t.text("local"), q.t.text("peer"), q.sums(once), q.counted(once), q.arg(most+1))
+}
+
+// largest asks for the largest service of each host.
+func (q *statement) largest(once bool) string {
+	return fmt.Sprintf(`SELECT DISTINCT ON (local) %s, %s, port, proto::text, opened, sent, 0::float8, packets, sent, sent, flows, flows, 0::bigint,
+		flows, plow, phigh, false, false, 0::bigint, 0::bigint, false
+		FROM (SELECT local, peer, CASE WHEN opened THEN rport ELSE lport END AS port, proto, opened, sum(sent) AS sent, sum(packets) AS packets,
+			sum(flows)::bigint AS flows, min(rport) AS plow, max(rport) AS phigh FROM %s x WHERE %s GROUP BY local, peer, port, proto, opened) y
+		ORDER BY local, sent DESC, packets DESC, peer, port, proto, opened`,
+		q.t.text("local"), q.t.text("peer"), q.counted(once), sentSomething)
+}
+
+// totals asks for the sums of all services, of each address or of all of them
+// together, and for the number of peers.
+func (q *statement) totals(each, once bool) string {
+	local, group := "''", ""
+	if each {
+		local, group = q.t.text("local"), "GROUP BY local"
+	}
+	return fmt.Sprintf(`SELECT %s, count(DISTINCT peer) FILTER (WHERE %s), %s FROM %s x %s`,
+		local, sentSomething, q.sums(once), q.counted(once), group)
+}
+
+// sample asks for the largest flows, more than are handed out where several
+// records are one flow.
+func (q *statement) sample() string {
+	most := flowmath.SampleFlows
+	if q.t.single || q.t.columns["sensor"] != "" {
+		most *= 3
+	}
+	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, sent, received, CASE WHEN uncounted THEN -1 ELSE packets END,
+		low, high, measured, oneway, sampled, %s
+		FROM %s f ORDER BY measured DESC, sent DESC, s DESC LIMIT %s`,
+		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows(), q.arg(most))
+}
+
+// rank asks which hosts sent most. A flow that several sensors saw counts
+// several times here: the order among the largest is settled by [totals].
+func (q *statement) rank(most int) string {
+	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local ORDER BY sum(sent * w) DESC, local LIMIT %s`,
+		q.t.text("local"), q.flows(), q.arg(most))
+}
+
+// survey asks for the sensors.
+func (q *statement) survey() string {
+	both := "max(measured) = 0"
+	if q.t.single {
+		// A sensor that never saw a flow from both ends sees one of them only.
+		both = "false"
+	}
+	return fmt.Sprintf(`SELECT %s, count(*), max(rate), %s, %s FROM %s f GROUP BY sensor ORDER BY count(*) DESC LIMIT %s`,
+		q.t.sensor("sensor"), both, q.nanos("max(e)"), q.records(), q.arg(flowmath.MaxSensors))
+}
+
+// records is a subquery of all records of the window, as seen from the source.
+func (q *statement) records() string {
+	where, end := q.during()
+	rate := "1"
+	if column := q.t.columns["sampling"]; column != "" {
+		rate = fmt.Sprintf("GREATEST(COALESCE(%s, 1), 1)", column)
+	}
+	seen := q.seen("src", "dst", "out", "in", where, end)
+	return "(" + strings.Replace(seen, "SELECT ", "SELECT "+rate+"::bigint AS rate, ", 1) + ")"
+}
+
+// disagreement asks what all counters allow, each flow once.
+func (q *statement) disagreement() string {
+	return fmt.Sprintf(`SELECT COALESCE(sum(low), 0), COALESCE(sum(high), 0) FROM %s x`, q.counted(true))
+}
+
+// halves asks which sensors, of records of one direction, saw no flow from both
+// ends.
+func (q *statement) halves() string {
+	where, _ := q.during()
+	col := q.t.columns
+	sensor := q.t.sensor(col["sensor"])
+	a := fmt.Sprintf("(%s, %s)", col["src_ip"], portOf(col["src_port"]))
+	b := fmt.Sprintf("(%s, %s)", col["dst_ip"], portOf(col["dst_port"]))
+	return fmt.Sprintf(`SELECT sensor FROM (SELECT %[1]s AS sensor, bool_or(%[2]s < %[3]s) AND bool_or(%[2]s >= %[3]s) AS whole
+		FROM %[4]s WHERE %[5]s GROUP BY 1, %[6]s, LEAST(%[7]s, %[8]s), GREATEST(%[7]s, %[8]s), LEAST(%[9]s, %[10]s), GREATEST(%[9]s, %[10]s)) t
+		GROUP BY sensor HAVING NOT bool_or(whole)`, sensor, a, b, q.t.name, where, col["transport"],
+		col["src_ip"], col["dst_ip"], portOf(col["src_port"]), portOf(col["dst_port"]))
+}
+
+// windows asks what the host sent in each of n windows.
+func (q *statement) windows(length time.Duration, n int, once bool) string {
+	l := q.arg(length.Seconds()*max(q.t.perSecond, 1)) + "::float8"
+	last, from := q.arg(n-1)+"::int", q.time(q.from)
+	const part = "sent * CASE WHEN x1 <= x0 THEN 1 ELSE (LEAST(x1, (b + 1) * l) - GREATEST(x0, b * l)) / (x1 - x0) END"
+	parts := fmt.Sprintf(`(SELECT *, %[1]s AS l, generate_series(GREATEST(0, floor(x0 / %[1]s))::int,
+			LEAST(%[2]s, (CASE WHEN x1 > x0 THEN ceil(x1 / %[1]s) - 1 ELSE floor(x0 / %[1]s) END)::int)) AS b
+		FROM (SELECT *, %[3]s AS x0, %[4]s AS x1 FROM %[5]s f) g)`, l, last, q.seconds("s", from), q.seconds("e", from), q.flows())
+	if !once {
+		return fmt.Sprintf(`SELECT b, sum(%s), sum(measured)::bigint, sum(oneway)::bigint, %s FROM %s p GROUP BY b`, part, q.several(), parts)
+	}
+	return fmt.Sprintf(`SELECT b, sum(sent), sum(measured)::bigint, sum(oneway)::bigint, false
+		FROM (SELECT b, max(sent) AS sent, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway
+			FROM (SELECT b, %[1]s, sensor, sum(%[2]s) AS sent, max(measured) AS measured, max(oneway) AS oneway
+				FROM %[3]s p GROUP BY b, %[1]s, sensor) t
+			GROUP BY b, %[1]s) u GROUP BY b`, ends, part, parts)
+}
+
+// before asks whether there is a record of the host from before the window; with
+// sent, one in which the host is the source.
+func (q *statement) before(within time.Duration) string {
+	start := q.t.columns["start"]
+	when := fmt.Sprintf("%s < %s", start, q.time(q.from))
+	if within > 0 {
+		when += fmt.Sprintf(" AND %s >= %s", start, q.time(q.from.Add(-within)))
+	}
+	exists := func(column string) string {
+		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s WHERE %s AND %s)", q.t.name, q.local(column), when)
+	}
+	if q.sent {
+		return "SELECT " + exists(q.t.columns["src_ip"])
+	}
+	return "SELECT " + exists(q.t.columns["src_ip"]) + " OR " + exists(q.t.columns["dst_ip"])
+}
+
+// span asks for the first start, and for the last end among the flows that
+// began last. What lies far in the future was recorded by a wrong clock.
+func (q *statement) span(now time.Time) string {
+	start := q.t.columns["start"]
+	end := start
+	if q.t.columns["end"] != "" {
+		end = fmt.Sprintf("GREATEST(%s, %s)", start, q.t.columns["end"])
+	}
+	limit := q.time(now.Add(24 * time.Hour))
+	return fmt.Sprintf(`SELECT (SELECT %[1]s FROM %[3]s WHERE %[4]s < %[5]s),
+		(SELECT %[2]s FROM (SELECT %[6]s AS e FROM %[3]s WHERE %[4]s < %[5]s ORDER BY %[4]s DESC LIMIT 1000) l)`,
+		q.nanos("min("+start+")"), q.nanos("max(e)"), q.t.name, start, limit, end)
+}

@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// column is one setting below columns.
+type column struct {
+	setting, name string
+	required      bool
+	types         []string
+}
+
+// The types that a column may be of, by information_schema's names.
+func (c *Columns) list() []column {
+	numbers := []string{"bigint", "integer", "smallint", "numeric", "double precision", "real"}
+	times := []string{"timestamp with time zone", "timestamp without time zone", "bigint", "integer", "numeric", "double precision"}
+	addresses := []string{"inet", "text", "character varying"}
+	words := []string{"text", "character varying", "smallint", "integer", "bigint", "numeric"}
+	return []column{
+		{"start", c.Start, true, times},
+		{"end", c.End, false, times},
+		{"duration", c.Duration, false, append([]string{"interval"}, numbers...)},
+		{"src_ip", c.SrcIP, true, addresses},
+		{"dst_ip", c.DstIP, true, addresses},
+		{"src_port", c.SrcPort, true, numbers},
+		{"dst_port", c.DstPort, true, numbers},
+		{"transport", c.Transport, true, words},
+		{"bytes_out", c.BytesOut, false, numbers},
+		{"bytes_in", c.BytesIn, false, numbers},
+		{"payload_out", c.PayloadOut, false, numbers},
+		{"payload_in", c.PayloadIn, false, numbers},
+		{"packets_out", c.PacketsOut, false, numbers},
+		{"packets_in", c.PacketsIn, false, numbers},
+		{"sensor", c.Sensor, false, append([]string{"inet"}, words...)},
+		{"sampling", c.Sampling, false, numbers},
+	}
+}
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// table is what is known of the table once it was looked at: names, quoted, and
+// types.
+type table struct {
+	name string
+	// columns holds the quoted name of each setting, or nothing.
+	columns map[string]string
+	types   map[string]string
+	// single tells that a row covers one direction.
+	single bool
+	// perSecond is how many units of time are a second; 0 stands for
+	// timestamps, of which differences are seconds.
+	perSecond float64
+	// perByte is what a counter of bytes is multiplied by.
+	perByte string
+	longest time.Duration
+	// asked are the ports of amplification services.
+	asked []int32
+}
+
+// open looks at the table, once: every name must exist, with a type that can be
+// read.
+func (s *Store) open(ctx context.Context) (*table, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table != nil {
+		return s.table, nil
+	}
+	schema, name, found := strings.Cut(s.config.Table, ".")
+	if !found {
+		schema, name = "public", s.config.Table
+	}
+	rows, err := s.pool.Query(ctx, `SELECT column_name::text, data_type::text FROM information_schema.columns
+		WHERE table_schema = $1 AND table_name = $2`, schema, name)
+	if err != nil {
+		return nil, failed(ctx, opOpen, err)
+	}
+	there := map[string]string{}
+	var column, kind string
+	if _, err := pgx.ForEachRow(rows, []any{&column, &kind}, func() error { there[column] = kind; return nil }); err != nil {
+		return nil, failed(ctx, opOpen, err)
+	}
+	if len(there) == 0 {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "there is no table %q that the role may read", s.config.Table)
+	}
+	t, err := s.config.table(pgx.Identifier{schema, name}.Sanitize(), there)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
+	}
+	s.table = t
+	return t, nil
+}
+
+func (c *Config) table(name string, there map[string]string) (*table, error) {
+	t := &table{
+		name: name, columns: map[string]string{}, types: map[string]string{},
+		single: c.Direction == "one", longest: c.Longest, perByte: perByte(c.Units.Bytes), asked: flowmath.AskedPorts(),
+	}
+	for _, column := range c.Columns.list() {
+		if column.name == "" {
+			continue
+		}
+		kind, ok := there[column.name]
+		if !ok {
+			return nil, fmt.Errorf("table %q has no column %q that the role may read (columns.%s)", c.Table, column.name, column.setting)
+		}
+		if !contains(column.types, kind) {
+			return nil, fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, c.Table, kind,
+				column.setting, strings.Join(column.types, ", "))
+		}
+		t.columns[column.setting] = pgx.Identifier{column.name}.Sanitize()
+		t.types[column.setting] = kind
+	}
+	if end, ok := t.types["end"]; ok && end != t.types["start"] {
+		return nil, fmt.Errorf("columns %q and %q of table %q are of different types", c.Columns.Start, c.Columns.End, c.Table)
+	}
+	for _, pair := range [][2]string{{"src_ip", "dst_ip"}} {
+		if t.types[pair[0]] != t.types[pair[1]] {
+			return nil, fmt.Errorf("the two columns of addresses of table %q are of different types", c.Table)
+		}
+	}
+	if !strings.HasPrefix(t.types["start"], "timestamp") {
+		t.perSecond = perSecond(c.Units.Time)
+	}
+	if t.columns["duration"] != "" {
+		t.columns["end"] = t.endOf(c.Units.Duration)
+	}
+	return t, nil
+}
+
+// endOf is the expression for the end of a flow of which the duration is known.
+func (t *table) endOf(unit string) string {
+	start, duration := t.columns["start"], t.columns["duration"]
+	numeric := t.types["duration"] != "interval"
+	switch {
+	case t.perSecond == 0 && numeric:
+		return fmt.Sprintf("(%s + %s * interval '1 second' / %g)", start, duration, perSecond(unit))
+	case t.perSecond == 0:
+		return fmt.Sprintf("(%s + %s)", start, duration)
+	case numeric:
+		return fmt.Sprintf("(%s + (%s * %g::float8)::%s)", start, duration, t.perSecond/perSecond(unit), t.types["start"])
+	default:
+		return fmt.Sprintf("(%s + (date_part('epoch', %s) * %g::float8)::%s)", start, duration, t.perSecond, t.types["start"])
+	}
+}
+
+func perSecond(unit string) float64 {
+	switch unit {
+	case "ms":
+		return 1e3
+	case "us":
+		return 1e6
+	case "ns":
+		return 1e9
+	default:
+		return 1
+	}
+}
+
+func perByte(unit string) string {
+	switch unit {
+	case "bits":
+		return " / 8.0"
+	case "kilobytes":
+		return " * 1000.0"
+	case "kibibytes":
+		return " * 1024.0"
+	default:
+		return ""
+	}
+}
