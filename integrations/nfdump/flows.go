@@ -1,0 +1,252 @@
+package nfdump
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// question is what records are wanted: of a filter, in [from, to).
+type question struct {
+	op       string
+	from, to time.Time
+	filter   filter
+}
+
+// records visits the records that overlap the question's time, in the order of
+// their starts. nfdump's own window drops records that reach beyond it, so it
+// is asked for a wider one.
+func (s *Store) records(ctx context.Context, q question, visit func(r *flowmath.Record) error) error {
+	args := []string{
+		"-q", "-N", "-6", "-R", s.config.Folder, "-O", "tstart", "-o", recordFormat,
+		"-t", timeWindow(q.from.Add(-s.config.Longest), q.to.Add(s.config.Longest)),
+	}
+	if q.filter != "" {
+		args = append(args, string(q.filter))
+	}
+	return s.run(ctx, q.op, args, func(line []byte) error {
+		if string(line) == nothing || len(line) == 0 {
+			return nil
+		}
+		var r flowmath.Record
+		ok, err := parseRecord(line, &r)
+		if err != nil {
+			return broken(q.op, err)
+		}
+		if !ok || !r.Start.Before(q.to) || !r.End().After(q.from) && r.Start.Before(q.from) {
+			return nil
+		}
+		return visit(&r)
+	})
+}
+
+// views visits each flow of the hosts once, as seen from them; traffic between
+// a host's own addresses leaves nothing, and is passed over.
+func (s *Store) views(ctx context.Context, q question, hosts []flowmath.Host, visit func(host int, v *flowmath.View)) error {
+	rates, err := s.samplers(ctx)
+	if err != nil {
+		return err
+	}
+	owner := map[netip.Addr]int{}
+	var all []netip.Addr
+	for i, h := range hosts {
+		for _, a := range h.Addrs {
+			if _, taken := owner[a]; !taken {
+				owner[a] = i
+				all = append(all, a)
+			}
+		}
+	}
+	q.filter = hostFilter(all, false)
+	var sensors flowmath.Sensors
+	flows := newSettler(q.op, s.config.Records, func(v *flowmath.View) { visit(owner[v.Local], v) })
+	err = s.records(ctx, q, func(r *flowmath.Record) error {
+		src, fromSource := owner[r.Src]
+		dst, fromDestination := owner[r.Dst]
+		if fromSource && fromDestination && src == dst {
+			return nil
+		}
+		sampled, sensor := rates[router(r.Sensor)] > 1, sensors.Number(r.Sensor)
+		if fromSource {
+			if err := flows.add(viewOf(r, true, sensor, sampled)); err != nil {
+				return err
+			}
+		}
+		if fromDestination {
+			return flows.add(viewOf(r, false, sensor, sampled))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flows.finish()
+}
+
+// viewOf marks what was sampled: its counters are multiplied already.
+func viewOf(r *flowmath.Record, fromSource bool, sensor uint64, sampled bool) flowmath.View {
+	v := flowmath.ViewOf(r, fromSource, sensor)
+	v.Sampled, v.Adds = sampled, v.Adds || sampled
+	return v
+}
+
+// Traffic implements [integrations.Flows].
+func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	const op = "read traffic"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
+		return incident.Traffic{}, err
+	}
+	span, err := s.span(ctx)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sum := flowmath.NewSummary(q)
+	var top largest
+	if span.Records > 0 {
+		err = s.views(ctx, question{op: op, from: q.From, to: q.To}, []flowmath.Host{h}, func(_ int, v *flowmath.View) {
+			sum.View(v)
+			top.add(v)
+		})
+		if err == nil {
+			err = s.listen(ctx, sum, h, q.To)
+		}
+	}
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	t := sum.Traffic(h, span)
+	if len(top.views) > 0 {
+		t.Sample = flowmath.Sample(top.views, q)
+	}
+	return t, nil
+}
+
+// hearing is how far back a record of what a host sent shows that its side is
+// seen.
+const hearing = 24 * time.Hour
+
+// listen finds out whether the exporters see what the host sends at all, where
+// the window holds nothing of it: then what it received is no proof of silence.
+func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Host, to time.Time) error {
+	if !sum.Unheard() {
+		return nil
+	}
+	heard, err := s.any(ctx, "look for what the host sent", to.Add(-hearing), to.Add(s.config.Longest), hostFilter(h.Addrs, true))
+	if err == nil && !heard {
+		sum.Deaf()
+	}
+	return err
+}
+
+// any tells whether there is a record of the filter that lies within the time.
+func (s *Store) any(ctx context.Context, op string, from, to time.Time, f filter) (bool, error) {
+	found := false
+	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(from, to), string(f)}
+	err := s.run(ctx, op, args, func(line []byte) error {
+		found = found || len(line) > 0 && string(line) != nothing
+		return nil
+	})
+	return found, err
+}
+
+// largest keeps the views for a sample.
+type largest struct{ views []flowmath.View }
+
+func (l *largest) add(v *flowmath.View) {
+	l.views = append(l.views, *v)
+	if len(l.views) < 8*flowmath.SampleFlows {
+		return
+	}
+	slices.SortFunc(l.views, func(a, b flowmath.View) int {
+		return cmp.Or(cmp.Compare(volume(&b), volume(&a)), cmp.Compare(b.Received, a.Received), cmp.Compare(a.Start, b.Start),
+			a.Remote.Compare(b.Remote), cmp.Compare(a.LocalPort, b.LocalPort), cmp.Compare(a.RemotePort, b.RemotePort))
+	})
+	l.views = l.views[:flowmath.SampleFlows]
+}
+
+func volume(v *flowmath.View) int64 {
+	if v.Measured {
+		return v.Sent
+	}
+	return -1
+}
+
+// Series implements [integrations.Flows]. Minutes of which nothing is known are
+// left out: those after the store's newest record, and those with one-way flows
+// only.
+func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
+	const op = "read the series"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return nil, err
+	}
+	minutes, err := flowmath.SeriesWindows(op, q)
+	if err != nil {
+		return nil, err
+	}
+	span, err := s.span(ctx)
+	if err != nil || span.Records == 0 {
+		return nil, err
+	}
+	err = s.views(ctx, question{op: op, from: minutes.From(), to: minutes.To()}, []flowmath.Host{h}, func(_ int, v *flowmath.View) {
+		minutes.View(v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return minutes.Points(span), nil
+}
+
+// Baseline implements [integrations.Flows]. Windows end at To, or at the minute
+// that To lies in. A window of which nothing is known is not counted: one after
+// the store's newest record, or one with one-way flows only.
+func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
+	const op = "read the baseline"
+	empty, err := flowmath.BaselineWindows(op, q)
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	var hosts []flowmath.Host
+	var windows []*flowmath.Windows
+	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
+		h, err := flowmath.HostOf(op, ips)
+		if err != nil {
+			return incident.Baseline{}, err
+		}
+		hosts, windows = append(hosts, h), append(windows, empty.Empty())
+	}
+	span, err := s.span(ctx)
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	if span.Records == 0 {
+		return flowmath.Statistics(nil), nil
+	}
+	err = s.views(ctx, question{op: op, from: empty.From(), to: empty.To()}, hosts, func(host int, v *flowmath.View) {
+		windows[host].View(v)
+	})
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	var bytes []int64
+	for i, h := range hosts {
+		older := false
+		if span.Oldest.Before(empty.From()) {
+			if older, err = s.any(ctx, op, time.Time{}, empty.From(), hostFilter(h.Addrs, false)); err != nil {
+				return incident.Baseline{}, err
+			}
+		}
+		bytes = append(bytes, windows[i].Usable(older, span.Newest)...)
+	}
+	return flowmath.Statistics(bytes), nil
+}
