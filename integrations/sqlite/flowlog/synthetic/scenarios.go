@@ -77,9 +77,9 @@ func floodsOne(g *generator) {
 
 func floodsConnections(g *generator) {
 	victim := g.peers(1)[0]
-	for range g.between(150, 250) * int64(g.Length/time.Second) {
+	for i := range g.between(150, 250) * int64(g.Length/time.Second) {
 		g.add(Flow{
-			Src: g.Host, SrcPort: uint16(g.between(1024, 65535)), Dst: victim, DstPort: 443,
+			Src: g.Host, SrcPort: uint16(1024 + i%60000), Dst: victim, DstPort: 443,
 			Transport: "tcp", PacketsOut: 1, State: "S0", History: "S",
 		}, 0)
 	}

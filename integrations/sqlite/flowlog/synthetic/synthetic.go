@@ -56,6 +56,7 @@ func (s Scenario) Flows(o Options) []Flow {
 		Options: o,
 		chance:  rand.New(rand.NewPCG(o.Seed, 1434)),
 	}
+	g.port = int(g.between(49152, 65535))
 	s.draw(g)
 	slices.SortStableFunc(g.flows, func(a, b Flow) int {
 		return cmp.Or(a.At.Compare(b.At), a.Dst.Compare(b.Dst), cmp.Compare(a.SrcPort, b.SrcPort))
@@ -68,6 +69,7 @@ type generator struct {
 	Options
 	chance *rand.Rand
 	flows  []Flow
+	port   int // the last client's
 }
 
 // between draws a whole number from both bounds and what lies between.
@@ -84,8 +86,14 @@ func (g *generator) moment(d time.Duration) time.Time {
 	return g.Begin.Add(time.Duration(g.chance.Int64N(int64(max(1, g.Length-d)))).Truncate(time.Microsecond))
 }
 
-// ephemeral draws a port of a client.
-func (g *generator) ephemeral() uint16 { return uint16(g.between(49152, 65535)) }
+// ephemeral is the next port of a client: none is used again at once.
+func (g *generator) ephemeral() uint16 {
+	const first, last = 49152, 65535
+	if g.port++; g.port < first || g.port > last {
+		g.port = first
+	}
+	return uint16(g.port)
+}
 
 // peers draws n distinct addresses of the range that is set aside for
 // benchmarks.

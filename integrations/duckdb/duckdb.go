@@ -1,0 +1,93 @@
+// Package duckdb is a flow store of files that others write: folders of Zeek's
+// conn logs, of goflow2's JSON or of Parquet, read by DuckDB in this process.
+// Nothing is imported and nothing is written. DuckDB is C++: it is part of a
+// build with -tags duckdb only.
+package duckdb
+
+import (
+	"context"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// Format is how the files are written.
+type Format string
+
+// The closed set of formats.
+const (
+	ZeekTSV  Format = "zeek_tsv"
+	ZeekJSON Format = "zeek_json"
+	GoFlow2  Format = "goflow2"
+	Parquet  Format = "parquet"
+)
+
+// Config is what stanch.yaml says of a folder of flow logs.
+type Config struct {
+	Folder  string  `yaml:"folder,required" doc:"The folder in which the files lie, absolute. Nothing outside of it can be read."`
+	Format  Format  `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns."`
+	Files   string  `yaml:"files" doc:"Which files of the folder and of all folders below it: a pattern for their names. Empty: conn*.log*, *.json* or *.parquet, by the format."`
+	Columns Columns `yaml:"columns" doc:"What the columns are called where it differs from the format's own names; Parquet is expected to have Zeek's."`
+	Unit    Unit    `yaml:"unit" enum:"s,ms,us,ns" doc:"What a start, end or duration counts that is a whole number. Floats are seconds, timestamps speak for themselves."`
+	// OneDirection is about Parquet: the other formats are known.
+	OneDirection bool   `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
+	Sensor       string `yaml:"sensor" doc:"Who wrote the records that do not say it themselves."`
+	Records      int    `yaml:"records" doc:"How many flows of one host are taken one by one, about 200 bytes each. Beyond it DuckDB sums, and what several sensors saw is told apart by port and peer only."`
+	Memory       int    `yaml:"memory" doc:"How much memory DuckDB may take, in MiB. A query that needs more fails; nothing is spilled to disk."`
+	Threads      int    `yaml:"threads" doc:"How many threads DuckDB may use."`
+}
+
+// Unit is what whole numbers count.
+type Unit string
+
+// Columns are the names of columns. An empty one is the format's own.
+type Columns struct {
+	Start       string `yaml:"start" doc:"When the flow began; required."`
+	End         string `yaml:"end" doc:"When it ended, where there is no duration."`
+	Duration    string `yaml:"duration" doc:"How long it took."`
+	Src         string `yaml:"src" doc:"The address that opened the flow, as text; required."`
+	SrcPort     string `yaml:"src_port" doc:"Its port."`
+	Dst         string `yaml:"dst" doc:"The other address, as text; required."`
+	DstPort     string `yaml:"dst_port" doc:"Its port."`
+	Transport   string `yaml:"transport" doc:"The protocol, as a name or a number."`
+	OrigBytes   string `yaml:"orig_bytes" doc:"Payload that src sent."`
+	OrigIPBytes string `yaml:"orig_ip_bytes" doc:"What src sent, IP headers included."`
+	OrigPackets string `yaml:"orig_packets" doc:"Packets that src sent."`
+	RespBytes   string `yaml:"resp_bytes" doc:"Payload that dst sent."`
+	RespIPBytes string `yaml:"resp_ip_bytes" doc:"What dst sent, IP headers included."`
+	RespPackets string `yaml:"resp_packets" doc:"Packets that dst sent."`
+	State       string `yaml:"state" doc:"Zeek's conn_state."`
+	History     string `yaml:"history" doc:"Zeek's history."`
+	Sampling    string `yaml:"sampling" doc:"One packet in so many was seen."`
+	Sensor      string `yaml:"sensor" doc:"Who saw the flow."`
+}
+
+const (
+	defaultRecords = 1_000_000
+	defaultMemory  = 1024
+	defaultThreads = 2
+)
+
+// Spec describes the integration.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:    "duckdb",
+		Summary: "Flow store of files: Zeek logs, goflow2 JSON or Parquet, read by DuckDB (builds with -tags duckdb).",
+		Facts:   []string{"traffic", "baseline"},
+		Permissions: []integrations.Permission{
+			{Name: "read the folder and everything below it", Why: "the flow logs lie there; nothing is written, so nothing else should be allowed"},
+		},
+		Example: "flows: { kind: duckdb, folder: /var/log/zeek, format: zeek_tsv }",
+		NewConfig: func() any {
+			return &Config{Unit: "ns", Records: defaultRecords, Memory: defaultMemory, Threads: defaultThreads}
+		},
+		Open: func(_ context.Context, config any) (any, error) {
+			c, ok := config.(*Config)
+			if !ok {
+				return nil, integrations.Errorf(integrations.Invalid, opening, "the configuration is a %T", config)
+			}
+			return open(*c)
+		},
+	}
+}
+
+const opening = "open the flow store"

@@ -1,0 +1,147 @@
+//go:build duckdb
+
+package duckdb
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+const (
+	maxFiles = 100_000
+	// clocks is how far the clock of the machine that wrote a file may be off
+	// the sensors'.
+	clocks = time.Hour
+	// maxHead bounds the header of a TSV file.
+	maxHead = 64 << 10
+)
+
+// file is one flow log.
+type file struct {
+	path     string // absolute
+	size     int64
+	modified time.Time
+}
+
+// list returns the files, last written last. Links are not followed: what they
+// lead to lies elsewhere.
+func (s *Store) list(ctx context.Context, folder string) ([]file, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	var files []file
+	err = fs.WalkDir(root.FS(), ".", func(at string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if ok, err := path.Match(s.config.Files, d.Name()); err != nil || !ok {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it was rotated away
+		}
+		if err != nil || info.Size() == 0 {
+			return err
+		}
+		if strings.ContainsAny(at, "*?[]{}") {
+			return fmt.Errorf("the name %q holds a character that stands for others", at)
+		}
+		files = append(files, file{filepath.Join(folder, at), info.Size(), info.ModTime()})
+		if len(files) > maxFiles {
+			return integrations.Errorf(integrations.Invalid, "list the flow logs", "there are more than %d: choose by files", maxFiles)
+		}
+		return nil
+	})
+	slices.SortStableFunc(files, func(a, b file) int { return a.modified.Compare(b.modified) })
+	return files, err
+}
+
+// since leaves out the files that were last written so long before a time that
+// they cannot tell of it. No time takes all.
+func since(files []file, from time.Time) []file {
+	if from.IsZero() {
+		return files
+	}
+	i, _ := slices.BinarySearchFunc(files, from.Add(-clocks), func(f file, at time.Time) int { return f.modified.Compare(at) })
+	return files[i:]
+}
+
+// heading is what a TSV file of Zeek says of itself.
+type heading struct {
+	separator, unset, empty, path string
+	fields                        []string
+}
+
+// key tells headings apart.
+func (h heading) key() string {
+	return strings.Join(append([]string{h.separator, h.unset, h.empty, h.path}, h.fields...), "\x00")
+}
+
+// headingOf reads the beginning of a TSV file.
+func headingOf(f file) (heading, error) {
+	h := heading{separator: "\t", unset: "-", empty: "(empty)"}
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return h, err
+	}
+	defer func() { _ = opened.Close() }()
+	var r io.Reader = opened
+	if strings.HasSuffix(f.path, ".gz") {
+		if r, err = gzip.NewReader(opened); err != nil {
+			return h, fmt.Errorf("read %q: %w", f.path, err)
+		}
+	}
+	head, err := io.ReadAll(io.LimitReader(r, maxHead))
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // a sensor is still writing it
+		return h, fmt.Errorf("read %q: %w", f.path, err)
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(head)); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
+		h.line(lines.Text())
+	}
+	if len(h.fields) == 0 {
+		return h, fmt.Errorf("%q is no log of Zeek: it does not begin with a #fields line", f.path)
+	}
+	return h, nil
+}
+
+func (h *heading) line(line string) {
+	if s, ok := strings.CutPrefix(line, "#separator "); ok {
+		if n, err := strconv.ParseUint(strings.TrimPrefix(s, `\x`), 16, 8); err == nil && strings.HasPrefix(s, `\x`) {
+			s = string(rune(n))
+		}
+		h.separator = s
+		return
+	}
+	key, rest, _ := strings.Cut(line, h.separator)
+	switch key {
+	case "#unset_field":
+		h.unset = rest
+	case "#empty_field":
+		h.empty = rest
+	case "#path":
+		h.path = rest
+	case "#fields":
+		h.fields = strings.Split(rest, h.separator)
+	}
+}

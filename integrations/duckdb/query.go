@@ -1,0 +1,320 @@
+//go:build duckdb
+
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Traffic implements [integrations.Flows].
+func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	const op = "read traffic"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
+		return incident.Traffic{}, err
+	}
+	v, err := s.look(ctx, q.From)
+	if err != nil {
+		return incident.Traffic{}, failed(op, err)
+	}
+	t, err := s.traffic(ctx, v, h, q)
+	if err != nil {
+		return incident.Traffic{}, failed(op, err)
+	}
+	return t, nil
+}
+
+// traffic sums the host's flows, or has DuckDB sum them where they are too many.
+func (s *Store) traffic(ctx context.Context, v *seen, h flowmath.Host, q integrations.TrafficQuery) (incident.Traffic, error) {
+	views, all, err := s.views(ctx, v, h, window{q.From, q.To})
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	if all {
+		return s.summed(ctx, v, h, q, views)
+	}
+	summary, sample, err := v.sums(ctx, h, q)
+	if err == nil {
+		err = s.listen(ctx, v, summary, h, q.To)
+	}
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	t := summary.Traffic(h, v.bounds.span)
+	t.Sample = sample
+	return t, nil
+}
+
+// summed sums flows that went through [flowmath.Distinct].
+func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrations.TrafficQuery, views []flowmath.View) (incident.Traffic, error) {
+	summary := flowmath.NewSummary(q)
+	for i := range views {
+		summary.View(&views[i])
+	}
+	if err := s.listen(ctx, v, summary, h, q.To); err != nil {
+		return incident.Traffic{}, err
+	}
+	t := summary.Traffic(h, v.bounds.span)
+	if len(views) > 0 {
+		t.Sample = flowmath.Sample(views, q)
+	}
+	return t, nil
+}
+
+// hearing is how far back a record of what a host sent shows that its side is
+// seen.
+const hearing = 24 * time.Hour
+
+// listen finds out whether the sensors see what the host sends at all, where
+// records are of one direction and the window holds nothing of it: then what it
+// received is no proof of silence.
+func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, h flowmath.Host, to time.Time) error {
+	if !s.layout.single || !summary.Unheard() {
+		return nil
+	}
+	parts, err := s.parts(ctx, v.db, since(v.files, to.Add(-hearing)))
+	if err != nil {
+		return err
+	}
+	earlier := &seen{db: v.db, parts: parts, bounds: v.bounds}
+	heard := false
+	if len(parts) > 0 {
+		query, args := earlier.table(window{to.Add(-hearing), to}, h.Addrs, true)
+		heard, err = earlier.any(ctx, query, args)
+	}
+	if err == nil && !heard {
+		summary.Deaf()
+	}
+	return err
+}
+
+// any tells whether a query finds something.
+func (v *seen) any(ctx context.Context, query string, args []any) (bool, error) {
+	var one int
+	err := v.db.QueryRowContext(ctx, "SELECT 1 FROM ("+query+") LIMIT 1", args...).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Series implements [integrations.Flows].
+func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
+	const op = "read the series"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return nil, err
+	}
+	w, err := flowmath.SeriesWindows(op, q)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.look(ctx, w.From())
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	if err := s.fill(ctx, v, h, w); err != nil {
+		return nil, failed(op, err)
+	}
+	return w.Points(v.bounds.span), nil
+}
+
+// Baseline implements [integrations.Flows].
+func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
+	const op = "read the baseline"
+	hosts := make([]flowmath.Host, 0, 1+len(q.Peers))
+	for _, ips := range slices.Concat([][]string{q.IPs}, q.Peers) {
+		h, err := flowmath.HostOf(op, ips)
+		if err != nil {
+			return incident.Baseline{}, err
+		}
+		hosts = append(hosts, h)
+	}
+	windows, err := flowmath.BaselineWindows(op, q)
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	v, err := s.look(ctx, time.Time{})
+	if err != nil {
+		return incident.Baseline{}, failed(op, err)
+	}
+	var bytes []int64
+	for _, h := range hosts {
+		w := windows.Empty()
+		if err := s.fill(ctx, v, h, w); err != nil {
+			return incident.Baseline{}, failed(op, err)
+		}
+		older, err := v.before(ctx, h, w.From())
+		if err != nil {
+			return incident.Baseline{}, failed(op, err)
+		}
+		bytes = append(bytes, w.Usable(older, v.bounds.span.Newest)...)
+	}
+	return flowmath.Statistics(bytes), nil
+}
+
+// fill adds what a host sent to the windows.
+func (s *Store) fill(ctx context.Context, v *seen, h flowmath.Host, w *flowmath.Windows) error {
+	views, all, err := s.views(ctx, v, h, window{w.From(), w.To()})
+	if err != nil {
+		return err
+	}
+	if !all {
+		return v.sumWindows(ctx, h, w)
+	}
+	for i := range views {
+		w.View(&views[i])
+	}
+	return nil
+}
+
+// before tells whether there is a record of the host from before a time.
+func (v *seen) before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	for _, p := range v.parts {
+		for _, side := range []string{p.columns.Src, p.columns.Dst} {
+			list, args := spellings(h.Addrs)
+			flows := p.flows(p.bound(p.columns.Start, "<", at) + " AND " + name(side) + " IN " + list)
+			found, err := v.any(ctx, fmt.Sprintf("SELECT * FROM (%s) WHERE start < %d", flows, at.UnixNano()), args)
+			if found || err != nil {
+				return found, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// window is [from, to).
+type window struct{ from, to time.Time }
+
+// spellings are the texts that addresses have in flow logs, as a list of SQL and
+// its arguments: themselves, and those of IPv4 mapped into IPv6.
+func spellings(addresses []netip.Addr) (list string, args []any) {
+	for _, a := range addresses {
+		args = append(args, a.String())
+		if a.Is4() {
+			args = append(args, "::ffff:"+a.String())
+		}
+	}
+	return "(?" + strings.Repeat(", ?", len(args)-1) + ")", args
+}
+
+// table is all flows that overlap a window, from one of the addresses, or else
+// to one; no address takes all.
+func (v *seen) table(w window, addresses []netip.Addr, fromSource bool) (query string, args []any) {
+	var tables []string
+	for _, p := range v.parts {
+		where := p.within(w, v.bounds.longest)
+		side := p.columns.Dst
+		if fromSource {
+			side = p.columns.Src
+		}
+		if len(addresses) > 0 {
+			list, more := spellings(addresses)
+			where += " AND " + name(side) + " IN " + list
+			args = append(args, more...)
+		}
+		tables = append(tables, fmt.Sprintf("SELECT *, %t AS single FROM (%s)", p.single, p.flows(where)))
+	}
+	return fmt.Sprintf("SELECT * FROM (%s) WHERE start < %d AND (stop > %d OR start >= %d) AND stop - start <= %d",
+		strings.Join(tables, " UNION ALL "), w.to.UnixNano(), w.from.UnixNano(), w.from.UnixNano(), int64(flowmath.MaxDuration)), args
+}
+
+const recordFields = "start, stop, src, src_port, dst, dst_port, transport, ob, oi, op, rb, ri, rp, sampling, one_way, single, sensor"
+
+// records calls visit with each record of a query, up to one more than the
+// store takes one by one, and tells whether that were all.
+func (s *Store) records(ctx context.Context, db *sql.DB, query string, args []any, visit func(*flowmath.Record)) (all bool, err error) {
+	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM (%s) LIMIT %d", recordFields, query, s.config.Records+1), args...)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }()
+	for n := 0; rows.Next(); n++ {
+		if n == s.config.Records {
+			return false, nil
+		}
+		r, ok, err := scan(rows)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			visit(&r)
+		}
+	}
+	return true, rows.Err()
+}
+
+// scan reads a record. One that cannot be true is left out, as a line is that
+// cannot be read.
+func scan(rows *sql.Rows) (r flowmath.Record, ok bool, err error) {
+	var start, stop int64
+	var src, dst string
+	var ports [2]int64
+	var n [6]sql.NullInt64
+	err = rows.Scan(&start, &stop, &src, &ports[0], &dst, &ports[1], &r.Transport, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
+		&r.Sampling, &r.OneWay, &r.Single, &r.Sensor)
+	if err != nil {
+		return r, false, err
+	}
+	for i, count := range n {
+		if !count.Valid {
+			n[i].Int64 = flowmath.NotSeen
+		}
+	}
+	r.Start, r.Duration = time.Unix(0, start).UTC(), time.Duration(stop-start)
+	r.Orig = flowmath.Side{Bytes: n[0].Int64, IPBytes: n[1].Int64, Packets: n[2].Int64}
+	r.Resp = flowmath.Side{Bytes: n[3].Int64, IPBytes: n[4].Int64, Packets: n[5].Int64}
+	r.Transport = flowmath.TransportName(r.Transport)
+	r.Src, r.Dst = address(src), address(dst)
+	for i, into := range []*uint16{&r.SrcPort, &r.DstPort} {
+		if ports[i] < 0 || ports[i] > 65535 {
+			return r, false, nil
+		}
+		*into = uint16(ports[i])
+	}
+	return r, r.Check() == nil, nil
+}
+
+func address(text string) netip.Addr {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap().WithZone("")
+}
+
+// views returns the host's flows that overlap a window, each once, and whether
+// they are all. Traffic between the host's own addresses leaves nothing and is
+// left out.
+func (s *Store) views(ctx context.Context, v *seen, h flowmath.Host, w window) (views []flowmath.View, all bool, err error) {
+	if len(v.parts) == 0 {
+		return nil, true, nil
+	}
+	var sensors flowmath.Sensors
+	for _, fromSource := range []bool{true, false} {
+		query, args := v.table(w, h.Addrs, fromSource)
+		all, err := s.records(ctx, v.db, query, args, func(r *flowmath.Record) {
+			if !h.Has(r.Src) || !h.Has(r.Dst) {
+				views = append(views, flowmath.ViewOf(r, fromSource, sensors.Number(r.Sensor)))
+			}
+		})
+		if err != nil || !all || len(views) > s.config.Records {
+			return nil, false, err
+		}
+	}
+	return flowmath.Distinct(views), true, nil
+}

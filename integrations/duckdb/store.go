@@ -1,0 +1,194 @@
+//go:build duckdb
+
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	driver "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+const (
+	maxRecords = 20_000_000
+	minMemory  = 64
+	maxMemory  = 1 << 20
+	maxThreads = 256
+	// queries bounds those that run at once: each takes all threads.
+	queries = 2
+)
+
+// Store is a folder of flow logs. It is safe for concurrent use.
+type Store struct {
+	config Config
+	layout layout
+	now    func() time.Time
+
+	mu     sync.Mutex
+	folder string // without links, once db is open
+	db     *sql.DB
+	closed bool
+	// known is what was last found out, of the files written first and last.
+	known [2]bounds
+}
+
+func open(c Config) (any, error) { return Open(c) }
+
+// Open returns the store that a configuration describes. The folder is read by
+// the first use, so that a disk that is not there yet is told then.
+func Open(c Config) (*Store, error) {
+	invalid := func(format string, args ...any) (*Store, error) {
+		return nil, integrations.Errorf(integrations.Invalid, opening, format, args...)
+	}
+	switch {
+	case !filepath.IsAbs(c.Folder):
+		return invalid("folder %q is not an absolute path", c.Folder)
+	case filepath.Clean(c.Folder) == "/":
+		return invalid("folder %q is everything: name the one in which the flow logs lie", c.Folder)
+	case strings.ContainsFunc(c.Folder, unicode.IsControl):
+		return invalid("folder %q holds a control character", c.Folder)
+	case strings.Contains(c.Files, "/"):
+		return invalid("files %q is a pattern for names, without folders", c.Files)
+	case c.Records < 1 || c.Records > maxRecords:
+		return invalid("records is %d: write 1 to %d", c.Records, maxRecords)
+	case c.Memory < minMemory || c.Memory > maxMemory:
+		return invalid("memory is %d MiB: write %d to %d", c.Memory, minMemory, maxMemory)
+	case c.Threads < 1 || c.Threads > maxThreads:
+		return invalid("threads is %d: write 1 to %d", c.Threads, maxThreads)
+	case c.OneDirection && c.Format != Parquet:
+		return invalid("one_direction is for parquet: of %s it is known", c.Format)
+	}
+	l, err := layoutOf(c)
+	if err != nil {
+		return invalid("%w", err)
+	}
+	if c.Files == "" {
+		c.Files = l.files
+	}
+	if _, err := path.Match(c.Files, "x"); err != nil {
+		return invalid("files %q is not a pattern: %w", c.Files, err)
+	}
+	return &Store{config: c, layout: l, now: time.Now}, nil
+}
+
+// Close ends DuckDB.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return err
+}
+
+// connect starts DuckDB unless it runs, and locks it in.
+func (s *Store) connect(ctx context.Context) (*sql.DB, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "it was closed")
+	case s.db != nil:
+		return s.db, s.folder, nil
+	}
+	folder, err := filepath.EvalSymlinks(s.config.Folder)
+	if err != nil {
+		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "%w", err)
+	}
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "%q is not a folder", s.config.Folder)
+	}
+	connector, err := driver.NewConnector("?"+s.options().Encode(), nil)
+	if err != nil {
+		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "%w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(queries)
+	if err := lock(ctx, db, folder); err != nil {
+		return nil, "", failed(opening, errors.Join(err, db.Close()))
+	}
+	s.db, s.folder = db, folder
+	return db, folder, nil
+}
+
+// options are what DuckDB begins with: it loads nothing that is not linked in,
+// and keeps to its memory. Without a folder for it, it spills nothing to disk.
+func (s *Store) options() url.Values {
+	return url.Values{
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"allow_community_extensions":   {"false"},
+		"memory_limit":                 {strconv.Itoa(s.config.Memory) + "MiB"},
+		"threads":                      {strconv.Itoa(s.config.Threads)},
+		"temp_directory":               {""},
+		"preserve_insertion_order":     {"false"},
+	}
+}
+
+// lock leaves DuckDB the folder and nothing else. The order matters: once the
+// configuration is locked, no query can change it back.
+func lock(ctx context.Context, db *sql.DB, folder string) error {
+	for _, statement := range []string{
+		"SET GLOBAL TimeZone = 'UTC'",              // what a time without a zone is of
+		"SET GLOBAL parquet_metadata_cache = true", // each file's footer is read once
+		"SET allowed_directories = [" + text(folder) + "]",
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
+	} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Probe implements [integrations.Prober].
+func (s *Store) Probe(ctx context.Context) []integrations.Finding {
+	v, err := s.look(ctx, time.Time{})
+	if err != nil {
+		return []integrations.Finding{{
+			What: fmt.Sprintf("read the flow logs in %q: %v", s.config.Folder, err),
+			Fix:  "check the folder, the format and the columns, and that Stanch may read everything below the folder",
+		}}
+	}
+	if v.bounds.span.Records == 0 {
+		return []integrations.Finding{{
+			What: fmt.Sprintf("none of the %d files %q in %q holds a flow record", len(v.files), s.config.Files, s.config.Folder),
+			Fix:  "check the folder, the pattern and the format",
+		}}
+	}
+	return []integrations.Finding{{
+		What: fmt.Sprintf("%d files %q in %q, the newest record of %s", len(v.files), s.config.Files, s.config.Folder,
+			v.bounds.span.Newest.Format(time.RFC3339)),
+		OK: true,
+	}}
+}
+
+// failed wraps what DuckDB, the disk or the context complains about.
+func failed(op string, err error) error {
+	if e, ok := errors.AsType[*integrations.Error](err); ok {
+		return e
+	}
+	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
+}
+
+// text is a string as a literal of SQL, name an identifier.
+func text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
