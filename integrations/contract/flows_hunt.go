@@ -203,6 +203,14 @@ func (h FlowsHarness) survey(t testing.TB, records ...Seen) incident.Survey {
 	return got
 }
 
+// named is the name under which the store knows a sensor.
+func (h FlowsHarness) named(sensor string) string {
+	if name, ok := h.Named[sensor]; ok {
+		return name
+	}
+	return sensor
+}
+
 func checkSurvey(t testing.TB, h FlowsHarness) {
 	got := h.survey(t,
 		Seen{h.flow(-time.Hour, flowsHost, flowsPeer, 1000), "west", 1},
@@ -218,8 +226,8 @@ func checkSurvey(t testing.TB, h FlowsHarness) {
 		t.Fatalf("the survey has %d records of the sensors %+v, want %d of north and south", got.Records, got.Sensors, 3*each)
 	}
 	want := []incident.Sensor{
-		{Name: "north", Records: 2 * each, Sampling: 1, Newest: h.at().Add(-2*time.Minute + time.Second)},
-		{Name: "south", Records: each, Sampling: 100, Newest: h.at().Add(-3*time.Minute + time.Second)},
+		{Name: h.named("north"), Records: 2 * each, Sampling: 1, Newest: h.at().Add(-2*time.Minute + time.Second)},
+		{Name: h.named("south"), Records: each, Sampling: 100, Newest: h.at().Add(-3*time.Minute + time.Second)},
 	}
 	for i, s := range got.Sensors {
 		if !s.Newest.Equal(want[i].Newest) {
@@ -251,7 +259,7 @@ func checkSurveyCoverage(t testing.TB, h FlowsHarness) {
 			t.Errorf("coverage is %q, want %q", got.Coverage, tt.want)
 		}
 		for _, s := range got.Sensors {
-			if s.OneWay != (s.Name == "west") {
+			if s.OneWay != (s.Name == h.named("west")) {
 				t.Errorf("sensor %s is one-way: %v", s.Name, s.OneWay)
 			}
 		}

@@ -131,6 +131,9 @@ func (e *Exchange) merge(o *Exchange) {
 	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
 }
 
+// Empty tells that no flow was added.
+func (s *Summary) Empty() bool { return s.total.Flows == 0 }
+
 // Unheard tells that there are flows, and that in none of them it could be told
 // what the host sent. A store whose records are of one direction each must then
 // find out whether its sensors see the host's direction at all; if not, it says

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -104,6 +105,17 @@ func Opens(localPort, remotePort uint16, transport string) bool {
 		return remote
 	}
 	return remotePort <= localPort
+}
+
+// AskedPorts returns the ports for which [Opens] has an exception, of any
+// transport: for stores that follow its rule in their own language.
+func AskedPorts() []int32 {
+	var ports []int32
+	for _, s := range incident.AmplificationTable() {
+		ports = append(ports, int32(s.Port))
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // Share returns the part of n that falls into [from, to), by time. The parts

@@ -1,0 +1,228 @@
+// Package clickhouse reads flows from a table in ClickHouse: that of Akvorado,
+// that of goflow2's example, or any other of which the columns are named. It
+// only reads, and asks the server to hold it to that.
+package clickhouse
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// Config is the store's part of stanch.yaml.
+type Config struct {
+	Address  string              `yaml:"address,required" doc:"host:port of the native protocol, 9000, or 9440 with TLS."`
+	Database string              `yaml:"database" doc:"Database of the table."`
+	User     string              `yaml:"user" doc:"User that may SELECT from the table."`
+	Password integrations.Secret `yaml:"password" doc:"The user's password."`
+	TLS      bool                `yaml:"tls" doc:"Whether the connection is encrypted, with the system's certificates."`
+
+	Schema    string  `yaml:"schema" enum:"akvorado,goflow2,custom" doc:"Whose table it is: akvorado, goflow2 (that of its ClickHouse example), or custom, which names its columns."`
+	Table     string  `yaml:"table" doc:"Name of the table; none: flows for akvorado, flows_raw for goflow2."`
+	Columns   Columns `yaml:"columns" doc:"Which column holds what, for schema custom."`
+	TimeUnit  string  `yaml:"time_unit" enum:"s,ms,us,ns" doc:"What columns of times that are numbers count in since 1970: s, ms, us or ns."`
+	Direction string  `yaml:"direction" enum:"both,one" doc:"For schema custom. one: a row covers what the source sent, as NetFlow and sFlow export it. both: a row covers both directions of a flow."`
+
+	Longest          time.Duration `yaml:"longest" doc:"How long a record can last, or be under way, at most."`
+	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one question."`
+	MaxRowsToRead    int64         `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
+	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
+}
+
+// Columns are names of columns. Those that may be left out are empty.
+type Columns struct {
+	Start      string `yaml:"start" doc:"When the flow began: DateTime, DateTime64 or a number of time_unit."`
+	End        string `yaml:"end" doc:"When it ended. None: a record is a moment."`
+	Received   string `yaml:"received" doc:"When the record arrived, if the table is ordered by that: it saves reading the whole table."`
+	SrcIP      string `yaml:"src_ip" doc:"Address of the source: IPv6, IPv4, FixedString(16), or UInt32 for IPv4."`
+	DstIP      string `yaml:"dst_ip" doc:"Address of the destination."`
+	SrcPort    string `yaml:"src_port" doc:"Port of the source."`
+	DstPort    string `yaml:"dst_port" doc:"Port of the destination."`
+	Transport  string `yaml:"transport" doc:"Protocol, as its number or a name."`
+	BytesOut   string `yaml:"bytes_out" doc:"What the source sent; NULL or below zero: not seen."`
+	BytesIn    string `yaml:"bytes_in" doc:"What the destination sent, with direction both."`
+	PacketsOut string `yaml:"packets_out" doc:"Packets that the source sent."`
+	PacketsIn  string `yaml:"packets_in" doc:"Packets that the destination sent, with direction both."`
+	Sensor     string `yaml:"sensor" doc:"Who saw the flow. A flow that several saw counts once."`
+	Sampling   string `yaml:"sampling" doc:"n where the sensor saw one packet in n; bytes and packets are multiplied by it."`
+}
+
+// Spec describes the integration.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:    "clickhouse",
+		Summary: "Flow store in ClickHouse: Akvorado, goflow2, or any table of flows.",
+		Facts:   []string{"traffic", "baseline"},
+		Permissions: []integrations.Permission{
+			{Name: "SELECT from the table", Why: "flows are read, never written; sessions are read-only where the user's profile leaves that open"},
+			{Name: "SELECT from system.columns", Why: "the columns are looked up before they are asked for"},
+		},
+		Example:   "flows: { kind: clickhouse, address: 'flows.example:9000', schema: akvorado, user: stanch, password_file: /run/secrets/flows }",
+		NewConfig: func() any { return defaults() },
+		Open: func(_ context.Context, config any) (any, error) {
+			c, ok := config.(*Config)
+			if !ok {
+				return nil, integrations.Errorf(integrations.Invalid, opOpen, "the configuration is a %T", config)
+			}
+			return newStore(c)
+		},
+	}
+}
+
+const opOpen = "open the flow store"
+
+func defaults() *Config {
+	return &Config{
+		Database: "default", User: "default", Schema: "akvorado", TimeUnit: "ns", Direction: "one",
+		Longest: time.Hour, MaxExecutionTime: 30 * time.Second, MaxRows: 10_000,
+	}
+}
+
+// presets are the columns of tables that are widely used.
+func (c *Config) preset() (table string, columns Columns) {
+	switch c.Schema {
+	case "akvorado":
+		return "flows", Columns{
+			Start: "TimeReceived", SrcIP: "SrcAddr", DstIP: "DstAddr", SrcPort: "SrcPort", DstPort: "DstPort", Transport: "Proto",
+			BytesOut: "Bytes", PacketsOut: "Packets", Sensor: "ExporterAddress", Sampling: "SamplingRate",
+		}
+	case "goflow2":
+		return "flows_raw", Columns{
+			Start: "time_flow_start", End: "time_flow_end", Received: "time_received", SrcIP: "src_addr", DstIP: "dst_addr",
+			SrcPort: "src_port", DstPort: "dst_port", Transport: "proto", BytesOut: "bytes", PacketsOut: "packets",
+			Sensor: "sampler_address", Sampling: "sampling_rate",
+		}
+	default:
+		return "", c.Columns
+	}
+}
+
+// Store asks one table. It is safe for concurrent use. The table is looked at
+// by the first use, so that a server that is down is told then.
+type Store struct {
+	config  Config
+	columns Columns
+	conn    driver.Conn
+
+	mu    sync.Mutex
+	table *table
+}
+
+func newStore(c *Config) (*Store, error) {
+	s := &Store{config: *c}
+	var usual string
+	if usual, s.columns = c.preset(); s.config.Table == "" {
+		s.config.Table = usual
+	}
+	if c.Schema != "custom" {
+		s.config.Direction = "one"
+	}
+	if err := s.check(); err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
+	}
+	o := &driver.Options{
+		Addr:        []string{c.Address},
+		Auth:        driver.Auth{Database: c.Database, Username: c.User, Password: c.Password.Reveal()},
+		DialTimeout: 10 * time.Second, ReadTimeout: c.MaxExecutionTime + 30*time.Second,
+		MaxOpenConns: 4, MaxIdleConns: 2, ConnMaxLifetime: time.Hour,
+		ClientInfo: driver.ClientInfo{Products: []struct{ Name, Version string }{{Name: "stanch"}}},
+	}
+	if c.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	conn, err := driver.Open(o)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "the connection's settings are refused")
+	}
+	s.conn = conn
+	return s, nil
+}
+
+func (s *Store) check() error {
+	c := &s.config
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return fmt.Errorf("address %q is not host:port", c.Address)
+	}
+	switch {
+	case c.Schema != "custom" && c.Columns != Columns{}:
+		return fmt.Errorf("columns are for schema custom, not %s", c.Schema)
+	case c.Longest < time.Minute || c.Longest > 31*24*time.Hour:
+		return fmt.Errorf("longest is %s: write a minute to 744h", c.Longest)
+	case c.MaxExecutionTime < time.Second:
+		return fmt.Errorf("max_execution_time is %s: write a second or more", c.MaxExecutionTime)
+	case c.MaxRowsToRead < 0:
+		return fmt.Errorf("max_rows_to_read is %d: write 0 or more", c.MaxRowsToRead)
+	case c.MaxRows < 100 || c.MaxRows > 1_000_000:
+		return fmt.Errorf("max_rows is %d: write 100 to 1000000", c.MaxRows)
+	case !identifier(c.Table):
+		return fmt.Errorf("table %q is no name of a table", c.Table)
+	case !identifier(c.Database):
+		return fmt.Errorf("database %q is no name of a database", c.Database)
+	}
+	for _, column := range s.columns.list() {
+		switch {
+		case column.name == "" && column.required:
+			return fmt.Errorf("columns.%s is empty", column.setting)
+		case column.name != "" && !identifier(column.name):
+			return fmt.Errorf("columns.%s: %q is no name of a column", column.setting, column.name)
+		}
+	}
+	return nil
+}
+
+// identifier tells whether a name can be one of a table or column. Names must
+// exist, and are quoted wherever they are used.
+func identifier(name string) bool {
+	if name == "" || len(name) > 127 {
+		return false
+	}
+	for i, c := range name {
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+func quoted(name string) string { return "`" + strings.ReplaceAll(name, "`", "") + "`" }
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.conn.Close() }
+
+// Probe implements [integrations.Prober].
+func (s *Store) Probe(ctx context.Context) []integrations.Finding {
+	name := s.config.Database + "." + s.config.Table
+	t, err := s.open(ctx)
+	if err != nil {
+		return []integrations.Finding{{
+			What: fmt.Sprintf("read the table %s: %v", name, err),
+			Fix:  "check the address, the user and its rights, and the names of the table and its columns",
+		}}
+	}
+	span, err := s.span(ctx, t)
+	switch {
+	case err != nil:
+		return []integrations.Finding{{What: fmt.Sprintf("read the newest record of %s: %v", name, err), Fix: "raise max_execution_time or max_rows_to_read"}}
+	case span.Records == 0:
+		return []integrations.Finding{{What: fmt.Sprintf("the table %s is empty", name), Fix: "let the collector write into it"}}
+	}
+	found := []integrations.Finding{{
+		What: fmt.Sprintf("the newest record of %s is of %s", name, span.Newest.Format(time.RFC3339)), OK: true,
+	}}
+	if t.locked {
+		found = append(found, integrations.Finding{
+			What: "the user's profile has readonly = 1, so no limits can be set on questions",
+			Fix:  "set max_execution_time in the profile, or use readonly = 2",
+		})
+	}
+	return found
+}

@@ -1,0 +1,272 @@
+package clickhouse
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// remembered is how far back it is looked whether a host was seen before.
+const remembered = 24 * time.Hour
+
+// span finds the newest record, at first among the latest: a table of flows may
+// be too large to be read from end to end.
+func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
+	now := time.Now()
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 31 * 24 * time.Hour, 0} {
+		since := time.Unix(0, 0)
+		if back > 0 {
+			since = now.Add(-back)
+		}
+		q := &statement{t: t}
+		// What lies far in the future was recorded by a wrong clock.
+		query := q.reach(since, now.Add(24*time.Hour))
+		var records, newest int64
+		if err := s.one(ctx, t, query, q.args, &records, &newest); err != nil {
+			return flowmath.Span{}, failed(ctx, "read the newest flow", err)
+		}
+		if records > 0 {
+			return flowmath.Span{Newest: time.Unix(0, newest).UTC(), Records: 1}, nil
+		}
+	}
+	return flowmath.Span{}, nil
+}
+
+// since puts into the span whether the store had begun by the window.
+func (s *Store) since(ctx context.Context, t *table, span flowmath.Span, from, to time.Time) (flowmath.Span, error) {
+	by := to.Add(to.Sub(from))
+	q := &statement{t: t}
+	query := q.begins(by)
+	var records int64
+	if err := s.one(ctx, t, query, q.args, &records); err != nil {
+		return span, err
+	}
+	if records == 0 {
+		span.Oldest = by.Add(time.Second)
+	}
+	return span, nil
+}
+
+// line is one row of sums, of a service or of all.
+type line struct {
+	local, peer, proto                 string
+	port                               int32
+	opened                             uint8
+	sent, received, packets, low, high float64
+	flows, measured, oneWay, sentFlows int64
+	firstPort, lastPort                int32
+	sampled, uncounted                 uint8
+	first, last                        int64
+	destinations                       int64
+}
+
+func (l *line) sums() []any {
+	return []any{
+		&l.sent, &l.received, &l.packets, &l.low, &l.high, &l.flows, &l.measured, &l.oneWay, &l.sentFlows,
+		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.first, &l.last,
+	}
+}
+
+// whole rounds a sum, which was made of shares.
+func whole(f float64) int64 {
+	const most = 1 << 62
+	if math.IsNaN(f) {
+		return 0
+	}
+	return int64(math.Round(min(max(f, 0), most)))
+}
+
+// exchange reads the sums of the window.
+func (l *line) exchange(t *table, from, to time.Time) (flowmath.Exchange, error) {
+	e := flowmath.Exchange{
+		Sent: whole(l.sent), Received: whole(l.received), Packets: whole(l.packets), Low: whole(l.low), High: whole(l.high),
+		Flows: l.flows, Measured: l.measured, OneWay: l.oneWay, SentFlows: l.sentFlows,
+		Sampled: l.sampled > 0, Uncounted: l.uncounted > 0,
+		First: max(l.first, from.UnixNano()), Last: min(l.last, to.UnixNano()),
+	}
+	if l.firstPort == l.lastPort {
+		e.PeerPort = uint16(l.firstPort)
+	}
+	if l.peer == "" {
+		return e, nil
+	}
+	peer, err := t.address.parse(l.peer)
+	if err != nil {
+		return e, err
+	}
+	e.Service = flowmath.Service{Peer: peer, Port: uint16(l.port), Transport: flowmath.TransportName(l.proto), Opened: l.opened > 0}
+	return e, nil
+}
+
+// services reads the lines of a statement that names the service of each.
+func (s *Store) services(ctx context.Context, t *table, query string, args []any) ([]line, error) {
+	return s.lines(ctx, t, query, args, func(l *line) []any {
+		return append([]any{&l.local, &l.peer, &l.port, &l.proto, &l.opened}, l.sums()...)
+	})
+}
+
+// totals reads the lines of a statement that counts peers.
+func (s *Store) totals(ctx context.Context, t *table, query string, args []any) ([]line, error) {
+	return s.lines(ctx, t, query, args, func(l *line) []any { return append([]any{&l.local, &l.destinations}, l.sums()...) })
+}
+
+func (s *Store) lines(ctx context.Context, t *table, query string, args []any, columns func(*line) []any) ([]line, error) {
+	a, err := s.query(ctx, t, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	var lines []line
+	err = each(a, func() error {
+		var l line
+		err := a.Scan(columns(&l)...)
+		lines = append(lines, l)
+		return err
+	})
+	return lines, err
+}
+
+// Traffic implements [integrations.Flows]. A flow counts with its share of the
+// window, by time. Of what several sensors counted of one 5-tuple in the window
+// the largest stands.
+func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	const op = "read traffic"
+	h, err := flowmath.HostOf(op, q.IPs)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
+		return incident.Traffic{}, err
+	}
+	t, err := s.open(ctx)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	span, err := s.span(ctx, t)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sum, err := s.summarise(ctx, t, h, q)
+	if err != nil {
+		return incident.Traffic{}, failed(ctx, op, err)
+	}
+	if sum.Empty() {
+		if span, err = s.since(ctx, t, span, q.From, q.To); err != nil {
+			return incident.Traffic{}, failed(ctx, op, err)
+		}
+		return sum.Traffic(h, span), nil
+	}
+	answer := sum.Traffic(h, span)
+	views, err := s.sample(ctx, t, h, q)
+	if err != nil {
+		return incident.Traffic{}, failed(ctx, op, err)
+	}
+	answer.Sample = flowmath.Sample(flowmath.Distinct(views), q)
+	return answer, nil
+}
+
+// summarise sums the services of the host; where these are too many to be read,
+// the largest of them, and the sums of all.
+func (s *Store) summarise(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery) (*flowmath.Summary, error) {
+	st := &statement{t: t, from: q.From, to: q.To}
+	st.one(h.Addrs)
+	query := st.services(s.config.MaxRows)
+	lines, err := s.services(ctx, t, query, st.args)
+	if err != nil {
+		return nil, err
+	}
+	sum := flowmath.NewSummary(q)
+	for i := range lines[:min(len(lines), s.config.MaxRows)] {
+		e, err := lines[i].exchange(t, q.From, q.To)
+		if err != nil {
+			return nil, err
+		}
+		sum.Exchange(e)
+	}
+	if len(lines) > s.config.MaxRows {
+		st = &statement{t: t, from: q.From, to: q.To}
+		st.one(h.Addrs)
+		query := st.totals(false)
+		all, err := s.totals(ctx, t, query, st.args)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			e, err := all[i].exchange(t, q.From, q.To)
+			if err != nil {
+				return nil, err
+			}
+			sum.Total(e, all[i].destinations)
+		}
+	}
+	return sum, s.listen(ctx, t, h, q.From, sum)
+}
+
+// listen finds out whether silence is a measured zero, where records are of one
+// direction: the sensors must have seen the host send something lately.
+func (s *Store) listen(ctx context.Context, t *table, h flowmath.Host, from time.Time, sum *flowmath.Summary) error {
+	if !t.single || !sum.Unheard() {
+		return nil
+	}
+	heard, err := s.before(ctx, t, h, from)
+	if err == nil && !heard {
+		sum.Deaf()
+	}
+	return err
+}
+
+// before tells whether the host was seen in the day before a time; with records
+// of one direction, whether it was seen to send.
+func (s *Store) before(ctx context.Context, t *table, h flowmath.Host, from time.Time) (bool, error) {
+	st := &statement{t: t, from: from.Add(-remembered), to: from}
+	st.sender(h.Addrs)
+	query := st.before()
+	var n int64
+	err := s.one(ctx, t, query, st.args, &n)
+	return n > 0, err
+}
+
+// sample reads the largest flows.
+func (s *Store) sample(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery) ([]flowmath.View, error) {
+	st := &statement{t: t, from: q.From, to: q.To}
+	st.one(h.Addrs)
+	query := st.sample()
+	a, err := s.query(ctx, t, query, st.args...)
+	if err != nil {
+		return nil, err
+	}
+	var views []flowmath.View
+	var sensors flowmath.Sensors
+	err = each(a, func() error {
+		var v flowmath.View
+		var local, remote, proto, sensor string
+		var localPort, remotePort int32
+		var opened, measured, oneWay, sampled uint8
+		var sent, received, packets float64
+		err := a.Scan(&local, &localPort, &remote, &remotePort, &proto, &opened, &v.Start, &v.End, &sent, &received, &packets,
+			&measured, &oneWay, &sampled, &sensor)
+		if err != nil {
+			return err
+		}
+		v.Ends = flowmath.Ends{LocalPort: uint16(localPort), RemotePort: uint16(remotePort), Transport: flowmath.TransportName(proto)}
+		if v.Local, err = t.address.parse(local); err != nil {
+			return err
+		}
+		if v.Remote, err = t.address.parse(remote); err != nil {
+			return err
+		}
+		v.Sent, v.Received = whole(sent), whole(received)
+		v.Low, v.High = v.Sent, v.Sent
+		if v.Packets = whole(packets); packets < 0 {
+			v.Packets = flowmath.NotSeen
+		}
+		v.Opened, v.Measured, v.OneWay, v.Sampled = opened > 0, measured > 0, oneWay > 0, sampled > 0
+		v.Sensor, v.Adds = sensors.Number(sensor), t.single || v.Sampled
+		views = append(views, v)
+		return nil
+	})
+	return views, err
+}

@@ -1,0 +1,165 @@
+package clickhouse
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// ends are the columns that make a flow of one host.
+const ends = "local, peer, lport, rport, proto, opened"
+
+// counted is a subquery of the host's flows with their shares of the window,
+// each 5-tuple once: of what several sensors counted of it the largest stands,
+// and the two directions of records of one direction are one flow.
+func (q *statement) counted() string {
+	return fmt.Sprintf(`(SELECT %[1]s, max(sent1) AS sent, max(received1) AS received, max(packets1) AS packets,
+		minIf(sent1, measured1 > 0) AS low, maxIf(sent1, measured1 > 0) AS high, max(flows1) AS flows, max(measured1) AS measured,
+		if(measured > 0, 0, max(oneway1)) AS oneway, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last
+		FROM (SELECT %[1]s, sensor0, sum(sent0 * w) AS sent1, sum(received0 * w) AS received1, sum(packets0 * w) AS packets1, %[2]s AS flows1,
+			max(measured0) AS measured1, max(oneway0) AS oneway1, max(sampled0) AS sampled1, max(uncounted0) AS uncounted1,
+			min(s) AS s1, max(e) AS e1
+			FROM %[3]s GROUP BY %[1]s, sensor0)
+		GROUP BY %[1]s)`, ends, q.begun(), q.flows())
+}
+
+// begun counts the flows of a group. Records of one direction begin again and
+// again for a long flow: for these it is the minutes in which there was one, or
+// the 63rd parts of a window that is longer.
+func (q *statement) begun() string {
+	if !q.t.single {
+		return "toUInt64(count())"
+	}
+	slot := max(time.Minute, q.to.Sub(q.from)/62)
+	place := fmt.Sprintf("bitShiftLeft(toUInt64(1), toUInt64(intDiv(greatest(s - toInt64(%s), 0), %s)))", q.arg(q.from.UnixNano()), q.arg(int64(slot)))
+	return fmt.Sprintf(`toUInt64(greatest(length(bitmaskToArray(groupBitOrIf(%[1]s, measured0))),
+		length(bitmaskToArray(groupBitOrIf(%[1]s, NOT measured0)))))`, place)
+}
+
+const sentSomething = "(sent > 0 OR packets > 0 OR (opened AND measured + oneway > 0))"
+
+// sums are the columns that an answer is made of, see line.
+const sums = `sum(sent) AS sent2, sum(received), sum(packets) AS packets2, sum(low), sum(high),
+	toInt64(sum(flows)) AS flows2, toInt64(sum(measured)), toInt64(sum(oneway)), toInt64(sumIf(flows, ` + sentSomething + `)),
+	toInt32(min(rport)), toInt32(max(rport)), toUInt8(max(sampled)), toUInt8(max(uncounted)), toInt64(min(first)), toInt64(max(last))`
+
+// services asks for the largest services of the host, one line more than most.
+func (q *statement) services(most int) string {
+	return fmt.Sprintf(`SELECT %s, %s, toInt32(if(opened, rport, lport)) AS port, toString(proto), toUInt8(opened), %s
+		FROM %s GROUP BY local, peer, port, proto, opened
+		ORDER BY sent2 DESC, packets2 DESC, peer, port, proto, opened LIMIT %s`,
+		q.t.address.text("local"), q.t.address.text("peer"), sums, q.counted(), q.arg(most+1))
+}
+
+// largest asks for the largest service of each host.
+func (q *statement) largest() string {
+	return fmt.Sprintf(`SELECT %s, %s, toInt32(if(opened, rport, lport)) AS port, toString(proto), toUInt8(opened), %s
+		FROM %s WHERE %s GROUP BY local, peer, port, proto, opened
+		ORDER BY local, sent2 DESC, packets2 DESC, peer, port, proto, opened LIMIT 1 BY local`,
+		q.t.address.text("local"), q.t.address.text("peer"), sums, q.counted(), sentSomething)
+}
+
+// totals asks for the sums of all services, of each address or of all of them
+// together, and for the number of peers.
+func (q *statement) totals(each bool) string {
+	local, group := "''", ""
+	if each {
+		local, group = q.t.address.text("local"), "GROUP BY local"
+	}
+	return fmt.Sprintf(`SELECT %s, toInt64(uniqExactIf(peer, %s)), %s FROM %s %s`, local, sentSomething, sums, q.counted(), group)
+}
+
+// sample asks for the largest flows, more than are handed out, as several
+// records are one flow.
+func (q *statement) sample() string {
+	return fmt.Sprintf(`SELECT %s, toInt32(lport), %s, toInt32(rport), toString(proto), toUInt8(opened), s, e, sent0, received0,
+		if(uncounted0, -1, packets0), toUInt8(measured0), toUInt8(oneway0), toUInt8(sampled0), %s
+		FROM %s ORDER BY measured0 DESC, sent0 DESC, s DESC LIMIT %s`,
+		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), q.flows(), q.arg(3*flowmath.SampleFlows))
+}
+
+// sensor is a sensor's name as text; one that is stored as an address is read
+// back as one.
+func (t *table) sensor(column string) string {
+	if t.types["sensor"] == "FixedString(16)" {
+		return "hex(" + column + ")"
+	}
+	return "toString(" + column + ")"
+}
+
+// rank asks which hosts sent most. A flow that several sensors saw counts
+// several times here: the order among the largest is settled by their totals.
+func (q *statement) rank(most int) string {
+	return fmt.Sprintf(`SELECT %s, sum(sent0 * w) AS sent1 FROM %s GROUP BY local ORDER BY sent1 DESC, local LIMIT %s`,
+		q.t.address.text("local"), q.flows(), q.arg(most))
+}
+
+// survey asks for the sensors.
+func (q *statement) survey() string {
+	return fmt.Sprintf(`SELECT %s, toInt64(count()) AS records, toInt64(max(rate0)), toUInt8(max(measured0) = 0), toInt64(max(e))
+		FROM %s GROUP BY sensor0 ORDER BY records DESC LIMIT %s`, q.t.sensor("sensor0"), q.flows(), q.arg(flowmath.MaxSensors))
+}
+
+// disagreement asks what all counters allow, each flow once.
+func (q *statement) disagreement() string {
+	return fmt.Sprintf(`SELECT sum(low), sum(high) FROM %s`, q.counted())
+}
+
+// halves asks which sensors, of records of one direction, saw no flow from both
+// ends.
+func (q *statement) halves() string {
+	return fmt.Sprintf(`SELECT %s FROM (
+			SELECT sensor0, max(forth) AND max(NOT forth) AS whole
+			FROM (SELECT sensor0, proto, (local, lport) < (peer, rport) AS forth, if(forth, local, peer) AS a, if(forth, lport, rport) AS ap,
+				if(forth, peer, local) AS b, if(forth, rport, lport) AS bp FROM %s)
+			GROUP BY sensor0, proto, a, ap, b, bp)
+		GROUP BY sensor0 HAVING max(whole) = 0`, q.t.sensor("sensor0"), q.flows())
+}
+
+// windows asks what the host sent in each of n windows.
+func (q *statement) windows(length time.Duration, n int, once bool) string {
+	from, l, final := "toInt64("+q.arg(q.from.UnixNano())+")", "toInt64("+q.arg(int64(length))+")", "toInt64("+q.arg(n-1)+")"
+	parts := fmt.Sprintf(`(SELECT *, intDiv(s - %[1]s, %[2]s) AS b, sent0 AS part FROM %[3]s)`, from, l, q.flows())
+	if q.col("end") != "" {
+		parts = fmt.Sprintf(`(SELECT *, sent0 * if(e <= s, 1, (least(e, %[1]s + (b + 1) * %[2]s) - greatest(s, %[1]s + b * %[2]s)) / (e - s)) AS part
+			FROM (SELECT *, arrayJoin(arrayMap(x -> x + b0, range(toUInt64(b1 - b0 + 1)))) AS b
+				FROM (SELECT *, greatest(intDiv(s - %[1]s, %[2]s), 0) AS b0,
+					greatest(b0, least(%[3]s, if(e > s, intDiv(e - %[1]s - 1, %[2]s), b0))) AS b1 FROM %[4]s)))`, from, l, final, q.flows())
+	}
+	if !once {
+		several := "toUInt8(min(sensor0) != max(sensor0))"
+		if q.col("sensor") == "" {
+			several = "toUInt8(0)"
+		}
+		return fmt.Sprintf(`SELECT toInt64(b), sum(part), toInt64(sum(measured0)), toInt64(sum(oneway0)), %s FROM %s GROUP BY b`, several, parts)
+	}
+	return fmt.Sprintf(`SELECT toInt64(b), sum(sent), toInt64(sum(measured)), toInt64(sum(oneway)), toUInt8(0)
+		FROM (SELECT b, %[1]s, max(sent1) AS sent, max(measured1) AS measured, if(measured > 0, 0, max(oneway1)) AS oneway
+			FROM (SELECT b, %[1]s, sensor0, sum(part) AS sent1, max(measured0) AS measured1, max(oneway0) AS oneway1
+				FROM %[2]s GROUP BY b, %[1]s, sensor0)
+			GROUP BY b, %[1]s)
+		GROUP BY b`, ends, parts)
+}
+
+// before asks whether the host was seen in the day before the window. It chooses
+// the rows of that day.
+func (q *statement) before() string {
+	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)`, q.flows())
+}
+
+// reach asks for the last end among the records since a time, and whether there
+// is any.
+func (q *statement) reach(since, until time.Time) string {
+	end := q.nanos("start")
+	if q.col("end") != "" {
+		end = fmt.Sprintf("greatest(%s, %s)", end, q.nanos("end"))
+	}
+	return fmt.Sprintf(`SELECT toInt64(count()), toInt64(max(%s)) FROM %s WHERE %s`, end, q.t.name, q.between(q.t.ordered(), since, until))
+}
+
+// begins asks whether there is a record from before a time.
+func (q *statement) begins(at time.Time) string {
+	column := q.col(q.t.ordered())
+	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s WHERE %s <= %s LIMIT 1)`, q.t.name, column, q.time(q.t.ordered(), at))
+}

@@ -1,0 +1,171 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// column is one setting below columns.
+type column struct {
+	setting, name string
+	required      bool
+	// kinds are the types that can be read, without their wrapping.
+	kinds []string
+}
+
+func (c *Columns) list() []column {
+	numbers := []string{"UInt8", "UInt16", "UInt32", "UInt64", "Int8", "Int16", "Int32", "Int64", "Float64"}
+	times := []string{"DateTime", "DateTime64", "UInt32", "UInt64", "Int64"}
+	addresses := []string{"IPv6", "IPv4", "FixedString(16)", "UInt32"}
+	words := append([]string{"String", "IPv6", "IPv4", "FixedString", "Enum8"}, numbers...)
+	return []column{
+		{"start", c.Start, true, times},
+		{"end", c.End, false, times},
+		{"received", c.Received, false, times},
+		{"src_ip", c.SrcIP, true, addresses},
+		{"dst_ip", c.DstIP, true, addresses},
+		{"src_port", c.SrcPort, true, numbers},
+		{"dst_port", c.DstPort, true, numbers},
+		{"transport", c.Transport, true, append([]string{"String", "Enum8"}, numbers...)},
+		{"bytes_out", c.BytesOut, true, numbers},
+		{"bytes_in", c.BytesIn, false, numbers},
+		{"packets_out", c.PacketsOut, false, numbers},
+		{"packets_in", c.PacketsIn, false, numbers},
+		{"sensor", c.Sensor, false, words},
+		{"sampling", c.Sampling, false, numbers},
+	}
+}
+
+// table is what is known of the table once it was looked at.
+type table struct {
+	name string
+	// columns holds the quoted name of each setting, or nothing; types the type
+	// of each, without Nullable and LowCardinality.
+	columns map[string]string
+	types   map[string]string
+	address address
+	single  bool
+	// perSecond is how many units of a time that is a number are a second.
+	perSecond int64
+	longest   time.Duration
+	asked     []int32
+	// settings go with every question; a user whose profile allows none is
+	// locked.
+	settings map[string]any
+	locked   bool
+}
+
+// open looks at the table, once: every name must exist, with a type that can be
+// read.
+func (s *Store) open(ctx context.Context) (*table, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.table != nil {
+		return s.table, nil
+	}
+	t := &table{
+		name: quoted(s.config.Database) + "." + quoted(s.config.Table), columns: map[string]string{}, types: map[string]string{},
+		single: s.config.Direction == "one", perSecond: perSecond(s.config.TimeUnit), longest: s.config.Longest, asked: flowmath.AskedPorts(),
+	}
+	if err := s.limits(ctx, t); err != nil {
+		return nil, failed(ctx, opOpen, err)
+	}
+	rows, err := s.query(ctx, t, `SELECT name, type FROM system.columns WHERE database = ? AND table = ?`, s.config.Database, s.config.Table)
+	if err != nil {
+		return nil, failed(ctx, opOpen, err)
+	}
+	there := map[string]string{}
+	err = each(rows, func() error {
+		var name, kind string
+		err := rows.Scan(&name, &kind)
+		there[name] = kind
+		return err
+	})
+	if err != nil {
+		return nil, failed(ctx, opOpen, err)
+	}
+	if len(there) == 0 {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "there is no table %q in database %q that the user may read",
+			s.config.Table, s.config.Database)
+	}
+	if err := s.look(t, there); err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
+	}
+	s.table = t
+	return t, nil
+}
+
+func (s *Store) look(t *table, there map[string]string) error {
+	for _, column := range s.columns.list() {
+		if column.name == "" {
+			continue
+		}
+		kind, ok := there[column.name]
+		if !ok {
+			return fmt.Errorf("table %q has no column %q that the user may read (columns.%s)", s.config.Table, column.name, column.setting)
+		}
+		kind = bare(kind)
+		if !slices.ContainsFunc(column.kinds, func(k string) bool { return kind == k || strings.HasPrefix(kind, k+"(") }) {
+			return fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, s.config.Table, there[column.name],
+				column.setting, strings.Join(column.kinds, ", "))
+		}
+		t.columns[column.setting], t.types[column.setting] = quoted(column.name), kind
+	}
+	if t.types["src_ip"] != t.types["dst_ip"] {
+		return fmt.Errorf("the two columns of addresses of table %q are of different types", s.config.Table)
+	}
+	t.address = addressOf(t.types["src_ip"])
+	return nil
+}
+
+// bare takes the wrapping off a type.
+func bare(kind string) string {
+	for _, wrap := range []string{"LowCardinality(", "Nullable("} {
+		if rest, ok := strings.CutPrefix(kind, wrap); ok {
+			kind = strings.TrimSuffix(rest, ")")
+		}
+	}
+	return kind
+}
+
+// limits finds out which settings the user may set.
+func (s *Store) limits(ctx context.Context, t *table) error {
+	var readonly string
+	t.locked = true
+	if err := s.one(ctx, t, `SELECT value FROM system.settings WHERE name = 'readonly'`, nil, &readonly); err != nil {
+		return err
+	}
+	if t.locked = readonly == "1"; t.locked {
+		return nil
+	}
+	t.settings = map[string]any{
+		"max_execution_time": int(s.config.MaxExecutionTime / time.Second),
+		"max_result_rows":    max(2*s.config.MaxRows, flowmath.MaxWindows),
+	}
+	if s.config.MaxRowsToRead > 0 {
+		t.settings["max_rows_to_read"] = s.config.MaxRowsToRead
+	}
+	if readonly == "0" {
+		t.settings["readonly"] = 1
+	}
+	return nil
+}
+
+func perSecond(unit string) int64 {
+	switch unit {
+	case "s":
+		return 1
+	case "ms":
+		return 1e3
+	case "us":
+		return 1e6
+	default:
+		return 1e9
+	}
+}
