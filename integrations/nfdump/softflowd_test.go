@@ -124,14 +124,13 @@ type namespaces struct {
 func joinNamespaces(tb testing.TB) *namespaces {
 	tb.Helper()
 	needNfdump(tb)
-	const why = "SKIPPED: network namespaces need root, and ip, softflowd and softflowctl must be installed"
-	if os.Geteuid() != 0 {
-		tb.Skip(why)
-	}
+	missing := os.Geteuid() != 0
 	for _, program := range []string{"ip", "softflowd", "softflowctl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			tb.Skip(why)
-		}
+		_, err := exec.LookPath(program)
+		missing = missing || err != nil
+	}
+	if missing {
+		tb.Skip("SKIPPED: network namespaces need root, and ip, softflowd and softflowctl must be installed")
 	}
 	name := fmt.Sprintf("stanch-nf-%d-", os.Getpid())
 	n := &namespaces{tb: tb, host: name + "h", server: name + "s"}
