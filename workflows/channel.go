@@ -262,6 +262,7 @@ func (c *channel) summarise(ctx workflow.Context) {
 	receipt, err := do(ctx, c.in.Queue, activities.Summarise, showWithin, in)
 	if err != nil {
 		d.Dirty = true
+		workflow.GetLogger(ctx).Warn("a digest was not sent", "use", c.in.Use, "channel", c.in.Channel, "error", err)
 		for _, e := range listed {
 			if e.Receipt == nil {
 				c.tell(ctx, e.ShowRequest, activities.ShownChange{Problem: activities.Reason(err)})

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -50,24 +51,42 @@ func (r *responder) keepShown(ctx workflow.Context) {
 }
 
 // sendAll hands every message to its channel: those that were not, and the
-// questions again, which show how the case stands. Last says that it will not
-// change any more.
+// questions again when people would see something else. Last says that it will
+// not change any more.
 func (r *responder) sendAll(ctx workflow.Context, last bool) {
 	r.changed = false
 	for i := 0; i < len(r.state.Case.Shown); i++ {
 		s := r.state.Case.Shown[i]
-		if i < r.state.Sent && s.Kind != incident.ShownQuestion {
+		if i < len(r.state.Sent) && s.Kind != incident.ShownQuestion {
 			continue
 		}
-		r.state.Sent = max(r.state.Sent, i+1)
 		in := activities.SendIn{
 			Channel: activities.ChannelInput{Use: s.Use, Channel: s.Channel, Queue: r.in.Pin.Queue(s.Use)},
 			Request: r.request(s, last),
+		}
+		seen := r.seenAs(in.Request)
+		switch {
+		case i == len(r.state.Sent):
+			r.state.Sent = append(r.state.Sent, seen)
+		case r.state.Sent[i] == seen:
+			continue
+		default:
+			r.state.Sent[i] = seen
 		}
 		if _, err := ask(ctx, "", sendWithin, activities.Send, in); err != nil {
 			r.state.Case.Shown[i].Problem = activities.Reason(err)
 		}
 	}
+}
+
+// seenAs is the digest of what people see of a message.
+func (r *responder) seenAs(req activities.ShowRequest) string {
+	text, err := json.Marshal([]any{activities.MessageOf(r.state.Case, req), req})
+	if err != nil {
+		// Then it is sent each time, no worse.
+		return ""
+	}
+	return incident.DigestOf(text)
 }
 
 func (r *responder) request(s incident.Shown, last bool) activities.ShowRequest {

@@ -57,8 +57,9 @@ type caseState struct {
 	Answered []string           `json:"answered,omitempty"`
 	// IPs are the host's addresses, by which its egress is measured.
 	IPs []string `json:"ips,omitempty"`
-	// Sent is how many of the case's messages were handed to their channels.
-	Sent int `json:"sent,omitempty"`
+	// Sent are the digests of the case's messages as they were handed to their
+	// channels last.
+	Sent []string `json:"sent,omitempty"`
 	// Ended says why steps were left out, for the outcome.
 	Ended incident.CaseOutcome `json:"ended,omitempty"`
 	// Early are changes of the lease that is being taken.

@@ -46,6 +46,8 @@ type site struct {
 	exited chan error
 	url    string
 	client http.Client
+	// settings is the text of stanch.yaml.
+	settings func(slow string) string
 	// glance is how often it is looked whether what is awaited has come.
 	glance time.Duration
 	// last is the case that was seen last, for the report of a failure.
@@ -56,7 +58,7 @@ type site struct {
 // acts and whose text is edited.
 func newSite(t *testing.T, edits ...string) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), client: http.Client{Timeout: patience}}
+	s := &site{t: t, dir: t.TempDir(), client: http.Client{Timeout: patience}, settings: configuration}
 	s.write("playbooks/high-egress-windows.yaml", enforced(t, "high-egress-windows", edits...))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -128,7 +130,7 @@ func (s *site) start(slow string) {
 	if slow != "" {
 		slow = ", " + slow
 	}
-	s.write("stanch.yaml", configuration(slow))
+	s.write("stanch.yaml", s.settings(slow))
 	s.starts++
 	log, err := os.Create(s.logFile())
 	if err != nil {

@@ -88,8 +88,7 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	r.service, err = service.Start(t.Context(), service.Options{Config: c, Log: log})
+	r.service, err = service.Start(t.Context(), service.Options{Config: c, Log: quiet(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

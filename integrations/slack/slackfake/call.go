@@ -88,6 +88,7 @@ func (s *Server) webAPI() map[string]method {
 		"conversations.replies":        {run: s.replies, scopes: history, perMinute: tier3},
 		"conversations.open":           {run: s.conversationsOpen, scopes: []string{"im:write"}, perMinute: tier3},
 		"users.info":                   {run: s.usersInfo, scopes: []string{"users:read"}, perMinute: tier4},
+		"users.list":                   {run: s.usersList, scopes: []string{"users:read"}, perMinute: tier2},
 		"users.lookupByEmail":          {run: s.lookupByEmail, scopes: []string{"users:read.email"}, perMinute: tier3},
 		"usergroups.list":              {run: s.groupsList, scopes: groups, perMinute: tier2},
 		"usergroups.users.list":        {run: s.groupUsers, scopes: groups, perMinute: tier2},

@@ -36,6 +36,20 @@ func (s *Server) usersInfo(c *call) (Object, *refusal) {
 	return Object{"user": s.userObject(u)}, nil
 }
 
+// usersList lists the accounts of the workspace, those that were switched off
+// and those of others that share a channel included.
+func (s *Server) usersList(c *call) (Object, *refusal) {
+	var found []Object
+	for _, u := range s.users {
+		found = append(found, s.userObject(u))
+	}
+	page, next, no := s.page(c, found)
+	if no != nil {
+		return nil, no
+	}
+	return Object{"members": page, "response_metadata": Object{"next_cursor": next}}, nil
+}
+
 // lookupByEmail finds the active members of the workspace only.
 func (s *Server) lookupByEmail(c *call) (Object, *refusal) {
 	email := c.arg("email")
