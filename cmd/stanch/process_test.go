@@ -39,7 +39,7 @@ const (
 // site is a place where Stanch runs: a folder with its configuration, its data
 // and the journal of a simulated estate, which outlives every process.
 type site struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	starts int
 	cmd    *exec.Cmd
@@ -56,7 +56,7 @@ type site struct {
 
 // newSite lays out a site with the library's playbook for high egress, which
 // acts and whose text is edited.
-func newSite(t *testing.T, edits ...string) *site {
+func newSite(t testing.TB, edits ...string) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir(), client: http.Client{Timeout: patience}, settings: configuration}
 	s.write("playbooks/high-egress-windows.yaml", enforced(t, "high-egress-windows", edits...))
@@ -73,7 +73,7 @@ func newSite(t *testing.T, edits ...string) *site {
 
 // enforced is a playbook of the library in enforce mode, with each odd edit
 // replaced by the one after it.
-func enforced(t *testing.T, name string, edits ...string) string {
+func enforced(t testing.TB, name string, edits ...string) string {
 	t.Helper()
 	all, err := library.Playbooks()
 	if err != nil {

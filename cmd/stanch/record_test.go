@@ -349,7 +349,7 @@ func (r *recorder) write() {
 	}
 }
 
-func recorded(t *testing.T) []string {
+func recorded(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(histories, "*"+historyExt))
 	if err != nil {

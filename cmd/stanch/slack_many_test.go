@@ -36,7 +36,7 @@ func (o *office) openMany(hosts int) *memory.Estate {
 			o.t.Error(err)
 		}
 	})
-	o.url = running.URL()
+	o.running, o.url = running, running.URL()
 	estate, err := integrations.Use[*memory.Estate](running.Integrations(), "edr")
 	if err != nil {
 		o.t.Fatal(err)
@@ -135,6 +135,6 @@ func (o *office) throttled(method string) int {
 	return refused
 }
 
-func quiet(t *testing.T) *slog.Logger {
+func quiet(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 }

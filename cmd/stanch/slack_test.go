@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -15,6 +16,8 @@ import (
 type office struct {
 	*site
 	slack *slackfake.Server
+	// running is the service, when it runs in this process.
+	running *service.Service
 }
 
 // The people of the office by what they are to Slack and to stanch.yaml.
@@ -30,7 +33,7 @@ const (
 var asksFirst = []string{"do: [evidence, throttle, cut-off, tell]", "do: [throttle, { approve: on-call }, cut-off, tell]"}
 
 // newOffice lays out a site with a Slack; over is how answers arrive.
-func newOffice(t *testing.T, over string, edits ...string) *office {
+func newOffice(t testing.TB, over string, edits ...string) *office {
 	t.Helper()
 
 	fake := slackfake.New(t, slackfake.Options{

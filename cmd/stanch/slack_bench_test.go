@@ -1,0 +1,135 @@
+package main_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+var (
+	pendingCards    = flag.Int("pending-cards", 200, "questions that wait in the benchmark of clicks")
+	clicksPerSecond = flag.Int("clicks", 20, "clicks a second in the benchmark of clicks")
+)
+
+// rooms is over how many channels the cards are spread: a channel takes one
+// message a second.
+const rooms = 10
+
+// BenchmarkClicks measures from the moment Slack sends a click to the moment the
+// engine has decided on it, while many cards wait. Every third click is a double
+// one. Run it once: -benchtime 1x.
+func BenchmarkClicks(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		o := newOffice(b, "socket")
+		for room := range rooms {
+			name := fmt.Sprintf("room-%d", room)
+			o.slack.SetChannel(slackfake.Channel{ID: fmt.Sprintf("C0ROOM%d", room), Name: name})
+			o.write("playbooks/"+name+".yaml", enforced(b, "high-egress-windows",
+				asksFirst[0], "do: [{ approve: on-call }, cut-off]", "name: high-egress-windows", "name: "+name,
+				"'high_egress'", "'"+name+"'", "ask: { slack: '#sec-oncall'", "ask: { slack: '#"+name+"'"))
+		}
+		estate := o.openMany(*pendingCards)
+		for i := range *pendingCards {
+			status := o.post("/v1/alerts/siem", sourceToken, map[string]any{
+				"id": fmt.Sprintf("a-%d", i), "category": fmt.Sprintf("room-%d", i%rooms),
+				"host": map[string]any{"id": hostOf(i), "name": hostOf(i), "ip": []string{addressOf(i)}, "os": "windows"},
+			}, nil)
+			if status != http.StatusAccepted {
+				b.Fatalf("alert %d: status %d", i, status)
+			}
+		}
+		var cards []slackfake.Message
+		o.wait("every card to be shown", func() bool { cards = o.roomCards(); return len(cards) == *pendingCards })
+		b.StartTimer()
+		sent := o.clickAll(cards)
+		o.wait("every host to be isolated", func() bool { return estate.Count("apply", incident.Isolate) >= *pendingCards })
+		b.StopTimer()
+		o.report(b, sent)
+	}
+}
+
+func (o *office) roomCards() []slackfake.Message {
+	var cards []slackfake.Message
+	for room := range rooms {
+		for _, m := range o.slack.Messages(fmt.Sprintf("C0ROOM%d", room)) {
+			if slices.ContainsFunc(m.Buttons(), func(b slackfake.Button) bool { return strings.HasPrefix(b.Text, "Isolate") }) {
+				cards = append(cards, m)
+			}
+		}
+	}
+	return cards
+}
+
+// clickAll clicks on every card and returns when Slack sent each case's first
+// click.
+func (o *office) clickAll(cards []slackfake.Message) map[string]time.Time {
+	var mu sync.Mutex
+	var clicking sync.WaitGroup
+	sent := map[string]time.Time{}
+	tick := time.NewTicker(time.Second / time.Duration(*clicksPerSecond))
+	defer tick.Stop()
+	for i, m := range cards {
+		<-tick.C
+		clicking.Go(func() {
+			for n := range 1 + (i%3)/2 {
+				d, err := o.slack.Click(uAlice, m.Channel, m.TS, o.button(m, "Isolate"))
+				if err != nil {
+					// The card was decided by the first of the two.
+					continue
+				}
+				if n > 0 {
+					continue
+				}
+				var button struct {
+					Case string `json:"c"`
+				}
+				if err := json.Unmarshal([]byte(m.Buttons()[0].Value), &button); err != nil {
+					o.t.Error(err)
+				}
+				mu.Lock()
+				sent[button.Case] = d.Answers()[0].Sent
+				mu.Unlock()
+			}
+		})
+	}
+	clicking.Wait()
+	return sent
+}
+
+// report tells how long the clicks took until the engine had decided, how many
+// were lost and how many counted twice.
+func (o *office) report(b *testing.B, sent map[string]time.Time) {
+	var took []time.Duration
+	lost, twice := 0, 0
+	for id, at := range sent {
+		votes := o.see(id).Approvals[0].Votes
+		if len(votes) == 0 {
+			lost++
+			continue
+		}
+		twice += len(votes) - 1
+		click := activities.ClickWorkflowID(integrations.Click{Use: "slack", ID: votes[0].Click})
+		described, err := o.running.Client().DescribeWorkflowExecution(b.Context(), click, "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, described.GetWorkflowExecutionInfo().GetCloseTime().AsTime().Sub(at))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(lost), "lost")
+	b.ReportMetric(float64(twice), "counted-twice")
+}
