@@ -21,12 +21,12 @@ import (
 
 // server is a ClickHouse of these tests alone, on a loopback port.
 type server struct {
-	dir   string
-	port  int
-	web   int
-	admin driver.Conn
-	made  atomic.Int64
-	why   string // it does not run
+	dir    string
+	port   int
+	web    int
+	admin  driver.Conn
+	made   atomic.Int64
+	absent bool // it is not installed
 }
 
 // shared is started by TestMain and then only read.
@@ -47,7 +47,7 @@ func startServer() (*server, func()) {
 		// Newer packages bring one program with many names.
 		command = []string{"clickhouse", "server"}
 		if path, err = exec.LookPath(command[0]); err != nil {
-			return &server{why: "SKIPPED: ClickHouse is not installed"}, func() {}
+			return &server{absent: true}, func() {}
 		}
 	}
 	dir, err := os.MkdirTemp("", "stanch-clickhouse-")
@@ -210,8 +210,8 @@ func field(v any) string {
 
 func running(tb testing.TB) *server {
 	tb.Helper()
-	if shared.why != "" {
-		tb.Skip(shared.why)
+	if shared.absent {
+		tb.Skip("SKIPPED: ClickHouse is not installed")
 	}
 	return shared
 }

@@ -23,11 +23,11 @@ import (
 
 // server is a PostgreSQL of these tests alone, on a loopback port.
 type server struct {
-	port  int
-	admin *pgx.Conn
-	mu    sync.Mutex // of admin
-	made  atomic.Int64
-	why   string // it does not run
+	port   int
+	admin  *pgx.Conn
+	mu     sync.Mutex // of admin
+	made   atomic.Int64
+	absent bool // it is not installed
 }
 
 // shared is started by TestMain and then only read.
@@ -61,11 +61,11 @@ func binary(name string) (string, error) {
 func startServer() (*server, func()) {
 	initdb, err := binary("initdb")
 	if err != nil {
-		return &server{why: "SKIPPED: PostgreSQL is not installed"}, func() {}
+		return &server{absent: true}, func() {}
 	}
 	postgres, err := binary("postgres")
 	if err != nil {
-		return &server{why: "SKIPPED: PostgreSQL is not installed"}, func() {}
+		return &server{absent: true}, func() {}
 	}
 	dir, err := os.MkdirTemp("", "stanch-postgres-")
 	if err != nil {
@@ -173,8 +173,8 @@ func (s *server) exec(tb testing.TB, sql string) {
 
 func running(tb testing.TB) *server {
 	tb.Helper()
-	if shared.why != "" {
-		tb.Skip(shared.why)
+	if shared.absent {
+		tb.Skip("SKIPPED: PostgreSQL is not installed")
 	}
 	return shared
 }

@@ -87,7 +87,7 @@ func TestEveryCommandShowsHowItIsUsed(t *testing.T) {
 	examples := 0
 	var visit func(c *cobra.Command)
 	visit = func(c *cobra.Command) {
-		if c.Short == "" || c.Example == "" && !c.HasSubCommands() {
+		if c.Short == "" || c.Example == "" && !c.HasSubCommands() && !c.Hidden {
 			t.Errorf("%s does not say what it is for, or shows no example", c.CommandPath())
 		}
 		for line := range strings.Lines(c.Example) {
