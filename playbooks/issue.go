@@ -3,9 +3,9 @@ package playbooks
 import (
 	"cmp"
 	"fmt"
+	"github.com/stanch-soar/stanch/playbooks/policy"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Issue is one complaint about a file. Line and Column count from 1, columns in
@@ -103,7 +103,7 @@ func snippet(lines []string, line, column int) string {
 // meant says which known word was probably meant, or what there is to choose
 // from.
 func meant(word string, known []string) string {
-	near := nearest(word, known)
+	near := policy.Nearest(word, known)
 	switch {
 	case near != "":
 		return ": did you mean '" + near + "'?"
@@ -114,52 +114,4 @@ func meant(word string, known []string) string {
 	default:
 		return ": there are " + strings.Join(known, ", ")
 	}
-}
-
-// nearest returns the known word that was probably meant, or nothing: one that
-// begins alike, else one with few letters changed.
-func nearest(word string, known []string) string {
-	if len(word) > 3 {
-		at := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(k, word) })
-		if at >= 0 {
-			return known[at]
-		}
-	}
-	best, distance := "", utf8.RuneCountInString(word)/3+2
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-// editDistance is the number of letters to change, add, drop or swap with
-// their neighbour.
-func editDistance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	if len(s) > 64 || len(t) > 64 {
-		return max(len(s), len(t))
-	}
-	rows := make([][]int, len(s)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(t)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(s); i++ {
-		for j := 1; j <= len(t); j++ {
-			same := 1
-			if s[i-1] == t[j-1] {
-				same = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+same)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(s)][len(t)]
 }

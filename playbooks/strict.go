@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/stanch-soar/stanch/playbooks/policy"
 	"io"
 	"reflect"
 	"strings"
@@ -229,7 +230,7 @@ func (d *document) unknownKey(mapping, key *yaml.Node, what string, known []stri
 		return
 	}
 	d.blame(key, "unknown key %q in %s%s", shorten(key.Value, 80), what, meant(key.Value, known))
-	if near := nearest(key.Value, known); near != "" {
+	if near := policy.Nearest(key.Value, known); near != "" {
 		d.misspelt[mapping] = append(d.misspelt[mapping], near)
 	}
 }

@@ -1,25 +1,48 @@
 package policy
 
-import "unicode/utf8"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // didYouMean words the nearest of the candidates as a question, or is empty
 // where none is near.
 func didYouMean(name string, candidates []string) string {
-	best, bestDistance := "", 1+max(1, utf8.RuneCountInString(name)/3)
-	for _, c := range candidates {
-		if d := editDistance([]rune(name), []rune(c)); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	if best == "" {
+	near := Nearest(name, candidates)
+	if near == "" {
 		return ""
 	}
-	return ": did you mean '" + best + "'?"
+	return ": did you mean '" + near + "'?"
 }
+
+// Nearest returns the known word that was probably meant, or nothing: one that
+// begins alike, else one with few letters changed.
+func Nearest(word string, known []string) string {
+	if len(word) > 3 {
+		at := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(k, word) })
+		if at >= 0 {
+			return known[at]
+		}
+	}
+	best, distance := "", 1+max(1, utf8.RuneCountInString(word)/3)
+	for _, k := range known {
+		if d := editDistance([]rune(strings.ToLower(word)), []rune(strings.ToLower(k))); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// maxMeant bounds the words that are compared letter by letter.
+const maxMeant = 64
 
 // editDistance counts the insertions, deletions, replacements and swaps of
 // neighbours that turn a into b.
 func editDistance(a, b []rune) int {
+	if len(a) > maxMeant || len(b) > maxMeant {
+		return max(len(a), len(b))
+	}
 	var before []int
 	last := make([]int, len(b)+1)
 	for j := range last {
