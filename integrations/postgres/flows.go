@@ -90,7 +90,9 @@ func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
 		Sampled: value(l.sampled), Uncounted: value(l.uncounted),
 		First: max(value(l.first), q.from.UnixNano()), Last: min(value(l.last), q.to.UnixNano()),
 	}
-	if value(l.firstPort) == value(l.lastPort) {
+	if l.opened {
+		e.PeerPort = uint16(l.port)
+	} else if value(l.firstPort) == value(l.lastPort) {
 		e.PeerPort = uint16(value(l.firstPort))
 	}
 	if l.peer == "" {

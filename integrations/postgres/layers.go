@@ -16,29 +16,33 @@ const ends = "local, peer, lport, rport, proto, opened"
 // of it the largest stands, and the two directions of records of one direction
 // are one flow.
 func (q *statement) counted(once bool) string {
-	if !once && !q.t.single {
+	if !q.merged(once) {
 		low, high := "low * w", "high * w"
 		if !q.t.twice() {
 			// The same expression is summed once.
 			low, high = "sent * w", "sent * w"
 		}
-		return fmt.Sprintf(`(SELECT %s, sent * w AS sent, received * w AS received, packets * w AS packets, %s AS low, %s AS high,
-			1 AS flows, measured, oneway, sampled, uncounted, sensor, s, e FROM %s f)`, ends, low, high, q.flows())
+		return fmt.Sprintf(`(SELECT %s, port, sent * w AS sent, received * w AS received, packets * w AS packets, %s AS low, %s AS high,
+			1 AS flows, measured, oneway, sampled, measured = 1 AND packets IS NULL AS uncounted, sensor, s, e FROM %s f)`,
+			ends, low, high, q.flows())
 	}
 	flows := "count(*)"
 	if q.t.single {
 		flows = q.starts()
 	}
-	return fmt.Sprintf(`(SELECT %[1]s, max(sent) AS sent, max(received) AS received, max(packets) AS packets,
-		COALESCE(min(low) FILTER (WHERE measured > 0), 0) AS low, COALESCE(max(high) FILTER (WHERE measured > 0), 0) AS high,
+	return fmt.Sprintf(`(SELECT %[1]s, port, max(sent) AS sent, max(received) AS received, max(packets) AS packets,
+		min(low) FILTER (WHERE measured > 0) AS low, max(high) FILTER (WHERE measured > 0) AS high,
 		max(flows) AS flows, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway,
 		bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, NULL::text AS sensor, min(s) AS s, max(e) AS e
-		FROM (SELECT %[1]s, sensor, sum(sent * w) AS sent, sum(received * w) AS received, sum(packets * w) AS packets,
+		FROM (SELECT %[1]s, port, sensor, sum(sent * w) AS sent, sum(received * w) AS received, sum(packets * w) AS packets,
 			sum(low * w) AS low, sum(high * w) AS high, %[2]s AS flows, max(measured) AS measured, max(oneway) AS oneway,
-			bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, min(s) AS s, max(e) AS e
-			FROM %[3]s f GROUP BY %[1]s, sensor) t
-		GROUP BY %[1]s)`, ends, flows, q.flows())
+			bool_or(sampled) AS sampled, bool_or(measured = 1 AND packets IS NULL) AS uncounted, min(s) AS s, max(e) AS e
+			FROM %[3]s f GROUP BY %[1]s, port, sensor) t
+		GROUP BY %[1]s, port)`, ends, flows, q.flows())
 }
+
+// merged tells whether flows are put together before they are summed.
+func (q *statement) merged(once bool) bool { return once || q.t.single }
 
 // starts counts the flows of a group of records of one direction, which begin
 // again and again for a long flow: minutes in which there was one.
@@ -65,17 +69,22 @@ func (q *statement) several() string {
 	}
 }
 
-const sentSomething = "sent > 0 OR packets > 0 OR opened AND measured + oneway > 0"
+// sentSomething is the condition that the host sent something in a flow, or
+// that it must have, having opened it.
+const sentSomething = "opened AND measured + oneway > 0 OR sent > 0 OR packets > 0"
 
-// sums are the columns that an answer is made of, see line.
+// sums are the columns that an answer is made of, see line. A row that was not
+// merged is one flow, and measured unless it is one-way.
 func (q *statement) sums(once bool) string {
-	several := q.several()
-	if once || q.t.single {
-		several = "false"
+	flows, measured, oneWay, several := "count(*)", "sum(measured)", "count(*) - sum(measured)", q.several()
+	sentFlows := fmt.Sprintf("count(*) FILTER (WHERE %s)", strings.Replace(sentSomething, "AND measured + oneway > 0", "", 1))
+	if q.merged(once) {
+		flows, oneWay, several = "sum(flows)", "sum(oneway)", "false"
+		sentFlows = fmt.Sprintf("sum(flows) FILTER (WHERE %s)", sentSomething)
 	}
-	return fmt.Sprintf(`sum(sent), sum(received), sum(packets), sum(low), sum(high), sum(flows)::bigint, sum(measured)::bigint, sum(oneway)::bigint,
-		COALESCE(sum(flows) FILTER (WHERE %s), 0)::bigint, min(rport), max(rport), bool_or(sampled), bool_or(uncounted), %s, %s, %s`,
-		sentSomething, q.nanos("min(s)"), q.nanos("max(e)"), several)
+	return fmt.Sprintf(`sum(sent), sum(received), sum(packets), sum(low), sum(high), (%s)::bigint, (%s)::bigint, (%s)::bigint, (%s)::bigint,
+		min(rport) FILTER (WHERE NOT opened), max(rport) FILTER (WHERE NOT opened), bool_or(sampled), bool_or(uncounted), %s, %s, %s`,
+		flows, measured, oneWay, sentFlows, q.nanos("min(s)"), q.nanos("max(e)"), several)
 }
 
 // text is an address as text.
@@ -100,19 +109,17 @@ func (t *table) sensor(column string) string {
 
 // services asks for the largest services of the host, one line more than most.
 func (q *statement) services(most int, once bool) string {
-	return fmt.Sprintf(`SELECT %s, %s, CASE WHEN opened THEN rport ELSE lport END AS port, proto::text, opened, %s
-		FROM %s x GROUP BY local, peer, port, proto, opened ORDER BY sum(sent) DESC, sum(packets) DESC, peer, port, proto, opened LIMIT %s`,
-		q.t.text("local"), q.t.text("peer"), q.sums(once), q.counted(once), q.arg(most+1))
+	return fmt.Sprintf(`SELECT '', %s, port, proto::text, opened, %s
+		FROM %s x GROUP BY peer, port, proto, opened ORDER BY sum(sent) DESC NULLS LAST, sum(packets) DESC NULLS LAST, peer, port, proto, opened LIMIT %s`,
+		q.t.text("peer"), q.sums(once), q.counted(once), q.arg(most+1))
 }
 
 // largest asks for the largest service of each host.
 func (q *statement) largest(once bool) string {
-	return fmt.Sprintf(`SELECT DISTINCT ON (local) %s, %s, port, proto::text, opened, sent, 0::float8, packets, sent, sent, flows, flows, 0::bigint,
-		flows, plow, phigh, false, false, 0::bigint, 0::bigint, false
-		FROM (SELECT local, peer, CASE WHEN opened THEN rport ELSE lport END AS port, proto, opened, sum(sent) AS sent, sum(packets) AS packets,
-			sum(flows)::bigint AS flows, min(rport) AS plow, max(rport) AS phigh FROM %s x WHERE %s GROUP BY local, peer, port, proto, opened) y
-		ORDER BY local, sent DESC, packets DESC, peer, port, proto, opened`,
-		q.t.text("local"), q.t.text("peer"), q.counted(once), sentSomething)
+	return fmt.Sprintf(`SELECT DISTINCT ON (local) %s, %s, port, proto::text, opened, %s
+		FROM %s x WHERE %s GROUP BY local, peer, port, proto, opened
+		ORDER BY local, sum(sent) DESC NULLS LAST, sum(packets) DESC NULLS LAST, peer, port, proto, opened`,
+		q.t.text("local"), q.t.text("peer"), q.sums(once), q.counted(once), sentSomething)
 }
 
 // totals asks for the sums of all services, of each address or of all of them
@@ -127,22 +134,22 @@ func (q *statement) totals(each, once bool) string {
 }
 
 // sample asks for the largest flows, more than are handed out where several
-// records are one flow.
+// records are one flow. Texts are made of those that were chosen, not of all.
 func (q *statement) sample() string {
 	most := flowmath.SampleFlows
 	if q.t.single || q.t.columns["sensor"] != "" {
 		most *= 3
 	}
-	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, sent, received, CASE WHEN uncounted THEN -1 ELSE packets END,
-		low, high, measured, oneway, sampled, %s
-		FROM %s f ORDER BY measured DESC, sent DESC, s DESC LIMIT %s`,
-		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows(), q.arg(most))
+	q.most = q.arg(most)
+	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, COALESCE(sent, 0), COALESCE(received, 0), COALESCE(packets, -1),
+		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, sampled, %s FROM %s f ORDER BY sent DESC NULLS LAST, s DESC LIMIT %s`,
+		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows(), q.most)
 }
 
 // rank asks which hosts sent most. A flow that several sensors saw counts
 // several times here: the order among the largest is settled by [totals].
 func (q *statement) rank(most int) string {
-	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local ORDER BY sum(sent * w) DESC, local LIMIT %s`,
+	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local ORDER BY sum(sent * w) DESC NULLS LAST, local LIMIT %s`,
 		q.t.text("local"), q.flows(), q.arg(most))
 }
 
@@ -159,12 +166,11 @@ func (q *statement) survey() string {
 
 // records is a subquery of all records of the window, as seen from the source.
 func (q *statement) records() string {
-	where, end := q.during()
 	rate := "1"
 	if column := q.t.columns["sampling"]; column != "" {
 		rate = fmt.Sprintf("GREATEST(COALESCE(%s, 1), 1)", column)
 	}
-	seen := q.seen("src", "dst", "out", "in", where, end)
+	seen := q.seen("src", "dst", "out", "in")
 	return "(" + strings.Replace(seen, "SELECT ", "SELECT "+rate+"::bigint AS rate, ", 1) + ")"
 }
 
@@ -176,7 +182,7 @@ func (q *statement) disagreement() string {
 // halves asks which sensors, of records of one direction, saw no flow from both
 // ends.
 func (q *statement) halves() string {
-	where, _ := q.during()
+	where := q.during()
 	col := q.t.columns
 	sensor := q.t.sensor(col["sensor"])
 	a := fmt.Sprintf("(%s, %s)", col["src_ip"], portOf(col["src_port"]))
@@ -196,9 +202,9 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 			LEAST(%[2]s, (CASE WHEN x1 > x0 THEN ceil(x1 / %[1]s) - 1 ELSE floor(x0 / %[1]s) END)::int)) AS b
 		FROM (SELECT *, %[3]s AS x0, %[4]s AS x1 FROM %[5]s f) g)`, l, last, q.seconds("s", from), q.seconds("e", from), q.flows())
 	if !once {
-		return fmt.Sprintf(`SELECT b, sum(%s), sum(measured)::bigint, sum(oneway)::bigint, %s FROM %s p GROUP BY b`, part, q.several(), parts)
+		return fmt.Sprintf(`SELECT b, COALESCE(sum(%s), 0), sum(measured)::bigint, sum(oneway)::bigint, %s FROM %s p GROUP BY b`, part, q.several(), parts)
 	}
-	return fmt.Sprintf(`SELECT b, sum(sent), sum(measured)::bigint, sum(oneway)::bigint, false
+	return fmt.Sprintf(`SELECT b, COALESCE(sum(sent), 0), sum(measured)::bigint, sum(oneway)::bigint, false
 		FROM (SELECT b, max(sent) AS sent, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway
 			FROM (SELECT b, %[1]s, sensor, sum(%[2]s) AS sent, max(measured) AS measured, max(oneway) AS oneway
 				FROM %[3]s p GROUP BY b, %[1]s, sensor) t
@@ -232,6 +238,6 @@ func (q *statement) span(now time.Time) string {
 	}
 	limit := q.time(now.Add(24 * time.Hour))
 	return fmt.Sprintf(`SELECT (SELECT %[1]s FROM %[3]s WHERE %[4]s < %[5]s),
-		(SELECT %[2]s FROM (SELECT %[6]s AS e FROM %[3]s WHERE %[4]s < %[5]s ORDER BY %[4]s DESC LIMIT 1000) l)`,
+		(SELECT %[2]s FROM (SELECT %[6]s AS e FROM %[3]s WHERE %[4]s < %[5]s ORDER BY %[4]s DESC LIMIT 100) l)`,
 		q.nanos("min("+start+")"), q.nanos("max(e)"), q.t.name, start, limit, end)
 }

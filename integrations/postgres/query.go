@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -23,6 +24,8 @@ type statement struct {
 	sent bool
 	// apart tells that the addresses are of different hosts.
 	apart bool
+	// most bounds the rows, of each side, to those in which most was sent.
+	most string
 }
 
 // arg adds a parameter and returns its place.
@@ -58,6 +61,11 @@ func (q *statement) host(addrs []netip.Addr) {
 	}
 	if q.t.types["src_ip"] != "inet" {
 		kind = "text"
+	}
+	if len(text) == 1 {
+		place := q.arg(text[0])
+		q.local = func(column string) string { return fmt.Sprintf("%s = %s::text::%s", column, place, kind) }
+		return
 	}
 	place := q.arg(text)
 	q.local = func(column string) string { return fmt.Sprintf("%s = ANY(%s::text[]::%s[])", column, place, kind) }
@@ -107,56 +115,62 @@ func (q *statement) nanos(a string) string {
 	}
 }
 
-// during is the condition that a flow overlaps the window, and the expression
-// for its end.
-func (q *statement) during() (where, end string) {
-	start := q.t.columns["start"]
+// during is the condition that a flow overlaps the window.
+func (q *statement) during() string {
+	start, raw := q.t.columns["start"], q.t.columns["end"]
 	from, to := q.time(q.from), q.time(q.to)
-	if q.t.columns["end"] == "" {
-		return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s", start, from, to), start
+	if raw == "" {
+		return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s", start, from, to)
 	}
-	end = fmt.Sprintf("GREATEST(%s, COALESCE(%s, %s))", start, q.t.columns["end"], q.time(q.newest))
-	return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s AND (%[4]s > %[5]s OR %[1]s >= %[5]s)", start,
-		q.time(q.from.Add(-q.t.longest)), to, end, from), end
+	open := ""
+	if q.newest.After(q.from) {
+		open = fmt.Sprintf(" OR %s IS NULL", raw)
+	}
+	return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s AND (%[4]s > %[5]s OR %[1]s >= %[5]s%[6]s)", start,
+		q.time(q.from.Add(-q.t.longest)), to, raw, from, open)
+}
+
+// part is the expressions for the end of a flow and for the part of it that
+// lies in the window. Most flows lie in it as a whole, so that is what is looked
+// at first.
+func (q *statement) part() (end, share string) {
+	start, raw := q.t.columns["start"], q.t.columns["end"]
+	if raw == "" {
+		return start, "1::float8"
+	}
+	from, to := q.time(q.from), q.time(q.to)
+	end = fmt.Sprintf("GREATEST(%s, COALESCE(%s, %s))", start, raw, q.time(q.newest))
+	share = fmt.Sprintf("CASE WHEN %[1]s >= %[3]s AND %[2]s <= %[4]s THEN 1 ELSE COALESCE(%[5]s / NULLIF(%[6]s, 0), 1) END", start, raw, from, to,
+		q.seconds(fmt.Sprintf("LEAST(%s, %s)", end, to), fmt.Sprintf("GREATEST(%s, %s)", start, from)), q.seconds(end, start))
+	return end, share
 }
 
 // counters is what one end sent, as expressions over a row: bytes, the lowest
-// and the highest that the counters allow, packets, and whether the bytes were
-// counted at all.
-type counters struct{ bytes, low, high, packets, counted string }
+// and the highest that the counters allow, and packets, each NULL where it was
+// not counted. Raw are the bytes as they stand in the row.
+type counters struct{ bytes, low, high, packets, raw, rawPackets string }
 
 // side returns the counters of the ending out or in.
 func (t *table) side(ending string) counters {
-	plain := func(setting, times string) string {
-		if column := t.columns[setting+ending]; column != "" {
-			return fmt.Sprintf("CASE WHEN %[1]s >= 0 THEN %[1]s::float8%[2]s END", column, times)
-		}
-		return "NULL::float8"
-	}
-	sampled := ""
+	wire, payload, packets := t.columns["bytes_"+ending], t.columns["payload_"+ending], t.columns["packets_"+ending]
+	times := ""
 	if column := t.columns["sampling"]; column != "" {
-		sampled = fmt.Sprintf(" * GREATEST(%s, 1)", column)
+		times = fmt.Sprintf(" * GREATEST(%s, 1)", column)
 	}
-	wire, payload := plain("bytes_", t.perByte+sampled), plain("payload_", t.perByte+sampled)
-	c := counters{packets: plain("packets_", sampled)}
-	switch {
-	case t.columns["payload_"+ending] == "":
-		c.bytes, c.counted = wire, notNull(t.columns["bytes_"+ending])
-	case t.columns["bytes_"+ending] == "":
-		c.bytes, c.counted = payload, notNull(t.columns["payload_"+ending])
-	default:
-		c.counted = "(" + notNull(t.columns["bytes_"+ending]) + " OR " + notNull(t.columns["payload_"+ending]) + ")"
-		return c.both(wire, payload, plain("packets_", ""), sampled)
+	plain := func(column, times string) string {
+		if column == "" {
+			return "NULL::float8"
+		}
+		return fmt.Sprintf("CASE WHEN %[1]s >= 0 THEN %[1]s::float8%[2]s END", column, times)
 	}
+	c := counters{packets: plain(packets, times), raw: cmp.Or(wire, payload, "NULL::bigint"), rawPackets: cmp.Or(packets, "NULL::bigint")}
+	if wire != "" && payload != "" {
+		c.raw = fmt.Sprintf("GREATEST(%s, %s)", wire, payload)
+		return c.both(plain(wire, t.perByte+times), plain(payload, t.perByte+times), plain(packets, ""), times)
+	}
+	c.bytes = plain(cmp.Or(wire, payload), t.perByte+times)
 	c.low, c.high = c.bytes, c.bytes
 	return c
-}
-
-func notNull(column string) string {
-	if column == "" {
-		return "false"
-	}
-	return fmt.Sprintf("COALESCE(%s >= 0, false)", column)
 }
 
 // both follows [flowmath.Side.Volume]: the counter of the wire stands where it
@@ -172,62 +186,62 @@ func (c counters) both(wire, payload, packets, sampled string) counters {
 
 // flows is a subquery of the host's flows in the window, one row each, as seen
 // from the host. Where the host has several addresses, what they send to each
-// other is left out.
+// other is left out. Counters that a row does not have are NULL.
 func (q *statement) flows() string {
-	where, end := q.during()
-	both := []string{q.seen("src", "dst", "out", "in", where, end)}
+	both := []string{q.seen("src", "dst", "out", "in")}
 	if !q.sent || !q.t.single {
-		both = append(both, q.seen("dst", "src", "in", "out", where, end))
+		both = append(both, q.seen("dst", "src", "in", "out"))
 	}
 	return "(" + strings.Join(both, "\nUNION ALL\n") + ")"
 }
 
 // seen selects the flows as seen from one of the two columns of addresses.
-func (q *statement) seen(local, remote, mine, theirs, where, end string) string {
+func (q *statement) seen(local, remote, mine, theirs string) string {
 	col := q.t.columns
 	lip, rip := col[local+"_ip"], col[remote+"_ip"]
 	lport, rport := portOf(col[local+"_port"]), portOf(col[remote+"_port"])
 	source := local == "src"
 	sent, received := q.t.side(mine), q.t.side(theirs)
-	opened, measured, oneWay := strconv.FormatBool(source), "1", "0"
+	opened, port, measured, oneWay := strconv.FormatBool(source), portOf(col["dst_port"]), "1", "0"
 	switch {
 	case q.t.single:
 		opened = q.opens(lport, rport)
-		none := counters{"0::float8", "0::float8", "0::float8", "0::float8", "false"}
+		port = fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", opened, rport, lport)
+		none := counters{"0::float8", "0::float8", "0::float8", "0::float8", "0", "0"}
 		if received = q.t.side("out"); source {
 			sent, received = q.t.side("out"), none
-			measured = fmt.Sprintf("(%s)::int", sent.counted)
-			oneWay = fmt.Sprintf("(NOT %s)::int", sent.counted)
+			measured, oneWay = fmt.Sprintf("(COALESCE(%s, -1) >= 0)::int", sent.raw), fmt.Sprintf("(COALESCE(%s, -1) < 0)::int", sent.raw)
 		} else {
 			sent, measured = none, "0"
 		}
 	case source:
 		// Whoever opened a flow that was answered has sent something.
-		blind := fmt.Sprintf("(NOT %s OR COALESCE(%s, 0) = 0 AND COALESCE(%s, 0) = 0 AND COALESCE(%s, 0) > 0)",
-			sent.counted, sent.bytes, sent.packets, received.bytes)
-		measured, oneWay = fmt.Sprintf("(NOT %s)::int", blind), fmt.Sprintf("%s::int", blind)
+		saw := fmt.Sprintf("(COALESCE(%[1]s, 0) > 0 OR COALESCE(%[2]s, 0) > 0 OR COALESCE(%[1]s, -1) = 0 AND NOT COALESCE(%[3]s, 0) > 0)",
+			sent.raw, sent.rawPackets, received.raw)
+		measured, oneWay = saw+"::int", "(NOT "+saw+")::int"
 	}
-	sensor, sampled, uncounted := "NULL::text", "false", fmt.Sprintf("(%s) IS NULL AND (%s)::int = 1", sent.packets, measured)
-	if col["sensor"] != "" {
-		sensor = col["sensor"]
-	}
+	end, share := q.part()
+	sampled := "false"
 	if col["sampling"] != "" {
 		sampled = col["sampling"] + " > 1"
 	}
-	share := "1::float8"
-	if end != col["start"] {
-		from, to := q.time(q.from), q.time(q.to)
-		share = fmt.Sprintf("CASE WHEN %[1]s >= %[3]s AND %[2]s <= %[4]s THEN 1 ELSE %[5]s / NULLIF(%[6]s, 0) END", col["start"], end, from, to,
-			q.seconds(fmt.Sprintf("LEAST(%s, %s)", end, to), fmt.Sprintf("GREATEST(%s, %s)", col["start"], from)), q.seconds(end, col["start"]))
-	}
-	return fmt.Sprintf(`SELECT %s AS local, %s AS peer, %s AS lport, %s AS rport, %s AS proto, %s AS opened,
-		COALESCE(%s, 0) AS sent, COALESCE(%s, 0) AS received, COALESCE(%s, 0) AS packets, COALESCE(%s, 0) AS low, COALESCE(%s, 0) AS high,
-		%s AS measured, %s AS oneway, %s AS sampled, %s AS uncounted, %s AS sensor, %s AS s, %s AS e, %s AS w
-		FROM %s WHERE %s AND NOT (%s) AND %s`,
-		lip, rip, lport, rport, col["transport"], opened,
+	return fmt.Sprintf(`SELECT %s AS local, %s AS peer, %s AS lport, %s AS rport, %s AS port, %s AS proto, %s AS opened,
+		%s AS sent, %s AS received, %s AS packets, %s AS low, %s AS high,
+		%s AS measured, %s AS oneway, %s AS sampled, %s AS sensor, %s AS s, %s AS e, %s AS w
+		FROM %s`,
+		lip, rip, lport, rport, port, col["transport"], opened,
 		sent.bytes, received.bytes, sent.packets, sent.low, sent.high,
-		measured, oneWay, sampled, uncounted, sensor, col["start"], end, share,
-		q.t.name, q.local(lip), q.own(rip), where)
+		measured, oneWay, sampled, cmp.Or(col["sensor"], "NULL::text"), col["start"], end, share, q.rows(lip, rip, sent.bytes))
+}
+
+// rows is the table's rows of the host and the window. Where they are bounded
+// that is done before anything is worked out of them.
+func (q *statement) rows(lip, rip, sent string) string {
+	rows := fmt.Sprintf("%s WHERE %s AND NOT (%s) AND %s", q.t.name, q.local(lip), q.own(rip), q.during())
+	if q.most == "" {
+		return rows
+	}
+	return fmt.Sprintf("(SELECT * FROM %s ORDER BY %s DESC NULLS LAST, %s DESC LIMIT %s) r", rows, sent, q.t.columns["start"], q.most)
 }
 
 // own is the condition for the far end of what stays within the host.
