@@ -40,7 +40,7 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	card.State = stateOf(a, gated)
 	card.Because, card.Missing = cmp.Or(a.Because, card.Because), missingOf(a.Missing)
 	card.Question = questionOf(c, a, gated, told.Approvals[at].Who)
-	card.Title = titleOf(c, a, card.State, gated)
+	card.Title = TitleOf(c, at)
 	card.Effect, card.Undo = effects(c, gated), undo(gated)
 	for _, s := range gated {
 		card.Steps = append(card.Steps, cardStep(s))
@@ -182,6 +182,13 @@ func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState
 		q.Votes = append(q.Votes, integrations.CardVote{Person: v.Person.ID, Via: v.Person.Via, Approve: v.Approve, Reason: v.Reason, At: v.At})
 	}
 	return q
+}
+
+// TitleOf is the card of an approval in one line.
+func TitleOf(c incident.Case, at int) string {
+	a := c.Approvals[at]
+	gated := gatedBy(c, a)
+	return titleOf(c, a, stateOf(a, gated), gated)
 }
 
 // titleOf is the question while it waits, and afterwards what became of it.

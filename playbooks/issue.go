@@ -3,9 +3,10 @@ package playbooks
 import (
 	"cmp"
 	"fmt"
-	"github.com/stanch-soar/stanch/playbooks/policy"
 	"slices"
 	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/policy"
 )
 
 // Issue is one complaint about a file. Line and Column count from 1, columns in

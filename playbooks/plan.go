@@ -160,7 +160,7 @@ func reflected(facts incident.Facts) (*incident.Filter, string) {
 	sent := map[local]int64{}
 	for _, f := range traffic.Sample {
 		port := ownPort(facts, f.Tuple)
-		if _, amplifies := incident.Amplification(port, f.Transport); amplifies && f.BytesOut > 0 {
+		if incident.Amplifies(port, f.Transport) && f.BytesOut > 0 {
 			sent[local{port, f.Transport}] += f.BytesOut
 		}
 	}

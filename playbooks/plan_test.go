@@ -245,6 +245,7 @@ traffic:
     - { src_ip: 192.0.2.1, src_port: 53, dst_ip: 198.51.100.2, dst_port: 4001, transport: udp, bytes_out: 1500MiB }
     - { src_ip: 192.0.2.1, src_port: 50111, dst_ip: 198.51.100.2, dst_port: 443, transport: tcp, bytes_out: 9GiB }
     - { src_ip: 192.0.2.1, src_port: 123, dst_ip: 198.51.100.2, dst_port: 4001, transport: udp, bytes_out: -1 }
+    - { src_ip: 192.0.2.1, src_port: 80, dst_ip: 198.51.100.3, dst_port: 50123, transport: tcp, bytes_out: 9GiB }
 `
 	// As Zeek writes it: the peers began the flows, and are their sources.
 	const begun = `

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/stanch-soar/stanch/playbooks/policy"
 	"io"
 	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/stanch-soar/stanch/playbooks/policy"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"

@@ -79,9 +79,11 @@ func (r *responder) sendAll(ctx workflow.Context, last bool) {
 	}
 }
 
-// seenAs is the digest of what people see of a message.
+// seenAs is the digest of what people see of a message: alerts that join, for
+// one, change nothing of it.
 func (r *responder) seenAs(req activities.ShowRequest) string {
-	text, err := json.Marshal([]any{activities.MessageOf(r.state.Case, req), req})
+	c := r.state.Case
+	text, err := json.Marshal([]any{req, c.Status, c.Outcome, c.Facts, c.Decision, c.Steps, c.Approvals, c.TargetProblem})
 	if err != nil {
 		// Then it is sent each time, no worse.
 		return ""
@@ -100,7 +102,7 @@ func (r *responder) request(s incident.Shown, last bool) activities.ShowRequest 
 	}
 	if s.Kind == incident.ShownQuestion && s.Approval < len(c.Approvals) {
 		req.Open = c.Approvals[s.Approval].State == incident.Pending
-		req.Title = bounded(activities.CardOf(c, s.Approval).Title, maxReason)
+		req.Title = bounded(activities.TitleOf(c, s.Approval), maxReason)
 	}
 	return req
 }

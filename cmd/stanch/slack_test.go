@@ -39,9 +39,13 @@ func newOffice(t testing.TB, over string, edits ...string) *office {
 	fake := slackfake.New(t, slackfake.Options{
 		BotToken: botToken, AppToken: "xapp-of-the-test", SigningSecret: slackSecret,
 		Users: []slackfake.User{
-			{ID: uAlice, Name: "alice", Email: "alice@example.com"}, {ID: uBob, Name: "bob"}, {ID: uCarol, Name: "carol"},
-			{ID: uStranger, Name: "stranger"}, {ID: "U0MANAGER", Name: "sec-manager"},
-			{ID: uGuest, Name: "guest", Restricted: true}, {ID: uOutsider, Name: "outsider", Team: "T0OTHER"},
+			{ID: uAlice, Name: "alice", Email: "alice@example.com"},
+			{ID: uBob, Name: "bob"},
+			{ID: uCarol, Name: "carol"},
+			{ID: uStranger, Name: "stranger"},
+			{ID: "U0MANAGER", Name: "sec-manager"},
+			{ID: uGuest, Name: "guest", Restricted: true},
+			{ID: uOutsider, Name: "outsider", Team: "T0OTHER"},
 		},
 		Groups: []slackfake.Group{
 			{ID: "S0ONCALL", Handle: "sec-oncall", Users: []string{uAlice, uBob, uGuest, uOutsider, uStranger}},

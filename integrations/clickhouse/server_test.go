@@ -27,13 +27,15 @@ type server struct {
 	admin  driver.Conn
 	made   atomic.Int64
 	absent bool // it is not installed
+	// refused tells that the reader is not let in.
+	refused atomic.Bool
 }
 
 // shared is started by TestMain and then only read.
 var shared *server
 
 func TestMain(m *testing.M) {
-	stop := func() {}
+	var stop func()
 	shared, stop = startServer()
 	code := m.Run()
 	stop()
@@ -143,6 +145,9 @@ func start(dir, path string, args []string) (*server, func(), error) {
 // admit lets the reader in, or refuses it.
 func (s *server) admit(tb testing.TB, yes bool) {
 	tb.Helper()
+	if s.refused.Swap(!yes) == !yes {
+		return
+	}
 	who := ""
 	if yes {
 		who = reader

@@ -36,7 +36,7 @@ var shared *server
 const adminPassword = "only-for-tests"
 
 func TestMain(m *testing.M) {
-	stop := func() {}
+	var stop func()
 	shared, stop = startServer()
 	code := m.Run()
 	stop()
