@@ -12,9 +12,16 @@ import (
 // address is how a column holds addresses.
 type address struct {
 	kind string
+	// mapped and padded are the ways in which IPv4 may be written into sixteen
+	// bytes: behind ::ffff:, or first, with nothing behind it.
+	mapped, padded bool
 }
 
-func addressOf(kind string) address { return address{kind} }
+// addressOf returns how a collector fills a column of a type. Of a table that
+// nothing is known of both ways are tried.
+func addressOf(kind, schema string) address {
+	return address{kind: kind, mapped: schema != "goflow2", padded: schema != "akvorado"}
+}
 
 // text is the expression that Stanch reads an address from.
 func (a address) text(column string) string {
@@ -57,8 +64,11 @@ func (a address) parse(text string) (netip.Addr, error) {
 func (a address) forms(addr netip.Addr, add func(any) string) []string {
 	switch {
 	case strings.HasPrefix(a.kind, "FixedString"):
-		forms := []string{a.fixed(wide(addr), add)}
-		if addr.Is4() {
+		var forms []string
+		if a.mapped || !addr.Is4() {
+			forms = append(forms, a.fixed(wide(addr), add))
+		}
+		if a.padded && addr.Is4() {
 			forms = append(forms, a.fixed(padded(addr), add))
 		}
 		return forms

@@ -33,7 +33,7 @@ type Config struct {
 
 	Longest          time.Duration `yaml:"longest" doc:"How long a record can last, or be under way, at most."`
 	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one question."`
-	MaxRowsToRead    int64         `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
+	MaxRowsToRead    int           `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
 	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
 }
 

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"maps"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	resultset "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -16,7 +17,7 @@ var errNoRow = errors.New("the server answered without a row")
 // ends the call.
 func (t *table) with(ctx context.Context) (context.Context, func()) {
 	if !t.locked {
-		return driver.Context(ctx, driver.WithSettings(t.settings)), func() {}
+		return driver.Context(ctx, driver.WithSettings(maps.Clone(t.settings))), func() {}
 	}
 	free, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })

@@ -153,6 +153,8 @@ type opener struct {
 	doors map[integrations.Flows]*door
 }
 
+func openerOf(l layout) *opener { return &opener{layout: l, doors: map[integrations.Flows]*door{}} }
+
 func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	tb.Helper()
 	s := running(tb)
@@ -212,7 +214,7 @@ func TestContract(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
 			running(t)
-			o := &opener{layout: l, doors: map[integrations.Flows]*door{}}
+			o := openerOf(l)
 			h := contract.FlowsHarness{
 				Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 					"throttled says when to come back": "ClickHouse never says when to come back",

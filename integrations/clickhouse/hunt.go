@@ -189,7 +189,7 @@ func (t *table) named(text string) string {
 	if t.types["sensor"] != "FixedString(16)" {
 		return text
 	}
-	if a, err := addressOf("FixedString(16)").parse(text); err == nil {
+	if a, err := addressOf("FixedString(16)", "").parse(text); err == nil {
 		return a.String()
 	}
 	return text

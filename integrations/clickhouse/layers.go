@@ -14,6 +14,8 @@ const ends = "local, peer, lport, rport, proto, opened"
 // each 5-tuple once: of what several sensors counted of it the largest stands,
 // and the two directions of records of one direction are one flow.
 func (q *statement) counted() string {
+	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "w", "sent0", "received0", "packets0", "measured0", "oneway0",
+		"sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`(SELECT %[1]s, max(sent1) AS sent, max(received1) AS received, max(packets1) AS packets,
 		minIf(sent1, measured1 > 0) AS low, maxIf(sent1, measured1 > 0) AS high, max(flows1) AS flows, max(measured1) AS measured,
 		if(measured > 0, 0, max(oneway1)) AS oneway, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last
@@ -21,7 +23,7 @@ func (q *statement) counted() string {
 			max(measured0) AS measured1, max(oneway0) AS oneway1, max(sampled0) AS sampled1, max(uncounted0) AS uncounted1,
 			min(s) AS s1, max(e) AS e1
 			FROM %[3]s GROUP BY %[1]s, sensor0)
-		GROUP BY %[1]s)`, ends, q.begun(), q.flows())
+		GROUP BY %[1]s)`, ends, q.begun(), flows)
 }
 
 // begun counts the flows of a group. Records of one direction begin again and
@@ -33,8 +35,7 @@ func (q *statement) begun() string {
 	}
 	slot := max(time.Minute, q.to.Sub(q.from)/62)
 	place := fmt.Sprintf("bitShiftLeft(toUInt64(1), toUInt64(intDiv(greatest(s - toInt64(%s), 0), %s)))", q.arg(q.from.UnixNano()), q.arg(int64(slot)))
-	return fmt.Sprintf(`toUInt64(greatest(length(bitmaskToArray(groupBitOrIf(%[1]s, measured0))),
-		length(bitmaskToArray(groupBitOrIf(%[1]s, NOT measured0)))))`, place)
+	return fmt.Sprintf("toUInt64(length(bitmaskToArray(groupBitOr(%s))))", place)
 }
 
 const sentSomething = "(sent > 0 OR packets > 0 OR (opened AND measured + oneway > 0))"
@@ -73,10 +74,12 @@ func (q *statement) totals(each bool) string {
 // sample asks for the largest flows, more than are handed out, as several
 // records are one flow.
 func (q *statement) sample() string {
+	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "sent0", "received0", "packets0", "measured0", "oneway0",
+		"sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`SELECT %s, toInt32(lport), %s, toInt32(rport), toString(proto), toUInt8(opened), s, e, sent0, received0,
 		if(uncounted0, -1, packets0), toUInt8(measured0), toUInt8(oneway0), toUInt8(sampled0), %s
 		FROM %s ORDER BY measured0 DESC, sent0 DESC, s DESC LIMIT %s`,
-		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), q.flows(), q.arg(3*flowmath.SampleFlows))
+		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), flows, q.arg(3*flowmath.SampleFlows))
 }
 
 // sensor is a sensor's name as text; one that is stored as an address is read
@@ -92,13 +95,13 @@ func (t *table) sensor(column string) string {
 // several times here: the order among the largest is settled by their totals.
 func (q *statement) rank(most int) string {
 	return fmt.Sprintf(`SELECT %s, sum(sent0 * w) AS sent1 FROM %s GROUP BY local ORDER BY sent1 DESC, local LIMIT %s`,
-		q.t.address.text("local"), q.flows(), q.arg(most))
+		q.t.address.text("local"), q.flows("sent0", "w", "local"), q.arg(most))
 }
 
 // survey asks for the sensors.
 func (q *statement) survey() string {
 	return fmt.Sprintf(`SELECT %s, toInt64(count()) AS records, toInt64(max(rate0)), toUInt8(max(measured0) = 0), toInt64(max(e))
-		FROM %s GROUP BY sensor0 ORDER BY records DESC LIMIT %s`, q.t.sensor("sensor0"), q.flows(), q.arg(flowmath.MaxSensors))
+		FROM %s GROUP BY sensor0 ORDER BY records DESC LIMIT %s`, q.t.sensor("sensor0"), q.flows("sensor0", "rate0", "measured0", "e"), q.arg(flowmath.MaxSensors))
 }
 
 // disagreement asks what all counters allow, each flow once.
@@ -114,18 +117,23 @@ func (q *statement) halves() string {
 			FROM (SELECT sensor0, proto, (local, lport) < (peer, rport) AS forth, if(forth, local, peer) AS a, if(forth, lport, rport) AS ap,
 				if(forth, peer, local) AS b, if(forth, rport, lport) AS bp FROM %s)
 			GROUP BY sensor0, proto, a, ap, b, bp)
-		GROUP BY sensor0 HAVING max(whole) = 0`, q.t.sensor("sensor0"), q.flows())
+		GROUP BY sensor0 HAVING max(whole) = 0`, q.t.sensor("sensor0"), q.flows("sensor0", "local", "peer", "lport", "rport", "proto"))
 }
 
 // windows asks what the host sent in each of n windows.
 func (q *statement) windows(length time.Duration, n int, once bool) string {
 	from, l, final := "toInt64("+q.arg(q.from.UnixNano())+")", "toInt64("+q.arg(int64(length))+")", "toInt64("+q.arg(n-1)+")"
-	parts := fmt.Sprintf(`(SELECT *, intDiv(s - %[1]s, %[2]s) AS b, sent0 AS part FROM %[3]s)`, from, l, q.flows())
+	columns := []string{"s", "e", "sent0", "measured0", "oneway0", "sensor0"}
+	if once {
+		columns = append(columns, "local", "peer", "lport", "rport", "proto", "opened")
+	}
+	flows := q.flows(columns...)
+	parts := fmt.Sprintf(`(SELECT *, intDiv(s - %[1]s, %[2]s) AS b, sent0 AS part FROM %[3]s)`, from, l, flows)
 	if q.col("end") != "" {
 		parts = fmt.Sprintf(`(SELECT *, sent0 * if(e <= s, 1, (least(e, %[1]s + (b + 1) * %[2]s) - greatest(s, %[1]s + b * %[2]s)) / (e - s)) AS part
 			FROM (SELECT *, arrayJoin(arrayMap(x -> x + b0, range(toUInt64(b1 - b0 + 1)))) AS b
 				FROM (SELECT *, greatest(intDiv(s - %[1]s, %[2]s), 0) AS b0,
-					greatest(b0, least(%[3]s, if(e > s, intDiv(e - %[1]s - 1, %[2]s), b0))) AS b1 FROM %[4]s)))`, from, l, final, q.flows())
+					greatest(b0, least(%[3]s, if(e > s, intDiv(e - %[1]s - 1, %[2]s), b0))) AS b1 FROM %[4]s)))`, from, l, final, flows)
 	}
 	if !once {
 		several := "toUInt8(min(sensor0) != max(sensor0))"
@@ -145,7 +153,7 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 // before asks whether the host was seen in the day before the window. It chooses
 // the rows of that day.
 func (q *statement) before() string {
-	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)`, q.flows())
+	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)`, q.flows("s"))
 }
 
 // reach asks for the last end among the records since a time, and whether there

@@ -39,7 +39,14 @@ func (q *statement) in(column string, addrs []netip.Addr) string {
 	if len(forms) == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%s IN (%s)", column, strings.Join(forms, ", "))
+	const few = 4 // a set costs more than so many comparisons
+	if len(forms) > few {
+		return fmt.Sprintf("%s IN (%s)", column, strings.Join(forms, ", "))
+	}
+	for i, form := range forms {
+		forms[i] = column + " = " + form
+	}
+	return "(" + strings.Join(forms, " OR ") + ")"
 }
 
 // one asks for one host. What its addresses send to each other leaves nothing.
@@ -55,7 +62,10 @@ func (q *statement) sender(addrs []netip.Addr) {
 		return
 	}
 	q.side, q.host = "1", "1"
-	q.where = fmt.Sprintf("%s AND NOT (%s)", q.in(q.col("src_ip"), addrs), q.in(q.col("dst_ip"), addrs))
+	q.where = q.in(q.col("src_ip"), addrs)
+	if len(addrs) > 1 {
+		q.where += fmt.Sprintf(" AND NOT (%s)", q.in(q.col("dst_ip"), addrs))
+	}
 }
 
 // each asks for several hosts: a flow between two of them counts for both.
@@ -146,20 +156,33 @@ func (q *statement) during() string {
 	}, " AND ")
 }
 
+// sure tells that a column holds a count in every row.
+func (q *statement) sure(setting string) bool {
+	return strings.HasPrefix(q.t.types[setting], "UInt") && !q.t.nullable[setting]
+}
+
 // counter is a counter as a number, -1 where it is not there.
 func (q *statement) counter(setting string) string {
-	if q.col(setting) == "" {
+	switch {
+	case q.col(setting) == "":
 		return "toFloat64(-1)"
+	case q.sure(setting):
+		return fmt.Sprintf("toFloat64(%s)", q.col(setting))
+	default:
+		return fmt.Sprintf("toFloat64(ifNull(%s, -1))", q.col(setting))
 	}
-	return fmt.Sprintf("toFloat64(ifNull(%s, -1))", q.col(setting))
 }
 
 // rate is what counters are multiplied by.
 func (q *statement) rate() string {
-	if q.col("sampling") == "" {
+	switch {
+	case q.col("sampling") == "":
 		return "1"
+	case q.sure("sampling"):
+		return fmt.Sprintf("toInt64(greatest(%s, 1))", q.col("sampling"))
+	default:
+		return fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 1))", q.col("sampling"))
 	}
-	return fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 1))", q.col("sampling"))
 }
 
 // share is the part of a flow that lies in the window.
@@ -171,46 +194,145 @@ func (q *statement) share() string {
 	return fmt.Sprintf("if(s >= %[1]s AND e <= %[2]s, 1, (least(e, %[2]s) - greatest(s, %[1]s)) / (e - s))", from, to)
 }
 
-// opens follows [flowmath.Opens].
-func (q *statement) opens() string {
+// asked tells that a port is one that [flowmath.Opens] makes an exception for.
+// The list is the program's own.
+func (q *statement) asked(port string) string {
 	ports := make([]string, len(q.t.asked))
 	for i, p := range q.t.asked {
 		ports[i] = strconv.Itoa(int(p))
 	}
-	asked := "(" + strings.Join(ports, ", ") + ")"
-	return fmt.Sprintf("if((lport IN %[1]s) != (rport IN %[1]s), rport IN %[1]s, rport <= lport)", asked)
+	return port + " IN (" + strings.Join(ports, ", ") + ")"
 }
 
-// flows is a subquery of the chosen flows, one row each, as seen from the host.
-func (q *statement) flows() string {
-	counters := `if(out, own, -1) AS mine, if(out, -1, own) AS theirs, if(out, ownPackets, -1) AS minePackets,
-		out AND mine >= 0 AS measured0, out AND mine < 0 AS oneway0`
-	opened := q.opens()
-	if !q.t.single {
-		opened = "out"
-		counters = fmt.Sprintf(`if(out, own, %[1]s) AS mine, if(out, %[1]s, own) AS theirs, if(out, ownPackets, %[2]s) AS minePackets,
-			out AND (mine < 0 OR mine = 0 AND minePackets <= 0 AND theirs > 0) AS oneway0, NOT oneway0 AS measured0`,
-			q.counter("bytes_in"), q.counter("packets_in"))
+// flows is a subquery of the chosen flows, one row each, as seen from the host,
+// with the columns that are asked for: what is not asked for is not worked out.
+func (q *statement) flows(columns ...string) string {
+	need := map[string]bool{"s": true}
+	if q.host != "1" {
+		columns = append(columns, "local")
 	}
-	end, sensor := "s", "''"
 	if q.col("end") != "" {
-		end = fmt.Sprintf("greatest(s, %s)", q.nanos("end"))
+		need["e"] = true
 	}
-	if q.col("sensor") != "" {
-		sensor = q.col("sensor")
+	for _, c := range columns {
+		q.needs(need, c)
 	}
-	text := fmt.Sprintf(`SELECT %s AS out, if(out, %s, %s) AS local, if(out, %s, %s) AS peer,
-		toUInt16(if(out, %s, %s)) AS lport, toUInt16(if(out, %s, %s)) AS rport, %s AS proto, %s AS opened,
-		%s AS s, %s AS e, %s AS w, %s AS rate0, %s AS own, %s AS ownPackets, %s,
-		greatest(mine, 0) * rate0 AS sent0, greatest(theirs, 0) * rate0 AS received0, greatest(minePackets, 0) * rate0 AS packets0,
-		rate0 > 1 AS sampled0, measured0 AND minePackets < 0 AS uncounted0, %s AS sensor0
-		FROM %s WHERE %s AND %s`,
-		q.side, q.col("src_ip"), q.col("dst_ip"), q.col("dst_ip"), q.col("src_ip"),
-		q.col("src_port"), q.col("dst_port"), q.col("dst_port"), q.col("src_port"), q.col("transport"), opened,
-		q.nanos("start"), end, q.share(), q.rate(), q.counter("bytes_out"), q.counter("packets_out"), counters,
-		sensor, q.t.name, q.where, q.during())
+	var list []string
+	for _, c := range []string{
+		"out", "local", "peer", "lport", "rport", "lasked", "rasked", "proto", "opened", "s", "e", "w", "rate0", "own", "ownPackets", "mine", "theirs",
+		"minePackets", "oneway0", "measured0", "sent0", "received0", "packets0", "sampled0", "uncounted0", "sensor0",
+	} {
+		if need[c] {
+			expression, _ := q.column(c)
+			list = append(list, expression+" AS "+c)
+		}
+	}
+	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND %s", strings.Join(list, ", "), q.t.name, q.where, q.during())
 	if q.host == "1" {
 		return "(" + text + ")"
 	}
 	return fmt.Sprintf("(SELECT * FROM (%s) WHERE %s)", text, q.host)
+}
+
+func (q *statement) needs(need map[string]bool, column string) {
+	if need[column] {
+		return
+	}
+	need[column] = true
+	_, others := q.column(column)
+	for _, o := range others {
+		q.needs(need, o)
+	}
+}
+
+// column is one column of flows and the columns that it is made of. Counters of
+// a row are own, those of the host mine and those of its peer theirs.
+func (q *statement) column(name string) (expression string, others []string) {
+	out := []string{"out"}
+	of := func(mine, theirs string) string { return fmt.Sprintf("if(out, %s, %s)", q.col(mine), q.col(theirs)) }
+	switch name {
+	case "out":
+		return q.side, nil
+	case "local":
+		return of("src_ip", "dst_ip"), out
+	case "peer":
+		return of("dst_ip", "src_ip"), out
+	case "lport":
+		return "toUInt16(" + of("src_port", "dst_port") + ")", out
+	case "rport":
+		return "toUInt16(" + of("dst_port", "src_port") + ")", out
+	case "proto":
+		return q.col("transport"), nil
+	case "lasked":
+		return q.asked("lport"), []string{"lport"}
+	case "rasked":
+		return q.asked("rport"), []string{"rport"}
+	case "opened":
+		if q.t.single {
+			return "if(lasked != rasked, rasked, rport <= lport)", []string{"lasked", "rasked"}
+		}
+		return "out", out
+	case "s":
+		return q.nanos("start"), nil
+	case "e":
+		if q.col("end") == "" {
+			return "s", nil
+		}
+		return fmt.Sprintf("greatest(s, %s)", q.nanos("end")), nil
+	case "w":
+		return q.share(), nil
+	case "rate0":
+		return q.rate(), nil
+	case "own":
+		return q.counter("bytes_out"), nil
+	case "ownPackets":
+		return q.counter("packets_out"), nil
+	case "sensor0":
+		if q.col("sensor") == "" {
+			return "''", nil
+		}
+		return q.col("sensor"), nil
+	case "sampled0":
+		return "rate0 > 1", []string{"rate0"}
+	case "sent0":
+		return "greatest(mine, 0) * rate0", []string{"mine", "rate0"}
+	case "received0":
+		return "greatest(theirs, 0) * rate0", []string{"theirs", "rate0"}
+	case "packets0":
+		return "greatest(minePackets, 0) * rate0", []string{"minePackets", "rate0"}
+	case "uncounted0":
+		return "measured0 AND minePackets < 0", []string{"measured0", "minePackets"}
+	default:
+		return q.seen(name)
+	}
+}
+
+// seen is a column that depends on how many directions a row covers.
+func (q *statement) seen(name string) (expression string, others []string) {
+	theirs, theirPackets := "-1", "-1"
+	if !q.t.single {
+		theirs, theirPackets = q.counter("bytes_in"), q.counter("packets_in")
+	}
+	sure := q.t.single && q.sure("bytes_out")
+	switch {
+	case name == "mine":
+		return fmt.Sprintf("if(out, own, %s)", theirs), []string{"out", "own"}
+	case name == "theirs":
+		return fmt.Sprintf("if(out, %s, own)", theirs), []string{"out", "own"}
+	case name == "minePackets":
+		return fmt.Sprintf("if(out, ownPackets, %s)", theirPackets), []string{"out", "ownPackets"}
+	case name == "oneway0" && sure:
+		return "toUInt8(0)", nil
+	case name == "oneway0" && q.t.single:
+		return "out AND mine < 0", []string{"out", "mine"}
+	case name == "oneway0":
+		// Whoever opened a flow that was answered has sent something.
+		return "out AND (mine < 0 OR (mine = 0 AND minePackets <= 0 AND theirs > 0))", []string{"out", "mine", "minePackets", "theirs"}
+	case sure:
+		return "toUInt8(out)", []string{"out"}
+	case q.t.single:
+		return "out AND mine >= 0", []string{"out", "mine"}
+	default:
+		return "NOT oneway0", []string{"oneway0"}
+	}
 }

@@ -49,8 +49,10 @@ type table struct {
 	// of each, without Nullable and LowCardinality.
 	columns map[string]string
 	types   map[string]string
-	address address
-	single  bool
+	// nullable are the settings whose column may hold NULL.
+	nullable map[string]bool
+	address  address
+	single   bool
 	// perSecond is how many units of a time that is a number are a second.
 	perSecond int64
 	longest   time.Duration
@@ -70,10 +72,11 @@ func (s *Store) open(ctx context.Context) (*table, error) {
 		return s.table, nil
 	}
 	t := &table{
-		name: quoted(s.config.Database) + "." + quoted(s.config.Table), columns: map[string]string{}, types: map[string]string{},
+		name: quoted(s.config.Database) + "." + quoted(s.config.Table), columns: map[string]string{}, types: map[string]string{}, nullable: map[string]bool{},
 		single: s.config.Direction == "one", perSecond: perSecond(s.config.TimeUnit), longest: s.config.Longest, asked: flowmath.AskedPorts(),
 	}
-	if err := s.limits(ctx, t); err != nil {
+	limits, err := s.limits(ctx, t)
+	if err != nil {
 		return nil, failed(ctx, opOpen, err)
 	}
 	rows, err := s.query(ctx, t, `SELECT name, type FROM system.columns WHERE database = ? AND table = ?`, s.config.Database, s.config.Table)
@@ -97,6 +100,7 @@ func (s *Store) open(ctx context.Context) (*table, error) {
 	if err := s.look(t, there); err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
 	}
+	t.settings = limits
 	s.table = t
 	return t, nil
 }
@@ -110,6 +114,7 @@ func (s *Store) look(t *table, there map[string]string) error {
 		if !ok {
 			return fmt.Errorf("table %q has no column %q that the user may read (columns.%s)", s.config.Table, column.name, column.setting)
 		}
+		t.nullable[column.setting] = strings.Contains(kind, "Nullable(")
 		kind = bare(kind)
 		if !slices.ContainsFunc(column.kinds, func(k string) bool { return kind == k || strings.HasPrefix(kind, k+"(") }) {
 			return fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, s.config.Table, there[column.name],
@@ -120,7 +125,7 @@ func (s *Store) look(t *table, there map[string]string) error {
 	if t.types["src_ip"] != t.types["dst_ip"] {
 		return fmt.Errorf("the two columns of addresses of table %q are of different types", s.config.Table)
 	}
-	t.address = addressOf(t.types["src_ip"])
+	t.address = addressOf(t.types["src_ip"], s.config.Schema)
 	return nil
 }
 
@@ -134,27 +139,27 @@ func bare(kind string) string {
 	return kind
 }
 
-// limits finds out which settings the user may set.
-func (s *Store) limits(ctx context.Context, t *table) error {
+// limits finds out which settings the user may set, and returns them.
+func (s *Store) limits(ctx context.Context, t *table) (map[string]any, error) {
 	var readonly string
 	t.locked = true
 	if err := s.one(ctx, t, `SELECT value FROM system.settings WHERE name = 'readonly'`, nil, &readonly); err != nil {
-		return err
+		return nil, err
 	}
 	if t.locked = readonly == "1"; t.locked {
-		return nil
+		return nil, nil
 	}
-	t.settings = map[string]any{
+	limits := map[string]any{
 		"max_execution_time": int(s.config.MaxExecutionTime / time.Second),
 		"max_result_rows":    max(2*s.config.MaxRows, flowmath.MaxWindows),
 	}
 	if s.config.MaxRowsToRead > 0 {
-		t.settings["max_rows_to_read"] = s.config.MaxRowsToRead
+		limits["max_rows_to_read"] = s.config.MaxRowsToRead
 	}
 	if readonly == "0" {
-		t.settings["readonly"] = 1
+		limits["readonly"] = 1
 	}
-	return nil
+	return limits, nil
 }
 
 func perSecond(unit string) int64 {
