@@ -192,8 +192,26 @@ func readsAsYAML(name string, text []byte) error {
 		_, err = playbooks.Load(name, text)
 	case slices.Contains(keys, "cases"):
 		_, err = playbooks.LoadTests(name, text)
+	case slices.Contains(keys, "approvals"):
+		_, err = playbooks.Load(name, append([]byte(aroundApprovals), text...))
 	default:
 		_, err = config.Parse(name, text, all.Specs())
 	}
 	return err
 }
+
+// aroundApprovals is a playbook without its approvals, of which there must be
+// one that is called on-call.
+const aroundApprovals = `apiVersion: stanch/v1
+kind: Playbook
+name: example
+owner: docs
+mode: shadow
+description: Stands around the approvals of a document.
+trigger: { match: alert.category == 'x', subject: alert.host.id }
+unsure: on-call
+decide:
+  - { rule: otherwise, severity: low, because: It is an example., do: [{ approve: on-call }, tell] }
+steps:
+  tell: { action: notify, use: slack, with: { channel: '#sec' } }
+`
