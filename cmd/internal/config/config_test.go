@@ -63,7 +63,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
 		"misspelt key":              {"listne: x\n", `f.yaml:1:1: `},
 		"bad listen":                {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
-		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are file, memory, sqlite`},
+		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, duckdb, `},
 		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
 		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", `there is no file "nowhere"`},
 		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},

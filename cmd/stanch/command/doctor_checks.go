@@ -155,7 +155,7 @@ func checkPlaybooks(ctx context.Context, c *config.Config, set *integrations.Set
 	for _, p := range loaded {
 		found = append(found, fine("playbook "+p.Name, "loads, mode %s, digest %s", p.Mode, p.Digest()))
 		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {
-			found = append(found, checkApproval(c, p, name))
+			found = append(found, checkApproval(c, set, p, name))
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
@@ -188,7 +188,7 @@ func misfits(err error) []finding {
 }
 
 // checkApproval counts the people who could answer.
-func checkApproval(c *config.Config, p *playbooks.Playbook, name string) finding {
+func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playbook, name string) finding {
 	a := p.Approvals[name]
 	about := fmt.Sprintf("approval %s of %s", name, p.Name)
 	for _, id := range a.Approvers.People {
@@ -196,9 +196,12 @@ func checkApproval(c *config.Config, p *playbooks.Playbook, name string) finding
 			return bad(about, "add the person, or correct the playbook", "approver %q is none of people in stanch.yaml", id)
 		}
 	}
+	// Who is in a Slack group only Slack knows.
+	_, err := integrations.Use[integrations.UseChecker](set, a.Ask.Use)
+	vouched := err == nil
 	able := 0
 	for _, person := range c.People {
-		if reachable(person) && named(a.Approvers, person) {
+		if reachable(person) && named(a.Approvers, person, vouched) {
 			able++
 		}
 	}
@@ -210,10 +213,9 @@ func checkApproval(c *config.Config, p *playbooks.Playbook, name string) finding
 	return fine(about, "it takes %d, and %d could answer", quorum, able)
 }
 
-func named(a incident.Approvers, p config.Person) bool {
+func named(a incident.Approvers, p config.Person, vouched bool) bool {
 	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		// Who is in a Slack group only Slack knows.
-		a.SlackGroup != "" && (p.Slack != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
+		a.SlackGroup != "" && (vouched && p.Slack != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
 		a.OnCall.Use != "" && (p.PagerDuty != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
 }
 
