@@ -3,6 +3,7 @@ package nfdump
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -97,10 +98,7 @@ func (c *collector) waitFor(what string, done func() bool) {
 func (c *collector) stop(flows int) {
 	c.tb.Helper()
 	c.waitFor("nfcapd has read all packets", func() bool { return queued(c.tb, c.cmd.Process.Pid, c.port) == 0 })
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		c.tb.Fatal(err)
-	}
-	if err := c.cmd.Wait(); err != nil {
+	if err := c.terminate(); err != nil {
 		c.tb.Fatalf("nfcapd: %v\n%s", err, c.text())
 	}
 	total := 0
@@ -110,6 +108,27 @@ func (c *collector) stop(flows int) {
 	}
 	if flows >= 0 && total != flows {
 		c.tb.Fatalf("nfcapd understood %d flows of %d:\n%s", total, flows, c.text())
+	}
+}
+
+// terminate asks nfcapd to end until it does: a signal that comes just before it
+// waits for a packet is noted, and looked at only after the next packet.
+func (c *collector) terminate() error {
+	ended := make(chan error, 1)
+	go func() { ended <- c.cmd.Wait() }()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(20 * time.Second)
+	for {
+		// One that has ended takes no signal: the wait tells how.
+		_ = c.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			return err
+		case <-deadline:
+			return errors.Join(errors.New("it does not end"), c.cmd.Process.Kill())
+		case <-tick.C:
+		}
 	}
 }
 
