@@ -57,6 +57,7 @@ func BenchmarkClicks(b *testing.B) {
 		o.wait("every host to be isolated", func() bool { return estate.Count("apply", incident.Isolate) >= *pendingCards })
 		b.StopTimer()
 		o.report(b, sent)
+		b.StartTimer()
 	}
 }
 
