@@ -51,6 +51,10 @@ func changesMind(person string) func(*site) bool {
 	return func(s *site) bool { return s.vote(floodCase, person, false) == http.StatusConflict }
 }
 
+// questionShown tells whether the question stands in its channel. One that is
+// decided before it could be shown is never posted.
+func questionShown(s *site) bool { return s.effects("post", "") > 0 }
+
 // leaseIn tells whether the lease of an action is in a phase, with so many
 // effects of op so far: none is before the effect, one after it and before it
 // is recorded.
@@ -83,14 +87,14 @@ func moments() []moment {
 		{name: "verified", ttl: "15s", reached: sawEvent(incident.EvVerified, "")},
 		{
 			name: "asked", asks: true, reached: sawEvent(incident.EvAsked, ""),
-			after: []func(*site) bool{votes(alice), votes(bob)},
+			after: []func(*site) bool{questionShown, votes(alice), votes(bob)},
 		},
 		{
-			name: "one of two has voted", asks: true, before: []func(*site) bool{votes(alice)},
+			name: "one of two has voted", asks: true, before: []func(*site) bool{questionShown, votes(alice)},
 			reached: sawEvent(incident.EvVoted, ""), after: []func(*site) bool{votes(alice), changesMind(alice), votes(bob)},
 		},
 		{
-			name: "approved", asks: true, slow: "delay: { apply isolate: 30s }", before: []func(*site) bool{votes(alice), votes(bob)},
+			name: "approved", asks: true, slow: "delay: { apply isolate: 30s }", before: []func(*site) bool{questionShown, votes(alice), votes(bob)},
 			reached: sawEvent(incident.EvApproved, ""), after: []func(*site) bool{votes(bob), changesMind(bob)},
 		},
 		{
