@@ -48,6 +48,8 @@ type TrafficQuery struct {
 	IPs      []string
 	From, To time.Time
 	Top      int
+	// Limits tell the traffic's role; nil stands for the default ones.
+	Limits *incident.RoleLimits
 }
 
 // BaselineQuery asks what a host normally sends per Window, over Days before

@@ -57,6 +57,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a store that lags knows nothing", checkTrafficLags},
 		{"a quiet host is a known zero", checkTrafficQuiet},
 		{"one-way volume is unknown", checkTrafficOneWay},
+		{"the role is told by the limits of the query", checkTrafficLimits},
 		{"a baseline of few windows is unknown", checkBaselineFew},
 		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
 		{"a baseline tells the usual from the exceptional", checkBaselineStatistics},
@@ -298,6 +299,16 @@ func checkTrafficOneWay(t testing.TB, h FlowsHarness) {
 	volumeUnknown(t, got)
 	is(t, "flows", got.Flows, 1)
 	is(t, "coverage", got.Coverage, string(incident.OneWay))
+}
+
+func checkTrafficLimits(t testing.TB, h FlowsHarness) {
+	sent := h.flow(-10*time.Minute, flowsHost, flowsPeer, 4<<20)
+	is(t, "role by the default limits", h.traffic(t, h.window(), sent).Role, string(incident.Transfer))
+	higher := incident.DefaultRoleLimits()
+	higher.TransferBytes = 1 << 30
+	q := h.window()
+	q.Limits = &higher
+	is(t, "role of less than the query's limit", h.traffic(t, q, sent).Role, string(incident.UnknownRole))
 }
 
 func checkSeries(t testing.TB, h FlowsHarness) {

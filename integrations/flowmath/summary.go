@@ -56,6 +56,7 @@ type Summary struct {
 	from, to int64
 	window   time.Duration
 	top      int
+	limits   incident.RoleLimits
 	total    Exchange
 	lines    []Exchange
 	index    map[Service]int
@@ -66,8 +67,12 @@ type Summary struct {
 
 // NewSummary returns an empty summary for the window of a query.
 func NewSummary(q integrations.TrafficQuery) *Summary {
+	limits := incident.DefaultRoleLimits()
+	if q.Limits != nil {
+		limits = *q.Limits
+	}
 	return &Summary{
-		from: q.From.UnixNano(), to: q.To.UnixNano(), window: q.To.Sub(q.From), top: q.Top,
+		from: q.From.UnixNano(), to: q.To.UnixNano(), window: q.To.Sub(q.From), top: q.Top, limits: limits,
 		index: map[Service]int{},
 	}
 }
@@ -212,16 +217,28 @@ func (s *Summary) coverage() incident.Value[string] {
 	return incident.Known(string(c), incident.FromFlows)
 }
 
+// sampledRecords is how many records of sampled traffic tell a rate. One packet
+// of 4096 stands for as many, but not for a second in which they were sent.
+const sampledRecords = 30
+
 func (s *Summary) role(h Host) incident.Role {
 	shape := incident.TrafficShape{Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First)}
+	few := s.total.Sampled && s.total.Flows < sampledRecords
+	if few {
+		shape.Active = s.window
+	}
 	for i := range s.lines {
 		e := &s.lines[i]
-		shape.Peers = append(shape.Peers, incident.PeerTraffic{
+		p := incident.PeerTraffic{
 			IP: e.Peer.String(), Port: int(e.Port), Transport: e.Transport, Answering: !e.Opened,
 			BytesOut: e.Sent, BytesIn: e.Received, PacketsOut: e.Packets, Flows: e.Flows,
-		})
+		}
+		if !few {
+			p.First, p.Last = time.Duration(e.First-s.total.First), time.Duration(e.Last-s.total.First)
+		}
+		shape.Peers = append(shape.Peers, p)
 	}
-	return incident.Classify(shape, incident.DefaultRoleLimits())
+	return incident.Classify(shape, s.limits)
 }
 
 // topLines returns the largest destinations, in an order that only the flows

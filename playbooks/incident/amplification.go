@@ -42,14 +42,9 @@ type AmplificationService struct {
 // HasFactor tells whether anyone published a factor for the service.
 func (s AmplificationService) HasFactor() bool { return s.FactorHigh > 0 }
 
-type servicePort struct {
-	port      int
-	transport string
-}
-
 type amplificationTable struct {
 	services []AmplificationService
-	byPort   map[servicePort]AmplificationService
+	byPort   map[ServicePort]AmplificationService
 	err      error
 }
 
@@ -57,9 +52,9 @@ type amplificationTable struct {
 // again. A test proves that it parses.
 var amplification = sync.OnceValue(func() amplificationTable {
 	services, err := parseAmplification(amplificationCSV)
-	t := amplificationTable{services: services, byPort: map[servicePort]AmplificationService{}, err: err}
+	t := amplificationTable{services: services, byPort: map[ServicePort]AmplificationService{}, err: err}
 	for _, s := range services {
-		t.byPort[servicePort{s.Port, s.Transport}] = s
+		t.byPort[ServicePort{s.Port, s.Transport}] = s
 	}
 	return t
 })
@@ -67,7 +62,7 @@ var amplification = sync.OnceValue(func() amplificationTable {
 // Amplification returns the amplification service that is known to answer on a
 // port, and whether there is one. Transport is udp or tcp.
 func Amplification(port int, transport string) (AmplificationService, bool) {
-	s, ok := amplification().byPort[servicePort{port, transport}]
+	s, ok := amplification().byPort[ServicePort{port, transport}]
 	return s, ok
 }
 

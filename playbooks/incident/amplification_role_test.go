@@ -48,7 +48,7 @@ func TestOnlyEvidentServicesMakeARole(t *testing.T) {
 // nor their packets lift something small over a threshold.
 func TestUnevidentServicesAddNothing(t *testing.T) {
 	l := DefaultRoleLimits()
-	few := peers(l.ServicePeers-1, "198.51.100.%d", PeerTraffic{Port: 53, Transport: "udp", BytesOut: 6e6, PacketsOut: 60e3, Flows: 20e3})
+	few := peers(l.RequesterPeers-1, "198.51.100.%d", PeerTraffic{Port: 53, Transport: "udp", BytesOut: 6e6, PacketsOut: 60e3, Flows: 20e3})
 	for _, s := range AmplificationTable() {
 		if s.Confidence != "C" || s.Transport != "udp" {
 			continue
@@ -90,11 +90,11 @@ func TestThresholdsAreSharp(t *testing.T) {
 		at, below    TrafficShape
 		want, except Role
 	}{
-		{"peers of a requester", shape(l.ServicePeers, ask, second), shape(l.ServicePeers-1, with(ask, func(p *PeerTraffic) { p.PacketsOut = 53 }), second), Requester, UnknownRole},
+		{"peers of a requester", shape(l.RequesterPeers, ask, second), shape(l.RequesterPeers-1, with(ask, func(p *PeerTraffic) { p.PacketsOut = 53 }), second), Requester, UnknownRole},
 		{"packets of a requester", shape(20, ask, second), shape(20, with(ask, func(p *PeerTraffic) { p.PacketsOut = 49 }), second), Requester, UnknownRole},
 		{"rate of a requester", shape(20, ask, 20*second), shape(20, ask, 20*second+500*time.Millisecond), Requester, UnknownRole},
 		{"what comes back to a requester", shape(20, with(ask, func(p *PeerTraffic) { p.BytesIn = 2000 }), second), shape(20, with(ask, func(p *PeerTraffic) { p.BytesIn = 2001 }), second), Requester, UnknownRole},
-		{"peers of a reflector", shape(l.ServicePeers, answer, second), shape(l.ServicePeers-1, with(answer, func(p *PeerTraffic) { p.PacketsOut = 53 }), second), Reflector, UnknownRole},
+		{"peers of a reflector", shape(l.ReflectorPeers, answer, second), shape(l.ReflectorPeers-1, with(answer, func(p *PeerTraffic) { p.PacketsOut = 53 }), second), Reflector, UnknownRole},
 		{"gain of a reflector", shape(20, answer, second), shape(20, with(answer, func(p *PeerTraffic) { p.BytesIn = 10_001 }), second), Reflector, UnknownRole},
 		{"rate of a reflector", shape(20, answer, 20*second), shape(20, answer, 20*second+500*time.Millisecond), Reflector, UnknownRole},
 	} {

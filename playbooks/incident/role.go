@@ -6,59 +6,6 @@ import (
 	"time"
 )
 
-// RoleLimits are the thresholds of [Classify]. A role is a shape, not a
-// verdict: which hosts may have that shape is policy's business.
-type RoleLimits struct {
-	// ServicePeers is how many external peers a requester or a reflector has
-	// at least. A forwarding dns.exe on a domain controller was seen with 15.
-	ServicePeers int
-	// ServicePackets is how many packets to or from amplification ports a
-	// requester or a reflector sends at least: a resolver with a cold cache
-	// sent 838 in seven minutes.
-	ServicePackets int64
-	// ServiceRate is the same per second. A Windows DNS client was seen at 14
-	// a second, a domain controller's forwarder at 142 a minute.
-	ServiceRate int64
-	// RequesterBack is how many bytes come back at most per byte of request.
-	// A resolver gets more back than it asks with; answers to a spoofed
-	// request go to the victim.
-	RequesterBack float64
-	// ReflectorGain is how many bytes a reflector sends at least per byte that
-	// asks it. Ordinary answers of DNS and CLDAP stay below 3.
-	ReflectorGain float64
-	// FloodShare is the least share of a flooder's packets that go to its one
-	// destination.
-	FloodShare float64
-	// FloodPackets and FloodBits are per second, either is enough. A benign
-	// speed test sent 27 Mbit/s, about 2,300 packets a second, and was
-	// answered; see FloodBack.
-	FloodPackets, FloodBits int64
-	// FloodBack is how many bytes come back at most per byte sent, for a
-	// stream to be a flood: the receiver of a transfer acknowledges, which
-	// costs at least 0.3 % of it.
-	FloodBack float64
-	// FloodConnections is how many new connections a second to one destination
-	// are a flood though they are answered.
-	FloodConnections int64
-	// TransferBytes is how much a transfer sends at least: the real
-	// exfiltration of APT29 was 2,181,167 bytes in half a second.
-	TransferBytes int64
-	// TransferPeers and TransferShare say what few destinations are: so many
-	// of them take at least that share of the bytes.
-	TransferPeers int
-	TransferShare float64
-}
-
-// DefaultRoleLimits returns the thresholds that the shipped policies assume.
-func DefaultRoleLimits() RoleLimits {
-	return RoleLimits{
-		ServicePeers: 20, ServicePackets: 1000, ServiceRate: 50,
-		RequesterBack: 0.5, ReflectorGain: 5,
-		FloodShare: 0.8, FloodPackets: 1000, FloodBits: 50e6, FloodBack: 0.002, FloodConnections: 100,
-		TransferBytes: 1 << 20, TransferPeers: 3, TransferShare: 0.8,
-	}
-}
-
 // PeerTraffic is what a host exchanged with one peer over one service. The
 // service's port is the peer's where the host opened the flow, else the host's
 // own.
@@ -69,6 +16,9 @@ type PeerTraffic struct {
 	// Answering tells that the peer opened the flows: the port is the host's.
 	Answering                            bool
 	BytesOut, BytesIn, PacketsOut, Flows int64
+	// First and Last are when it began and ended, from the beginning of the
+	// shape; both zero: as long as the shape.
+	First, Last time.Duration
 }
 
 // TrafficShape is what a traffic role is told from. It holds measured volumes
@@ -98,19 +48,22 @@ type TrafficShape struct {
 // External is every unicast address outside of the own subnets: an attacker may
 // well sit in RFC 1918 space. Only ports with confidence A or B of
 // [Amplification] count, without those of the web and of tunnels, which every
-// browser and VPN client uses.
+// browser and VPN client uses, unless the limits name the ports.
+//
+// What a sensor did not see is no evidence. An answer to nobody's question is a
+// question that was not captured, so it makes no reflector; data that tcp
+// carries is acknowledged, so where nothing came back it was not captured, and
+// the host is neither a requester nor, by that stream, a flooder.
 func Classify(shape TrafficShape, limits RoleLimits) Role {
-	t := newTally(shape)
+	t := newTally(shape, limits)
 	switch {
 	case t.packets == 0 && t.bytes == 0:
 		return UnknownRole
 	case t.discovers(limits):
 		return Discovery
-	case t.requests.driven(limits, t.seconds) &&
-		float64(t.requests.in) <= limits.RequesterBack*float64(t.requests.out):
+	case t.requests(limits):
 		return Requester
-	case t.answers.driven(limits, t.seconds) &&
-		float64(t.answers.out) >= limits.ReflectorGain*float64(t.answers.in):
+	case t.reflects(limits):
 		return Reflector
 	case t.floods(limits):
 		return Flooder
@@ -121,44 +74,70 @@ func Classify(shape TrafficShape, limits RoleLimits) Role {
 	}
 }
 
-// serviceTally sums the traffic of amplification ports.
-type serviceTally struct {
-	peers            map[string]struct{}
-	out, in, packets int64
+// sums adds up traffic and the time that it took.
+type sums struct {
+	out, in, packets, connections int64
+	// unheard are the bytes that went out over tcp and for which nothing came
+	// back, though that many cannot go unacknowledged.
+	unheard     int64
+	first, last time.Duration
 }
 
-func (s *serviceTally) add(p PeerTraffic) {
-	s.peers[p.IP] = struct{}{}
+// dataSegment is the least mean size of packets that carry data over tcp: those
+// of a flood of bare segments are smaller.
+const dataSegment = 200
+
+func (s *sums) add(p PeerTraffic, active time.Duration) {
+	first, last := p.First, p.Last
+	if first == 0 && last == 0 {
+		last = active
+	}
+	if s.packets == 0 && s.out == 0 && s.in == 0 {
+		s.first, s.last = first, last
+	}
+	s.first, s.last = min(s.first, first), max(s.last, last)
 	s.out += p.BytesOut
 	s.in += p.BytesIn
 	s.packets += p.PacketsOut
+	if p.Transport != "tcp" {
+		return
+	}
+	s.connections += p.Flows
+	if p.BytesIn == 0 && p.BytesOut/max(1, p.PacketsOut) >= dataSegment {
+		s.unheard += p.BytesOut
+	}
+}
+
+// seconds is how long it took, a second at least.
+func (s *sums) seconds() float64 { return max(1, (s.last - s.first).Seconds()) }
+
+// service is the traffic of amplification ports.
+type service struct {
+	sums
+	peers map[string]struct{}
 }
 
 // driven tells whether the service is used by many peers and faster than any
 // benign client or server of it was seen.
-func (s *serviceTally) driven(l RoleLimits, seconds float64) bool {
-	return len(s.peers) >= l.ServicePeers && s.packets >= l.ServicePackets &&
-		float64(s.packets) >= float64(l.ServiceRate)*seconds
+func (s *service) driven(peers int, packets, rate int64) bool {
+	return len(s.peers) >= peers && s.packets >= packets && float64(s.packets) >= float64(rate)*s.seconds()
 }
-
-type peerTally struct{ out, in, packets, flows int64 }
 
 type tally struct {
-	seconds           float64
-	requests, answers serviceTally
+	limits        RoleLimits
+	active        time.Duration
+	asks, answers service
 	// peers sums unicast destinations by address.
-	peers map[string]peerTally
+	peers map[string]*sums
 	// bytes and packets are all that left; distant is the part that left the
-	// own subnets, local the unicast part that did not.
-	bytes, packets, distant, local int64
+	// own subnets, local the unicast part that did not. in is what came back.
+	bytes, packets, distant, local, in, unheard int64
 }
 
-func newTally(shape TrafficShape) tally {
-	t := tally{
-		seconds:  max(1, shape.Active.Seconds()),
-		requests: serviceTally{peers: map[string]struct{}{}},
-		answers:  serviceTally{peers: map[string]struct{}{}},
-		peers:    map[string]peerTally{},
+func newTally(shape TrafficShape, limits RoleLimits) *tally {
+	t := &tally{
+		limits: limits, active: shape.Active, peers: map[string]*sums{},
+		asks: service{peers: map[string]struct{}{}}, answers: service{peers: map[string]struct{}{}},
 	}
 	subnets := subnetsOf(shape.Host)
 	for _, p := range shape.Peers {
@@ -170,59 +149,92 @@ func newTally(shape TrafficShape) tally {
 func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 	t.bytes += p.BytesOut
 	t.packets += p.PacketsOut
+	t.in += p.BytesIn
 	addr, err := netip.ParseAddr(p.IP)
-	addr = addr.Unmap()
-	if err == nil && groupOrLocal(addr, subnets) {
-		return
+	if err == nil {
+		// One peer has one spelling, or it would count as several.
+		addr = addr.Unmap()
+		p.IP = addr.String()
+		if groupOrLocal(addr, subnets) {
+			return
+		}
 	}
-	sum := t.peers[p.IP]
-	sum.out += p.BytesOut
-	sum.in += p.BytesIn
-	sum.packets += p.PacketsOut
-	sum.flows += p.Flows
-	t.peers[p.IP] = sum
+	sum, ok := t.peers[p.IP]
+	if !ok {
+		sum = &sums{}
+		t.peers[p.IP] = sum
+	}
+	before := sum.unheard
+	sum.add(p, t.active)
+	t.unheard += sum.unheard - before
 	if slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(addr) }) {
 		t.local += p.BytesOut
 		return
 	}
 	t.distant += max(p.BytesOut, p.PacketsOut)
-	if !Amplifies(p.Port, p.Transport) {
+	if t.limits.amplifies(p.Port, p.Transport) {
+		t.serve(p, addr)
+	}
+}
+
+// serve counts traffic of an amplification port. Only udp can be asked in
+// another's name; over tcp that takes a middlebox on the open internet, while a
+// directory server answers its clients all day.
+func (t *tally) serve(p PeerTraffic, addr netip.Addr) {
+	var s *service
+	switch {
+	case !p.Answering && p.Transport == "udp":
+		s = &t.asks
+	case p.Answering && p.BytesIn > 0 && (p.Transport == "udp" || !addr.IsPrivate()):
+		s = &t.answers
+	default:
 		return
 	}
-	if p.Answering {
-		t.answers.add(p)
-	} else if p.Transport == "udp" {
-		t.requests.add(p)
-	}
+	s.add(p, t.active)
+	s.peers[p.IP] = struct{}{}
 }
 
 func (t *tally) discovers(l RoleLimits) bool {
 	return t.distant == 0 && t.local < l.TransferBytes
 }
 
+func (t *tally) requests(l RoleLimits) bool {
+	deaf := t.in == 0 && t.unheard > 0
+	return !deaf && t.asks.driven(l.RequesterPeers, l.RequesterPackets, l.RequesterRate) &&
+		float64(t.asks.in) <= l.RequesterBack*float64(t.asks.out)
+}
+
+func (t *tally) reflects(l RoleLimits) bool {
+	return t.answers.driven(l.ReflectorPeers, l.ReflectorPackets, l.ReflectorRate) &&
+		float64(t.answers.out) >= l.ReflectorGain*float64(t.answers.in)
+}
+
 // largest returns the peer that got the most packets; peers that are equal in
 // that are equal in rank, by bytes and then by address.
-func (t *tally) largest() peerTally {
-	var best peerTally
+func (t *tally) largest() sums {
+	var best sums
 	var bestIP string
 	for ip, p := range t.peers {
 		if bestIP == "" || p.packets > best.packets ||
 			p.packets == best.packets && (p.out > best.out || p.out == best.out && ip < bestIP) {
-			best, bestIP = p, ip
+			best, bestIP = *p, ip
 		}
 	}
 	return best
 }
 
+// floods tells of a storm of connections over the whole time: a page that opens
+// many at once is none. Questions and answers over udp are no connections.
 func (t *tally) floods(l RoleLimits) bool {
 	p := t.largest()
 	if float64(p.packets) < l.FloodShare*float64(t.packets) {
 		return false
 	}
-	storm := float64(p.flows) >= float64(l.FloodConnections)*t.seconds && p.flows >= l.FloodConnections
-	fast := float64(p.packets) >= float64(l.FloodPackets)*t.seconds ||
-		float64(p.out)*8 >= float64(l.FloodBits)*t.seconds
-	unanswered := float64(p.in) <= l.FloodBack*float64(p.out)
+	whole := max(1, t.active.Seconds())
+	storm := p.connections >= l.FloodConnections && float64(p.connections) >= float64(l.FloodConnections)*whole
+	fast := float64(p.packets) >= float64(l.FloodPackets)*p.seconds() ||
+		float64(p.out)*8 >= float64(l.FloodBits)*p.seconds()
+	unanswered := float64(p.in) <= l.FloodBack*float64(p.out) && p.unheard <= p.out/2
 	return storm || fast && unanswered
 }
 
