@@ -68,13 +68,15 @@ const (
 // could want is a requester's. Every other role has no record that would justify
 // a number of its own.
 func (l RoleLimits) ForAssetRole(role string) RoleLimits {
-	switch AssetRoleKey(role) {
-	case "dns", "resolver", "domain_controller":
+	if slices.Contains(ResolverRoles(), AssetRoleKey(role)) {
 		l.RequesterRate = max(l.RequesterRate, resolverRate)
 		l.RequesterPackets = max(l.RequesterPackets, resolverPackets)
 	}
 	return l
 }
+
+// ResolverRoles are the asset roles of hosts that resolve names for others.
+func ResolverRoles() []string { return []string{"dns", "domain_controller", "resolver"} }
 
 // DefaultLimits is the key of [LimitsByRole] for hosts of any other role, and
 // for those of which the role is not known.

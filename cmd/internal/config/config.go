@@ -38,6 +38,7 @@ type Config struct {
 	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
+	Traffic      Traffic                  `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
 	Standing     Standing                 `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 
@@ -145,6 +146,7 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 		override(c)
 	}
 	issues = append(issues, c.openIntegrations(specs)...)
+	issues = append(issues, c.Traffic.read()...)
 	var root playbooks.Node
 	// What is wrong with the form was told above.
 	_ = playbooks.DecodeStrict(file, data, &root)

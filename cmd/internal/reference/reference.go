@@ -126,5 +126,39 @@ func configurationReference() (string, error) {
 ` + "`stanch serve --config stanch.yaml`" + ` reads one YAML file. It is strict: a key that is not listed here is refused, with its
 place. Every value may hold ` + "`${env:NAME}`" + `; every secret may be written as its key with ` + "`_file`" + `. Relative paths start
 from the file's folder. Integrations have [their own page](integrations.md), sources [theirs](alerts.md).
-` + playbooks.ReferenceOf("stanch.yaml", defaults), nil
+` + playbooks.ReferenceOf("stanch.yaml", defaults) + limitsReference(), nil
+}
+
+// limitsReference describes the thresholds of traffic roles.
+func limitsReference() string {
+	limits := incident.DefaultRoleLimits()
+	var b strings.Builder
+	b.WriteString(playbooks.ReferenceOf("Limits", &limits))
+	b.WriteString(`
+In brackets stands the name of the tunable in MITRE's analytics AN1434, AN0969, AN1140, AN1143 and AN0367 that a limit
+stands for. Their TimeWindow is the window of a playbook's enrichment: ` + "`enrich: { traffic: { with: { window: 15m } } }`" + `.
+Their PacketToByteRatio has none: the queries of a name server and those of an attack have the same size. Real records
+set the defaults: Sysmon and Zeek of the OTRF campaigns, Zeek of APT29, a speed test. For a role of which there is no
+record there is no number either: a scanner, a backup server or a monitoring host is the team's to describe.
+
+These asset roles differ as shipped; ` + "`default`" + ` may raise, but does not lower that:
+
+| asset role | limit | shipped | why |
+|---|---|---|---|
+`)
+	for _, role := range incident.ResolverRoles() {
+		own := limits.ForAssetRole(role)
+		fmt.Fprintf(&b, "| `%s` | `requester_rate` | %d | It asks for its clients: the busiest minute of a DNS client in the records had 278 queries, and a /24 has 254 clients. |\n", role, own.RequesterRate)
+		fmt.Fprintf(&b, "| `%s` | `requester_packets` | %d | A minute at that rate. |\n", role, own.RequesterPackets)
+	}
+	b.WriteString(`
+` + "```yaml" + `
+traffic:
+  limits:
+    default: { transfer_bytes: 10MiB }
+    scanner: { requester_peers: 65536, requester_rate: 5000 }
+    time:    { amplification_ports: [53/udp, 389/udp] }
+` + "```" + `
+`)
+	return b.String()
 }

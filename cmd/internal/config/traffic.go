@@ -1,0 +1,54 @@
+package config
+
+import (
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/policy"
+)
+
+// Traffic says how traffic is judged.
+type Traffic struct {
+	Limits playbooks.Node `yaml:"limits" as:"mapping of asset roles, and the word default, to [limits](#limits)" doc:"The thresholds of traffic.role for hosts of an asset role of the inventory; default is for all others, and what a role leaves out is the default's."`
+
+	// ByRole are the limits, complete.
+	ByRole incident.LimitsByRole `yaml:"-"`
+}
+
+// read reads the limits: first the default ones, which the others start from.
+func (t *Traffic) read() playbooks.Issues {
+	var roles map[string]playbooks.Node
+	issues := t.Limits.Decode(&roles)
+	general := incident.DefaultRoleLimits()
+	issues = append(issues, readLimits(roles[incident.DefaultLimits], &general)...)
+	t.ByRole = incident.LimitsByRole{incident.DefaultLimits: general}
+	for _, name := range t.Limits.Keys() {
+		node, role := roles[name], incident.AssetRoleKey(name)
+		_, again := t.ByRole[role]
+		switch {
+		case name == incident.DefaultLimits:
+			continue
+		case policy.Nearest(name, []string{incident.DefaultLimits}) != "":
+			issues = append(issues, node.Issue("unknown key %q in limits: did you mean '%s'?", name, incident.DefaultLimits))
+		case role == "":
+			issues = append(issues, node.Issue("limits need the name of an asset role"))
+		case again:
+			issues = append(issues, node.Issue("the limits of the asset role %s stand twice", role))
+		}
+		limits := general.ForAssetRole(role)
+		issues = append(issues, readLimits(node, &limits)...)
+		t.ByRole[role] = limits
+	}
+	return issues
+}
+
+func readLimits(node playbooks.Node, into *incident.RoleLimits) playbooks.Issues {
+	issues := node.Decode(into)
+	for _, wrong := range into.Check() {
+		at := node.Get(wrong.Key)
+		if at.IsZero() {
+			continue // The default limits' fault, which is told there.
+		}
+		issues = append(issues, at.Issue("%s %s", wrong.Key, wrong.Problem))
+	}
+	return issues
+}
