@@ -10,9 +10,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// remembered is how far back it is looked whether a host was seen before.
-const remembered = 24 * time.Hour
-
 // span finds the newest record, at first among the latest: a table of flows may
 // be too large to be read from end to end.
 func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
@@ -34,6 +31,16 @@ func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
 		}
 	}
 	return flowmath.Span{}, nil
+}
+
+// ask returns the table, and what it holds.
+func (s *Store) ask(ctx context.Context) (*table, flowmath.Span, error) {
+	t, err := s.open(ctx)
+	if err != nil {
+		return nil, flowmath.Span{}, err
+	}
+	span, err := s.span(ctx, t)
+	return t, span, err
 }
 
 // since puts into the span whether the store had begun by the window.
@@ -134,18 +141,11 @@ func (s *Store) lines(ctx context.Context, t *table, query string, args []any, c
 // the largest stands.
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := flowmath.HostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
-		return incident.Traffic{}, err
-	}
-	t, err := s.open(ctx)
-	if err != nil {
-		return incident.Traffic{}, err
-	}
-	span, err := s.span(ctx, t)
+	t, span, err := s.ask(ctx)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
@@ -221,7 +221,7 @@ func (s *Store) listen(ctx context.Context, t *table, h flowmath.Host, from time
 // before tells whether the host was seen in the day before a time; with records
 // of one direction, whether it was seen to send.
 func (s *Store) before(ctx context.Context, t *table, h flowmath.Host, from time.Time) (bool, error) {
-	st := &statement{t: t, from: from.Add(-remembered), to: from}
+	st := &statement{t: t, from: from.Add(-flowmath.Hearing), to: from}
 	st.sender(h.Addrs)
 	query := st.before()
 	var n int64

@@ -18,11 +18,7 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	span, err := s.span(ctx, t)
+	t, span, err := s.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,11 +124,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
 		return incident.Survey{}, err
 	}
-	t, err := s.open(ctx)
-	if err != nil {
-		return incident.Survey{}, err
-	}
-	span, err := s.span(ctx, t)
+	t, span, err := s.ask(ctx)
 	if err != nil {
 		return incident.Survey{}, err
 	}

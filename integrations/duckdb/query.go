@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +19,8 @@ import (
 // Traffic implements [integrations.Flows].
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := flowmath.HostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
-		return incident.Traffic{}, err
-	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
 	v, err := s.look(ctx, q.From)
@@ -75,10 +71,6 @@ func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrat
 	return t, nil
 }
 
-// hearing is how far back a record of what a host sent shows that its side is
-// seen.
-const hearing = 24 * time.Hour
-
 // listen finds out whether the sensors see what the host sends at all, where
 // records are of one direction and the window holds nothing of it: then what it
 // received is no proof of silence.
@@ -86,14 +78,14 @@ func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, 
 	if !s.layout.single || !summary.Unheard() {
 		return nil
 	}
-	parts, err := s.parts(ctx, v.db, since(v.files, to.Add(-hearing)))
+	parts, err := s.parts(ctx, v.db, since(v.files, to.Add(-flowmath.Hearing)))
 	if err != nil {
 		return err
 	}
 	earlier := &seen{db: v.db, parts: parts, bounds: v.bounds}
 	heard := false
 	if len(parts) > 0 {
-		query, args := earlier.table(window{to.Add(-hearing), to}, h.Addrs, true)
+		query, args := earlier.table(window{to.Add(-flowmath.Hearing), to}, h.Addrs, true)
 		heard, err = earlier.any(ctx, query, args)
 	}
 	if err == nil && !heard {
@@ -114,72 +106,56 @@ func (v *seen) any(ctx context.Context, query string, args []any) (bool, error) 
 
 // Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	const op = "read the series"
-	h, err := flowmath.HostOf(op, q.IPs)
-	if err != nil {
-		return nil, err
-	}
-	w, err := flowmath.SeriesWindows(op, q)
-	if err != nil {
-		return nil, err
-	}
-	v, err := s.look(ctx, w.From())
-	if err != nil {
-		return nil, failed(op, err)
-	}
-	if err := s.fill(ctx, v, h, w); err != nil {
-		return nil, failed(op, err)
-	}
-	return w.Points(v.bounds.span), nil
+	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, from, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+		return s.reader(ctx, op, from)
+	})
 }
 
-// Baseline implements [integrations.Flows].
+// Baseline implements [integrations.Flows]. It reads the files of all times: a
+// host may have been seen long before the first window.
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	const op = "read the baseline"
-	hosts := make([]flowmath.Host, 0, 1+len(q.Peers))
-	for _, ips := range slices.Concat([][]string{q.IPs}, q.Peers) {
-		h, err := flowmath.HostOf(op, ips)
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		hosts = append(hosts, h)
-	}
-	windows, err := flowmath.BaselineWindows(op, q)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	v, err := s.look(ctx, time.Time{})
-	if err != nil {
-		return incident.Baseline{}, failed(op, err)
-	}
-	var bytes []int64
-	for _, h := range hosts {
-		w := windows.Empty()
-		if err := s.fill(ctx, v, h, w); err != nil {
-			return incident.Baseline{}, failed(op, err)
-		}
-		older, err := v.before(ctx, h, w.From())
-		if err != nil {
-			return incident.Baseline{}, failed(op, err)
-		}
-		bytes = append(bytes, w.Usable(older, v.bounds.span.Newest)...)
-	}
-	return flowmath.Statistics(bytes), nil
+	return flowmath.Baseline(ctx, "read the baseline", q, func(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+		return s.reader(ctx, op, time.Time{})
+	})
 }
 
-// fill adds what a host sent to the windows.
-func (s *Store) fill(ctx context.Context, v *seen, h flowmath.Host, w *flowmath.Windows) error {
-	views, all, err := s.views(ctx, v, h, window{w.From(), w.To()})
+// windowReader reads the files that one question is about.
+type windowReader struct {
+	store *Store
+	op    string
+	v     *seen
+}
+
+func (s *Store) reader(ctx context.Context, op string, from time.Time) (flowmath.Reader, flowmath.Span, error) {
+	v, err := s.look(ctx, from)
 	if err != nil {
-		return err
+		return nil, flowmath.Span{}, failed(op, err)
 	}
-	if !all {
-		return v.sumWindows(ctx, h, w)
+	return &windowReader{s, op, v}, v.bounds.span, nil
+}
+
+// Fill implements [flowmath.Reader].
+func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, w *flowmath.Windows) error {
+	views, all, err := s.store.views(ctx, s.v, h, window{w.From(), w.To()})
+	if err == nil && !all {
+		err = s.v.sumWindows(ctx, h, w)
+	}
+	if err != nil {
+		return failed(s.op, err)
 	}
 	for i := range views {
 		w.View(&views[i])
 	}
 	return nil
+}
+
+// Before implements [flowmath.Reader].
+func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	older, err := s.v.before(ctx, h, at)
+	if err != nil {
+		return false, failed(s.op, err)
+	}
+	return older, nil
 }
 
 // before tells whether there is a record of the host from before a time.

@@ -101,11 +101,8 @@ func viewsOf(records []flowmath.Record, h flowmath.Host, sensors *flowmath.Senso
 // Traffic implements [integrations.Flows].
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := flowmath.HostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
-		return incident.Traffic{}, err
-	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
 	span, err := s.span(ctx)
@@ -141,10 +138,6 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 	return t, nil
 }
 
-// hearing is how far back a record of what a host sent shows that its side is
-// seen.
-const hearing = 24 * time.Hour
-
 // listen finds out whether the exporters see what the host sends at all, where
 // the window holds nothing of it: then what it received is no proof of silence.
 func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Host, to time.Time) error {
@@ -153,7 +146,7 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 	}
 	const op = "look for what the host sent"
 	out, err := s.ask(ctx, op, request{TrackTotalHits: 1, Query: allOf(
-		s.layout.records(), stamped(to.Add(-hearing), to.Add(s.config.Longest)),
+		s.layout.records(), stamped(to.Add(-flowmath.Hearing), to.Add(s.config.Longest)),
 		query{Terms: map[string]any{sourceIP: h.Strings()}}, positive(sourceBytes),
 	)})
 	if err == nil && out.Hits.Total.Value == 0 {
@@ -162,78 +155,46 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 	return err
 }
 
-// Series implements [integrations.Flows]. Minutes of which nothing is known are
-// left out: those after the store's newest record, and those with one-way flows
-// only.
+// Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	const op = "read the series"
-	h, err := flowmath.HostOf(op, q.IPs)
-	if err != nil {
-		return nil, err
-	}
-	minutes, err := flowmath.SeriesWindows(op, q)
-	if err != nil {
-		return nil, err
-	}
-	span, err := s.span(ctx)
-	if err != nil || span.Records == 0 {
-		return nil, err
-	}
-	if err := s.fill(ctx, op, h, minutes); err != nil {
-		return nil, err
-	}
-	return minutes.Points(span), nil
+	return flowmath.Series(ctx, "read the series", q, s.reader)
 }
 
-// Baseline implements [integrations.Flows]. Windows end at To, or at the minute
-// that To lies in. A window of which nothing is known is not counted: one after
-// the store's newest record, or one with one-way flows only.
+// Baseline implements [integrations.Flows].
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	const op = "read the baseline"
-	empty, err := flowmath.BaselineWindows(op, q)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	var hosts []flowmath.Host
-	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
-		h, err := flowmath.HostOf(op, ips)
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		hosts = append(hosts, h)
-	}
-	span, err := s.span(ctx)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	if span.Records == 0 {
-		return flowmath.Statistics(nil), nil
-	}
-	var bytes []int64
-	for _, h := range hosts {
-		windows := empty.Empty()
-		if err := s.fill(ctx, op, h, windows); err != nil {
-			return incident.Baseline{}, err
-		}
-		older, err := s.ask(ctx, op, request{TrackTotalHits: 1, Query: allOf(
-			s.layout.records(), stamped(time.Unix(0, 0), windows.From()), hostQuery(h),
-		)})
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		bytes = append(bytes, windows.Usable(older.Hits.Total.Value > 0, span.Newest)...)
-	}
-	return flowmath.Statistics(bytes), nil
+	return flowmath.Baseline(ctx, "read the baseline", q, s.reader)
 }
 
-// fill sums what the host sent in the windows.
-func (s *Store) fill(ctx context.Context, op string, h flowmath.Host, windows *flowmath.Windows) error {
-	views, few, err := s.views(ctx, op, h, windows.From(), windows.To())
+// windowReader asks the cluster for one question.
+type windowReader struct {
+	*Store
+	op string
+}
+
+func (s *Store) reader(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+	span, err := s.span(ctx)
+	return &windowReader{s, op}, span, err
+}
+
+// Before implements [flowmath.Reader].
+func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	older, err := s.ask(ctx, s.op, request{TrackTotalHits: 1, Query: allOf(
+		s.layout.records(), stamped(time.Unix(0, 0), at), hostQuery(h),
+	)})
+	if err != nil {
+		return false, err
+	}
+	return older.Hits.Total.Value > 0, nil
+}
+
+// Fill implements [flowmath.Reader].
+func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowmath.Windows) error {
+	views, few, err := s.views(ctx, s.op, h, windows.From(), windows.To())
 	if err != nil {
 		return err
 	}
 	if !few {
-		return s.histogram(ctx, op, h, windows)
+		return s.histogram(ctx, s.op, h, windows)
 	}
 	for i := range views {
 		windows.View(&views[i])

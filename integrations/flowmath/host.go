@@ -50,6 +50,16 @@ func (h Host) Strings() []string {
 	return text
 }
 
+// TrafficHost reads a query for traffic: whose it is, in a window that is not
+// empty. The error is an invalid one.
+func TrafficHost(op string, q integrations.TrafficQuery) (Host, error) {
+	h, err := HostOf(op, q.IPs)
+	if err != nil {
+		return Host{}, err
+	}
+	return h, CheckWindow(op, q.From, q.To)
+}
+
 // CheckWindow returns an invalid error for a window that is empty.
 func CheckWindow(op string, from, to time.Time) error {
 	if !from.Before(to) {

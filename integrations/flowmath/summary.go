@@ -139,6 +139,10 @@ func (e *Exchange) merge(o *Exchange) {
 // Empty tells that no flow was added.
 func (s *Summary) Empty() bool { return s.total.Flows == 0 }
 
+// Hearing is how far back a record of what a host sent shows that the sensors
+// see its side.
+const Hearing = 24 * time.Hour
+
 // Unheard tells that there are flows, and that in none of them it could be told
 // what the host sent. A store whose records are of one direction each must then
 // find out whether its sensors see the host's direction at all; if not, it says

@@ -47,6 +47,24 @@ func BaselineWindows(op string, q integrations.BaselineQuery) (*Windows, error) 
 	return &Windows{from.UnixNano(), int64(q.Window), make([]window, n)}, nil
 }
 
+// BaselineHosts reads a query for a baseline: the host, then its peers, and the
+// empty windows of each. The error is an invalid one.
+func BaselineHosts(op string, q integrations.BaselineQuery) ([]Host, *Windows, error) {
+	empty, err := BaselineWindows(op, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	hosts := make([]Host, 0, 1+len(q.Peers))
+	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
+		h, err := HostOf(op, ips)
+		if err != nil {
+			return nil, nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, empty, nil
+}
+
 // SeriesWindows returns the empty minutes of a series. The error is an invalid
 // one.
 func SeriesWindows(op string, q integrations.TrafficQuery) (*Windows, error) {

@@ -99,11 +99,8 @@ func viewOf(r *flowmath.Record, fromSource bool, sensor uint64, sampled bool) fl
 // Traffic implements [integrations.Flows].
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := flowmath.HostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
-		return incident.Traffic{}, err
-	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
 	span, err := s.span(ctx)
@@ -131,17 +128,13 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, nil
 }
 
-// hearing is how far back a record of what a host sent shows that its side is
-// seen.
-const hearing = 24 * time.Hour
-
 // listen finds out whether the exporters see what the host sends at all, where
 // the window holds nothing of it: then what it received is no proof of silence.
 func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Host, to time.Time) error {
 	if !sum.Unheard() {
 		return nil
 	}
-	heard, err := s.any(ctx, "look for what the host sent", to.Add(-hearing), to.Add(s.config.Longest), hostFilter(h.Addrs, true))
+	heard, err := s.any(ctx, "look for what the host sent", to.Add(-flowmath.Hearing), to.Add(s.config.Longest), hostFilter(h.Addrs, true))
 	if err == nil && !heard {
 		sum.Deaf()
 	}
@@ -181,49 +174,43 @@ func volume(v *flowmath.View) int64 {
 	return -1
 }
 
-// Series implements [integrations.Flows]. Minutes of which nothing is known are
-// left out: those after the store's newest record, and those with one-way flows
-// only.
+// Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	const op = "read the series"
-	h, err := flowmath.HostOf(op, q.IPs)
-	if err != nil {
-		return nil, err
-	}
-	minutes, err := flowmath.SeriesWindows(op, q)
-	if err != nil {
-		return nil, err
-	}
-	span, err := s.span(ctx)
-	if err != nil || span.Records == 0 {
-		return nil, err
-	}
-	err = s.views(ctx, question{op: op, from: minutes.From(), to: minutes.To()}, []flowmath.Host{h}, func(_ int, v *flowmath.View) {
-		minutes.View(v)
+	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+		span, err := s.span(ctx)
+		return &windowReader{s, op, span}, span, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return minutes.Points(span), nil
 }
 
-// Baseline implements [integrations.Flows]. Windows end at To, or at the minute
-// that To lies in. A window of which nothing is known is not counted: one after
-// the store's newest record, or one with one-way flows only.
+// windowReader reads the folder for one question.
+type windowReader struct {
+	*Store
+	op   string
+	span flowmath.Span
+}
+
+// Fill implements [flowmath.Reader].
+func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowmath.Windows) error {
+	return s.views(ctx, question{op: s.op, from: windows.From(), to: windows.To()}, []flowmath.Host{h}, func(_ int, v *flowmath.View) {
+		windows.View(v)
+	})
+}
+
+// Before implements [flowmath.Reader].
+func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	if !s.span.Oldest.Before(at) {
+		return false, nil
+	}
+	return s.any(ctx, s.op, time.Time{}, at, hostFilter(h.Addrs, false))
+}
+
+// Baseline implements [integrations.Flows]. All hosts are read in one pass over
+// the folder.
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
 	const op = "read the baseline"
-	empty, err := flowmath.BaselineWindows(op, q)
+	hosts, empty, err := flowmath.BaselineHosts(op, q)
 	if err != nil {
 		return incident.Baseline{}, err
-	}
-	var hosts []flowmath.Host
-	var windows []*flowmath.Windows
-	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
-		h, err := flowmath.HostOf(op, ips)
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		hosts, windows = append(hosts, h), append(windows, empty.Empty())
 	}
 	span, err := s.span(ctx)
 	if err != nil {
@@ -232,19 +219,22 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 	if span.Records == 0 {
 		return flowmath.Statistics(nil), nil
 	}
+	windows := make([]*flowmath.Windows, len(hosts))
+	for i := range windows {
+		windows[i] = empty.Empty()
+	}
 	err = s.views(ctx, question{op: op, from: empty.From(), to: empty.To()}, hosts, func(host int, v *flowmath.View) {
 		windows[host].View(v)
 	})
 	if err != nil {
 		return incident.Baseline{}, err
 	}
+	r := &windowReader{s, op, span}
 	var bytes []int64
 	for i, h := range hosts {
-		older := false
-		if span.Oldest.Before(empty.From()) {
-			if older, err = s.any(ctx, op, time.Time{}, empty.From(), hostFilter(h.Addrs, false)); err != nil {
-				return incident.Baseline{}, err
-			}
+		older, err := r.Before(ctx, h, empty.From())
+		if err != nil {
+			return incident.Baseline{}, err
 		}
 		bytes = append(bytes, windows[i].Usable(older, span.Newest)...)
 	}

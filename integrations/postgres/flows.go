@@ -13,10 +13,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// remembered is how far back it is looked whether the sensors see what a host
-// sends at all, where records are of one direction.
-const remembered = 24 * time.Hour
-
 // ask returns a statement for a window, and what the store holds.
 func (s *Store) ask(ctx context.Context, from, to time.Time) (*statement, flowmath.Span, error) {
 	t, err := s.open(ctx)
@@ -148,11 +144,8 @@ func several(lines []line) bool {
 // the largest stands.
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := flowmath.HostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
-		return incident.Traffic{}, err
-	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
 	base, span, err := s.ask(ctx, q.From, q.To)
@@ -247,7 +240,7 @@ func (s *Store) listen(ctx context.Context, base *statement, h flowmath.Host, su
 	st := base.again()
 	st.host(h.Addrs)
 	st.sent = true
-	query := st.before(remembered)
+	query := st.before(flowmath.Hearing)
 	var heard bool
 	if err := s.pool.QueryRow(ctx, query, st.args...).Scan(&heard); err != nil {
 		return err

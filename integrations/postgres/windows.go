@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,67 +12,40 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Series implements [integrations.Flows]. Minutes of which nothing is known are
-// left out: those after the store's newest record, and those with one-way flows
-// only.
+// Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	const op = "read the series"
-	h, err := flowmath.HostOf(op, q.IPs)
-	if err != nil {
-		return nil, err
-	}
-	minutes, err := flowmath.SeriesWindows(op, q)
-	if err != nil {
-		return nil, err
-	}
-	base, span, err := s.ask(ctx, minutes.From(), minutes.To())
-	if err != nil {
-		return nil, err
-	}
-	if err := s.fill(ctx, base, h, minutes); err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	return minutes.Points(span), nil
+	return flowmath.Series(ctx, "read the series", q, s.reader)
 }
 
-// Baseline implements [integrations.Flows]. Windows end at To, or at the minute
-// that To lies in. A window of which nothing is known is not counted: one after
-// the store's newest record, or one with one-way flows only.
+// Baseline implements [integrations.Flows].
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	const op = "read the baseline"
-	empty, err := flowmath.BaselineWindows(op, q)
-	if err != nil {
-		return incident.Baseline{}, err
+	return flowmath.Baseline(ctx, "read the baseline", q, s.reader)
+}
+
+// windowReader asks the table for one question.
+type windowReader struct {
+	store *Store
+	op    string
+	base  *statement
+}
+
+func (s *Store) reader(ctx context.Context, op string, from, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+	base, span, err := s.ask(ctx, from, to)
+	return &windowReader{s, op, base}, span, err
+}
+
+// Before implements [flowmath.Reader].
+func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	st := s.base.again()
+	st.from = at
+	st.host(h.Addrs)
+	st.sent = s.base.t.single
+	query := st.before(0)
+	var older bool
+	if err := s.store.pool.QueryRow(ctx, query, st.args...).Scan(&older); err != nil {
+		return false, failed(ctx, s.op, err)
 	}
-	var hosts []flowmath.Host
-	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
-		h, err := flowmath.HostOf(op, ips)
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		hosts = append(hosts, h)
-	}
-	base, span, err := s.ask(ctx, empty.From(), empty.To())
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	var bytes []int64
-	for _, h := range hosts {
-		windows := empty.Empty()
-		if err := s.fill(ctx, base, h, windows); err != nil {
-			return incident.Baseline{}, failed(ctx, op, err)
-		}
-		st := base.again()
-		st.host(h.Addrs)
-		st.sent = base.t.single
-		query := st.before(0)
-		var older bool
-		if err := s.pool.QueryRow(ctx, query, st.args...).Scan(&older); err != nil {
-			return incident.Baseline{}, failed(ctx, op, err)
-		}
-		bytes = append(bytes, windows.Usable(older, span.Newest)...)
-	}
-	return flowmath.Statistics(bytes), nil
+	return older, nil
 }
 
 // part is what a host sent in one window.
@@ -81,19 +56,14 @@ type part struct {
 	several          bool
 }
 
-// fill adds what the host sent.
-func (s *Store) fill(ctx context.Context, base *statement, h flowmath.Host, windows *flowmath.Windows) error {
-	parts, err := s.parts(ctx, base, h, windows, false)
-	if err != nil {
-		return err
+// Fill implements [flowmath.Reader].
+func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowmath.Windows) error {
+	parts, err := s.parts(ctx, h, windows, false)
+	if err == nil && slices.ContainsFunc(parts, func(p part) bool { return p.several }) {
+		parts, err = s.parts(ctx, h, windows, true)
 	}
-	for _, p := range parts {
-		if p.several {
-			if parts, err = s.parts(ctx, base, h, windows, true); err != nil {
-				return err
-			}
-			break
-		}
+	if err != nil {
+		return failed(ctx, s.op, err)
 	}
 	for _, p := range parts {
 		windows.Sum(p.window, whole(&p.sent), uint64(p.measured), uint64(p.oneWay))
@@ -101,13 +71,13 @@ func (s *Store) fill(ctx context.Context, base *statement, h flowmath.Host, wind
 	return nil
 }
 
-func (s *Store) parts(ctx context.Context, base *statement, h flowmath.Host, windows *flowmath.Windows, once bool) ([]part, error) {
-	st := base.again()
+func (s *windowReader) parts(ctx context.Context, h flowmath.Host, windows *flowmath.Windows, once bool) ([]part, error) {
+	st := s.base.again()
 	st.host(h.Addrs)
 	st.sent = true
 	n := int(windows.To().Sub(windows.From()) / windows.Length())
 	query := st.windows(windows.Length(), n, once)
-	rows, err := s.pool.Query(ctx, query, st.args...)
+	rows, err := s.store.pool.Query(ctx, query, st.args...)
 	if err != nil {
 		return nil, err
 	}

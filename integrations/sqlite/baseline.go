@@ -9,77 +9,53 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Series implements [integrations.Flows]. Minutes of which nothing is known are
-// left out: those after the store's newest record, and those with one-way flows
-// only.
+// Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	const op = "read the series"
-	h, err := hostOf(op, q.IPs)
-	if err != nil {
-		return nil, err
-	}
-	minutes, err := flowmath.SeriesWindows(op, q)
-	if err != nil {
-		return nil, err
-	}
-	dbs, err := s.dbs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	span, err := readSpan(ctx, dbs.read)
-	if err != nil {
-		return nil, err
-	}
-	if minutes, err = dbs.windows(ctx, h, minutes); err != nil {
-		return nil, failed(op, err)
-	}
-	return minutes.Points(span), nil
+	return flowmath.Series(ctx, "read the series", q, s.reader)
 }
 
-// Baseline implements [integrations.Flows]. Windows end at To, or at the minute
-// that To lies in. A window of which nothing is known is not counted: one after
-// the store's newest record, or one with one-way flows only.
+// Baseline implements [integrations.Flows].
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	const op = "read the baseline"
-	empty, err := flowmath.BaselineWindows(op, q)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	var hosts []host
-	for _, ips := range append([][]string{q.IPs}, q.Peers...) {
-		h, err := hostOf(op, ips)
-		if err != nil {
-			return incident.Baseline{}, err
-		}
-		hosts = append(hosts, h)
-	}
-	dbs, err := s.dbs(ctx)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	span, err := readSpan(ctx, dbs.read)
-	if err != nil {
-		return incident.Baseline{}, err
-	}
-	var bytes []int64
-	for _, h := range hosts {
-		windows, err := dbs.windows(ctx, h, empty.Empty())
-		if err != nil {
-			return incident.Baseline{}, failed(op, err)
-		}
-		older, err := dbs.seenBefore(ctx, h, windows.From())
-		if err != nil {
-			return incident.Baseline{}, failed(op, err)
-		}
-		bytes = append(bytes, windows.Usable(older, span.Newest)...)
-	}
-	return flowmath.Statistics(bytes), nil
+	return flowmath.Baseline(ctx, "read the baseline", q, s.reader)
 }
 
-// windows fills the windows with what the host sent. Where one sensor alone saw
+// windowReader reads the file for one question.
+type windowReader struct {
+	*pools
+	op string
+}
+
+func (s *Store) reader(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+	dbs, err := s.dbs(ctx)
+	if err != nil {
+		return nil, flowmath.Span{}, err
+	}
+	span, err := readSpan(ctx, dbs.read)
+	return &windowReader{dbs, op}, span, err
+}
+
+// Fill implements [flowmath.Reader].
+func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowmath.Windows) error {
+	if err := s.fill(ctx, hostOf(h), windows); err != nil {
+		return failed(s.op, err)
+	}
+	return nil
+}
+
+// Before implements [flowmath.Reader].
+func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
+	older, err := s.seenBefore(ctx, hostOf(h), at)
+	if err != nil {
+		return false, failed(s.op, err)
+	}
+	return older, nil
+}
+
+// fill fills the windows with what the host sent. Where one sensor alone saw
 // it, the sums that were made when it was written are enough. Where several
 // did, they may have seen the same flows, and those are read themselves.
-func (p *pools) windows(ctx context.Context, h host, windows *flowmath.Windows) (*flowmath.Windows, error) {
+func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) error {
+	sums := windows.Empty()
 	from, to := windows.From().UnixNano(), windows.To().UnixNano()
 	sensors := map[uint64]struct{}{}
 	for _, bucket := range h.buckets() {
@@ -93,25 +69,25 @@ func (p *pools) windows(ctx context.Context, h host, windows *flowmath.Windows) 
 				if !m.long {
 					v.End = m.from // a minute lies in one window, whole
 				}
-				windows.Spread(&v, m.measured, m.oneWay)
+				sums.Spread(&v, m.measured, m.oneWay)
 			})
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(sensors) < 2 && len(h.addrs) == 1 {
-		return windows, nil
+		*windows = *sums
+		return nil
 	}
-	windows = windows.Empty()
 	views, err := p.views(ctx, h, from, to)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range views {
 		windows.View(&views[i])
 	}
-	return windows, nil
+	return nil
 }
 
 // seenBefore tells whether the store holds a record of the host from before a

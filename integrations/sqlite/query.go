@@ -14,16 +14,12 @@ type host struct {
 	addrs [][]byte
 }
 
-func hostOf(op string, ips []string) (host, error) {
-	h, err := flowmath.HostOf(op, ips)
-	if err != nil {
-		return host{}, err
-	}
-	stored := host{Host: h}
+func hostOf(h flowmath.Host) host {
+	s := host{Host: h}
 	for _, a := range h.Addrs {
-		stored.addrs = append(stored.addrs, a.AsSlice())
+		s.addrs = append(s.addrs, a.AsSlice())
 	}
-	return stored, nil
+	return s
 }
 
 // has tells whether a stored address is the host's. An IPv4 address is stored

@@ -13,11 +13,8 @@ import (
 // others and coverage says one_way; where all were, the sums are unknown.
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
-	h, err := hostOf(op, q.IPs)
+	h, err := flowmath.TrafficHost(op, q)
 	if err != nil {
-		return incident.Traffic{}, err
-	}
-	if err := flowmath.CheckWindow(op, q.From, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
 	dbs, err := s.dbs(ctx)
@@ -28,9 +25,9 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	views, err := dbs.views(ctx, h, q.From.UnixNano(), q.To.UnixNano())
+	views, err := dbs.views(ctx, hostOf(h), q.From.UnixNano(), q.To.UnixNano())
 	if err != nil {
 		return incident.Traffic{}, failed(op, err)
 	}
-	return flowmath.Traffic(h.Host, q, span, views), nil
+	return flowmath.Traffic(h, q, span, views), nil
 }
