@@ -9,7 +9,6 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 const readerPassword = "hunter2-is-secret"
@@ -150,10 +149,12 @@ func customRows(f contract.Seen) [][]any {
 type opener struct {
 	layout
 	mu    sync.Mutex
-	doors map[integrations.Flows]*door
+	doors map[integrations.Flows]*contract.Door
 }
 
-func openerOf(l layout) *opener { return &opener{layout: l, doors: map[integrations.Flows]*door{}} }
+func openerOf(l layout) *opener {
+	return &opener{layout: l, doors: map[integrations.Flows]*contract.Door{}}
+}
 
 func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	tb.Helper()
@@ -167,9 +168,9 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 		rows = append(rows, o.rows(r)...)
 	}
 	s.load(tb, database+"."+o.table, rows)
-	d := newDoor(tb, s.port)
+	d := contract.NewDoor(tb, s.port)
 	c := defaults()
-	c.Address, c.Database, c.User, c.Password = fmt.Sprintf("127.0.0.1:%d", d.port()), database, "reader", readerPassword
+	c.Address, c.Database, c.User, c.Password = fmt.Sprintf("127.0.0.1:%d", d.Port()), database, "reader", readerPassword
 	o.config(c)
 	store := opened(tb, c)
 	o.mu.Lock()
@@ -192,22 +193,19 @@ func opened(tb testing.TB, c *Config) *Store {
 	return store
 }
 
+func (o *opener) openSeen(tb testing.TB, records []contract.Seen) integrations.Flows {
+	return o.open(tb, records)
+}
+
 func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fault) {
 	o.mu.Lock()
 	door := o.doors[f]
 	o.mu.Unlock()
-	switch fault {
-	case contract.Works, contract.Throttle, contract.LoseAnswer:
-		door.set("")
-	case contract.Down:
-		door.set("shut")
-	case contract.Hang:
-		door.set("stuck")
-	case contract.Deny:
+	if fault == contract.Deny {
 		running(tb).admit(tb, false)
-		door.set("shut") // a connection that stands was let in before
-		door.set("")
+		door.Break(contract.Down) // a connection that stands was let in before
 	}
+	door.Break(fault)
 }
 
 func TestContract(t *testing.T) {
@@ -219,15 +217,8 @@ func TestContract(t *testing.T) {
 				Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 					"throttled says when to come back": "ClickHouse never says when to come back",
 				}},
-				OpenSeen: func(t testing.TB, records []contract.Seen) integrations.Flows { return o.open(t, records) },
-				Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-					records := make([]contract.Seen, len(flows))
-					for i, f := range flows {
-						records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-					}
-					return o.open(t, records)
-				},
-				Break: func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
+				OpenSeen: o.openSeen,
+				Break:    func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
 			}
 			l.harness(&h)
 			contract.Flows(t, h)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
 // server is a ClickHouse of these tests alone, on a loopback port.
@@ -93,11 +95,11 @@ const usersConfig = `<?xml version="1.0"?>
 const reader = `<reader><password>` + readerPassword + `</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></reader>`
 
 func start(dir, path string, args []string) (*server, func(), error) {
-	port, err := freePort()
+	port, err := contract.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	web, err := freePort()
+	web, err := contract.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,37 +9,15 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-func at() time.Time { return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC) }
-
-// flow is a flow of a second that began so long ago.
-func flow(ago time.Duration, out, in int64) contract.Seen {
-	return contract.Seen{Sensor: "north", Sampling: 1, Flow: incident.Flow{
-		Start: at().Add(-ago), Duration: time.Second, BytesOut: out, BytesIn: in, PacketsOut: 1,
-		Tuple: incident.Tuple{SrcIP: "192.0.2.10", SrcPort: 50000, DstIP: "198.51.100.1", DstPort: 443, Transport: "tcp"},
-	}}
-}
-
-func quarter() integrations.TrafficQuery {
-	return integrations.TrafficQuery{IPs: []string{"192.0.2.10"}, From: at().Add(-15 * time.Minute), To: at(), Top: 5}
-}
-
 func TestQuietHostAfterContainmentIsAMeasuredZero(t *testing.T) {
-	s := openerOf(layouts()[1]).open(t, []contract.Seen{flow(time.Hour, 90_000, 100), flow(time.Minute, -1, 700), flow(-time.Hour, 10, 10)})
-	got, err := s.Traffic(t.Context(), quarter())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, ok := got.BytesOut.Get(); !ok || n != 0 {
-		t.Errorf("bytes_out is %v, want a known zero: the sensor saw the host send an hour ago", got.BytesOut)
-	}
+	contract.QuietAfterContainment(t, openerOf(layouts()[1]).openSeen)
 }
 
 func TestStoreThatBeganLaterKnowsNothing(t *testing.T) {
-	s := openerOf(layouts()[0]).open(t, []contract.Seen{flow(-3*time.Hour, 1, 1)})
-	got, err := s.Traffic(t.Context(), quarter())
+	s := openerOf(layouts()[0]).open(t, []contract.Seen{contract.Second(-3*time.Hour, 1, 1)})
+	got, err := s.Traffic(t.Context(), contract.Quarter())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,42 +27,19 @@ func TestStoreThatBeganLaterKnowsNothing(t *testing.T) {
 }
 
 func TestSumsGoBeyondTheRowsThatAreRead(t *testing.T) {
-	var records []contract.Seen
-	var sum int64
-	for i := range 300 {
-		f := flow(time.Minute, int64(1000+i), -1)
-		f.DstIP = fmt.Sprintf("198.51.100.%d", i%250)
-		f.DstPort = 1000 + i
-		sum += f.BytesOut
-		records = append(records, f)
-	}
 	l := layouts()[0]
 	usual := l.config
 	l.config = func(c *Config) { usual(c); c.MaxRows = 100 }
-	got, err := openerOf(l).open(t, append(records, flow(-time.Hour, 1, 1))).Traffic(t.Context(), quarter())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range map[string]struct {
-		value incident.Value[int64]
-		want  int64
-	}{"bytes_out": {got.BytesOut, sum}, "flows": {got.Flows, 300}, "destinations": {got.Destinations, 250}} {
-		if n, ok := v.value.Get(); !ok || n != v.want {
-			t.Errorf("%s is %v, want %d", name, v.value, v.want)
-		}
-	}
-	if top, _ := got.Top.Get(); len(top) != 5 || top[0].Bytes != 1299 {
-		t.Errorf("top is %v, want the 5 largest", got.Top)
-	}
+	contract.SumsBeyondRows(t, openerOf(l).openSeen)
 }
 
 // TestUserWithoutSettings asks with a deadline, of which the driver would make
 // a setting.
 func TestUserWithoutSettings(t *testing.T) {
-	c := openerOf(layouts()[0]).open(t, []contract.Seen{flow(time.Minute, 5000, 10), flow(-time.Hour, 1, 1)}).config
+	c := openerOf(layouts()[0]).open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Hour, 1, 1)}).config
 	c.User, c.Password = "locked", ""
 	s := opened(t, &c)
-	got, err := s.Traffic(t.Context(), quarter())
+	got, err := s.Traffic(t.Context(), contract.Quarter())
 	if n, ok := got.BytesOut.Get(); err != nil || !ok || n != 5000 {
 		t.Errorf("bytes_out is %v (%v), want 5000", got.BytesOut, err)
 	}
@@ -95,7 +50,7 @@ func TestUserWithoutSettings(t *testing.T) {
 }
 
 func TestQuestionsAreHeldToReading(t *testing.T) {
-	s := openerOf(layouts()[0]).open(t, []contract.Seen{flow(time.Minute, 1, 1)})
+	s := openerOf(layouts()[0]).open(t, []contract.Seen{contract.Second(time.Minute, 1, 1)})
 	if _, err := s.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -111,9 +66,9 @@ func TestTooManyRowsToReadIsInvalid(t *testing.T) {
 	l.config = func(c *Config) { usual(c); c.MaxRowsToRead = 10 }
 	var records []contract.Seen
 	for i := range 100 {
-		records = append(records, flow(time.Duration(i)*time.Second, 1, 1))
+		records = append(records, contract.Second(time.Duration(i)*time.Second, 1, 1))
 	}
-	_, err := openerOf(l).open(t, records).Traffic(t.Context(), quarter())
+	_, err := openerOf(l).open(t, records).Traffic(t.Context(), contract.Quarter())
 	if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), "158") {
 		t.Errorf("got %v, want an invalid error of code 158", err)
 	}
@@ -133,7 +88,7 @@ func TestTableMustFit(t *testing.T) {
 			l := layouts()[2]
 			usual := l.config
 			l.config = func(c *Config) { usual(c); tt.change(c) }
-			_, err := openerOf(l).open(t, nil).Traffic(t.Context(), quarter())
+			_, err := openerOf(l).open(t, nil).Traffic(t.Context(), contract.Quarter())
 			if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), tt.want) {
 				t.Errorf("got %v, want an invalid error with %q", err, tt.want)
 			}
@@ -217,7 +172,8 @@ func TestNewerTypes(t *testing.T) {
 	if got, want := q.nanos("start"), "toUnixTimestamp64Nano(toDateTime64(`t`, 9))"; got != want {
 		t.Errorf("a time is read by %s, want %s", got, want)
 	}
-	if got, want := q.time("start", at()), "fromUnixTimestamp64Nano(toInt64($1))"; got != want || q.args[0] != at().UnixNano() {
+	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	if got, want := q.time("start", at), "fromUnixTimestamp64Nano(toInt64($1))"; got != want || q.args[0] != at.UnixNano() {
 		t.Errorf("a time is asked for as %s of %v, want %s", got, q.args, want)
 	}
 	for kind, want := range map[string]string{

@@ -14,10 +14,11 @@ import (
 // FlowsHarness opens flow stores.
 type FlowsHarness struct {
 	Knobs
-	// Open returns a flow store that holds exactly the records.
-	Open func(t testing.TB, records []incident.Flow) integrations.Flows
 	// OpenSeen returns a flow store that holds exactly what the sensors saw.
 	OpenSeen func(t testing.TB, records []Seen) integrations.Flows
+	// Open returns a flow store that holds exactly the records; without it they
+	// are what a sensor of the name test saw.
+	Open func(t testing.TB, records []incident.Flow) integrations.Flows
 	// Halves tells that each direction of a flow is a record of its own.
 	Halves bool
 	// Moments tells that a record says only when the flow ended.
@@ -25,7 +26,7 @@ type FlowsHarness struct {
 	// Named are the names under which the store knows the sensors of records,
 	// where they differ.
 	Named map[string]string
-	// Break makes a store that Open returned fail.
+	// Break makes a store fail.
 	Break func(integrations.Flows, Fault)
 	// At is the hour around which the records are laid, for stores that keep
 	// only what is recent. The zero time stands for a fixed one.
@@ -65,7 +66,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a series has every minute", checkSeries},
 		{"a query without address or time is invalid", checkFlowsInvalid},
 	}, sensorChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
-		f := h.Open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
+		f := h.open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
 		var breakIt func(Fault)
 		if h.Break != nil {
 			breakIt = func(fault Fault) { h.Break(f, fault) }
@@ -76,6 +77,18 @@ func flowsChecks() []check[FlowsHarness] {
 			{"series", false, func(ctx context.Context) error { _, err := f.Series(ctx, h.window()); return err }},
 		}
 	}))
+}
+
+func (h FlowsHarness) open(t testing.TB, records []incident.Flow) integrations.Flows {
+	t.Helper()
+	if h.Open != nil {
+		return h.Open(t, records)
+	}
+	seen := make([]Seen, len(records))
+	for i, f := range records {
+		seen[i] = Seen{Flow: f, Sensor: "test", Sampling: 1}
+	}
+	return h.OpenSeen(t, seen)
 }
 
 // at is the end of the window that every check asks for.
@@ -107,7 +120,7 @@ func (h FlowsHarness) flow(start time.Duration, src, dst string, bytes int64) in
 
 func (h FlowsHarness) traffic(t testing.TB, q integrations.TrafficQuery, records ...incident.Flow) incident.Traffic {
 	t.Helper()
-	got, err := h.Open(t, records).Traffic(t.Context(), q)
+	got, err := h.open(t, records).Traffic(t.Context(), q)
 	h.fine(t, "traffic", err)
 	return got
 }
@@ -247,7 +260,7 @@ func checkTrafficShare(t testing.TB, h FlowsHarness) {
 		if n, ok := got.BytesOut.Get(); !ok || n < tt.low || n > tt.high {
 			t.Errorf("bytes_out of a flow %s is %v, want %d to %d of its %d", tt.name, got.BytesOut, tt.low, tt.high, tt.bytes)
 		}
-		points, err := h.Open(t, records).Series(t.Context(), h.window())
+		points, err := h.open(t, records).Series(t.Context(), h.window())
 		h.fine(t, "series", err)
 		var sum int64
 		for _, p := range points {
@@ -271,7 +284,7 @@ func checkTrafficEmpty(t testing.TB, h FlowsHarness) {
 	volumeUnknown(t, got)
 	notKnown(t, "flows", got.Flows)
 	notKnown(t, "freshness", got.Freshness)
-	points, err := h.Open(t, nil).Series(t.Context(), h.window())
+	points, err := h.open(t, nil).Series(t.Context(), h.window())
 	h.fine(t, "series", err)
 	if len(points) != 0 {
 		t.Errorf("series has %d points, though the store is empty", len(points))
@@ -313,7 +326,7 @@ func checkTrafficLimits(t testing.TB, h FlowsHarness) {
 
 func checkSeries(t testing.TB, h FlowsHarness) {
 	q := h.window()
-	got, err := h.Open(t, []incident.Flow{
+	got, err := h.open(t, []incident.Flow{
 		h.flow(-10*time.Minute, flowsHost, flowsPeer, 1000),
 		h.flow(-10*time.Minute+20*time.Second, flowsHost, flowsPeer, 500),
 		h.flow(-time.Minute, flowsHost, flowsPeer, 3000),
@@ -334,7 +347,7 @@ func checkSeries(t testing.TB, h FlowsHarness) {
 }
 
 func checkFlowsInvalid(t testing.TB, h FlowsHarness) {
-	f := h.Open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
+	f := h.open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
 	nobody, never := h.window(), h.window()
 	nobody.IPs = nil
 	never.From = never.To

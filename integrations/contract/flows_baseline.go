@@ -10,7 +10,7 @@ import (
 
 func (h FlowsHarness) baseline(t testing.TB, q integrations.BaselineQuery, records []incident.Flow) incident.Baseline {
 	t.Helper()
-	got, err := h.Open(t, records).Baseline(t.Context(), q)
+	got, err := h.open(t, records).Baseline(t.Context(), q)
 	h.fine(t, "baseline", err)
 	return got
 }

@@ -27,7 +27,7 @@ func hunterChecks() []check[FlowsHarness] {
 		{"a flow that two sensors saw makes no host larger", checkHostsSensors},
 		{"hosts of no window or of no network are invalid", checkHostsInvalid},
 	}, faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
-		f := h.Open(t, []incident.Flow{h.flow(-time.Minute, "10.0.0.1", flowsPeer, 1000)})
+		f := h.open(t, []incident.Flow{h.flow(-time.Minute, "10.0.0.1", flowsPeer, 1000)})
 		return h.breaker(f), []call{{"hosts", false, func(ctx context.Context) error {
 			_, err := hunter(t, f).Hosts(ctx, h.hosts(10))
 			return err
@@ -42,7 +42,7 @@ func surveyorChecks() []check[FlowsHarness] {
 		{"a survey tells a stale store from a quiet one", checkSurveyStale},
 		{"a survey of no window is invalid", checkSurveyInvalid},
 	}, faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
-		f := h.Open(t, []incident.Flow{h.flow(-time.Minute, "10.0.0.1", flowsPeer, 1000)})
+		f := h.open(t, []incident.Flow{h.flow(-time.Minute, "10.0.0.1", flowsPeer, 1000)})
 		return h.breaker(f), []call{{"survey", false, func(ctx context.Context) error {
 			_, err := surveyor(t, f).Survey(ctx, h.at().Add(-flowsWindow), h.at())
 			return err
@@ -107,7 +107,7 @@ func addressesOf(hosts []incident.HostTraffic) []string {
 }
 
 func checkHostsRanked(t testing.TB, h FlowsHarness) {
-	got := h.hunt(t, h.Open(t, h.estate()), h.hosts(10))
+	got := h.hunt(t, h.open(t, h.estate()), h.hosts(10))
 	if want := []string{"10.0.0.2", "10.0.0.1", "10.0.0.3"}; !slices.Equal(addressesOf(got), want) {
 		t.Fatalf("the hosts are %v, want %v", addressesOf(got), want)
 	}
@@ -125,14 +125,14 @@ func checkHostsRanked(t testing.TB, h FlowsHarness) {
 }
 
 func checkHostsBounded(t testing.TB, h FlowsHarness) {
-	got := h.hunt(t, h.Open(t, h.estate()), h.hosts(2))
+	got := h.hunt(t, h.open(t, h.estate()), h.hosts(2))
 	if want := []string{"10.0.0.2", "10.0.0.1"}; !slices.Equal(addressesOf(got), want) {
 		t.Errorf("the hosts are %v, want the first two, %v", addressesOf(got), want)
 	}
 }
 
 func checkHostsNetworks(t testing.TB, h FlowsHarness) {
-	f := h.Open(t, append(h.estate(),
+	f := h.open(t, append(h.estate(),
 		h.flow(-time.Minute, flowsHost, flowsPeer, 600),
 		h.flow(-time.Minute, "10.0.1.1", flowsPeer, 700),
 		h.flow(-time.Minute, "2001:db8::7", "2001:db8:1::1", 800),
@@ -150,7 +150,7 @@ func checkHostsNetworks(t testing.TB, h FlowsHarness) {
 func checkHostsAnswering(t testing.TB, h FlowsHarness) {
 	asked := h.flow(-time.Minute, "198.51.100.9", "10.0.0.5", 200)
 	asked.BytesIn = 6000
-	got := h.hunt(t, h.Open(t, append(h.estate(), asked)), h.hosts(10))
+	got := h.hunt(t, h.open(t, append(h.estate(), asked)), h.hosts(10))
 	if want := []string{"10.0.0.2", "10.0.0.5", "10.0.0.1", "10.0.0.3"}; !slices.Equal(addressesOf(got), want) {
 		t.Fatalf("the hosts are %v, want %v", addressesOf(got), want)
 	}
@@ -161,7 +161,7 @@ func checkHostsAnswering(t testing.TB, h FlowsHarness) {
 func checkHostsOneWay(t testing.TB, h FlowsHarness) {
 	f := h.flow(-time.Minute, "10.0.0.6", flowsPeer, -1)
 	f.BytesIn, f.PacketsOut = 9000, -1
-	got := h.hunt(t, h.Open(t, append(h.estate(), f)), h.hosts(10))
+	got := h.hunt(t, h.open(t, append(h.estate(), f)), h.hosts(10))
 	i := slices.IndexFunc(got, func(host incident.HostTraffic) bool { return host.IP == "10.0.0.6" })
 	if i != len(got)-1 {
 		t.Fatalf("the hosts are %v, want the one of unknown volume at the end", addressesOf(got))
@@ -183,7 +183,7 @@ func checkHostsSensors(t testing.TB, h FlowsHarness) {
 }
 
 func checkHostsInvalid(t testing.TB, h FlowsHarness) {
-	f := hunter(t, h.Open(t, h.estate()))
+	f := hunter(t, h.open(t, h.estate()))
 	never, nowhere := h.hosts(10), h.hosts(10)
 	never.From = never.To
 	nowhere.Networks = []string{"10.0.0.0/33"}
@@ -280,6 +280,6 @@ func checkSurveyStale(t testing.TB, h FlowsHarness) {
 }
 
 func checkSurveyInvalid(t testing.TB, h FlowsHarness) {
-	_, err := surveyor(t, h.Open(t, nil)).Survey(t.Context(), h.at(), h.at())
+	_, err := surveyor(t, h.open(t, nil)).Survey(t.Context(), h.at(), h.at())
 	h.want(t, "survey of no window", err, integrations.Invalid)
 }

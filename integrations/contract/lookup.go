@@ -181,6 +181,7 @@ func checkAssetFound(t testing.TB, h InventoryHarness) {
 	} {
 		got, err := h.Open(t, entries()).Asset(t.Context(), q)
 		h.fine(t, "asset", err)
+		is(t, "name", got.Name, "accounting-2")
 		is(t, "role", got.Role, "workstation")
 		is(t, "owner", got.Owner, "finance")
 		is(t, "criticality", got.Criticality, "tier2")

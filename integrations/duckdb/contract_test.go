@@ -14,7 +14,6 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // store opens a folder with the defaults, and what change makes of them.
@@ -164,13 +163,6 @@ func harness(format Format, lay func(testing.TB, string, []contract.Seen), chang
 	return contract.FlowsHarness{
 		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: open,
-		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			records := make([]contract.Seen, len(flows))
-			for i, f := range flows {
-				records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-			}
-			return open(t, records)
-		},
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // documentOf is what a writer of the layout makes of a flow.
@@ -84,14 +83,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 		return s
 	}
 	return contract.FlowsHarness{
-		Knobs: contract.Knobs{Skip: skip, Secrets: []string{testKey}},
-		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			seen := make([]contract.Seen, len(flows))
-			for i, f := range flows {
-				seen[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-			}
-			return open(t, seen)
-		},
+		Knobs:    contract.Knobs{Skip: skip, Secrets: []string{testKey}},
 		OpenSeen: open,
 		Break: func(f integrations.Flows, fault contract.Fault) {
 			mu.Lock()

@@ -83,14 +83,7 @@ func openSeen(tb testing.TB, seen []contract.Seen) *Store {
 
 func harness() contract.FlowsHarness {
 	return contract.FlowsHarness{
-		Knobs: contract.Knobs{Unbreakable: "a local file"},
-		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			seen := make([]contract.Seen, len(flows))
-			for i, f := range flows {
-				seen[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-			}
-			return openSeen(t, seen)
-		},
+		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: func(t testing.TB, seen []contract.Seen) integrations.Flows { return openSeen(t, seen) },
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 const readerPassword = "hunter2-is-secret"
@@ -151,7 +150,7 @@ func netflowRows(f contract.Seen) [][]any {
 
 // opened is what the harness knows of a store that it opened.
 type opened struct {
-	*door
+	*contract.Door
 	role string
 }
 
@@ -179,9 +178,9 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := newDoor(tb, s.port)
+	d := contract.NewDoor(tb, s.port)
 	c := defaults()
-	c.DSN, c.Table = integrations.Secret(s.dsn(role, readerPassword, d.port())), schema+".flows"
+	c.DSN, c.Table = integrations.Secret(s.dsn(role, readerPassword, d.Port())), schema+".flows"
 	o.config(c)
 	store, err := newStore(c)
 	if err != nil {
@@ -198,18 +197,16 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	return store
 }
 
+func (o *opener) openSeen(tb testing.TB, records []contract.Seen) integrations.Flows {
+	return o.open(tb, records)
+}
+
 func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fault) {
 	o.mu.Lock()
 	is := o.doors[f]
 	o.mu.Unlock()
-	switch fault {
-	case contract.Works, contract.Throttle, contract.LoseAnswer:
-		is.set("")
-	case contract.Down:
-		is.set("shut")
-	case contract.Hang:
-		is.set("stuck")
-	case contract.Deny:
+	is.Door.Break(fault)
+	if fault == contract.Deny {
 		running(tb).exec(tb, fmt.Sprintf(`ALTER ROLE %[1]s NOLOGIN;
 			SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%[1]s'`, is.role))
 	}
@@ -222,15 +219,8 @@ func harness(t *testing.T, l layout) contract.FlowsHarness {
 		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 			"throttled says when to come back": "PostgreSQL never says when to come back",
 		}},
-		OpenSeen: func(t testing.TB, records []contract.Seen) integrations.Flows { return o.open(t, records) },
-		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			records := make([]contract.Seen, len(flows))
-			for i, f := range flows {
-				records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-			}
-			return o.open(t, records)
-		},
-		Break: func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
+		OpenSeen: o.openSeen,
+		Break:    func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
 	}
 	switch l.name {
 	case "netflow":

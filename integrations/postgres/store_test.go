@@ -8,68 +8,23 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-func at() time.Time { return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC) }
-
-// flow is a flow of a second that began so long ago.
-func flow(ago time.Duration, out, in int64) contract.Seen {
-	return contract.Seen{Sensor: "north", Sampling: 1, Flow: incident.Flow{
-		Start: at().Add(-ago), Duration: time.Second, BytesOut: out, BytesIn: in, PacketsOut: 1,
-		Tuple: incident.Tuple{SrcIP: "192.0.2.10", SrcPort: 50000, DstIP: "198.51.100.1", DstPort: 443, Transport: "tcp"},
-	}}
-}
-
-func quarter() integrations.TrafficQuery {
-	return integrations.TrafficQuery{IPs: []string{"192.0.2.10"}, From: at().Add(-15 * time.Minute), To: at(), Top: 5}
-}
-
 func TestQuietHostAfterContainmentIsAMeasuredZero(t *testing.T) {
-	s := openerOf(layouts()[1]).open(t, []contract.Seen{flow(time.Hour, 90_000, 100), flow(time.Minute, -1, 700), flow(-time.Hour, 10, 10)})
-	got, err := s.Traffic(t.Context(), quarter())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, ok := got.BytesOut.Get(); !ok || n != 0 {
-		t.Errorf("bytes_out is %v, want a known zero: the sensor saw the host send an hour ago", got.BytesOut)
-	}
+	contract.QuietAfterContainment(t, openerOf(layouts()[1]).openSeen)
 }
 
 func TestSumsGoBeyondTheRowsThatAreRead(t *testing.T) {
-	var records []contract.Seen
-	var sum int64
-	for i := range 300 {
-		f := flow(time.Minute, int64(1000+i), 0)
-		f.DstIP = fmt.Sprintf("198.51.100.%d", i%250)
-		f.DstPort = 1000 + i
-		sum += f.BytesOut
-		records = append(records, f)
-	}
 	o := openerOf(layouts()[0])
 	o.config = func(c *Config) { c.MaxRows = 100 }
-	got, err := o.open(t, append(records, flow(-time.Hour, 1, 1))).Traffic(t.Context(), quarter())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range map[string]struct {
-		value incident.Value[int64]
-		want  int64
-	}{"bytes_out": {got.BytesOut, sum}, "flows": {got.Flows, 300}, "destinations": {got.Destinations, 250}} {
-		if n, ok := v.value.Get(); !ok || n != v.want {
-			t.Errorf("%s is %v, want %d", name, v.value, v.want)
-		}
-	}
-	if top, _ := got.Top.Get(); len(top) != 5 || top[0].Bytes != 1299 {
-		t.Errorf("top is %v, want the 5 largest", got.Top)
-	}
+	contract.SumsBeyondRows(t, o.openSeen)
 }
 
 func TestFlowThatGoesOnCountsUpToTheNewestRecord(t *testing.T) {
 	o := openerOf(layouts()[0])
-	s := o.open(t, []contract.Seen{flow(20*time.Minute, 40_000, 10), flow(time.Minute, 0, 0), flow(0, 1, 1)})
+	s := o.open(t, []contract.Seen{contract.Second(20*time.Minute, 40_000, 10), contract.Second(time.Minute, 0, 0), contract.Second(0, 1, 1)})
 	running(t).exec(t, fmt.Sprintf(`UPDATE s%d.flows SET end_time = NULL WHERE bytes_out = 40000`, running(t).made.Load()))
-	got, err := s.Traffic(t.Context(), quarter())
+	got, err := s.Traffic(t.Context(), contract.Quarter())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +49,7 @@ func TestTableMustFit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := openerOf(layouts()[0])
 			o.config = tt.change
-			_, err := o.open(t, nil).Traffic(t.Context(), quarter())
+			_, err := o.open(t, nil).Traffic(t.Context(), contract.Quarter())
 			if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), tt.want) {
 				t.Errorf("got %v, want an invalid error with %q", err, tt.want)
 			}
@@ -154,14 +109,14 @@ func TestSlowQuestionEnds(t *testing.T) {
 		c.Table = strings.TrimSuffix(c.Table, "flows") + "slow"
 	}
 	o.create += `; CREATE VIEW %[1]s.slow AS SELECT f.* FROM %[1]s.flows f, pg_sleep(30); GRANT SELECT ON %[1]s.slow TO PUBLIC`
-	_, err := o.open(t, []contract.Seen{flow(time.Minute, 1, 1)}).Traffic(t.Context(), quarter())
+	_, err := o.open(t, []contract.Seen{contract.Second(time.Minute, 1, 1)}).Traffic(t.Context(), contract.Quarter())
 	if integrations.KindOf(err) != integrations.Unavailable || !strings.Contains(fmt.Sprint(err), "57014") {
 		t.Errorf("got %v, want it unavailable after the statement's timeout", err)
 	}
 }
 
 func TestProbe(t *testing.T) {
-	good := openerOf(layouts()[0]).open(t, []contract.Seen{flow(time.Minute, 1, 1)})
+	good := openerOf(layouts()[0]).open(t, []contract.Seen{contract.Second(time.Minute, 1, 1)})
 	for _, f := range good.Probe(t.Context()) {
 		if !f.OK {
 			t.Errorf("a table with indexes is found wanting: %s", f.What)
@@ -171,7 +126,7 @@ func TestProbe(t *testing.T) {
 	bad.create += `; CREATE INDEX ON %[1]s.flows (ts)`
 	bad.create = strings.Replace(bad.create, "%s", "%[1]s", 1)
 	var missing []string
-	for _, f := range bad.open(t, []contract.Seen{flow(time.Minute, 1, 1)}).Probe(t.Context()) {
+	for _, f := range bad.open(t, []contract.Seen{contract.Second(time.Minute, 1, 1)}).Probe(t.Context()) {
 		if !f.OK {
 			missing = append(missing, f.What)
 		}

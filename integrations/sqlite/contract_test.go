@@ -55,14 +55,7 @@ func flowsHarness() contract.FlowsHarness {
 		return s
 	}
 	return contract.FlowsHarness{
-		Knobs: contract.Knobs{Unbreakable: "a local file"},
-		Open: func(t testing.TB, flows []incident.Flow) integrations.Flows {
-			records := make([]contract.Seen, len(flows))
-			for i, f := range flows {
-				records[i] = contract.Seen{Flow: f, Sensor: "test", Sampling: 1}
-			}
-			return seen(t, records)
-		},
+		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: seen,
 	}
 }

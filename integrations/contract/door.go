@@ -1,4 +1,4 @@
-package clickhouse
+package contract
 
 import (
 	"fmt"
@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-func freePort() (int, error) {
+// FreePort returns a port of this machine on which nobody listens.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
@@ -16,37 +17,42 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// door is a way to the server that can be shut.
-type door struct {
+// Door is a way to a real server on this machine that can be shut.
+type Door struct {
 	listener net.Listener
 	target   string
 	mu       sync.Mutex
-	state    string // "", shut or stuck
+	fault    Fault
 	open     []net.Conn
 }
 
-func newDoor(tb testing.TB, port int) *door {
+// NewDoor opens a way to the server on a port. It is shut for good when the test
+// ends.
+func NewDoor(tb testing.TB, port int) *Door {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := &door{listener: l, target: fmt.Sprintf("127.0.0.1:%d", port)}
+	d := &Door{listener: l, target: fmt.Sprintf("127.0.0.1:%d", port)}
 	go d.serve()
 	tb.Cleanup(func() {
 		_ = l.Close()
-		d.set("shut")
+		d.Break(Down)
 	})
 	return d
 }
 
-func (d *door) port() int { return d.listener.Addr().(*net.TCPAddr).Port }
+// Port is that of the door.
+func (d *Door) Port() int { return d.listener.Addr().(*net.TCPAddr).Port }
 
-func (d *door) set(state string) {
+// Break shuts the door when the server is to be [Down], and has it swallow what
+// comes when the server is to [Hang]. Any other fault opens it.
+func (d *Door) Break(fault Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.state = state
-	if state == "shut" {
+	d.fault = fault
+	if fault == Down {
 		for _, c := range d.open {
 			_ = c.Close()
 		}
@@ -54,19 +60,19 @@ func (d *door) set(state string) {
 	}
 }
 
-func (d *door) is(state string) bool {
+func (d *Door) has(fault Fault) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state == state
+	return d.fault == fault
 }
 
-func (d *door) serve() {
+func (d *Door) serve() {
 	for {
 		c, err := d.listener.Accept()
 		if err != nil {
 			return
 		}
-		if d.is("shut") {
+		if d.has(Down) {
 			_ = c.Close()
 			continue
 		}
@@ -83,12 +89,12 @@ func (d *door) serve() {
 	}
 }
 
-// copy passes bytes on, and keeps them to itself while the door is stuck.
-func (d *door) copy(to, from net.Conn) {
+// copy passes bytes on, and keeps them to itself while the server hangs.
+func (d *Door) copy(to, from net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 && !d.is("stuck") {
+		if n > 0 && !d.has(Hang) {
 			if _, err := to.Write(buf[:n]); err != nil {
 				break
 			}
