@@ -1,11 +1,6 @@
 package incident
 
 import (
-	"cmp"
-	"fmt"
-	"net/netip"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,7 +12,8 @@ const JoinTolerance = 15 * time.Second
 // JoinResult is what joining flows and connections found.
 type JoinResult struct {
 	// Process is who sent, where one process explains most of it. Its PID is
-	// unknown where several processes of one image share the traffic.
+	// unknown where several processes of one image share the traffic, and so is
+	// whatever else they do not agree on.
 	Process     Process
 	Attribution Attribution
 	// JoinRate is the share of the connections that found their flow. Those to
@@ -31,39 +27,30 @@ type JoinResult struct {
 }
 
 // Join tells which process sent the flows of a host. Flows and connections are
-// matched by 5-tuple; the clocks' difference is the median over the tuples that
-// occur once on each side, and a match stands when the corrected time lies
-// within [JoinTolerance] of the flow. A process is named only when it explains
-// more than half of the bytes (of the flows, where the bytes are unknown).
-// Where no process does, address and port alone decide in the same way, and
-// last the bare list of connections. The result does not depend on the order
-// of either list.
+// matched by 5-tuple, whichever end comes first, and by time: the clocks'
+// difference is the one on which the pairs of equal tuples agree, and a match
+// stands when the corrected time lies within [JoinTolerance] of the flow. A
+// tuple alone is no match, for ports are used again: where the pairs agree on
+// nothing the clocks are taken to be right, and where connections of several
+// images fit one flow it is nobody's.
+//
+// A process is named only when it explains more than half of the bytes (of the
+// flows, where the bytes are unknown). Where no process does, address and port
+// alone decide in the same way, and last the bare list of connections. The
+// result does not depend on the order of either list.
 func Join(flows []Flow, conns []Connection) JoinResult {
-	flows, conns = slices.Clone(flows), slices.Clone(conns)
-	slices.SortFunc(flows, compareFlows)
-	slices.SortStableFunc(conns, compareConnections)
-	conns = slices.DeleteFunc(conns, func(c Connection) bool { return unseen(c.Tuple) })
-
-	j := joiner{flows: flows, conns: conns, byTuple: indexConnections(conns)}
-	result := JoinResult{Attribution: NoneJoined, Flows: len(flows)}
-	skew, known := j.skew()
-	if known {
-		result.ClockSkew = Known(skew, Computed)
-	} else {
-		result.ClockSkew = NotKnown[time.Duration]("no 5-tuple occurs once among the flows and once among the connections")
+	x := newIndex(flows, conns)
+	offsets, skew := x.clocks()
+	m := x.match(offsets)
+	result := JoinResult{
+		Attribution: NoneJoined, ClockSkew: skew, JoinRate: rate(m.connections(), len(x.seen)),
+		Matched: m.flows, Flows: len(flows),
 	}
-	owners, joined := j.exact(skew)
-	for _, o := range owners {
-		if o >= 0 {
-			result.Matched++
-		}
-	}
-	result.JoinRate = rate(joined, len(conns))
-	if p, ok := j.majority(owners); ok {
+	if p, ok := x.majority(m.owned); ok {
 		result.Process, result.Attribution = p, Exact
-	} else if p, ok := j.majority(j.byDestination()); ok {
+	} else if p, ok := x.majority(x.byDestination()); ok {
 		result.Process, result.Attribution = p, Destination
-	} else if p, ok := j.listed(); ok {
+	} else if p, ok := x.listed(); ok {
 		result.Process, result.Attribution = p, ProcessList
 	}
 	return result
@@ -76,276 +63,130 @@ func rate(joined, of int) Value[float64] {
 	return Known(float64(joined)/float64(of), Computed)
 }
 
-type joiner struct {
-	flows []Flow
-	conns []Connection
-	// byTuple holds the places in conns of each tuple.
-	byTuple map[Tuple][]int
+// owned is what a connection stands for: flows that are its own process's, and
+// flows that some process of the same image made.
+type owned struct{ own, shared volume }
+
+type volume struct {
+	bytes   int64
+	matches int
 }
 
-func indexConnections(conns []Connection) map[Tuple][]int {
-	index := make(map[Tuple][]int, len(conns))
-	for i, c := range conns {
-		t := canonical(c.Tuple)
-		index[t] = append(index[t], i)
-	}
-	return index
+func (v *volume) add(f *Flow) {
+	v.bytes += max(0, f.BytesOut)
+	v.matches++
 }
 
-// candidates returns the connections of a flow. An endpoint may name the ends
-// the other way round for what it received.
-func (j *joiner) candidates(f Flow) []int {
-	t := canonical(f.Tuple)
-	if c := j.byTuple[t]; len(c) > 0 {
-		return c
-	}
-	return j.byTuple[Tuple{t.DstIP, t.DstPort, t.SrcIP, t.SrcPort, t.Transport}]
+// matches is what [index.match] found.
+type matches struct {
+	// owned holds a volume for each of index.seen.
+	owned []owned
+	// edges tells which connections were matched: at each place of index.seen
+	// how many ranges of matched ones begin, less those that end.
+	edges []int
+	flows int
 }
 
-// skew is the median difference over tuples that cannot be mistaken: one flow,
-// one connection.
-func (j *joiner) skew() (time.Duration, bool) {
-	flowsOf := map[Tuple]int{}
-	for _, f := range j.flows {
-		flowsOf[canonical(f.Tuple)]++
-	}
-	var diffs []time.Duration
-	for _, f := range j.flows {
-		c := j.candidates(f)
-		if flowsOf[canonical(f.Tuple)] == 1 && len(c) == 1 {
-			diffs = append(diffs, j.conns[c[0]].At.Sub(f.Start))
-		}
-	}
-	if len(diffs) == 0 {
-		return 0, false
-	}
-	slices.Sort(diffs)
-	return diffs[(len(diffs)-1)/2], true
-}
-
-// exact returns for each flow the connection that made it, or -1, and how many
-// connections found a flow.
-func (j *joiner) exact(skew time.Duration) (owners []int, joined int) {
-	owners = make([]int, len(j.flows))
-	found := make([]bool, len(j.conns))
-	for i, f := range j.flows {
-		owners[i] = -1
-		var best time.Duration
-		for _, c := range j.candidates(f) {
-			d := distance(j.conns[c].At.Add(-skew), f)
-			if d > JoinTolerance {
-				continue
-			}
-			found[c] = true
-			if owners[i] < 0 || d < best {
-				owners[i], best = c, d
-			}
-		}
-	}
-	for _, f := range found {
-		if f {
+func (m *matches) connections() int {
+	joined, open := 0, 0
+	for _, edge := range m.edges {
+		open += edge
+		if open > 0 {
 			joined++
 		}
 	}
-	return owners, joined
+	return joined
 }
 
-// distance is how far a time lies from a flow's life.
-func distance(at time.Time, f Flow) time.Duration {
-	end := f.Start.Add(f.Duration)
-	switch {
-	case at.Before(f.Start):
-		return f.Start.Sub(at)
-	case at.After(end):
-		return at.Sub(end)
-	default:
-		return 0
-	}
-}
-
-// byDestination returns for each flow a connection to the same address and
-// port, where all such connections are of one image. For what it received, an
-// endpoint may name its own end as the destination.
-func (j *joiner) byDestination() []int {
-	type destination struct {
-		ip        string
-		port      int
-		transport string
-	}
-	first := map[destination]int{}
-	for i, c := range j.conns {
-		t := canonical(c.Tuple)
-		d := destination{t.DstIP, t.DstPort, t.Transport}
-		if o, ok := first[d]; !ok {
-			first[d] = i
-		} else if o >= 0 && image(j.conns[o].Process) != image(c.Process) {
-			first[d] = -1
+// match gives each flow to the connections that claim it.
+func (x *index) match(offsets []int64) matches {
+	m := matches{owned: make([]owned, len(x.seen)), edges: make([]int, len(x.seen)+1)}
+	var by []span
+	for i := range x.flows {
+		var oneProcess bool
+		by, oneProcess = x.claims(i, offsets, by[:0])
+		if len(by) == 0 {
+			continue
+		}
+		owner := &m.owned[by[0].begin]
+		if oneProcess {
+			owner.own.add(&x.flows[i])
+		} else {
+			owner.shared.add(&x.flows[i])
+		}
+		m.flows++
+		for _, s := range by {
+			m.edges[s.begin]++
+			m.edges[s.end]--
 		}
 	}
-	owners := make([]int, len(j.flows))
-	for i, f := range j.flows {
-		owners[i] = -1
-		t := canonical(f.Tuple)
-		if o, ok := first[destination{t.DstIP, t.DstPort, t.Transport}]; ok {
-			owners[i] = o
-		} else if o, ok := first[destination{t.SrcIP, t.SrcPort, t.Transport}]; ok {
-			owners[i] = o
-		}
-	}
-	return owners
-}
-
-// listed names the process that made most of the connections.
-func (j *joiner) listed() (Process, bool) {
-	shares := newShares()
-	for _, c := range j.conns {
-		shares.add(c.Process, 0)
-	}
-	return shares.winner(0, len(j.conns))
+	return m
 }
 
 // majority names the process that owns most of the flows' bytes, or most of
 // the flows where no byte is known.
-func (j *joiner) majority(owners []int) (Process, bool) {
+func (x *index) majority(of []owned) (Process, bool) {
+	var all volume
+	for i := range x.flows {
+		all.add(&x.flows[i])
+	}
 	shares := newShares()
-	var total int64
-	for i, f := range j.flows {
-		bytes := max(0, f.BytesOut)
-		total += bytes
-		if owners[i] >= 0 {
-			shares.add(j.conns[owners[i]].Process, bytes)
+	for i, o := range of {
+		c := &x.conns[x.seen[i]]
+		if o.own.matches > 0 {
+			shares.add(c.Process, o.own)
+		}
+		if o.shared.matches > 0 {
+			shares.addShared(c.Process, o.shared)
 		}
 	}
-	return shares.winner(total, len(j.flows))
+	return shares.winner(all)
 }
 
-// image identifies what runs, whichever process runs it. Windows paths ignore
-// case.
-func image(p Process) string {
-	if path, ok := p.Path.Get(); ok {
-		return strings.ToLower(path)
+// byDestination gives each flow to a connection to the same address and port,
+// where all such connections are of one image. For what it received, an
+// endpoint may name its own end as the destination.
+func (x *index) byDestination() []owned {
+	type destination struct {
+		first              int
+		mixed, mixedImages bool
 	}
-	name, _ := p.Name.Get()
-	return strings.ToLower(name)
-}
-
-type share struct {
-	image   string
-	process Process
-	bytes   int64
-	matches int
-	pids    map[int64]*share
-}
-
-// shares sums bytes and matches by image, and within it by process id. Images
-// stand in the order in which they were added, so that ties do not hang on a
-// map.
-type shares struct {
-	index map[string]*share
-	order []*share
-}
-
-func newShares() *shares { return &shares{index: map[string]*share{}} }
-
-// add counts one match. A process without path and name stands for nobody: an
-// EDR writes such a row for what it could not attribute.
-func (s *shares) add(p Process, bytes int64) {
-	key := image(p)
-	if key == "" || strings.Contains(key, "<unknown process>") || strings.Contains(key, "&lt;unknown process&gt;") {
-		return
+	ends := map[end]destination{}
+	for i, c := range x.seen {
+		e := x.destinationOf[i]
+		d, ok := ends[e]
+		if !ok {
+			d.first = i
+		}
+		first := x.seen[d.first]
+		d.mixed = d.mixed || x.processOf[first] != x.processOf[c]
+		d.mixedImages = d.mixedImages || x.imageOf[first] != x.imageOf[c]
+		ends[e] = d
 	}
-	of, ok := s.index[key]
-	if !ok {
-		of = &share{image: key, process: p, pids: map[int64]*share{}}
-		s.index[key] = of
-		s.order = append(s.order, of)
-	}
-	of.bytes += bytes
-	of.matches++
-	pid, ok := p.PID.Get()
-	if !ok {
-		return
-	}
-	one, ok := of.pids[pid]
-	if !ok {
-		one = &share{process: p}
-		of.pids[pid] = one
-	}
-	one.bytes += bytes
-	one.matches++
-}
-
-// winner returns the image with the most bytes, then the most matches, then
-// the first path, when it has more than half of the total.
-func (s *shares) winner(bytes int64, matches int) (Process, bool) {
-	if len(s.order) == 0 {
-		return Process{}, false
-	}
-	best := slices.MaxFunc(s.order, func(a, b *share) int {
-		return cmp.Or(cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.matches, b.matches), cmp.Compare(b.image, a.image))
-	})
-	if !best.most(bytes, matches) {
-		return Process{}, false
-	}
-	for _, one := range best.pids {
-		if one.most(bytes, matches) {
-			return one.process, true
+	of := make([]owned, len(x.seen))
+	for i := range x.flows {
+		f := &x.flows[i]
+		src, dst := x.endsOf[i].of(f)
+		d, ok := ends[dst]
+		if !ok {
+			d, ok = ends[src]
+		}
+		switch {
+		case !ok || d.mixedImages:
+		case d.mixed:
+			of[d.first].shared.add(f)
+		default:
+			of[d.first].own.add(f)
 		}
 	}
-	p := best.process
-	if len(best.pids) > 1 {
-		p.PID = NotKnown[int64](fmt.Sprintf("%d processes of this image share the traffic", len(best.pids)))
+	return of
+}
+
+// listed names the process that made most of the connections.
+func (x *index) listed() (Process, bool) {
+	shares := newShares()
+	for _, c := range x.seen {
+		shares.add(x.conns[c].Process, volume{matches: 1})
 	}
-	return p, true
-}
-
-func (s *share) most(bytes int64, matches int) bool {
-	if bytes > 0 {
-		return s.bytes > bytes/2
-	}
-	return s.matches*2 > matches
-}
-
-// unseen tells whether no sensor on the network sees the connection.
-func unseen(t Tuple) bool {
-	t = canonical(t)
-	src, errSrc := netip.ParseAddr(t.SrcIP)
-	dst, errDst := netip.ParseAddr(t.DstIP)
-	if errSrc != nil || errDst != nil {
-		return false
-	}
-	return src == dst || src.IsLoopback() || src.IsMulticast() || groupOrLocal(dst, subnetsOf([]string{t.SrcIP})) ||
-		groupOrLocal(src, subnetsOf([]string{t.DstIP}))
-}
-
-// canonical makes tuples of different origin comparable.
-func canonical(t Tuple) Tuple {
-	t.SrcIP, t.DstIP = canonicalIP(t.SrcIP), canonicalIP(t.DstIP)
-	t.Transport = strings.ToLower(t.Transport)
-	return t
-}
-
-func canonicalIP(ip string) string {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ip
-	}
-	return addr.Unmap().WithZone("").String()
-}
-
-func compareTuples(a, b Tuple) int {
-	return cmp.Or(cmp.Compare(a.SrcIP, b.SrcIP), cmp.Compare(a.SrcPort, b.SrcPort),
-		cmp.Compare(a.DstIP, b.DstIP), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Transport, b.Transport))
-}
-
-func compareFlows(a, b Flow) int {
-	return cmp.Or(a.Start.Compare(b.Start), compareTuples(a.Tuple, b.Tuple), cmp.Compare(b.BytesOut, a.BytesOut),
-		cmp.Compare(a.Duration, b.Duration))
-}
-
-func compareConnections(a, b Connection) int {
-	pidA, _ := a.Process.PID.Get()
-	pidB, _ := b.Process.PID.Get()
-	return cmp.Or(a.At.Compare(b.At), compareTuples(a.Tuple, b.Tuple),
-		cmp.Compare(image(a.Process), image(b.Process)), cmp.Compare(pidA, pidB))
+	return shares.winner(volume{matches: len(x.seen)})
 }

@@ -97,6 +97,38 @@ func TestJoin(t *testing.T) {
 			attribution: Destination,
 		},
 		{
+			name:        "one equal tuple hours away is a port that was used again",
+			flows:       []Flow{flow(1, 0, 10)},
+			conns:       []Connection{conn(1, skew, "a.exe", 1)},
+			path:        "a.exe",
+			pid:         1,
+			attribution: Destination,
+		},
+		{
+			name:        "one connection in the middle of a long flow",
+			flows:       []Flow{{Start: start(), Duration: 10 * time.Minute, Tuple: tuple(1), BytesOut: 10}},
+			conns:       []Connection{conn(1, 5*time.Minute, "a.exe", 1)},
+			path:        "a.exe",
+			pid:         1,
+			attribution: Exact,
+			rate:        1,
+		},
+		{
+			name:        "two images within one flow",
+			flows:       []Flow{flow(1, 0, 10)},
+			conns:       []Connection{conn(1, 0, "a.exe", 1), conn(1, 8*time.Second, "b.exe", 2)},
+			attribution: NoneJoined,
+		},
+		{
+			name:        "two processes of an image within one flow",
+			flows:       []Flow{flow(1, 0, 10)},
+			conns:       []Connection{conn(1, 0, "a.exe", 1), conn(1, 8*time.Second, "a.exe", 2)},
+			path:        "a.exe",
+			attribution: Exact,
+			rate:        1,
+			skew:        0,
+		},
+		{
 			name:        "two images to one destination decide nothing",
 			flows:       []Flow{flow(1, 0, 10)},
 			conns:       []Connection{conn(8, 0, "a.exe", 1), conn(9, 0, "b.exe", 1)},
@@ -129,6 +161,27 @@ func TestJoin(t *testing.T) {
 					path, pid, got.Attribution, joinRate, clockSkew, c.path, c.pid, c.attribution, c.rate, c.skew)
 			}
 		})
+	}
+}
+
+func TestJoinSaysOfSeveralProcessesOnlyWhatHoldsForAll(t *testing.T) {
+	shell := func(port int, pid int64, line string) Connection {
+		c := conn(port, 0, `C:\Windows\powershell.exe`, pid)
+		c.Process.CommandLine, c.Process.User = Known(line, FromEDR), Known("alice", FromEDR)
+		return c
+	}
+	flows := []Flow{flow(1, 0, 10), flow(2, 0, 10), flow(3, 0, 10)}
+	got := Join(flows, []Connection{shell(1, 1, "backup"), shell(2, 2, "upload"), shell(3, 3, "upload")})
+	p := got.Process
+	if got.Attribution != Exact || p.PID.IsKnown() || p.CommandLine.IsKnown() || p.User != Known("alice", FromEDR) {
+		t.Errorf("got %s, pid %v, command line %v, user %v; want exact, the first two unknown, alice", got.Attribution, p.PID, p.CommandLine, p.User)
+	}
+	if p.PID.Why() == "" || p.CommandLine.Why() == "" {
+		t.Errorf("pid (%v) and command line (%v) do not say why they are unknown", p.PID, p.CommandLine)
+	}
+	got = Join(flows, []Connection{shell(1, 1, "backup"), shell(2, 2, "upload"), shell(3, 2, "upload")})
+	if line, _ := got.Process.CommandLine.Get(); line != "upload" {
+		t.Errorf("command line is %v, want that of the process with most of the bytes", got.Process.CommandLine)
 	}
 }
 

@@ -1,0 +1,141 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// image identifies what runs, whichever process runs it. Windows paths ignore
+// case. What the endpoint could not attribute has none.
+func image(p *Process) string {
+	name, ok := p.Path.Get()
+	if !ok {
+		name, _ = p.Name.Get()
+	}
+	name = strings.ToLower(name)
+	if strings.Contains(name, "<unknown process>") || strings.Contains(name, "&lt;unknown process&gt;") {
+		return ""
+	}
+	return name
+}
+
+type share struct {
+	volume
+	image   string
+	process Process
+	pids    map[int64]*share
+}
+
+// shares sums what was joined by image, and within it by process id. Images
+// stand in the order in which they were added, so that ties do not hang on a
+// map.
+type shares struct {
+	index map[string]*share
+	order []*share
+}
+
+func newShares() *shares { return &shares{index: map[string]*share{}} }
+
+// add counts what one process sent.
+func (s *shares) add(p Process, v volume) {
+	of := s.image(p, v)
+	pid, ok := p.PID.Get()
+	if of == nil || !ok {
+		return
+	}
+	one, ok := of.pids[pid]
+	if !ok {
+		one = &share{process: p}
+		of.pids[pid] = one
+	}
+	one.bytes += v.bytes
+	one.matches += v.matches
+}
+
+// addShared counts what several processes of the image of p sent.
+func (s *shares) addShared(p Process, v volume) {
+	const why = "several processes of this image share the traffic"
+	s.image(imageOnly(p, why), v)
+}
+
+// image counts for the image alone. A process without path and name stands for
+// nobody: an EDR writes such a row for what it could not attribute.
+func (s *shares) image(p Process, v volume) *share {
+	key := image(&p)
+	if key == "" {
+		return nil
+	}
+	of, ok := s.index[key]
+	if !ok {
+		of = &share{image: key, process: p, pids: map[int64]*share{}}
+		s.index[key] = of
+		s.order = append(s.order, of)
+	}
+	of.process = common(of.process, p)
+	of.bytes += v.bytes
+	of.matches += v.matches
+	return of
+}
+
+// winner returns the image with the most bytes, then the most matches, then
+// the first path, when it has more than half of the total.
+func (s *shares) winner(of volume) (Process, bool) {
+	if len(s.order) == 0 {
+		return Process{}, false
+	}
+	best := slices.MaxFunc(s.order, func(a, b *share) int {
+		return cmp.Or(cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.matches, b.matches), cmp.Compare(b.image, a.image))
+	})
+	if !best.most(of) {
+		return Process{}, false
+	}
+	for _, one := range best.pids {
+		if one.most(of) {
+			return one.process, true
+		}
+	}
+	p := best.process
+	if len(best.pids) > 1 {
+		p.PID = NotKnown[int64](fmt.Sprintf("%d processes of this image share the traffic", len(best.pids)))
+	}
+	return p, true
+}
+
+func (s *share) most(of volume) bool {
+	if of.bytes > 0 {
+		return s.bytes > of.bytes/2
+	}
+	return s.matches*2 > of.matches
+}
+
+// imageOnly returns what holds for every process of an image.
+func imageOnly(p Process, why string) Process {
+	unknown := NotKnown[string](why)
+	p.PID = NotKnown[int64](why)
+	p.CommandLine, p.Script, p.User, p.Parent = unknown, unknown, unknown, unknown
+	return p
+}
+
+// common returns what two processes of one image agree on; path and name are
+// the image's, in the first one's spelling.
+func common(a, b Process) Process {
+	a.PID = agreed(a.PID, b.PID)
+	a.CommandLine, a.Script, a.User = agreed(a.CommandLine, b.CommandLine), agreed(a.Script, b.Script), agreed(a.User, b.User)
+	a.Parent, a.SHA256, a.Signed = agreed(a.Parent, b.Parent), agreed(a.SHA256, b.SHA256), agreed(a.Signed, b.Signed)
+	return a
+}
+
+func agreed[T comparable](a, b Value[T]) Value[T] {
+	x, known := a.Get()
+	y, too := b.Get()
+	switch {
+	case !known || known && too && x == y:
+		return a
+	case !too:
+		return b
+	default:
+		return NotKnown[T]("the processes of this image that share the traffic differ in it")
+	}
+}

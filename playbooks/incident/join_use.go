@@ -1,0 +1,101 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// useSlack is how far apart two records of one tuple may lie and still be of
+// one use of it: two sensors, or an event that was reported twice.
+const useSlack = int64(5 * time.Second)
+
+// period is a time from its first to its last moment; the zero period is none.
+type period struct{ from, to int64 }
+
+func (p *period) take(from, to int64) {
+	if *p == (period{}) {
+		*p = period{from, to}
+	}
+	p.from, p.to = min(p.from, from), max(p.to, to)
+}
+
+func (p period) length() int64 { return p.to - p.from }
+
+// usesOfFlows returns when each tuple was used, by its flows, earliest first.
+// Flows whose lives touch are one use.
+func (x *index) usesOfFlows() [][]period {
+	of := make([][]period, len(x.tuples))
+	for t, flows := range x.flowsOf() {
+		slices.SortFunc(flows, func(a, b int32) int { return x.flows[a].Start.Compare(x.flows[b].Start) })
+		uses := make([]period, 0, min(len(flows), 4))
+		for _, i := range flows {
+			life := period{x.flows[i].Start.UnixNano(), endOf(&x.flows[i])}
+			if last := len(uses) - 1; last >= 0 && life.from <= uses[last].to+useSlack {
+				uses[last].to = max(uses[last].to, life.to)
+			} else {
+				uses = append(uses, life)
+			}
+		}
+		of[t] = uses
+	}
+	return of
+}
+
+// flowsOf returns the places of each tuple's flows.
+func (x *index) flowsOf() [][]int32 {
+	begins := make([]int32, len(x.tuples)+1)
+	for _, t := range x.tupleOf {
+		if t >= 0 {
+			begins[t+1]++
+		}
+	}
+	for t := range x.tuples {
+		begins[t+1] += begins[t]
+	}
+	places := make([]int32, begins[len(x.tuples)])
+	of := make([][]int32, len(x.tuples))
+	for t := range of {
+		of[t] = places[begins[t]:begins[t]:begins[t+1]]
+	}
+	for i, t := range x.tupleOf {
+		if t >= 0 {
+			of[t] = append(of[t], int32(i))
+		}
+	}
+	return of
+}
+
+// connUses returns when each use of a tuple began, by its connections. Those
+// that follow another one closely are of the same use.
+func (x *index) connUses(tuple span) []int64 {
+	at := x.at[tuple.begin:tuple.end]
+	uses := at[:1:1]
+	for i := 1; i < len(at); i++ {
+		if at[i] > at[i-1]+useSlack {
+			uses = append(uses, at[i])
+		}
+	}
+	return uses
+}
+
+// contested tells whether the connections of a span may be of other uses of
+// their tuple than the one that is asked about: there are more uses near them
+// than connections. An endpoint that did not report one of two uses would
+// otherwise have the other's process answer for both.
+func (x *index) contested(s span, tuple int32, offset int64) bool {
+	uses := x.flowUses[tuple]
+	if len(uses) == 1 {
+		return false
+	}
+	near := period{x.at[s.begin] - offset - int64(JoinTolerance), x.at[s.end-1] - offset + int64(JoinTolerance)}
+	first, _ := slices.BinarySearchFunc(uses, near.from, func(u period, at int64) int { return cmp.Compare(u.to, at) })
+	last, _ := slices.BinarySearchFunc(uses, near.to+1, func(u period, at int64) int { return cmp.Compare(u.from, at) })
+	if last-first <= 1 {
+		return false
+	}
+	all := x.reported(x.tuples[tuple], period{
+		uses[first].from + offset - int64(JoinTolerance), uses[last-1].to + offset + int64(JoinTolerance),
+	})
+	return len(x.connUses(all)) < last-first
+}
