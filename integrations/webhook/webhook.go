@@ -5,16 +5,12 @@ package webhook
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +172,7 @@ func (w *Webhook) send(ctx context.Context, op string, d document) (incident.Rec
 		Header: http.Header{
 			"Content-Type":    {"application/json"},
 			IdempotencyHeader: {identity},
-			SignatureHeader:   {fmt.Sprintf("t=%d,v1=%s", at.Unix(), sign(w.secret, at, body))},
+			SignatureHeader:   {httpx.Signature(w.secret, at, body)},
 		},
 	})
 	if err != nil {
@@ -191,14 +187,6 @@ func identityOf(key string) string {
 		return key
 	}
 	return incident.DigestOf([]byte(key))
-}
-
-func sign(secret integrations.Secret, at time.Time, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-	mac.Write(strconv.AppendInt(nil, at.Unix(), 10))
-	mac.Write([]byte{'.'})
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }
 
 func invalid(op, format string, args ...any) error {

@@ -1,10 +1,8 @@
 package alerts
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // Auth says how the senders of a source prove themselves. Exactly one way is
@@ -195,7 +194,7 @@ func (v *Verifier) signed(r *http.Request, body []byte, now time.Time) error {
 	if !ok {
 		return denied("no " + SignatureHeader + " of the form t=…,v1=…")
 	}
-	want := Sign(v.auth.HMAC.Secret, stamp, body)
+	want := httpx.Sum(v.auth.HMAC.Secret, stamp, body)
 	valid := false
 	for _, sum := range sums {
 		valid = same(sum, want) || valid
@@ -223,7 +222,7 @@ func (v *Verifier) Accepted(r *http.Request, body []byte, now time.Time) {
 	if !ok {
 		return
 	}
-	sum := Sign(v.auth.HMAC.Secret, stamp, body)
+	sum := httpx.Sum(v.auth.HMAC.Secret, stamp, body)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for len(v.queue) > 0 && (now.After(v.queue[0].expires) || len(v.queue) >= maxSeen) {
@@ -256,13 +255,4 @@ func parseSignature(header string) (stamp time.Time, sums []string, ok bool) {
 		}
 	}
 	return stamp, sums, !stamp.IsZero() && len(sums) > 0
-}
-
-// Sign returns the v1 of a signature, as a sender computes it.
-func Sign(secret integrations.Secret, stamp time.Time, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-	mac.Write(strconv.AppendInt(nil, stamp.Unix(), 10))
-	mac.Write([]byte{'.'})
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
 }

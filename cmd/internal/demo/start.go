@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -136,7 +137,7 @@ const source = "siem"
 // signed proves that the SIEM sends a body.
 func (s *show) signed(body []byte, now time.Time) func(*http.Request) {
 	return func(req *http.Request) {
-		req.Header.Set(alerts.SignatureHeader, fmt.Sprintf("t=%d,v1=%s", now.Unix(), alerts.Sign(s.folder.secret, now, body)))
+		req.Header.Set(alerts.SignatureHeader, httpx.Signature(s.folder.secret, now, body))
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -64,7 +64,7 @@ func TestASignedRequestIsAnsweredAgainWithoutEffect(t *testing.T) {
 	h := host(t)
 	body := alert("a", "high_egress", h)
 	sign := func(at time.Time) func(*http.Request) {
-		return header(alerts.SignatureHeader, "t="+strconv.FormatInt(at.Unix(), 10)+",v1="+alerts.Sign(integrations.Secret(secret), at, []byte(body)))
+		return header(alerts.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
 	}
 	now := time.Now()
 	var first, again receiver.Accepted

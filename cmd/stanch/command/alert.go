@@ -16,6 +16,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // The environment of alert send: the credential of the source.
@@ -138,7 +139,7 @@ func (o *alertSendOptions) prove(body []byte) (func(*http.Request), error) {
 	case secret != "":
 		now := time.Now()
 		return func(r *http.Request) {
-			r.Header.Set(alerts.SignatureHeader, "t="+strconv.FormatInt(now.Unix(), 10)+",v1="+alerts.Sign(secret, now, body))
+			r.Header.Set(alerts.SignatureHeader, httpx.Signature(secret, now, body))
 		}, nil
 	}
 	return nil, usagef("no credential of the source: give --auth-file or --hmac-file, or set %s or %s", envSourceToken, envSourceHMAC)

@@ -1,0 +1,27 @@
+package httpx
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// Signature is the header value with which a request is signed, coming in and
+// going out alike: when, and the [Sum] of that.
+func Signature(secret integrations.Secret, at time.Time, body []byte) string {
+	return "t=" + strconv.FormatInt(at.Unix(), 10) + ",v1=" + Sum(secret, at, body)
+}
+
+// Sum is the hexadecimal HMAC-SHA256 of "seconds since 1970.body": with the time
+// in it, what was signed cannot be sent again later.
+func Sum(secret integrations.Secret, at time.Time, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
+	mac.Write(strconv.AppendInt(nil, at.Unix(), 10))
+	mac.Write([]byte{'.'})
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
