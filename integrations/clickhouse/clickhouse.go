@@ -15,6 +15,7 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // Config is the store's part of stanch.yaml.
@@ -111,13 +112,15 @@ type Store struct {
 	config  Config
 	columns Columns
 	conn    driver.Conn
+	// few is up to how many flows of a host are taken one by one.
+	few int
 
 	mu    sync.Mutex
 	table *table
 }
 
 func newStore(c *Config) (*Store, error) {
-	s := &Store{config: *c}
+	s := &Store{config: *c, few: min(c.MaxRows, flowmath.FewRecords)}
 	var usual string
 	if usual, s.columns = c.preset(); s.config.Table == "" {
 		s.config.Table = usual

@@ -148,8 +148,10 @@ func customRows(f contract.Seen) [][]any {
 
 type opener struct {
 	layout
-	mu    sync.Mutex
-	doors map[integrations.Flows]*contract.Door
+	// summed has the server sum up whatever there is.
+	summed bool
+	mu     sync.Mutex
+	doors  map[integrations.Flows]*contract.Door
 }
 
 func openerOf(l layout) *opener {
@@ -173,6 +175,9 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	c.Address, c.Database, c.User, c.Password = fmt.Sprintf("127.0.0.1:%d", d.Port()), database, "reader", readerPassword
 	o.config(c)
 	store := opened(tb, c)
+	if o.summed {
+		store.few = 0
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.doors[store] = d
@@ -208,22 +213,35 @@ func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fau
 	door.Break(fault)
 }
 
+func harness(t *testing.T, l layout, summed bool) contract.FlowsHarness {
+	running(t)
+	o := openerOf(l)
+	o.summed = summed
+	h := contract.FlowsHarness{
+		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
+			"throttled says when to come back": "ClickHouse never says when to come back",
+		}},
+		OpenSeen: o.openSeen,
+		Break:    func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
+	}
+	l.harness(&h)
+	return h
+}
+
 func TestContract(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
-			running(t)
-			o := openerOf(l)
-			h := contract.FlowsHarness{
-				Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
-					"throttled says when to come back": "ClickHouse never says when to come back",
-				}},
-				OpenSeen: o.openSeen,
-				Break:    func(f integrations.Flows, fault contract.Fault) { o.breakIt(t, f, fault) },
-			}
-			l.harness(&h)
+			h := harness(t, l, false)
 			contract.Flows(t, h)
 			contract.Hunter(t, h)
 			contract.Surveyor(t, h)
 		})
+	}
+}
+
+// TestSummedContract has the server sum up everything.
+func TestSummedContract(t *testing.T) {
+	for _, l := range layouts() {
+		t.Run(l.name, func(t *testing.T) { contract.Flows(t, harness(t, l, true)) })
 	}
 }

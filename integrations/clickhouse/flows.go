@@ -149,40 +149,73 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	sum, err := s.summarise(ctx, t, h, q)
+	answer, err := s.traffic(ctx, t, h, q, span)
 	if err != nil {
 		return incident.Traffic{}, failed(ctx, op, err)
 	}
-	if sum.Empty() {
+	return answer, nil
+}
+
+// traffic answers from the flows themselves where they are few, and else from
+// sums and the largest flows.
+func (s *Store) traffic(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery, span flowmath.Span) (incident.Traffic, error) {
+	st := &statement{t: t, from: q.From, to: q.To}
+	st.one(h.Addrs)
+	query := st.few(s.few)
+	views, err := s.views(ctx, t, query, st.args)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sum := flowmath.NewSummary(q)
+	switch {
+	case len(views) == 0:
 		if span, err = s.since(ctx, t, span, q.From, q.To); err != nil {
-			return incident.Traffic{}, failed(ctx, op, err)
+			return incident.Traffic{}, err
 		}
 		return sum.Traffic(h, span), nil
+	case len(views) > s.few:
+		views, err = s.sums(ctx, t, h, q, sum)
+	case t.single:
+		sum.Tuples(views, st.slot())
+	default:
+		sum.Tuples(views, 0)
+	}
+	if err == nil {
+		err = s.listen(ctx, t, h, q.From, sum)
+	}
+	if err != nil {
+		return incident.Traffic{}, err
 	}
 	answer := sum.Traffic(h, span)
-	views, err := s.sample(ctx, t, h, q)
-	if err != nil {
-		return incident.Traffic{}, failed(ctx, op, err)
-	}
 	answer.Sample = flowmath.Sample(flowmath.Distinct(views), q)
 	return answer, nil
 }
 
+// sums sums what is too much to be read, and returns the largest flows.
+func (s *Store) sums(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) ([]flowmath.View, error) {
+	if err := s.summarise(ctx, t, h, q, sum); err != nil {
+		return nil, err
+	}
+	st := &statement{t: t, from: q.From, to: q.To}
+	st.one(h.Addrs)
+	query := st.sample()
+	return s.views(ctx, t, query, st.args)
+}
+
 // summarise sums the services of the host; where these are too many to be read,
 // the largest of them, and the sums of all.
-func (s *Store) summarise(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery) (*flowmath.Summary, error) {
+func (s *Store) summarise(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) error {
 	st := &statement{t: t, from: q.From, to: q.To}
 	st.one(h.Addrs)
 	query := st.services(s.config.MaxRows)
 	lines, err := s.services(ctx, t, query, st.args)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sum := flowmath.NewSummary(q)
 	for i := range lines[:min(len(lines), s.config.MaxRows)] {
 		e, err := lines[i].exchange(t, q.From, q.To)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		sum.Exchange(e)
 	}
@@ -192,17 +225,17 @@ func (s *Store) summarise(ctx context.Context, t *table, h flowmath.Host, q inte
 		query := st.totals(false)
 		all, err := s.totals(ctx, t, query, st.args)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range all {
 			e, err := all[i].exchange(t, q.From, q.To)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			sum.Total(e, all[i].destinations)
 		}
 	}
-	return sum, s.listen(ctx, t, h, q.From, sum)
+	return nil
 }
 
 // listen finds out whether silence is a measured zero, where records are of one
@@ -229,12 +262,9 @@ func (s *Store) before(ctx context.Context, t *table, h flowmath.Host, from time
 	return n > 0, err
 }
 
-// sample reads the largest flows.
-func (s *Store) sample(ctx context.Context, t *table, h flowmath.Host, q integrations.TrafficQuery) ([]flowmath.View, error) {
-	st := &statement{t: t, from: q.From, to: q.To}
-	st.one(h.Addrs)
-	query := st.sample()
-	a, err := s.query(ctx, t, query, st.args...)
+// views reads flows one by one.
+func (s *Store) views(ctx context.Context, t *table, query string, args []any) ([]flowmath.View, error) {
+	a, err := s.query(ctx, t, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,9 @@ func (q *statement) counted() string {
 		GROUP BY %[1]s)`, ends, q.begun(), flows)
 }
 
+// slot is how long records of one direction are taken for one flow.
+func (q *statement) slot() time.Duration { return max(time.Minute, q.to.Sub(q.from)/62) }
+
 // begun counts the flows of a group. Records of one direction begin again and
 // again for a long flow: for these it is the minutes in which there was one, or
 // the 63rd parts of a window that is longer.
@@ -33,7 +36,7 @@ func (q *statement) begun() string {
 	if !q.t.single {
 		return "toUInt64(count())"
 	}
-	slot := max(time.Minute, q.to.Sub(q.from)/62)
+	slot := q.slot()
 	place := fmt.Sprintf("bitShiftLeft(toUInt64(1), toUInt64(intDiv(greatest(s - toInt64(%s), 0), %s)))", q.arg(q.from.UnixNano()), q.arg(int64(slot)))
 	return fmt.Sprintf("toUInt64(length(bitmaskToArray(groupBitOr(%s))))", place)
 }
@@ -74,12 +77,20 @@ func (q *statement) totals(each bool) string {
 // sample asks for the largest flows, more than are handed out, as several
 // records are one flow.
 func (q *statement) sample() string {
+	return fmt.Sprintf("%s ORDER BY measured0 DESC, sent0 DESC, s DESC LIMIT %s", q.views(), q.arg(3*flowmath.SampleFlows))
+}
+
+// few asks for the flows of the host, one more than most.
+func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.views(), q.arg(most+1)) }
+
+// views asks for flows one by one.
+func (q *statement) views() string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "sent0", "received0", "packets0", "measured0", "oneway0",
 		"sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`SELECT %s, toInt32(lport), %s, toInt32(rport), toString(proto), toUInt8(opened), s, e, sent0, received0,
 		if(uncounted0, -1, packets0), toUInt8(measured0), toUInt8(oneway0), toUInt8(sampled0), %s
-		FROM %s ORDER BY measured0 DESC, sent0 DESC, s DESC LIMIT %s`,
-		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), flows, q.arg(3*flowmath.SampleFlows))
+		FROM %s`,
+		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), flows)
 }
 
 // sensor is a sensor's name as text; one that is stored as an address is read

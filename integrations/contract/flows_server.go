@@ -2,6 +2,8 @@ package contract
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,4 +68,69 @@ func SumsBeyondRows(t *testing.T, open func(t testing.TB, records []Seen) integr
 	if top, _ := got.Top.Get(); len(top) != 5 || top[0].Bytes != 1299 {
 		t.Errorf("top is %v, want the 5 largest", got.Top)
 	}
+}
+
+// SumsAgree checks that a store that sums in its server answers alike whether it
+// takes the flows one by one or has the server sum them: few opens it so that it
+// does the one, many so that it does the other.
+func SumsAgree(t *testing.T, few, many func(t testing.TB, records []Seen) integrations.Flows) {
+	t.Helper()
+	records := mixed()
+	var got [2]incident.Traffic
+	for i, open := range []func(t testing.TB, records []Seen) integrations.Flows{few, many} {
+		var err error
+		if got[i], err = open(t, records).Traffic(t.Context(), Quarter()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := got[0], got[1]
+	if a.Flows != b.Flows || a.Destinations != b.Destinations || a.Coverage != b.Coverage || a.Role != b.Role {
+		t.Errorf("one by one there are %v flows to %v, %v, of a %v; in sums %v to %v, %v, of a %v",
+			a.Flows, a.Destinations, a.Coverage, a.Role, b.Flows, b.Destinations, b.Coverage, b.Role)
+	}
+	// A share is rounded for each flow, or once for their sum.
+	near := func(x, y int64) bool { return max(x-y, y-x) <= int64(len(records)) }
+	for name, v := range map[string][2]incident.Value[int64]{
+		"bytes_out": {a.BytesOut, b.BytesOut}, "bytes_in": {a.BytesIn, b.BytesIn}, "packets_out": {a.PacketsOut, b.PacketsOut},
+	} {
+		x, known := v[0].Get()
+		y, also := v[1].Get()
+		if known != also || !near(x, y) {
+			t.Errorf("%s is %v one by one, and %v in sums", name, v[0], v[1])
+		}
+	}
+	one, _ := a.Top.Get()
+	other, _ := b.Top.Get()
+	if !slices.EqualFunc(one, other, func(x, y incident.TopFlow) bool {
+		return x.IP == y.IP && x.Port == y.Port && x.Transport == y.Transport && x.Flows == y.Flows && near(x.Bytes, y.Bytes) && near(x.Packets, y.Packets)
+	}) {
+		t.Errorf("the largest are %v one by one, and %v in sums", one, other)
+	}
+}
+
+// mixed are flows of all kinds: of both directions, seen by one sensor or two
+// that disagree, in part, or beyond the window, and some after it.
+func mixed() []Seen {
+	chance := rand.New(rand.NewPCG(1, 2))
+	records := []Seen{Second(-time.Hour, 1, 1)}
+	for i := range 400 {
+		f := Second(time.Duration(chance.IntN(1000))*time.Second, 1000*int64(chance.IntN(1000)), 10*int64(chance.IntN(1000)))
+		f.Duration = time.Duration(chance.IntN(60)) * time.Second
+		f.PacketsOut = 1 + f.BytesOut/1000
+		f.SrcPort, f.DstPort = 50000+i%300, []int{53, 443, 8443}[chance.IntN(3)]
+		f.DstIP = fmt.Sprintf("198.51.100.%d", 1+chance.IntN(20))
+		if chance.IntN(4) == 0 {
+			f.SrcIP, f.DstIP, f.SrcPort, f.DstPort = f.DstIP, f.SrcIP, f.DstPort, f.SrcPort
+		}
+		if chance.IntN(10) == 0 {
+			f.BytesOut = -1
+		}
+		records = append(records, f)
+		if chance.IntN(3) == 0 {
+			f.Sensor, f.Start = "south", f.Start.Add(2*time.Second)
+			f.BytesIn *= 2
+			records = append(records, f)
+		}
+	}
+	return records
 }

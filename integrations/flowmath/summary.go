@@ -79,27 +79,9 @@ func NewSummary(q integrations.TrafficQuery) *Summary {
 
 // View adds one flow, which counts with its share of the window.
 func (s *Summary) View(v *View) {
-	e := Exchange{
-		Service: Service{v.Remote, v.LocalPort, v.Transport, v.Opened},
-		Sent:    v.Share(v.Sent, s.from, s.to), Received: v.Share(v.Received, s.from, s.to),
-		Packets: v.Share(max(0, v.Packets), s.from, s.to), Flows: 1, PeerPort: v.RemotePort, Sampled: v.Sampled,
-		Uncounted: v.Measured && v.Packets < 0,
-		First:     max(v.Start, s.from), Last: min(v.End, s.to),
-	}
-	if v.Opened {
-		e.Port = v.RemotePort
-	}
-	switch {
-	case v.Measured:
-		e.Measured = 1
-		e.Low, e.High = v.Share(v.Low, s.from, s.to), v.Share(v.High, s.from, s.to)
-	case v.OneWay:
-		e.OneWay = 1
-	}
-	if e.Sent > 0 || e.Packets > 0 || v.Opened && (v.Measured || v.OneWay) {
-		e.SentFlows = 1
-	}
-	s.Exchange(e)
+	var t tuple
+	t.add(s, v, 0)
+	s.Exchange(t.exchange(v.Ends, v.Opened))
 }
 
 // Exchange adds sums.
@@ -135,9 +117,6 @@ func (e *Exchange) merge(o *Exchange) {
 	e.Sent, e.Packets = Add(e.Sent, o.Sent), Add(e.Packets, o.Packets)
 	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
 }
-
-// Empty tells that no flow was added.
-func (s *Summary) Empty() bool { return s.total.Flows == 0 }
 
 // Hearing is how far back a record of what a host sent shows that the sensors
 // see its side.

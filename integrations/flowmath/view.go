@@ -40,6 +40,14 @@ type Ends struct {
 	Transport             string
 }
 
+// service is the service over which the two ends exchange something.
+func (e Ends) service(opened bool) Service {
+	if opened {
+		return Service{e.Remote, e.RemotePort, e.Transport, true}
+	}
+	return Service{e.Remote, e.LocalPort, e.Transport, false}
+}
+
 // hash tells most 5-tuples apart; whoever compares hashes compares the ends too.
 func (e Ends) hash() uint64 {
 	const odd = 0x9e3779b97f4a7c15

@@ -156,8 +156,10 @@ type opened struct {
 
 type opener struct {
 	layout
-	mu    sync.Mutex
-	doors map[integrations.Flows]opened
+	// summed has the server sum up whatever there is.
+	summed bool
+	mu     sync.Mutex
+	doors  map[integrations.Flows]opened
 }
 
 func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
@@ -191,6 +193,9 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 			tb.Error(err)
 		}
 	})
+	if o.summed {
+		store.few = 0
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.doors[store] = opened{d, role}
@@ -212,9 +217,10 @@ func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fau
 	}
 }
 
-func harness(t *testing.T, l layout) contract.FlowsHarness {
+func harness(t *testing.T, l layout, summed bool) contract.FlowsHarness {
 	running(t)
 	o := openerOf(l)
+	o.summed = summed
 	h := contract.FlowsHarness{
 		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 			"throttled says when to come back": "PostgreSQL never says when to come back",
@@ -237,10 +243,17 @@ func harness(t *testing.T, l layout) contract.FlowsHarness {
 func TestContract(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) {
-			h := harness(t, l)
+			h := harness(t, l, false)
 			contract.Flows(t, h)
 			contract.Hunter(t, h)
 			contract.Surveyor(t, h)
 		})
+	}
+}
+
+// TestSummedContract has the server sum up everything.
+func TestSummedContract(t *testing.T) {
+	for _, l := range layouts() {
+		t.Run(l.name, func(t *testing.T) { contract.Flows(t, harness(t, l, true)) })
 	}
 }

@@ -152,33 +152,81 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	sample := make(chan sampled, 1)
-	go func() {
-		views, err := s.sample(ctx, base, h)
-		sample <- sampled{views, err}
-	}()
-	t, err := s.summarise(ctx, base, h, q, span)
-	got := <-sample
-	if err == nil {
-		err = got.err
-	}
+	t, err := s.traffic(ctx, base, h, q, span)
 	if err != nil {
 		return incident.Traffic{}, failed(ctx, op, err)
-	}
-	if len(got.views) > 0 {
-		t.Sample = flowmath.Sample(flowmath.Distinct(got.views), q)
 	}
 	return t, nil
 }
 
-type sampled struct {
-	views []flowmath.View
-	err   error
+// traffic answers from the flows themselves where they are few, and else from
+// sums and the largest flows.
+func (s *Store) traffic(ctx context.Context, base *statement, h flowmath.Host, q integrations.TrafficQuery, span flowmath.Span) (incident.Traffic, error) {
+	st := base.again()
+	st.host(h.Addrs)
+	query := st.few(s.few)
+	views, err := s.views(ctx, st, query)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	sum := flowmath.NewSummary(q)
+	if len(views) <= s.few {
+		base.add(sum, views)
+	} else {
+		views, err = s.sums(ctx, base, h, sum)
+	}
+	if err == nil {
+		err = s.listen(ctx, base, h, sum)
+	}
+	if err != nil {
+		return incident.Traffic{}, err
+	}
+	t := sum.Traffic(h, span)
+	if len(views) > 0 {
+		t.Sample = flowmath.Sample(flowmath.Distinct(views), q)
+	}
+	return t, nil
+}
+
+// add sums flows as [statement.counted] does.
+func (q *statement) add(sum *flowmath.Summary, views []flowmath.View) {
+	switch {
+	case q.t.single:
+		sum.Tuples(views, time.Minute)
+	case flowmath.SeveralSensors(views):
+		sum.Tuples(views, 0)
+	default:
+		for i := range views {
+			sum.View(&views[i])
+		}
+	}
+}
+
+// sums sums what is too much to be read, and returns the largest flows.
+func (s *Store) sums(ctx context.Context, base *statement, h flowmath.Host, sum *flowmath.Summary) ([]flowmath.View, error) {
+	type sampled struct {
+		views []flowmath.View
+		err   error
+	}
+	sample := make(chan sampled, 1)
+	go func() {
+		st := base.again()
+		st.host(h.Addrs)
+		query := st.sample()
+		views, err := s.views(ctx, st, query)
+		sample <- sampled{views, err}
+	}()
+	err := s.summarise(ctx, base, h, sum)
+	largest := <-sample
+	if err == nil {
+		err = largest.err
+	}
+	return largest.views, err
 }
 
 // summarise sums the services of the host; where these are too many to be read,
 // the largest of them, and the sums of all.
-func (s *Store) summarise(ctx context.Context, base *statement, h flowmath.Host, q integrations.TrafficQuery, span flowmath.Span) (incident.Traffic, error) {
+func (s *Store) summarise(ctx context.Context, base *statement, h flowmath.Host, sum *flowmath.Summary) error {
 	once := false
 	ask := func() ([]line, error) {
 		st := base.again()
@@ -192,25 +240,19 @@ func (s *Store) summarise(ctx context.Context, base *statement, h flowmath.Host,
 		lines, err = ask()
 	}
 	if err != nil {
-		return incident.Traffic{}, err
+		return err
 	}
-	sum := flowmath.NewSummary(q)
 	for i := range lines[:min(len(lines), s.config.MaxRows)] {
 		e, err := lines[i].exchange(base)
 		if err != nil {
-			return incident.Traffic{}, err
+			return err
 		}
 		sum.Exchange(e)
 	}
 	if len(lines) > s.config.MaxRows {
-		if err := s.total(ctx, base, h, sum, once); err != nil {
-			return incident.Traffic{}, err
-		}
+		return s.total(ctx, base, h, sum, once)
 	}
-	if err := s.listen(ctx, base, h, sum); err != nil {
-		return incident.Traffic{}, err
-	}
-	return sum.Traffic(h, span), nil
+	return nil
 }
 
 func (s *Store) total(ctx context.Context, base *statement, h flowmath.Host, sum *flowmath.Summary, once bool) error {
@@ -251,11 +293,8 @@ func (s *Store) listen(ctx context.Context, base *statement, h flowmath.Host, su
 	return nil
 }
 
-// sample reads the largest flows.
-func (s *Store) sample(ctx context.Context, base *statement, h flowmath.Host) ([]flowmath.View, error) {
-	st := base.again()
-	st.host(h.Addrs)
-	query := st.sample()
+// views reads flows one by one.
+func (s *Store) views(ctx context.Context, st *statement, query string) ([]flowmath.View, error) {
 	rows, err := s.pool.Query(ctx, query, st.args...)
 	if err != nil {
 		return nil, err
@@ -284,7 +323,7 @@ func (s *Store) sample(ctx context.Context, base *statement, h flowmath.Host) ([
 			v.Packets = flowmath.NotSeen
 		}
 		v.Measured, v.OneWay, v.Sensor = measured > 0, oneWay > 0, sensors.Number(sensor)
-		v.Adds = base.t.single || v.Sampled
+		v.Adds = st.t.single || v.Sampled
 		return v, nil
 	})
 }

@@ -47,7 +47,7 @@ func (q *statement) merged(once bool) bool { return once || q.t.single }
 // starts counts the flows of a group of records of one direction, which begin
 // again and again for a long flow: minutes in which there was one.
 func (q *statement) starts() string {
-	minute := fmt.Sprintf("floor(%s / %g)", q.seconds("s", q.time(q.from)), 60*max(q.t.perSecond, 1))
+	minute := fmt.Sprintf("GREATEST(0, floor(%s / %g))", q.seconds("s", q.time(q.from)), 60*max(q.t.perSecond, 1))
 	return fmt.Sprintf(`GREATEST(count(DISTINCT %[1]s) FILTER (WHERE measured > 0), count(DISTINCT %[1]s) FILTER (WHERE measured = 0))`, minute)
 }
 
@@ -141,9 +141,17 @@ func (q *statement) sample() string {
 		most *= 3
 	}
 	q.most = q.arg(most)
+	return fmt.Sprintf("%s ORDER BY sent DESC NULLS LAST, s DESC LIMIT %s", q.views(), q.most)
+}
+
+// few asks for the flows of the host, one more than most.
+func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.views(), q.arg(most+1)) }
+
+// views asks for flows one by one.
+func (q *statement) views() string {
 	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, COALESCE(sent, 0), COALESCE(received, 0), COALESCE(packets, -1),
-		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, sampled, %s FROM %s f ORDER BY sent DESC NULLS LAST, s DESC LIMIT %s`,
-		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows(), q.most)
+		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, sampled, %s FROM %s f`,
+		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows())
 }
 
 // rank asks which hosts sent most. A flow that several sensors saw counts

@@ -38,6 +38,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // Config is the store's part of stanch.yaml.
@@ -130,6 +131,8 @@ func defaults() *Config {
 type Store struct {
 	config Config
 	pool   *pgxpool.Pool
+	// few is up to how many flows of a host are taken one by one.
+	few int
 
 	mu    sync.Mutex
 	table *table
@@ -162,7 +165,7 @@ func newStore(c *Config) (*Store, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "the connection's settings are refused")
 	}
-	return &Store{config: *c, pool: pool}, nil
+	return &Store{config: *c, pool: pool, few: min(c.MaxRows, flowmath.FewRecords)}, nil
 }
 
 // dsn returns the connection string.

@@ -34,6 +34,16 @@ func TestFlowThatGoesOnCountsUpToTheNewestRecord(t *testing.T) {
 	}
 }
 
+func TestSumsAgreeWithTheFlows(t *testing.T) {
+	for _, l := range layouts() {
+		t.Run(l.name, func(t *testing.T) {
+			few, many := openerOf(l), openerOf(l)
+			many.summed = true
+			contract.SumsAgree(t, few.openSeen, many.openSeen)
+		})
+	}
+}
+
 func TestTableMustFit(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
