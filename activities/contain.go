@@ -149,8 +149,11 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 // refresh reads endpoint and asset again. A problem with the target is an
 // answer; an inventory that is down makes the asset unknown, as in enriching.
 func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.Facts) (string, error) {
+	// An inventory that does not answer is asked again below; until it has, no
+	// address is known to be shared, and the guardrails on its answer are unknown.
+	alert, _ := a.lookUp(ctx, in, facts.Alert.Host)
 	if e, ok := in.Pin.Enrichment("endpoint"); ok {
-		out, err := a.findEndpoint(ctx, EnrichIn{Use: e.Use, Host: facts.Alert.Host, At: a.now()})
+		out, err := a.findEndpoint(ctx, EnrichIn{Use: e.Use, Host: facts.Alert.Host, Shared: alert.Shared, At: a.now()})
 		if err != nil {
 			return "", err
 		}
@@ -162,17 +165,34 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 		}
 		facts.Endpoint = out.Endpoint
 	}
-	if e, ok := in.Pin.Enrichment("asset"); ok {
-		lookup, cancel := context.WithTimeout(ctx, e.Timeout)
-		defer cancel()
-		asset, err := a.getAsset(lookup, EnrichIn{Use: e.Use, Host: TargetHost(facts.Alert.Host, facts.Endpoint), At: a.now()})
-		if err != nil {
-			asset = incident.Asset{}
-			incident.Explain(&asset, e.Use+": "+Reason(mapError(err)))
-		}
-		facts.Asset = asset
+	host := TargetHost(facts.Alert.Host, facts.Endpoint)
+	asset, asked := a.lookUp(ctx, in, host)
+	if !asked {
+		return "", nil
+	}
+	facts.Asset = asset.Asset
+	if shared := host.At(asset.Shared); facts.Traffic.BytesOut.IsKnown() {
+		// The decision took the traffic at the address for the host's own.
+		return incident.NotAttributable(shared), nil
 	}
 	return "", nil
+}
+
+// lookUp asks the inventory, if the playbook does. Without an answer the asset
+// is unknown, as in enriching.
+func (a *Activities) lookUp(ctx context.Context, in ContainIn, host incident.AlertHost) (AssetOut, bool) {
+	e, ok := in.Pin.Enrichment("asset")
+	if !ok {
+		return AssetOut{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	out, err := a.getAsset(ctx, EnrichIn{Use: e.Use, Host: host, At: a.now()})
+	if err != nil {
+		out = AssetOut{}
+		incident.Explain(&out.Asset, e.Use+": "+Reason(mapError(err)))
+	}
+	return out, true
 }
 
 // giveBackReservation takes back what was reserved for an action that did not

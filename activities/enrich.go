@@ -15,7 +15,7 @@ var (
 	GetConnections = Ref[EnrichIn, Packed[[]incident.Connection]]{"process"}
 	GetTraffic     = Ref[EnrichIn, TrafficOut]{"traffic"}
 	GetBaseline    = Ref[EnrichIn, incident.Baseline]{"baseline"}
-	GetAsset       = Ref[EnrichIn, incident.Asset]{"asset"}
+	GetAsset       = Ref[EnrichIn, AssetOut]{"asset"}
 )
 
 // EnrichIn asks one integration about the subject of a case.
@@ -25,6 +25,10 @@ type EnrichIn struct {
 	// Target and IPs are known once the endpoint was found.
 	Target *incident.Target `json:"target,omitempty"`
 	IPs    []string         `json:"ips,omitempty"`
+	// Shared are those of the host's addresses that do not tell who it is, and
+	// AssetRole is what it is, once the inventory has said so.
+	Shared    []incident.SharedAddress `json:"shared,omitempty"`
+	AssetRole string                   `json:"asset_role,omitempty"`
 	// At is the time of the alert; the window ends there or now, see the case.
 	At     time.Time     `json:"at"`
 	Window time.Duration `json:"window,omitempty"`
@@ -48,12 +52,19 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	if err != nil {
 		return EndpointOut{}, err
 	}
-	candidates, err := edr.Endpoints(ctx, hostQuery(in.Host, in.At))
+	host, shared := in.Host.Without(in.Shared), incident.NotAttributable(in.Shared)
+	if shared != "" && !host.Named() {
+		return EndpointOut{Problem: shared}, nil
+	}
+	candidates, err := edr.Endpoints(ctx, hostQuery(host, in.At))
 	if err != nil {
 		return EndpointOut{}, err
 	}
-	target, endpoint, err := incident.ExactTarget(in.Host, candidates)
+	target, endpoint, err := incident.ExactTarget(host, candidates)
 	if problem, ok := errors.AsType[*incident.TargetError](err); ok {
+		if shared != "" {
+			problem.Reason += "; " + shared
+		}
 		return EndpointOut{Problem: problem.Reason, Candidates: problem.Candidates}, nil
 	}
 	if err != nil {
@@ -88,8 +99,9 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, e
 	if err != nil {
 		return TrafficOut{}, err
 	}
+	limits := a.Limits.For(in.AssetRole)
 	traffic, err := flows.Traffic(ctx, integrations.TrafficQuery{
-		IPs: in.IPs, From: in.At.Add(-in.Window), To: in.At, Top: in.Top,
+		IPs: in.IPs, From: in.At.Add(-in.Window), To: in.At, Top: in.Top, Limits: &limits,
 	})
 	if err != nil {
 		return TrafficOut{}, err
@@ -110,10 +122,58 @@ func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Bas
 	})
 }
 
-func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (incident.Asset, error) {
+// AssetOut is what the inventory says of a host, and which of the host's
+// addresses it gives to something that many send through.
+type AssetOut struct {
+	incident.Asset
+	Shared []incident.SharedAddress `json:"shared,omitempty"`
+}
+
+// maxAddresses bounds the addresses of one host that are looked up: an alert
+// can name any number.
+const maxAddresses = 64
+
+// getAsset asks whose each address is before it asks for the host, which then
+// is not asked for by addresses that are others' as well.
+func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error) {
 	inventory, err := use[integrations.Inventory](a, in.Use)
 	if err != nil {
-		return incident.Asset{}, err
+		return AssetOut{}, err
 	}
-	return inventory.Asset(ctx, hostQuery(in.Host, in.At))
+	shared, err := sharedAddresses(ctx, inventory, in)
+	if err != nil {
+		return AssetOut{}, err
+	}
+	host := in.Host.Without(shared)
+	if !host.Named() {
+		host = in.Host // What is known of the shared address is better than nothing.
+	}
+	asset, err := inventory.Asset(ctx, hostQuery(host, in.At))
+	if err != nil && len(shared) > 0 {
+		incident.Explain(&asset, in.Use+": "+Reason(mapError(err)))
+		err = nil
+	}
+	return AssetOut{Asset: asset, Shared: shared}, err
+}
+
+func sharedAddresses(ctx context.Context, inventory integrations.Inventory, in EnrichIn) ([]incident.SharedAddress, error) {
+	ips := in.Host.Addresses()
+	if len(ips) > maxAddresses {
+		return nil, integrations.Errorf(integrations.Invalid, "look up the host's addresses", "it has %d, at most %d are looked up", len(ips), maxAddresses)
+	}
+	var shared []incident.SharedAddress
+	for _, ip := range ips {
+		asset, err := inventory.Asset(ctx, integrations.EndpointQuery{Name: ip, IPs: []string{ip}, At: in.At})
+		if integrations.KindOf(err) == integrations.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if kind, ok := asset.SharedKind(); ok {
+			name, _ := asset.Name.Get()
+			shared = append(shared, incident.SharedAddress{IP: ip, Kind: kind, Asset: name})
+		}
+	}
+	return shared, nil
 }

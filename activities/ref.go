@@ -32,6 +32,9 @@ type Activities struct {
 	Leases func(ctx context.Context) (leases []incident.Lease, more bool, err error)
 	// EvidenceDir is where bundles are written.
 	EvidenceDir string
+	// Limits are the thresholds of traffic roles by asset role; none are the
+	// shipped ones.
+	Limits incident.LimitsByRole
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
 	// Now is the clock; nil is the wall clock.

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,20 +21,38 @@ type findings struct {
 	target      *incident.Target
 	problem     string
 	candidates  []incident.Endpoint
+	// ips are the addresses by which the host's egress is measured.
+	ips []string
+	// heeded are the shared addresses by which the target was not looked for.
+	heeded []incident.SharedAddress
 }
 
-// enrich asks for the playbook's facts: first the endpoint, because the others
-// need to know which device it is, then the others in parallel. What is not
-// obtained is unknown, and says why.
+// enrich asks for the playbook's facts: first whose the alert's addresses are,
+// then for the endpoint, because the others need to know which device it is,
+// and for its asset, by which its traffic is judged; then the others in
+// parallel. What is not obtained is unknown, and says why.
 func (r *responder) enrich(ctx workflow.Context) findings {
-	f := r.findTarget(ctx)
+	named := r.state.Latest.Host
+	byAlert := r.askAsset(ctx, named)
+	early, inTime := byAlert.within(ctx, assetFirst)
+	f := r.findTarget(ctx, early.Shared)
 	facts := &f.facts
 	host := activities.TargetHost(facts.Alert.Host, facts.Endpoint)
-	ips, _ := host.IP.Get()
-	in := activities.EnrichIn{Host: host, Target: f.target, IPs: ips, At: r.windowEnd(ctx), Window: r.window()}
+	asset := byAlert
+	if !sameHost(named, host) {
+		asset = r.askAsset(ctx, host)
+		if inTime {
+			if later, came := asset.within(ctx, assetFirst); came {
+				early = later
+			}
+		}
+	}
+	role, _ := early.Role.Get()
+	f.ips, _ = host.IP.Get()
+	own, _ := host.Without(early.Shared).IP.Get()
+	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: r.windowEnd(ctx), Window: r.window()}
 	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
 	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
-	asset := start(ctx, r, "asset", activities.GetAsset, in)
 	process := start(ctx, r, "process", activities.GetConnections, in)
 	flows, why := traffic.get(ctx)
 	facts.Traffic, facts.Traffic.Sample = flows.Traffic, flows.Sample.Value
@@ -41,20 +60,62 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 		incident.Explain(&facts.Traffic, why)
 	}
 	facts.Baseline = obtain(ctx, baseline)
-	facts.Asset = obtain(ctx, asset)
 	connections, why := process.get(ctx)
 	f.connections = connections.Value
 	if why != "" {
 		incident.Explain(&facts.Process, why)
 	}
+	f.attribute(ctx, host, byAlert, asset)
 	return f
 }
 
+// assetFirst is how long the questions that depend on the inventory's answer
+// wait for it. What it says later still counts, but no longer for them.
+const assetFirst = 2 * time.Second
+
+// askAsset asks the inventory for a host, and whose its addresses are.
+func (r *responder) askAsset(ctx workflow.Context, host incident.AlertHost) asking[activities.AssetOut] {
+	return start(ctx, r, "asset", activities.GetAsset, activities.EnrichIn{Host: host, At: r.windowEnd(ctx)})
+}
+
+// attribute takes in all that the inventory has said by now. Traffic at an
+// address that the host shares is not its own. A target that was found by such
+// an address is none: this is the case only where the inventory was late.
+func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAlert, asset asking[activities.AssetOut]) {
+	out, why := asset.get(ctx)
+	f.facts.Asset = out.Asset
+	if why != "" {
+		incident.Explain(&f.facts.Asset, why)
+	}
+	first, _ := byAlert.get(ctx)
+	all := append(slices.Clone(out.Shared), first.Shared...)
+	if shared := host.At(out.Shared); len(shared) > 0 {
+		f.facts.Disown(shared)
+		f.ips = nil
+	}
+	late := slices.DeleteFunc(f.facts.Alert.Host.At(all), func(s incident.SharedAddress) bool { return slices.Contains(f.heeded, s) })
+	if f.target != nil && len(late) > 0 {
+		f.target, f.problem = nil, incident.NotAttributable(late)
+	}
+}
+
+// sameHost tells whether two names of a host ask the inventory the same.
+func sameHost(a, b incident.AlertHost) bool {
+	aID, _ := a.ID.Get()
+	bID, _ := b.ID.Get()
+	aName, _ := a.Name.Get()
+	bName, _ := b.Name.Get()
+	aIPs, _ := a.IP.Get()
+	bIPs, _ := b.IP.Get()
+	return aID == bID && aName == bName && slices.Equal(aIPs, bIPs)
+}
+
 // findTarget resolves the alert's host to exactly one device, or says why not.
-func (r *responder) findTarget(ctx workflow.Context) findings {
-	f := findings{facts: incident.Facts{Alert: *r.state.Latest}}
+// A shared address is no identifier.
+func (r *responder) findTarget(ctx workflow.Context, shared []incident.SharedAddress) findings {
+	f := findings{facts: incident.Facts{Alert: *r.state.Latest}, heeded: shared}
 	asked := start(ctx, r, "endpoint", activities.FindEndpoint,
-		activities.EnrichIn{Host: f.facts.Alert.Host, At: r.windowEnd(ctx)})
+		activities.EnrichIn{Host: f.facts.Alert.Host, Shared: shared, At: r.windowEnd(ctx)})
 	out, why := asked.get(ctx)
 	f.facts.Endpoint, f.target, f.candidates, f.problem = out.Endpoint, out.Target, out.Candidates, out.Problem
 	if why != "" {
@@ -71,7 +132,7 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 	c := &r.state.Case
 	c.Facts, c.Target, c.TargetProblem, c.Candidates = f.facts, f.target, f.problem, f.candidates
 	c.Facts.Traffic.Sample = nil
-	r.state.IPs, _ = activities.TargetHost(c.Facts.Alert.Host, c.Facts.Endpoint).IP.Get()
+	r.state.IPs = f.ips
 	if f.target != nil {
 		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", foreign(f.target.Name()), foreign(f.target.ID()))
 	} else {
@@ -159,6 +220,19 @@ func (a asking[T]) get(ctx workflow.Context) (out T, why string) {
 		return out, a.use + ": " + activities.Reason(err)
 	}
 	return out, ""
+}
+
+// within waits for the answer so long, and tells whether it came. One that is
+// an error says nothing.
+func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, came bool) {
+	if a.future == nil {
+		return out, true
+	}
+	if came, err := workflow.AwaitWithTimeout(ctx, patience, a.future.IsReady); err != nil || !came {
+		return out, false
+	}
+	_ = a.future.Get(ctx, &out)
+	return out, true
 }
 
 // obtain waits for a fact; without an answer all of it is unknown.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -86,7 +87,7 @@ func (r *responder) measure(ctx workflow.Context, from, to time.Time, window tim
 		return 0, "the playbook names no flow store"
 	}
 	if len(r.state.IPs) == 0 {
-		return 0, "the host's address is unknown"
+		return 0, cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")
 	}
 	out, err := ask(ctx, r.in.Pin.Queue(e.Use), measureTimeout, activities.Measure, activities.MeasureIn{
 		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window,

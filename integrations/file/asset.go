@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -64,7 +65,7 @@ func (a *asset) fact() incident.Asset {
 		return incident.Known(s, incident.FromInventory)
 	}
 	fact := incident.Asset{
-		Role: known(a.Role), Owner: known(a.Owner), Criticality: known(a.Criticality), Site: known(a.Site),
+		Name: known(cmp.Or(a.Name, a.ID)), Role: known(a.Role), Owner: known(a.Owner), Criticality: known(a.Criticality), Site: known(a.Site),
 		Tags: incident.NotKnown[[]string]("inventory: not filled in"),
 	}
 	if a.Tags != nil {

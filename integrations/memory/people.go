@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -66,8 +67,12 @@ func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incid
 	err := e.perform(ctx, u, func() error {
 		var known []incident.Asset
 		for _, h := range e.matches(q) {
-			if a := override(h.Asset, h.given.Asset); anyKnown(a) || withheld(a) {
+			a := override(h.Asset, h.given.Asset)
+			switch {
+			case withheld(a):
 				known = append(known, a)
+			case anyKnown(a):
+				known = append(known, override(incident.Asset{Name: incident.Known(cmp.Or(h.Name, h.ID), incident.FromInventory)}, a))
 			}
 		}
 		switch len(known) {
@@ -78,7 +83,7 @@ func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incid
 			incident.Explain(&asset, "the inventory does not say")
 			return nil
 		default:
-			return integrations.Errorf(integrations.NotFound, u.String(), "%d assets match, none of them alone", len(known))
+			return integrations.Errorf(integrations.Conflict, u.String(), "%d assets match, none of them alone", len(known))
 		}
 	})
 	return asset, err

@@ -97,7 +97,8 @@ const MinBaselineBuckets = 24
 
 // Asset is what the inventory says of a host.
 type Asset struct {
-	Role        Value[string]   `json:"role" doc:"workstation, server, domain_controller, dns, dhcp, hypervisor, vpn, proxy, …"`
+	Name        Value[string]   `json:"name" doc:"Name in the inventory."`
+	Role        Value[string]   `json:"role" doc:"workstation, server, domain_controller, dns, dhcp, hypervisor, nat, vpn, proxy, load_balancer, …"`
 	Owner       Value[string]   `json:"owner" doc:"Who answers for it."`
 	Criticality Value[string]   `json:"criticality" doc:"The inventory's own word, such as tier1."`
 	Site        Value[string]   `json:"site" doc:"Where it stands."`

@@ -32,7 +32,7 @@ func TestComplaints(t *testing.T) {
 		{`alert.host.hostname == ''`, []string{`12: 'alert.host' has no field 'hostname': it has id, name, os, ip`}},
 		{`amplification(1, 'udp').servce == ''`, []string{`25: 'amplification' has no field 'servce': did you mean 'service'?`}},
 		{`!asset.prod && asset.rol == 'dns'`, []string{
-			`8: 'asset' has no field 'prod': it has role, owner, criticality, site, tags`,
+			`8: 'asset' has no field 'prod': it has name, role, owner, criticality, site, tags`,
 			`22: 'asset' has no field 'rol': did you mean 'role'?`,
 		}},
 		{`endpoint.online`, []string{`1: no enrich entry provides fact "endpoint"`}},
