@@ -22,19 +22,23 @@ type EvidenceIn struct {
 	Pin  Pin           `json:"pin"`
 }
 
-// evidence leaves the collected artifacts where they are: a repeat must find
-// them again.
+// evidence moves what was collected into the bundle, which keeps it: a repeat
+// finds it there.
 func (a *Activities) evidence(ctx context.Context, in EvidenceIn) (string, error) {
 	if a.EvidenceDir == "" {
 		return "", nil
 	}
-	artifacts, err := readCollected(a.collectedDir(in.Case.Run))
+	collected := a.collectedDir(in.Case.Run)
+	artifacts, err := readCollected(collected)
 	if err != nil {
 		return "", err
 	}
 	bundle, err := evidence.Write(ctx, a.EvidenceDir, in.Case, evidence.Options{Playbook: in.Pin.Text, Artifacts: artifacts})
 	if err != nil {
 		return "", err
+	}
+	if err := os.RemoveAll(collected); err != nil {
+		return "", fmt.Errorf("clear away what was collected: %w", err)
 	}
 	return bundle.Dir, nil
 }

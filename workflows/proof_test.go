@@ -119,6 +119,9 @@ func TestCollectedEvidenceIsInTheBundle(t *testing.T) {
 			t.Errorf("the bundle has no %s:\n%s", want, sums)
 		}
 	}
+	if left, _ := filepath.Glob(filepath.Join(c.EvidenceDir, "../../../.collected/*")); len(left) > 0 {
+		t.Errorf("beside the bundle there is %q still", left)
+	}
 }
 
 // A case is bounded in what it makes the engine keep.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -53,15 +54,11 @@ type File struct {
 // Write writes the bundle of a case below dir, as
 // playbook/subject/opened-run. The folder appears whole or not at all. Writing
 // the same case again changes nothing; a later state of the same run replaces
-// the folder.
+// the folder, but an artifact that a bundle has it keeps.
 func Write(ctx context.Context, dir string, c incident.Case, o Options) (Bundle, error) {
 	folder, err := folderOf(c)
 	if err != nil {
 		return Bundle{}, err
-	}
-	files, err := contents(c, o)
-	if err != nil {
-		return Bundle{}, fmt.Errorf("tell case %q: %w", c.ID, err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Bundle{}, fmt.Errorf("make the evidence folder: %w", err)
@@ -72,6 +69,14 @@ func Write(ctx context.Context, dir string, c incident.Case, o Options) (Bundle,
 		return Bundle{}, fmt.Errorf("open the evidence folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
+	kept, err := artifactsIn(root, folder)
+	if err != nil {
+		return Bundle{}, fmt.Errorf("read the evidence %q: %w", folder, err)
+	}
+	files, err := contents(c, o, kept)
+	if err != nil {
+		return Bundle{}, fmt.Errorf("tell case %q: %w", c.ID, err)
+	}
 	if err := put(ctx, root, folder, files); err != nil {
 		return Bundle{}, fmt.Errorf("write the evidence %q: %w", folder, err)
 	}
@@ -93,9 +98,34 @@ func folderOf(c incident.Case) (string, error) {
 	return path.Join(component(c.Playbook), component(c.Subject), opened+"-"+run), nil
 }
 
+// artifactsFolder holds what was collected.
+const artifactsFolder = "artifacts"
+
+// artifactsIn reads the artifacts that a bundle has already, by path.
+func artifactsIn(root *os.Root, folder string) (map[string][]byte, error) {
+	in := path.Join(folder, artifactsFolder)
+	entries, err := fs.ReadDir(root.FS(), in)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string][]byte{}
+	for _, e := range entries {
+		data, err := root.ReadFile(path.Join(in, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		kept[path.Join(artifactsFolder, e.Name())] = data
+	}
+	return kept, nil
+}
+
 // contents makes every file of the bundle, by path.
-func contents(c incident.Case, o Options) (map[string][]byte, error) {
+func contents(c incident.Case, o Options, kept map[string][]byte) (map[string][]byte, error) {
 	files := rawAlerts(c)
+	maps.Copy(files, kept)
 	record, err := canonical(c)
 	if err != nil {
 		return nil, err
@@ -105,7 +135,7 @@ func contents(c incident.Case, o Options) (map[string][]byte, error) {
 		files[playbookFile] = o.Playbook
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Artifacts)) {
-		files[path.Join("artifacts", component(name))] = o.Artifacts[name]
+		files[path.Join(artifactsFolder, component(name))] = o.Artifacts[name]
 	}
 	page, err := renderPage(c, list(files))
 	if err != nil {

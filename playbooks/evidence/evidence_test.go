@@ -164,6 +164,9 @@ func TestWritingAgain(t *testing.T) {
 	if later.Dir != first.Dir || len(files) != len(later.Files)+1 {
 		t.Errorf("a later state of the run leaves files behind: %d files, want %d", len(files), len(later.Files)+1)
 	}
+	if data, err := os.ReadFile(filepath.Join(later.Dir, "artifacts", "old.json")); err != nil || string(data) != "1" {
+		t.Errorf("what was collected before is %q: %v", data, err)
+	}
 }
 
 func TestRunsOfOneSubjectStandApart(t *testing.T) {
