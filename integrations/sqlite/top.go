@@ -23,6 +23,9 @@ type TopQuery struct {
 	From, To time.Time
 	// Limit bounds the hosts, Top the destinations of each.
 	Limit, Top int
+	// Limits returns the limits by which the role of a host's traffic is told;
+	// nil stands for the default ones.
+	Limits func(host netip.Addr) *incident.RoleLimits
 }
 
 // Talker is one address and what left it.
@@ -60,7 +63,11 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]Talker, error) {
 	}
 	talkers := make([]Talker, 0, len(ranked))
 	for _, a := range ranked {
-		t, err := s.Traffic(ctx, integrations.TrafficQuery{IPs: []string{a.String()}, From: q.From, To: q.To, Top: q.Top})
+		one := integrations.TrafficQuery{IPs: []string{a.String()}, From: q.From, To: q.To, Top: q.Top}
+		if q.Limits != nil {
+			one.Limits = q.Limits(a)
+		}
+		t, err := s.Traffic(ctx, one)
 		if err != nil {
 			return nil, err
 		}

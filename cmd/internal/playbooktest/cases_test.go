@@ -31,7 +31,7 @@ cases:
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := playbooktest.Run(t.Context(), p, tests, "playbook_test.yaml", nil)
+	report, err := playbooktest.Run(t.Context(), p, tests, "playbook_test.yaml", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestARehearsalProves(t *testing.T) {
 
 func TestOnlyTheNamedCasesRun(t *testing.T) {
 	p, tests, file := load(t, "example")
-	report, err := playbooktest.Run(t.Context(), p, tests, file, regexp.MustCompile("domain controller"))
+	report, err := playbooktest.Run(t.Context(), p, tests, file, regexp.MustCompile("domain controller"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

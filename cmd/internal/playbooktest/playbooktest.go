@@ -69,8 +69,9 @@ func (f Failure) String() string {
 
 // Run runs the cases whose names match, all when match is nil, as many at once
 // as there are processors. The error is one of the surroundings; a failing case
-// is none.
-func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, file string, match *regexp.Regexp) (Report, error) {
+// is none. Where the cases do not give the role of the traffic, the limits tell
+// it; none are the shipped ones.
+func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, file string, match *regexp.Regexp, limits incident.LimitsByRole) (Report, error) {
 	report := Report{File: file, Playbook: p.Name, Enforced: p.Mode == playbooks.Shadow, Rules: len(p.Decide), Uncovered: tests.Uncovered(p)}
 	var cases []playbooks.TestCase
 	for _, c := range tests.Cases {
@@ -89,7 +90,7 @@ func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, 
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			report.Cases[i] = runCase(ctx, p, c, dir)
+			report.Cases[i] = runCase(ctx, p, c, dir, limits)
 		})
 	}
 	running.Wait()
@@ -100,7 +101,7 @@ func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, 
 }
 
 // runCase rehearses one case and looks at what is expected.
-func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string) (result Result) {
+func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits incident.LimitsByRole) (result Result) {
 	result = Result{Name: c.Name, Line: c.Line}
 	fail := func(format string, args ...any) Result {
 		result.Failures = append(result.Failures, Failure{What: "rehearsal", Got: fmt.Sprintf(format, args...)})
@@ -115,7 +116,7 @@ func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, d
 	if err := ctx.Err(); err != nil {
 		return fail("%v", err)
 	}
-	r, err := newRehearsal(ctx, p, c, dir)
+	r, err := newRehearsal(ctx, p, c, dir, limits)
 	if err != nil {
 		return fail("%v", err)
 	}

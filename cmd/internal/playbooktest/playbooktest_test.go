@@ -41,7 +41,7 @@ func load(t *testing.T, dir string) (*playbooks.Playbook, *playbooks.TestFile, s
 
 func TestTheExampleOfTheLanguagePasses(t *testing.T) {
 	p, tests, file := load(t, "example")
-	report, err := playbooktest.Run(t.Context(), p, tests, file, nil)
+	report, err := playbooktest.Run(t.Context(), p, tests, file, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestTheLibraryPasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := playbooktest.Run(t.Context(), p, tests, file, nil)
+		report, err := playbooktest.Run(t.Context(), p, tests, file, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ type state struct {
 }
 
 // newRehearsal lays the estate and plans what happens.
-func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string) (*rehearsal, error) {
+func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits incident.LimitsByRole) (*rehearsal, error) {
 	facts := c.Facts
 	if t := &facts.Traffic; t.BytesOut.IsKnown() {
 		// What a step is proven by follows from the volume, and changes with it.
@@ -71,7 +71,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 				set.Add(name, r.estate.Spec(), r.estate)
 			}
 		}
-		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: dir, Now: now}
+		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: dir, Now: now, Limits: limits}
 	})
 	if r.fault != nil {
 		return nil, fmt.Errorf("lay the estate: %w", r.fault)

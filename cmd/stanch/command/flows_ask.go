@@ -73,19 +73,30 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 		return err
 	}
 	from := to.Add(-o.window.or(defaultWindow))
+	judge, err := newJudge(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = judge.Close() }()
 	if o.given() {
 		ips, err := o.addresses(ctx, c)
 		if err != nil {
 			return err
 		}
-		t, err := store.Traffic(ctx, integrations.TrafficQuery{IPs: ips, From: from, To: to, Top: o.limit})
+		limits := judge.limits(ctx, integrations.EndpointQuery{ID: o.host, Name: o.host, IPs: ips, At: to})
+		t, err := store.Traffic(ctx, integrations.TrafficQuery{IPs: ips, From: from, To: to, Top: o.limit, Limits: limits})
 		if err != nil {
 			return err
 		}
 		t.Sample = nil
 		return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
 	}
-	top, err := store.Top(ctx, sqlite.TopQuery{Networks: own, From: from, To: to, Limit: o.limit, Top: 1})
+	top, err := store.Top(ctx, sqlite.TopQuery{
+		Networks: own, From: from, To: to, Limit: o.limit, Top: 1,
+		Limits: func(ip netip.Addr) *incident.RoleLimits {
+			return judge.limits(ctx, integrations.EndpointQuery{IPs: []string{ip.String()}, At: to})
+		},
+	})
 	if err != nil {
 		return err
 	}

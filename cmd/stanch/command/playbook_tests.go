@@ -14,6 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/playbooktest"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // playbookTestOptions are the flags of playbook test.
@@ -21,6 +22,7 @@ type playbookTestOptions struct {
 	streams
 	match    string
 	format   choiceFlag
+	config   string
 	verbose  bool
 	coverage bool
 }
@@ -40,6 +42,7 @@ below the current folder. A failing case gives the exit code 1, a bad file 2.`,
 	f := c.Flags()
 	f.StringVar(&o.match, "run", "", "only the cases whose name matches the regular `expression`")
 	f.Var(&o.format, "format", "form of the report")
+	f.StringVar(&o.config, "config", "", "tell the role of traffic by the limits of this configuration `file`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "name the cases that passed, too")
 	f.BoolVar(&o.coverage, "require-coverage", false, "fail when a rule has no case that expects it")
 	return c
@@ -60,6 +63,14 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 			return usagef("run: %w", err)
 		}
 	}
+	var limits incident.LimitsByRole
+	if o.config != "" {
+		c, err := loadConfig(o.config, "")
+		if err != nil {
+			return err
+		}
+		limits = c.Traffic.ByRole
+	}
 	suites, err := loadSuites(places)
 	if err != nil {
 		return err
@@ -69,7 +80,7 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 	}
 	reports := make([]playbooktest.Report, 0, len(suites))
 	for _, s := range suites {
-		report, err := playbooktest.Run(ctx, s.playbook, s.tests, s.file, match)
+		report, err := playbooktest.Run(ctx, s.playbook, s.tests, s.file, match, limits)
 		if err != nil {
 			return err
 		}
