@@ -3,9 +3,11 @@ package sqlite
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,5 +216,35 @@ func TestSampledFlowsAreScaled(t *testing.T) {
 	top, err := s.Top(t.Context(), TopQuery{From: time.Unix(1681583290, 0), To: time.Unix(1681583300, 0), Limit: 1})
 	if err != nil || len(top) != 1 || top[0].IP != "fd01::1" {
 		t.Errorf("top is %+v (%v), want fd01::1", top, err)
+	}
+}
+
+// Exporters write a record for each direction. A host that only received is
+// silent where they have seen it send lately, and else unheard.
+func TestSilenceIsZeroOnlyWhereTheSensorsHear(t *testing.T) {
+	const at = int64(1681583295)
+	record := func(unix int64, src, dst string) string {
+		return fmt.Sprintf(`{"type":"NETFLOW_V9","sampling_rate":1,"time_flow_start_ns":%d,"time_flow_end_ns":%d,"bytes":1500,"packets":3,"src_addr":%q,"dst_addr":%q,"proto":"TCP","src_port":443,"dst_port":50001}`+"\n",
+			unix*1e9, unix*1e9, src, dst)
+	}
+	for name, c := range map[string]struct {
+		sent  int64 // when it sent last, 0 is never
+		known bool
+	}{"never heard": {0, false}, "heard an hour ago": {at - 3600, true}, "heard two days ago": {at - 48*3600, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := openStore(t, time.Time{})
+			log := record(at, "203.0.113.1", "10.0.0.1") + record(at+600, "203.0.113.1", "10.0.0.2")
+			if c.sent != 0 {
+				log += record(c.sent, "10.0.0.1", "203.0.113.1")
+			}
+			if _, err := s.Import(t.Context(), strings.NewReader(log), ImportOptions{Name: "exported"}); err != nil {
+				t.Fatal(err)
+			}
+			got := query(t, s, "10.0.0.1", at-60, at+60)
+			if n, known := got.BytesOut.Get(); known != c.known || n != 0 {
+				t.Errorf("bytes_out is %v, want it known: %v", got.BytesOut, c.known)
+			}
+			want(t, "bytes_in", got.BytesIn, 1500)
+		})
 	}
 }

@@ -2,6 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
@@ -29,5 +32,43 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, failed(op, err)
 	}
-	return flowmath.Traffic(h, q, span, views), nil
+	sum := flowmath.NewSummary(q)
+	for i := range views {
+		sum.View(&views[i])
+	}
+	if err := dbs.listen(ctx, sum, hostOf(h), q.To); err != nil {
+		return incident.Traffic{}, failed(op, err)
+	}
+	t := sum.Traffic(h, span)
+	if len(views) > 0 {
+		t.Sample = flowmath.Sample(views, q)
+	}
+	return t, nil
+}
+
+// listen finds out whether the sensors see what the host sends at all, where the
+// window holds nothing of it: then what it received is no proof of silence.
+func (p *pools) listen(ctx context.Context, sum *flowmath.Summary, h host, to time.Time) error {
+	if !sum.Unheard() {
+		return nil
+	}
+	in := period{to.Add(-flowmath.Hearing).UnixNano(), to.UnixNano()}
+	for _, bucket := range h.buckets() {
+		mine := func(addr []byte) bool { return h.has(addr) && bucketOf(addrOf(addr)) == bucket }
+		err := p.eachBlock(ctx, "flows", bucket, in.from, in.to, func(_ int64, flows []byte) error {
+			views, err := viewsIn(nil, flows, in, mine)
+			if err == nil && slices.ContainsFunc(views, func(v flowmath.View) bool { return v.Measured }) {
+				err = errFound
+			}
+			return err
+		})
+		if errors.Is(err, errFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	sum.Deaf()
+	return nil
 }
