@@ -215,6 +215,14 @@ type ReserveAnswer struct {
 	Counted  int    `json:"counted,omitempty"`
 }
 
+// How soon a worker takes up a workflow's tasks when many wait, 1 is first: what
+// people have just said goes before everything, and what tells them how things
+// stand after everything. All else has the engine's own, which is 3.
+const (
+	PriorityAnswer = 1
+	PriorityTell   = 4
+)
+
 // CaseWorkflowID is the workflow id of a case.
 func CaseWorkflowID(id string) string { return "case/" + id }
 

@@ -269,6 +269,7 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 	a := &r.state.Case.Approvals[at]
 	v.At = workflow.Now(ctx)
 	a.Votes = append(a.Votes, v)
+	r.heard = true
 	said := ""
 	if v.Reason != "" {
 		said = ": " + bounded(v.Reason, maxReason)

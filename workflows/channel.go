@@ -259,7 +259,7 @@ func (c *channel) summarise(ctx workflow.Context) {
 		in.First = append(in.First, fmt.Sprintf("and %d more: stanch case list --status awaiting", more))
 	}
 	d.Dirty, d.At = false, workflow.Now(ctx)
-	receipt, err := do(ctx, c.in.Queue, activities.Summarise, showWithin, in)
+	receipt, err := do(ctx, c.in.Queue, showWithin, activities.Summarise, in)
 	if err != nil {
 		d.Dirty = true
 		workflow.GetLogger(ctx).Warn("a digest was not sent", "use", c.in.Use, "channel", c.in.Channel, "error", err)
@@ -288,7 +288,7 @@ func (c *channel) show(ctx workflow.Context, key string) {
 	}
 	first := e.Receipt == nil
 	e.Dirty = false
-	out, err := do(ctx, c.in.Queue, activities.Show, showWithin, in)
+	out, err := do(ctx, c.in.Queue, showWithin, activities.Show, in)
 	// The list may have grown in the meantime: entries move.
 	if e = c.entry(key); e == nil {
 		return
@@ -341,7 +341,7 @@ func (c *channel) thread(e activities.ChannelEntry) string {
 func (c *channel) illustrate(ctx workflow.Context, key string) {
 	e := c.entry(key)
 	e.Drawn = true
-	receipt, err := do(ctx, c.in.Queue, activities.Illustrate, showWithin,
+	receipt, err := do(ctx, c.in.Queue, showWithin, activities.Illustrate,
 		activities.IllustrateIn{Use: c.in.Use, Request: e.ShowRequest, Receipt: *e.Receipt})
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("a chart was not sent", "case", e.Case, "error", err)

@@ -28,7 +28,7 @@ func Click(ctx workflow.Context, in activities.ClickInput) (activities.Answered,
 		return out, nil
 	}
 	text := "Not counted (" + out.Refused + "): " + bounded(out.Text, maxReason)
-	_, err = do(ctx, in.Queue, activities.Reply, replyWithin, activities.ReplyIn{Click: in.Click, Text: text})
+	_, err = do(ctx, in.Queue, replyWithin, activities.Reply, activities.ReplyIn{Click: in.Click, Text: text})
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("the person who clicked was not told", "click", in.Click.ID, "error", err)
 	}

@@ -138,7 +138,7 @@ func (r *responder) close(ctx workflow.Context) {
 	r.chart(ctx)
 	r.event(ctx, incident.EvClosed, "", "Case closed: %s", strings.ReplaceAll(string(c.Outcome), "_", " "))
 	c.Status = incident.Closed
-	dir, err := do(ctx, "", activities.Evidence, evidenceTimeout, activities.EvidenceIn{Case: *c, Pin: r.in.Pin})
+	dir, err := do(ctx, "", evidenceTimeout, activities.Evidence, activities.EvidenceIn{Case: *c, Pin: r.in.Pin})
 	if err != nil {
 		r.event(ctx, incident.EvFailed, "", "The evidence bundle was not written: %s", activities.Reason(err))
 	}
@@ -169,7 +169,7 @@ func (r *responder) chart(ctx workflow.Context) {
 	if !ok || len(r.state.IPs) == 0 {
 		return
 	}
-	series, err := do(ctx, r.in.Pin.Queue(e.Use), activities.Series, measureTimeout, activities.MeasureIn{
+	series, err := do(ctx, r.in.Pin.Queue(e.Use), measureTimeout, activities.Series, activities.MeasureIn{
 		Use: e.Use, IPs: r.state.IPs, From: r.state.Case.OpenedAt.Add(-chartBefore), To: workflow.Now(ctx),
 	})
 	if err != nil {

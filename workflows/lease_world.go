@@ -31,7 +31,7 @@ func (l *leaseKeeper) apply(ctx workflow.Context) {
 		l.lease.Order.Rate = l.rate
 	}
 	l.rate = 0
-	out, err := do(ctx, l.queue, activities.Apply, applyWithin, l.in())
+	out, err := do(ctx, l.queue, applyWithin, activities.Apply, l.in())
 	if err != nil {
 		l.lease.Order = before
 		l.failed(ctx, err)
@@ -104,7 +104,7 @@ func (l *leaseKeeper) confirm(ctx workflow.Context) {
 // look reads the device once and returns when to read it again. Holders are
 // told once that it takes long.
 func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
-	standing, err := do(ctx, l.queue, activities.Read, readTimeout, l.in())
+	standing, err := do(ctx, l.queue, readTimeout, activities.Read, l.in())
 	switch {
 	case l.lease.Phase != incident.Holding:
 	case err == nil && standing.Stands:
@@ -162,10 +162,10 @@ func (l *leaseKeeper) undo(ctx workflow.Context) {
 // somebody holds the lease again or the run should yield.
 func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
-		receipt, err := do(ctx, l.queue, activities.Undo, undoTimeout, l.in())
+		receipt, err := do(ctx, l.queue, undoTimeout, activities.Undo, l.in())
 		if err == nil {
 			var standing incident.Standing
-			standing, err = do(ctx, l.queue, activities.Read, readTimeout, l.in())
+			standing, err = do(ctx, l.queue, readTimeout, activities.Read, l.in())
 			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
 				l.lease.Problem = ""
 				return "given back: " + cmp.Or(receipt.Detail, "lifted, and the device says so"), true

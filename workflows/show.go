@@ -55,6 +55,13 @@ func (r *responder) keepShown(ctx workflow.Context) {
 // not change any more.
 func (r *responder) sendAll(ctx workflow.Context, last bool) {
 	r.changed = false
+	// An answer is given when the engine's task ends. The quick way would keep
+	// the task, and whoever answered, waiting for the channels.
+	send := ask[activities.SendIn, struct{}]
+	if r.heard {
+		r.heard = false
+		send = do[activities.SendIn, struct{}]
+	}
 	for i := 0; i < len(r.state.Case.Shown); i++ {
 		s := r.state.Case.Shown[i]
 		if i < len(r.state.Sent) && s.Kind != incident.ShownQuestion {
@@ -73,7 +80,7 @@ func (r *responder) sendAll(ctx workflow.Context, last bool) {
 		default:
 			r.state.Sent[i] = seen
 		}
-		if _, err := ask(ctx, "", sendWithin, activities.Send, in); err != nil {
+		if _, err := send(ctx, "", sendWithin, activities.Send, in); err != nil {
 			r.state.Case.Shown[i].Problem = activities.Reason(err)
 		}
 	}

@@ -20,7 +20,7 @@ func Standing(ctx workflow.Context, in activities.StandingInput) error {
 	for changed := (activities.StandingInput{}); changes.ReceiveAsync(&changed); {
 		in = changed
 	}
-	out, err := do(ctx, in.Queue, activities.Standing, standingWithin, activities.StandingIn{StandingInput: in})
+	out, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in})
 	if err != nil {
 		return fmt.Errorf("find out when what stands is told: %w", err)
 	}
@@ -41,7 +41,7 @@ func Standing(ctx workflow.Context, in activities.StandingInput) error {
 		if !due && !changed {
 			continue
 		}
-		if again, err := do(ctx, in.Queue, activities.Standing, standingWithin, activities.StandingIn{StandingInput: in, Due: due}); err == nil {
+		if again, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in, Due: due}); err == nil {
 			out = again
 		} else {
 			workflow.GetLogger(ctx).Warn("people were not told what stands", "use", in.Use, "channel", in.Channel, "error", err)

@@ -22,6 +22,8 @@ type responder struct {
 	busy int
 	// changed tells that people see an older state of the case.
 	changed bool
+	// heard tells that somebody has just answered, and waits to be told so.
+	heard bool
 	// final tells that people were sent the end of the case.
 	final bool
 	// yield tells those coroutines that this run of the engine ends.

@@ -78,7 +78,7 @@ func (r *responder) contain(ctx workflow.Context, i int) bool {
 		Until: workflow.Now(ctx).Add(s.TTL), Reason: reasonText(c), Approver: r.state.Approver,
 		Waived: r.state.Waived, UnsureOK: s.UnsureAct, Answered: r.state.Answered,
 	}
-	out, err := do(ctx, queue, ref, cmp.Or(s.Timeout, containTimeout), in)
+	out, err := do(ctx, queue, cmp.Or(s.Timeout, containTimeout), ref, in)
 	if err != nil {
 		r.failedToContain(ctx, i, in, err)
 		r.state.Next = i + 1
@@ -241,7 +241,7 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 func (r *responder) collect(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
 	c := r.state.Case
-	out, err := do(ctx, r.in.Pin.Queue(s.Use), activities.Collect, cmp.Or(s.Timeout, collectTimeout), activities.CollectIn{
+	out, err := do(ctx, r.in.Pin.Queue(s.Use), cmp.Or(s.Timeout, collectTimeout), activities.Collect, activities.CollectIn{
 		Use: s.Use, Run: c.Run, Step: s.Name, Target: *c.Plan.Target, What: s.What,
 	})
 	if err != nil {
@@ -254,7 +254,7 @@ func (r *responder) collect(ctx workflow.Context, i int) {
 
 // do runs an activity within a time limit, with retries; an empty queue is that
 // of the workflow.
-func do[In, Out any](ctx workflow.Context, queue string, ref activities.Ref[In, Out], timeout time.Duration, in In) (Out, error) {
+func do[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
 	var out Out
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: queue, ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,

@@ -32,6 +32,7 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 	c.Use = d.use
 	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: activities.ClickWorkflowID(c), TaskQueue: receiver.TaskQueue, EnableEagerStart: d.eager,
+		Priority:                                 temporal.Priority{PriorityKey: activities.PriorityAnswer},
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,

@@ -101,8 +101,12 @@ func startOptions(c activities.Call) client.StartWorkflowOptions {
 	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
 		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(name).ValueSet(c.Attributes[name]))
 	}
+	var priority temporal.Priority
+	if c.Workflow == activities.ChannelWorkflow {
+		priority.PriorityKey = activities.PriorityTell
+	}
 	return client.StartWorkflowOptions{
-		ID: c.ID, TaskQueue: receiver.TaskQueue,
+		ID: c.ID, Priority: priority, TaskQueue: receiver.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
 	}
