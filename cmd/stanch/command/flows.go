@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
@@ -23,63 +22,9 @@ import (
 )
 
 func newFlows(s streams) *cobra.Command {
-	return group("flows", "Fill the embedded flow store, and ask it",
-		"  stanch flows import conn.log.gz --store flows.db\n  stanch flows top --store flows.db --window 15m",
-		newFlowsImport(s), newFlowsTop(s), newFlowsBaseline(s))
-}
-
-// storeFlags say which flow store a command is about.
-type storeFlags struct {
-	store  string
-	config string
-	name   string
-}
-
-func (f *storeFlags) addTo(c *cobra.Command) {
-	c.Flags().StringVar(&f.store, "store", "", "`file` of the flow store")
-	c.Flags().StringVar(&f.config, "config", "", "`stanch.yaml` that names the flow store")
-	c.Flags().StringVar(&f.name, "name", "", "`integration` of kind sqlite in stanch.yaml, where there are several")
-}
-
-// open opens the store; one that is only asked must be there.
-func (f *storeFlags) open(ctx context.Context, make bool) (*sqlite.Store, *config.Config, error) {
-	path, c, err := f.path()
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := os.Stat(path); !make && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, usagef("there is no flow store %q: stanch flows import makes one", path)
-	}
-	store, err := sqlite.Open(ctx, path)
-	return store, c, err
-}
-
-// path finds the store's file; the configuration is nil when none is given.
-func (f *storeFlags) path() (string, *config.Config, error) {
-	if (f.store == "") == (f.config == "") {
-		return "", nil, usagef("give --store FILE, or --config FILE of a stanch.yaml that names the store")
-	}
-	if f.store != "" {
-		return f.store, nil, nil
-	}
-	c, err := loadConfig(f.config, "")
-	if err != nil {
-		return "", nil, err
-	}
-	var names, paths []string
-	for _, i := range c.Opened {
-		if store, ok := i.Config.(*sqlite.Config); ok && (f.name == "" || f.name == i.Name) {
-			names, paths = append(names, i.Name), append(paths, store.Path)
-		}
-	}
-	switch len(paths) {
-	case 0:
-		return "", nil, usagef("%s has no integration %sof kind sqlite", f.config, strings.TrimPrefix(f.name+" ", " "))
-	case 1:
-		return paths[0], c, nil
-	default:
-		return "", nil, usagef("%s has several flow stores, give --name: %s", f.config, strings.Join(names, ", "))
-	}
+	return group("flows", "Fill the embedded flow store, and ask flow stores",
+		"  stanch flows import conn.log.gz --store flows.db\n  stanch flows top --store flows.db --window 15m\n  stanch flows hunt --config stanch.yaml --use flows",
+		newFlowsImport(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s))
 }
 
 // hostFlags say which host a command asks about.
@@ -148,45 +93,6 @@ func (f *hostFlags) lookUp(ctx context.Context, set *integrations.Set) ([]string
 	return nil, usagef("no address of %q is known: give --ip", f.host)
 }
 
-// timeFlag is a moment; none is the newest record of the store.
-type timeFlag struct{ at time.Time }
-
-func (f *timeFlag) String() string {
-	if f.at.IsZero() {
-		return ""
-	}
-	return f.at.Format(time.RFC3339)
-}
-
-// Type is what the usage shows for the value.
-func (f *timeFlag) Type() string { return "time" }
-
-// Set takes an RFC 3339 time.
-func (f *timeFlag) Set(value string) error {
-	at, err := time.Parse(time.RFC3339, value)
-	if err != nil {
-		return fmt.Errorf("%q is not a time such as 2026-03-01T03:00:00Z", value)
-	}
-	f.at = at
-	return nil
-}
-
-// end is the moment that is asked for.
-func (f *timeFlag) end(ctx context.Context, store *sqlite.Store) (time.Time, error) {
-	if !f.at.IsZero() {
-		return f.at, nil
-	}
-	span, err := store.Span(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if span.Records == 0 {
-		return time.Time{}, usagef("the flow store %q is empty: stanch flows import fills it", store.Path())
-	}
-	// A record that ends at the end of the window is still in it.
-	return span.Newest.Add(time.Nanosecond), nil
-}
-
 // sizeText, rateText, countText and wordText show a value that may be unknown.
 func sizeText(v incident.Value[int64]) string { return valueText(v, incident.FormatSize) }
 
@@ -226,7 +132,7 @@ is new, and an import that was interrupted goes on where it was.`,
 		Example: "  stanch flows import conn.*.log.gz --store flows.db --sensor gw1\n  stanch flows import capture.jsonl --config stanch.yaml --shift",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	o.addTo(c)
+	o.addTo(c, embeddedStore)
 	o.output.addTo(c)
 	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of who wrote the records that do not say it")
 	c.Flags().BoolVar(&o.shift, "shift", false, "move all times so that each file ends now, to try out old captures")

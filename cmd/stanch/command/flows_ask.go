@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -18,20 +19,63 @@ import (
 // defaultWindow is the window of traffic where none is given.
 const defaultWindow = 15 * time.Minute
 
-// flowsTopOptions are the flags of flows top.
-type flowsTopOptions struct {
+// embeddedStore and anyStore are what --use may name.
+const (
+	embeddedStore = "of kind sqlite"
+	anyStore      = "that is a flow store"
+)
+
+// flowsQuestion are the flags of a command that asks a flow store about a
+// window.
+type flowsQuestion struct {
 	streams
 	storeFlags
+	output outputFlag
+	window durationFlag
+	to     timeFlag
+}
+
+// addTo gives the command the flags. Stores says which integrations it may ask,
+// window what the window is, and end what ends.
+func (q *flowsQuestion) addTo(c *cobra.Command, stores, window, end string) {
+	q.storeFlags.addTo(c, stores)
+	q.output.addTo(c)
+	c.Flags().Var(&q.window, "window", window+" (15m when not given)")
+	c.Flags().Var(&q.to, "to", "end of the "+end+" (the newest record when not given)")
+}
+
+// warn tells people what they must know to read the answer, if anything. It
+// goes beside the answer, which may be for a program.
+func (q *flowsQuestion) warn(what string) error {
+	if what == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintln(q.err, "the flow store is "+what); err != nil {
+		return fmt.Errorf("write a warning: %w", err)
+	}
+	return nil
+}
+
+// lags tells people when the embedded store is stale for a window that ends at
+// to.
+func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.Time) error {
+	span, err := store.Span(ctx)
+	if err != nil {
+		return err
+	}
+	return q.warn(staleness(span.Newest, to, windowsEnd))
+}
+
+// flowsTopOptions are the flags of flows top.
+type flowsTopOptions struct {
+	flowsQuestion
 	hostFlags
-	output   outputFlag
-	window   durationFlag
-	to       timeFlag
 	networks []string
 	limit    int
 }
 
 func newFlowsTop(s streams) *cobra.Command {
-	o := &flowsTopOptions{streams: s}
+	o := &flowsTopOptions{flowsQuestion: flowsQuestion{streams: s}}
 	c := &cobra.Command{
 		Use: "top", Short: "Show who sent most, or where one host sent it", Args: cobra.NoArgs,
 		Long: `Shows the own hosts that sent most in a window, or with --ip or --host the
@@ -40,12 +84,9 @@ with --to. What the sensors could not see is unknown, never zero.`,
 		Example: "  stanch flows top --store flows.db --window 15m\n  stanch flows top --config stanch.yaml --host ws-042 --window 1h",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	o.storeFlags.addTo(c)
+	o.flowsQuestion.addTo(c, embeddedStore, "length of the window", "window")
 	o.hostFlags.addTo(c)
-	o.output.addTo(c)
 	f := c.Flags()
-	f.Var(&o.window, "window", "length of the window (15m when not given)")
-	f.Var(&o.to, "to", "end of the window (the newest record when not given)")
 	f.StringSliceVar(&o.networks, "network", nil, "own `networks`, such as 10.0.0.0/8 (all private addresses when not given)")
 	f.IntVar(&o.limit, "limit", 10, "at most `n` rows")
 	return c
@@ -89,6 +130,9 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 			return err
 		}
 		t.Sample = nil
+		if err := o.lags(ctx, store, to); err != nil {
+			return err
+		}
 		return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
 	}
 	top, err := store.Top(ctx, sqlite.TopQuery{
@@ -98,6 +142,9 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 		},
 	})
 	if err != nil {
+		return err
+	}
+	if err := o.lags(ctx, store, to); err != nil {
 		return err
 	}
 	return o.output.print(o.streams, top, func(p *term.Printer) error {
@@ -138,17 +185,13 @@ func (o *flowsTopOptions) traffic(p *term.Printer, t incident.Traffic) error {
 
 // flowsBaselineOptions are the flags of flows baseline.
 type flowsBaselineOptions struct {
-	streams
-	storeFlags
+	flowsQuestion
 	hostFlags
-	output outputFlag
-	window durationFlag
-	to     timeFlag
-	days   int
+	days int
 }
 
 func newFlowsBaseline(s streams) *cobra.Command {
-	o := &flowsBaselineOptions{streams: s}
+	o := &flowsBaselineOptions{flowsQuestion: flowsQuestion{streams: s}}
 	c := &cobra.Command{
 		Use: "baseline", Short: "Show what a host normally sends", Args: cobra.NoArgs,
 		Long: `Shows how much a host sends per window over some days: the numbers that policies
@@ -156,13 +199,9 @@ read as baseline. Fewer than 24 windows make none.`,
 		Example: "  stanch flows baseline --store flows.db --ip 10.20.4.42 --days 14",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	o.storeFlags.addTo(c)
+	o.flowsQuestion.addTo(c, embeddedStore, "length of a window, whole minutes", "last window")
 	o.hostFlags.addTo(c)
-	o.output.addTo(c)
-	f := c.Flags()
-	f.Var(&o.window, "window", "length of a window, whole minutes (15m when not given)")
-	f.Var(&o.to, "to", "end of the last window (the newest record when not given)")
-	f.IntVar(&o.days, "days", 14, "how many `days` back")
+	c.Flags().IntVar(&o.days, "days", 14, "how many `days` back")
 	return c
 }
 
@@ -188,6 +227,9 @@ func (o *flowsBaselineOptions) run(ctx context.Context) error {
 		err = usage(err)
 	}
 	if err != nil {
+		return err
+	}
+	if err := o.lags(ctx, store, to); err != nil {
 		return err
 	}
 	return o.output.print(o.streams, b, func(p *term.Printer) error {

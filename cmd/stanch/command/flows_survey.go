@@ -1,0 +1,92 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// flowsSurveyOptions are the flags of flows survey.
+type flowsSurveyOptions struct{ flowsWindow }
+
+func newFlowsSurvey(s streams) *cobra.Command {
+	o := &flowsSurveyOptions{flowsWindow{flowsQuestion: flowsQuestion{streams: s}}}
+	c := &cobra.Command{
+		Use: "survey", Short: "Show what the records of a flow store can tell", Args: cobra.NoArgs,
+		Long: `Shows how many records a window has, how new the newest of the store is, which
+sensors wrote them, and what those see: whether they sample, and whether they see
+one direction only. A store whose newest record is old is stale, not quiet. The
+window ends with the newest record of the store, or with --to.`,
+		Example: "  stanch flows survey --config stanch.yaml --use flows\n  stanch flows survey --store flows.db --window 1d",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.addTo(c)
+	return c
+}
+
+// surveyed is the answer of flows survey.
+type surveyed struct {
+	asked
+	incident.Survey
+}
+
+func (o *flowsSurveyOptions) run(ctx context.Context) error {
+	return o.ask(ctx, func(set *integrations.Set, name string, a asked) error {
+		surveyor, err := capable[integrations.Surveyor](set, name, "say what its records can tell")
+		if err != nil {
+			return err
+		}
+		s, err := surveyor.Survey(ctx, a.From, a.To)
+		if err != nil {
+			return err
+		}
+		return o.output.print(o.streams, surveyed{a, s}, func(p *term.Printer) error { return show(p, s, a) })
+	})
+}
+
+func show(p *term.Printer, s incident.Survey, a asked) error {
+	newest := "none"
+	if !s.Newest.IsZero() {
+		newest = s.Newest.UTC().Format(time.RFC3339)
+	}
+	err := p.Table([]string{"FROM", "TO", "RECORDS", "NEWEST OF ALL", "SEEN", "FRESH"}, [][]string{{
+		a.From.Format(time.RFC3339), a.To.Format(time.RFC3339), strconv.FormatInt(s.Records, 10), newest,
+		coverageText(s.Coverage), cmp.Or(a.Stale, "yes"),
+	}})
+	if err != nil || len(s.Sensors) == 0 {
+		return err
+	}
+	rows := make([][]string, len(s.Sensors))
+	for i, sensor := range s.Sensors {
+		rows[i] = []string{
+			cmp.Or(sensor.Name, "(without a name)"), strconv.FormatInt(sensor.Records, 10), samplingText(sensor.Sampling),
+			directionText(sensor.OneWay), sensor.Newest.UTC().Format(time.RFC3339),
+		}
+	}
+	return p.Table([]string{"SENSOR", "RECORDS", "COUNTS", "SEES", "NEWEST"}, rows)
+}
+
+func samplingText(sampling int64) string {
+	switch sampling {
+	case 0:
+		return "unknown"
+	case 1:
+		return "every packet"
+	default:
+		return "1 packet in " + strconv.FormatInt(sampling, 10)
+	}
+}
+
+func directionText(oneWay bool) string {
+	if oneWay {
+		return "one direction: volumes are unknown"
+	}
+	return coverageText(incident.BothWays)
+}
