@@ -58,9 +58,14 @@ func CardOf(c incident.Case, at int) integrations.Card {
 func factsOf(c incident.Case) []integrations.CardFact {
 	var out []integrations.CardFact
 	for _, l := range account.Of(c).Headline {
-		if l.Label != "What" && l.Label != "Unsure" {
-			out = append(out, integrations.CardFact{Label: l.Label, Value: l.Text, How: cmp.Or(l.From, "worked out by Stanch")})
+		if l.Label == "What" || l.Label == "Unsure" {
+			continue
 		}
+		how := cmp.Or(l.From, "worked out by Stanch")
+		if l.Unknown {
+			how = account.From(incident.Unknown)
+		}
+		out = append(out, integrations.CardFact{Label: l.Label, Value: l.Text, How: how})
 	}
 	return out
 }

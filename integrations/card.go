@@ -68,8 +68,8 @@ type Card struct {
 type CardFact struct {
 	Label string
 	Value string
-	// How says where it is from and how sure that is, in words; "unknown: why"
-	// for what is not known.
+	// How says where it is from and how sure that is, in words; "unknown"
+	// for what is not known, of which the value says why.
 	How string
 }
 

@@ -54,9 +54,11 @@ type Account struct {
 // Line is one labelled statement and where it comes from.
 type Line struct {
 	Label, Text string
-	// From is the provenance in words; empty where it is the engine's own.
-	From string
-	Tone Tone
+	// From is the provenance in words; empty where it is the engine's own, or
+	// where there is none: what is stated is Unknown, and the text says why.
+	From    string
+	Unknown bool
+	Tone    Tone
 }
 
 // Alert is one alert, told.

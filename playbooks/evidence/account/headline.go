@@ -166,5 +166,5 @@ func unknownLine[T any](label, noun string, v incident.Value[T]) Line {
 	if v.Why() != "" {
 		text += ": " + long(v.Why())
 	}
-	return Line{Label: label, Text: text, Tone: Warn}
+	return Line{Label: label, Text: text, Unknown: true, Tone: Warn}
 }
