@@ -87,6 +87,25 @@ func since(files []file, from time.Time) []file {
 	return files[i:]
 }
 
+// read has visit read the file, unpacked.
+func (f file) read(visit func(io.Reader) error) error {
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opened.Close() }()
+	var r io.Reader = opened
+	if strings.HasSuffix(f.path, ".gz") {
+		if r, err = gzip.NewReader(opened); err != nil {
+			return fmt.Errorf("read %q: %w", f.path, err)
+		}
+	}
+	if err := visit(r); err != nil {
+		return fmt.Errorf("read %q: %w", f.path, err)
+	}
+	return nil
+}
+
 // heading is what a TSV file of Zeek says of itself.
 type heading struct {
 	separator, unset, empty, path string
@@ -101,20 +120,15 @@ func (h heading) key() string {
 // headingOf reads the beginning of a TSV file.
 func headingOf(f file) (heading, error) {
 	h := heading{separator: "\t", unset: "-", empty: "(empty)"}
-	opened, err := os.Open(f.path)
+	var head []byte
+	err := f.read(func(r io.Reader) (err error) {
+		if head, err = io.ReadAll(io.LimitReader(r, maxHead)); errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil // a sensor is still writing it
+		}
+		return err
+	})
 	if err != nil {
 		return h, err
-	}
-	defer func() { _ = opened.Close() }()
-	var r io.Reader = opened
-	if strings.HasSuffix(f.path, ".gz") {
-		if r, err = gzip.NewReader(opened); err != nil {
-			return h, fmt.Errorf("read %q: %w", f.path, err)
-		}
-	}
-	head, err := io.ReadAll(io.LimitReader(r, maxHead))
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // a sensor is still writing it
-		return h, fmt.Errorf("read %q: %w", f.path, err)
 	}
 	for lines := bufio.NewScanner(bytes.NewReader(head)); lines.Scan() && strings.HasPrefix(lines.Text(), "#"); {
 		h.line(lines.Text())

@@ -133,6 +133,17 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
+	survey, err := s.survey(ctx, v, from, to)
+	if err == nil {
+		survey.Damaged, err = damaged(ctx, v.db, v.parts)
+	}
+	if err != nil {
+		return incident.Survey{}, failed(op, err)
+	}
+	return survey, nil
+}
+
+func (s *Store) survey(ctx context.Context, v *seen, from, to time.Time) (incident.Survey, error) {
 	if len(v.parts) == 0 {
 		return flowmath.Survey(v.bounds.span.Newest, nil, 0, 0), nil
 	}
@@ -149,16 +160,12 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 		tally.Record(r, n)
 	})
 	if err != nil {
-		return incident.Survey{}, failed(op, err)
+		return incident.Survey{}, err
 	}
 	if all {
 		return tally.Survey(v.bounds.span.Newest, func(n uint64) string { return names[n] }), nil
 	}
-	survey, err := v.sumSensors(ctx, table)
-	if err != nil {
-		return incident.Survey{}, failed(op, err)
-	}
-	return survey, nil
+	return v.sumSensors(ctx, table)
 }
 
 // sumSensors surveys more records than are taken one by one. Each sensor's

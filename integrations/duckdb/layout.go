@@ -118,6 +118,7 @@ func (l layout) types() map[string]string {
 // part is a number of files that are read alike.
 type part struct {
 	layout
+	files  []file
 	source string // the table function that reads them
 	types  map[string]string
 }

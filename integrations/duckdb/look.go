@@ -57,7 +57,7 @@ func (s *Store) parts(ctx context.Context, db *sql.DB, files []file) ([]part, er
 	if s.config.Format == ZeekTSV {
 		return s.logs(files)
 	}
-	p := part{layout: s.layout, types: s.layout.types()}
+	p := part{layout: s.layout, files: files, types: s.layout.types()}
 	switch s.config.Format {
 	case Parquet:
 		p.source = "read_parquet(" + paths(files) + ", union_by_name = true)"
@@ -99,7 +99,7 @@ func (s *Store) logs(files []file) ([]part, error) {
 	parts := make([]part, 0, len(order))
 	for _, k := range order {
 		h := headings[k]
-		p := part{layout: s.layout, types: map[string]string{}}
+		p := part{layout: s.layout, files: groups[k], types: map[string]string{}}
 		wanted := s.layout.types()
 		fields := make([]string, len(h.fields))
 		for i, field := range h.fields {

@@ -173,11 +173,34 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check the folder, the pattern and the format",
 		}}
 	}
-	return []integrations.Finding{{
+	found := []integrations.Finding{{
 		What: fmt.Sprintf("%d files %q in %q, the newest record of %s", len(v.files), s.config.Files, s.config.Folder,
 			v.bounds.span.Newest.Format(time.RFC3339)),
 		OK: true,
 	}}
+	return append(found, s.probeLines(ctx, v)...)
+}
+
+// probeLines looks for damage in the files of the last day.
+func (s *Store) probeLines(ctx context.Context, v *seen) []integrations.Finding {
+	parts, err := s.parts(ctx, v.db, since(v.files, s.now().AddDate(0, 0, -1)))
+	var n int64
+	if err == nil {
+		n, err = damaged(ctx, v.db, parts)
+	}
+	switch {
+	case err != nil:
+		return []integrations.Finding{{
+			What: fmt.Sprintf("count the lines of the last day's flow logs in %q: %v", s.config.Folder, err),
+			Fix:  "check that Stanch may read everything below the folder",
+		}}
+	case n > 0:
+		return []integrations.Finding{{
+			What: fmt.Sprintf("%d lines of the last day's flow logs in %q are no flow records: answers lack them", n, s.config.Folder),
+			Fix:  "find out what writes them: another log that the pattern lets through, two writers of one file, or a full disk",
+		}}
+	}
+	return nil
 }
 
 // failed wraps what DuckDB, the disk or the context complains about.

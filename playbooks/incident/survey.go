@@ -22,6 +22,10 @@ type Survey struct {
 	Newest time.Time `json:"newest,omitzero"`
 	// Coverage is the worst that holds for the window.
 	Coverage Coverage `json:"coverage,omitempty"`
+	// Damaged is how many lines could not be read, in the files that may tell of
+	// the window: what they held is missing in every answer. Only a store that
+	// reads others' logs has any.
+	Damaged int64 `json:"damaged,omitempty"`
 	// Sensors are those that the records name.
 	Sensors []Sensor `json:"sensors,omitempty"`
 }
