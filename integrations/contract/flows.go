@@ -56,6 +56,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a flow counts for its share of the window", checkTrafficShare},
 		{"an empty store knows nothing", checkTrafficEmpty},
 		{"a store that lags knows nothing", checkTrafficLags},
+		{"a store that lags knows no zero", checkTrafficLagsInside},
 		{"a quiet host is a known zero", checkTrafficQuiet},
 		{"one-way volume is unknown", checkTrafficOneWay},
 		{"the role is told by the limits of the query", checkTrafficLimits},
@@ -63,7 +64,9 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
 		{"a baseline tells the usual from the exceptional", checkBaselineStatistics},
 		{"a baseline counts the windows of peers", checkBaselinePeers},
+		{"a baseline counts no window that the store does not reach", checkBaselineLags},
 		{"a series has every minute", checkSeries},
+		{"a series ends with what the store knows", checkSeriesLags},
 		{"a query without address or time is invalid", checkFlowsInvalid},
 	}, sensorChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
 		f := h.open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})

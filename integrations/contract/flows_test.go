@@ -24,6 +24,29 @@ func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, err
 }
 
+// quieter fills up with zeros what nobody recorded.
+type quieter struct{ *memory.Estate }
+
+func (u quieter) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
+	points, err := u.Estate.Series(ctx, q)
+	for at := q.From.Add(time.Duration(len(points)) * time.Minute); err == nil && at.Before(q.To); at = at.Add(time.Minute) {
+		points = append(points, incident.Point{At: at})
+	}
+	return points, err
+}
+
+func (u quieter) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
+	survey, err := u.Estate.Survey(ctx, q.To.Add(-time.Minute), q.To)
+	if err != nil {
+		return incident.Baseline{}, err
+	}
+	b, err := u.Estate.Baseline(ctx, q)
+	if n, ok := b.Buckets.Get(); ok && n > 0 && survey.Newest.Before(q.To) {
+		b.Buckets = incident.Known(n+int64(q.To.Sub(survey.Newest)/q.Window), incident.FromFlows)
+	}
+	return b, err
+}
+
 // hasty makes a baseline of whatever there is.
 type hasty struct{ *memory.Estate }
 
@@ -105,7 +128,17 @@ func TestFlowsSuiteBites(t *testing.T) {
 		{"an honest one passes", func(e *memory.Estate) integrations.Flows { return e }, nil},
 		{
 			"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
-			[]string{"an empty store knows nothing", "a store that lags knows nothing", "one-way volume is unknown"},
+			[]string{
+				"an empty store knows nothing", "a store that lags knows nothing", "a store that lags knows no zero",
+				"one-way volume is unknown",
+			},
+		},
+		{
+			"what was not recorded was quiet", func(e *memory.Estate) integrations.Flows { return quieter{e} },
+			[]string{
+				"an empty store knows nothing", "a baseline counts no window that the store does not reach",
+				"a series ends with what the store knows",
+			},
 		},
 		{
 			"every sensor's record counts", func(e *memory.Estate) integrations.Flows { return adder{e} },

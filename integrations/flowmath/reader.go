@@ -21,8 +21,8 @@ type Reader interface {
 type Look func(ctx context.Context, op string, from, to time.Time) (Reader, Span, error)
 
 // Series answers for a store that fills windows: minutes of which nothing is
-// known are left out, those after the store's newest record, and those with
-// one-way flows only.
+// known are left out: quiet ones that the store's newest record does not reach
+// the end of, and those with one-way flows only.
 func Series(ctx context.Context, op string, q integrations.TrafficQuery, look Look) ([]incident.Point, error) {
 	h, err := HostOf(op, q.IPs)
 	if err != nil {

@@ -131,8 +131,9 @@ func (s *Summary) Unheard() bool { return s.total.Flows > 0 && s.total.Measured 
 // Deaf takes note that the sensors do not see what the host sends.
 func (s *Summary) Deaf() { s.total.OneWay = max(s.total.OneWay, 1) }
 
-// Traffic returns the answer. The span is of the whole store: without a flow it
-// decides whether that is a measured zero.
+// Traffic returns the answer. The span is of the whole store: where the host
+// sent nothing it decides whether that is a measured zero. A host of which there
+// are flows was watched, so that a store that lags a little may still say so.
 func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 	t := incident.Traffic{
 		Window:      incident.Known(s.window, incident.FromFlows),
@@ -144,13 +145,16 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 	if span.Records > 0 {
 		t.Freshness = incident.Known(span.Newest.UTC(), incident.FromFlows)
 	}
-	if s.total.Flows == 0 {
-		if quiet, why := span.Quiet(time.Unix(0, s.from), time.Unix(0, s.to)); !quiet {
-			incident.Explain(&t, why)
-			return t
-		}
+	quiet, why := span.Quiet(time.Unix(0, s.from), time.Unix(0, s.to))
+	if s.total.Flows == 0 && !quiet {
+		incident.Explain(&t, why)
+		return t
 	}
 	s.fill(&t, h)
+	if _, stale := incident.Lag(span.Newest, time.Unix(0, s.to)); stale && s.total.Sent == 0 && t.BytesOut.IsKnown() {
+		t.BytesOut, t.PacketsOut = incident.NotKnown[int64](why), incident.NotKnown[int64](why)
+		t.Rate, t.Role = incident.NotKnown[int64](why), incident.NotKnown[string](why)
+	}
 	return t
 }
 

@@ -149,13 +149,13 @@ func (w *Windows) Usable(older bool, newest time.Time) []int64 {
 }
 
 // Points returns the windows as a series. Those of which nothing is known are
-// left out: those after the store's newest record, and those with one-way flows
-// only.
+// left out: quiet ones that the store's newest record does not reach the end of,
+// and those with one-way flows only.
 func (w *Windows) Points(span Span) []incident.Point {
 	var points []incident.Point
 	for i, at := range w.windows {
 		begin := w.from + int64(i)*w.length
-		seen := at.measured > 0 || begin <= span.Newest.UnixNano()
+		seen := at.measured > 0 || begin+w.length <= span.Newest.UnixNano()
 		if span.Records > 0 && seen && at.known() {
 			points = append(points, incident.Point{At: time.Unix(0, begin).UTC(), BytesOut: at.bytes})
 		}
