@@ -1,25 +1,36 @@
 package contract
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 )
 
 // FreePort returns a port of this machine on which nobody listens.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, port, err := listen()
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return port, l.Close()
+}
+
+func listen() (net.Listener, int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, 0, err
+	}
+	at, err := netip.ParseAddrPort(l.Addr().String())
+	return l, int(at.Port()), err
 }
 
 // Door is a way to a real server on this machine that can be shut.
 type Door struct {
 	listener net.Listener
+	port     int
 	target   string
 	mu       sync.Mutex
 	fault    Fault
@@ -30,11 +41,11 @@ type Door struct {
 // ends.
 func NewDoor(tb testing.TB, port int) *Door {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, at, err := listen()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := &Door{listener: l, target: fmt.Sprintf("127.0.0.1:%d", port)}
+	d := &Door{listener: l, port: at, target: fmt.Sprintf("127.0.0.1:%d", port)}
 	go d.serve()
 	tb.Cleanup(func() {
 		_ = l.Close()
@@ -44,7 +55,7 @@ func NewDoor(tb testing.TB, port int) *Door {
 }
 
 // Port is that of the door.
-func (d *Door) Port() int { return d.listener.Addr().(*net.TCPAddr).Port }
+func (d *Door) Port() int { return d.port }
 
 // Break shuts the door when the server is to be [Down], and has it swallow what
 // comes when the server is to [Hang]. Any other fault opens it.
@@ -76,7 +87,7 @@ func (d *Door) serve() {
 			_ = c.Close()
 			continue
 		}
-		up, err := net.Dial("tcp", d.target)
+		up, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", d.target)
 		if err != nil {
 			_ = c.Close()
 			continue
