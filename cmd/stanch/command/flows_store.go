@@ -203,19 +203,14 @@ func empty(store string) error {
 	return usagef("the flow store %q is empty: stanch flows import fills it", store)
 }
 
-// lagTolerance is how far the newest record may lie before the end of a window
-// without being worth a word: exporters and sensors write a flow when it has
-// ended, or once in so many minutes.
-const lagTolerance = 5 * time.Minute
-
 // staleness says that a store is stale at a moment, which what names, or
 // nothing. Of what is after its newest record it knows nothing, not that it was
 // quiet.
 func staleness(newest, at time.Time, what string) string {
-	switch lag := at.Sub(newest); {
+	switch lag, stale := incident.Lag(newest, at); {
 	case newest.IsZero():
 		return "stale: it has no record at all"
-	case lag > lagTolerance:
+	case stale:
 		return "stale: its newest record is of " + newest.UTC().Format(time.RFC3339) + ", " +
 			incident.FormatDuration(lag) + " before " + what + "; nothing is known of what came after it"
 	default:

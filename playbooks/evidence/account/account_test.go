@@ -210,6 +210,33 @@ func TestUnknownFactsSayWhy(t *testing.T) {
 	}
 }
 
+func TestAStaleFlowStoreIsTold(t *testing.T) {
+	fresh := func(at time.Time) incident.Value[time.Time] { return incident.Known(at, incident.FromFlows) }
+	opened := casetest.Opened()
+	for _, tt := range []struct {
+		name   string
+		newest incident.Value[time.Time]
+		alert  time.Time
+		want   string
+	}{
+		{"a fresh one", fresh(opened.Add(-time.Minute)), opened, ""},
+		{"one that lags", fresh(opened.Add(-12 * time.Minute)), opened, "the flow store is stale: its newest record is 12m older than the case"},
+		{"one that reaches the time of a late alert", fresh(opened.Add(-3 * time.Hour)), opened.Add(-3 * time.Hour), ""},
+		{"one that does not say", incident.NotKnown[time.Time]("flows: not told"), opened, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := casetest.Flood(t)
+			c.OpenedAt, c.Facts.Traffic.Freshness = opened, tt.newest
+			c.Facts.Alert.Time = incident.Known(tt.alert, incident.FromAlert)
+			line := find(t, account.Of(c).Headline, func(l account.Line) bool { return l.Label == "How much" })
+			stale := tt.want != ""
+			if strings.Contains(line.Text, "stale") != stale || !strings.Contains(line.Text, tt.want) || (line.Tone == account.Warn) != stale {
+				t.Errorf("told as %q (%v), want %q", line.Text, line.Tone, tt.want)
+			}
+		})
+	}
+}
+
 func TestACaseWithNothingInItIsTold(t *testing.T) {
 	a := account.Of(incident.Case{Status: incident.Working})
 	for _, l := range a.Headline {

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 func headline(c incident.Case) []Line {
-	lines := []Line{what(c), who(c), device(c), volume(c.Facts), destinations(c.Facts.Traffic), attribution(c.Facts.Traffic)}
+	lines := []Line{what(c), who(c), device(c), volume(c), destinations(c.Facts.Traffic), attribution(c.Facts.Traffic)}
 	if c.Decision != nil && len(c.Decision.Unsure) > 0 {
 		lines = append(lines, Line{Label: "Unsure", Text: "rests on what is unknown: " + missing(c.Decision.Unsure), Tone: Warn})
 	}
@@ -65,7 +66,8 @@ func device(c incident.Case) Line {
 	return Line{Label: "Device", Text: text, From: From(role.From())}
 }
 
-func volume(f incident.Facts) Line {
+func volume(c incident.Case) Line {
+	f := c.Facts
 	t := f.Traffic
 	sent := first(t.BytesOut, f.Alert.BytesOut)
 	n, ok := sent.Get()
@@ -84,7 +86,27 @@ func volume(f incident.Facts) Line {
 	} else if !ok {
 		text += "; what is usual is " + long(f.Baseline.P99.String())
 	}
-	return Line{Label: "How much", Text: text, From: From(sent.From())}
+	line := Line{Label: "How much", Text: text, From: From(sent.From())}
+	if lag, stale := staleness(c); stale {
+		line.Text += "; at least, for the flow store is stale: its newest record is " + incident.FormatDuration(lag) + " older than the case"
+		line.Tone = Warn
+	}
+	return line
+}
+
+// staleness tells how far the flow store lay behind when it was asked: when the
+// case was opened, or for an alert that came late at the alert's own time.
+func staleness(c incident.Case) (time.Duration, bool) {
+	newest, ok := c.Facts.Traffic.Freshness.Get()
+	if !ok || !c.Facts.Traffic.BytesOut.IsKnown() || c.OpenedAt.IsZero() {
+		return 0, false
+	}
+	asked := c.OpenedAt
+	window, _ := c.Facts.Traffic.Window.Get()
+	if at, ok := c.Facts.Alert.Time.Get(); ok && asked.Sub(at) > window {
+		asked = at
+	}
+	return incident.Lag(newest, asked)
 }
 
 func destinations(t incident.Traffic) Line {
