@@ -52,6 +52,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (DecideOut, error) {
 	facts := in.Facts
 	attribute(&facts, in.Connections)
+	facts.DisownShared()
 	completeAlert(&facts)
 	verdict, missing, err := p.Match(ctx, facts.Alert, in.Now)
 	if err != nil {

@@ -153,6 +153,9 @@ func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error
 		incident.Explain(&asset, in.Use+": "+Reason(mapError(err)))
 		err = nil
 	}
+	if own := asset.Shares(in.Host.Addresses()); len(own) > 0 {
+		shared = own // Also where the inventory does not list the addresses.
+	}
 	return AssetOut{Asset: asset, Shared: shared}, err
 }
 
@@ -170,10 +173,7 @@ func sharedAddresses(ctx context.Context, inventory integrations.Inventory, in E
 		if err != nil {
 			return nil, err
 		}
-		if kind, ok := asset.SharedKind(); ok {
-			name, _ := asset.Name.Get()
-			shared = append(shared, incident.SharedAddress{IP: ip, Kind: kind, Asset: name})
-		}
+		shared = append(shared, asset.Shares([]string{ip})...)
 	}
 	return shared, nil
 }

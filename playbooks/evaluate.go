@@ -55,8 +55,10 @@ func NormalizeSubject(raw string) (string, error) {
 }
 
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
-// facts and the same now give the same decision.
+// facts and the same now give the same decision. Traffic that others send under
+// the host's addresses decides nothing.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
+	facts.DisownShared()
 	d := incident.Decision{PlaybookDigest: p.digest, At: now}
 	if missing := p.requiredMissing(facts); len(missing) > 0 {
 		d.Outcome, d.Unsure, d.Severity = incident.CannotDecide, missing, p.standing().Severity

@@ -149,6 +149,20 @@ func TestTrafficAtASharedAddressIsNobodysOwn(t *testing.T) {
 	}
 }
 
+// The inventory knows the proxy by name only: what leaves it is its clients'.
+func TestWhatLeavesAProxyIsItsClients(t *testing.T) {
+	t.Parallel()
+	w := behind(t, "assets: [{ name: ws-042.corp.example, role: workstation, tags: [proxy] }]\n")
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.run(time.Hour)
+	w.untouched()
+	c := w.see(id)
+	unowned(t, c, "source not attributable: 10.20.4.42 is the proxy address of ws-042.corp.example")
+	if c.Target == nil {
+		t.Errorf("the host itself is no target: %s", c.TargetProblem)
+	}
+}
+
 // An inventory that answers late does not hold up traffic, and still counts: a
 // target that rested on the address is none, nor is the traffic its own.
 func TestALateInventoryStillCounts(t *testing.T) {

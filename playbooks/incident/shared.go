@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -120,8 +121,36 @@ func (f *Facts) Disown(shared []SharedAddress) {
 		return
 	}
 	why := NotAttributable(shared)
-	f.Traffic, f.Baseline = Traffic{}, Baseline{}
+	joined := cmp.Or(f.Process.Path.Why(), why)
+	f.Traffic, f.Baseline, f.Process = Traffic{}, Baseline{}, Process{}
 	Explain(&f.Traffic, why)
 	Explain(&f.Baseline, why)
-	Explain(&f.Process, why)
+	Explain(&f.Process, joined)
+}
+
+// DisownShared does the same where the inventory says of the host itself that
+// others send under its addresses, also where it does not list them.
+func (f *Facts) DisownShared() {
+	ips, _ := f.Endpoint.IP.Get()
+	if len(ips) == 0 {
+		ips = f.Alert.Host.Addresses()
+	}
+	if len(ips) == 0 {
+		ips = []string{"the host's"}
+	}
+	f.Disown(f.Asset.Shares(ips))
+}
+
+// Shares are the addresses as the asset shares them, if it does.
+func (a Asset) Shares(ips []string) []SharedAddress {
+	kind, ok := a.SharedKind()
+	if !ok {
+		return nil
+	}
+	name, _ := a.Name.Get()
+	shared := make([]SharedAddress, 0, len(ips))
+	for _, ip := range ips {
+		shared = append(shared, SharedAddress{IP: ip, Kind: kind, Asset: name})
+	}
+	return shared
 }
