@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -78,19 +77,10 @@ func (l *line) sums() []any {
 	}
 }
 
-// whole rounds a sum, which was made of shares.
-func whole(f float64) int64 {
-	const most = 1 << 62
-	if math.IsNaN(f) {
-		return 0
-	}
-	return int64(math.Round(min(max(f, 0), most)))
-}
-
 // exchange reads the sums of the window.
 func (l *line) exchange(t *table, from, to time.Time) (flowmath.Exchange, error) {
 	e := flowmath.Exchange{
-		Sent: whole(l.sent), Received: whole(l.received), Packets: whole(l.packets), Low: whole(l.low), High: whole(l.high),
+		Sent: flowmath.Whole(l.sent), Received: flowmath.Whole(l.received), Packets: flowmath.Whole(l.packets), Low: flowmath.Whole(l.low), High: flowmath.Whole(l.high),
 		Flows: l.flows, Measured: l.measured, OneWay: l.oneWay, SentFlows: l.sentFlows,
 		Sampled: l.sampled > 0, Uncounted: l.uncounted > 0,
 		First: max(l.first, from.UnixNano()), Last: min(l.last, to.UnixNano()),
@@ -288,9 +278,9 @@ func (s *Store) views(ctx context.Context, t *table, query string, args []any) (
 		if v.Remote, err = t.address.parse(remote); err != nil {
 			return err
 		}
-		v.Sent, v.Received = whole(sent), whole(received)
+		v.Sent, v.Received = flowmath.Whole(sent), flowmath.Whole(received)
 		v.Low, v.High = v.Sent, v.Sent
-		if v.Packets = whole(packets); packets < 0 {
+		if v.Packets = flowmath.Whole(packets); packets < 0 {
 			v.Packets = flowmath.NotSeen
 		}
 		v.Opened, v.Measured, v.OneWay, v.Sampled = opened > 0, measured > 0, oneWay > 0, sampled > 0

@@ -18,12 +18,13 @@ func (q *statement) counted() string {
 		"sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`(SELECT %[1]s, max(sent1) AS sent, max(received1) AS received, max(packets1) AS packets,
 		minIf(sent1, measured1 > 0) AS low, maxIf(sent1, measured1 > 0) AS high, max(flows1) AS flows, max(measured1) AS measured,
-		if(measured > 0, 0, max(oneway1)) AS oneway, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last
+		if(measured > 0, 0, %[6]s) AS oneway, max(sampled1) AS sampled, %[7]s AS uncounted, min(s1) AS first, max(e1) AS last
 		FROM (SELECT %[1]s, sensor0, sum(sent0 * w) AS sent1, sum(received0 * w) AS received1, sum(packets0 * w) AS packets1, %[2]s AS flows1,
-			max(measured0) AS measured1, max(oneway0) AS oneway1, max(sampled0) AS sampled1, max(uncounted0) AS uncounted1,
+			max(measured0) AS measured1, %[4]s AS oneway1, max(sampled0) AS sampled1, %[5]s AS uncounted1,
 			min(s) AS s1, max(e) AS e1
 			FROM %[3]s GROUP BY %[1]s, sensor0)
-		GROUP BY %[1]s)`, ends, q.begun(), flows)
+		GROUP BY %[1]s)`, ends, q.begun(), flows,
+		q.ever("oneway0", "oneway0"), q.ever("uncounted0", "uncounted0"), q.ever("oneway0", "oneway1"), q.ever("uncounted0", "uncounted1"))
 }
 
 // slot is how long records of one direction are taken for one flow.

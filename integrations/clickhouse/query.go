@@ -301,10 +301,25 @@ func (q *statement) column(name string) (expression string, others []string) {
 	case "packets0":
 		return "greatest(minePackets, 0) * rate0", []string{"minePackets", "rate0"}
 	case "uncounted0":
+		if q.t.single && q.sure("packets_out") {
+			return never, nil
+		}
 		return "measured0 AND minePackets < 0", []string{"measured0", "minePackets"}
 	default:
 		return q.seen(name)
 	}
+}
+
+// never is the expression of what holds for no row.
+const never = "toUInt8(0)"
+
+// ever tells, over a group, whether a column of flows held, or what a group said
+// of it. What never holds is not summed.
+func (q *statement) ever(name, said string) string {
+	if expression, _ := q.column(name); expression == never {
+		return never
+	}
+	return "max(" + said + ")"
 }
 
 // seen is a column that depends on how many directions a row covers.
@@ -322,7 +337,7 @@ func (q *statement) seen(name string) (expression string, others []string) {
 	case name == "minePackets":
 		return fmt.Sprintf("if(out, ownPackets, %s)", theirPackets), []string{"out", "ownPackets"}
 	case name == "oneway0" && sure:
-		return "toUInt8(0)", nil
+		return never, nil
 	case name == "oneway0" && q.t.single:
 		return "out AND mine < 0", []string{"out", "mine"}
 	case name == "oneway0":

@@ -60,7 +60,7 @@ func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowm
 		return failed(ctx, s.op, err)
 	}
 	for _, p := range parts {
-		windows.Sum(int(p.window), whole(p.sent), uint64(p.measured), uint64(p.oneWay))
+		windows.Sum(int(p.window), flowmath.Whole(p.sent), uint64(p.measured), uint64(p.oneWay))
 	}
 	return nil
 }

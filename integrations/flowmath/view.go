@@ -2,6 +2,7 @@ package flowmath
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -162,6 +163,15 @@ func Add(a, b int64) int64 {
 		return most
 	}
 	return a + b
+}
+
+// Whole rounds a sum of shares, as a server that sums hands it out.
+func Whole(f float64) int64 {
+	const most = 1 << 62
+	if math.IsNaN(f) {
+		return 0
+	}
+	return int64(math.Round(min(max(f, 0), most)))
 }
 
 // Tuple is the 5-tuple with the local end as its source, whoever opened the

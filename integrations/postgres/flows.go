@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"math"
 	"net/netip"
 	"time"
 
@@ -72,16 +71,11 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// whole rounds a sum, which was made of shares.
-func whole(f *float64) int64 {
-	const most = 1 << 62
-	return int64(math.Round(min(max(value(f), 0), most)))
-}
-
 // exchange reads the sums of the window.
 func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
 	e := flowmath.Exchange{
-		Sent: whole(l.sent), Received: whole(l.received), Packets: whole(l.packets), Low: whole(l.low), High: whole(l.high),
+		Sent: flowmath.Whole(value(l.sent)), Received: flowmath.Whole(value(l.received)), Packets: flowmath.Whole(value(l.packets)),
+		Low: flowmath.Whole(value(l.low)), High: flowmath.Whole(value(l.high)),
 		Flows: value(l.flows), Measured: value(l.measured), OneWay: value(l.oneWay), SentFlows: value(l.sentFlows),
 		Sampled: value(l.sampled), Uncounted: value(l.uncounted),
 		First: max(value(l.first), q.from.UnixNano()), Last: min(value(l.last), q.to.UnixNano()),
@@ -318,8 +312,8 @@ func (s *Store) views(ctx context.Context, st *statement, query string) ([]flowm
 			return v, err
 		}
 		v.Local, v.Remote = v.Local.Unmap(), v.Remote.Unmap()
-		v.Sent, v.Received, v.Low, v.High = whole(&sent), whole(&received), whole(&low), whole(&high)
-		if v.Packets = whole(&packets); packets < 0 {
+		v.Sent, v.Received, v.Low, v.High = flowmath.Whole(sent), flowmath.Whole(received), flowmath.Whole(low), flowmath.Whole(high)
+		if v.Packets = flowmath.Whole(packets); packets < 0 {
 			v.Packets = flowmath.NotSeen
 		}
 		v.Measured, v.OneWay, v.Sensor = measured > 0, oneWay > 0, sensors.Number(sensor)
