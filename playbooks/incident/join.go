@@ -77,6 +77,11 @@ func (v *volume) add(f *Flow) {
 	v.matches++
 }
 
+func (v *volume) join(o volume) {
+	v.bytes += o.bytes
+	v.matches += o.matches
+}
+
 // matches is what [index.match] found.
 type matches struct {
 	// owned holds a volume for each of index.seen.
@@ -130,17 +135,36 @@ func (x *index) majority(of []owned) (Process, bool) {
 	for i := range x.flows {
 		all.add(&x.flows[i])
 	}
-	shares := newShares()
+	return x.sum(of).winner(all)
+}
+
+// sum adds up what the connections stand for. They are many and the processes
+// few: the first connection of each speaks for it.
+func (x *index) sum(of []owned) *shares {
+	sums := map[int32]*owned{}
+	var first []int32
 	for i, o := range of {
-		c := &x.conns[x.seen[i]]
-		if o.own.matches > 0 {
-			shares.add(c.Process, o.own)
+		c := x.seen[i]
+		sum, ok := sums[x.processOf[c]]
+		if !ok {
+			sum = &owned{}
+			sums[x.processOf[c]] = sum
+			first = append(first, c)
 		}
-		if o.shared.matches > 0 {
-			shares.addShared(c.Process, o.shared)
+		sum.own.join(o.own)
+		sum.shared.join(o.shared)
+	}
+	shares := newShares()
+	for _, c := range first {
+		sum := sums[x.processOf[c]]
+		if sum.own.matches > 0 {
+			shares.add(x.conns[c].Process, sum.own)
+		}
+		if sum.shared.matches > 0 {
+			shares.addShared(x.conns[c].Process, sum.shared)
 		}
 	}
-	return shares.winner(all)
+	return shares
 }
 
 // byDestination gives each flow to a connection to the same address and port,
@@ -184,9 +208,9 @@ func (x *index) byDestination() []owned {
 
 // listed names the process that made most of the connections.
 func (x *index) listed() (Process, bool) {
-	shares := newShares()
-	for _, c := range x.seen {
-		shares.add(x.conns[c].Process, volume{matches: 1})
+	of := make([]owned, len(x.seen))
+	for i := range of {
+		of[i].own.matches = 1
 	}
-	return shares.winner(volume{matches: len(x.seen)})
+	return x.sum(of).winner(volume{matches: len(of)})
 }

@@ -41,14 +41,13 @@ type ballot struct {
 // that were used once tell most; the others are asked where those do not agree.
 // Without agreement the clocks are taken to be right.
 func (x *index) clocks() ([]int64, Value[time.Duration]) {
-	once, again := x.votes()
+	once := x.votes(func(pairs int) bool { return pairs == 1 })
 	offsets, near := once.offsets()
 	if len(offsets) == 0 {
-		offsets, near = again.offsets()
-	}
-	if len(offsets) == 0 {
-		offsets = []int64{0}
-		near = append(once.around(0), again.around(0)...)
+		again := x.votes(func(pairs int) bool { return pairs > 1 && pairs <= maxPairs })
+		if offsets, near = again.offsets(); len(offsets) == 0 {
+			offsets, near = []int64{0}, append(once.around(0), again.around(0)...)
+		}
 	}
 	if len(near) == 0 {
 		return offsets, NotKnown[time.Duration]("too few connections have the 5-tuple of a flow to tell how the clocks differ")
@@ -60,23 +59,19 @@ func (x *index) clocks() ([]int64, Value[time.Duration]) {
 	return offsets, Known(time.Duration(near[(len(near)-1)/2]), Computed)
 }
 
-// votes pairs the uses of each tuple: those that were used once on either
-// side, and the others.
-func (x *index) votes() (once, again ballot) {
+// votes pairs the uses of those tuples that have as many pairs as asked for.
+func (x *index) votes(asked func(pairs int) bool) ballot {
+	var b ballot
 	var flows, conns period
 	for t, tuple := range x.tuples {
-		starts, ats := x.flowUses[t], x.connUses(tuple)
+		starts, ats := x.flowUses[t], x.usesOfConnections(tuple)
 		if len(starts) == 0 {
 			continue
 		}
 		flows.take(starts[0].from, starts[len(starts)-1].from)
 		conns.take(ats[0], ats[len(ats)-1])
-		if len(starts)*len(ats) > maxPairs {
+		if !asked(len(starts) * len(ats)) {
 			continue
-		}
-		b := &again
-		if len(starts)*len(ats) == 1 {
-			b = &once
 		}
 		for _, start := range starts {
 			for _, at := range ats {
@@ -84,13 +79,11 @@ func (x *index) votes() (once, again ballot) {
 			}
 		}
 	}
-	for _, b := range []*ballot{&once, &again} {
-		b.ran = max(flows.length(), conns.length())
-		slices.SortFunc(b.votes, func(a, b vote) int {
-			return cmp.Or(cmp.Compare(a.diff, b.diff), cmp.Compare(a.tuple, b.tuple))
-		})
-	}
-	return once, again
+	b.ran = max(flows.length(), conns.length())
+	slices.SortFunc(b.votes, func(a, b vote) int {
+		return cmp.Or(cmp.Compare(a.diff, b.diff), cmp.Compare(a.tuple, b.tuple))
+	})
+	return b
 }
 
 // around returns the differences that lie within the tolerance of an offset.

@@ -32,8 +32,10 @@ type index struct {
 	// sameProcess say, for each of seen, where the run of equal ones ends.
 	imageOf, processOf     []int32
 	sameImage, sameProcess []int32
-	// flowUses are the times at which each tuple was used, by its flows.
+	// flowUses are the times at which each tuple was used, by its flows; useOf
+	// numbers the uses of each tuple that its connections, in seen, are of.
 	flowUses [][]period
+	useOf    []int32
 }
 
 // span is a range of places, without its end.
@@ -77,6 +79,7 @@ func newIndex(flows []Flow, conns []Connection) *index {
 	x.findTuples(numbers)
 	x.sameImage, x.sameProcess = x.runs(x.imageOf), x.runs(x.processOf)
 	x.flowUses = x.usesOfFlows()
+	x.numberUses()
 	return x
 }
 
@@ -97,13 +100,13 @@ func (x *index) findTuples(numbers map[ends]int32) {
 }
 
 // number gives equal numbers to connections of one image and of one process.
+// Without a process id, processes are the same where nothing tells them apart.
 func (x *index) number() {
 	type process struct {
 		image int32
 		pid   int64
-		known bool
 	}
-	images, processes := map[string]int32{}, map[process]int32{}
+	images, processes, others := map[string]int32{}, map[process]int32{}, map[Process]int32{}
 	// Few spellings stand for many connections.
 	spellings := map[[2]string]int32{}
 	x.imageOf, x.processOf = make([]int32, len(x.conns)), make([]int32, len(x.conns))
@@ -116,8 +119,12 @@ func (x *index) number() {
 			n = numberOf(images, image(p))
 			spellings[[2]string{path, name}] = n
 		}
-		pid, known := p.PID.Get()
-		x.imageOf[i], x.processOf[i] = n, numberOf(processes, process{n, pid, known})
+		x.imageOf[i] = n
+		if pid, ok := p.PID.Get(); ok {
+			x.processOf[i] = numberOf(processes, process{n, pid})
+		} else {
+			x.processOf[i] = -1 - numberOf(others, *p)
+		}
 	}
 }
 
@@ -218,13 +225,13 @@ type names struct {
 	texts      map[string]int32
 	addrs      map[netip.Addr]int32
 	transports map[string]int32
-	// last is the address that was found last.
-	last   string
-	lastIP int32
+	// last and lastTransport are those that were found last.
+	last, lastTransport string
+	lastIP, lastNumber  int32
 }
 
 func newNames() *names {
-	return &names{texts: map[string]int32{}, addrs: map[netip.Addr]int32{}, transports: map[string]int32{}, lastIP: -1}
+	return &names{texts: map[string]int32{}, addrs: map[netip.Addr]int32{}, transports: map[string]int32{}, lastIP: -1, lastNumber: -1}
 }
 
 // add returns the end, and numbers what has no number yet.
@@ -250,7 +257,7 @@ func (n *names) add(ip string, port int, transport string) end {
 // find returns the number of an address, -1 where it has none.
 func (n *names) find(ip string) int32 {
 	// One host has few addresses: its own is mostly the one of the flow before.
-	if ip == n.last {
+	if ip == n.last && n.lastIP >= 0 {
 		return n.lastIP
 	}
 	known, ok := n.texts[ip]
@@ -270,10 +277,15 @@ func (n *names) find(ip string) int32 {
 
 // transport returns the number of a transport, -1 where it has none.
 func (n *names) transport(text string) int32 {
-	if of, ok := n.transports[strings.ToLower(text)]; ok {
-		return of
+	if text == n.lastTransport && n.lastNumber >= 0 {
+		return n.lastNumber
 	}
-	return -1
+	of, ok := n.transports[strings.ToLower(text)]
+	if !ok {
+		return -1
+	}
+	n.lastTransport, n.lastNumber = text, of
+	return of
 }
 
 // parseAddr makes addresses of different origin comparable.
@@ -320,9 +332,23 @@ func compareConnections(a, b *Connection) int {
 	if c := a.At.Compare(b.At); c != 0 {
 		return c
 	}
-	pidA, _ := a.Process.PID.Get()
-	pidB, _ := b.Process.PID.Get()
-	return cmp.Or(compareTuples(a.Tuple, b.Tuple), cmp.Compare(image(&a.Process), image(&b.Process)), cmp.Compare(pidA, pidB))
+	return cmp.Or(compareTuples(a.Tuple, b.Tuple), compareValues(a.Process.Path, b.Process.Path),
+		compareValues(a.Process.Name, b.Process.Name), compareValues(a.Process.PID, b.Process.PID),
+		compareValues(a.Process.CommandLine, b.Process.CommandLine))
+}
+
+// compareValues puts what is unknown first.
+func compareValues[T cmp.Ordered](a, b Value[T]) int {
+	x, known := a.Get()
+	y, too := b.Get()
+	switch {
+	case known == too:
+		return cmp.Compare(x, y)
+	case known:
+		return 1
+	default:
+		return -1
+	}
 }
 
 func compareTuples(a, b Tuple) int {

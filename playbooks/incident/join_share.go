@@ -50,8 +50,7 @@ func (s *shares) add(p Process, v volume) {
 		one = &share{process: p}
 		of.pids[pid] = one
 	}
-	one.bytes += v.bytes
-	one.matches += v.matches
+	one.join(v)
 }
 
 // addShared counts what several processes of the image of p sent.
@@ -74,8 +73,7 @@ func (s *shares) image(p Process, v volume) *share {
 		s.order = append(s.order, of)
 	}
 	of.process = common(of.process, p)
-	of.bytes += v.bytes
-	of.matches += v.matches
+	of.join(v)
 	return of
 }
 

@@ -66,14 +66,13 @@ func (x *index) flowsOf() [][]int32 {
 	return of
 }
 
-// connUses returns when each use of a tuple began, by its connections. Those
-// that follow another one closely are of the same use.
-func (x *index) connUses(tuple span) []int64 {
-	at := x.at[tuple.begin:tuple.end]
-	uses := at[:1:1]
-	for i := 1; i < len(at); i++ {
-		if at[i] > at[i-1]+useSlack {
-			uses = append(uses, at[i])
+// usesOfConnections returns when each use of a tuple began, by its connections.
+// Those that follow another one closely are of the same use.
+func (x *index) usesOfConnections(tuple span) []int64 {
+	uses := x.at[tuple.begin : tuple.begin+1 : tuple.begin+1]
+	for i := tuple.begin + 1; i < tuple.end; i++ {
+		if x.useOf[i] != x.useOf[i-1] {
+			uses = append(uses, x.at[i])
 		}
 	}
 	return uses
@@ -97,5 +96,18 @@ func (x *index) contested(s span, tuple int32, offset int64) bool {
 	all := x.reported(x.tuples[tuple], period{
 		uses[first].from + offset - int64(JoinTolerance), uses[last-1].to + offset + int64(JoinTolerance),
 	})
-	return len(x.connUses(all)) < last-first
+	return x.useOf[all.end-1]-x.useOf[all.begin]+1 < int32(last-first)
+}
+
+// numberUses numbers the uses of each tuple that its connections report.
+func (x *index) numberUses() {
+	x.useOf = make([]int32, len(x.at))
+	for _, t := range x.tuples {
+		for i := t.begin + 1; i < t.end; i++ {
+			x.useOf[i] = x.useOf[i-1]
+			if x.at[i] > x.at[i-1]+useSlack {
+				x.useOf[i]++
+			}
+		}
+	}
 }

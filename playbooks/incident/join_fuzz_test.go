@@ -1,0 +1,59 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// FuzzJoin reads records of six bytes, of which little is what it should be.
+// Whatever they are, what is said does not contradict itself, and does not
+// depend on their order.
+func FuzzJoin(f *testing.F) {
+	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x01\x01\x02\x03\x04\x05"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		flows, conns := fuzzed(data)
+		got := Join(flows, conns)
+		if rate, ok := got.JoinRate.Get(); ok && (rate < 0 || rate > 1) {
+			t.Errorf("join rate is %v", rate)
+		}
+		if got.Matched > len(flows) || got.Attribution == Exact && got.Matched == 0 {
+			t.Errorf("%d of %d flows matched, and the attribution is %s", got.Matched, len(flows), got.Attribution)
+		}
+		if named := got.Process.Path.IsKnown() || got.Process.Name.IsKnown(); named != (got.Attribution != NoneJoined) {
+			t.Errorf("attribution %s with the process %v", got.Attribution, got.Process)
+		}
+		slices.Reverse(flows)
+		slices.Reverse(conns)
+		if again := Join(flows, conns); fmt.Sprint(again) != fmt.Sprint(got) {
+			t.Errorf("in the other order: %v, not %v", again, got)
+		}
+	})
+}
+
+func fuzzed(data []byte) (flows []Flow, conns []Connection) {
+	times := []time.Time{{}, start(), time.Unix(0, 0), time.Unix(1<<40, 0), time.Unix(-1<<40, 0), time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)}
+	ips := []string{"10.0.1.4", "203.0.113.9", "::ffff:10.0.1.4", "fe80::1%eth0", "", "none", "10.0.1.255", "2001:db8::1"}
+	lengths := []time.Duration{0, time.Second, -time.Hour, 1<<63 - 1}
+	ports := []int{53, 0, -1, 1 << 40, 65535, 65536}
+	names := []string{"a.exe", "B.EXE", "b.exe", "", "<unknown process>"}
+	for r := range slices.Chunk(data, 6) {
+		if len(r) < 6 {
+			break
+		}
+		at := times[int(r[1])%len(times)].Add(time.Duration(r[5]) * time.Second)
+		tuple := Tuple{ips[int(r[2])%len(ips)], ports[int(r[3])%len(ports)], ips[int(r[4])%len(ips)], ports[int(r[4]/8)%len(ports)], []string{"udp", "TCP"}[r[5]%2]}
+		if r[0]%2 == 0 {
+			flows = append(flows, Flow{Start: at, Duration: lengths[int(r[0]/2)%len(lengths)], Tuple: tuple, BytesOut: int64(r[0]) - 1})
+			continue
+		}
+		c := Connection{At: at, Tuple: tuple, Process: Process{Name: Known(names[int(r[0]/2)%len(names)], FromEDR)}}
+		if r[0] > 64 {
+			c.Process.PID = Known(int64(r[0]%3), FromEDR)
+		}
+		conns = append(conns, c)
+	}
+	return flows, conns
+}
