@@ -47,11 +47,11 @@ func (o *flowsSurveyOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return o.output.print(o.streams, surveyed{a, s}, func(p *term.Printer) error { return show(p, s, a) })
+		return o.output.print(o.streams, surveyed{a, s}, func(p *term.Printer) error { return o.show(p, s, a) })
 	})
 }
 
-func show(p *term.Printer, s incident.Survey, a asked) error {
+func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) error {
 	newest := "none"
 	if !s.Newest.IsZero() {
 		newest = s.Newest.UTC().Format(time.RFC3339)
@@ -60,6 +60,9 @@ func show(p *term.Printer, s incident.Survey, a asked) error {
 		a.From.Format(time.RFC3339), a.To.Format(time.RFC3339), strconv.FormatInt(s.Records, 10), newest,
 		coverageText(s.Coverage), cmp.Or(a.Stale, "yes"),
 	}})
+	if err == nil && s.Damaged > 0 {
+		err = o.say("%d lines could not be read: what they held is missing in every answer", s.Damaged)
+	}
 	if err != nil || len(s.Sensors) == 0 {
 		return err
 	}
