@@ -54,7 +54,7 @@ traffic:
 func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"a misspelt limit":       {"traffic: { limits: { default: { flood_packet: 5 } } }", `f.yaml:1:33: unknown key "flood_packet" in the value: did you mean 'flood_packets'?`},
-		"a misspelt default":     {"traffic: { limits: { defualt: { flood_packets: 5 } } }", `f.yaml:1:31: unknown key "defualt" in limits: did you mean 'default'?`},
+		"a misspelt default":     {"traffic: { limits: { defaults: { flood_packets: 5 } } }", `f.yaml:1:32: unknown key "defaults" in limits: did you mean 'default'?`},
 		"no mapping":             {"traffic: { limits: 5 }", "f.yaml:1:20: the value must be a mapping"},
 		"a role without mapping": {"traffic: { limits: { dns: 5 } }", "f.yaml:1:27: the value must be a mapping"},
 		"out of bounds":          {"traffic: { limits: { dns: { flood_share: 1.5 } } }", "f.yaml:1:42: flood_share is between 0.5 and 1"},
