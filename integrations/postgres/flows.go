@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -100,37 +101,30 @@ func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
 
 // services reads the lines of a statement that names the service of each.
 func (s *Store) services(ctx context.Context, query string, args []any) ([]line, error) {
-	rows, err := s.pool.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (line, error) {
-		var l line
-		err := row.Scan(append([]any{&l.local, &l.peer, &l.port, &l.proto, &l.opened}, l.sums()...)...)
-		return l, err
+	return s.lines(ctx, query, args, func(l *line) []any {
+		return append([]any{&l.local, &l.peer, &l.port, &l.proto, &l.opened}, l.sums()...)
 	})
 }
 
 // totals reads the lines of a statement that counts peers.
 func (s *Store) totals(ctx context.Context, query string, args []any) ([]line, error) {
+	return s.lines(ctx, query, args, func(l *line) []any { return append([]any{&l.local, &l.destinations}, l.sums()...) })
+}
+
+func (s *Store) lines(ctx context.Context, query string, args []any, columns func(*line) []any) ([]line, error) {
 	rows, err := s.pool.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (line, error) {
 		var l line
-		err := row.Scan(append([]any{&l.local, &l.destinations}, l.sums()...)...)
+		err := row.Scan(columns(&l)...)
 		return l, err
 	})
 }
 
 func several(lines []line) bool {
-	for i := range lines {
-		if lines[i].several {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(lines, func(l line) bool { return l.several })
 }
 
 // Traffic implements [integrations.Flows]. A flow counts with its share of the

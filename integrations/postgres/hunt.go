@@ -168,7 +168,7 @@ func (s *Store) halves(ctx context.Context, base *statement, sensors []incident.
 		return err
 	}
 	for i := range sensors {
-		sensors[i].OneWay = contains(blind, sensors[i].Name)
+		sensors[i].OneWay = slices.Contains(blind, sensors[i].Name)
 	}
 	return nil
 }

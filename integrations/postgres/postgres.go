@@ -29,6 +29,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -277,7 +278,7 @@ func (s *Store) probeIndexes(ctx context.Context, t *table) []integrations.Findi
 	var found []integrations.Finding
 	for _, column := range []string{s.config.Columns.SrcIP, s.config.Columns.DstIP, s.config.Columns.Start} {
 		f := integrations.Finding{What: "an index begins with " + column, OK: true}
-		if !contains(leading, column) {
+		if !slices.Contains(leading, column) {
 			f = integrations.Finding{
 				What: "no index begins with " + column,
 				Fix:  fmt.Sprintf("CREATE INDEX ON %s (%s): without it questions read the whole table", s.config.Table, column),

@@ -46,8 +46,6 @@ func (c *Columns) list() []column {
 	}
 }
 
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
-
 // table is what is known of the table once it was looked at: names, quoted, and
 // types.
 type table struct {
@@ -113,7 +111,7 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 		if !ok {
 			return nil, fmt.Errorf("table %q has no column %q that the role may read (columns.%s)", c.Table, column.name, column.setting)
 		}
-		if !contains(column.types, kind) {
+		if !slices.Contains(column.types, kind) {
 			return nil, fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, c.Table, kind,
 				column.setting, strings.Join(column.types, ", "))
 		}
@@ -123,10 +121,8 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	if end, ok := t.types["end"]; ok && end != t.types["start"] {
 		return nil, fmt.Errorf("columns %q and %q of table %q are of different types", c.Columns.Start, c.Columns.End, c.Table)
 	}
-	for _, pair := range [][2]string{{"src_ip", "dst_ip"}} {
-		if t.types[pair[0]] != t.types[pair[1]] {
-			return nil, fmt.Errorf("the two columns of addresses of table %q are of different types", c.Table)
-		}
+	if t.types["src_ip"] != t.types["dst_ip"] {
+		return nil, fmt.Errorf("the two columns of addresses of table %q are of different types", c.Table)
 	}
 	if !strings.HasPrefix(t.types["start"], "timestamp") {
 		t.perSecond = perSecond(c.Units.Time)
