@@ -67,7 +67,7 @@ func Channel(ctx workflow.Context, in activities.ChannelInput) error {
 			in.State = c.state
 			return workflow.NewContinueAsNewError(ctx, Channel, in)
 		}
-		idle, err := workflow.AwaitWithTimeout(ctx, c.patience(ctx), func() bool { return c.busy(ctx) })
+		idle, err := await(ctx, c.patience(ctx), func() bool { return c.busy(ctx) })
 		if err != nil {
 			return err
 		}

@@ -120,7 +120,7 @@ func (l *leaseKeeper) hold(ctx workflow.Context) {
 	for l.held() {
 		next := l.nextEnd()
 		if left := next.Sub(workflow.Now(ctx)); left > 0 {
-			_, _ = workflow.AwaitWithTimeout(ctx, left, func() bool {
+			_, _ = await(ctx, left, func() bool {
 				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || suggested(ctx)
 			})
 		}

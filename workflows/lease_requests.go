@@ -142,7 +142,7 @@ func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseReque
 func (l *leaseKeeper) release(ctx workflow.Context, req activities.ReleaseRequest) (incident.Lease, error) {
 	why := fmt.Sprintf("%s released it: %s", req.By, bounded(req.Reason, maxReason))
 	l.drop(ctx, func(incident.Holder) bool { return true }, why, req.By)
-	_, _ = workflow.AwaitWithTimeout(ctx, releaseWithin, func() bool {
+	_, _ = await(ctx, releaseWithin, func() bool {
 		return l.held() || l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
 	})
 	return *l.lease, nil

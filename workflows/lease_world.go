@@ -20,7 +20,7 @@ func (l *leaseKeeper) in() activities.LeaseIn {
 // apply makes the containment stand.
 func (l *leaseKeeper) apply(ctx workflow.Context) {
 	// A lease that nobody comes to hold was started by a refused request.
-	_, _ = workflow.AwaitWithTimeout(ctx, applyWithin, func() bool { return l.held() || len(l.leaving) > 0 })
+	_, _ = await(ctx, applyWithin, func() bool { return l.held() || len(l.leaving) > 0 })
 	if !l.held() {
 		l.nobody(ctx)
 		return
@@ -96,7 +96,7 @@ func (l *leaseKeeper) confirm(ctx workflow.Context) {
 		defer func() { l.confirming = false }()
 		for l.lease.Phase == incident.Holding && !l.yield {
 			every := l.look(ctx)
-			_, _ = workflow.AwaitWithTimeout(ctx, every, func() bool { return l.lease.Phase != incident.Holding || l.yield })
+			_, _ = await(ctx, every, func() bool { return l.lease.Phase != incident.Holding || l.yield })
 		}
 	})
 }
@@ -179,7 +179,7 @@ func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 			l.tellGone(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; it is tried on", l.lease.Problem, attempt))
 		}
 		pause := min(time.Duration(attempt)*confirmFast, undoPause)
-		_, _ = workflow.AwaitWithTimeout(ctx, pause, func() bool { return l.held() || suggested(ctx) })
+		_, _ = await(ctx, pause, func() bool { return l.held() || suggested(ctx) })
 	}
 	return "", false
 }

@@ -34,7 +34,7 @@ func pace(within time.Duration) time.Duration {
 func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
 	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }
 	for every := measureAtLeast; ; every = min(2*every, longest) {
-		if done, err := workflow.AwaitWithTimeout(ctx, every, over); done || err != nil {
+		if done, err := await(ctx, every, over); done || err != nil {
 			return
 		}
 		s := &r.state.Case.Steps[i]

@@ -27,7 +27,7 @@ func Rejected(ctx workflow.Context, in activities.RejectedAlert) (activities.Rej
 	if err != nil {
 		return record, fmt.Errorf("listen for retries: %w", err)
 	}
-	_, err = workflow.AwaitWithTimeout(ctx, rejectedKept, func() bool { return record.Resolved != "" })
+	_, err = await(ctx, rejectedKept, func() bool { return record.Resolved != "" })
 	if err != nil {
 		return record, fmt.Errorf("keep rejected alert %s: %w", in.ID, err)
 	}

@@ -35,7 +35,7 @@ func (r *responder) keepShown(ctx workflow.Context) {
 			if due := r.fallBackDue(); due.IsZero() {
 				_ = workflow.Await(ctx, wake)
 			} else if left := due.Sub(workflow.Now(ctx)); left > 0 {
-				_, _ = workflow.AwaitWithTimeout(ctx, left, wake)
+				_, _ = await(ctx, left, wake)
 			}
 			if r.yield || r.final {
 				continue
@@ -205,7 +205,7 @@ func (r *responder) note(s incident.Shown, text string) {
 // arrived waits until a message has arrived, or is known not to.
 func (r *responder) arrived(ctx workflow.Context, at int) error {
 	shown := func() *incident.Shown { return &r.state.Case.Shown[at] }
-	ok, err := workflow.AwaitWithTimeout(ctx, notifyTimeout, func() bool { return !shown().At.IsZero() || shown().GivenUp })
+	ok, err := await(ctx, notifyTimeout, func() bool { return !shown().At.IsZero() || shown().GivenUp })
 	switch {
 	case err != nil:
 		return err

@@ -205,7 +205,7 @@ func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() b
 		if until.IsZero() {
 			_ = workflow.Await(ctx, changed)
 		} else if left := until.Sub(workflow.Now(ctx)); left > 0 {
-			_, _ = workflow.AwaitWithTimeout(ctx, left, changed)
+			_, _ = await(ctx, left, changed)
 		}
 		if ctx.Err() != nil || !deadline.IsZero() && !workflow.Now(ctx).Before(deadline) {
 			break
