@@ -8,6 +8,10 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 )
 
+// clickQuick is how long a click is answered in the engine's own task. Nothing
+// else happens to it meanwhile, so it may take longer than a case's questions.
+const clickQuick = 5 * time.Second
+
 // clickWithin is how long a click is tried to be counted, replyWithin how long
 // the person is tried to be told. A question that has ended takes no answer, so
 // more would help nobody.
@@ -20,7 +24,7 @@ const (
 // person when it does not count. It is the click's audit; what was refused
 // leaves no trace in the case.
 func Click(ctx workflow.Context, in activities.ClickInput) (activities.Answered, error) {
-	out, err := ask(ctx, in.Queue, clickWithin, activities.Answer, in)
+	out, err := askSoon(ctx, clickQuick, in.Queue, clickWithin, activities.Answer, in)
 	if err != nil {
 		out = activities.Answered{Refused: "unavailable", Text: "Your answer was not counted: " + activities.Reason(err) + "."}
 	}

@@ -194,9 +194,14 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 // ask gets an answer that only takes reading. The quick way goes past the queue
 // of an integration that has one of its own, and so is not for those.
 func ask[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
+	return askSoon(ctx, quickAnswer, queue, timeout, ref, in)
+}
+
+// askSoon is ask with its own idea of a quick answer.
+func askSoon[In, Out any](ctx workflow.Context, quick time.Duration, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
 	var out Out
 	if queue == "" {
-		quick := min(quickAnswer, timeout)
+		quick = min(quick, timeout)
 		err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 			ScheduleToCloseTimeout: quick, StartToCloseTimeout: quick, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		}), ref.Name, in).Get(ctx, &out)
@@ -228,7 +233,7 @@ func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, 
 	if a.future == nil {
 		return out, true
 	}
-	if came, err := workflow.AwaitWithTimeout(ctx, patience, a.future.IsReady); err != nil || !came {
+	if came, err := await(ctx, patience, a.future.IsReady); err != nil || !came {
 		return out, false
 	}
 	_ = a.future.Get(ctx, &out)

@@ -67,7 +67,7 @@ func (r *responder) contain(ctx workflow.Context, i int) bool {
 	s := &r.state.Case.Steps[i]
 	c := r.state.Case
 	s.Status = incident.StepRunning
-	ref, queue := activities.Contain, ""
+	ref, queue := activities.Contain, activities.ContainQueue
 	if s.Action == incident.KillProcess {
 		ref, queue = activities.Kill, r.in.Pin.Queue(s.Use)
 	}

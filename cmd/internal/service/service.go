@@ -46,7 +46,11 @@ const stopTimeout = 10 * time.Second
 
 // cachedWorkflows bounds the workflows that the worker keeps in memory; others
 // are replayed from their history when something happens to them.
-const cachedWorkflows = 250
+const cachedWorkflows = 600
+
+// containAtOnce is how many containments this process has under way. More would
+// be no faster, and let everybody else wait for the engine.
+const containAtOnce = 16
 
 // memoryGoal is the heap at which the collector works harder. What lives is far
 // less; without a goal, a storm's garbage is left to grow to several times of
@@ -193,7 +197,9 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
-	workers := []worker.Worker{cases}
+	o := s.workerOptions()
+	o.DisableWorkflowWorker, o.MaxConcurrentActivityExecutionSize = true, containAtOnce
+	workers := []worker.Worker{cases, worker.New(s.client, activities.ContainQueue, o)}
 	for _, i := range s.options.Config.Opened {
 		o := s.workerOptions()
 		o.DisableWorkflowWorker, o.MaxConcurrentActivityTaskPollers = true, 1
