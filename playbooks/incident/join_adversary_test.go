@@ -184,6 +184,23 @@ func TestJoinOfCaptures(t *testing.T) {
 			conns := c.connections(some)
 			return c, c.flows(some), append(conns, conns[:100]...)
 		}},
+		{"three strays that agree, against all the others", 0.8, func(seed uint64) (*capture, []Flow, []Connection) {
+			c := anHour(seed, 900, 16384)
+			for i := range c.sessions {
+				s := &c.sessions[i]
+				s.Tuple = Tuple{"10.0.1.4", 50_000 + c.rnd.IntN(150), "10.0.1.1", 53, "udp"}
+			}
+			c.clock = skewed(-day)
+			flows, conns := c.flows(nil), c.connections(nil)
+			for i := range 3 {
+				s := c.sessions[i]
+				s.SrcPort, s.process = i, -1
+				conns = append(conns, c.connection(s))
+				s.at = s.at.Add(9 * time.Hour)
+				flows = append(flows, s.flow(i))
+			}
+			return c, flows, conns
+		}},
 		{"fixed ports in a rhythm", 0, func(seed uint64) (*capture, []Flow, []Connection) {
 			c := anHour(seed, 500, 10)
 			for i := range c.sessions {

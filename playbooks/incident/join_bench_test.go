@@ -12,7 +12,21 @@ import (
 // holds of the system's memory after it joined, both in MB.
 func BenchmarkJoin(b *testing.B) {
 	b.Run("storm", func(b *testing.B) { benchmarkJoin(b, storm) })
+	b.Run("one resolver", func(b *testing.B) { benchmarkJoin(b, oneResolver) })
 	b.Run("one tuple", func(b *testing.B) { benchmarkJoin(b, oneTuple) })
+}
+
+// oneResolver is the same with one destination: every tuple is used all day.
+func oneResolver() ([]Flow, []Connection) {
+	flows, conns := storm()
+	for i := range flows {
+		flows[i].SrcIP, flows[i].DstIP, flows[i].DstPort, flows[i].Transport = "10.0.1.4", "10.0.1.1", 53, "udp"
+	}
+	for i := range conns {
+		c := &conns[i]
+		c.SrcIP, c.DstIP, c.DstPort, c.Transport = "10.0.1.4", "10.0.1.1", 53, "udp"
+	}
+	return flows, conns
 }
 
 // oneTuple is a day of one fixed port, of which many records overlap.

@@ -8,12 +8,16 @@ import (
 )
 
 const (
-	// maxPairs bounds the pairs that one tuple votes with. A tuple that is used
-	// over and over, as a fixed port is, tells nothing about the clocks.
-	maxPairs = 64
+	// maxVotes bounds the votes. The tuples with the fewest pairs vote first: one
+	// that is used over and over, as a fixed port is, says little of the clocks.
+	maxVotes = 1 << 19
+	// maxTimes bounds the times by which it is told how long records go on.
+	maxTimes = 1 << 14
 	// maxChance is how many differences as good as one that is believed may be
 	// expected where all votes are accidents.
 	maxChance = 0.01
+	// fewVotes are so few that others may outvote them.
+	fewVotes = 10
 	// maxOffsets bounds the differences of the clocks that are believed at
 	// once. Where more fit, none is known.
 	maxOffsets = 8
@@ -29,23 +33,29 @@ type vote struct {
 	tuple int32
 }
 
-// ballot holds the votes of one kind, by difference, and how long the recorders
-// ran: within that the pairs of ports that were used again differ by anything.
+// ballot holds the votes of one kind, by difference, of how many tuples they can
+// be, and how long the recorders ran: within that the pairs of ports that were used again differ by anything.
 type ballot struct {
-	votes []vote
-	ran   int64
+	votes  []vote
+	tuples int
+	ran    int64
 }
 
 // clocks returns the differences of the endpoint's clock and the sensors' by
 // which flows and connections are matched, and what is said of them. Tuples
-// that were used once tell most; the others are asked where those do not agree.
+// that were used once tell most; the others are asked where those do not agree,
+// or are few.
 // Without agreement the clocks are taken to be right.
 func (x *index) clocks() ([]int64, Value[time.Duration]) {
 	once := x.votes(func(pairs int) bool { return pairs == 1 })
 	offsets, near := once.offsets()
-	if len(offsets) == 0 {
-		again := x.votes(func(pairs int) bool { return pairs > 1 && pairs <= maxPairs })
-		if offsets, near = again.offsets(); len(offsets) == 0 {
+	if len(near) < fewVotes {
+		again := x.votes(func(pairs int) bool { return pairs > 1 })
+		others, votes := again.offsets()
+		if len(offsets) == 0 || len(votes) > len(near) && together(others) {
+			offsets, near = others, votes
+		}
+		if len(offsets) == 0 {
 			offsets, near = []int64{0}, append(once.around(0), again.around(0)...)
 		}
 	}
@@ -61,29 +71,59 @@ func (x *index) clocks() ([]int64, Value[time.Duration]) {
 
 // votes pairs the uses of those tuples that have as many pairs as asked for.
 func (x *index) votes(asked func(pairs int) bool) ballot {
-	var b ballot
-	var flows, conns period
+	b := ballot{tuples: len(x.tuples)}
+	type voter struct {
+		tuple int32
+		pairs int
+		ats   []int64
+	}
+	var voters []voter
+	var flows, conns []int64
 	for t, tuple := range x.tuples {
 		starts, ats := x.flowUses[t], x.usesOfConnections(tuple)
 		if len(starts) == 0 {
 			continue
 		}
-		flows.take(starts[0].from, starts[len(starts)-1].from)
-		conns.take(ats[0], ats[len(ats)-1])
-		if !asked(len(starts) * len(ats)) {
-			continue
-		}
+		conns = append(conns, ats...)
 		for _, start := range starts {
-			for _, at := range ats {
-				b.votes = append(b.votes, vote{at - start.from, int32(t)})
+			flows = append(flows, start.from)
+		}
+		if pairs := len(starts) * len(ats); asked(pairs) {
+			voters = append(voters, voter{int32(t), pairs, ats})
+		}
+	}
+	b.ran = max(breadth(flows), breadth(conns))
+	slices.SortFunc(voters, func(a, b voter) int { return cmp.Or(cmp.Compare(a.pairs, b.pairs), cmp.Compare(a.tuple, b.tuple)) })
+	for _, v := range voters {
+		if len(b.votes)+v.pairs > maxVotes {
+			break
+		}
+		for _, start := range x.flowUses[v.tuple] {
+			for _, at := range v.ats {
+				b.votes = append(b.votes, vote{at - start.from, v.tuple})
 			}
 		}
 	}
-	b.ran = max(flows.length(), conns.length())
 	slices.SortFunc(b.votes, func(a, b vote) int {
 		return cmp.Or(cmp.Compare(a.diff, b.diff), cmp.Compare(a.tuple, b.tuple))
 	})
 	return b
+}
+
+// breadth is how long times go on that come evenly: twice what the middle half
+// of them takes. A stray one a day away must not make a busy hour look empty.
+func breadth(times []int64) int64 {
+	if len(times) == 0 {
+		return 0
+	}
+	step := 1 + len(times)/maxTimes
+	some := times[:0]
+	for i := 0; i < len(times); i += step {
+		some = append(some, times[i])
+	}
+	slices.Sort(some)
+	last := len(some) - 1
+	return 2 * (some[last-last/4] - some[last/4])
 }
 
 // around returns the differences that lie within the tolerance of an offset.
@@ -100,58 +140,77 @@ func (b *ballot) around(offset int64) []int64 {
 // offsets returns the differences on which the votes agree, the one with the
 // most first, and the votes behind them. It returns none where another
 // difference has half as many votes as the first, or more, and cannot be
-// believed as well: then it is open which of them is right.
+// believed as well: then it is open which of them is right. What lies beside a
+// difference that is believed is its own fringe.
 func (b *ballot) offsets() (offsets, near []int64) {
-	left := b.votes
+	left := slices.Clone(b.votes)
 	most := 0
 	for {
-		w, tuples := widest(left)
-		votes := w.end - w.begin
-		believed := tuples >= 2 && b.accident(tuples, len(left), len(left)-int(votes)) < maxChance
+		w, tuples := widest(left, b.tuples)
+		votes := int(w.end - w.begin)
+		believed := tuples >= 2 && b.accident(tuples, len(left), len(left)-votes) < maxChance
 		if most > 0 {
 			believed = believed && tuples >= minFurther && float64(tuples) >= furtherShare*float64(most)
 		}
-		if !believed || len(offsets) == maxOffsets {
-			if 2*tuples > most {
-				return nil, nil
+		switch {
+		case believed && len(offsets) < maxOffsets:
+			most = max(most, tuples)
+			offsets = append(offsets, middle(left, w))
+			for _, v := range left[w.begin:w.end] {
+				near = append(near, v.diff)
 			}
+		case votes > 0 && beside(offsets, middle(left, w)):
+		case 2*tuples > most:
+			return nil, nil
+		default:
 			return offsets, near
 		}
-		most = max(most, tuples)
-		offsets = append(offsets, left[w.begin+(votes-1)/2].diff)
-		for _, v := range left[w.begin:w.end] {
-			near = append(near, v.diff)
-		}
-		left = slices.Concat(left[:w.begin], left[w.end:])
+		left = slices.Delete(left, int(w.begin), int(w.end))
 	}
 }
 
-// widest returns the votes within twice the tolerance that are of the most
-// tuples; of equal ones those nearest to clocks that agree.
-func widest(votes []vote) (best span, most int) {
-	in := map[int32]int{}
-	begin := 0
+// beside tells whether a difference lies so near one of the offsets that one
+// window may have cut the other's votes off.
+func beside(offsets []int64, diff int64) bool {
+	return slices.ContainsFunc(offsets, func(o int64) bool { return max(o-diff, diff-o) <= 2*int64(JoinTolerance) })
+}
+
+// together tells whether the offsets are one that a window cut in two.
+func together(offsets []int64) bool {
+	return !slices.ContainsFunc(offsets, func(o int64) bool { return !beside(offsets[:1], o) })
+}
+
+// middle is the median of the votes of a window, the lower one of two.
+func middle(votes []vote, w span) int64 { return votes[w.begin+(w.end-w.begin-1)/2].diff }
+
+// widest returns the votes within twice the tolerance that are of the most of
+// so many tuples; of equal ones those nearest to clocks that agree.
+func widest(votes []vote, tuples int) (best span, most int) {
+	in := make([]int32, tuples)
+	begin, distinct := 0, 0
 	for end, v := range votes {
-		in[v.tuple]++
+		if in[v.tuple]++; in[v.tuple] == 1 {
+			distinct++
+		}
 		for ; v.diff-votes[begin].diff > 2*int64(JoinTolerance); begin++ {
 			if in[votes[begin].tuple]--; in[votes[begin].tuple] == 0 {
-				delete(in, votes[begin].tuple)
+				distinct--
 			}
 		}
 		w := span{int32(begin), int32(end) + 1}
-		if len(in) > most || len(in) == most && nearer(votes, w, best) {
-			best, most = w, len(in)
+		if distinct > most || distinct == most && nearer(votes, w, best) {
+			best, most = w, distinct
 		}
 	}
 	return best, most
 }
 
 func nearer(votes []vote, a, b span) bool {
-	middle := func(s span) int64 {
-		m := votes[s.begin+(s.end-s.begin-1)/2].diff
+	distance := func(w span) int64 {
+		m := middle(votes, w)
 		return max(m, -m)
 	}
-	return b.begin < b.end && middle(a) < middle(b)
+	return b.begin < b.end && distance(a) < distance(b)
 }
 
 // accident is how many windows with so many tuples may be expected where the

@@ -10,17 +10,8 @@ import (
 // one use of it: two sensors, or an event that was reported twice.
 const useSlack = int64(5 * time.Second)
 
-// period is a time from its first to its last moment; the zero period is none.
+// period is a time from its first to its last moment.
 type period struct{ from, to int64 }
-
-func (p *period) take(from, to int64) {
-	if *p == (period{}) {
-		*p = period{from, to}
-	}
-	p.from, p.to = min(p.from, from), max(p.to, to)
-}
-
-func (p period) length() int64 { return p.to - p.from }
 
 // usesOfFlows returns when each tuple was used, by its flows, earliest first.
 // Flows whose lives touch are one use.
