@@ -237,7 +237,8 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 // rows is the table's rows of the host and the window. Where they are bounded
 // that is done before anything is worked out of them.
 func (q *statement) rows(lip, rip, sent string) string {
-	rows := fmt.Sprintf("%s WHERE %s AND NOT (%s) AND %s", q.t.name, q.local(lip), q.own(rip), q.during())
+	// Conditions are looked at in this order: few rows outlast that on time.
+	rows := fmt.Sprintf("%s WHERE %s AND %s AND NOT (%s)", q.t.name, q.local(lip), q.during(), q.own(rip))
 	if q.most == "" {
 		return rows
 	}
