@@ -82,14 +82,18 @@ func runWith(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(evidence)) }()
-	w := worker.New(shared.client, receiver.TaskQueue, worker.Options{})
-	workflows.Register(w)
 	acts := &activities.Activities{Set: set, Engine: service.NewEngine(shared.client), EvidenceDir: evidence}
-	acts.Register(w)
-	if err := w.Start(); err != nil {
-		return 0, err
+	for _, queue := range []string{receiver.TaskQueue, activities.ContainQueue} {
+		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != receiver.TaskQueue})
+		if queue == receiver.TaskQueue {
+			workflows.Register(w)
+		}
+		acts.Register(w)
+		if err := w.Start(); err != nil {
+			return 0, err
+		}
+		defer w.Stop()
 	}
-	defer w.Stop()
 	return m.Run(), nil
 }
 
