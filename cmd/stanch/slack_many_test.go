@@ -49,7 +49,7 @@ func (o *office) openMany(hosts int) *memory.Estate {
 			Processes: []memory.Process{{
 				Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 7316, Signed: true,
 				Streams: []memory.Stream{
-					{Destinations: []string{"203.0.113.10"}, DstPort: 443, Transport: "tcp", BitsOut: 60_000, From: -15 * 24 * time.Hour},
+					{Destinations: []string{"203.0.113.10"}, DstPort: 443, Transport: "tcp", BitsOut: 60_000, BitsIn: 90_000, From: -15 * 24 * time.Hour},
 					{Destinations: resolvers(), DstPort: 53, Transport: "udp", BitsOut: 40_000_000, PacketBytes: 72, From: -10 * time.Minute},
 				},
 			}},

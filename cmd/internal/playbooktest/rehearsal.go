@@ -112,7 +112,7 @@ func identify(facts *incident.Facts) memory.Host {
 func sender(given incident.Process) memory.Process {
 	return memory.Process{
 		Path: first(given.Path, incident.Known(`C:\Windows\explorer.exe`, incident.Assumed)), PID: first(given.PID, incident.Known[int64](4242, incident.Assumed)),
-		Streams: []memory.Stream{{Destinations: []string{"198.51.100.1"}, DstPort: 443, Transport: "tcp", BitsOut: 8_000, From: -time.Hour}},
+		Streams: []memory.Stream{{Destinations: []string{"198.51.100.1"}, DstPort: 443, Transport: "tcp", BitsOut: 8_000, BitsIn: 12_000, From: -time.Hour}},
 	}
 }
 
