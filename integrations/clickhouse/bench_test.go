@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
 // The size of the benchmarks' tables, up to 10 million.
@@ -89,38 +90,12 @@ func byHand(b *testing.B, database string, from, to time.Time, queries ...string
 	return time.Since(begun)
 }
 
-// compare runs the adapter and the bare questions in turns. Before it measures,
-// each has asked once: what is read from the disk is read for all of them.
-func compare(b *testing.B, ask func() error, same, simple func() time.Duration) {
-	var adapter, hand, simplest time.Duration
-	if err := ask(); err != nil {
-		b.Fatal(err)
-	}
-	same()
-	simple()
-	for b.Loop() {
-		begun := time.Now()
-		if err := ask(); err != nil {
-			b.Fatal(err)
-		}
-		adapter += time.Since(begun)
-		hand += same()
-		simplest += simple()
-	}
-	n := float64(b.N)
-	b.ReportMetric(adapter.Seconds()*1e3/n, "adapter-ms")
-	b.ReportMetric(hand.Seconds()*1e3/n, "bare-ms")
-	b.ReportMetric(simplest.Seconds()*1e3/n, "simplest-ms")
-	b.ReportMetric(adapter.Seconds()/hand.Seconds(), "x-bare")
-	b.ReportMetric(0, "ns/op")
-}
-
 func BenchmarkTraffic(b *testing.B) {
 	for name, data := range map[string][2]string{"one host sent all": {busyTime, busyHost}, "one of 5000 hosts": {estateTime, estateHost}} {
 		b.Run(name, func(b *testing.B) {
 			s, database := fill(b, data[0], data[1])
 			q := integrations.TrafficQuery{IPs: []string{benchHost}, From: benchEnd().Add(-15 * time.Minute), To: benchEnd(), Top: 20}
-			compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
+			contract.Compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
 				func() time.Duration {
 					return byHand(b, database, q.From, q.To, bareNewest, bareTraffic, bareSample)
 				},
@@ -133,7 +108,7 @@ func BenchmarkBaseline(b *testing.B) {
 	s, database := fill(b, estateTime, estateHost)
 	q := integrations.BaselineQuery{IPs: []string{benchHost}, To: benchEnd(), Days: 14, Window: 15 * time.Minute}
 	from := benchEnd().AddDate(0, 0, -14)
-	compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
+	contract.Compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
 		func() time.Duration { return byHand(b, database, from, q.To, bareNewest, bareBaseline) },
 		func() time.Duration { return byHand(b, database, from, q.To, simplest) })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
 // The size of the benchmarks' tables, up to 10 million.
@@ -103,38 +104,12 @@ func bare(b *testing.B, schema string, from, to time.Time, queries ...string) ti
 	return time.Since(begun)
 }
 
-// compare runs the adapter and the bare questions in turns. Before it measures,
-// each has asked once: what is read from the disk is read for all of them.
-func compare(b *testing.B, ask func() error, byHand, simple func() time.Duration) {
-	var adapter, same, simplest time.Duration
-	if err := ask(); err != nil {
-		b.Fatal(err)
-	}
-	byHand()
-	simple()
-	for b.Loop() {
-		begun := time.Now()
-		if err := ask(); err != nil {
-			b.Fatal(err)
-		}
-		adapter += time.Since(begun)
-		same += byHand()
-		simplest += simple()
-	}
-	n := float64(b.N)
-	b.ReportMetric(adapter.Seconds()*1e3/n, "adapter-ms")
-	b.ReportMetric(same.Seconds()*1e3/n, "bare-ms")
-	b.ReportMetric(simplest.Seconds()*1e3/n, "simplest-ms")
-	b.ReportMetric(adapter.Seconds()/same.Seconds(), "x-bare")
-	b.ReportMetric(0, "ns/op")
-}
-
 func BenchmarkTraffic(b *testing.B) {
 	for name, insert := range map[string]string{"one host sent all": busy, "one of 5000 hosts": estate} {
 		b.Run(name, func(b *testing.B) {
 			s, schema := fill(b, insert)
 			q := integrations.TrafficQuery{IPs: []string{benchHost}, From: benchEnd().Add(-15 * time.Minute), To: benchEnd(), Top: 20}
-			compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
+			contract.Compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
 				func() time.Duration { return bare(b, schema, q.From, q.To, bareNewest, bareTraffic, bareSample) },
 				func() time.Duration { return bare(b, schema, q.From, q.To, naive) })
 		})
@@ -145,7 +120,7 @@ func BenchmarkBaseline(b *testing.B) {
 	s, schema := fill(b, estate)
 	q := integrations.BaselineQuery{IPs: []string{benchHost}, To: benchEnd(), Days: 14, Window: 15 * time.Minute}
 	from := benchEnd().AddDate(0, 0, -14)
-	compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
+	contract.Compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
 		func() time.Duration { return bare(b, schema, from, q.To, bareNewest, bareBaseline) },
 		func() time.Duration { return bare(b, schema, from, q.To, naiveBaseline) })
 }
