@@ -2,6 +2,7 @@ package integrations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,14 +70,15 @@ func (s *Set) Spec(name string) (Spec, bool) {
 
 // Close closes every integration that can be closed.
 func (s *Set) Close() error {
+	var errs []error
 	for _, name := range s.Names() {
 		if c, ok := s.opened[name].value.(interface{ Close() error }); ok {
 			if err := c.Close(); err != nil {
-				return fmt.Errorf("close integration %s: %w", name, err)
+				errs = append(errs, fmt.Errorf("close integration %s: %w", name, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Use returns the integration called name as the capability C, or an invalid

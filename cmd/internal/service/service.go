@@ -130,15 +130,15 @@ func (s *Service) openIntegrations(ctx context.Context) error {
 	if err := os.MkdirAll(s.options.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	set, err := Open(ctx, s.options.Config)
+	set, err := Open(ctx, s.options.Config.Opened)
 	s.set = set
 	return err
 }
 
 // Open opens the configured integrations.
-func Open(ctx context.Context, c *config.Config) (*integrations.Set, error) {
+func Open(ctx context.Context, all []config.Integration) (*integrations.Set, error) {
 	set := integrations.NewSet()
-	for _, i := range c.Opened {
+	for _, i := range all {
 		opened, err := i.Spec.Open(ctx, i.Config)
 		if err != nil {
 			return set, fmt.Errorf("open integration %s: %w", i.Name, err)

@@ -53,7 +53,7 @@ func (f *hostFlags) addresses(ctx context.Context, c *config.Config) ([]string, 
 	if c == nil {
 		return nil, usagef("--host needs --config: the flow store knows addresses only")
 	}
-	set, err := service.Open(ctx, c)
+	set, err := service.Open(ctx, c.Opened)
 	if err != nil {
 		return nil, errors.Join(err, set.Close())
 	}

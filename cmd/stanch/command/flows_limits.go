@@ -3,11 +3,10 @@ package command
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -16,28 +15,25 @@ import (
 // configuration for what its inventory takes the host for, as in a case.
 type judge struct {
 	byRole      incident.LimitsByRole
+	set         *integrations.Set
 	inventories []integrations.Inventory
-	opened      []any
 }
 
 // newJudge opens the inventories of a configuration; without one the limits are
 // the shipped ones.
 func newJudge(ctx context.Context, c *config.Config) (*judge, error) {
-	j := &judge{}
+	j := &judge{set: integrations.NewSet()}
 	if c == nil {
 		return j, nil
 	}
 	j.byRole = c.Traffic.ByRole
-	for _, i := range c.Opened {
-		if !slices.Contains(i.Spec.Facts, "asset") {
-			continue
-		}
-		opened, err := i.Spec.Open(ctx, i.Config)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open integration %s: %w", i.Name, err), j.Close())
-		}
-		j.opened = append(j.opened, opened)
-		if inventory, ok := opened.(integrations.Inventory); ok {
+	assets := slices.DeleteFunc(slices.Clone(c.Opened), func(i config.Integration) bool { return !slices.Contains(i.Spec.Facts, "asset") })
+	var err error
+	if j.set, err = service.Open(ctx, assets); err != nil {
+		return nil, errors.Join(err, j.set.Close())
+	}
+	for _, i := range assets {
+		if inventory, err := integrations.Use[integrations.Inventory](j.set, i.Name); err == nil {
 			j.inventories = append(j.inventories, inventory)
 		}
 	}
@@ -45,15 +41,7 @@ func newJudge(ctx context.Context, c *config.Config) (*judge, error) {
 }
 
 // Close closes the inventories.
-func (j *judge) Close() error {
-	var errs []error
-	for _, opened := range j.opened {
-		if closer, ok := opened.(io.Closer); ok {
-			errs = append(errs, closer.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
+func (j *judge) Close() error { return j.set.Close() }
 
 // limits returns the limits for the host. One that no inventory knows has the
 // default ones.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -112,13 +113,8 @@ func (f *storeFlags) openAny(ctx context.Context) (*integrations.Set, string, er
 			return nil, "", err
 		}
 	}
-	opened, err := chosen.Spec.Open(ctx, chosen.Config)
-	if err != nil {
-		return nil, "", fmt.Errorf("open integration %s: %w", chosen.Name, err)
-	}
-	set := integrations.NewSet()
-	set.Add(chosen.Name, chosen.Spec, opened)
-	return set, chosen.Name, nil
+	set, err := service.Open(ctx, []config.Integration{chosen})
+	return set, chosen.Name, err
 }
 
 // choose returns the integration that --use names, or the only one that knows
