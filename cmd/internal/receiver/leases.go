@@ -3,6 +3,7 @@ package receiver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -160,10 +161,11 @@ func (r *Receiver) release(ctx context.Context, id string, who incident.Person, 
 	wait, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	err = handle.Get(wait, &l)
-	if wait.Err() == nil || err == nil {
+	// The engine keeps the deadline as well, and can be the first to reach it.
+	if _, late := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err); !late {
 		return l, err
 	}
-	// The engine has the order. How far it came is asked beside the time limit.
+	// It has the order. How far it came is asked beside the time limit.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	return lease(late, r.Client, id)

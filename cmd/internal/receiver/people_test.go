@@ -6,6 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
@@ -250,6 +254,42 @@ func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 
 func TestAReleaseDoesNotWaitForAHostThatIsStuck(t *testing.T) {
 	s := newSide(t, func(o *receiver.Options) { o.ReleaseWait = 300 * time.Millisecond })
+	h := host(t)
+	ref := s.send(alert("a", "high_egress", h)).Cases[0]
+	id := s.until(ref, "the host is contained", contained).Steps[0].Lease
+	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{Stuck: true}); err != nil {
+		t.Fatal(err)
+	}
+	var l incident.Lease
+	s.call("POST", "/v1/leases/release", aliceToken, receiver.LeaseRequest{ID: id, Reason: "clean"}).is(202, &l)
+	if l.Phase != incident.Undoing {
+		t.Fatalf("the lease is %s", l.Phase)
+	}
+	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{}); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.over(ref); c.Outcome != incident.OutcomeGivenBack {
+		t.Errorf("the case ended %s", c.Outcome)
+	}
+}
+
+// hasty is an engine that ends a wait for an update's end before the one who
+// waits does.
+type hasty struct{ client.Client }
+
+type hastyUpdate struct{ client.WorkflowUpdateHandle }
+
+func (h hasty) UpdateWorkflow(ctx context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
+	handle, err := h.Client.UpdateWorkflow(ctx, o)
+	return hastyUpdate{handle}, err
+}
+
+func (hastyUpdate) Get(context.Context, any) error {
+	return client.NewWorkflowUpdateServiceTimeoutOrCanceledError(status.Error(codes.Canceled, "stream terminated by RST_STREAM"))
+}
+
+func TestAReleaseIsAnsweredThoughTheEngineEndsTheWaitFirst(t *testing.T) {
+	s := newSide(t, func(o *receiver.Options) { o.Client = hasty{o.Client} })
 	h := host(t)
 	ref := s.send(alert("a", "high_egress", h)).Cases[0]
 	id := s.until(ref, "the host is contained", contained).Steps[0].Lease
