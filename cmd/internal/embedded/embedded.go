@@ -25,7 +25,8 @@ type Options struct {
 	// Namespace is registered at start. Empty: stanch.
 	Namespace string
 	// SearchAttributes are registered in the namespace at start. One that is
-	// already there stays; one of another type than before is an error.
+	// already there stays; one of another type than before is an error, and so
+	// is one of text or of a list of keywords, which are not searched here.
 	SearchAttributes map[string]enums.IndexedValueType
 	// Retention is how long closed workflows are kept. Zero: 30 days.
 	Retention time.Duration
@@ -88,6 +89,9 @@ func (o Options) withDefaults() (Options, error) {
 	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
 		if name == "" || o.SearchAttributes[name] == enums.INDEXED_VALUE_TYPE_UNSPECIFIED {
 			return o, fmt.Errorf("search attribute %q has no name or no type", name)
+		}
+		if kind := o.SearchAttributes[name]; kind == enums.INDEXED_VALUE_TYPE_TEXT || kind == enums.INDEXED_VALUE_TYPE_KEYWORD_LIST {
+			return o, fmt.Errorf("search attribute %q is of type %s, which is not searched here", name, kind)
 		}
 	}
 	return o, nil

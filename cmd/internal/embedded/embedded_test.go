@@ -303,11 +303,13 @@ func TestStartRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]Options{
-		"retention 1m0s is below 1h0m0s":              {Retention: time.Minute},
-		"port 65536 is not a port":                    {FrontendPort: 65536},
-		`search attribute "X" has no name or no type`: {SearchAttributes: map[string]enums.IndexedValueType{"X": 0}},
-		"address already in use":                      {FrontendPort: taken},
-		"not a directory":                             {DataDir: file},
+		"retention 1m0s is below 1h0m0s":                                          {Retention: time.Minute},
+		"port 65536 is not a port":                                                {FrontendPort: 65536},
+		`search attribute "X" has no name or no type`:                             {SearchAttributes: map[string]enums.IndexedValueType{"X": 0}},
+		`search attribute "X" is of type Text, which is not searched here`:        {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_TEXT}},
+		`search attribute "X" is of type KeywordList, which is not searched here`: {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_KEYWORD_LIST}},
+		"address already in use":                                                  {FrontendPort: taken},
+		"not a directory":                                                         {DataDir: file},
 	} {
 		if _, err := Start(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "start the embedded engine: ") || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)

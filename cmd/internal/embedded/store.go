@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"go.temporal.io/server/common/config"
@@ -111,13 +112,33 @@ func prepare(c *config.SQL) error {
 }
 
 func layOut(db sqlplugin.AdminDB) error {
-	if err := schema.SetupSchemaOnDB(db); err != nil {
+	if err := schema.SetupSchemaOnDB(lean{db}); err != nil {
 		return err
 	}
 	if err := db.CreateSchemaVersionTables(); err != nil {
 		return err
 	}
 	return db.UpdateSchemaVersion(fileName, schemaVersion, schemaVersion)
+}
+
+// lean lays a database out without what only searches use that are never made
+// here. The list of workflows comes with some sixty indexes and two of full
+// text, and every start, change and end of a workflow is written to all of
+// them, while every other writer waits.
+type lean struct{ sqlplugin.AdminDB }
+
+// These match what is made for searches of the list, by name where it is an
+// index, and the indexes that are used: search attributes are keywords.
+var (
+	forSearch = regexp.MustCompile(`^\s*CREATE (?:(?:TRIGGER|VIRTUAL TABLE) executions_visibility_|INDEX (\w+)\s+ON executions_visibility )`)
+	searched  = regexp.MustCompile(`^(?:default_idx|by_status|by_keyword_\d+)$`)
+)
+
+func (l lean) Exec(statement string, args ...any) error {
+	if made := forSearch.FindStringSubmatch(statement); made != nil && !searched.MatchString(made[1]) {
+		return nil
+	}
+	return l.AdminDB.Exec(statement, args...)
 }
 
 // inUse words the error of a database that another process holds.

@@ -39,17 +39,37 @@ func admin(t *testing.T, dir string) sqlplugin.AdminDB {
 }
 
 // Accepted is durable: a commit waits for the disk (2 is full), in WAL mode.
-// The values are read by way of the one table that the plugin can be asked for.
 func TestPragmas(t *testing.T) {
+	const read = `journal_mode || ' ' || synchronous || ' ' || locking_mode FROM pragma_journal_mode, pragma_synchronous, pragma_locking_mode`
+	if got := selected(t, read); got != "wal 2 exclusive" {
+		t.Errorf("the connection runs with %q", got)
+	}
+}
+
+// selected returns the one value that a new database answers. It is read by way
+// of the one table that the plugin can be asked for.
+func selected(t *testing.T, read string) string {
+	t.Helper()
 	db := admin(t, t.TempDir())
-	const read = `INSERT INTO schema_version (version_partition, db_name, curr_version)
-		SELECT 0, 'pragmas', journal_mode || ' ' || synchronous || ' ' || locking_mode
-		FROM pragma_journal_mode, pragma_synchronous, pragma_locking_mode`
-	if err := db.Exec(read); err != nil {
+	if err := db.Exec("INSERT INTO schema_version (version_partition, db_name, curr_version) SELECT 0, 'read', " + read); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := db.ReadSchemaVersion("pragmas"); err != nil || got != "wal 2 exclusive" {
-		t.Errorf("the connection runs with %q, %v", got, err)
+	got, err := db.ReadSchemaVersion("read")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// The list of workflows is written to no more indexes than are searched; all
+// else of the server's own layout is there.
+func TestTheListHasTheIndexesThatAreSearched(t *testing.T) {
+	const made = `group_concat(name, ' ') FROM (SELECT name FROM sqlite_master
+		WHERE tbl_name LIKE 'executions_visibility%' AND name NOT LIKE 'sqlite_%' ORDER BY name)`
+	const want = "by_keyword_01 by_keyword_02 by_keyword_03 by_keyword_04 by_keyword_05 by_keyword_06 by_keyword_07 " +
+		"by_keyword_08 by_keyword_09 by_keyword_10 by_status default_idx executions_visibility"
+	if got := selected(t, made); got != want {
+		t.Errorf("the list has %s, want %s", got, want)
 	}
 }
 
