@@ -84,6 +84,9 @@ func behaves(action incident.Action, b memory.Behaviour) func(*recorder, *path) 
 
 const contains = "do: [evidence, throttle, cut-off, tell]"
 
+// stays makes leases so long that they stand until somebody ends them.
+var stays = []string{"ttl: 6s", "ttl: 10m", "ttl: 6s", "ttl: 10m"}
+
 // asking replaces what the rule for amplification does by a plan with a gate.
 func asking(gate string) []string {
 	return []string{contains, "do: [throttle, " + gate + ", cut-off, tell]"}
@@ -92,6 +95,7 @@ func asking(gate string) []string {
 // paths are all the ways that the recorded histories go. Approvals of the
 // library that take minutes are shortened where a path waits for them.
 func paths() []*path {
+	clean := receiver.LeaseRequest{Reason: "it is clean"}
 	short := []string{"remind_after: 5m", "remind_after: 1s", "expire_after: 15m", "expire_after: 3s"}
 	return []*path{
 		{name: "contained", outcome: incident.OutcomeGivenBack, leases: true},
@@ -124,24 +128,27 @@ func paths() []*path {
 			name: "unsure", host: noAsset, outcome: incident.OutcomeGivenBack,
 			steps: []step{says(alice, true), says(alice, true), says(bob, true)},
 		},
-		{name: "closed-by-hand", outcome: incident.OutcomeClosedByHand, steps: []step{standing(2), closesByHand}},
+		{name: "closed-by-hand", outcome: incident.OutcomeClosedByHand, edits: stays, steps: []step{standing(2), closesByHand}},
 		{
 			name: "stricter", host: role("server"), outcome: incident.OutcomeClosedByHand,
-			edits: []string{"do:\n      - throttle\n      - approve: on-call\n      - cut-off\n      - tell", "do: [throttle, { approve: on-call }, tell]", "ttl: 6s", "ttl: 3m", "ttl: 6s", "ttl: 3m"},
+			edits: append([]string{"do:\n      - throttle\n      - approve: on-call\n      - cut-off\n      - tell", "do: [throttle, { approve: on-call }, tell]"}, stays...),
 			steps: []step{sees(incident.EvAsked, ""), becomesWorkstation, alertAgain, sees(incident.EvSuperseded, ""), standing(2), closesByHand},
 		},
 		{name: "adopted", before: imposeIsolation, outcome: incident.OutcomeGivenBack, leases: true},
 		{
-			name: "shared-first", outcome: incident.OutcomeClosedByHand, leases: true, edits: []string{"ttl: 6s", "ttl: 3m", "ttl: 6s", "ttl: 3m"},
+			name: "shared-first", outcome: incident.OutcomeClosedByHand, leases: true, edits: stays,
 			steps: []step{standing(2), shared, closesByHand},
 		},
-		{name: "shared-second", of: "shared-first", outcome: incident.OutcomeGivenBack},
 		{
-			name: "extended", outcome: incident.OutcomeGivenBack, leases: true,
+			name: "shared-second", of: "shared-first", outcome: incident.OutcomeGivenBack, edits: stays,
+			steps: []step{standing(2), leftAlone, onLease("release", "throttle", clean), onLease("release", "cut-off", clean)},
+		},
+		{
+			name: "extended", outcome: incident.OutcomeGivenBack, leases: true, edits: stays,
 			steps: []step{
-				standing(2), onLease("extend", "cut-off", receiver.LeaseRequest{For: 2 * time.Minute, Reason: "still there"}),
-				sees(incident.EvExtended, "cut-off"), sees(incident.EvGivenBack, "throttle"),
-				onLease("release", "cut-off", receiver.LeaseRequest{Reason: "it is clean"}),
+				standing(2), onLease("extend", "cut-off", receiver.LeaseRequest{For: 20 * time.Minute, Reason: "still there"}),
+				sees(incident.EvExtended, "cut-off"), onLease("release", "throttle", clean), sees(incident.EvGivenBack, "throttle"),
+				onLease("release", "cut-off", clean),
 			},
 		},
 		{
@@ -234,6 +241,12 @@ func imposeIsolation(r *recorder, p *path) error {
 func shared(r *recorder, p *path) bool {
 	second := path{name: "shared-second", of: p.name}
 	return standing(2)(r, &second)
+}
+
+// leftAlone waits until the first case of the host holds nothing any more.
+func leftAlone(r *recorder, p *path) bool {
+	first := path{name: p.of}
+	return r.see(first.caseID()).Status == incident.Closed
 }
 
 func mend(r *recorder, p *path) bool {
