@@ -60,14 +60,7 @@ func (a *Activities) answer(ctx context.Context, in ClickInput) (Answered, error
 	if err != nil {
 		return Answered{}, err
 	}
-	c, err := a.Engine.Case(ctx, click.Case, "")
-	if integrations.KindOf(err) == integrations.NotFound {
-		return Answered{Refused: RefusedNoCase, Text: fmt.Sprintf("There is no case %s.", click.Case)}, nil
-	}
-	if err != nil {
-		return Answered{}, err
-	}
-	person, err := a.who(ctx, messenger, click, groupsOf(c, click))
+	person, err := a.who(ctx, messenger, click)
 	if integrations.KindOf(err) == integrations.Denied {
 		return Answered{Refused: RefusedUnknownPerson, Text: reasonOf(err)}, nil
 	}
@@ -88,27 +81,16 @@ func (a *Activities) answer(ctx context.Context, in ClickInput) (Answered, error
 		return out, nil
 	}
 	if integrations.KindOf(err) == integrations.NotFound {
-		out.Refused, out.Text = RefusedNoCase, fmt.Sprintf("Case %s is closed.", click.Case)
+		out.Refused, out.Text = RefusedNoCase, fmt.Sprintf("Case %s is not open.", click.Case)
 		return out, nil
 	}
 	out.Approval = approval.State
 	return out, err
 }
 
-// groupsOf are the messenger's groups that the question asks of.
-func groupsOf(c incident.Case, click integrations.Click) []string {
-	var groups []string
-	for _, asked := range c.Approvals {
-		if asked.Name == click.Approval && asked.Approvers.SlackGroup != "" && !slices.Contains(groups, asked.Approvers.SlackGroup) {
-			groups = append(groups, asked.Approvers.SlackGroup)
-		}
-	}
-	return groups
-}
-
 // who resolves a click to one person, with the groups that they are in now.
-func (a *Activities) who(ctx context.Context, messenger integrations.Answerable, click integrations.Click, groups []string) (incident.Person, error) {
-	account, err := messenger.Identify(ctx, click, groups)
+func (a *Activities) who(ctx context.Context, messenger integrations.Answerable, click integrations.Click) (incident.Person, error) {
+	account, err := messenger.Identify(ctx, click, click.Groups)
 	if err != nil {
 		return incident.Person{}, err
 	}
@@ -117,7 +99,7 @@ func (a *Activities) who(ctx context.Context, messenger integrations.Answerable,
 		return incident.Person{}, err
 	}
 	// Of a group of the messenger only the messenger's word counts.
-	person.Groups = slices.DeleteFunc(slices.Clone(person.Groups), func(g string) bool { return slices.Contains(groups, g) })
+	person.Groups = slices.DeleteFunc(slices.Clone(person.Groups), func(g string) bool { return slices.Contains(click.Groups, g) })
 	person.Groups = append(person.Groups, account.Groups...)
 	person.Via = click.Use
 	return person, nil

@@ -89,6 +89,9 @@ type Click struct {
 	PlanDigest string `json:"plan_digest"`
 	Approve    bool   `json:"approve"`
 	Reason     string `json:"reason,omitempty"`
+	// Groups are the product's groups that the card asks of. They say where to
+	// look and not who may answer: a group that is not looked up is nobody's.
+	Groups []string `json:"groups,omitempty"`
 	// At is when it reached Stanch. Payload is the digest of it as it came, for
 	// the audit.
 	At      time.Time `json:"at"`

@@ -242,7 +242,7 @@ func TestClicksAreAnswered(t *testing.T) {
 		w.At(after-time.Second, func() {
 			c := integrations.Click{
 				ID: after.String() + user, Use: "slack", User: user, Case: id, Approval: "on-call",
-				PlanDigest: w.see(id).Approvals[0].PlanDigest, Approve: approve, At: w.Now(),
+				PlanDigest: w.see(id).Approvals[0].PlanDigest, Approve: approve, Groups: []string{"sec-oncall"}, At: w.Now(),
 			}
 			if edit != nil {
 				edit(&c)
@@ -255,6 +255,7 @@ func TestClicksAreAnswered(t *testing.T) {
 	click(60*time.Second, "guest", true, nil)
 	click(65*time.Second, "eve", true, nil)
 	click(70*time.Second, "u-mallory", true, nil)
+	click(72*time.Second, "u-alice", true, func(c *integrations.Click) { c.Groups = nil })
 	click(75*time.Second, "u-alice", true, func(c *integrations.Click) { c.PlanDigest = "sha256:other" })
 	click(80*time.Second, "u-alice", true, func(c *integrations.Click) { c.Case = "high-egress-windows/nobody" })
 	click(90*time.Second, "u-alice", true, nil)
@@ -263,7 +264,7 @@ func TestClicksAreAnswered(t *testing.T) {
 	w.run(10 * time.Minute)
 	want := []string{
 		"guest: Not counted (unknown_person)", "eve: Not counted (unknown_person)", "u-mallory: Not counted (not_an_approver)",
-		"u-alice: Not counted (plan_changed)", "u-alice: Not counted (no_open_case)",
+		"u-alice: Not counted (not_an_approver)", "u-alice: Not counted (plan_changed)", "u-alice: Not counted (no_open_case)",
 		"u-alice: Not counted (not_pending)", "u-bob: Not counted (not_pending)",
 	}
 	if len(p.replies) != len(want) {

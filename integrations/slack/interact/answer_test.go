@@ -24,7 +24,7 @@ func TestApprove(t *testing.T) {
 	}
 	want := []integrations.Click{{
 		Use: "slack", User: alice, Team: w.Team.ID, Channel: secops, Message: w.card,
-		Case: caseID, Approval: "on-call", PlanDigest: incident.DigestOf([]byte("plan")), Approve: true,
+		Case: caseID, Approval: "on-call", PlanDigest: incident.DigestOf([]byte("plan")), Approve: true, Groups: []string{"@oncall"},
 		At: epoch(), Payload: incident.DigestOf(d.Payload),
 	}}
 	got := w.desk.clicks()

@@ -77,7 +77,7 @@ func (r *Receiver) click(in interaction, origin blocks.Origin, reason, id string
 	return integrations.Click{
 		ID: id, Use: r.use, User: in.User.ID, Team: in.team(), Channel: origin.Channel, Message: origin.Message,
 		Case: origin.Answer.Case, Approval: origin.Answer.Approval, PlanDigest: origin.Answer.PlanDigest,
-		Approve: origin.Answer.Approve, Reason: reason,
+		Approve: origin.Answer.Approve, Reason: reason, Groups: origin.Answer.Groups,
 		At: r.now(), Payload: incident.DigestOf(in.payload),
 	}
 }

@@ -116,6 +116,7 @@ func button(action, value string) slack.BlockElement {
 func question(approve, reason bool) blocks.Answer {
 	return blocks.Answer{
 		Case: caseID, Approval: "on-call", PlanDigest: incident.DigestOf([]byte("plan")), Approve: approve, Reason: reason, Label: label,
+		Groups: []string{"@oncall"},
 	}
 }
 
