@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/log"
@@ -122,21 +123,32 @@ func layOut(db sqlplugin.AdminDB) error {
 }
 
 // lean lays a database out without what only searches use that are never made
-// here. The list of workflows comes with some sixty indexes and two of full
-// text, and every start, change and end of a workflow is written to all of
-// them, while every other writer waits.
+// here. The list of workflows comes with some sixty indexes, two of full text
+// and many columns for searches of its own, and every start, change and end of a
+// workflow is written to all of them, while every other writer waits.
 type lean struct{ sqlplugin.AdminDB }
 
 // These match what is made for searches of the list, by name where it is an
-// index, and the indexes that are used: search attributes are keywords.
+// index or a column, and the indexes and columns that are used: search
+// attributes are keywords, or at least neither text nor lists.
 var (
-	forSearch = regexp.MustCompile(`^\s*CREATE (?:(?:TRIGGER|VIRTUAL TABLE) executions_visibility_|INDEX (\w+)\s+ON executions_visibility )`)
-	searched  = regexp.MustCompile(`^(?:default_idx|by_status|by_keyword_\d+)$`)
+	forSearch     = regexp.MustCompile(`^\s*CREATE (?:(?:TRIGGER|VIRTUAL TABLE) executions_visibility_|INDEX (\w+)\s+ON executions_visibility )`)
+	searchedIndex = regexp.MustCompile(`^(?:default_idx|by_status|by_keyword_\d+)$`)
+	columns       = regexp.MustCompile(`(?m)^\s*\w+\s+[^\n]* GENERATED ALWAYS AS [^\n]*\n`)
+	searched      = regexp.MustCompile(`^\s*(?:(?:Bool|Datetime|Double|Int|Keyword)\d+|TemporalNamespaceDivision)\s`)
 )
 
 func (l lean) Exec(statement string, args ...any) error {
-	if made := forSearch.FindStringSubmatch(statement); made != nil && !searched.MatchString(made[1]) {
+	if made := forSearch.FindStringSubmatch(statement); made != nil && !searchedIndex.MatchString(made[1]) {
 		return nil
+	}
+	if strings.Contains(statement, "CREATE TABLE executions_visibility") {
+		statement = columns.ReplaceAllStringFunc(statement, func(column string) string {
+			if searched.MatchString(column) {
+				return column
+			}
+			return ""
+		})
 	}
 	return l.AdminDB.Exec(statement, args...)
 }

@@ -71,6 +71,10 @@ func TestTheListHasTheIndexesThatAreSearched(t *testing.T) {
 	if got := selected(t, made); got != want {
 		t.Errorf("the list has %s, want %s", got, want)
 	}
+	const generated = `count(*) || ' ' || sum(name LIKE 'Keyword__') FROM pragma_table_xinfo('executions_visibility') WHERE hidden > 1`
+	if got := selected(t, generated); got != "23 10" {
+		t.Errorf("the list has %s columns for searches and for keywords, want 23 10", got)
+	}
 }
 
 func TestAnotherLayoutIsRefused(t *testing.T) {
