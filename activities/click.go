@@ -52,9 +52,9 @@ var (
 	OnCall = Ref[OnCallIn, OnCallOut]{"on_call"}
 )
 
-// answer finds out who clicked and hands the vote to the case, which decides
+// Answer finds out who clicked and hands the vote to the case, which decides
 // whether it counts. The vote's id makes a repeat one vote.
-func (a *Activities) answer(ctx context.Context, in ClickInput) (Answered, error) {
+func (a *Activities) Answer(ctx context.Context, in ClickInput) (Answered, error) {
 	click := in.Click
 	messenger, err := use[integrations.Answerable](a, click.Use)
 	if err != nil {
@@ -67,25 +67,41 @@ func (a *Activities) answer(ctx context.Context, in ClickInput) (Answered, error
 	if err != nil {
 		return Answered{}, err
 	}
-	out := Answered{Person: person.ID}
 	var approval incident.Approval
 	err = a.Engine.Update(ctx, Call{
 		ID: CaseWorkflowID(click.Case), Update: DecideUpdate, UpdateID: "click/" + click.ID,
 		Arg: incident.Vote{
 			Person: person, Approve: click.Approve, Reason: click.Reason, Approval: click.Approval,
-			PlanDigest: click.PlanDigest, Click: click.ID,
+			PlanDigest: click.PlanDigest, Click: click.ID, Account: click.User, Payload: click.Payload,
 		},
 	}, &approval)
+	refused := Answered{Person: person.ID}
 	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
-		out.Refused, out.Text = refusal.Type(), refusal.Message()
-		return out, nil
+		refused.Refused, refused.Text = refusal.Type(), refusal.Message()
+	} else if integrations.KindOf(err) == integrations.NotFound {
+		refused.Refused, refused.Text = RefusedNoCase, fmt.Sprintf("Case %s is not open.", click.Case)
+	} else {
+		return Answered{Person: person.ID, Approval: approval.State}, err
 	}
+	return a.unlessCounted(ctx, click, refused)
+}
+
+// unlessCounted refuses a click, but for one that is delivered again after it
+// has counted: a case that went on since takes the same answer for a late one.
+func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click, refused Answered) (Answered, error) {
+	c, err := a.Engine.Case(ctx, click.Case, "")
 	if integrations.KindOf(err) == integrations.NotFound {
-		out.Refused, out.Text = RefusedNoCase, fmt.Sprintf("Case %s is not open.", click.Case)
-		return out, nil
+		return refused, nil
 	}
-	out.Approval = approval.State
-	return out, err
+	if err != nil {
+		return Answered{}, err
+	}
+	for _, approval := range c.Approvals {
+		if slices.ContainsFunc(approval.Votes, func(v incident.Vote) bool { return v.Click == click.ID }) {
+			return Answered{Person: refused.Person, Approval: approval.State}, nil
+		}
+	}
+	return refused, nil
 }
 
 // who resolves a click to one person, with the groups that they are in now.

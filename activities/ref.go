@@ -65,7 +65,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Show, a.show)
 	register(r, Illustrate, a.illustrate)
 	register(r, Summarise, a.summarise)
-	register(r, Answer, a.answer)
+	register(r, Answer, a.Answer)
 	register(r, Reply, a.reply)
 	register(r, OnCall, a.onCall)
 	register(r, Standing, a.standing)

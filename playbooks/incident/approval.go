@@ -24,9 +24,12 @@ type Vote struct {
 	// PlanDigest is the plan that the person was shown.
 	PlanDigest string    `json:"plan_digest"`
 	At         time.Time `json:"at"`
-	// Click is the id of the click that it came from, for the audit; empty for a
-	// vote through the API.
-	Click string `json:"click,omitempty"`
+	// Click is the id of the click that it came from, Account who clicked as the
+	// messenger knows them, and Payload the digest of what the messenger sent, all
+	// for the audit; empty for a vote through the API.
+	Click   string `json:"click,omitempty"`
+	Account string `json:"account,omitempty"`
+	Payload string `json:"payload,omitempty"`
 }
 
 // ApprovalState says where an approval stands.

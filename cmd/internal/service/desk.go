@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -17,19 +18,37 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// desk implements [integrations.Desk] on the engine: a click is a workflow of
-// its own, so that it survives whatever happens after it was acknowledged.
+// desk implements [integrations.Desk] on the engine: a click is counted, or kept
+// as a workflow of its own, before it is acknowledged, and so survives whatever
+// happens afterwards.
 type desk struct {
 	client client.Client
 	use    string
 	queue  string
+	// answer hands a click to its case at once; nil where this process does not
+	// run cases, or has to keep to the pace of the integration.
+	answer func(context.Context, activities.ClickInput) (activities.Answered, error)
 	// eager starts the workflow in this process, when it runs a worker too.
 	eager bool
 }
 
-// Answer implements [integrations.Desk].
+// atOnce is how long a click is tried to be counted before it is kept. It leaves
+// time for that: Slack waits three seconds for an acknowledgement.
+const atOnce = time.Second
+
+// Answer implements [integrations.Desk]. A click that does not count at once
+// gets the workflow, which tries on, and tells the person of a refusal.
 func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 	c.Use = d.use
+	in := activities.ClickInput{Click: c, Queue: d.queue}
+	if d.answer != nil {
+		soon, cancel := context.WithTimeout(ctx, atOnce)
+		out, err := d.answer(soon, in)
+		cancel()
+		if err == nil && out.Refused == "" {
+			return nil
+		}
+	}
 	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: activities.ClickWorkflowID(c), TaskQueue: receiver.TaskQueue, EnableEagerStart: d.eager,
 		Priority:                                 temporal.Priority{PriorityKey: activities.PriorityAnswer},
@@ -38,7 +57,7 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.ClickWorkflow)),
-	}, activities.ClickWorkflow, activities.ClickInput{Click: c, Queue: d.queue})
+	}, activities.ClickWorkflow, in)
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return nil
 	}
@@ -63,6 +82,8 @@ func (s *Service) listenToMessengers(ctx context.Context, r *receiver.Receiver) 
 		d := desk{client: s.client, use: use, eager: s.has(RoleWorker)}
 		if slices.Contains(s.limited(), use) {
 			d.queue = activities.QueueOf(use)
+		} else if s.activities != nil {
+			d.answer = s.activities.Answer
 		}
 		if h := messenger.Handler(d); h != nil {
 			r.Interactions(use, h)

@@ -73,12 +73,14 @@ type Service struct {
 	payloads converter.DataConverter
 	set      *integrations.Set
 	shelf    *shelf
-	workers  []worker.Worker
-	http     *http.Server
-	listener net.Listener
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	failed   chan error
+	// activities are what the workers do; nil where none runs.
+	activities *activities.Activities
+	workers    []worker.Worker
+	http       *http.Server
+	listener   net.Listener
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+	failed     chan error
 }
 
 // Start starts everything and returns when alerts can be taken. What was
@@ -192,7 +194,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 		return nil
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
-	acts := &activities.Activities{
+	s.activities = &activities.Activities{
 		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
@@ -208,7 +210,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 		workers = append(workers, worker.New(s.client, activities.QueueOf(i.Name), o))
 	}
 	for _, w := range workers {
-		acts.Register(w)
+		s.activities.Register(w)
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("start a worker: %w", err)
 		}

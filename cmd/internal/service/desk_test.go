@@ -1,0 +1,64 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// keeping is an engine that notes the workflows that are started.
+type keeping struct {
+	client.Client
+	kept []string
+}
+
+func (k *keeping) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+	if ctx.Err() == nil {
+		k.kept = append(k.kept, o.ID)
+	}
+	return nil, ctx.Err()
+}
+
+// What counts at once needs nothing more; all else is kept, also when whoever
+// should have counted it takes too long.
+func TestAClickIsCountedOrKept(t *testing.T) {
+	type answer func(context.Context, activities.ClickInput) (activities.Answered, error)
+	for name, test := range map[string]struct {
+		answer answer
+		kept   int
+	}{
+		"counted": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
+			return activities.Answered{}, nil
+		}, 0},
+		"refused": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
+			return activities.Answered{Refused: "already_voted"}, nil
+		}, 1},
+		"failed": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
+			return activities.Answered{}, errors.New("slack is down")
+		}, 1},
+		"slow": {func(ctx context.Context, _ activities.ClickInput) (activities.Answered, error) {
+			<-ctx.Done()
+			return activities.Answered{}, ctx.Err()
+		}, 1},
+		"not of this process": {nil, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				engine := &keeping{}
+				d := desk{client: engine, use: "slack", answer: test.answer}
+				if err := d.Answer(t.Context(), integrations.Click{ID: "1"}); err != nil {
+					t.Fatal(err)
+				}
+				if len(engine.kept) != test.kept || test.kept > 0 && engine.kept[0] != "click/slack/1" {
+					t.Errorf("kept %q, want %d", engine.kept, test.kept)
+				}
+			})
+		})
+	}
+}
