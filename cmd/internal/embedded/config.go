@@ -63,11 +63,22 @@ func settings() dynamicconfig.StaticClient {
 		// The rate limits protect a cluster from one of many tenants. Here the
 		// disk is the limit, and what is refused would only be tried again.
 		unlimited = 100_000
+		// atOnce is how many tasks of a queue are done at a time.
+		atOnce = 32
 	)
 	return dynamicconfig.StaticClient{
 		dynamicconfig.TransferProcessorMaxPollRPS.Key():   polls,
 		dynamicconfig.TimerProcessorMaxPollRPS.Key():      polls,
 		dynamicconfig.VisibilityProcessorMaxPollRPS.Key(): polls,
+
+		// Hundreds of workers a queue would only wait for the one writer that
+		// SQLite has, and each of them keeps the stack of its deepest task.
+		dynamicconfig.TransferProcessorSchedulerWorkerCount.Key():   atOnce,
+		dynamicconfig.TimerProcessorSchedulerWorkerCount.Key():      atOnce,
+		dynamicconfig.VisibilityProcessorSchedulerWorkerCount.Key(): atOnce,
+		// Nothing is copied to another cluster.
+		dynamicconfig.ReplicationProcessorSchedulerWorkerCount.Key():            1,
+		dynamicconfig.ReplicationLowPriorityProcessorSchedulerWorkerCount.Key(): 1,
 
 		// With several partitions a task and a poller may miss each other.
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,

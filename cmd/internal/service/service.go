@@ -55,7 +55,7 @@ const containAtOnce = 16
 // memoryGoal is the heap at which the collector works harder. What lives is far
 // less; without a goal, a storm's garbage is left to grow to several times of
 // it. GOMEMLIMIT in the environment overrides it.
-const memoryGoal = 256 << 20
+const memoryGoal = 240 << 20
 
 // Options say what runs.
 type Options struct {
