@@ -253,7 +253,14 @@ func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 }
 
 func TestAReleaseDoesNotWaitForAHostThatIsStuck(t *testing.T) {
-	s := newSide(t, func(o *receiver.Options) { o.ReleaseWait = 300 * time.Millisecond })
+	newSide(t, func(o *receiver.Options) { o.ReleaseWait = 300 * time.Millisecond }).releaseStuck()
+}
+
+// releaseStuck releases a host whose network does not come back, wants to be
+// told so, and that the case ends when it does.
+func (s *side) releaseStuck() {
+	t := s.t
+	t.Helper()
 	h := host(t)
 	ref := s.send(alert("a", "high_egress", h)).Cases[0]
 	id := s.until(ref, "the host is contained", contained).Steps[0].Lease
@@ -289,24 +296,7 @@ func (hastyUpdate) Get(context.Context, any) error {
 }
 
 func TestAReleaseIsAnsweredThoughTheEngineEndsTheWaitFirst(t *testing.T) {
-	s := newSide(t, func(o *receiver.Options) { o.Client = hasty{o.Client} })
-	h := host(t)
-	ref := s.send(alert("a", "high_egress", h)).Cases[0]
-	id := s.until(ref, "the host is contained", contained).Steps[0].Lease
-	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{Stuck: true}); err != nil {
-		t.Fatal(err)
-	}
-	var l incident.Lease
-	s.call("POST", "/v1/leases/release", aliceToken, receiver.LeaseRequest{ID: id, Reason: "clean"}).is(202, &l)
-	if l.Phase != incident.Undoing {
-		t.Fatalf("the lease is %s", l.Phase)
-	}
-	if err := shared.estate.Behave(h, incident.RateLimit, memory.Behaviour{}); err != nil {
-		t.Fatal(err)
-	}
-	if c := s.over(ref); c.Outcome != incident.OutcomeGivenBack {
-		t.Errorf("the case ended %s", c.Outcome)
-	}
+	newSide(t, func(o *receiver.Options) { o.Client = hasty{o.Client} }).releaseStuck()
 }
 
 func TestCasesAreListedByStatusAndSubject(t *testing.T) {
