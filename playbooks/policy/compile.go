@@ -123,7 +123,7 @@ func Compile(src Source) (*Policy, []Issue) {
 	if len(c.issues) > 0 {
 		return nil, c.issues
 	}
-	p.leaves = p.leavesRead()
+	p.leaves, p.trigger = leavesRead(p.expressions()), leavesRead(p.triggers())
 	return p, nil
 }
 
@@ -346,11 +346,11 @@ func wording(env *cel.Env, written string, part ast.Expr, info *ast.SourceInfo) 
 	return folded
 }
 
-// leavesRead returns the leaves that decide anything here: the others need not
-// be looked at.
-func (p *Policy) leavesRead() []*leaf {
+// leavesRead returns the leaves that decide anything in expressions: the others
+// need not be looked at.
+func leavesRead(expressions []*expression) []*leaf {
 	var out []*leaf
-	for _, e := range p.expressions() {
+	for _, e := range expressions {
 		for _, r := range e.reads {
 			for _, l := range r.leaves {
 				if !slices.Contains(out, l) {
@@ -363,13 +363,13 @@ func (p *Policy) leavesRead() []*leaf {
 	return out
 }
 
+// triggers returns the expressions that see an alert alone.
+func (p *Policy) triggers() []*expression {
+	return slices.DeleteFunc([]*expression{p.match, p.subject}, func(e *expression) bool { return e == nil })
+}
+
 func (p *Policy) expressions() []*expression {
-	var out []*expression
-	for _, e := range []*expression{p.match, p.subject} {
-		if e != nil {
-			out = append(out, e)
-		}
-	}
+	out := p.triggers()
 	for _, l := range p.lets {
 		out = append(out, l.expr)
 	}

@@ -24,8 +24,9 @@ type Policy struct {
 	lets           []binding
 	guardrails     []condition
 	rules          []condition
-	// leaves are the Values that any of the expressions reads, by path.
-	leaves []*leaf
+	// leaves are the Values that any of the expressions reads, by path; trigger
+	// are those that match and subject read.
+	leaves, trigger []*leaf
 }
 
 // Result is what a policy says of some facts. A guardrail that denies stands
@@ -90,7 +91,7 @@ func describeMissing(missing []incident.Missing) string {
 // chosen. A rule that is unknown makes the result unsure and the next is asked;
 // one that fails ends the decision. Rules below are not evaluated.
 func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time) Result {
-	v := p.view(facts, now)
+	v := newView(facts, now, p.leaves)
 	r := p.guard(ctx, v)
 	decided := false
 	for i, rule := range p.rules {
@@ -117,7 +118,7 @@ func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time
 // Guard evaluates the guardrails alone, as is done again before each containing
 // step that follows an approval.
 func (p *Policy) Guard(ctx context.Context, facts incident.Facts, now time.Time) Result {
-	r := p.guard(ctx, p.view(facts, now))
+	r := p.guard(ctx, newView(facts, now, p.leaves))
 	r.Unsure = sorted(r.Unsure)
 	return r
 }

@@ -30,7 +30,7 @@ type view struct {
 	prepared cel.PartialActivation
 }
 
-func (p *Policy) view(facts incident.Facts, now time.Time) *view {
+func newView(facts incident.Facts, now time.Time, leaves []*leaf) *view {
 	v := &view{
 		facts:   reflect.ValueOf(&facts).Elem(),
 		vars:    map[string]any{nowName: types.Timestamp{Time: now.UTC()}},
@@ -39,7 +39,7 @@ func (p *Policy) view(facts incident.Facts, now time.Time) *view {
 	for _, m := range schema().root.members {
 		v.vars[m.name] = &object{shape: m.shape, v: v.facts.Field(m.index)}
 	}
-	for _, l := range p.leaves {
+	for _, l := range leaves {
 		if _, ok, why := l.read(v.facts); !ok {
 			v.unknown = append(v.unknown, l.pattern)
 			v.missing[l.path] = []incident.Missing{{Path: l.path, Why: why}}
@@ -49,7 +49,7 @@ func (p *Policy) view(facts incident.Facts, now time.Time) *view {
 }
 
 func (p *Policy) viewAlert(alert incident.Alert, now time.Time) *view {
-	return p.view(incident.Facts{Alert: alert}, now)
+	return newView(incident.Facts{Alert: alert}, now, p.trigger)
 }
 
 // outcome is the three-valued result of one expression.
