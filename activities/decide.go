@@ -54,7 +54,7 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	attribute(&facts, in.Connections)
 	facts.DisownShared()
 	completeAlert(&facts)
-	verdict, missing, err := p.Match(ctx, facts.Alert, in.Now)
+	verdict, missing, err := p.Match(ctx, &facts, in.Now)
 	if err != nil {
 		return DecideOut{}, ours("match the trigger", "the trigger cannot be evaluated: "+err.Error())
 	}

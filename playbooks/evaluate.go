@@ -15,16 +15,16 @@ import (
 // maxSubject bounds a subject, which becomes part of a workflow id.
 const maxSubject = 200
 
-// Match tells whether the playbook answers an alert. Unknown comes with the
-// missing fields, Failed with the error.
-func (p *Playbook) Match(ctx context.Context, alert incident.Alert, now time.Time) (incident.Verdict, []incident.Missing, error) {
-	return p.policy.Match(ctx, alert, now)
+// Match tells whether the playbook answers the alert of some facts; it looks at
+// no other fact. Unknown comes with the missing fields, Failed with the error.
+func (p *Playbook) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
+	return p.policy.Match(ctx, facts, now)
 }
 
 // Subject returns what the case of an alert is about, in the form that
 // [NormalizeSubject] gives it.
-func (p *Playbook) Subject(ctx context.Context, alert incident.Alert, now time.Time) (string, error) {
-	raw, err := p.policy.Subject(ctx, alert, now)
+func (p *Playbook) Subject(ctx context.Context, facts *incident.Facts, now time.Time) (string, error) {
+	raw, err := p.policy.Subject(ctx, facts, now)
 	if err != nil {
 		return "", err
 	}

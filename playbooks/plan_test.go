@@ -196,7 +196,7 @@ func TestSubject(t *testing.T) {
 		"100%":                   "100%25",
 		strings.Repeat("ü", 200): strings.Repeat("%c3%bc", 200),
 	} {
-		got, err := p.Subject(t.Context(), incident.Alert{Host: incident.AlertHost{ID: incident.Known(raw, incident.FromAlert)}}, at())
+		got, err := p.Subject(t.Context(), &incident.Facts{Alert: incident.Alert{Host: incident.AlertHost{ID: incident.Known(raw, incident.FromAlert)}}}, at())
 		if err != nil || got != want {
 			t.Errorf("subject of %q: %q, %v, want %q", raw, got, err, want)
 		}
@@ -206,7 +206,7 @@ func TestSubject(t *testing.T) {
 		"unknown": {},
 		"long":    incident.Known(strings.Repeat("x", 201), incident.FromAlert),
 	} {
-		if got, err := p.Subject(t.Context(), incident.Alert{Host: incident.AlertHost{ID: id}}, at()); err == nil {
+		if got, err := p.Subject(t.Context(), &incident.Facts{Alert: incident.Alert{Host: incident.AlertHost{ID: id}}}, at()); err == nil {
 			t.Errorf("a subject that is %s is %q", name, got)
 		}
 	}

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"encoding/json"
-	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -23,9 +22,10 @@ const (
 	seenKept = 20_000
 )
 
-// join takes alerts into the case. One that was seen before changes nothing.
+// join takes alerts into the case; the slice is used up. One that was seen
+// before changes nothing.
 func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
-	var joined []incident.Alert
+	joined := alerts[:0]
 	for _, a := range alerts {
 		fingerprint := a.Fingerprint()
 		if r.seen[fingerprint] {
@@ -85,15 +85,19 @@ func encodedSize(a incident.Alert) int {
 // latest notes the alert that the next decision is about: the last that fires,
 // and any while there was none. That an alert was resolved asks for nothing.
 func (r *responder) latest(joined []incident.Alert) {
-	about := joined[len(joined)-1]
-	firing := slices.DeleteFunc(slices.Clone(joined), func(a incident.Alert) bool { return a.Status != incident.Firing })
-	if len(firing) > 0 {
-		about = firing[len(firing)-1]
-	} else if r.state.Latest != nil {
+	last, firing := len(joined)-1, 0
+	for i := range joined {
+		if joined[i].Status == incident.Firing {
+			last = i
+			firing++
+		}
+	}
+	if firing == 0 && r.state.Latest != nil {
 		return
 	}
+	about := joined[last]
 	about.Raw = nil
-	r.state.Latest, r.state.Fresh = &about, r.state.Fresh+len(firing)
+	r.state.Latest, r.state.Fresh = &about, r.state.Fresh+firing
 	if r.state.Case.Decision == nil {
 		r.state.Case.Facts.Alert = about
 	}

@@ -108,6 +108,7 @@ func (r *responder) begin(ctx workflow.Context) {
 		r.event(ctx, incident.EvOpened, "", "Case opened for %s by playbook %s", r.in.Subject, r.in.Pin.Name)
 	}
 	r.join(ctx, r.in.Alerts)
+	r.in.Alerts = nil
 }
 
 // listen registers what a case answers to: alerts, lease changes, votes, the

@@ -82,19 +82,17 @@ func (v Value[T]) String() string {
 	}
 }
 
-// because returns the same value, with a reason where an unknown has none.
-func (v Value[T]) because(why string) any {
+// explain gives an unknown value a reason where it has none.
+func (v *Value[T]) explain(why string) {
 	if v.from == Unknown && v.why == "" {
 		v.why = why
 	}
-	return v
 }
 
 // Field is what every Value is, whatever its inner type.
 type Field interface {
 	Any() (value any, from Provenance, why string)
 	Type() reflect.Type
-	because(why string) any
 }
 
 type valueJSON[T any] struct {
@@ -192,8 +190,8 @@ func explain(s reflect.Value, why string) {
 		if !f.CanSet() {
 			continue
 		}
-		if field, ok := f.Interface().(Field); ok {
-			f.Set(reflect.ValueOf(field.because(why)))
+		if value, ok := f.Addr().Interface().(interface{ explain(why string) }); ok {
+			value.explain(why)
 		} else if f.Kind() == reflect.Struct {
 			explain(f, why)
 		}

@@ -71,7 +71,7 @@ func TestCasesAreDecidedAsTheySay(t *testing.T) {
 	for _, p := range load(t) {
 		for _, c := range tests(t, p).Cases {
 			t.Run(p.Name+"/"+c.Name, func(t *testing.T) {
-				if verdict, missing, err := p.Match(t.Context(), c.Facts.Alert, now); verdict != incident.True || err != nil {
+				if verdict, missing, err := p.Match(t.Context(), &c.Facts, now); verdict != incident.True || err != nil {
 					t.Fatalf("the trigger says %s (%v, %v)", verdict, missing, err)
 				}
 				check(t, p, c, now)

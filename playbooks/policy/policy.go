@@ -41,13 +41,13 @@ type Result struct {
 	Trace incident.Trace
 }
 
-// Match tells whether a playbook answers an alert. Unknown comes with the
-// missing fields, Failed with the error.
-func (p *Policy) Match(ctx context.Context, alert incident.Alert, now time.Time) (incident.Verdict, []incident.Missing, error) {
+// Match tells whether a playbook answers the alert of some facts; it looks at no
+// other fact. Unknown comes with the missing fields, Failed with the error.
+func (p *Policy) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
 	if p.match == nil {
 		return incident.Failed, nil, errors.New("the playbook has no match")
 	}
-	o := p.viewAlert(alert, now).evaluate(ctx, p.match)
+	o := newView(facts, now, p.trigger).evaluate(ctx, p.match)
 	if o.verdict == incident.Failed {
 		return o.verdict, nil, fmt.Errorf("match: %s", o.err)
 	}
@@ -57,11 +57,11 @@ func (p *Policy) Match(ctx context.Context, alert incident.Alert, now time.Time)
 // Subject returns what the case of an alert is about. An unknown or empty
 // subject is an error: a case about nothing would join what does not belong
 // together.
-func (p *Policy) Subject(ctx context.Context, alert incident.Alert, now time.Time) (string, error) {
+func (p *Policy) Subject(ctx context.Context, facts *incident.Facts, now time.Time) (string, error) {
 	if p.subject == nil {
 		return "", errors.New("the playbook has no subject")
 	}
-	o := p.viewAlert(alert, now).evaluate(ctx, p.subject)
+	o := newView(facts, now, p.trigger).evaluate(ctx, p.subject)
 	switch o.verdict {
 	case incident.Failed:
 		return "", fmt.Errorf("subject: %s", o.err)
@@ -91,7 +91,7 @@ func describeMissing(missing []incident.Missing) string {
 // chosen. A rule that is unknown makes the result unsure and the next is asked;
 // one that fails ends the decision. Rules below are not evaluated.
 func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time) Result {
-	v := newView(facts, now, p.leaves)
+	v := newView(&facts, now, p.leaves)
 	r := p.guard(ctx, v)
 	decided := false
 	for i, rule := range p.rules {
@@ -118,7 +118,7 @@ func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time
 // Guard evaluates the guardrails alone, as is done again before each containing
 // step that follows an approval.
 func (p *Policy) Guard(ctx context.Context, facts incident.Facts, now time.Time) Result {
-	r := p.guard(ctx, newView(facts, now, p.leaves))
+	r := p.guard(ctx, newView(&facts, now, p.leaves))
 	r.Unsure = sorted(r.Unsure)
 	return r
 }

@@ -227,21 +227,21 @@ func TestMatchAndSubject(t *testing.T) {
 		{`now > alert.time`, `''`, incident.True, "", "", "subject: it is empty"},
 	} {
 		p := mustCompile(t, Source{Match: at(tt.match), Subject: at(tt.subject)})
-		verdict, missing, err := p.Match(t.Context(), alert, decisionTime)
+		verdict, missing, err := p.Match(t.Context(), &incident.Facts{Alert: alert}, decisionTime)
 		if verdict != tt.want || paths(missing) != tt.missing || err != nil {
 			t.Errorf("%s: %s, %q, %v; want %s, %q", tt.match, verdict, paths(missing), err, tt.want, tt.missing)
 		}
-		subject, err := p.Subject(t.Context(), alert, decisionTime)
+		subject, err := p.Subject(t.Context(), &incident.Facts{Alert: alert}, decisionTime)
 		if subject != tt.is || (tt.err == "") != (err == nil) || err != nil && err.Error() != tt.err {
 			t.Errorf("%s: %q, %v; want %q, %q", tt.subject, subject, err, tt.is, tt.err)
 		}
 	}
 	p := mustCompile(t, Source{Match: at(`1 / 0 == alert.count`)})
-	verdict, _, err := p.Match(t.Context(), alert, decisionTime)
+	verdict, _, err := p.Match(t.Context(), &incident.Facts{Alert: alert}, decisionTime)
 	if verdict != incident.Failed || err == nil || err.Error() != "match: division by zero" {
 		t.Errorf("failing match: %s, %v", verdict, err)
 	}
-	if _, err := p.Subject(t.Context(), alert, decisionTime); err == nil {
+	if _, err := p.Subject(t.Context(), &incident.Facts{Alert: alert}, decisionTime); err == nil {
 		t.Error("a playbook without subject gave one")
 	}
 }

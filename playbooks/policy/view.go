@@ -30,9 +30,9 @@ type view struct {
 	prepared cel.PartialActivation
 }
 
-func newView(facts incident.Facts, now time.Time, leaves []*leaf) *view {
+func newView(facts *incident.Facts, now time.Time, leaves []*leaf) *view {
 	v := &view{
-		facts:   reflect.ValueOf(&facts).Elem(),
+		facts:   reflect.ValueOf(facts).Elem(),
 		vars:    map[string]any{nowName: types.Timestamp{Time: now.UTC()}},
 		missing: map[string][]incident.Missing{},
 	}
@@ -46,10 +46,6 @@ func newView(facts incident.Facts, now time.Time, leaves []*leaf) *view {
 		}
 	}
 	return v
-}
-
-func (p *Policy) viewAlert(alert incident.Alert, now time.Time) *view {
-	return newView(incident.Facts{Alert: alert}, now, p.trigger)
 }
 
 // outcome is the three-valued result of one expression.

@@ -5,7 +5,6 @@
 package alerts
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -71,8 +70,9 @@ func wrong(path, format string, args ...any) *FieldError {
 	return &FieldError{Path: path, Problem: fmt.Sprintf(format, args...)}
 }
 
-// document is one alert as it came: where it stood in the body, its bytes, and
-// what the container says of its state.
+// document is one alert as it came: where it stood in the body, its bytes, its
+// fields where they were decoded already, and what the container says of its
+// state.
 type document struct {
 	path   string
 	raw    json.RawMessage
@@ -126,18 +126,21 @@ func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *Fie
 	if len(d.raw) > MaxAlertBytes {
 		return incident.Alert{}, wrong(d.path, "is %d bytes, more than %d", len(d.raw), MaxAlertBytes)
 	}
-	fields, bad := decode(d.path, d.raw)
-	if bad != nil {
-		return incident.Alert{}, bad
+	if d.fields == nil {
+		var bad *FieldError
+		if d.fields, bad = decode(d.path, d.raw); bad != nil {
+			return incident.Alert{}, bad
+		}
 	}
-	d.fields = fields
-	r := &reader{at: d.path, fields: fields}
+	r := &reader{at: d.path, fields: d.fields}
 	a := p.read(r, d)
 	if r.bad != nil {
 		return a, r.bad
 	}
 	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.raw
-	a.ID = cmp.Or(a.ID, contentID(fields))
+	if a.ID == "" {
+		a.ID = contentID(d.fields)
+	}
 	a.Host.ID = hostID(a.Host)
 	s.assume(&a)
 	incident.Explain(&a, "the alert does not say")

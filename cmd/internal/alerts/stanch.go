@@ -42,20 +42,25 @@ func isList(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(
 
 // splitStanch takes one alert, or {"alerts": [...]} and nothing beside it.
 func splitStanch(body json.RawMessage) ([]document, *FieldError) {
-	members, bad := object("", body)
+	fields, bad := decode("", body)
 	if bad != nil {
 		return nil, bad
 	}
-	alerts, several := members["alerts"]
-	if !several {
-		return []document{{raw: body}}, nil
+	if _, several := fields["alerts"]; !several {
+		return []document{{raw: body, fields: fields}}, nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != "alerts" {
 			return nil, wrong(foreign(name), "stands beside alerts: put it into each alert")
 		}
 	}
-	return list("alerts", alerts, "")
+	var members struct {
+		Alerts json.RawMessage `json:"alerts"`
+	}
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, wrong("", "is not an object")
+	}
+	return list("alerts", members.Alerts, "")
 }
 
 // readStanch reads an alert in the product's own form: the fields of
@@ -111,10 +116,12 @@ func (r *reader) refuseUnknown(fields map[string]any, at string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := join(at, name)
 		inner, isObject := fields[name].(map[string]any)
-		isLeaf := slices.ContainsFunc(ownFields(), func(f Field) bool { return f.Path == path })
-		isGroup := slices.ContainsFunc(ownFields(), func(f Field) bool { return strings.HasPrefix(f.Path, path+".") })
+		if slices.ContainsFunc(ownFields(), func(f Field) bool { return f.Path == path }) {
+			continue
+		}
+		below := path + "."
+		isGroup := slices.ContainsFunc(ownFields(), func(f Field) bool { return strings.HasPrefix(f.Path, below) })
 		switch {
-		case isLeaf:
 		case isGroup && (isObject || fields[name] == nil):
 			r.refuseUnknown(inner, path)
 		case isGroup:

@@ -46,7 +46,7 @@ func TestTheFolderIsAWorkingConfiguration(t *testing.T) {
 	if ips, _ := parsed[0].Host.IP.Get(); !slices.Equal(ips, []string{alertedIP}) {
 		t.Errorf("the alert is about %v, and the demo watches %s", ips, alertedIP)
 	}
-	if verdict, _, err := load(t, f).Match(t.Context(), parsed[0], now); err != nil || verdict != incident.True {
+	if verdict, _, err := load(t, f).Match(t.Context(), &incident.Facts{Alert: parsed[0]}, now); err != nil || verdict != incident.True {
 		t.Errorf("the playbook's trigger is %s for the alert: %v", verdict, err)
 	}
 }

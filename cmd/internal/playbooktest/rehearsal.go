@@ -57,7 +57,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	host := identify(&facts)
 	alert := facts.Alert
 	start := complete(&alert)
-	subject, err := p.Subject(ctx, alert, start)
+	subject, err := p.Subject(ctx, &incident.Facts{Alert: alert}, start)
 	if err != nil {
 		return nil, fmt.Errorf("the alert of the case has no subject: %w", err)
 	}

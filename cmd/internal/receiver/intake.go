@@ -129,10 +129,11 @@ func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte
 	return p
 }
 
-// routed is one alert with the case that it goes to.
+// routed is alerts with the case that they go to: the firing ones of a request
+// together, every other one alone.
 type routed struct {
-	alert incident.Alert
-	in    workflows.CaseInput
+	in     workflows.CaseInput
+	firing bool
 }
 
 // accept parses, routes and commits. Everything that can be wrong with the
@@ -142,8 +143,8 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Acce
 	if err != nil {
 		return Accepted{}, err
 	}
-	routes := make([]routed, 0, len(parsed))
-	for _, a := range parsed {
+	var groups []routed
+	for i, a := range parsed {
 		if encodedSize(a) > maxAlert {
 			return Accepted{}, &alerts.FieldError{Problem: fmt.Sprintf("alert %q is larger than %d bytes when it is encoded", a.ID, maxAlert)}
 		}
@@ -151,10 +152,17 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Acce
 		if err != nil {
 			return Accepted{}, err
 		}
-		routes = append(routes, routed{a, in})
+		firing := a.Status == incident.Firing
+		at := slices.IndexFunc(groups, func(g routed) bool { return g.in.ID == in.ID && g.firing && firing })
+		if at >= 0 {
+			groups[at].in.Alerts = append(groups[at].in.Alerts, a)
+			continue
+		}
+		in.Alerts = parsed[i : i+1 : i+1]
+		groups = append(groups, routed{in, firing})
 	}
 	out := Accepted{Cases: []CaseRef{}}
-	for _, group := range groups(routes) {
+	for _, group := range groups {
 		if err := r.commit(ctx, group, &out); err != nil {
 			return Accepted{}, err
 		}
@@ -162,26 +170,8 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Acce
 	return out, nil
 }
 
-// groups puts the firing alerts of one case together, in the order of the
-// request; every other alert stands alone.
-func groups(routes []routed) []routed {
-	var out []routed
-	for _, next := range routes {
-		next.in.Alerts = []incident.Alert{next.alert}
-		at := slices.IndexFunc(out, func(o routed) bool {
-			return o.in.ID == next.in.ID && o.alert.Status == incident.Firing && next.alert.Status == incident.Firing
-		})
-		if at >= 0 {
-			out[at].in.Alerts = append(out[at].in.Alerts, next.alert)
-			continue
-		}
-		out = append(out, next)
-	}
-	return out
-}
-
 func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
-	if group.alert.Status == incident.Firing {
+	if group.firing {
 		ref, err := r.committer.commit(ctx, group.in)
 		if err != nil {
 			return err
@@ -197,9 +187,9 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		out.add(r.committer.ref(group.in.ID, "", 1))
 		return nil
 	}
+	alone := group.in.Alerts[0]
 	id, err := r.reject(ctx, activities.RejectedAlert{
-		Source: group.alert.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", group.alert.Status),
-		Body: group.alert.Raw,
+		Source: alone.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: alone.Raw,
 	})
 	out.Recorded = append(out.Recorded, id)
 	return err
@@ -208,22 +198,23 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 // route finds the playbook and the subject of an alert: the first playbook
 // whose trigger holds, else the first whose trigger cannot be told, else none.
 func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, error) {
+	facts := &incident.Facts{Alert: a}
 	var perhaps *playbooks.Playbook
 	for _, p := range r.Playbooks() {
-		verdict, _, err := p.Match(ctx, a, r.Now())
+		verdict, _, err := p.Match(ctx, facts, r.Now())
 		if err != nil {
 			r.Log.Warn("a trigger failed", "playbook", p.Name, "error", err)
 			verdict = incident.Unsure
 		}
 		if verdict == incident.True {
-			return r.input(ctx, p, a)
+			return r.input(ctx, p, facts)
 		}
 		if verdict == incident.Unsure && perhaps == nil {
 			perhaps = p
 		}
 	}
 	if perhaps != nil {
-		return r.input(ctx, perhaps, a)
+		return r.input(ctx, perhaps, facts)
 	}
 	id, known := a.Host.ID.Get()
 	subject, err := playbooks.NormalizeSubject(id)
@@ -233,8 +224,8 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	return workflows.CaseInput{ID: Unmatched + "/" + subject, Subject: subject, Pin: activities.Pin{Name: Unmatched}}, nil
 }
 
-func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, a incident.Alert) (workflows.CaseInput, error) {
-	subject, err := p.Subject(ctx, a, r.Now())
+func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *incident.Facts) (workflows.CaseInput, error) {
+	subject, err := p.Subject(ctx, facts, r.Now())
 	if err != nil {
 		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
 	}
