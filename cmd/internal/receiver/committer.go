@@ -36,6 +36,10 @@ const (
 	// flood of alerts neither fills the one nor takes the other from the cases.
 	unpacedCalls = 4
 	pacedEvery   = 250 * time.Millisecond
+	// callsAtOnce bounds the calls under way for all subjects. More would wait in
+	// the engine, each with fewer alerts: of 50 subjects in a storm all would
+	// call at once, and twice as often.
+	callsAtOnce = 16
 	// laneIdle is after how long a quiet subject is forgotten here; sweepEvery is
 	// how often it is looked for them.
 	laneIdle   = 10 * time.Minute
@@ -61,6 +65,8 @@ type committer struct {
 	mu    sync.Mutex
 	lanes map[string]*lane
 	swept time.Time
+	// calls holds as many as are under way.
+	calls chan struct{}
 }
 
 // lane is one subject's queue.
@@ -76,15 +82,19 @@ type lane struct {
 
 // batch is alerts that go together; done is closed when they are durable.
 type batch struct {
-	in   workflows.CaseInput
-	done chan struct{}
-	run  string
+	in workflows.CaseInput
+	// alerts are those of each request.
+	alerts [][]incident.Alert
+	done   chan struct{}
+	run    string
 	// seen are the fingerprints that the case had before.
 	seen []string
 	err  error
 }
 
-func newCommitter(o Options) *committer { return &committer{Options: o, lanes: map[string]*lane{}} }
+func newCommitter(o Options) *committer {
+	return &committer{Options: o, lanes: map[string]*lane{}, calls: make(chan struct{}, callsAtOnce)}
+}
 
 // commit returns when the engine holds the alerts.
 func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef, error) {
@@ -126,9 +136,8 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 	}
 	if l.pending == nil {
 		l.pending = &batch{in: in, done: make(chan struct{})}
-		l.pending.in.Alerts = nil
 	}
-	l.pending.in.Alerts = append(l.pending.in.Alerts, in.Alerts...)
+	l.pending.alerts = append(l.pending.alerts, in.Alerts)
 	l.pending.in.Pin = in.Pin
 	b := l.pending
 	if !l.busy {
@@ -138,26 +147,37 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 	return b
 }
 
-// drain sends a lane's batches one after the other until there is none.
+// drain sends a lane's batches one after the other until there is none. Alerts
+// that come while the lane must wait go along.
 func (c *committer) drain(l *lane) {
-	for b := c.next(l); b != nil; b = c.next(l) {
-		c.send(l, b)
+	for c.waiting(l) {
+		<-time.After(l.pace.Reserve().Delay())
+		select {
+		case c.calls <- struct{}{}:
+			c.send(l, c.take(l))
+			<-c.calls
+		case <-time.After(commitTimeout):
+			c.take(l).end(fmt.Errorf("wait for a call to case %s: the engine is busy with others: %w", l.id, context.DeadlineExceeded))
+		}
 	}
 }
 
-// next returns the batch that the lane may send, or nil when there is none.
-// Alerts that come while the lane must wait go along.
-func (c *committer) next(l *lane) *batch {
+// waiting tells whether the lane has alerts to send; without, it is idle.
+func (c *committer) waiting(l *lane) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.pending == nil {
-		l.busy, l.last = false, c.Now()
-		c.forget()
-		return nil
+	if l.pending != nil {
+		return true
 	}
-	c.mu.Unlock()
-	<-time.After(l.pace.Reserve().Delay())
+	l.busy, l.last = false, c.Now()
+	c.forget()
+	return false
+}
+
+// take returns the alerts that wait in a lane.
+func (c *committer) take(l *lane) *batch {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	b := l.pending
 	l.pending = nil
 	return b
@@ -177,11 +197,9 @@ func (c *committer) forget() {
 	}
 }
 
-// send makes a batch durable, in as many calls as it takes, and wakes those who
-// wait for it.
+// send makes a batch durable, in as many calls as it takes.
 func (c *committer) send(l *lane, b *batch) {
-	defer close(b.done)
-	alerts := b.in.Alerts
+	alerts := slices.Concat(b.alerts...)
 	for len(alerts) > 0 {
 		n := portion(alerts)
 		in := b.in
@@ -190,14 +208,21 @@ func (c *committer) send(l *lane, b *batch) {
 		run, seen, err := c.put(ctx, l.run, in)
 		cancel()
 		if err != nil {
-			b.err = err
 			l.run = ""
+			b.end(err)
 			return
 		}
 		l.run, b.run = run, run
 		b.seen = append(b.seen, seen...)
 		alerts = alerts[n:]
 	}
+	b.end(nil)
+}
+
+// end wakes those who wait for the batch.
+func (b *batch) end(err error) {
+	b.err = err
+	close(b.done)
 }
 
 // portion is how many alerts fit into one call.
