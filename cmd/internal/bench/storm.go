@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os/exec"
 	"time"
@@ -30,12 +32,61 @@ type Sent struct {
 
 // Send sends the storm and returns when the last alert was accepted.
 func (s Storm) Send(ctx context.Context) (Sent, error) {
-	to := sender{address: s.Address, http: newClient(s.Senders)}
+	free := make(chan *line, s.Senders)
+	for range s.Senders {
+		l, err := dial(ctx, s.Address)
+		if err != nil {
+			return Sent{}, err
+		}
+		defer l.close()
+		free <- l
+	}
 	began := time.Now()
-	err := many(ctx, s.Alerts, s.Senders, func(ctx context.Context, i int) error {
-		return to.send(ctx, s.First+i%s.Subjects, 2_000_000+i)
+	err := many(ctx, s.Alerts, s.Senders, func(_ context.Context, i int) error {
+		l := <-free
+		defer func() { free <- l }()
+		return l.send(s.First+i%s.Subjects, 2_000_000+i)
 	})
 	return Sent{Took: time.Since(began)}, err
+}
+
+// line is a connection on which alerts are sent one after the other. The client
+// of net/http would cost the machine more than the receiver that is measured.
+type line struct {
+	conn net.Conn
+	from *bufio.Reader
+}
+
+func dial(ctx context.Context, address string) (*line, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the receiver: %w", err)
+	}
+	return &line{conn, bufio.NewReaderSize(conn, 1<<10)}, nil
+}
+
+func (l *line) close() { _ = l.conn.Close() }
+
+// send sends an alert and returns when it was accepted.
+func (l *line) send(host, alert int) error {
+	body, err := encode(host, alert)
+	if err != nil {
+		return err
+	}
+	if err := l.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return fmt.Errorf("send an alert: %w", err)
+	}
+	_, err = fmt.Fprintf(l.conn, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		alertsPath, secret, len(body), body)
+	if err != nil {
+		return fmt.Errorf("send an alert: %w", err)
+	}
+	resp, err := http.ReadResponse(l.from, nil)
+	if err != nil {
+		return fmt.Errorf("read the answer to an alert: %w", err)
+	}
+	_, err = read(alertsPath, resp)
+	return err
 }
 
 // sendApart has another process send the storm: what the senders hold is none
@@ -64,21 +115,36 @@ type sender struct {
 	http    *http.Client
 }
 
+const (
+	alertsPath = "/v1/alerts/bench"
+	// patience is how long an answer may take.
+	patience = time.Minute
+)
+
 func newClient(connections int) *http.Client {
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+	return &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
 // send posts one alert for a host.
 func (s sender) send(ctx context.Context, host, alert int) error {
+	body, err := encode(host, alert)
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, http.MethodPost, alertsPath, secret, body)
+	return err
+}
+
+// encode returns an alert for a host as it is posted.
+func encode(host, alert int) ([]byte, error) {
 	body, err := json.Marshal(map[string]any{
 		"id": fmt.Sprintf("alert-%d", alert), "category": "high_egress",
 		"host": map[string]any{"id": hostID(host), "name": hostID(host), "ip": []string{hostIP(host)}, "os": "windows"},
 	})
 	if err != nil {
-		return fmt.Errorf("encode an alert: %w", err)
+		return nil, fmt.Errorf("encode an alert: %w", err)
 	}
-	_, err = s.call(ctx, http.MethodPost, "/v1/alerts/bench", secret, body)
-	return err
+	return body, nil
 }
 
 func (s sender) call(ctx context.Context, method, path, credential string, body []byte) ([]byte, error) {
@@ -91,6 +157,11 @@ func (s sender) call(ctx context.Context, method, path, credential string, body 
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", path, err)
 	}
+	return read(path, resp)
+}
+
+// read returns what was answered, and an error unless it was a success.
+func read(path string, resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
