@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -52,11 +51,6 @@ const cachedWorkflows = 600
 // be no faster, and let everybody else wait for the engine.
 const containAtOnce = 16
 
-// memoryGoal is the heap at which the collector works harder. What lives is far
-// less; without a goal, a storm's garbage is left to grow to several times of
-// it. GOMEMLIMIT in the environment overrides it.
-const memoryGoal = 240 << 20
-
 // Options say what runs.
 type Options struct {
 	Config *config.Config
@@ -89,9 +83,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	if len(o.Roles) == 0 {
 		o.Roles = Roles()
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal)
-	}
+	limitMemory()
 	s := &Service{options: o, failed: make(chan error, 1)}
 	for _, start := range []func(context.Context) error{
 		s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
@@ -99,6 +91,9 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, s.Stop())
 		}
+	}
+	if err := giveBackStart(); err != nil {
+		o.Log.Info("the memory of the start was not given back", "error", err)
 	}
 	return s, nil
 }
