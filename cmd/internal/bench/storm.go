@@ -85,6 +85,7 @@ func (l *line) send(host, alert int) error {
 	if err != nil {
 		return fmt.Errorf("read the answer to an alert: %w", err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	_, err = read(alertsPath, resp)
 	return err
 }
@@ -157,12 +158,12 @@ func (s sender) call(ctx context.Context, method, path, credential string, body 
 	if err != nil {
 		return nil, fmt.Errorf("call %s: %w", path, err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	return read(path, resp)
 }
 
 // read returns what was answered, and an error unless it was a success.
 func read(path string, resp *http.Response) ([]byte, error) {
-	defer func() { _ = resp.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
