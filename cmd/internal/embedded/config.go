@@ -46,10 +46,12 @@ func serverConfig(store *config.SQL, frontend int, run services) *config.Config 
 	}
 }
 
-// historyCache and eventsCache bound the server's largest caches, in bytes.
+// What the server keeps in memory: so many workflows, each some 50 KB, and so
+// many bytes of events. A limit in bytes for workflows counts a tenth of what
+// they take. What is not kept is read again, which takes a millisecond.
 const (
-	historyCache = 32 << 20
-	eventsCache  = 16 << 20
+	historyCache = 256
+	eventsCache  = 8 << 20
 )
 
 // settings are the server's dynamic configuration, as far as its defaults do
@@ -93,12 +95,14 @@ func settings() dynamicconfig.StaticClient {
 		dynamicconfig.MatchingRPS.Key():                                  unlimited,
 		dynamicconfig.MatchingPersistenceMaxQPS.Key():                    unlimited,
 
-		// Caches are sized for a cluster by default; one machine holds a few
-		// hundred workflows in motion.
-		dynamicconfig.HistoryCacheSizeBasedLimit.Key():        true,
-		dynamicconfig.HistoryCacheHostLevelMaxSizeBytes.Key(): historyCache,
-		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key():  eventsCache,
-		dynamicconfig.EventsCacheMaxSizeBytes.Key():           eventsCache,
+		// Caches are sized for a cluster by default; one machine has a few hundred
+		// workflows in motion.
+		dynamicconfig.HistoryCacheSizeBasedLimit.Key():       false,
+		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     historyCache,
+		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): eventsCache,
+		dynamicconfig.EventsCacheMaxSizeBytes.Key():          eventsCache,
+		// It holds what other clusters ask for.
+		dynamicconfig.XDCCacheMaxSizeBytes.Key(): 1,
 
 		// It asks a server on the Internet for the newest version.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,
