@@ -95,10 +95,13 @@ func (c Config) options() (client.Options, error) {
 		o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	}
 	payloads, err := c.DataConverter()
-	if err != nil || len(c.Keys) == 0 {
+	if err != nil {
 		return o, err
 	}
 	o.DataConverter = payloads
+	if len(c.Keys) == 0 {
+		return o, nil
+	}
 	// Messages and stack traces of errors quote what was being worked on.
 	o.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter:          o.DataConverter,
@@ -107,18 +110,18 @@ func (c Config) options() (client.Options, error) {
 	return o, nil
 }
 
-// DataConverter is how payloads are written and read: encrypted, when there are
-// keys.
+// DataConverter is how payloads are written and read: large ones compressed, and
+// all encrypted when there are keys.
 func (c Config) DataConverter() (converter.DataConverter, error) {
 	plain := converter.GetDefaultDataConverter()
 	if len(c.Keys) == 0 {
-		return plain, nil
+		return converter.NewCodecDataConverter(plain, compressor{}), nil
 	}
 	codec, err := NewCodec(c.Keys)
 	if err != nil {
 		return nil, err
 	}
-	return converter.NewCodecDataConverter(plain, codec), nil
+	return converter.NewCodecDataConverter(plain, codec, compressor{}), nil
 }
 
 func local(address string) bool {
