@@ -114,28 +114,15 @@ func (r *responder) begin(ctx workflow.Context) {
 // listen registers what a case answers to: alerts, lease changes, votes, the
 // order to close, and the question how it stands.
 func (r *responder) listen(ctx workflow.Context) error {
+	// One coroutine hears all of them: each keeps a stack for as long as the
+	// case is in memory.
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		ch := workflow.GetSignalChannel(ctx, activities.AlertsSignal)
+		heard := workflow.NewSelector(ctx)
+		hear(ctx, heard, activities.AlertsSignal, r.join)
+		hear(ctx, heard, activities.LeaseSignal, r.leaseChanged)
+		hear(ctx, heard, activities.ShownSignal, r.shownChanged)
 		for {
-			var alerts []incident.Alert
-			ch.Receive(ctx, &alerts)
-			r.join(ctx, alerts)
-		}
-	})
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		ch := workflow.GetSignalChannel(ctx, activities.LeaseSignal)
-		for {
-			var change activities.LeaseChange
-			ch.Receive(ctx, &change)
-			r.leaseChanged(ctx, change)
-		}
-	})
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		ch := workflow.GetSignalChannel(ctx, activities.ShownSignal)
-		for {
-			var change activities.ShownChange
-			ch.Receive(ctx, &change)
-			r.shownChanged(ctx, change)
+			heard.Select(ctx)
 		}
 	})
 	err := workflow.SetUpdateHandlerWithOptions(ctx, activities.DecideUpdate, r.vote,
@@ -153,6 +140,15 @@ func (r *responder) listen(ctx workflow.Context) error {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
 	return nil
+}
+
+// hear has a signal taken in whenever it comes.
+func hear[T any](ctx workflow.Context, heard workflow.Selector, name string, take func(workflow.Context, T)) {
+	heard.AddReceive(workflow.GetSignalChannel(ctx, name), func(ch workflow.ReceiveChannel, _ bool) {
+		var signal T
+		ch.Receive(ctx, &signal)
+		take(ctx, signal)
+	})
 }
 
 // again tells whether the case has more to do.

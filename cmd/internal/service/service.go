@@ -45,7 +45,7 @@ const stopTimeout = 10 * time.Second
 
 // cachedWorkflows bounds the workflows that the worker keeps in memory; others
 // are replayed from their history when something happens to them.
-const cachedWorkflows = 600
+const cachedWorkflows = 400
 
 // containAtOnce is how many containments this process has under way. More would
 // be no faster, and let everybody else wait for the engine.
