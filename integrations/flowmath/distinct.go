@@ -19,37 +19,56 @@ const (
 // reuses the slice. Of what several sensors counted the largest stands, for it
 // missed the least; the lowest and highest that any counter allows are kept.
 func Distinct(views []View) []View {
-	type key struct {
-		hash  uint64
-		start int64
-		i     int
-	}
-	keys := make([]key, len(views))
-	for i := range views {
-		keys[i] = key{views[i].hash(), views[i].Start, i}
-	}
-	slices.SortFunc(keys, func(a, b key) int {
+	again := repeated(views)
+	slices.SortFunc(again, func(a, b seen) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.start, b.start), cmp.Compare(a.i, b.i))
 	})
 	var merged []View
-	for i := 0; i < len(keys); {
+	for len(again) > 0 {
 		n := 1
-		for i+n < len(keys) && keys[i+n].hash == keys[i].hash {
+		for n < len(again) && again[n].hash == again[0].hash {
 			n++
 		}
-		if n > 1 {
-			run := make([]View, n)
-			for k := range run {
-				v := &views[keys[i+k].i]
-				run[k] = *v
-				v.Start = gone
-			}
-			merged = append(merged, merge(run)...)
+		run := make([]View, n)
+		for k := range run {
+			v := &views[again[k].i]
+			run[k] = *v
+			v.Start = gone
 		}
-		i += n
+		merged = append(merged, merge(run)...)
+		again = again[n:]
 	}
 	kept := slices.DeleteFunc(views, func(v View) bool { return v.Start == gone })
 	return append(kept, merged...)
+}
+
+// seen is the i-th view by what it is sorted by.
+type seen struct {
+	hash  uint64
+	start int64
+	i     int
+}
+
+// repeated returns the views whose 5-tuple, by its hash, is another's too. Most
+// flows are seen once, and to sort them all would cost more than the rest.
+func repeated(views []View) []seen {
+	const noted = -1
+	var again []seen
+	at := make(map[uint64]int, len(views))
+	for i := range views {
+		hash := views[i].hash()
+		before, ok := at[hash]
+		if !ok {
+			at[hash] = i
+			continue
+		}
+		if before != noted {
+			again = append(again, seen{hash, views[before].Start, before})
+			at[hash] = noted
+		}
+		again = append(again, seen{hash, views[i].Start, i})
+	}
+	return again
 }
 
 const gone = -1 << 63

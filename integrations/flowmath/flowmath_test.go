@@ -1,7 +1,9 @@
 package flowmath
 
 import (
+	"cmp"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -212,5 +214,23 @@ func TestSumsDoNotWrapAround(t *testing.T) {
 	is(t, "bytes_out", got.BytesOut, int64(math.MaxInt64))
 	if rate, ok := got.Rate.Get(); !ok || rate < 0 {
 		t.Errorf("rate is %v, want one that is not negative", got.Rate)
+	}
+}
+
+func TestTheFirstAreThoseOfAFullSort(t *testing.T) {
+	g := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		list := make([]int, g.IntN(60))
+		for i := range list {
+			list[i] = g.IntN(40)
+		}
+		n := g.IntN(70)
+		want := slices.Sorted(slices.Values(list))
+		if n > 0 {
+			want = want[:min(n, len(want))]
+		}
+		if got := first(slices.Clone(list), n, cmp.Compare[int]); !slices.Equal(got, want) {
+			t.Fatalf("the first %d of %v are %v, want %v", n, list, got, want)
+		}
 	}
 }

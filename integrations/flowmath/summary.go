@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -209,7 +208,9 @@ func (s *Summary) coverage() incident.Value[string] {
 const sampledRecords = 30
 
 func (s *Summary) role(h Host) incident.Role {
-	shape := incident.TrafficShape{Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First)}
+	shape := incident.TrafficShape{
+		Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First), Peers: make([]incident.PeerTraffic, 0, len(s.lines)),
+	}
 	few := s.total.Sampled && s.total.Flows < sampledRecords
 	if few {
 		shape.Active = s.window
@@ -238,13 +239,10 @@ func (s *Summary) topLines() []incident.TopFlow {
 			ranked = append(ranked, &s.lines[i])
 		}
 	}
-	slices.SortFunc(ranked, func(a, b *Exchange) int {
+	ranked = first(ranked, s.top, func(a, b *Exchange) int {
 		return cmp.Or(cmp.Compare(b.Sent, a.Sent), cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.SentFlows, a.SentFlows),
 			a.Peer.Compare(b.Peer), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Transport, b.Transport), compareBool(a.Opened, b.Opened))
 	})
-	if s.top > 0 && len(ranked) > s.top {
-		ranked = ranked[:s.top]
-	}
 	lines := make([]incident.TopFlow, len(ranked))
 	for i, e := range ranked {
 		lines[i] = incident.TopFlow{

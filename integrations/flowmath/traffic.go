@@ -38,9 +38,11 @@ func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 			cmp.Compare(b.Start, a.Start), a.Local.Compare(b.Local), cmp.Compare(a.LocalPort, b.LocalPort),
 			a.Remote.Compare(b.Remote), cmp.Compare(a.RemotePort, b.RemotePort), cmp.Compare(a.Transport, b.Transport))
 	}
-	ranked := largestViews(views)
-	slices.SortFunc(ranked, largest)
-	ranked = ranked[:min(len(ranked), SampleFlows)]
+	ranked := make([]*View, len(views))
+	for i := range views {
+		ranked[i] = &views[i]
+	}
+	ranked = first(ranked, SampleFlows, largest)
 	flows := make([]incident.Flow, 0, len(ranked))
 	for _, v := range ranked {
 		f := incident.Flow{
@@ -58,29 +60,21 @@ func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 	return flows
 }
 
-// largestViews returns SampleFlows views that nothing outweighs, and those that
-// weigh the same as the last of them.
-func largestViews(views []View) []*View {
-	weight := func(v *View) int64 {
-		if v.Measured {
-			return v.Sent
-		}
-		return -1
+// first sorts the list as far as its n-th, and returns those n at most; n of 0
+// stands for all.
+func first[T any](list []T, n int, compare func(a, b T) int) []T {
+	if n <= 0 || n >= len(list) {
+		slices.SortFunc(list, compare)
+		return list
 	}
-	weights := make([]int64, len(views))
-	for i := range views {
-		weights[i] = weight(&views[i])
-	}
-	slices.Sort(weights)
-	least := int64(-1)
-	if len(weights) > SampleFlows {
-		least = weights[len(weights)-SampleFlows]
-	}
-	ranked := make([]*View, 0, SampleFlows)
-	for i := range views {
-		if weight(&views[i]) >= least {
-			ranked = append(ranked, &views[i])
+	sorted := list[:n]
+	slices.SortFunc(sorted, compare)
+	for _, v := range list[n:] {
+		if compare(v, sorted[n-1]) < 0 {
+			at, _ := slices.BinarySearchFunc(sorted, v, compare)
+			copy(sorted[at+1:], sorted[at:])
+			sorted[at] = v
 		}
 	}
-	return ranked
+	return sorted
 }

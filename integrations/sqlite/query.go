@@ -47,8 +47,9 @@ func (h host) buckets() []int {
 // eachBlock reads one column of the blocks of a bucket that overlap [from, to),
 // in the order in which they were written.
 func (p *pools) eachBlock(ctx context.Context, column string, bucket int, from, to int64, visit func(first int64, data []byte) error) error {
-	rows, err := p.read.QueryContext(ctx, `SELECT first, `+column+` FROM block
-		WHERE bucket = ? AND last >= ? AND first < ? ORDER BY id`, bucket, from, to)
+	// The ids are sorted, not the blocks.
+	rows, err := p.read.QueryContext(ctx, `SELECT first, `+column+` FROM block WHERE id IN
+		(SELECT id FROM block WHERE bucket = ? AND last >= ? AND first < ?) ORDER BY id`, bucket, from, to)
 	if err != nil {
 		return err
 	}
