@@ -206,12 +206,11 @@ func hostID(i int) string { return fmt.Sprintf("host-%05d", i) }
 func hostIP(i int) string { return fmt.Sprintf("10.%d.%d.%d", 1+i/62500, i/250%250, 1+i%250) }
 
 // isolated waits until n isolations were accepted in the estate.
-func (b *bench) isolated(ctx context.Context, what string, n int) error {
+func (b *bench) isolated(ctx context.Context, n int) error {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for {
 		done := b.estate.Count("apply", incident.Isolate)
-		b.Progress(what, done, n)
 		if done >= n {
 			return nil
 		}

@@ -70,10 +70,11 @@ func (b *bench) atRest(ctx context.Context, bare *yardstick) error {
 		if err := b.to.send(ctx, b.Cases+i, i); err != nil {
 			return err
 		}
-		if err := b.isolated(ctx, "single cases at rest", i+1); err != nil {
+		if err := b.isolated(ctx, i+1); err != nil {
 			return err
 		}
 		cases = append(cases, time.Since(began))
+		b.Progress("single cases at rest", i+1, b.Alone)
 	}
 	b.result.BareP50, b.result.CaseP50, b.result.CaseP99 = quantile(bares, 0.5), quantile(cases, 0.5), quantile(cases, 0.99)
 	return nil
@@ -141,6 +142,8 @@ func (b *bench) cases(ctx context.Context, from, n int) error {
 		return b.to.send(ctx, from+i, 1_000_000+from+i)
 	})
 	if err != nil {
+		cancel()
+		<-waiting
 		return err
 	}
 	return <-waiting
@@ -159,8 +162,9 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 	if err != nil {
 		return err
 	}
+	b.Progress("storm, alerts accepted", b.StormAlerts, b.StormAlerts)
 	b.result.StormPerSecond = float64(b.StormAlerts) / sent.Took.Seconds()
-	if err := b.isolated(ctx, "storm", before+b.StormSubjects); err != nil {
+	if err := b.isolated(ctx, before+b.StormSubjects); err != nil {
 		return err
 	}
 	return b.countStorm(ctx, first)

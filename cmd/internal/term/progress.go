@@ -70,10 +70,20 @@ func (r *Progress) over(done int, text string) error {
 
 // End closes the line: the text stands where the progress was.
 func (r *Progress) End(text string) error {
+	r.wipe()
+	r.p.line(span{text, plain})
+	return r.p.flush()
+}
+
+// Clear takes the progress off a terminal, for what is printed next.
+func (r *Progress) Clear() error {
+	r.wipe()
+	return r.p.flush()
+}
+
+func (r *Progress) wipe() {
 	if r.open {
 		r.p.out.WriteString("\r\x1b[K")
 		r.open = false
 	}
-	r.p.line(span{text, plain})
-	return r.p.flush()
 }

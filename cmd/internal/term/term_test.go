@@ -193,12 +193,14 @@ func TestProgressIsWrittenOverOnATerminal(t *testing.T) {
 		err := r.Set(1, "ws-001")
 		err = errors.Join(err, r.Set(2, "too soon to see"))
 		now = now.Add(time.Second)
-		return errors.Join(err, r.Set(3, strings.Repeat("x", 90)), r.Set(30, "last"), r.End("replayed 30 cases"))
+		return errors.Join(err, r.Set(3, strings.Repeat("x", 90)), r.Set(30, "last"), r.End("replayed 30 cases"),
+			r.Set(30, "again"), r.Clear(), r.Clear(), p.Say("after it"))
 	})
 	want := "\r\x1b[Kreplayed 1 of 30: ws-001" +
 		"\r\x1b[Kreplayed 3 of 30: xxxxxxxxxxxxxxxxxxxx…" +
 		"\r\x1b[Kreplayed 30 of 30: last" +
-		"\r\x1b[Kreplayed 30 cases\n"
+		"\r\x1b[Kreplayed 30 cases\n" +
+		"\r\x1b[Kreplayed 30 of 30: again\r\x1b[Kafter it\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -213,7 +215,7 @@ func TestProgressIsALinePerTenthInAPipe(t *testing.T) {
 			}
 		}
 		silent := p.Progress("waiting", 0)
-		return errors.Join(silent.Set(5, "nobody knows how long"), r.End("done"))
+		return errors.Join(silent.Set(5, "nobody knows how long"), silent.Clear(), r.End("done"))
 	})
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	if len(lines) != 11 || lines[0] != "replayed 20 of 200" || lines[9] != "replayed 200 of 200" || lines[10] != "done" {

@@ -89,7 +89,7 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		if what != measuring {
 			measuring, progress = what, shown.Progress(what, total)
 		}
-		_ = progress.Set(done, strconv.Itoa(done)+" of "+strconv.Itoa(total))
+		_ = progress.Set(done, "")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -97,6 +97,9 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 	}
 	o.run.Sender = []string{self, "bench", "storm"}
 	r, err := bench.Run(ctx, o.run)
+	if progress != nil {
+		err = errors.Join(err, progress.Clear())
+	}
 	if err != nil {
 		return err
 	}
