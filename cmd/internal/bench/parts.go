@@ -143,10 +143,11 @@ func (b *bench) cases(ctx context.Context, from, n int) error {
 	})
 	if err != nil {
 		cancel()
-		<-waiting
-		return err
 	}
-	return <-waiting
+	if unfinished := <-waiting; err == nil {
+		err = unfinished
+	}
+	return err
 }
 
 // storm sends many alerts on few subjects.
