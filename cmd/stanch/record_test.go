@@ -18,8 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -27,6 +29,7 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
@@ -242,6 +245,7 @@ func (r *recorder) keep(name, workflowID, run string) {
 		}
 		h.Events = append(h.Events, event)
 	}
+	r.decode(&h)
 	replayer := worker.NewWorkflowReplayer()
 	workflows.Register(replayer)
 	if err := replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), &h); err != nil {
@@ -258,6 +262,27 @@ func (r *recorder) keep(name, workflowID, run string) {
 		r.t.Fatal(err)
 	}
 	r.kept[name] = packed.Bytes()
+}
+
+// decode has a history's payloads be as the workflows wrote them, so that it can
+// be read without Stanch.
+func (r *recorder) decode(h *historypb.History) {
+	r.t.Helper()
+	codecs, err := engine.Config{}.Codecs()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	decode := func(_ *proxy.VisitPayloadsContext, payloads []*common.Payload) (_ []*common.Payload, err error) {
+		for _, c := range codecs {
+			if payloads, err = c.Decode(payloads); err != nil {
+				return nil, err
+			}
+		}
+		return payloads, nil
+	}
+	if err := proxy.VisitPayloads(r.t.Context(), h, proxy.VisitPayloadsOptions{SkipSearchAttributes: true, Visitor: decode}); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // rejectAlert keeps the history of a rejected alert that waits.
@@ -313,9 +338,11 @@ const (
 )
 
 func (r *recorder) reserve(id string) error {
+	// What a limit counts crosses to the new run, and is large by then.
+	counted := activities.Limit{Guardrail: "many", Action: incident.Block, Per: "all", Max: 2 * budgetAsked, Window: time.Hour}
 	handle, err := r.service.Client().UpdateWorkflow(r.t.Context(), client.UpdateWorkflowOptions{
 		WorkflowID: activities.BudgetID, UpdateName: activities.ReserveUpdate, UpdateID: id,
-		Args: []any{activities.ReserveRequest{ID: id, Action: incident.Block}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		Args: []any{activities.ReserveRequest{ID: id, Action: incident.Block, Limits: []activities.Limit{counted}}}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
 		return fmt.Errorf("ask the budget: %w", err)

@@ -110,18 +110,26 @@ func (c Config) options() (client.Options, error) {
 	return o, nil
 }
 
-// DataConverter is how payloads are written and read: large ones compressed, and
-// all encrypted when there are keys.
+// DataConverter is how payloads are written and read.
 func (c Config) DataConverter() (converter.DataConverter, error) {
-	plain := converter.GetDefaultDataConverter()
+	codecs, err := c.Codecs()
+	if err != nil {
+		return nil, err
+	}
+	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codecs...), nil
+}
+
+// Codecs are what payloads are decoded with, in this order: large ones are
+// compressed, and all are encrypted after that when there are keys.
+func (c Config) Codecs() ([]converter.PayloadCodec, error) {
 	if len(c.Keys) == 0 {
-		return converter.NewCodecDataConverter(plain, compressor{}), nil
+		return []converter.PayloadCodec{compressor{}}, nil
 	}
 	codec, err := NewCodec(c.Keys)
 	if err != nil {
 		return nil, err
 	}
-	return converter.NewCodecDataConverter(plain, codec, compressor{}), nil
+	return []converter.PayloadCodec{codec, compressor{}}, nil
 }
 
 func local(address string) bool {
