@@ -53,17 +53,11 @@ func Channel(ctx workflow.Context, in activities.ChannelInput) error {
 	if c.state == nil {
 		c.state = &activities.ChannelState{}
 	}
-	requests := workflow.GetSignalChannel(ctx, activities.ShowSignal)
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		for {
-			var req activities.ShowRequest
-			requests.Receive(ctx, &req)
-			c.take(ctx, req)
-		}
-	})
+	requests := inbox{hear(ctx, activities.ShowSignal, c.take)}
+	requests.open(ctx)
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			c.drain(ctx, requests)
+			requests.drain(ctx)
 			in.State = c.state
 			return workflow.NewContinueAsNewError(ctx, Channel, in)
 		}
@@ -72,7 +66,7 @@ func Channel(ctx workflow.Context, in activities.ChannelInput) error {
 			return err
 		}
 		if !idle && len(c.state.Entries) == 0 {
-			c.drain(ctx, requests)
+			requests.drain(ctx)
 			if len(c.state.Entries) == 0 {
 				return nil
 			}
@@ -93,12 +87,6 @@ func (c *channel) patience(ctx workflow.Context) time.Duration {
 		}
 	}
 	return left
-}
-
-func (c *channel) drain(ctx workflow.Context, requests workflow.ReceiveChannel) {
-	for req := (activities.ShowRequest{}); requests.ReceiveAsync(&req); req = (activities.ShowRequest{}) {
-		c.take(ctx, req)
-	}
 }
 
 // take notes what a case wants shown.

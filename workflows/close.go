@@ -144,7 +144,7 @@ func (r *responder) close(ctx workflow.Context) {
 	}
 	c.EvidenceDir = dir
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	r.drain(ctx)
+	r.inbox.drain(ctx)
 	seen := r.state.Seen[max(0, len(r.state.Seen)-maxSeen):]
 	if err := workflow.UpsertMemo(ctx, map[string]any{SeenMemo: seen}); err != nil {
 		// A late repeat would open a case of its own, no worse.

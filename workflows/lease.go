@@ -78,6 +78,7 @@ func suggested(ctx workflow.Context) bool { return workflow.GetInfo(ctx).GetCont
 // leaseKeeper is one lease while it runs.
 type leaseKeeper struct {
 	lease *incident.Lease
+	inbox inbox
 	// queue is the task queue of the integration, if it has one of its own.
 	queue string
 	// asking are the holders that wait for the containment to be applied;
@@ -244,7 +245,7 @@ func (l *leaseKeeper) list(ctx workflow.Context) {
 func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.yield = true
 	_ = workflow.Await(ctx, func() bool { return !l.confirming && workflow.AllHandlersFinished(ctx) })
-	l.drain(ctx)
+	l.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Lease, activities.LeaseInput{
 		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease, Leaving: l.leaving, GivenUp: l.givenUp,
 	})

@@ -14,14 +14,8 @@ import (
 // listen registers what a lease answers to: holders that come and go, those who
 // extend or release it, and the question how it stands.
 func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) error {
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		ch := workflow.GetSignalChannel(ctx, activities.LeaveSignal)
-		for {
-			var leave activities.LeaveRequest
-			ch.Receive(ctx, &leave)
-			l.left(ctx, leave)
-		}
-	})
+	l.inbox = inbox{hear(ctx, activities.LeaveSignal, l.left)}
+	l.inbox.open(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		cancelled.Receive(ctx, nil)
 		l.drop(ctx, func(incident.Holder) bool { return true }, "the workflow was cancelled", "")
@@ -53,14 +47,6 @@ func (l *leaseKeeper) left(ctx workflow.Context, leave activities.LeaveRequest) 
 		l.givenUp = l.givenUp[max(0, len(l.givenUp)-givenUpKept):]
 	}
 	l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
-}
-
-// drain takes in every leaving that has arrived.
-func (l *leaseKeeper) drain(ctx workflow.Context) {
-	ch := workflow.GetSignalChannel(ctx, activities.LeaveSignal)
-	for leave := (activities.LeaveRequest{}); ch.ReceiveAsync(&leave); leave = (activities.LeaveRequest{}) {
-		l.left(ctx, leave)
-	}
 }
 
 func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) error {

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,6 +191,40 @@ func TestANewRunLosesNothing(t *testing.T) {
 		t.Errorf("run %s became %s; verified %d times, confirmed %d times", repeat.Run, c.Run,
 			len(happened(c, incident.EvVerified)), len(happened(c, incident.EvConfirmed)))
 	}
+}
+
+// The task that ends a run may bring a signal: an alert that was accepted, or a
+// case that gives its lease back.
+func TestASignalThatComesAsARunEndsIsHeard(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	lease := leaseOf(incident.RateLimit, "ws-042")
+	last := func(after time.Duration, workflow, signal string, arg any) {
+		var before string
+		w.At(after, func() {
+			before = w.RunOf(workflow)
+			if err := errors.Join(w.Signal(workflow, signal, arg), w.Yield(workflow)); err != nil {
+				t.Errorf("%s: %v", workflow, err)
+			}
+		})
+		w.At(after+time.Minute, func() {
+			if w.RunOf(workflow) == before {
+				t.Errorf("%s is still in its first run", workflow)
+			}
+		})
+	}
+	last(2*time.Minute, activities.CaseWorkflowID(id), activities.AlertsSignal, []incident.Alert{another("a-2", incident.Firing)})
+	last(4*time.Minute, lease, activities.LeaveSignal, activities.LeaveRequest{Case: activities.CaseWorkflowID(id), Step: "throttle"})
+	after := w.snap(5*time.Minute, id)
+	w.run(6 * time.Hour)
+
+	if len(after.AlertKeys) != 2 {
+		t.Errorf("the case has the alerts %v, want both", after.AlertKeys)
+	}
+	if s := step(t, *after, "throttle"); s.Status == incident.StepStanding {
+		t.Error("throttle stands, and was given back")
+	}
+	w.contained(incident.RateLimit, 1, 1)
 }
 
 // An undo that fails for long goes on in a new run, and still tells those who

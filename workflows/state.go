@@ -28,6 +28,7 @@ type responder struct {
 	final bool
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
+	inbox inbox
 }
 
 // caseState is what crosses continue-as-new: the case itself and how far it
@@ -114,17 +115,12 @@ func (r *responder) begin(ctx workflow.Context) {
 // listen registers what a case answers to: alerts, lease changes, votes, the
 // order to close, and the question how it stands.
 func (r *responder) listen(ctx workflow.Context) error {
-	// One coroutine hears all of them: each keeps a stack for as long as the
-	// case is in memory.
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		heard := workflow.NewSelector(ctx)
-		hear(ctx, heard, activities.AlertsSignal, r.join)
-		hear(ctx, heard, activities.LeaseSignal, r.leaseChanged)
-		hear(ctx, heard, activities.ShownSignal, r.shownChanged)
-		for {
-			heard.Select(ctx)
-		}
-	})
+	r.inbox = inbox{
+		hear(ctx, activities.AlertsSignal, r.join),
+		hear(ctx, activities.LeaseSignal, r.leaseChanged),
+		hear(ctx, activities.ShownSignal, r.shownChanged),
+	}
+	r.inbox.open(ctx)
 	err := workflow.SetUpdateHandlerWithOptions(ctx, activities.DecideUpdate, r.vote,
 		workflow.UpdateHandlerOptions{Validator: r.mayVote})
 	if err != nil {
@@ -140,15 +136,6 @@ func (r *responder) listen(ctx workflow.Context) error {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
 	return nil
-}
-
-// hear has a signal taken in whenever it comes.
-func hear[T any](ctx workflow.Context, heard workflow.Selector, name string, take func(workflow.Context, T)) {
-	heard.AddReceive(workflow.GetSignalChannel(ctx, name), func(ch workflow.ReceiveChannel, _ bool) {
-		var signal T
-		ch.Receive(ctx, &signal)
-		take(ctx, signal)
-	})
 }
 
 // again tells whether the case has more to do.
@@ -238,22 +225,6 @@ func (r *responder) continueAsNew(ctx workflow.Context) error {
 	in.Alerts, in.Seen, in.State = nil, nil, r.state
 	// Signals that came in the meantime are in the state only once they were
 	// received.
-	r.drain(ctx)
+	r.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Respond, in)
-}
-
-// drain takes in every signal that has arrived.
-func (r *responder) drain(ctx workflow.Context) {
-	alerts := workflow.GetSignalChannel(ctx, activities.AlertsSignal)
-	for batch := []incident.Alert(nil); alerts.ReceiveAsync(&batch); batch = nil {
-		r.join(ctx, batch)
-	}
-	leases := workflow.GetSignalChannel(ctx, activities.LeaseSignal)
-	for change := (activities.LeaseChange{}); leases.ReceiveAsync(&change); change = (activities.LeaseChange{}) {
-		r.leaseChanged(ctx, change)
-	}
-	shown := workflow.GetSignalChannel(ctx, activities.ShownSignal)
-	for change := (activities.ShownChange{}); shown.ReceiveAsync(&change); change = (activities.ShownChange{}) {
-		r.shownChanged(ctx, change)
-	}
 }
