@@ -89,46 +89,53 @@ func NewCodec(keys []Key) (*Codec, error) {
 
 // Encode implements converter.PayloadCodec.
 func (c *Codec) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
-	encoded := make([]*common.Payload, len(payloads))
-	for i, p := range payloads {
-		plain, err := proto.Marshal(p)
-		if err != nil {
-			return nil, fmt.Errorf("encrypt a payload: %w", err)
-		}
-		aead := c.aeads[c.first]
-		nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
-		// It never fails: the runtime ends the process before that.
-		_, _ = rand.Read(nonce)
-		encoded[i] = &common.Payload{
-			Metadata: map[string][]byte{
-				converter.MetadataEncoding: []byte(encodingEncrypted),
-				metadataKeyID:              []byte(c.first),
-			},
-			Data: aead.Seal(nonce, nonce, plain, []byte(c.first)),
-		}
-	}
-	return encoded, nil
+	return each(payloads, c.encrypt)
 }
 
 // Decode implements converter.PayloadCodec. A payload that is not encrypted is
 // returned as it is: histories from before the first key must stay readable.
 func (c *Codec) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
-	decoded := make([]*common.Payload, len(payloads))
+	return each(payloads, c.decrypt)
+}
+
+// each turns each payload into another.
+func each(payloads []*common.Payload, turn func(*common.Payload) (*common.Payload, error)) ([]*common.Payload, error) {
+	turned := make([]*common.Payload, len(payloads))
 	for i, p := range payloads {
-		if string(p.GetMetadata()[converter.MetadataEncoding]) != encodingEncrypted {
-			decoded[i] = p
-			continue
-		}
-		plain, err := c.decrypt(p)
-		if err != nil {
+		var err error
+		if turned[i], err = turn(p); err != nil {
 			return nil, err
 		}
-		decoded[i] = plain
 	}
-	return decoded, nil
+	return turned, nil
+}
+
+func encodedAs(p *common.Payload, encoding string) bool {
+	return string(p.GetMetadata()[converter.MetadataEncoding]) == encoding
+}
+
+func (c *Codec) encrypt(p *common.Payload) (*common.Payload, error) {
+	plain, err := proto.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt a payload: %w", err)
+	}
+	aead := c.aeads[c.first]
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	// It never fails: the runtime ends the process before that.
+	_, _ = rand.Read(nonce)
+	return &common.Payload{
+		Metadata: map[string][]byte{
+			converter.MetadataEncoding: []byte(encodingEncrypted),
+			metadataKeyID:              []byte(c.first),
+		},
+		Data: aead.Seal(nonce, nonce, plain, []byte(c.first)),
+	}, nil
 }
 
 func (c *Codec) decrypt(p *common.Payload) (*common.Payload, error) {
+	if !encodedAs(p, encodingEncrypted) {
+		return p, nil
+	}
 	id := string(p.GetMetadata()[metadataKeyID])
 	aead, ok := c.aeads[id]
 	if !ok {

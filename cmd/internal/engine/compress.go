@@ -29,58 +29,50 @@ var _ converter.PayloadCodec = compressor{}
 // Encode implements converter.PayloadCodec. A payload that does not become
 // smaller stays as it is.
 func (compressor) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
-	encoded := make([]*common.Payload, len(payloads))
-	for i, p := range payloads {
-		encoded[i] = p
-		if len(p.GetData()) <= plainBytes {
-			continue
-		}
-		plain, err := proto.Marshal(p)
-		if err != nil {
-			return nil, fmt.Errorf("compress a payload: %w", err)
-		}
-		if data := s2.Encode(nil, plain); len(data) < len(plain) {
-			encoded[i] = &common.Payload{
-				Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encodingCompressed)}, Data: data,
-			}
-		}
-	}
-	return encoded, nil
+	return each(payloads, compress)
 }
 
 // Decode implements converter.PayloadCodec. A payload that is not compressed is
 // returned as it is.
 func (compressor) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
-	decoded := make([]*common.Payload, len(payloads))
-	for i, p := range payloads {
-		if string(p.GetMetadata()[converter.MetadataEncoding]) != encodingCompressed {
-			decoded[i] = p
-			continue
-		}
-		plain, err := decompress(p.GetData())
-		if err != nil {
-			return nil, fmt.Errorf("decompress a payload: %w", err)
-		}
-		decoded[i] = plain
-	}
-	return decoded, nil
+	return each(payloads, decompress)
 }
 
-func decompress(data []byte) (*common.Payload, error) {
-	size, err := s2.DecodedLen(data)
+func compress(p *common.Payload) (*common.Payload, error) {
+	if len(p.GetData()) <= plainBytes {
+		return p, nil
+	}
+	plain, err := proto.Marshal(p)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compress a payload: %w", err)
+	}
+	data := s2.Encode(nil, plain)
+	if len(data) >= len(plain) {
+		return p, nil
+	}
+	return &common.Payload{
+		Metadata: map[string][]byte{converter.MetadataEncoding: []byte(encodingCompressed)}, Data: data,
+	}, nil
+}
+
+func decompress(p *common.Payload) (*common.Payload, error) {
+	if !encodedAs(p, encodingCompressed) {
+		return p, nil
+	}
+	size, err := s2.DecodedLen(p.GetData())
+	if err != nil {
+		return nil, fmt.Errorf("decompress a payload: %w", err)
 	}
 	if size > maxPlain {
-		return nil, fmt.Errorf("it grows to %d bytes, more than %d", size, maxPlain)
+		return nil, fmt.Errorf("decompress a payload: it grows to %d bytes, more than %d", size, maxPlain)
 	}
-	raw, err := s2.Decode(nil, data)
+	raw, err := s2.Decode(nil, p.GetData())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decompress a payload: %w", err)
 	}
 	plain := &common.Payload{}
 	if err := proto.Unmarshal(raw, plain); err != nil {
-		return nil, errors.New("what is in it is no payload")
+		return nil, errors.New("decompress a payload: what is in it is no payload")
 	}
 	return plain, nil
 }
