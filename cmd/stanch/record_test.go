@@ -5,13 +5,10 @@ import (
 	"cmp"
 	"compress/gzip"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -39,12 +36,6 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// histories is where the recorded histories stand, which the tests of the
-// workflows replay.
-const histories = "../../workflows/testdata/histories"
-
-var record = flag.Bool("record", false, "write the recorded histories to "+histories)
-
 // recorder is a service in this process, whose estate the test can change.
 type recorder struct {
 	*site
@@ -57,8 +48,8 @@ type recorder struct {
 }
 
 // TestRecordHistories takes every path that a case can go, on a real engine,
-// and replays what it recorded. With -record the histories are written, else
-// only their names are compared with those that stand there.
+// and replays what it recorded. With -record those of new paths are written
+// beside the others, else only their names are compared.
 func TestRecordHistories(t *testing.T) {
 	t.Parallel()
 	all := paths()
@@ -357,42 +348,4 @@ func (r *recorder) runOf(workflowID string) string {
 		r.t.Fatal(err)
 	}
 	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-}
-
-const historyExt = ".json.gz"
-
-// write replaces the recorded histories.
-func (r *recorder) write() {
-	r.t.Helper()
-	for _, name := range recorded(r.t) {
-		if err := os.Remove(filepath.Join(histories, name+historyExt)); err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	for name, data := range r.kept {
-		if err := os.WriteFile(filepath.Join(histories, name+historyExt), data, 0o644); err != nil {
-			r.t.Fatal(err)
-		}
-	}
-}
-
-func recorded(t testing.TB) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(histories, "*"+historyExt))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, file := range files {
-		files[i] = strings.TrimSuffix(filepath.Base(file), historyExt)
-	}
-	slices.Sort(files)
-	return files
-}
-
-// compareNames wants a recorded history for every path.
-func (r *recorder) compareNames() {
-	r.t.Helper()
-	if got, want := recorded(r.t), slices.Sorted(maps.Keys(r.kept)); !slices.Equal(got, want) {
-		r.t.Errorf("%s holds\n%q, the paths give\n%q: record them, see the README there", histories, got, want)
-	}
 }
