@@ -133,7 +133,7 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 		Attributes: map[string]string{AttrKind: BudgetWorkflow},
 		Update:     ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
 		Arg: ReserveRequest{
-			ID: in.ID, Action: in.Step.Action, Limits: limits(p, in.Step.Action, facts, in.Target),
+			ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
 			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived,
 		},
 	}, &answer)
@@ -257,7 +257,7 @@ func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts,
 
 // budgetKeys are all the things that a limit may count the step by.
 func budgetKeys(playbook string, facts incident.Facts, target incident.Target) []BudgetKey {
-	keys := []BudgetKey{{"all", "all"}, {"host", target.ID()}, {"playbook", playbook}}
+	keys := []BudgetKey{{"all", "all"}, {PerHost, target.ID()}, {"playbook", playbook}}
 	if role, ok := facts.Asset.Role.Get(); ok {
 		keys = append(keys, BudgetKey{"role", role})
 	}

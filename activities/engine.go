@@ -192,12 +192,17 @@ type ReserveRequest struct {
 	// ID identifies the reservation: asking again reserves nothing more.
 	ID     string          `json:"id"`
 	Action incident.Action `json:"action"`
-	Limits []Limit         `json:"limits,omitempty"`
+	// Device is the id of the host that the action is on.
+	Device string  `json:"device,omitempty"`
+	Limits []Limit `json:"limits,omitempty"`
 	// Keys are counted, by what they count per.
 	Keys []BudgetKey `json:"keys,omitempty"`
 	// Waived names the approvals that people have given for this action.
 	Waived []string `json:"waived,omitempty"`
 }
+
+// PerHost is the [BudgetKey] by which a limit counts for one host.
+const PerHost = "host"
 
 // BudgetKey is one thing that limits count by.
 type BudgetKey struct {
@@ -247,8 +252,11 @@ type CountedWindow struct {
 type Reservation struct {
 	ID     string          `json:"id"`
 	Action incident.Action `json:"action"`
-	Keys   []BudgetKey     `json:"keys"`
-	At     time.Time       `json:"at"`
+	// Device is the host that it is on. One that was kept before devices were
+	// has none, and counts as a host of its own.
+	Device string      `json:"device,omitempty"`
+	Keys   []BudgetKey `json:"keys"`
+	At     time.Time   `json:"at"`
 }
 
 // LeaseID is the id of the lease for an order: the engine guarantees that

@@ -87,11 +87,13 @@ type Guardrail struct {
 	Because string `yaml:"because" doc:"Why, for people. Required with deny."`
 }
 
-// Limit bounds how often an action may be done.
+// Limit bounds on how many hosts an action may be done: a host that is acted on
+// again in the window counts once, but for a limit per host, which bounds how
+// often.
 type Limit struct {
 	Action incident.Action `yaml:"action,required" doc:"The containing action that is counted."`
-	Per    string          `yaml:"per,required" enum:"host,role,site,playbook,all" doc:"What is counted apart."`
-	Max    int             `yaml:"max,required" doc:"How many may be done in the window."`
+	Per    string          `yaml:"per,required" enum:"host,role,site,playbook,all" doc:"What is counted apart. Hosts are counted, each once; per host, how often."`
+	Max    int             `yaml:"max,required" doc:"How many hosts may be acted on in the window; per host, how often one may."`
 	Window time.Duration   `yaml:"window,required" doc:"The sliding window."`
 }
 

@@ -78,27 +78,37 @@ func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (a
 		if l.Then != "" && slices.Contains(req.Waived, l.Then) {
 			continue
 		}
-		counted := b.count(l, now)
-		if l.KeyMissing != "" || counted >= l.Max {
+		counted, among := b.count(l, req.Device, now)
+		if l.KeyMissing != "" || counted >= l.Max && !among {
 			return activities.ReserveAnswer{Exceeded: &l, Counted: counted}, nil
 		}
 	}
 	b.state.Reservations = append(b.state.Reservations, activities.Reservation{
-		ID: req.ID, Action: req.Action, Keys: req.Keys, At: now,
+		ID: req.ID, Action: req.Action, Device: req.Device, Keys: req.Keys, At: now,
 	})
 	return activities.ReserveAnswer{Granted: true}, nil
 }
 
-// count returns how many actions a limit has seen in its sliding window.
-func (b *budget) count(l activities.Limit, now time.Time) int {
-	n := 0
+// count returns how many devices a limit has seen in its sliding window, and
+// reports whether the given one is among them: it may be contained again, as
+// it takes up no more. A limit per host has only one device to count, and
+// counts how often.
+func (b *budget) count(l activities.Limit, device string, now time.Time) (n int, among bool) {
+	var devices []string
 	for _, r := range b.state.Reservations {
-		if r.Action == l.Action && r.At.After(now.Add(-l.Window)) &&
-			slices.Contains(r.Keys, activities.BudgetKey{Per: l.Per, Key: l.Key}) {
-			n++
+		if r.Action != l.Action || !r.At.After(now.Add(-l.Window)) ||
+			!slices.Contains(r.Keys, activities.BudgetKey{Per: l.Per, Key: l.Key}) {
+			continue
 		}
+		if r.Device != "" && l.Per != activities.PerHost {
+			if slices.Contains(devices, r.Device) {
+				continue
+			}
+			devices = append(devices, r.Device)
+		}
+		n++
 	}
-	return n
+	return n, slices.Contains(devices, device)
 }
 
 // remember notes for how long a limit needs the actions that it counts.
