@@ -23,10 +23,13 @@ const (
 )
 
 // join takes alerts into the case; the slice is used up. One that was seen
-// before changes nothing.
+// before changes nothing, but who raised it is noted: a repeat may say that
+// somebody else did. It is the only way in: a case that takes over the alerts of
+// another passes those that the other kept, and adds its count and raisers.
 func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 	joined := alerts[:0]
 	for _, a := range alerts {
+		r.state.Case.Raisers.Note(a)
 		fingerprint := a.Fingerprint()
 		if r.seen[fingerprint] {
 			continue
@@ -55,6 +58,7 @@ func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 // keep notes an alert on the case.
 func (r *responder) keep(a incident.Alert) {
 	c := &r.state.Case
+	c.AlertCount++
 	if len(c.AlertKeys) < keysKept {
 		c.AlertKeys = append(c.AlertKeys, a.Key())
 	}
@@ -69,6 +73,19 @@ func (r *responder) keep(a incident.Alert) {
 			c.Alerts = append(c.Alerts, a)
 			return
 		}
+	}
+}
+
+// recall fills in what a state of before does not say of its alerts, from those
+// that it keeps.
+func (s *caseState) recall() {
+	s.Case.AlertCount = max(s.Case.AlertCount, len(s.Case.AlertKeys))
+	for _, a := range s.Case.Alerts {
+		s.Case.Raisers.Note(a)
+	}
+	s.Case.Raisers.Note(s.Case.Facts.Alert)
+	if s.Latest != nil {
+		s.Case.Raisers.Note(*s.Latest)
 	}
 }
 

@@ -231,8 +231,8 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 	switch {
 	case v.Person.ID == "":
 		return refuse(RefusedNotApprover, "nobody is named")
-	case r.excluded(a.Name, v.Person):
-		return refuse(RefusedNotApprover, "%s is excluded from %s", v.Person.ID, a.Name)
+	case r.excluded(a.Name, v.Person) != "":
+		return refuse(RefusedNotApprover, "%s is excluded from %s: %s", v.Person.ID, a.Name, r.excluded(a.Name, v.Person))
 	case !mayAnswer(a.Approvers, v.Person):
 		return refuse(RefusedNotApprover, "%s may not answer %s: that takes one of %s", v.Person.ID, a.Name, approversText(a.Approvers))
 	case v.PlanDigest != a.PlanDigest:
@@ -287,17 +287,26 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 	return *a, nil
 }
 
-// excluded tells whether the playbook keeps a person from answering, whatever
-// groups they belong to.
-func (r *responder) excluded(approval string, p incident.Person) bool {
+// excluded says why the playbook keeps a person from answering, whatever groups
+// they belong to; it is empty where it does not.
+func (r *responder) excluded(approval string, p incident.Person) string {
 	spec, ok := r.in.Pin.Approval(approval)
 	if !ok {
-		return false
+		return ""
 	}
-	raised := func(a incident.Alert) bool { by, known := a.RaisedBy.Get(); return known && by == p.ID }
-	return slices.Contains(spec.Exclude, p.ID) ||
-		slices.Contains(spec.Exclude, playbooks.ExcludeAuthor) && slices.Contains(r.in.Pin.Authors, p.ID) ||
-		slices.Contains(spec.Exclude, playbooks.ExcludeRaiser) && slices.ContainsFunc(r.state.Case.Alerts, raised)
+	is := func(id string) bool { return strings.EqualFold(id, p.ID) }
+	raisers := r.state.Case.Raisers
+	switch {
+	case slices.ContainsFunc(spec.Exclude, is):
+		return "the playbook names them"
+	case slices.Contains(spec.Exclude, playbooks.ExcludeAuthor) && slices.ContainsFunc(r.in.Pin.Authors, is):
+		return "they wrote the playbook"
+	case !slices.Contains(spec.Exclude, playbooks.ExcludeRaiser) || !raisers.Has(p.ID):
+		return ""
+	case raisers.More:
+		return fmt.Sprintf("more than %d people raised alerts of the case, so that anybody may have", len(raisers.IDs))
+	}
+	return "they raised an alert of the case"
 }
 
 func mayAnswer(a incident.Approvers, p incident.Person) bool {

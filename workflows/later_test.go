@@ -146,6 +146,9 @@ func TestAStormDoesNotOutgrowTheCase(t *testing.T) {
 	if len(c.Alerts) > 20 || size > 256<<10 || len(c.AlertKeys) > 2000 {
 		t.Errorf("the case keeps %d alerts with %d bytes, and %d keys", len(c.Alerts), size, len(c.AlertKeys))
 	}
+	if c.AlertCount != 2501 {
+		t.Errorf("the case counts %d alerts of 2501", c.AlertCount)
+	}
 }
 
 // The attacker's text is data: bounded, on one line, without control.

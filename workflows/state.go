@@ -83,6 +83,7 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 			Status: incident.Working, OpenedAt: workflow.Now(ctx),
 		}}
 	}
+	r.state.recall()
 	for _, fingerprint := range r.state.Seen {
 		r.seen[fingerprint] = true
 	}

@@ -51,9 +51,14 @@ type Case struct {
 	ClosedAt       time.Time   `json:"closed_at,omitzero"`
 
 	// Alerts are the first alerts in full, AlertKeys the first keys, each up to
-	// a bound; the timeline counts the others.
+	// a bound. What is decided from alerts is decided from all of them, so it
+	// stands in what follows.
 	Alerts    []Alert  `json:"alerts,omitempty"`
 	AlertKeys []string `json:"alert_keys,omitempty"`
+	// AlertCount is how many alerts joined.
+	AlertCount int `json:"alert_count,omitempty"`
+	// Raisers are those who raised an alert of the case by hand, sorted.
+	Raisers Raisers `json:"raisers,omitzero"`
 
 	Facts Facts `json:"facts"`
 	// Target is the device, once it is exact; TargetProblem and Candidates say

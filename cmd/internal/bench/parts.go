@@ -196,7 +196,7 @@ func (b *bench) countStorm(ctx context.Context, first int) error {
 		if err := json.Unmarshal(data, &c); err != nil {
 			return fmt.Errorf("read a case: %w", err)
 		}
-		b.result.StormRecorded += len(c.AlertKeys)
+		b.result.StormRecorded += c.AlertCount
 		b.Progress("counting the storm", i+1, b.StormSubjects)
 	}
 	return nil

@@ -104,7 +104,7 @@ func Of(c incident.Case) Account {
 	for _, alert := range c.Alerts {
 		a.Alerts = append(a.Alerts, alertOf(alert))
 	}
-	a.MoreAlerts = max(0, len(c.AlertKeys)-len(c.Alerts))
+	a.MoreAlerts = max(0, max(c.AlertCount, len(c.AlertKeys))-len(c.Alerts))
 	return a
 }
 
