@@ -1,0 +1,69 @@
+package incident
+
+import (
+	"slices"
+	"strings"
+)
+
+// Filler reports whether a text that came from outside stands for no value:
+// what products, exports and people write where a field must be filled in and
+// there is nothing to say. A filler names no host, answers no condition and
+// never stands above a configured default.
+//
+// The words are a closed list. None of them can be a host's name in practice:
+// words that are, such as test, host, server, default or nobody, are left out.
+// Case, blanks around it and brackets or quotes around it do not matter.
+func Filler(text string) bool {
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	if placeholder(text) {
+		return true
+	}
+	text = strings.TrimSpace(strings.Trim(text, `()<>[]{}"'`+"`"))
+	return strings.Trim(text, punctuation) == "" || slices.Contains(fillers(), text)
+}
+
+// punctuation is what a text of nothing else says nothing with: -, --, ?, .,
+// *, the dashes that word processors make of a hyphen, and what is left of a
+// bracket around nothing.
+const punctuation = " -–—_.,;:?!*#/\\|~()<>[]{}\"'`"
+
+func fillers() []string {
+	return []string{
+		// What the issuer does not know.
+		"unknown", "not known", "n/k", "undefined", "undetermined", "unresolved", "not resolved", "not found",
+		// What there is none of.
+		"none", "null", "nil", "void", "empty", "blank", "nothing", "no value", "no data", "missing",
+		// What does not apply or was not filled in. NA is what R, pandas and
+		// spreadsheets write for a missing value.
+		"n/a", "na", "n.a.", "n.a", "n.d.", "not applicable", "not available", "unavailable", "not set", "unset", "notset",
+		"not specified", "unspecified", "not provided", "not assigned", "unassigned", "not defined", "tbd", "tba", "to be defined",
+		// The failed cells of a spreadsheet, a database export's null, JavaScript's
+		// object and a number that is none.
+		"#n/a", "#n/a n/a", "#na", "#null!", "#ref!", "#value!", "#name?", "#div/0!", `\n`, "object object", "nan", "-nan",
+		"none none", "null null", "unknown unknown",
+		// The id that a product gives to no device.
+		"00000000-0000-0000-0000-000000000000",
+	}
+}
+
+// placeholder reports whether the text is a variable of a template that nobody
+// filled in: {{host.name}}, ${host}, $result.src$, %host% or %{host}.
+func placeholder(text string) bool {
+	for _, p := range []struct{ open, close string }{{"{{", "}}"}, {"${", "}"}, {"%{", "}"}, {"$", "$"}, {"%", "%"}} {
+		inner, found := strings.CutPrefix(text, p.open)
+		inner, closed := strings.CutSuffix(inner, p.close)
+		if found && closed && !strings.ContainsAny(inner, "{}$% ") || found && closed && p.open == "{{" && !strings.Contains(inner, "}}") {
+			return true
+		}
+	}
+	return false
+}
+
+// Said is the value of a text that came from outside, without blanks around
+// it: unknown where it is a filler.
+func Said(text string, from Provenance) Value[string] {
+	if Filler(text) {
+		return Value[string]{}
+	}
+	return Known(strings.TrimSpace(text), from)
+}
