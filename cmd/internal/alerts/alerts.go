@@ -1,7 +1,7 @@
 // Package alerts reads what SIEMs send: it proves who sent a request and turns
 // the body into alerts. It never trusts a body: whatever is in it ends as data
-// in an alert or as a [FieldError], and one wrong alert refuses the whole
-// request, so that a sender never has to guess what was taken.
+// in an alert or as a [FieldError]. Each alert of a request stands alone: one
+// that is wrong takes nothing from the others.
 package alerts
 
 import (
@@ -45,11 +45,13 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// The bounds of what one request may hold.
+// The bounds of what one request may hold. A command line is cut to what
+// Windows takes at most; it alone makes no alert too large.
 const (
-	MaxAlerts     = 1000
-	MaxAlertBytes = 256 << 10
-	maxName       = 255
+	MaxAlerts      = 1000
+	MaxAlertBytes  = 256 << 10
+	maxName        = 255
+	maxCommandLine = 32 << 10
 )
 
 // FieldError says which field of a request is wrong. Path is empty when it is
@@ -97,9 +99,10 @@ func parsers() map[string]parser {
 // Kinds lists the kinds of sources, sorted.
 func Kinds() []string { return slices.Sorted(maps.Keys(parsers())) }
 
-// Parse turns a request's body into alerts, all of them or none. The error is
-// a [*FieldError], except for a kind that does not exist.
-func (s Source) Parse(body []byte, now time.Time) ([]incident.Alert, error) {
+// Parse turns a request's body into the alerts that it holds. The error is a
+// [*FieldError] about the body as a whole, except for a kind that does not
+// exist.
+func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 	p, ok := parsers()[s.Kind]
 	if !ok {
 		return nil, fmt.Errorf("source %s: there is no kind %q; there are %s", s.Name, s.Kind, strings.Join(Kinds(), ", "))
@@ -108,24 +111,63 @@ func (s Source) Parse(body []byte, now time.Time) ([]incident.Alert, error) {
 	if bad != nil {
 		return nil, bad
 	}
-	if len(documents) > MaxAlerts {
-		return nil, wrong("", "holds %d alerts, more than %d", len(documents), MaxAlerts)
-	}
-	alerts := make([]incident.Alert, 0, len(documents))
-	for _, d := range documents {
-		a, bad := s.alert(p, d, now)
-		if bad != nil {
-			return nil, bad
+	parsed := make([]Parsed, 0, min(len(documents), MaxAlerts+1))
+	for i, d := range documents {
+		if i == MaxAlerts {
+			rest := documents[i:]
+			return append(parsed, Parsed{
+				Index: i, Body: s.together(rest),
+				Wrong: wrong(d.path, "is one of %d beyond the %d alerts that a request may hold", len(rest), MaxAlerts),
+			}), nil
 		}
-		alerts = append(alerts, a)
+		a, bad := s.alert(p, d, now)
+		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.together(documents[i : i+1])})
 	}
-	return alerts, nil
+	return parsed, nil
+}
+
+// Parsed is one alert of a request.
+type Parsed struct {
+	// Index is its place in the request, from 0.
+	Index int
+	// Alert is what was read. Where Wrong is set it may lack anything, also the
+	// id.
+	Alert incident.Alert
+	// Wrong says why it is no alert that can be taken.
+	Wrong *FieldError
+	// Body is a request that holds it alone.
+	Body []byte
+}
+
+// together is the body of a request that holds these documents and no others.
+func (s Source) together(documents []document) []byte {
+	if len(documents) == 1 && documents[0].status == "" {
+		return documents[0].raw
+	}
+	type group struct {
+		Data []json.RawMessage `json:"data"`
+	}
+	var list []json.RawMessage
+	groups := map[string]group{}
+	for _, d := range documents {
+		list = append(list, d.raw)
+		if d.status != "" {
+			groups[d.status] = group{append(groups[d.status].Data, d.raw)}
+		}
+	}
+	var body any = map[string]any{"alerts": list}
+	switch {
+	case len(groups) > 0:
+		body = map[string]any{"alerts": groups}
+	case s.Kind == "splunk":
+		body = list
+	}
+	// The documents were decoded from JSON, so they encode.
+	data, _ := json.Marshal(body)
+	return data
 }
 
 func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *FieldError) {
-	if len(d.raw) > MaxAlertBytes {
-		return incident.Alert{}, wrong(d.path, "is %d bytes, more than %d", len(d.raw), MaxAlertBytes)
-	}
 	if d.fields == nil {
 		var bad *FieldError
 		if d.fields, bad = decode(d.path, d.raw); bad != nil {
@@ -134,10 +176,14 @@ func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *Fie
 	}
 	r := &reader{at: d.path, fields: d.fields}
 	a := p.read(r, d)
-	if r.bad != nil {
+	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.raw
+	cutCommandLine(&a, d.fields)
+	switch {
+	case len(a.Raw) > MaxAlertBytes:
+		return a, wrong(d.path, "is %d bytes, more than %d", len(d.raw), MaxAlertBytes)
+	case r.bad != nil:
 		return a, r.bad
 	}
-	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.raw
 	if a.ID == "" {
 		a.ID = contentID(d.fields)
 	}

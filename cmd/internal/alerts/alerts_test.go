@@ -23,6 +23,23 @@ func source(kind string) Source {
 	return Source{Name: "siem", Kind: kind, Category: "high_egress", OS: "windows"}
 }
 
+// read returns the alerts of a body, or what is wrong with it or with the first
+// that is wrong.
+func read(s Source, body string, at time.Time) ([]incident.Alert, error) {
+	parsed, err := s.Parse([]byte(body), at)
+	if err != nil {
+		return nil, err
+	}
+	alerts := make([]incident.Alert, 0, len(parsed))
+	for _, p := range parsed {
+		if p.Wrong != nil {
+			return nil, p.Wrong
+		}
+		alerts = append(alerts, p.Alert)
+	}
+	return alerts, nil
+}
+
 // values writes what an alert holds, a line per field: "host.os = linux (alert)".
 func values(a incident.Alert) []string {
 	lines := []string{fmt.Sprintf("id %s %s", a.ID, a.Status)}
@@ -73,7 +90,7 @@ func testParse(t *testing.T, file string) {
 	for _, f := range archive.Files {
 		part[f.Name] = strings.TrimSpace(string(f.Data))
 	}
-	alerts, err := source(part["source"]).Parse([]byte(part["body.json"]), now())
+	alerts, err := read(source(part["source"]), part["body.json"], now())
 	if want := part["error"]; want != "" {
 		if _, ok := errors.AsType[*FieldError](err); !ok || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
@@ -100,9 +117,99 @@ func testParse(t *testing.T, file string) {
 	}
 }
 
+// One alert that is wrong takes nothing from the others, and stands alone as a
+// request that can be read again.
+func TestEachAlertStandsAlone(t *testing.T) {
+	good := func(id string) string {
+		return `{"_id":"` + id + `","@timestamp":"2026-03-01T03:00:00Z","host":{"id":"a"}}`
+	}
+	for _, c := range []struct{ kind, body, path string }{
+		{"stanch", `{"alerts":[{"host":{"id":"a"}},{"host":{"id":"b"},"bytes_out":-1},{"host":{"id":"c"}}]}`, "alerts[1]"},
+		{"stanch", `{"alerts":[{"host":{"id":"a"}},{"host":{"id":"b"},"rule":"` + strings.Repeat("x", MaxAlertBytes) + `"},{"host":{"id":"c"}}]}`, "alerts[1]"},
+		{"stanch", `{"alerts":[{"host":{"id":"a"}},7,{"host":{"id":"c"}}]}`, "alerts[1]"},
+		{"elastic", `[` + good("1") + `,{"host":{"id":"a"}},` + good("2") + `]`, "[1]"},
+		{"elastic", `{"hits":{"hits":[` + good("1") + `,{"host":{"id":"a"}},` + good("2") + `]}}`, "hits.hits[1]"},
+		{"elastic", `{"alerts":{"new":{"data":[` + good("1") + `,{"host":{"id":"a"}}]},"recovered":{"data":[` + good("2") + `]}}}`, "alerts.new.data[1]"},
+		{"splunk", `[{"sid":"1","result":{"src":"10.0.0.1"}},{"sid":"1"},{"sid":"1","result":{"src":"10.0.0.2"}}]`, "[1]"},
+	} {
+		parsed, err := source(c.kind).Parse([]byte(c.body), now())
+		if err != nil || len(parsed) != 3 {
+			t.Fatalf("%.100s: %d, %v", c.body, len(parsed), err)
+		}
+		for i, p := range parsed {
+			if p.Index != i || (p.Wrong != nil) != (i == 1) {
+				t.Errorf("%.100s: alert %d has index %d and %v", c.body, i, p.Index, p.Wrong)
+			}
+			again, err := source(c.kind).Parse(p.Body, now())
+			if i == 1 {
+				if err == nil && again[0].Wrong == nil {
+					t.Errorf("%.100s: alert %d alone is taken", c.body, i)
+				}
+				continue
+			}
+			if err != nil || len(again) != 1 || again[0].Wrong != nil {
+				t.Fatalf("%.100s: alert %d alone is read as %+v, %v", c.body, i, again, err)
+			}
+			if diff := cmp.Diff(values(p.Alert), values(again[0].Alert)); diff != "" {
+				t.Errorf("%.100s: alert %d alone is another: %s", c.body, i, diff)
+			}
+		}
+		if !strings.HasPrefix(parsed[1].Wrong.Path, c.path) {
+			t.Errorf("%.100s: the path is %q, want %s", c.body, parsed[1].Wrong.Path, c.path)
+		}
+	}
+}
+
+// What is beyond the bound of a request is one that can be sent by itself.
+func TestWhatIsBeyondTheBoundStaysTogether(t *testing.T) {
+	one := map[string]string{
+		"stanch": `{"host":{"id":"a"}}`, "splunk": `{"result":{"src":"10.0.0.1"}}`, "elastic": `{"@timestamp":"2026-03-01T03:00:00Z"}`,
+	}
+	for kind, before := range map[string]string{"stanch": `{"alerts":[`, "splunk": `[`, "elastic": `{"alerts":{"recovered":{"data":[`} {
+		after := map[byte]string{'[': "]", '{': "}"}
+		body := before + strings.Repeat(one[kind]+",", MaxAlerts+2) + one[kind]
+		for i := range len(before) {
+			body += after[before[len(before)-1-i]]
+		}
+		parsed, err := source(kind).Parse([]byte(body), now())
+		if err != nil || len(parsed) != MaxAlerts+1 || parsed[MaxAlerts].Wrong == nil {
+			t.Fatalf("%s: read as %d: %v", kind, len(parsed), err)
+		}
+		rest, err := read(source(kind), string(parsed[MaxAlerts].Body), now())
+		if err != nil || len(rest) != 3 || rest[0].Status != parsed[0].Alert.Status {
+			t.Errorf("%s: the rest is read as %d: %v", kind, len(rest), err)
+		}
+	}
+}
+
+// The attacker writes the command line: however long, it loses no alert.
+func TestALongCommandLineIsCut(t *testing.T) {
+	for kind, body := range map[string]string{
+		"stanch":  `{"host":{"id":"a"},"process":{"command_line":"LINE"}}`,
+		"splunk":  `{"sid":"1","result":{"src":"10.0.0.1","process":" LINE "}}`,
+		"elastic": `{"_id":"1","host.id":"a","process":{"command_line":"LINE"}}`,
+	} {
+		for _, line := range []string{strings.Repeat("x", 3<<20), strings.Repeat("é", maxCommandLine), strings.Repeat("<", MaxAlertBytes)} {
+			alerts, err := read(source(kind), strings.Replace(body, "LINE", line, 1), now())
+			if err != nil {
+				t.Errorf("%s: lost: %.200v", kind, err)
+				continue
+			}
+			got, _ := alerts[0].Process.CommandLine.Get()
+			want := fmt.Sprintf("… (cut: it is %d bytes)", len(line))
+			if !strings.HasSuffix(got, want) || !strings.HasPrefix(line, strings.TrimSuffix(got, want)) || len(got) > maxCommandLine+len(want) {
+				t.Errorf("%s: the command line is %d bytes and ends %q", kind, len(got), got[len(got)-min(len(got), 60):])
+			}
+			if len(alerts[0].Raw) > 7*maxCommandLine || !json.Valid(alerts[0].Raw) || !strings.Contains(string(alerts[0].Raw), want) {
+				t.Errorf("%s: the document is %d bytes, and does not say that it was cut", kind, len(alerts[0].Raw))
+			}
+		}
+	}
+}
+
 func TestRawIsWhatCame(t *testing.T) {
 	const second = `{ "host" : {"id":"b"}, "bytes_out": 12345678901234567 }`
-	alerts, err := source("stanch").Parse([]byte(`{"alerts":[{"host":{"id":"a"}},`+second+`]}`), now())
+	alerts, err := read(source("stanch"), `{"alerts":[{"host":{"id":"a"}},`+second+`]}`, now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +224,12 @@ func TestRawIsWhatCame(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"long alert", `{"host":{"id":"a"},"rule":"` + strings.Repeat("x", MaxAlertBytes) + `"}`, "is 262173 bytes, more than 262144"},
-		{"many alerts", `{"alerts":[` + strings.Repeat(`{"host":{"id":"a"}},`, MaxAlerts) + `{"host":{"id":"a"}}]}`, "holds 1001 alerts, more than 1000"},
+		{"many alerts", `{"alerts":[` + strings.Repeat(`{"host":{"id":"a"}},`, MaxAlerts) + `{"host":{"id":"a"}}]}`, "alerts[1000]: is one of 1 beyond the 1000 alerts that a request may hold"},
 		{"long name", `{"host":{"name":"` + strings.Repeat("x", 256) + `"}}`, "host.id: is 256 bytes, more than 255"},
 		{"deep", strings.Repeat(`{"host":`, 20_000), "is not JSON: byte 80001 does not belong there"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := source("stanch").Parse([]byte(c.body), now())
+			_, err := read(source("stanch"), c.body, now())
 			if _, ok := errors.AsType[*FieldError](err); !ok || err.Error() != c.want {
 				t.Errorf("error %.200v, want %s", err, c.want)
 			}
@@ -134,7 +241,7 @@ func TestBounds(t *testing.T) {
 // keys in another order, or as resolved, and has another when it is another.
 func TestComputedID(t *testing.T) {
 	id := func(body string) string {
-		alerts, err := source("stanch").Parse([]byte(body), now().Add(time.Hour))
+		alerts, err := read(source("stanch"), body, now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +261,7 @@ func TestComputedID(t *testing.T) {
 }
 
 func TestUnknownKind(t *testing.T) {
-	_, err := source("wazuh").Parse(nil, now())
+	_, err := read(source("wazuh"), "", now())
 	if err == nil || err.Error() != `source siem: there is no kind "wazuh"; there are elastic, splunk, stanch` {
 		t.Errorf("error %v", err)
 	}
@@ -162,7 +269,7 @@ func TestUnknownKind(t *testing.T) {
 
 // The example in the documentation fills in every field that there is.
 func TestExampleHasEveryField(t *testing.T) {
-	alerts, err := Source{Name: "siem", Kind: "stanch"}.Parse([]byte(Example), now())
+	alerts, err := read(Source{Name: "siem", Kind: "stanch"}, Example, now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,14 +338,14 @@ func fuzz(f *testing.F, kind string) {
 		f.Add([]byte(archive.Files[1].Data))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		alerts, err := source(kind).Parse(body, now())
+		alerts, err := read(source(kind), string(body), now())
 		if err != nil {
 			if _, ok := errors.AsType[*FieldError](err); !ok {
 				t.Fatalf("error %v names no field", err)
 			}
 			return
 		}
-		again, err := source(kind).Parse(body, now().Add(time.Hour))
+		again, err := read(source(kind), string(body), now().Add(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

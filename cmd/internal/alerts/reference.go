@@ -12,8 +12,18 @@ func Reference() string {
 	b.WriteString(`# Alerts
 
 A source is one entry of ` + "`sources`" + ` in stanch.yaml; its alerts are posted to ` + "`/v1/alerts/<source>`" + `.
-One request holds at most ` + fmt.Sprint(MaxAlerts) + ` alerts of at most ` + fmt.Sprint(MaxAlertBytes>>10) + ` KiB each. It is taken whole or refused whole;
-the refusal (422) names the field that is wrong.
+One request holds at most ` + fmt.Sprint(MaxAlerts) + ` alerts of at most ` + fmt.Sprint(MaxAlertBytes>>10) + ` KiB each. Each stands alone: one that is
+wrong or too large is rejected and kept, and the others become cases. The answer is 202 with
+
+- ` + "`cases`" + `: where the alerts went, each case once;
+- ` + "`recorded`" + `: the ids under which alerts are kept that ask for no response;
+- ` + "`rejected`" + `: of each alert that could not be taken its ` + "`index`" + ` in the request, the ` + "`id`" + ` under which it is kept, the
+  sender's own id (` + "`alert`" + `), the ` + "`path`" + ` of the field that is wrong, and the ` + "`problem`" + `.
+
+It is 422 only when no alert is taken, with the same list as ` + "`alerts`" + `; a body that cannot be read at all is kept as a whole.
+What is kept waits for ` + "`stanch alert rejected retry`" + `. What is too large to keep is cut, and its problem says so. A command line
+is cut at ` + fmt.Sprint(maxCommandLine>>10) + ` KiB, with a mark, and makes no alert too large. Anything but 202 and 422 means: send the request again; what of
+it was taken already is recognised.
 
 ## Kind stanch
 

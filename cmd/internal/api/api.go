@@ -68,8 +68,10 @@ type Error struct {
 	Kind    string
 	Field   string
 	Message string
-	// Rejected is the id under which a rejected alert was kept.
+	// Rejected is the id under which a rejected alert was kept; Others is how
+	// many more of the request were kept.
 	Rejected string
+	Others   int
 }
 
 func (e *Error) Error() string {
@@ -84,6 +86,9 @@ func (e *Error) Error() string {
 		text = "rejected: " + text
 		if e.Rejected != "" {
 			text += "; kept as " + e.Rejected
+		}
+		if e.Others > 0 {
+			text += fmt.Sprintf(", and %d more alerts of the request were rejected and kept", e.Others)
 		}
 	}
 	return text
@@ -175,11 +180,14 @@ const tokenHelp = "set STANCH_TOKEN, or STANCH_TOKEN_FILE to a file that holds i
 
 // failure is an answer other than success, as an error.
 func (c *Client) failure(resp *http.Response, data []byte, stranger bool) error {
-	var told struct{ Error, Kind, Field, Rejected string }
+	var told struct {
+		Error, Kind, Field, Rejected string
+		Alerts                       []json.RawMessage
+	}
 	if err := json.Unmarshal(data, &told); err != nil || told.Error == "" {
 		return fmt.Errorf("%s answered %s: is it Stanch?", c.base, resp.Status)
 	}
-	e := &Error{Status: resp.StatusCode, Kind: told.Kind, Field: told.Field, Message: told.Error, Rejected: told.Rejected}
+	e := &Error{Status: resp.StatusCode, Kind: told.Kind, Field: told.Field, Message: told.Error, Rejected: told.Rejected, Others: max(0, len(told.Alerts)-1)}
 	switch {
 	case e.Status == http.StatusUnauthorized && !stranger:
 		e.Message = "the token is not known at " + c.base.String() + ": " + tokenHelp

@@ -52,6 +52,7 @@ func TestEveryFailureIsOneClearMessage(t *testing.T) {
 		"a rule that refused":       {409, nil, `{"error":"eve may not","kind":"not_an_approver"}`, "refused (not an approver): eve may not", true},
 		"a wrong field":             {400, nil, `{"error":"a reason is needed","kind":"invalid","field":"reason"}`, "reason: a reason is needed", true},
 		"what is kept":              {422, nil, `{"error":"is not a field","kind":"rejected","field":"hots","rejected":"siem/0"}`, "rejected: hots: is not a field; kept as siem/0", true},
+		"several that are kept":     {422, nil, `{"error":"is no list","kind":"rejected","field":"alerts[0].ip","rejected":"siem/0","alerts":[{},{},{}]}`, "rejected: alerts[0].ip: is no list; kept as siem/0, and 2 more alerts of the request were rejected and kept", true},
 		"too much":                  {429, http.Header{"Retry-After": {"5"}}, `{"error":"send it again later","kind":"throttled"}`, "send it again later, in 5 s", false},
 		"an engine that is away":    {503, nil, `{"error":"show case a/b: the engine did not answer","kind":"unavailable"}`, "the engine did not answer", false},
 		"another product":           {404, nil, "<html>not here</html>", "is it Stanch?", false},

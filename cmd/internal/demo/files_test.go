@@ -37,16 +37,16 @@ func TestTheFolderIsAWorkingConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	parsed, err := c.Sources[source].Parse(body, now)
-	if err != nil || len(parsed) != 1 {
-		t.Fatalf("the shipped alert is read as %d alerts: %v", len(parsed), err)
+	if err != nil || len(parsed) != 1 || parsed[0].Wrong != nil {
+		t.Fatalf("the shipped alert is read as %+v: %v", parsed, err)
 	}
-	if at, ok := parsed[0].Time.Get(); !ok || at.Before(now.Add(-time.Minute)) {
-		t.Errorf("the alert is of %s, not of now", parsed[0].Time)
+	if at, ok := parsed[0].Alert.Time.Get(); !ok || at.Before(now.Add(-time.Minute)) {
+		t.Errorf("the alert is of %s, not of now", parsed[0].Alert.Time)
 	}
-	if ips, _ := parsed[0].Host.IP.Get(); !slices.Equal(ips, []string{alertedIP}) {
+	if ips, _ := parsed[0].Alert.Host.IP.Get(); !slices.Equal(ips, []string{alertedIP}) {
 		t.Errorf("the alert is about %v, and the demo watches %s", ips, alertedIP)
 	}
-	if verdict, _, err := load(t, f).Match(t.Context(), &incident.Facts{Alert: parsed[0]}, now); err != nil || verdict != incident.True {
+	if verdict, _, err := load(t, f).Match(t.Context(), &incident.Facts{Alert: parsed[0].Alert}, now); err != nil || verdict != incident.True {
 		t.Errorf("the playbook's trigger is %s for the alert: %v", verdict, err)
 	}
 }

@@ -1,11 +1,16 @@
 package receiver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // problem is an answer other than success. Field names what is wrong in the
@@ -15,8 +20,10 @@ type problem struct {
 	Error  string `json:"error"`
 	Kind   string `json:"kind,omitempty"`
 	Field  string `json:"field,omitempty"`
-	// Rejected is the id under which the request was kept.
-	Rejected string `json:"rejected,omitempty"`
+	// Rejected is the id under which the request was kept, or the first alert of
+	// it; Alerts are all, where they were kept one by one.
+	Rejected string        `json:"rejected,omitempty"`
+	Alerts   []RejectedRef `json:"alerts,omitempty"`
 }
 
 func fail(status int, kind, format string, args ...any) *problem {
@@ -33,10 +40,31 @@ func invalid(field, format string, args ...any) *problem {
 func (p *problem) reply(w http.ResponseWriter) { reply(w, p.status, p) }
 
 func reply(w http.ResponseWriter, status int, body any) {
+	var text bytes.Buffer
+	// What we answer always encodes.
+	_ = json.NewEncoder(&text).Encode(body)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	// A client that has gone away cannot be told that it has.
-	_ = json.NewEncoder(w).Encode(body)
+	// A document that a sender wrote may hold bytes that are no text. A client
+	// that has gone away cannot be told that it has.
+	_, _ = w.Write(bytes.ToValidUTF8(text.Bytes(), []byte("\uFFFD")))
+}
+
+// plain answers paths and queries that name nothing with 400: those with bytes
+// that are no text, or with control characters.
+func plain(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		query, err := url.QueryUnescape(req.URL.RawQuery)
+		if isPlain(req.URL.Path) && isPlain(query) && err == nil {
+			h.ServeHTTP(w, req)
+			return
+		}
+		invalid("", "the path or the query holds a byte that is no text").reply(w)
+	})
+}
+
+func isPlain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // readBody reads a body of at most so many bytes.

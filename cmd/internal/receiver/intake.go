@@ -31,6 +31,21 @@ type Accepted struct {
 	Cases []CaseRef `json:"cases"`
 	// Recorded are the ids of alerts that ask for no response and are kept.
 	Recorded []string `json:"recorded,omitempty"`
+	// Rejected are the alerts that could not be taken, in their order.
+	Rejected []RejectedRef `json:"rejected,omitempty"`
+}
+
+// RejectedRef is one alert of a request that could not be taken.
+type RejectedRef struct {
+	// Index is its place in the request, from 0.
+	Index int `json:"index"`
+	// ID is under which it is kept.
+	ID string `json:"id"`
+	// Alert is the sender's own id of it, where that could be read.
+	Alert string `json:"alert,omitempty"`
+	// Path is the field that is wrong, as it stands in the request.
+	Path    string `json:"path,omitempty"`
+	Problem string `json:"problem"`
 }
 
 func (a *Accepted) add(ref CaseRef) {
@@ -48,7 +63,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	start := r.Now()
 	accepted, p := r.intake(w, req, name)
 	if p != nil {
-		r.metrics.alerts.WithLabelValues(r.label(name), p.Kind).Inc()
+		r.metrics.alerts.WithLabelValues(r.label(name), p.Kind).Add(float64(max(1, len(p.Alerts))))
 		p.reply(w)
 		return
 	}
@@ -57,6 +72,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(c.Alerts))
 	}
 	r.metrics.alerts.WithLabelValues(name, "recorded").Add(float64(len(accepted.Recorded)))
+	r.metrics.alerts.WithLabelValues(name, "rejected").Add(float64(len(accepted.Rejected)))
 	reply(w, http.StatusAccepted, accepted)
 }
 
@@ -97,7 +113,19 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 		return Accepted{}, r.notTaken(name, err)
 	}
 	source.Verifier.Accepted(req, body, r.Now())
-	return accepted, nil
+	return accepted, accepted.none()
+}
+
+// none is the answer to a request of which no alert was taken; nil where one
+// was.
+func (a Accepted) none() *problem {
+	if len(a.Rejected) == 0 || len(a.Cases)+len(a.Recorded) > 0 {
+		return nil
+	}
+	first := a.Rejected[0]
+	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", first.Problem)
+	p.Field, p.Rejected, p.Alerts = first.Path, first.ID, a.Rejected
+	return p
 }
 
 // notTaken is the answer when the engine does not hold the alerts.
@@ -106,26 +134,20 @@ func (r *Receiver) notTaken(source string, err error) *problem {
 	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
 }
 
-// maxKept bounds the body of a rejected request that is kept: the engine takes
-// no more than 2 MiB at once, and it is encoded.
+// maxKept bounds what is kept of a rejected request: the engine takes no more
+// than 2 MiB at once, and it is encoded.
 const maxKept = 5 << 18
 
-// notUnderstood keeps a request that was authentic and is wrong in a field.
+// notUnderstood keeps a request that was authentic and is wrong as a whole.
 func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte, wrong *alerts.FieldError) *problem {
-	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
-	p.Field = wrong.Path
-	if len(body) > maxKept {
-		r.Log.Error("a rejected alert was not kept: it is too large", "source", source, "bytes", len(body))
-		p.Error += fmt.Sprintf("; it was not kept: it is larger than %d bytes", maxKept)
-		return p
-	}
-	id, err := r.reject(ctx, activities.RejectedAlert{
+	record, err := r.reject(ctx, activities.RejectedAlert{
 		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
 	})
 	if err != nil {
 		return r.notTaken(source, err)
 	}
-	p.Rejected = id
+	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", record.Problem)
+	p.Field, p.Rejected = wrong.Path, record.ID
 	return p
 }
 
@@ -134,40 +156,72 @@ func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte
 type routed struct {
 	in     workflows.CaseInput
 	firing bool
+	// body is a request that holds the first of them alone.
+	body []byte
 }
 
-// accept parses, routes and commits. Everything that can be wrong with the
-// request is found before the first alert is committed.
+// accept parses, routes and commits. Each alert stands alone; an error that is
+// no [alerts.FieldError] means that the engine does not hold all of them.
 func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Accepted, error) {
+	out := Accepted{Cases: []CaseRef{}}
 	parsed, err := source.Parse(body, r.Now())
 	if err != nil {
-		return Accepted{}, err
+		return out, err
 	}
 	var groups []routed
-	for i, a := range parsed {
-		if encodedSize(a) > maxAlert {
-			return Accepted{}, &alerts.FieldError{Problem: fmt.Sprintf("alert %q is larger than %d bytes when it is encoded", a.ID, maxAlert)}
-		}
-		in, err := r.route(ctx, a)
-		if err != nil {
-			return Accepted{}, err
-		}
-		firing := a.Status == incident.Firing
-		at := slices.IndexFunc(groups, func(g routed) bool { return g.in.ID == in.ID && g.firing && firing })
-		if at >= 0 {
-			groups[at].in.Alerts = append(groups[at].in.Alerts, a)
+	var rejected []alerts.Parsed
+	for i := range parsed {
+		in, wrong := r.taken(ctx, &parsed[i])
+		if wrong != nil {
+			parsed[i].Wrong = wrong
+			rejected = append(rejected, parsed[i])
 			continue
 		}
-		in.Alerts = parsed[i : i+1 : i+1]
-		groups = append(groups, routed{in, firing})
+		firing := parsed[i].Alert.Status == incident.Firing
+		at := slices.IndexFunc(groups, func(g routed) bool { return g.in.ID == in.ID && g.firing && firing })
+		if at >= 0 {
+			groups[at].in.Alerts = append(groups[at].in.Alerts, parsed[i].Alert)
+			continue
+		}
+		in.Alerts = []incident.Alert{parsed[i].Alert}
+		groups = append(groups, routed{in, firing, parsed[i].Body})
 	}
-	out := Accepted{Cases: []CaseRef{}}
 	for _, group := range groups {
 		if err := r.commit(ctx, group, &out); err != nil {
 			return Accepted{}, err
 		}
 	}
-	return out, nil
+	out.Rejected, err = r.rejectAll(ctx, source.Name, rejected)
+	return out, err
+}
+
+// taken returns the case that an alert goes to, or why it cannot be taken.
+func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseInput, *alerts.FieldError) {
+	if p.Wrong != nil {
+		return workflows.CaseInput{}, p.Wrong
+	}
+	if encodedSize(p.Alert) > maxAlert {
+		// The document that it came as is left out first.
+		p.Alert.Raw = nil
+	}
+	if encodedSize(p.Alert) > maxAlert {
+		return workflows.CaseInput{}, &alerts.FieldError{Problem: fmt.Sprintf("it is larger than %d bytes when it is encoded", maxAlert)}
+	}
+	return r.route(ctx, p.Alert)
+}
+
+// rejectAll keeps the alerts of a request that cannot be taken.
+func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]RejectedRef, error) {
+	refs, errs := make([]RejectedRef, len(rejected)), make([]error, len(rejected))
+	each(len(rejected), func(i int) {
+		p := rejected[i]
+		record, err := r.reject(ctx, activities.RejectedAlert{
+			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body,
+		})
+		refs[i] = RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
+		errs[i] = err
+	})
+	return refs, errors.Join(errs...)
 }
 
 func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
@@ -188,16 +242,16 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		return nil
 	}
 	alone := group.in.Alerts[0]
-	id, err := r.reject(ctx, activities.RejectedAlert{
-		Source: alone.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: alone.Raw,
+	record, err := r.reject(ctx, activities.RejectedAlert{
+		Source: alone.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
 	})
-	out.Recorded = append(out.Recorded, id)
+	out.Recorded = append(out.Recorded, record.ID)
 	return err
 }
 
 // route finds the playbook and the subject of an alert: the first playbook
 // whose trigger holds, else the first whose trigger cannot be told, else none.
-func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, error) {
+func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, *alerts.FieldError) {
 	facts := &incident.Facts{Alert: a}
 	var perhaps *playbooks.Playbook
 	for _, p := range r.Playbooks() {
@@ -224,7 +278,7 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	return workflows.CaseInput{ID: Unmatched + "/" + subject, Subject: subject, Pin: activities.Pin{Name: Unmatched}}, nil
 }
 
-func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *incident.Facts) (workflows.CaseInput, error) {
+func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *incident.Facts) (workflows.CaseInput, *alerts.FieldError) {
 	subject, err := p.Subject(ctx, facts, r.Now())
 	if err != nil {
 		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
@@ -234,10 +288,15 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *inci
 	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 
-// reject keeps a request. The same body from the same source is kept once.
-func (r *Receiver) reject(ctx context.Context, record activities.RejectedAlert) (string, error) {
+// reject keeps a request and returns what is kept. The same body from the same
+// source is kept once; one that is too large is cut, and says so.
+func (r *Receiver) reject(ctx context.Context, record activities.RejectedAlert) (activities.RejectedAlert, error) {
 	record.ID = record.Source + "/" + incident.DigestOf(record.Body)[len("sha256:"):][:16]
 	record.At = r.Now()
+	if len(record.Body) > maxKept {
+		record.Size, record.Body = len(record.Body), record.Body[:maxKept]
+		record.Problem += fmt.Sprintf("; the first %d of its %d bytes are kept", maxKept, record.Size)
+	}
 	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: rejectedWorkflowID(record.ID), TaskQueue: TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
@@ -245,12 +304,12 @@ func (r *Receiver) reject(ctx context.Context, record activities.RejectedAlert) 
 			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.RejectedWorkflow)),
 	}, activities.RejectedWorkflow, record)
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return record.ID, nil
+		return record, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("keep the rejected alert: %w", err)
+		return record, fmt.Errorf("keep the rejected alert: %w", err)
 	}
-	return record.ID, nil
+	return record, nil
 }
 
 func rejectedWorkflowID(id string) string { return "rejected/" + id }

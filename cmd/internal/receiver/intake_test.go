@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
@@ -176,24 +177,132 @@ func TestWhatIsWrongIsNamedKeptAndRetried(t *testing.T) {
 	mended.call("POST", retry, aliceToken, nil).refused(409, "not_pending")
 }
 
-func TestARequestIsTakenWholeOrNotAtAll(t *testing.T) {
+func TestABodyThatCannotBeReadIsKeptWhole(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
-	for _, tt := range []struct{ body, field string }{
-		{`{"id":"a","hots":{"id":"x"}}`, "hots"},
-		{`not json`, ""},
-		{alert("a", "high_egress", h) + alert("b", "high_egress", h), ""},
-		{several(alert("a", "high_egress", h), `{"id":"b","host":{"id":"x"},"bytes_out":-1}`), "alerts[1].bytes_out"},
-	} {
-		why := s.call("POST", "/v1/alerts/siem", siemToken, tt.body).refused(422, "rejected")
-		if why.Field != tt.field {
-			t.Errorf("%s: the field is %q, want %q", tt.body, why.Field, tt.field)
+	for _, body := range []string{`not json`, alert("a", "high_egress", h) + alert("b", "high_egress", h), `{"alerts":[` + alert("a", "high_egress", h), "\xff{"} {
+		why := s.call("POST", "/v1/alerts/siem", siemToken, body).refused(422, "rejected")
+		var record activities.RejectedAlert
+		s.call("GET", "/v1/rejected/"+why.Rejected, aliceToken, nil).is(200, &record)
+		if why.Field != "" || string(record.Body) != body || record.Size != 0 {
+			t.Errorf("%s: refused with %+v, kept as %s", body, why, record.Body)
 		}
 	}
 	s.call("GET", "/v1/cases/contain/"+h, aliceToken, nil).refused(404, "not_found")
-	large := `{"id":"a","hots":"` + strings.Repeat("x", 3<<19) + `"}`
-	if why := s.call("POST", "/v1/alerts/siem", siemToken, large).refused(422, "rejected"); why.Rejected != "" || !strings.Contains(why.Error, "not kept") {
-		t.Errorf("a large one is refused with %+v", why)
+}
+
+// One alert that is wrong or too large takes nothing from the others.
+func TestEachAlertOfARequestStandsAlone(t *testing.T) {
+	s := newSide(t)
+	h := host(t)
+	long := `{"id":"long","host":{"id":"x"},"rule":"` + strings.Repeat("x", 3<<19) + `"}`
+	bodies := []string{
+		alert("a", "note", h), `{"id":"b","host":{"id":"x"},"hots":7}`, alert("c", "note", h), long, `7`, alert("d", "note", h, `,"status":"sample"`),
+		`{"id":"nobody","category":"note"}`,
+	}
+	var got receiver.Accepted
+	s.call("POST", "/v1/alerts/siem", siemToken, several(bodies...)).is(202, &got)
+	if len(got.Cases) != 1 || got.Cases[0].Alerts+len(got.Recorded) != 3 {
+		t.Fatalf("accepted as %+v", got)
+	}
+	if c := s.over(got.Cases[0]); !slices.Equal(c.AlertKeys[:2], []string{"siem/a", "siem/c"}) {
+		t.Errorf("the case has %v", c.AlertKeys)
+	}
+	want := []receiver.RejectedRef{
+		{Index: 1, Alert: "b", Path: "alerts[1].hots"}, {Index: 3, Alert: "long", Path: "alerts[3]"}, {Index: 4, Path: "alerts[4]"}, {Index: 6, Alert: "nobody", Path: "alerts[6].host"},
+	}
+	if len(got.Rejected) != len(want) {
+		t.Fatalf("rejected are %+v", got.Rejected)
+	}
+	for i, ref := range got.Rejected {
+		var record activities.RejectedAlert
+		s.call("GET", "/v1/rejected/"+ref.ID, aliceToken, nil).is(200, &record)
+		body := bodies[ref.Index]
+		if !strings.HasPrefix(body, string(record.Body)) || record.Size == 0 && string(record.Body) != body || record.Problem != ref.Problem || record.Field != ref.Path {
+			t.Errorf("alert %d is kept as %s of %d bytes, for %q", ref.Index, record.Field, len(record.Body), record.Problem)
+		}
+		if cut := ref.Alert == "long"; cut != (record.Size == len(body)) || cut != strings.Contains(ref.Problem, "bytes are kept") {
+			t.Errorf("alert %d: %d of %d bytes are kept, for %q", ref.Index, len(record.Body), record.Size, ref.Problem)
+		}
+		if ref.Problem == "" {
+			t.Errorf("alert %d is rejected without a reason", ref.Index)
+		}
+		if ref.ID = ""; ref.Index != want[i].Index || ref.Alert != want[i].Alert || ref.Path != want[i].Path {
+			t.Errorf("rejected %+v, want %+v", ref, want[i])
+		}
+	}
+	s.call("POST", "/v1/rejected/"+got.Rejected[1].ID+"/retry", aliceToken, nil).refused(409, "cut")
+	s.call("POST", "/v1/rejected/"+got.Rejected[0].ID+"/retry", aliceToken, nil).refused(422, "rejected")
+}
+
+func TestOnlyARequestOfWhichNothingIsTakenIsRefused(t *testing.T) {
+	s := newSide(t)
+	h := host(t)
+	var why struct {
+		Field, Rejected string
+		Alerts          []receiver.RejectedRef
+	}
+	s.call("POST", "/v1/alerts/siem", siemToken, several(`{"id":"a","host":{"id":"x"},"hots":7}`, `{"host":{}}`)).is(422, &why)
+	if len(why.Alerts) != 2 || why.Rejected == "" || why.Rejected != why.Alerts[0].ID || why.Field != "alerts[0].hots" || why.Alerts[1].Index != 1 {
+		t.Errorf("refused with %+v", why)
+	}
+	// Recorded is taken.
+	got := s.send(several(`{"host":{}}`, alert("r", "note", h, `,"status":"resolved"`)))
+	if len(got.Recorded) != 1 || len(got.Rejected) != 1 {
+		t.Errorf("accepted as %+v", got)
+	}
+	// More alerts than one request may hold lose none.
+	var bodies []string
+	for i := range alerts.MaxAlerts + 2 {
+		bodies = append(bodies, alert(fmt.Sprint(i), "note", h))
+	}
+	got = s.send(several(bodies...))
+	if len(got.Cases) != 1 || got.Cases[0].Alerts != alerts.MaxAlerts || len(got.Rejected) != 1 || got.Rejected[0].Index != alerts.MaxAlerts {
+		t.Fatalf("%d alerts were accepted as %+v", len(bodies), got)
+	}
+	var rest receiver.Accepted
+	s.call("POST", "/v1/rejected/"+got.Rejected[0].ID+"/retry", aliceToken, nil).is(202, &rest)
+	if len(rest.Cases) != 1 || rest.Cases[0].Alerts != 2 {
+		t.Errorf("the rest was accepted as %+v", rest)
+	}
+}
+
+// An alert that is larger encoded than the engine takes is taken without the
+// document that it came as.
+func TestALargeAlertIsTakenWithoutItsDocument(t *testing.T) {
+	s := newSide(t)
+	ref := s.send(alert("a", "note", host(t), `,"rule":"`+strings.Repeat("<", 60<<10)+`"`)).Cases[0]
+	if c := s.over(ref); len(c.AlertKeys) != 1 || len(c.Facts.Alert.Rule.String()) != 60<<10 {
+		t.Errorf("the case has %v, of rule %.20s", c.AlertKeys, c.Facts.Alert.Rule)
+	}
+}
+
+// Bytes that are no text are nowhere in an answer, and name nothing.
+func TestBytesThatAreNoText(t *testing.T) {
+	s := newSide(t)
+	ref := s.send("{\"id\":\"a\xff\",\"category\":\"note\",\"rule\":\"r\xff\xfe\",\"host\":{\"id\":\"" + host(t) + "\"}}").Cases[0]
+	if a := s.call("GET", "/v1/cases/"+ref.ID, aliceToken, nil).is(200, nil); !utf8.Valid(a.body) {
+		t.Error("the case is shown with a byte that is no text")
+	}
+	if a := s.call("POST", "/v1/alerts/siem", siemToken, "{\"\xff\":1,\"host\":{\"id\":\"x\"}}"); !utf8.Valid(a.body) {
+		t.Errorf("the refusal %q holds a byte that is no text", a.body)
+	}
+	paths := []string{
+		"GET /v1/cases/%s/a", "GET /v1/cases/note/a%s", "POST /v1/cases/note/a%s/decide", "POST /v1/cases/note/%s/close", "GET /v1/rejected/siem/%s",
+		"POST /v1/rejected/%s/0/retry", "POST /v1/alerts/%s", "POST /v1/alerts/siem%s", "GET /%s", "GET /v1/cases/note/a?run=%s", "GET /v1/cases?subject=%s",
+		"POST /v1/leases/%s", "GET /healthz%s", "POST /v1/interactions/%s",
+	}
+	for _, path := range paths {
+		method, path, _ := cut(path)
+		for _, bytes := range []string{"%ff", "%00", "%c3%28", "%C0%AF", "%ed%a0%80", "x%0a", "%7f", "%c2%85"} {
+			for _, token := range []string{aliceToken, siemToken, ""} {
+				a := s.call(method, strings.Replace(path, "%s", bytes, 1), token, nil)
+				a.refused(400, "invalid")
+				if !utf8.Valid(a.body) {
+					t.Errorf("%s with %s: the answer holds a byte that is no text", path, bytes)
+				}
+			}
+		}
 	}
 }
 

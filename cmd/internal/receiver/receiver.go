@@ -137,7 +137,7 @@ func (r *Receiver) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		r.mux.ServeHTTP(w, req)
+		plain(r.mux).ServeHTTP(w, req)
 	})
 }
 

@@ -101,6 +101,9 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	if !ok {
 		return fail(http.StatusConflict, "invalid", "source %q is no longer configured", record.Source)
 	}
+	if record.Size > 0 {
+		return fail(http.StatusConflict, "cut", "only the first %d of its %d bytes are kept: have it sent again", len(record.Body), record.Size)
+	}
 	accepted, err := r.accept(req.Context(), source, record.Body)
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
 		p := fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)
@@ -109,6 +112,10 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	}
 	if err != nil {
 		return r.unavailable("retry rejected alert "+record.ID, err)
+	}
+	if p := accepted.none(); p != nil {
+		p.Rejected = record.ID
+		return p
 	}
 	if slices.Contains(accepted.Recorded, record.ID) {
 		return fail(http.StatusConflict, "recorded", "%s", record.Problem)

@@ -84,7 +84,17 @@ func (o *alertSendOptions) send(ctx context.Context, file string) error {
 	if err != nil {
 		return answered(fmt.Errorf("send %q: %w", file, err))
 	}
-	return o.output.print(o.streams, got, func(p *term.Printer) error { return showAccepted(p, got) })
+	return o.accepted(o.output, got)
+}
+
+// accepted shows what became of the alerts of a request. That some of them were
+// rejected is an error: whoever sent them has to know.
+func (s streams) accepted(output outputFlag, got receiver.Accepted) error {
+	err := output.print(s, got, func(p *term.Printer) error { return showAccepted(p, got) })
+	if err == nil && len(got.Rejected) > 0 {
+		return fmt.Errorf("%d of the alerts could not be taken: `stanch alert rejected show ID` shows each", len(got.Rejected))
+	}
+	return err
 }
 
 func showAccepted(p *term.Printer, got receiver.Accepted) error {
@@ -98,6 +108,13 @@ func showAccepted(p *term.Printer, got receiver.Accepted) error {
 	}
 	for _, id := range got.Recorded {
 		rows = append(rows, []string{"", "1", "recorded, starts nothing", id})
+	}
+	for _, r := range got.Rejected {
+		problem := r.Problem
+		if r.Path != "" {
+			problem = r.Path + ": " + problem
+		}
+		rows = append(rows, []string{"", "1", "rejected: " + problem, r.ID})
 	}
 	return p.Table([]string{"CASE", "ALERTS", "RESULT", "WHERE"}, rows)
 }

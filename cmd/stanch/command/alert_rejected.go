@@ -118,6 +118,8 @@ type shownRejected struct {
 	Problem  string          `json:"problem"`
 	Resolved string          `json:"resolved,omitempty"`
 	Body     json.RawMessage `json:"body"`
+	// Size is how many bytes it had, where only the first are kept.
+	Size int `json:"size,omitempty"`
 }
 
 func shown(r activities.RejectedAlert) shownRejected {
@@ -126,7 +128,7 @@ func shown(r activities.RejectedAlert) shownRejected {
 		// A text always encodes.
 		body, _ = json.Marshal(string(r.Body))
 	}
-	return shownRejected{r.ID, r.Source, r.At, r.Field, r.Problem, r.Resolved, body}
+	return shownRejected{r.ID, r.Source, r.At, r.Field, r.Problem, r.Resolved, body, r.Size}
 }
 
 func (o *rejectedShowOptions) show(ctx context.Context, id string) error {
@@ -146,6 +148,9 @@ func (o *rejectedShowOptions) show(ctx context.Context, id string) error {
 		errs = append(errs, o.say("problem:  %s", r.Problem))
 		if r.Resolved != "" {
 			errs = append(errs, o.say("resolved: %s", r.Resolved))
+		}
+		if r.Size > 0 {
+			errs = append(errs, o.say("cut:      the first %d of %d bytes are kept", len(r.Body), r.Size))
 		}
 		for line := range strings.Lines(string(r.Body)) {
 			errs = append(errs, o.say("%s", strings.TrimRight(line, "\r\n")))
@@ -180,5 +185,5 @@ func (o *rejectedRetryOptions) retry(ctx context.Context, id string) error {
 	if err != nil {
 		return answered(err)
 	}
-	return o.output.print(o.streams, got, func(p *term.Printer) error { return showAccepted(p, got) })
+	return o.accepted(o.output, got)
 }

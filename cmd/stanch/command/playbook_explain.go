@@ -126,7 +126,10 @@ func (o *explainOptions) readFacts(now time.Time) (incident.Facts, error) {
 	if len(parsed) != 1 {
 		return facts, usagef("%s: it holds %d alerts, explain takes one", o.alert, len(parsed))
 	}
-	facts.Alert = parsed[0]
+	if bad := parsed[0].Wrong; bad != nil {
+		return facts, usagef("%s: %w", o.alert, bad)
+	}
+	facts.Alert = parsed[0].Alert
 	return facts, nil
 }
 
