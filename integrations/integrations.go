@@ -141,7 +141,9 @@ type Killer interface {
 type Finding struct {
 	What string `json:"what"`
 	OK   bool   `json:"ok"`
-	// Fix says the way out when it is not OK.
+	// Warning marks what is told without failing the check; OK is set then too.
+	Warning bool `json:"warning,omitempty"`
+	// Fix says the way out when it is not OK, or what is better done.
 	Fix string `json:"fix,omitempty"`
 }
 

@@ -31,6 +31,7 @@ type field struct {
 	cel      bool   // an expression
 	in       string // the value is written as {in: value}
 	word     string // a bool that is written as this one word
+	private  bool   // complaints never show the value
 	doc      string
 	standard string // the default, for people
 	as       string // how the value is written, for people
@@ -64,6 +65,7 @@ func fields(t reflect.Type) []field {
 			required: slices.Contains(strings.Split(rest, ","), "required"),
 		}
 		_, f.cel = sf.Tag.Lookup("cel")
+		_, f.private = sf.Tag.Lookup("private")
 		if list := sf.Tag.Get("enum"); list != "" {
 			f.enum = strings.Split(list, ",")
 		}
@@ -106,6 +108,7 @@ func (d *document) value(n *yaml.Node, v reflect.Value, f field) {
 	case scalarType(v.Type()):
 		if text, ok := d.scalar(n, f, v.Type()); ok {
 			d.text(n, text, v, f)
+			d.noteInline(n, text, v)
 		}
 	case v.Kind() == reflect.Struct:
 		d.mapping(n, v, f)
@@ -186,7 +189,7 @@ func (d *document) isMapping(n *yaml.Node, f field) bool {
 	if n.Kind == yaml.MappingNode {
 		return true
 	}
-	d.blame(n, "%s must be a mapping of keys to values, not %s", f.name, kindOf(n))
+	d.blame(n, "%s must be a mapping of keys to values, not %s", f.name, d.kindOf(n, field{}))
 	return false
 }
 
@@ -202,7 +205,7 @@ func (d *document) dict(n *yaml.Node, v reflect.Value, f field) {
 			continue
 		}
 		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(value, item, field{name: key.Value, typ: item.Type()})
+		d.value(value, item, field{name: d.nameOf(key, value, f.name), typ: item.Type()})
 		out.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), item)
 	}
 	v.Set(out)
@@ -210,21 +213,33 @@ func (d *document) dict(n *yaml.Node, v reflect.Value, f field) {
 
 func (d *document) list(n *yaml.Node, v reflect.Value, f field) {
 	if n.Kind != yaml.SequenceNode {
-		d.blame(n, "%s must be a list, not %s", f.name, kindOf(n))
+		d.blame(n, "%s must be a list, not %s", f.name, d.kindOf(n, field{}))
 		return
 	}
 	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
 		item := f
-		item.name = entryName(c, f.name)
+		item.name, item.typ = d.entryName(c, f.name), v.Type().Elem()
 		d.value(c, out.Index(i), item)
 	}
 	v.Set(out)
 }
 
+// nameOf names an entry of a mapping with free keys. In a file with secrets a key
+// with nothing behind it may be a secret that stands in the wrong place.
+func (d *document) nameOf(key, value *yaml.Node, mapping string) string {
+	if d.private() && (value.Kind != yaml.MappingNode || !oneWord.MatchString(key.Value)) {
+		return "an entry of " + mapping
+	}
+	return key.Value
+}
+
 // entryName names an entry of a list for people: by its own name where it has
 // one.
-func entryName(n *yaml.Node, list string) string {
+func (d *document) entryName(n *yaml.Node, list string) string {
+	if d.private() {
+		return "an entry of " + list
+	}
 	for _, key := range []string{"rule", "name"} {
 		if _, name := lookup(n, key); name != nil && name.Kind == yaml.ScalarNode && name.Value != "" {
 			return strconv.Quote(shorten(name.Value, 80)) + " in " + list

@@ -101,10 +101,12 @@ func snippet(lines []string, line, column int) string {
 	return string(shown) + "\n" + pad.String() + "^"
 }
 
+func nearest(word string, known []string) string { return policy.Nearest(word, known) }
+
 // meant says which known word was probably meant, or what there is to choose
 // from.
 func meant(word string, known []string) string {
-	near := policy.Nearest(word, known)
+	near := nearest(word, known)
 	switch {
 	case near != "":
 		return ": did you mean '" + near + "'?"

@@ -84,7 +84,7 @@ func (l lint) warn(n *yaml.Node, format string, args ...any) {
 	}
 	l.issues = append(l.issues, Issue{
 		File: l.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...),
-		Snippet: snippet(l.lines, n.Line, n.Column), Warning: true,
+		Snippet: l.snippet(n.Line, n.Column), Warning: true,
 	})
 }
 

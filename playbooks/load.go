@@ -48,7 +48,7 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 	for _, f := range faults {
 		issue := Issue{File: f.File, Line: f.Line, Column: f.Column, Message: f.Message, Snippet: f.Snippet}
 		if issue.Snippet == "" {
-			issue.Snippet = snippet(d.lines, f.Line, f.Column)
+			issue.Snippet = d.snippet(f.Line, f.Column)
 		}
 		if strings.HasPrefix(f.Message, "syntax error") {
 			if broken[f.Line] {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -28,6 +29,14 @@ func (n Node) Get(key string) Node {
 	}
 	_, value := lookup(n.node, key)
 	return Node{doc: n.doc, node: value}
+}
+
+// At returns an entry of a list.
+func (n Node) At(i int) Node {
+	if n.node == nil || n.node.Kind != yaml.SequenceNode || i >= len(n.node.Content) {
+		return Node{}
+	}
+	return Node{doc: n.doc, node: n.node.Content[i]}
 }
 
 // Keys returns the keys of a mapping, in the order of the file.
@@ -79,8 +88,18 @@ func (n Node) Issue(format string, args ...any) Issue {
 	}
 	line, column := n.node.Line, n.node.Column
 	return Issue{
-		File: n.doc.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: snippet(n.doc.lines, line, column),
+		File: n.doc.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: n.doc.snippet(line, column),
 	}
+}
+
+// Quoted is the text of the part for a complaint: in quotes where it can be
+// shown, else the words "the value". It is what the file says, not what an
+// environment variable holds.
+func (n Node) Quoted() string {
+	if n.node == nil || n.node.Kind != yaml.ScalarNode || n.doc.private() && !oneWord.MatchString(n.node.Value) {
+		return "the value"
+	}
+	return strconv.Quote(n.node.Value)
 }
 
 // lookup returns the key and the value nodes of a key in a mapping.

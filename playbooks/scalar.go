@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// kindOf names what a node is, for people.
-func kindOf(n *yaml.Node) string {
+// kindOf names what a node is, for people, with its text if that is to be shown.
+func kindOf(n *yaml.Node, text bool) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
 		return "a mapping"
@@ -26,7 +26,12 @@ func kindOf(n *yaml.Node) string {
 	case n.Tag == "!!bool":
 		return n.Value
 	case n.Tag == "!!int", n.Tag == "!!float":
+		if !text {
+			return "a number"
+		}
 		return "the number " + n.Value
+	case !text:
+		return "text"
 	default:
 		return strconv.Quote(n.Value)
 	}
@@ -67,7 +72,7 @@ func (d *document) scalar(n *yaml.Node, f field, t reflect.Type) (string, bool) 
 		if n.Kind == yaml.ScalarNode && wants(t, f) == "text" && n.Tag != "!!null" {
 			hint = "; quote it"
 		}
-		d.blame(n, "%s must be %s, not %s%s", f.name, wants(t, f), kindOf(n), hint)
+		d.blame(n, "%s must be %s, not %s%s", f.name, wants(t, f), d.kindOf(n, f), hint)
 		return "", false
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
@@ -143,7 +148,7 @@ func shorten(s string, most int) string {
 // text reads the text of a scalar into v.
 func (d *document) text(n *yaml.Node, text string, v reflect.Value, f field) {
 	if len(f.enum) > 0 && v.Kind() == reflect.String && !slices.Contains(f.enum, text) {
-		d.blame(n, "%s cannot be %q%s", f.name, text, meant(text, f.enum))
+		d.blame(n, "%s cannot be %s%s", f.name, d.quote(n, text, f), meant(text, f.enum))
 		return
 	}
 	if f.required && strings.TrimSpace(text) == "" {
@@ -151,7 +156,7 @@ func (d *document) text(n *yaml.Node, text string, v reflect.Value, f field) {
 		return
 	}
 	if err := d.set(text, v, f); err != nil {
-		d.blame(n, "%s: %v", f.name, err)
+		d.blame(n, "%s: %s", f.name, d.withoutValue(n, text, f, err))
 	}
 }
 

@@ -45,7 +45,7 @@ type gate struct {
 // decodeYAML reads a list of step names and of approvals.
 func (doings *Doings) decodeYAML(d *document, n *yaml.Node, f field) {
 	if n.Kind != yaml.SequenceNode {
-		d.blame(n, "%s must be a list of steps, not %s", f.name, kindOf(n))
+		d.blame(n, "%s must be a list of steps, not %s", f.name, d.kindOf(n, field{}))
 		return
 	}
 	*doings = make(Doings, len(n.Content))

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/stanch-soar/stanch/playbooks/policy"
-
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
@@ -35,7 +33,11 @@ func Expand(expand func(text string) (string, error)) Option {
 }
 
 // FileTwin lets every key whose field is of the given type (a kind of string)
-// be written as key_file instead: read is called with the path.
+// be written as key_file instead: read is called with the path. Its errors are
+// shown, and must hold neither the secret nor the path: whoever wrote the secret
+// itself there would read it in a log.
+//
+// A file with such keys is told of without its values; see [Shown].
 func FileTwin(secret reflect.Type, read func(path string) (string, error)) Option {
 	return func(d *document) { d.twin, d.readTwin = secret, read }
 }
@@ -74,6 +76,12 @@ type document struct {
 	expand   func(string) (string, error)
 	twin     reflect.Type
 	readTwin func(string) (string, error)
+	inline   func()
+	// shown are the words of a file with secrets that complaints may show.
+	shown map[string]bool
+	// misplaced says that the file looks like stanch.yaml, and is read as something
+	// else.
+	misplaced bool
 	// bareUnits lets sizes and rates be plain numbers: bytes, bits per second.
 	bareUnits bool
 }
@@ -92,6 +100,7 @@ func parse(file string, data []byte, opts ...Option) *document {
 		return d
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	d.misplaced = d.twin == nil && configuration.Match(data)
 	d.lines = strings.Split(strings.ReplaceAll(string(data), "\r\n", "\n"), "\n")
 	if d.root = d.document(data); d.root != nil {
 		d.walk(d.root)
@@ -153,6 +162,9 @@ func (d *document) load(data []byte) (*yaml.Node, error) {
 func (d *document) syntax(err error) int {
 	var one *yaml.LoadError
 	if !errors.As(err, &one) {
+		if d.private() {
+			err = errors.New("the file is not YAML")
+		}
 		d.issue(0, 0, "%v", err)
 		return 0
 	}
@@ -164,7 +176,7 @@ func (d *document) syntax(err error) int {
 		hint = "; an expression with quotes, brackets or a colon in it must be quoted as a whole or written in a | block"
 	}
 	if !d.repaired[one.Mark.Line] {
-		d.issue(one.Mark.Line, one.Mark.Column, "not YAML: %s%s", one.Message, hint)
+		d.issue(one.Mark.Line, one.Mark.Column, "not YAML: %s%s", d.syntaxText(one.Message), hint)
 	}
 	return one.Mark.Line
 }
@@ -189,7 +201,11 @@ func (d *document) walk(n *yaml.Node) {
 		d.blame(n, "anchors and aliases hide what a change touches; write the value out where it is used")
 		return
 	case n.Style&yaml.TaggedStyle != 0:
-		d.blame(n, "YAML reads %s as a tag and the text is lost; quote the whole value or write it in a | block", n.Tag)
+		tag := n.Tag
+		if d.private() {
+			tag = "an exclamation mark"
+		}
+		d.blame(n, "YAML reads %s as a tag and the text is lost; quote the whole value or write it in a | block", tag)
 	}
 	if n.Kind != yaml.MappingNode {
 		for _, c := range n.Content {
@@ -207,7 +223,7 @@ func (d *document) walk(n *yaml.Node) {
 		case key.Kind != yaml.ScalarNode || key.Tag != "!!str":
 			d.blame(key, "a key must be text")
 		case again:
-			d.blame(key, "key %q stands twice; it was first on line %d", key.Value, first)
+			d.blame(key, "key%s stands twice; it was first on line %d", d.keyText(key.Value, nil), first)
 		default:
 			seen[key.Value] = key.Line
 			d.walk(key)
@@ -230,8 +246,8 @@ func (d *document) unknownKey(mapping, key *yaml.Node, what string, known []stri
 	if d.bad[key] {
 		return
 	}
-	d.blame(key, "unknown key %q in %s%s", shorten(key.Value, 80), what, meant(key.Value, known))
-	if near := policy.Nearest(key.Value, known); near != "" {
+	d.blame(key, "unknown key%s in %s%s", d.keyText(key.Value, known), what, meant(key.Value, known))
+	if near := nearest(key.Value, known); near != "" {
 		d.misspelt[mapping] = append(d.misspelt[mapping], near)
 	}
 }
@@ -241,7 +257,7 @@ func (d *document) issue(line, column int, format string, args ...any) {
 		return
 	}
 	d.issues = append(d.issues, Issue{
-		File: d.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: snippet(d.lines, line, column),
+		File: d.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: d.snippet(line, column),
 	})
 }
 

@@ -42,6 +42,10 @@ type Client struct {
 func New(address string, token integrations.Secret) (*Client, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.RawQuery != "" || base.User != nil {
+		// It may hold a password or a token.
+		if err != nil || strings.ContainsAny(address, "@?#") {
+			return nil, fmt.Errorf("url is not an address such as %s, without a user and a query", DefaultURL)
+		}
 		return nil, fmt.Errorf("url %q is not an address such as %s", address, DefaultURL)
 	}
 	base.Path = strings.TrimSuffix(base.Path, "/")

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,12 @@ type Config struct {
 	Opened []Integration `yaml:"-"`
 	// Dir is the folder that relative paths start from.
 	Dir string `yaml:"-"`
+
+	file string
+	// secretFiles are the files that secrets were read from, and inline says that
+	// secrets stand in the configuration itself.
+	secretFiles []string
+	inline      bool
 }
 
 // Temporal says which engine runs the cases.
@@ -64,7 +71,7 @@ type Person struct {
 	Slack       string   `yaml:"slack" doc:"Slack user id; by it a click in Slack is this person's."`
 	PagerDuty   string   `yaml:"pagerduty" doc:"PagerDuty user id; by it this person is known to be on call."`
 	Groups      []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
-	TokenSHA256 string   `yaml:"token_sha256" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
+	TokenSHA256 string   `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }
 
 // Standing says where people are told once a day which containments stand,
@@ -138,9 +145,9 @@ func Load(file string, specs []integrations.Spec, overrides ...func(*Config)) (*
 // instead; they come before anything is derived from the settings.
 func Parse(file string, data []byte, specs []integrations.Spec, overrides ...func(*Config)) (*Config, error) {
 	c := defaults()
-	c.Dir = filepath.Dir(file)
-	issues := playbooks.DecodeStrict(file, data, c,
-		playbooks.Expand(expand), playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret))
+	c.file, c.Dir = file, filepath.Dir(file)
+	private := []playbooks.Option{playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret), playbooks.Shown(shown(specs))}
+	issues := playbooks.DecodeStrict(file, data, c, append(private, playbooks.Expand(expand), playbooks.Inline(func() { c.inline = true }))...)
 	c.Data = c.Path(c.Data)
 	for _, override := range overrides {
 		override(c)
@@ -149,13 +156,31 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 	issues = append(issues, c.Traffic.read()...)
 	var root playbooks.Node
 	// What is wrong with the form was told above.
-	_ = playbooks.DecodeStrict(file, data, &root)
+	_ = playbooks.DecodeStrict(file, data, &root, private...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
+
+// shown are the words of the file that complaints may show: its keys and the
+// words of closed sets. None of them is a secret.
+func shown(specs []integrations.Spec) []string {
+	secret := reflect.TypeFor[integrations.Secret]()
+	words := append(alerts.Kinds(), Embedded, "kind", "rate", incident.DefaultLimits)
+	words = append(words, playbooks.WordsOf(reflect.TypeFor[Config](), secret)...)
+	words = append(words, playbooks.WordsOf(reflect.TypeFor[incident.RoleLimits](), secret)...)
+	for _, s := range specs {
+		words = append(words, s.Kind)
+		words = append(words, playbooks.WordsOf(reflect.TypeOf(s.NewConfig()), secret)...)
+	}
+	return words
+}
+
+// variableName is what names of variables look like. Anything else after ${env:
+// may be the secret itself.
+var variableName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
 // expand replaces ${env:NAME} by the variable; one that is not set is a fault,
 // for an empty secret is an open door.
@@ -173,29 +198,15 @@ func expand(text string) (string, error) {
 			return "", errors.New("after ${ comes env:NAME}")
 		}
 		value, set := os.LookupEnv(variable)
-		if !set {
+		switch {
+		case !set && !variableName.MatchString(variable):
+			return "", errors.New("the environment has no variable of that name")
+		case !set:
 			return "", fmt.Errorf("the environment has no %s", variable)
 		}
 		out.WriteString(value)
 		text = after
 	}
-}
-
-// maxSecret bounds a secret's file.
-const maxSecret = 64 << 10
-
-// readSecret reads a secret from its file, without the end of line.
-func (c *Config) readSecret(path string) (string, error) {
-	data, err := os.ReadFile(c.Path(path))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("there is no file %q", path)
-	case err != nil:
-		return "", errors.New("the file cannot be read")
-	case len(data) > maxSecret:
-		return "", fmt.Errorf("the file is larger than %d bytes", maxSecret)
-	}
-	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
 // Path makes a path of the file absolute: it starts from the file's folder.
@@ -230,7 +241,7 @@ func (c *Config) openIntegration(name string, node playbooks.Node, specs []integ
 	}
 	at := slices.IndexFunc(specs, func(s integrations.Spec) bool { return s.Kind == head.Kind })
 	if at < 0 {
-		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %q; there are %s", head.Kind, kinds(specs))}
+		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), kinds(specs))}
 	}
 	config := specs[at].NewConfig()
 	issues := node.Without("kind", "rate").Decode(config)
@@ -259,10 +270,10 @@ func kinds(specs []integrations.Spec) string {
 func (c *Config) check(root playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		issues = append(issues, root.Get("listen").Issue("%q is not host:port", c.Listen))
+		issues = append(issues, root.Get("listen").Issue("%s is not host:port, such as 127.0.0.1:8080", root.Get("listen").Quoted()))
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		issues = append(issues, root.Get("public_url").Issue("%q is not an address such as https://stanch.example", c.PublicURL))
+		issues = append(issues, root.Get("public_url").Issue("%s is not an address such as https://stanch.example", root.Get("public_url").Quoted()))
 	}
 	if t := c.Temporal.TLS; t != nil {
 		t.CA, t.Cert, t.Key = c.Path(t.CA), c.Path(t.Cert), c.Path(t.Key)
@@ -277,7 +288,7 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 		source := c.Sources[name]
 		node := sources.Get(name)
 		if !slices.Contains(alerts.Kinds(), source.Kind) {
-			issues = append(issues, node.Issue("source %s: there is no kind %q; there are %s", name, source.Kind, strings.Join(alerts.Kinds(), ", ")))
+			issues = append(issues, node.Issue("source %s: there is no kind %s; there are %s", name, node.Get("kind").Quoted(), strings.Join(alerts.Kinds(), ", ")))
 		}
 		if _, err := source.Auth.Verifier(); err != nil {
 			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
@@ -295,13 +306,13 @@ func (c *Config) checkStanding(node playbooks.Node) playbooks.Issues {
 		return nil
 	}
 	if !slices.ContainsFunc(c.Opened, func(i Integration) bool { return i.Name == c.Standing.Use }) {
-		issues = append(issues, node.Get("use").Issue("no integration %q is configured", c.Standing.Use))
+		issues = append(issues, node.Get("use").Issue("no integration %s is configured", node.Get("use").Quoted()))
 	}
 	if _, err := time.Parse("15:04", c.Standing.At); err != nil {
-		issues = append(issues, node.Get("at").Issue("%q is no time of day such as 09:00", c.Standing.At))
+		issues = append(issues, node.Get("at").Issue("%s is no time of day such as 09:00", node.Get("at").Quoted()))
 	}
 	if _, err := time.LoadLocation(c.Standing.Zone); err != nil {
-		issues = append(issues, node.Get("zone").Issue("there is no time zone %q", c.Standing.Zone))
+		issues = append(issues, node.Get("zone").Issue("there is no time zone %s", node.Get("zone").Quoted()))
 	}
 	return issues
 }
@@ -310,19 +321,30 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	owner := map[string]string{}
 	for i, p := range c.People {
+		name := personName(node, i)
 		if sum, err := hex.DecodeString(p.TokenSHA256); p.TokenSHA256 != "" && (err != nil || len(sum) != sha256.Size) {
-			issues = append(issues, node.Issue("person %s: token_sha256 is not 64 hex digits", p.ID))
+			issues = append(issues, node.At(i).Get("token_sha256").Issue("person %s: token_sha256 is not 64 hex digits; stanch token makes a token and its digest", name))
 		}
 		key := strings.ToLower(p.TokenSHA256)
 		if other, ok := owner[key]; ok && key != "" {
-			issues = append(issues, node.Issue("person %s has the token of %s: then neither is anybody", p.ID, other))
+			issues = append(issues, node.At(i).Issue("person %s has the token of %s: then neither is anybody", name, other))
 		}
-		owner[key] = p.ID
+		owner[key] = name
 		if slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {
-			issues = append(issues, node.Issue("there are two people with the id %q", p.ID))
+			issues = append(issues, node.At(i).Get("id").Issue("there are two people with the id %s", node.At(i).Get("id").Quoted()))
 		}
 	}
 	return issues
+}
+
+// personName is the id of a person for a complaint, or the place in the list
+// where the id is more than a word.
+func personName(node playbooks.Node, i int) string {
+	quoted := node.At(i).Get("id").Quoted()
+	if name := strings.Trim(quoted, `"`); name != quoted {
+		return name
+	}
+	return fmt.Sprintf("%d", i+1)
 }
 
 // EvidenceDir is where bundles go.

@@ -65,7 +65,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"bad listen":                {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
 		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, duckdb, `},
 		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
-		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", `there is no file "nowhere"`},
+		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", "f.yaml:1:52: bearer_file: there is no such file"},
 		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
 		"bad digest":                {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
 		"two people with one id":    {"people: [{ id: alice }, { id: alice }]\n", `there are two people with the id "alice"`},

@@ -59,6 +59,10 @@ func bad(about, fix, format string, args ...any) finding {
 	return finding{about, integrations.Finding{What: fmt.Sprintf(format, args...), Fix: fix}}
 }
 
+func warn(about, fix, format string, args ...any) finding {
+	return finding{about, integrations.Finding{What: fmt.Sprintf(format, args...), OK: true, Warning: true, Fix: fix}}
+}
+
 func (o *doctorOptions) run(ctx context.Context) error {
 	c, err := loadConfig(o.config, o.data)
 	if err != nil {
@@ -75,8 +79,11 @@ func (o *doctorOptions) run(ctx context.Context) error {
 		var rows [][]string
 		for _, f := range found {
 			word := "ok"
-			if !f.OK {
+			switch {
+			case !f.OK:
 				word = "FAILS"
+			case f.Warning:
+				word = "warning"
 			}
 			rows = append(rows, []string{word, f.About, f.What, f.Fix})
 		}
@@ -91,6 +98,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding {
 	found := checkFolders(c)
 	found = append(found, checkEngine(ctx, c)...)
+	found = append(found, checkSecretFiles(c)...)
 	found = append(found, checkDoors(c)...)
 	set, about := checkIntegrations(ctx, c)
 	found = append(found, about...)

@@ -72,6 +72,16 @@ func checkEngine(ctx context.Context, c *config.Config) []finding {
 	return []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
 }
 
+// checkSecretFiles looks for secrets that others on the machine can read. What is
+// wrong inside such a file was refused when the configuration was read.
+func checkSecretFiles(c *config.Config) []finding {
+	var found []finding
+	for _, path := range c.Exposed() {
+		found = append(found, warn("secrets", "chmod go= "+path, "%q holds a secret, and others than its owner may read it", path))
+	}
+	return found
+}
+
 // checkDoors looks at who may come in: sources and people.
 func checkDoors(c *config.Config) []finding {
 	var found []finding

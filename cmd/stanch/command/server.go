@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/evidence/account"
 )
@@ -67,16 +69,20 @@ func (f *serverFlags) token() (integrations.Secret, error) {
 	return readSecret("the token", file)
 }
 
-// readSecret reads a secret from its file, without the end of line. The error
+// readSecret reads a secret from its file, without blanks around it. The error
 // holds nothing of it.
 func readSecret(what, file string) (integrations.Secret, error) {
 	data, err := readFile(file, 64<<10)
 	if err != nil {
 		return "", usagef("read %s: %w", what, err)
 	}
-	text := strings.TrimSpace(string(data))
-	if text == "" {
+	data = bytes.Trim(data, " \t\r\n")
+	if len(data) == 0 {
 		return "", usagef("read %s: %q is empty", what, file)
+	}
+	text, err := config.SecretText(data)
+	if err != nil {
+		return "", usagef("read %s: %q: %w", what, file, err)
 	}
 	return integrations.Secret(text), nil
 }
