@@ -40,9 +40,11 @@ type ContainIn struct {
 	// are the unknown paths that people were shown and answered for.
 	UnsureOK bool     `json:"unsure_ok,omitempty"`
 	Answered []string `json:"answered,omitempty"`
+	// Expires is when the case waits for no answer any more.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
-// ContainOut says what came of it. Exactly one of the fields is set.
+// ContainOut says what came of it: a lease, a receipt, or what held it back.
 type ContainOut struct {
 	Lease   *incident.Lease   `json:"lease,omitempty"`
 	Receipt *incident.Receipt `json:"receipt,omitempty"`
@@ -53,37 +55,46 @@ type ContainOut struct {
 	Paused        *Pause             `json:"paused,omitempty"`
 	Exceeded      *Limit             `json:"exceeded,omitempty"`
 	Counted       int                `json:"counted,omitempty"`
+	// Earlier tells of a step that is held back that other attempts came before.
+	// They may have taken what this one was refused.
+	Earlier bool `json:"earlier,omitempty"`
 }
 
+// contain takes the lease. What an earlier attempt has taken is found before
+// anything is checked anew: it had passed the checks when it took it.
 func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, error) {
+	order := in.order()
+	order.Until, order.Reason = in.Until, "Stanch case "+in.Case
+	id := LeaseID(in.Step.Use, order)
+	order.Key = id
+	hold := Call{
+		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
+		Attributes: leaseAttributes(order, incident.Applying),
+		Update:     HoldUpdate, UpdateID: in.ID,
+		Arg: HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Expires: in.Expires, Holder: incident.Holder{
+			Case: CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Request: in.ID,
+			Reason: in.Reason, Approver: in.Approver, Until: in.Until,
+		}},
+	}
+	if earlier(ctx) {
+		lease, err := a.found(ctx, in, hold)
+		if err != nil || lease != nil {
+			return ContainOut{Lease: lease}, a.giveBackReservation(ctx, in, err)
+		}
+	}
 	held, err := a.clear(ctx, in)
 	if err != nil || held != nil {
 		return deref(held), err
 	}
-	order := incident.Order{
-		Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter,
-		Until: in.Until, Reason: "Stanch case " + in.Case,
-	}
-	id := LeaseID(in.Step.Use, order)
-	order.Key = id
 	var lease incident.Lease
-	err = a.Engine.UpdateWithStart(ctx, Call{
-		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
-		Attributes: map[string]string{
-			AttrKind: LeaseWorkflow, AttrAction: string(order.Action),
-			AttrTarget: order.Target.ID(), AttrStatus: string(incident.Applying),
-		},
-		Update: HoldUpdate, UpdateID: in.ID,
-		Arg: HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Holder: incident.Holder{
-			Case: CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Reason: in.Reason, Approver: in.Approver, Until: in.Until,
-		}},
-	}, &lease)
-	if err != nil {
+	if err := a.Engine.UpdateWithStart(ctx, hold, &lease); err != nil {
 		return ContainOut{}, a.giveBackReservation(ctx, in, err)
 	}
 	return ContainOut{Lease: &lease}, nil
 }
 
+// kill ends the process. That it was cleared is written down before: what an
+// attempt that is lost may have done stands there.
 func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error) {
 	held, err := a.clear(ctx, in)
 	if err != nil || held != nil {
@@ -105,6 +116,14 @@ func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error)
 // clear looks at target and asset again, asks the guardrails again, and takes
 // the budget. A non-nil answer says what holds the step back.
 func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, error) {
+	held, err := a.check(ctx, in)
+	if held != nil {
+		held.Earlier = earlier(ctx)
+	}
+	return held, err
+}
+
+func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, error) {
 	facts := in.Facts
 	problem, err := a.refresh(ctx, in, &facts)
 	if err != nil {
@@ -128,13 +147,18 @@ func (a *Activities) clear(ctx context.Context, in ContainIn) (*ContainOut, erro
 	// Each attempt asks the budget anew: an answer from before a pause must not
 	// outlive it. The reservation's own id makes it one.
 	var answer ReserveAnswer
+	var keep time.Time
+	if !in.Step.Action.Leased() {
+		// No lease will say what an attempt did: that it was cleared must do.
+		keep = in.Expires
+	}
 	err = a.Engine.UpdateWithStart(ctx, Call{
 		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
 		Attributes: map[string]string{AttrKind: BudgetWorkflow},
 		Update:     ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
 		Arg: ReserveRequest{
 			ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
-			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived,
+			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep,
 		},
 	}, &answer)
 	if err != nil {
@@ -198,6 +222,9 @@ func (a *Activities) lookUp(ctx context.Context, in ContainIn, host incident.Ale
 // giveBackReservation takes back what was reserved for an action that did not
 // happen, unless it may have happened or will be tried again.
 func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, cause error) error {
+	if cause == nil {
+		return nil
+	}
 	final, ok := errors.AsType[*temporal.ApplicationError](mapError(cause))
 	if !ok || !final.NonRetryable() {
 		return cause

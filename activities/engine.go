@@ -61,6 +61,8 @@ const (
 	DecideUpdate  = "decide"  // to a case: incident.Vote
 	CloseUpdate   = "close"   // to a case: CloseRequest
 	HoldUpdate    = "hold"    // to a lease: HoldRequest
+	FindUpdate    = "find"    // to a lease: HoldRequest
+	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
 	ExtendUpdate  = "extend"  // to a lease: ExtendRequest
 	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
 	ReserveUpdate = "reserve" // to a budget: ReserveRequest
@@ -103,6 +105,35 @@ type HoldRequest struct {
 	Use    string          `json:"use"`
 	Order  incident.Order  `json:"order"`
 	Holder incident.Holder `json:"holder"`
+	// Expires is from when on the request is refused: nobody waits for its
+	// answer any more.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Found is what a lease knows of a request.
+type Found struct {
+	// Lease is nil where the request has never held it.
+	Lease *incident.Lease `json:"lease,omitempty"`
+}
+
+// GiveUpRequest says that a case gives up a request of one of its steps, which
+// an attempt that was lost may have on its way still: it is refused from then
+// on, and what it holds is given back.
+type GiveUpRequest struct {
+	ID   string `json:"id"`
+	Case string `json:"case"`
+	Step string `json:"step"`
+	// Expires is from when on the request is refused anyway.
+	Expires time.Time `json:"expires"`
+}
+
+// GivenUp says what a request had come to when it was given up.
+type GivenUp struct {
+	// Held tells that it held the lease: the case is told when that is over.
+	Held bool `json:"held,omitempty"`
+	// Reserved tells that its action was cleared: where there is no lease, it
+	// may have been done.
+	Reserved bool `json:"reserved,omitempty"`
 }
 
 // LeaveRequest tells a lease that a case no longer needs it.
@@ -141,6 +172,8 @@ type LeaseChange struct {
 	Until  time.Time          `json:"until,omitzero"`
 	Detail string             `json:"detail,omitempty"`
 	By     string             `json:"by,omitempty"`
+	// Request is the one by which the step holds the lease, or held it.
+	Request string `json:"request,omitempty"`
 }
 
 // LeaseInput starts a lease, or goes on with one.
@@ -151,11 +184,13 @@ type LeaseInput struct {
 	// Queue is the task queue of the integration, if it has one of its own.
 	Queue string `json:"queue,omitempty"`
 	// What follows is set when the lease goes on in a new run: itself, the
-	// former holders that are told when it is over, and the requests that were
-	// given up.
+	// former holders that are told when it is over, the requests that were given
+	// up, until when one of them may still come, and those that held it once.
 	Lease   *incident.Lease `json:"lease,omitempty"`
 	Leaving []Leaving       `json:"leaving,omitempty"`
 	GivenUp []string        `json:"given_up,omitempty"`
+	Refuses time.Time       `json:"refuses,omitzero"`
+	Held    []string        `json:"held,omitempty"`
 }
 
 // Leaving is a former holder of a lease: why it left, and who decided that.
@@ -199,6 +234,9 @@ type ReserveRequest struct {
 	Keys []BudgetKey `json:"keys,omitempty"`
 	// Waived names the approvals that people have given for this action.
 	Waived []string `json:"waived,omitempty"`
+	// Keep is until when the reservation is remembered though no limit counts
+	// it: for as long as an attempt may have to be told of an earlier one.
+	Keep time.Time `json:"keep,omitzero"`
 }
 
 // PerHost is the [BudgetKey] by which a limit counts for one host.
@@ -240,6 +278,16 @@ type BudgetState struct {
 	Reservations []Reservation `json:"reservations,omitempty"`
 	// Windows say for how long which actions are counted by some limit.
 	Windows []CountedWindow `json:"windows,omitempty"`
+	// GivenUp are requests that are refused, until they cannot come any more.
+	GivenUp []GivenUpReservation `json:"given_up,omitempty"`
+}
+
+// GivenUpReservation is a request that its case has given up, and whether it had
+// been reserved.
+type GivenUpReservation struct {
+	ID       string    `json:"id"`
+	Reserved bool      `json:"reserved,omitempty"`
+	Until    time.Time `json:"until"`
 }
 
 // CountedWindow is the longest window in which a limit counts an action.
@@ -257,6 +305,7 @@ type Reservation struct {
 	Device string      `json:"device,omitempty"`
 	Keys   []BudgetKey `json:"keys"`
 	At     time.Time   `json:"at"`
+	Keep   time.Time   `json:"keep,omitzero"`
 }
 
 // LeaseID is the id of the lease for an order: the engine guarantees that

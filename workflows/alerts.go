@@ -114,7 +114,7 @@ func (r *responder) latest(joined []incident.Alert) {
 	}
 	about := joined[last]
 	about.Raw = nil
-	r.state.Latest, r.state.Fresh = &about, r.state.Fresh+firing
+	r.state.Latest, r.state.Fresh, r.came = &about, r.state.Fresh+firing, r.came+firing
 	if r.state.Case.Decision == nil {
 		r.state.Case.Facts.Alert = about
 	}

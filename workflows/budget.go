@@ -43,6 +43,9 @@ func (b *budget) listen(ctx workflow.Context) error {
 	if err := workflow.SetUpdateHandler(ctx, activities.ReleaseUpdate, b.release); err != nil {
 		return fmt.Errorf("listen for releases: %w", err)
 	}
+	if err := workflow.SetUpdateHandler(ctx, activities.GiveUpUpdate, b.giveUp); err != nil {
+		return fmt.Errorf("listen for requests that are given up: %w", err)
+	}
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.PauseUpdate, b.pause,
 		workflow.UpdateHandlerOptions{Validator: b.mayPause}); err != nil {
 		return fmt.Errorf("listen for pauses: %w", err)
@@ -67,6 +70,9 @@ func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (a
 		b.remember(l)
 	}
 	b.forget(now)
+	if slices.ContainsFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return g.ID == req.ID }) {
+		return activities.ReserveAnswer{}, refuse(RefusedInvalid, "the case has given the request up")
+	}
 	if b.state.Paused != nil {
 		return activities.ReserveAnswer{Paused: b.state.Paused}, nil
 	}
@@ -84,7 +90,7 @@ func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (a
 		}
 	}
 	b.state.Reservations = append(b.state.Reservations, activities.Reservation{
-		ID: req.ID, Action: req.Action, Device: req.Device, Keys: req.Keys, At: now,
+		ID: req.ID, Action: req.Action, Device: req.Device, Keys: req.Keys, At: now, Keep: req.Keep,
 	})
 	return activities.ReserveAnswer{Granted: true}, nil
 }
@@ -124,7 +130,11 @@ func (b *budget) remember(l activities.Limit) {
 // forget drops what no limit can count any more, and what none has ever
 // counted.
 func (b *budget) forget(now time.Time) {
+	b.state.GivenUp = slices.DeleteFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return !now.Before(g.Until) })
 	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool {
+		if now.Before(r.Keep) {
+			return false
+		}
 		at := slices.IndexFunc(b.state.Windows, func(w activities.CountedWindow) bool { return w.Action == r.Action })
 		return at < 0 || !r.At.After(now.Add(-b.state.Windows[at].Window))
 	})
@@ -135,6 +145,21 @@ func (b *budget) release(_ workflow.Context, id string) error {
 	b.updates++
 	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == id })
 	return nil
+}
+
+// giveUp takes back the reservation of a request, and refuses it from now on:
+// an attempt that was lost may have it on its way still.
+func (b *budget) giveUp(ctx workflow.Context, req activities.GiveUpRequest) (activities.GivenUp, error) {
+	b.updates++
+	b.forget(workflow.Now(ctx))
+	if at := slices.IndexFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return g.ID == req.ID }); at >= 0 {
+		return activities.GivenUp{Reserved: b.state.GivenUp[at].Reserved}, nil
+	}
+	before := len(b.state.Reservations)
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == req.ID })
+	reserved := len(b.state.Reservations) < before
+	b.state.GivenUp = append(b.state.GivenUp, activities.GivenUpReservation{ID: req.ID, Reserved: reserved, Until: req.Expires})
+	return activities.GivenUp{Reserved: reserved}, nil
 }
 
 func (b *budget) mayPause(_ workflow.Context, p activities.Pause) error {

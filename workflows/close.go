@@ -35,12 +35,14 @@ func (r *responder) leaseChanged(ctx workflow.Context, change activities.LeaseCh
 	switch {
 	case held != nil:
 		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
-	case r.taking(change.Step):
+	case r.isTaking(change):
 		r.state.Early = append(r.state.Early, change)
 		return
-	case change.Kind == incident.EvUndoFailing:
+	case r.isGivingBack(change), change.Kind == incident.EvUndoFailing, change.Kind == incident.EvGivenBack:
 		// What could not be applied for certain cannot be lifted either.
-		r.event(ctx, change.Kind, change.Step, "%s: %s", change.Step, change.Detail)
+		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
+	default:
+		r.disown(ctx, change)
 	}
 	if change.Kind == incident.EvUndoFailing || held != nil && change.Kind == incident.EvNotConfirmed && held.OnFailure == "page" {
 		r.page(ctx, change.Step, change.Step+": "+change.Detail)
@@ -62,11 +64,11 @@ func applyChange(s *incident.StepState, change activities.LeaseChange) {
 	}
 }
 
-// taking tells whether the case is taking a lease for the step right now.
-func (r *responder) taking(step string) bool {
-	next := r.state.Next
-	return next < len(r.state.Case.Steps) && r.state.Case.Steps[next].Status == incident.StepRunning &&
-		r.state.Case.Steps[next].Action.Leased() && r.state.Case.Steps[next].Name == step
+// isTaking reports whether a lease speaks of the request whose answer the case
+// waits for. Leases that are older than this name the step alone.
+func (r *responder) isTaking(change activities.LeaseChange) bool {
+	return r.taking != "" && r.state.Case.Steps[r.state.Next].Name == change.Step &&
+		(change.Request == "" || change.Request == r.taking)
 }
 
 // catchUp takes in what a lease said before the case knew that it holds it.
@@ -124,7 +126,8 @@ func (r *responder) mayClose(_ workflow.Context, req activities.CloseRequest) er
 
 // closeByHand ends the case: open questions are void, leases are given back.
 func (r *responder) closeByHand(ctx workflow.Context, req activities.CloseRequest) (incident.Case, error) {
-	r.state.Closing = &req
+	// An alert that comes from now on was not known to whoever closes the case.
+	r.state.Closing, r.state.Fresh, r.came = &req, 0, 0
 	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))
 	r.supersede(ctx, "the case was closed")
 	return r.state.Case, nil
@@ -156,11 +159,28 @@ func (r *responder) close(ctx workflow.Context) {
 	r.sendAll(ctx, true)
 }
 
-// reopen goes on with a case that a new alert reached while it closed.
-func (r *responder) reopen() {
-	r.final = false
+// more reports whether an alert that came while the case closed asks for a
+// decision, also where a person closed it: the alert was accepted for this case.
+func (r *responder) more(ctx workflow.Context) bool {
+	again := r.again()
+	r.inbox.drain(ctx)
+	return again || r.in.Pin.Digest != "" && r.state.Fresh > 0 && since(ctx, changeHearLast)
+}
+
+// reopen goes on with a case that a new alert reached while it closed. What the
+// case did is over, so its plan binds the next decision to nothing. It reports
+// whether that is for a run of its own: where a person closed the case, what
+// people ask of it next must not be taken for a repeat of what they asked before.
+func (r *responder) reopen(ctx workflow.Context) bool {
+	closed := r.state.Closing != nil
+	r.final, r.state.Closing = false, nil
 	c := &r.state.Case
 	c.Status, c.Outcome, c.ClosedAt, c.EvidenceDir = incident.Working, incident.OutcomeOpen, time.Time{}, ""
+	if since(ctx, changeDecideAnew) {
+		r.state.Anew = true
+		r.event(ctx, incident.EvOpened, "", "The case goes on: an alert came while it was closed")
+	}
+	return closed
 }
 
 // chart fetches egress per minute around the case.

@@ -19,7 +19,11 @@ const decideTimeout = 10 * time.Second
 // carried out: to loosen takes a person.
 func (r *responder) decide(ctx workflow.Context, f findings) {
 	out, err := r.evaluate(ctx, f)
-	r.state.Fresh, r.state.DecidedAt, r.state.Decided = 0, workflow.Now(ctx), true
+	r.state.DecidedAt, r.state.Decided = workflow.Now(ctx), true
+	r.state.Fresh = 0
+	if r.came > 0 && since(ctx, changeFreshLeft) {
+		r.state.Fresh = r.came
+	}
 	if err != nil {
 		// The playbook itself cannot be evaluated: never act, tell people.
 		out = activities.DecideOut{Facts: f.facts, Decision: incident.Decision{
@@ -41,11 +45,14 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		}
 	case out.Unmatched:
 		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, the plan is kept")
+	case r.state.Anew:
+		r.resolve(ctx, f, out, "Decided anew: ")
 	case out.Decision.Outcome == incident.Decided && playbooks.Stricter(*c.Plan, out.Plan):
 		r.resolve(ctx, f, out, "Decided again, stricter: ")
 	default:
 		r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(out.Decision))
 	}
+	r.state.Anew = false
 	r.upsert(ctx)
 }
 

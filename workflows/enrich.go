@@ -32,6 +32,7 @@ type findings struct {
 // and for its asset, by which its traffic is judged; then the others in
 // parallel. What is not obtained is unknown, and says why.
 func (r *responder) enrich(ctx workflow.Context) findings {
+	r.came = 0
 	named := r.state.Latest.Host
 	byAlert := r.askAsset(ctx, named)
 	early, inTime := byAlert.within(ctx, assetFirst)

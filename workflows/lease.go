@@ -33,9 +33,9 @@ const (
 	// maxLease bounds how far a lease can be extended from now: a longer need is
 	// no emergency measure any more (NIST SP 800-61r2 calls two weeks temporary).
 	maxLease = 14 * 24 * time.Hour
-	// givenUpKept bounds the requests that are remembered as given up; each is
-	// of use for seconds.
-	givenUpKept = 50
+	// requestsKept bounds the requests that are remembered as given up, and those
+	// of former holders; each is of use for seconds.
+	requestsKept = 50
 )
 
 // Lease holds one containment: apply, confirm, hold, undo, confirm. Its id
@@ -58,10 +58,8 @@ func Lease(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, erro
 			l.hold(ctx)
 		case incident.Undoing:
 			l.undo(ctx)
-		case incident.GivenBack:
+		case incident.GivenBack, incident.LeaseFailed:
 			over = !l.heldAgain(ctx)
-		case incident.LeaseFailed:
-			over = true
 		}
 		if !over && suggested(ctx) {
 			return *l.lease, l.continueAsNew(ctx)
@@ -91,15 +89,20 @@ type leaseKeeper struct {
 	// the last was.
 	failures int
 	problem  error
-	// givenUp are requests that nobody waits for any more.
+	// givenUp are requests that nobody waits for any more; until refuses one of
+	// them may still come. once are the requests of former holders.
 	givenUp []string
+	refuses time.Time
+	once    []string
 	// confirming tells that the device is being read beside the rest, yield that
 	// this run ends.
 	confirming, yield bool
 }
 
 func newLeaseKeeper(in activities.LeaseInput) *leaseKeeper {
-	l := &leaseKeeper{lease: in.Lease, queue: in.Queue, leaving: in.Leaving, givenUp: in.GivenUp}
+	l := &leaseKeeper{
+		lease: in.Lease, queue: in.Queue, leaving: in.Leaving, givenUp: in.GivenUp, refuses: in.Refuses, once: in.Held,
+	}
 	if l.lease == nil {
 		l.lease = &incident.Lease{
 			ID: in.ID, Use: in.Use, Order: in.Order, Phase: incident.Applying,
@@ -111,6 +114,11 @@ func newLeaseKeeper(in activities.LeaseInput) *leaseKeeper {
 
 func (l *leaseKeeper) stands() bool {
 	return l.lease.Phase == incident.Holding || l.lease.Phase == incident.Confirmed
+}
+
+// over reports whether it does not stand any more, and is not being undone.
+func (l *leaseKeeper) over() bool {
+	return l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
 }
 
 func (l *leaseKeeper) held() bool { return len(l.lease.Holders) > 0 }
@@ -190,6 +198,7 @@ func (l *leaseKeeper) take(which func(incident.Holder) bool) []incident.Holder {
 	l.lease.Holders = slices.DeleteFunc(l.lease.Holders, func(h incident.Holder) bool {
 		if which(h) {
 			gone = append(gone, h)
+			l.once = remember(l.once, h.Request)
 			return true
 		}
 		return false
@@ -200,14 +209,19 @@ func (l *leaseKeeper) take(which func(incident.Holder) bool) []incident.Holder {
 
 func same(a, b incident.Holder) bool { return a.Case == b.Case && a.Step == b.Step }
 
-// heldAgain tells, when everybody was answered, whether somebody came to hold
-// the lease that was given back; it is applied anew then.
+// heldAgain tells, when everybody was answered and no request that was given up
+// can come any more, whether somebody came to hold the lease that is over; it is
+// applied anew then.
 func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) || l.held() })
+	for left := l.refuses.Sub(workflow.Now(ctx)); left > 0 && !l.held(); left = l.refuses.Sub(workflow.Now(ctx)) {
+		l.list(ctx)
+		_, _ = await(ctx, left, l.held)
+	}
 	if !l.held() {
 		return false
 	}
-	l.lease.Phase, l.lease.Adopted = incident.Applying, false
+	l.lease.Phase, l.lease.Adopted, l.lease.Problem = incident.Applying, false, ""
 	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.EndedAt = time.Time{}, time.Time{}, time.Time{}
 	return true
 }
@@ -221,6 +235,7 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 	for _, h := range slices.Clone(holders) {
 		change := activities.LeaseChange{
 			Lease: l.lease.ID, Step: h.Step, Kind: kind, At: workflow.Now(ctx), Until: l.lease.Until, Detail: detail, By: by,
+			Request: h.Request,
 		}
 		// A case that has ended needs no telling.
 		_ = workflow.SignalExternalWorkflow(ctx, h.Case, "", activities.LeaseSignal, change).Get(ctx, nil)
@@ -247,6 +262,7 @@ func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	_ = workflow.Await(ctx, func() bool { return !l.confirming && workflow.AllHandlersFinished(ctx) })
 	l.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Lease, activities.LeaseInput{
-		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease, Leaving: l.leaving, GivenUp: l.givenUp,
+		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease,
+		Leaving: l.leaving, GivenUp: l.givenUp, Refuses: l.refuses, Held: l.once,
 	})
 }

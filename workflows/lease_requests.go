@@ -32,6 +32,13 @@ func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) e
 		workflow.UpdateHandlerOptions{Validator: l.mayRelease}); err != nil {
 		return fmt.Errorf("listen for releases: %w", err)
 	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.FindUpdate, l.find,
+		workflow.UpdateHandlerOptions{Validator: l.mayFind}); err != nil {
+		return fmt.Errorf("listen for holders that come again: %w", err)
+	}
+	if err := workflow.SetUpdateHandler(ctx, activities.GiveUpUpdate, l.giveUp); err != nil {
+		return fmt.Errorf("listen for requests that are given up: %w", err)
+	}
 	err := workflow.SetQueryHandler(ctx, activities.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
@@ -42,14 +49,60 @@ func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) e
 // left takes in that a case leaves. A request that it gave up is refused from
 // then on: it may still be on its way.
 func (l *leaseKeeper) left(ctx workflow.Context, leave activities.LeaveRequest) {
-	if leave.Request != "" {
-		l.givenUp = append(l.givenUp, leave.Request)
-		l.givenUp = l.givenUp[max(0, len(l.givenUp)-givenUpKept):]
-	}
+	l.givenUp = remember(l.givenUp, leave.Request)
 	l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
 }
 
-func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) error {
+// remember adds a request to those that a lease keeps in mind.
+func remember(requests []string, id string) []string {
+	if id == "" || slices.Contains(requests, id) {
+		return requests
+	}
+	requests = append(requests, id)
+	return requests[max(0, len(requests)-requestsKept):]
+}
+
+// giveUp refuses a request from now on, and lets go of what it holds.
+func (l *leaseKeeper) giveUp(ctx workflow.Context, req activities.GiveUpRequest) (activities.GivenUp, error) {
+	l.givenUp, l.refuses = remember(l.givenUp, req.ID), maxTime(l.refuses, req.Expires)
+	by := func(h incident.Holder) bool { return madeBy(h, req.Case, req.Step, req.ID) }
+	held := slices.ContainsFunc(l.lease.Holders, by) ||
+		slices.ContainsFunc(l.leaving, func(g activities.Leaving) bool { return by(g.Holder) })
+	l.drop(ctx, by, "the case gave it up", "")
+	return activities.GivenUp{Held: held}, nil
+}
+
+// madeBy reports whether a request made somebody a holder. Holders of a lease
+// that is older than this are known by case and step alone.
+func madeBy(h incident.Holder, workflow, step, request string) bool {
+	return h.Case == workflow && h.Step == step && (h.Request == request || h.Request == "")
+}
+
+func (l *leaseKeeper) mayFind(_ workflow.Context, req activities.HoldRequest) error {
+	if activities.LeaseID(req.Use, req.Order) != l.lease.ID {
+		return refuse(RefusedInvalid, "the request is for another lease")
+	}
+	return nil
+}
+
+// find answers an attempt that was made before, and whose answer was lost, as it
+// would have been answered.
+func (l *leaseKeeper) find(ctx workflow.Context, req activities.HoldRequest) (activities.Found, error) {
+	by := func(h incident.Holder) bool { return madeBy(h, req.Holder.Case, req.Holder.Step, req.ID) }
+	if !slices.ContainsFunc(l.lease.Holders, by) {
+		if slices.Contains(l.once, req.ID) {
+			return activities.Found{Lease: l.lease}, nil
+		}
+		return activities.Found{}, nil
+	}
+	if !l.stands() || l.rate != 0 {
+		l.asking = append(l.asking, req.Holder)
+	}
+	lease, err := l.settled(ctx, req.Holder)
+	return activities.Found{Lease: &lease}, err
+}
+
+func (l *leaseKeeper) mayJoin(ctx workflow.Context, req activities.HoldRequest) error {
 	switch {
 	case req.Order.Target.IsZero():
 		return refuse(RefusedInvalid, "the order has no target")
@@ -59,6 +112,8 @@ func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) er
 		return refuse(RefusedInvalid, "a holder needs a case and an end")
 	case slices.Contains(l.givenUp, req.ID):
 		return refuse(RefusedInvalid, "the case has given the request up")
+	case !req.Expires.IsZero() && !workflow.Now(ctx).Before(req.Expires):
+		return refuse(RefusedInvalid, "the request comes too late: nobody waits for it since %s", req.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -66,6 +121,10 @@ func (l *leaseKeeper) mayJoin(_ workflow.Context, req activities.HoldRequest) er
 // join adds a holder and answers when the containment was accepted. Of two
 // limits the stricter holds for both.
 func (l *leaseKeeper) join(ctx workflow.Context, req activities.HoldRequest) (incident.Lease, error) {
+	if l.over() && !l.held() {
+		// What is over binds nobody who comes now.
+		l.lease.Order = req.Order
+	}
 	l.take(func(h incident.Holder) bool { return same(h, req.Holder) })
 	l.lease.Holders = append(l.lease.Holders, req.Holder)
 	l.until()
@@ -75,11 +134,17 @@ func (l *leaseKeeper) join(ctx workflow.Context, req activities.HoldRequest) (in
 	if !l.stands() || l.rate != 0 {
 		l.asking = append(l.asking, req.Holder)
 	}
+	return l.settled(ctx, req.Holder)
+}
+
+// settled waits until the containment that a holder asked for was accepted, or
+// was not, or the holder is gone.
+func (l *leaseKeeper) settled(ctx workflow.Context, holder incident.Holder) (incident.Lease, error) {
 	failures := l.failures
 	// Its time may be up before anybody saw it stand, as after an outage: then
 	// it is not a holder any more, and hears that it was given back.
 	gone := func() bool {
-		return !slices.ContainsFunc(l.lease.Holders, func(h incident.Holder) bool { return same(h, req.Holder) })
+		return !slices.ContainsFunc(l.lease.Holders, func(h incident.Holder) bool { return same(h, holder) })
 	}
 	_ = workflow.Await(ctx, func() bool { return l.stands() && l.rate == 0 || l.failures != failures || gone() })
 	if l.failures != failures {

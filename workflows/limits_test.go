@@ -229,8 +229,13 @@ type faulty struct {
 	times   int
 	before  bool
 	between func()
+	// of is what the id of the workflow must hold whose calls are lost, mine the
+	// case that asks for a lease.
+	of, mine string
 	// onCall hears of every call.
 	onCall func(activities.Call)
+	// down tells that a call does not get through.
+	down func(activities.Call) bool
 }
 
 func (f *faulty) lost(update string, times int) { f.update, f.times = update, times }
@@ -239,7 +244,10 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 	if f.onCall != nil {
 		f.onCall(c)
 	}
-	lose := f.times > 0 && c.Update == f.update
+	if f.down != nil && f.down(c) {
+		return errLost()
+	}
+	lose := f.loses(c)
 	if lose {
 		f.times--
 	}
@@ -254,5 +262,21 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 	if f.between != nil {
 		f.between()
 	}
+	return errLost()
+}
+
+func (f *faulty) Update(ctx context.Context, c activities.Call, result any) error {
+	if f.down != nil && f.down(c) {
+		return errLost()
+	}
+	return f.Engine.Update(ctx, c, result)
+}
+
+func (f *faulty) loses(c activities.Call) bool {
+	hold, holds := c.Arg.(activities.HoldRequest)
+	return f.times > 0 && c.Update == f.update && strings.Contains(c.ID, f.of) && (f.mine == "" || holds && hold.Holder.Case == f.mine)
+}
+
+func errLost() error {
 	return integrations.Errorf(integrations.Unavailable, "reach the engine", "the connection was lost")
 }

@@ -85,9 +85,11 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 			}
 		}
 		// 8 Close: chart and evidence bundle; unless an alert came just now.
-		if r.close(ctx); !r.again() {
+		if r.close(ctx); !r.more(ctx) {
 			return r.state.Case, nil
 		}
-		r.reopen()
+		if r.reopen(ctx) {
+			return incident.Case{}, r.continueAsNew(ctx)
+		}
 	}
 }

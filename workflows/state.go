@@ -26,6 +26,11 @@ type responder struct {
 	heard bool
 	// final tells that people were sent the end of the case.
 	final bool
+	// came counts the alerts that came since the case began to enrich: the
+	// decision that follows is not about them.
+	came int
+	// taking is the request whose answer the case waits for.
+	taking string
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
 	inbox inbox
@@ -41,10 +46,13 @@ type caseState struct {
 	Bytes int      `json:"bytes,omitempty"`
 	// Latest is the alert that the next decision is about; Fresh counts alerts
 	// that no decision has taken into account.
-	Latest    *incident.Alert `json:"latest,omitempty"`
-	Fresh     int             `json:"fresh,omitempty"`
-	Decided   bool            `json:"decided,omitempty"`
-	DecidedAt time.Time       `json:"decided_at,omitzero"`
+	Latest  *incident.Alert `json:"latest,omitempty"`
+	Fresh   int             `json:"fresh,omitempty"`
+	Decided bool            `json:"decided,omitempty"`
+	// Anew tells that the next decision is not bound to be stricter: what the
+	// plan did is over.
+	Anew      bool      `json:"anew,omitempty"`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
 	// Unmatched tells that the trigger turned out not to hold.
 	Unmatched bool `json:"unmatched,omitempty"`
 	// Next is the step that runs next.
@@ -67,6 +75,10 @@ type caseState struct {
 	Ended incident.CaseOutcome `json:"ended,omitempty"`
 	// Early are changes of the lease that is being taken.
 	Early []activities.LeaseChange `json:"early,omitempty"`
+	// Requests counts the requests that were given up; GivingBack are those of
+	// them that held a lease, for as long as it has not said that this is over.
+	Requests   int          `json:"requests,omitempty"`
+	GivingBack []givingBack `json:"giving_back,omitempty"`
 	// Contained tells that a lease has stood or a process was ended.
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
@@ -148,8 +160,11 @@ func (r *responder) again() bool {
 		r.state.Fresh > 0 && r.state.Closing == nil
 }
 
-// standing tells whether a lease of the case stands.
-func (r *responder) standing() bool {
+// standing tells whether a lease of the case stands, or is being given back.
+func (r *responder) standing() bool { return r.contained() || len(r.state.GivingBack) > 0 }
+
+// contained tells whether a step of the case stands.
+func (r *responder) contained() bool {
 	return slices.ContainsFunc(r.state.Case.Steps, func(s incident.StepState) bool {
 		return s.Status == incident.StepStanding
 	})
@@ -205,7 +220,7 @@ func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {
 		return
 	}
-	if r.standing() {
+	if r.contained() {
 		r.status(ctx, incident.Contained)
 	}
 	if r.state.Closing == nil {

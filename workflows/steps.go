@@ -64,25 +64,21 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 // again. It tells whether the step is over; it is not when people must be
 // asked first.
 func (r *responder) contain(ctx workflow.Context, i int) bool {
-	s := &r.state.Case.Steps[i]
-	c := r.state.Case
-	s.Status = incident.StepRunning
-	ref, queue := activities.Contain, activities.ContainQueue
-	if s.Action == incident.KillProcess {
-		ref, queue = activities.Kill, r.in.Pin.Queue(s.Use)
-	}
-	in := activities.ContainIn{
-		// The approval is for the plan's target, whatever was found since.
-		Pin: r.in.Pin, Facts: c.Facts, Target: *c.Plan.Target, Step: s.PlannedStep,
-		Case: c.ID, Run: c.Run, ID: fmt.Sprintf("%s/%s/%d/%s", c.ID, c.Run, i, s.Name),
-		Until: workflow.Now(ctx).Add(s.TTL), Reason: reasonText(c), Approver: r.state.Approver,
-		Waived: r.state.Waived, UnsureOK: s.UnsureAct, Answered: r.state.Answered,
-	}
-	out, err := do(ctx, queue, cmp.Or(s.Timeout, containTimeout), ref, in)
-	if err != nil {
+	r.state.Case.Steps[i].Status = incident.StepRunning
+	in := r.containIn(ctx, i)
+	out, stopped, err := r.attempt(ctx, in)
+	switch {
+	case stopped:
+		r.stopped(ctx, i, in)
+		return true
+	case err != nil:
 		r.failedToContain(ctx, i, in, err)
 		r.state.Next = i + 1
 		return true
+	}
+	if out.Earlier {
+		r.giveUp(ctx, in.GivesUp())
+		r.catchUp(ctx)
 	}
 	if held := r.heldBack(ctx, i, out); held {
 		return r.state.Case.Steps[i].Status != incident.StepWaiting
@@ -92,15 +88,40 @@ func (r *responder) contain(ctx workflow.Context, i int) bool {
 	return true
 }
 
+// containIn is the request of a containing step.
+func (r *responder) containIn(ctx workflow.Context, i int) activities.ContainIn {
+	c := r.state.Case
+	s := c.Steps[i]
+	now := workflow.Now(ctx)
+	id := fmt.Sprintf("%s/%s/%d/%s", c.ID, c.Run, i, s.Name)
+	if r.state.Requests > 0 {
+		// One that was given up is refused for ever.
+		id = fmt.Sprintf("%s/%d", id, r.state.Requests)
+	}
+	return activities.ContainIn{
+		// The approval is for the plan's target, whatever was found since.
+		Pin: r.in.Pin, Facts: c.Facts, Target: *c.Plan.Target, Step: s.PlannedStep,
+		Case: c.ID, Run: c.Run, ID: id, Until: now.Add(s.TTL), Reason: reasonText(c), Approver: r.state.Approver,
+		Waived: r.state.Waived, UnsureOK: s.UnsureAct, Answered: r.state.Answered,
+		Expires: now.Add(containWithin(s.PlannedStep) + silence),
+	}
+}
+
+// containWithin is how long a containing step is tried.
+func containWithin(s incident.PlannedStep) time.Duration { return cmp.Or(s.Timeout, containTimeout) }
+
 // failedToContain gives up a step. A lease that may still be under way is told
 // that nobody waits for it: what it makes late, it lifts again.
 func (r *responder) failedToContain(ctx workflow.Context, i int, in activities.ContainIn, err error) {
-	r.state.Early = nil
-	if in.Step.Action.Leased() {
-		lease := activities.LeaseID(in.Step.Use, incident.Order{Action: in.Step.Action, Target: in.Target, Filter: in.Step.Filter})
+	switch {
+	case since(ctx, changeGiveUp):
+		r.giveUp(ctx, in.GivesUp())
+		r.catchUp(ctx)
+	case in.Step.Action.Leased():
 		// A lease that has ended needs no telling.
-		_ = r.leave(ctx, lease, in.Step.Name, in.ID)
+		_ = r.leave(ctx, activities.LeaseID(in.Step.Use, in.GivesUp().Order), in.Step.Name, in.ID)
 	}
+	r.state.Early = nil
 	r.fail(ctx, i, in.Step.Use+": "+activities.Reason(err), incident.OutcomeFailed)
 }
 

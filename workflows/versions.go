@@ -4,7 +4,22 @@ import "go.temporal.io/sdk/workflow"
 
 // Changes of what workflows ask of the engine, by the name that stands in
 // history. A run that passed the place before the change goes on as it began.
-const ()
+const (
+	// changeGiveUp gives up what a step that failed may have taken, in the budget
+	// and also where its lease does not run yet.
+	changeGiveUp = "give-up"
+	// changeStopTaking stops the attempts of a step when the case is closed by
+	// hand, or its lease is over before the step knows that it holds it.
+	changeStopTaking = "stop-taking"
+	// changeHearLast has an alert decided that came while a person closed the
+	// case, or in the task that ends it.
+	changeHearLast = "hear-last"
+	// changeDecideAnew does not bind the decision of a case that goes on after it
+	// had closed to the plan that is over.
+	changeDecideAnew = "decide-anew"
+	// changeFreshLeft has an alert decided that came while another was.
+	changeFreshLeft = "fresh-left"
+)
 
 // since reports whether a run makes a change: it does where it comes to the
 // place for the first time on code that has the change. Ask only on the path

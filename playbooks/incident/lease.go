@@ -18,9 +18,11 @@ const (
 // Holder is a case that needs a containment to stand.
 type Holder struct {
 	// Case is the workflow id of the case, which is told of every change.
-	Case     string    `json:"case"`
-	Run      string    `json:"run"`
-	Step     string    `json:"step"`
+	Case string `json:"case"`
+	Run  string `json:"run"`
+	Step string `json:"step"`
+	// Request is the id of the request by which the step holds the lease.
+	Request  string    `json:"request,omitempty"`
 	Reason   string    `json:"reason"`
 	Approver string    `json:"approver,omitempty"`
 	Until    time.Time `json:"until"`

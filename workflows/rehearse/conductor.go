@@ -136,6 +136,18 @@ type silent struct {
 	interceptor.ActivityOutboundInterceptorBase
 }
 
+// attemptsKey is the context's key of how many attempts came before, beside those
+// that the test environment counts.
+type attemptsKey struct{}
+
+// GetInfo implements [interceptor.ActivityOutboundInterceptor].
+func (s *silent) GetInfo(ctx context.Context) activity.Info {
+	info := s.Next.GetInfo(ctx)
+	before, _ := ctx.Value(attemptsKey{}).(int32)
+	info.Attempt += before
+	return info
+}
+
 // RecordHeartbeat implements [interceptor.ActivityOutboundInterceptor].
 func (*silent) RecordHeartbeat(context.Context, ...any) {}
 
@@ -184,8 +196,10 @@ func (p *performer) complete(info activity.Info, value any, err error) {
 // here, for the test environment would not.
 func (p *performer) perform(ctx context.Context, in *interceptor.ExecuteActivityInput, info activity.Info, now *performance) (any, error) {
 	deadline := p.rehearsal.Now().Add(info.ScheduleToCloseTimeout)
+	before := int32(0)
 	for pause := 200 * time.Millisecond; ; pause *= 2 {
-		value, err := p.Next.ExecuteActivity(ctx, in)
+		value, err := p.Next.ExecuteActivity(context.WithValue(ctx, attemptsKey{}, before), in)
+		before++
 		if ctx.Err() != nil {
 			return nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)
 		}

@@ -1,0 +1,98 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// GiveUp makes sure that a request of a containing step takes nothing any more,
+// whatever an attempt that was lost has on its way, and says what it had taken.
+var GiveUp = Ref[GiveUpIn, GivenUp]{"give_up"}
+
+// GiveUpIn names the request as [ContainIn] did.
+type GiveUpIn struct {
+	Use     string         `json:"use"`
+	Order   incident.Order `json:"order"`
+	Queue   string         `json:"queue,omitempty"`
+	Request GiveUpRequest  `json:"request"`
+}
+
+// order is what the step asks of a lease, but for its key and its end.
+func (in ContainIn) order() incident.Order {
+	return incident.Order{Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter}
+}
+
+// GivesUp returns what gives the request up.
+func (in ContainIn) GivesUp() GiveUpIn {
+	return GiveUpIn{
+		Use: in.Step.Use, Order: in.order(), Queue: in.Pin.Queue(in.Step.Use),
+		Request: GiveUpRequest{ID: in.ID, Case: CaseWorkflowID(in.Case), Step: in.Step.Name, Expires: in.Expires},
+	}
+}
+
+// earlier reports whether another attempt began before this one. That one may
+// be lost, or still be at work and not know that it counts for nothing.
+func earlier(ctx context.Context) bool {
+	return activity.IsActivity(ctx) && activity.GetInfo(ctx).Attempt > 1
+}
+
+// found waits for what an earlier attempt has asked of the lease, and returns
+// the lease as it came of it. It is nil where the lease does not run, or has not
+// heard of the request.
+func (a *Activities) found(ctx context.Context, in ContainIn, hold Call) (*incident.Lease, error) {
+	var found Found
+	hold.Update, hold.UpdateID = FindUpdate, a.unique(in.ID+"/find")
+	err := a.Engine.Update(ctx, hold, &found)
+	if integrations.KindOf(err) == integrations.NotFound {
+		return nil, nil
+	}
+	return found.Lease, err
+}
+
+// giveUp has the lease refuse the request; one that does not run is started to
+// do so until the request cannot come any more. Then its reservation is given
+// back, unless its action may have been done.
+func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (GivenUp, error) {
+	var out GivenUp
+	if in.Order.Action.Leased() {
+		order := in.Order
+		id := LeaseID(in.Use, order)
+		order.Key = id
+		err := a.Engine.UpdateWithStart(ctx, Call{
+			Workflow: LeaseWorkflow, ID: id,
+			Input: LeaseInput{
+				ID: id, Use: in.Use, Order: order, Queue: in.Queue,
+				GivenUp: []string{in.Request.ID}, Refuses: in.Request.Expires,
+				Lease: &incident.Lease{ID: id, Use: in.Use, Order: order, Phase: incident.LeaseFailed, Problem: "its request was given up"},
+			},
+			Attributes: leaseAttributes(order, incident.LeaseFailed),
+			Update:     GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
+		}, &out)
+		if err != nil || out.Held {
+			return out, err
+		}
+	}
+	var reserved GivenUp
+	err := a.Engine.UpdateWithStart(ctx, Call{
+		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
+		Attributes: map[string]string{AttrKind: BudgetWorkflow},
+		Update:     GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
+	}, &reserved)
+	if err != nil {
+		return out, fmt.Errorf("give up the reservation of %s: %w", in.Request.Step, err)
+	}
+	out.Reserved = reserved.Reserved
+	return out, nil
+}
+
+// leaseAttributes are the search attributes that a lease is started with.
+func leaseAttributes(o incident.Order, phase incident.LeasePhase) map[string]string {
+	return map[string]string{
+		AttrKind: LeaseWorkflow, AttrAction: string(o.Action), AttrTarget: o.Target.ID(), AttrStatus: string(phase),
+	}
+}

@@ -1,0 +1,88 @@
+package workflows_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// An alert that comes while a case is being closed was accepted for it: it is
+// decided about, as one that comes a second later is.
+func TestAnAlertThatComesWhileACaseClosesIsDecided(t *testing.T) {
+	t.Parallel()
+	const closing = 10 * time.Minute
+	byHand := func(w *world, id string) { closeAt(w, closing, id) }
+	for _, c := range []struct {
+		name  string
+		close func(*world, string)
+		// slow makes closing take half a minute.
+		slow string
+	}{
+		{"by hand, while leases are given back", byHand, "undo isolate"},
+		{"by hand, while the chart is drawn", byHand, "series"},
+		{"given back", func(w *world, _ string) {
+			for _, action := range []incident.Action{incident.Isolate, incident.RateLimit} {
+				w.At(closing, func() {
+					err := w.Update(leaseOf(action, "ws-042"), activities.ReleaseUpdate, "release",
+						activities.ReleaseRequest{By: "bob", Reason: "it is over"}, func(any, error) {})
+					if err != nil {
+						w.t.Error(err)
+					}
+				})
+			}
+		}, "series"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w, id := flood(t)
+			w.do(closing-time.Minute, func(e *memory.Estate) { e.Fail(c.slow, down(), -1) })
+			c.close(w, id)
+			w.later(closing+5*time.Second, id, another("a-2", incident.Firing))
+			w.do(closing+20*time.Second, (*memory.Estate).Mend)
+			during := w.snap(closing+5*time.Minute, id)
+			second := closeAt(w, 30*time.Minute, id)
+			w.run(time.Hour)
+			if s := step(t, *during, "cut-off"); during.Status != incident.Contained || s.Status != incident.StepStanding {
+				t.Errorf("five minutes later the case is %s, cut-off is %s", during.Status, s.Status)
+			}
+			if *second != nil {
+				t.Errorf("closing it again: %v", *second)
+			}
+			w.contained(incident.Isolate, 2, 2)
+			w.contained(incident.RateLimit, 2, 2)
+			if closed := w.ended(id, incident.OutcomeClosedByHand); len(closed.AlertKeys) != 2 || closed.Run != during.Run {
+				t.Errorf("the case has the alerts %v, its run is %s and was %s", closed.AlertKeys, closed.Run, during.Run)
+			}
+		})
+	}
+}
+
+// Whoever closes a case has seen the alerts that it has.
+func TestAnAlertFromBeforeACaseWasClosedIsNotDecidedAfter(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.later(20*time.Second, id, another("a-2", incident.Firing))
+	closeAt(w, 30*time.Second, id)
+	w.run(time.Hour)
+	w.contained(incident.Isolate, 1, 1)
+	if c := w.ended(id, incident.OutcomeClosedByHand); len(c.AlertKeys) != 2 || len(happened(c, incident.EvDecided)) != 1 {
+		t.Errorf("the case has the alerts %v and was decided %d times", c.AlertKeys, len(happened(c, incident.EvDecided)))
+	}
+}
+
+// A decision is about the alerts that were there when its facts were asked for.
+func TestAnAlertThatComesWhileFactsAreAskedForIsDecided(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.estate.Fail("asset", down(), 4)
+	w.later(2*time.Second, id, another("a-2", incident.Firing))
+	w.run(5 * time.Minute)
+	decided := happened(w.see(id), incident.EvDecided)
+	if len(decided) != 2 || decided[0].At.Sub(start) < 2*time.Second {
+		t.Errorf("decided %+v, want after the alert came, and once more", decided)
+	}
+	w.contained(incident.Isolate, 1, 0)
+}
