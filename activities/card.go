@@ -25,6 +25,10 @@ func CardOf(c incident.Case, at int) integrations.Card {
 		Rule: told.Rule, Playbook: told.Playbook, PlaybookDigest: c.PlaybookDigest, URL: "/v1/cases/" + c.ID,
 		Commands: []string{"stanch case show " + c.ID},
 	}
+	if into := c.MergedInto; into != nil {
+		card.URL = "/v1/cases/" + into.ID
+		card.Commands = []string{"stanch case show " + into.ID}
+	}
 	if d := c.Decision; d != nil {
 		card.Because = d.Because
 		card.Missing = missingOf(d.Unsure)

@@ -49,6 +49,7 @@ const (
 	ChannelWorkflow  = "channel"
 	ClickWorkflow    = "click"
 	StandingWorkflow = "standing"
+	ClaimWorkflow    = "claim"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert
 	LeaseSignal  = "lease"  // to a case: LeaseChange
@@ -60,6 +61,9 @@ const (
 
 	DecideUpdate  = "decide"  // to a case: incident.Vote
 	CloseUpdate   = "close"   // to a case: CloseRequest
+	MergeUpdate   = "merge"   // to a case: MergeRequest
+	ClaimUpdate   = "claim"   // to the claim to a device: ClaimRequest
+	UnclaimUpdate = "unclaim" // to the claim to a device: incident.CaseRef
 	HoldUpdate    = "hold"    // to a lease: HoldRequest
 	FindUpdate    = "find"    // to a lease: HoldRequest
 	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
@@ -78,7 +82,7 @@ const (
 
 // Search attributes by which cases, leases and rejected alerts are listed.
 const (
-	AttrKind     = "StanchKind" // case, lease, budget, rejected, channel, click
+	AttrKind     = "StanchKind" // case, lease, budget, rejected, channel, click, claim
 	AttrPlaybook = "StanchPlaybook"
 	AttrSubject  = "StanchSubject"
 	AttrStatus   = "StanchStatus"

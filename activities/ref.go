@@ -5,6 +5,7 @@ package activities
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -58,6 +59,9 @@ func (a *Activities) Register(r Registry) {
 	register(r, GetBaseline, a.getBaseline)
 	register(r, GetAsset, a.getAsset)
 	register(r, Decide, a.decide)
+	register(r, Claim, a.claim)
+	register(r, Unclaim, a.unclaim)
+	register(r, HandOver, a.handOver)
 	register(r, Contain, a.contain)
 	register(r, Kill, a.kill)
 	register(r, GiveUp, a.giveUp)
@@ -120,5 +124,5 @@ func hostQuery(host incident.AlertHost, at time.Time) integrations.EndpointQuery
 	id, _ := host.ID.Get()
 	name, _ := host.Name.Get()
 	ips, _ := host.IP.Get()
-	return integrations.EndpointQuery{ID: id, Name: name, IPs: ips, At: at}
+	return integrations.EndpointQuery{ID: strings.TrimSpace(id), Name: incident.HostName(name), IPs: ips, At: at}
 }

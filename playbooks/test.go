@@ -53,7 +53,7 @@ type TestEvent struct {
 type Expect struct {
 	Rule     string            `yaml:"rule" doc:"The rule that was chosen."`
 	Severity string            `yaml:"severity" enum:"info,low,medium,high,critical" doc:"Its severity."`
-	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand" doc:"How the case ended."`
+	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand,merged" doc:"How the case ended."`
 	Steps    []string          `yaml:"steps" doc:"The steps of the plan in order, gates left out."`
 	Leases   []incident.Action `yaml:"leases" doc:"The containments that stand."`
 	Unsure   []string          `yaml:"unsure" doc:"The fields that the decision would have needed."`

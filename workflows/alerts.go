@@ -39,19 +39,39 @@ func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 		r.keep(a)
 		joined = append(joined, a)
 	}
-	for len(r.state.Seen) > seenKept {
-		delete(r.seen, r.state.Seen[0])
-		r.state.Seen = r.state.Seen[1:]
-	}
+	r.forgetSeen()
 	if len(joined) == 0 {
 		return
 	}
+	r.state.Unhanded = true
 	r.latest(joined)
 	last := joined[len(joined)-1]
 	if len(joined) == 1 {
 		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s joined: %s", last.Status, foreign(last.ID), foreign(last.Source), foreign(last.Rule.String()))
 	} else {
 		r.event(ctx, incident.EvJoined, "", "%d alerts from %s joined, the last is %s", len(joined), foreign(last.Source), foreign(last.ID))
+	}
+}
+
+// recognise notes how repeats of alerts are recognised that another case had,
+// and returns how many were not known.
+func (r *responder) recognise(fingerprints []string) int {
+	news := 0
+	for _, fingerprint := range fingerprints {
+		if !r.seen[fingerprint] {
+			r.seen[fingerprint] = true
+			r.state.Seen = append(r.state.Seen, fingerprint)
+			news++
+		}
+	}
+	r.forgetSeen()
+	return news
+}
+
+func (r *responder) forgetSeen() {
+	for len(r.state.Seen) > seenKept {
+		delete(r.seen, r.state.Seen[0])
+		r.state.Seen = r.state.Seen[1:]
 	}
 }
 

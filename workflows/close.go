@@ -138,7 +138,11 @@ func (r *responder) close(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return r.busy == 0 })
 	c := &r.state.Case
 	c.Outcome, c.ClosedAt = r.outcome(), workflow.Now(ctx)
-	r.chart(ctx)
+	if c.MergedInto == nil {
+		r.chart(ctx)
+	}
+	// Who says that it is closed has no device any more.
+	r.unclaim(ctx)
 	r.event(ctx, incident.EvClosed, "", "Case closed: %s", strings.ReplaceAll(string(c.Outcome), "_", " "))
 	c.Status = incident.Closed
 	dir, err := do(ctx, "", evidenceTimeout, activities.Evidence, activities.EvidenceIn{Case: *c, Pin: r.in.Pin})
@@ -207,6 +211,8 @@ func (r *responder) outcome() incident.CaseOutcome {
 	switch {
 	case r.state.Closing != nil:
 		return incident.OutcomeClosedByHand
+	case c.MergedInto != nil:
+		return incident.OutcomeMerged
 	case r.state.Unmatched:
 		return incident.OutcomeNoPlaybook
 	case c.Decision == nil:

@@ -39,6 +39,9 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		r.found(ctx, f)
 		r.event(ctx, incident.EvDecided, "", "The trigger of playbook %s does not hold now that more is known", c.Playbook)
 	case c.Decision == nil:
+		if !r.holds(ctx, f, out.Plan) {
+			break
+		}
 		r.resolve(ctx, f, out, "")
 		if err != nil {
 			r.page(ctx, "", decisionText(out.Decision))
@@ -46,13 +49,18 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 	case out.Unmatched:
 		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, the plan is kept")
 	case r.state.Anew:
-		r.resolve(ctx, f, out, "Decided anew: ")
+		if r.holds(ctx, f, out.Plan) {
+			r.resolve(ctx, f, out, "Decided anew: ")
+		}
 	case out.Decision.Outcome == incident.Decided && playbooks.Stricter(*c.Plan, out.Plan):
-		r.resolve(ctx, f, out, "Decided again, stricter: ")
+		if r.holds(ctx, f, out.Plan) {
+			r.resolve(ctx, f, out, "Decided again, stricter: ")
+		}
 	default:
 		r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(out.Decision))
 	}
-	r.state.Anew = false
+	// A claim that is not settled is decided again, in the next run.
+	r.state.Anew = r.state.Anew && !r.state.Decided
 	r.upsert(ctx)
 }
 

@@ -232,9 +232,10 @@ type faulty struct {
 	// of is what the id of the workflow must hold whose calls are lost, mine the
 	// case that asks for a lease.
 	of, mine string
-	// onCall hears of every call.
-	onCall func(activities.Call)
-	// down tells that a call does not get through.
+	// onCall hears of every call that may start a workflow, onUpdate of every
+	// other.
+	onCall, onUpdate func(activities.Call)
+	// down reports that a call does not get through.
 	down func(activities.Call) bool
 }
 
@@ -244,6 +245,18 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 	if f.onCall != nil {
 		f.onCall(c)
 	}
+	return f.call(c, func() error { return f.Engine.UpdateWithStart(ctx, c, result) })
+}
+
+func (f *faulty) Update(ctx context.Context, c activities.Call, result any) error {
+	if f.onUpdate != nil {
+		f.onUpdate(c)
+	}
+	return f.call(c, func() error { return f.Engine.Update(ctx, c, result) })
+}
+
+// call makes a call, or loses it or its answer.
+func (f *faulty) call(c activities.Call, do func() error) error {
 	if f.down != nil && f.down(c) {
 		return errLost()
 	}
@@ -252,7 +265,7 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 		f.times--
 	}
 	if !lose || !f.before {
-		if err := f.Engine.UpdateWithStart(ctx, c, result); err != nil {
+		if err := do(); err != nil {
 			return err
 		}
 	}
@@ -263,13 +276,6 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 		f.between()
 	}
 	return errLost()
-}
-
-func (f *faulty) Update(ctx context.Context, c activities.Call, result any) error {
-	if f.down != nil && f.down(c) {
-		return errLost()
-	}
-	return f.Engine.Update(ctx, c, result)
 }
 
 func (f *faulty) loses(c activities.Call) bool {

@@ -20,5 +20,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: activities.ChannelWorkflow})
 	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: activities.ClickWorkflow})
 	r.RegisterWorkflowWithOptions(Standing, workflow.RegisterOptions{Name: activities.StandingWorkflow})
+	r.RegisterWorkflowWithOptions(Claim, workflow.RegisterOptions{Name: activities.ClaimWorkflow})
 	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: activities.RejectedWorkflow})
 }

@@ -70,10 +70,14 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 	r.closeWhen(ctx, cancelled)
 	for {
 		for r.again() {
-			if r.mustDecide(ctx) {
+			switch {
+			case r.mustPassOn():
+				r.passOn(ctx)
+			case r.mustDecide(ctx):
 				// 2 Enrich: who is it, what does it send, what is normal.
 				found := r.enrich(ctx)
-				// 3 Guard and 4 decide: the policy speaks, and says why.
+				// 3 Guard and 4 decide: the policy speaks, and says why. Then
+				// the device is claimed, or the case merged into its owner.
 				r.decide(ctx, found)
 			}
 			// 5 Budget and 6 steps, in order; 7 prove goes on beside them.

@@ -83,6 +83,12 @@ type caseState struct {
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
 	Closing *activities.CloseRequest `json:"closing,omitempty"`
+	// Claims are the ids of the claims to devices that the case has. HandOvers
+	// counts the times that it handed its alerts to another, Unhanded reports
+	// that some came since the last.
+	Claims    []string `json:"claims,omitempty"`
+	HandOvers int      `json:"hand_overs,omitempty"`
+	Unhanded  bool     `json:"unhanded,omitempty"`
 }
 
 // open starts a case or goes on with one, and begins to listen.
@@ -144,6 +150,11 @@ func (r *responder) listen(ctx workflow.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen for closing: %w", err)
 	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, activities.MergeUpdate, r.merged,
+		workflow.UpdateHandlerOptions{Validator: r.mayMerge})
+	if err != nil {
+		return fmt.Errorf("listen for cases about the same device: %w", err)
+	}
 	err = workflow.SetQueryHandler(ctx, activities.CaseQuery, func() (incident.Case, error) { return r.state.Case, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
@@ -156,7 +167,7 @@ func (r *responder) again() bool {
 	if r.in.Pin.Digest == "" {
 		return false
 	}
-	return !r.state.Decided || r.state.Next < len(r.state.Case.Steps) || r.standing() ||
+	return !r.state.Decided || r.state.Next < len(r.state.Case.Steps) || r.standing() || r.mustPassOn() ||
 		r.state.Fresh > 0 && r.state.Closing == nil
 }
 
@@ -173,7 +184,7 @@ func (r *responder) contained() bool {
 // mustDecide tells whether alerts ask for a decision: the first at once, later
 // ones at most once in a while, so that a storm costs little.
 func (r *responder) mustDecide(ctx workflow.Context) bool {
-	if !r.state.Decided {
+	if !r.state.Decided || r.mustPassOn() {
 		return true
 	}
 	return r.state.Fresh > 0 && r.state.Closing == nil && !workflow.Now(ctx).Before(r.reconsiderAt())

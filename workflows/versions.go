@@ -19,6 +19,8 @@ const (
 	changeDecideAnew = "decide-anew"
 	// changeFreshLeft has an alert decided that came while another was.
 	changeFreshLeft = "fresh-left"
+	// changeClaim: a case claims its device before it asks or does anything.
+	changeClaim = "claim-device"
 )
 
 // since reports whether a run makes a change: it does where it comes to the

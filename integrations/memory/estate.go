@@ -192,6 +192,7 @@ func (e *Estate) matches(q integrations.EndpointQuery) []*host {
 // sameName compares host names: a short name agrees with a full one only where
 // one of them has no domain.
 func sameName(a, b string) bool {
+	a, b = incident.HostName(a), incident.HostName(b)
 	if a == "" || b == "" {
 		return false
 	}

@@ -32,7 +32,14 @@ const (
 	OutcomeShadow       CaseOutcome = "shadow"          // decided and reported, as the playbook asks
 	OutcomeNoPlaybook   CaseOutcome = "no_playbook_matched"
 	OutcomeClosedByHand CaseOutcome = "closed_by_hand"
+	OutcomeMerged       CaseOutcome = "merged" // another case is about the same device, and has its alerts
 )
+
+// CaseRef names one case: the run tells apart those that one subject had.
+type CaseRef struct {
+	ID  string `json:"id"`
+	Run string `json:"run"`
+}
 
 // Case is the record of one run of one playbook for one subject: what the API
 // shows, and what the evidence bundle holds.
@@ -70,6 +77,9 @@ type Case struct {
 	Plan          *Plan       `json:"plan,omitempty"`
 	Steps         []StepState `json:"steps,omitempty"`
 	Approvals     []Approval  `json:"approvals,omitempty"`
+	// MergedInto is the case that has the alerts of this one, because it is about
+	// the same device.
+	MergedInto *CaseRef `json:"merged_into,omitempty"`
 	// Series is egress per minute around the case, for the chart.
 	Series   []Point `json:"series,omitempty"`
 	Timeline []Event `json:"timeline,omitempty"`
@@ -220,6 +230,7 @@ const (
 	EvShadowed     EventKind = "shadowed"
 	EvFailed       EventKind = "failed"
 	EvPaged        EventKind = "paged"
+	EvMerged       EventKind = "merged" // alerts were handed over to, or came from, a case about the same device
 	EvClosed       EventKind = "closed"
 )
 

@@ -127,9 +127,14 @@ func agreement(host AlertHost, e Endpoint) []string {
 	return agreeing
 }
 
+// HostName returns a host name without the blanks around it and the dot of the
+// root at its end, which are no part of the name.
+func HostName(s string) string { return strings.TrimSuffix(strings.TrimSpace(s), ".") }
+
 // sameName compares host names: case does not matter, and a short name agrees
 // with a full one only where one of them has no domain.
 func sameName(a, b string) bool {
+	a, b = HostName(a), HostName(b)
 	if a == "" || b == "" {
 		return false
 	}

@@ -69,7 +69,7 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	case o.plan != "":
 		// Whether it still is the plan, the server knows.
 	case at < 0:
-		return usagef("case %s waits for no approval: it is %s%s", c.ID, c.Status, because(string(c.Outcome)))
+		return usagef("case %s waits for no approval: it is %s%s", c.ID, c.Status, because(ending(c)))
 	case o.yes:
 		in.Plan = c.Approvals[at].PlanDigest
 	default:

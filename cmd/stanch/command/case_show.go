@@ -81,7 +81,7 @@ func (o *caseExplainOptions) explain(ctx context.Context, name string) error {
 		return err
 	}
 	if c.Decision == nil {
-		return usagef("case %s has no decision: it is %s%s", c.ID, c.Status, because(string(c.Outcome)))
+		return usagef("case %s has no decision: it is %s%s", c.ID, c.Status, because(ending(c)))
 	}
 	d := *c.Decision
 	return o.output.print(o.streams, d, func(p *term.Printer) error {
@@ -89,6 +89,14 @@ func (o *caseExplainOptions) explain(ctx context.Context, name string) error {
 		err := p.Table([]string{"OUTCOME", "RULE", "SEVERITY", "BECAUSE"}, rows)
 		return errors.Join(err, p.Trace(d.Trace, d.Rule))
 	})
+}
+
+// ending says how a case ended, and where it goes on.
+func ending(c incident.Case) string {
+	if c.MergedInto != nil {
+		return string(c.Outcome) + " into case " + c.MergedInto.ID
+	}
+	return string(c.Outcome)
 }
 
 // because adds a detail to a sentence, where there is one.

@@ -66,6 +66,12 @@ func standing(c incident.Case) (string, Tone) {
 		return "Closed: no playbook answers this alert.", Plain
 	case incident.OutcomeClosedByHand:
 		return "Closed by hand.", Plain
+	case incident.OutcomeMerged:
+		into := ""
+		if c.MergedInto != nil {
+			into = " " + short(c.MergedInto.ID)
+		}
+		return "Closed: merged into case" + into + ", which is about the same device and has the alerts of this one.", Plain
 	default:
 		return sentence("Closed", short(string(c.Outcome))), Plain
 	}

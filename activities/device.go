@@ -1,0 +1,146 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Claim makes a case the one that acts on a device, or says which case is.
+// Unclaim gives the device back. HandOver gives a case's alerts to the one that
+// has claimed their device.
+var (
+	Claim    = Ref[ClaimIn, ClaimOut]{"claim"}
+	Unclaim  = Ref[ClaimIn, struct{}]{"unclaim"}
+	HandOver = Ref[HandOverIn, HandOverOut]{"hand_over"}
+)
+
+// ClaimID is the workflow id of the claim to a device: the engine itself
+// guarantees that there is one per playbook, integration and device.
+func ClaimID(playbook, use string, device incident.Target) string {
+	return "device/" + playbook + "/" + use + "/" + device.ID()
+}
+
+// ClaimInput starts the claim to a device, or goes on with one.
+type ClaimInput struct {
+	ID    string            `json:"id"`
+	Owner *incident.CaseRef `json:"owner,omitempty"`
+}
+
+// ClaimRequest asks for a device for a case.
+type ClaimRequest struct {
+	Case incident.CaseRef `json:"case"`
+	// Gone is an owner that has ended without giving the device back.
+	Gone *incident.CaseRef `json:"gone,omitempty"`
+}
+
+// ClaimIn is the claim's id and the case that asks for it or gives it back.
+type ClaimIn struct {
+	ID       string           `json:"id"`
+	Playbook string           `json:"playbook,omitempty"`
+	Device   string           `json:"device,omitempty"`
+	Case     incident.CaseRef `json:"case"`
+}
+
+// ClaimOut is the case that has the device now.
+type ClaimOut struct {
+	Owner incident.CaseRef `json:"owner"`
+}
+
+// claimTries bounds how often one attempt takes a device over from owners that
+// have ended.
+const claimTries = 3
+
+// claim asks for the device. A case that has claimed it and has ended since,
+// whatever ended it, does not keep it.
+func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
+	var out ClaimOut
+	var gone *incident.CaseRef
+	for range claimTries {
+		update := "claim/" + in.Case.ID + "/" + in.Case.Run
+		if gone != nil {
+			update += "/after/" + gone.Run
+		}
+		err := a.Engine.UpdateWithStart(ctx, Call{
+			Workflow: ClaimWorkflow, ID: in.ID, Input: ClaimInput{ID: in.ID},
+			Attributes: map[string]string{AttrKind: ClaimWorkflow, AttrPlaybook: in.Playbook, AttrTarget: in.Device},
+			Update:     ClaimUpdate, UpdateID: a.unique(update), Arg: ClaimRequest{Case: in.Case, Gone: gone},
+		}, &out.Owner)
+		if err != nil || out.Owner == in.Case {
+			return out, err
+		}
+		ended, err := a.ended(ctx, out.Owner)
+		if err != nil || !ended {
+			return out, err
+		}
+		owner := out.Owner
+		gone = &owner
+	}
+	return out, nil
+}
+
+// ended reports whether a case holds no device any more. Before it says that it
+// is closed it has given back what it had.
+func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, error) {
+	c, err := a.Engine.Case(ctx, ref.ID, ref.Run)
+	if integrations.KindOf(err) == integrations.NotFound {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the owner of the device: %w", err)
+	}
+	return c.Run != ref.Run || c.Status == incident.Closed, nil
+}
+
+// unclaim gives a device back. Whoever else has it by now keeps it.
+func (a *Activities) unclaim(ctx context.Context, in ClaimIn) (struct{}, error) {
+	err := a.Engine.Update(ctx, Call{ID: in.ID, Update: UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
+	if integrations.KindOf(err) == integrations.NotFound {
+		return struct{}{}, nil
+	}
+	return struct{}{}, err
+}
+
+// MergeRequest gives the alerts of one case to another.
+type MergeRequest struct {
+	From incident.CaseRef `json:"from"`
+	// Run is the case that is meant, of all that its subject has had.
+	Run string `json:"run"`
+	// Alerts are those that From has in full, Keys those of all that it has
+	// noted, Count how many they are, and Seen how repeats of them are
+	// recognised.
+	Alerts  []incident.Alert `json:"alerts"`
+	Keys    []string         `json:"keys,omitempty"`
+	Count   int              `json:"count"`
+	Seen    []string         `json:"seen,omitempty"`
+	Raisers incident.Raisers `json:"raisers,omitzero"`
+}
+
+// HandOverIn names the case that gets the alerts. ID identifies the request:
+// the same one again changes nothing.
+type HandOverIn struct {
+	ID      string       `json:"id"`
+	To      string       `json:"to"`
+	Request MergeRequest `json:"request"`
+}
+
+// HandOverOut says why the case did not take the alerts; nothing when it did.
+type HandOverOut struct {
+	Refused string `json:"refused,omitempty"`
+}
+
+func (a *Activities) handOver(ctx context.Context, in HandOverIn) (HandOverOut, error) {
+	err := a.Engine.Update(ctx, Call{ID: CaseWorkflowID(in.To), Update: MergeUpdate, UpdateID: in.ID, Arg: in.Request}, nil)
+	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
+		return HandOverOut{Refused: refusal.Message()}, nil
+	}
+	if integrations.KindOf(err) == integrations.NotFound {
+		return HandOverOut{Refused: "it has ended"}, nil
+	}
+	return HandOverOut{}, err
+}
