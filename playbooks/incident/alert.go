@@ -49,7 +49,15 @@ type AlertHost struct {
 	Name Value[string]   `json:"name" doc:"Host name."`
 	OS   Value[string]   `json:"os" doc:"Operating system family, lower case: windows, linux, macos."`
 	IP   Value[[]string] `json:"ip" doc:"Addresses, loopback and link-local left out."`
+
+	// Doubts say why it is not certain which machine sends: the alert names
+	// several, or only a sensor. With any of them there is no exact target.
+	Doubts []string `json:"doubts,omitempty"`
 }
+
+// SameName reports whether two names are of one host: one may be short for the
+// other.
+func SameName(a, b string) bool { return sameName(a, b) }
 
 // AlertProcess is the process as the alert names it.
 type AlertProcess struct {

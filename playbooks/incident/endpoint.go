@@ -81,6 +81,9 @@ func (e *TargetError) Error() string { return "no exact target: " + e.Reason }
 // [TargetError]: the candidates are shown and nothing is done.
 func ExactTarget(host AlertHost, candidates []Endpoint) (Target, Endpoint, error) {
 	devices := dedupe(candidates)
+	if len(host.Doubts) > 0 {
+		return Target{}, Endpoint{}, &TargetError{Reason: strings.Join(host.Doubts, "; "), Candidates: devices}
+	}
 	switch len(devices) {
 	case 0:
 		return Target{}, Endpoint{}, &TargetError{Reason: "the EDR knows no such device"}

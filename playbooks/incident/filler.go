@@ -14,6 +14,9 @@ import (
 // words that are, such as test, host, server, default or nobody, are left out.
 // Case, blanks around it and brackets or quotes around it do not matter.
 func Filler(text string) bool {
+	if text = strings.TrimSpace(text); len(text) > longestFiller {
+		return false
+	}
 	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
 	if placeholder(text) {
 		return true
@@ -21,6 +24,10 @@ func Filler(text string) bool {
 	text = strings.TrimSpace(strings.Trim(text, `()<>[]{}"'`+"`"))
 	return strings.Trim(text, punctuation) == "" || slices.Contains(fillers(), text)
 }
+
+// longestFiller is more than the longest of the words in bytes, and the longest
+// variable of a template that counts for one.
+const longestFiller = 64
 
 // punctuation is what a text of nothing else says nothing with: -, --, ?, .,
 // *, the dashes that word processors make of a hyphen, and what is left of a

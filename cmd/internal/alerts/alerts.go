@@ -45,8 +45,9 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// The bounds of what one request may hold. A command line is cut to what
-// Windows takes at most; it alone makes no alert too large.
+// The bounds of what one request may hold. A command line, and what else whoever
+// runs a process writes, is cut to what Windows takes at most; it alone makes no
+// alert too large.
 const (
 	MaxAlerts      = 1000
 	MaxAlertBytes  = 256 << 10
@@ -107,7 +108,7 @@ func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 	if !ok {
 		return nil, fmt.Errorf("source %s: there is no kind %q; there are %s", s.Name, s.Kind, strings.Join(Kinds(), ", "))
 	}
-	documents, bad := p.split(body)
+	documents, bad := p.split(clean(body))
 	if bad != nil {
 		return nil, bad
 	}
@@ -177,7 +178,7 @@ func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *Fie
 	r := &reader{at: d.path, fields: d.fields}
 	a := p.read(r, d)
 	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.raw
-	cutCommandLine(&a, d.fields)
+	cutDocument(&a, d.fields)
 	switch {
 	case len(a.Raw) > MaxAlertBytes:
 		return a, wrong(d.path, "is %d bytes, more than %d", len(d.raw), MaxAlertBytes)
@@ -188,18 +189,30 @@ func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *Fie
 		a.ID = contentID(d.fields)
 	}
 	a.Host.ID = hostID(a.Host)
+	doubtSelf(&a)
 	s.assume(&a)
 	incident.Explain(&a, "the alert does not say")
 	return a, checkNames(d.path, a)
 }
 
-// assume fills in what the alert left open and the configuration knows.
+// assume fills in what the alert left open and the configuration knows. What the
+// alert says and nobody understands is not open.
 func (s Source) assume(a *incident.Alert) {
-	if !a.Category.IsKnown() && s.Category != "" {
-		a.Category = incident.Known(s.Category, incident.Assumed)
+	if v := a.Category; !v.IsKnown() && v.Why() == "" {
+		a.Category = incident.Categories().Of(incident.Said(s.Category, incident.Assumed))
 	}
-	if !a.Host.OS.IsKnown() && s.OS != "" {
-		a.Host.OS = incident.Known(family(s.OS), incident.Assumed)
+	if v := a.Host.OS; !v.IsKnown() && v.Why() == "" {
+		a.Host.OS = incident.OSes().Of(incident.Said(s.OS, incident.Assumed))
+	}
+}
+
+// doubtSelf puts in doubt a host that is its own destination: the alert mixes up
+// the ends of the connection.
+func doubtSelf(a *incident.Alert) {
+	to, _ := a.Destination.IP.Get()
+	ips, _ := a.Host.IP.Get()
+	if to != "" && slices.Contains(ips, to) {
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the destination %s is the host itself: which end sends is not known", to))
 	}
 }
 

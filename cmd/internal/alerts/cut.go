@@ -3,55 +3,64 @@ package alerts
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// cutCommandLine shortens a command line that is longer than any that Windows
-// takes, in the alert and in its document: the attacker writes it, and must not
-// lose the alert by it. What was cut off is said at the cut.
-func cutCommandLine(a *incident.Alert, fields map[string]any) {
-	line, _ := a.Process.CommandLine.Get()
-	if len(line) <= maxCommandLine {
-		return
-	}
-	short := cut(line, maxCommandLine)
-	a.Process.CommandLine = incident.Known(short, a.Process.CommandLine.From())
-	// What was decoded from JSON encodes.
-	a.Raw, _ = json.Marshal(replaced(fields, line, short))
-}
-
-// cut returns the beginning of a text, of at most so many bytes and whole
-// runes, with a mark that says how much there was.
+// cut returns the beginning of a text that is longer than so many bytes, in whole
+// runes and with a mark that says how much there was: the attacker writes it, and
+// must not lose the alert by it.
 func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
 	for most > 0 && !utf8.RuneStart(text[most]) {
 		most--
 	}
 	return fmt.Sprintf("%s… (cut: it is %d bytes)", text[:most], len(text))
 }
 
-// replaced is a copy of a decoded value in which one text stands for another,
-// blanks around it aside.
-func replaced(v any, old, by string) any {
+// cutDocument shortens the texts of an alert's document that are longer than any
+// command line on Windows and that whoever runs a process writes. What was cut
+// off is said at the cut.
+func cutDocument(a *incident.Alert, fields map[string]any) {
+	if short, changed := shortened(fields, false); changed {
+		// What was decoded from JSON encodes.
+		a.Raw, _ = json.Marshal(short)
+	}
+}
+
+// shortened is a copy of a decoded value with its long texts cut below the names
+// that speak of a process or a user, if there was one to cut.
+func shortened(v any, written bool) (short any, changed bool) {
 	switch v := v.(type) {
 	case string:
-		if strings.TrimSpace(v) == old {
-			return by
+		if !written || len(v) <= maxCommandLine {
+			return v, false
 		}
+		return cut(strings.TrimSpace(v), maxCommandLine), true
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = replaced(item, old, by)
+			inner, cut := shortened(item, written)
+			out[i], changed = inner, changed || cut
 		}
-		return out
+		return out, changed
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, item := range v {
-			out[name] = replaced(item, old, by)
+			inner, cut := shortened(item, written || ofProcess(name))
+			out[name], changed = inner, changed || cut
 		}
-		return out
+		return out, changed
 	}
-	return v
+	return v, false
+}
+
+func ofProcess(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"process", "command", "user", "cmdline", "image"}, func(word string) bool { return strings.Contains(name, word) })
 }

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -83,46 +84,102 @@ func hits(data json.RawMessage) ([]document, *FieldError) {
 
 // readElastic reads an alert document of Elastic Security; its field names may
 // be nested, flattened, or both.
+//
+// The fields host.* are those of the machine whose agent shipped the event. That
+// is a sensor where it is neither end of the connection.
 func readElastic(r *reader, d document) incident.Alert {
 	hit := r.fields
 	if source, ok := hit["_source"].(map[string]any); ok {
 		r.fields = source
 	}
 	r.fields = withTerms(r.fields)
-	id, _ := r.text("kibana.alert.uuid", "alert.uuid").Get()
-	hitID, _ := (&reader{at: r.at, fields: hit}).text("_id").Get()
+	id, _ := r.identity("kibana.alert.uuid", "alert.uuid").Get()
+	hitID, _ := (&reader{at: r.at, fields: hit}).identity("_id").Get()
 	a := incident.Alert{
 		ID:       cmp.Or(id, hitID),
 		Status:   elasticStatus(r, d.status),
 		Rule:     r.text("kibana.alert.rule.name", "alert.rule.name", "signal.rule.name"),
 		Severity: r.text("kibana.alert.severity", "alert.severity", "signal.rule.severity"),
 		Time:     r.instant("kibana.alert.original_time", "@timestamp"),
-		BytesOut: r.integer("source.bytes", "host.network.egress.bytes"),
 		Count:    r.integer("kibana.alert.threshold_result.count"),
-		Host: incident.AlertHost{
-			ID:   r.text("host.id"),
-			Name: r.text("host.name", "host.hostname"),
-			OS:   r.os("host.os.type", "host.os.family", "host.os.platform", "host.os.name"),
-			IP:   r.addresses("host.ip", "source.ip"),
-		},
 		Process: incident.AlertProcess{
-			Name:        r.text("process.name"),
-			Path:        r.text("process.executable"),
-			PID:         r.integer("process.pid"),
-			CommandLine: r.text("process.command_line"),
-			User:        r.text("user.name"),
+			Name:        r.written("process.name"),
+			Path:        r.written("process.executable"),
+			PID:         r.pid("process.pid"),
+			CommandLine: r.written("process.command_line"),
+			User:        r.written("user.name"),
 		},
-		Destination: incident.AlertDestination{
-			IP:        r.address("destination.ip"),
-			Port:      r.port("destination.port"),
-			Transport: r.transport("network.transport"),
-		},
+		Destination: incident.AlertDestination{Transport: r.transport("network.transport", "network.iana_number")},
 	}
+	readElasticEnds(r, &a)
 	a.Window = between(r.instant("kibana.alert.threshold_result.from"), a.Time)
 	if a.ID == "" && !a.Time.IsKnown() && !a.Rule.IsKnown() {
 		r.fail("", "is no alert document: it has none of kibana.alert.uuid, _id, @timestamp and kibana.alert.rule.name")
 	}
 	return a
+}
+
+// readElasticEnds reads which of the machines sends, how much and where to.
+func readElasticEnds(r *reader, a *incident.Alert) {
+	host := r.host("host.id", "host.name host.hostname host", "host.ip")
+	system := []string{"host.os.type", "host.os.family", "host.os.platform", "host.os.name", "host.os.full"}
+	if _, group := lookup(r.fields, "host.os").(map[string]any); !group {
+		system = append(system, "host.os")
+	}
+	host.OS = r.os(system...)
+	sourceIPs, whySource := r.addresses("source.ip")
+	destinationIPs, _ := r.addresses("destination.ip")
+	c := connection{
+		host: host, hostName: elasticHostName(host), sensor: elasticSensor(r),
+		inbound:     inbound(r.text("network.direction"), r.text("winlog.event_data.Initiated", "event_data.Initiated")),
+		source:      end{field: "source.ip " + strings.Join(sourceIPs, " "), ips: sourceIPs, port: r.port("source.port"), bytes: r.size("source.bytes")},
+		destination: end{field: "destination.ip " + strings.Join(destinationIPs, " "), ips: destinationIPs, port: r.port("destination.port"), bytes: r.size("destination.bytes")},
+	}
+	r.misplaced("process", &a.Process)
+	sender, from, isHost := c.sender()
+	a.Host = sender
+	if !isHost {
+		unsaid(&a.Process, sender)
+	}
+	if !a.Host.IP.IsKnown() && a.Host.IP.Why() == "" {
+		a.Host.IP = incident.NotKnown[[]string](whySource)
+	}
+	peer := "destination"
+	a.BytesOut, a.Destination.Port = from.bytes, c.destination.port
+	if from.field == c.destination.field && from.isKnown() {
+		peer = "source"
+		a.Destination.Port = c.source.port
+	}
+	a.Destination.IP = r.address(peer + ".ip")
+	r.misplaced(peer, &a.Destination)
+	if !a.BytesOut.IsKnown() && isHost && peer == "destination" {
+		a.BytesOut = r.size("source.bytes", "host.network.egress.bytes")
+	}
+}
+
+func elasticHostName(h incident.AlertHost) string {
+	for _, v := range []incident.Value[string]{h.Name, h.ID} {
+		if text, ok := v.Get(); ok {
+			return "host " + quote(text)
+		}
+	}
+	return "the host of the alert"
+}
+
+// elasticSensor reports whether the machine that shipped the event watches
+// others, as the Elastic Common Schema says it: it is the observer, or the event
+// was forwarded.
+func elasticSensor(r *reader) bool {
+	tags, _ := words(lookup(r.fields, "tags"), whole)
+	if slices.Contains(tags, "forwarded") {
+		return true
+	}
+	for _, path := range []string{"observer.type", "observer.name", "observer.hostname", "observer.ip", "observer.vendor", "observer.product"} {
+		if lookup(r.fields, path) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // elasticStatus reads the state. A building block is material for other rules
@@ -162,15 +219,4 @@ func withTerms(fields map[string]any) map[string]any {
 		}
 	}
 	return all
-}
-
-// between is the time from one instant to the next, where both are known and
-// in that order.
-func between(from, to incident.Value[time.Time]) incident.Value[time.Duration] {
-	start, ok := from.Get()
-	end, ok2 := to.Get()
-	if !ok || !ok2 || !end.After(start) {
-		return incident.Value[time.Duration]{}
-	}
-	return incident.Known(end.Sub(start), incident.Computed)
 }

@@ -6,24 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// reader takes values out of one decoded alert. It remembers the first field
-// that is wrong; values read after that are worthless, and the caller throws
-// them away. A field that is absent, null or empty is unknown.
+// reader takes values out of one decoded alert. What cannot be read is unknown,
+// and its reason says what stood there. Only what names the host, the id and the
+// category can refuse an alert, and only where the sender writes our own form:
+// then bad is the first such field, and the caller throws the alert away.
+//
+// A field that is absent, null, empty or a filler word holds nothing.
 type reader struct {
 	at     string
 	fields map[string]any
 	bad    *FieldError
-	// strict refuses what it cannot make sense of. A vendor's alert is not
-	// refused for that: the value is unknown, with the reason.
+	// strict says that the sender writes our own form and can correct it.
 	strict bool
 }
 
@@ -101,215 +100,180 @@ func lookup(fields map[string]any, path string) any {
 	return nil
 }
 
+// empty reports whether a field says nothing.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return true
 	case string:
-		return strings.TrimSpace(v) == ""
+		return incident.Filler(v)
 	case []any:
+		for _, item := range v {
+			if !empty(item) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
 		return len(v) == 0
 	default:
 		return false
 	}
 }
 
-// first returns the first of the paths that holds something.
-func (r *reader) first(paths ...string) (path string, v any) {
+// firstOf returns the value of the first of the paths that can be read, else why the first that
+// holds something cannot.
+func firstOf[T any](r *reader, parse func(v any) (value incident.Value[T], why string), paths ...string) incident.Value[T] {
+	reason := ""
 	for _, path := range paths {
-		if v := lookup(r.fields, path); v != nil {
-			return path, v
+		v := lookup(r.fields, path)
+		if v == nil {
+			continue
+		}
+		value, why := parse(v)
+		if value.IsKnown() {
+			return value
+		}
+		if reason == "" {
+			reason = why
 		}
 	}
-	return "", nil
+	return incident.NotKnown[T](reason)
 }
 
-// scalar reduces a value to text. Several different values are not a value:
-// they are reported in why.
-func (r *reader) scalar(path string, v any) (text, why string) {
+// words are the different texts that a field holds: one, those of a list, or
+// those of a text that split takes apart. Fillers are left out. What is neither
+// text nor a number nor a list of such is refused in why.
+func words(v any, split func(string) []string) (texts []string, why string) {
+	add := func(text string) {
+		text = strings.TrimSpace(text)
+		if incident.Filler(text) {
+			return
+		}
+		for _, t := range texts {
+			if t == text {
+				return
+			}
+		}
+		texts = append(texts, text)
+	}
 	switch v := v.(type) {
 	case string:
-		return strings.TrimSpace(v), ""
+		for _, text := range split(v) {
+			add(text)
+		}
 	case json.Number:
-		return v.String(), ""
+		add(v.String())
 	case bool:
-		return strconv.FormatBool(v), ""
+		add(strconv.FormatBool(v))
 	case []any:
-		for i, item := range v {
-			t, reason := r.scalar(path, item)
-			if i > 0 && t != text {
-				return "", fmt.Sprintf("the alert names %d values", len(v))
+		for _, item := range v {
+			inner, reason := words(item, split)
+			if reason != "" {
+				return nil, reason
 			}
-			text, why = t, reason
+			for _, text := range inner {
+				add(text)
+			}
 		}
-		return text, why
+	case nil:
 	default:
-		r.fail(path, "is %s, not text", kindOf(v))
-		return "", "it is no text"
+		return nil, fmt.Sprintf("is %s%s: %s", kindOf(v), notText, quote(asJSON(v)))
 	}
+	return texts, ""
 }
 
+const notText = ", not text"
+
+// asJSON is a decoded value as text.
+func asJSON(v any) string {
+	// What was decoded from JSON encodes.
+	data, _ := json.Marshal(v)
+	return string(data)
+}
+
+func whole(text string) []string { return []string{text} }
+
+// lines takes apart the values that Splunk joins with line breaks.
+func lines(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+}
+
+// one is the only text that a field holds, else why there is none.
+func one(v any, split func(string) []string) (text, why string) {
+	texts, why := words(v, split)
+	switch {
+	case why != "":
+		return "", "it " + why
+	case len(texts) > 1:
+		return "", fmt.Sprintf("the alert names %d values: %s", len(texts), quoteAll(texts))
+	case len(texts) == 0:
+		return "", ""
+	}
+	return texts[0], ""
+}
+
+// text reads a text that is data for people and policy, with what cannot be
+// shown escaped.
 func (r *reader) text(paths ...string) incident.Value[string] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[string]{}
-	}
-	text, why := r.scalar(path, v)
-	if text == "" {
-		return incident.NotKnown[string](why)
-	}
-	return incident.Known(text, incident.FromAlert)
+	return firstOf(r, func(v any) (incident.Value[string], string) { return shown(v, lines) }, paths...)
 }
 
-// integer reads a count, which is never negative.
-func (r *reader) integer(paths ...string) incident.Value[int64] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[int64]{}
-	}
-	text, why := r.scalar(path, v)
-	if text == "" {
-		return incident.NotKnown[int64](why)
-	}
-	n, whole, ok := parseInteger(text)
-	if !ok {
-		r.fail(path, "%s is not a whole number from 0 to %d", quote(text), int64(math.MaxInt64))
-		return incident.Value[int64]{}
-	}
-	if !whole {
-		return incident.Known(n, incident.Computed)
-	}
-	return incident.Known(n, incident.FromAlert)
-}
-
-// port reads a port, which is an integer of 16 bits.
-func (r *reader) port(paths ...string) incident.Value[int64] {
-	v := r.integer(paths...)
-	if n, ok := v.Get(); ok && n > math.MaxUint16 {
-		path, _ := r.first(paths...)
-		r.fail(path, "%d is not a port", n)
-	}
-	return v
-}
-
-func (r *reader) instant(paths ...string) incident.Value[time.Time] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[time.Time]{}
-	}
-	text, why := r.scalar(path, v)
-	if text == "" {
-		return incident.NotKnown[time.Time](why)
-	}
-	t, zoned, ok := parseTime(text)
-	if !ok {
-		r.fail(path, "%s is not a time: write RFC 3339, or seconds since 1970", quote(text))
-		return incident.Value[time.Time]{}
-	}
-	if !zoned {
-		return incident.Known(t, incident.Assumed)
-	}
-	return incident.Known(t, incident.FromAlert)
-}
-
-func (r *reader) duration(paths ...string) incident.Value[time.Duration] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[time.Duration]{}
-	}
-	text, why := r.scalar(path, v)
-	if text == "" {
-		return incident.NotKnown[time.Duration](why)
-	}
-	d, err := incident.ParseDuration(text)
-	if n, whole, ok := parseInteger(text); ok && whole && n < math.MaxInt32 {
-		d, err = time.Duration(n)*time.Second, nil
-	}
-	if err != nil || d <= 0 {
-		r.fail(path, "%s is not a duration: write 90s, 15m or 4h, or seconds", quote(text))
-		return incident.Value[time.Duration]{}
-	}
-	return incident.Known(d, incident.FromAlert)
-}
-
-// addresses reads a list, or a text of addresses with commas or spaces between
-// them. Loopback and link-local addresses name no host and are left out.
-func (r *reader) addresses(paths ...string) incident.Value[[]string] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[[]string]{}
-	}
-	list, ok := v.([]any)
-	if !ok {
-		list = []any{v}
-	}
-	var ips []string
-	why := "only loopback and link-local addresses"
-	for _, item := range list {
-		text, reason := r.scalar(path, item)
-		if reason != "" {
-			why = reason
+// written reads a text that whoever runs a process writes: it may have several
+// lines, and is cut.
+func (r *reader) written(paths ...string) incident.Value[string] {
+	return firstOf(r, func(v any) (incident.Value[string], string) {
+		value, why := shown(v, whole)
+		if text, ok := value.Get(); ok {
+			value = incident.Known(cut(text, maxCommandLine), incident.FromAlert)
 		}
-		for word := range strings.FieldsFuncSeq(text, separator) {
-			ip, err := netip.ParseAddr(word)
-			switch {
-			case err != nil && r.strict:
-				r.fail(path, "%s is not an IP address", quote(word))
-			case err != nil:
-				why = quote(word) + " is not an IP address"
-			default:
-				ips = appendHost(ips, ip)
+		return value, why
+	}, paths...)
+}
+
+func shown(v any, split func(string) []string) (incident.Value[string], string) {
+	text, why := one(v, split)
+	if text == "" {
+		return incident.Value[string]{}, why
+	}
+	return incident.Known(printable(text), incident.FromAlert), ""
+}
+
+// identity reads a text that names the alert, the host or the category.
+func (r *reader) identity(paths ...string) incident.Value[string] {
+	return firstOf(r, func(v any) (incident.Value[string], string) {
+		text, why := one(v, whole)
+		if text == "" {
+			r.refuse(why, paths)
+			return incident.Value[string]{}, why
+		}
+		return incident.Known(text, incident.FromAlert), ""
+	}, paths...)
+}
+
+// misplaced gives the fields of a group the reason that something else stands in
+// its place.
+func (r *reader) misplaced(group string, fields any) {
+	v := lookup(r.fields, group)
+	if _, ok := v.(map[string]any); !ok && v != nil {
+		incident.Explain(fields, fmt.Sprintf("%s is %s, not an object: %s", group, kindOf(v), quote(asJSON(v))))
+	}
+}
+
+// refuse makes what is wrong with a field that names something a refusal where
+// the sender can correct it.
+func (r *reader) refuse(why string, paths []string) {
+	if r.strict && why != "" {
+		path := paths[0]
+		for _, p := range paths {
+			if lookup(r.fields, p) != nil {
+				path = p
+				break
 			}
 		}
+		if before, _, odd := strings.Cut(why, notText); odd {
+			why = before + notText
+		}
+		r.fail(path, "%s", strings.TrimPrefix(why, "it "))
 	}
-	if len(ips) == 0 {
-		return incident.NotKnown[[]string](why)
-	}
-	return incident.Known(ips, incident.FromAlert)
-}
-
-// address reads one address, of any scope.
-func (r *reader) address(paths ...string) incident.Value[string] {
-	path, v := r.first(paths...)
-	if v == nil {
-		return incident.Value[string]{}
-	}
-	text, why := r.scalar(path, v)
-	ip, err := netip.ParseAddr(text)
-	switch {
-	case text == "":
-		return incident.NotKnown[string](why)
-	case err != nil && r.strict:
-		r.fail(path, "%s is not an IP address", quote(text))
-		return incident.Value[string]{}
-	case err != nil:
-		return incident.NotKnown[string](quote(text) + " is not an IP address")
-	}
-	return incident.Known(canonical(ip), incident.FromAlert)
-}
-
-func (r *reader) transport(paths ...string) incident.Value[string] {
-	v := r.text(paths...)
-	text, ok := v.Get()
-	if !ok {
-		return v
-	}
-	name, known := transports()[strings.ToLower(text)]
-	switch {
-	case !known && r.strict:
-		path, _ := r.first(paths...)
-		r.fail(path, "%s is not udp, tcp or icmp", quote(text))
-		return incident.Value[string]{}
-	case !known:
-		return incident.NotKnown[string](quote(text) + " is not udp, tcp or icmp")
-	}
-	return incident.Known(name, v.From())
-}
-
-func (r *reader) os(paths ...string) incident.Value[string] {
-	v := r.text(paths...)
-	if text, ok := v.Get(); ok {
-		return incident.Known(family(text), v.From())
-	}
-	return v
 }

@@ -30,6 +30,8 @@ it was taken already is recognised.
 One alert as a JSON object, or ` + "`{\"alerts\": [ … ]}`" + `. Every field may be left out (it is unknown then, never zero),
 except that the host must be named in one way. A field that is not listed here is refused.
 
+The host is the machine that sends, never the sensor that saw it.
+
 | field | type | meaning |
 |---|---|---|
 `)
@@ -40,18 +42,34 @@ except that the host must be named in one way. A field that is not listed here i
 ` + "```json" + `
 ` + Example + "```" + `
 
-Numbers may be written as text. Times may have an offset with or without colon and any number of fractional digits.
+Numbers may be written as text, also with commas between groups of three digits. Times may have an offset with or
+without colon and any number of fractional digits.
+
+## What is read how, in every kind
+
+A word that says that there is no value (unknown, -, n/a, none, null, and the like) is none: it names no host, and what
+the source configures stands. A field beside the host that cannot be read, such as several values where there is one, is
+unknown with what stood there; it never loses the alert. Only what names the host, the id or the category can refuse one.
+Names of operating systems, transports and categories are read in any spelling. A text that is too long is cut, and says
+so. Bytes that are no UTF-8 are written as ` + "`\\xff`" + `, control characters as ` + "`\\x1b`" + `.
+
+Several hosts in one field are none of them: nothing is done, and the case says why. So it is where the alert does not
+say which of its machines sends.
 
 ## Kind elastic
 
 What a Kibana connector posts: an alert document of Elastic Security, a list of them, ` + "`{\"alerts\": [ … ]}`" + ` (also
 below ` + "`context`" + `), Kibana's summary of new, ongoing and recovered alerts, or search hits. Field names may be
-nested, flattened, or both. In the connector's body write ` + "`{{{context.alerts.asJSON}}}`" + `, or the lists arrive joined with commas.
+nested, flattened, or both. The host is the machine at ` + "`source.ip`" + `. What stands below ` + "`host`" + ` describes it only where that
+is one of ` + "`host.ip`" + `: else the agent on a sensor shipped the event. A connection that came in (` + "`network.direction`" + `, Sysmon's
+` + "`Initiated`" + `) is told by which end sent more. In the connector's body write ` + "`{{{context.alerts.asJSON}}}`" + `, or the lists arrive joined with commas.
 
 ## Kind splunk
 
 What the webhook alert action posts. Each request holds one row of the result, so let the alert trigger for each
-result. Field names are those of the Common Information Model. The action cannot set headers: use ` + "`url_token`" + `.
+result. Field names are those of the Common Information Model. The host is the machine at ` + "`src_host`, `src_ip` or `src`" + `, or, of
+a connection with the ` + "`direction`" + ` inbound, the one at ` + "`dest`" + ` where it sent more. The field ` + "`host`" + ` is the indexer's word for the
+sensor and names the host only in a row that names nothing else. The action cannot set headers: use ` + "`url_token`" + `.
 
 ## Authentication
 

@@ -68,30 +68,27 @@ func splitStanch(body json.RawMessage) ([]document, *FieldError) {
 func readStanch(r *reader, d document) incident.Alert {
 	r.strict = true
 	r.refuseUnknown(d.fields, "")
-	id, _ := r.text("id").Get()
+	id, _ := r.identity("id").Get()
+	host := r.host("host.id", "host.name", "host.ip")
+	host.OS = r.os("host.os")
 	a := incident.Alert{
 		ID:       id,
 		Status:   incident.Firing,
-		Category: r.text("category"),
+		Category: incident.Categories().Of(r.identity("category")),
 		Rule:     r.text("rule"),
 		Severity: r.text("severity"),
 		Time:     r.instant("time"),
 		Window:   r.duration("window"),
-		BytesOut: r.integer("bytes_out"),
+		BytesOut: r.size("bytes_out"),
 		Count:    r.integer("count"),
 		RaisedBy: r.text("raised_by"),
-		Host: incident.AlertHost{
-			ID:   r.text("host.id"),
-			Name: r.text("host.name"),
-			OS:   r.os("host.os"),
-			IP:   r.addresses("host.ip"),
-		},
+		Host:     host,
 		Process: incident.AlertProcess{
-			Name:        r.text("process.name"),
-			Path:        r.text("process.path"),
-			PID:         r.integer("process.pid"),
-			CommandLine: r.text("process.command_line"),
-			User:        r.text("process.user"),
+			Name:        r.written("process.name"),
+			Path:        r.written("process.path"),
+			PID:         r.pid("process.pid"),
+			CommandLine: r.written("process.command_line"),
+			User:        r.written("process.user"),
 		},
 		Destination: incident.AlertDestination{
 			IP:        r.address("destination.ip"),
@@ -99,9 +96,12 @@ func readStanch(r *reader, d document) incident.Alert {
 			Transport: r.transport("destination.transport"),
 		},
 	}
-	if word, ok := r.text("status").Get(); ok {
-		if a.Status, ok = statusOf(word); !ok {
-			r.fail("status", "%s is not firing, resolved, not_alerting or sample", quote(word))
+	r.misplaced("process", &a.Process)
+	r.misplaced("destination", &a.Destination)
+	if word, known := r.text("status").Get(); known {
+		// A word that is none must not lose the alert: it is decided.
+		if status, ok := statusOf(word); ok {
+			a.Status = status
 		}
 	}
 	if !hostID(a.Host).IsKnown() {
@@ -124,9 +124,9 @@ func (r *reader) refuseUnknown(fields map[string]any, at string) {
 		switch {
 		case isGroup && (isObject || fields[name] == nil):
 			r.refuseUnknown(inner, path)
-		case isGroup:
+		case isGroup && path == "host":
 			r.fail(path, "is %s, not an object", kindOf(fields[name]))
-		default:
+		case !isGroup:
 			r.fail(join(at, foreign(name)), "is not a field of an alert")
 		}
 	}

@@ -10,6 +10,19 @@ import (
 	"unicode"
 )
 
+// quoteAll quotes the first few of several texts.
+func quoteAll(texts []string) string {
+	const most = 5
+	var quoted []string
+	for _, t := range texts[:min(len(texts), most)] {
+		quoted = append(quoted, quote(t))
+	}
+	if len(texts) > most {
+		quoted = append(quoted, "…")
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // quote shows the attacker's text in a message: escaped, and short.
 func quote(s string) string {
 	const most = 40
@@ -27,7 +40,8 @@ func canonical(ip netip.Addr) string { return ip.Unmap().WithZone("").String() }
 // appendHost adds an address that can name a host, once.
 func appendHost(ips []string, ip netip.Addr) []string {
 	ip = ip.Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() || ip == broadcast {
 		return ips
 	}
 	if s := canonical(ip); !slices.Contains(ips, s) {
@@ -36,10 +50,11 @@ func appendHost(ips []string, ip netip.Addr) []string {
 	return ips
 }
 
-// parseInteger reads a number that is not negative, as JSON, Splunk (133.000)
-// or Windows (0x1f4) write it. A fraction is cut off, and whole is false. A
-// number that a float cannot hold exactly must be written as an integer.
+// parseInteger reads a number that is not negative, as JSON, Splunk (133.000 or
+// 4,294,967) or Windows (0x1f4) write it. A fraction is cut off, and whole is
+// false. A number that a float cannot hold exactly must be written as an integer.
 func parseInteger(s string) (n int64, whole, ok bool) {
+	s = ungrouped(s)
 	if hex, found := strings.CutPrefix(strings.ToLower(s), "0x"); found {
 		n, err := strconv.ParseInt(hex, 16, 64)
 		return n, true, err == nil && n >= 0
@@ -52,6 +67,30 @@ func parseInteger(s string) (n int64, whole, ok bool) {
 		return 0, false, false
 	}
 	return int64(f), f == math.Trunc(f), true
+}
+
+// ungrouped takes out what people put between groups of three digits: commas,
+// blanks, apostrophes, and points where there are several. One comma before
+// three digits is such a group, as Splunk and spreadsheets write it.
+func ungrouped(s string) string {
+	for _, sign := range []string{",", " ", "\u00a0", "\u202f", "'", "’", "_", "."} {
+		number, fraction, _ := strings.Cut(s, ".")
+		if sign == "." {
+			number, fraction = s, ""
+		}
+		groups := strings.Split(number, sign)
+		if len(groups) < 2 || sign == "." && len(groups) < 3 || len(groups[0]) < 1 || len(groups[0]) > 3 {
+			continue
+		}
+		if slices.ContainsFunc(groups[1:], func(g string) bool { return len(g) != 3 }) || slices.ContainsFunc(groups, func(g string) bool { return !digits(g) }) {
+			continue
+		}
+		if fraction != "" {
+			fraction = "." + fraction
+		}
+		return strings.Join(groups, "") + fraction
+	}
+	return s
 }
 
 // parseTime reads RFC 3339 with any number of digits in the fraction and the
@@ -103,30 +142,3 @@ func digits(s string) bool {
 
 // plausible keeps out times that a mistaken unit makes.
 func plausible(t time.Time) bool { return t.Year() >= 1990 && t.Year() < 2100 }
-
-func transports() map[string]string {
-	return map[string]string{
-		"udp": "udp", "17": "udp",
-		"tcp": "tcp", "6": "tcp",
-		"icmp": "icmp", "1": "icmp", "icmp6": "icmp", "icmpv6": "icmp", "ipv6-icmp": "icmp", "58": "icmp",
-	}
-}
-
-// family reduces the name of an operating system to the family that policies
-// compare; an unknown one stays as it is, in lower case.
-func family(name string) string {
-	name = strings.ToLower(name)
-	for _, f := range []struct {
-		family string
-		words  []string
-	}{
-		{"windows", []string{"windows", "win32", "win64"}},
-		{"macos", []string{"macos", "mac os", "darwin", "os x"}},
-		{"linux", []string{"linux", "ubuntu", "debian", "centos", "fedora", "redhat", "red hat", "rhel", "suse", "amzn", "rocky", "alma"}},
-	} {
-		if slices.ContainsFunc(f.words, func(w string) bool { return strings.Contains(name, w) }) {
-			return f.family
-		}
-	}
-	return name
-}

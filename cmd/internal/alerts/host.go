@@ -1,0 +1,157 @@
+package alerts
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// names reads the host names of the first of the paths that holds one. Several
+// of them are several hosts, unless one is short for another.
+func (r *reader) names(paths ...string) []string {
+	for _, path := range paths {
+		v := lookup(r.fields, path)
+		if v == nil {
+			continue
+		}
+		texts, why := words(v, hostWords)
+		r.refuse(why, []string{path})
+		var found []string
+		for _, text := range texts {
+			if _, err := parseAddress(text); err != nil && !nobody(text) && !slices.ContainsFunc(found, func(other string) bool { return incident.SameName(other, text) }) {
+				found = append(found, text)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// host reads an identifier, names and addresses that the alert gives to one host.
+// Several identifiers or names are several hosts.
+func (r *reader) host(ids, names, ips string) incident.AlertHost {
+	h := named(r.names(strings.Split(names, " ")...), nil, "")
+	v := lookup(r.fields, ids)
+	texts, why := words(v, whole)
+	r.refuse(why, []string{ids})
+	switch {
+	case len(h.Doubts) > 0:
+		return h
+	case len(texts) > 1:
+		return several(texts)
+	case len(texts) == 1:
+		h.ID = incident.Known(texts[0], incident.FromAlert)
+	case why != "":
+		h.ID = incident.NotKnown[string]("it " + why)
+	}
+	addresses, why := r.addresses(ips)
+	h.IP = known(addresses, why)
+	return h
+}
+
+// nobody reports whether a name is that of every machine.
+func nobody(name string) bool {
+	short, _, _ := strings.Cut(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
+	return short == "localhost" || short == "localhost6"
+}
+
+// hostWords takes apart what joins several hosts in one text. The name that a
+// person gave to an Apple computer has blanks; other host names have none.
+func hostWords(text string) []string {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",;|\n\r\t", r) })
+	var all []string
+	for _, part := range parts {
+		blanks := strings.Fields(part)
+		if len(blanks) < 2 || slices.ContainsFunc(blanks, oddForHost) || slices.ContainsFunc(blanks, apple) {
+			blanks = []string{part}
+		}
+		all = append(all, blanks...)
+	}
+	return all
+}
+
+func oddForHost(word string) bool {
+	return strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:", r)
+	})
+}
+
+func apple(word string) bool {
+	return slices.Contains([]string{"macbook", "imac", "mac", "iphone", "ipad"}, strings.ToLower(word))
+}
+
+// addresses reads a list, or a text of addresses with commas or spaces between
+// them. Loopback and link-local addresses, and those of nobody and of everybody,
+// name no host and are left out. Of which hosts they are the caller knows.
+func (r *reader) addresses(paths ...string) (ips []string, why string) {
+	for _, path := range paths {
+		v := lookup(r.fields, path)
+		if v == nil {
+			continue
+		}
+		texts, reason := words(v, func(text string) []string { return strings.FieldsFunc(text, separator) })
+		r.refuse(reason, []string{path})
+		for _, word := range texts {
+			ip, err := parseAddress(word)
+			if err != nil {
+				reason = quote(word) + " is not an IP address"
+				r.refuse(reason, []string{path})
+				continue
+			}
+			ips = appendHost(ips, ip)
+		}
+		if len(ips) > 0 {
+			return ips, ""
+		}
+		if why == "" {
+			why = reason
+		}
+		if why == "" && len(texts) > 0 {
+			why = "only addresses that name no host"
+		}
+	}
+	return nil, why
+}
+
+// known is a list of addresses as a value.
+func known(ips []string, why string) incident.Value[[]string] {
+	if len(ips) == 0 {
+		return incident.NotKnown[[]string](why)
+	}
+	return incident.Known(ips, incident.FromAlert)
+}
+
+// named makes a host of the names and addresses that an alert gives it. With
+// several names, or without one and with several addresses, it is none of them.
+func named(names, ips []string, why string) incident.AlertHost {
+	if len(names) > 1 || len(names) == 0 && len(ips) > 1 {
+		hosts := names
+		if len(names) == 0 {
+			hosts = ips
+		}
+		return several(hosts)
+	}
+	h := incident.AlertHost{IP: known(ips, why)}
+	if len(names) == 1 {
+		h.Name = incident.Known(names[0], incident.FromAlert)
+	}
+	return h
+}
+
+// several is the host of an alert that names several: none of them. Its id only
+// keeps its cases apart from others'.
+func several(hosts []string) incident.AlertHost {
+	hosts = slices.Sorted(slices.Values(hosts))
+	why := fmt.Sprintf("the alert names %d hosts: %s", len(hosts), quoteAll(hosts))
+	return incident.AlertHost{
+		ID:     incident.Known("several:"+digest(hosts)[:12], incident.Computed),
+		Name:   incident.NotKnown[string](why),
+		IP:     incident.NotKnown[[]string](why),
+		Doubts: []string{why},
+	}
+}

@@ -1,0 +1,156 @@
+package alerts
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// parsed reads the one text of a field with a parser that says why it cannot.
+func parsed[T any](r *reader, parse func(text string) (incident.Value[T], string), paths ...string) incident.Value[T] {
+	return firstOf(r, func(v any) (incident.Value[T], string) {
+		if _, is := v.(bool); is {
+			return incident.Value[T]{}, fmt.Sprintf("it is %v, which is no value of this kind", v)
+		}
+		text, why := one(v, lines)
+		if text == "" {
+			return incident.Value[T]{}, why
+		}
+		return parse(text)
+	}, paths...)
+}
+
+// integer reads a count, which is never negative.
+func (r *reader) integer(paths ...string) incident.Value[int64] {
+	return parsed(r, func(text string) (incident.Value[int64], string) {
+		n, isWhole, ok := parseInteger(text)
+		switch {
+		case !ok:
+			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", quote(text), int64(math.MaxInt64))
+		case !isWhole:
+			return incident.Known(n, incident.Computed), ""
+		}
+		return incident.Known(n, incident.FromAlert), ""
+	}, paths...)
+}
+
+// size reads a number of bytes, also with its unit.
+func (r *reader) size(paths ...string) incident.Value[int64] {
+	return parsed(r, func(text string) (incident.Value[int64], string) {
+		bare := strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(text, "bytes"), "B"))
+		n, isWhole, ok := parseInteger(bare)
+		if ok && isWhole {
+			return incident.Known(n, incident.FromAlert), ""
+		}
+		if rounded, err := incident.ParseSize(text); !ok && err == nil {
+			n, ok = rounded, true
+		}
+		if !ok {
+			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", quote(text), int64(math.MaxInt64))
+		}
+		return incident.Known(n, incident.Computed), ""
+	}, paths...)
+}
+
+// number reads a whole number of so many bits.
+func (r *reader) number(what string, most int64, paths ...string) incident.Value[int64] {
+	return parsed(r, func(text string) (incident.Value[int64], string) {
+		n, isWhole, ok := parseInteger(text)
+		// Several numbers must not become one: 53,123 is no group of digits here.
+		if !ok || !isWhole || n > most || ungrouped(text) != text {
+			return incident.Value[int64]{}, quote(text) + " is not a " + what
+		}
+		return incident.Known(n, incident.FromAlert), ""
+	}, paths...)
+}
+
+func (r *reader) port(paths ...string) incident.Value[int64] {
+	return r.number("port", math.MaxUint16, paths...)
+}
+
+func (r *reader) pid(paths ...string) incident.Value[int64] {
+	return r.number("process id", math.MaxUint32, paths...)
+}
+
+func (r *reader) instant(paths ...string) incident.Value[time.Time] {
+	return parsed(r, func(text string) (incident.Value[time.Time], string) {
+		t, zoned, ok := parseTime(text)
+		switch {
+		case !ok:
+			return incident.Value[time.Time]{}, quote(text) + " is not a time: RFC 3339, or seconds since 1970"
+		case !zoned:
+			return incident.Known(t, incident.Assumed), ""
+		}
+		return incident.Known(t, incident.FromAlert), ""
+	}, paths...)
+}
+
+func (r *reader) duration(paths ...string) incident.Value[time.Duration] {
+	return parsed(r, func(text string) (incident.Value[time.Duration], string) {
+		d, err := incident.ParseDuration(text)
+		if n, isWhole, ok := parseInteger(text); ok && isWhole && n < math.MaxInt32 {
+			d, err = time.Duration(n)*time.Second, nil
+		}
+		if err != nil || d <= 0 {
+			return incident.Value[time.Duration]{}, quote(text) + " is not a duration: 90s, 15m or 4h, or seconds"
+		}
+		return incident.Known(d, incident.FromAlert), ""
+	}, paths...)
+}
+
+// address reads one address, of any scope.
+func (r *reader) address(paths ...string) incident.Value[string] {
+	return parsed(r, func(text string) (incident.Value[string], string) {
+		ip, err := parseAddress(text)
+		switch {
+		case err != nil:
+			return incident.Value[string]{}, quote(text) + " is not an IP address"
+		case ip.IsUnspecified():
+			return incident.Value[string]{}, text + " is no address of a host"
+		}
+		return incident.Known(canonical(ip), incident.FromAlert), ""
+	}, paths...)
+}
+
+// parseAddress reads an address as products write it: alone, in brackets, with
+// a port or with a mask that leaves one host.
+func parseAddress(text string) (netip.Addr, error) {
+	text = strings.Trim(text, `"'`)
+	if p, err := netip.ParseAddrPort(text); err == nil {
+		return p.Addr(), nil
+	}
+	if p, err := netip.ParsePrefix(text); err == nil && p.IsSingleIP() {
+		return p.Addr(), nil
+	}
+	return netip.ParseAddr(strings.Trim(text, "[]"))
+}
+
+func (r *reader) transport(paths ...string) incident.Value[string] {
+	return incident.Transports().Of(r.text(paths...))
+}
+
+func (r *reader) os(paths ...string) incident.Value[string] {
+	return incident.OSes().Of(r.text(paths...))
+}
+
+// between is the time from one instant to the next, where both are known and in
+// that order.
+func between(from, to incident.Value[time.Time]) incident.Value[time.Duration] {
+	start, ok := from.Get()
+	end, ok2 := to.Get()
+	switch {
+	case !ok || !ok2:
+		why := from.Why()
+		if why == "" {
+			why = to.Why()
+		}
+		return incident.NotKnown[time.Duration](why)
+	case !end.After(start):
+		return incident.NotKnown[time.Duration]("the window ends before it begins")
+	}
+	return incident.Known(end.Sub(start), incident.Computed)
+}
