@@ -51,6 +51,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 // those who explain a decision without an engine.
 func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (DecideOut, error) {
 	facts := in.Facts
+	facts.InWords(p.Roles())
 	attribute(&facts, in.Connections)
 	facts.DisownShared()
 	completeAlert(&facts)

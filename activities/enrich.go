@@ -60,6 +60,9 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	if err != nil {
 		return EndpointOut{}, err
 	}
+	for i := range candidates {
+		candidates[i].InWords(a.roles())
+	}
 	target, endpoint, err := incident.ExactTarget(host, candidates)
 	if problem, ok := errors.AsType[*incident.TargetError](err); ok {
 		if shared != "" {
@@ -91,6 +94,9 @@ func (a *Activities) getConnections(ctx context.Context, in EnrichIn) (Packed[[]
 	connections, err := edr.Connections(ctx, integrations.ConnectionQuery{
 		Target: *in.Target, From: in.At.Add(-in.Window), To: in.At, Limit: maxConnections,
 	})
+	for i := range connections {
+		connections[i].InWords()
+	}
 	return Packed[[]incident.Connection]{Value: connections}, err
 }
 
@@ -140,7 +146,7 @@ func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error
 	if err != nil {
 		return AssetOut{}, err
 	}
-	shared, err := sharedAddresses(ctx, inventory, in)
+	shared, err := a.sharedAddresses(ctx, inventory, in)
 	if err != nil {
 		return AssetOut{}, err
 	}
@@ -148,7 +154,7 @@ func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error
 	if !host.Named() {
 		host = in.Host // What is known of the shared address is better than nothing.
 	}
-	asset, err := inventory.Asset(ctx, hostQuery(host, in.At))
+	asset, err := a.assetOf(ctx, inventory, hostQuery(host, in.At))
 	if err != nil && len(shared) > 0 {
 		incident.Explain(&asset, in.Use+": "+Reason(mapError(err)))
 		err = nil
@@ -159,14 +165,21 @@ func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error
 	return AssetOut{Asset: asset, Shared: shared}, err
 }
 
-func sharedAddresses(ctx context.Context, inventory integrations.Inventory, in EnrichIn) ([]incident.SharedAddress, error) {
+// assetOf asks an inventory for a host and puts its answer into our words.
+func (a *Activities) assetOf(ctx context.Context, inventory integrations.Inventory, q integrations.EndpointQuery) (incident.Asset, error) {
+	asset, err := inventory.Asset(ctx, q)
+	asset.InWords(a.roles())
+	return asset, err
+}
+
+func (a *Activities) sharedAddresses(ctx context.Context, inventory integrations.Inventory, in EnrichIn) ([]incident.SharedAddress, error) {
 	ips := in.Host.Addresses()
 	if len(ips) > maxAddresses {
 		return nil, integrations.Errorf(integrations.Invalid, "look up the host's addresses", "it has %d, at most %d are looked up", len(ips), maxAddresses)
 	}
 	var shared []incident.SharedAddress
 	for _, ip := range ips {
-		asset, err := inventory.Asset(ctx, integrations.EndpointQuery{Name: ip, IPs: []string{ip}, At: in.At})
+		asset, err := a.assetOf(ctx, inventory, integrations.EndpointQuery{Name: ip, IPs: []string{ip}, At: in.At})
 		if integrations.KindOf(err) == integrations.NotFound {
 			continue
 		}

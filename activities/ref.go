@@ -36,6 +36,8 @@ type Activities struct {
 	// Limits are the thresholds of traffic roles by asset role; none are the
 	// shipped ones.
 	Limits incident.LimitsByRole
+	// Roles are the asset roles, with the site's own; none are the shipped ones.
+	Roles incident.Vocabulary
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
 	// Now is the clock; nil is the wall clock.
@@ -50,6 +52,8 @@ func (a *Activities) now() time.Time {
 	}
 	return time.Now()
 }
+
+func (a *Activities) roles() incident.Vocabulary { return a.Roles.Or(incident.AssetRoles()) }
 
 // Register registers every activity under its name in history.
 func (a *Activities) Register(r Registry) {

@@ -58,6 +58,7 @@ func NormalizeSubject(raw string) (string, error) {
 // facts and the same now give the same decision. Traffic that others send under
 // the host's addresses decides nothing.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
+	facts.InWords(p.Roles())
 	facts.DisownShared()
 	d := incident.Decision{PlaybookDigest: p.digest, At: now}
 	if missing := p.requiredMissing(facts); len(missing) > 0 {
@@ -87,6 +88,7 @@ func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.
 // Recheck asks the guardrails alone, as is done before each containing step
 // that follows an approval. The decision names no rule.
 func (p *Playbook) Recheck(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
+	facts.InWords(p.Roles())
 	d := incident.Decision{PlaybookDigest: p.digest, At: now, Outcome: incident.Decided}
 	if missing := p.requiredMissing(facts); len(missing) > 0 {
 		d.Outcome, d.Unsure = incident.CannotDecide, missing

@@ -17,7 +17,7 @@ import (
 // the YAML, the names, the steps and the expressions.
 func Load(file string, data []byte) (*Playbook, error) {
 	d := parse(file, data)
-	p := &Playbook{file: file, text: bytes.Clone(data)}
+	p := &Playbook{file: file, text: bytes.Clone(data), roles: incident.AssetRoles()}
 	if d.root == nil {
 		return nil, d.sorted()
 	}

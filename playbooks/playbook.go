@@ -48,6 +48,7 @@ type Playbook struct {
 	text     []byte
 	digest   string
 	policy   *policy.Policy
+	roles    incident.Vocabulary
 	warnings Issues
 }
 
@@ -181,6 +182,9 @@ func (p *Playbook) File() string { return p.file }
 
 // Policy is the compiled policy.
 func (p *Playbook) Policy() *policy.Policy { return p.policy }
+
+// Roles are the asset roles that its policy knows.
+func (p *Playbook) Roles() incident.Vocabulary { return p.roles }
 
 // Warnings are what lint shows though the playbook loads.
 func (p *Playbook) Warnings() Issues { return slices.Clone(p.warnings) }

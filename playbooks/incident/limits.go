@@ -99,10 +99,13 @@ func (m LimitsByRole) For(role string) RoleLimits {
 	return general.ForAssetRole(key)
 }
 
-// AssetRoleKey is the one spelling of an asset role: inventories differ in case
-// and in how they join words.
+// AssetRoleKey is the one spelling of an asset role: the shipped role that it
+// means, else the word itself, whatever its case and how it joins its parts.
 func AssetRoleKey(role string) string {
-	return strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(role)))
+	if name, ok := AssetRoles().Word(role); ok {
+		return name
+	}
+	return spelling(role)
 }
 
 // LimitProblem is a threshold that makes no sense, by its key.

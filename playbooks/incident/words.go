@@ -1,0 +1,137 @@
+package incident
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+)
+
+// Facts that come from outside are put into our words where they enter: fillers
+// become unknown, and the words of closed vocabularies their one spelling. Doing
+// it again changes nothing.
+
+// InWords puts what an inventory says of a host into our words.
+func (a *Asset) InWords(roles Vocabulary) {
+	settle(a)
+	a.Role = roles.Of(a.Role)
+	if tags, ok := a.Tags.Get(); ok {
+		a.Tags = Known(slices.DeleteFunc(slices.Clone(tags), Filler), a.Tags.From())
+	}
+}
+
+// InWords puts what an EDR says of a device into our words.
+func (e *Endpoint) InWords(roles Vocabulary) {
+	isolation := e.Isolation // none is a word of ours there.
+	settle(e)
+	e.Isolation = Isolations().Of(isolation)
+	e.Role, e.OS = roles.Of(e.Role), OSes().Of(e.OS)
+	if ips, ok := e.IP.Get(); ok {
+		e.IP = Known(slices.DeleteFunc(slices.Clone(ips), nowhere), e.IP.From())
+	}
+}
+
+// InWords puts what an EDR says of a process into our words.
+func (p *Process) InWords() { settle(p) }
+
+// InWords puts a connection into our words, so that it meets its flow.
+func (c *Connection) InWords() {
+	c.Process.InWords()
+	c.Tuple.InWords()
+}
+
+// InWords writes the addresses and the transport of a tuple in their one
+// spelling.
+func (t *Tuple) InWords() {
+	for _, ip := range []*string{&t.SrcIP, &t.DstIP} {
+		if a, err := netip.ParseAddr(*ip); err == nil {
+			*ip = a.Unmap().WithZone("").String()
+		}
+	}
+	if name, ok := Transports().Word(t.Transport); ok {
+		t.Transport = name
+	}
+}
+
+// InWords puts the words of facts into ours. The role of traffic is ours already,
+// and unknown is one of its words.
+func (f *Facts) InWords(roles Vocabulary) {
+	f.Asset.InWords(roles)
+	f.Endpoint.InWords(roles)
+	f.Process.InWords()
+	a := &f.Alert
+	a.Category, a.Host.OS = Categories().Of(a.Category), OSes().Of(a.Host.OS)
+	a.Destination.Transport = Transports().Of(a.Destination.Transport)
+	if top, ok := f.Traffic.Top.Get(); ok {
+		top = slices.Clone(top)
+		for i := range top {
+			if name, ok := Transports().Word(top[i].Transport); ok {
+				top[i].Transport = name
+			}
+		}
+		f.Traffic.Top = Known(top, f.Traffic.Top.From())
+	}
+}
+
+// nowhere reports whether a text is no address of a host: nothing, or the
+// address that stands for none or for all.
+func nowhere(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	return Filler(ip) || err == nil && (a.IsUnspecified() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+}
+
+// settle makes the texts below the struct that fact points to unknown where they
+// are fillers.
+func settle(fact any) {
+	for _, f := range reflect.ValueOf(fact).Elem().Fields() {
+		if v, ok := f.Addr().Interface().(*Value[string]); ok {
+			if text, known := v.Get(); known && Filler(text) {
+				*v = NotKnown[string](fmt.Sprintf("%s says %s, which is no value", v.From(), strconv.QuoteToASCII(text)))
+			}
+		}
+	}
+}
+
+// ClosedField returns the vocabulary of a field that policies read, such as
+// asset.role, if it has one. Within a list of objects the path is that of the
+// object's type: TopFlow.transport.
+func ClosedField(path string, roles Vocabulary) (Vocabulary, bool) {
+	switch path {
+	case "asset.role", "endpoint.role":
+		return roles, true
+	case "alert.host.os", "endpoint.os":
+		return OSes(), true
+	case "alert.category":
+		return Categories(), true
+	case "alert.destination.transport", "TopFlow.transport":
+		return Transports(), true
+	case "endpoint.isolation":
+		return Isolations(), true
+	case "alert.status":
+		return Statuses(), true
+	case "traffic.role":
+		return TrafficRoles(), true
+	case "traffic.attribution":
+		return Attributions(), true
+	case "traffic.coverage":
+		return Coverages(), true
+	}
+	return Vocabulary{}, false
+}
+
+// Isolations are the states in which an EDR can hold a device.
+func Isolations() Vocabulary { return isolations() }
+
+// Statuses are the states of an alert.
+func Statuses() Vocabulary { return statuses() }
+
+// TrafficRoles, Attributions and Coverages are the words that Stanch itself uses
+// of traffic.
+func TrafficRoles() Vocabulary { return trafficRoles() }
+
+// Attributions are documented at [TrafficRoles].
+func Attributions() Vocabulary { return attributions() }
+
+// Coverages are documented at [TrafficRoles].
+func Coverages() Vocabulary { return coverages() }
