@@ -53,6 +53,18 @@ func (n Node) Keys() []string {
 	return keys
 }
 
+// Items returns the entries of a list, in the order of the file.
+func (n Node) Items() []Node {
+	if n.node == nil || n.node.Kind != yaml.SequenceNode {
+		return nil
+	}
+	items := make([]Node, 0, len(n.node.Content))
+	for _, item := range n.node.Content {
+		items = append(items, Node{doc: n.doc, node: item})
+	}
+	return items
+}
+
 // Without returns the same part, in which the given keys are passed over.
 func (n Node) Without(keys ...string) Node {
 	n.without = append(slices.Clone(n.without), keys...)
@@ -100,6 +112,12 @@ func (n Node) Quoted() string {
 		return "the value"
 	}
 	return strconv.Quote(n.node.Value)
+}
+
+// KeyIssue returns a complaint at the place of a key of a mapping.
+func (n Node) KeyIssue(key, format string, args ...any) Issue {
+	at, _ := lookup(n.node, key)
+	return Node{doc: n.doc, node: at}.Issue(format, args...)
 }
 
 // lookup returns the key and the value nodes of a key in a mapping.

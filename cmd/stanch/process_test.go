@@ -116,7 +116,7 @@ func configuration(slow string) string {
 	}
 	fmt.Fprintf(&b, "sources:\n  siem: { kind: stanch, auth: { bearer: %s }, rate: 10000/s }\npeople:\n", sourceToken)
 	for id, groups := range map[string]string{alice: "sec-oncall, sec-leads", bob: "sec-leads"} {
-		fmt.Fprintf(&b, "  - { id: %s, groups: [%s], token_sha256: %x }\n", id, groups, sha256.Sum256([]byte(tokenOf(id))))
+		fmt.Fprintf(&b, "  - { id: %s, groups: [%s], may: [read, retry, extend, release, pause], token_sha256: %x }\n", id, groups, sha256.Sum256([]byte(tokenOf(id))))
 	}
 	return b.String()
 }

@@ -39,6 +39,7 @@ type Config struct {
 	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
+	Groups       map[string]Group         `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
 	Traffic      Traffic                  `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
 	Standing     Standing                 `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
@@ -66,12 +67,14 @@ type Temporal struct {
 
 // Person is somebody who may use the API.
 type Person struct {
-	ID          string   `yaml:"id,required" doc:"The name that the record shows."`
-	Email       string   `yaml:"email" doc:"E-mail address."`
-	Slack       string   `yaml:"slack" doc:"Slack user id; by it a click in Slack is this person's."`
-	PagerDuty   string   `yaml:"pagerduty" doc:"PagerDuty user id; by it this person is known to be on call."`
-	Groups      []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
-	TokenSHA256 string   `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
+	ID        string   `yaml:"id,required" doc:"The name that the record shows."`
+	Email     string   `yaml:"email" doc:"E-mail address."`
+	Slack     string   `yaml:"slack" doc:"Slack user id; by it a click in Slack is this person's."`
+	PagerDuty string   `yaml:"pagerduty" doc:"PagerDuty user id; by it this person is known to be on call."`
+	Groups    []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
+	// May is nil where the file does not say.
+	May         []incident.Right `yaml:"may" enum:"read,retry,extend,release,pause" default:"[read]" doc:"What the person may do, beside what their groups may; see [security](../security.md#who-may-do-what)."`
+	TokenSHA256 string           `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }
 
 // Standing says where people are told once a day which containments stand,
@@ -297,7 +300,8 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 		c.Sources[name] = source
 	}
 	issues = append(issues, c.checkStanding(root.Get("standing"))...)
-	return append(issues, c.checkPeople(root.Get("people"))...)
+	issues = append(issues, c.checkPeople(root.Get("people"))...)
+	return append(issues, c.checkRights(root)...)
 }
 
 func (c *Config) checkStanding(node playbooks.Node) playbooks.Issues {

@@ -70,6 +70,14 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"bad digest":                {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
 		"two people with one id":    {"people: [{ id: alice }, { id: alice }]\n", `there are two people with the id "alice"`},
 		"two people with one token": {"people: [{ id: a, token_sha256: " + strings.Repeat("ab", 32) + " }, { id: b, token_sha256: " + strings.Repeat("AB", 32) + " }]\n", "person b has the token of a"},
+		"unknown right":             {"people: [{ id: a, may: [relase] }]\n", `f.yaml:1:25: an entry of may cannot be "relase": did you mean 'release'?`},
+		"unknown right of a group":  {"people: [{ id: a, groups: [g] }]\ngroups: { g: { may: [reed] } }\n", `f.yaml:2:22: an entry of may cannot be "reed": did you mean 'read'?`},
+		"right twice":               {"people: [{ id: a, may: [pause, read, pause] }]\n", `f.yaml:1:38: person a has the right pause twice`},
+		"right of a group twice":    {"people: [{ id: a, groups: [g] }]\ngroups: { g: { may: [read, read] } }\n", `f.yaml:2:28: group g has the right read twice`},
+		"group without a right":     {"people: [{ id: a, groups: [g] }]\ngroups: { g: {} }\n", `g needs may`},
+		"unknown group":             {"people: [{ id: a, groups: [leads] }]\ngroups: { lead: { may: [read] } }\n", `f.yaml:2:11: nobody of people is in the group "lead": did you mean 'leads'?`},
+		"one right for a list":      {"people: [{ id: a, may: read }]\n", `f.yaml:1:24: may must be a list`},
+		"group twice":               {"people: [{ id: a, groups: [g] }]\ngroups:\n  g: { may: [read] }\n  g: { may: [pause] }\n", `f.yaml:4:3: `},
 		"bad public url":            {"public_url: stanch\n", `"stanch" is not an address`},
 	}
 	for name, c := range cases {

@@ -20,6 +20,8 @@ type problem struct {
 	Error  string `json:"error"`
 	Kind   string `json:"kind,omitempty"`
 	Field  string `json:"field,omitempty"`
+	// Missing is the right that the person lacks.
+	Missing string `json:"missing,omitempty"`
 	// Rejected is the id under which the request was kept, or the first alert of
 	// it; Alerts are all, where they were kept one by one.
 	Rejected string        `json:"rejected,omitempty"`

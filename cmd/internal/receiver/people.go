@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,39 +19,58 @@ const answerWithin = 30 * time.Second
 // personHandler answers a request of a person.
 type personHandler func(http.ResponseWriter, *http.Request, incident.Person) *problem
 
-// person registers a handler that only people with a token reach. Nobody
+// kindForbidden is the kind of the answer to a person who lacks a right.
+const kindForbidden = "forbidden"
+
+// forPeople lets through people with a token who may use the route. Nobody
 // configured means closed.
-func (r *Receiver) person(pattern string, h personHandler) {
-	r.mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
+func (r *Receiver) forPeople(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		p, ok := r.who(req)
 		if !ok {
 			fail(http.StatusUnauthorized, "unauthorized", "a person's token is needed: send it as a bearer token").reply(w)
 			return
 		}
+		if problem := r.lacks(p, route); problem != nil {
+			problem.reply(w)
+			return
+		}
 		ctx, cancel := context.WithTimeout(req.Context(), answerWithin)
 		defer cancel()
-		if problem := h(w, req.WithContext(ctx), p); problem != nil {
+		if problem := route.person(w, req.WithContext(ctx), p.Person); problem != nil {
 			problem.reply(w)
 		}
 	})
 }
 
+// lacks is the answer to a person who may not use a route.
+func (r *Receiver) lacks(p Person, route Route) *problem {
+	right := incident.Right(route.Door)
+	if route.Door == DoorPerson || slices.Contains(incident.Rights(), right) && slices.Contains(p.May, right) {
+		return nil
+	}
+	r.Log.Warn("a person was refused", "person", p.ID, "route", route.Pattern, "right", string(route.Door))
+	problem := fail(http.StatusForbidden, kindForbidden, "%s lacks the right %s: people or groups in stanch.yaml give it, under may", p.ID, route.Door)
+	problem.Missing = string(route.Door)
+	return problem
+}
+
 // who resolves a token to exactly one person. All people are compared, so that
 // the time taken tells nothing; two people with one token are nobody.
-func (r *Receiver) who(req *http.Request) (incident.Person, bool) {
+func (r *Receiver) who(req *http.Request) (Person, bool) {
 	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return incident.Person{}, false
+		return Person{}, false
 	}
 	sum := sha256.Sum256([]byte(token))
-	var found []incident.Person
+	var found []Person
 	for _, p := range r.People {
 		if subtle.ConstantTimeCompare(sum[:], p.TokenSHA256) == 1 {
-			found = append(found, p.Person)
+			found = append(found, p)
 		}
 	}
 	if len(found) != 1 {
-		return incident.Person{}, false
+		return Person{}, false
 	}
 	person := found[0]
 	person.Via = "api"

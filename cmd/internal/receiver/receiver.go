@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/time/rate"
@@ -42,6 +41,8 @@ type Source struct {
 // Person is somebody who may use the API.
 type Person struct {
 	incident.Person
+	// May is what the person may do.
+	May []incident.Right
 	// TokenSHA256 is the digest of the person's token, 32 bytes.
 	TokenSHA256 []byte
 }
@@ -83,6 +84,7 @@ type Receiver struct {
 	limits    map[string]*rate.Limiter
 	metrics   *metrics
 	mux       *http.ServeMux
+	routes    []Route
 }
 
 // New returns a receiver.
@@ -99,37 +101,8 @@ func New(o Options) *Receiver {
 		}
 		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
 	}
-	r.routes()
+	r.addRoutes()
 	return r
-}
-
-func (r *Receiver) routes() {
-	r.mux.HandleFunc("POST /v1/alerts/{source}", r.receive)
-	r.person("GET /v1/cases", r.listCases)
-	r.person("GET /v1/cases/{playbook}/{subject}", r.showCase)
-	r.person("POST /v1/cases/{playbook}/{subject}/decide", r.decideCase)
-	r.person("POST /v1/cases/{playbook}/{subject}/close", r.closeCase)
-	r.person("GET /v1/leases", r.listLeases)
-	r.person("POST /v1/leases/extend", r.extendLease)
-	r.person("POST /v1/leases/release", r.releaseLease)
-	r.person("POST /v1/release", r.releaseSince)
-	r.person("GET /v1/budget", r.showBudget)
-	r.person("POST /v1/pause", r.pause)
-	r.person("POST /v1/resume", r.resume)
-	r.person("GET /v1/rejected", r.listRejected)
-	r.person("GET /v1/rejected/{source}/{id}", r.showRejected)
-	r.person("POST /v1/rejected/{source}/{id}/retry", r.retryRejected)
-	r.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, map[string]string{"status": "alive"})
-	})
-	r.mux.HandleFunc("GET /readyz", r.ready)
-	r.mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
-}
-
-// Interactions mounts the handler of a messenger's signed requests. It must be
-// called before the first request.
-func (r *Receiver) Interactions(use string, h http.Handler) {
-	r.mux.Handle("POST /v1/interactions/"+use, h)
 }
 
 // Handler returns the handler of all requests.

@@ -145,9 +145,10 @@ const (
 	eveToken   = "eve-token"
 )
 
+// person is somebody who may do everything.
 func person(id, token string) receiver.Person {
 	sum := sha256.Sum256([]byte(token))
-	return receiver.Person{Person: incident.Person{ID: id}, TokenSHA256: sum[:]}
+	return receiver.Person{Person: incident.Person{ID: id}, May: incident.Rights(), TokenSHA256: sum[:]}
 }
 
 func source(t *testing.T, s alerts.Source) receiver.Source {
@@ -258,7 +259,7 @@ func (a answer) is(status int, into any) answer {
 }
 
 // refusal is the body of an answer other than success.
-type refusal struct{ Error, Kind, Field, Rejected string }
+type refusal struct{ Error, Kind, Field, Rejected, Missing string }
 
 func (a answer) refused(status int, kind string) refusal {
 	a.t.Helper()

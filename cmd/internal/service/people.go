@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -16,12 +17,26 @@ import (
 
 // receiverPerson is a person as the receiver knows them. Without a token
 // nobody can speak as them.
-func receiverPerson(p config.Person) (receiver.Person, error) {
+func receiverPerson(c *config.Config, p config.Person) (receiver.Person, error) {
 	sum, err := hex.DecodeString(p.TokenSHA256)
 	if err != nil {
 		return receiver.Person{}, fmt.Errorf("person %s: token_sha256: %w", p.ID, err)
 	}
-	return receiver.Person{Person: p.IncidentPerson(), TokenSHA256: sum}, nil
+	return receiver.Person{Person: p.IncidentPerson(), May: c.Rights(p), TokenSHA256: sum}, nil
+}
+
+// warnOfRights says loudly what nobody can do, above all after an upgrade from a
+// version in which every person could do everything.
+func warnOfRights(c *config.Config, log *slog.Logger) {
+	unsaid := c.Unsaid()
+	if len(unsaid) > 0 && len(unsaid) == len(c.People) {
+		log.Warn("nobody of people has may: all of them may only read; earlier versions let everybody release, extend, pause and retry",
+			"people", strings.Join(unsaid, ", "), "add", "may: [read, retry, extend, release, pause]", "see", "docs/security.md")
+	}
+	for _, right := range c.Unheld() {
+		log.Warn("NOBODY HAS THE RIGHT "+strings.ToUpper(string(right))+": nobody with a token can "+right.Allows()+"; give it under may in stanch.yaml",
+			"right", string(right))
+	}
 }
 
 // directory implements [activities.People] on the configuration.

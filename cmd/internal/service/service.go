@@ -254,6 +254,7 @@ func (s *Service) startReceiver(context.Context) error {
 
 func (s *Service) receiver() (*receiver.Receiver, error) {
 	c := s.options.Config
+	warnOfRights(c, s.options.Log)
 	o := receiver.Options{
 		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
@@ -271,7 +272,7 @@ func (s *Service) receiver() (*receiver.Receiver, error) {
 		o.Sources[name] = receiver.Source{Source: source, Verifier: verifier}
 	}
 	for _, p := range c.People {
-		person, err := receiverPerson(p)
+		person, err := receiverPerson(c, p)
 		if err != nil {
 			return nil, err
 		}

@@ -98,10 +98,36 @@ func checkDoors(c *config.Config) []finding {
 	if len(c.People) == 0 {
 		found = append(found, bad("people", "add people to stanch.yaml; stanch token makes a token", "nobody may approve, release or pause"))
 	}
+	found = append(found, checkRights(c)...)
 	for _, p := range c.People {
 		if !reachable(p) {
 			found = append(found, bad("person "+p.ID, "give token_sha256 (stanch token makes one) or slack", "nobody can speak as %s", p.ID))
 		}
+	}
+	return found
+}
+
+// checkRights looks for what nobody could do when it has to be done.
+func checkRights(c *config.Config) []finding {
+	if len(c.People) == 0 {
+		return nil
+	}
+	unheld := c.Unheld()
+	var found []finding
+	for _, right := range []incident.Right{incident.MayPause, incident.MayRelease} {
+		about := "right " + string(right)
+		if slices.Contains(unheld, right) {
+			found = append(found, bad(about, fmt.Sprintf("give it to somebody: may: [read, %s] of a person with token_sha256, or of a group", right),
+				"nobody with a token could %s", right.Allows()))
+			continue
+		}
+		var held []string
+		for _, p := range c.People {
+			if c.May(p, right) && p.TokenSHA256 != "" {
+				held = append(held, p.ID)
+			}
+		}
+		found = append(found, fine(about, "held by %s", strings.Join(held, ", ")))
 	}
 	return found
 }

@@ -1,0 +1,34 @@
+package incident
+
+// Right is what a person of the configuration may do. To answer an approval
+// takes none: its approvers may, and nobody else.
+type Right string
+
+// The closed set of rights.
+const (
+	MayRead    Right = "read"
+	MayRelease Right = "release"
+	MayExtend  Right = "extend"
+	MayPause   Right = "pause"
+	MayRetry   Right = "retry"
+)
+
+// Allows says in words what a right lets a person do.
+func (r Right) Allows() string {
+	switch r {
+	case MayRead:
+		return "look at cases, evidence, leases, the budget and rejected alerts"
+	case MayRelease:
+		return "give a containment back or close a case"
+	case MayExtend:
+		return "have a lease stand longer"
+	case MayPause:
+		return "stop new containment or resume it"
+	case MayRetry:
+		return "have a rejected alert read again"
+	}
+	return ""
+}
+
+// Rights lists the rights, the least first.
+func Rights() []Right { return []Right{MayRead, MayRetry, MayExtend, MayRelease, MayPause} }
