@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -68,7 +69,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		tls:       identity.client,
 		stop: func() error {
 			log.closing.Store(true)
-			return server.Stop()
+			return errors.Join(server.Stop(), foldIn(store, o.DataDir))
 		},
 	}, nil
 }

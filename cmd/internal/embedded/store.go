@@ -42,6 +42,9 @@ func openStore(ctx context.Context, o Options) (*config.SQL, error) {
 		return nil, err
 	}
 	if o.DataDir != "" {
+		if err := checkLog(filepath.Join(o.DataDir, fileName)); err != nil {
+			return nil, err
+		}
 		if err := prepare(c); err != nil {
 			return nil, fmt.Errorf("open %s in %q: %w", fileName, o.DataDir, err)
 		}
@@ -151,6 +154,28 @@ func (l lean) Exec(statement string, args ...any) error {
 		})
 	}
 	return l.AdminDB.Exec(statement, args...)
+}
+
+// foldIn moves what stands in the write-ahead log into the database, so that a
+// stopped engine is one file. It waits for what the server still writes.
+func foldIn(c *config.SQL, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	// It is the server's own connection, from its pool: no other gets the lock.
+	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
+	}
+	info, err := os.Stat(filepath.Join(dir, fileName+"-wal"))
+	if err == nil && info.Size() > 0 {
+		return fmt.Errorf("fold in the write-ahead log: %d bytes of it are left; the next start reads them", info.Size())
+	}
+	return nil
 }
 
 // inUse words the error of a database that another process holds.
