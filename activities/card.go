@@ -40,12 +40,15 @@ func CardOf(c incident.Case, at int) integrations.Card {
 		return card
 	}
 	a := c.Approvals[at]
-	gated := gatedBy(c, a)
+	gated := c.Behind(a)
 	card.State = stateOf(a, gated)
 	card.Because, card.Missing = cmp.Or(a.Because, card.Because), missingOf(a.Missing)
 	card.Question = questionOf(c, a, gated, told.Approvals[at].Who)
 	card.Title = TitleOf(c, at)
 	card.Effect, card.Undo = effects(c, gated), undo(gated)
+	if c.Plan != nil && c.Plan.Target == nil && a.State == incident.Pending {
+		card.Effect = append([]string{"Nothing can be done to the host: no exact target, " + c.TargetProblem}, card.Effect...)
+	}
 	for _, s := range gated {
 		card.Steps = append(card.Steps, cardStep(s))
 	}
@@ -101,24 +104,6 @@ func missingOf(list []incident.Missing) []string {
 		out = append(out, strings.TrimSuffix(m.Path+": "+m.Why, ": "))
 	}
 	return out
-}
-
-// gatedBy are the steps behind the gate of an approval, up to the next gate.
-func gatedBy(c incident.Case, a incident.Approval) []incident.StepState {
-	gate := -1
-	for i, s := range c.Steps {
-		if s.Approve == a.Name {
-			gate = i
-		}
-	}
-	if gate < 0 {
-		return nil
-	}
-	steps := c.Steps[gate+1:]
-	if next := slices.IndexFunc(steps, func(s incident.StepState) bool { return s.Approve != "" }); next >= 0 {
-		steps = steps[:next]
-	}
-	return steps
 }
 
 // stateOf is the approval's state until it is approved, and then how far the
@@ -178,9 +163,13 @@ func stepState(s incident.StepState) integrations.CardState {
 }
 
 func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState, who string) *integrations.CardQuestion {
+	severity := ""
+	if c.Decision != nil {
+		_, severity = c.Decision.AtStake()
+	}
 	q := &integrations.CardQuestion{
 		Approval: a.Name, PlanDigest: a.PlanDigest, State: a.State, Approve: title(effect(c, gated)),
-		Critical:      c.Decision != nil && c.Decision.Severity == "critical",
+		Critical:      severity == "critical",
 		ApproveReason: slices.Contains(a.ReasonRequired, "approve"), DenyReason: slices.Contains(a.ReasonRequired, "deny"),
 		Quorum: a.Quorum, Approvers: who, AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Notes: a.Notes,
 	}
@@ -196,7 +185,7 @@ func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState
 // TitleOf is the card of an approval in one line.
 func TitleOf(c incident.Case, at int) string {
 	a := c.Approvals[at]
-	gated := gatedBy(c, a)
+	gated := c.Behind(a)
 	return titleOf(c, a, stateOf(a, gated), gated)
 }
 
@@ -257,6 +246,9 @@ func does(c incident.Case, s incident.PlannedStep) string {
 		host = c.Target.Name()
 	}
 	text := ""
+	if s.Approve != "" {
+		return "ask " + s.Approve + " before what follows"
+	}
 	switch s.Action {
 	case incident.Isolate:
 		text = "isolate " + host

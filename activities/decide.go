@@ -63,7 +63,7 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 		return DecideOut{Facts: facts, Unmatched: true}, nil
 	}
 	decision := p.Evaluate(ctx, facts, in.Now)
-	if decision.Outcome == incident.Decided && verdict != incident.True {
+	if (decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided) && verdict != incident.True {
 		decision.Unsure = append(decision.Unsure, missing...)
 	}
 	return DecideOut{Decision: decision, Plan: p.Plan(decision, facts, in.Target), Facts: facts}, nil

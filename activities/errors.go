@@ -81,6 +81,13 @@ func ErrorKind(err error) (integrations.Kind, bool) {
 	return "", false
 }
 
+// MayAnswer reports whether who did not answer a question may do so later: they
+// were down, busy or slow. That several things match is an answer.
+func MayAnswer(err error) bool {
+	kind, known := ErrorKind(err)
+	return err != nil && (!known || kind.Retryable() && kind != integrations.Conflict)
+}
+
 // Reason says in words why there was no answer: what is configured wrongly, or
 // the kind of fault, never a product's own text.
 func Reason(err error) string {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/policy"
 )
 
 // maxSubject bounds a subject, which becomes part of a workflow id.
@@ -56,7 +58,8 @@ func NormalizeSubject(raw string) (string, error) {
 
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
 // facts and the same now give the same decision. Traffic that others send under
-// the host's addresses decides nothing.
+// the host's addresses decides nothing. Where the rule that holds contains
+// nothing and one above it might, the case is undecided.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	facts.DisownShared()
@@ -81,8 +84,34 @@ func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.
 	case r.Rule < 0:
 		d.Outcome, d.Error = incident.DecisionErr, r.Err
 		d.Because = "The policy failed, so nothing is done."
+	default:
+		p.leaveOpen(&d, r.Unknown)
 	}
 	return d
+}
+
+// leaveOpen makes the decision undecided where its rule contains nothing and an
+// unknown rule above would contain. What the chosen rule claims is not known to
+// be true then.
+func (p *Playbook) leaveOpen(d *incident.Decision, unknown []policy.UnknownRule) {
+	if p.contains(d.Do) {
+		return
+	}
+	for _, u := range unknown {
+		rule := p.Decide[u.Rule]
+		if !p.contains(rule.Do) {
+			continue
+		}
+		d.Outcome = incident.Undecided
+		d.Because = fmt.Sprintf("Whether rule %s holds is not known, for something is missing: %s. If it holds: %s", rule.Rule, because(u.Missing), rule.Because)
+		d.Unknown = &incident.UnknownRule{Rule: rule.Rule, Severity: rule.Severity, Because: rule.Because, Do: rule.Do, Missing: u.Missing}
+		return
+	}
+}
+
+// contains reports whether a do has a containing step.
+func (p *Playbook) contains(do []incident.Doing) bool {
+	return slices.ContainsFunc(do, func(d incident.Doing) bool { return p.Steps[d.Step].Action.Containing() })
 }
 
 // Recheck asks the guardrails alone, as is done before each containing step

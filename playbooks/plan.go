@@ -9,29 +9,66 @@ import (
 
 // Plan resolves a decision into the steps to run, in order. A decision that
 // rests on something unknown gets the approval named by unsure before its first
-// containing step; one that decides nothing only tells people.
+// containing step; an undecided one asks it for the plan of the rule that may
+// hold; one that decides nothing only tells people.
 func (p *Playbook) Plan(d incident.Decision, facts incident.Facts, target *incident.Target) incident.Plan {
-	plan := incident.Plan{PlaybookDigest: p.digest, Rule: d.Rule, Shadow: p.Mode == Shadow, Target: target}
+	rule, _ := d.AtStake()
+	plan := incident.Plan{PlaybookDigest: p.digest, Rule: rule, Shadow: p.Mode == Shadow, Target: target}
+	if d.Unknown != nil {
+		plan.Steps = p.undecided(d, facts, target)
+		return plan
+	}
 	if d.Outcome != incident.Decided {
 		for _, name := range p.tell(d) {
 			plan.Steps = append(plan.Steps, p.planned(name, facts, target))
 		}
 		return plan
 	}
-	for _, doing := range d.Do {
+	plan.Steps = p.resolved(d.Do, facts, target)
+	if len(d.Unsure) > 0 {
+		plan.Steps = p.gateUnsure(plan.Steps, "The decision rests on something unknown: "+because(d.Unsure)+".")
+	}
+	return plan
+}
+
+// resolved are the steps and gates of a do.
+func (p *Playbook) resolved(do []incident.Doing, facts incident.Facts, target *incident.Target) []incident.PlannedStep {
+	var steps []incident.PlannedStep
+	for _, doing := range do {
 		if doing.Approve != "" {
-			plan.Steps = append(plan.Steps, incident.PlannedStep{
+			steps = append(steps, incident.PlannedStep{
 				Name: gateName(doing.Approve), Approve: doing.Approve,
 				IfDenied: p.instead(doing.IfDenied, facts, target), IfExpired: p.instead(doing.IfExpired, facts, target),
 			})
 			continue
 		}
-		plan.Steps = append(plan.Steps, p.planned(doing.Step, facts, target))
+		steps = append(steps, p.planned(doing.Step, facts, target))
 	}
-	if len(d.Unsure) > 0 {
-		plan.Steps = p.gateUnsure(plan.Steps, "The decision rests on something unknown: "+because(d.Unsure)+".")
+	return steps
+}
+
+// undecided are the steps of an undecided decision. What the rule that holds
+// does before its first gate contains nothing and waits for nobody. Then the
+// approval named by unsure is asked for all that the rule does that may hold,
+// also for a step that may act unsure: that is for a rule that was chosen. The
+// rule's own gates stay. Where its first is the same approval, before anything
+// contains, nobody is asked twice.
+func (p *Playbook) undecided(d incident.Decision, facts incident.Facts, target *incident.Target) []incident.PlannedStep {
+	at := slices.IndexFunc(d.Do, func(do incident.Doing) bool { return do.Approve != "" })
+	if at < 0 {
+		at = len(d.Do)
 	}
-	return plan
+	steps := p.resolved(d.Do[:at], facts, target)
+	gate := incident.PlannedStep{Name: gateName(p.Unsure), Approve: p.Unsure, Undecided: true, Because: d.Because}
+	open := slices.DeleteFunc(p.resolved(d.Unknown.Do, facts, target), func(s incident.PlannedStep) bool {
+		return s.Action == incident.Collect && slices.ContainsFunc(steps, func(taken incident.PlannedStep) bool { return taken.Name == s.Name })
+	})
+	first := slices.IndexFunc(open, func(s incident.PlannedStep) bool { return s.Approve != "" || s.Action.Containing() })
+	if first >= 0 && open[first].Approve == p.Unsure {
+		gate.IfDenied, gate.IfExpired = open[first].IfDenied, open[first].IfExpired
+		open = slices.Delete(open, first, first+1)
+	}
+	return append(append(steps, gate), open...)
 }
 
 func gateName(approval string) string { return "approve " + approval }
@@ -41,8 +78,7 @@ func gateName(approval string) string { return "approve " + approval }
 // where no rule was chosen, those of the default rule, else of any rule.
 func (p *Playbook) tell(d incident.Decision) []string {
 	steps := p.notifies(d.Do)
-	contains := slices.ContainsFunc(d.Do, func(do incident.Doing) bool { return p.Steps[do.Step].Action.Containing() })
-	if len(steps) > 0 || d.Rule != "" && !contains {
+	if len(steps) > 0 || d.Rule != "" && !p.contains(d.Do) {
 		return steps
 	}
 	if steps := p.notifies(p.standing().Do); len(steps) > 0 {

@@ -57,6 +57,8 @@ func told(plan incident.Plan) []string {
 }
 
 func TestEvaluateAndPlan(t *testing.T) {
+	const unknown = "alert: { category: high_egress, host: { id: a } }\nasset: unknown"
+	const open = "Whether rule loud holds is not known, for something is missing: asset.role (not given), traffic.bytes_out (not given). If it holds: It sends much."
 	const unknownRole = "The decision rests on something unknown: asset.role (not given)."
 	for _, c := range []struct {
 		name    string
@@ -93,8 +95,35 @@ func TestEvaluateAndPlan(t *testing.T) {
 		},
 		{
 			name:  "a rule that contains nothing needs no gate",
-			facts: "alert: { category: high_egress, host: { id: a } }", outcome: incident.Decided, rule: "otherwise",
+			facts: "alert: { category: high_egress, host: { id: a } }\ntraffic: { bytes_out: 1MiB }", outcome: incident.Decided, rule: "otherwise",
 			plan: []string{"tell"},
+		},
+		{
+			name:  "an unknown rule that would contain is people's, whole, also a step that may act unsure",
+			facts: unknown, outcome: incident.Undecided, rule: "otherwise",
+			plan: []string{"tell", "approve on-call because " + open, "throttle", "cut-off", "tell"},
+		},
+		{
+			name:  "an unknown rule that contains nothing is nobody's",
+			facts: unknown, outcome: incident.Decided, rule: "otherwise", replace: []string{"[throttle, cut-off, tell]", "[tell]"},
+			plan: []string{"tell"},
+		},
+		{
+			name:  "below an unknown rule that contains nothing stands one that would contain",
+			facts: unknown, outcome: incident.Undecided, rule: "otherwise",
+			replace: []string{"decide:\n", "decide:\n  - rule: backup\n    when: traffic.bytes_in > 5\n    severity: info\n    because: A backup.\n    do: [tell]\n"},
+			plan:    []string{"tell", "approve on-call because " + open, "throttle", "cut-off", "tell"},
+		},
+		{
+			name:  "a guardrail that holds forbids, whatever is unknown",
+			facts: strings.Replace(unknown, "asset: unknown", "asset: { role: domain_controller }", 1), outcome: incident.Denied, rule: "otherwise", denied: "infrastructure",
+			replace: []string{"when: much && asset.role == 'workstation'", "when: much"}, plan: []string{"tell"},
+		},
+		{
+			name:  "the rule's own gates stay, the same one before anything contains is asked once",
+			facts: unknown, outcome: incident.Undecided, rule: "otherwise",
+			replace: []string{"[throttle, cut-off, tell]", "[{ approve: on-call, if_denied: [tell] }, throttle, approve: on-call, cut-off]", "do: [tell]", "do: []"},
+			plan:    []string{"approve on-call because " + open, "throttle", "approve on-call", "cut-off"},
 		},
 		{
 			name:  "a guardrail forbids, and people are told",

@@ -39,7 +39,7 @@ type Playbook struct {
 	Guardrails []Guardrail           `yaml:"guardrails" doc:"What may only forbid, or raise the bar."`
 	// Unsure names the approval that is asked when the decision rests on
 	// something unknown.
-	Unsure    string              `yaml:"unsure,required" doc:"The approval that is asked when the decision rests on something unknown."`
+	Unsure    string              `yaml:"unsure,required" doc:"The approval that is asked when the decision rests on something unknown: before its first containing step; or, where it contains nothing, for the plan of the first rule above that is unknown and would contain."`
 	Decide    []Rule              `yaml:"decide,required" doc:"The rules, read top to bottom; the first that holds wins. The last has no when."`
 	Steps     map[string]Step     `yaml:"steps" doc:"What rules can do, by name."`
 	Approvals map[string]Approval `yaml:"approvals,required" doc:"Questions to people, by name."`

@@ -35,13 +35,16 @@ type TestCase struct {
 	Line int `yaml:"-"`
 }
 
-// TestEvent is what somebody does at a time after the case was opened. An event
-// without a doer lets time pass.
+// TestEvent is what somebody does, or what changes, at a time after the case was
+// opened. An event of neither lets time pass.
 type TestEvent struct {
 	At      time.Duration `yaml:"at,required" doc:"Time since the case was opened."`
 	Approve string        `yaml:"approve" doc:"Id of the person who approves the pending approval. Anybody is in the groups that it asks; where it names people, it takes one of them."`
 	Deny    string        `yaml:"deny" doc:"Id of the person who denies it."`
 	Reason  string        `yaml:"reason" doc:"What the person gives as reason."`
+	Given   Given         `yaml:"given" doc:"What is different from then on, field by field. A fact of which nothing was given before comes late: until then whoever is asked for it does not answer."`
+	// Facts are those that hold after a given; nil where the event gives none.
+	Facts *incident.Facts `yaml:"-"`
 	// Later is what the file says of a later alert.
 	Later Node `yaml:"alert" as:"alert" doc:"A later alert of the same subject, over the alert of the case. A case decides again at most once a minute."`
 	// Alert is that alert, complete; nil when none comes.
@@ -53,7 +56,7 @@ type TestEvent struct {
 type Expect struct {
 	Rule     string            `yaml:"rule" doc:"The rule that was chosen."`
 	Severity string            `yaml:"severity" enum:"info,low,medium,high,critical" doc:"Its severity."`
-	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand,merged" doc:"How the case ended."`
+	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,undecided,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand,merged" doc:"How the case ended."`
 	Steps    []string          `yaml:"steps" doc:"The steps of the plan in order, gates left out."`
 	Leases   []incident.Action `yaml:"leases" doc:"The containments that stand."`
 	Unsure   []string          `yaml:"unsure" doc:"The fields that the decision would have needed."`
@@ -97,8 +100,15 @@ func (t *TestFile) complete() {
 			l.at([]any{"cases", i, "expect"}, "case %q expects nothing", c.Name)
 		}
 		var before time.Duration
+		facts := c.Facts
 		for j := range c.Timeline {
 			t.event(l, c, j, &before, "cases", i, "timeline", j)
+			if e := &c.Timeline[j]; !e.Given.node.IsZero() {
+				e.Given.over(&facts)
+				explain(&facts)
+				given := facts
+				e.Facts = &given
+			}
 		}
 	}
 }
@@ -126,6 +136,27 @@ func (t *TestFile) event(l lint, c *TestCase, j int, before *time.Duration, path
 		t.doc.value(e.Later.node, reflect.ValueOf(&alert).Elem(), field{name: "alert"})
 		e.Alert = &alert
 	}
+}
+
+// Late names the facts that come late, with the index of the event that gives
+// them.
+func (c TestCase) Late() map[string]int {
+	late := map[string]int{}
+	for _, name := range incident.FactNames() {
+		if _, given := obtained(factOf(c.Facts, name)); given {
+			continue
+		}
+		for i, e := range c.Timeline {
+			if e.Facts == nil {
+				continue
+			}
+			if _, given := obtained(factOf(*e.Facts, name)); given {
+				late[name] = i
+				break
+			}
+		}
+	}
+	return late
 }
 
 // Check compares the names that the tests expect with those of the playbook.

@@ -74,7 +74,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 	now := workflow.Now(ctx)
 	a := incident.Approval{
 		Name: spec.Name, State: incident.Pending, PlanDigest: c.Plan.Digest(),
-		Because: c.Steps[i].Because, Quorum: max(1, spec.Quorum), Approvers: approvers, Notes: notes,
+		Because: c.Steps[i].Because, Step: i + 1, Quorum: max(1, spec.Quorum), Approvers: approvers, Notes: notes,
 		ReasonRequired: spec.ReasonRequired, AskedAt: now, ExpiresAt: now.Add(spec.ExpireAfter),
 	}
 	if c.Decision != nil {
@@ -84,7 +84,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 		}
 	}
 	for _, s := range c.Steps[i+1:] {
-		if s.Approve != "" {
+		if s.Approve != "" && !c.Steps[i].Undecided {
 			break
 		}
 		a.Gates = append(a.Gates, s.PlannedStep.String())
@@ -194,7 +194,11 @@ func (r *responder) answered(ctx workflow.Context, i int, a incident.Approval) {
 		r.instead(ctx, i, "people said no", incident.OutcomeRefused, s.IfDenied)
 	case incident.ApprovalExpired:
 		s.Status = incident.StepFailed
-		r.instead(ctx, i, "nobody answered in time", incident.OutcomeExpired, s.IfExpired)
+		ended := incident.OutcomeExpired
+		if s.Undecided {
+			ended = incident.OutcomeUndecided
+		}
+		r.instead(ctx, i, "nobody answered in time", ended, s.IfExpired)
 	case incident.Superseded, incident.Pending:
 		s.Status = incident.StepSkipped
 	}

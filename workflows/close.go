@@ -208,6 +208,7 @@ func (r *responder) chart(ctx workflow.Context) {
 // has ended and whose isolation nobody answered for is expired.
 func (r *responder) outcome() incident.CaseOutcome {
 	c := r.state.Case
+	failed := slices.ContainsFunc(c.Steps, func(s incident.StepState) bool { return s.Action.Containing() && s.Status == incident.StepFailed })
 	switch {
 	case r.state.Closing != nil:
 		return incident.OutcomeClosedByHand
@@ -217,15 +218,17 @@ func (r *responder) outcome() incident.CaseOutcome {
 		return incident.OutcomeNoPlaybook
 	case c.Decision == nil:
 		return incident.OutcomeError
-	case c.Decision.Outcome != incident.Decided:
-		return undecided(c)
+	case c.Decision.Outcome != incident.Decided && c.Decision.Outcome != incident.Undecided:
+		return withoutPlan(c)
 	case c.Shadow:
 		return incident.OutcomeShadow
 	case r.state.Ended != "":
 		return r.state.Ended
 	case r.state.Contained:
 		return incident.OutcomeGivenBack
-	case !slices.ContainsFunc(c.Steps, func(s incident.StepState) bool { return s.Action.Containing() && s.Status == incident.StepFailed }):
+	case c.Decision.Outcome == incident.Undecided && !failed:
+		return incident.OutcomeUndecided
+	case !failed:
 		return incident.OutcomeNothingToDo
 	case c.Target == nil:
 		return incident.OutcomeNoTarget
@@ -233,8 +236,9 @@ func (r *responder) outcome() incident.CaseOutcome {
 	return incident.OutcomeFailed
 }
 
-// undecided is the outcome of a case in which nothing was decided.
-func undecided(c incident.Case) incident.CaseOutcome {
+// withoutPlan is the outcome of a case whose decision plans nothing but telling
+// people.
+func withoutPlan(c incident.Case) incident.CaseOutcome {
 	switch c.Decision.Outcome {
 	case incident.Denied:
 		return incident.OutcomeDenied
@@ -243,7 +247,7 @@ func undecided(c incident.Case) incident.CaseOutcome {
 			return incident.OutcomeNoTarget
 		}
 		return incident.OutcomeCannotDecide
-	case incident.DecisionErr, incident.Decided:
+	case incident.DecisionErr, incident.Decided, incident.Undecided:
 	}
 	return incident.OutcomeError
 }

@@ -19,6 +19,7 @@ const decideTimeout = 10 * time.Second
 // carried out: to loosen takes a person.
 func (r *responder) decide(ctx workflow.Context, f findings) {
 	out, err := r.evaluate(ctx, f)
+	alerts := r.state.Fresh
 	r.state.DecidedAt, r.state.Decided = workflow.Now(ctx), true
 	r.state.Fresh = 0
 	if r.came > 0 && since(ctx, changeFreshLeft) {
@@ -52,7 +53,9 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		if r.holds(ctx, f, out.Plan) {
 			r.resolve(ctx, f, out, "Decided anew: ")
 		}
-	case out.Decision.Outcome == incident.Decided && playbooks.Stricter(*c.Plan, out.Plan):
+	case err == nil && r.unanswered() && out.Decision.Outcome != incident.CannotDecide:
+		r.settle(ctx, f, out, alerts)
+	case (out.Decision.Outcome == incident.Decided || out.Decision.Outcome == incident.Undecided) && playbooks.Stricter(*c.Plan, out.Plan):
 		if r.holds(ctx, f, out.Plan) {
 			r.resolve(ctx, f, out, "Decided again, stricter: ")
 		}
@@ -61,17 +64,22 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 	}
 	// A claim that is not settled is decided again, in the next run.
 	r.state.Anew = r.state.Anew && !r.state.Decided
+	r.waitForFacts(ctx, f)
 	r.upsert(ctx)
 }
 
 // resolve makes a decision the case's, with the facts that it rests on.
 func (r *responder) resolve(ctx workflow.Context, f findings, out activities.DecideOut, how string) {
 	c := &r.state.Case
+	why := "a stricter decision replaced the plan"
+	if r.unanswered() {
+		why = "more is known now, and another decision replaced the plan"
+	}
 	r.found(ctx, f)
 	r.state.Unmatched, r.state.Ended = false, ""
 	c.Decision = &out.Decision
 	r.event(ctx, incident.EvDecided, "", "%s%s", how, decisionText(out.Decision))
-	r.supersede(ctx, "a stricter decision replaced the plan")
+	r.supersede(ctx, why)
 	r.adopt(ctx, out.Plan)
 }
 
@@ -135,6 +143,8 @@ func decisionText(d incident.Decision) string {
 			text += " Unsure: " + missingText(d.Unsure)
 		}
 		return text
+	case incident.Undecided:
+		return "Not decided. " + d.Because
 	case incident.Denied:
 		return "Guardrail " + d.DeniedBy + " forbids containment: " + d.Because
 	case incident.CannotDecide:

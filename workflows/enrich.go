@@ -25,6 +25,10 @@ type findings struct {
 	ips []string
 	// heeded are the shared addresses by which the target was not looked for.
 	heeded []incident.SharedAddress
+	// at is the moment that the facts are about, late names those that can still
+	// come: who was asked did not answer, or a store lags behind.
+	at   time.Time
+	late []string
 }
 
 // enrich asks for the playbook's facts: first whose the alert's addresses are,
@@ -33,15 +37,15 @@ type findings struct {
 // parallel. What is not obtained is unknown, and says why.
 func (r *responder) enrich(ctx workflow.Context) findings {
 	r.came = 0
-	named := r.state.Latest.Host
-	byAlert := r.askAsset(ctx, named)
+	named, at := r.state.Latest.Host, r.windowEnd(ctx)
+	byAlert := r.askAsset(ctx, named, at)
 	early, inTime := byAlert.within(ctx, assetFirst)
-	f := r.findTarget(ctx, early.Shared)
+	f := r.findTarget(ctx, early.Shared, at)
 	facts := &f.facts
 	host := activities.TargetHost(facts.Alert.Host, facts.Endpoint)
 	asset := byAlert
 	if !sameHost(named, host) {
-		asset = r.askAsset(ctx, host)
+		asset = r.askAsset(ctx, host, at)
 		if inTime {
 			if later, came := asset.within(ctx, assetFirst); came {
 				early = later
@@ -51,7 +55,7 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	role, _ := early.Role.Get()
 	f.ips, _ = host.IP.Get()
 	own, _ := host.Without(early.Shared).IP.Get()
-	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: r.windowEnd(ctx), Window: r.window()}
+	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window()}
 	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
 	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
 	process := start(ctx, r, "process", activities.GetConnections, in)
@@ -60,14 +64,25 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	if why != "" {
 		incident.Explain(&facts.Traffic, why)
 	}
+	f.isLate("traffic", traffic.mayCome(ctx) || lags(facts.Traffic, at))
 	facts.Baseline = obtain(ctx, baseline)
+	f.isLate("baseline", baseline.mayCome(ctx))
 	connections, why := process.get(ctx)
 	f.connections = connections.Value
 	if why != "" {
 		incident.Explain(&facts.Process, why)
 	}
+	f.isLate("process", process.mayCome(ctx))
 	f.attribute(ctx, host, byAlert, asset)
+	f.isLate("asset", asset.mayCome(ctx))
 	return f
+}
+
+// isLate notes of a fact whether it can still come.
+func (f *findings) isLate(fact string, late bool) {
+	if late {
+		f.late = append(f.late, fact)
+	}
 }
 
 // assetFirst is how long the questions that depend on the inventory's answer
@@ -75,8 +90,8 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 const assetFirst = 2 * time.Second
 
 // askAsset asks the inventory for a host, and whose its addresses are.
-func (r *responder) askAsset(ctx workflow.Context, host incident.AlertHost) asking[activities.AssetOut] {
-	return start(ctx, r, "asset", activities.GetAsset, activities.EnrichIn{Host: host, At: r.windowEnd(ctx)})
+func (r *responder) askAsset(ctx workflow.Context, host incident.AlertHost, at time.Time) asking[activities.AssetOut] {
+	return start(ctx, r, "asset", activities.GetAsset, activities.EnrichIn{Host: host, At: at})
 }
 
 // attribute takes in all that the inventory has said by now. Traffic at an
@@ -113,11 +128,12 @@ func sameHost(a, b incident.AlertHost) bool {
 
 // findTarget resolves the alert's host to exactly one device, or says why not.
 // A shared address is no identifier.
-func (r *responder) findTarget(ctx workflow.Context, shared []incident.SharedAddress) findings {
-	f := findings{facts: incident.Facts{Alert: *r.state.Latest}, heeded: shared}
+func (r *responder) findTarget(ctx workflow.Context, shared []incident.SharedAddress, at time.Time) findings {
+	f := findings{facts: incident.Facts{Alert: *r.state.Latest}, heeded: shared, at: at}
 	asked := start(ctx, r, "endpoint", activities.FindEndpoint,
-		activities.EnrichIn{Host: f.facts.Alert.Host, Shared: shared, At: r.windowEnd(ctx)})
+		activities.EnrichIn{Host: f.facts.Alert.Host, Shared: shared, At: at})
 	out, why := asked.get(ctx)
+	f.isLate("endpoint", asked.mayCome(ctx))
 	f.facts.Endpoint, f.target, f.candidates, f.problem = out.Endpoint, out.Target, out.Candidates, out.Problem
 	if why != "" {
 		f.problem = why
@@ -152,7 +168,11 @@ func (r *responder) window() time.Duration {
 
 // windowEnd is now for an alert that has just happened, and the alert's own
 // time for one that comes late: the host's address then may be another's now.
+// Facts that were asked for before are asked for as of then.
 func (r *responder) windowEnd(ctx workflow.Context) time.Time {
+	if r.state.Late != nil && r.state.Fresh == 0 {
+		return r.state.Late.AsOf
+	}
 	now := workflow.Now(ctx)
 	at, ok := r.state.Latest.Time.Get()
 	if ok && now.Sub(at) > r.window() {
@@ -226,6 +246,14 @@ func (a asking[T]) get(ctx workflow.Context) (out T, why string) {
 		return out, a.use + ": " + activities.Reason(err)
 	}
 	return out, ""
+}
+
+// mayCome reports whether there is no answer yet, and another try may bring one.
+func (a asking[T]) mayCome(ctx workflow.Context) bool {
+	if a.future == nil {
+		return false
+	}
+	return activities.MayAnswer(a.future.Get(ctx, nil))
 }
 
 // within waits for the answer so long, and tells whether it came. One that is

@@ -50,9 +50,8 @@ func (r *responder) upsert(ctx workflow.Context) {
 		attribute(activities.AttrOutcome).ValueSet(string(c.Outcome)),
 	}
 	if c.Decision != nil {
-		updates = append(updates,
-			attribute(activities.AttrRule).ValueSet(c.Decision.Rule),
-			attribute(activities.AttrSeverity).ValueSet(c.Decision.Severity))
+		rule, severity := c.Decision.AtStake()
+		updates = append(updates, attribute(activities.AttrRule).ValueSet(rule), attribute(activities.AttrSeverity).ValueSet(severity))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)

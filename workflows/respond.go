@@ -33,6 +33,13 @@ const (
 	// reconsiderEvery bounds how often later alerts make a case enrich and
 	// decide again.
 	reconsiderEvery = time.Minute
+	// askAgainAfter is how soon an undecided case asks again for facts that can
+	// still come. Each further pause is twice as long, up to askAgainLongest.
+	// What has not come askAgainWithin after the decision is left unknown, and
+	// people are asked.
+	askAgainAfter   = 10 * time.Second
+	askAgainLongest = time.Minute
+	askAgainWithin  = 3 * time.Minute
 	// measureAtLeast is the shortest window over which egress is measured.
 	measureAtLeast = 5 * time.Second
 	// defaultWindow is the window of traffic where the playbook names none.

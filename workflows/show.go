@@ -105,7 +105,7 @@ func (r *responder) request(s incident.Shown, last bool) activities.ShowRequest 
 		Title: s.Text, Last: last, Chart: s.Kind == incident.ShownQuestion && len(c.Series) > 0,
 	}
 	if c.Decision != nil {
-		req.Severity = c.Decision.Severity
+		_, req.Severity = c.Decision.AtStake()
 	}
 	if s.Kind == incident.ShownQuestion && s.Approval < len(c.Approvals) {
 		req.Open = c.Approvals[s.Approval].State == incident.Pending

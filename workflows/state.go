@@ -53,6 +53,8 @@ type caseState struct {
 	// plan did is over.
 	Anew      bool      `json:"anew,omitempty"`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
+	// Late is set while an undecided case waits for facts that can still come.
+	Late *lateFacts `json:"late,omitempty"`
 	// Unmatched tells that the trigger turned out not to hold.
 	Unmatched bool `json:"unmatched,omitempty"`
 	// Next is the step that runs next.
@@ -181,13 +183,14 @@ func (r *responder) contained() bool {
 	})
 }
 
-// mustDecide tells whether alerts ask for a decision: the first at once, later
-// ones at most once in a while, so that a storm costs little.
+// mustDecide reports whether a decision is due. Alerts ask for one: the first at
+// once, later ones at most once in a while, so that a storm costs little. So do
+// facts that may have come by now.
 func (r *responder) mustDecide(ctx workflow.Context) bool {
 	if !r.state.Decided || r.mustPassOn() {
 		return true
 	}
-	return r.state.Fresh > 0 && r.state.Closing == nil && !workflow.Now(ctx).Before(r.reconsiderAt())
+	return r.state.Fresh > 0 && r.state.Closing == nil && !workflow.Now(ctx).Before(r.reconsiderAt()) || r.mustAskAgain(ctx)
 }
 
 func (r *responder) reconsiderAt() time.Time { return r.state.DecidedAt.Add(reconsiderEvery) }

@@ -37,6 +37,8 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 	switch {
 	case s.Status != incident.StepWaiting && s.Status != incident.StepRunning:
 		// It was decided before its turn that it does not run.
+	case s.Undecided:
+		return r.askUndecided(ctx, i)
 	case s.Release:
 		r.leaveAll(ctx)
 		s.Status = incident.StepDone
@@ -290,5 +292,6 @@ func reasonText(c incident.Case) string {
 	if c.Decision == nil {
 		return "case " + c.ID
 	}
-	return "rule " + c.Decision.Rule + " of playbook " + c.Playbook
+	rule, _ := c.Decision.AtStake()
+	return "rule " + rule + " of playbook " + c.Playbook
 }

@@ -11,8 +11,8 @@ import (
 func (r *responder) tell(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
 	headline := r.state.Case.Subject
-	if d := r.state.Case.Decision; d != nil {
-		headline += ": " + decisionText(*d)
+	if r.state.Case.Decision != nil {
+		headline += ": " + r.headline()
 	}
 	r.post(ctx, playbooks.Ask{Use: s.Use, Channel: s.Channel}, incident.Shown{
 		Kind: incident.ShownNotice, Text: bounded(headline, maxReason),

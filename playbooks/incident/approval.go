@@ -54,7 +54,10 @@ type Approval struct {
 	// Missing is what the decision would have needed to know.
 	Missing []Missing `json:"missing,omitempty"`
 	// Gates are the steps that run when it is approved, for people.
-	Gates     []string  `json:"gates,omitempty"`
+	Gates []string `json:"gates,omitempty"`
+	// Step is which of the case's steps asks it, counted from 1; 0 in records
+	// that do not say.
+	Step      int       `json:"step,omitempty"`
 	Quorum    int       `json:"quorum"`
 	Approvers Approvers `json:"approvers"`
 	// ReasonRequired lists the answers (approve, deny) that need a reason.

@@ -24,6 +24,7 @@ const (
 	OutcomeDenied       CaseOutcome = "denied"          // a guardrail forbade it
 	OutcomeRefused      CaseOutcome = "refused"         // people said no
 	OutcomeExpired      CaseOutcome = "expired"         // nobody answered
+	OutcomeUndecided    CaseOutcome = "undecided"       // a rule that would contain was unknown, and nobody answered
 	OutcomeCannotDecide CaseOutcome = "cannot_decide"   // a required fact was missing
 	OutcomeError        CaseOutcome = "error"           // policy failed
 	OutcomeNoTarget     CaseOutcome = "no_exact_target" // not exactly one device
@@ -88,6 +89,36 @@ type Case struct {
 	Shown []Shown `json:"shown,omitempty"`
 	// EvidenceDir is where the bundle was written.
 	EvidenceDir string `json:"evidence_dir,omitempty"`
+}
+
+// Gate returns the index of the step that asks an approval, or -1.
+func (c Case) Gate(a Approval) int {
+	if at := a.Step - 1; at >= 0 && at < len(c.Steps) && c.Steps[at].Approve == a.Name {
+		return at
+	}
+	gate := -1
+	for i, s := range c.Steps {
+		if s.Approve == a.Name {
+			gate = i
+		}
+	}
+	return gate
+}
+
+// Behind returns the steps that an approval lets run: up to the next gate, or
+// of an undecided case all, with their gates.
+func (c Case) Behind(a Approval) []StepState {
+	gate := c.Gate(a)
+	if gate < 0 {
+		return nil
+	}
+	steps := c.Steps[gate+1:]
+	for i, s := range steps {
+		if s.Approve != "" && !c.Steps[gate].Undecided {
+			return steps[:i]
+		}
+	}
+	return steps
 }
 
 // Shown is one message about a case in a messenger.

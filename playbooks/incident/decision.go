@@ -11,10 +11,11 @@ import (
 // DecisionOutcome says what kind of answer policy gave.
 type DecisionOutcome string
 
-// The closed set of decision outcomes. Everything but Decided does nothing to
-// the world beyond telling people.
+// The closed set of decision outcomes. Of Undecided people decide. The others
+// but Decided do nothing to the world beyond telling people.
 const (
 	Decided      DecisionOutcome = "decided"
+	Undecided    DecisionOutcome = "undecided"     // nothing that is known asks for containment, something unknown might
 	Denied       DecisionOutcome = "denied"        // a guardrail forbids containment
 	CannotDecide DecisionOutcome = "cannot_decide" // a required fact is missing
 	DecisionErr  DecisionOutcome = "error"         // an expression failed
@@ -22,15 +23,18 @@ const (
 
 // Decision is what policy said, and why.
 type Decision struct {
-	Outcome  DecisionOutcome `json:"outcome"`
-	Rule     string          `json:"rule,omitempty"`
-	Severity string          `json:"severity,omitempty"`
-	Because  string          `json:"because,omitempty"`
+	Outcome DecisionOutcome `json:"outcome"`
+	// Rule is the first rule that is known to hold, Severity its severity.
+	Rule     string `json:"rule,omitempty"`
+	Severity string `json:"severity,omitempty"`
+	Because  string `json:"because,omitempty"`
 	// Do names the rule's steps and approvals, as the playbook writes them.
 	Do []Doing `json:"do,omitempty"`
 	// Unsure lists what the decision would have needed to know; the approval
 	// named by the playbook's unsure is asked before the first containing step.
 	Unsure []Missing `json:"unsure,omitempty"`
+	// Unknown is what an undecided decision leaves open.
+	Unknown *UnknownRule `json:"unknown_rule,omitempty"`
 	// DeniedBy names the guardrail that forbids.
 	DeniedBy string `json:"denied_by,omitempty"`
 	// Error is the failing expression's name and fault.
@@ -39,6 +43,28 @@ type Decision struct {
 	// PlaybookDigest identifies the policy text that decided.
 	PlaybookDigest string    `json:"playbook_digest"`
 	At             time.Time `json:"at"`
+}
+
+// UnknownRule is a rule that would contain, and of which it is not known whether
+// it holds. It stands above the rule that is known to hold, which contains
+// nothing.
+type UnknownRule struct {
+	Rule     string `json:"rule"`
+	Severity string `json:"severity"`
+	// Because is why the rule would contain, if it holds.
+	Because string  `json:"because"`
+	Do      []Doing `json:"do"`
+	// Missing is what it would have needed to know.
+	Missing []Missing `json:"missing"`
+}
+
+// AtStake returns the rule that a decision is about, with its severity: the one
+// that holds, or of an undecided decision the one that may.
+func (d Decision) AtStake() (rule, severity string) {
+	if d.Unknown != nil {
+		return d.Unknown.Rule, d.Unknown.Severity
+	}
+	return d.Rule, d.Severity
 }
 
 // Doing is one entry of a rule's do: a step, or an approval that gates the
@@ -141,8 +167,11 @@ type PlannedStep struct {
 	Release bool `json:"release,omitempty"`
 	// UnsureAct lets the step run though the decision is unsure.
 	UnsureAct bool `json:"unsure_act,omitempty"`
+	// Undecided tells that the gate asks for the plan of a rule that may hold:
+	// without an answer the case ends undecided.
+	Undecided bool `json:"undecided,omitempty"`
 	// Because says why a gate was put in that the rule does not write: the
-	// decision is unsure, or a limit was reached.
+	// decision is unsure or undecided, or a limit was reached.
 	Because string `json:"because,omitempty"`
 
 	Use    string   `json:"use,omitempty"`

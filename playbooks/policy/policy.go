@@ -36,9 +36,17 @@ type Result struct {
 	DeniedBy int // index of the first guardrail that denies; -1 if none
 	// Unsure lists what the answer would have needed to know, by path.
 	Unsure []incident.Missing
+	// Unknown are the rules above the chosen one that were unknown, in order.
+	Unknown []UnknownRule
 	// Err is the failing rule's name and fault; no rule is chosen then.
 	Err   string
 	Trace incident.Trace
+}
+
+// UnknownRule is a rule by its index, with what it would have needed to know.
+type UnknownRule struct {
+	Rule    int
+	Missing []incident.Missing
 }
 
 // Match tells whether a playbook answers the alert of some facts; it looks at no
@@ -108,6 +116,7 @@ func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time
 			r.Err, decided = fmt.Sprintf("rule %s: %s", rule.name, trace.Error), true
 		case incident.Unsure:
 			r.Unsure = append(r.Unsure, missing...)
+			r.Unknown = append(r.Unknown, UnknownRule{Rule: i, Missing: sorted(slices.Clone(missing))})
 		case incident.False, incident.Skipped:
 		}
 	}

@@ -75,7 +75,7 @@ func (s *show) tell() error {
 		errs = append(errs, s.p.Event(s.c.OpenedAt, e))
 		s.beat = time.Now()
 		if d := s.c.Decision; e.Kind == incident.EvDecided && d != nil {
-			errs = append(errs, s.p.Trace(d.Trace, d.Rule), s.p.Say(""))
+			errs = append(errs, s.p.Trace(*d), s.p.Say(""))
 		}
 	}
 	return errors.Join(errs...)

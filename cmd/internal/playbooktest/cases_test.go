@@ -112,6 +112,26 @@ func TestCases(t *testing.T) {
     expect: { approval: expired }`,
 			[]string{`timeline at 16m: alice cannot approve: no approval is pending, the case is contained`},
 		},
+		"the flow store lags, and what it says decides": {`
+    given: { traffic: unknown }
+    timeline: [{ at: 2m, given: { traffic: { bytes_out: 4GiB, role: requester, attribution: exact } } }]
+    expect: { rule: amplification-from-a-workstation, unsure: [], leases: [isolate, rate_limit] }`, nil},
+		"the flow store lags for too long, and people are asked": {`
+    given: { traffic: unknown }
+    timeline: [{ at: 20m, given: { traffic: { bytes_out: 4GiB, role: requester, attribution: exact } } }]
+    expect: { approval: expired, after: 15m, outcome: undecided, leases: [] }`, nil},
+		"the inventory is late by a minute, and a guardrail forbids": {`
+    given: { asset: unknown, traffic: { role: transfer, bytes_out: unknown } }
+    timeline: [{ at: 1m, given: { asset: { role: domain_controller } } }]
+    expect: { denied_by: infrastructure, outcome: denied, leases: [] }`, nil},
+		"people contain an undecided case": {`
+    given: { traffic: { role: unknown, bytes_out: unknown } }
+    timeline: [{ at: 1m, approve: alice }]
+    expect: { rule: otherwise, approval: approved, after: 1m, leases: [isolate, rate_limit] }`, nil},
+		"people do not contain an undecided case": {`
+    given: { traffic: { role: unknown, bytes_out: unknown } }
+    timeline: [{ at: 1m, deny: alice }]
+    expect: { outcome: refused, leases: [] }`, nil},
 		"nothing is open any more": {
 			`
     given: { endpoint: unknown }

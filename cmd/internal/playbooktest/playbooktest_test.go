@@ -39,14 +39,22 @@ func load(t *testing.T, dir string) (*playbooks.Playbook, *playbooks.TestFile, s
 	return p, tests, file
 }
 
-func TestTheExampleOfTheLanguagePasses(t *testing.T) {
-	p, tests, file := load(t, "example")
+func TestTheExampleOfTheLanguagePasses(t *testing.T) { passes(t, "example", 5) }
+
+// A default rule that contains nothing closes no case of which something that
+// matters is unknown.
+func TestAnUnknownTunnelIsAskedAbout(t *testing.T) { passes(t, "tunnel", 11) }
+
+// passes runs the tests of a folder of testdata.
+func passes(t *testing.T, dir string, cases int) {
+	t.Helper()
+	p, tests, file := load(t, dir)
 	report, err := playbooktest.Run(t.Context(), p, tests, file, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Cases) != 5 {
-		t.Errorf("%d cases ran, want 5", len(report.Cases))
+	if len(report.Cases) != cases {
+		t.Errorf("%d cases ran, want %d", len(report.Cases), cases)
 	}
 	for _, c := range report.Cases {
 		for _, f := range c.Failures {

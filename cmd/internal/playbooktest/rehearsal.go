@@ -28,8 +28,12 @@ const (
 // rehearsal is one case of a test while it runs.
 type rehearsal struct {
 	*rehearse.Rehearsal
-	test   playbooks.TestCase
-	id     string
+	test playbooks.TestCase
+	id   string
+	host string // id of the device
+	// late are the facts that whoever is asked for them does not tell yet, with
+	// the event of the timeline that gives them.
+	late   map[string]int
 	estate *memory.Estate
 	length time.Duration
 	seen   *state
@@ -48,12 +52,7 @@ type state struct {
 
 // newRehearsal lays the estate and plans what happens.
 func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits incident.LimitsByRole) (*rehearsal, error) {
-	facts := c.Facts
-	if t := &facts.Traffic; t.BytesOut.IsKnown() {
-		// What a step is proven by follows from the volume, and changes with it.
-		leave(&t.Rate)
-		leave(&t.Freshness)
-	}
+	facts := laid(c.Facts)
 	host := identify(&facts)
 	alert := facts.Alert
 	start := complete(&alert)
@@ -61,7 +60,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	if err != nil {
 		return nil, fmt.Errorf("the alert of the case has no subject: %w", err)
 	}
-	r := &rehearsal{test: c, id: p.Name + "/" + subject}
+	r := &rehearsal{test: c, id: p.Name + "/" + subject, host: host.ID, late: c.Late()}
 	r.Rehearsal = rehearse.New(start, func(engine activities.Engine, now func() time.Time) *activities.Activities {
 		set := integrations.NewSet()
 		r.estate, r.fault = memory.New(memory.Options{Now: now})
@@ -76,6 +75,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	if r.fault != nil {
 		return nil, fmt.Errorf("lay the estate: %w", r.fault)
 	}
+	r.withhold()
 	pin := activities.PinOf(p)
 	pin.Mode = playbooks.Enforce
 	if err := r.StartCase(workflows.CaseInput{ID: r.id, Subject: subject, Pin: pin, Alerts: []incident.Alert{alert}}); err != nil {
@@ -83,6 +83,24 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	}
 	r.plan(p)
 	return r, nil
+}
+
+// laid are the facts as the estate tells them: what a step is proven by follows
+// from the volume, and changes with it.
+func laid(facts incident.Facts) incident.Facts {
+	if t := &facts.Traffic; t.BytesOut.IsKnown() {
+		leave(&t.Rate)
+		leave(&t.Freshness)
+	}
+	return facts
+}
+
+// withhold has the estate not answer for the facts that come late.
+func (r *rehearsal) withhold() {
+	asked := map[string]string{"endpoint": "endpoints", "process": "connections", "traffic": "traffic", "baseline": "baseline", "asset": "asset"}
+	for fact := range r.late {
+		r.estate.Fail(asked[fact], integrations.Error{Kind: integrations.Unavailable, Op: "tell", Err: errors.New("it comes late")}, -1)
+	}
 }
 
 // identify returns the host of the estate and names it alike in the facts,

@@ -3,6 +3,7 @@ package playbooktest
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -14,6 +15,9 @@ import (
 // happen makes an event of the timeline happen. One without a doer lets time
 // pass.
 func (r *rehearsal) happen(i int, e playbooks.TestEvent) {
+	if e.Facts != nil {
+		r.change(i, e)
+	}
 	if e.Alert != nil {
 		r.laterAlert(i, e)
 	}
@@ -23,6 +27,19 @@ func (r *rehearsal) happen(i int, e playbooks.TestEvent) {
 	if e.Deny != "" {
 		r.vote(i, e, e.Deny, false)
 	}
+}
+
+// change makes other facts true. What came late so far is told from now on.
+func (r *rehearsal) change(i int, e playbooks.TestEvent) {
+	facts := laid(*e.Facts)
+	identify(&facts)
+	if err := r.estate.SetFacts(r.host, facts); err != nil {
+		r.mishap(e, "the facts cannot change: %v", err)
+		return
+	}
+	r.estate.Mend()
+	maps.DeleteFunc(r.late, func(_ string, given int) bool { return given <= i })
+	r.withhold()
 }
 
 func (r *rehearsal) mishap(e playbooks.TestEvent, format string, args ...any) {

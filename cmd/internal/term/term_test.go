@@ -113,7 +113,7 @@ func TestNothingIsWiderThanTheOutput(t *testing.T) {
 func TestHostileTextCannotSteerTheTerminal(t *testing.T) {
 	c, text := casetest.Hostile(t), casetest.Attack()
 	everything := func(p *term.Printer) error {
-		return errors.Join(card(c)(p), p.Trace(c.Decision.Trace, text), p.Table([]string{text, "B"}, [][]string{{text, text, text}, {text}}),
+		return errors.Join(card(c)(p), p.Trace(*c.Decision), p.Table([]string{text, "B"}, [][]string{{text, text, text}, {text}}),
 			p.Progress(text, 10).Set(5, text), p.Progress(text, 0).End(text), p.Event(c.OpenedAt, c.Timeline[0]),
 			p.Question(c), p.Outcome(c), p.Say(text), p.Aside(text), p.Command(text, text), p.Ask(text))
 	}

@@ -7,10 +7,9 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Trace shows why a decision was made and why no other; rule is the rule that
-// was chosen, empty if none was.
-func (p *Printer) Trace(t incident.Trace, rule string) error {
-	p.trace(account.TraceOf(t, rule))
+// Trace shows why a decision was made and why no other.
+func (p *Printer) Trace(d incident.Decision) error {
+	p.trace(account.TraceOf(d))
 	return p.flush()
 }
 

@@ -85,9 +85,10 @@ func (o *caseExplainOptions) explain(ctx context.Context, name string) error {
 	}
 	d := *c.Decision
 	return o.output.print(o.streams, d, func(p *term.Printer) error {
-		rows := [][]string{{string(d.Outcome), d.Rule, d.Severity, d.Because}}
+		rule, severity := d.AtStake()
+		rows := [][]string{{string(d.Outcome), rule, severity, d.Because}}
 		err := p.Table([]string{"OUTCOME", "RULE", "SEVERITY", "BECAUSE"}, rows)
-		return errors.Join(err, p.Trace(d.Trace, d.Rule))
+		return errors.Join(err, p.Trace(d))
 	})
 }
 

@@ -173,8 +173,14 @@ func decisionFields(d decision) [][2]string {
 			fields = append(fields, [2]string{label, text})
 		}
 	}
-	add("rule", d.Rule)
-	add("severity", d.Severity)
+	rule, severity := d.AtStake()
+	if d.Unknown != nil {
+		add("may hold", rule)
+		add("else", d.Rule)
+	} else {
+		add("rule", rule)
+	}
+	add("severity", severity)
 	add("denied by", d.DeniedBy)
 	add("because", d.Because)
 	add("error", d.Error)

@@ -232,5 +232,5 @@ func showDecision(p *term.Printer, d decision) error {
 			return err
 		}
 	}
-	return p.Trace(d.Trace, d.Rule)
+	return p.Trace(d)
 }

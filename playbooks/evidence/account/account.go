@@ -30,7 +30,8 @@ type Account struct {
 	ID, Run, Subject, Playbook string
 	Shadow                     bool
 	OpenedAt, ClosedAt         time.Time
-	// Severity and Rule are empty until policy has decided.
+	// Severity and Rule are empty until policy has decided; of an undecided case
+	// they are those of the rule that may hold.
 	Severity, Rule string
 	// Standing says in a sentence how the case ended, or on what it waits.
 	Standing     string
@@ -92,8 +93,9 @@ func Of(c incident.Case) Account {
 		PlaybookDigest: short(c.PlaybookDigest),
 	}
 	if d := c.Decision; d != nil {
-		a.Severity, a.Rule = short(d.Severity), short(d.Rule)
-		a.Trace = TraceOf(d.Trace, d.Rule)
+		rule, severity := d.AtStake()
+		a.Severity, a.Rule = short(severity), short(rule)
+		a.Trace = TraceOf(*d)
 	}
 	if c.Plan != nil {
 		a.PlanDigest = c.Plan.Digest()

@@ -93,10 +93,9 @@ func approvers(a incident.Approval) string {
 // unless the case gives it back.
 func answers(c incident.Case, a incident.Approval) []Answer {
 	var gate incident.PlannedStep
-	for _, s := range planned(c) {
-		if s.Approve == a.Name {
-			gate = s.PlannedStep
-		}
+	c.Steps = planned(c)
+	if at := c.Gate(a); at >= 0 {
+		gate = c.Steps[at].PlannedStep
 	}
 	approve := "nothing more runs"
 	if len(a.Gates) > 0 {

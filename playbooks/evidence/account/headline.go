@@ -24,6 +24,8 @@ func what(c incident.Case) Line {
 		return Line{Label: "What", Text: "not decided yet; " + short(c.Facts.Alert.Category.String()), From: From(c.Facts.Alert.Category.From())}
 	case d.Outcome == incident.Denied:
 		return Line{Label: "What", Text: "guardrail " + short(d.DeniedBy) + " forbids containment. " + long(d.Because), Tone: Warn}
+	case d.Outcome == incident.Undecided:
+		return Line{Label: "What", Text: "not decided. " + long(d.Because), Tone: Warn}
 	case d.Outcome != incident.Decided:
 		return Line{Label: "What", Text: "no decision: " + long(cmp.Or(d.Error, d.Because, string(d.Outcome))), Tone: Warn}
 	default:

@@ -48,9 +48,13 @@ type Part struct {
 	Missing string
 }
 
-// TraceOf tells a trace; rule is the name of the rule that was chosen.
-func TraceOf(t incident.Trace, rule string) Trace {
+// TraceOf tells the trace of a decision. An undecided one has chosen no rule.
+func TraceOf(d incident.Decision) Trace {
 	var told Trace
+	t, rule := d.Trace, d.Rule
+	if d.Outcome == incident.Undecided {
+		rule = ""
+	}
 	for _, l := range t.Let {
 		let := Let{Name: short(l.Name), Value: long(l.Value), Problem: long(l.Error)}
 		if len(l.Unknown) > 0 {
@@ -61,8 +65,14 @@ func TraceOf(t incident.Trace, rule string) Trace {
 	for _, g := range t.Guardrails {
 		told.Guardrails = append(told.Guardrails, condition(g, g.Verdict == incident.True, guardrailWhy))
 	}
+	open := false
 	for _, r := range t.Rules {
-		told.Rules = append(told.Rules, condition(r, r.Name == rule && rule != "", ruleWhy))
+		c := condition(r, r.Name == rule && rule != "", ruleWhy)
+		if open && r.Verdict == incident.True && len(r.Parts) == 0 {
+			c.Why = "the default: no rule above is known to hold"
+		}
+		told.Rules = append(told.Rules, c)
+		open = open || r.Verdict == incident.Unsure
 	}
 	return told
 }

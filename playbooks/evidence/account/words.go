@@ -50,6 +50,8 @@ func standing(c incident.Case) (string, Tone) {
 		return "Closed: people said no.", Warn
 	case incident.OutcomeExpired:
 		return "Closed: nobody answered in time. That is not approval.", Warn
+	case incident.OutcomeUndecided:
+		return "Closed undecided: a rule that would contain may hold, and nobody answered. Nothing was contained.", Warn
 	case incident.OutcomeCannotDecide:
 		return sentence("Closed: policy could not decide, a required fact was missing", why), Warn
 	case incident.OutcomeError:
@@ -61,6 +63,9 @@ func standing(c incident.Case) (string, Tone) {
 	case incident.OutcomeFailed:
 		return "Closed: a containing step failed.", Bad
 	case incident.OutcomeShadow:
+		if c.Decision != nil && c.Decision.Outcome == incident.Undecided {
+			return "Closed: would be undecided. The playbook is in shadow mode, so nobody was asked.", Plain
+		}
 		return "Closed: decided and reported only, the playbook is in shadow mode.", Plain
 	case incident.OutcomeNoPlaybook:
 		return "Closed: no playbook answers this alert.", Plain
