@@ -171,7 +171,7 @@ type CloseRequest struct {
 type LeaseChange struct {
 	Lease  string             `json:"lease"`
 	Step   string             `json:"step"`
-	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, given_back, undo_failing
+	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, released, given_back, undo_failing
 	At     time.Time          `json:"at"`
 	Until  time.Time          `json:"until,omitzero"`
 	Detail string             `json:"detail,omitempty"`

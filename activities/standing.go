@@ -86,11 +86,15 @@ func (a *Activities) standingMessage(ctx context.Context, leases []incident.Leas
 		}
 		until := l.Until.In(now.Location())
 		ends := until.Format("2006-01-02 15:04 MST")
-		if until.YearDay() == now.YearDay() && until.Year() == now.Year() {
+		if len(l.Holders) > 0 && until.YearDay() == now.YearDay() && until.Year() == now.Year() {
 			today++
 			ends = until.Format("15:04 MST") + " today"
 		}
-		line := fmt.Sprintf("%s %s until %s, %s, for %s", strings.ReplaceAll(string(l.Order.Action), "_", " "), l.Order.Target.Name(), ends, proof, holdersOf(l))
+		what := strings.ReplaceAll(string(l.Order.Action), "_", " ") + " " + l.Order.Target.Name()
+		line := fmt.Sprintf("%s until %s, %s, for %s", what, ends, proof, holdersOf(l))
+		if len(l.Holders) == 0 {
+			line = what + " is being given back"
+		}
 		if l.Problem != "" {
 			line += "; " + l.Problem
 		}

@@ -38,7 +38,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change activities.LeaseCh
 	case r.isTaking(change):
 		r.state.Early = append(r.state.Early, change)
 		return
-	case r.isGivingBack(change), change.Kind == incident.EvUndoFailing, change.Kind == incident.EvGivenBack:
+	case r.isGivingBack(change), slices.Contains([]incident.EventKind{incident.EvUndoFailing, incident.EvReleased, incident.EvGivenBack}, change.Kind):
 		// What could not be applied for certain cannot be lifted either.
 		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
 	default:
@@ -55,6 +55,8 @@ func applyChange(s *incident.StepState, change activities.LeaseChange) {
 		s.ConfirmedAt, s.Problem = change.At, ""
 	case incident.EvExtended:
 		s.Until = change.Until
+	case incident.EvReleased:
+		s.Until = change.At
 	case incident.EvGivenBack:
 		s.Status, s.EndedAt = incident.StepEnded, change.At
 	case incident.EvNotConfirmed, incident.EvUndoFailing:
@@ -91,6 +93,9 @@ func (r *responder) leaveAll(ctx workflow.Context) {
 			s := &r.state.Case.Steps[i]
 			s.Status, s.EndedAt = incident.StepEnded, workflow.Now(ctx)
 			r.event(ctx, incident.EvGivenBack, s.Name, "%s: the lease had ended already", s.Name)
+		} else if err == nil && since(ctx, changeProofInTime) {
+			// It may be undone from now on.
+			r.state.Case.Steps[i].Until = workflow.Now(ctx)
 		}
 	}
 }

@@ -192,7 +192,11 @@ func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseReque
 // how far that came.
 func (l *leaseKeeper) release(ctx workflow.Context, req activities.ReleaseRequest) (incident.Lease, error) {
 	why := fmt.Sprintf("%s released it: %s", req.By, bounded(req.Reason, maxReason))
+	holders := slices.Clone(l.lease.Holders)
 	l.drop(ctx, func(incident.Holder) bool { return true }, why, req.By)
+	if since(ctx, changeTellRelease) {
+		l.tell(ctx, holders, incident.EvReleased, why, req.By)
+	}
 	_, _ = await(ctx, releaseWithin, func() bool {
 		return l.held() || l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
 	})

@@ -55,7 +55,9 @@ func (w *world) arrives(s *straggler) {
 	})
 }
 
-func paused() activities.Pause { return activities.Pause{By: "alice", Reason: "it isolates the wrong hosts"} }
+func paused() activities.Pause {
+	return activities.Pause{By: "alice", Reason: "it isolates the wrong hosts"}
+}
 
 // nothingLeft asserts that in the end nothing stands, in the world and in the
 // case, and that each containment was given back once.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -242,5 +243,105 @@ func TestANewRunGoesOnUndoing(t *testing.T) {
 	w.do(6*time.Hour, (*memory.Estate).Mend)
 	w.run(7 * time.Hour)
 	w.contained(incident.Isolate, 1, 1)
+	w.ended(id, incident.OutcomeGivenBack)
+}
+
+// What flows after the lease was over says nothing about it, and pages nobody:
+// here the host is free again, and the lease cannot tell for minutes.
+func TestWhatFlowsAfterTheLeaseIsNoProof(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*world, string){
+		"expired": func(*world, string) {},
+		"released": func(w *world, _ string) {
+			w.At(20*time.Second, func() {
+				err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release",
+					activities.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
+				if err != nil {
+					w.t.Error(err)
+				}
+			})
+		},
+		"closed": func(w *world, id string) { closeAt(w, 20*time.Second, id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ttl := "ttl: 4h"
+			if name == "expired" {
+				ttl = "ttl: 30s"
+			}
+			w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, tell]", "ttl: 4h", ttl)
+			w.pinned()
+			// Until then the flow store is down: nothing is known of the time before.
+			w.do(time.Second, func(e *memory.Estate) { e.Fail("traffic", down(), -1) })
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			end(w, id)
+			w.do(15*time.Second, func(e *memory.Estate) {
+				e.FailAfter("undo isolate", integrations.Error{Kind: integrations.Ambiguous}, 1)
+				e.Fail("read isolate", down(), -1)
+			})
+			w.do(45*time.Second, func(e *memory.Estate) {
+				e.Mend()
+				e.Fail("read isolate", down(), -1)
+			})
+			w.do(20*time.Minute, (*memory.Estate).Mend)
+			w.run(5 * time.Hour)
+			s := step(t, w.see(id), "cut-off")
+			if s.Proof != incident.CannotTell || !strings.Contains(s.ProofDetail, "the lease was over after") {
+				t.Errorf("proof %q: %s", s.Proof, s.ProofDetail)
+			}
+			if n := len(w.told("page/", "effective")); n != 0 {
+				t.Errorf("people were paged %d times", n)
+			}
+			w.contained(incident.Isolate, 1, 1)
+		})
+	}
+}
+
+// A device that takes half a minute to carry it out is measured from then on,
+// also where the playbook wants the proof sooner.
+func TestWhatFlowedBeforeItStoodIsNoProof(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, tell]",
+		"egress_below: 64kbit, within: 5m", "egress_below: 64kbit, within: 20s")
+	behave(t, w.estate, incident.Isolate, memory.Behaviour{Pending: 36 * time.Second})
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.run(10 * time.Minute)
+	s := step(t, w.see(id), "cut-off")
+	if s.Proof != incident.Verified || s.ProvenAt.Sub(s.ConfirmedAt) < 5*time.Second {
+		t.Errorf("confirmed %s, proof %q %s at %s", s.ConfirmedAt, s.Proof, s.ProofDetail, s.ProvenAt)
+	}
+	if n := len(w.told("page/", "effective")); n != 0 {
+		t.Errorf("people were paged %d times", n)
+	}
+}
+
+// A lease that is over before its product could take it never stood, and no
+// line of the case names an end that it does not have.
+func TestALeaseThatEndsBeforeItIsAcceptedHasNoEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, tell]", "ttl: 4h", "ttl: 5s")
+	w.estate.Fail("apply isolate", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.At(10*time.Second, func() {
+		err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release",
+			activities.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	w.run(time.Hour)
+	c := w.see(id)
+	for _, e := range c.Timeline {
+		if strings.Contains(e.Text, "0001") {
+			t.Errorf("the case says %q", e.Text)
+		}
+	}
+	if s := step(t, c, "cut-off"); !s.AcceptedAt.IsZero() || s.Proof != incident.NoProof || s.Status != incident.StepEnded {
+		t.Errorf("cut-off is %s, accepted %s, proof %q", s.Status, s.AcceptedAt, s.Proof)
+	}
+	w.contained(incident.Isolate, 0, 0)
 	w.ended(id, incident.OutcomeGivenBack)
 }

@@ -31,20 +31,35 @@ func pace(within time.Duration) time.Duration {
 	return min(max(within/12, measureAtLeast), 30*time.Second)
 }
 
+// proveUntil measures until an answer is known. What is measured lies in the
+// time in which the containment stood: what flowed before it was confirmed, or
+// after it was given back, says nothing about it.
 func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
 	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }
 	for every := measureAtLeast; ; every = min(2*every, longest) {
-		if done, err := await(ctx, every, over); done || err != nil {
+		pause := every
+		if end := r.state.Case.Steps[i].Until; !end.IsZero() {
+			pause = min(every, max(end.Sub(workflow.Now(ctx)), time.Millisecond))
+		}
+		if _, err := await(ctx, pause, over); err != nil || r.yield || r.unproven(ctx, i) {
 			return
 		}
 		s := &r.state.Case.Steps[i]
-		now := workflow.Now(ctx)
-		rate, why := r.measure(ctx, s.AcceptedAt, now, every)
-		if over() {
+		from, now := maxTime(s.AcceptedAt, s.ConfirmedAt), workflow.Now(ctx)
+		if now.Sub(from) < measureAtLeast && since(ctx, changeProofInTime) {
+			every = measureAtLeast / 2
+			continue
+		}
+		rate, why := r.measure(ctx, from, now, every)
+		if r.yield || r.unproven(ctx, i) {
 			return
 		}
 		s = &r.state.Case.Steps[i]
 		last := !workflow.Now(ctx).Before(deadline)
+		if last && s.ConfirmedAt.IsZero() && s.Problem == "" && since(ctx, changeProofInTime) {
+			// The device may be about to carry it out: the lease soon says which.
+			last = false
+		}
 		switch {
 		case why == "" && rate < s.Verify.EgressBelow:
 			r.proven(ctx, i, incident.Verified, incident.EvVerified,
@@ -60,6 +75,27 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 			return
 		}
 	}
+}
+
+// unproven reports whether the lease was over before an answer was known, and
+// records it. That is no failure of the containment, so nobody is paged.
+func (r *responder) unproven(ctx workflow.Context, i int) bool {
+	s := &r.state.Case.Steps[i]
+	given := s.Status != incident.StepStanding
+	// The lease says that it is over when it was undone, which is later.
+	expired := !s.Until.IsZero() && !workflow.Now(ctx).Before(s.Until)
+	if !given && !expired || !since(ctx, changeProofInTime) {
+		return given
+	}
+	end := s.EndedAt
+	if end.IsZero() {
+		end = s.Until
+	}
+	stood := max(end.Sub(s.AcceptedAt), 0).Round(time.Second)
+	s.Proof = incident.CannotTell
+	s.ProofDetail = fmt.Sprintf("the lease was over after %s, before it could be measured", incident.FormatDuration(stood))
+	r.event(ctx, incident.EvCannotTell, s.Name, "%s: cannot tell whether it is effective, %s", s.Name, s.ProofDetail)
+	return true
 }
 
 // proven records the answer, and pages people where the step asks for it.

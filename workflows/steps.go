@@ -130,6 +130,10 @@ func (r *responder) failedToContain(ctx workflow.Context, i int, in activities.C
 // accepted records that the vendor took the action: the first level of proof.
 func (r *responder) accepted(ctx workflow.Context, i int, out activities.ContainOut) {
 	s := &r.state.Case.Steps[i]
+	if out.Lease != nil && out.Lease.AppliedAt.IsZero() && since(ctx, changeProofInTime) {
+		r.neverApplied(ctx, i, *out.Lease)
+		return
+	}
 	s.AcceptedAt = workflow.Now(ctx)
 	if out.Receipt != nil {
 		s.Status = incident.StepDone
@@ -142,6 +146,9 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	r.state.Contained = true
 	text := fmt.Sprintf("%s accepted by %s; lease until %s", s.PlannedStep, s.Use, lease.Until.UTC().Format(time.RFC3339))
 	switch {
+	case lease.Until.IsZero():
+		s.Until = s.AcceptedAt
+		text = fmt.Sprintf("%s accepted by %s; the lease has ended since", s.PlannedStep, s.Use)
 	case lease.Adopted:
 		text = fmt.Sprintf("%s stood already at %s: adopted, it will not be undone by us", s.PlannedStep, s.Use)
 	case len(lease.Holders) > 1:
@@ -154,6 +161,15 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	}
 	r.catchUp(ctx)
 	r.prove(ctx, i)
+}
+
+// neverApplied records that a lease was over before the vendor took the action,
+// as after an outage. The lease tells when nothing can stand any more.
+func (r *responder) neverApplied(ctx workflow.Context, i int, lease incident.Lease) {
+	s := &r.state.Case.Steps[i]
+	s.Status, s.Lease, r.state.Contained = incident.StepStanding, lease.ID, true
+	r.event(ctx, incident.EvHeldBack, s.Name, "%s: the lease ended before %s had accepted it", s.PlannedStep, s.Use)
+	r.catchUp(ctx)
 }
 
 // heldBack handles everything that keeps a containing step from running. Where

@@ -21,6 +21,11 @@ const (
 	changeFreshLeft = "fresh-left"
 	// changeClaim: a case claims its device before it asks or does anything.
 	changeClaim = "claim-device"
+	// changeProofInTime measures a containment only while it stands.
+	changeProofInTime = "proof-in-time"
+	// changeTellRelease tells holders that somebody has released their lease
+	// before it is undone.
+	changeTellRelease = "tell-release"
 )
 
 // since reports whether a run makes a change: it does where it comes to the

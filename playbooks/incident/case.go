@@ -254,6 +254,7 @@ const (
 	EvNotEffective EventKind = "not_effective"
 	EvCannotTell   EventKind = "cannot_tell"
 	EvExtended     EventKind = "extended"
+	EvReleased     EventKind = "released" // a person ended the lease: it is undone now
 	EvGivenBack    EventKind = "given_back"
 	EvUndoFailing  EventKind = "undo_failing"
 	EvDone         EventKind = "done"

@@ -63,7 +63,11 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 		list, err := client.Leases(ctx)
 		var ids []string
 		for _, l := range list.Leases {
-			ids = append(ids, cobra.CompletionWithDesc(l.ID, "until "+moment(l.Until)))
+			ends := "is being given back"
+			if !l.Until.IsZero() {
+				ends = "until " + moment(l.Until)
+			}
+			ids = append(ids, cobra.CompletionWithDesc(l.ID, ends))
 		}
 		return ids, err
 	})
