@@ -115,8 +115,11 @@ type Desk interface {
 	// durable and will be answered; only then may it be acknowledged. The same
 	// click again is kept once.
 	Answer(ctx context.Context, c Click) error
-	// Case returns a case as it stands.
-	Case(ctx context.Context, id string) (incident.Case, error)
+	// Admit is nil where the one who clicked may read cases. Who may not gets a
+	// denied error with the reason; every other error is no yes either.
+	Admit(ctx context.Context, c Click) error
+	// Case returns the click's case as it stands, to one who is admitted.
+	Case(ctx context.Context, c Click) (incident.Case, error)
 }
 
 // Answerable is a messenger in which people answer.

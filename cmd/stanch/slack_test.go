@@ -65,7 +65,7 @@ func newOffice(t testing.TB, over string, edits ...string) *office {
 		for id, user := range map[string]string{alice: uAlice, bob: uBob} {
 			text = strings.Replace(text, "id: "+id+",", "id: "+id+", slack: "+user+",", 1)
 		}
-		return text + fmt.Sprintf("  - { id: carol, slack: %s }\n  - { id: guest, slack: %s }\n  - { id: outsider, slack: %s }\n", uCarol, uGuest, uOutsider)
+		return text + fmt.Sprintf("  - { id: carol, slack: %s, may: [] }\n  - { id: guest, slack: %s }\n  - { id: outsider, slack: %s }\n", uCarol, uGuest, uOutsider)
 	}
 	return o
 }
@@ -202,6 +202,30 @@ func TestTheOnCallApprovesInSlack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The evidence names users and command lines: it takes the right to read, as at
+// the API, and who has it not sees nothing and is told why.
+func TestEvidenceInSlackTakesTheRightToRead(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, "http")
+	o.open("http")
+	o.flood()
+	card := o.card("Isolate ws-042")
+	for _, w := range []struct{ user, says string }{
+		{uGuest, "guest"}, {uOutsider, "workspace"}, {uStranger, "nobody of stanch.yaml"}, {uCarol, "carol lacks the right read"},
+	} {
+		o.click(w.user, card, "Evidence")
+		o.toldPrivately(w.user, w.says)
+		if views := o.slack.Views(w.user); len(views) != 0 {
+			t.Errorf("%s sees %+v", w.user, views)
+		}
+	}
+	o.click(uBob, card, "Evidence")
+	o.wait("bob to see the evidence", func() bool {
+		views := o.slack.Views(uBob)
+		return len(views) == 1 && strings.Contains(fmt.Sprint(views[0].Blocks), "powershell")
+	})
 }
 
 func TestADenialInSlackCarriesItsReason(t *testing.T) {

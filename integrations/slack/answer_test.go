@@ -24,7 +24,11 @@ func (d tray) Answer(_ context.Context, c integrations.Click) error {
 	return nil
 }
 
-func (tray) Case(context.Context, string) (incident.Case, error) { return incident.Case{}, nil }
+func (tray) Admit(context.Context, integrations.Click) error { return nil }
+
+func (tray) Case(context.Context, integrations.Click) (incident.Case, error) {
+	return incident.Case{}, nil
+}
 
 // question is a card that asks, with an alert's hostile words in it.
 func question() integrations.Message {

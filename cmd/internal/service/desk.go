@@ -25,6 +25,9 @@ type desk struct {
 	client client.Client
 	use    string
 	queue  string
+	// messenger knows whose account it is, people which person that is.
+	messenger integrations.Answerable
+	people    directory
 	// answer hands a click to its case at once; nil where this process does not
 	// run cases, or has to keep to the pace of the integration.
 	answer func(context.Context, activities.ClickInput) (activities.Answered, error)
@@ -67,9 +70,27 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 	return nil
 }
 
+// Admit implements [integrations.Desk]: the account must be exactly one person
+// of the configuration who may read, as at the API.
+func (d desk) Admit(ctx context.Context, c integrations.Click) error {
+	c.Use = d.use
+	account, err := d.messenger.Identify(ctx, c, nil)
+	if err != nil {
+		return err
+	}
+	person, err := d.people.Bind(d.use, account)
+	if err != nil {
+		return err
+	}
+	return d.people.mayRead(person.ID)
+}
+
 // Case implements [integrations.Desk].
-func (d desk) Case(ctx context.Context, id string) (incident.Case, error) {
-	return receiver.Case(ctx, d.client, id, "")
+func (d desk) Case(ctx context.Context, c integrations.Click) (incident.Case, error) {
+	if err := d.Admit(ctx, c); err != nil {
+		return incident.Case{}, err
+	}
+	return receiver.Case(ctx, d.client, c.Case, "")
 }
 
 // listenToMessengers takes answers from every messenger that people answer in.
@@ -79,7 +100,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *receiver.Receiver) 
 		if err != nil {
 			continue
 		}
-		d := desk{client: s.client, use: use, eager: s.has(RoleWorker)}
+		d := desk{client: s.client, use: use, messenger: messenger, people: directory{s.options.Config, s.set}, eager: s.has(RoleWorker)}
 		if slices.Contains(s.limited(), use) {
 			d.queue = activities.QueueOf(use)
 		} else if s.activities != nil {

@@ -70,6 +70,17 @@ func (d directory) Bind(use string, a integrations.Account) (incident.Person, er
 		"account %s is more than one person of stanch.yaml: %s", a.User, strings.Join(ids, ", "))
 }
 
+// mayRead is nil where a person may look at cases.
+func (d directory) mayRead(id string) error {
+	for _, p := range d.config.People {
+		if p.ID == id && d.config.May(p, incident.MayRead) {
+			return nil
+		}
+	}
+	return integrations.Errorf(integrations.Denied, "show a case to "+id,
+		"%s lacks the right %s: people or groups in stanch.yaml give it, under may", id, incident.MayRead)
+}
+
 // accountOf is a person's account in the product behind an integration.
 func (d directory) accountOf(use string, p config.Person) string {
 	spec, _ := d.set.Spec(use)

@@ -1,10 +1,12 @@
 package interact
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/slack/blocks"
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 )
@@ -28,6 +30,35 @@ func TestEvidence(t *testing.T) {
 	}
 	if n := w.desk.calls(); n > 0 {
 		t.Errorf("looking at the evidence gave the desk %d clicks", n)
+	}
+}
+
+// Whoever may not read sees nothing of a case, and is told so alone; who cannot
+// be told apart is no yes.
+func TestEvidenceIsNotForEverybody(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		told string
+	}{
+		"nobody of stanch.yaml": {integrations.Errorf(integrations.Denied, "op", "account %s is nobody of stanch.yaml", partner), "is nobody of stanch.yaml"},
+		"slack does not answer": {integrations.Errorf(integrations.Unavailable, "users.info", "connection refused to 10.0.0.1"), "could not be told"},
+		"something else":        {context.DeadlineExceeded, "could not be told"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, slackfake.Options{})
+			w.listen(w.receiver)
+			w.desk.refused = map[string]error{partner: test.err}
+			if _, a := w.press(partner, w.card, blocks.ActionEvidence); !a.Acked {
+				t.Errorf("the click was answered with %+v", a)
+			}
+			if told := w.told(partner, 1)[0]; !strings.Contains(told, test.told) || strings.Contains(told, "10.0.0.1") {
+				t.Errorf("the clicker was told %q", told)
+			}
+			if views := w.Views(partner); len(views) > 0 {
+				t.Errorf("a view was opened: %+v", views)
+			}
+			w.untouched()
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package interact
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,15 @@ const (
 	formNotUnderstood = "This form cannot be read, so nothing was recorded. Close it and press the card's button again."
 	formNotOpened     = "Slack did not open the form, so nothing was recorded. Click again."
 )
+
+// notAdmitted says why somebody is shown nothing.
+func notAdmitted(err error) string {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if ok && e.Kind == integrations.Denied && e.Err != nil {
+		return "The evidence is not shown to you: " + e.Err.Error()
+	}
+	return "The evidence is not shown: who you are could not be told in time. Click again."
+}
 
 // noEvidence says why a case cannot be shown, without the desk's own words.
 func noEvidence(err error) string {

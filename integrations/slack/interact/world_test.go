@@ -170,6 +170,8 @@ type desk struct {
 	received int
 	fault    error
 	cases    map[string]incident.Case
+	// refused are the accounts that may not look, with why.
+	refused map[string]error
 	// gate holds everyone up who is not let through it, until they give up.
 	gate chan struct{}
 	// entered tells of everyone who comes to the gate.
@@ -200,20 +202,27 @@ func (d *desk) Answer(ctx context.Context, c integrations.Click) error {
 	return nil
 }
 
-func (d *desk) Case(ctx context.Context, id string) (incident.Case, error) {
+func (d *desk) Admit(_ context.Context, c integrations.Click) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refused[c.User]
+}
+
+func (d *desk) Case(ctx context.Context, c integrations.Click) (incident.Case, error) {
 	if err := d.pass(ctx); err != nil {
 		return incident.Case{}, err
 	}
+	id := c.Case
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fault != nil {
 		return incident.Case{}, d.fault
 	}
-	c, ok := d.cases[id]
+	found, ok := d.cases[id]
 	if !ok {
-		return c, integrations.Errorf(integrations.NotFound, "read case", "there is no case %q", id)
+		return found, integrations.Errorf(integrations.NotFound, "read case", "there is no case %q", id)
 	}
-	return c, nil
+	return found, nil
 }
 
 func (d *desk) pass(ctx context.Context) error {
