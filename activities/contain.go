@@ -141,6 +141,10 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 		return &ContainOut{DeniedBy: guard.DeniedBy}, nil
 	}
 	unanswered := slices.DeleteFunc(guard.Unsure, func(m incident.Missing) bool { return slices.Contains(in.Answered, m.Path) })
+	if unchosen := in.Target.Unchosen(in.Answered); len(unchosen) > 0 {
+		// No step may act on a device that nobody has chosen.
+		return &ContainOut{Unsure: unchosen}, nil
+	}
 	if len(unanswered) > 0 && !in.UnsureOK {
 		return &ContainOut{Unsure: unanswered}, nil
 	}
@@ -186,6 +190,8 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 			return out.Problem, nil
 		case out.Target.ID() != in.Target.ID():
 			return fmt.Sprintf("the alert's host is now device %s, the plan is for %s", out.Target.ID(), in.Target.ID()), nil
+		case out.Target.OnlyBy() != "" && in.Target.OnlyBy() == "":
+			return out.Problem + " now; two identifiers must", nil
 		}
 		facts.Endpoint = out.Endpoint
 	}

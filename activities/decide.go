@@ -54,6 +54,9 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	facts.InWords(p.Roles())
 	attribute(&facts, in.Connections)
 	facts.DisownShared()
+	if in.Target != nil && in.Target.OnlyBy() != "" {
+		facts.AssumeDevice()
+	}
 	completeAlert(&facts)
 	verdict, missing, err := p.Match(ctx, &facts, in.Now)
 	if err != nil {
@@ -66,7 +69,10 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	if (decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided) && verdict != incident.True {
 		decision.Unsure = append(decision.Unsure, missing...)
 	}
-	return DecideOut{Decision: decision, Plan: p.Plan(decision, facts, in.Target), Facts: facts}, nil
+	if decision.Outcome == incident.Decided && in.Target != nil {
+		decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
+	}
+	return DecideOut{Decision: decision, Plan: p.AskForDevice(p.Plan(decision, facts, in.Target)), Facts: facts}, nil
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or

@@ -36,7 +36,8 @@ type EnrichIn struct {
 	Days   int           `json:"days,omitempty"`
 }
 
-// EndpointOut is the exact target, or why there is none.
+// EndpointOut is the target, or why there is none. Of one that is assumed the
+// problem says what it lacks.
 type EndpointOut struct {
 	Endpoint   incident.Endpoint   `json:"endpoint"`
 	Target     *incident.Target    `json:"target,omitempty"`
@@ -63,7 +64,7 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	for i := range candidates {
 		candidates[i].InWords(a.roles())
 	}
-	target, endpoint, err := incident.ExactTarget(host, candidates)
+	target, endpoint, err := incident.FindTarget(host, candidates)
 	if problem, ok := errors.AsType[*incident.TargetError](err); ok {
 		if shared != "" {
 			problem.Reason += "; " + shared
@@ -73,7 +74,11 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	if err != nil {
 		return EndpointOut{}, err
 	}
-	return EndpointOut{Endpoint: endpoint, Target: &target}, nil
+	out := EndpointOut{Endpoint: endpoint, Target: &target}
+	if out.Problem = target.Assumption(); out.Problem != "" && shared != "" {
+		out.Problem += "; " + shared
+	}
+	return out, nil
 }
 
 // TrafficOut is the traffic of a host, with its sample of flows apart.

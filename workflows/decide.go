@@ -49,6 +49,10 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		}
 	case out.Unmatched:
 		r.event(ctx, incident.EvDecided, "", "Decided again: the trigger does not hold, the plan is kept")
+	case r.nowExact(out):
+		if r.holds(ctx, f, out.Plan) {
+			r.resolve(ctx, f, out, "Decided again, the device is exact now: ")
+		}
 	case r.state.Anew:
 		if r.holds(ctx, f, out.Plan) {
 			r.resolve(ctx, f, out, "Decided anew: ")
@@ -66,6 +70,15 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 	r.state.Anew = r.state.Anew && !r.state.Decided
 	r.waitForFacts(ctx, f)
 	r.upsert(ctx)
+}
+
+// nowExact reports whether people are being asked about an assumed device and
+// two identifiers agree now: what the playbook does with such a device needs no
+// answer to that question.
+func (r *responder) nowExact(out activities.DecideOut) bool {
+	was, is := r.state.Case.Plan.Target, out.Plan.Target
+	return r.pending() >= 0 && out.Decision.Outcome == incident.Decided &&
+		was != nil && was.OnlyBy() != "" && is != nil && is.OnlyBy() == ""
 }
 
 // resolve makes a decision the case's, with the facts that it rests on.

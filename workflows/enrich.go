@@ -150,9 +150,12 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 	c.Facts, c.Target, c.TargetProblem, c.Candidates = f.facts, f.target, f.problem, f.candidates
 	c.Facts.Traffic.Sample = nil
 	r.state.IPs = f.ips
-	if f.target != nil {
+	switch {
+	case f.target != nil && f.target.OnlyBy() != "":
+		r.event(ctx, incident.EvTarget, "", "One device, which people must choose: %s", foreign(f.problem))
+	case f.target != nil:
 		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", foreign(f.target.Name()), foreign(f.target.ID()))
-	} else {
+	default:
 		r.event(ctx, incident.EvTarget, "", "No exact target: %s", f.problem)
 	}
 	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(c.Facts, r.in.Pin), " · "))

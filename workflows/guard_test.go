@@ -51,6 +51,16 @@ func TestNothingIsDoneWithoutAnExactTarget(t *testing.T) {
 		id := w.open(a)
 		w.run(time.Hour)
 		w.untouched()
+		w.ended(id, incident.OutcomeExpired)
+	})
+	t.Run("only one identifier agrees, and the name is another", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, memory.Flood, "high-egress-windows")
+		a := alertFor("ws-042", "192.0.2.9")
+		a.Host.Name = incident.Known("laptop-7", incident.FromAlert)
+		id := w.open(a)
+		w.run(time.Hour)
+		w.untouched()
 		w.ended(id, incident.OutcomeNoTarget)
 	})
 	t.Run("the device changes while people are asked", func(t *testing.T) {

@@ -119,8 +119,11 @@ func TestANameAndASharedAddressAreNotTwoIdentifiers(t *testing.T) {
 	id := w.open(a)
 	w.run(time.Hour)
 	w.untouched()
-	c := w.ended(id, incident.OutcomeNoTarget)
-	want := "only the id agrees with the device; two identifiers must; source not attributable: 10.20.4.42 is the VPN address of all of them"
+	c := w.see(id)
+	if c.Target == nil || c.Target.OnlyBy() != "id" {
+		t.Errorf("target %v", c.Target)
+	}
+	want := "only the id agrees with device ws-042.corp.example (ws-042); source not attributable: 10.20.4.42 is the VPN address of all of them"
 	if c.TargetProblem != want {
 		t.Errorf("problem %q, want %q", c.TargetProblem, want)
 	}

@@ -49,6 +49,8 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 		return r.approve(ctx, i)
 	case s.Action != incident.Notify && r.state.Case.Plan.Target == nil:
 		r.fail(ctx, i, "no exact target: "+r.state.Case.TargetProblem, incident.OutcomeNoTarget)
+	case s.Action != incident.Notify && len(r.state.Case.Plan.Target.Unchosen(r.state.Answered)) > 0:
+		return r.askForDevice(ctx, i)
 	case s.Problem != "":
 		r.fail(ctx, i, s.Problem, incident.OutcomeFailed)
 	case s.Action == incident.Notify:
@@ -273,6 +275,13 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 			r.skipRest(ctx, s.Name+" failed", ended)
 		}
 	}
+}
+
+// askForDevice puts the question which device it is before a step.
+func (r *responder) askForDevice(ctx workflow.Context, i int) bool {
+	r.state.Missing = r.state.Case.Plan.Target.Unchosen(r.state.Answered)
+	r.gate(ctx, i, r.in.Pin.Unsure, missingText(r.state.Missing))
+	return r.state.Case.Steps[i].Status != incident.StepWaiting
 }
 
 // collect takes evidence that a containment would destroy. It has a time limit

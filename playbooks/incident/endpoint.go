@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +24,12 @@ type Endpoint struct {
 
 // Target is exactly one device. It cannot be made without one, and it cannot
 // hold two: the zero Target is refused by every integration.
-type Target struct{ id, name string }
+type Target struct{ id, name, onlyBy string }
 
 type targetJSON struct {
-	ID   string `json:"id"`
-	Name string `json:"name,omitempty"`
+	ID     string `json:"id"`
+	Name   string `json:"name,omitempty"`
+	OnlyBy string `json:"only_by,omitempty"`
 }
 
 // ID is the device's id in the EDR.
@@ -41,11 +43,27 @@ func (t Target) Name() string {
 	return t.name
 }
 
+// OnlyBy is the one identifier on which the alert and the device agree: id, name
+// or address. It is empty where two agree. Nothing is done to a device that is
+// known by one alone, unless people were asked about it and chose it.
+func (t Target) OnlyBy() string { return t.onlyBy }
+
+// Assumption says in words that only one identifier agrees; nothing where two
+// do.
+func (t Target) Assumption() string {
+	if t.onlyBy == "" {
+		return ""
+	}
+	return fmt.Sprintf("only the %s agrees with device %s (%s)", t.onlyBy, t.Name(), t.id)
+}
+
 // IsZero tells whether the target names no device.
 func (t Target) IsZero() bool { return t.id == "" }
 
 // MarshalJSON implements [json.Marshaler].
-func (t Target) MarshalJSON() ([]byte, error) { return json.Marshal(targetJSON{t.id, t.name}) }
+func (t Target) MarshalJSON() ([]byte, error) {
+	return json.Marshal(targetJSON{t.id, t.name, t.onlyBy})
+}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *Target) UnmarshalJSON(data []byte) error {
@@ -53,7 +71,7 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &w); err != nil {
 		return fmt.Errorf("read a target: %w", err)
 	}
-	t.id, t.name = w.ID, w.Name
+	t.id, t.name, t.onlyBy = w.ID, w.Name, w.OnlyBy
 	return nil
 }
 
@@ -67,11 +85,27 @@ func DeviceTarget(id, name string) (Target, error) {
 	return Target{id: id, name: name}, nil
 }
 
+// DevicePath is what a decision about an assumed device misses.
+const DevicePath = "endpoint.id"
+
+// Unchosen is what people must be asked before anything is done to the target,
+// when they were shown and approved what the paths name; nothing where two
+// identifiers agree, or where they have chosen it.
+func (t Target) Unchosen(answered []string) []Missing {
+	if t.onlyBy == "" || slices.Contains(answered, DevicePath) {
+		return nil
+	}
+	return []Missing{{Path: DevicePath, Why: t.Assumption()}}
+}
+
 // TargetError says why no exact target was found. Candidates are shown to
 // people; nothing is done.
 type TargetError struct {
 	Reason     string
 	Candidates []Endpoint
+	// onlyBy is the one identifier on which the one device agrees, if that is
+	// what is wrong.
+	onlyBy string
 }
 
 func (e *TargetError) Error() string { return "no exact target: " + e.Reason }
@@ -101,10 +135,41 @@ func ExactTarget(host AlertHost, candidates []Endpoint) (Target, Endpoint, error
 		if len(agreeing) == 1 {
 			reason = "only the " + agreeing[0] + " agrees with the device; two identifiers must"
 		}
-		return Target{}, Endpoint{}, &TargetError{Reason: reason, Candidates: devices}
+		wrong := &TargetError{Reason: reason, Candidates: devices}
+		if !otherName(host, e) {
+			wrong.onlyBy = strings.Join(agreeing, "")
+		}
+		return Target{}, Endpoint{}, wrong
 	}
 	name, _ := e.Name.Get()
 	return Target{id: id, name: name}, e, nil
+}
+
+// otherName reports whether alert and device give the host different names.
+// Addresses change hands, and products have ids of their own; a name does not
+// become another.
+func otherName(host AlertHost, e Endpoint) bool {
+	name, hasName := host.Name.Get()
+	eName, hasOther := e.Name.Get()
+	_, err := netip.ParseAddr(name)
+	return hasName && hasOther && err != nil && !sameName(name, eName)
+}
+
+// FindTarget returns the exact target, and where there is none the one device
+// that matches the alert and agrees on a single identifier, unless its name is
+// another. That is an assumption, which [Target.OnlyBy] names, and so is all
+// that is known of the device.
+func FindTarget(host AlertHost, candidates []Endpoint) (Target, Endpoint, error) {
+	t, e, err := ExactTarget(host, candidates)
+	problem, ok := errors.AsType[*TargetError](err)
+	if !ok || problem.onlyBy == "" {
+		return t, e, err
+	}
+	e = problem.Candidates[0]
+	id, _ := e.ID.Get()
+	name, _ := e.Name.Get()
+	Assume(&e)
+	return Target{id: id, name: name, onlyBy: problem.onlyBy}, e, nil
 }
 
 // agreement names the identifiers on which the alert and the device agree.

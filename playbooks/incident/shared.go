@@ -128,6 +128,18 @@ func (f *Facts) Disown(shared []SharedAddress) {
 	Explain(&f.Process, joined)
 }
 
+// AssumeDevice makes what was found out about the device assumed: the device
+// may be another. Traffic at an address that the alert itself names is measured.
+func (f *Facts) AssumeDevice() {
+	Assume(&f.Endpoint)
+	Assume(&f.Process)
+	Assume(&f.Asset)
+	if len(f.Alert.Host.Addresses()) == 0 {
+		Assume(&f.Traffic)
+		Assume(&f.Baseline)
+	}
+}
+
 // DisownShared does the same where the inventory says of the host itself that
 // others send under its addresses, also where it does not list them.
 func (f *Facts) DisownShared() {

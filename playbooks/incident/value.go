@@ -178,6 +178,24 @@ func between(data []byte, prefix, suffix string) ([]byte, bool) {
 	return data[len(prefix) : len(data)-len(suffix)], true
 }
 
+// assume makes a known value an assumed one.
+func (v *Value[T]) assume() {
+	if v.from != Unknown {
+		v.from = Assumed
+	}
+}
+
+// Assume makes every known value of the struct that fact points to an assumed
+// one: it is what is known of a device that may be another.
+func Assume(fact any) {
+	s := reflect.ValueOf(fact).Elem()
+	for i := range s.NumField() {
+		if value, ok := s.Field(i).Addr().Interface().(interface{ assume() }); ok {
+			value.assume()
+		}
+	}
+}
+
 // Explain gives every unknown value below the struct that fact points to the
 // reason why, where it has none of its own.
 func Explain(fact any, why string) {

@@ -59,6 +59,9 @@ func device(c incident.Case) Line {
 		return Line{Label: "Device", Text: "no exact target: " + long(cmp.Or(c.TargetProblem, "not looked for yet")), Tone: Warn}
 	}
 	text := fmt.Sprintf("%s (id %s)", short(c.Target.Name()), short(c.Target.ID()))
+	if c.Target.OnlyBy() != "" {
+		return assumedDevice(c, text)
+	}
 	role := first(c.Facts.Asset.Role, c.Facts.Endpoint.Role)
 	if r, ok := role.Get(); ok {
 		text += ", " + strings.ReplaceAll(short(r), "_", " ")
@@ -66,6 +69,26 @@ func device(c incident.Case) Line {
 		text += ", role unknown"
 	}
 	return Line{Label: "Device", Text: text, From: From(role.From())}
+}
+
+// assumedDevice is all by which people can tell whether it is the device that
+// the alert means.
+func assumedDevice(c incident.Case, text string) Line {
+	e := c.Facts.Endpoint
+	if role, ok := first(c.Facts.Asset.Role, e.Role).Get(); ok {
+		text += ", " + strings.ReplaceAll(short(role), "_", " ")
+	}
+	if ips, ok := e.IP.Get(); ok && len(ips) > 0 {
+		text += ", at " + join(ips)
+	}
+	if user, ok := first(c.Facts.Process.User, c.Facts.Alert.Process.User).Get(); ok {
+		text += ", user " + short(user)
+	}
+	if seen, ok := e.LastSeen.Get(); ok {
+		text += ", last seen " + seen.UTC().Format(time.RFC3339)
+	}
+	text += "; only the " + c.Target.OnlyBy() + " agrees with the alert"
+	return Line{Label: "Device", Text: text, From: From(incident.Assumed), Tone: Warn}
 }
 
 func volume(c incident.Case) Line {
