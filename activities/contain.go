@@ -132,7 +132,7 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 	if problem != "" {
 		return &ContainOut{TargetProblem: problem}, nil
 	}
-	p, err := a.playbooks.load(ctx, in.Pin)
+	p, err := a.playbooks.load(ctx, in.Pin, a.roles())
 	if err != nil {
 		return nil, ours("clear "+in.Step.Name, err.Error())
 	}

@@ -36,7 +36,7 @@ type DecideOut struct {
 }
 
 func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error) {
-	p, err := a.playbooks.load(ctx, in.Pin)
+	p, err := a.playbooks.load(ctx, in.Pin, a.roles())
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}

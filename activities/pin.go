@@ -111,7 +111,7 @@ type playbookCache struct {
 // load returns the pinned playbook, compiled. A text that no longer gives the
 // pinned digest was tampered with, or this engine reads it differently: it is
 // refused either way.
-func (c *playbookCache) load(ctx context.Context, pin Pin) (*playbooks.Playbook, error) {
+func (c *playbookCache) load(ctx context.Context, pin Pin, roles incident.Vocabulary) (*playbooks.Playbook, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p, ok := c.compiled[pin.Digest]; ok {
@@ -120,7 +120,7 @@ func (c *playbookCache) load(ctx context.Context, pin Pin) (*playbooks.Playbook,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := playbooks.Load(pin.File, pin.Text)
+	p, err := playbooks.Load(pin.File, pin.Text, playbooks.WithRoles(roles))
 	if err != nil {
 		return nil, fmt.Errorf("load the case's playbook %q: %w", pin.Name, err)
 	}

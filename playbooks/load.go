@@ -13,11 +13,23 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// Setting is something of the site that a playbook is read with.
+type Setting func(*Playbook)
+
+// WithRoles gives the site's asset roles; without it they are the shipped ones.
+func WithRoles(roles incident.Vocabulary) Setting {
+	return func(p *Playbook) { p.roles = roles.Or(p.roles) }
+}
+
 // Load reads a playbook. The error is [Issues] and holds every complaint: about
-// the YAML, the names, the steps and the expressions.
-func Load(file string, data []byte) (*Playbook, error) {
+// the YAML, the names, the steps and the expressions. What was deployed before
+// lint knew a complaint loads with it; see [Playbook.Lint].
+func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 	d := parse(file, data)
 	p := &Playbook{file: file, text: bytes.Clone(data), roles: incident.AssetRoles()}
+	for _, set := range with {
+		set(p)
+	}
 	if d.root == nil {
 		return nil, d.sorted()
 	}
@@ -37,6 +49,9 @@ func Load(file string, data []byte) (*Playbook, error) {
 	}
 	p.warnings = issues
 	p.digest = incident.DigestOf(canonical(d.root))
+	d.issues = d.complaints
+	d.expressionFaults(p.policy.Complaints())
+	p.complaints = d.sorted()
 	return p, nil
 }
 
@@ -111,7 +126,7 @@ func setDefault[T comparable](v *T, standard T) {
 // fault is told once.
 func (p *Playbook) source(d *document) policy.Source {
 	src := policy.Source{
-		File: p.file, Content: p.text,
+		File: p.file, Content: p.text, Roles: p.roles,
 		Match:   d.expr("", "trigger", "match"),
 		Subject: d.expr("", "trigger", "subject"),
 	}

@@ -50,6 +50,8 @@ type Playbook struct {
 	policy   *policy.Policy
 	roles    incident.Vocabulary
 	warnings Issues
+	// complaints fail lint and a changed file, and nothing else.
+	complaints Issues
 }
 
 // Trigger says which alerts a playbook answers, and what a case is about.
@@ -186,5 +188,16 @@ func (p *Playbook) Policy() *policy.Policy { return p.policy }
 // Roles are the asset roles that its policy knows.
 func (p *Playbook) Roles() incident.Vocabulary { return p.roles }
 
-// Warnings are what lint shows though the playbook loads.
-func (p *Playbook) Warnings() Issues { return slices.Clone(p.warnings) }
+// Warnings are what is shown though the playbook loads: the warnings of lint, and
+// the complaints that a deployed playbook may have.
+func (p *Playbook) Warnings() Issues {
+	all := p.Lint()
+	for i := range all {
+		all[i].Warning = true
+	}
+	return all
+}
+
+// Lint is what lint shows of a playbook that loads. Its errors keep a changed
+// file from being taken up.
+func (p *Playbook) Lint() Issues { return append(slices.Clone(p.warnings), p.complaints...).sorted() }

@@ -65,6 +65,8 @@ type document struct {
 	lines  []string
 	root   *yaml.Node // nil when the file does not parse
 	issues Issues
+	// complaints fail lint and a changed file; what was deployed loads with them.
+	complaints Issues
 	// bad are nodes that were complained about: nothing more is said of them.
 	bad map[*yaml.Node]bool
 	// misspelt are keys that a mapping lacks but was probably meant to have: they
@@ -239,6 +241,16 @@ func (d *document) blame(n *yaml.Node, format string, args ...any) {
 	}
 	d.bad[n] = true
 	d.issue(n.Line, n.Column, format, args...)
+}
+
+// complain makes a complaint of lint, with which a deployed file loads.
+func (d *document) complain(n *yaml.Node, format string, args ...any) {
+	if n == nil || d.bad[n] {
+		return
+	}
+	d.complaints = append(d.complaints, Issue{
+		File: d.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...), Snippet: d.snippet(n.Line, n.Column),
+	})
 }
 
 // unknownKey reports a key that a mapping cannot have.

@@ -1,9 +1,9 @@
 package incident
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -58,34 +58,43 @@ func shippedRoles() []Word {
 	}
 }
 
-// RoleProblem is what is wrong with a site's own roles: with one of its names, or
-// with one of that name's aliases.
-type RoleProblem struct{ Role, Alias, Problem string }
+// RoleProblem is what is wrong with one of a site's own roles, or with one of its
+// aliases, which is counted from 1. The problem does not repeat the word.
+type RoleProblem struct {
+	Role    string
+	Alias   int
+	Problem string
+}
 
 // RolesWith returns the shipped roles and a site's own, by name with their
 // aliases. One that is shipped gets more aliases. A word can mean one role only.
 func RolesWith(own map[string][]string) (Vocabulary, []RoleProblem) {
-	words, shipped := shippedRoles(), AssetRoles()
+	words := shippedRoles()
 	var problems []RoleProblem
-	taken := maps.Clone(shipped.names)
-	claim := func(role, alias, spelled string) {
+	taken := maps.Clone(AssetRoles().names)
+	claim := func(role string, alias int, spelled string) {
 		key := letters(spelled)
+		problem := ""
 		switch other, again := taken[key]; {
 		case Filler(spelled) || key == "":
-			problems = append(problems, RoleProblem{role, alias, fmt.Sprintf("%q says that there is no value", spelled)})
+			problem = "says that there is no value"
 		case again && other != role:
-			problems = append(problems, RoleProblem{role, alias, fmt.Sprintf("%q means %s already", spelled, other)})
+			problem = "means " + other + " already"
+		}
+		if problem != "" {
+			problems = append(problems, RoleProblem{role, alias, problem})
+			return
 		}
 		taken[key] = role
 	}
 	for _, role := range slices.Sorted(maps.Keys(own)) {
-		if role != spelling(role) || letters(role) == "" {
-			problems = append(problems, RoleProblem{Role: role, Problem: fmt.Sprintf("a role is written as %q", spelling(role))})
+		if role != spelling(role) || strings.ContainsFunc(role, oddForName) {
+			problems = append(problems, RoleProblem{Role: role, Problem: "must be of a-z, 0-9 and _, such as info_point"})
 			continue
 		}
-		claim(role, "", role)
-		for _, alias := range own[role] {
-			claim(role, alias, alias)
+		claim(role, 0, role)
+		for i, alias := range own[role] {
+			claim(role, i+1, alias)
 		}
 		if at := slices.IndexFunc(words, func(w Word) bool { return w.Name == role }); at >= 0 {
 			words[at].Aliases = append(words[at].Aliases, own[role]...)
@@ -94,7 +103,9 @@ func RolesWith(own map[string][]string) (Vocabulary, []RoleProblem) {
 		words = append(words, Word{role, own[role]})
 	}
 	if len(problems) > 0 {
-		return shipped, problems
+		return AssetRoles(), problems
 	}
 	return rolesOf(words), nil
 }
+
+func oddForName(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' }

@@ -98,7 +98,7 @@ const MinBaselineBuckets = 24
 // Asset is what the inventory says of a host.
 type Asset struct {
 	Name        Value[string]   `json:"name" doc:"Name in the inventory."`
-	Role        Value[string]   `json:"role" doc:"workstation, server, domain_controller, dns, dhcp, hypervisor, nat, vpn, proxy, load_balancer, …"`
+	Role        Value[string]   `json:"role" doc:"What the host is: workstation, server, domain_controller, dns, and the other roles."`
 	Owner       Value[string]   `json:"owner" doc:"Who answers for it."`
 	Criticality Value[string]   `json:"criticality" doc:"The inventory's own word, such as tier1."`
 	Site        Value[string]   `json:"site" doc:"Where it stands."`

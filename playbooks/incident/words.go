@@ -120,6 +120,24 @@ func ClosedField(path string, roles Vocabulary) (Vocabulary, bool) {
 	return Vocabulary{}, false
 }
 
+// ClosedTexts visits the known texts of facts that have a vocabulary, by path.
+func ClosedTexts(f *Facts, roles Vocabulary, visit func(path, text string, of Vocabulary)) {
+	for _, v := range []struct {
+		path  string
+		value Value[string]
+	}{
+		{"alert.category", f.Alert.Category}, {"alert.host.os", f.Alert.Host.OS}, {"alert.destination.transport", f.Alert.Destination.Transport},
+		{"asset.role", f.Asset.Role}, {"endpoint.isolation", f.Endpoint.Isolation}, {"endpoint.os", f.Endpoint.OS}, {"endpoint.role", f.Endpoint.Role},
+		{"traffic.attribution", f.Traffic.Attribution}, {"traffic.coverage", f.Traffic.Coverage}, {"traffic.role", f.Traffic.Role},
+	} {
+		text, known := v.value.Get()
+		of, closed := ClosedField(v.path, roles)
+		if known && closed {
+			visit(v.path, text, of)
+		}
+	}
+}
+
 // Isolations are the states in which an EDR can hold a device.
 func Isolations() Vocabulary { return isolations() }
 

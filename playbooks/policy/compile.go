@@ -2,12 +2,15 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common"
 	"github.com/google/cel-go/common/ast"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Expr is one expression with where it stands.
@@ -43,6 +46,8 @@ type Source struct {
 	Rules []Named
 	// Facts are those that enrich provides. The alert and now are always there.
 	Facts []string
+	// Roles are the asset roles; none are the shipped ones.
+	Roles incident.Vocabulary
 }
 
 // condition is a guardrail or rule: the conjuncts of its expression, each
@@ -76,6 +81,8 @@ type compiler struct {
 	src     Source
 	content string
 	issues  []Issue
+	// complaints are those with which the policy compiles.
+	complaints []Issue
 }
 
 // scope is what an expression can see.
@@ -84,6 +91,9 @@ type scope struct {
 	available []string
 	lets      map[string]bool
 	absent    func(fact string) string
+	// roles are the asset roles, trees the checked lets.
+	roles incident.Vocabulary
+	trees map[string]ast.Expr
 }
 
 // Compile checks every expression of a playbook. All faults are reported at
@@ -94,8 +104,10 @@ func Compile(src Source) (*Policy, []Issue) {
 	if err != nil {
 		return nil, []Issue{{File: src.File, Line: 1, Column: 1, Message: err.Error()}}
 	}
+	roles := src.Roles.Or(incident.AssetRoles())
 	trigger := scope{
 		env:       env,
+		roles:     roles,
 		available: []string{alertName},
 		absent: func(fact string) string {
 			return fmt.Sprintf("a trigger sees only the alert and now: fact %q comes later", fact)
@@ -107,6 +119,7 @@ func Compile(src Source) (*Policy, []Issue) {
 	}
 	s := scope{
 		env:       env,
+		roles:     roles,
 		available: append([]string{alertName}, src.Facts...),
 		lets:      map[string]bool{},
 		absent:    func(fact string) string { return fmt.Sprintf("no enrich entry provides fact %q", fact) },
@@ -124,14 +137,19 @@ func Compile(src Source) (*Policy, []Issue) {
 		return nil, c.issues
 	}
 	p.leaves, p.trigger = leavesRead(p.expressions()), leavesRead(p.triggers())
+	p.complaints = c.complaints
 	return p, nil
 }
 
 func (c *compiler) report(at position, format string, args ...any) {
-	c.issues = append(c.issues, Issue{
+	c.issues = append(c.issues, c.issue(at, format, args...))
+}
+
+func (c *compiler) issue(at position, format string, args ...any) Issue {
+	return Issue{
 		File: c.src.File, Line: at.line, Column: at.column,
 		Message: fmt.Sprintf(format, args...), Snippet: snippet(c.content, at),
-	})
+	}
 }
 
 func (c *compiler) optional(e Expr, what string, want *cel.Type, s scope) *expression {
@@ -165,9 +183,14 @@ func (c *compiler) condition(n Named, what string, s scope) condition {
 // does not compile is declared all the same, so that its users are not blamed.
 func (c *compiler) let(p *Policy, n Named, s scope) scope {
 	typ := cel.DynType
+	trees := maps.Clone(s.trees)
 	if checked, ok := c.check(n.Expr, "", nil, s); ok {
 		typ = checked.OutputType()
 		rep := checked.NativeRep()
+		if trees == nil {
+			trees = map[string]ast.Expr{}
+		}
+		trees[n.Name] = rep.Expr()
 		p.lets = append(p.lets, binding{n.Name, c.plan(n.Expr, s, rep, rep.Expr(), fold(n.Expr.Text))})
 	}
 	if taken(n.Name, s) {
@@ -183,7 +206,7 @@ func (c *compiler) let(p *Policy, n Named, s scope) scope {
 	for name := range s.lets {
 		lets[name] = true
 	}
-	return scope{env: env, available: s.available, lets: lets, absent: s.absent}
+	return scope{env: env, available: s.available, lets: lets, absent: s.absent, roles: s.roles, trees: trees}
 }
 
 func taken(name string, s scope) bool {
@@ -227,6 +250,12 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 		c.report(loc.at(0), "%s is %s, it must be %s", what, cel.FormatCELType(got), cel.FormatCELType(want))
 		return nil, false
 	}
+	_, outside := s.spell(checked.NativeRep().Expr())
+	for _, m := range outside {
+		if message, wrong := m.complaint(); wrong {
+			c.complaints = append(c.complaints, c.issue(loc.at(offsetIn(e.Text, info.GetStartLocation(m.id))), "%s", message))
+		}
+	}
 	return checked, true
 }
 
@@ -256,6 +285,7 @@ func (s scope) names() []string {
 func (c *compiler) plan(e Expr, s scope, whole *ast.AST, part ast.Expr, text string) *expression {
 	in := s.inspector()
 	in.walk(part, nil)
+	part, _ = s.spell(part)
 	tree := ast.NewCheckedAST(ast.NewAST(part, whole.SourceInfo()), whole.TypeMap(), whole.ReferenceMap())
 	program, err := s.env.PlanProgram(tree, programOptions()...)
 	if err != nil {
@@ -289,62 +319,6 @@ func offsetIn(text string, l common.Location) int {
 
 // fold makes one line of a text.
 func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-type conjunct struct {
-	expr ast.Expr
-	text string
-}
-
-// conjuncts splits a condition at its outer && and gives each part the text
-// that its author wrote, on one line. Where that text would read as something
-// else (a bracket around several parts, a comment, spaces within a string) the
-// part is written anew.
-func conjuncts(env *cel.Env, text string, tree *ast.AST) []conjunct {
-	var parts []ast.Expr
-	var cuts []int
-	flatten(tree.Expr(), tree.SourceInfo(), text, &parts, &cuts)
-	slices.Sort(cuts)
-	runes := []rune(text)
-	out := make([]conjunct, len(parts))
-	start := 0
-	for i, part := range parts {
-		end := len(runes)
-		if i < len(cuts) {
-			end = cuts[i]
-		}
-		out[i] = conjunct{part, wording(env, string(runes[start:max(start, end)]), part, tree.SourceInfo())}
-		start = min(end+len("&&"), len(runes))
-	}
-	return out
-}
-
-func flatten(e ast.Expr, info *ast.SourceInfo, text string, parts *[]ast.Expr, cuts *[]int) {
-	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != "_&&_" {
-		*parts = append(*parts, e)
-		return
-	}
-	*cuts = append(*cuts, offsetIn(text, info.GetStartLocation(e.ID())))
-	for _, arg := range e.AsCall().Args() {
-		flatten(arg, info, text, parts, cuts)
-	}
-}
-
-func wording(env *cel.Env, written string, part ast.Expr, info *ast.SourceInfo) string {
-	folded := fold(written)
-	canonical, err := cel.ExprToString(part, info)
-	if err != nil {
-		return folded
-	}
-	parsed, issues := env.Parse(folded)
-	if issues.Err() != nil {
-		return canonical
-	}
-	again, err := cel.ExprToString(parsed.NativeRep().Expr(), parsed.NativeRep().SourceInfo())
-	if err != nil || again != canonical {
-		return canonical
-	}
-	return folded
-}
 
 // leavesRead returns the leaves that decide anything in expressions: the others
 // need not be looked at.

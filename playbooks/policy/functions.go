@@ -170,7 +170,8 @@ func lookUpAmplification(port, transport ref.Val) ref.Val {
 	// The range check comes first: where int has 32 bits, the conversion turns
 	// huge numbers into valid ports.
 	if p > 0 && p <= 65535 {
-		if s, ok := incident.Amplification(int(p), string(t)); ok {
+		name, _ := incident.Transports().Word(string(t))
+		if s, ok := incident.Amplification(int(p), name); ok {
 			a = describeService(s)
 		}
 	}

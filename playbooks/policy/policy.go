@@ -27,7 +27,12 @@ type Policy struct {
 	// leaves are the Values that any of the expressions reads, by path; trigger
 	// are those that match and subject read.
 	leaves, trigger []*leaf
+	complaints      []Issue
 }
+
+// Complaints are about words that no vocabulary has. The policy compiles with
+// them, and what it compares such a word with is never equal to it.
+func (p *Policy) Complaints() []Issue { return slices.Clone(p.complaints) }
 
 // Result is what a policy says of some facts. A guardrail that denies stands
 // above the rules: Rule and Err then tell what would have been.

@@ -40,10 +40,13 @@ type Config struct {
 	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Groups       map[string]Group         `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
+	Roles        map[string][]string      `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
 	Traffic      Traffic                  `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
 	Standing     Standing                 `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 
+	// AssetRoles are the shipped roles and the site's own.
+	AssetRoles incident.Vocabulary `yaml:"-"`
 	// Opened are the integrations by name, with their settings.
 	Opened []Integration `yaml:"-"`
 	// Dir is the folder that relative paths start from.
@@ -156,10 +159,11 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 		override(c)
 	}
 	issues = append(issues, c.openIntegrations(specs)...)
-	issues = append(issues, c.Traffic.read()...)
 	var root playbooks.Node
 	// What is wrong with the form was told above.
 	_ = playbooks.DecodeStrict(file, data, &root, private...)
+	issues = append(issues, c.readRoles(root.Get("roles"))...)
+	issues = append(issues, c.Traffic.read(c.AssetRoles)...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err

@@ -15,7 +15,8 @@ type Traffic struct {
 }
 
 // read reads the limits: first the default ones, which the others start from.
-func (t *Traffic) read() playbooks.Issues {
+// What is no role has limits all the same: it may become one.
+func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 	var roles map[string]playbooks.Node
 	issues := t.Limits.Decode(&roles)
 	general := incident.DefaultRoleLimits()
@@ -23,6 +24,9 @@ func (t *Traffic) read() playbooks.Issues {
 	t.ByRole = incident.LimitsByRole{incident.DefaultLimits: general}
 	for _, name := range t.Limits.Keys() {
 		node, role := roles[name], incident.AssetRoleKey(name)
+		if word, ok := known.Word(name); ok {
+			role = word
+		}
 		_, again := t.ByRole[role]
 		switch {
 		case name == incident.DefaultLimits:

@@ -70,7 +70,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 				set.Add(name, r.estate.Spec(), r.estate)
 			}
 		}
-		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: dir, Now: now, Limits: limits}
+		return &activities.Activities{Set: set, Engine: engine, EvidenceDir: dir, Now: now, Limits: limits, Roles: p.Roles()}
 	})
 	if r.fault != nil {
 		return nil, fmt.Errorf("lay the estate: %w", r.fault)

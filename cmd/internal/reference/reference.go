@@ -54,6 +54,52 @@ func code(text string) string {
 	return "`" + cell(text) + "`"
 }
 
+// wordsReference lists the closed vocabularies.
+func wordsReference() string {
+	var b strings.Builder
+	b.WriteString(`
+## Words
+
+Some variables hold words of a closed set. What a source, an inventory or an EDR says is put into them where it enters, and
+so are the literals that an expression compares with such a variable: ` + "`'Domain Controller'`" + ` meets ` + "`domain_controller`" + `. Case, and
+whether parts are joined by a blank, a dash, an underscore or nothing, never matter. A word that is not among them is
+unknown, with that word in the reason, so a condition on it is unknown and never false; ` + "`stanch playbook lint`" + ` refuses it in a
+literal, and ` + "`stanch doctor`" + ` lists those of the inventory.
+
+| variable | words |
+|---|---|
+`)
+	for _, v := range policy.Variables() {
+		words, closed := incident.ClosedField(v.Path, incident.AssetRoles())
+		switch {
+		case v.Path == "traffic.top[].transport":
+			words, closed = incident.Transports(), true
+		case words.What() == incident.AssetRoles().What():
+			fmt.Fprintf(&b, "| `%s` | a [role](#roles) |\n", v.Path)
+			continue
+		}
+		if closed {
+			others := ""
+			if words.Open() {
+				others = ", or your own"
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s`%s |\n", v.Path, strings.Join(words.Names(), "`, `"), others)
+		}
+	}
+	b.WriteString(`
+## Roles
+
+` + "`roles`" + ` in [stanch.yaml](configuration.md) adds a site's own, and more aliases for these.
+
+| role | also |
+|---|---|
+`)
+	for _, w := range incident.AssetRoles().Words() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", w.Name, strings.Join(w.Aliases, ", "))
+	}
+	return b.String()
+}
+
 func policyReference() string {
 	var b strings.Builder
 	b.WriteString("# Policy expressions\n\n" + generated + `
@@ -71,6 +117,7 @@ Besides those, an expression sees the lets before it, by name.
 	for _, v := range policy.Variables() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.Path, code(v.Type), cell(v.Doc))
 	}
+	b.WriteString(wordsReference())
 	b.WriteString("\n## Functions\n\n| function | signatures | meaning | an expression that is true |\n|---|---|---|---|\n")
 	for _, f := range policy.Functions() {
 		signatures := make([]string, 0, len(f.Signatures))

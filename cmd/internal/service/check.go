@@ -16,7 +16,7 @@ import (
 // Playbooks loads the playbooks that a configuration names, as Start does, and
 // compares them with its integrations.
 func Playbooks(c *config.Config, set *integrations.Set) ([]*playbooks.Playbook, error) {
-	s, err := newShelf(folders(c), set, slog.New(slog.DiscardHandler))
+	s, err := newShelf(folders(c), set, slog.New(slog.DiscardHandler), playbooks.WithRoles(c.AssetRoles))
 	if err != nil {
 		return nil, err
 	}

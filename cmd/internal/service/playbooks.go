@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ const watchEvery = 2 * time.Second
 // replaces one that did.
 type shelf struct {
 	dirs    []string
+	with    []playbooks.Setting
 	set     *integrations.Set
 	log     *slog.Logger
 	current atomic.Pointer[[]*playbooks.Playbook]
@@ -33,16 +35,26 @@ type shelf struct {
 	stamp string
 }
 
-// newShelf loads the playbooks. At start, what does not lint is an error.
-func newShelf(dirs []string, set *integrations.Set, log *slog.Logger) (*shelf, error) {
-	s := &shelf{dirs: dirs, set: set, log: log}
+// newShelf loads the playbooks, as the settings of the site say. At start, what does not lint is an error.
+func newShelf(dirs []string, set *integrations.Set, log *slog.Logger, with ...playbooks.Setting) (*shelf, error) {
+	s := &shelf{dirs: dirs, with: with, set: set, log: log}
 	loaded, stamp, err := s.load()
 	if err != nil {
 		return nil, err
 	}
 	s.current.Store(&loaded)
 	s.stamp = stamp
+	s.warn(loaded)
 	return s, nil
+}
+
+// warn logs what lint has to say about playbooks that load.
+func (s *shelf) warn(loaded []*playbooks.Playbook) {
+	for _, p := range loaded {
+		for _, w := range p.Warnings() {
+			s.log.Warn("a playbook loads, and lint complains", "playbook", p.Name, "complaint", w.String())
+		}
+	}
 }
 
 // playbooks returns the playbooks in force, sorted by name.
@@ -140,7 +152,10 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read playbook: %w", err)
 		}
-		p, err := playbooks.Load(file, data)
+		p, err := playbooks.Load(file, data, s.with...)
+		if err == nil && s.changed(p) {
+			err = p.Lint().Err()
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -156,6 +171,16 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 	}
 	slices.SortFunc(loaded, func(a, b *playbooks.Playbook) int { return strings.Compare(a.Name, b.Name) })
 	return loaded, s.fits(loaded)
+}
+
+// changed reports whether a playbook is another than the one of its file that is
+// in force. At start there is none: what was deployed then loads with the
+// complaints that lint has learnt since.
+func (s *shelf) changed(p *playbooks.Playbook) bool {
+	before := s.current.Load()
+	return before != nil && !slices.ContainsFunc(*before, func(o *playbooks.Playbook) bool {
+		return o.File() == p.File() && bytes.Equal(o.Text(), p.Text())
+	})
 }
 
 // fits tells whether the integrations that the playbooks use are there and can

@@ -28,6 +28,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/workflows"
 )
 
@@ -146,7 +147,7 @@ func Open(ctx context.Context, all []config.Integration) (*integrations.Set, err
 }
 
 func (s *Service) loadPlaybooks(context.Context) error {
-	shelf, err := newShelf(folders(s.options.Config), s.set, s.options.Log)
+	shelf, err := newShelf(folders(s.options.Config), s.set, s.options.Log, playbooks.WithRoles(s.options.Config.AssetRoles))
 	s.shelf = shelf
 	return err
 }
@@ -190,7 +191,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
-		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
 	workflows.Register(cases)

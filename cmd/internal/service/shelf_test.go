@@ -75,6 +75,46 @@ func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 	}
 }
 
+// What was deployed loads with what lint has learnt since; a changed file does
+// not.
+func TestAComplaintOfLintKeepsOnlyAChangedFileOut(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "p.yaml")
+	stamp := time.Now().Add(-time.Hour)
+	put := func(text []byte) {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stamp = stamp.Add(time.Minute)
+		if err := os.Chtimes(file, stamp, stamp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	odd := bytes.Replace(libraryText(t, "high-egress-windows"), []byte("asset.role == 'workstation'"), []byte("asset.role == 'wrokstation'"), 1)
+	put(odd)
+	var log bytes.Buffer
+	s, err := newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatalf("what was deployed does not load: %v", err)
+	}
+	if !strings.Contains(log.String(), "wrokstation") {
+		t.Errorf("nobody was warned: %s", log.String())
+	}
+	before := s.playbooks()[0].Digest()
+	put(odd) // Touched, and the same.
+	s.refresh()
+	put(bytes.Replace(odd, []byte("rate: 2Mbit"), []byte("rate: 1Mbit"), 1))
+	s.refresh()
+	if got := s.playbooks()[0].Digest(); got != before {
+		t.Error("a changed file with a complaint is in force")
+	}
+	put(libraryText(t, "high-egress-windows"))
+	s.refresh()
+	if got := s.playbooks()[0].Digest(); got == before {
+		t.Error("the mended file is not in force")
+	}
+}
+
 func TestPlaybooksFitTheIntegrations(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), libraryText(t, "high-egress-windows"), 0o600); err != nil {

@@ -15,6 +15,7 @@ import (
 // configuration for what its inventory takes the host for, as in a case.
 type judge struct {
 	byRole      incident.LimitsByRole
+	roles       incident.Vocabulary
 	set         *integrations.Set
 	inventories []integrations.Inventory
 }
@@ -26,7 +27,7 @@ func newJudge(ctx context.Context, c *config.Config) (*judge, error) {
 	if c == nil {
 		return j, nil
 	}
-	j.byRole = c.Traffic.ByRole
+	j.byRole, j.roles = c.Traffic.ByRole, c.AssetRoles
 	assets := slices.DeleteFunc(slices.Clone(c.Opened), func(i config.Integration) bool { return !slices.Contains(i.Spec.Facts, "asset") })
 	var err error
 	if j.set, err = service.Open(ctx, assets); err != nil {
@@ -49,6 +50,7 @@ func (j *judge) limits(ctx context.Context, host integrations.EndpointQuery) *in
 	role := ""
 	for _, inventory := range j.inventories {
 		if asset, err := inventory.Asset(ctx, host); err == nil {
+			asset.InWords(j.roles)
 			role, _ = asset.Role.Get()
 			break
 		}

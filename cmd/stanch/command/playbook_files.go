@@ -86,12 +86,12 @@ func cause(err error) error {
 }
 
 // playbook reads and compiles a playbook.
-func (f file) playbook() (*playbooks.Playbook, error) {
+func (f file) playbook(with ...playbooks.Setting) (*playbooks.Playbook, error) {
 	data, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	p, err := playbooks.Load(f.path, data)
+	p, err := playbooks.Load(f.path, data, with...)
 	return p, usage(err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // lintOptions are the flags of playbook lint.
@@ -53,14 +54,14 @@ func (o *lintOptions) run(_ context.Context, places []string) error {
 	if len(files) == 0 {
 		return usagef("there is no playbook below %s", where(places))
 	}
-	set, err := configuredSet(o.config)
+	set, roles, err := configuredNames(o.config)
 	if err != nil {
 		return err
 	}
 	l := linted{Files: len(files), Issues: playbooks.Issues{}}
 	names := map[string]string{}
 	for _, f := range files {
-		issues, err := lintFile(f, set, names)
+		issues, err := lintFile(f, set, names, playbooks.WithRoles(roles))
 		if err != nil {
 			return err
 		}
@@ -94,37 +95,38 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// configuredSet names the integrations of a configuration without opening one;
-// nil when there is no configuration.
-func configuredSet(config string) (*integrations.Set, error) {
+// configuredNames names the integrations of a configuration without opening one,
+// and its asset roles. Without a configuration there is no set, and the roles are
+// the shipped ones.
+func configuredNames(config string) (*integrations.Set, incident.Vocabulary, error) {
 	if config == "" {
-		return nil, nil
+		return nil, incident.AssetRoles(), nil
 	}
 	c, err := loadConfig(config, "")
 	if err != nil {
-		return nil, err
+		return nil, incident.Vocabulary{}, err
 	}
 	set := integrations.NewSet()
 	for _, i := range c.Opened {
 		set.Add(i.Name, i.Spec, nil)
 	}
-	return set, nil
+	return set, c.AssetRoles, nil
 }
 
 // lintFile returns what is wrong with a file. Names are those of the playbooks
 // before it, with their files.
-func lintFile(f file, set *integrations.Set, names map[string]string) (playbooks.Issues, error) {
+func lintFile(f file, set *integrations.Set, names map[string]string, with ...playbooks.Setting) (playbooks.Issues, error) {
 	if f.isTest() {
-		return lintTests(f)
+		return lintTests(f, with...)
 	}
-	p, err := f.playbook()
+	p, err := f.playbook(with...)
 	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
 		return issues, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	issues := p.Warnings()
+	issues := p.Lint()
 	if other, taken := names[p.Name]; taken {
 		issues = append(issues, playbooks.Issue{File: f.path, Message: fmt.Sprintf("playbook %s is in %s already", p.Name, other)})
 	} else {
@@ -140,7 +142,7 @@ func lintFile(f file, set *integrations.Set, names map[string]string) (playbooks
 
 // lintTests returns what is wrong with a test file. What is wrong with its
 // playbook is told where the playbook is linted.
-func lintTests(f file) (playbooks.Issues, error) {
+func lintTests(f file, with ...playbooks.Setting) (playbooks.Issues, error) {
 	data, err := f.read()
 	if err != nil {
 		return nil, err
@@ -149,14 +151,14 @@ func lintTests(f file) (playbooks.Issues, error) {
 	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
 		return issues, nil
 	}
-	p, err := f.beside(tests.Playbook).playbook()
+	p, err := f.beside(tests.Playbook).playbook(with...)
 	if _, ok := errors.AsType[playbooks.Issues](err); ok {
 		return nil, nil
 	}
 	if err != nil {
 		return playbooks.Issues{tests.Issue("%v", err)}, nil
 	}
-	return tests.Check(p), nil
+	return append(tests.Check(p), tests.Lint(p.Roles())...), nil
 }
 
 func (o *lintOptions) show(l linted) error {

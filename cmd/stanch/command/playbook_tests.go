@@ -64,14 +64,15 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 		}
 	}
 	var limits incident.LimitsByRole
+	roles := incident.AssetRoles()
 	if o.config != "" {
 		c, err := loadConfig(o.config, "")
 		if err != nil {
 			return err
 		}
-		limits = c.Traffic.ByRole
+		limits, roles = c.Traffic.ByRole, c.AssetRoles
 	}
-	suites, err := loadSuites(places)
+	suites, err := loadSuites(places, playbooks.WithRoles(roles))
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 
 // loadSuites reads the test files at the given places with their playbooks. A
 // playbook stands for the tests beside it. All complaints come at once.
-func loadSuites(places []string) ([]suite, error) {
+func loadSuites(places []string, with ...playbooks.Setting) ([]suite, error) {
 	files, err := findFiles(places)
 	if err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func loadSuites(places []string) ([]suite, error) {
 	var suites []suite
 	var bad playbooks.Issues
 	for _, f := range testFiles(files) {
-		s, err := loadSuite(f)
+		s, err := loadSuite(f, with...)
 		if issues, ok := errors.AsType[playbooks.Issues](err); ok {
 			bad = append(bad, issues...)
 		} else if err != nil {
@@ -136,7 +137,7 @@ func testFiles(files []file) []file {
 	return tests
 }
 
-func loadSuite(f file) (suite, error) {
+func loadSuite(f file, with ...playbooks.Setting) (suite, error) {
 	data, err := f.read()
 	if err != nil {
 		return suite{}, err
@@ -145,7 +146,7 @@ func loadSuite(f file) (suite, error) {
 	if err != nil {
 		return suite{}, err
 	}
-	p, err := f.beside(tests.Playbook).playbook()
+	p, err := f.beside(tests.Playbook).playbook(with...)
 	if _, ok := errors.AsType[playbooks.Issues](err); err != nil && !ok {
 		return suite{}, playbooks.Issues{tests.Issue("%v", err)}
 	}
