@@ -101,6 +101,13 @@ type Enforcer interface {
 	Undo(ctx context.Context, o incident.Order) (incident.Receipt, error)
 }
 
+// RoleLister is an inventory that can list the roles that it gives to hosts, as it
+// spells them, one for each host. What is no role is found by it before a case
+// rests on it.
+type RoleLister interface {
+	AssetRoles(ctx context.Context) ([]string, error)
+}
+
 // CollectOrder asks for evidence of a device. What is a list of processes,
 // connections.
 type CollectOrder struct {

@@ -3,7 +3,9 @@ package file
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,10 +25,19 @@ type asset struct {
 	Tags        []string `yaml:"tags"`
 
 	networks []netip.Prefix
+	// line is where it stands in the file.
+	line int
 }
 
-// prepare reads the addresses, and tells what is wrong with the entry.
+// prepare takes out the words that say nothing, reads the addresses, and tells
+// what is wrong with the entry.
 func (a *asset) prepare() error {
+	for _, field := range []*string{&a.ID, &a.Name, &a.Role, &a.Owner, &a.Criticality, &a.Site} {
+		if *field = strings.TrimSpace(*field); incident.Filler(*field) {
+			*field = ""
+		}
+	}
+	a.IPs, a.Tags = slices.DeleteFunc(a.IPs, nowhere), slices.DeleteFunc(a.Tags, incident.Filler)
 	if a.ID == "" && a.Name == "" && len(a.IPs) == 0 {
 		return fmt.Errorf("an entry needs an id, a name or ips")
 	}
@@ -40,11 +51,18 @@ func (a *asset) prepare() error {
 	return nil
 }
 
+// nowhere reports whether a text is the address of no host.
+func nowhere(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	return incident.Filler(ip) || err == nil && a.IsUnspecified()
+}
+
 // parseNetwork reads an address or a network in CIDR form.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		if p != p.Masked() {
-			return netip.Prefix{}, fmt.Errorf("%q has bits beyond its mask; the network is %s", s, p.Masked())
+			return netip.Prefix{}, fmt.Errorf("%q has bits beyond its mask; the network is %s: for the one host %s write its address without /%d",
+				s, p.Masked(), p.Addr(), p.Bits())
 		}
 		return p, nil
 	}
@@ -126,6 +144,53 @@ func shortened(a, b string) bool {
 	hostA, domainA, _ := strings.Cut(a, ".")
 	hostB, domainB, _ := strings.Cut(b, ".")
 	return hostA != "" && strings.EqualFold(hostA, hostB) && (domainA == "") != (domainB == "")
+}
+
+// alike reports whether all entries say the same of a host, in our words.
+func alike(assets []asset) bool {
+	first := said(assets[0])
+	return !slices.ContainsFunc(assets[1:], func(a asset) bool { return !reflect.DeepEqual(said(a), first) })
+}
+
+// said is what an entry says of a host, so that spellings do not matter.
+func said(a asset) incident.Asset {
+	fact := a.fact()
+	fact.InWords(incident.AssetRoles())
+	fact.Name = incident.Said(strings.ToLower(a.Name), incident.FromInventory)
+	tags := slices.Sorted(slices.Values(a.Tags))
+	fact.Tags = incident.Known(slices.Compact(tags), incident.FromInventory)
+	return fact
+}
+
+// twice lists the hosts that stand in the file more than once: by their name, or
+// by an address of their own.
+func twice(assets []asset) []string {
+	lines := map[string][]int{}
+	for _, a := range assets {
+		keys := []string{strings.ToLower(a.Name)}
+		for _, n := range a.networks {
+			if n.IsSingleIP() {
+				keys = append(keys, n.Addr().String())
+			}
+		}
+		slices.Sort(keys)
+		for _, key := range slices.Compact(keys) {
+			if key != "" {
+				lines[key] = append(lines[key], a.line)
+			}
+		}
+	}
+	var found []string
+	told := map[string]bool{}
+	for _, key := range slices.Sorted(maps.Keys(lines)) {
+		where := fmt.Sprint(lines[key])
+		if len(lines[key]) < 2 || told[where] {
+			continue
+		}
+		told[where] = true
+		found = append(found, fmt.Sprintf("%q in lines %s", key, strings.Trim(where, "[]")))
+	}
+	return found
 }
 
 func (a *asset) holds(ips []netip.Addr) bool {

@@ -85,7 +85,7 @@ func New(path string) (*Inventory, error) {
 }
 
 // Asset implements [integrations.Inventory]. A host that several entries match
-// is a conflict: none of them is preferred.
+// is a conflict, unless they say the same: none of them is preferred.
 func (i *Inventory) Asset(ctx context.Context, q integrations.EndpointQuery) (incident.Asset, error) {
 	op := fmt.Sprintf("look up the asset %s", describe(q))
 	if err := ctx.Err(); err != nil {
@@ -96,10 +96,10 @@ func (i *Inventory) Asset(ctx context.Context, q integrations.EndpointQuery) (in
 		return incident.Asset{}, integrations.Errorf(kindOf(err), op, "%w", err)
 	}
 	found := match(assets, q)
-	switch len(found) {
-	case 0:
+	switch {
+	case len(found) == 0:
 		return incident.Asset{}, integrations.Errorf(integrations.NotFound, op, "%q has no such host", i.path)
-	case 1:
+	case alike(found):
 		return found[0].fact(), nil
 	}
 	return incident.Asset{}, integrations.Errorf(integrations.Conflict, op, "%d entries of %q match: %s", len(found), i.path, names(found))
@@ -120,7 +120,34 @@ func (i *Inventory) Probe(context.Context) []integrations.Finding {
 			Fix:  "correct the path or the file; it is read again when it changes",
 		}}
 	}
-	return []integrations.Finding{{What: fmt.Sprintf("the inventory %q has %d hosts", i.path, len(assets)), OK: true}}
+	findings := []integrations.Finding{{What: fmt.Sprintf("the inventory %q has %d hosts", i.path, len(assets)), OK: true}}
+	if again := twice(assets); len(again) > 0 {
+		const most = 10
+		more := ""
+		if len(again) > most {
+			more = fmt.Sprintf(" and %d others", len(again)-most)
+		}
+		findings = append(findings, integrations.Finding{
+			What: fmt.Sprintf("the inventory %q has hosts twice: %s%s", i.path, strings.Join(again[:min(len(again), most)], "; "), more),
+			Fix:  "keep one entry a host; where two of them differ, nothing is known of it",
+		})
+	}
+	return findings
+}
+
+// AssetRoles implements [integrations.RoleLister].
+func (i *Inventory) AssetRoles(context.Context) ([]string, error) {
+	assets, err := i.current()
+	if assets == nil && err != nil {
+		return nil, integrations.Errorf(kindOf(err), "list the roles of the inventory", "%w", err)
+	}
+	var roles []string
+	for _, a := range assets {
+		if a.Role != "" {
+			roles = append(roles, a.Role)
+		}
+	}
+	return roles, nil
 }
 
 // current returns the assets, read again when the file has changed. What does

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/stanch-soar/stanch/playbooks"
@@ -33,6 +34,7 @@ func parseYAML(name string, data []byte) ([]asset, playbooks.Issues) {
 		if wrong.Err() != nil {
 			continue
 		}
+		a.line = node.Issue("").Line
 		if err := a.prepare(); err != nil {
 			issues = append(issues, node.Issue("%s", err))
 		}
@@ -55,10 +57,10 @@ func repeated(ids map[string]bool, id string) bool {
 }
 
 // setters are the columns of a CSV file. Several ips or tags are separated by
-// blanks or semicolons.
+// blanks, line breaks, commas, semicolons or bars.
 func setters() map[string]func(*asset, string) {
 	list := func(s string) []string {
-		return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ';' })
+		return strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) })
 	}
 	return map[string]func(*asset, string){
 		"id":          func(a *asset, s string) { a.ID = s },
@@ -76,6 +78,23 @@ func setters() map[string]func(*asset, string) {
 	}
 }
 
+// columnOf is the column that a heading names, also as exports of inventories and
+// spreadsheets write it.
+func columnOf(heading string) string {
+	heading = strings.Join(strings.FieldsFunc(strings.ToLower(heading), func(r rune) bool { return unicode.IsSpace(r) || r == '_' || r == '-' }), " ")
+	switch heading {
+	case "ip", "ip address", "ip addresses", "address", "addresses", "primary ip", "primary ip4", "primary ip address":
+		return "ips"
+	case "hostname", "host name", "host", "device", "device name", "computer name":
+		return "name"
+	case "device role", "asset role":
+		return "role"
+	case "tag", "labels":
+		return "tags"
+	}
+	return heading
+}
+
 const columnNames = "id, name, ips, role, owner, criticality, site and tags"
 
 // parseCSV reads a file whose first line names its columns, in any order.
@@ -85,17 +104,50 @@ func parseCSV(name string, data []byte) ([]asset, playbooks.Issues) {
 		c.blame(0, 0, "the file is not UTF-8")
 		return nil, c.issues
 	}
-	c.reader = csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	c.reader.ReuseRecord = true
+	text := bytes.TrimPrefix(data, []byte("\ufeff"))
+	comma, skipped := separator(text)
+	c.reader = csv.NewReader(bytes.NewReader(text[skipped:]))
+	if skipped > 0 {
+		c.above = 1
+	}
+	c.reader.Comma, c.reader.ReuseRecord = comma, true
 	c.header()
 	for len(c.columns) > 0 && c.row() {
 	}
 	return c.assets, c.issues
 }
 
+// separator returns what stands between the columns of a file, and how many bytes
+// of it come before the headings: spreadsheets write semicolons where the decimal
+// sign is a comma, and may say so in a first line of its own.
+func separator(text []byte) (comma rune, skipped int) {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	if sep, ok := bytes.CutPrefix(bytes.ToLower(bytes.TrimSpace(bytes.Trim(bytes.TrimSpace(first), `"`))), []byte("sep=")); ok && len(sep) == 1 && bytes.ContainsAny(sep, ",;|\t") {
+		return rune(sep[0]), min(len(first)+1, len(text))
+	}
+	comma, most := ',', 0
+	for _, r := range []rune{',', ';', '\t', '|'} {
+		reader := csv.NewReader(bytes.NewReader(first))
+		reader.Comma, reader.LazyQuotes = r, true
+		headings, err := reader.Read()
+		known := 0
+		for _, h := range headings {
+			if _, ok := setters()[columnOf(h)]; ok {
+				known++
+			}
+		}
+		if err == nil && known > most {
+			comma, most = r, known
+		}
+	}
+	return comma, 0
+}
+
 type csvFile struct {
-	name    string
-	reader  *csv.Reader
+	name   string
+	reader *csv.Reader
+	// above is how many lines stand above the headings.
+	above   int
 	columns []func(*asset, string)
 	names   []string
 	assets  []asset
@@ -104,6 +156,9 @@ type csvFile struct {
 }
 
 func (c *csvFile) blame(line, column int, message string) {
+	if line > 0 {
+		line += c.above
+	}
 	c.issues = append(c.issues, playbooks.Issue{File: c.name, Line: line, Column: column, Message: message})
 }
 
@@ -128,7 +183,7 @@ func (c *csvFile) header() {
 	}
 	known := setters()
 	for i, n := range names {
-		n = strings.ToLower(strings.TrimSpace(n))
+		n = columnOf(n)
 		set, ok := known[n]
 		line, column := c.reader.FieldPos(i)
 		switch {
@@ -162,6 +217,8 @@ func (c *csvFile) row() bool {
 	for i, f := range fields {
 		c.columns[i](&a, strings.TrimSpace(f))
 	}
+	a.line, _ = c.reader.FieldPos(0)
+	a.line += c.above
 	if err := a.prepare(); err != nil {
 		line, column := c.reader.FieldPos(max(0, slices.Index(c.names, "ips")))
 		c.blame(line, column, err.Error())

@@ -50,8 +50,27 @@ func (r *reader) host(ids, names, ips string) incident.AlertHost {
 		h.ID = incident.NotKnown[string]("it " + why)
 	}
 	addresses, why := r.addresses(ips)
+	if len(addresses) == 0 && !h.Name.IsKnown() {
+		// A name that is an address names the host by it; two are two hosts.
+		if addresses = r.addressNames(strings.Split(names, " ")...); len(addresses) > 1 {
+			return several(addresses)
+		}
+	}
 	h.IP = known(addresses, why)
 	return h
+}
+
+// addressNames are the addresses that stand where a name is meant.
+func (r *reader) addressNames(paths ...string) (ips []string) {
+	for _, path := range paths {
+		texts, _ := words(lookup(r.fields, path), hostWords)
+		for _, text := range texts {
+			if ip, err := parseAddress(text); err == nil {
+				ips = appendHost(ips, ip)
+			}
+		}
+	}
+	return ips
 }
 
 // nobody reports whether a name is that of every machine.

@@ -152,7 +152,8 @@ func statusOf(word string) (incident.AlertStatus, bool) {
 	case "sample", "test":
 		return incident.Sample, true
 	}
-	return "", false
+	name, ok := incident.Statuses().Word(word)
+	return incident.AlertStatus(name), ok
 }
 
 // Field is one field of an alert in the product's own form.

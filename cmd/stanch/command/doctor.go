@@ -100,6 +100,7 @@ func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding
 	found = append(found, checkEngine(ctx, c)...)
 	found = append(found, checkSecretFiles(c)...)
 	found = append(found, checkDoors(c)...)
+	found = append(found, checkWords(c)...)
 	set, about := checkIntegrations(ctx, c)
 	found = append(found, about...)
 	found = append(found, checkPlaybooks(ctx, c, set)...)

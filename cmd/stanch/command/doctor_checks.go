@@ -165,9 +165,58 @@ func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set
 			}
 			found = append(found, finding{about, f})
 		}
+		found = append(found, checkRoles(probe, c, about, opened)...)
 		cancel()
 	}
 	return set, found
+}
+
+// checkRoles looks for roles of an inventory that are none: a condition on them
+// is unknown, so people are asked.
+func checkRoles(ctx context.Context, c *config.Config, about string, opened any) []finding {
+	inventory, ok := opened.(integrations.RoleLister)
+	if !ok {
+		return nil
+	}
+	roles, err := inventory.AssetRoles(ctx)
+	if err != nil {
+		return nil // Its probe has said why.
+	}
+	hosts := map[string]int{}
+	for _, role := range roles {
+		if _, known := c.AssetRoles.Word(role); !known {
+			hosts[role]++
+		}
+	}
+	if len(hosts) == 0 {
+		return nil
+	}
+	words := make([]string, 0, len(hosts))
+	for _, role := range slices.Sorted(maps.Keys(hosts)) {
+		words = append(words, fmt.Sprintf("%q (%s)", role, count(hosts[role], "host")))
+	}
+	return []finding{bad(about, "correct them, or add them to roles in stanch.yaml: "+strings.Join(c.AssetRoles.Names(), ", "),
+		"words that are no asset roles make conditions on the role unknown: %s", strings.Join(words, ", "))}
+}
+
+// checkWords looks for words of the configuration that nothing can meet: limits
+// of traffic by what is no asset role, and sources whose hosts run what is no
+// operating system.
+func checkWords(c *config.Config) []finding {
+	var found []finding
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		if system := c.Sources[name].OS; !incident.Filler(system) {
+			if _, known := incident.OSes().Word(system); !known {
+				found = append(found, bad("source "+name, "write one of "+strings.Join(incident.OSes().Names(), ", "), "os: %s", incident.OSes().Outside(system)))
+			}
+		}
+	}
+	for _, role := range slices.Sorted(maps.Keys(c.Traffic.ByRole)) {
+		if _, known := c.AssetRoles.Word(role); !known && role != incident.DefaultLimits {
+			found = append(found, bad("traffic", "add it to roles in stanch.yaml", "there are limits for %q, which is no asset role: no host has it", role))
+		}
+	}
+	return found
 }
 
 // permissions says what an integration needs in its product.
