@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -17,62 +18,129 @@ const (
 	alertsKept = 20
 	bytesKept  = 256 << 10
 	keysKept   = 2000
-	// seenKept fingerprints recognise repeats. A repeat of an alert before
-	// those joins again, which does no more than have the case decided again.
+	// seenKept entries recognise repeats. A repeat of an alert before those joins
+	// again, which does no more than have the case decided again.
 	seenKept = 20_000
 )
 
-// join takes alerts into the case; the slice is used up. One that was seen
+// join takes alerts into the case; the slice is used up. One that was heard
 // before changes nothing, but who raised it is noted: a repeat may say that
-// somebody else did. It is the only way in: a case that takes over the alerts of
-// another passes those that the other kept, and adds its count and raisers.
+// somebody else did. Newer content of one that the case has takes its place. It
+// is the only way in: a case that takes over the alerts of another passes those
+// that the other kept, and adds its count and raisers.
 func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
-	joined := alerts[:0]
+	joined, updated := alerts[:0], 0
 	for _, a := range alerts {
 		r.state.Case.Raisers.Note(a)
-		fingerprint := a.Fingerprint()
-		if r.seen[fingerprint] {
+		is := r.hear(a)
+		if is == Same {
 			continue
 		}
-		r.seen[fingerprint] = true
-		r.state.Seen = append(r.state.Seen, fingerprint)
-		r.keep(a)
+		r.seen.Note(a)
+		switch {
+		case is != Newer || !r.has(a):
+			r.keep(a)
+		case r.update(a):
+			updated++
+		default:
+			// It is older than what the case has.
+			continue
+		}
 		joined = append(joined, a)
 	}
-	r.forgetSeen()
+	r.seen.Keep(seenKept)
+	r.state.Seen = r.seen.Entries()
 	if len(joined) == 0 {
 		return
 	}
 	r.state.Unhanded = true
 	r.latest(joined)
 	last := joined[len(joined)-1]
-	if len(joined) == 1 {
-		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s joined: %s", last.Status, foreign(last.ID), foreign(last.Source), foreign(last.Rule.String()))
-	} else {
+	switch {
+	case len(joined) > 1:
 		r.event(ctx, incident.EvJoined, "", "%d alerts from %s joined, the last is %s", len(joined), foreign(last.Source), foreign(last.ID))
+	case updated == 1:
+		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s has newer content: %s", last.Status, foreign(last.ID), foreign(last.Source), foreign(last.Rule.String()))
+	default:
+		r.event(ctx, incident.EvJoined, "", "%s alert %s from %s joined: %s", last.Status, foreign(last.ID), foreign(last.Source), foreign(last.Rule.String()))
 	}
 }
 
-// recognise notes how repeats of alerts are recognised that another case had,
-// and returns how many were not known.
-func (r *responder) recognise(fingerprints []string) int {
-	news := 0
-	for _, fingerprint := range fingerprints {
-		if !r.seen[fingerprint] {
-			r.seen[fingerprint] = true
-			r.state.Seen = append(r.state.Seen, fingerprint)
-			news++
-		}
-	}
-	r.forgetSeen()
+// recognise notes what another case heard, and returns how much of it was not
+// known.
+func (r *responder) recognise(entries []string) int {
+	news := r.seen.Add(entries)
+	r.seen.Keep(seenKept)
+	r.state.Seen = r.seen.Entries()
 	return news
 }
 
-func (r *responder) forgetSeen() {
-	for len(r.state.Seen) > seenKept {
-		delete(r.seen, r.state.Seen[0])
-		r.state.Seen = r.state.Seen[1:]
+// hear says what an alert is to those that the case and those before it heard.
+// Of an alert that joined before occurrences were told apart, what the case keeps
+// tells; else it stands for all of them up to the last decision.
+func (r *responder) hear(a incident.Alert) Heard {
+	is := r.seen.Judge(a, r.state.DecidedAt)
+	if is == Newer || len(a.Prints) != 2 || !r.seen.Before(a) {
+		return is
 	}
+	for i := range r.state.Case.Alerts {
+		kept := &r.state.Case.Alerts[i]
+		if kept.Key() != a.Key() {
+			continue
+		}
+		if !sameOccurrence(a, *kept) {
+			is = Another
+			continue
+		}
+		if kept.Fingerprints(kept.Time)[1] != a.Prints[1] {
+			return Newer
+		}
+		return Same
+	}
+	return is
+}
+
+// has reports whether the case has an occurrence of the alert.
+func (r *responder) has(a incident.Alert) bool {
+	return slices.Contains(r.state.Case.AlertKeys, a.Key()) || r.state.Latest != nil && r.state.Latest.Key() == a.Key()
+}
+
+// update puts newer content of an alert in the place of what the case keeps of
+// it. It reports whether the content is newer: an update may come late.
+func (r *responder) update(a incident.Alert) bool {
+	older := func(than *incident.Alert) bool {
+		return than != nil && sameOccurrence(a, *than) && !a.UpdatedAt.IsZero() && a.UpdatedAt.Before(than.UpdatedAt)
+	}
+	c := &r.state.Case
+	at := slices.IndexFunc(c.Alerts, func(kept incident.Alert) bool { return sameOccurrence(a, kept) })
+	if older(r.state.Latest) || at >= 0 && older(&c.Alerts[at]) {
+		return false
+	}
+	if at < 0 {
+		return true
+	}
+	r.state.Bytes -= encodedSize(c.Alerts[at])
+	for _, raw := range []json.RawMessage{a.Raw, nil} {
+		a.Raw = raw
+		if size := encodedSize(a); r.state.Bytes+size <= bytesKept {
+			r.state.Bytes += size
+			c.Alerts[at] = a
+			return true
+		}
+	}
+	c.Alerts = slices.Delete(c.Alerts, at, at+1)
+	return true
+}
+
+// sameOccurrence reports whether two alerts are of one occurrence.
+func sameOccurrence(a, b incident.Alert) bool {
+	of := func(a incident.Alert) string {
+		if len(a.Prints) == 0 {
+			return a.Fingerprints(a.Time)[0]
+		}
+		return a.Prints[0]
+	}
+	return of(a) == of(b)
 }
 
 // keep notes an alert on the case.

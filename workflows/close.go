@@ -11,11 +11,11 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// SeenMemo is the memo under which a closed case keeps the fingerprints of its
-// alerts, so that a late repeat is recognised.
+// SeenMemo is the memo under which a closed case keeps the alerts that it and
+// those before it heard, as [Seen] has them, so that a late repeat is recognised.
 const SeenMemo = "alerts"
 
-// maxSeen bounds the fingerprints that are handed on.
+// maxSeen bounds the entries that are handed on.
 const maxSeen = 2000
 
 // chartBefore is how much of the time before the case the chart shows.

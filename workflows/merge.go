@@ -89,7 +89,7 @@ func (r *responder) handOver(ctx workflow.Context, to incident.CaseRef) (refused
 		Count: c.AlertCount, Seen: slices.Clone(r.state.Seen), Raisers: c.Raisers,
 	}
 	last := r.state.Latest
-	if last != nil && !slices.ContainsFunc(req.Alerts, func(a incident.Alert) bool { return a.Key() == last.Key() }) {
+	if last != nil && !slices.ContainsFunc(req.Alerts, func(a incident.Alert) bool { return sameOccurrence(a, *last) }) {
 		req.Alerts = append(req.Alerts, *last)
 	}
 	// Alerts that come from here on are not part of it.

@@ -57,8 +57,8 @@ type CaseInput struct {
 	Pin     activities.Pin `json:"pin"`
 	// Alerts are those that opened the case; later ones are signals.
 	Alerts []incident.Alert `json:"alerts"`
-	// Seen are the fingerprints of alerts that earlier cases of the subject had, so
-	// that a late repeat starts nothing.
+	// Seen are the alerts that earlier cases of the subject heard, as [Seen] has
+	// them, so that a late repeat starts nothing.
 	Seen []string `json:"seen,omitempty"`
 	// State is set when the case goes on in a new run of the engine.
 	State *caseState `json:"state,omitempty"`

@@ -17,7 +17,7 @@ type responder struct {
 	in    CaseInput
 	state *caseState
 	// seen is state.Seen for looking up.
-	seen map[string]bool
+	seen *Seen
 	// busy counts the coroutines that prove effects and deliver messages.
 	busy int
 	// changed tells that people see an older state of the case.
@@ -40,8 +40,8 @@ type responder struct {
 // came.
 type caseState struct {
 	Case incident.Case `json:"case"`
-	// Seen are the fingerprints of the alerts of this case and of those before
-	// it, Bytes what the alerts take that are kept in full.
+	// Seen are the alerts that this case and those before it heard, as [Seen] has
+	// them, Bytes what the alerts take that are kept in full.
 	Seen  []string `json:"seen,omitempty"`
 	Bytes int      `json:"bytes,omitempty"`
 	// Latest is the alert that the next decision is about; Fresh counts alerts
@@ -95,18 +95,16 @@ type caseState struct {
 
 // open starts a case or goes on with one, and begins to listen.
 func open(ctx workflow.Context, in CaseInput) (*responder, error) {
-	r := &responder{in: in, state: in.State, seen: map[string]bool{}}
+	r := &responder{in: in, state: in.State}
 	if r.state == nil {
-		r.state = &caseState{Seen: slices.Clone(in.Seen), Case: incident.Case{
+		r.state = &caseState{Seen: in.Seen, Case: incident.Case{
 			ID: in.ID, Run: workflow.GetInfo(ctx).WorkflowExecution.RunID, Subject: in.Subject,
 			Playbook: in.Pin.Name, PlaybookDigest: in.Pin.Digest, Shadow: in.Pin.Mode == playbooks.Shadow,
 			Status: incident.Working, OpenedAt: workflow.Now(ctx),
 		}}
 	}
 	r.state.recall()
-	for _, fingerprint := range r.state.Seen {
-		r.seen[fingerprint] = true
-	}
+	r.seen = NewSeen(r.state.Seen)
 	if in.State == nil {
 		r.begin(ctx)
 	}

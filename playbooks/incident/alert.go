@@ -20,7 +20,8 @@ const (
 // Alert is what a SIEM sent, normalised. Its text is the attacker's text: data
 // everywhere, never markup, a format string or a command.
 type Alert struct {
-	// ID is the source's own id of the alert; with Source it identifies it.
+	// ID is the source's own id of the alert. With Source it identifies it, and
+	// with when it began one occurrence of it.
 	ID     string      `json:"id" doc:"The source's own id of the alert."`
 	Source string      `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
 	Status AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
@@ -38,6 +39,12 @@ type Alert struct {
 	Host        AlertHost            `json:"host"`
 	Process     AlertProcess         `json:"process"`
 	Destination AlertDestination     `json:"destination"`
+
+	// UpdatedAt is when the sender says that it changed the alert last.
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	// Prints are its fingerprints; see [Alert.Fingerprints]. Alerts that an earlier
+	// version received have none.
+	Prints []string `json:"prints,omitempty"`
 
 	// Raw is the document as it came, for the evidence. Policies do not see it.
 	Raw json.RawMessage `json:"raw,omitempty"`
@@ -75,12 +82,27 @@ type AlertDestination struct {
 	Transport Value[string] `json:"transport" doc:"udp, tcp or icmp."`
 }
 
-// Key identifies the alert across re-sends: two alerts with the same key are
-// the same alert.
+// Key identifies the alert as its sender does: the next time that it fires, it
+// may have the same.
 func (a Alert) Key() string { return a.Source + "/" + a.ID }
 
 // Fingerprint is a short form of Key, for the long lists that recognise
 // repeats: 64 bits of its digest, in hex.
-func (a Alert) Fingerprint() string {
-	return DigestOf([]byte(a.Key()))[len("sha256:"):][:16]
+func (a Alert) Fingerprint() string { return fingerprint([]byte(a.Key())) }
+
+// Fingerprints are those of the alert's occurrence, which is its key and when it
+// began, and of its content, in this order. Where it is not known when it began,
+// the first is the one of the key alone.
+func (a Alert) Fingerprints(began Value[time.Time]) []string {
+	occurrence := a.Fingerprint()
+	if at, ok := began.Get(); ok {
+		occurrence = fingerprint([]byte(a.Key() + "\x00" + at.UTC().Format(time.RFC3339Nano)))
+	}
+	// When it was sent, and by what time it is told apart, is no content.
+	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil
+	// An alert always encodes: its document is what may not.
+	data, _ := json.Marshal(a)
+	return []string{occurrence, fingerprint(data)}
 }
+
+func fingerprint(data []byte) string { return DigestOf(data)[len("sha256:"):][:16] }

@@ -84,16 +84,19 @@ type document struct {
 }
 
 // parser is one kind of body: how alerts are found in it, and how one is read.
+// Began names the fields that say when this occurrence of the alert began, where
+// that is not its time, and updated those that say when it was changed last.
 type parser struct {
-	split func(body json.RawMessage) ([]document, *FieldError)
-	read  func(r *reader, d document) incident.Alert
+	split          func(body json.RawMessage) ([]document, *FieldError)
+	read           func(r *reader, d document) incident.Alert
+	began, updated []string
 }
 
 func parsers() map[string]parser {
 	return map[string]parser{
-		"stanch":  {splitStanch, readStanch},
-		"elastic": {splitElastic, readElastic},
-		"splunk":  {splitSplunk, readSplunk},
+		"stanch":  {split: splitStanch, read: readStanch, updated: []string{"updated"}},
+		"elastic": {split: splitElastic, read: readElastic, began: []string{"kibana.alert.start"}, updated: []string{"kibana.alert.updated_at", "@timestamp"}},
+		"splunk":  {split: splitSplunk, read: readSplunk},
 	}
 }
 
@@ -192,6 +195,12 @@ func (s Source) alert(p parser, d document, now time.Time) (incident.Alert, *Fie
 	doubtSelf(&a)
 	s.assume(&a)
 	incident.Explain(&a, "the alert does not say")
+	began := r.instant(p.began...)
+	if !began.IsKnown() {
+		began = a.Time
+	}
+	a.UpdatedAt, _ = r.instant(p.updated...).Get()
+	a.Prints = a.Fingerprints(began)
 	return a, checkNames(d.path, a)
 }
 

@@ -63,7 +63,7 @@ func structValues(s reflect.Value, at string) []string {
 		} else if v.Kind() == reflect.Struct {
 			lines = append(lines, structValues(v, path)...)
 		}
-		if doubts, ok := v.Interface().([]string); ok {
+		if doubts, ok := v.Interface().([]string); ok && name == "doubts" {
 			for _, doubt := range doubts {
 				lines = append(lines, "doubt: "+doubt)
 			}
@@ -265,6 +265,41 @@ func TestComputedID(t *testing.T) {
 		if got := id(body) == first; got != same {
 			t.Errorf("%s: the same id %t, want %t", body, got, same)
 		}
+	}
+}
+
+// Each product has its own words for when an alert began and when it was changed.
+func TestOccurrences(t *testing.T) {
+	one := func(kind, body string) incident.Alert {
+		alerts, err := read(source(kind), body, now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return alerts[0]
+	}
+	for _, c := range []struct {
+		kind, first, second string
+		occurrence, content bool
+	}{
+		{"stanch", `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"}}`, `{"host":{"id":"a"},"id":"a","time":1772334000}`, true, true},
+		{"stanch", `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"}}`, `{"id":"a","time":"2026-03-01T03:00:01Z","host":{"id":"a"}}`, false, true},
+		{"stanch", `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"}}`, `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"},"count":2,"updated":"2026-03-01T03:01:00Z"}`, true, false},
+		{"stanch", `{"id":"a","host":{"id":"a"}}`, `{"id":"b","host":{"id":"a"}}`, false, false},
+		{"elastic", `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:00:00Z","host.id":"a"}`,
+			`{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:05:00Z","host.id":"a","kibana.alert.duration.us":300}`, true, true},
+		{"elastic", `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","host.id":"a"}`, `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T04:00:00Z","host.id":"a"}`, false, true},
+		{"splunk", `{"sid":"1","result":{"src":"10.0.0.1","count":"1"}}`, `{"sid":"1","result":{"src":"10.0.0.1","count":"2"}}`, false, false},
+	} {
+		a, b := one(c.kind, c.first), one(c.kind, c.second)
+		if (a.Prints[0] == b.Prints[0]) != c.occurrence || (a.Prints[1] == b.Prints[1]) != c.content {
+			t.Errorf("%s and %s have the fingerprints %v and %v", c.first, c.second, a.Prints, b.Prints)
+		}
+		if c.occurrence && !c.content && !b.UpdatedAt.After(a.UpdatedAt) {
+			t.Errorf("%s is not newer than %s", c.second, c.first)
+		}
+	}
+	if a := one("stanch", `{"id":"a","host":{"id":"a"}}`); a.Prints[0] != a.Fingerprint() {
+		t.Errorf("without a time the occurrence is %s, and the key %s", a.Prints[0], a.Fingerprint())
 	}
 }
 

@@ -166,7 +166,8 @@ func Fields() []Field { return slices.Clone(ownFields()) }
 // ownFields is asked for every key of every alert; the types never change.
 var ownFields = sync.OnceValue(func() []Field {
 	own := []Field{
-		{"id", "text", "The sender's own id of the alert. The same id is the same alert, however often it is sent. Without one it is computed from the content."},
+		{"id", "text", "The sender's own id of the alert. With `time` it names one occurrence: sent again it changes nothing, with other content it is an update, and with another time it is the next occurrence. Without an id it is computed from the content."},
+		{"updated", "RFC 3339 time, or seconds since 1970", "When the sender changed the alert last. What is older than what came before changes nothing."},
 		{"status", "text", "firing (when it is not given), resolved, not_alerting or sample. Only a firing alert opens a case; resolved never lifts a containment."},
 	}
 	return append(own, valueFields(reflect.TypeFor[incident.Alert](), "")...)

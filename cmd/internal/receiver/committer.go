@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ type CaseRef struct {
 	URL string `json:"url"`
 	// Alerts is how many of the request's alerts went there.
 	Alerts int `json:"alerts"`
-	// Repeat tells that the case is closed and has had all of them before.
+	// Repeat reports that the case is closed and has had all of them before.
 	Repeat bool `json:"repeat,omitempty"`
 }
 
@@ -87,9 +88,10 @@ type batch struct {
 	alerts [][]incident.Alert
 	done   chan struct{}
 	run    string
-	// seen are the fingerprints that the case had before.
-	seen []string
-	err  error
+	// repeats are those that a closed case of the subject has had, by their
+	// fingerprints.
+	repeats map[string]bool
+	err     error
 }
 
 func newCommitter(o Options) *committer {
@@ -108,14 +110,11 @@ func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef
 		return CaseRef{}, b.err
 	}
 	ref := c.ref(in.ID, b.run, len(in.Alerts))
-	ref.Repeat = allSeen(in.Alerts, b.seen)
+	ref.Repeat = !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !b.repeats[repeatKey(a)] })
 	return ref, nil
 }
 
-// allSeen tells whether every alert's fingerprint is among those.
-func allSeen(alerts []incident.Alert, seen []string) bool {
-	return !slices.ContainsFunc(alerts, func(a incident.Alert) bool { return !slices.Contains(seen, a.Fingerprint()) })
-}
+func repeatKey(a incident.Alert) string { return strings.Join(a.Prints, " ") }
 
 // ref is where alerts went; the run is empty where it is not known.
 func (c *committer) ref(id, run string, alerts int) CaseRef {
@@ -135,7 +134,7 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 		c.lanes[in.ID] = l
 	}
 	if l.pending == nil {
-		l.pending = &batch{in: in, done: make(chan struct{})}
+		l.pending = &batch{in: in, done: make(chan struct{}), repeats: map[string]bool{}}
 	}
 	l.pending.alerts = append(l.pending.alerts, in.Alerts)
 	l.pending.in.Pin = in.Pin
@@ -205,7 +204,7 @@ func (c *committer) send(l *lane, b *batch) {
 		in := b.in
 		in.Alerts = alerts[:n:n]
 		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-		run, seen, err := c.put(ctx, l.run, in)
+		run, repeats, err := c.put(ctx, l.run, in)
 		cancel()
 		if err != nil {
 			l.run = ""
@@ -213,7 +212,11 @@ func (c *committer) send(l *lane, b *batch) {
 			return
 		}
 		l.run, b.run = run, run
-		b.seen = append(b.seen, seen...)
+		if repeats {
+			for _, a := range in.Alerts {
+				b.repeats[repeatKey(a)] = true
+			}
+		}
 		alerts = alerts[n:]
 	}
 	b.end(nil)
@@ -259,48 +262,47 @@ func encodedSize(a incident.Alert) int {
 }
 
 // put starts the case, and on conflict signals the one that runs. A subject
-// that was reached before is signalled first. It returns the run, and the
-// fingerprints of a closed case that made the alerts repeats.
-func (c *committer) put(ctx context.Context, run string, in workflows.CaseInput) (string, []string, error) {
+// that was reached before is signalled first. It returns the run, and whether it
+// is of a closed case that had all of the alerts.
+func (c *committer) put(ctx context.Context, run string, in workflows.CaseInput) (string, bool, error) {
 	id := activities.CaseWorkflowID(in.ID)
 	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 	for {
 		if run != "" {
 			err := c.Client.SignalWorkflow(ctx, id, "", activities.AlertsSignal, in.Alerts)
 			if err == nil {
-				return run, nil, nil
+				return run, false, nil
 			}
 			if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
-				return "", nil, fmt.Errorf("signal case %s: %w", in.ID, err)
+				return "", false, fmt.Errorf("signal case %s: %w", in.ID, err)
 			}
 			run = ""
 		}
 		started, err := c.Client.ExecuteWorkflow(ctx, c.startOptions(id, in, reuse), activities.RespondWorkflow, in)
 		if err == nil {
-			return started.GetRunID(), nil, nil
+			return started.GetRunID(), false, nil
 		}
 		if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); !ok {
-			return "", nil, fmt.Errorf("start case %s: %w", in.ID, err)
+			return "", false, fmt.Errorf("start case %s: %w", in.ID, err)
 		}
 		described, err := c.Client.DescribeWorkflowExecution(ctx, id, "")
 		if err != nil {
-			return "", nil, fmt.Errorf("look at case %s: %w", in.ID, err)
+			return "", false, fmt.Errorf("look at case %s: %w", in.ID, err)
 		}
 		info := described.GetWorkflowExecutionInfo()
 		if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			run = info.GetFirstRunId()
 			continue
 		}
-		// A case of the subject has closed: a repeat of its alerts starts
-		// nothing, another alert starts a new case.
-		seen, err := c.seenBy(info)
-		if err != nil {
-			return "", nil, fmt.Errorf("read the alerts of case %s: %w", in.ID, err)
+		// A case of the subject has closed: a repeat of its alerts starts nothing,
+		// another alert, another occurrence or newer content starts a new case.
+		repeats := false
+		if in.Seen, repeats, err = c.heardBy(ctx, info, in.Alerts); err != nil {
+			return "", false, fmt.Errorf("read the alerts of case %s: %w", in.ID, err)
 		}
-		if allSeen(in.Alerts, seen) {
-			return info.GetFirstRunId(), seen, nil
+		if repeats {
+			return info.GetFirstRunId(), true, nil
 		}
-		in.Seen = seen
 		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	}
 }
@@ -319,16 +321,69 @@ func (c *committer) startOptions(id string, in workflows.CaseInput, reuse enumsp
 	}
 }
 
-// seenBy returns the fingerprints that a closed case left in its memo. A case
-// that was ended by force left none.
-func (c *committer) seenBy(info *workflowpb.WorkflowExecutionInfo) ([]string, error) {
+// heardBy returns what a closed case and those before it heard, as it is handed
+// on, and whether all of the alerts are repeats of that. A case that was ended by
+// force left nothing.
+func (c *committer) heardBy(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, alerts []incident.Alert) ([]string, bool, error) {
 	payload, ok := info.GetMemo().GetFields()[workflows.SeenMemo]
 	if !ok {
-		return nil, nil
+		return nil, false, nil
 	}
-	var seen []string
-	return seen, c.Payloads.FromPayload(payload, &seen)
+	var entries []string
+	if err := c.Payloads.FromPayload(payload, &entries); err != nil {
+		return nil, false, fmt.Errorf("decode what it heard: %w", err)
+	}
+	seen := workflows.NewSeen(entries)
+	seen.Closed(info.GetCloseTime().AsTime())
+	repeats := true
+	for _, a := range alerts {
+		if seen.Judge(a, time.Time{}) != workflows.Same {
+			repeats = false
+			continue
+		}
+		over, err := c.over(ctx, seen, a)
+		if err != nil {
+			return nil, false, err
+		}
+		if over {
+			seen.End(a)
+			repeats = false
+		}
+	}
+	return seen.Entries(), repeats, nil
 }
+
+// over reports whether an alert that does not say when it happened was resolved
+// since it was received first: no case was open then that could have noted it.
+func (c *committer) over(ctx context.Context, seen *workflows.Seen, a incident.Alert) (bool, error) {
+	received, undated := seen.Received(a)
+	if !undated || a.Status != incident.Firing {
+		return false, nil
+	}
+	described, err := c.Client.DescribeWorkflowExecution(ctx, rejectedWorkflowID(recordedID(a)), "")
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the news that alert %s is over: %w", a.Key(), err)
+	}
+	payload, ok := described.GetWorkflowExecutionInfo().GetMemo().GetFields()[receivedMemo]
+	if !ok {
+		return false, nil
+	}
+	var at time.Time
+	if err := c.Payloads.FromPayload(payload, &at); err != nil {
+		return false, fmt.Errorf("decode when alert %s was over: %w", a.Key(), err)
+	}
+	return !at.Before(received), nil
+}
+
+// recordedID is under which the news that an alert does not fire are kept, of
+// each alert the last.
+func recordedID(a incident.Alert) string { return a.Source + "/" + a.Fingerprint() }
+
+// receivedMemo is the memo in which such news has when it was received.
+const receivedMemo = "received"
 
 // signalOnly tells a case that runs of alerts that must not start one. It
 // tells whether there was such a case.

@@ -242,9 +242,10 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		return nil
 	}
 	alone := group.in.Alerts[0]
-	record, err := r.reject(ctx, activities.RejectedAlert{
-		Source: alone.Source, Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
-	})
+	record, err := r.keep(ctx, activities.RejectedAlert{
+		ID: recordedID(alone), Source: alone.Source, At: r.Now(),
+		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
+	}, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
 	out.Recorded = append(out.Recorded, record.ID)
 	return err
 }
@@ -297,9 +298,13 @@ func (r *Receiver) reject(ctx context.Context, record activities.RejectedAlert) 
 		record.Size, record.Body = len(record.Body), record.Body[:maxKept]
 		record.Problem += fmt.Sprintf("; the first %d of its %d bytes are kept", maxKept, record.Size)
 	}
+	return r.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+}
+
+func (r *Receiver) keep(ctx context.Context, record activities.RejectedAlert, conflict enumspb.WorkflowIdConflictPolicy) (activities.RejectedAlert, error) {
 	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: rejectedWorkflowID(record.ID), TaskQueue: TaskQueue,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDConflictPolicy: conflict, Memo: map[string]any{receivedMemo: record.At},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.RejectedWorkflow)),
 	}, activities.RejectedWorkflow, record)
