@@ -52,6 +52,9 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	for _, s := range gated {
 		card.Steps = append(card.Steps, cardStep(s))
 	}
+	if card.State == integrations.CardPaused {
+		card.Commands = append(card.Commands, "stanch resume --reason …")
+	}
 	if a.State == incident.Pending {
 		card.Commands = []string{
 			fmt.Sprintf("stanch case approve %s --plan %s", c.ID, a.PlanDigest),
@@ -121,14 +124,15 @@ func stateOf(a incident.Approval, gated []incident.StepState) integrations.CardS
 	case incident.Approved:
 	}
 	order := []integrations.CardState{
-		integrations.CardFailed, integrations.CardNotEffective, integrations.CardRunning, integrations.CardApproved,
+		integrations.CardFailed, integrations.CardNotEffective, integrations.CardHeldBack, integrations.CardPaused,
+		integrations.CardRunning, integrations.CardApproved,
 		integrations.CardAccepted, integrations.CardConfirmed, integrations.CardCannotTell, integrations.CardEffective,
 		integrations.CardGivenBack,
 	}
 	worst := len(order)
 	for _, s := range gated {
 		if s.Action.Containing() {
-			worst = min(worst, slices.Index(order, stepState(s)))
+			worst = min(worst, slices.Index(order, stepState(a, s)))
 		}
 	}
 	if worst == len(order) {
@@ -137,13 +141,19 @@ func stateOf(a incident.Approval, gated []incident.StepState) integrations.CardS
 	return order[worst]
 }
 
-func stepState(s incident.StepState) integrations.CardState {
+func stepState(a incident.Approval, s incident.StepState) integrations.CardState {
 	switch s.Status {
 	case incident.StepWaiting, incident.StepShadowed:
+		if a.Paused != nil {
+			return integrations.CardPaused
+		}
 		return integrations.CardApproved
 	case incident.StepRunning:
 		return integrations.CardRunning
 	case incident.StepFailed, incident.StepSkipped:
+		if s.HeldBack {
+			return integrations.CardHeldBack
+		}
 		return integrations.CardFailed
 	case incident.StepEnded:
 		return integrations.CardGivenBack
@@ -172,6 +182,7 @@ func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState
 		Critical:      severity == "critical",
 		ApproveReason: slices.Contains(a.ReasonRequired, "approve"), DenyReason: slices.Contains(a.ReasonRequired, "deny"),
 		Quorum: a.Quorum, Approvers: who, AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Notes: a.Notes,
+		Paused: a.Paused,
 	}
 	if a.Approvers.SlackGroup != "" {
 		q.Groups = []string{a.Approvers.SlackGroup}

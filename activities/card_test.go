@@ -40,3 +40,52 @@ func TestACardSaysWhereItsFactsAreFrom(t *testing.T) {
 		}
 	}
 }
+
+// A card says that containment is paused, by whom and why, for as long as it
+// asks or what was approved waits, in Slack and in a messenger without cards.
+func TestACardSaysThatContainmentIsPaused(t *testing.T) {
+	pause := &incident.Pause{By: "carol", Reason: "change freeze", At: casetest.Waiting(t).OpenedAt}
+	asking := casetest.Waiting(t)
+	asking.Approvals[0].Paused = pause
+	waits := casetest.Waiting(t)
+	waits.Status = incident.Working
+	waits.Approvals[0].State, waits.Approvals[0].Paused = incident.Approved, pause
+	over := casetest.Flood(t)
+	over.Approvals[0].Paused = pause
+	for _, tt := range []struct {
+		name  string
+		c     incident.Case
+		state integrations.CardState
+		line  string
+	}{
+		{"asking", asking, integrations.CardAsking, "Containment is paused by carol: change freeze. An approval waits until it is resumed"},
+		{"approved", waits, integrations.CardPaused, "Containment is paused by carol: change freeze. The approval waits until it is resumed"},
+		{"over", over, integrations.CardGivenBack, ""},
+	} {
+		m := MessageOf(tt.c, ShowRequest{Kind: incident.ShownQuestion})
+		if m.Card.State != tt.state || m.Card.Question.Paused != pause {
+			t.Errorf("%s: the card is %s, paused %+v", tt.name, m.Card.State, m.Card.Question.Paused)
+		}
+		at := slices.IndexFunc(m.Lines, func(l string) bool { return strings.HasPrefix(l, "Containment is paused") })
+		if at < 0 && tt.line != "" || at >= 0 && (tt.line == "" || !strings.HasPrefix(m.Lines[at], tt.line)) {
+			t.Errorf("%s: the lines are %q, want %q", tt.name, m.Lines, tt.line)
+		}
+	}
+	if m := MessageOf(waits, ShowRequest{Kind: incident.ShownQuestion}); !slices.Contains(m.Card.Commands, "stanch resume --reason …") {
+		t.Errorf("the card does not say how it goes on: %q", m.Card.Commands)
+	}
+}
+
+// What was approved and then held back says so; it has not failed.
+func TestACardSaysWhatWasHeldBack(t *testing.T) {
+	c := casetest.Waiting(t)
+	c.Approvals[0].State = incident.Approved
+	for i := range c.Steps {
+		if s := &c.Steps[i]; s.Status == incident.StepWaiting && s.Action.Containing() {
+			s.Status, s.HeldBack, s.Problem = incident.StepSkipped, true, "guardrail infrastructure"
+		}
+	}
+	if card := CardOf(c, 0); card.State != integrations.CardHeldBack || !strings.HasPrefix(card.Title, "Held back: ") {
+		t.Errorf("the card is %s, %q", card.State, card.Title)
+	}
+}

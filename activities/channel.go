@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/evidence/account"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -203,6 +204,9 @@ func lines(c incident.Case) []string {
 	}
 	if d := c.Decision; d != nil && d.Because != "" {
 		out = append(out, "Why: "+d.Because)
+	}
+	if text := account.PauseOf(c); text != "" {
+		out = append(out, text)
 	}
 	for _, f := range factsOf(c) {
 		out = append(out, f.Label+": "+f.Value+" ("+f.How+")")

@@ -54,6 +54,7 @@ const (
 	AlertsSignal = "alerts" // to a case: []incident.Alert
 	LeaseSignal  = "lease"  // to a case: LeaseChange
 	ShownSignal  = "shown"  // to a case: ShownChange
+	PauseSignal  = "pause"  // to a case: PauseChange
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ShowSignal   = "show"   // to a channel: ShowRequest
 	// ConfigureSignal is to what tells daily what stands: StandingInput.
@@ -72,6 +73,7 @@ const (
 	ReserveUpdate = "reserve" // to a budget: ReserveRequest
 	PauseUpdate   = "pause"   // to a budget: Pause
 	ResumeUpdate  = "resume"  // to a budget: Pause
+	WatchUpdate   = "watch"   // to a budget: Watcher
 	ResolveUpdate = "resolve" // to a rejected alert: how it ended
 
 	CaseQuery     = "case"
@@ -205,11 +207,7 @@ type Leaving struct {
 }
 
 // Pause is the kill switch: who, why, when.
-type Pause struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
-	At     time.Time `json:"at,omitzero"`
-}
+type Pause = incident.Pause
 
 // Limit is a limit guardrail as the budget needs it.
 type Limit struct {
@@ -282,6 +280,11 @@ type BudgetState struct {
 	Reservations []Reservation `json:"reservations,omitempty"`
 	// Windows say for how long which actions are counted by some limit.
 	Windows []CountedWindow `json:"windows,omitempty"`
+	// Changes counts the pauses and resumptions, Resumed is the last resumption.
+	Changes int    `json:"changes,omitempty"`
+	Resumed *Pause `json:"resumed,omitempty"`
+	// Watchers are the cases that are told of the next.
+	Watchers []Watcher `json:"watchers,omitempty"`
 	// GivenUp are requests that are refused, until they cannot come any more.
 	GivenUp []GivenUpReservation `json:"given_up,omitempty"`
 }

@@ -69,6 +69,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Contain, a.contain)
 	register(r, Kill, a.kill)
 	register(r, GiveUp, a.giveUp)
+	register(r, Watch, a.watch)
 	register(r, Collect, a.collect)
 	register(r, Send, a.send)
 	register(r, Show, a.show)

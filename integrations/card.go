@@ -17,6 +17,8 @@ const (
 	CardSuperseded   CardState = "void"      // the plan changed, or the case was closed
 	CardApproved     CardState = "approved"  // the engine accepted it; nothing has begun
 	CardRunning      CardState = "running"   // a step is under way
+	CardPaused       CardState = "paused"    // approved, and waits for containment to be resumed
+	CardHeldBack     CardState = "held_back" // approved, and not done: something has come between
 	CardAccepted     CardState = "accepted"  // the products took it; not confirmed yet
 	CardConfirmed    CardState = "confirmed" // the device says that it stands
 	CardEffective    CardState = "effective" // the flow store shows that egress fell
@@ -95,6 +97,9 @@ type CardQuestion struct {
 	AskedAt   time.Time
 	ExpiresAt time.Time
 	EndedAt   time.Time
+	// Paused is set while containment is paused: what is approved waits until it
+	// is resumed, and is not done after ExpiresAt.
+	Paused *incident.Pause
 	// Notes are the steps of getting an answer: reminded, escalated, an empty
 	// rota.
 	Notes []string

@@ -44,6 +44,9 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 	if at < 0 {
 		at = r.ask(ctx, i, spec)
 	}
+	if at < 0 {
+		return false
+	}
 	r.status(ctx, incident.Awaiting)
 	for r.pending() == at {
 		a := &r.state.Case.Approvals[at]
@@ -67,10 +70,17 @@ func (r *responder) pending() int {
 	return slices.IndexFunc(r.state.Case.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 }
 
-// ask puts the question. It is bound to the digest of the exact plan.
+// ask puts the question, and returns its index. It is bound to the digest of the
+// exact plan. A case that a person has closed meanwhile asks nothing: -1.
 func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedApproval) int {
 	c := &r.state.Case
 	approvers, notes := r.approvers(ctx, spec)
+	if since(ctx, changeShowPause) {
+		r.watch(ctx, workflow.Now(ctx).Add(spec.ExpireAfter+watchTimeout))
+		if r.state.Closing != nil {
+			return -1
+		}
+	}
 	now := workflow.Now(ctx)
 	a := incident.Approval{
 		Name: spec.Name, State: incident.Pending, PlanDigest: c.Plan.Digest(),
@@ -94,6 +104,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 	r.event(ctx, incident.EvAsked, a.Name, "Asked %s (%d of %s needed) to decide until %s: %s",
 		a.Name, a.Quorum, approversText(a.Approvers), a.ExpiresAt.UTC().Format(time.RFC3339), strings.Join(a.Gates, ", "))
 	at := len(c.Approvals) - 1
+	r.markPause(ctx, nil)
 	r.post(ctx, spec.Ask, incident.Shown{Kind: incident.ShownQuestion, Approval: at, Ask: spec.Name})
 	r.drawEgress(ctx)
 	return at

@@ -18,14 +18,15 @@ const budgetRun = 2000
 // Budget counts what was contained, for limits, and holds the kill switch. An
 // environment has one.
 func Budget(ctx workflow.Context, state activities.BudgetState) error {
-	b := &budget{state: state}
+	b := &budget{state: state, told: state.Changes}
 	if err := b.listen(ctx); err != nil {
 		return err
 	}
+	b.tellWatchers(ctx)
 	_ = workflow.Await(ctx, func() bool {
 		return b.updates >= budgetRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 	})
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && b.told == b.state.Changes })
 	return workflow.NewContinueAsNewError(ctx, Budget, b.state)
 }
 
@@ -34,6 +35,9 @@ func Budget(ctx workflow.Context, state activities.BudgetState) error {
 type budget struct {
 	state   activities.BudgetState
 	updates int
+	// told are the changes of the kill switch that the cases which watch it were
+	// told.
+	told int
 }
 
 func (b *budget) listen(ctx workflow.Context) error {
@@ -53,6 +57,10 @@ func (b *budget) listen(ctx workflow.Context) error {
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ResumeUpdate, b.resume,
 		workflow.UpdateHandlerOptions{Validator: b.mayResume}); err != nil {
 		return fmt.Errorf("listen for resumptions: %w", err)
+	}
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.WatchUpdate, b.watch,
+		workflow.UpdateHandlerOptions{Validator: b.mayWatch}); err != nil {
+		return fmt.Errorf("listen for cases that watch: %w", err)
 	}
 	err := workflow.SetQueryHandler(ctx, activities.BudgetQuery, func() (activities.BudgetState, error) { return b.state, nil })
 	if err != nil {
@@ -178,7 +186,8 @@ func (b *budget) mayPause(_ workflow.Context, p activities.Pause) error {
 func (b *budget) pause(ctx workflow.Context, p activities.Pause) (activities.BudgetState, error) {
 	b.updates++
 	p.At = workflow.Now(ctx)
-	b.state.Paused = &p
+	b.state.Paused, b.state.Resumed = &p, nil
+	b.state.Changes++
 	return b.state, nil
 }
 
@@ -193,8 +202,10 @@ func (b *budget) mayResume(_ workflow.Context, p activities.Pause) error {
 }
 
 // resume allows containment again.
-func (b *budget) resume(_ workflow.Context, _ activities.Pause) (activities.BudgetState, error) {
+func (b *budget) resume(ctx workflow.Context, p activities.Pause) (activities.BudgetState, error) {
 	b.updates++
-	b.state.Paused = nil
+	p.At = workflow.Now(ctx)
+	b.state.Paused, b.state.Resumed = nil, &p
+	b.state.Changes++
 	return b.state, nil
 }

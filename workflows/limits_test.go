@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -206,7 +207,7 @@ func TestAnAnswerFromBeforeThePauseDoesNotOutliveIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")
 	w.engine.lost(activities.HoldUpdate, 1)
-	paused := fmt.Errorf("not asked")
+	paused := errNotAsked()
 	w.engine.between = func() {
 		w.pauseAt(time.Millisecond, activities.PauseUpdate, activities.Pause{By: "alice", Reason: "stop"}, &paused)
 	}
@@ -286,3 +287,6 @@ func (f *faulty) loses(c activities.Call) bool {
 func errLost() error {
 	return integrations.Errorf(integrations.Unavailable, "reach the engine", "the connection was lost")
 }
+
+// errNotAsked stands where an answer is to come.
+func errNotAsked() error { return errors.New("not asked") }

@@ -39,6 +39,7 @@ func payloadTypes() map[string]reflect.Type {
 	travels[[]incident.Alert, none](all, "signal "+activities.AlertsSignal)
 	travels[activities.LeaseChange, none](all, "signal "+activities.LeaseSignal)
 	travels[activities.ShownChange, none](all, "signal "+activities.ShownSignal)
+	travels[activities.PauseChange, none](all, "signal "+activities.PauseSignal)
 	travels[activities.LeaveRequest, none](all, "signal "+activities.LeaveSignal)
 	travels[activities.ShowRequest, none](all, "signal "+activities.ShowSignal)
 	travels[activities.StandingInput, none](all, "signal "+activities.ConfigureSignal)
@@ -52,6 +53,7 @@ func payloadTypes() map[string]reflect.Type {
 	travels[string, none](all, "update "+activities.ReleaseUpdate+" of "+activities.BudgetWorkflow)
 	travels[activities.Pause, activities.BudgetState](all, "update "+activities.PauseUpdate+" of "+activities.BudgetWorkflow)
 	travels[activities.Pause, activities.BudgetState](all, "update "+activities.ResumeUpdate+" of "+activities.BudgetWorkflow)
+	travels[activities.Watcher, activities.PauseChange](all, "update "+activities.WatchUpdate+" of "+activities.BudgetWorkflow)
 	travels[string, activities.RejectedAlert](all, "update "+activities.ResolveUpdate+" of "+activities.RejectedWorkflow)
 
 	performed(all, activities.FindEndpoint)
@@ -62,6 +64,7 @@ func payloadTypes() map[string]reflect.Type {
 	performed(all, activities.Decide)
 	performed(all, activities.Contain)
 	performed(all, activities.Kill)
+	performed(all, activities.Watch)
 	performed(all, activities.Collect)
 	performed(all, activities.Send)
 	performed(all, activities.Show)

@@ -23,6 +23,9 @@ const (
 	notifyTimeout   = 5 * time.Minute
 	evidenceTimeout = 5 * time.Minute
 	measureTimeout  = 30 * time.Second
+	// watchTimeout is how long the budget is asked whether containment is paused;
+	// a question to people waits no longer for it.
+	watchTimeout = 10 * time.Second
 	// quickAnswer is how long a fact is waited for before it is asked for as an
 	// activity of its own.
 	quickAnswer = time.Second

@@ -81,6 +81,10 @@ type caseState struct {
 	// them that held a lease, for as long as it has not said that this is over.
 	Requests   int          `json:"requests,omitempty"`
 	GivingBack []givingBack `json:"giving_back,omitempty"`
+	// Paused is the kill switch as the case heard of it last, Pauses counts its
+	// changes until then.
+	Paused *activities.Pause `json:"paused,omitempty"`
+	Pauses int               `json:"pauses,omitempty"`
 	// Contained tells that a lease has stood or a process was ended.
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
@@ -138,6 +142,7 @@ func (r *responder) listen(ctx workflow.Context) error {
 		hear(ctx, activities.AlertsSignal, r.join),
 		hear(ctx, activities.LeaseSignal, r.leaseChanged),
 		hear(ctx, activities.ShownSignal, r.shownChanged),
+		hear(ctx, activities.PauseSignal, r.pauseChanged),
 	}
 	r.inbox.open(ctx)
 	err := workflow.SetUpdateHandlerWithOptions(ctx, activities.DecideUpdate, r.vote,

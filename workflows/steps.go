@@ -68,6 +68,9 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 // again. It tells whether the step is over; it is not when people must be
 // asked first.
 func (r *responder) contain(ctx workflow.Context, i int) bool {
+	if !r.resumed(ctx, i) {
+		return r.state.Case.Steps[i].Status != incident.StepWaiting
+	}
 	r.state.Case.Steps[i].Status = incident.StepRunning
 	in := r.containIn(ctx, i)
 	out, stopped, err := r.attempt(ctx, in)
@@ -185,8 +188,10 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 	case out.DeniedBy != "":
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, guardrail %s forbids it now", s.Name, out.DeniedBy)
 		r.skipRest(ctx, "guardrail "+out.DeniedBy, incident.OutcomeDenied)
+	case out.Paused != nil && r.awaitsResume(ctx):
+		r.state.Case.Steps[i].Status = incident.StepWaiting
 	case out.Paused != nil:
-		text := fmt.Sprintf("containment is paused by %s: %s", out.Paused.By, out.Paused.Reason)
+		text := pauseText(*out.Paused)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 		r.skipRest(ctx, text, incident.OutcomeHeldBack)
 	case len(out.Unsure) > 0:
@@ -250,6 +255,7 @@ func (r *responder) skipRest(ctx workflow.Context, why string, ended incident.Ca
 		}
 		if s.Status == incident.StepWaiting || s.Status == incident.StepRunning {
 			s.Status, s.Problem = incident.StepSkipped, why
+			s.HeldBack = slices.Contains([]incident.CaseOutcome{incident.OutcomeHeldBack, incident.OutcomeDenied, incident.OutcomeNoTarget}, ended)
 			r.event(ctx, incident.EvSkipped, s.Name, "%s skipped: %s", s.PlannedStep, why)
 		}
 	}

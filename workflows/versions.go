@@ -26,6 +26,11 @@ const (
 	// changeTellRelease tells holders that somebody has released their lease
 	// before it is undone.
 	changeTellRelease = "tell-release"
+	// changeShowPause has a question say that containment is paused.
+	changeShowPause = "show-pause"
+	// changeAwaitResume has what people approved wait for containment to be
+	// resumed.
+	changeAwaitResume = "await-resume"
 )
 
 // since reports whether a run makes a change: it does where it comes to the

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // version is that of the document's shape. Keys are only ever added within one;
@@ -79,6 +80,8 @@ type question struct {
 	ExpiresAt     time.Time `json:"expires_at,omitzero"`
 	EndedAt       time.Time `json:"ended_at,omitzero"`
 	Notes         []string  `json:"notes,omitempty"`
+	// Paused is set while containment is paused.
+	Paused *incident.Pause `json:"paused,omitempty"`
 }
 
 type vote struct {
@@ -127,7 +130,7 @@ func questionOf(q *integrations.CardQuestion) *question {
 	out := &question{
 		Approval: q.Approval, PlanDigest: q.PlanDigest, State: string(q.State), Approve: q.Approve, Critical: q.Critical,
 		ApproveReason: q.ApproveReason, DenyReason: q.DenyReason, Quorum: q.Quorum, Approvers: q.Approvers, Groups: q.Groups,
-		AskedAt: q.AskedAt, ExpiresAt: q.ExpiresAt, EndedAt: q.EndedAt, Notes: q.Notes,
+		AskedAt: q.AskedAt, ExpiresAt: q.ExpiresAt, EndedAt: q.EndedAt, Notes: q.Notes, Paused: q.Paused,
 	}
 	for _, v := range q.Votes {
 		out.Votes = append(out.Votes, vote(v))

@@ -73,6 +73,16 @@ type Approval struct {
 	// Notes say what was done to get an answer: who is on call, whom it was
 	// escalated to, where it could not be delivered.
 	Notes []string `json:"notes,omitempty"`
+	// Paused is set while containment is paused: what the approval lets run waits
+	// until it is resumed, and is not run after ExpiresAt.
+	Paused *Pause `json:"paused,omitempty"`
+}
+
+// Pause is the kill switch: who, why, when. Of a resumption it says the same.
+type Pause struct {
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 // Approvers says who may answer. A person may when they are named, when they

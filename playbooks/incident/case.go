@@ -207,8 +207,10 @@ type StepState struct {
 	// Until is when the lease expires, EndedAt when it was given back.
 	Until   time.Time `json:"until,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	// Problem says why it failed or was skipped.
-	Problem string `json:"problem,omitempty"`
+	// Problem says why it failed or was skipped. HeldBack tells that a check right
+	// before the step was why: the target, a guardrail, a limit or a pause.
+	Problem  string `json:"problem,omitempty"`
+	HeldBack bool   `json:"held_back,omitempty"`
 }
 
 // Event is one line of a case's timeline.
@@ -236,6 +238,8 @@ const (
 	EvDecided      EventKind = "decided"
 	EvCleared      EventKind = "cleared" // guardrails, target and budget were checked right before an action
 	EvHeldBack     EventKind = "held_back"
+	EvPaused       EventKind = "paused"  // the kill switch holds back what waits for people
+	EvResumed      EventKind = "resumed" // and does so no longer
 	EvAsked        EventKind = "asked"
 	EvShown        EventKind = "shown"     // a question reached its place
 	EvNotShown     EventKind = "not_shown" // it did not, and is asked elsewhere

@@ -145,6 +145,9 @@ func (p *Printer) approval(a account.Approval) {
 		state += ", " + p.Countdown(a.ExpiresAt) + " to answer"
 	}
 	p.field(2, labelWidth, span{"state", dim}, span{state, toned(a.Tone)}, a.Who)
+	if a.Paused != "" {
+		p.field(2, labelWidth, span{"paused", strong}, span{a.Paused, warn}, "")
+	}
 	if a.Because != "" {
 		p.field(2, labelWidth, span{"because", dim}, span{a.Because, plain}, "")
 	}

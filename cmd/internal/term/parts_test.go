@@ -60,6 +60,20 @@ func TestQuestionSaysWhatEachAnswerDoesAndHowItIsUndone(t *testing.T) {
 	}
 }
 
+func TestAQuestionSaysThatContainmentIsPaused(t *testing.T) {
+	c := casetest.Waiting(t)
+	c.Approvals[0].Paused = &incident.Pause{By: "carol", Reason: "change freeze", At: c.OpenedAt}
+	for name, printed := range map[string]func(*term.Printer) error{
+		"question": func(p *term.Printer) error { return p.Question(c) },
+		"case":     func(p *term.Printer) error { return p.Case(c) },
+	} {
+		out := show(t, term.Options{Width: 200}, printed)
+		if !strings.Contains(out, "Containment is paused by carol: change freeze. An approval waits until it is resumed") {
+			t.Errorf("the %s does not say so:\n%s", name, out)
+		}
+	}
+}
+
 func TestOutcomeShowsEveryLevelOfProof(t *testing.T) {
 	out := show(t, term.Options{}, func(p *term.Printer) error { return p.Outcome(casetest.Flood(t)) })
 	for _, want := range []string{"Closed: contained, and everything was given back.", "accepted  ✓ yes", "confirmed ✓ yes", "effective ✓ yes"} {

@@ -117,7 +117,7 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = "<", "↩"
 	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvDenied:
 		ascii, sign = "x", "✗"
-	case incident.EvHeldBack, incident.EvExpired, incident.EvPaged:
+	case incident.EvHeldBack, incident.EvPaused, incident.EvExpired, incident.EvPaged:
 		ascii, sign = "!", "!"
 	case incident.EvClosed:
 		ascii, sign = "#", "■"

@@ -91,7 +91,10 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 		return answered(err)
 	}
 	return o.output.print(o.streams, a, func(*term.Printer) error {
-		return o.say("%s of case %s is %s, with %d of %d answers", a.Name, c.ID, a.State, len(a.Votes), a.Quorum)
+		if err := o.say("%s of case %s is %s, with %d of %d answers", a.Name, c.ID, a.State, len(a.Votes), a.Quorum); err != nil || a.Paused == nil {
+			return err
+		}
+		return o.say("containment is paused by %s: %s", a.Paused.By, a.Paused.Reason)
 	})
 }
 

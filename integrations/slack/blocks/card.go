@@ -19,10 +19,10 @@ func (p painter) card(m integrations.Message, mention string) []slack.Block {
 	head := []slack.Block{header(c.Severity, c.Title, c.Shadow), markup(status(c, mention))}
 	if c.State == integrations.CardAsking {
 		return slices.Concat(
-			head, p.uncalled(mention), p.why(c), p.effect(c), p.answers(m), p.people(c), p.origin(c), p.commands(m))
+			head, p.uncalled(mention), p.paused(c), p.why(c), p.effect(c), p.answers(m), p.people(c), p.origin(c), p.commands(m))
 	}
 	return slices.Concat(
-		head, p.uncalled(mention), p.progress(c), p.people(c), p.why(c), p.effect(c), p.origin(c), p.commands(m))
+		head, p.uncalled(mention), p.paused(c), p.progress(c), p.people(c), p.why(c), p.effect(c), p.origin(c), p.commands(m))
 }
 
 // status says where the case stands, whom it calls and until when. It is parsed
@@ -48,6 +48,29 @@ func status(c integrations.Card, mention string) string {
 		parts = append(parts, shadowSentence)
 	}
 	return strings.Join(parts, " ")
+}
+
+// paused says who has paused containment, why, and what that does to an approval.
+func (p painter) paused(c integrations.Card) []slack.Block {
+	q := c.Question
+	if q == nil || q.Paused == nil || c.State != integrations.CardAsking && c.State != integrations.CardPaused {
+		return nil
+	}
+	who := line{bold("⏸ Containment is paused"), words(" by " + told(q.Paused.By, min(80, p.line)))}
+	if !q.Paused.At.IsZero() {
+		who = append(who, words(", "), when(q.Paused.At))
+	}
+	if reason := told(q.Paused.Reason, p.line); reason != "" {
+		who = append(who, words(": “"+reason+"”"))
+	}
+	waits := line{words("An approval waits until it is resumed. ")}
+	if c.State == integrations.CardPaused {
+		waits = line{words("It is checked again when containment is resumed. ")}
+	}
+	if !q.ExpiresAt.IsZero() {
+		waits = append(waits, words("Not resumed before "), when(q.ExpiresAt), words(", it is not done."))
+	}
+	return rich(paragraph(who), paragraph(waits))
 }
 
 // votesSoFar counts distinct people.

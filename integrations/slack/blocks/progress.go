@@ -22,6 +22,10 @@ func stateSentence(s integrations.CardState) string {
 		return "APPROVED: nothing has begun yet."
 	case integrations.CardRunning:
 		return "APPROVED and RUNNING: not done yet."
+	case integrations.CardPaused:
+		return "APPROVED and PAUSED: it waits until containment is resumed."
+	case integrations.CardHeldBack:
+		return "HELD BACK: it was approved, and is not done. Why stands at the step."
 	case integrations.CardAccepted:
 		return "ACCEPTED: the product took the order. Whether it stands is not confirmed yet."
 	case integrations.CardConfirmed:
@@ -48,8 +52,10 @@ func stateMark(s integrations.CardState) string {
 	switch s {
 	case integrations.CardAsking, integrations.CardRunning, integrations.CardAccepted:
 		return "⏳"
-	case integrations.CardDenied:
+	case integrations.CardDenied, integrations.CardHeldBack:
 		return "✋"
+	case integrations.CardPaused:
+		return "⏸"
 	case integrations.CardExpired:
 		return "⌛"
 	case integrations.CardApproved, integrations.CardConfirmed:

@@ -169,6 +169,25 @@ func TestAPendingApprovalSaysWhatEachAnswerDoes(t *testing.T) {
 	}
 }
 
+func TestACaseSaysThatContainmentIsPaused(t *testing.T) {
+	c := casetest.Waiting(t)
+	c.Approvals[0].Paused = &incident.Pause{By: "carol", Reason: "change freeze", At: c.OpenedAt}
+	want := "Containment is paused by carol: change freeze. An approval waits until it is resumed, and is held back if that is not before " +
+		account.Clock(c.Approvals[0].ExpiresAt) + "."
+	if got := account.Of(c).Approvals[0].Paused; got != want {
+		t.Errorf("while it is asked: %q, want %q", got, want)
+	}
+	c.Approvals[0].State, c.Status = incident.Approved, incident.Working
+	a := account.Of(c)
+	if !strings.Contains(a.Approvals[0].Paused, "The approval waits until it is resumed") || a.Standing != "Approved, and waits until containment is resumed." {
+		t.Errorf("while it waits: %q, %q", a.Approvals[0].Paused, a.Standing)
+	}
+	c.Approvals[0].Paused = nil
+	if a := account.Of(c); a.Approvals[0].Paused != "" || account.PauseOf(c) != "" {
+		t.Errorf("after the resumption: %q", a.Approvals[0].Paused)
+	}
+}
+
 func TestLeasesNameWhoLetThemHappen(t *testing.T) {
 	leases := account.Of(casetest.Flood(t)).Leases
 	if len(leases) != 2 {

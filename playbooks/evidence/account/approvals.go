@@ -20,6 +20,9 @@ type Approval struct {
 	PlanDigest                  string
 	AskedAt, ExpiresAt, EndedAt time.Time
 	Votes                       []Vote
+	// Paused says that containment is paused, by whom, why and what that means for
+	// the answer; empty when it is not.
+	Paused string
 }
 
 // Answer is what one answer to an approval leads to.
@@ -43,7 +46,7 @@ func approvals(c incident.Case) []Approval {
 		told := Approval{
 			Name: short(a.Name), State: short(string(a.State)), Tone: approvalTone(a.State), Pending: a.State == incident.Pending,
 			Because: long(a.Because), Missing: missing(a.Missing), Who: approvers(a), PlanDigest: short(a.PlanDigest),
-			AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Answers: answers(c, a),
+			AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Answers: answers(c, a), Paused: paused(c, a),
 		}
 		for _, v := range a.Votes {
 			told.Votes = append(told.Votes, vote(v, a.PlanDigest))
@@ -51,6 +54,45 @@ func approvals(c incident.Case) []Approval {
 		out = append(out, told)
 	}
 	return out
+}
+
+// PauseOf says that containment is paused while people are asked or their yes
+// waits, or nothing.
+func PauseOf(c incident.Case) string {
+	for _, a := range slices.Backward(c.Approvals) {
+		if text := paused(c, a); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func paused(c incident.Case, a incident.Approval) string {
+	pending := a.State == incident.Pending
+	if a.Paused == nil || c.Status == incident.Closed || !pending && !(a.State == incident.Approved && waits(c, a)) {
+		return ""
+	}
+	text := sentence("Containment is paused by "+short(a.Paused.By), long(a.Paused.Reason))
+	if pending {
+		text += " An approval waits until it is resumed"
+	} else {
+		text += " The approval waits until it is resumed"
+	}
+	return text + ", and is held back if that is not before " + Clock(a.ExpiresAt) + "."
+}
+
+// waits reports whether a containing step behind the approval has not begun.
+func waits(c incident.Case, a incident.Approval) bool {
+	behind := false
+	for _, s := range c.Steps {
+		if s.Approve != "" {
+			behind = s.Approve == a.Name
+		}
+		if behind && s.Action.Containing() && s.Status == incident.StepWaiting {
+			return true
+		}
+	}
+	return false
 }
 
 func vote(v incident.Vote, digest string) Vote {

@@ -84,12 +84,15 @@ func standing(c incident.Case) (string, Tone) {
 
 func open(c incident.Case) (string, Tone) {
 	switch c.Status {
+	case incident.Working:
+		if PauseOf(c) != "" {
+			return "Approved, and waits until containment is resumed.", Warn
+		}
+		return "Working: enriching, deciding or acting.", Plain
 	case incident.Awaiting:
 		return "Waiting for people to answer.", Warn
 	case incident.Contained:
 		return "Contained: leases stand.", Good
-	case incident.Working:
-		return "Working: enriching, deciding or acting.", Plain
 	default:
 		return sentence("Open", short(string(c.Status))), Plain
 	}
@@ -141,7 +144,7 @@ func eventWord(k incident.EventKind) (string, Tone) {
 	switch k {
 	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone:
 		return word, Good
-	case incident.EvHeldBack, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
+	case incident.EvHeldBack, incident.EvPaused, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
 		incident.EvCannotTell, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied:
 		return word, Warn
 	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing:

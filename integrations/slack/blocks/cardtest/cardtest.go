@@ -31,6 +31,9 @@ func Samples() []Sample {
 	return []Sample{
 		question("asking", Asking()),
 		question("critical", Critical()),
+		question("asking-paused", askingPaused()),
+		question("paused", paused()),
+		question("held-back", heldBack()),
 		question("approved-running", running()),
 		question("accepted", accepted()),
 		question("confirmed", confirmed()),
@@ -116,6 +119,31 @@ func decided(state integrations.CardState, title string) integrations.Card {
 	c.Question.State, c.Question.EndedAt = incident.Approved, after(4*time.Minute)
 	c.Question.Votes = []integrations.CardVote{{Person: "alice", Via: "slack", Approve: true, At: after(4 * time.Minute)}}
 	c.Commands = []string{"stanch case show " + c.Case}
+	return c
+}
+
+func askingPaused() integrations.Card {
+	c := Asking()
+	c.Question.Paused = pause()
+	return c
+}
+
+func paused() integrations.Card {
+	c := decided(integrations.CardPaused, "Paused: Isolate WS-042 for 4 h")
+	c.Question.Paused = pause()
+	c.Commands = append(c.Commands, "stanch resume --reason …")
+	return c
+}
+
+func pause() *incident.Pause {
+	return &incident.Pause{By: "carol", Reason: "Change freeze until the core switches are back.", At: after(-20 * time.Minute)}
+}
+
+func heldBack() integrations.Card {
+	c := decided(integrations.CardHeldBack, "Held back: Isolate WS-042 for 4 h")
+	c.Question.Paused = pause()
+	c.Steps[0].Status = incident.StepSkipped
+	c.Steps[0].Problem = "containment is paused by carol: Change freeze until the core switches are back.; it was not resumed before 2026-03-14T03:29:00Z"
 	return c
 }
 
@@ -242,6 +270,7 @@ func Hostile() integrations.Card {
 		c.Steps = append(c.Steps, integrations.CardStep{Text: text, Status: incident.StepStatus(text), Problem: text, At: Asked()})
 		c.Question.Votes = append(c.Question.Votes, integrations.CardVote{Person: text, Via: text, Approve: true, Reason: text, At: Asked()})
 	}
+	c.Question.Paused = &incident.Pause{By: text, Reason: text, At: Asked()}
 	c.Question.Approve, c.Question.Approvers, c.Question.Notes, c.Question.Critical = "Isolate "+text, text, many, true
 	return c
 }
