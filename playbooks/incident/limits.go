@@ -105,7 +105,7 @@ func AssetRoleKey(role string) string {
 	if name, ok := AssetRoles().Word(role); ok {
 		return name
 	}
-	return spelling(role)
+	return Spelling(role)
 }
 
 // LimitProblem is a threshold that makes no sense, by its key.

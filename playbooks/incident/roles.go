@@ -88,7 +88,7 @@ func RolesWith(own map[string][]string) (Vocabulary, []RoleProblem) {
 		taken[key] = role
 	}
 	for _, role := range slices.Sorted(maps.Keys(own)) {
-		if role != spelling(role) || strings.ContainsFunc(role, oddForName) {
+		if role != Spelling(role) || strings.ContainsFunc(role, oddForName) {
 			problems = append(problems, RoleProblem{Role: role, Problem: "must be of a-z, 0-9 and _, such as info_point"})
 			continue
 		}

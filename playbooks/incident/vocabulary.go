@@ -52,8 +52,9 @@ func letters(text string) string {
 	}, text)
 }
 
-// spelling is the one spelling of a word that no list has.
-func spelling(text string) string {
+// Spelling is the one spelling of a word, or of a part of one, that no list has:
+// lower case, with underscores between its parts.
+func Spelling(text string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
 		return unicode.IsSpace(r) || strings.ContainsRune("-_./\\", r)
 	}), "_")
@@ -74,7 +75,7 @@ func (v Vocabulary) Word(text string) (string, bool) {
 		name, ok = v.read(text)
 	}
 	if !ok && v.open && key != "" {
-		name, ok = spelling(text), true
+		name, ok = Spelling(text), true
 	}
 	return name, ok
 }

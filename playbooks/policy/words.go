@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,6 +122,9 @@ func (sp *speller) compare(e ast.Expr, around locals, over ranges) {
 	case "sets.contains", "sets.intersects", "sets.equivalent":
 		sp.compareSets(args, around, over)
 		return
+	case "contains", "startsWith", "endsWith", "matches":
+		sp.part(e, around)
+		return
 	default:
 		return
 	}
@@ -134,6 +138,26 @@ func (sp *speller) compare(e ast.Expr, around locals, over ranges) {
 		e.SetKindCase(sp.factory.NewCall(e.ID(), call.FunctionName(), args...))
 		return
 	}
+}
+
+// part spells the literal with which a part of a field is compared: in the letters
+// of the vocabulary's words. A pattern is made to heed no case.
+func (sp *speller) part(e ast.Expr, around locals) {
+	call := e.AsCall()
+	if !call.IsMemberFunction() || len(call.Args()) != 1 || call.Args()[0].Kind() != ast.LiteralKind {
+		return
+	}
+	field, _, ok := sp.closed(call.Target(), around)
+	text, isText := call.Args()[0].AsLiteral().(types.String)
+	if !ok || !isText {
+		return
+	}
+	part := "(?i)" + string(text)
+	if call.FunctionName() != "matches" {
+		part = cmp.Or(incident.Spelling(string(text)), string(text))
+	}
+	written := sp.factory.NewLiteral(call.Args()[0].ID(), types.String(part))
+	e.SetKindCase(sp.factory.NewMemberCall(e.ID(), call.FunctionName(), field, written))
 }
 
 // compareSets spells the literals of one set where the other names a field.

@@ -47,6 +47,9 @@ func TestLiteralsAreReadInTheWordsOfTheirVocabulary(t *testing.T) {
 		`endpoint.isolation == 'None'`:                                         incident.True,
 		`amplification(123, 'UDP').service == 'NTP'`:                           incident.True,
 		`asset.role == 'Domain Controller' ? alert.status == 'Firing' : false`: incident.True,
+		`asset.role.contains('Domain')`:                                        incident.True,
+		`asset.role.startsWith('Domain Contr')`:                                incident.True,
+		`asset.role.matches('^Domain.Controller$')`:                            incident.True,
 		`alert.host.id == 'WS-042'`:                                            incident.False, // no closed vocabulary
 		`asset.role == 'domain_controler'`:                                     incident.False,
 	} {
