@@ -37,7 +37,12 @@ func (a *asset) prepare() error {
 			*field = ""
 		}
 	}
-	a.IPs, a.Tags = slices.DeleteFunc(a.IPs, nowhere), slices.DeleteFunc(a.Tags, incident.Filler)
+	a.IPs = slices.DeleteFunc(a.IPs, nowhere)
+	if slices.ContainsFunc(a.Tags, incident.Filler) {
+		if a.Tags = slices.DeleteFunc(a.Tags, incident.Filler); len(a.Tags) == 0 {
+			a.Tags = nil // They say nothing; an empty list says that there are none.
+		}
+	}
 	if a.ID == "" && a.Name == "" && len(a.IPs) == 0 {
 		return fmt.Errorf("an entry needs an id, a name or ips")
 	}

@@ -16,8 +16,11 @@ import (
 func (a *Asset) InWords(roles Vocabulary) {
 	settle(a)
 	a.Role = roles.Of(a.Role)
-	if tags, ok := a.Tags.Get(); ok {
-		a.Tags = Known(slices.DeleteFunc(slices.Clone(tags), Filler), a.Tags.From())
+	if tags, ok := a.Tags.Get(); ok && slices.ContainsFunc(tags, Filler) {
+		said := slices.DeleteFunc(slices.Clone(tags), Filler)
+		if a.Tags = Known(said, a.Tags.From()); len(said) == 0 {
+			a.Tags = NotKnown[[]string]("the tags say that there is no value")
+		}
 	}
 }
 

@@ -113,7 +113,7 @@ func (sp *speller) compare(e ast.Expr, around locals, over ranges) {
 	call := e.AsCall()
 	args := slices.Clone(call.Args())
 	switch call.FunctionName() {
-	case operators.Equals, operators.NotEquals, operators.In, operators.OldIn:
+	case operators.Equals, operators.NotEquals, operators.In:
 	case "amplification":
 		if len(args) == 2 {
 			sp.literals(args[1], incident.Transports(), over)
@@ -199,6 +199,7 @@ func (sp *speller) closed(e ast.Expr, around locals) (ast.Expr, incident.Vocabul
 			_, vocabulary, ok := sp.closed(tree, nil)
 			return e, vocabulary, ok
 		}
+	default: // Nothing else reads a field.
 	}
 	return e, incident.Vocabulary{}, false
 }
