@@ -46,6 +46,9 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	card.Question = questionOf(c, a, gated, told.Approvals[at].Who)
 	card.Title = TitleOf(c, at)
 	card.Effect, card.Undo = effects(c, gated), undo(gated)
+	if a.Extends != nil {
+		card.Effect = []string{title(longer(c, a))}
+	}
 	if c.Plan != nil && c.Plan.Target == nil && a.State == incident.Pending {
 		card.Effect = append([]string{"Nothing can be done to the host: no exact target, " + c.TargetProblem}, card.Effect...)
 	}
@@ -178,7 +181,7 @@ func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState
 		_, severity = c.Decision.AtStake()
 	}
 	q := &integrations.CardQuestion{
-		Approval: a.Name, PlanDigest: a.PlanDigest, State: a.State, Approve: title(effect(c, gated)),
+		Approval: a.Name, PlanDigest: a.PlanDigest, State: a.State, Approve: title(effectOf(c, a, gated)),
 		Critical:      severity == "critical",
 		ApproveReason: slices.Contains(a.ReasonRequired, "approve"), DenyReason: slices.Contains(a.ReasonRequired, "deny"),
 		Quorum: a.Quorum, Approvers: who, AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Notes: a.Notes,
@@ -202,7 +205,7 @@ func TitleOf(c incident.Case, at int) string {
 
 // titleOf is the question while it waits, and afterwards what became of it.
 func titleOf(c incident.Case, a incident.Approval, state integrations.CardState, gated []incident.StepState) string {
-	what := title(effect(c, gated))
+	what := title(effectOf(c, a, gated))
 	switch state {
 	case integrations.CardAsking:
 		return what + "?"
@@ -219,7 +222,26 @@ func titleOf(c incident.Case, a incident.Approval, state integrations.CardState,
 	}
 }
 
-// effect is what approving does, in one line.
+// effectOf is what approving a question does, in one line.
+func effectOf(c incident.Case, a incident.Approval, gated []incident.StepState) string {
+	if a.Extends != nil {
+		return longer(c, a)
+	}
+	return effect(c, gated)
+}
+
+// longer is what approving an extension does.
+func longer(c incident.Case, a incident.Approval) string {
+	text := "keep " + a.Extends.Step
+	if at := c.Holding(a.Extends.Lease, a.Extends.Step); at >= 0 {
+		s := c.Steps[at].PlannedStep
+		s.TTL = 0
+		text = "go on to " + does(c, s)
+	}
+	return text + " until " + a.Extends.Until.UTC().Format("Jan 2 15:04 UTC")
+}
+
+// effect is what the steps behind a gate do, in one line.
 func effect(c incident.Case, gated []incident.StepState) string {
 	var parts []string
 	for _, s := range gated {

@@ -56,6 +56,7 @@ const (
 	ShownSignal  = "shown"  // to a case: ShownChange
 	PauseSignal  = "pause"  // to a case: PauseChange
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
+	ExtendSignal = "extend" // to a lease: HolderExtension
 	ShowSignal   = "show"   // to a channel: ShowRequest
 	// ConfigureSignal is to what tells daily what stands: StandingInput.
 	ConfigureSignal = "configure"
@@ -68,7 +69,7 @@ const (
 	HoldUpdate    = "hold"    // to a lease: HoldRequest
 	FindUpdate    = "find"    // to a lease: HoldRequest
 	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
-	ExtendUpdate  = "extend"  // to a lease: ExtendRequest
+	ExtendUpdate  = "extend"  // to a case: ExtendRequest; to a lease of before, which extended at once
 	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
 	ReserveUpdate = "reserve" // to a budget: ReserveRequest
 	PauseUpdate   = "pause"   // to a budget: Pause
@@ -150,11 +151,23 @@ type LeaveRequest struct {
 	Request string `json:"request,omitempty"`
 }
 
-// ExtendRequest asks a lease to stand longer.
+// ExtendRequest asks a case whether one of its leases may stand longer.
 type ExtendRequest struct {
+	Lease  string    `json:"lease,omitempty"`
+	Step   string    `json:"step,omitempty"`
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
+}
+
+// HolderExtension moves the end of one holder of a lease, as people approved.
+type HolderExtension struct {
+	Case     string    `json:"case"`
+	Step     string    `json:"step"`
+	Until    time.Time `json:"until"`
+	By       string    `json:"by"`
+	Reason   string    `json:"reason"`
+	Approver string    `json:"approver"`
 }
 
 // ReleaseRequest gives a lease back now, whoever holds it.

@@ -65,9 +65,25 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 	return true
 }
 
-// pending returns the index of the approval that waits for people, or -1.
+// pending returns the index of the gate's approval that waits for people, or -1.
 func (r *responder) pending() int {
-	return slices.IndexFunc(r.state.Case.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
+	return slices.IndexFunc(r.state.Case.Approvals, func(a incident.Approval) bool {
+		return a.State == incident.Pending && a.Extends == nil
+	})
+}
+
+// votedOn returns the index of the question that an answer is about: the one
+// that waits and has its digest, else the one that waits; -1 when none does.
+func (r *responder) votedOn(v incident.Vote) int {
+	at := slices.IndexFunc(r.state.Case.Approvals, func(a incident.Approval) bool {
+		return a.State == incident.Pending && a.PlanDigest == v.PlanDigest
+	})
+	for _, other := range []int{r.pending(), r.extending()} {
+		if at < 0 {
+			at = other
+		}
+	}
+	return at
 }
 
 // ask puts the question, and returns its index. It is bound to the digest of the
@@ -234,7 +250,7 @@ func (r *responder) instead(ctx workflow.Context, i int, why string, ended incid
 
 // mayVote refuses, before it enters history, an answer that may not be given.
 func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
-	at := r.pending()
+	at := r.votedOn(v)
 	if at < 0 {
 		return r.refuseLate(v)
 	}
@@ -277,7 +293,7 @@ func (r *responder) refuseLate(v incident.Vote) error {
 // vote counts an answer. One denial ends the question, a quorum of distinct
 // people approves it.
 func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approval, error) {
-	at := r.pending()
+	at := r.votedOn(v)
 	if at < 0 {
 		return incident.Approval{}, r.refuseLate(v)
 	}

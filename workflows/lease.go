@@ -237,6 +237,9 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 			Lease: l.lease.ID, Step: h.Step, Kind: kind, At: workflow.Now(ctx), Until: l.lease.Until, Detail: detail, By: by,
 			Request: h.Request,
 		}
+		if kind == incident.EvExtended {
+			change.Until = h.Until
+		}
 		// A case that has ended needs no telling.
 		_ = workflow.SignalExternalWorkflow(ctx, h.Case, "", activities.LeaseSignal, change).Get(ctx, nil)
 	}

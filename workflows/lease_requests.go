@@ -14,7 +14,7 @@ import (
 // listen registers what a lease answers to: holders that come and go, those who
 // extend or release it, and the question how it stands.
 func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) error {
-	l.inbox = inbox{hear(ctx, activities.LeaveSignal, l.left)}
+	l.inbox = inbox{hear(ctx, activities.LeaveSignal, l.left), hear(ctx, activities.ExtendSignal, l.extendHolder)}
 	l.inbox.open(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		cancelled.Receive(ctx, nil)
@@ -167,7 +167,28 @@ func (l *leaseKeeper) mayExtend(ctx workflow.Context, req activities.ExtendReque
 	return nil
 }
 
-// extend moves every holder's end.
+// extendHolder moves the end of the one holder whose case has approved it.
+// Others keep theirs.
+func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext activities.HolderExtension) {
+	until := ext.Until
+	if most := workflow.Now(ctx).Add(maxLease); until.After(most) {
+		until = most
+	}
+	for i := range l.lease.Holders {
+		h := &l.lease.Holders[i]
+		if h.Case != ext.Case || h.Step != ext.Step || !until.After(h.Until) {
+			continue
+		}
+		h.Until = until
+		l.until()
+		l.tell(ctx, []incident.Holder{*h}, incident.EvExtended, fmt.Sprintf("extended until %s, as %s asked and %s approved: %s",
+			until.UTC().Format(time.RFC3339), ext.By, ext.Approver, bounded(ext.Reason, maxReason)), ext.By)
+		return
+	}
+}
+
+// extend moves every holder's end. Cases ask people today; it is kept for the
+// histories of before.
 func (l *leaseKeeper) extend(ctx workflow.Context, req activities.ExtendRequest) (incident.Lease, error) {
 	for i := range l.lease.Holders {
 		l.lease.Holders[i].Until = maxTime(l.lease.Holders[i].Until, req.Until)

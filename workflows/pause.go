@@ -76,14 +76,18 @@ func (r *responder) waits() *incident.Approval {
 // granted returns the last approval that people gave for the plan as it is.
 func (r *responder) granted() *incident.Approval {
 	all := r.state.Case.Approvals
-	if len(all) == 0 {
-		return nil
+	for i := len(all) - 1; i >= 0; i-- {
+		last := &all[i]
+		switch {
+		case last.Extends != nil:
+			// What stands longer lets nothing run.
+		case last.State != incident.Approved || !slices.Contains(r.state.Waived, last.Name):
+			return nil
+		default:
+			return last
+		}
 	}
-	last := &all[len(all)-1]
-	if last.State != incident.Approved || !slices.Contains(r.state.Waived, last.Name) {
-		return nil
-	}
-	return last
+	return nil
 }
 
 // awaitsResume reports whether a step that is held back by a pause waits until

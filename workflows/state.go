@@ -31,6 +31,8 @@ type responder struct {
 	came int
 	// taking is the request whose answer the case waits for.
 	taking string
+	// asking reports that people are about to be asked for an extension.
+	asking bool
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
 	inbox inbox
@@ -118,6 +120,7 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 	for i := range r.state.Case.Steps {
 		r.prove(ctx, i)
 	}
+	r.goOnExtending(ctx)
 	r.changed = in.State != nil
 	r.keepShown(ctx)
 	return r, nil
@@ -159,6 +162,11 @@ func (r *responder) listen(ctx workflow.Context) error {
 		workflow.UpdateHandlerOptions{Validator: r.mayMerge})
 	if err != nil {
 		return fmt.Errorf("listen for cases about the same device: %w", err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, activities.ExtendUpdate, r.askToExtend,
+		workflow.UpdateHandlerOptions{Validator: r.mayAskToExtend})
+	if err != nil {
+		return fmt.Errorf("listen for extensions: %w", err)
 	}
 	err = workflow.SetQueryHandler(ctx, activities.CaseQuery, func() (incident.Case, error) { return r.state.Case, nil })
 	if err != nil {
@@ -237,7 +245,7 @@ func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {
 		return
 	}
-	if r.contained() {
+	if r.contained() && r.extending() < 0 {
 		r.status(ctx, incident.Contained)
 	}
 	if r.state.Closing == nil {

@@ -149,6 +149,9 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	lease := out.Lease
 	s.Status, s.Lease, s.Adopted, s.Until = incident.StepStanding, lease.ID, lease.Adopted, lease.Until
 	r.state.Contained = true
+	if n := len(r.state.Waived); n > 0 {
+		s.Approval = r.state.Waived[n-1]
+	}
 	text := fmt.Sprintf("%s accepted by %s; lease until %s", s.PlannedStep, s.Use, lease.Until.UTC().Format(time.RFC3339))
 	switch {
 	case lease.Until.IsZero():

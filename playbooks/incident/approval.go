@@ -49,6 +49,9 @@ type Approval struct {
 	Name       string        `json:"name"`
 	State      ApprovalState `json:"state"`
 	PlanDigest string        `json:"plan_digest"`
+	// Extends is set where it asks that a lease stands longer; it is about no gate
+	// then, and PlanDigest covers the new end too.
+	Extends *Extension `json:"extends,omitempty"`
 	// Because says why it is asked.
 	Because string `json:"because,omitempty"`
 	// Missing is what the decision would have needed to know.

@@ -1,6 +1,9 @@
 package incident
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // CaseStatus says whether a case still runs, and on what it waits.
 type CaseStatus string
@@ -91,8 +94,21 @@ type Case struct {
 	EvidenceDir string `json:"evidence_dir,omitempty"`
 }
 
+// Holding returns the index of the step that has held a lease last, or -1.
+func (c Case) Holding(lease, step string) int {
+	for i, s := range slices.Backward(c.Steps) {
+		if s.Lease == lease && s.Name == step {
+			return i
+		}
+	}
+	return -1
+}
+
 // Gate returns the index of the step that asks an approval, or -1.
 func (c Case) Gate(a Approval) int {
+	if a.Extends != nil {
+		return -1
+	}
 	if at := a.Step - 1; at >= 0 && at < len(c.Steps) && c.Steps[at].Approve == a.Name {
 		return at
 	}
@@ -106,8 +122,16 @@ func (c Case) Gate(a Approval) int {
 }
 
 // Behind returns the steps that an approval lets run: up to the next gate, or
-// of an undecided case all, with their gates.
+// of an undecided case all, with their gates; of an extension the step that is
+// to stand longer.
 func (c Case) Behind(a Approval) []StepState {
+	if a.Extends != nil {
+		at := c.Holding(a.Extends.Lease, a.Extends.Step)
+		if at < 0 {
+			return nil
+		}
+		return c.Steps[at : at+1]
+	}
 	gate := c.Gate(a)
 	if gate < 0 {
 		return nil
@@ -204,6 +228,8 @@ type StepState struct {
 	ProvenAt    time.Time `json:"proven_at,omitzero"`
 	Proof       Proof     `json:"proof,omitempty"`
 	ProofDetail string    `json:"proof_detail,omitempty"`
+	// Approval is the last that was given before the lease was taken.
+	Approval string `json:"approval,omitempty"`
 	// Until is when the lease expires, EndedAt when it was given back.
 	Until   time.Time `json:"until,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`

@@ -21,7 +21,7 @@ func (r Right) Allows() string {
 	case MayRelease:
 		return "give a containment back or close a case"
 	case MayExtend:
-		return "have a lease stand longer"
+		return "ask that a lease stands longer"
 	case MayPause:
 		return "stop new containment or resume it"
 	case MayRetry:

@@ -76,9 +76,9 @@ func (c *Client) Leases(ctx context.Context) (receiver.LeaseList, error) {
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases"}, &out)
 }
 
-// ExtendLease has a lease stand longer.
-func (c *Client) ExtendLease(ctx context.Context, in receiver.LeaseRequest) (incident.Lease, error) {
-	var out incident.Lease
+// ExtendLease has people asked whether a lease may stand longer.
+func (c *Client) ExtendLease(ctx context.Context, in receiver.LeaseRequest) (receiver.Extending, error) {
+	var out receiver.Extending
 	return out, c.post(ctx, "/v1/leases/extend", in, &out)
 }
 

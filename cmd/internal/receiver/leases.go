@@ -104,25 +104,6 @@ func leaseRequest(w http.ResponseWriter, req *http.Request) (LeaseRequest, *prob
 	return in, nil
 }
 
-func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	in, p := leaseRequest(w, req)
-	if p != nil {
-		return p
-	}
-	if in.For <= 0 {
-		return invalid("for", "it is needed for how long from now the lease stands")
-	}
-	var l incident.Lease
-	until := r.Now().Add(in.For).UTC()
-	err := r.update(req.Context(), in.ID, activities.ExtendUpdate, "extend/"+who.ID+"/"+until.Format(time.RFC3339Nano),
-		activities.ExtendRequest{By: who.ID, Reason: in.Reason, Until: until}, &l)
-	if err != nil {
-		return r.refused("extend "+in.ID, err)
-	}
-	reply(w, http.StatusOK, l)
-	return nil
-}
-
 func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
 	in, p := leaseRequest(w, req)
 	if p != nil {

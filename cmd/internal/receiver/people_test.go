@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -155,18 +156,32 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 	})
 	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, Reason: "r", For: time.Minute}).refused(409, "invalid")
 	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, For: 2 * time.Hour}).refused(400, "invalid")
-	var longer incident.Lease
-	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}).is(200, &longer)
-	if got := longer.Until.Sub(mine.Until); got < 50*time.Minute {
-		t.Errorf("the lease was extended by %s", got)
+	// Eve may ask; whoever let it stand is asked, and the lease stands as before
+	// until they have approved.
+	longer := receiver.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}
+	var asked receiver.Extending
+	s.call("POST", "/v1/leases/extend", eveToken, longer).is(202, &asked)
+	if len(asked.Asked) != 1 || asked.Asked[0].Case != ref.ID || !asked.Until.Equal(mine.Until) {
+		t.Fatalf("who is asked: %+v", asked)
+	}
+	s.call("POST", "/v1/leases/extend", aliceToken, longer).refused(409, "not_pending")
+	decide, question := "/v1/cases/"+ref.ID+"/decide", asked.Asked[0].Approval
+	yes := receiver.DecideRequest{Approve: true, Plan: question.PlanDigest, Approval: question.Name}
+	s.call("POST", decide, eveToken, yes).refused(409, "not_an_approver")
+	if c := s.show(ref.ID, ref.Run); !c.Steps[0].Until.Equal(mine.Until) {
+		t.Errorf("before it was approved it stands until %s", c.Steps[0].Until)
+	}
+	s.call("POST", decide, aliceToken, yes).is(200, nil)
+	c := s.until(ref, "it to stand longer", func(c incident.Case) bool { return c.Steps[0].Until.Sub(mine.Until) > 50*time.Minute })
+	if n := len(c.Timeline); n == 0 || !slices.ContainsFunc(c.Timeline, func(e incident.Event) bool { return e.Kind == incident.EvExtended && e.By == "eve" }) {
+		t.Errorf("the record does not say who asked: %+v", c.Timeline)
 	}
 	var released incident.Lease
 	s.call("POST", "/v1/leases/release", bobToken, receiver.LeaseRequest{ID: id, Reason: "clean"}).is(200, &released)
 	if released.Phase != incident.GivenBack {
 		t.Errorf("the lease is %s", released.Phase)
 	}
-	c := s.over(ref)
-	if c.Outcome != incident.OutcomeGivenBack {
+	if c = s.over(ref); c.Outcome != incident.OutcomeGivenBack {
 		t.Errorf("the case ended %s", c.Outcome)
 	}
 }

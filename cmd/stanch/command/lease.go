@@ -3,7 +3,10 @@ package command
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,7 +157,11 @@ type leaseExtendOptions struct {
 func newLeaseExtend(s streams) *cobra.Command {
 	o := &leaseExtendOptions{streams: s}
 	c := &cobra.Command{
-		Use: "extend LEASE", Short: "Have a lease stand until some time from now",
+		Use: "extend LEASE", Short: "Ask whoever let a lease stand whether it may stand until some time from now",
+		Long: `Asks, in each open case that holds the lease, the approval by which it stands,
+else the one that the playbook asks when it is unsure. Whoever approves has it
+stand longer for their case; without an answer it ends as before. A lease stands
+for at most 14 days from now.`,
 		Example: "  stanch lease extend lease/isolate/edr/ws-042 --for 8h --reason \"forensics at work\"",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.extend(cmd.Context(), args[0]) },
 	}
@@ -172,13 +179,25 @@ func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
 		return err
 	}
 	in.For = o.length.d
-	l, err := client.ExtendLease(ctx, in)
+	got, err := client.ExtendLease(ctx, in)
 	if err != nil {
 		return answered(err)
 	}
-	return o.output.print(o.streams, l, func(*term.Printer) error {
-		return o.say("%s stands until %s", l.ID, moment(l.Until))
-	})
+	return o.output.print(o.streams, got, func(*term.Printer) error { return o.asked(got) })
+}
+
+// asked says who is asked. The lease stands as before until they have approved.
+func (o *leaseExtendOptions) asked(got receiver.Extending) error {
+	var errs []error
+	for _, a := range got.Asked {
+		errs = append(errs, o.say("%s of case %s is asked until %s whether %s stands until %s: stanch case approve %s --plan %s",
+			a.Approval.Name, a.Case, moment(a.Approval.ExpiresAt), a.Step, moment(a.Approval.Extends.Until), a.Case, a.Approval.PlanDigest))
+	}
+	for _, id := range slices.Sorted(maps.Keys(got.NotAsked)) {
+		errs = append(errs, o.say("case %s asks nobody: %s", id, got.NotAsked[id]))
+	}
+	errs = append(errs, o.say("until then %s stands until %s, as before", got.ID, moment(got.Until)))
+	return errors.Join(errs...)
 }
 
 // leaseReleaseOptions are the flags of lease release.
