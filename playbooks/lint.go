@@ -65,6 +65,7 @@ func (l lint) all() {
 	}
 	l.alwaysTrue("trigger", "match")
 	l.unused()
+	l.never()
 }
 
 // at complains at the value of a path.

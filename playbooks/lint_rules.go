@@ -48,9 +48,6 @@ func (l lint) doings(rule int, r Rule) {
 			continue
 		}
 		l.refersToApproval(doing.Approve, append(path, "approve")...)
-		if i == len(r.Do)-1 {
-			l.warn(l.key(append(path, "approve")...), "approval %q gates nothing: no step follows it", doing.Approve)
-		}
 		l.fallback(doing.IfDenied, append(path, "if_denied")...)
 		l.fallback(doing.IfExpired, append(path, "if_expired")...)
 	}

@@ -26,7 +26,7 @@ func complaints(tb testing.TB, name string, data []byte) string {
 		p, loadErr := playbooks.Load(name, data)
 		err = loadErr
 		if err == nil {
-			return join(p.Warnings())
+			return join(p.Lint())
 		}
 	case "playbook_test.yaml":
 		_, err = playbooks.LoadTests(name, data)

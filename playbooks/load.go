@@ -44,6 +44,7 @@ func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 	d.expressionFaults(faults)
 	issues := d.sorted()
 	if issues.failed() {
+		issues = append(issues, d.complaints...).sorted()
 		// What is unused because of a fault would only hide it.
 		return nil, slices.DeleteFunc(issues, func(i Issue) bool { return i.Warning })
 	}
@@ -62,7 +63,7 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 	broken := map[int]bool{}
 	for _, f := range faults {
 		issue := Issue{File: f.File, Line: f.Line, Column: f.Column, Message: f.Message, Snippet: f.Snippet}
-		if issue.Snippet == "" {
+		if issue.Snippet == "" || d.private() || secretKey.MatchString(issue.Snippet) {
 			issue.Snippet = d.snippet(f.Line, f.Column)
 		}
 		if strings.HasPrefix(f.Message, "syntax error") {
@@ -72,6 +73,9 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 			if strings.Contains(f.Message, "token recognition error") && strings.Contains(issue.Snippet, `\`) {
 				broken[f.Line] = true
 				issue.Message = `a backslash begins an escape; write a path as a raw string, such as r'C:\Windows'`
+				if strings.Contains(issue.Snippet, "matches(") || strings.Contains(issue.Snippet, "regex.") {
+					issue.Message = `a backslash begins an escape; write a regular expression as a raw string, such as r'\d+\.exe'`
+				}
 			}
 		}
 		d.issues = append(d.issues, issue)

@@ -298,7 +298,8 @@ traffic:
 		{match: "reflected_port", facts: loud, problem: "the flows do not show which amplification service of the host answers"},
 	} {
 		t.Run(c.match+" "+c.problem, func(t *testing.T) {
-			p := load(t, demo(t, "  cut-off: { action: isolate, use: edr,", "  cut-off: { action: block, use: gateway, with: { match: "+c.match+" },"))
+			p := load(t, demo(t, "  cut-off: { action: isolate, use: edr,", "  cut-off: { action: block, use: gateway, with: { match: "+c.match+" },",
+				"action: isolate, per", "action: block, per"))
 			step := p.Plan(incident.Decision{Outcome: incident.Decided, Do: []incident.Doing{{Step: "cut-off"}}}, facts(t, c.facts), device(t)).Steps[0]
 			if diff := cmp.Diff(c.want, step.Filter); diff != "" || step.Problem != c.problem {
 				t.Errorf("problem %q, filter (-want +got):\n%s", step.Problem, diff)
@@ -309,7 +310,7 @@ traffic:
 
 func TestPlanNamesTheProcessThatItEnds(t *testing.T) {
 	p := load(t, demo(t, "isolate, use: edr, ttl: 4h, verify: { egress_below: 64kbit, within: 5m }", "kill_process, use: edr",
-		"action: isolate, per", "action: kill_process, per"))
+		"action: isolate, per", "action: kill_process, per", "  endpoint: { use: edr }\n", "  endpoint: { use: edr }\n  process: { use: edr }\n"))
 	kill := incident.Decision{Outcome: incident.Decided, Do: []incident.Doing{{Step: "cut-off"}}}
 	step := p.Plan(kill, facts(t, loud), device(t)).Steps[0]
 	if step.PID != 4711 || step.Path != `C:\flood.exe` || step.Problem != "" {

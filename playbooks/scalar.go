@@ -72,6 +72,7 @@ func (d *document) scalar(n *yaml.Node, f field, t reflect.Type) (string, bool) 
 		if n.Kind == yaml.ScalarNode && wants(t, f) == "text" && n.Tag != "!!null" {
 			hint = "; quote it"
 		}
+		hint += d.commented(n)
 		d.blame(n, "%s must be %s, not %s%s", f.name, wants(t, f), d.kindOf(n, f), hint)
 		return "", false
 	}

@@ -151,7 +151,7 @@ func (d *document) load(data []byte) (*yaml.Node, error) {
 	case err != nil:
 		return nil, err
 	default:
-		d.issue(second.Line, second.Column, "a second document starts here; a file holds one")
+		d.issue(second.Line, second.Column, "a second document starts here and is never read; a file holds one: remove the line --- or move what follows it to a file of its own")
 	}
 	if len(first.Content) != 1 {
 		d.issue(1, 1, "the file is empty")
@@ -176,6 +176,10 @@ func (d *document) syntax(err error) int {
 		"mapping keys are not allowed in this context", "did not find expected ',' or '}'",
 		"did not find expected ',' or ']'", "found character that cannot start any token":
 		hint = "; an expression with quotes, brackets or a colon in it must be quoted as a whole or written in a | block"
+	}
+	if words, line, column, ok := d.slip(one); ok {
+		d.issue(line, column, "not YAML: %s", words)
+		return 0
 	}
 	if !d.repaired[one.Mark.Line] {
 		d.issue(one.Mark.Line, one.Mark.Column, "not YAML: %s%s", d.syntaxText(one.Message), hint)

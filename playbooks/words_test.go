@@ -14,7 +14,7 @@ import (
 func TestAWordThatMeansNothing(t *testing.T) {
 	text := demo(t, "asset.role == 'domain_controller'", "asset.role == 'domain_controler'")
 	p := load(t, text)
-	const want = `demo.yaml:17:25: "domain_controler" is not an asset role: did you mean 'domain_controller'?`
+	const want = `demo.yaml:18:25: "domain_controler" is not an asset role: did you mean 'domain_controller'?`
 	if err := p.Lint().Err(); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("lint says %v, want %s", err, want)
 	}

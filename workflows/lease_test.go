@@ -364,7 +364,7 @@ func TestTheStricterOfTwoLimitsHolds(t *testing.T) {
 	t.Parallel()
 	w, first := flood(t)
 	w.pinned()
-	second := w.second(10*time.Minute, "rate: 2Mbit", "rate: 500kbit")
+	second := w.second(10*time.Minute, "rate: 2Mbit", "rate: 500kbit", "egress_below: 3Mbit", "egress_below: 900kbit")
 	w.explainOnFailure(second)
 	target, err := incident.DeviceTarget("ws-042", "ws-042")
 	if err != nil {

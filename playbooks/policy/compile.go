@@ -221,16 +221,29 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 	parsed, issues := s.env.Parse(e.Text)
 	if issues.Err() != nil {
 		for _, err := range issues.Errors() {
-			c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", syntaxMessage(err.Message))
+			offset := offsetIn(e.Text, err.Location)
+			if words, at, ok := slip(e.Text, offset); ok {
+				// What else is said of the expression follows from it.
+				c.report(loc.at(at), "%s", words)
+				break
+			}
+			c.report(loc.at(offset), "%s", syntaxMessage(err.Message))
 		}
 		return nil, false
 	}
 	info := parsed.NativeRep().SourceInfo()
 	in := s.inspector()
+	in.written, in.info = e.Text, info
 	in.walk(parsed.NativeRep().Expr(), nil)
+	blocked := false
 	for _, f := range in.faults {
-		start := info.GetStartLocation(f.id)
-		c.report(loc.at(offsetIn(e.Text, start)+f.offset), "%s", f.message)
+		at := loc.at(offsetIn(e.Text, info.GetStartLocation(f.id)) + f.offset)
+		if f.complaint {
+			c.complaints = append(c.complaints, c.issue(at, "%s", f.message))
+			continue
+		}
+		c.report(at, "%s", f.message)
+		blocked = true
 	}
 	checked, issues := s.env.Check(parsed)
 	for _, err := range issues.Errors() {
@@ -241,9 +254,12 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 		if name, ok := in.undeclared[err.ExprID]; ok {
 			message = fmt.Sprintf("nothing is called '%s'%s", name, didYouMean(name, s.names()))
 		}
+		if words, ok := operandWords(message, node(parsed.NativeRep().Expr(), err.ExprID)); ok {
+			message = words
+		}
 		c.report(loc.at(offsetIn(e.Text, err.Location)), "%s", message)
 	}
-	if issues.Err() != nil || len(in.faults) > 0 {
+	if issues.Err() != nil || blocked {
 		return nil, false
 	}
 	if got := checked.OutputType(); want != nil && !got.IsExactType(want) {

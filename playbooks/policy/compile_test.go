@@ -59,14 +59,25 @@ func TestComplaints(t *testing.T) {
 		{`alert.window > duration('soon')`, []string{`25: "soon" is not a duration: write 90s, 15m or 4h`}},
 		{`bytes(b'x') == 1`, []string{`6: found no matching overload for 'bytes' applied to '(bytes)'`}},
 		{`byte('1KiB') == 1024`, []string{`1: no function is called 'byte': did you mean 'bytes'?`}},
-		{`asset.owner.matches('(')`, []string{`21: invalid matches argument`}},
+		{`asset.owner.matches('(')`, []string{"21: the regular expression is none: missing closing ): `(`"}},
 		{`cidr('10.0.0.0/99').containsIP('10.0.0.1')`, []string{`6: invalid cidr argument`}},
 
 		// Bounds and syntax.
 		{`[1].exists(a, [1].exists(b, [1].exists(c, a == b && b == c)))`, []string{`39: comprehension exceeds nesting limit`}},
 		{strings.Repeat(`true && `, 2000) + `true`, []string{`1: expression code point size exceeds limit`}},
 		{`asset.role ==`, []string{`14: syntax error: mismatched input end of the expression`}},
-		{`asset.role == 'a' and true`, []string{`19: syntax error: mismatched input 'and' expecting end of the expression`}},
+		{`asset.role = 'a' && asset.owner = 'b'`, []string{`12: a single = compares nothing: write ==`}},
+		{`asset.role === 'a'`, []string{`14: a single = compares nothing: write ==`}},
+		{`traffic.bytes_out => 5`, []string{`19: a single = compares nothing: write ==`}},
+		{`traffic.bytes_out > 20MiB`, []string{`21: a size is written as bytes('20MiB')`}},
+		{`traffic.bytes_out >1.5 GiB && true`, []string{`20: a size is written as bytes('1.5GiB')`}},
+		{`now - alert.time > 15m`, []string{`20: a duration is written as duration('15m')`}},
+		{`traffic.rate > 20Mbit`, []string{`16: a rate is a number of bits per second: write 20Mbit as one`}},
+		{`traffic.bytes_out == '5'`, []string{`19: == takes two numbers or two texts, and here are int and string: write 5 without quotes`}},
+		{`traffic.bytes_out > '20MiB'`, []string{`19: > takes two numbers or two texts, and here are int and string: write the size as bytes('20MiB')`}},
+		{`5 != asset.role`, []string{`3: != takes two numbers or two texts, and here are int and string: write '5' in quotes`}},
+		{`asset.role == 'a' or true`, []string{`19: write || for or`}},
+		{`asset.role == 'a' and true`, []string{`19: write && for and`}},
 	} {
 		src := source(Named{"rule", at(tt.when)})
 		src.Content, src.Facts = []byte(tt.when), []string{"traffic", "baseline", "asset"}

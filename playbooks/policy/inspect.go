@@ -20,6 +20,8 @@ type fault struct {
 	id      int64
 	offset  int // added to the node's own
 	message string
+	// complaint marks what deployed playbooks may have: the policy compiles with it.
+	complaint bool
 }
 
 // inspector walks an expression for what CEL's checker cannot say: facts that
@@ -30,6 +32,10 @@ type inspector struct {
 	// undeclared are the names that are neither fact, let nor now, by node. They
 	// may still be types.
 	undeclared map[int64]string
+	// written is the expression's text, and info knows the places in it. Without
+	// them literals are not looked at.
+	written string
+	info    *ast.SourceInfo
 
 	faults []fault
 	reads  []string // in order of appearance, each once
@@ -70,9 +76,22 @@ func (in *inspector) walk(e ast.Expr, around locals) result {
 		}
 	case ast.StructKind:
 		in.complain(e, 0, "a policy reads facts, it cannot make '%s'", e.AsStruct().TypeName())
-	case ast.LiteralKind, ast.UnspecifiedExprKind:
+	case ast.LiteralKind:
+		in.text(e)
+	case ast.UnspecifiedExprKind:
 	}
 	return result{}
+}
+
+// refuse complains of what deployed playbooks may have.
+func (in *inspector) refuse(e ast.Expr, format string, args ...any) {
+	in.complain(e, 0, format, args...)
+	in.faults[len(in.faults)-1].complaint = true
+}
+
+// blamed reports whether a node was complained about.
+func (in *inspector) blamed(e ast.Expr) bool {
+	return slices.ContainsFunc(in.faults, func(f fault) bool { return f.id == e.ID() })
 }
 
 func (in *inspector) complain(e ast.Expr, offset int, format string, args ...any) {
@@ -194,8 +213,13 @@ func (in *inspector) call(e ast.Expr, around locals) result {
 	case !in.env.HasFunction(name):
 		in.complain(e, toName, "no function is called '%s'%s", name, didYouMean(name, functionNames(in.env)))
 	}
+	in.division(name, call)
+	pattern := patterned(name, call.IsMemberFunction())
 	for i, arg := range call.Args() {
 		in.literal(name, arg)
+		if i == pattern {
+			in.pattern(name, arg)
+		}
 		if r := in.walk(arg, around); i == 0 && name == "_[_]" {
 			target = r
 		}

@@ -68,7 +68,7 @@ func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 	if !strings.Contains(log.String(), "roel") {
 		t.Errorf("nobody was told: %s", log.String())
 	}
-	put(bytes.Replace(good, []byte("rate: 2Mbit"), []byte("rate: 1Mbit"), 1))
+	put(bytes.Replace(good, []byte("rate: 2Mbit"), []byte("rate: 1600kbit"), 1))
 	s.refresh()
 	if got := s.playbooks()[0].Digest(); got == before {
 		t.Error("the mended file is not in force")
@@ -130,5 +130,53 @@ func TestPlaybooksFitTheIntegrations(t *testing.T) {
 	_, err = newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.DiscardHandler))
 	if err == nil || !strings.Contains(err.Error(), "playbook high-egress-windows is in") {
 		t.Errorf("two playbooks of one name are told as %v", err)
+	}
+}
+
+// What lint refuses by now and is deployed stays in force, over a restart too, and
+// is told of; a text that is changed is refused.
+func TestADeployedPlaybookOutlivesANewComplaint(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "high-egress-windows.yaml")
+	good := libraryText(t, "high-egress-windows")
+	// A proof that a limit which does not hold would pass.
+	old := bytes.Replace(good, []byte("egress_below: 3Mbit"), []byte("egress_below: 30Mbit"), 1)
+	stamp := time.Now().Add(-time.Hour)
+	put := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stamp = stamp.Add(time.Minute)
+		if err := os.Chtimes(file, stamp, stamp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(old)
+	var log bytes.Buffer
+	s, err := newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployed := s.playbooks()[0]
+	if deployed.Lint().Err() == nil || !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "more than twice the rate") {
+		t.Errorf("lint says %v, and the log %s", deployed.Lint(), log.String())
+	}
+	inForce := func(want string) {
+		t.Helper()
+		s.refresh()
+		if got := s.playbooks()[0].Digest(); got != want {
+			t.Errorf("digest %s is in force, want %s", got, want)
+		}
+	}
+	put(bytes.Replace(old, []byte("ttl: 4h"), []byte("ttl: 5h"), 1))
+	inForce(deployed.Digest())
+	if !strings.Contains(log.String(), "do not load; those before stay in force") {
+		t.Errorf("nobody was told: %s", log.String())
+	}
+	put(good)
+	s.refresh()
+	if got := s.playbooks()[0]; got.Digest() == deployed.Digest() || got.Lint().Err() != nil {
+		t.Error("the mended file is not in force")
 	}
 }

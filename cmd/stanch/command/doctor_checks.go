@@ -239,6 +239,9 @@ func checkPlaybooks(ctx context.Context, c *config.Config, set *integrations.Set
 	var found []finding
 	for _, p := range loaded {
 		found = append(found, fine("playbook "+p.Name, "loads, mode %s, digest %s", p.Mode, p.Digest()))
+		for _, i := range p.Warnings() {
+			found = append(found, warn("playbook "+p.Name, "correct it: changed in any other way it would not load", "%s", i.String()))
+		}
 		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {
 			found = append(found, checkApproval(c, set, p, name))
 		}
@@ -279,6 +282,11 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 	for _, id := range a.Approvers.People {
 		if !slices.ContainsFunc(c.People, func(p config.Person) bool { return p.ID == id }) {
 			return bad(about, "add the person, or correct the playbook", "approver %q is none of people in stanch.yaml", id)
+		}
+	}
+	for _, id := range a.Exclude {
+		if id != playbooks.ExcludeRaiser && id != playbooks.ExcludeAuthor && !slices.ContainsFunc(c.People, func(p config.Person) bool { return p.ID == id }) {
+			return bad(about, "correct the id, or add the person", "exclude names %q, who is none of people in stanch.yaml: it keeps nobody from answering", id)
 		}
 	}
 	// Who is in a Slack group only Slack knows.

@@ -150,6 +150,9 @@ func loadSuite(f file, with ...playbooks.Setting) (suite, error) {
 	if _, ok := errors.AsType[playbooks.Issues](err); err != nil && !ok {
 		return suite{}, playbooks.Issues{tests.Issue("%v", err)}
 	}
+	if err == nil {
+		err = usage(p.Lint().Err())
+	}
 	if err != nil {
 		return suite{}, err
 	}
