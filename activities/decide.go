@@ -66,11 +66,13 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 		return DecideOut{Facts: facts, Unmatched: true}, nil
 	}
 	decision := p.Evaluate(ctx, facts, in.Now)
-	if (decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided) && verdict != incident.True {
-		decision.Unsure = append(decision.Unsure, missing...)
-	}
-	if decision.Outcome == incident.Decided && in.Target != nil {
-		decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
+	if decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided {
+		if verdict != incident.True {
+			decision.Unsure = append(decision.Unsure, missing...)
+		}
+		if in.Target != nil {
+			decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
+		}
 	}
 	return DecideOut{Decision: decision, Plan: p.AskForDevice(p.Plan(decision, facts, in.Target)), Facts: facts}, nil
 }

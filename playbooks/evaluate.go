@@ -34,10 +34,11 @@ func (p *Playbook) Subject(ctx context.Context, facts *incident.Facts, now time.
 }
 
 // NormalizeSubject returns a subject in the one form in which it is compared and
-// becomes part of an id: lower case, and everything but a-z, 0-9 and ._:@-
-// percent-encoded. An empty or a very long one is an error.
+// becomes part of an id: lower case, without the blanks around it and the dot of
+// the root at its end, and everything but a-z, 0-9 and ._:@- percent-encoded. An
+// empty or a very long one is an error.
 func NormalizeSubject(raw string) (string, error) {
-	text := strings.ToLower(strings.TrimSpace(raw))
+	text := incident.HostName(strings.ToLower(raw))
 	switch {
 	case text == "":
 		return "", errors.New("subject: it is empty")

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -224,7 +225,31 @@ func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []aler
 	return refs, errors.Join(errs...)
 }
 
+// former is the id under which a case of today's name may have been opened when
+// the dot of the root was part of a subject; it is empty where the alerts do not
+// call their host so. A case that is open under it still gets them.
+func former(in workflows.CaseInput) string {
+	rooted := func(a incident.Alert) bool {
+		id, _ := a.Host.ID.Get()
+		return strings.HasSuffix(strings.TrimSpace(id), ".")
+	}
+	if slices.ContainsFunc(in.Alerts, rooted) {
+		return in.ID + "."
+	}
+	return ""
+}
+
 func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
+	if id := former(group.in); id != "" {
+		joined, err := r.committer.signalOnly(ctx, id, group.in.Alerts)
+		if err != nil {
+			return err
+		}
+		if joined {
+			out.add(r.committer.ref(id, "", len(group.in.Alerts)))
+			return nil
+		}
+	}
 	if group.firing {
 		ref, err := r.committer.commit(ctx, group.in)
 		if err != nil {
