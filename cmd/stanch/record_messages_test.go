@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// showMessages keeps the histories of the workflows that speak to people: of a
+// channel and of the daily digest, each until it goes on in a new run, and of a
+// click.
+func (r *recorder) showMessages() {
+	r.t.Helper()
+	const closed = "contained"
+	c := r.see((&path{name: closed}).caseID())
+	channel := activities.ChannelWorkflowID("slack", "#recorded")
+	r.startOnce(activities.ChannelWorkflow, channel, activities.ChannelInput{Use: "slack", Channel: "#recorded"})
+	r.continueAs("channel", channel, activities.ShowSignal, func(i int) any {
+		req := activities.ShowRequest{
+			Key: "recorded/notice", Case: c.ID, Run: c.Run, Kind: incident.ShownNotice, Severity: "high", Title: "recorded", Open: true,
+		}
+		if i%50 == 0 {
+			req.Key = fmt.Sprintf("recorded/notice-%d", i)
+		}
+		return req
+	})
+
+	// What is due daily is told once, a minute from now.
+	standing := func(i int) any {
+		return activities.StandingInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
+	}
+	r.startOnce(activities.StandingWorkflow, "standing-recorded", standing(0))
+	r.continueAs("standing", "standing-recorded", activities.ConfigureSignal, standing)
+
+	// The estate has no buttons: the click is refused, and so is the reply.
+	click := integrations.Click{ID: "recorded", Use: "slack", Case: c.ID, Approve: true, Approval: "on-call", PlanDigest: "sha256:0"}
+	id := activities.ClickWorkflowID(click)
+	r.startOnce(activities.ClickWorkflow, id, activities.ClickInput{Click: click})
+	var answered activities.Answered
+	if err := r.service.Client().GetWorkflow(r.t.Context(), id, "").Get(r.t.Context(), &answered); err != nil || answered.Refused == "" {
+		r.t.Fatalf("a click that nobody can answer ended as %+v, %v", answered, err)
+	}
+	r.keep("click-refused", id, "")
+}
+
+func (r *recorder) startOnce(workflow, id string, in any) {
+	r.t.Helper()
+	_, err := r.service.Client().ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: receiver.TaskQueue}, workflow, in)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// continueAs signals a workflow until it goes on in a new run, and keeps both.
+func (r *recorder) continueAs(name, id, signal string, arg func(int) any) {
+	r.t.Helper()
+	first := r.runOf(id)
+	const most = 5000
+	for i := 0; r.runOf(id) == first; i++ {
+		if i == most {
+			r.t.Fatalf("%s has not gone on after %d signals", id, most)
+		}
+		for range 20 {
+			if err := r.service.Client().SignalWorkflow(r.t.Context(), id, "", signal, arg(i)); err != nil {
+				r.t.Fatal(err)
+			}
+			i++
+		}
+	}
+	r.keep(name+"-continued", id, first)
+	if err := r.service.Client().SignalWorkflow(r.t.Context(), id, "", signal, arg(1)); err != nil {
+		r.t.Fatal(err)
+	}
+	r.keep(name+"-goes-on", id, "")
+}
