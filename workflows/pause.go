@@ -47,6 +47,10 @@ func (r *responder) markPause(ctx workflow.Context, resumed *activities.Pause) {
 		return
 	}
 	was, is := a.Paused, r.state.Paused
+	if was != nil && is == nil && a.State == incident.Approved && !workflow.Now(ctx).Before(a.ExpiresAt) {
+		// The approval has run out before: what waits for it is held back.
+		return
+	}
 	a.Paused = is
 	switch {
 	case is != nil && (was == nil || !was.At.Equal(is.At)):
@@ -108,15 +112,14 @@ func (r *responder) resumed(ctx workflow.Context, i int) bool {
 	r.state.Case.Steps[i].Status = incident.StepWaiting
 	r.changed = true
 	deadline := a.ExpiresAt
-	over := r.wait(ctx, deadline, func() bool { g := r.granted(); return g == nil || g.Paused == nil })
+	if r.wait(ctx, deadline, func() bool { g := r.granted(); return g == nil || g.Paused == nil }) {
+		return true
+	}
 	if workflow.Now(ctx).Before(deadline) {
-		return over
+		return false
 	}
 	s := r.state.Case.Steps[i]
-	text := "the approval has run out"
-	if p := r.granted(); p != nil && p.Paused != nil {
-		text = pauseText(*p.Paused) + "; it was not resumed before " + deadline.UTC().Format(time.RFC3339)
-	}
+	text := pauseText(*r.granted().Paused) + "; it was not resumed before " + deadline.UTC().Format(time.RFC3339)
 	r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 	r.skipRest(ctx, text, incident.OutcomeHeldBack)
 	return false

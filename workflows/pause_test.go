@@ -182,6 +182,25 @@ func TestAnApprovalDoesNotOutliveItsQuestion(t *testing.T) {
 	}
 }
 
+// A resumption that comes too late is none, also where the case was busy with
+// something else when the time was up.
+func TestAResumptionThatComesTooLateIsNone(t *testing.T) {
+	t.Parallel()
+	w, id := frozen(t)
+	w.vote(3*time.Minute, id, &ballot{who: alice()})
+	w.do(14*time.Minute+50*time.Second, func(e *memory.Estate) { e.Fail("endpoints", down(), -1) })
+	w.later(14*time.Minute+55*time.Second, id, another("a-2", incident.Firing))
+	busy := w.snap(15*time.Minute+time.Second, id)
+	w.thaw(15*time.Minute + 2*time.Second)
+	w.do(15*time.Minute+3*time.Second, (*memory.Estate).Mend)
+	w.run(time.Hour)
+	if n := len(happened(*busy, incident.EvHeldBack)); n != 0 {
+		t.Errorf("the case was not busy when the time was up: held back %d times", n)
+	}
+	w.contained(incident.Isolate, 0, 0)
+	w.ended(id, incident.OutcomeHeldBack)
+}
+
 // Everything is checked again when containment is resumed.
 func TestWhatWaitedForTheResumptionIsCheckedAgain(t *testing.T) {
 	t.Parallel()
