@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -48,16 +48,14 @@ const minSecret = 16
 // sender, and holds no secret.
 var ErrDenied = errors.New("denied")
 
-// ErrRepeated is returned for a signed request that was accepted before. The
-// receiver answers it as the first one and does nothing.
-var ErrRepeated = errors.New("this signed request was accepted before")
-
 func denied(why string) error { return fmt.Errorf("%w: %s", ErrDenied, why) }
 
 type method struct {
 	setting, doc string
 	set          func(Auth) bool
-	check        func(*Verifier, *http.Request, []byte, time.Time) error
+	// check is how a request proves itself by its headers; nil where the body is
+	// part of it.
+	check func(*Verifier, *http.Request) error
 }
 
 // methods lists the ways; the configuration, the check and the documentation
@@ -66,9 +64,9 @@ func methods() []method {
 	return []method{
 		{
 			"hmac: { secret_file: … }",
-			"the header `" + SignatureHeader + ": t=<seconds since 1970>,v1=<hex>`, where hex is the HMAC-SHA256 of `<t>.<body>`; t may be 5 minutes off. A request that was accepted is not taken twice: the same signature again is answered, and has no effect.",
+			"the header `" + SignatureHeader + ": t=<seconds since 1970>,v1=<hex>`, where hex is the HMAC-SHA256 of `<t>.<body>`; t may be 5 minutes off. Within that time the same request can come again: its alerts are repeats then, which change nothing.",
 			func(a Auth) bool { return a.HMAC != nil },
-			(*Verifier).signed,
+			nil,
 		},
 		{
 			"bearer_file: …",
@@ -93,36 +91,42 @@ func methods() []method {
 
 // Verifier checks the requests of one source. It is safe for concurrent use.
 //
-// A signed request is safe against replay in two ways. Its time must be within
-// Tolerance, and once [Verifier.Accepted] was called for it, the same signature
-// gives ErrRepeated. Only accepted requests are remembered: a sender whose
-// request failed on our side, or who sends the very same bytes again while the
-// first is under way, is let through, which is harmless because an alert is
-// known by its id, and needed because a refusal would lose the alert. A sender
-// that lost our answer gets it again. The memory does not survive a restart;
-// for what is left of the five minutes the alert's id alone protects.
+// Of a signed request the time must be within Tolerance. Within that it can be
+// sent again by whoever has recorded it, and needs no memory of its own to be
+// harmless: what it holds is known by its occurrence and content, also after a
+// restart, and a repeat changes nothing; see workflows.RetryWithin.
 type Verifier struct {
 	auth   Auth
 	method *method
-
-	mu   sync.Mutex
-	seen map[string]struct{}
-	// queue holds the same signatures, oldest first.
-	queue []signature
+	// secrets are what is compared: for ways that are not configured ones that
+	// nobody knows, so that every request takes the same work.
+	secrets Auth
 }
 
-type signature struct {
-	sum     string
-	expires time.Time
-}
+// Nobody returns a verifier that lets nobody in.
+func Nobody() *Verifier { return &Verifier{secrets: Auth{}.unguessable()} }
 
-// maxSeen bounds the memory of accepted signatures. Only holders of the secret
-// can fill it.
-const maxSeen = 100_000
+// unguessable fills in what is not configured.
+func (a Auth) unguessable() Auth {
+	secret := func() integrations.Secret { return integrations.Secret(rand.Text()) }
+	if a.HMAC == nil {
+		a.HMAC = &HMAC{Secret: secret()}
+	}
+	if a.Basic == nil {
+		a.Basic = &Basic{User: rand.Text(), Password: secret()}
+	}
+	if a.Bearer == "" {
+		a.Bearer = secret()
+	}
+	if a.URLToken == "" {
+		a.URLToken = secret()
+	}
+	return a
+}
 
 // Verifier checks the settings and returns a verifier.
 func (a Auth) Verifier() (*Verifier, error) {
-	v := &Verifier{auth: a, seen: map[string]struct{}{}}
+	v := &Verifier{auth: a, secrets: a.unguessable()}
 	var set []string
 	for _, m := range methods() {
 		if m.set(a) {
@@ -142,41 +146,75 @@ func (a Auth) Verifier() (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns nil when the request may be processed, ErrRepeated when it
-// was already, and an error that wraps ErrDenied otherwise. Body is the whole
-// body as it came.
-func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) error {
-	if v.method == nil {
-		return denied("the source has no auth configured")
+// VerifyHeader returns nil when a request proves itself by its headers, and an
+// error that wraps ErrDenied otherwise: a signed one does not, as the body is part
+// of the proof. All ways are tried, so that the time taken does not tell which is
+// configured.
+func (v *Verifier) VerifyHeader(r *http.Request) error {
+	err := denied("the source has no auth configured")
+	if v.method != nil {
+		err = denied("no " + SignatureHeader + " of the form t=…,v1=…, or its time is off")
 	}
-	return v.method.check(v, r, body, now)
+	for _, m := range methods() {
+		if m.check == nil {
+			continue
+		}
+		if checked := m.check(v, r); v.method != nil && v.method.setting == m.setting {
+			err = checked
+		}
+	}
+	return err
 }
 
-func (v *Verifier) bearer(r *http.Request, _ []byte, _ time.Time) error {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return denied("no bearer token")
+// Signed reports whether a request carries a signature of now, be it right or
+// wrong: only then is it worth to read its body.
+func Signed(r *http.Request, now time.Time) bool {
+	stamp, _, ok := parseSignature(r.Header.Get(SignatureHeader))
+	return ok && now.Sub(stamp).Abs() <= Tolerance
+}
+
+// VerifySignature returns nil when the signature of a request is right, of which
+// [Signed] is true, and an error that wraps ErrDenied otherwise. Body is the whole
+// body as it came.
+func (v *Verifier) VerifySignature(r *http.Request, body []byte) error {
+	stamp, sums, _ := parseSignature(r.Header.Get(SignatureHeader))
+	want := httpx.Sum(v.secrets.HMAC.Secret, stamp, body)
+	valid := false
+	for _, sum := range sums {
+		valid = same(sum, want) || valid
 	}
-	if !same(strings.TrimSpace(token), v.auth.Bearer.Reveal()) {
+	if !valid || v.auth.HMAC == nil {
+		return denied("wrong signature")
+	}
+	return nil
+}
+
+func (v *Verifier) bearer(r *http.Request) error {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	right := same(strings.TrimSpace(token), v.secrets.Bearer.Reveal())
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return denied("no bearer token")
+	case !right:
 		return denied("wrong bearer token")
 	}
 	return nil
 }
 
-func (v *Verifier) basic(r *http.Request, _ []byte, _ time.Time) error {
+func (v *Verifier) basic(r *http.Request) error {
 	user, password, ok := r.BasicAuth()
-	if !ok {
+	userOK, passwordOK := same(user, v.secrets.Basic.User), same(password, v.secrets.Basic.Password.Reveal())
+	switch {
+	case !ok:
 		return denied("no basic credentials")
-	}
-	userOK, passwordOK := same(user, v.auth.Basic.User), same(password, v.auth.Basic.Password.Reveal())
-	if !userOK || !passwordOK {
+	case !userOK || !passwordOK:
 		return denied("wrong user or password")
 	}
 	return nil
 }
 
-func (v *Verifier) urlToken(r *http.Request, _ []byte, _ time.Time) error {
-	if !same(r.URL.Query().Get("token"), v.auth.URLToken.Reveal()) {
+func (v *Verifier) urlToken(r *http.Request) error {
+	if !same(r.URL.Query().Get("token"), v.secrets.URLToken.Reveal()) {
 		return denied("no or wrong url token")
 	}
 	return nil
@@ -187,52 +225,6 @@ func (v *Verifier) urlToken(r *http.Request, _ []byte, _ time.Time) error {
 func same(given, secret string) bool {
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && secret != ""
-}
-
-func (v *Verifier) signed(r *http.Request, body []byte, now time.Time) error {
-	stamp, sums, ok := parseSignature(r.Header.Get(SignatureHeader))
-	if !ok {
-		return denied("no " + SignatureHeader + " of the form t=…,v1=…")
-	}
-	want := httpx.Sum(v.auth.HMAC.Secret, stamp, body)
-	valid := false
-	for _, sum := range sums {
-		valid = same(sum, want) || valid
-	}
-	if !valid {
-		return denied("wrong signature")
-	}
-	if off := now.Sub(stamp).Abs(); off > Tolerance {
-		return denied(fmt.Sprintf("the signature's time is %s off", off.Round(time.Second)))
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, repeated := v.seen[want]; repeated {
-		return ErrRepeated
-	}
-	return nil
-}
-
-// Accepted remembers a verified request, once what it holds is durable.
-func (v *Verifier) Accepted(r *http.Request, body []byte, now time.Time) {
-	if v.auth.HMAC == nil {
-		return
-	}
-	stamp, _, ok := parseSignature(r.Header.Get(SignatureHeader))
-	if !ok {
-		return
-	}
-	sum := httpx.Sum(v.auth.HMAC.Secret, stamp, body)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for len(v.queue) > 0 && (now.After(v.queue[0].expires) || len(v.queue) >= maxSeen) {
-		delete(v.seen, v.queue[0].sum)
-		v.queue = v.queue[1:]
-	}
-	if _, known := v.seen[sum]; !known {
-		v.seen[sum] = struct{}{}
-		v.queue = append(v.queue, signature{sum, stamp.Add(Tolerance)})
-	}
 }
 
 // parseSignature reads t=…,v1=…; v1 may stand there more than once while a

@@ -4,9 +4,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +34,15 @@ func verifier(t *testing.T, a Auth) *Verifier {
 	return v
 }
 
+// verify checks a request as the receiver does.
+func verify(v *Verifier, r *http.Request, body []byte, at time.Time) error {
+	err := v.VerifyHeader(r)
+	if err == nil || !Signed(r, at) {
+		return err
+	}
+	return v.VerifySignature(r, body)
+}
+
 func signatureOf(at time.Time, body string) string {
 	return httpx.Signature(secret, at, []byte(body))
 }
@@ -42,7 +51,7 @@ func TestVerify(t *testing.T) {
 	bearer := Auth{Bearer: secret}
 	basic := Auth{Basic: &Basic{User: "siem", Password: secret}}
 	signed := Auth{HMAC: &HMAC{Secret: secret}}
-	url := Auth{URLToken: secret}
+	inURL := Auth{URLToken: secret}
 	basicHeader := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
 	for _, c := range []struct {
 		name               string
@@ -61,9 +70,9 @@ func TestVerify(t *testing.T) {
 		{"basic wrong user", basic, "/", "Authorization", basicHeader("root:" + secret), false},
 		{"basic wrong password", basic, "/", "Authorization", basicHeader("siem:"), false},
 		{"basic absent", basic, "/", "", "", false},
-		{"url token", url, "/?token=" + secret, "", "", true},
-		{"url token wrong", url, "/?token=x", "", "", false},
-		{"url token absent", url, "/", "", "", false},
+		{"url token", inURL, "/?token=" + secret, "", "", true},
+		{"url token wrong", inURL, "/?token=x", "", "", false},
+		{"url token absent", inURL, "/", "", "", false},
 		{"signed", signed, "/", SignatureHeader, signatureOf(now(), "body"), true},
 		{"signed with an old and a new secret", signed, "/", SignatureHeader, "v1=00," + signatureOf(now(), "body"), true},
 		{"signed a little early", signed, "/", SignatureHeader, signatureOf(now().Add(Tolerance), "body"), true},
@@ -76,7 +85,7 @@ func TestVerify(t *testing.T) {
 		{"signed absent", signed, "/", "", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := verifier(t, c.auth).Verify(request(t, c.url, c.header, c.value), []byte("body"), now())
+			err := verify(verifier(t, c.auth), request(t, c.url, c.header, c.value), []byte("body"), now())
 			switch {
 			case c.ok && err != nil:
 				t.Errorf("refused: %v", err)
@@ -89,55 +98,16 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The same signed bytes have one effect: before the first is accepted they may
-// be tried again, afterwards they are known, and later they are refused.
-func TestReplay(t *testing.T) {
-	v := verifier(t, Auth{HMAC: &HMAC{Secret: secret}})
-	body := []byte("body")
-	r := request(t, "/", SignatureHeader, signatureOf(now(), "body"))
-	verify := func(r *http.Request, at time.Time) error { return v.Verify(r, body, at) }
-
-	if err := verify(r, now()); err != nil {
-		t.Fatalf("first: %v", err)
-	}
-	if err := verify(r, now()); err != nil {
-		t.Fatalf("again, because the first was not accepted: %v", err)
-	}
-	v.Accepted(r, body, now())
-	v.Accepted(r, body, now())
-	if err := verify(r, now().Add(time.Second)); !errors.Is(err, ErrRepeated) {
-		t.Errorf("again, after the first was accepted: %v", err)
-	}
-	dressed := request(t, "/", SignatureHeader, "v1=00,"+signatureOf(now(), "body"))
-	if err := verify(dressed, now()); !errors.Is(err, ErrRepeated) {
-		t.Errorf("the same signature in another header: %v", err)
-	}
-	if err := verify(request(t, "/", SignatureHeader, signatureOf(now().Add(time.Second), "body")), now()); err != nil {
-		t.Errorf("the same alert, signed again: %v", err)
-	}
-	if err := verify(r, now().Add(Tolerance+time.Second)); !errors.Is(err, ErrDenied) {
-		t.Errorf("much later: %v", err)
-	}
-}
-
-func TestReplayMemoryIsBounded(t *testing.T) {
-	v := verifier(t, Auth{HMAC: &HMAC{Secret: secret}})
-	accept := func(at time.Time) {
-		v.Accepted(request(t, "/", SignatureHeader, signatureOf(at, "body")), []byte("body"), at)
-	}
-	for i := range 400 {
-		accept(now().Add(time.Duration(i) * time.Second))
-	}
-	// What is older than the tolerance cannot come again.
-	if want := int(Tolerance/time.Second) + 1; len(v.seen) != want || len(v.queue) != want {
-		t.Errorf("remembers %d and %d signatures, want %d", len(v.seen), len(v.queue), want)
-	}
-	for i := range maxSeen + 10 {
-		body := fmt.Sprint(i)
-		v.Accepted(request(t, "/", SignatureHeader, signatureOf(now(), body)), []byte(body), now())
-	}
-	if len(v.seen) != maxSeen || len(v.queue) != maxSeen {
-		t.Errorf("remembers %d and %d signatures, want %d", len(v.seen), len(v.queue), maxSeen)
+// A source that is not configured lets nobody in, whatever is sent.
+func TestNobody(t *testing.T) {
+	for _, header := range []string{"", "Bearer ", "Bearer " + secret, "Basic Og==", "Basic " + base64.StdEncoding.EncodeToString([]byte(":"))} {
+		r := request(t, "/?token=", "Authorization", header)
+		r.Header.Set(SignatureHeader, httpx.Signature("", now(), []byte("body")))
+		for _, v := range []*Verifier{Nobody(), verifier(t, Auth{})} {
+			if err := verify(v, r, []byte("body"), now()); !errors.Is(err, ErrDenied) {
+				t.Errorf("%q: %v", header, err)
+			}
+		}
 	}
 }
 
@@ -158,8 +128,8 @@ func FuzzSignature(f *testing.F) {
 	f.Add("t=1772337600,v1=00")
 	f.Add(",,t=,v1")
 	f.Fuzz(func(t *testing.T, header string) {
-		r := &http.Request{Header: http.Header{SignatureHeader: {header}}, Body: io.NopCloser(strings.NewReader(""))}
-		if err := verifier(t, Auth{HMAC: &HMAC{Secret: secret}}).Verify(r, nil, now()); !errors.Is(err, ErrDenied) {
+		r := &http.Request{URL: &url.URL{}, Header: http.Header{SignatureHeader: {header}}, Body: http.NoBody}
+		if err := verify(verifier(t, Auth{HMAC: &HMAC{Secret: secret}}), r, nil, now()); !errors.Is(err, ErrDenied) {
 			t.Errorf("%q: %v", header, err)
 		}
 	})

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -17,6 +20,10 @@ import (
 // request.
 type problem struct {
 	status int
+	// retry is when the same request may be sent again, as the header Retry-After
+	// says it; hangUp ends the connection, of which something is left unread.
+	retry  time.Duration
+	hangUp bool
 	Error  string `json:"error"`
 	Kind   string `json:"kind,omitempty"`
 	Field  string `json:"field,omitempty"`
@@ -39,7 +46,16 @@ func invalid(field, format string, args ...any) *problem {
 	return p
 }
 
-func (p *problem) reply(w http.ResponseWriter) { reply(w, p.status, p) }
+func (p *problem) reply(w http.ResponseWriter) {
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
+	}
+	if p.hangUp {
+		// Otherwise the server reads on, and answers after that.
+		w.Header().Set("Connection", "close")
+	}
+	reply(w, p.status, p)
+}
 
 func reply(w http.ResponseWriter, status int, body any) {
 	var text bytes.Buffer
@@ -67,18 +83,6 @@ func plain(h http.Handler) http.Handler {
 
 func isPlain(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
-}
-
-// readBody reads a body of at most so many bytes.
-func readBody(w http.ResponseWriter, req *http.Request, most int64) ([]byte, *problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, most))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than %d bytes", most)
-	}
-	if err != nil {
-		return nil, fail(http.StatusBadRequest, "invalid", "read the body: %v", err)
-	}
-	return body, nil
 }
 
 // decode reads a strict JSON body: one document, no field that is not known.

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -86,25 +85,21 @@ func (r *Receiver) label(source string) string {
 }
 
 func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (Accepted, *problem) {
-	source, ok := r.Sources[name]
-	if !ok {
-		// The same answer as to a wrong credential: which sources there are is
-		// nobody's business.
-		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
+	// A source that nobody configured is answered like one that was: which there
+	// are is nobody's business.
+	source, verifier := r.Sources[name], r.nobody
+	if source.Verifier != nil {
+		verifier = source.Verifier
 	}
-	body, p := readBody(w, req, MaxBody)
+	body, release, p := r.authentic(w, req, verifier)
+	defer release()
 	if p != nil {
 		return Accepted{}, p
 	}
-	// A signed request that comes again is taken as the repeat that it is: its
-	// alerts are in their case, and change nothing.
-	if err := source.Verifier.Verify(req, body, r.Now()); err != nil && !errors.Is(err, alerts.ErrRepeated) {
-		r.Log.Warn("a request was refused", "source", name, "error", err)
-		return Accepted{}, fail(http.StatusUnauthorized, "unauthorized", "not authorized for this source")
-	}
 	if !r.limits[name].Allow() {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(1/float64(source.Rate)))))
-		return Accepted{}, fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
+		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
+		p.retry = time.Duration(float64(time.Second) / float64(source.Rate))
+		return Accepted{}, p
 	}
 	accepted, err := r.accept(req.Context(), source, body)
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
@@ -113,8 +108,30 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	if err != nil {
 		return Accepted{}, r.notTaken(name, err)
 	}
-	source.Verifier.Accepted(req, body, r.Now())
 	return accepted, accepted.none()
+}
+
+// authentic returns the body of a request whose sender has proven who it is. What
+// proves itself by its headers is checked before a byte of the body is read; what
+// is signed must be read first, in room that all strangers share. Which of the two
+// is tried does not depend on the source. Release is never nil.
+func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *alerts.Verifier) (body []byte, release func(), p *problem) {
+	const refused = "not authorized for this source"
+	denied := v.VerifyHeader(req)
+	if denied == nil {
+		return r.senders.read(w, req, MaxBody)
+	}
+	if !alerts.Signed(req, r.Now()) {
+		return nil, func() {}, r.refuse(req, "source", denied, refused)
+	}
+	if body, release, p = r.strangers.read(w, req, MaxBody); p != nil {
+		return nil, release, p
+	}
+	if denied = v.VerifySignature(req, body); denied != nil {
+		release()
+		return nil, func() {}, r.refuse(req, "source", denied, refused)
+	}
+	return body, release, nil
 }
 
 // none is the answer to a request of which no alert was taken; nil where one

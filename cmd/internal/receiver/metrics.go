@@ -7,6 +7,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	alerts   *prometheus.CounterVec
 	requests *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -20,6 +21,9 @@ func newMetrics() *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}, []string{"source"}),
 	}
-	m.registry.MustRegister(m.alerts, m.requests)
+	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "stanch_refused_total", Help: "Wrong credentials, by what they were for and what was answered.",
+	}, []string{"door", "result"})
+	m.registry.MustRegister(m.alerts, m.requests, m.refused)
 	return m
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,9 +28,9 @@ const kindForbidden = "forbidden"
 // configured means closed.
 func (r *Receiver) forPeople(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		p, ok := r.who(req)
-		if !ok {
-			fail(http.StatusUnauthorized, "unauthorized", "a person's token is needed: send it as a bearer token").reply(w)
+		p, err := r.who(req)
+		if err != nil {
+			r.refuse(req, "person", err, "a person's token is needed: send it as a bearer token").reply(w)
 			return
 		}
 		if problem := r.lacks(p, route); problem != nil {
@@ -56,11 +58,12 @@ func (r *Receiver) lacks(p Person, route Route) *problem {
 }
 
 // who resolves a token to exactly one person. All people are compared, so that
-// the time taken tells nothing; two people with one token are nobody.
-func (r *Receiver) who(req *http.Request) (Person, bool) {
+// the time taken tells nothing; two people with one token are nobody. The error
+// is for our log.
+func (r *Receiver) who(req *http.Request) (Person, error) {
 	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return Person{}, false
+		return Person{}, errors.New("no bearer token")
 	}
 	sum := sha256.Sum256([]byte(token))
 	var found []Person
@@ -69,10 +72,14 @@ func (r *Receiver) who(req *http.Request) (Person, bool) {
 			found = append(found, p)
 		}
 	}
-	if len(found) != 1 {
-		return Person{}, false
+	switch len(found) {
+	case 0:
+		return Person{}, errors.New("nobody has this token")
+	case 1:
+		person := found[0]
+		person.Via = "api"
+		return person, nil
+	default:
+		return Person{}, fmt.Errorf("%s and %s have the same token", found[0].ID, found[1].ID)
 	}
-	person := found[0]
-	person.Via = "api"
-	return person, true
 }

@@ -65,7 +65,8 @@ type Options struct {
 	Vouch func(ctx context.Context, person string, groups []string) []string
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
-	// Ready tells whether everything that a request needs is up.
+	// Ready returns nil when an alert can be taken. It is asked at most once in a
+	// while, for all who want to know.
 	Ready func(context.Context) error
 	Log   *slog.Logger
 	// Now is the clock.
@@ -85,6 +86,12 @@ type Receiver struct {
 	metrics   *metrics
 	mux       *http.ServeMux
 	routes    []Route
+	// nobody verifies for sources that are not configured: it lets nobody in.
+	nobody *alerts.Verifier
+	// senders and strangers are the room for bodies.
+	senders, strangers *bodies
+	refusals           *refusals
+	probe              probe
 }
 
 // New returns a receiver.
@@ -92,7 +99,9 @@ func New(o Options) *Receiver {
 	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
 	r := &Receiver{
 		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
-		metrics: newMetrics(), mux: http.NewServeMux(),
+		metrics: newMetrics(), mux: http.NewServeMux(), nobody: alerts.Nobody(),
+		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
+		probe: probe{ask: o.Ready, now: o.Now},
 	}
 	for name, s := range o.Sources {
 		limit := rate.Limit(s.Rate)
@@ -123,7 +132,7 @@ func (r *Receiver) Server() *http.Server {
 }
 
 func (r *Receiver) ready(w http.ResponseWriter, req *http.Request) {
-	if err := r.Ready(req.Context()); err != nil {
+	if err := r.probe.ready(req.Context()); err != nil {
 		reply(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "error": err.Error()})
 		return
 	}

@@ -259,10 +259,7 @@ func (s *Service) receiver() (*receiver.Receiver, error) {
 	o := receiver.Options{
 		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
-		Ready: func(ctx context.Context) error {
-			_, err := s.client.CheckHealth(ctx, &client.CheckHealthRequest{})
-			return err
-		},
+		Ready: s.ready,
 	}
 	o.Limited = s.limited()
 	for name, source := range c.Sources {
