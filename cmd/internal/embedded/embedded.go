@@ -51,6 +51,7 @@ type Server struct {
 	namespace string
 	tls       *tls.Config
 	stop      func() error
+	check     func() error
 }
 
 // HostPort returns the address at which clients reach the server.
@@ -62,6 +63,11 @@ func (s *Server) Namespace() string { return s.namespace }
 // TLS returns what a client needs to be let in: the server talks to nobody who
 // does not hold the key that it made at start.
 func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
+
+// Check reads from every table of the database, and returns an error when one
+// cannot be read: the database is damaged then, though the server may still answer
+// from memory.
+func (s *Server) Check() error { return s.check() }
 
 // Stop stops the server. What it accepted is on disk. It may be called once.
 func (s *Server) Stop() error { return s.stop() }

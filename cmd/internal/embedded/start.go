@@ -67,6 +67,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		hostPort:  loopback(ports[0]),
 		namespace: o.Namespace,
 		tls:       identity.client,
+		check:     func() error { return readTables(store) },
 		stop: func() error {
 			log.closing.Store(true)
 			return errors.Join(server.Stop(), foldIn(store, o.DataDir))

@@ -27,6 +27,7 @@ const TaskQueue = "stanch"
 const (
 	MaxBody           = 4 << 20
 	maxRequest        = 64 << 10
+	maxInteraction    = 1 << 20
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second
 	idleTimeout       = 2 * time.Minute

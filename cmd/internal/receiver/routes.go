@@ -1,6 +1,8 @@
 package receiver
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -70,7 +72,22 @@ func (r *Receiver) addRoutes() {
 // Interactions mounts the handler of a messenger's signed requests. It must be
 // called before the first request.
 func (r *Receiver) Interactions(use string, h http.Handler) {
-	r.add(Route{Pattern: "POST /v1/interactions/" + use, Door: DoorSender, serve: h})
+	r.add(Route{Pattern: "POST /v1/interactions/" + use, Door: DoorSender, serve: r.roomFor(h)})
+}
+
+// roomFor reads the body of a signed request before its handler does, in the
+// room that all strangers share.
+func (r *Receiver) roomFor(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, release, p := r.strangers.read(w, req, maxInteraction)
+		defer release()
+		if p != nil {
+			p.reply(w)
+			return
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		h.ServeHTTP(w, req)
+	})
 }
 
 // add mounts a route behind its door. It is the only way into the mux.

@@ -22,6 +22,11 @@ const (
 // ready has the engine take a workflow, as it takes an alert, and delete it. A
 // connection that answers says nothing of the disk behind it.
 func (s *Service) ready(ctx context.Context) error {
+	if s.server != nil {
+		if err := s.server.Check(); err != nil {
+			return err
+		}
+	}
 	run, err := s.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: readyWorkflow, TaskQueue: "stanch-ready", StartDelay: readyDelay, WorkflowExecutionTimeout: readyTimeout,
 		// What an earlier question left goes.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,14 +16,19 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 )
 
-// serveIn starts a service whose data is in a folder.
-func serveIn(t *testing.T, data string) *Service {
+func configIn(t *testing.T, data string) *config.Config {
 	t.Helper()
 	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, "listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\n", data, t.TempDir()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Start(t.Context(), Options{Config: c, Roles: []string{RoleReceiver}, Log: slog.New(slog.DiscardHandler)})
+	return c
+}
+
+// serveIn starts a service whose data is in a folder.
+func serveIn(t *testing.T, data string) *Service {
+	t.Helper()
+	s, err := Start(t.Context(), Options{Config: configIn(t, data), Roles: []string{RoleReceiver}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,38 +65,51 @@ func (s *Service) becomes(t *testing.T, status int) {
 	}
 }
 
+// Whatever part of the database is damaged, it does not start, or is not ready.
 func TestNotReadyOnADamagedDatabase(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	s := serveIn(t, dir)
+	whole := filepath.Join(t.TempDir(), "data")
+	s := serveIn(t, whole)
 	s.becomes(t, http.StatusOK)
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "temporal", "engine.db")
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(whole, "temporal", "engine.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The tables of workflows are somewhere behind the first pages.
-	for i := len(data) / 3; i < len(data); i++ {
-		data[i] = 0xA5
+	page := func(tenth int) int { return len(data) / 4096 * tenth / 10 * 4096 }
+	for name, part := range map[string][2]int{"the end": {page(7), len(data)}, "the beginning": {page(1), page(3)}, "the middle": {page(3), page(5)}, "one page": {page(5), page(5) + 4096}, "nothing": {}} {
+		t.Run(name, func(t *testing.T) {
+			damaged := slices.Clone(data)
+			for i := part[0]; i < part[1]; i++ {
+				damaged[i] = 0xA5
+			}
+			// In the old folder this process would go on with what it has in memory.
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, "temporal"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "temporal", "engine.db"), damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			s, err := Start(ctx, Options{Config: configIn(t, dir), Roles: []string{RoleReceiver}, Log: slog.New(slog.DiscardHandler)})
+			if err != nil && part[1] > 0 {
+				t.Logf("it does not start: %v", err)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = s.Stop() }()
+			want := http.StatusServiceUnavailable
+			if part[1] == 0 {
+				want = http.StatusOK
+			}
+			s.becomes(t, want)
+		})
 	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, "listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\n", dir, t.TempDir()), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	s, err = Start(ctx, Options{Config: c, Roles: []string{RoleReceiver}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		// Better still: it does not even start.
-		return
-	}
-	defer func() { _ = s.Stop() }()
-	s.becomes(t, http.StatusServiceUnavailable)
 }
 
 // However often it is asked, it leaves nothing behind.
