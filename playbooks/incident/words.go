@@ -129,9 +129,16 @@ func ClosedTexts(f *Facts, roles Vocabulary, visit func(path, text string, of Vo
 		path  string
 		value Value[string]
 	}{
-		{"alert.category", f.Alert.Category}, {"alert.host.os", f.Alert.Host.OS}, {"alert.destination.transport", f.Alert.Destination.Transport},
-		{"asset.role", f.Asset.Role}, {"endpoint.isolation", f.Endpoint.Isolation}, {"endpoint.os", f.Endpoint.OS}, {"endpoint.role", f.Endpoint.Role},
-		{"traffic.attribution", f.Traffic.Attribution}, {"traffic.coverage", f.Traffic.Coverage}, {"traffic.role", f.Traffic.Role},
+		{"alert.category", f.Alert.Category},
+		{"alert.host.os", f.Alert.Host.OS},
+		{"alert.destination.transport", f.Alert.Destination.Transport},
+		{"asset.role", f.Asset.Role},
+		{"endpoint.isolation", f.Endpoint.Isolation},
+		{"endpoint.os", f.Endpoint.OS},
+		{"endpoint.role", f.Endpoint.Role},
+		{"traffic.attribution", f.Traffic.Attribution},
+		{"traffic.coverage", f.Traffic.Coverage},
+		{"traffic.role", f.Traffic.Role},
 	} {
 		text, known := v.value.Get()
 		of, closed := ClosedField(v.path, roles)
@@ -147,12 +154,11 @@ func Isolations() Vocabulary { return isolations() }
 // Statuses are the states of an alert.
 func Statuses() Vocabulary { return statuses() }
 
-// TrafficRoles, Attributions and Coverages are the words that Stanch itself uses
-// of traffic.
+// TrafficRoles are the words for what traffic looks like.
 func TrafficRoles() Vocabulary { return trafficRoles() }
 
-// Attributions are documented at [TrafficRoles].
+// Attributions are the words for how bytes and processes were joined.
 func Attributions() Vocabulary { return attributions() }
 
-// Coverages are documented at [TrafficRoles].
+// Coverages are the words for what sensors could see.
 func Coverages() Vocabulary { return coverages() }
