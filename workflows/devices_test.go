@@ -68,10 +68,12 @@ func TestABudgetCountsDevices(t *testing.T) {
 		"per host counts how often": {"host", "", []reservation{
 			{time.Minute, "a/1", "d-1", true, 0}, {2 * time.Minute, "b/1", "d-1", true, 0}, {3 * time.Minute, "c/1", "d-1", false, 2},
 		}},
-		"a reservation without a device counts as one": {"site", `[
+		"a reservation without a device counts as one": {
+			"site", `[
 			{"id": "old/1", "action": "isolate", "keys": [{"per": "site", "key": "berlin"}], "at": "2026-03-02T03:00:00Z"},
 			{"id": "old/2", "action": "isolate", "keys": [{"per": "site", "key": "berlin"}], "at": "2026-03-02T03:00:00Z"}]`,
-			[]reservation{{time.Minute, "a/1", "d-1", false, 2}, {time.Minute, "old/1", "", true, 0}}},
+			[]reservation{{time.Minute, "a/1", "d-1", false, 2}, {time.Minute, "old/1", "", true, 0}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
