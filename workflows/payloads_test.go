@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	failurepb "go.temporal.io/api/failure/v1"
@@ -25,6 +26,8 @@ import (
 func payloadTypes() map[string]reflect.Type {
 	all := map[string]reflect.Type{
 		"memo " + workflows.SeenMemo: reflect.TypeFor[[]string](),
+		// When the receiver took in what is kept.
+		"memo received": reflect.TypeFor[time.Time](),
 		// Words for people; see the mapping of errors in the activities.
 		"failure": reflect.TypeFor[string](),
 	}

@@ -41,6 +41,12 @@ func recorded() []string {
 		"respond-held-back", "respond-late", "respond-limited", "respond-no-target", "respond-policy-error",
 		"respond-process-killed", "respond-retried", "respond-shadow", "respond-shared-first", "respond-shared-second", "respond-stricter",
 		"respond-undo-fails", "respond-unmatched", "respond-unsure",
+
+		"budget-continued-2", "budget-goes-on-2",
+		"channel-continued-2", "channel-goes-on-2", "click-refused-2", "standing-continued-2", "standing-goes-on-2",
+		"lease-adopted-isolate-2", "lease-contained-isolate-2", "lease-extended-isolate-2", "lease-undo-fails-isolate-2",
+		"respond-approved-2", "respond-closed-by-hand-2", "respond-contained-2", "respond-denied-2", "respond-held-back-2",
+		"respond-pause-expired-2", "respond-pause-resumed-2", "respond-unsure-2",
 	}
 }
 
@@ -78,19 +84,20 @@ func TestReplayBites(t *testing.T) {
 		activities.LeaseWorkflow: func(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, error) {
 			return late(ctx, workflows.Lease, in)
 		},
-		activities.BudgetWorkflow: func(ctx workflow.Context, in activities.BudgetState) error {
-			_, err := late(ctx, func(ctx workflow.Context, in activities.BudgetState) (struct{}, error) {
-				return struct{}{}, workflows.Budget(ctx, in)
-			}, in)
-			return err
-		},
+		activities.BudgetWorkflow: silently(workflows.Budget),
 		activities.RejectedWorkflow: func(ctx workflow.Context, in activities.RejectedAlert) (activities.RejectedAlert, error) {
 			return late(ctx, workflows.Rejected, in)
 		},
+		activities.ClickWorkflow: func(ctx workflow.Context, in activities.ClickInput) (activities.Answered, error) {
+			return late(ctx, workflows.Click, in)
+		},
+		activities.ChannelWorkflow:  silently(workflows.Channel),
+		activities.StandingWorkflow: silently(workflows.Standing),
 	}
 	for name, history := range map[string]string{
 		activities.RespondWorkflow: "respond-contained", activities.LeaseWorkflow: "lease-contained-isolate",
 		activities.BudgetWorkflow: "budget-continued", activities.RejectedWorkflow: "rejected-retried",
+		activities.ClickWorkflow: "click-refused-2", activities.ChannelWorkflow: "channel-goes-on-2", activities.StandingWorkflow: "standing-goes-on-2",
 	} {
 		t.Run(name, func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
@@ -111,6 +118,14 @@ func late[In, Out any](ctx workflow.Context, run func(workflow.Context, In) (Out
 		return none, err
 	}
 	return run(ctx, in)
+}
+
+// silently runs a workflow that answers nothing after a timer.
+func silently[In any](run func(workflow.Context, In) error) func(workflow.Context, In) error {
+	return func(ctx workflow.Context, in In) error {
+		_, err := late(ctx, func(ctx workflow.Context, in In) (struct{}, error) { return struct{}{}, run(ctx, in) }, in)
+		return err
+	}
 }
 
 func replay(t *testing.T, replayer worker.WorkflowReplayer, file string) error {

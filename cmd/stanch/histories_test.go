@@ -16,6 +16,11 @@ import (
 // workflows replay.
 const histories = "../../workflows/testdata/histories"
 
+// generation is the end of the names of what the code of today records. The
+// histories of earlier releases stand beside them. The first had none: raise it
+// after a release, when a path asks other things of the engine.
+const generation = "-2"
+
 var record = flag.Bool("record", false, "add the histories that were not recorded yet to "+histories)
 
 const historyExt = ".json.gz"
@@ -59,10 +64,11 @@ func recorded(t testing.TB) []string {
 	return files
 }
 
-// compareNames wants a recorded history for every path.
+// compareNames wants a recorded history for every path of today.
 func (r *recorder) compareNames() {
 	r.t.Helper()
-	if got, want := recorded(r.t), slices.Sorted(maps.Keys(r.kept)); !slices.Equal(got, want) {
+	ofToday := slices.DeleteFunc(recorded(r.t), func(name string) bool { return !strings.HasSuffix(name, generation) })
+	if got, want := ofToday, slices.Sorted(maps.Keys(r.kept)); !slices.Equal(got, want) {
 		r.t.Errorf("%s holds\n%q, the paths give\n%q: record them, see the README there", histories, got, want)
 	}
 }

@@ -171,6 +171,15 @@ func paths() []*path {
 			steps: []step{sees(incident.EvHeldBack, ""), resume},
 		},
 		{
+			name: "pause-resumed", alone: true, edits: asking("{ approve: on-call }"), outcome: incident.OutcomeGivenBack,
+			steps: []step{sees(incident.EvAsked, ""), pauses, sees(incident.EvPaused, ""), says(alice, true), resume},
+		},
+		{
+			name: "pause-expired", alone: true, outcome: incident.OutcomeHeldBack,
+			edits: append(asking("{ approve: on-call }"), "expire_after: 15m", "expire_after: 10s", "remind_after: 5m", "remind_after: 1s"),
+			steps: []step{sees(incident.EvAsked, ""), pauses, sees(incident.EvPaused, ""), says(alice, true), sees(incident.EvHeldBack, "cut-off"), resume},
+		},
+		{
 			name: "failed", alone: true, outcome: incident.OutcomeFailed, leases: true, before: refuseIsolation,
 			steps: []step{
 				sees(incident.EvFailed, "cut-off"), sees(incident.EvPaged, ""),
@@ -190,6 +199,8 @@ func pause(r *recorder, _ *path) error {
 	}
 	return nil
 }
+
+func pauses(r *recorder, p *path) bool { return pause(r, p) == nil }
 
 func resume(r *recorder, _ *path) bool {
 	return r.post("/v1/resume", tokenOf(alice), receiver.ReasonRequest{Reason: "freeze is over"}, nil) == http.StatusOK

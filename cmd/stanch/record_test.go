@@ -60,6 +60,7 @@ func TestRecordHistories(t *testing.T) {
 	}
 	r.rejectAlert()
 	r.continueBudget()
+	r.showMessages()
 	if *record {
 		r.write()
 	}
@@ -251,7 +252,7 @@ func (r *recorder) keep(name, workflowID, run string) {
 	if err = errors.Join(err, w.Close()); err != nil {
 		r.t.Fatal(err)
 	}
-	r.kept[name] = packed.Bytes()
+	r.kept[name+generation] = packed.Bytes()
 }
 
 // decode has a history's payloads be as the workflows wrote them, so that it can
