@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -30,6 +31,8 @@ type DecideOut struct {
 	Decision incident.Decision `json:"decision"`
 	Plan     incident.Plan     `json:"plan"`
 	Facts    incident.Facts    `json:"facts"`
+	// Candidate is the process that is only guessed to be the sender.
+	Candidate *incident.Process `json:"candidate,omitempty"`
 	// Unmatched tells that the trigger does not hold for this alert now that
 	// more is known of it.
 	Unmatched bool `json:"unmatched,omitempty"`
@@ -57,13 +60,14 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	if in.Target != nil && in.Target.OnlyBy() != "" {
 		facts.AssumeDevice()
 	}
+	candidate := facts.DisownGuess()
 	completeAlert(&facts)
 	verdict, missing, err := p.Match(ctx, &facts, in.Now)
 	if err != nil {
 		return DecideOut{}, ours("match the trigger", "the trigger cannot be evaluated: "+err.Error())
 	}
 	if verdict == incident.False {
-		return DecideOut{Facts: facts, Unmatched: true}, nil
+		return DecideOut{Facts: facts, Candidate: candidate, Unmatched: true}, nil
 	}
 	decision := p.Evaluate(ctx, facts, in.Now)
 	if decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided {
@@ -74,14 +78,18 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 			decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
 		}
 	}
-	return DecideOut{Decision: decision, Plan: p.AskForDevice(p.Plan(decision, facts, in.Target)), Facts: facts}, nil
+	plan := p.AskForDevice(p.Plan(decision, facts, in.Target))
+	return DecideOut{Decision: decision, Plan: plan, Facts: facts, Candidate: candidate}, nil
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or
 // one of the two is missing; then the reason is carried on.
 func attribute(facts *incident.Facts, connections []incident.Connection) {
-	noFlows := !facts.Traffic.Flows.IsKnown() && len(facts.Traffic.Sample) == 0
-	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() || noFlows {
+	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() {
+		return
+	}
+	if !facts.Traffic.Flows.IsKnown() && len(facts.Traffic.Sample) == 0 {
+		incident.Explain(&facts.Process, cmp.Or(facts.Traffic.Flows.Why(), "no flow is known"))
 		return
 	}
 	if why := facts.Process.Path.Why(); why != "" {

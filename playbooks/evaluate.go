@@ -59,11 +59,13 @@ func NormalizeSubject(raw string) (string, error) {
 
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
 // facts and the same now give the same decision. Traffic that others send under
-// the host's addresses decides nothing. Where the rule that holds contains
+// the host's addresses decides nothing, and neither does a process that is only
+// guessed to be the sender. Where the rule that holds contains
 // nothing and one above it might, the case is undecided.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	facts.DisownShared()
+	facts.DisownGuess()
 	d := incident.Decision{PlaybookDigest: p.digest, At: now}
 	if missing := p.requiredMissing(facts); len(missing) > 0 {
 		d.Outcome, d.Unsure, d.Severity = incident.CannotDecide, missing, p.standing().Severity

@@ -1,5 +1,7 @@
 package incident
 
+import "cmp"
+
 // Facts are everything that a policy sees of a case. A fact that was not
 // obtained has only unknown fields, each with the reason.
 type Facts struct {
@@ -9,6 +11,37 @@ type Facts struct {
 	Traffic  Traffic  `json:"traffic"`
 	Baseline Baseline `json:"baseline"`
 	Asset    Asset    `json:"asset"`
+}
+
+// DisownGuess makes the process unknown where it was not joined to the traffic
+// connection by connection, and returns who was guessed, nil for nobody. Whoever
+// sends by a driver or raw sockets is not seen, and a benign process beside it
+// must not vouch for it.
+func (f *Facts) DisownGuess() *Process {
+	how, known := f.Traffic.Attribution.Get()
+	if known && Attribution(how) == Exact || f.Process == (Process{}) {
+		return nil
+	}
+	why := "no process was joined to the traffic"
+	switch {
+	case !known:
+		why = "who sends is not joined to the traffic"
+		if reason := f.Traffic.Attribution.Why(); reason != "" {
+			why += ": " + reason
+		}
+	case Attribution(how) == Destination:
+		why = "only guessed, by the destination"
+	case Attribution(how) == ProcessList:
+		why = "only guessed, from the list of processes"
+	}
+	guess := f.Process
+	f.Process = Process{}
+	if guess.Path.IsKnown() || guess.Name.IsKnown() || guess.PID.IsKnown() {
+		Explain(&f.Process, why)
+		return &guess
+	}
+	Explain(&f.Process, cmp.Or(guess.Path.Why(), why))
+	return nil
 }
 
 // FactNames lists the facts that a playbook's enrich can ask for, in the order

@@ -39,7 +39,11 @@ func who(c incident.Case) Line {
 	image := first(p.Path, p.Name, a.Path, a.Name)
 	name, ok := image.Get()
 	if !ok {
-		return unknownLine("Who", "process", image)
+		line := unknownLine("Who", "process", image)
+		if c.Candidate != nil {
+			line.Text += "; perhaps " + short(first(c.Candidate.Path, c.Candidate.Name).String())
+		}
+		return line
 	}
 	text := short(name)
 	if pid, ok := first(p.PID, a.PID).Get(); ok {
