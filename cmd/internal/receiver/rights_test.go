@@ -18,12 +18,17 @@ import (
 
 // doors are the routes that take no right, each with why.
 var doors = map[string]receiver.Door{
-	"GET /healthz":              receiver.DoorOpen,   // the machine's own health
-	"GET /readyz":               receiver.DoorOpen,   //
-	"GET /metrics":              receiver.DoorOpen,   // counters, without names
-	"POST /v1/alerts/{source}":  receiver.DoorSender, // the source's credential
-	"POST /v1/interactions/use": receiver.DoorSender, // the messenger's signature
-	"POST /v1/cases/{playbook}/{subject}/decide": receiver.DoorPerson, // the case knows its approvers
+	// The machine's own health, and counters without names.
+	"GET /healthz": receiver.DoorOpen,
+	"GET /readyz":  receiver.DoorOpen,
+	"GET /metrics": receiver.DoorOpen,
+
+	// The source's credential, and the messenger's signature.
+	"POST /v1/alerts/{source}":  receiver.DoorSender,
+	"POST /v1/interactions/use": receiver.DoorSender,
+
+	// The case knows its approvers.
+	"POST /v1/cases/{playbook}/{subject}/decide": receiver.DoorPerson,
 }
 
 // rightOnly is somebody with the rights alone, whose token is their id.
