@@ -285,8 +285,10 @@ func TestOccurrences(t *testing.T) {
 		{"stanch", `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"}}`, `{"id":"a","time":"2026-03-01T03:00:01Z","host":{"id":"a"}}`, false, true},
 		{"stanch", `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"}}`, `{"id":"a","time":"2026-03-01T03:00:00Z","host":{"id":"a"},"count":2,"updated":"2026-03-01T03:01:00Z"}`, true, false},
 		{"stanch", `{"id":"a","host":{"id":"a"}}`, `{"id":"b","host":{"id":"a"}}`, false, false},
-		{"elastic", `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:00:00Z","host.id":"a"}`,
-			`{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:05:00Z","host.id":"a","kibana.alert.duration.us":300}`, true, true},
+		{
+			"elastic", `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:00:00Z","host.id":"a"}`,
+			`{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","@timestamp":"2026-03-01T03:05:00Z","host.id":"a","kibana.alert.duration.us":300}`, true, true,
+		},
 		{"elastic", `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T03:00:00Z","host.id":"a"}`, `{"kibana.alert.uuid":"u","kibana.alert.start":"2026-03-01T04:00:00Z","host.id":"a"}`, false, true},
 		{"splunk", `{"sid":"1","result":{"src":"10.0.0.1","count":"1"}}`, `{"sid":"1","result":{"src":"10.0.0.1","count":"2"}}`, false, false},
 	} {
