@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/receiver"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -167,6 +168,18 @@ func paths() []*path {
 		},
 		{name: "unmatched", outcome: incident.OutcomeNoPlaybook},
 		{
+			name: "closed-late", before: behaves(incident.Isolate, memory.Behaviour{Stuck: true}), outcome: incident.OutcomeClosedByHand,
+			edits: stays, steps: []step{standing(2), closesByHand, alertAgain, mend, decidedAnew, closesByHand},
+		},
+		{
+			name: "cancelled", before: behaves(incident.Isolate, memory.Behaviour{Stuck: true}), outcome: incident.OutcomeClosedByHand,
+			edits: stays, steps: []step{standing(2), cancels, alertAgain, mend, decidedAnew, closesByHand},
+		},
+		{
+			name: "given-up", alone: true, outcome: incident.OutcomeDenied, edits: asking("{ approve: on-call }"),
+			steps: []step{sees(incident.EvAsked, ""), losesAnAttempt, says(alice, true), sees(incident.EvHeldBack, "cut-off")},
+		},
+		{
 			name: "held-back", alone: true, before: pause, outcome: incident.OutcomeHeldBack,
 			steps: []step{sees(incident.EvHeldBack, ""), resume},
 		},
@@ -259,6 +272,31 @@ func shared(r *recorder, p *path) bool {
 func leftAlone(r *recorder, p *path) bool {
 	first := path{name: p.of}
 	return r.see(first.caseID()).Status == incident.Closed
+}
+
+// cancels has the engine's operator cancel the case's workflow.
+func cancels(r *recorder, p *path) bool {
+	return r.service.Client().CancelWorkflow(r.t.Context(), activities.CaseWorkflowID(p.caseID()), "") == nil &&
+		sees(incident.EvClosed, "")(r, p)
+}
+
+// decidedAnew waits until the alert that came while the case closed is decided.
+func decidedAnew(r *recorder, p *path) bool {
+	decided := 0
+	for _, e := range r.see(p.caseID()).Timeline {
+		if e.Kind == incident.EvDecided {
+			decided++
+		}
+	}
+	return decided == 2
+}
+
+// losesAnAttempt has the next attempt to contain the host fail, and the one
+// after it be held back.
+func losesAnAttempt(r *recorder, p *path) bool {
+	r.estate.Fail("endpoints", integrations.Error{Kind: integrations.Unavailable}, 1)
+	asset := incident.Asset{Role: incident.Known("domain_controller", incident.FromInventory)}
+	return r.estate.SetFacts(p.hostName(), incident.Facts{Asset: asset}) == nil
 }
 
 func mend(r *recorder, p *path) bool {
