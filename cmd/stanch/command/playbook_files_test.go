@@ -36,7 +36,7 @@ func TestLintOfHostileFiles(t *testing.T) {
 		"a list":        {"[1]\n", ":1:1: a playbook must be a mapping of keys to values, not a list\n[1]\n^\n"},
 		"escapes":       {"name: \"\x1b[2J\"\n", ": not YAML: control characters are not allowed"},
 		"a new line":    {"apiVersion: 'a\u0085b'\n", "'a\ufffdb'"},
-		"two documents": {"a: 1\n---\nb: 2\n", "a second document starts here; a file holds one"},
+		"two documents": {"a: 1\n---\nb: 2\n", "a second document starts here and is never read; a file holds one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, "playbook.yaml", []byte(c.text))
