@@ -15,9 +15,9 @@ import (
 func TestTheAnswerToAPlanThatHasChangedDoesNotCount(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, "socket",
-		"{ action: isolate, per: site, max: 5, window: 1h }", "{ action: rate_limit, per: site, max: 1, window: 1h }",
+		"{ action: isolate, per: site, max: 5, window: 1h }", "{ action: rate_limit, per: host, max: 1, window: 1h }",
 		"{ approve: on-call }, cut-off, tell]", "{ approve: on-call }, squeeze, cut-off, tell]",
-		"  cut-off:  {", "  squeeze: { action: rate_limit, use: gateway, with: { rate: 1Mbit }, ttl: 1h, verify: { egress_below: 3Mbit, within: 2m } }\n  cut-off:  {")
+		"  cut-off:  {", "  squeeze: { action: rate_limit, use: gateway, with: { rate: 1Mbit }, ttl: 1h, verify: { egress_below: 2Mbit, within: 2m } }\n  cut-off:  {")
 	o.open("socket")
 	o.flood()
 	card := o.card("isolate ws-042")
