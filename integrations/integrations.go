@@ -150,7 +150,7 @@ type Finding struct {
 	OK   bool   `json:"ok"`
 	// Warning marks what is told without failing the check; OK is set then too.
 	Warning bool `json:"warning,omitempty"`
-	// Fix says the way out when it is not OK, or what is better done.
+	// Fix says what to do when it is not OK, or what is better done.
 	Fix string `json:"fix,omitempty"`
 }
 

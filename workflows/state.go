@@ -184,10 +184,10 @@ func (r *responder) again() bool {
 		r.state.Fresh > 0 && r.state.Closing == nil
 }
 
-// standing tells whether a lease of the case stands, or is being given back.
+// standing reports whether a lease of the case stands, or is being given back.
 func (r *responder) standing() bool { return r.contained() || len(r.state.GivingBack) > 0 }
 
-// contained tells whether a step of the case stands.
+// contained reports whether a step of the case stands.
 func (r *responder) contained() bool {
 	return slices.ContainsFunc(r.state.Case.Steps, func(s incident.StepState) bool {
 		return s.Status == incident.StepStanding

@@ -96,7 +96,7 @@ func (r *responder) mustAskAgain(ctx workflow.Context) bool {
 }
 
 // askUndecided asks people for the plan of the rule that may hold, after all
-// that can still come was waited for. It tells whether the gate is over.
+// that can still come was waited for. It reports whether the gate is over.
 func (r *responder) askUndecided(ctx workflow.Context, i int) bool {
 	c := &r.state.Case
 	s := &c.Steps[i]

@@ -37,13 +37,12 @@ func simulated(names ...string) *integrations.Set {
 	return set
 }
 
-// A file that does not lint never replaces one that did, and a mended one does.
-func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "high-egress-windows.yaml")
-	good := libraryText(t, "high-egress-windows")
+// writer returns what writes a file anew, each time with a later date.
+func writer(t *testing.T, file string) func(text []byte) {
+	t.Helper()
 	stamp := time.Now().Add(-time.Hour)
-	put := func(text []byte) {
+	return func(text []byte) {
+		t.Helper()
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -52,6 +51,14 @@ func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A file that does not lint never replaces one that did, and a mended one does.
+func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "high-egress-windows.yaml")
+	good := libraryText(t, "high-egress-windows")
+	put := writer(t, file)
 	put(good)
 	var log bytes.Buffer
 	s, err := newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.NewTextHandler(&log, nil)))
@@ -80,16 +87,7 @@ func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 func TestAComplaintOfLintKeepsOnlyAChangedFileOut(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "p.yaml")
-	stamp := time.Now().Add(-time.Hour)
-	put := func(text []byte) {
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		stamp = stamp.Add(time.Minute)
-		if err := os.Chtimes(file, stamp, stamp); err != nil {
-			t.Fatal(err)
-		}
-	}
+	put := writer(t, file)
 	odd := bytes.Replace(libraryText(t, "high-egress-windows"), []byte("asset.role == 'workstation'"), []byte("asset.role == 'wrokstation'"), 1)
 	put(odd)
 	var log bytes.Buffer
@@ -141,17 +139,7 @@ func TestADeployedPlaybookOutlivesANewComplaint(t *testing.T) {
 	good := libraryText(t, "high-egress-windows")
 	// A proof that a limit which does not hold would pass.
 	old := bytes.Replace(good, []byte("egress_below: 3Mbit"), []byte("egress_below: 30Mbit"), 1)
-	stamp := time.Now().Add(-time.Hour)
-	put := func(text []byte) {
-		t.Helper()
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		stamp = stamp.Add(time.Minute)
-		if err := os.Chtimes(file, stamp, stamp); err != nil {
-			t.Fatal(err)
-		}
-	}
+	put := writer(t, file)
 	put(old)
 	var log bytes.Buffer
 	s, err := newShelf([]string{dir}, simulated("edr", "flows", "gateway", "inventory", "slack"), slog.New(slog.NewTextHandler(&log, nil)))
