@@ -36,6 +36,7 @@ type collector struct {
 	cmd  *exec.Cmd
 	log  string
 	port int
+	from netip.Addr // who sent last
 }
 
 // collect starts nfcapd on loopback, writing into the folder.
@@ -97,7 +98,18 @@ func (c *collector) waitFor(what string, done func() bool) {
 // It must have understood so many flows; any number when it is negative.
 func (c *collector) stop(flows int) {
 	c.tb.Helper()
-	c.waitFor("nfcapd has read all packets", func() bool { return queued(c.tb, c.cmd.Process.Pid, c.port) == 0 })
+	if c.from.IsValid() {
+		// What was written may be on its way still, which no queue shows. The
+		// sender's last packet, of another domain, is told of when it is read.
+		last := exporter{source: 1 << 20}
+		c.send(c.from, last.packets()...)
+		told := fmt.Sprintf("Domain: %d,", last.source)
+		c.waitFor("nfcapd has read the last packet", func() bool { return strings.Contains(c.text(), told) })
+	}
+	c.waitFor("nfcapd has stored all packets", func() bool {
+		pid := c.cmd.Process.Pid
+		return queued(c.tb, pid, c.port) == 0 && sleeps(c.tb, pid)
+	})
 	if err := c.terminate(); err != nil {
 		c.tb.Fatalf("nfcapd: %v\n%s", err, c.text())
 	}
@@ -130,6 +142,19 @@ func (c *collector) terminate() error {
 		case <-tick.C:
 		}
 	}
+}
+
+// sleeps reports whether a process waits. nfcapd that has taken the last packet
+// out of its queue and does not yet wait for another still works on that one,
+// and a signal would have it end without.
+func sleeps(tb testing.TB, pid int) bool {
+	tb.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "S")
 }
 
 // queued is how many bytes wait for the process that listens on a UDP port.
@@ -167,6 +192,7 @@ func freePort(tb testing.TB) int {
 // address of loopback.
 func (c *collector) send(from netip.Addr, packets ...[]byte) {
 	c.tb.Helper()
+	c.from = from
 	conn, err := net.DialUDP("udp4", &net.UDPAddr{IP: from.AsSlice()}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: c.port})
 	if err != nil {
 		c.tb.Fatal(err)
