@@ -106,7 +106,7 @@ func (d *document) value(n *yaml.Node, v reflect.Value, f field) {
 		d.value(n, target.Elem(), f)
 		v.Set(target)
 	case scalarType(v.Type()):
-		if text, ok := d.scalar(n, f, v.Type()); ok {
+		if text, ok := d.scalar(n, f, v.Type()); ok && !d.misplacedSecret(n, text, f) {
 			d.text(n, text, v, f)
 			d.noteInline(n, text, v)
 		}
@@ -202,6 +202,9 @@ func (d *document) dict(n *yaml.Node, v reflect.Value, f field) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if d.bad[key] {
+			continue
+		}
+		if d.misplacedSecret(key, key.Value, field{name: "a key of " + f.name}) {
 			continue
 		}
 		item := reflect.New(v.Type().Elem()).Elem()

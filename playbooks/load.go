@@ -58,7 +58,7 @@ func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 
 // expressionFaults takes over the compiler's complaints. A Windows path that is
 // not written as a raw string breaks the rest of its line: that is said once,
-// with the way out.
+// and how to fix it.
 func (d *document) expressionFaults(faults []policy.Issue) {
 	broken := map[int]bool{}
 	for _, f := range faults {

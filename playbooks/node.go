@@ -108,7 +108,7 @@ func (n Node) Issue(format string, args ...any) Issue {
 // shown, else the words "the value". It is what the file says, not what an
 // environment variable holds.
 func (n Node) Quoted() string {
-	if n.node == nil || n.node.Kind != yaml.ScalarNode || n.doc.private() && !oneWord.MatchString(n.node.Value) {
+	if n.node == nil || n.node.Kind != yaml.ScalarNode || n.doc.private() && (!oneWord.MatchString(n.node.Value) || mayBeSecret(n.node.Value)) {
 		return "the value"
 	}
 	return strconv.Quote(n.node.Value)

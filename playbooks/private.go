@@ -82,10 +82,11 @@ var secretKey = regexp.MustCompile(`(?i)[\w.-]*(?:token|secret|passw|passphrase|
 var oneWord = regexp.MustCompile(`^[A-Za-z0-9._:/+@-]{1,64}$`)
 
 // quote quotes a value in a complaint. In a file with secrets only one word of a
-// key that holds none is: what has blanks in it may have swallowed its neighbour,
-// and what came from the environment is not in the file.
+// key that holds none is, and that does not look like a secret: what has blanks in
+// it may have swallowed its neighbour, and what came from the environment is not in
+// the file.
 func (d *document) quote(n *yaml.Node, text string, f field) string {
-	if d.private() && (n.Value != text || f.private || f.typ == d.twin || f.typ == nil || !oneWord.MatchString(text)) {
+	if d.private() && (n.Value != text || f.private || f.typ == d.twin || f.typ == nil || !oneWord.MatchString(text) || mayBeSecret(text)) {
 		return "the value"
 	}
 	return strconv.Quote(text)

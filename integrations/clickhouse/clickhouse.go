@@ -6,6 +6,7 @@ package clickhouse
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -151,8 +152,9 @@ func newStore(c *Config) (*Store, error) {
 
 func (s *Store) check() error {
 	c := &s.config
-	if _, _, err := net.SplitHostPort(c.Address); err != nil {
-		return fmt.Errorf("address %q is not host:port", c.Address)
+	// A connection string is not quoted, for it may hold a password.
+	if host, _, err := net.SplitHostPort(c.Address); err != nil || strings.ContainsAny(host, "@/?") {
+		return errors.New("address is not host:port of the native protocol, such as flows.example:9000")
 	}
 	switch {
 	case c.Schema != "custom" && c.Columns != Columns{}:
@@ -166,16 +168,16 @@ func (s *Store) check() error {
 	case c.MaxRows < 100 || c.MaxRows > 1_000_000:
 		return fmt.Errorf("max_rows is %d: write 100 to 1000000", c.MaxRows)
 	case !identifier(c.Table):
-		return fmt.Errorf("table %q is no name of a table", c.Table)
+		return fmt.Errorf("invalid table name %q", c.Table)
 	case !identifier(c.Database):
-		return fmt.Errorf("database %q is no name of a database", c.Database)
+		return fmt.Errorf("invalid database name %q", c.Database)
 	}
 	for _, column := range s.columns.list() {
 		switch {
 		case column.name == "" && column.required:
 			return fmt.Errorf("columns.%s is empty", column.setting)
 		case column.name != "" && !identifier(column.name):
-			return fmt.Errorf("columns.%s: %q is no name of a column", column.setting, column.name)
+			return fmt.Errorf("columns.%s: invalid column name %q", column.setting, column.name)
 		}
 	}
 	return nil

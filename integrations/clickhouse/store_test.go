@@ -107,16 +107,19 @@ func TestTableMustFit(t *testing.T) {
 }
 
 func TestConfigThatCannotBeRight(t *testing.T) {
+	const planted = "c4n4ryS3cret"
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
 		want   string
 	}{
 		{"no port", func(c *Config) { c.Address = "flows" }, "is not host:port"},
+		{"a connection string", func(c *Config) { c.Address = "clickhouse://stanch:" + planted + "@flows:9000" }, "is not host:port"},
+		{"a login before it", func(c *Config) { c.Address = planted + "@flows:9000" }, "is not host:port"},
 		{"columns that are known", func(c *Config) { c.Columns.Start = "t" }, "columns are for schema custom"},
 		{"no columns", func(c *Config) { c.Schema, c.Table = "custom", "t" }, "columns.start is empty"},
-		{"no table", func(c *Config) { c.Schema = "custom" }, `table "" is no name`},
-		{"a table that is SQL", func(c *Config) { c.Table = "flows; DROP TABLE flows" }, "is no name"},
+		{"no table", func(c *Config) { c.Schema = "custom" }, `invalid table name ""`},
+		{"a table that is SQL", func(c *Config) { c.Table = "flows; DROP TABLE flows" }, "invalid table name"},
 		{"no rows", func(c *Config) { c.MaxRows = 0 }, "max_rows is 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,6 +129,9 @@ func TestConfigThatCannotBeRight(t *testing.T) {
 			_, err := Spec().Open(t.Context(), c)
 			if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), tt.want) {
 				t.Errorf("got %v, want an invalid error with %q", err, tt.want)
+			}
+			if strings.Contains(fmt.Sprint(err), planted) {
+				t.Errorf("the error %v shows the password", err)
 			}
 		})
 	}

@@ -162,7 +162,7 @@ func TestProbe(t *testing.T) {
 	}
 	e.Fail("probe", integrations.Error{Kind: integrations.Unavailable}, 1)
 	if f := e.Probe(t.Context()); len(f) != 1 || f[0].OK || f[0].Fix == "" {
-		t.Errorf("findings are %+v, want one that is not OK and says the way out", f)
+		t.Errorf("findings are %+v, want one that is not OK and says how to fix it", f)
 	}
 }
 

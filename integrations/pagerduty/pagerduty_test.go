@@ -466,7 +466,7 @@ func TestProbe(t *testing.T) {
 			var bad []string
 			for _, finding := range found {
 				if strings.Contains(finding.What, token) || strings.Contains(finding.What, routingKey) || finding.OK == (finding.Fix != "") {
-					t.Errorf("finding %+v shows a secret, or has no way out", finding)
+					t.Errorf("finding %+v shows a secret, or has no fix", finding)
 				}
 				if !finding.OK {
 					bad = append(bad, finding.What)

@@ -27,6 +27,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -146,7 +147,7 @@ func newStore(c *Config) (*Store, error) {
 	// A complaint about the string would quote it, and it holds the password.
 	pc, err := pgxpool.ParseConfig(c.dsn())
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, opOpen, "dsn is no connection string such as postgres://user@host/database")
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "dsn is not a connection string such as postgres://user@host/database")
 	}
 	pc.MaxConns, pc.MaxConnIdleTime = 4, 5*time.Minute
 	pc.ConnConfig.ConnectTimeout = 10 * time.Second
@@ -186,6 +187,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("write dsn, or host, database and user")
 	case c.DSN != "" && (c.Host != "" || c.Database != "" || c.User != "" || c.Password != ""):
 		return fmt.Errorf("write either dsn or host, database, user and password")
+	case !strings.HasPrefix(c.Host, "/") && (strings.LastIndex(c.Host, "@") > 0 || strings.ContainsAny(c.Host, "=?") || strings.Contains(c.Host, "://")):
+		// It is not quoted, for it may hold a password.
+		return errors.New("host is a name, an address or a folder: write a connection string as dsn")
 	case c.Port < 1 || c.Port > 65535:
 		return fmt.Errorf("port %d is none", c.Port)
 	case c.Longest < time.Minute || c.Longest > 366*24*time.Hour:
@@ -203,7 +207,7 @@ func (c *Config) check() error {
 	}
 	for _, name := range strings.Split(c.Table, ".") {
 		if !identifier(name) {
-			return fmt.Errorf("table %q is no name", c.Table)
+			return fmt.Errorf("invalid table name %q", c.Table)
 		}
 	}
 	for _, column := range c.Columns.list() {
@@ -211,7 +215,7 @@ func (c *Config) check() error {
 		case column.name == "" && column.required:
 			return fmt.Errorf("columns.%s is empty", column.setting)
 		case column.name != "" && !identifier(column.name):
-			return fmt.Errorf("columns.%s: %q is no name of a column", column.setting, column.name)
+			return fmt.Errorf("columns.%s: invalid column name %q", column.setting, column.name)
 		}
 	}
 	return nil

@@ -68,6 +68,7 @@ func TestTableMustFit(t *testing.T) {
 }
 
 func TestConfigThatCannotBeRight(t *testing.T) {
+	apart := func(c *Config, host string) { c.DSN, c.Host, c.Database, c.User = "", host, "x", "u" }
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
@@ -75,13 +76,16 @@ func TestConfigThatCannotBeRight(t *testing.T) {
 	}{
 		{"no address", func(c *Config) { c.DSN = "" }, "write dsn, or host, database and user"},
 		{"two addresses", func(c *Config) { c.Host = "db" }, "write either dsn or host"},
-		{"a name that is SQL", func(c *Config) { c.Columns.Start = `start"; DROP TABLE flows; --` }, "is no name of a column"},
-		{"a table that is SQL", func(c *Config) { c.Table = "flows; DROP TABLE flows" }, "is no name"},
+		{"a connection string as host", func(c *Config) { apart(c, "postgres://u:"+readerPassword+"@db/x") }, "write a connection string as dsn"},
+		{"a login before the host", func(c *Config) { apart(c, readerPassword+"@db") }, "write a connection string as dsn"},
+		{"settings as host", func(c *Config) { apart(c, "host=db password="+readerPassword) }, "write a connection string as dsn"},
+		{"a name that is SQL", func(c *Config) { c.Columns.Start = `start"; DROP TABLE flows; --` }, "columns.start: invalid column name"},
+		{"a table that is SQL", func(c *Config) { c.Table = "flows; DROP TABLE flows" }, "invalid table name"},
 		{"no counter", func(c *Config) { c.Columns.BytesOut = "" }, "columns need bytes_out or payload_out"},
 		{"an end twice", func(c *Config) { c.Columns.Duration = "duration" }, "say the same"},
 		{"no start", func(c *Config) { c.Columns.Start = "" }, "columns.start is empty"},
 		{"no rows", func(c *Config) { c.MaxRows = 0 }, "max_rows is 0"},
-		{"a string that is none", func(c *Config) { c.DSN = "postgres://u:" + readerPassword + "@host:none/x" }, "dsn is no connection string"},
+		{"a string that is none", func(c *Config) { c.DSN = "postgres://u:" + readerPassword + "@host:none/x" }, "dsn is not a connection string"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := defaults()

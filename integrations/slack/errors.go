@@ -166,7 +166,7 @@ func kinds() map[string]integrations.Kind {
 	return codes
 }
 
-// fixes say the way out of what people can mend.
+// fixes say how to fix what people can fix.
 func fixes() map[string]string {
 	invite := "the app is not in the channel: invite it there with /invite @ and the app's name"
 	install := "slack refuses the token: install the app again and configure the new token"

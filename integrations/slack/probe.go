@@ -41,7 +41,7 @@ func (a *App) Probe(ctx context.Context) []integrations.Finding {
 	return append(findings, a.probeAnswers(ctx))
 }
 
-// problem tells of an error, with the way out.
+// problem tells of an error, and how to fix it.
 func problem(err error) integrations.Finding {
 	f := integrations.Finding{What: err.Error(), Fix: "do as it says, or as Slack's documents say of it"}
 	switch integrations.KindOf(err) {

@@ -13,7 +13,7 @@ import (
 )
 
 // judge wants exactly the findings that hold the words, in their order: those
-// that begin with ! are not OK, and have a way out.
+// that begin with ! are not OK, and have a fix.
 func judge(t *testing.T, got []integrations.Finding, want ...string) {
 	t.Helper()
 	var all []string

@@ -9,6 +9,7 @@ package slack
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -165,7 +166,7 @@ func (c *Config) check() error {
 		}
 	}
 	if c.Workspace != "" && !isID(c.Workspace, "TE") {
-		return fmt.Errorf("workspace %q is no workspace's id, such as T0123ABCD", c.Workspace)
+		return errors.New("workspace is not a workspace's id, such as T0123ABCD")
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
 		return fmt.Errorf("timeout %s is not between 0 and %s", c.Timeout, maxTimeout)
@@ -196,10 +197,10 @@ func (c *Config) checkURL() error {
 	c.APIURL = cmp.Or(c.APIURL, slack.APIURL)
 	u, err := url.Parse(c.APIURL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("api_url %q is not an address such as %s", c.APIURL, slack.APIURL)
+		return fmt.Errorf("api_url is not an address such as %s, without user, query and fragment", slack.APIURL)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost" && !ip.IsLoopback()) {
-		return fmt.Errorf("api_url %q is not https: the tokens would be readable on their way", c.APIURL)
+		return errors.New("api_url is not https: the tokens would be readable on their way")
 	}
 	if !strings.HasSuffix(c.APIURL, "/") {
 		c.APIURL += "/"

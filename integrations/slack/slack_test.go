@@ -80,10 +80,12 @@ func TestConfigRefuses(t *testing.T) {
 		"a wrong app token":         {func(c *slack.Config) { c.AppToken = "xoxb-1-secret" }, "app_token does not begin with xapp-"},
 		"http without secret":       {func(c *slack.Config) { c.Mode = slack.HTTP }, "signing_secret"},
 		"another mode":              {func(c *slack.Config) { c.Mode = "rtm" }, `no mode "rtm"`},
-		"a workspace's name":        {func(c *slack.Config) { c.Workspace = "acme" }, `"acme"`},
+		"a workspace's name":        {func(c *slack.Config) { c.Workspace = "acme" }, "workspace is not"},
 		"a token sent in the clear": {func(c *slack.Config) { c.APIURL = "http://slack.example/api/" }, "not https"},
 		"no address":                {func(c *slack.Config) { c.APIURL = "slack.com/api" }, "api_url"},
 		"an address with a query":   {func(c *slack.Config) { c.APIURL = "https://slack.com/api/?x=" }, "api_url"},
+		"an address with a login":   {func(c *slack.Config) { c.APIURL = "https://u:1-secret@slack.com/api/" }, "api_url"},
+		"a token as workspace":      {func(c *slack.Config) { c.Workspace = "xoxb-1-secret" }, "workspace is not"},
 		"a negative timeout":        {func(c *slack.Config) { c.Timeout = -time.Second }, "timeout"},
 		"a long timeout":            {func(c *slack.Config) { c.Timeout = time.Hour }, "timeout"},
 	} {

@@ -58,36 +58,48 @@ type place struct {
 
 // places are all secrets of a configuration.
 func places() []place {
-	secret := reflect.TypeFor[integrations.Secret]()
+	found := placesOf(func(f reflect.StructField) bool { return f.Type == reflect.TypeFor[integrations.Secret]() })
+	return append(found, place{path: []string{"people", "-", "token_sha256"}, beside: "id: alice", private: true})
+}
+
+// placesOf are all places of a configuration whose setting is wanted.
+func placesOf(wanted func(reflect.StructField) bool) []place {
 	var found []place
 	var walk func(t reflect.Type, at []string, beside string)
 	walk = func(t reflect.Type, at []string, beside string) {
 		switch {
-		case t == secret:
-			found = append(found, place{path: append([]string{}, at...), beside: beside})
 		case t.Kind() == reflect.Pointer:
 			walk(t.Elem(), at, beside)
 		case t.Kind() == reflect.Map:
 			walk(t.Elem(), append(at, "one"), beside)
+		case t.Kind() == reflect.Slice:
+			walk(t.Elem(), append(at, "-"), beside)
 		case t.Kind() == reflect.Struct:
 			for _, f := range reflect.VisibleFields(t) {
 				key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-				if key != "" && key != "-" && f.IsExported() {
-					walk(f.Type, append(at, key), beside)
+				if key == "" || key == "-" || !f.IsExported() {
+					continue
 				}
+				if wanted(f) {
+					found = append(found, place{path: append(append([]string{}, at...), key), beside: beside})
+				}
+				walk(f.Type, append(at, key), beside)
 			}
 		}
 	}
 	walk(reflect.TypeFor[Config](), nil, "")
 	for i, p := range found {
-		if p.path[0] == "sources" {
+		switch p.path[0] {
+		case "sources":
 			found[i].beside = "kind: stanch"
+		case "people":
+			found[i].beside = "groups: []"
 		}
 	}
 	for _, s := range all.Specs() {
 		walk(reflect.TypeOf(s.NewConfig()), []string{"integrations", "one"}, "kind: "+s.Kind)
 	}
-	return append(found, place{path: []string{"people", "-", "token_sha256"}, beside: "id: alice", private: true})
+	return found
 }
 
 // block writes the file with one key a line; entry is what is written in place of

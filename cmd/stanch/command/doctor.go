@@ -29,7 +29,7 @@ type doctorOptions struct {
 func newDoctor(s streams) *cobra.Command {
 	o := &doctorOptions{streams: s}
 	c := &cobra.Command{
-		Use: "doctor", Short: "Find what would keep a configuration from working, with the way out", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Find what would keep a configuration from working, and how to fix it", Args: cobra.NoArgs,
 		Long: `Loads the configuration as stanch serve does, asks every integration whether it
 is reachable and has its permissions, and looks for approvals that nobody could
 give. Nothing is changed. It exits with 1 when something fails.`,
@@ -87,7 +87,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 			}
 			rows = append(rows, []string{word, f.About, f.What, f.Fix})
 		}
-		return p.Table([]string{"", "ABOUT", "FOUND", "WAY OUT"}, rows)
+		return p.Table([]string{"", "ABOUT", "FOUND", "FIX"}, rows)
 	})
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d checks fail", failed, len(found))
