@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -69,15 +70,21 @@ func reply(w http.ResponseWriter, status int, body any) {
 }
 
 // plain answers paths and queries that name nothing with 400: those with bytes
-// that are no text, or with control characters.
+// that are no text, or with control characters. What is not the one way to write a
+// path is nowhere.
 func plain(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		query, err := url.QueryUnescape(req.URL.RawQuery)
-		if isPlain(req.URL.Path) && isPlain(query) && err == nil {
+		switch {
+		case !isPlain(req.URL.Path) || !isPlain(query) || err != nil:
+			invalid("", "the path or the query holds a byte that is no text").reply(w)
+		case path.Clean("/"+req.URL.Path) != strings.TrimSuffix(req.URL.Path, "/") && req.URL.Path != "/":
+			// The mux would lead to what was meant, and name it with its query, in
+			// which a token may stand.
+			fail(http.StatusNotFound, "not_found", "there is nothing at this path").reply(w)
+		default:
 			h.ServeHTTP(w, req)
-			return
 		}
-		invalid("", "the path or the query holds a byte that is no text").reply(w)
 	})
 }
 

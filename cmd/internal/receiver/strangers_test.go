@@ -224,3 +224,18 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 		}
 	}
 }
+
+// A path that is written in another way leads nowhere: nobody is sent on to an
+// address that has the query of the request, with the token in it.
+func TestAnotherSpellingOfAPathIsNowhere(t *testing.T) {
+	s := newSide(t, everyWay(t))
+	for _, path := range []string{"//v1/alerts/url", "/v1//alerts/url", "/v1/./alerts/url", "/v1/x/../alerts/url", "/v1/alerts/url/", "/v1/alerts/url//", "/v1/alerts/url/."} {
+		for _, method := range []string{"POST", "GET"} {
+			a := s.call(method, path+"?token="+siemToken, "", nil)
+			if a.status != http.StatusNotFound || strings.Contains(fmt.Sprint(a.header)+string(a.body), siemToken) {
+				t.Errorf("%s %s: answered %d %s %v", method, path, a.status, a.body, a.header)
+			}
+		}
+	}
+	s.call("GET", "/v1/cases", aliceToken, nil).is(200, nil)
+}
