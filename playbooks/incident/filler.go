@@ -3,6 +3,7 @@ package incident
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Filler reports whether a text that came from outside stands for no value:
@@ -13,16 +14,44 @@ import (
 // The words are a closed list. None of them can be a host's name in practice:
 // words that are, such as test, host, server, default or nobody, are left out.
 // Case, blanks around it and brackets or quotes around it do not matter.
+// What nobody sees, such as a zero-width space, is no text.
 func Filler(text string) bool {
 	if text = strings.TrimSpace(text); len(text) > longestFiller {
 		return false
 	}
-	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	text = strings.ToLower(strings.Join(strings.Fields(strings.Map(seen, text)), " "))
 	if placeholder(text) {
 		return true
 	}
 	text = strings.TrimSpace(strings.Trim(text, `()<>[]{}"'`+"`"))
-	return strings.Trim(text, punctuation) == "" || slices.Contains(fillers(), text)
+	if strings.Trim(text, punctuation) == "" || slices.Contains(fillers(), text) {
+		return true
+	}
+	text = strings.Trim(text, " .,;:!?")
+	first, second, _ := strings.Cut(text, " ")
+	return slices.Contains(fillers(), text) || slices.Contains(absences(), first) && slices.Contains(things(), second) ||
+		slices.Contains(things(), first) && slices.Contains(absences(), second)
+}
+
+// seen drops the characters that are not shown.
+func seen(r rune) rune {
+	if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) && !unicode.IsSpace(r) || r == '\u2800' || r == '\u3164' {
+		return -1
+	}
+	return r
+}
+
+// absences are the words that say of a thing that it is not there, as in
+// "unknown host" or "hostname missing".
+func absences() []string {
+	return []string{"unknown", "no", "undefined", "unresolved", "unnamed", "missing", "empty", "unspecified", "unidentified", "invalid"}
+}
+
+func things() []string {
+	return []string{
+		"host", "hostname", "name", "device", "computer", "machine", "asset", "endpoint", "agent", "source", "address", "ip",
+		"user", "id", "os", "operating system", "category", "role", "entity", "sensor",
+	}
 }
 
 // longestFiller is more than the longest of the words in bytes, and the longest

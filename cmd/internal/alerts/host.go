@@ -38,6 +38,7 @@ func (r *reader) host(ids, names, ips string) incident.AlertHost {
 	h := named(r.names(strings.Split(names, " ")...), nil, "")
 	v := lookup(r.fields, ids)
 	texts, why := words(v, whole)
+	texts = slices.DeleteFunc(texts, nobodysID)
 	r.refuse(why, []string{ids})
 	switch {
 	case len(h.Doubts) > 0:
@@ -73,10 +74,18 @@ func (r *reader) addressNames(paths ...string) (ips []string) {
 	return ips
 }
 
-// nobody reports whether a name is that of every machine.
+// nobody reports whether a name is that of every machine, or of none: a filler to
+// which somebody appended a domain, and what programs write for no id.
 func nobody(name string) bool {
-	short, _, _ := strings.Cut(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
-	return short == "localhost" || short == "localhost6"
+	short, domain, _ := strings.Cut(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
+	return short == "localhost" || short == "localhost6" || nobodysID(name) ||
+		domain != "" && slices.Contains([]string{"unknown", "undefined", "null", "none", "nil"}, short)
+}
+
+// nobodysID reports whether an identifier is one that programs write where there
+// is none: 0, -1, or a value that is true or false.
+func nobodysID(id string) bool {
+	return strings.Trim(id, "0-") == "" || slices.Contains([]string{"-1", "true", "false"}, strings.ToLower(id))
 }
 
 // hostWords takes apart what joins several hosts in one text. The name that a
@@ -85,6 +94,9 @@ func hostWords(text string) []string {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",;|\n\r\t", r) })
 	var all []string
 	for _, part := range parts {
+		if incident.Filler(part) {
+			continue
+		}
 		blanks := strings.Fields(part)
 		if len(blanks) < 2 || slices.ContainsFunc(blanks, oddForHost) || slices.ContainsFunc(blanks, apple) {
 			blanks = []string{part}

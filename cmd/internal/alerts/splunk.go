@@ -99,7 +99,7 @@ func readSplunkEnds(r *reader, a *incident.Alert) {
 		a.Destination.Port, a.Destination.IP = c.source.port, r.address("result.src_ip", "result.src")
 	}
 	a.Host.OS = r.os("result.os", "result.src_os")
-	if id := r.text("result.device_id", "result.aid", "result.host_id"); len(a.Host.Doubts) == 0 && id.IsKnown() {
+	if id := r.text("result.device_id", "result.aid", "result.host_id"); len(a.Host.Doubts) == 0 && id.IsKnown() && !nobodysID(id.String()) {
 		a.Host.ID = id
 	}
 }
