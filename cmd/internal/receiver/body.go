@@ -95,8 +95,13 @@ func tooLarge(most int64) *problem {
 func (b *bodies) fill(c *coming, from io.Reader, most int64) (body []byte, held int64, err error) {
 	for {
 		if len(body) == cap(body) {
-			// One byte more than a body may have tells that there are more.
-			size := min(max(firstBytes, 2*int64(cap(body))), most+1)
+			size := max(firstBytes, 2*int64(cap(body)))
+			if size >= most {
+				// One byte more than a body may have tells that there are more. It
+				// is asked for with the last of them: alone it would take the whole
+				// body's room once more.
+				size = most + 1
+			}
 			if err := b.take(c, size); err != nil {
 				return nil, held, err
 			}
