@@ -236,23 +236,48 @@ func TestAChannelKeepsItsMessagesInANewRun(t *testing.T) {
 	}
 }
 
+// leads approve the two-people question of a case, from a time on.
+func (w *world) leads(after time.Duration, id string) {
+	var votes []*ballot
+	for i, name := range []string{"dora", "bob"} {
+		b := &ballot{who: person(name, "sec-leads"), reason: "seen", approval: "two-people"}
+		w.vote(after+time.Duration(i)*time.Second, id, b)
+		votes = append(votes, b)
+	}
+	w.t.Cleanup(func() {
+		for _, b := range votes {
+			if !b.counted {
+				w.t.Errorf("the vote of %s: %v", b.who.ID, b.refused)
+			}
+		}
+	})
+}
+
 // Only who is asked because something is unknown lets the host be contained
 // though it is: another approval does not answer for it.
 func TestAnotherApprovalDoesNotAnswerForWhatIsUnknown(t *testing.T) {
 	t.Parallel()
-	w, id := asked(t, "- throttle\n      - approve: on-call\n", "- throttle\n      - approve: two-people\n")
-	voted := []*ballot{{who: person("dora", "sec-leads"), reason: "seen", approval: "two-people"}, {who: person("bob", "sec-leads"), reason: "seen", approval: "two-people"}}
-	for i, b := range voted {
-		w.vote(time.Minute+time.Duration(i)*time.Second, id, b)
-	}
-	w.run(5 * time.Minute)
-	for _, b := range voted {
-		if !b.counted {
-			t.Errorf("the vote of %s: %v", b.who.ID, b.refused)
+	t.Run("before the question", func(t *testing.T) {
+		t.Parallel()
+		w, id := asked(t, "- throttle\n      - approve: on-call\n", "- throttle\n      - approve: two-people\n")
+		w.leads(time.Minute, id)
+		w.run(5 * time.Minute)
+		w.contained(incident.Isolate, 0, 0)
+		if w.pending(id).Name != "on-call" {
+			t.Errorf("the case asks %q, want on-call", w.pending(id).Name)
 		}
-	}
-	w.contained(incident.Isolate, 0, 0)
-	if w.pending(id).Name != "on-call" {
-		t.Errorf("the case asks %q, want on-call", w.pending(id).Name)
-	}
+	})
+	t.Run("where nobody answers the question", func(t *testing.T) {
+		t.Parallel()
+		w, id := asked(t, "- throttle\n      - approve: on-call\n      - cut-off\n",
+			"- approve: two-people\n      - { approve: on-call, if_expired: [throttle] }\n      - cut-off\n", "ttl: 1h, unsure: act,", "ttl: 1h,")
+		w.leads(time.Minute, id)
+		again := w.snap(18*time.Minute, id)
+		w.run(time.Hour)
+		if n := len(again.Approvals); n != 3 || again.Approvals[2].Name != "on-call" || again.Approvals[2].State != incident.Pending {
+			t.Errorf("after on-call has expired, %d questions were asked: %+v", n, again.Approvals)
+		}
+		w.contained(incident.RateLimit, 0, 0)
+		w.ended(id, incident.OutcomeExpired)
+	})
 }
