@@ -194,6 +194,47 @@ func TestTheAnswerBelongsToTheQuestionThatWasAsked(t *testing.T) {
 	w.contained(incident.Isolate, 0, 0)
 }
 
+// An answer that comes after the deadline is none, also where the case is busy
+// then and has not written down that the question is over.
+func TestAnAnswerAfterTheDeadlineIsNone(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	w.do(14*time.Minute, func(e *memory.Estate) { e.Fail("baseline", down(), -1) })
+	w.later(15*time.Minute-10*time.Second, id, another("a-2", incident.Firing))
+	late := &ballot{who: alice(), approval: "on-call"}
+	w.At(10*time.Minute, func() { late.plan = w.pending(id).PlanDigest })
+	w.vote(15*time.Minute+5*time.Second, id, late)
+	open := w.snap(15*time.Minute+4*time.Second, id)
+	w.run(30 * time.Minute)
+	if open.Approvals[0].State != incident.Pending {
+		t.Errorf("the question is %s: the case was not busy", open.Approvals[0].State)
+	}
+	isRefused(t, late.refused, workflows.RefusedExpired)
+	w.contained(incident.Isolate, 0, 0)
+	if c := w.see(id); c.Approvals[0].State != incident.ApprovalExpired {
+		t.Errorf("in the end the question is %s", c.Approvals[0].State)
+	}
+}
+
+// A person closes the case while it finds out whether containment is paused,
+// right before it asks: nobody is asked any more.
+func TestACaseThatIsClosedAsksNobody(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	until := start.Add(6 * time.Second)
+	w.engine.down = func(c activities.Call) bool { return c.Update == activities.WatchUpdate && w.Now().Before(until) }
+	refused := closeAt(w, 2*time.Second, id)
+	w.run(time.Hour)
+	c := w.ended(id, incident.OutcomeClosedByHand)
+	if *refused != nil || len(c.Approvals) != 0 || len(w.told("/question/")) != 0 {
+		t.Errorf("closing: %v; %d questions, %d shown", *refused, len(c.Approvals), len(w.told("/question/")))
+	}
+	if took := c.ClosedAt.Sub(start); took > time.Minute {
+		t.Errorf("it was closed after %s", took)
+	}
+	w.contained(incident.RateLimit, 1, 1)
+}
+
 func TestQuorumOfTwo(t *testing.T) {
 	t.Parallel()
 	twoPeople := []string{"unsure: on-call", "unsure: two-people", "- throttle\n      - approve: on-call\n", "- throttle\n"}

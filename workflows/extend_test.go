@@ -216,6 +216,59 @@ func TestAGateIsAnsweredBeforeAnExtension(t *testing.T) {
 	w.contained(incident.Isolate, 1, 1)
 }
 
+// While an extension is asked about, the plan may come to a gate: each answer
+// belongs to its own question, whichever is answered first.
+func TestTheYesToAnExtensionOpensNoGate(t *testing.T) {
+	t.Parallel()
+	for name, gateFirst := range map[string]bool{"the extension first": false, "the gate first": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, id := flood(t)
+			w.loses()
+			w.engine.between = func() { roleUnknown(t, w.estate) }
+			until := start.Add(time.Minute)
+			w.engine.down = func(c activities.Call) bool { return c.Update == activities.FindUpdate && w.Now().Before(until) }
+			asked := w.extend(20*time.Second, id, 2*time.Hour, func(r *activities.ExtendRequest) {
+				r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle"
+			})
+			longer, gate := &ballot{who: alice(), approval: "on-call"}, &ballot{who: alice(), approval: "on-call"}
+			w.At(2*time.Minute, func() {
+				for _, a := range w.see(id).Approvals {
+					if a.Extends != nil {
+						longer.plan = a.PlanDigest
+					} else {
+						gate.plan = a.PlanDigest
+					}
+				}
+			})
+			first, second := longer, gate
+			if gateFirst {
+				first, second = gate, longer
+			}
+			w.vote(3*time.Minute, id, first)
+			between := w.snap(4*time.Minute, id)
+			isolated := 0
+			w.At(4*time.Minute, func() { isolated = w.count("apply", incident.Isolate) })
+			w.vote(5*time.Minute, id, second)
+			after := w.snap(6*time.Minute, id)
+			w.run(10 * time.Minute)
+			if *asked != nil || longer.plan == "" || gate.plan == "" || len(after.Approvals) != 2 {
+				t.Fatalf("the extension: %v; %d questions", *asked, len(after.Approvals))
+			}
+			if !longer.counted || !gate.counted {
+				t.Errorf("the answers: %v, %v", longer.refused, gate.refused)
+			}
+			if (isolated > 0) != gateFirst || step(t, *between, "throttle").Until.Equal(start.Add(2*time.Hour)) == gateFirst {
+				t.Errorf("after the first answer: isolated %d times, the throttle stands until %s", isolated, step(t, *between, "throttle").Until)
+			}
+			if until := step(t, *after, "throttle").Until; !until.Equal(start.Add(2 * time.Hour)) {
+				t.Errorf("in the end the throttle stands until %s", until)
+			}
+			w.contained(incident.Isolate, 1, 0)
+		})
+	}
+}
+
 // The lease ends while people are asked: the question is void, and a late yes
 // contains nothing.
 func TestAQuestionEndsWithItsLease(t *testing.T) {

@@ -123,6 +123,109 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 }
 
+// What two cases remember is put together: an entry counts once, whatever kind it
+// is of, and what is no entry is left out.
+func TestWhatIsRememberedElsewhereIsAdded(t *testing.T) {
+	dated, undated, over := heardAt(0, "a", "0", 1, incident.Firing), heardAt(0, "b", "", 1, incident.Firing), heardAt(0, "c", "", 1, incident.Resolved)
+	old, closed := heardAt(0, "d", "", 1, incident.Firing), heardAt(0, "e", "", 1, incident.Firing)
+	old.Prints, closed.Prints = nil, nil
+	before := NewSeen(nil)
+	before.Note(closed)
+	before.Closed(dawn())
+	for _, a := range []incident.Alert{dated, undated, over, old} {
+		before.Note(a)
+	}
+	entries := slices.Clone(before.Entries())
+	if len(entries) != 5 {
+		t.Fatalf("5 alerts are remembered as %v", entries)
+	}
+	s := NewSeen(entries)
+	if n := s.Add(entries); n != 0 || len(s.Entries()) != 5 {
+		t.Errorf("%d of the same entries are new, %d are kept", n, len(s.Entries()))
+	}
+	for _, a := range []incident.Alert{dated, undated, over, old, closed} {
+		if got := s.Judge(a, time.Time{}); got != Same {
+			t.Errorf("%s is %d", a.ID, got)
+		}
+	}
+	other := heardAt(0, "f", "0", 1, incident.Firing)
+	torn := heardAt(0, "g", "0", 1, incident.Firing)
+	if n := s.Add([]string{entries[0], other.Prints[0] + other.Prints[1], "short", entries[4] + "x", torn.Prints[0] + torn.Prints[1] + "?1"}); n != 1 {
+		t.Errorf("%d entries are new, want 1: %v", n, s.Entries())
+	}
+	if got := s.Judge(other, time.Time{}); got != Same {
+		t.Errorf("what was added is %d", got)
+	}
+	torn.Prints = nil
+	if got := s.Judge(torn, time.Time{}); got != Another {
+		t.Errorf("what was never heard is %d", got)
+	}
+}
+
+// What does not say when it happened is over when it was resolved, by whomever
+// that was heard; the others are not.
+func TestAnUndatedAlertIsOver(t *testing.T) {
+	a, b, dated := heardAt(3, "a", "", 1, incident.Firing), heardAt(4, "b", "", 1, incident.Firing), heardAt(5, "c", "5", 1, incident.Firing)
+	s := NewSeen(nil)
+	for _, one := range []incident.Alert{a, b, dated} {
+		s.Note(one)
+	}
+	if at, ok := s.Received(a); !ok || !at.Equal(a.ReceivedAt) {
+		t.Errorf("a was received %s, %t", at, ok)
+	}
+	for _, none := range []incident.Alert{dated, heardAt(3, "d", "", 1, incident.Firing), {ID: "a", Source: "siem"}} {
+		if at, ok := s.Received(none); ok {
+			t.Errorf("%s was received at %s", none.ID, at)
+		}
+	}
+	s.End(a)
+	s.End(dated)
+	for one, want := range map[*incident.Alert]Heard{&a: Another, &b: Same, &dated: Same} {
+		if got := s.Judge(*one, time.Time{}); got != want {
+			t.Errorf("%s is %d, want %d", one.ID, got, want)
+		}
+	}
+}
+
+// Of an alert of an earlier version it is known until when it was heard once its
+// case has closed. The oldest is forgotten first, of every kind.
+func TestWhatIsForgotten(t *testing.T) {
+	old := heardAt(0, "a", "", 1, incident.Firing)
+	old.Prints = nil
+	s := NewSeen(nil)
+	s.Note(old)
+	again := heardAt(1, "a", "", 1, incident.Firing)
+	if !s.Before(again) || s.Before(heardAt(1, "b", "", 1, incident.Firing)) {
+		t.Errorf("heard before: %t, and the other %t", s.Before(again), s.Before(heardAt(1, "b", "", 1, incident.Firing)))
+	}
+	s.Closed(dawn())
+	if s.Before(again) {
+		t.Error("until when it was heard is known")
+	}
+	s.Note(heardAt(2, "c", "", 1, incident.Firing))
+	s.Note(heardAt(3, "d", "0", 1, incident.Firing))
+	s.Keep(3)
+	if n := len(s.Entries()); n != 3 {
+		t.Errorf("%d of 3 are kept", n)
+	}
+	s.Keep(1)
+	if n := len(s.Entries()); n != 1 || len(s.before)+len(s.undated) != 0 || len(s.exact) != 1 {
+		t.Errorf("%d entries are kept, in the indexes %d, %d and %d", n, len(s.before), len(s.undated), len(s.exact))
+	}
+	// Of one occurrence with many contents the oldest is.
+	for i := range contentsKept + 1 {
+		s.Note(heardAt(i, "chatty", "0", int64(i), incident.Firing))
+	}
+	for count, want := range map[int64]Heard{0: Newer, 1: Same, contentsKept: Same} {
+		if got := s.Judge(heardAt(60, "chatty", "0", count, incident.Firing), time.Time{}); got != want {
+			t.Errorf("content %d is %d, want %d", count, got, want)
+		}
+	}
+	if got := s.Judge(heardAt(60, "d", "0", 1, incident.Firing), time.Time{}); got != Same {
+		t.Errorf("the other occurrence is %d", got)
+	}
+}
+
 func FuzzSeen(f *testing.F) {
 	f.Add("0123456789abcdef")
 	f.Add("0123456789abcdef<1")
