@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -65,9 +66,9 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), historyExt), func(t *testing.T) {
 			t.Parallel()
-			replayer := worker.NewWorkflowReplayer()
+			replayer := newReplayer(t)
 			workflows.Register(replayer)
-			if err := replay(t, replayer, file); err != nil {
+			if err := replay(t, replayer, file, patience); err != nil {
 				t.Errorf("a workflow of this kind that runs would stop: %v", err)
 			}
 		})
@@ -100,9 +101,9 @@ func TestReplayBites(t *testing.T) {
 		activities.ClickWorkflow: "click-refused-2", activities.ChannelWorkflow: "channel-goes-on-2", activities.StandingWorkflow: "standing-goes-on-2",
 	} {
 		t.Run(name, func(t *testing.T) {
-			replayer := worker.NewWorkflowReplayer()
+			replayer := newReplayer(t)
 			replayer.RegisterWorkflowWithOptions(planted[name], workflow.RegisterOptions{Name: name})
-			err := replay(t, replayer, filepath.Join(histories, history+historyExt))
+			err := replay(t, replayer, filepath.Join(histories, history+historyExt), patience)
 			// The SDK gives this error no type that can be asked for.
 			if err == nil || !strings.Contains(err.Error(), "[TMPRL1100]") {
 				t.Errorf("a timer was added to %s, and its recorded history replays with %v", name, err)
@@ -128,9 +129,53 @@ func silently[In any](run func(workflow.Context, In) error) func(workflow.Contex
 	}
 }
 
-func replay(t *testing.T, replayer worker.WorkflowReplayer, file string) error {
+// TestReplayOfADeadlockEnds plants a wait that the engine does not know of: the
+// workflow never gives way, and its history must be refused.
+func TestReplayOfADeadlockEnds(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	replayer := newReplayer(t)
+	replayer.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.CaseInput) (incident.Case, error) {
+		<-over
+		return workflows.Respond(ctx, in)
+	}, workflow.RegisterOptions{Name: activities.RespondWorkflow})
+	if err := replay(t, replayer, filepath.Join(histories, "respond-contained"+historyExt), 100*time.Millisecond); !errors.Is(err, errStuck) {
+		t.Errorf("a workflow that never gives way replays with %v", err)
+	}
+}
+
+// patience is how long the replay of one history may take: seconds, also where
+// the machine has much else to do.
+const patience = 2 * time.Minute
+
+var errStuck = errors.New("a workflow does not give way to the engine")
+
+// newReplayer returns a replayer that leaves it to [replay] to find a workflow
+// that does not give way. The SDK takes one for that which was not scheduled for
+// a second, as happens on a machine with much else to do.
+func newReplayer(t *testing.T) worker.WorkflowReplayer {
 	t.Helper()
-	return replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), readHistory(t, file))
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return replayer
+}
+
+func replay(t *testing.T, replayer worker.WorkflowReplayer, file string, within time.Duration) error {
+	t.Helper()
+	history := readHistory(t, file)
+	replayed := make(chan error, 1)
+	go func() {
+		replayed <- replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), history)
+	}()
+	select {
+	case err := <-replayed:
+		return err
+	case <-time.After(within):
+		return fmt.Errorf("%w: it takes more than %s", errStuck, within)
+	}
 }
 
 func readHistory(t *testing.T, file string) *historypb.History {
