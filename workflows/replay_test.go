@@ -48,6 +48,16 @@ func recorded() []string {
 		"lease-adopted-isolate-2", "lease-contained-isolate-2", "lease-extended-isolate-2", "lease-undo-fails-isolate-2",
 		"respond-approved-2", "respond-closed-by-hand-2", "respond-contained-2", "respond-denied-2", "respond-held-back-2",
 		"respond-pause-expired-2", "respond-pause-resumed-2", "respond-unsure-2",
+		"respond-cancelled-2", "respond-closed-late-2", "respond-given-up-2",
+
+		"claim-contained-2", "claim-merged-first-2",
+		"lease-given-up-isolate-2", "lease-given-up-rate_limit-2", "lease-stopped-isolate-2", "lease-stopped-rate_limit-2",
+		"respond-assumed-approved-2", "respond-assumed-denied-2", "respond-assumed-expired-2", "respond-assumed-now-exact-2",
+		"respond-extension-denied-2", "respond-extension-expired-2", "respond-extension-void-2",
+		"respond-fires-again-2", "respond-occurs-again-2", "respond-updated-2",
+		"respond-merged-first-2", "respond-merged-second-2", "respond-merges-closing-2", "respond-merges-waits-2", "respond-stopped-2",
+		"respond-undecided-approved-2", "respond-undecided-down-2", "respond-undecided-late-2", "respond-undecided-refused-2",
+		"respond-undecided-shadow-2", "respond-undecided-silent-2", "respond-undecided-superseded-2",
 	}
 }
 
@@ -93,12 +103,14 @@ func TestReplayBites(t *testing.T) {
 			return late(ctx, workflows.Click, in)
 		},
 		activities.ChannelWorkflow:  silently(workflows.Channel),
+		activities.ClaimWorkflow:    silently(workflows.Claim),
 		activities.StandingWorkflow: silently(workflows.Standing),
 	}
 	for name, history := range map[string]string{
 		activities.RespondWorkflow: "respond-contained", activities.LeaseWorkflow: "lease-contained-isolate",
 		activities.BudgetWorkflow: "budget-continued", activities.RejectedWorkflow: "rejected-retried",
 		activities.ClickWorkflow: "click-refused-2", activities.ChannelWorkflow: "channel-goes-on-2", activities.StandingWorkflow: "standing-goes-on-2",
+		activities.ClaimWorkflow: "claim-contained-2",
 	} {
 		t.Run(name, func(t *testing.T) {
 			replayer := newReplayer(t)

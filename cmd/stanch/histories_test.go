@@ -10,6 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.temporal.io/api/common/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/proxy"
+
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 )
 
 // histories is where the recorded histories stand, which the tests of the
@@ -70,5 +76,26 @@ func (r *recorder) compareNames() {
 	ofToday := slices.DeleteFunc(recorded(r.t), func(name string) bool { return !strings.HasSuffix(name, generation) })
 	if got, want := ofToday, slices.Sorted(maps.Keys(r.kept)); !slices.Equal(got, want) {
 		r.t.Errorf("%s holds\n%q, the paths give\n%q: record them, see the README there", histories, got, want)
+	}
+}
+
+// decode has a history's payloads be as the workflows wrote them, so that it can
+// be read without Stanch.
+func (r *recorder) decode(h *historypb.History) {
+	r.t.Helper()
+	codecs, err := engine.Config{}.Codecs()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	decode := func(_ *proxy.VisitPayloadsContext, payloads []*common.Payload) (_ []*common.Payload, err error) {
+		for _, c := range codecs {
+			if payloads, err = c.Decode(payloads); err != nil {
+				return nil, err
+			}
+		}
+		return payloads, nil
+	}
+	if err := proxy.VisitPayloads(r.t.Context(), h, proxy.VisitPayloadsOptions{SkipSearchAttributes: true, Visitor: decode}); err != nil {
+		r.t.Fatal(err)
 	}
 }

@@ -48,8 +48,9 @@ type site struct {
 	client http.Client
 	// settings is the text of stanch.yaml.
 	settings func(slow string) string
-	// glance is how often it is looked whether what is awaited has come.
-	glance time.Duration
+	// glance is how often it is looked whether what is awaited has come, patience
+	// for how long.
+	glance, patience time.Duration
 	// last is the case that was seen last, for the report of a failure.
 	last incident.Case
 }
@@ -206,13 +207,13 @@ func (s *site) until(what string, holds func() bool) {
 // wait waits for a condition.
 func (s *site) wait(what string, holds func() bool) {
 	s.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(cmp.Or(s.patience, patience))
 	tick := time.NewTicker(cmp.Or(s.glance, glance))
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			s.t.Fatalf("waited %s in vain for %s", patience, what)
+			s.t.Fatalf("waited %s in vain for %s", cmp.Or(s.patience, patience), what)
 		case <-tick.C:
 		}
 	}
