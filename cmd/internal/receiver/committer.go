@@ -291,7 +291,8 @@ func (c *committer) put(ctx context.Context, run string, in workflows.CaseInput)
 		}
 		info := described.GetWorkflowExecutionInfo()
 		if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			run = info.GetFirstRunId()
+			// If it has closed by when it is signalled, it is the one to look at.
+			run, reuse = info.GetFirstRunId(), enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 			continue
 		}
 		// A case of the subject has closed: a repeat of its alerts starts nothing,

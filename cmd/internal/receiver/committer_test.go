@@ -10,7 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -127,4 +134,82 @@ func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 			t.Error("nobody waited for a call: the test tests nothing")
 		}
 	})
+}
+
+// overtaken is an engine in which another receiver is faster: between a look at
+// the closed case of a subject and the start of the next, it starts that, and
+// the case closes before it is signalled.
+type overtaken struct {
+	client.Client
+	// heard is what each case of the subject heard; so many of them have closed,
+	// and one more may be open.
+	heard  [][]string
+	closed int
+	open   bool
+	// begun are the cases that this receiver started.
+	begun []workflows.CaseInput
+}
+
+func (e *overtaken) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+	again := o.WorkflowIDReusePolicy == enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	if again && e.closed == len(e.heard) {
+		e.begun = append(e.begun, args[0].(workflows.CaseInput))
+		return started{}, nil
+	}
+	e.open = e.open || again
+	return nil, serviceerror.NewWorkflowExecutionAlreadyStarted("there is one", "", "")
+}
+
+func (e *overtaken) SignalWorkflow(context.Context, string, string, string, any) error {
+	if e.open {
+		e.open, e.closed = false, e.closed+1
+	}
+	return serviceerror.NewNotFound("it is over")
+}
+
+func (e *overtaken) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	info := &workflowpb.WorkflowExecutionInfo{FirstRunId: "run", Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if !e.open {
+		memo, err := converter.GetDefaultDataConverter().ToPayload(e.heard[e.closed-1])
+		if err != nil {
+			return nil, err
+		}
+		info.Status, info.CloseTime = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, timestamppb.Now()
+		info.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{workflows.SeenMemo: memo}}
+	}
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: info}, nil
+}
+
+// An alert is compared with the case that closed last, also where that was
+// opened by another receiver while this one looked at the one before.
+func TestAnAlertIsComparedWithTheLastCase(t *testing.T) {
+	t.Parallel()
+	alert := func(id string) incident.Alert {
+		a := incident.Alert{ID: id, Source: "s", Status: incident.Firing, Time: incident.Known(time.Unix(1e9, 0), incident.FromAlert)}
+		a.Prints = a.Fingerprints(a.Time)
+		return a
+	}
+	entry := func(id string) string { return strings.Join(alert(id).Prints, "") }
+	for name, test := range map[string]struct {
+		comes  string
+		repeat bool
+	}{"a repeat of it": {"a-2", true}, "news": {"a-3", false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			engine := &overtaken{heard: [][]string{{entry("a-1")}, {entry("a-1"), entry("a-2")}}, closed: 1}
+			c := newCommitter(Options{Client: engine, Now: time.Now, Payloads: converter.GetDefaultDataConverter()})
+			ref, err := c.commit(t.Context(), workflows.CaseInput{ID: "p/h", Alerts: []incident.Alert{alert(test.comes)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ref.Repeat != test.repeat || len(engine.begun) > 0 == test.repeat {
+				t.Errorf("repeat: %t, %d cases were started", ref.Repeat, len(engine.begun))
+			}
+			for _, in := range engine.begun {
+				if len(in.Seen) != 2 {
+					t.Errorf("the next case is told of %d alerts that were heard", len(in.Seen))
+				}
+			}
+		})
+	}
 }
