@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
 )
 
 // addDevice adds a flooding workstation of which the EDR's id is not its name.
@@ -244,5 +246,71 @@ func TestTwoDevicesOfANameAreNoTarget(t *testing.T) {
 		if len(c.Approvals) != 0 {
 			t.Errorf("people were asked about %s", id)
 		}
+	}
+}
+
+// Where it is neither certain which device it is nor what it does, people are
+// asked once about both, and their answer is for that device.
+func TestAnAssumedDeviceMayBeUndecidedToo(t *testing.T) {
+	t.Parallel()
+	elsewhere := func(e *memory.Estate) error {
+		known := func(s string) incident.Value[string] { return incident.Known(s, incident.FromEDR) }
+		return e.SetFacts("d-7", incident.Facts{Endpoint: incident.Endpoint{ID: known("d-9"), Name: known("ws-777")}})
+	}
+	for name, test := range map[string]struct {
+		edit    []string
+		answer  *ballot
+		change  func(*memory.Estate) error
+		outcome incident.CaseOutcome
+		done    int
+	}{
+		"people say yes":             {nil, &ballot{who: alice()}, nil, incident.OutcomeGivenBack, 1},
+		"people say no":              {nil, &ballot{who: alice(), deny: true, reason: "another host"}, nil, incident.OutcomeRefused, 0},
+		"nobody answers":             {nil, nil, nil, incident.OutcomeUndecided, 0},
+		"yes to another device":      {nil, &ballot{who: alice(), plan: "sha256:of-d-8", approval: "on-call"}, nil, incident.OutcomeUndecided, 0},
+		"yes, and it is another now": {nil, &ballot{who: alice()}, elsewhere, incident.OutcomeNoTarget, 0},
+		"shadow":                     {[]string{"mode: enforce", "mode: shadow"}, nil, nil, incident.OutcomeShadow, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Quiet, "high-egress-windows", test.edit...)
+			w.addDevice("d-7", "ws-777", "10.20.9.77")
+			w.estate.Fail("traffic", integrations.Error{Kind: integrations.Denied}, -1)
+			id := w.openAs(time.Second, nameOnly("a-1", "ws-777"))
+			w.explainOnFailure(id)
+			asked := w.snap(2*time.Minute, id)
+			w.At(2*time.Minute+time.Second, func() { w.nothing(w.see(id)) })
+			if test.change != nil {
+				w.do(150*time.Second, func(e *memory.Estate) {
+					if err := test.change(e); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			if test.answer != nil {
+				w.vote(3*time.Minute, id, test.answer)
+			}
+			w.run(6 * time.Hour)
+			c := w.ended(id, test.outcome)
+			if test.outcome == incident.OutcomeShadow {
+				w.nothing(c)
+				return
+			}
+			if len(asked.Approvals) != 1 || len(c.Approvals) != 1 || asked.Decision.Outcome != incident.Undecided || asked.Plan.Target.OnlyBy() != "name" {
+				t.Fatalf("%s: asked %+v", asked.Decision.Outcome, c.Approvals)
+			}
+			for _, path := range []string{"endpoint.id", "traffic.role"} {
+				if !slices.ContainsFunc(asked.Approvals[0].Missing, func(m incident.Missing) bool { return m.Path == path }) {
+					t.Errorf("the question does not name %s: %+v", path, asked.Approvals[0].Missing)
+				}
+			}
+			if n := w.isolates("d-7"); n != test.done {
+				t.Errorf("d-7 was isolated %d times, want %d", n, test.done)
+			}
+			if test.answer != nil && test.answer.plan != "" {
+				isRefused(t, test.answer.refused, workflows.RefusedPlan)
+			}
+			w.contained(incident.RateLimit, test.done, test.done)
+		})
 	}
 }

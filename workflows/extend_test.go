@@ -293,3 +293,52 @@ func TestAQuestionEndsWithItsLease(t *testing.T) {
 		t.Errorf("the question is %s", c.Approvals[0].State)
 	}
 }
+
+// A new run of the engine takes the question up: it is answered there, or was as
+// the run before ended, or nobody answers.
+func TestAnExtensionCrossesRuns(t *testing.T) {
+	t.Parallel()
+	const ends = time.Hour + 2*time.Minute
+	for name, test := range map[string]struct {
+		voted time.Duration
+		deny  bool
+		state incident.ApprovalState
+		until time.Duration
+	}{
+		"approved in the next run":      {time.Hour + 4*time.Minute, false, incident.Approved, 8 * time.Hour},
+		"denied in the next run":        {time.Hour + 4*time.Minute, true, incident.ApprovalDenied, 4 * time.Hour},
+		"approved while the run ends":   {ends, false, incident.Approved, 8 * time.Hour},
+		"nobody answers in either run":  {0, false, incident.ApprovalExpired, 4 * time.Hour},
+		"approved before the run ended": {ends - time.Second, false, incident.Approved, 8 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, id := flood(t)
+			refused := w.extend(time.Hour, id, 8*time.Hour)
+			if test.voted != 0 {
+				w.vote(test.voted, id, &ballot{who: alice(), deny: test.deny})
+			}
+			before := ""
+			w.At(ends-time.Minute, func() { before = w.RunOf(activities.CaseWorkflowID(id)) })
+			w.yield(ends, activities.CaseWorkflowID(id))
+			w.At(ends+time.Minute, func() {
+				if w.RunOf(activities.CaseWorkflowID(id)) == before {
+					t.Error("the case is still in its first run")
+				}
+			})
+			w.run(9 * time.Hour)
+			c := w.ended(id, incident.OutcomeGivenBack)
+			if *refused != nil || len(c.Approvals) != 1 || c.Approvals[0].State != test.state || !c.Approvals[0].Extends.Settled {
+				t.Errorf("asked: %v, the questions are %+v", *refused, c.Approvals)
+			}
+			moved := 0
+			if test.state == incident.Approved {
+				moved = 1
+			}
+			if n, held := len(happened(c, incident.EvExtended)), len(happened(c, incident.EvHeldBack)); n != moved || held != 1-moved {
+				t.Errorf("it was extended %d times, and held back %d times", n, held)
+			}
+			w.isolatedUntil(test.until)
+		})
+	}
+}
