@@ -2,17 +2,25 @@ package playbooks
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Lint complains about words of the givens that no vocabulary has. The tests run
-// with them, and what they give is then unknown.
+// Lint complains about words of the givens and of later alerts that no
+// vocabulary has. The tests run with them, and what they give is then unknown.
 func (t *TestFile) Lint(roles incident.Vocabulary) Issues {
 	t.givenWords(roles, &t.Given, "given")
 	for i := range t.Cases {
-		t.givenWords(roles, &t.Cases[i].Given, "cases", i, "given")
+		c := &t.Cases[i]
+		t.givenWords(roles, &c.Given, "cases", i, "given")
+		for j := range c.Timeline {
+			t.givenWords(roles, &c.Timeline[j].Given, "cases", i, "timeline", j, "given")
+			if a := c.Timeline[j].Alert; a != nil {
+				t.words(roles, &incident.Facts{Alert: *a}, "cases", i, "timeline", j)
+			}
+		}
 	}
 	return t.doc.complaints.sorted()
 }
@@ -20,15 +28,36 @@ func (t *TestFile) Lint(roles incident.Vocabulary) Issues {
 func (t *TestFile) givenWords(roles incident.Vocabulary, given *Given, path ...any) {
 	var facts incident.Facts
 	given.over(&facts)
-	incident.ClosedTexts(&facts, roles, func(field, text string, of incident.Vocabulary) {
+	t.words(roles, &facts, path...)
+}
+
+// words complains about the words of facts, below a path of the file, where that
+// itself says them.
+func (t *TestFile) words(roles incident.Vocabulary, facts *incident.Facts, path ...any) {
+	incident.ClosedTexts(facts, roles, func(field, text string, of incident.Vocabulary) {
 		at := slices.Clone(path)
 		for _, key := range strings.Split(field, ".") {
 			at = append(at, key)
 		}
-		if _, known := of.Word(text); !known && !incident.Filler(text) {
-			t.doc.complain(t.doc.place(at), "%s%s", of.Outside(text), near(text, of))
+		if problem := outside(text, of); problem != "" && t.doc.has(at...) {
+			t.doc.complain(t.doc.place(at), "%s", problem)
 		}
 	})
+}
+
+// outside says of a text that it is none of a vocabulary's words; empty where it
+// is one, or no value. Of an open vocabulary it may be a site's own, unless it is
+// nearly one of the library's.
+func outside(text string, of incident.Vocabulary) string {
+	name, known := of.Word(text)
+	hint := near(text, of)
+	switch {
+	case incident.Filler(text), known && !of.Open(), slices.Contains(of.Names(), name), of.Open() && hint == "":
+		return ""
+	case of.Open():
+		return strconv.QuoteToASCII(text) + " is not " + of.What() + " that the library knows" + hint
+	}
+	return of.Outside(text) + hint
 }
 
 // near is the word that was probably meant.

@@ -72,6 +72,14 @@ cases:
   - name: two
     given: { asset: { role: unknown }, traffic: { role: requestor } }
     expect: { rule: x }
+  - name: three
+    given: { alert: { category: high_egres } }
+    timeline:
+      - { at: 1m, alert: { id: second, category: beaconing } }
+      - { at: 1m, alert: { category: High Outbound Traffic } }
+      - { at: 2m, alert: { category: 'DNS Amplificaton', host: { os: Windows Server 2022 } } }
+      - { at: 3m, given: { asset: { role: servr } } }
+    expect: { rule: x }
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +88,9 @@ cases:
 	want := []string{
 		`t.yaml:5:29: "wrokstation" is not an asset role that is known: add it to roles in stanch.yaml: did you mean 'workstation'?`,
 		`t.yaml:8:57: "requestor" is not a role of traffic: did you mean 'requester'?`,
+		`t.yaml:11:33: "high_egres" is not a category of alerts that the library knows: did you mean 'high_egress'?`,
+		`t.yaml:15:38: "DNS Amplificaton" is not a category of alerts that the library knows: did you mean 'dns_amplification'?`,
+		`t.yaml:16:43: "servr" is not an asset role that is known: add it to roles in stanch.yaml: did you mean 'server'?`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("lint says %v", got)
