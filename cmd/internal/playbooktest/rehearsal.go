@@ -224,11 +224,8 @@ func (r *rehearsal) plan(p *playbooks.Playbook) {
 func (r *rehearsal) look(after, pause time.Duration) {
 	r.At(after, func() {
 		c, err := r.Case(r.id)
-		if err != nil {
-			r.fault = err
-			return
-		}
-		if r.rests(c) {
+		// A case whose first task is under way does not answer yet.
+		if r.fault = err; err == nil && r.rests(c) {
 			r.seen = r.state(c)
 			return
 		}
