@@ -48,6 +48,8 @@ type site struct {
 	client http.Client
 	// settings is the text of stanch.yaml.
 	settings func(slow string) string
+	// args and env are what serve gets beside its configuration.
+	args, env []string
 	// glance is how often it is looked whether what is awaited has come, patience
 	// for how long.
 	glance, patience time.Duration
@@ -137,8 +139,8 @@ func (s *site) start(slow string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.cmd = exec.Command("stanch", "serve", "--config", s.path("stanch.yaml"))
-	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd = exec.Command("stanch", append([]string{"serve", "--config", s.path("stanch.yaml")}, s.args...)...)
+	s.cmd.Stdout, s.cmd.Stderr, s.cmd.Env = log, log, append(os.Environ(), s.env...)
 	err = s.cmd.Start()
 	log.Close()
 	if err != nil {
