@@ -34,6 +34,6 @@ func (d *document) misplacedSecret(n *yaml.Node, text string, f field) bool {
 	if d.twin == nil || f.private || f.typ == d.twin || !credential.MatchString(text) {
 		return false
 	}
-	d.blame(n, "%s looks like a secret, or holds one, and is shown to people: write the secret to the setting that is made for it, or to its file", f.name)
+	d.blame(n, "%s holds what looks like a secret, and people are shown it: write it to a setting for secrets, or to the file of one", f.name)
 	return true
 }

@@ -30,7 +30,7 @@ func receiverPerson(c *config.Config, p config.Person) (receiver.Person, error) 
 func warnOfRights(c *config.Config, log *slog.Logger) {
 	unsaid := c.Unsaid()
 	if len(unsaid) > 0 && len(unsaid) == len(c.People) {
-		log.Warn("nobody of people has may: all of them may only read; earlier versions let everybody release, extend, pause and retry",
+		log.Warn("no person has may, so everybody may only read; earlier versions let everybody release, extend, pause and retry",
 			"people", strings.Join(unsaid, ", "), "add", "may: [read, retry, extend, release, pause]", "see", "docs/security.md")
 	}
 	for _, right := range c.Unheld() {

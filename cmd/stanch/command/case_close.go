@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ func (f *reasonFlag) addTo(c *cobra.Command) {
 }
 
 func (f *reasonFlag) check() error {
-	if f.text == "" {
+	if strings.TrimSpace(f.text) == "" {
 		return usagef("--reason is needed: it is recorded")
 	}
 	return nil
