@@ -342,3 +342,38 @@ func TestAnExtensionCrossesRuns(t *testing.T) {
 		})
 	}
 }
+
+// Nobody is asked for longer than the lease stands, nor while the case is closed.
+func TestAnExtensionIsAskedWhileThereIsSomethingToExtend(t *testing.T) {
+	t.Parallel()
+	t.Run("up to the end of the lease", func(t *testing.T) {
+		t.Parallel()
+		w, id := flood(t)
+		asked := w.extend(4*time.Hour-5*time.Minute, id, 8*time.Hour)
+		during := w.snap(4*time.Hour-4*time.Minute, id)
+		w.run(9 * time.Hour)
+		if *asked != nil || len(during.Approvals) != 1 {
+			t.Fatalf("asked: %v, %d questions", *asked, len(during.Approvals))
+		}
+		if end := step(t, *during, "cut-off").Until; during.Approvals[0].ExpiresAt.After(end) {
+			t.Errorf("people may answer until %s, the lease ends at %s", during.Approvals[0].ExpiresAt, end)
+		}
+		w.isolatedUntil(4 * time.Hour)
+	})
+	t.Run("while the case is closed", func(t *testing.T) {
+		t.Parallel()
+		w, id := flood(t)
+		w.do(time.Minute, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
+		closed := closeAt(w, 10*time.Minute, id)
+		asked := w.extend(11*time.Minute, id, 8*time.Hour)
+		w.do(20*time.Minute, (*memory.Estate).Mend)
+		w.run(9 * time.Hour)
+		if *closed != nil {
+			t.Errorf("closing: %v", *closed)
+		}
+		isRefused(t, *asked, workflows.RefusedNotPending)
+		if c := w.ended(id, incident.OutcomeClosedByHand); len(c.Approvals) != 0 {
+			t.Errorf("%d questions were asked", len(c.Approvals))
+		}
+	})
+}

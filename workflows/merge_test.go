@@ -199,6 +199,32 @@ func TestAnOwnerThatIsClosingRefuses(t *testing.T) {
 	w.contained(incident.Isolate, 2, 1)
 }
 
+// Alerts are handed to the case that was found to act on the device, not to one
+// that its subject has had before or since.
+func TestAlertsAreHandedToTheRunThatIsMeant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	id := w.openAs(time.Second, spelled("a-1", "ws-042"))
+	w.explainOnFailure(id)
+	hand := func(after time.Duration, run, alert string) *error {
+		return w.change(after, activities.CaseWorkflowID(id), activities.MergeUpdate, activities.MergeRequest{
+			From: incident.CaseRef{ID: w.pin.Name + "/ws-042.corp.example", Run: "r-2"}, Run: run,
+			Alerts: []incident.Alert{spelled(alert, "ws-042.corp.example")}, Keys: []string{"siem/" + alert}, Count: 1,
+		})
+	}
+	other := hand(time.Minute, "r-0", "a-2")
+	var meant *error
+	w.At(2*time.Minute, func() { meant = hand(0, w.see(id).Run, "a-3") })
+	w.run(10 * time.Minute)
+	isRefused(t, *other, workflows.RefusedNotPending)
+	if meant == nil || *meant != nil {
+		t.Errorf("handed to its run: %v", meant)
+	}
+	if keys := w.see(id).AlertKeys; !slices.Equal(keys, []string{"siem/a-1", "siem/a-3"}) {
+		t.Errorf("the case has %v", keys)
+	}
+}
+
 // closeAt has alice close a case.
 func (w *world) closeAt(after time.Duration, id string) {
 	w.At(after, func() {
