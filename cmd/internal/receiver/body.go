@@ -21,6 +21,8 @@ const (
 	// waits for its room.
 	patience   = time.Second
 	roomWithin = time.Second
+	// spareBytes bounds the buffers that are kept for the bodies that come next.
+	spareBytes = 4 << 20
 	// busyAfter is when a sender for whose body there was no room tries again.
 	busyAfter = 2 * time.Second
 )
@@ -36,6 +38,9 @@ type bodies struct {
 	// coming are the bodies that are being read, in the order in which they
 	// began.
 	coming []*coming
+	// spare are buffers that nobody holds, spared bytes in all.
+	spare  [][]byte
+	spared int64
 	// room is closed and made anew whenever something is given back.
 	room chan struct{}
 }
@@ -103,20 +108,51 @@ func (b *bodies) fill(c *coming, from io.Reader, most int64) (body []byte, held 
 				size = most + 1
 			}
 			if err := b.take(c, size); err != nil {
+				b.keep(body)
 				return nil, held, err
 			}
-			body = append(make([]byte, 0, size), body...)
+			outgrown := body
+			body = append(b.buffer(size), body...)
+			b.keep(outgrown)
 			b.give(held)
 			held = size
 		}
 		n, err := from.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		if errors.Is(err, io.EOF) {
-			return body, held, nil
+			// Whoever gets it may hold on to it: it is not used again.
+			return slices.Clip(body), held, nil
 		}
 		if err != nil {
+			b.keep(body)
 			return nil, held, err
 		}
+	}
+}
+
+// buffer returns an empty buffer of that size, one that was kept where there is
+// one.
+func (b *bodies) buffer(size int64) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := slices.IndexFunc(b.spare, func(s []byte) bool { return int64(cap(s)) == size })
+	if at < 0 {
+		return make([]byte, 0, size)
+	}
+	found := b.spare[at]
+	b.spare = slices.Delete(b.spare, at, at+1)
+	b.spared -= size
+	return found
+}
+
+// keep keeps a buffer that nobody holds for the next body of its size: those who
+// send slowly would otherwise leave garbage behind at the pace of the network.
+func (b *bodies) keep(buffer []byte) {
+	size := int64(cap(buffer))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if size > 0 && b.spared+size <= spareBytes {
+		b.spare, b.spared = append(b.spare, buffer[:0]), b.spared+size
 	}
 }
 
