@@ -113,11 +113,20 @@ func (s *stranger) raw(text string) {
 func credentials(secret string) [][]string {
 	pair := base64.StdEncoding.EncodeToString([]byte("siem:" + secret))
 	return [][]string{
-		{"", "Authorization", "Bearer " + secret}, {"", "Authorization", "bearer  " + secret + " "}, {"", "Authorization", secret},
-		{"", "Authorization", "Bearer " + secret + secret}, {"", "Authorization", "Basic " + pair}, {"", "Authorization", "Basic " + secret},
-		{"?token=" + url.QueryEscape(secret)}, {"?token=" + url.QueryEscape(secret) + "&x=%ff"}, {"?x=%00&token=" + url.QueryEscape(secret)},
-		{"?" + url.QueryEscape(secret)}, {"", alerts.SignatureHeader, "t=1,v1=" + secret}, {"", alerts.SignatureHeader, secret},
-		{"", "X-Slack-Signature", "v0=" + secret, "X-Slack-Request-Timestamp", "1"}, {"", "Cookie", "token=" + secret},
+		{"", "Authorization", "Bearer " + secret},
+		{"", "Authorization", "bearer  " + secret + " "},
+		{"", "Authorization", secret},
+		{"", "Authorization", "Bearer " + secret + secret},
+		{"", "Authorization", "Basic " + pair},
+		{"", "Authorization", "Basic " + secret},
+		{"?token=" + url.QueryEscape(secret)},
+		{"?token=" + url.QueryEscape(secret) + "&x=%ff"},
+		{"?x=%00&token=" + url.QueryEscape(secret)},
+		{"?" + url.QueryEscape(secret)},
+		{"", alerts.SignatureHeader, "t=1,v1=" + secret},
+		{"", alerts.SignatureHeader, secret},
+		{"", "X-Slack-Signature", "v0=" + secret, "X-Slack-Request-Timestamp", "1"},
+		{"", "Cookie", "token=" + secret},
 	}
 }
 
@@ -259,11 +268,18 @@ func TestDoctorTellsNoSecret(t *testing.T) {
 		text := secrets.secretive(s, where) + "temporal: { encryption_keys: 'k1:" + base64.StdEncoding.EncodeToString([]byte(keys)) + "' }\n"
 		s.write("stanch.yaml", text)
 		for _, args := range [][]string{
-			{"doctor", "--config", "stanch.yaml"}, {"doctor", "--config", "stanch.yaml", "--output", "json"}, {"doctor", "--config", "stanch.yaml", "--live"},
-			{"playbook", "lint", "playbooks/one.yaml", "--config", "stanch.yaml"}, {"docs", "--dir", "docs"}, {"playbook", "schema"},
-			{"flows", "hunt", "--config", "stanch.yaml", "--use", "tables"}, {"flows", "hunt", "--config", "stanch.yaml", "--use", "house"},
-			{"flows", "hunt", "--config", "stanch.yaml", "--use", "search"}, {"flows", "hunt", "--config", "stanch.yaml", "--use", "pairs"},
-			{"serve", "--config", "stanch.yaml", "--temporal", "127.0.0.1:1"}, {"serve", "--config", "stanch.yaml", "--listen", "nowhere"},
+			{"doctor", "--config", "stanch.yaml"},
+			{"doctor", "--config", "stanch.yaml", "--output", "json"},
+			{"doctor", "--config", "stanch.yaml", "--live"},
+			{"playbook", "lint", "playbooks/one.yaml", "--config", "stanch.yaml"},
+			{"docs", "--dir", "docs"},
+			{"playbook", "schema"},
+			{"flows", "hunt", "--config", "stanch.yaml", "--use", "tables"},
+			{"flows", "hunt", "--config", "stanch.yaml", "--use", "house"},
+			{"flows", "hunt", "--config", "stanch.yaml", "--use", "search"},
+			{"flows", "hunt", "--config", "stanch.yaml", "--use", "pairs"},
+			{"serve", "--config", "stanch.yaml", "--temporal", "127.0.0.1:1"},
+			{"serve", "--config", "stanch.yaml", "--listen", "nowhere"},
 		} {
 			out := secrets.command(t, s.dir, noProxy(), args...)
 			if out == "" {

@@ -62,7 +62,8 @@ func (s *site) right() {
 	s.t.Helper()
 	body := alertOf("right", "ws-042")
 	for _, r := range [][3]string{
-		{"/v1/alerts/siem", "Authorization", "Bearer " + sourceToken}, {"/v1/alerts/url?token=" + sourceToken, "", ""},
+		{"/v1/alerts/siem", "Authorization", "Bearer " + sourceToken},
+		{"/v1/alerts/url?token=" + sourceToken, "", ""},
 		{"/v1/alerts/signed", alerts.SignatureHeader, signature(time.Now(), hmacSecret, body)},
 		{"/v1/alerts/basic", "Authorization", basicPair("siem:" + sourceToken)},
 	} {

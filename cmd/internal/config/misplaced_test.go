@@ -26,7 +26,7 @@ func TestASecretInAnotherSettingIsRefused(t *testing.T) {
 		"an app token":          "xapp-1-c4n4ry-S3cret-V4lue",
 		"a rotating token":      "xoxe.xoxp-1-c4n4ryS3cretV4lue",
 		"an incoming webhook":   "https://hooks.slack.com/services/c4n4ry/S3cret/V4lue",
-		"a person's token":      "stanch_" + (strings.Repeat("c4n4ryS3cretV4lue", 3))[:43],
+		"a person's token":      "stanch_" + strings.Repeat("c4n4ryS3cretV4lue", 3)[:43],
 		"a connection string":   "postgres://stanch:c4n4ryS3cret@127.0.0.1:5432/V4lue",
 		"its settings":          "host=127.0.0.1 user=stanch password=c4n4ryS3cretV4lue",
 		"a server's login":      "stanch:c4n4ryS3cret@127.0.0.1:9000",
