@@ -23,7 +23,7 @@ type StandingInput struct {
 // Standing tells people what stands, and says when it is due again.
 var Standing = Ref[StandingIn, StandingOut]{"standing"}
 
-// StandingIn tells whether the digest is due; if not, only its time is asked.
+// StandingIn reports whether the digest is due; if not, only its time is asked.
 type StandingIn struct {
 	StandingInput
 	Due bool `json:"due"`

@@ -26,7 +26,7 @@ func Kinds() []Kind {
 	return []Kind{NotFound, Denied, Invalid, Conflict, Throttled, Unavailable, Ambiguous}
 }
 
-// Retryable tells whether the same request may succeed later.
+// Retryable reports whether the same request may succeed later.
 func (k Kind) Retryable() bool {
 	switch k {
 	case Throttled, Unavailable, Ambiguous, Conflict:

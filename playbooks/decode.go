@@ -121,7 +121,7 @@ func (d *document) value(n *yaml.Node, v reflect.Value, f field) {
 	}
 }
 
-// scalarType tells whether values of the type are written as one text.
+// scalarType reports whether values of the type are written as one text.
 func scalarType(t reflect.Type) bool {
 	if t == reflect.TypeFor[time.Time]() || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return true
@@ -177,7 +177,7 @@ func (d *document) mapping(n *yaml.Node, v reflect.Value, f field) {
 	}
 }
 
-// holds tells whether a mapping has a key, or one that was meant to be it.
+// holds reports whether a mapping has a key, or one that was meant to be it.
 func (d *document) holds(n *yaml.Node, key string) bool {
 	k, _ := lookup(n, key)
 	return k != nil || slices.Contains(d.misspelt[n], key)

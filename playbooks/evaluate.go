@@ -17,7 +17,7 @@ import (
 // maxSubject bounds a subject, which becomes part of a workflow id.
 const maxSubject = 200
 
-// Match tells whether the playbook answers the alert of some facts; it looks at
+// Match reports whether the playbook answers the alert of some facts; it looks at
 // no other fact. Unknown comes with the missing fields, Failed with the error.
 func (p *Playbook) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
 	return p.policy.Match(ctx, facts, now)
@@ -178,7 +178,7 @@ func factOf(facts incident.Facts, name string) reflect.Value {
 	return reflect.Value{}
 }
 
-// obtained tells whether a fact has a known field, else why not.
+// obtained reports whether a fact has a known field, else why not.
 func obtained(fact reflect.Value) (why string, ok bool) {
 	for i := range fact.NumField() {
 		if value, isValue := fact.Field(i).Interface().(incident.Field); isValue {

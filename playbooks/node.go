@@ -19,7 +19,7 @@ type Node struct {
 	without []string
 }
 
-// IsZero tells whether the file has no such part.
+// IsZero reports whether the file has no such part.
 func (n Node) IsZero() bool { return n.node == nil }
 
 // Get returns the value of a key.

@@ -11,7 +11,7 @@ func (d *document) find(path ...any) *yaml.Node {
 	return n
 }
 
-// has tells whether something is written at a path, or was meant to be.
+// has reports whether something is written at a path, or was meant to be.
 func (d *document) has(path ...any) bool {
 	n, rest := d.walkTo(path)
 	if len(rest) == 1 {

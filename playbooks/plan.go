@@ -250,7 +250,7 @@ func reason(why string) string {
 	return " (" + why + ")"
 }
 
-// Stricter tells whether the new plan restricts the host more than anything in
+// Stricter reports whether the new plan restricts the host more than anything in
 // the old one does. Such a change needs no person; the other way round does.
 func Stricter(old, new incident.Plan) bool { return harshest(new) > harshest(old) }
 

@@ -126,7 +126,7 @@ func (d *document) expression(n *yaml.Node, f field) (string, bool) {
 	return text, true
 }
 
-// eaten tells whether a comment after a plain expression was meant to be part of
+// eaten reports whether a comment after a plain expression was meant to be part of
 // it: the expression ends within a string, or the comment reads like a
 // condition. A remark in words is left alone.
 func eaten(text, comment string) bool {

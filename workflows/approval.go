@@ -30,7 +30,7 @@ func refuse(kind, format string, args ...any) error {
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), kind, nil)
 }
 
-// approve asks people and waits for their answer. It tells whether the gate is
+// approve asks people and waits for their answer. It reports whether the gate is
 // over; an interruption leaves the question standing.
 func (r *responder) approve(ctx workflow.Context, i int) bool {
 	s := &r.state.Case.Steps[i]

@@ -119,7 +119,7 @@ func (c *channel) listChanged(e *activities.ChannelEntry) {
 	}
 }
 
-// busy tells whether there is something to do now.
+// busy reports whether there is something to do now.
 func (c *channel) busy(ctx workflow.Context) bool {
 	return c.digestDue(ctx) || c.pick(ctx) >= 0
 }
@@ -177,7 +177,7 @@ func rankOf(e activities.ChannelEntry) int {
 	return 0
 }
 
-// crowded tells whether a digest should stand for what waits.
+// crowded reports whether a digest should stand for what waits.
 func (c *channel) crowded(ctx workflow.Context) bool {
 	since := workflow.Now(ctx).Add(-crowdWindow)
 	c.state.Posted = slices.DeleteFunc(c.state.Posted, func(t time.Time) bool { return t.Before(since) })
@@ -211,10 +211,10 @@ func (c *channel) open(ctx workflow.Context) {
 	}
 }
 
-// alone tells whether an entry would be a message of its own in the channel.
+// alone reports whether an entry would be a message of its own in the channel.
 func alone(e activities.ChannelEntry) bool { return e.Receipt == nil && !e.Listed && e.Under == "" }
 
-// listing tells whether the digest still stands for something.
+// listing reports whether the digest still stands for something.
 func (c *channel) listing() bool {
 	return slices.ContainsFunc(c.state.Entries, func(e activities.ChannelEntry) bool { return e.Listed })
 }

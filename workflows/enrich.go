@@ -116,7 +116,7 @@ func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAl
 	}
 }
 
-// sameHost tells whether two names of a host ask the inventory the same.
+// sameHost reports whether two names of a host ask the inventory the same.
 func sameHost(a, b incident.AlertHost) bool {
 	aID, _ := a.ID.Get()
 	bID, _ := b.ID.Get()
@@ -261,7 +261,7 @@ func (a asking[T]) mayCome(ctx workflow.Context) bool {
 	return activities.MayAnswer(a.future.Get(ctx, nil))
 }
 
-// within waits for the answer so long, and tells whether it came. One that is
+// within waits for the answer so long, and reports whether it came. One that is
 // an error says nothing.
 func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, came bool) {
 	if a.future == nil {

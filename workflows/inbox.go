@@ -14,7 +14,7 @@ type inbox []slot
 // slot is one kind of signal.
 type slot struct {
 	channel workflow.ReceiveChannel
-	// take takes one in, and tells whether there was one.
+	// take takes one in, and reports whether there was one.
 	take func(ctx workflow.Context) bool
 }
 

@@ -70,7 +70,7 @@ func Lease(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, erro
 	return *l.lease, nil
 }
 
-// suggested tells whether the engine finds the history long enough.
+// suggested reports whether the engine finds the history long enough.
 func suggested(ctx workflow.Context) bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
 
 // leaseKeeper is one lease while it runs.

@@ -145,7 +145,7 @@ func (r *responder) places(s incident.Shown) playbooks.Fallback {
 	return spec.Fallback
 }
 
-// lost tells whether a message did not arrive and there is another place for
+// lost reports whether a message did not arrive and there is another place for
 // it, and from when on it counts as lost.
 func (r *responder) lost(s incident.Shown) (time.Time, bool) {
 	places := r.places(s)

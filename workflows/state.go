@@ -175,7 +175,7 @@ func (r *responder) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// again tells whether the case has more to do.
+// again reports whether the case has more to do.
 func (r *responder) again() bool {
 	if r.in.Pin.Digest == "" {
 		return false
@@ -206,7 +206,7 @@ func (r *responder) mustDecide(ctx workflow.Context) bool {
 
 func (r *responder) reconsiderAt() time.Time { return r.state.DecidedAt.Add(reconsiderEvery) }
 
-// mustYield tells whether history has grown so long that the case should go on
+// mustYield reports whether history has grown so long that the case should go on
 // in a new run.
 func (r *responder) mustYield(ctx workflow.Context) bool {
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.again()
@@ -214,7 +214,7 @@ func (r *responder) mustYield(ctx workflow.Context) bool {
 
 // wait blocks until done, until something interrupts (a person closes the case,
 // alerts ask for a new decision, the run should yield), or until the deadline;
-// a zero deadline never comes. It tells whether done was reached.
+// a zero deadline never comes. It reports whether done was reached.
 func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() bool) bool {
 	closing := r.state.Closing
 	wake := func() bool {

@@ -27,7 +27,7 @@ func (r *responder) run(ctx workflow.Context) {
 	}
 }
 
-// step carries out one step and tells whether it is over. A gate that waits for
+// step carries out one step and reports whether it is over. A gate that waits for
 // people can be interrupted; then it is not, and is taken up again.
 func (r *responder) step(ctx workflow.Context, i int) bool {
 	s := &r.state.Case.Steps[i]
@@ -65,7 +65,7 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 }
 
 // contain takes a lease, or kills a process, after everything was checked
-// again. It tells whether the step is over; it is not when people must be
+// again. It reports whether the step is over; it is not when people must be
 // asked first.
 func (r *responder) contain(ctx workflow.Context, i int) bool {
 	if !r.resumed(ctx, i) {

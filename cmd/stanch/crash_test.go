@@ -28,7 +28,7 @@ type moment struct {
 	ttl string
 	// before is what people do until then; each is tried until it succeeds.
 	before []func(*site) bool
-	// reached tells whether the moment has come; none: it has as soon as the
+	// reached reports whether the moment has come; none: it has as soon as the
 	// alert is accepted.
 	reached func(*site, incident.Case) bool
 	// down waits while nothing runs.
@@ -51,11 +51,11 @@ func changesMind(person string) func(*site) bool {
 	return func(s *site) bool { return s.vote(floodCase, person, false) == http.StatusConflict }
 }
 
-// questionShown tells whether the question stands in its channel. One that is
+// questionShown reports whether the question stands in its channel. One that is
 // decided before it could be shown is never posted.
 func questionShown(s *site) bool { return s.effects("post", "") > 0 }
 
-// leaseIn tells whether the lease of an action is in a phase, with so many
+// leaseIn reports whether the lease of an action is in a phase, with so many
 // effects of op so far: none is before the effect, one after it and before it
 // is recorded.
 func leaseIn(action incident.Action, phase incident.LeasePhase, op string, effects int) func(*site, incident.Case) bool {

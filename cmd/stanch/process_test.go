@@ -293,7 +293,7 @@ func (s *site) see(id string) incident.Case {
 	return c
 }
 
-// saw tells whether the timeline has an event of that kind; an empty step is
+// saw reports whether the timeline has an event of that kind; an empty step is
 // any.
 func saw(c incident.Case, kind incident.EventKind, step string) bool {
 	return slices.ContainsFunc(c.Timeline, func(e incident.Event) bool {
@@ -347,7 +347,7 @@ func (s *site) explain() {
 	}
 }
 
-// has tells whether the site has a file or folder of that name.
+// has reports whether the site has a file or folder of that name.
 func (s *site) has(name string) bool {
 	_, err := os.Stat(s.path(name))
 	return err == nil

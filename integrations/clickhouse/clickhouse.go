@@ -183,7 +183,7 @@ func (s *Store) check() error {
 	return nil
 }
 
-// identifier tells whether a name can be one of a table or column. Names must
+// identifier reports whether a name can be one of a table or column. Names must
 // exist, and are quoted wherever they are used.
 func identifier(name string) bool {
 	if name == "" || len(name) > 127 {

@@ -241,7 +241,7 @@ func (s *Store) listen(ctx context.Context, t *table, h flowmath.Host, from time
 	return err
 }
 
-// before tells whether the host was seen in the day before a time; with records
+// before reports whether the host was seen in the day before a time; with records
 // of one direction, whether it was seen to send.
 func (s *Store) before(ctx context.Context, t *table, h flowmath.Host, from time.Time) (bool, error) {
 	st := &statement{t: t, from: from.Add(-flowmath.Hearing), to: from}

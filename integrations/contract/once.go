@@ -84,7 +84,7 @@ type KillerWorld struct {
 	Target incident.Target
 	PID    int64
 	Path   string
-	// Runs tells whether the process still runs.
+	// Runs reports whether the process still runs.
 	Runs func() bool
 	// Kills counts the kills that the product really carried out.
 	Kills func() int

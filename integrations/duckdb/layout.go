@@ -259,7 +259,7 @@ func (p part) flows(where string) string {
 		oneWay, strings.Join(fields, ", "), p.source, where, flowmath.MaxSampling, int64(flowmath.MaxBytes))
 }
 
-// oneWay tells whether the sensor counted nothing that the originator sent,
+// oneWay reports whether the sensor counted nothing that the originator sent,
 // though it must have sent something: there are answers, or the history (an
 // upper-case letter, or ^ where Zeek swapped the ends) tells of packets that
 // were seen and not counted.

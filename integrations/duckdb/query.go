@@ -94,7 +94,7 @@ func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, 
 	return err
 }
 
-// any tells whether a query finds something.
+// any reports whether a query finds something.
 func (v *seen) any(ctx context.Context, query string, args []any) (bool, error) {
 	var one int
 	err := v.db.QueryRowContext(ctx, "SELECT 1 FROM ("+query+") LIMIT 1", args...).Scan(&one)
@@ -158,7 +158,7 @@ func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time
 	return older, nil
 }
 
-// before tells whether there is a record of the host from before a time.
+// before reports whether there is a record of the host from before a time.
 func (v *seen) before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
 	for _, p := range v.parts {
 		for _, side := range []string{p.columns.Src, p.columns.Dst} {
@@ -212,7 +212,7 @@ func (v *seen) table(w window, addresses []netip.Addr, fromSource bool) (query s
 const recordFields = "start, stop, src, src_port, dst, dst_port, transport, ob, oi, op, rb, ri, rp, sampling, one_way, single, sensor"
 
 // records calls visit with each record of a query, up to one more than the
-// store takes one by one, and tells whether that were all.
+// store takes one by one, and reports whether that were all.
 func (s *Store) records(ctx context.Context, db *sql.DB, query string, args []any, visit func(*flowmath.Record)) (all bool, err error) {
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM (%s) LIMIT %d", recordFields, query, s.config.Records+1), args...)
 	if err != nil {

@@ -44,7 +44,7 @@ func volume(side string) string {
 		"CASE WHEN {b} > {i} AND ({p} IS NULL OR {b} <= 65536 * {p}) THEN {b} ELSE coalesce({i}, {b}, 0) END * sampling")
 }
 
-// amplifies tells whether a port is an amplification service's.
+// amplifies reports whether a port is an amplification service's.
 func amplifies(port string) string {
 	ports := map[string][]string{}
 	for _, s := range incident.AmplificationTable() {

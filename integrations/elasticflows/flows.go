@@ -9,7 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// span tells whether there are records at all, and of which times.
+// span reports whether there are records at all, and of which times.
 func (s *Store) span(ctx context.Context) (flowmath.Span, error) {
 	const op = "read the newest record"
 	var span flowmath.Span

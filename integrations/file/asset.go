@@ -137,7 +137,7 @@ func match(assets []asset, q integrations.EndpointQuery) []asset {
 	return found
 }
 
-// shortened tells whether one of two host names is the other without its
+// shortened reports whether one of two host names is the other without its
 // domain. An address has no domain.
 func shortened(a, b string) bool {
 	if _, err := netip.ParseAddr(a); err == nil {

@@ -62,7 +62,7 @@ type Inventory struct {
 	problem error
 }
 
-// stamp tells whether a file has changed.
+// stamp reports whether a file has changed.
 type stamp struct {
 	modified time.Time
 	size     int64

@@ -45,7 +45,7 @@ func parseYAML(name string, data []byte) ([]asset, playbooks.Issues) {
 	return assets, issues
 }
 
-// repeated notes an id and tells whether it was noted before.
+// repeated notes an id and reports whether it was noted before.
 func repeated(ids map[string]bool, id string) bool {
 	id = strings.ToLower(id)
 	if id == "" {
@@ -199,7 +199,7 @@ func (c *csvFile) header() {
 	}
 }
 
-// row reads one line, and tells whether to go on.
+// row reads one line, and reports whether to go on.
 func (c *csvFile) row() bool {
 	fields, err := c.reader.Read()
 	if errors.Is(err, io.EOF) {

@@ -38,7 +38,7 @@ func HostOf(op string, ips []string) (Host, error) {
 	return h, nil
 }
 
-// Has tells whether the address is the host's.
+// Has reports whether the address is the host's.
 func (h Host) Has(a netip.Addr) bool { return slices.Contains(h.Addrs, a) }
 
 // Strings returns the addresses as text.
@@ -94,7 +94,7 @@ type Span struct {
 	Records int64
 }
 
-// Quiet tells whether an answer without a flow is a measured zero, and else
+// Quiet reports whether an answer without a flow is a measured zero, and else
 // why it is not: the store must have records from after the window, and must
 // not have begun long after it.
 func (s Span) Quiet(from, to time.Time) (bool, string) {

@@ -46,7 +46,7 @@ func HostsBounds(op string, q integrations.HostsQuery) (Networks, int, error) {
 	return own, q.Top, nil
 }
 
-// Has tells whether the address lies in one of the networks.
+// Has reports whether the address lies in one of the networks.
 func (n Networks) Has(a netip.Addr) bool {
 	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) })
 }

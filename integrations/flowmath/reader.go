@@ -12,7 +12,7 @@ import (
 type Reader interface {
 	// Fill adds what the host sent to the windows.
 	Fill(ctx context.Context, h Host, windows *Windows) error
-	// Before tells whether there is a record of the host from before a time.
+	// Before reports whether there is a record of the host from before a time.
 	Before(ctx context.Context, h Host, at time.Time) (bool, error)
 }
 

@@ -53,7 +53,7 @@ func (s *Summary) Tuples(views []View, slot time.Duration) {
 	}
 }
 
-// SeveralSensors tells whether more than one sensor saw some service, and so may
+// SeveralSensors reports whether more than one sensor saw some service, and so may
 // have seen the same flows.
 func SeveralSensors(views []View) bool {
 	sensors := map[Service]uint64{}

@@ -104,7 +104,7 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 	return v
 }
 
-// Opens tells whether the local end opened a flow, as far as the ports tell, for
+// Opens reports whether the local end opened a flow, as far as the ports tell, for
 // records that do not: the port that is an amplification service's is the one
 // that was asked, else the lower one is.
 func Opens(localPort, remotePort uint16, transport string) bool {
@@ -151,7 +151,7 @@ func (v *View) until(n, at int64) int64 {
 	}
 }
 
-// Overlaps tells whether some of the flow falls into [from, to).
+// Overlaps reports whether some of the flow falls into [from, to).
 func (v *View) Overlaps(from, to int64) bool {
 	return v.Start < to && (v.End > from || v.Start >= from)
 }

@@ -216,7 +216,7 @@ func (e *Estate) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	return r, err
 }
 
-// Runs tells whether a process runs on a host.
+// Runs reports whether a process runs on a host.
 func (e *Estate) Runs(hostID string, pid int64, path string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

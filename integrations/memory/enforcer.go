@@ -26,10 +26,10 @@ type containment struct {
 	Lie         bool `json:"lie,omitempty"`
 }
 
-// open tells whether it was accepted and is not lifted.
+// open reports whether it was accepted and is not lifted.
 func (c *containment) open(at time.Time) bool { return c.EndsAt.IsZero() || at.Before(c.EndsAt) }
 
-// stands tells whether it is in force.
+// stands reports whether it is in force.
 func (c *containment) stands(at time.Time) bool {
 	return !c.StandsAt.IsZero() && !at.Before(c.StandsAt) && c.open(at)
 }

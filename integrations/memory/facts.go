@@ -130,7 +130,7 @@ func peers(network string, n int) []string {
 	return ips
 }
 
-// volumeSeen tells whether the facts leave the volume to be seen.
+// volumeSeen reports whether the facts leave the volume to be seen.
 func (h *host) volumeSeen() bool {
 	bytes := h.given.Traffic.BytesOut
 	return bytes.IsKnown() || bytes.Why() == ""
@@ -169,7 +169,7 @@ func forget(values ...*incident.Value[int64]) {
 	}
 }
 
-// touched tells whether an action on the host was accepted before a moment.
+// touched reports whether an action on the host was accepted before a moment.
 func (e *Estate) touched(h *host, before time.Time) bool {
 	for _, c := range e.containments {
 		if c.Order.Target.ID() == h.ID && c.AcceptedAt.Before(before) {
@@ -184,7 +184,7 @@ func (e *Estate) touched(h *host, before time.Time) bool {
 	return false
 }
 
-// stated tells whether a value is known, or unknown for a reason.
+// stated reports whether a value is known, or unknown for a reason.
 func stated(f incident.Field) bool {
 	_, from, why := f.Any()
 	return from != incident.Unknown || why != ""
@@ -201,7 +201,7 @@ func override[T any](computed, given T) T {
 	return computed
 }
 
-// anyKnown tells whether a fact has a known field.
+// anyKnown reports whether a fact has a known field.
 func anyKnown[T any](fact T) bool {
 	for _, f := range fields(fact) {
 		if _, from, _ := f.Any(); from != incident.Unknown {
@@ -211,7 +211,7 @@ func anyKnown[T any](fact T) bool {
 	return false
 }
 
-// withheld tells whether every field of a fact is unknown for a reason.
+// withheld reports whether every field of a fact is unknown for a reason.
 func withheld[T any](fact T) bool {
 	for _, f := range fields(fact) {
 		if _, from, why := f.Any(); from != incident.Unknown || why == "" {

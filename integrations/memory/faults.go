@@ -34,7 +34,7 @@ type fault struct {
 	times int
 }
 
-// isOperation tells whether calls have that name: an operation, or one of read,
+// isOperation reports whether calls have that name: an operation, or one of read,
 // apply and undo with its action.
 func isOperation(name string) bool {
 	op, action, named := strings.Cut(name, " ")
@@ -115,7 +115,7 @@ func (u use) String() string {
 	return s
 }
 
-// names tells whether a fault or delay of that name concerns the call.
+// names reports whether a fault or delay of that name concerns the call.
 func (u use) names(op string) bool { return op == u.op || op == u.op+" "+string(u.action) }
 
 // perform carries out one call: delays and faults first, then do, then what

@@ -165,7 +165,7 @@ func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	return b, nil
 }
 
-// fill adds what the host sent to the windows, and tells whether it was known
+// fill adds what the host sent to the windows, and reports whether it was known
 // before the first.
 func (e *Estate) fill(windows *flowmath.Windows, h flowmath.Host, ips []string) (older bool) {
 	views := e.views(h, time.Unix(0, 0), windows.To())

@@ -165,7 +165,7 @@ func (s Stream) lanes(h Host, p Process, start time.Time) []lane {
 	return lanes
 }
 
-// active tells whether the lane sends at a moment, if nothing stops it.
+// active reports whether the lane sends at a moment, if nothing stops it.
 func (l lane) active(at time.Time) bool {
 	return !at.Before(l.from) && (l.to.IsZero() || at.Before(l.to))
 }

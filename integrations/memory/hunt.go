@@ -47,7 +47,7 @@ func (r *recorded) view(fromSource bool) flowmath.View {
 	return v
 }
 
-// answering tells whether the source is the server, as far as the ports tell:
+// answering reports whether the source is the server, as far as the ports tell:
 // it sends from a service's port to one that is none.
 func answering(t incident.Tuple) bool {
 	_, from := incident.Amplification(t.SrcPort, t.Transport)

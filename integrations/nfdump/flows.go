@@ -141,7 +141,7 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 	return err
 }
 
-// any tells whether there is a record of the filter that lies within the time.
+// any reports whether there is a record of the filter that lies within the time.
 func (s *Store) any(ctx context.Context, op string, from, to time.Time, f filter) (bool, error) {
 	found := false
 	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(from, to), string(f)}

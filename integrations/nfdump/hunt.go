@@ -154,7 +154,7 @@ type asking struct {
 	flowmath.Ends
 }
 
-// add counts a record, and tells whether it was sampled.
+// add counts a record, and reports whether it was sampled.
 func (l *looks) add(r *flowmath.Record) bool {
 	at, ok := l.sensors[r.Sensor]
 	if !ok {

@@ -65,7 +65,7 @@ func (p *PagerDuty) OnCall(ctx context.Context, q integrations.OnCallQuery) ([]i
 	return accounts, nil
 }
 
-// isID tells whether PagerDuty could have made the id. Nothing else may become
+// isID reports whether PagerDuty could have made the id. Nothing else may become
 // part of an address.
 func isID(id string) bool {
 	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {

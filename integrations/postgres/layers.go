@@ -41,7 +41,7 @@ func (q *statement) counted(once bool) string {
 		GROUP BY %[1]s, port)`, ends, flows, q.flows())
 }
 
-// merged tells whether flows are put together before they are summed.
+// merged reports whether flows are put together before they are summed.
 func (q *statement) merged(once bool) bool { return once || q.t.single }
 
 // starts counts the flows of a group of records of one direction, which begin
@@ -51,7 +51,7 @@ func (q *statement) starts() string {
 	return fmt.Sprintf(`GREATEST(count(DISTINCT %[1]s) FILTER (WHERE measured > 0), count(DISTINCT %[1]s) FILTER (WHERE measured = 0))`, minute)
 }
 
-// twice tells whether bytes have two counters.
+// twice reports whether bytes have two counters.
 func (t *table) twice() bool {
 	return t.columns["bytes_out"] != "" && t.columns["payload_out"] != "" ||
 		t.columns["bytes_in"] != "" && t.columns["payload_in"] != ""

@@ -221,7 +221,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// identifier tells whether a name can be one of a table or column. Names are
+// identifier reports whether a name can be one of a table or column. Names are
 // quoted wherever they are used, and must exist; this refuses what nobody means.
 func identifier(name string) bool {
 	if name == "" || len(name) > 63 {

@@ -90,7 +90,7 @@ func (r request) status(code int) error {
 	return integrations.Errorf(kind, r.op, "the answer is HTTP status %d %s", code, http.StatusText(code))
 }
 
-// notSent tells whether a request never left: nobody can have carried it out.
+// notSent reports whether a request never left: nobody can have carried it out.
 func notSent(err error) bool {
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
 		return true
@@ -191,7 +191,7 @@ func fixes() map[string]string {
 	}
 }
 
-// is tells whether an error is of a kind.
+// is reports whether an error is of a kind.
 func is(err error, kind integrations.Kind) bool {
 	return err != nil && integrations.KindOf(err) == kind
 }

@@ -42,7 +42,7 @@ func (a *App) Reply(ctx context.Context, c integrations.Click, text string) erro
 	return r.failed(err)
 }
 
-// unreachable tells whether the channel, and not the moment, is the obstacle.
+// unreachable reports whether the channel, and not the moment, is the obstacle.
 func unreachable(err error) bool {
 	return is(err, integrations.Invalid) || is(err, integrations.NotFound)
 }

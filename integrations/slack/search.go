@@ -70,7 +70,7 @@ func (a *App) messages(ctx context.Context, s search, cursor string) ([]slack.Me
 	return h.Messages, h.ResponseMetaData.NextCursor, nil
 }
 
-// carries tells whether a message is the one that was marked so.
+// carries reports whether a message is the one that was marked so.
 func carries(m slack.Message, mark slack.SlackMetadata) bool {
 	same := func(a, b any) bool {
 		x, isText := a.(string)

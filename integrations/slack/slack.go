@@ -208,7 +208,7 @@ func (c *Config) checkURL() error {
 	return nil
 }
 
-// isID tells whether a text is one of Slack's ids that begins with one of the
+// isID reports whether a text is one of Slack's ids that begins with one of the
 // letters. Names and handles are in lower case, so that they are none.
 func isID(s, letters string) bool {
 	return len(s) > 2 && strings.ContainsRune(letters, rune(s[0])) &&

@@ -90,7 +90,7 @@ func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) err
 	return nil
 }
 
-// seenBefore tells whether the store holds a record of the host from before a
+// seenBefore reports whether the store holds a record of the host from before a
 // time.
 func (p *pools) seenBefore(ctx context.Context, h host, at time.Time) (bool, error) {
 	found := false

@@ -22,7 +22,7 @@ func hostOf(h flowmath.Host) host {
 	return s
 }
 
-// has tells whether a stored address is the host's. An IPv4 address is stored
+// has reports whether a stored address is the host's. An IPv4 address is stored
 // wide beside one of IPv6.
 func (h host) has(addr []byte) bool {
 	for _, a := range h.addrs {

@@ -255,7 +255,7 @@ func (m mark) overlaps(o mark) bool {
 	return m.lane == o.lane && m.from < o.to+2*labelMargin && o.from < m.to+2*labelMargin
 }
 
-// crosses tells whether the mark's line runs through the label of o.
+// crosses reports whether the mark's line runs through the label of o.
 func (m mark) crosses(o mark) bool {
 	return m.lane < o.lane && o.from-labelMargin/2 < m.X && m.X < o.to+labelMargin/2
 }

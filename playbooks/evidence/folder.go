@@ -36,7 +36,7 @@ func put(ctx context.Context, root *os.Root, folder string, files map[string][]b
 	return syncFolder(root, path.Clean(parent))
 }
 
-// same tells whether folder already holds exactly files.
+// same reports whether folder already holds exactly files.
 func same(root *os.Root, folder string, files map[string][]byte) bool {
 	found := 0
 	err := fs.WalkDir(root.FS(), folder, func(p string, d fs.DirEntry, err error) error {

@@ -29,15 +29,15 @@ func Actions() []Action {
 // the host, higher is harsher.
 func (a Action) Rung() int { return max(0, slices.Index(Actions(), a)-1) }
 
-// Containing tells whether the action restricts a host. Such a step needs an
+// Containing reports whether the action restricts a host. Such a step needs an
 // exact target, passes the guardrails and counts against the budget.
 func (a Action) Containing() bool { return a.Rung() > 0 }
 
-// Leased tells whether the action stands until it is undone. Such a step needs
+// Leased reports whether the action stands until it is undone. Such a step needs
 // a ttl and a verify, and is held as a lease.
 func (a Action) Leased() bool { return a == RateLimit || a == Block || a == Isolate }
 
-// Reversible tells whether a step may opt out of asking when the decision is
+// Reversible reports whether a step may opt out of asking when the decision is
 // unsure.
 func (a Action) Reversible() bool { return a == RateLimit || a == Collect || a == Notify }
 
@@ -109,7 +109,7 @@ func (o Order) Scope() string {
 
 // Standing is what reading a device's state says of one containment.
 type Standing struct {
-	// Stands tells whether the containment is in force.
+	// Stands reports whether the containment is in force.
 	Stands bool `json:"stands"`
 	// Pending tells that the product has accepted it but the device has not
 	// carried it out, such as an isolation of a host that is offline.

@@ -39,7 +39,7 @@ type AmplificationService struct {
 	Note                    string
 }
 
-// HasFactor tells whether anyone published a factor for the service.
+// HasFactor reports whether anyone published a factor for the service.
 func (s AmplificationService) HasFactor() bool { return s.FactorHigh > 0 }
 
 type amplificationTable struct {

@@ -57,7 +57,7 @@ func (t Target) Assumption() string {
 	return fmt.Sprintf("only the %s agrees with device %s (%s)", t.onlyBy, t.Name(), t.id)
 }
 
-// IsZero tells whether the target names no device.
+// IsZero reports whether the target names no device.
 func (t Target) IsZero() bool { return t.id == "" }
 
 // MarshalJSON implements [json.Marshaler].

@@ -169,13 +169,13 @@ func (b *ballot) offsets() (offsets, near []int64) {
 	}
 }
 
-// beside tells whether a difference lies so near one of the offsets that one
+// beside reports whether a difference lies so near one of the offsets that one
 // window may have cut the other's votes off.
 func beside(offsets []int64, diff int64) bool {
 	return slices.ContainsFunc(offsets, func(o int64) bool { return max(o-diff, diff-o) <= 2*int64(JoinTolerance) })
 }
 
-// together tells whether the offsets are one that a window cut in two.
+// together reports whether the offsets are one that a window cut in two.
 func together(offsets []int64) bool {
 	return !slices.ContainsFunc(offsets, func(o int64) bool { return !beside(offsets[:1], o) })
 }

@@ -184,7 +184,7 @@ func (x *index) runs(of []int32) []int32 {
 // claims appends the connections of a flow: those of its tuple whose times,
 // corrected by one of the offsets, lie within its life and the tolerance. It
 // returns none where they are of several images or of another use of the tuple,
-// for then it is open whose the flow is, and tells whether they are of one
+// for then it is open whose the flow is, and reports whether they are of one
 // process.
 func (x *index) claims(flow int, offsets []int64, by []span) (_ []span, oneProcess bool) {
 	t := x.tupleOf[flow]
@@ -294,7 +294,7 @@ func parseAddr(ip string) (netip.Addr, error) {
 	return addr.Unmap().WithZone(""), err
 }
 
-// timed tells whether a time can be one that a recorder wrote: zero times of
+// timed reports whether a time can be one that a recorder wrote: zero times of
 // any kind are none, and the sums of others do not overflow.
 func timed(t time.Time) bool {
 	const year2100 = 4102444800
@@ -307,7 +307,7 @@ func endOf(f *Flow) int64 {
 	return f.Start.UnixNano() + int64(min(max(0, f.Duration), year))
 }
 
-// unseen tells whether no sensor on the network sees the connection.
+// unseen reports whether no sensor on the network sees the connection.
 func unseen(t Tuple) bool {
 	src, errSrc := parseAddr(t.SrcIP)
 	dst, errDst := parseAddr(t.DstIP)

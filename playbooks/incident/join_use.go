@@ -69,7 +69,7 @@ func (x *index) usesOfConnections(tuple span) []int64 {
 	return uses
 }
 
-// contested tells whether the connections of a span may be of other uses of
+// contested reports whether the connections of a span may be of other uses of
 // their tuple than the one that is asked about: there are more uses near them
 // than connections. An endpoint that did not report one of two uses would
 // otherwise have the other's process answer for both.

@@ -147,7 +147,7 @@ func (l RoleLimits) Check() []LimitProblem {
 
 func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
-// amplifies tells whether traffic at a port counts for requester and reflector.
+// amplifies reports whether traffic at a port counts for requester and reflector.
 func (l RoleLimits) amplifies(port int, transport string) bool {
 	if len(l.Ports) == 0 {
 		return Amplifies(port, transport)

@@ -117,7 +117,7 @@ type service struct {
 	peers map[string]struct{}
 }
 
-// driven tells whether the service is used by many peers and faster than any
+// driven reports whether the service is used by many peers and faster than any
 // benign client or server of it was seen.
 func (s *service) driven(peers int, packets, rate int64) bool {
 	return len(s.peers) >= peers && s.packets >= packets && float64(s.packets) >= float64(rate)*s.seconds()
@@ -251,7 +251,7 @@ func (t *tally) transfers(l RoleLimits) bool {
 	return few >= l.TransferBytes && float64(few) >= l.TransferShare*float64(t.bytes)
 }
 
-// Amplifies tells whether a port says something about amplification: whatever
+// Amplifies reports whether a port says something about amplification: whatever
 // acts without a person goes by this and not by the table alone. Services of
 // confidence C stand on one list only. The web and tunnels are left out, for
 // every browser and VPN client uses their ports.
@@ -284,7 +284,7 @@ func subnetsOf(host []string) []netip.Prefix {
 	return subnets
 }
 
-// groupOrLocal tells whether an address cannot be a single distant host:
+// groupOrLocal reports whether an address cannot be a single distant host:
 // multicast, broadcast, link-local, loopback or none.
 func groupOrLocal(a netip.Addr, subnets []netip.Prefix) bool {
 	if a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() || a.IsUnspecified() {

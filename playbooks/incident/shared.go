@@ -79,7 +79,7 @@ func (h AlertHost) Without(shared []SharedAddress) AlertHost {
 	return h
 }
 
-// Named tells whether anything names the host.
+// Named reports whether anything names the host.
 func (h AlertHost) Named() bool { return h.ID.IsKnown() || h.Name.IsKnown() || h.IP.IsKnown() }
 
 // Addresses are the addresses by which the host is named, each once; an alert

@@ -54,7 +54,7 @@ func NotKnown[T any](why string) Value[T] { return Value[T]{why: why} }
 // T's zero value and must not be used.
 func (v Value[T]) Get() (T, bool) { return v.v, v.from != Unknown }
 
-// IsKnown tells whether the value was obtained.
+// IsKnown reports whether the value was obtained.
 func (v Value[T]) IsKnown() bool { return v.from != Unknown }
 
 // From returns the provenance.
@@ -149,7 +149,7 @@ func (v *Value[T]) read(data []byte) error {
 }
 
 // readOwn reads exactly what [Value.MarshalJSON] writes of a value without
-// fields of its own, and tells whether it did. A case carries thousands of
+// fields of its own, and reports whether it did. A case carries thousands of
 // values and nearly all come so; the strict way takes a decoder for each.
 func (v *Value[T]) readOwn(data []byte) bool {
 	switch any(v.v).(type) {

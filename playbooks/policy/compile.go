@@ -214,7 +214,7 @@ func taken(name string, s scope) bool {
 	return fact || name == nowName || s.lets[name]
 }
 
-// check parses and checks one expression, reports its faults and tells whether
+// check parses and checks one expression, reports its faults and reports whether
 // there were none. Any type will do where none is wanted.
 func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast, bool) {
 	loc := locate(c.content, e)

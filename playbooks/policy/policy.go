@@ -54,7 +54,7 @@ type UnknownRule struct {
 	Missing []incident.Missing
 }
 
-// Match tells whether a playbook answers the alert of some facts; it looks at no
+// Match reports whether a playbook answers the alert of some facts; it looks at no
 // other fact. Unknown comes with the missing fields, Failed with the error.
 func (p *Policy) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
 	if p.match == nil {

@@ -127,7 +127,7 @@ func (f *facts) shapeOf(t reflect.Type) *shape {
 	return s
 }
 
-// describe fills in the CEL type of a field and tells whether policies see it.
+// describe fills in the CEL type of a field and reports whether policies see it.
 // Beside Values these are objects and plain scalars: lists and times that carry
 // no provenance are the engine's own bookkeeping.
 func (f *facts) describe(m *member, t reflect.Type) bool {

@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Mistake tells whether the request was wrong, and so nothing was changed;
+// Mistake reports whether the request was wrong, and so nothing was changed;
 // otherwise the server or the way to it is at fault.
 func (e *Error) Mistake() bool {
 	return e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests

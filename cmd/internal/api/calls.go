@@ -138,12 +138,12 @@ func (c *Client) Send(ctx context.Context, source string, body []byte, prove fun
 	}, &out)
 }
 
-// Alive tells whether the server answers.
+// Alive reports whether the server answers.
 func (c *Client) Alive(ctx context.Context) error {
 	return c.call(ctx, request{method: http.MethodGet, path: "/healthz", stranger: true}, nil)
 }
 
-// Ready tells whether the server can take alerts.
+// Ready reports whether the server can take alerts.
 func (c *Client) Ready(ctx context.Context) error {
 	return c.call(ctx, request{method: http.MethodGet, path: "/readyz", stranger: true}, nil)
 }

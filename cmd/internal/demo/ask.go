@@ -44,7 +44,7 @@ func (s *show) approval(ctx context.Context) error {
 	return s.follow(ctx, promptly, "the answer", func() bool { return !s.pending() })
 }
 
-// pending tells whether the case waits for people.
+// pending reports whether the case waits for people.
 func (s *show) pending() bool {
 	return slices.ContainsFunc(s.c.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 }
@@ -52,7 +52,7 @@ func (s *show) pending() bool {
 // errNoInput tells that nobody can answer any more.
 var errNoInput = errors.New("the input ended before the question was answered; --approve and --deny answer it without")
 
-// ask asks the person at the terminal. It tells whether they answered; the
+// ask asks the person at the terminal. It reports whether they answered; the
 // question can also expire, or be answered elsewhere.
 func (s *show) ask(ctx context.Context, v *receiver.DecideRequest) (bool, error) {
 	lines := readLines(ctx, s.In)

@@ -73,7 +73,7 @@ func (s *show) hold(ctx context.Context) error {
 	return nil
 }
 
-// approved tells whether people said yes.
+// approved reports whether people said yes.
 func (s *show) approved() bool {
 	return slices.ContainsFunc(s.c.Approvals, func(a incident.Approval) bool { return a.State == incident.Approved })
 }

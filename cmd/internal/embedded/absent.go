@@ -7,7 +7,7 @@ import (
 	"errors"
 )
 
-// BuiltIn tells whether the server is part of this build.
+// BuiltIn reports whether the server is part of this build.
 const BuiltIn = false
 
 // Start fails: this build was made without the server.

@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/server/temporal"
 )
 
-// BuiltIn tells whether the server is part of this build.
+// BuiltIn reports whether the server is part of this build.
 const BuiltIn = true
 
 // Start starts a server and returns when it takes requests. It listens on

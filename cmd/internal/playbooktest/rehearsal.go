@@ -134,7 +134,7 @@ func sender(given incident.Process) memory.Process {
 	}
 }
 
-// given tells whether a test says anything of the device.
+// given reports whether a test says anything of the device.
 func given(e incident.Endpoint) bool {
 	return slices.ContainsFunc([]incident.Field{e.ID, e.Name, e.IP, e.OS, e.Role, e.Online, e.Isolation, e.LastSeen}, func(f incident.Field) bool {
 		_, from, _ := f.Any()
@@ -234,7 +234,7 @@ func (r *rehearsal) look(after, pause time.Duration) {
 	})
 }
 
-// rests tells whether a case waits or has nothing to do. Where every question is
+// rests reports whether a case waits or has nothing to do. Where every question is
 // to end without an answer, it does not rest while one is pending.
 func (r *rehearsal) rests(c incident.Case) bool {
 	switch c.Status {

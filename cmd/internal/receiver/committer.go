@@ -161,7 +161,7 @@ func (c *committer) drain(l *lane) {
 	}
 }
 
-// waiting tells whether the lane has alerts to send; without, it is idle.
+// waiting reports whether the lane has alerts to send; without, it is idle.
 func (c *committer) waiting(l *lane) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -387,7 +387,7 @@ func recordedID(a incident.Alert) string { return a.Source + "/" + a.Fingerprint
 const receivedMemo = "received"
 
 // signalOnly tells a case that runs of alerts that must not start one. It
-// tells whether there was such a case.
+// reports whether there was such a case.
 func (c *committer) signalOnly(ctx context.Context, id string, alerts []incident.Alert) (bool, error) {
 	err := c.Client.SignalWorkflow(ctx, activities.CaseWorkflowID(id), "", activities.AlertsSignal, alerts)
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {

@@ -64,7 +64,7 @@ func Leases(ctx context.Context, engine client.Client) (LeaseList, error) {
 	return out, nil
 }
 
-// ended tells whether a lease holds nothing any more: the list of what runs
+// ended reports whether a lease holds nothing any more: the list of what runs
 // lags a little behind.
 func ended(l incident.Lease) bool {
 	return l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed

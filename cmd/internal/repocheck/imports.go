@@ -18,7 +18,7 @@ type ban struct {
 	in      []string
 	except  []string
 	imports []string
-	// tests tells whether the ban holds for tests too.
+	// tests reports whether the ban holds for tests too.
 	tests bool
 	why   string
 }

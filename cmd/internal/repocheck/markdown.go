@@ -162,7 +162,7 @@ func headings(text []byte) []string {
 	return anchors
 }
 
-// isPath tells whether a code span names something of this repository: it
+// isPath reports whether a code span names something of this repository: it
 // starts with one of its folders. What has a gap to fill in, such as <name>,
 // names nothing.
 func isPath(span string) bool {

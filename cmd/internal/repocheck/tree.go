@@ -108,7 +108,7 @@ func (t *Tree) ignored() map[string]bool {
 	return ignored
 }
 
-// isText tells whether people write such a file; records that tests replay and
+// isText reports whether people write such a file; records that tests replay and
 // data tables are not text in that sense.
 func isText(file string) bool {
 	switch path.Ext(file) {
@@ -147,7 +147,7 @@ func (t *Tree) add(file string) error {
 	return nil
 }
 
-// foreign tells whether a file belongs to another module than the root's.
+// foreign reports whether a file belongs to another module than the root's.
 func (t *Tree) foreign(file string) bool {
 	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
 		if _, err := fs.Stat(t.fsys, dir+"/go.mod"); err == nil {

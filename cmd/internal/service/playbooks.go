@@ -113,7 +113,7 @@ func (s *shelf) load() ([]*playbooks.Playbook, string, error) {
 	return loaded, stamp, err
 }
 
-// files lists the playbooks below the folders, and what tells whether one was
+// files lists the playbooks below the folders, and what reports whether one was
 // changed.
 func (s *shelf) files() (files []string, stamp string, err error) {
 	var b strings.Builder
@@ -183,7 +183,7 @@ func (s *shelf) changed(p *playbooks.Playbook) bool {
 	})
 }
 
-// fits tells whether the integrations that the playbooks use are there and can
+// fits reports whether the integrations that the playbooks use are there and can
 // do what is asked of them.
 func (s *shelf) fits(loaded []*playbooks.Playbook) error {
 	var issues playbooks.Issues

@@ -123,7 +123,7 @@ func unfinished(started, ended map[string]bool, failed bool) []string {
 	return problems
 }
 
-// isSummary tells whether a package's line is one that go test prints without
+// isSummary reports whether a package's line is one that go test prints without
 // -v.
 func isSummary(line string) bool {
 	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t") ||

@@ -51,7 +51,7 @@ one of kind stanch, as a SIEM would post it.`,
 type explanation struct {
 	Playbook string `json:"playbook"`
 	Digest   string `json:"digest"`
-	// Matched tells whether the playbook's trigger holds for the alert; where it
+	// Matched reports whether the playbook's trigger holds for the alert; where it
 	// does not, nothing was decided.
 	Matched  bool           `json:"matched"`
 	Decision *decision      `json:"decision,omitempty"`

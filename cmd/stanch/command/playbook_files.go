@@ -43,7 +43,7 @@ func (f file) beside(name string) file {
 	return file{filepath.Join(filepath.Dir(f.path), name), false}
 }
 
-// exists tells whether there is such a file.
+// exists reports whether there is such a file.
 func (f file) exists() bool {
 	in, err := f.open()
 	if err != nil {

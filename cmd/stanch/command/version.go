@@ -36,7 +36,7 @@ type build struct {
 	Time     string `json:"time,omitempty"`
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
-	// Engine tells whether the embedded engine is built in.
+	// Engine reports whether the embedded engine is built in.
 	Engine bool `json:"embedded_engine"`
 }
 

@@ -139,7 +139,7 @@ func addresses(m integrations.Message) []string {
 	return links
 }
 
-// wellFormed tells whether a mention is one, by another way than Render does.
+// wellFormed reports whether a mention is one, by another way than Render does.
 func wellFormed(mention string) bool {
 	if mention == "" || mention != strings.Join(strings.Split(mention, " "), " ") || strings.HasPrefix(mention, " ") {
 		return false

@@ -86,7 +86,7 @@ func rich(sections ...section) []slack.Block {
 	return []slack.Block{slack.NewRichTextBlock("", all...)}
 }
 
-// empty tells whether an element has no text, which Slack refuses.
+// empty reports whether an element has no text, which Slack refuses.
 func empty(e slack.RichTextSectionElement) bool {
 	t, ok := e.(*slack.RichTextSectionTextElement)
 	return ok && t.Text == ""

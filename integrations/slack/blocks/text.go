@@ -91,7 +91,7 @@ func inert(s string, limit int) (string, string) {
 // blanks are what one space stands for.
 const blanks = " \n\t\r"
 
-// hides tells whether a character has no shape of its own: controls, format
+// hides reports whether a character has no shape of its own: controls, format
 // characters (bidirectional overrides, zero width, tags), line separators,
 // unusual spaces, private use, and selectors and fillers that look like
 // nothing.

@@ -74,7 +74,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// is tells whether a pixel has nearly a colour.
+// is reports whether a pixel has nearly a colour.
 func is(img image.Image, x, y int, r, g, b int) bool {
 	pr, pg, pb, _ := img.At(x, y).RGBA()
 	near := func(got uint32, want int) bool { d := int(got>>8) - want; return d > -24 && d < 24 }

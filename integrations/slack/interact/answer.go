@@ -79,7 +79,7 @@ func (r *Receiver) press(ctx context.Context, desk integrations.Desk, in interac
 	return r.record(ctx, desk, r.pressed(in, b, a), a.Label, in.ResponseURL)
 }
 
-// whole tells whether a button says all that a click must say.
+// whole reports whether a button says all that a click must say.
 func whole(in interaction, b slack.BlockAction, a blocks.Answer) error {
 	switch {
 	case in.User.ID == "":

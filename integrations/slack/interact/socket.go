@@ -92,7 +92,7 @@ func (l *listener) run(ctx context.Context) error {
 	}
 }
 
-// take looks at an event without ever blocking, and tells whether the
+// take looks at an event without ever blocking, and reports whether the
 // connection is worth keeping.
 func (l *listener) take(ctx context.Context, event socketmode.Event) bool {
 	switch event.Type {

@@ -60,7 +60,7 @@ func (t teller) tell(ctx context.Context, at, text string) {
 	}
 }
 
-// trusted tells whether an address is one of Slack's, so that no payload can
+// trusted reports whether an address is one of Slack's, so that no payload can
 // have a request sent elsewhere.
 func (t teller) trusted(at string) bool {
 	u, err := url.Parse(at)

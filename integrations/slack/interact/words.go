@@ -64,7 +64,7 @@ func command(c integrations.Click) string {
 	return "stanch case " + verb + " " + c.Case
 }
 
-// plain tells whether a shell takes a word as it stands.
+// plain reports whether a shell takes a word as it stands.
 func plain(word string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	return word != "" && word[0] != '-' && strings.Trim(word, letters+"._/-") == ""

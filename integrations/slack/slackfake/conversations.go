@@ -250,7 +250,7 @@ func (s *Server) messagePage(c *call, found []Object) (Object, *refusal) {
 	return answer, nil
 }
 
-// within tells whether a message is in the span that a call asks for. All
+// within reports whether a message is in the span that a call asks for. All
 // timestamps have as many digits, so that they compare as text.
 func within(c *call, ts string) bool {
 	oldest, latest := c.arg("oldest"), c.arg("latest")

@@ -74,7 +74,7 @@ func (s *Server) sees(user, channel, ts string) (User, *channel, *Message, error
 	return u, ch, m, nil
 }
 
-// has tells whether a person is in a channel.
+// has reports whether a person is in a channel.
 func (ch *channel) has(user string) bool {
 	return ch.Members == nil || slices.Contains(ch.Members, user)
 }

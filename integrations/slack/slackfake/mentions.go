@@ -76,7 +76,7 @@ func (s *Server) Notified(m Message) []string {
 	return slices.Sorted(maps.Keys(called))
 }
 
-// means tells whether a mention calls a user who is in the channel.
+// means reports whether a mention calls a user who is in the channel.
 func (s *Server) means(mention, user string) bool {
 	group, ok := strings.CutPrefix(mention, "<!subteam^")
 	if !ok {

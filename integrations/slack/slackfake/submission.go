@@ -17,7 +17,7 @@ func (s *Server) conclude(d *Delivery, a *attempt) {
 	v.Trouble = !a.answer.Acked || !s.react(v, a.answer.Body)
 }
 
-// react does what an answer to a submission says, and tells whether it made
+// react does what an answer to a submission says, and reports whether it made
 // sense.
 func (s *Server) react(v *View, body []byte) bool {
 	if len(body) == 0 {

@@ -291,7 +291,7 @@ func FuzzMembers(f *testing.F) {
 	})
 }
 
-// deep tells whether JSON may nest deeper than the scanner goes.
+// deep reports whether JSON may nest deeper than the scanner goes.
 func deep(b []byte) bool { return bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) > maxNesting }
 
 // FuzzNumbers holds the parsers of single fields to their ranges.

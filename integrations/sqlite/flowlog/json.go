@@ -19,7 +19,7 @@ type value struct {
 	object bool
 }
 
-// null tells whether the value says nothing.
+// null reports whether the value says nothing.
 func (v value) null() bool { return !v.isText && string(v.text) == "null" }
 
 // members walks the members of the JSON object in b and returns what follows

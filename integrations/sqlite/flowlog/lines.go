@@ -45,7 +45,7 @@ func newLines(r io.Reader) (*lines, error) {
 	return &lines{source: source, buf: make([]byte, MaxLine+64<<10), digest: sha256.New()}, nil
 }
 
-// fill reads more, and tells whether there was more.
+// fill reads more, and reports whether there was more.
 func (l *lines) fill() bool {
 	if l.err != nil {
 		return false

@@ -65,7 +65,7 @@ func (r *Reader) Sum() []byte { return r.lines.digest.Sum(nil) }
 // Skipped counts the lines that are no flow record by intent, such as alerts.
 func (r *Reader) Skipped() int64 { return r.skipped }
 
-// Recognised tells whether anything so far was a flow log's.
+// Recognised reports whether anything so far was a flow log's.
 func (r *Reader) Recognised() bool { return r.recognised }
 
 // SkipTo moves on to an offset where an earlier reader of the stream stopped.

@@ -91,7 +91,7 @@ func (z *tsv) parse(line []byte, r *flowmath.Record) error {
 	return z.conn.record(r)
 }
 
-// whole tells whether a line that lacks its end has every column.
+// whole reports whether a line that lacks its end has every column.
 func (z *tsv) whole(line []byte) bool {
 	return z.columns != nil && bytes.Count(line, []byte{z.separator}) == len(z.columns)-1
 }

@@ -134,7 +134,7 @@ func side(bytes, ipBytes, packets []byte) (flowmath.Side, error) {
 	return s, nil
 }
 
-// oneWay tells whether the sensor counted nothing that the originator sent,
+// oneWay reports whether the sensor counted nothing that the originator sent,
 // though it must have sent something: there are answers, or the history (an
 // upper-case letter, or ^ where Zeek swapped the ends) tells of packets that
 // were seen and not counted, such as those with a checksum that the network

@@ -45,7 +45,7 @@ type Lease struct {
 	Approver string
 }
 
-// Stands tells whether the lease has not been given back.
+// Stands reports whether the lease has not been given back.
 func (l Lease) Stands() bool { return l.EndedAt.IsZero() }
 
 // planned are the case's steps, or those of its plan where none has started.

@@ -64,7 +64,7 @@ func differences(ours, theirs, known map[string]string, seen map[string]bool) []
 	return found
 }
 
-// explained tells whether a member, or one that it lies in, is known to differ.
+// explained reports whether a member, or one that it lies in, is known to differ.
 func explained(path string, known map[string]string, seen map[string]bool) bool {
 	for name := range strings.SplitSeq(strings.ReplaceAll(path, "[]", ""), ".") {
 		if _, ok := known[name]; ok {
