@@ -64,12 +64,13 @@ func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 	slow(160, held/2+1)
 	eventually(t, "there is no room for all of them", func() bool { return answered.Load() > 0 })
 	before := answered.Load()
-	slow(64, 1)
+	slow(700, 1)
 	eventually(t, "there is no room for one more", func() bool { return answered.Load() > before })
 	before = answered.Load()
 	h := host(t)
-	for i := range 20 {
-		body := alert(fmt.Sprint("right-", i), "note", h)
+	// For longer than any of those waits that found no room.
+	for began, i := time.Now(), 0; time.Since(began) < 3*time.Second; i++ {
+		body := alert(fmt.Sprint("right-", i%20), "note", h)
 		s.call("POST", "/v1/alerts/signed", "", body, signedAt(time.Now(), hmacSecret, body)).is(202, nil)
 	}
 	eventually(t, "a slow body is broken off", func() bool { return answered.Load() > before })
