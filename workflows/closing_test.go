@@ -86,3 +86,85 @@ func TestAnAlertThatComesWhileFactsAreAskedForIsDecided(t *testing.T) {
 	}
 	w.contained(incident.Isolate, 1, 0)
 }
+
+// Who cancels the workflow of a case closes the case: its leases are given back,
+// and an alert that comes meanwhile is decided.
+func TestACancelledCaseIsClosed(t *testing.T) {
+	t.Parallel()
+	const cancelling = 10 * time.Minute
+	cancel := func(w *world, id string) { w.At(cancelling, func() { w.Cancel(activities.CaseWorkflowID(id)) }) }
+	t.Run("and gives back", func(t *testing.T) {
+		t.Parallel()
+		w, id := flood(t)
+		cancel(w, id)
+		w.run(time.Hour)
+		w.contained(incident.Isolate, 1, 1)
+		w.contained(incident.RateLimit, 1, 1)
+		w.nothingLeft(id)
+		c := w.ended(id, incident.OutcomeClosedByHand)
+		if c.ClosedAt.Sub(start) > cancelling+time.Minute || c.EvidenceDir == "" {
+			t.Errorf("closed at %s, the evidence is in %q", c.ClosedAt, c.EvidenceDir)
+		}
+	})
+	t.Run("and what is asked is void", func(t *testing.T) {
+		t.Parallel()
+		w, id := asked(t)
+		cancel(w, id)
+		late := &ballot{who: alice()}
+		w.At(cancelling-time.Minute, func() { late.plan, late.approval = w.pending(id).PlanDigest, w.pending(id).Name })
+		w.vote(cancelling+time.Second, id, late)
+		w.run(time.Hour)
+		if late.counted {
+			t.Error("an answer to the cancelled case was counted")
+		}
+		w.contained(incident.Isolate, 0, 0)
+		w.contained(incident.RateLimit, 1, 1)
+		w.ended(id, incident.OutcomeClosedByHand)
+	})
+	t.Run("and an alert meanwhile is decided", func(t *testing.T) {
+		t.Parallel()
+		w, id := flood(t)
+		cancel(w, id)
+		w.do(cancelling-time.Minute, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
+		w.later(cancelling+5*time.Second, id, another("a-2", incident.Firing))
+		w.do(cancelling+20*time.Second, (*memory.Estate).Mend)
+		w.run(cancelling + 5*time.Minute)
+		c := w.see(id)
+		if s := step(t, c, "cut-off"); c.Status != incident.Contained || s.Status != incident.StepStanding || len(c.AlertKeys) != 2 {
+			t.Errorf("the case is %s, cut-off is %s, it has the alerts %v", c.Status, s.Status, c.AlertKeys)
+		}
+		w.contained(incident.Isolate, 2, 1)
+	})
+}
+
+// Who cancels what a person is closing already changes nothing: an alert that came
+// since is decided.
+func TestACaseThatIsBeingClosedIsNotClosedTwice(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.do(9*time.Minute, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
+	closeAt(w, 10*time.Minute, id)
+	w.later(10*time.Minute+5*time.Second, id, another("a-2", incident.Firing))
+	w.At(10*time.Minute+10*time.Second, func() { w.Cancel(activities.CaseWorkflowID(id)) })
+	w.do(10*time.Minute+20*time.Second, (*memory.Estate).Mend)
+	w.run(15 * time.Minute)
+	c := w.see(id)
+	if s := step(t, c, "cut-off"); c.Status != incident.Contained || s.Status != incident.StepStanding {
+		t.Errorf("the case is %s, cut-off is %s", c.Status, s.Status)
+	}
+	w.contained(incident.Isolate, 2, 1)
+}
+
+// Who cancels the workflow of a lease gives it back, and its cases hear of it.
+func TestACancelledLeaseIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.At(10*time.Minute, func() { w.Cancel(leaseOf(incident.Isolate, "ws-042")) })
+	after := w.snap(11*time.Minute, id)
+	w.run(12 * time.Minute)
+	if s := step(t, *after, "cut-off"); s.Status != incident.StepEnded || after.Status != incident.Contained {
+		t.Errorf("a minute later cut-off is %s, the case is %s", s.Status, after.Status)
+	}
+	w.contained(incident.Isolate, 1, 1)
+	w.contained(incident.RateLimit, 1, 0)
+}

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,39 @@ func TestNoAlertOfAMergedCaseIsLost(t *testing.T) {
 		t.Errorf("%d alerts were sent: none came while the case was handing over", len(want))
 	}
 	w.oneCase([]string{owner, second}, want...)
+}
+
+// The last alert is what is decided about, also where the case that hands it over
+// keeps so many that it has no room for it.
+func TestTheLastAlertOfAMergedCaseIsDecided(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows",
+		"      traffic.role == 'requester'\n      && traffic.attribution == 'exact'\n      && asset.role == 'workstation'\n", "      alert.rule == 'Flood'\n",
+		"when: ratio > 20", "when: ratio > 200000000", "not shown to be abnormal.\n    do: [tell]", "not shown to be abnormal.\n    do: [throttle]")
+	owner := w.openAs(time.Second, spelled("a-1", "ws-042"))
+	w.explainOnFailure(owner)
+	before := w.snap(50*time.Second, owner)
+	var alerts []incident.Alert
+	for i := range 30 {
+		alerts = append(alerts, spelled(fmt.Sprintf("s-%d", i), "ws-042.corp.example"))
+	}
+	alerts[29].Rule = incident.Known("Flood", incident.FromAlert)
+	second := w.pin.Name + "/ws-042.corp.example"
+	in := workflows.CaseInput{ID: second, Subject: "ws-042.corp.example", Pin: w.pin, Alerts: alerts}
+	if err := w.StartCaseAt(time.Minute, in); err != nil {
+		t.Fatal(err)
+	}
+	w.run(20 * time.Minute)
+	if before.Decision.Rule != "otherwise" || before.Status != incident.Contained {
+		t.Errorf("before: rule %s, %s", before.Decision.Rule, before.Status)
+	}
+	if c := w.see(owner); c.Decision.Rule != "amplification-from-a-workstation" || c.AlertCount != 31 {
+		t.Errorf("rule %s, %d alerts", c.Decision.Rule, c.AlertCount)
+	}
+	if c := w.see(second); c.Outcome != incident.OutcomeMerged {
+		t.Errorf("the second ended as %s", c.Outcome)
+	}
+	w.contained(incident.Isolate, 1, 0)
 }
 
 // A call that was lost, or whose answer was, is made again and changes nothing.

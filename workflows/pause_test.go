@@ -317,6 +317,106 @@ func TestAPauseThatTheCaseWasNotToldOf(t *testing.T) {
 	w.contained(incident.Isolate, 1, 1)
 }
 
+// What the budget said before, and arrives late, is not how the kill switch stands.
+func TestAnOlderWordOfAPauseIsNoPause(t *testing.T) {
+	t.Parallel()
+	w, id := gated(t)
+	w.freeze(time.Minute)
+	w.thaw(2 * time.Minute)
+	w.At(150*time.Second, func() {
+		late := activities.PauseChange{Run: w.see(id).Run, Changes: 1, Paused: pausedBudget().Paused}
+		if err := w.Signal(activities.CaseWorkflowID(id), activities.PauseSignal, late); err != nil {
+			t.Error(err)
+		}
+	})
+	w.vote(3*time.Minute, id, &ballot{who: alice()})
+	soon := w.snap(4*time.Minute, id)
+	w.run(5 * time.Hour)
+	if s := step(t, *soon, "cut-off"); s.Status != incident.StepStanding {
+		t.Errorf("a minute after the approval cut-off is %s", s.Status)
+	}
+	w.contained(incident.Isolate, 1, 1)
+}
+
+// What people approved lets nothing run that a later decision plans: it was not
+// asked about, so it does not wait for the resumption either.
+func TestAnApprovalOfThePlanBeforeDoesNotOutliveIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows",
+		"not shown to be abnormal.\n    do: [tell]", "not shown to be abnormal.\n    do: [approve: on-call, throttle]",
+		"do: [evidence, throttle, cut-off, tell]", "do: [throttle, cut-off, tell]")
+	w.estate.Fail("traffic", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	yes := &ballot{who: alice()}
+	w.vote(time.Minute, id, yes)
+	w.freeze(2 * time.Minute)
+	w.do(3*time.Minute, (*memory.Estate).Mend)
+	w.later(4*time.Minute, id, another("a-2", incident.Firing))
+	during := w.snap(6*time.Minute, id)
+	w.thaw(8 * time.Minute)
+	w.run(20 * time.Minute)
+	if !yes.counted || during.Decision.Rule != "amplification-from-a-workstation" || step(t, *during, "cut-off").Status != incident.StepSkipped {
+		t.Errorf("approved (%v), rule %s, cut-off is %s", yes.refused, during.Decision.Rule, step(t, *during, "cut-off").Status)
+	}
+	w.contained(incident.RateLimit, 1, 0)
+	w.contained(incident.Isolate, 0, 0)
+}
+
+// A yes to one question is none to the next: what is done instead, as that was
+// denied, does not wait for the resumption.
+func TestAYesBeforeDoesNotHaveADenialWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]",
+		"do: [approve: on-call, tell, { approve: on-call, if_denied: [throttle] }, cut-off]")
+	w.budget(pausedBudget())
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	yes, no := &ballot{who: alice()}, &ballot{who: alice(), deny: true}
+	w.vote(2*time.Minute, id, yes)
+	w.vote(3*time.Minute, id, no)
+	w.thaw(5 * time.Minute)
+	w.run(20 * time.Minute)
+	if !yes.counted || !no.counted {
+		t.Errorf("approved (%v), denied (%v)", yes.refused, no.refused)
+	}
+	w.contained(incident.RateLimit, 0, 0)
+	w.contained(incident.Isolate, 0, 0)
+	w.ended(id, incident.OutcomeRefused)
+}
+
+// Whether something else may stand longer is another question: what was approved
+// waits on for the resumption while it is asked, and when it is denied.
+func TestAnExtensionDoesNotVoidWhatWaitsForTheResumption(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(*world, string){
+		"not answered": func(*world, string) {},
+		"denied":       func(w *world, id string) { w.vote(5*time.Minute, id, &ballot{who: alice(), deny: true}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [throttle, approve: on-call, cut-off, tell]")
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			w.freeze(time.Minute)
+			w.vote(2*time.Minute, id, &ballot{who: alice()})
+			refused := w.extend(3*time.Minute, id, 3*time.Hour, func(r *activities.ExtendRequest) {
+				r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle"
+			})
+			answer(w, id)
+			// The case looks again at what lets it run.
+			w.later(6*time.Minute, id, another("a-2", incident.Firing))
+			during := w.snap(7*time.Minute, id)
+			w.thaw(8 * time.Minute)
+			w.run(10 * time.Minute)
+			if *refused != nil || step(t, *during, "cut-off").Status != incident.StepWaiting {
+				t.Errorf("extension: %v; cut-off is %s", *refused, step(t, *during, "cut-off").Status)
+			}
+			w.contained(incident.Isolate, 1, 0)
+		})
+	}
+}
+
 // A plan that nobody was asked about does not wait.
 func TestWithoutAnApprovalAPauseHoldsBack(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,8 @@ func (r *Rehearsal) root(ctx workflow.Context, length time.Duration) error {
 		for {
 			var req startRequest
 			ch.Receive(ctx, &req)
-			child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: req.ID})
+			// One that is cancelled goes on until it has ended by itself.
+			child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: req.ID, WaitForCancellation: true})
 			workflow.ExecuteChildWorkflow(child, req.Workflow, req.Input)
 		}
 	})
@@ -185,6 +186,11 @@ func (r *Rehearsal) Yield(id string) error {
 	r.yielding[id] = r.runs[id]
 	r.mu.Unlock()
 	return r.wake(id)
+}
+
+// Cancel asks a workflow that runs to end, as the engine's operator does.
+func (r *Rehearsal) Cancel(id string) {
+	r.env.CancelWorkflowByID(id, "")
 }
 
 // wake gives a workflow a task, by a signal that nobody hears.
