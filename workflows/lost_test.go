@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -366,6 +367,54 @@ func TestWhatCouldNotBeGivenUpIsGivenBackWhenItIsHeardOf(t *testing.T) {
 			if c.Status != incident.Closed {
 				t.Errorf("in the end the case is %s", c.Status)
 			}
+		})
+	}
+}
+
+// Two steps were given up, and what they asked for came late: the case does not
+// close before both are given back, whichever is first.
+func TestACaseWaitsForAllThatItGaveUp(t *testing.T) {
+	t.Parallel()
+	actions := map[incident.Action]string{incident.RateLimit: "throttle", incident.Isolate: "cut-off"}
+	for first, step := range actions {
+		t.Run(step+" is given back first", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Flood, "high-egress-windows",
+				"use: gateway, with: { rate: 2Mbit }", "use: gateway, timeout: 5s, with: { rate: 2Mbit }", "use: edr,     ttl: 4h", "use: edr, timeout: 5s, ttl: 4h")
+			for action := range actions {
+				w.estate.Fail("apply "+string(action), down(), 6) // some 12 s
+				w.estate.Fail("undo "+string(action), down(), -1)
+			}
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			stand := [2]int{}
+			w.At(10*time.Minute, func() { stand = [2]int{w.count("apply", incident.RateLimit), w.count("apply", incident.Isolate)} })
+			w.do(20*time.Minute, func(e *memory.Estate) {
+				e.Mend()
+				for action := range actions {
+					if action != first {
+						e.Fail("undo "+string(action), down(), -1)
+					}
+				}
+			})
+			between := w.snap(40*time.Minute, id)
+			w.do(41*time.Minute, (*memory.Estate).Mend)
+			w.run(2 * time.Hour)
+			if stand != [2]int{1, 1} {
+				t.Errorf("after ten minutes %d limits and %d isolations were made late", stand[0], stand[1])
+			}
+			if between.Status == incident.Closed {
+				t.Error("the case closed when one was given back")
+			}
+			w.contained(incident.RateLimit, 1, 1)
+			w.contained(incident.Isolate, 1, 1)
+			w.nothingLeft(id)
+			for _, name := range actions {
+				if back := happened(w.see(id), incident.EvGivenBack); !slices.ContainsFunc(back, func(e incident.Event) bool { return e.Step == name }) {
+					t.Errorf("the case does not say that %s was given back", name)
+				}
+			}
+			w.ended(id, incident.OutcomeFailed)
 		})
 	}
 }
