@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -171,4 +172,51 @@ func TestForeignTextIsHarmless(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What an earlier plan made and is over is made again where a later one wants it.
+func TestWhatIsOverIsMadeAgainForAStricterPlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows",
+		"not shown to be abnormal.\n    do: [tell]", "not shown to be abnormal.\n    do: [throttle, approve: on-call, evidence]")
+	w.estate.Fail("traffic", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	released := w.change(2*time.Minute, leaseOf(incident.RateLimit, "ws-042"), activities.ReleaseUpdate,
+		activities.ReleaseRequest{By: "bob", Reason: "the wrong host"})
+	w.do(3*time.Minute, (*memory.Estate).Mend)
+	w.later(4*time.Minute, id, another("a-2", incident.Firing))
+	w.run(10 * time.Minute)
+	if c := w.see(id); *released != nil || c.Decision.Rule != "amplification-from-a-workstation" {
+		t.Errorf("released (%v), then rule %s", *released, c.Decision.Rule)
+	}
+	w.contained(incident.RateLimit, 2, 1)
+	w.contained(incident.Isolate, 1, 0)
+}
+
+// What people approved though it was unknown, they approved for that plan: where
+// it is unknown again they are asked again.
+func TestWhatWasAnsweredForThePlanBeforeIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t,
+		"      traffic.role == 'requester'\n      && traffic.attribution == 'exact'\n      && asset.role == 'workstation'\n", "      alert.rule == 'Flood'\n",
+		"do: [evidence, throttle, cut-off, tell]", "do: [approve: two-people, cut-off, tell]",
+		"      - throttle\n      - approve: on-call\n      - cut-off\n      - tell\n", "      - throttle\n", "ttl: 1h, unsure: act,", "ttl: 1h,")
+	yes := &ballot{who: alice()}
+	w.vote(time.Minute, id, yes)
+	role := func(after time.Duration, is incident.Value[string]) {
+		w.do(after, func(e *memory.Estate) { set(t, e, incident.Asset{Role: is}) })
+	}
+	role(2*time.Minute, incident.Known("workstation", incident.FromInventory))
+	flood := another("a-2", incident.Firing)
+	flood.Rule = incident.Known("Flood", incident.FromAlert)
+	w.later(3*time.Minute, id, flood)
+	role(5*time.Minute, incident.NotKnown[string]("the inventory does not say"))
+	w.leads(6*time.Minute, id)
+	w.run(10 * time.Minute)
+	if c := w.see(id); !yes.counted || c.Decision.Rule != "amplification-from-a-workstation" || w.pending(id).Name != "on-call" {
+		t.Errorf("approved (%v), then rule %s, and the case asks %q", yes.refused, c.Decision.Rule, w.pending(id).Name)
+	}
+	w.contained(incident.RateLimit, 1, 0)
+	w.contained(incident.Isolate, 0, 0)
 }
