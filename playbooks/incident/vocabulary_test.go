@@ -98,3 +98,45 @@ func TestRolesThatTheProductNames(t *testing.T) {
 		}
 	}
 }
+
+// A word that a vocabulary has counts also where it says nothing elsewhere, and a
+// word in the plural is no other vocabulary's singular.
+func TestWordsAtTheEdgeOfAVocabulary(t *testing.T) {
+	for _, c := range []struct {
+		of         Vocabulary
+		text, want string
+	}{
+		{isolations(), "none", "none"},
+		{isolations(), "None ", "none"},
+		{isolations(), "n/a", ""},
+		{AssetRoles(), "Servers", "server"},
+		{AssetRoles(), "dns", "dns"},
+		{AssetRoles(), "s", ""},
+		{Categories(), "n/a", ""},
+		{Categories(), "Unknown", ""},
+		{Categories(), "?!", ""},
+		{Categories(), "🖥", ""},
+		{Categories(), "data loss", "data_loss"},
+		{Transports(), "unknown", ""},
+		{OSes(), "Unknown OS", ""},
+		{OSes(), "Windows 11 on Linux", ""},
+		{OSes(), "Linux, Ubuntu Linux", "linux"},
+		{OSes(), "Redhat9", "linux"},
+		{OSes(), "redhatos", "linux"},
+		{OSes(), "OracleLinux 9", "linux"},
+		{OSes(), "macOSVentura", "macos"},
+		{OSes(), "WindowsXP", "windows"},
+		{OSes(), "Apple Mac OS X 10.15", "macos"},
+		{OSes(), "Chrome OS 120", "chromeos"},
+	} {
+		if got, ok := c.of.Word(c.text); got != c.want || ok != (c.want != "") {
+			t.Errorf("%q is %s: %q, %t; want %q", c.text, c.of.What(), got, ok, c.want)
+		}
+	}
+	if got := (Vocabulary{}).Or(AssetRoles()).What(); got != "an asset role" {
+		t.Errorf("instead of no words there are those of %q", got)
+	}
+	if got := OSes().Or(AssetRoles()).What(); got == "an asset role" {
+		t.Errorf("a vocabulary with words is replaced by %q", got)
+	}
+}

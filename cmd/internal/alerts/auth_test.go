@@ -98,6 +98,96 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// A source is proven to in its own way alone: what is right in another way, only
+// almost right, empty, or second of two, lets nobody in.
+func TestOneWayOfOneSource(t *testing.T) {
+	const user = "siem"
+	pair := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
+	sum := "v1=" + httpx.Sum(secret, now(), []byte("body"))
+	stamp := fmt.Sprintf("t=%d", now().Unix())
+	ways := map[string]Auth{
+		"bearer": {Bearer: secret}, "basic": {Basic: &Basic{User: user, Password: secret}}, "hmac": {HMAC: &HMAC{Secret: secret}}, "url": {URLToken: secret}, "none": {},
+	}
+	for _, c := range []struct {
+		way, url, header string
+		values           []string
+	}{
+		{"bearer", "", "Authorization", []string{"Bearer " + secret}},
+		{"bearer", "", "Authorization", []string{"BEARER  " + secret + " "}},
+		{"", "", "Authorization", []string{"Bearer " + strings.ToUpper(secret)}},
+		{"", "", "Authorization", []string{"Bearer " + secret[1:]}},
+		{"", "", "Authorization", []string{"Bearer " + secret + " " + secret}},
+		{"", "", "Authorization", []string{"Bearer wrong", "Bearer " + secret}},
+		{"", "", "Authorization", []string{"", "Bearer " + secret}},
+		{"", "", "Authorization", []string{"Basic " + secret}},
+		{"", "", "Authorization", []string{"Bearer"}},
+		{"", "", "Authorization", []string{secret}},
+		{"", "", "Authorization", []string{" " + secret}},
+		{"", "", "X-Authorization", []string{"Bearer " + secret}},
+		{"basic", "", "Authorization", []string{pair(user + ":" + secret)}},
+		{"", "", "Authorization", []string{pair("SIEM:" + secret)}},
+		{"", "", "Authorization", []string{pair(":" + secret)}},
+		{"", "", "Authorization", []string{pair(user + ":")}},
+		{"", "", "Authorization", []string{pair(user + secret)}},
+		{"", "", "Authorization", []string{pair(user + ":" + secret + ":")}},
+		{"", "", "Authorization", []string{pair(secret + ":" + user)}},
+		{"", "", "Authorization", []string{pair("x:y"), pair(user + ":" + secret)}},
+		{"", "", "Authorization", []string{"Basic " + user + ":" + secret}},
+		{"url", "token=" + secret, "", nil},
+		{"", "token=", "", nil},
+		{"", "token=x&token=" + secret, "", nil},
+		{"", "Token=" + secret, "", nil},
+		{"", "", "token", []string{secret}},
+		{"hmac", "", SignatureHeader, []string{stamp + "," + sum}},
+		{"hmac", "", SignatureHeader, []string{sum + " , " + stamp}},
+		{"hmac", "", SignatureHeader, []string{stamp + "," + strings.ToUpper(sum[3:]) + "," + sum}},
+		{"hmac", "", SignatureHeader, []string{stamp + ",v1=" + strings.ToUpper(sum[3:])}},
+		{"hmac", "", SignatureHeader, []string{stamp + strings.Repeat(",v1=00", 7) + "," + sum}},
+		{"hmac", "", SignatureHeader, []string{stamp + "," + sum + strings.Repeat(",v1=00", 7)}},
+		{"", "", SignatureHeader, []string{stamp + strings.Repeat(",v1=00", 8) + "," + sum}},
+		{"", "", SignatureHeader, []string{stamp + ",v0=" + sum[3:]}},
+		{"", "", SignatureHeader, []string{stamp + "," + sum[:len(sum)-1]}},
+		{"", "", SignatureHeader, []string{stamp + ";" + sum}},
+		{"", "", SignatureHeader, []string{stamp}},
+		{"", "", SignatureHeader, []string{sum}},
+		{"", "", SignatureHeader, []string{"t=," + sum}},
+		{"", "", SignatureHeader, []string{fmt.Sprintf("t=+%d,%s", now().Unix(), sum)}},
+		{"", "", SignatureHeader, []string{fmt.Sprintf("t=0%d,%s", now().Unix(), sum)}},
+		{"", "", SignatureHeader, []string{fmt.Sprintf("t=%d000,%s", now().Unix(), sum)}},
+		{"", "", SignatureHeader, []string{"t=-9223372036854775808," + sum}},
+		{"", "", SignatureHeader, []string{"t=9223372036854775807," + sum}},
+		{"", "", SignatureHeader, []string{stamp + ",v1=00", stamp + "," + sum}},
+	} {
+		for way, auth := range ways {
+			r := request(t, "/?"+c.url, "", "")
+			for _, value := range c.values {
+				r.Header.Add(c.header, value)
+			}
+			err := verify(verifier(t, auth), r, []byte("body"), now())
+			if want := way == c.way; want != (err == nil) || err != nil && (!errors.Is(err, ErrDenied) || strings.Contains(err.Error(), secret)) {
+				t.Errorf("%s by ?%s %s %q: %v", way, c.url, c.header, c.values, err)
+			}
+		}
+	}
+}
+
+// The time of a signature is within five minutes of ours, on both sides.
+func TestTheTimeOfASignature(t *testing.T) {
+	if Tolerance > 5*time.Minute {
+		t.Errorf("a signature holds for %s", Tolerance)
+	}
+	v := verifier(t, Auth{HMAC: &HMAC{Secret: secret}})
+	for off, want := range map[time.Duration]bool{
+		0: true, Tolerance: true, -Tolerance: true, Tolerance + time.Second: false, -Tolerance - time.Second: false,
+		time.Hour: false, -time.Hour: false, 200 * 365 * 24 * time.Hour: false, -200 * 365 * 24 * time.Hour: false,
+	} {
+		r := request(t, "/", SignatureHeader, signatureOf(now().Add(off), "body"))
+		if err := verify(v, r, []byte("body"), now()); want != (err == nil) {
+			t.Errorf("%s off: %v", off, err)
+		}
+	}
+}
+
 // A source that is not configured lets nobody in, whatever is sent.
 func TestNobody(t *testing.T) {
 	for _, header := range []string{"", "Bearer ", "Bearer " + secret, "Basic Og==", "Basic " + base64.StdEncoding.EncodeToString([]byte(":"))} {
@@ -117,11 +207,20 @@ func TestAuthSettings(t *testing.T) {
 		"auth.hmac.secret is shorter than 16 bytes": {HMAC: &HMAC{Secret: "short"}},
 		"auth.basic needs user and password":        {Basic: &Basic{User: "u"}},
 		"auth has hmac and url_token: keep one":     {HMAC: &HMAC{}, URLToken: "x"},
+		"auth has bearer and url_token: keep one":   {Bearer: secret, URLToken: secret},
 	} {
 		if _, err := a.Verifier(); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
+	for _, a := range []Auth{
+		{HMAC: &HMAC{}}, {HMAC: &HMAC{Secret: "fifteen bytes.."}}, {Basic: &Basic{}}, {Basic: &Basic{User: "u"}}, {Basic: &Basic{Password: secret}}, {Bearer: secret, Basic: &Basic{"u", "p"}, URLToken: secret},
+	} {
+		if _, err := a.Verifier(); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("the settings are taken: %v", err)
+		}
+	}
+	verifier(t, Auth{HMAC: &HMAC{Secret: "sixteen bytes..."}})
 }
 
 func FuzzSignature(f *testing.F) {

@@ -107,6 +107,9 @@ func TestOneAnswerPassesOneGate(t *testing.T) {
 
 	var a incident.Approval
 	s.call("POST", decide, aliceToken, first).is(200, &a)
+	if len(a.Votes) != 1 || a.Votes[0].Person.ID != "alice" || a.Votes[0].Person.Via != "api" {
+		t.Errorf("the first question has %+v", a.Votes)
+	}
 	if c := s.show(ref.ID, ref.Run); a.Name != "on-call" || len(c.Approvals[1].Votes) != 0 {
 		t.Fatalf("the repeated first answer reached %s, the second question has %+v", a.Name, c.Approvals[1].Votes)
 	}
@@ -156,6 +159,10 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 	})
 	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, Reason: "r", For: time.Minute}).refused(409, "invalid")
 	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, For: 2 * time.Hour}).refused(400, "invalid")
+	for _, d := range []time.Duration{0, -time.Hour} {
+		s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id, Reason: "r", For: d}).refused(400, "invalid")
+	}
+	s.call("POST", "/v1/leases/extend", aliceToken, receiver.LeaseRequest{ID: id + "x", Reason: "r", For: 2 * time.Hour}).refused(404, "not_found")
 	// Eve may ask; whoever let it stand is asked, and the lease stands as before
 	// until they have approved.
 	longer := receiver.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}
@@ -183,6 +190,9 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 	}
 	if c = s.over(ref); c.Outcome != incident.OutcomeGivenBack {
 		t.Errorf("the case ended %s", c.Outcome)
+	}
+	if a := s.call("POST", "/v1/leases/extend", aliceToken, longer); a.status != http.StatusNotFound && a.status != http.StatusConflict {
+		t.Errorf("extending what was given back is answered %d %s", a.status, a.body)
 	}
 }
 

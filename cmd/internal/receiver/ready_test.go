@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -86,5 +87,28 @@ func TestRefusalsAreCountedByAddress(t *testing.T) {
 	r.throttled(address(5 * addressesKept))
 	if len(r.addresses) > 1 {
 		t.Errorf("%d quiet addresses are kept", len(r.addresses))
+	}
+}
+
+// An address is the same however it is written, one network of IPv6 is one
+// address, and no other is.
+func TestRemoteIsTheAddressOfARequest(t *testing.T) {
+	for from, want := range map[string]string{
+		"192.0.2.7:4711":            "192.0.2.7",
+		"192.0.2.8:4711":            "192.0.2.8",
+		"[::ffff:192.0.2.7]:4711":   "192.0.2.7",
+		"[2001:db8:1:2::7]:4711":    "2001:db8:1:2::",
+		"[2001:db8:1:2:ffff::1]:80": "2001:db8:1:2::",
+		"[2001:db8:1:3::7]:4711":    "2001:db8:1:3::",
+		"[fe80::1:2%eth0]:4711":     "fe80::",
+		"[fe80::1:2%eth1]:4711":     "fe80::",
+		"@":                         "invalid IP",
+		"stanch.example.org:443":    "invalid IP",
+		"192.0.2.7":                 "invalid IP",
+	} {
+		req := &http.Request{RemoteAddr: from, Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}, "Forwarded": {"for=203.0.113.9"}}}
+		if got := remote(req).String(); got != want {
+			t.Errorf("%s is %s, want %s", from, got, want)
+		}
 	}
 }
