@@ -11,7 +11,7 @@ func TestFiller(t *testing.T) {
 		"n/a", "N/A", "N.A.", "NA", "#N/A", "none", "None", "null", "NULL", "(null)", "<null>", "[null]", `"null"`, "nil", "<nil>", "undefined",
 		"not available", "Not  Available", "not set", "blank", "empty", "(empty)", "<none>", "NaN", "TBD", `\N`, "()", "[]", "{}", `""`, "''",
 		"{{host.name}}", "{{{host.name}}}", "{{ host.name }}", "$result.src$", "${host}", "%{host}", "%HOST%", "[object Object]",
-		"00000000-0000-0000-0000-000000000000", "Unassigned", "/", "\u200b", "\u200b-\ufeff", "un\u00adknown", "\u2800", "\x00", "Unknown.", "none;",
+		"00000000-0000-0000-0000-000000000000", "Unassigned", "/", "\u200b", "\u200b-\ufeff", "un\u00adknown", "\u2800", "\u3164", "\x00", "Unknown.", "none;", "no\tvalue", "not\r\navailable",
 		"Unknown Host", "unknown device", "<Unknown Computer>", "no hostname", "No  Name", "Hostname unknown", "Unknown OS", "unknown operating system", "undefined host.",
 	} {
 		if !Filler(text) {

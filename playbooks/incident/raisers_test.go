@@ -24,6 +24,11 @@ func TestRaisersForgetNobody(t *testing.T) {
 			t.Errorf("%.20q is forgotten", id)
 		}
 	}
+	for _, id := range r.IDs {
+		if len(id) > raiserLength {
+			t.Errorf("a name of %d bytes is kept", len(id))
+		}
+	}
 	if r.Has("dave") || r.Has("") || len(r.IDs) != 4 || !slices.IsSorted(r.IDs) {
 		t.Errorf("the raisers are %q", r.IDs)
 	}
@@ -44,6 +49,7 @@ func TestTooManyRaisersAreEverybody(t *testing.T) {
 		t.Errorf("of %d raisers alice is none", len(r.IDs)+1)
 	}
 	merged.Join(r)
+	merged.Join(Raisers{IDs: []string{"carol"}})
 	data, err := json.Marshal(merged)
 	if err != nil {
 		t.Fatal(err)

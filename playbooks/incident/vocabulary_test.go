@@ -1,6 +1,9 @@
 package incident
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestVocabulariesKnowOneWordByItsSpellings(t *testing.T) {
 	for _, c := range []struct {
@@ -44,6 +47,9 @@ func TestAWordOutsideIsUnknownAndSaid(t *testing.T) {
 	if want := `unknown ("Kiosk\n<b>" is not an asset role that is known: add it to roles in stanch.yaml)`; got.String() != want {
 		t.Errorf("%v, want %s", got, want)
 	}
+	if long := AssetRoles().Of(Known(strings.Repeat("ä", 1<<20), FromInventory)); long.IsKnown() || len(long.Why()) > 1000 {
+		t.Errorf("a long word is said in %d bytes", len(long.Why()))
+	}
 	if got := AssetRoles().Of(Known("n/a", FromInventory)); got.IsKnown() || got.Why() != "" {
 		t.Errorf("a filler is %v", got)
 	}
@@ -73,6 +79,10 @@ func TestRolesOfASite(t *testing.T) {
 		"a filler as an alias":          {"kiosk": {"n/a"}},
 		"a name in another spelling":    {"Info Point": nil},
 		"no name":                       {"": nil},
+		"a name with a gap":             {"info__point": nil},
+		"a name that begins with a gap": {"_kiosk": nil},
+		"a name beyond a-z":             {"büro": nil},
+		"an alias without letters":      {"kiosk": {"🖥"}},
 		"an alias that is another role": {"domain_controller": {"dns"}},
 	} {
 		if _, problems := RolesWith(own); len(problems) == 0 {
@@ -124,6 +134,7 @@ func TestWordsAtTheEdgeOfAVocabulary(t *testing.T) {
 		{OSes(), "Redhat9", "linux"},
 		{OSes(), "redhatos", "linux"},
 		{OSes(), "OracleLinux 9", "linux"},
+		{OSes(), "ClearLinux 4", "linux"},
 		{OSes(), "macOSVentura", "macos"},
 		{OSes(), "WindowsXP", "windows"},
 		{OSes(), "Apple Mac OS X 10.15", "macos"},
