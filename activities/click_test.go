@@ -2,9 +2,11 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -70,5 +72,108 @@ func TestAClickThatHasCountedIsNotRefusedLater(t *testing.T) {
 				t.Errorf("answered (-want +got):\n%s%v", diff, err)
 			}
 		})
+	}
+}
+
+// hearing is an engine that takes every answer and keeps what it was told.
+type hearing struct {
+	Engine
+	calls []Call
+	with  error
+}
+
+func (h *hearing) Update(_ context.Context, c Call, _ any) error {
+	h.calls = append(h.calls, c)
+	return h.with
+}
+
+// club is a messenger that vouches for an account, or does not, and a directory
+// with the groups of stanch.yaml.
+type club struct {
+	integrations.Answerable
+	vouches []string
+	fails   error
+	groups  []string
+}
+
+func (c club) Identify(_ context.Context, click integrations.Click, _ []string) (integrations.Account, error) {
+	return integrations.Account{User: click.User, Groups: c.vouches}, c.fails
+}
+
+func (c club) Bind(_ string, a integrations.Account) (incident.Person, error) {
+	if a.User != "u-alice" {
+		return incident.Person{}, integrations.Errorf(integrations.Denied, "bind", "account %s is nobody of stanch.yaml", a.User)
+	}
+	return incident.Person{ID: "alice", Groups: c.groups}, nil
+}
+
+func clicking(t *testing.T, engine Engine, c club, click integrations.Click) (Answered, error) {
+	t.Helper()
+	set := integrations.NewSet()
+	set.Add("slack", integrations.Spec{Kind: "club"}, c)
+	return (&Activities{Set: set, Engine: engine, People: c}).Answer(t.Context(), ClickInput{Click: click})
+}
+
+// The case is told who clicked, with the groups that they are in now: of a group
+// of the messenger only its word counts, whatever stanch.yaml says.
+func TestACaseIsToldWhoClicked(t *testing.T) {
+	click := integrations.Click{
+		ID: "1", Use: "slack", User: "u-alice", Case: "p/ws", Approval: "on-call", PlanDigest: "sha256:1", Approve: false, Reason: "no",
+		Groups: []string{"sec-oncall", "sec-leads"}, Payload: "sha256:2",
+	}
+	for name, c := range map[string]struct {
+		club
+		want []string
+	}{
+		"in none":                     {club{}, nil},
+		"in a group of the messenger": {club{vouches: []string{"sec-oncall"}}, []string{"sec-oncall"}},
+		"in a group of stanch.yaml":   {club{groups: []string{"analysts"}}, []string{"analysts"}},
+		"not in it any more":          {club{groups: []string{"sec-oncall", "analysts", "sec-leads"}}, []string{"analysts"}},
+		"in one of two":               {club{groups: []string{"sec-oncall", "analysts"}, vouches: []string{"sec-leads"}}, []string{"analysts", "sec-leads"}},
+	} {
+		engine := &hearing{}
+		before := slices.Clone(c.groups)
+		if _, err := clicking(t, engine, c.club, click); err != nil || len(engine.calls) != 1 {
+			t.Fatalf("%s: %v, %+v", name, err, engine.calls)
+		}
+		want := Call{
+			ID: CaseWorkflowID("p/ws"), Update: DecideUpdate, UpdateID: "click/1", Arg: incident.Vote{
+				Person: incident.Person{ID: "alice", Groups: c.want, Via: "slack"}, Approve: false, Reason: "no", Approval: "on-call",
+				PlanDigest: "sha256:1", Click: "1", Account: "u-alice", Payload: "sha256:2",
+			},
+		}
+		if diff := gocmp.Diff(want, engine.calls[0], cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if !slices.Equal(before, c.groups) {
+			t.Errorf("%s: the directory's own groups became %v", name, c.groups)
+		}
+	}
+}
+
+// Whoever is nobody is refused, and whoever cannot be told apart is no answer: the
+// case hears of neither. What may pass is tried again.
+func TestAClickOfNobodyReachesNoCase(t *testing.T) {
+	denied := integrations.Errorf(integrations.Denied, "identify", "u-alice is a guest")
+	down := integrations.Errorf(integrations.Unavailable, "identify", "connection refused")
+	for name, c := range map[string]struct {
+		club
+		user    string
+		refused string
+	}{
+		"a guest":               {club{fails: denied}, "u-alice", RefusedUnknownPerson},
+		"nobody of stanch.yaml": {club{vouches: []string{"sec-oncall"}}, "u-eve", RefusedUnknownPerson},
+		"no account":            {club{vouches: []string{"sec-oncall"}}, "", RefusedUnknownPerson},
+		"the messenger is down": {club{fails: down, groups: []string{"sec-oncall"}}, "u-alice", ""},
+	} {
+		engine := &hearing{}
+		got, err := clicking(t, engine, c.club, integrations.Click{ID: "1", Use: "slack", User: c.user, Case: "p/ws", Approve: true, Groups: []string{"sec-oncall"}})
+		if got.Refused != c.refused || (err != nil) != (c.refused == "") || len(engine.calls) > 0 {
+			t.Errorf("%s: answered %+v, %v; the case heard %+v", name, got, err, engine.calls)
+		}
+	}
+	engine := &hearing{with: temporal.NewApplicationError("busy", "busy")}
+	if got, err := clicking(t, engine, club{}, integrations.Click{ID: "1", Use: "slack", User: "u-alice", Case: "p/ws"}); err == nil || got.Refused != "" {
+		t.Errorf("a case that is busy is answered %+v, %v", got, err)
 	}
 }

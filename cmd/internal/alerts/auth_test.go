@@ -186,6 +186,13 @@ func TestTheTimeOfASignature(t *testing.T) {
 			t.Errorf("%s off: %v", off, err)
 		}
 	}
+	// No body is read of what cannot be a signature.
+	stamp := fmt.Sprintf("t=%d", now().Unix())
+	for header, want := range map[string]bool{stamp + ",v1=00": true, stamp: false, stamp + ",v0=00": false, "v1=00": false, "t=0,v1=00": false, "": false} {
+		if got := Signed(request(t, "/", SignatureHeader, header), now()); got != want {
+			t.Errorf("%q is a signature: %t", header, got)
+		}
+	}
 }
 
 // A source that is not configured lets nobody in, whatever is sent.

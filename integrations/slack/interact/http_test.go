@@ -182,6 +182,7 @@ func TestClickersAreAnsweredAtSlackOnly(t *testing.T) {
 		{"", "https://hooks.slack.com:8443/actions/T1/2/3", false},
 		{"", "https://hooks.slack.com.example.com/actions", false},
 		{"", "https://evilslack.com/actions", false},
+		{"", "https://user@hooks.slack.com/actions/T1/2/3", false},
 		{"", "https://slack.com@169.254.169.254/latest", false},
 		{"", "http://169.254.169.254/latest/meta-data", false},
 		{"", "/actions/1", false},

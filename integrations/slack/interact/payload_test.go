@@ -39,6 +39,89 @@ func submission(t *testing.T, callback, metadata, reason string) interaction {
 	return in
 }
 
+// A click counts for nobody that does not say who answered which question with
+// which button, where and when: the desk never has it.
+func TestAClickIsWholeOrNothing(t *testing.T) {
+	type object = map[string]any
+	w := newWorld(t, slackfake.Options{})
+	pressed := func() object {
+		return object{
+			"type": "block_actions", "user": object{"id": alice, "team_id": "T0HOME"}, "channel": object{"id": secops}, "message": object{"ts": w.card},
+			"actions": []any{object{"type": "button", "block_id": "b", "action_id": blocks.ActionApprove, "value": question(true, false).Encode(), "action_ts": "1.2"}},
+		}
+	}
+	answer := func(edit func(*blocks.Answer)) string {
+		a := question(true, false)
+		edit(&a)
+		return a.Encode()
+	}
+	first := func(in object) object {
+		button, _ := in["actions"].([]any)[0].(object)
+		return button
+	}
+	filled := func() object {
+		form := submission(t, blocks.CallbackReason, "", "no")
+		var in object
+		if err := json.Unmarshal(form.payload, &in); err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	origin := func(in object, edit func(*blocks.Answer)) {
+		a := question(false, true)
+		edit(&a)
+		text, err := json.Marshal(blocks.Origin{Answer: a, Channel: secops, Message: w.card})
+		if err != nil {
+			t.Fatal(err)
+		}
+		view, _ := in["view"].(object)
+		view["private_metadata"] = string(text)
+	}
+	keep := func(*blocks.Answer) {}
+	for name, c := range map[string]struct {
+		in   object
+		edit func(object)
+		want int
+	}{
+		"whole":                  {pressed(), func(object) {}, 1},
+		"nobody pressed it":      {pressed(), func(in object) { delete(in, "user") }, 0},
+		"in no channel":          {pressed(), func(in object) { delete(in, "channel") }, 0},
+		"on no message":          {pressed(), func(in object) { delete(in, "message") }, 0},
+		"at no time":             {pressed(), func(in object) { delete(first(in), "action_ts") }, 0},
+		"of no question":         {pressed(), func(in object) { first(in)["value"] = answer(func(a *blocks.Answer) { a.Approval = "" }) }, 0},
+		"of no plan":             {pressed(), func(in object) { first(in)["value"] = answer(func(a *blocks.Answer) { a.PlanDigest = "" }) }, 0},
+		"another button's value": {pressed(), func(in object) { first(in)["value"] = answer(func(a *blocks.Answer) { a.Approve = false }) }, 0},
+		"two buttons":            {pressed(), func(in object) { in["actions"] = []any{first(in), first(in)} }, 0},
+		"no button":              {pressed(), func(in object) { in["actions"] = []any{} }, 0},
+		"a form":                 {filled(), func(in object) { origin(in, keep) }, 1},
+		"a form of nobody":       {filled(), func(in object) { origin(in, keep); delete(in, "user") }, 0},
+		"a form without an id": {filled(), func(in object) {
+			origin(in, keep)
+			view, _ := in["view"].(object)
+			delete(view, "id")
+		}, 0},
+		"a form of no question": {filled(), func(in object) { origin(in, func(a *blocks.Answer) { a.Approval = "" }) }, 0},
+		"a form of no plan":     {filled(), func(in object) { origin(in, func(a *blocks.Answer) { a.PlanDigest = "" }) }, 0},
+	} {
+		c.edit(c.in)
+		payload, err := json.Marshal(c.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := parse(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := w.desk.calls()
+		if o := w.receiver.answer(t.Context(), w.desk, in); !o.held {
+			t.Errorf("%s: it is answered with %+v", name, o)
+		}
+		if n := w.desk.calls() - before; n != c.want {
+			t.Errorf("%s: the desk has %d clicks, want %d", name, n, c.want)
+		}
+	}
+}
+
 func TestClickIDs(t *testing.T) {
 	parts := [][]string{
 		{"block_actions", "T1", "U1", "C1", "1.1", "2.2", "stanch.approve"},
