@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 20, "how often the process is killed in the random schedule")
+	kills = flag.Int("kills", 10, "how often the process is killed in the random schedule")
 	seed  = flag.Uint64("seed", 0, "the seed of the random schedule; 0 is a new one")
 )
 

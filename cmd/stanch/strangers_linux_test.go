@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/base64"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,11 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+var (
+	forged = flag.Int("forged", 50, "how many wrong requests of each class are sent")
+	slow   = flag.Int("slow", 100, "how many connections send slowly at a time")
 )
 
 const hmacSecret = "hmacsecrethmacsecrethmacsecret00"
@@ -81,12 +87,11 @@ func basicPair(pair string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
-// TestForgedRequestsAreRefused sends a thousand wrong requests of each class to
-// the service. None is accepted, all are counted, and the right ones between them
+// TestForgedRequestsAreRefused sends many wrong requests of each class to the
+// service. None is accepted, all are counted, and the right ones between them
 // are taken.
 func TestForgedRequestsAreRefused(t *testing.T) {
 	t.Parallel()
-	const each = 1000
 	s := doors(t)
 	s.start("")
 	body := alertOf("forged", "ws-017")
@@ -109,12 +114,12 @@ func TestForgedRequestsAreRefused(t *testing.T) {
 	}
 	statuses := map[int]int{}
 	for name, c := range classes {
-		for i := range each {
+		for i := range *forged {
 			status := s.ask(c[0], body, c[1], c[2])
 			if statuses[status]++; status != http.StatusUnauthorized && status != http.StatusTooManyRequests {
 				t.Fatalf("%s, request %d: answered %d", name, i, status)
 			}
-			if i%250 == 0 {
+			if i%(*forged/4+1) == 0 {
 				s.right()
 			}
 		}
@@ -123,10 +128,10 @@ func TestForgedRequestsAreRefused(t *testing.T) {
 		var c incident.Case
 		s.until(id, func() bool { return s.get("/v1/cases/"+id, &c) == want })
 	}
-	if got := s.counter("stanch_refused_total"); got != each*len(classes) {
-		t.Errorf("%d wrong requests are counted, %d were sent", got, each*len(classes))
+	if got := s.counter("stanch_refused_total"); got != *forged*len(classes) {
+		t.Errorf("%d wrong requests are counted, %d were sent", got, *forged*len(classes))
 	}
-	t.Logf("%d wrong requests of each of %d classes: 0 accepted, answers by status %v", each, len(classes), statuses)
+	t.Logf("%d wrong requests of each of %d classes: 0 accepted, answers by status %v", *forged, len(classes), statuses)
 	s.stop()
 }
 
@@ -168,13 +173,12 @@ func (s *site) resident() int {
 	return pages * os.Getpagesize()
 }
 
-// TestSlowStrangersTakeLittle has hundreds of connections send large bodies to
+// TestSlowStrangersTakeLittle has many connections send large bodies to
 // the service slowly, without a credential and with a forged signature. It says
 // by how much the service grows; whoever has a credential is served.
 func TestSlowStrangersTakeLittle(t *testing.T) {
 	t.Parallel()
-	const connections = 300
-	// The body of each is 4 MiB: together they would be more than a gigabyte. The
+	// The body of each is 4 MiB: 300 of them would be more than a gigabyte. The
 	// runtime gives memory back when it likes, so the bound is coarse.
 	const bound = 1.5
 	s := doors(t)
@@ -182,13 +186,13 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 	// Until the collector has run a few times the service takes less than it does
 	// at rest.
 	rest := 0
-	for range 150 {
+	for range 40 {
 		s.right()
 		rest = max(rest, s.resident())
 	}
 	part := make([]byte, receiver.MaxBody-1)
 	for _, head := range []string{"", fmt.Sprintf("%s: t=%d,v1=%s\r\n", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))} {
-		for i := range connections {
+		for i := range *slow {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 			if err != nil {
 				t.Fatal(err)
@@ -203,7 +207,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 			}()
 		}
 		most := s.resident()
-		for range 20 {
+		for range 8 {
 			s.until("whoever has a credential to be served", func() bool {
 				body := alertOf("meanwhile", "ws-042")
 				return s.ask("/v1/alerts/signed", body, alerts.SignatureHeader, signature(time.Now(), hmacSecret, body)) == http.StatusAccepted
@@ -211,7 +215,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 			most = max(most, s.resident())
 		}
 		what := map[bool]string{true: "without a credential", false: "with a forged signature"}[head == ""]
-		t.Logf("%s: %d connections, %d MiB at rest, at most %d MiB, %.2f times", what, connections, rest>>20, most>>20, float64(most)/float64(rest))
+		t.Logf("%s: %d connections, %d MiB at rest, at most %d MiB, %.2f times", what, *slow, rest>>20, most>>20, float64(most)/float64(rest))
 		if float64(most) > bound*float64(rest) {
 			t.Errorf("%s: %d MiB at rest grow to %d MiB", what, rest>>20, most>>20)
 		}
