@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -183,6 +184,39 @@ func TestAnUndoEndsWhereSomebodyElsesContainmentStands(t *testing.T) {
 	w.ended(id, incident.OutcomeGivenBack)
 	if standing, err := w.estate.Read(t.Context(), order); err != nil || !standing.Stands {
 		t.Errorf("the isolation by somebody else stands: %v (%v)", standing.Stands, err)
+	}
+}
+
+// That an undo was accepted gives nobody the network back: the lease stands until
+// the device says that nothing stands any more.
+func TestAnUndoIsOverWhenTheDeviceSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, behaves := range map[string]memory.Behaviour{
+		"never carried out": {Stuck: true},
+		"carried out late":  {Pending: 40 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, id := flood(t)
+			does := func(after time.Duration, b memory.Behaviour) {
+				w.do(after, func(e *memory.Estate) {
+					if err := e.Behave("ws-042", incident.Isolate, b); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			does(2*time.Hour, behaves)
+			during := w.snap(4*time.Hour+20*time.Minute, id)
+			does(5*time.Hour, memory.Behaviour{})
+			w.run(7 * time.Hour)
+			if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || !strings.Contains(s.Problem, "the undo has not worked yet") {
+				t.Errorf("before the device has said so: %s, %q", s.Status, s.Problem)
+			}
+			ended := w.ended(id, incident.OutcomeGivenBack)
+			if s := step(t, ended, "cut-off"); s.EndedAt.Sub(start) < 4*time.Hour+30*time.Minute {
+				t.Errorf("it is given back after %s", s.EndedAt.Sub(start))
+			}
+		})
 	}
 }
 
