@@ -108,6 +108,30 @@ func TestALaterDecisionMayOnlyGetStricter(t *testing.T) {
 	})
 }
 
+// A milder decision does not take the place of a question that waits: whoever is
+// asked about an isolation decides about the isolation.
+func TestAMilderDecisionLeavesTheQuestion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [approve: on-call, cut-off, tell]",
+		"  - rule: amplification-from-a-workstation\n", "  - rule: milder\n    when: alert.rule == 'Backup'\n    severity: low\n"+
+			"    because: The backup says so.\n    do: [throttle]\n\n  - rule: amplification-from-a-workstation\n")
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	yes := &ballot{who: alice()}
+	w.At(time.Minute, func() { yes.plan = w.pending(id).PlanDigest })
+	milder := another("a-2", incident.Firing)
+	milder.Rule = incident.Known("Backup", incident.FromAlert)
+	w.later(2*time.Minute, id, milder)
+	w.vote(5*time.Minute, id, yes)
+	w.run(10 * time.Minute)
+	c := w.see(id)
+	if !yes.counted || len(happened(c, incident.EvDecided)) != 2 || c.Decision.Rule != "amplification-from-a-workstation" {
+		t.Errorf("approved (%v), decided %d times, now by rule %s", yes.refused, len(happened(c, incident.EvDecided)), c.Decision.Rule)
+	}
+	w.contained(incident.RateLimit, 0, 0)
+	w.contained(incident.Isolate, 1, 0)
+}
+
 func TestResolvedNeverLifts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")
