@@ -38,22 +38,32 @@ func (w *world) loses() *straggler {
 
 // arrives has the request arrive.
 func (w *world) arrives(s *straggler) {
-	answered := func(_ any, err error) { s.refused = err }
-	err := w.Update(s.call.ID, s.call.Update, s.call.UpdateID, s.call.Arg, answered)
-	if _, gone := errors.AsType[*serviceerror.NotFound](err); !gone {
-		if err != nil {
-			s.refused = err
-		}
+	if w.arrived(s) {
 		return
 	}
 	if err := w.StartAt(0, s.call.Workflow, s.call.ID, s.call.Input); err != nil {
 		w.t.Error(err)
 	}
-	w.At(time.Millisecond, func() {
-		if err := w.Update(s.call.ID, s.call.Update, s.call.UpdateID, s.call.Arg, answered); err != nil {
-			w.t.Error(err)
+	var again func()
+	again = func() {
+		// The workflow may not have begun yet.
+		if !w.arrived(s) {
+			w.At(time.Millisecond, again)
 		}
-	})
+	}
+	w.At(time.Millisecond, again)
+}
+
+// arrived reports whether there was a workflow at which the request could arrive.
+func (w *world) arrived(s *straggler) bool {
+	err := w.Update(s.call.ID, s.call.Update, s.call.UpdateID, s.call.Arg, func(_ any, err error) { s.refused = err })
+	if _, gone := errors.AsType[*serviceerror.NotFound](err); gone {
+		return false
+	}
+	if err != nil {
+		s.refused = err
+	}
+	return true
 }
 
 func paused() activities.Pause {
