@@ -126,9 +126,9 @@ func (s *schedule) upTo(most time.Duration) time.Duration {
 	return time.Duration(s.dice.Int64N(int64(most)))
 }
 
-// settleWithin is how long it takes at most until nothing is under way: a step
-// is tried for so long.
-const settleWithin = 4 * time.Minute
+// settleWithin is how long it takes at most until nothing is under way: two steps
+// of a case come one after the other, and each is tried for two and a half minutes.
+const settleWithin = 6 * time.Minute
 
 // settle waits until the world, the leases and the cases agree.
 func (s *schedule) settle() {
@@ -145,6 +145,14 @@ func (s *schedule) settle() {
 		case err := <-s.exited:
 			s.t.Fatalf("the process ended: %v", err)
 		case <-deadline:
+			for _, c := range s.cases() {
+				if c.Status != incident.Closed {
+					s.t.Logf("case %s is %s, with the steps %+v", c.ID, c.Status, c.Steps)
+					for _, e := range c.Timeline {
+						s.t.Logf("%s %-13s %-9s %s", e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
+					}
+				}
+			}
 			s.t.Fatalf("%s after the last start: %s", settleWithin, last)
 		case <-tick.C:
 		}
