@@ -76,16 +76,19 @@ func (r *responder) earlyEnd(request string) *activities.LeaseChange {
 func (r *responder) giveUp(ctx workflow.Context, in activities.GiveUpIn) {
 	r.state.Requests++
 	name := in.Request.Step
+	// The lease may say that it is over before the answer that it was held.
+	back := givingBack{Lease: activities.LeaseID(in.Use, in.Order), Step: name, Request: in.Request.ID}
+	r.state.GivingBack = append(r.state.GivingBack, back)
 	out, err := do(ctx, "", giveUpWithin, activities.GiveUp, in)
+	if err != nil || !out.Held {
+		r.state.GivingBack = slices.DeleteFunc(r.state.GivingBack, func(g givingBack) bool { return g == back })
+	}
 	switch {
 	case err != nil:
 		text := name + ": what an earlier attempt may have taken could not be given up: " + activities.Reason(err)
 		r.event(ctx, incident.EvUndoFailing, name, "%s", text)
 		r.page(ctx, name, text)
 	case out.Held:
-		r.state.GivingBack = append(r.state.GivingBack, givingBack{
-			Lease: activities.LeaseID(in.Use, in.Order), Step: name, Request: in.Request.ID,
-		})
 		r.event(ctx, incident.EvHeldBack, name, "%s: an attempt had taken the lease; it is given back", name)
 	case out.Reserved && !in.Order.Action.Leased():
 		r.event(ctx, incident.EvHeldBack, name, "%s: an attempt before may have ended the process; that cannot be undone", name)
