@@ -148,9 +148,7 @@ func (s *schedule) settle() {
 			for _, c := range s.cases() {
 				if c.Status != incident.Closed {
 					s.t.Logf("case %s is %s, with the steps %+v", c.ID, c.Status, c.Steps)
-					for _, e := range c.Timeline {
-						s.t.Logf("%s %-13s %-9s %s", e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
-					}
+					s.showTimeline(c)
 				}
 			}
 			s.t.Fatalf("%s after the last start: %s", settleWithin, last)

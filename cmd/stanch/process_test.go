@@ -335,11 +335,16 @@ func (s *site) effects(op string, action incident.Action) int {
 	return n
 }
 
-// explain shows what a failed test needs to be understood.
-func (s *site) explain() {
-	for _, e := range s.last.Timeline {
+// showTimeline writes the timeline of a case to the test's log.
+func (s *site) showTimeline(c incident.Case) {
+	for _, e := range c.Timeline {
 		s.t.Logf("%s %-13s %-9s %s", e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
 	}
+}
+
+// explain shows what a failed test needs to be understood.
+func (s *site) explain() {
+	s.showTimeline(s.last)
 	for s.starts > 0 {
 		log, _ := os.ReadFile(s.logFile())
 		s.t.Logf("log of start %d:\n%s", s.starts, log)

@@ -250,9 +250,7 @@ func (r *recorder) keepPath(p *path) {
 	c := r.see(p.caseID())
 	if c.Outcome != p.outcome {
 		r.t.Errorf("path %s ended as %q, want %q", p.name, c.Outcome, p.outcome)
-		for _, e := range c.Timeline {
-			r.t.Logf("%s %-13s %-9s %s", e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
-		}
+		r.showTimeline(c)
 	}
 	r.keep("respond-"+p.name, activities.CaseWorkflowID(p.caseID()), "")
 	for _, s := range c.Steps {
