@@ -124,6 +124,7 @@ func (r *responder) merge(ctx workflow.Context, into incident.CaseRef) {
 	if c.Plan == nil {
 		c.Plan = &incident.Plan{PlaybookDigest: r.in.Pin.Digest}
 	}
+	c.Steps = c.Steps[:r.state.Next]
 	r.state.Fresh = 0
 	r.event(ctx, incident.EvMerged, "", "Merged into case %s: go on there", into.ID)
 }
@@ -184,7 +185,8 @@ func (r *responder) mayMerge(_ workflow.Context, req activities.MergeRequest) er
 
 // holds claims the device of a plan, and reports whether the case may go on with
 // the plan. Where another case has the device, that one has the alerts now, and
-// this one ends, unless something of an earlier plan stands or waits.
+// this one ends, unless something of an earlier plan stands or waits for more
+// than facts.
 func (r *responder) holds(ctx workflow.Context, f findings, plan incident.Plan) bool {
 	owner, whose := r.claim(ctx, plan)
 	switch {
@@ -192,7 +194,7 @@ func (r *responder) holds(ctx workflow.Context, f findings, plan incident.Plan) 
 		return true
 	case whose == later:
 		r.state.Decided = false
-	case r.standing() || r.state.Next < len(r.state.Case.Steps):
+	case r.standing() || r.state.Next < len(r.state.Case.Steps) && r.state.Late == nil:
 		r.event(ctx, incident.EvDecided, "", "Decided again, for device %s: case %s acts on it, the plan is kept", foreign(plan.Target.ID()), owner.ID)
 	default:
 		r.found(ctx, f)

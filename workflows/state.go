@@ -55,7 +55,7 @@ type caseState struct {
 	// plan did is over.
 	Anew      bool      `json:"anew,omitempty"`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
-	// Late is set while an undecided case waits for facts that can still come.
+	// Late is set while the case waits for facts that can still come.
 	Late *lateFacts `json:"late,omitempty"`
 	// Unmatched tells that the trigger turned out not to hold.
 	Unmatched bool `json:"unmatched,omitempty"`
@@ -181,7 +181,7 @@ func (r *responder) again() bool {
 		return false
 	}
 	return !r.state.Decided || r.state.Next < len(r.state.Case.Steps) || r.standing() || r.mustPassOn() ||
-		r.state.Fresh > 0 && r.state.Closing == nil
+		(r.state.Fresh > 0 || r.state.Late != nil) && r.state.Closing == nil
 }
 
 // standing reports whether a lease of the case stands, or is being given back.
@@ -239,8 +239,8 @@ func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() b
 	return done()
 }
 
-// hold waits while leases stand. A case that a person closes gives them back
-// now.
+// hold waits while leases stand, or facts can still come. A case that a person
+// closes gives back now what it holds.
 func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {
 		return
@@ -249,7 +249,11 @@ func (r *responder) hold(ctx workflow.Context) {
 		r.status(ctx, incident.Contained)
 	}
 	if r.state.Closing == nil {
-		r.wait(ctx, time.Time{}, func() bool { return !r.standing() && r.state.Fresh == 0 })
+		var next time.Time
+		if r.state.Late != nil {
+			next = r.state.Late.Next
+		}
+		r.wait(ctx, next, func() bool { return !r.standing() && r.state.Fresh == 0 && r.state.Late == nil })
 	}
 	if r.state.Closing != nil {
 		r.leaveAll(ctx)

@@ -37,6 +37,9 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 	switch {
 	case s.Status != incident.StepWaiting && s.Status != incident.StepRunning:
 		// It was decided before its turn that it does not run.
+	case r.mustAwaitFacts(*s):
+		r.wait(ctx, r.state.Late.Next, func() bool { return false })
+		return false
 	case s.Undecided:
 		return r.askUndecided(ctx, i)
 	case s.Release:

@@ -2,8 +2,6 @@ package workflows
 
 import (
 	"slices"
-	"strings"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -11,17 +9,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// lateFacts says when an undecided case asks again for facts that can still
-// come. People are not asked before Until.
-type lateFacts struct {
-	// AsOf is the moment that the facts are about, so that a store that lags can
-	// catch up with it.
-	AsOf  time.Time     `json:"as_of"`
-	Next  time.Time     `json:"next"`
-	Until time.Time     `json:"until"`
-	Pause time.Duration `json:"pause"`
-}
 
 // unanswered reports whether the case is undecided and people have not said
 // what is to be done.
@@ -32,24 +19,40 @@ func (r *responder) unanswered() bool {
 	})
 }
 
-// settle takes in a further decision of a case that is undecided. One that
-// decides takes the place of the question: nothing stands that it could loosen.
+// settle takes in a further decision of a case that is undecided, or waits for
+// facts. One that says more takes the place of the question: nothing stands that
+// it could loosen.
 func (r *responder) settle(ctx workflow.Context, f findings, out activities.DecideOut, alerts int) {
-	c := r.state.Case
 	d, how := out.Decision, "Decided, as more is known now: "
-	if d.Outcome == incident.Undecided {
-		if (r.pending() >= 0 || len(d.Unsure) >= len(c.Decision.Unsure)) && !playbooks.Stricter(*c.Plan, out.Plan) {
-			if alerts > 0 {
-				r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(d))
-			}
-			return
+	if r.noNews(d, out.Plan) {
+		if alerts > 0 {
+			r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(d))
 		}
+		return
+	}
+	if d.Outcome == incident.Undecided {
 		how = "More is known now: "
 		out.Plan.Steps = slices.DeleteFunc(out.Plan.Steps, r.toldBefore())
 	}
 	if r.holds(ctx, f, out.Plan) {
 		r.resolve(ctx, f, out, how)
 	}
+}
+
+// noNews reports whether a further decision leaves the case where it is.
+func (r *responder) noNews(d incident.Decision, plan incident.Plan) bool {
+	c := r.state.Case
+	switch {
+	case d.Outcome == incident.CannotDecide:
+		return true
+	case playbooks.Stricter(*c.Plan, plan):
+		return false
+	case c.Decision.Outcome == incident.Decided:
+		return plan.Target == nil
+	case c.Decision.Outcome == incident.Undecided && d.Outcome == incident.Undecided:
+		return r.pending() >= 0 || len(d.Unsure) >= len(c.Decision.Unsure)
+	}
+	return false
 }
 
 // toldBefore reports of the steps that wait for nobody whether the case has
@@ -62,48 +65,11 @@ func (r *responder) toldBefore() func(incident.PlannedStep) bool {
 	}
 }
 
-// waitForFacts plans when facts that can still come are asked for again. Each
-// pause is longer, and all of them together are bounded, however often alerts
-// have the case decided in between.
-func (r *responder) waitForFacts(ctx workflow.Context, f findings) {
-	late := r.state.Late
-	r.state.Late = nil
-	if !r.unanswered() || r.pending() >= 0 || !f.mayCome(r.state.Case.Decision.Unknown.Missing) {
-		return
-	}
-	now := workflow.Now(ctx)
-	if late == nil {
-		late = &lateFacts{Until: now.Add(askAgainWithin), Pause: askAgainAfter}
-		r.event(ctx, incident.EvEnriched, "", "%s may still come: asked for again until %s, then people are asked",
-			strings.Join(f.late, ", "), late.Until.UTC().Format(time.RFC3339))
-	} else {
-		late.Pause = min(2*late.Pause, askAgainLongest)
-	}
-	if !now.Before(late.Until) {
-		r.event(ctx, incident.EvEnriched, "", "%s did not come", strings.Join(f.late, ", "))
-		return
-	}
-	late.AsOf, late.Next = f.at, now.Add(late.Pause)
-	if late.Next.After(late.Until) {
-		late.Next = late.Until
-	}
-	r.state.Late = late
-}
-
-// mustAskAgain reports whether facts that can still come are due.
-func (r *responder) mustAskAgain(ctx workflow.Context) bool {
-	return r.state.Late != nil && r.state.Closing == nil && !workflow.Now(ctx).Before(r.state.Late.Next)
-}
-
-// askUndecided asks people for the plan of the rule that may hold, after all
-// that can still come was waited for. It reports whether the gate is over.
+// askUndecided asks people for the plan of the rule that may hold. It reports
+// whether the gate is over.
 func (r *responder) askUndecided(ctx workflow.Context, i int) bool {
 	c := &r.state.Case
 	s := &c.Steps[i]
-	if r.state.Late != nil {
-		r.wait(ctx, r.state.Late.Next, func() bool { return false })
-		return false
-	}
 	_, named := r.in.Pin.Approval(s.Approve)
 	switch {
 	case c.Shadow:
@@ -123,52 +89,22 @@ func (r *responder) askUndecided(ctx workflow.Context, i int) bool {
 	return true
 }
 
-// reach are the facts that may become known with a fact: who the device is
-// leads to all others, and the process is joined from connections and flows.
-func reach(fact string) []string {
-	switch fact {
-	case "endpoint":
-		return append(incident.FactNames(), "alert")
-	case "asset":
-		return []string{"asset", "traffic", "process"}
-	case "traffic", "process":
-		return []string{"traffic", "process"}
-	}
-	return []string{fact}
-}
-
-// mayCome reports whether something that is missing can still become known.
-func (f findings) mayCome(missing []incident.Missing) bool {
-	return slices.ContainsFunc(missing, func(m incident.Missing) bool {
-		fact, _, _ := strings.Cut(m.Path, ".")
-		return slices.ContainsFunc(f.late, func(late string) bool { return slices.Contains(reach(late), fact) })
-	})
-}
-
-// lags reports whether the flow store has not yet heard of the moment that it
-// was asked about, and for that does not know what the host sent.
-func lags(t incident.Traffic, at time.Time) bool {
-	newest, told := t.Freshness.Get()
-	if !told || t.BytesOut.IsKnown() && t.Role.IsKnown() {
-		return false
-	}
-	_, stale := incident.Lag(newest, at)
-	return stale || newest.Before(at) && !t.Flows.IsKnown()
-}
-
 // headline is what people are told of a decision.
 func (r *responder) headline() string {
 	d := r.state.Case.Decision
 	text := decisionText(*d)
+	undecided := d.Outcome == incident.Undecided
 	switch {
-	case d.Outcome != incident.Undecided:
-		return text
-	case r.state.Case.Shadow:
+	case undecided && r.state.Case.Shadow:
 		return "Would be undecided. " + d.Because
-	case r.state.Approver != "":
+	case undecided && r.state.Approver != "":
 		return "Not decided; " + r.state.Approver + " approved the plan of rule " + d.Unknown.Rule + ". " + d.Because
-	case r.state.Late != nil:
-		return text + " What is missing is asked for again until " + r.state.Late.Until.UTC().Format("15:04 UTC") + ", then " + r.in.Pin.Unsure + " is asked."
+	case r.state.Late == nil:
+		return text
 	}
-	return text
+	text += " What is missing is asked for again until " + r.state.Late.Until.UTC().Format("15:04 UTC")
+	if undecided {
+		text += ", then " + r.in.Pin.Unsure + " is asked"
+	}
+	return text + "."
 }

@@ -185,6 +185,10 @@ func TestPartOfTheFactsMayCome(t *testing.T) {
 	if told := w.told("/notice/"); len(told) != 1 {
 		t.Errorf("people were told %d times", len(told))
 	}
+	// What is told after a containment is no repeat of what was told before it.
+	if !slices.Contains(a.Gates, "tell (notify)") {
+		t.Errorf("it lets %q run", a.Gates)
+	}
 }
 
 // What can never come is not waited for.

@@ -31,6 +31,9 @@ const (
 	// changeAwaitResume has what people approved wait for containment to be
 	// resumed.
 	changeAwaitResume = "await-resume"
+	// changeAskAgain asks again for a fact that can still come also where a
+	// required one is missing, or the device that a plan needs.
+	changeAskAgain = "ask-again"
 )
 
 // since reports whether a run makes a change: it does where it comes to the

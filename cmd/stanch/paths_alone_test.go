@@ -31,6 +31,14 @@ func alonePaths() []*path {
 			before: fails("traffic", integrations.Unavailable), steps: []step{isUndecided, mended},
 		},
 		{
+			name: "required-down", alone: true, outcome: incident.OutcomeGivenBack, edits: []string{"use: edr,       timeout: 20s, required", "use: edr,       timeout: 2s, required"},
+			before: fails("endpoints", integrations.Unavailable), steps: []step{sees(incident.EvDecided, ""), mended},
+		},
+		{
+			name: "device-down", alone: true, outcome: incident.OutcomeGivenBack, edits: []string{"use: edr,       timeout: 20s, required: true", "use: edr,       timeout: 2s"},
+			before: fails("endpoints", integrations.Unavailable), steps: []step{sees(incident.EvDecided, ""), mended},
+		},
+		{
 			name: "held-back", alone: true, before: pause, outcome: incident.OutcomeHeldBack,
 			steps: []step{sees(incident.EvHeldBack, ""), resume},
 		},
