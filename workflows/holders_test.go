@@ -297,6 +297,26 @@ func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 		}
 		h.contained(incident.RateLimit, 1, 1)
 	})
+	t.Run("and the last holder leaves before it is tried on", func(t *testing.T) {
+		t.Parallel()
+		h := throttled(t, 2_000_000)
+		first := h.holds(time.Minute, "a", "one", "a1", time.Hour)
+		h.do(2*time.Minute, func(e *memory.Estate) { e.Fail("undo rate_limit", down(), -1) })
+		second := h.holds(3*time.Minute, "b", "one", "b1", time.Hour, strict)
+		var leave func()
+		leave = func() {
+			if second.at.IsZero() {
+				h.At(time.Second, leave)
+				return
+			}
+			h.signal(0, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one"})
+		}
+		h.At(3*time.Minute, leave)
+		h.do(10*time.Minute, (*memory.Estate).Mend)
+		h.run(30 * time.Minute)
+		h.accepted(first)
+		h.contained(incident.RateLimit, 1, 1)
+	})
 	t.Run("of somebody else", func(t *testing.T) {
 		t.Parallel()
 		h := throttled(t, 2_000_000)
