@@ -52,10 +52,10 @@ func alonePaths() []*path {
 			steps: []step{sees(incident.EvAsked, ""), pauses, sees(incident.EvPaused, ""), says(alice, true), sees(incident.EvHeldBack, "cut-off"), resume},
 		},
 		{
-			name: "failed", alone: true, outcome: incident.OutcomeFailed, leases: true, before: refuseIsolation,
+			name: "failed", alone: true, outcome: incident.OutcomeFailed, leases: true, before: fails("apply isolate", integrations.Denied),
 			steps: []step{
 				sees(incident.EvFailed, "cut-off"), sees(incident.EvPaged, ""),
-				onLease("release", "throttle", receiver.LeaseRequest{Reason: "half is not enough"}),
+				onLease("release", "throttle", receiver.LeaseRequest{Reason: "half is not enough"}), mended,
 			},
 		},
 		{
@@ -76,11 +76,6 @@ func pauses(r *recorder, p *path) bool { return pause(r, p) == nil }
 
 func resume(r *recorder, _ *path) bool {
 	return r.post("/v1/resume", tokenOf(alice), receiver.ReasonRequest{Reason: "freeze is over"}, nil) == http.StatusOK
-}
-
-func refuseIsolation(r *recorder, _ *path) error {
-	r.estate.Fail("apply isolate", integrations.Error{Kind: integrations.Denied}, 1)
-	return nil
 }
 
 // losesAnAttempt has the next attempt to contain the host fail, and the one
