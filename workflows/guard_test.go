@@ -263,3 +263,24 @@ func TestKillProcessEndsTheProcessOnce(t *testing.T) {
 	}
 	w.ended(id, incident.OutcomeGivenBack)
 }
+
+// Who sends is not known, so there is no process to end, whatever people say: the
+// step fails with that word, and what comes after it is left out.
+func TestAProcessThatIsNotKnownIsNotEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [end-it, cut-off, tell]",
+		"&& traffic.attribution == 'exact'", "", "  evidence: {", "  end-it: { action: kill_process, use: edr }\n  evidence: {")
+	w.estate.Fail("connections", integrations.Error{Kind: integrations.Denied}, -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.vote(time.Minute, id, &ballot{who: alice()})
+	w.run(time.Hour)
+	c := w.ended(id, incident.OutcomeFailed)
+	if s := step(t, c, "end-it"); s.Status != incident.StepFailed || s.Problem != "process.pid is unknown (edr: access denied)" {
+		t.Errorf("end-it is %s: %q", s.Status, s.Problem)
+	}
+	w.contained(incident.Isolate, 0, 0)
+	if w.count("kill", incident.KillProcess) > 0 {
+		t.Error("a process was ended")
+	}
+}

@@ -81,6 +81,20 @@ func TestAnEDRThatStaysDownIsGivenUp(t *testing.T) {
 	}
 }
 
+// Where nothing is to be done to the device, it is not waited for.
+func TestADeviceThatIsNotNeededIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", optional()...)
+	w.estate.Fail("endpoints", down(), -1)
+	set(t, w.estate, incident.Asset{Role: incident.Known("domain_controller", incident.FromInventory)})
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.run(time.Hour)
+	w.untouched()
+	if c := w.ended(id, incident.OutcomeDenied); c.ClosedAt.Sub(start) > time.Minute {
+		t.Errorf("closed after %s", c.ClosedAt.Sub(start))
+	}
+}
+
 // Who closes a case does not wait for the EDR, an alert asks it sooner, and a new
 // run of the engine goes on waiting.
 func TestWaitingForTheEDRIsInterrupted(t *testing.T) {

@@ -162,6 +162,31 @@ func TestALostRequestThatArrivesLateTakesNothing(t *testing.T) {
 	}
 }
 
+// People have approved, the attempt is lost and containment paused; after the
+// pause the step asks anew, for what was given up is refused for ever.
+func TestWhatWasLostBeforeAPauseIsTakenAfterIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [{ approve: on-call }, cut-off, tell]")
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	lost := w.loses()
+	w.engine.between = func() { w.pauseAt(0, activities.PauseUpdate, paused(), new(error)) }
+	w.vote(time.Minute, id, &ballot{who: alice()})
+	w.At(90*time.Second, func() { w.arrives(lost) })
+	w.pauseAt(3*time.Minute, activities.ResumeUpdate, activities.Pause{By: "bob", Reason: "it was the right host"}, new(error))
+	before, after := w.snap(2*time.Minute, id), w.snap(5*time.Minute, id)
+	w.run(5 * time.Hour)
+	isRefused(t, lost.refused, workflows.RefusedInvalid)
+	if s := step(t, *before, "cut-off"); s.Status != incident.StepWaiting {
+		t.Errorf("during the pause cut-off is %s", s.Status)
+	}
+	if s := step(t, *after, "cut-off"); s.Status != incident.StepStanding {
+		t.Errorf("after the pause cut-off is %s: %s", s.Status, s.Problem)
+	}
+	w.contained(incident.Isolate, 1, 1)
+	w.ended(id, incident.OutcomeGivenBack)
+}
+
 // Another case holds the containment: what was given up is refused there too,
 // and the other's stands on.
 func TestALostRequestIsRefusedWhereOthersHold(t *testing.T) {
