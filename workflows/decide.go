@@ -57,7 +57,7 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		if r.holds(ctx, f, out.Plan) {
 			r.resolve(ctx, f, out, "Decided anew: ")
 		}
-	case err == nil && (r.unanswered() || r.state.Late != nil):
+	case err == nil && r.unsettled():
 		r.settle(ctx, f, out, alerts)
 	case (out.Decision.Outcome == incident.Decided || out.Decision.Outcome == incident.Undecided) && playbooks.Stricter(*c.Plan, out.Plan):
 		if r.holds(ctx, f, out.Plan) {
@@ -85,7 +85,7 @@ func (r *responder) nowExact(out activities.DecideOut) bool {
 func (r *responder) resolve(ctx workflow.Context, f findings, out activities.DecideOut, how string) {
 	c := &r.state.Case
 	why := "a stricter decision replaced the plan"
-	if r.unanswered() || r.state.Late != nil {
+	if r.unsettled() {
 		why = "more is known now, and another decision replaced the plan"
 	}
 	r.found(ctx, f)

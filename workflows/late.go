@@ -44,9 +44,7 @@ func (r *responder) waitForFacts(ctx workflow.Context, f findings) {
 		return
 	}
 	late.AsOf, late.Next = f.at, now.Add(late.Pause)
-	if late.Next.After(late.Until) {
-		late.Next = late.Until
-	}
+	late.Next = earlier(late.Next, late.Until)
 	r.state.Late = late
 }
 
@@ -62,14 +60,10 @@ func (r *responder) without(ctx workflow.Context, f findings) string {
 		if f.mayCome(c.Decision.Unknown.Missing) {
 			return "people are asked"
 		}
-	case c.Decision.Outcome == incident.CannotDecide:
-		if f.mayCome(c.Decision.Unsure) && since(ctx, changeAskAgain) {
-			return "the case ends"
-		}
-	case r.lacksDevice() && slices.Contains(f.late, "endpoint"):
-		if since(ctx, changeAskAgain) {
-			return "the plan goes on without a device"
-		}
+	case c.Decision.Outcome == incident.CannotDecide && f.mayCome(c.Decision.Unsure) && since(ctx, changeAskAgain):
+		return "the case ends"
+	case r.lacksDevice() && slices.Contains(f.late, "endpoint") && since(ctx, changeAskAgain):
+		return "the plan goes on without a device"
 	}
 	return ""
 }
@@ -88,11 +82,6 @@ func (r *responder) lacksDevice() bool {
 // known.
 func (r *responder) mustAwaitFacts(s incident.StepState) bool {
 	return r.state.Late != nil && (s.Approve != "" || s.Action.Containing() || s.Action == incident.Collect && r.state.Case.Plan.Target == nil)
-}
-
-// mustAskAgain reports whether facts that can still come are due.
-func (r *responder) mustAskAgain(ctx workflow.Context) bool {
-	return r.state.Late != nil && r.state.Closing == nil && !workflow.Now(ctx).Before(r.state.Late.Next)
 }
 
 // reach are the facts that may become known with a fact: who the device is

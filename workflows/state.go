@@ -201,10 +201,32 @@ func (r *responder) mustDecide(ctx workflow.Context) bool {
 	if !r.state.Decided || r.mustPassOn() {
 		return true
 	}
-	return r.state.Fresh > 0 && r.state.Closing == nil && !workflow.Now(ctx).Before(r.reconsiderAt()) || r.mustAskAgain(ctx)
+	at := r.decideAt()
+	return !at.IsZero() && !workflow.Now(ctx).Before(at)
 }
 
-func (r *responder) reconsiderAt() time.Time { return r.state.DecidedAt.Add(reconsiderEvery) }
+// decideAt is when alerts, or facts that can still come, make the next decision
+// due; zero is never. A case that a person closes is not decided about any more.
+func (r *responder) decideAt() (at time.Time) {
+	if r.state.Closing != nil {
+		return at
+	}
+	if r.state.Fresh > 0 {
+		at = r.state.DecidedAt.Add(reconsiderEvery)
+	}
+	if r.state.Late != nil {
+		at = earlier(at, r.state.Late.Next)
+	}
+	return at
+}
+
+// earlier returns the earlier of two times; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
 
 // mustYield reports whether history has grown so long that the case should go on
 // in a new run.
@@ -213,18 +235,15 @@ func (r *responder) mustYield(ctx workflow.Context) bool {
 }
 
 // wait blocks until done, until something interrupts (a person closes the case,
-// alerts ask for a new decision, the run should yield), or until the deadline;
-// a zero deadline never comes. It reports whether done was reached.
+// a new decision is due, the run should yield), or until the deadline; a zero
+// deadline never comes. It reports whether done was reached.
 func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() bool) bool {
 	closing := r.state.Closing
 	wake := func() bool {
 		return done() || r.state.Closing != closing || r.mustDecide(ctx) || r.mustYield(ctx)
 	}
 	for !wake() {
-		until := deadline
-		if r.state.Fresh > 0 && r.state.Closing == nil && (until.IsZero() || r.reconsiderAt().Before(until)) {
-			until = r.reconsiderAt()
-		}
+		until := earlier(deadline, r.decideAt())
 		fresh := r.state.Fresh > 0
 		changed := func() bool { return wake() || !fresh && r.state.Fresh > 0 }
 		if until.IsZero() {
@@ -249,11 +268,7 @@ func (r *responder) hold(ctx workflow.Context) {
 		r.status(ctx, incident.Contained)
 	}
 	if r.state.Closing == nil {
-		var next time.Time
-		if r.state.Late != nil {
-			next = r.state.Late.Next
-		}
-		r.wait(ctx, next, func() bool { return !r.standing() && r.state.Fresh == 0 && r.state.Late == nil })
+		r.wait(ctx, time.Time{}, func() bool { return !r.standing() && r.state.Fresh == 0 && r.state.Late == nil })
 	}
 	if r.state.Closing != nil {
 		r.leaveAll(ctx)

@@ -38,7 +38,7 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 	case s.Status != incident.StepWaiting && s.Status != incident.StepRunning:
 		// It was decided before its turn that it does not run.
 	case r.mustAwaitFacts(*s):
-		r.wait(ctx, r.state.Late.Next, func() bool { return false })
+		r.wait(ctx, time.Time{}, func() bool { return false })
 		return false
 	case s.Undecided:
 		return r.askUndecided(ctx, i)

@@ -19,8 +19,11 @@ func (r *responder) unanswered() bool {
 	})
 }
 
-// settle takes in a further decision of a case that is undecided, or waits for
-// facts. One that says more takes the place of the question: nothing stands that
+// unsettled reports whether the case is undecided and unanswered, or waits for
+// facts.
+func (r *responder) unsettled() bool { return r.unanswered() || r.state.Late != nil }
+
+// settle takes in a further decision of a case that is not settled. One that says more takes the place of the question: nothing stands that
 // it could loosen.
 func (r *responder) settle(ctx workflow.Context, f findings, out activities.DecideOut, alerts int) {
 	d, how := out.Decision, "Decided, as more is known now: "
