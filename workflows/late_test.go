@@ -16,6 +16,20 @@ func optional() []string {
 	return []string{"timeout: 20s, required: true }", "timeout: 20s }"}
 }
 
+// needs are the edits of a playbook that requires the endpoint, and of one that
+// does not.
+func needs() map[string][]string { return map[string][]string{"required": nil, "optional": optional()} }
+
+// withoutEDR is a flood whose alert comes while the EDR is down.
+func withoutEDR(t *testing.T, edit ...string) (*world, string) {
+	t.Helper()
+	w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
+	w.estate.Fail("endpoints", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	return w, id
+}
+
 // The EDR is down when the alert comes, for less than three minutes: the flood is
 // contained as if it had answered at once. People are told meanwhile.
 func TestAnEDRThatWasDownIsAskedAgain(t *testing.T) {
@@ -25,10 +39,7 @@ func TestAnEDRThatWasDownIsAskedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
-			w.estate.Fail("endpoints", down(), -1)
-			id := w.open(alertFor("ws-042", "10.20.4.42"))
-			w.explainOnFailure(id)
+			w, id := withoutEDR(t, edit...)
 			w.do(time.Minute, (*memory.Estate).Mend)
 			during, after := w.snap(50*time.Second, id), w.snap(80*time.Second, id)
 			w.run(6 * time.Hour)
@@ -84,10 +95,8 @@ func TestAnEDRThatStaysDownIsGivenUp(t *testing.T) {
 // Where nothing is to be done to the device, it is not waited for.
 func TestADeviceThatIsNotNeededIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, memory.Flood, "high-egress-windows", optional()...)
-	w.estate.Fail("endpoints", down(), -1)
+	w, id := withoutEDR(t, optional()...)
 	set(t, w.estate, incident.Asset{Role: incident.Known("domain_controller", incident.FromInventory)})
-	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.run(time.Hour)
 	w.untouched()
 	if c := w.ended(id, incident.OutcomeDenied); c.ClosedAt.Sub(start) > time.Minute {
@@ -99,17 +108,10 @@ func TestADeviceThatIsNotNeededIsNotWaitedFor(t *testing.T) {
 // run of the engine goes on waiting.
 func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string][]string{"required": nil, "optional": optional()} {
-		waiting := func(t *testing.T) (*world, string) {
-			w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
-			w.estate.Fail("endpoints", down(), -1)
-			id := w.open(alertFor("ws-042", "10.20.4.42"))
-			w.explainOnFailure(id)
-			return w, id
-		}
+	for name, edit := range needs() {
 		t.Run(name+", closed", func(t *testing.T) {
 			t.Parallel()
-			w, id := waiting(t)
+			w, id := withoutEDR(t, edit...)
 			closeAt(w, 50*time.Second, id)
 			w.run(time.Hour)
 			w.contained(incident.RateLimit, 0, 0)
@@ -120,7 +122,7 @@ func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 		})
 		t.Run(name+", an alert", func(t *testing.T) {
 			t.Parallel()
-			w, id := waiting(t)
+			w, id := withoutEDR(t, edit...)
 			w.later(2*time.Minute, id, another("a-2", incident.Firing))
 			w.do(119*time.Second, (*memory.Estate).Mend)
 			after := w.snap(125*time.Second, id)
@@ -132,12 +134,8 @@ func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 		})
 		t.Run(name+", a new run of the engine", func(t *testing.T) {
 			t.Parallel()
-			w, id := waiting(t)
-			w.At(50*time.Second, func() {
-				if err := w.Yield(activities.CaseWorkflowID(id)); err != nil {
-					t.Error(err)
-				}
-			})
+			w, id := withoutEDR(t, edit...)
+			w.yield(50*time.Second, activities.CaseWorkflowID(id))
 			w.do(2*time.Minute, (*memory.Estate).Mend)
 			w.run(10 * time.Minute)
 			w.contained(incident.Isolate, 1, 0)
@@ -149,13 +147,10 @@ func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 // needed is not done.
 func TestWhatTheEDRSaysLateIsHeeded(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string][]string{"required": nil, "optional": optional()} {
+	for name, edit := range needs() {
 		t.Run(name+", a guardrail denies", func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, memory.Flood, "high-egress-windows", append(edit, "name: infrastructure\n    deny: ", "name: infrastructure\n    deny: endpoint.role == 'domain_controller' || ")...)
-			w.estate.Fail("endpoints", down(), -1)
-			id := w.open(alertFor("ws-042", "10.20.4.42"))
-			w.explainOnFailure(id)
+			w, id := withoutEDR(t, append(edit, "name: infrastructure\n    deny: ", "name: infrastructure\n    deny: endpoint.role == 'domain_controller' || ")...)
 			w.do(time.Minute, func(e *memory.Estate) {
 				e.Mend()
 				if err := e.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{Role: incident.Known("domain_controller", incident.FromEDR)}}); err != nil {
@@ -168,16 +163,8 @@ func TestWhatTheEDRSaysLateIsHeeded(t *testing.T) {
 		})
 		t.Run(name+", there is nothing to do", func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
-			w.estate.Fail("endpoints", down(), -1)
-			id := w.open(alertFor("ws-042", "10.20.4.42"))
-			w.explainOnFailure(id)
-			w.do(time.Minute, func(e *memory.Estate) {
-				e.Mend()
-				give(t, e, incident.Traffic{
-					BytesOut: incident.Known[int64](30<<20, incident.Assumed), Role: incident.Known("unknown", incident.Assumed),
-				}, incident.Baseline{P99: incident.Known[int64](20<<20, incident.Assumed)})
-			})
+			w, id := withoutEDR(t, edit...)
+			w.do(time.Minute, harmless(t))
 			w.run(time.Hour)
 			w.untouched()
 			w.ended(id, incident.OutcomeNothingToDo)
@@ -189,7 +176,7 @@ func TestWhatTheEDRSaysLateIsHeeded(t *testing.T) {
 // that, and has no steps of its own.
 func TestWhoWaitsForTheEDRDoesNotTakeTheDeviceOfAnother(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string][]string{"required": nil, "optional": optional()} {
+	for name, edit := range needs() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, memory.Flood, "high-egress-windows", edit...)

@@ -213,12 +213,15 @@ func TestAnOwnerThatIsClosingRefuses(t *testing.T) {
 	w := newWorld(t, memory.Flood, "high-egress-windows")
 	first := w.openAs(time.Second, spelled("a-1", "ws-042"))
 	w.do(time.Minute, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
-	w.closeAt(2*time.Minute, first)
+	refused := closeAt(w, 2*time.Minute, first)
 	second := w.openAs(3*time.Minute, spelled("a-2", "ws-042.corp.example"))
 	w.explainOnFailure(second)
 	waiting := w.snap(10*time.Minute, second)
 	w.do(11*time.Minute, (*memory.Estate).Mend)
 	w.run(time.Hour)
+	if *refused != nil {
+		t.Error(*refused)
+	}
 	w.ended(first, incident.OutcomeClosedByHand)
 	if waiting.MergedInto != nil || len(waiting.Steps) != 0 || waiting.Status != incident.Working {
 		t.Errorf("meanwhile the second is %s, merged into %v, with %d steps", waiting.Status, waiting.MergedInto, len(waiting.Steps))
@@ -257,20 +260,6 @@ func TestAlertsAreHandedToTheRunThatIsMeant(t *testing.T) {
 	if keys := w.see(id).AlertKeys; !slices.Equal(keys, []string{"siem/a-1", "siem/a-3"}) {
 		t.Errorf("the case has %v", keys)
 	}
-}
-
-// closeAt has alice close a case.
-func (w *world) closeAt(after time.Duration, id string) {
-	w.At(after, func() {
-		err := w.Update(activities.CaseWorkflowID(id), activities.CloseUpdate, "close", activities.CloseRequest{By: "alice", Reason: "a drill"}, func(_ any, err error) {
-			if err != nil {
-				w.t.Error(err)
-			}
-		})
-		if err != nil {
-			w.t.Error(err)
-		}
-	})
 }
 
 // An owner whose workflow has vanished does not hold the device for ever, nor
@@ -313,11 +302,7 @@ func TestAClaimCrossesRuns(t *testing.T) {
 	first := w.openAs(time.Second, spelled("a-1", "ws-042"))
 	w.explainOnFailure(first)
 	for _, id := range []string{claimOf(w), activities.CaseWorkflowID(first)} {
-		w.At(2*time.Minute, func() {
-			if err := w.Yield(id); err != nil {
-				t.Error(err)
-			}
-		})
+		w.yield(2*time.Minute, id)
 	}
 	second := w.openAs(5*time.Minute, spelled("a-2", "ws-042.corp.example"))
 	w.run(5 * time.Hour)

@@ -82,14 +82,6 @@ func (w *world) shownAt(after time.Duration) *integrations.Card {
 	return &card
 }
 
-func (w *world) yield(after time.Duration, workflow string) {
-	w.At(after, func() {
-		if err := w.Yield(workflow); err != nil {
-			w.t.Error(err)
-		}
-	})
-}
-
 func pausedBy(p *incident.Pause, by, reason string) bool {
 	return p != nil && p.By == by && p.Reason == reason && !p.At.IsZero()
 }

@@ -235,11 +235,7 @@ func TestANewRunGoesOnUndoing(t *testing.T) {
 	w, id := flood(t)
 	lease := leaseOf(incident.Isolate, "ws-042")
 	w.do(3*time.Hour, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
-	w.At(5*time.Hour, func() {
-		if err := w.Yield(lease); err != nil {
-			t.Error(err)
-		}
-	})
+	w.yield(5*time.Hour, lease)
 	w.do(6*time.Hour, (*memory.Estate).Mend)
 	w.run(7 * time.Hour)
 	w.contained(incident.Isolate, 1, 1)

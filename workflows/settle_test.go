@@ -2,23 +2,12 @@ package workflows_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// texts returns what the events of a kind say that hold some words.
-func texts(c incident.Case, kind incident.EventKind, words string) (out []string) {
-	for _, e := range happened(c, kind) {
-		if strings.Contains(e.Text, words) {
-			out = append(out, e.Text)
-		}
-	}
-	return out
-}
 
 // That a case is undecided still is no news, however often its facts are asked
 // for; that an alert changed nothing stands in its record.
@@ -45,15 +34,9 @@ func TestUndecidedStillIsNoNews(t *testing.T) {
 // answer off.
 func TestTheQuestionOfAnUndecidedCaseStays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, memory.Flood, "high-egress-windows")
-	w.estate.Fail("traffic", down(), -1)
+	w, id := blinded(t)
 	w.estate.Fail("asset", down(), -1)
-	id := w.open(alertFor("ws-042", "10.20.4.42"))
-	w.explainOnFailure(id)
-	w.do(5*time.Minute, func(e *memory.Estate) {
-		e.Mend()
-		e.Fail("traffic", down(), -1)
-	})
+	w.do(5*time.Minute, blind)
 	w.later(6*time.Minute, id, another("a-2", incident.Firing))
 	w.vote(7*time.Minute, id, &ballot{who: alice()})
 	soon := w.snap(7*time.Minute+2*time.Second, id)
@@ -110,12 +93,7 @@ func TestAnAnsweredCaseIsNotSettledAgain(t *testing.T) {
 	t.Parallel()
 	w, id := blinded(t, "do: [evidence, throttle, cut-off, tell]", "do: [throttle, approve: two-people, cut-off, tell]")
 	w.vote(4*time.Minute, id, &ballot{who: alice()})
-	w.do(5*time.Minute, func(e *memory.Estate) {
-		e.Mend()
-		give(t, e, incident.Traffic{
-			BytesOut: incident.Known[int64](30<<20, incident.Assumed), Role: incident.Known("unknown", incident.Assumed),
-		}, incident.Baseline{P99: incident.Known[int64](20<<20, incident.Assumed)})
-	})
+	w.do(5*time.Minute, harmless(t))
 	w.later(6*time.Minute, id, another("a-2", incident.Firing))
 	w.run(10 * time.Minute)
 	if c := w.see(id); len(c.Approvals) != 2 || c.Approvals[1].State != incident.Pending || len(texts(c, incident.EvDecided, "no stricter")) != 1 {

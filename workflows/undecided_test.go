@@ -19,10 +19,16 @@ import (
 func blinded(t *testing.T, edit ...string) (*world, string) {
 	t.Helper()
 	w := newWorld(t, memory.Flood, "high-egress-windows", edit...)
-	w.estate.Fail("traffic", down(), -1)
+	blind(w.estate)
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
 	return w, id
+}
+
+// blind leaves the flow store as all that is down.
+func blind(e *memory.Estate) {
+	e.Mend()
+	e.Fail("traffic", down(), -1)
 }
 
 func sees(w *world) { w.do(time.Minute, (*memory.Estate).Mend) }
@@ -109,12 +115,7 @@ func TestFactsThatComeLateDecide(t *testing.T) {
 	t.Run("and there is nothing to do", func(t *testing.T) {
 		t.Parallel()
 		w, id := blinded(t)
-		w.do(time.Minute, func(e *memory.Estate) {
-			e.Mend()
-			give(t, e, incident.Traffic{
-				BytesOut: incident.Known[int64](30<<20, incident.Assumed), Role: incident.Known("unknown", incident.Assumed),
-			}, incident.Baseline{P99: incident.Known[int64](20<<20, incident.Assumed)})
-		})
+		w.do(time.Minute, harmless(t))
 		w.run(time.Hour)
 		w.contained(incident.RateLimit, 0, 0)
 		w.contained(incident.Isolate, 0, 0)
@@ -125,13 +126,10 @@ func TestFactsThatComeLateDecide(t *testing.T) {
 	})
 	t.Run("and a guardrail forbids", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, memory.Flood, "high-egress-windows")
-		w.estate.Fail("traffic", down(), -1)
+		w, id := blinded(t)
 		w.estate.Fail("asset", down(), -1)
-		id := w.open(alertFor("ws-042", "10.20.4.42"))
 		w.do(time.Minute, func(e *memory.Estate) {
-			e.Mend()
-			e.Fail("traffic", down(), -1)
+			blind(e)
 			set(t, e, incident.Asset{Role: incident.Known("domain_controller", incident.FromInventory)})
 		})
 		w.run(time.Hour)
@@ -164,19 +162,24 @@ func give(t *testing.T, e *memory.Estate, traffic incident.Traffic, baseline inc
 	}
 }
 
+// harmless mends the estate, and has the host send not much more than it does on
+// other days.
+func harmless(t *testing.T) func(*memory.Estate) {
+	return func(e *memory.Estate) {
+		e.Mend()
+		give(t, e, incident.Traffic{
+			BytesOut: incident.Known[int64](30<<20, incident.Assumed), Role: incident.Known("unknown", incident.Assumed),
+		}, incident.Baseline{P99: incident.Known[int64](20<<20, incident.Assumed)})
+	}
+}
+
 // A fact that comes while another does not leaves less unknown: people are told
 // once, and asked about what is left.
 func TestPartOfTheFactsMayCome(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, memory.Flood, "high-egress-windows")
-	w.estate.Fail("traffic", down(), -1)
+	w, id := blinded(t)
 	w.estate.Fail("asset", down(), -1)
-	id := w.open(alertFor("ws-042", "10.20.4.42"))
-	w.explainOnFailure(id)
-	w.do(time.Minute, func(e *memory.Estate) {
-		e.Mend()
-		e.Fail("traffic", down(), -1)
-	})
+	w.do(time.Minute, blind)
 	w.run(10 * time.Minute)
 	a := w.pending(id)
 	if a.Name != "on-call" || a.AskedAt.Sub(start) > 4*time.Minute || slices.ContainsFunc(a.Missing, func(m incident.Missing) bool { return m.Path == "asset.role" }) {
@@ -211,13 +214,11 @@ func TestWaitingForFactsIsInterrupted(t *testing.T) {
 	t.Run("by closing", func(t *testing.T) {
 		t.Parallel()
 		w, id := blinded(t)
-		w.At(45*time.Second, func() {
-			err := w.Update(activities.CaseWorkflowID(id), activities.CloseUpdate, "close", activities.CloseRequest{By: "alice", Reason: "a test"}, func(any, error) {})
-			if err != nil {
-				t.Error(err)
-			}
-		})
+		refused := closeAt(w, 45*time.Second, id)
 		w.run(time.Hour)
+		if *refused != nil {
+			t.Error(*refused)
+		}
 		c := w.ended(id, incident.OutcomeClosedByHand)
 		if took := c.ClosedAt.Sub(start); took > time.Minute || len(c.Approvals) != 0 {
 			t.Errorf("closed after %s, asked %+v", took, c.Approvals)
@@ -251,11 +252,7 @@ func TestWaitingForFactsIsInterrupted(t *testing.T) {
 	t.Run("by a new run of the engine, and goes on there", func(t *testing.T) {
 		t.Parallel()
 		w, id := blinded(t)
-		w.At(50*time.Second, func() {
-			if err := w.Yield(activities.CaseWorkflowID(id)); err != nil {
-				t.Error(err)
-			}
-		})
+		w.yield(50*time.Second, activities.CaseWorkflowID(id))
 		w.do(100*time.Second, (*memory.Estate).Mend)
 		w.run(10 * time.Minute)
 		c := w.see(id)

@@ -209,6 +209,15 @@ func (w *world) do(after time.Duration, what func(*memory.Estate)) {
 	w.At(after, func() { what(w.estate) })
 }
 
+// yield has the engine go on with a workflow in a new run at a time.
+func (w *world) yield(after time.Duration, workflow string) {
+	w.At(after, func() {
+		if err := w.Yield(workflow); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
 // snap looks at a case at a time.
 func (w *world) snap(after time.Duration, id string) *incident.Case {
 	var c incident.Case
@@ -265,6 +274,16 @@ func happened(c incident.Case, kind incident.EventKind) []incident.Event {
 	for _, e := range c.Timeline {
 		if e.Kind == kind {
 			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// texts returns what the events of a kind say that hold some words.
+func texts(c incident.Case, kind incident.EventKind, words string) (out []string) {
+	for _, e := range happened(c, kind) {
+		if strings.Contains(e.Text, words) {
+			out = append(out, e.Text)
 		}
 	}
 	return out
