@@ -245,15 +245,13 @@ func TestWhatInterruptsTheWaitForTheResumption(t *testing.T) {
 		t.Parallel()
 		w, id := frozen(t)
 		w.vote(2*time.Minute, id, &ballot{who: alice()})
-		w.At(4*time.Minute, func() {
-			err := w.Update(activities.CaseWorkflowID(id), activities.CloseUpdate, "close", activities.CloseRequest{By: "bob", Reason: "a false alarm"}, func(any, error) {})
-			if err != nil {
-				t.Error(err)
-			}
-		})
+		refused := closeAt(w, 4*time.Minute, id)
 		soon := w.snap(5*time.Minute, id)
 		w.thaw(6 * time.Minute)
 		w.run(time.Hour)
+		if *refused != nil {
+			t.Error(*refused)
+		}
 		if soon.Status != incident.Closed {
 			t.Errorf("a minute after it was closed by hand the case is %s", soon.Status)
 		}
