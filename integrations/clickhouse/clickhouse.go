@@ -132,6 +132,16 @@ func newStore(c *Config) (*Store, error) {
 	if err := s.check(); err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
 	}
+	conn, err := driver.Open(c.connection())
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, opOpen, "the connection's settings are refused")
+	}
+	s.conn = conn
+	return s, nil
+}
+
+// connection is how the server is reached.
+func (c *Config) connection() *driver.Options {
 	o := &driver.Options{
 		Addr:        []string{c.Address},
 		Auth:        driver.Auth{Database: c.Database, Username: c.User, Password: c.Password.Reveal()},
@@ -142,12 +152,7 @@ func newStore(c *Config) (*Store, error) {
 	if c.TLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	conn, err := driver.Open(o)
-	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, opOpen, "the connection's settings are refused")
-	}
-	s.conn = conn
-	return s, nil
+	return o
 }
 
 func (s *Store) check() error {

@@ -148,6 +148,8 @@ func customRows(f contract.Seen) [][]any {
 
 type opener struct {
 	layout
+	// on is where the table is made.
+	on *server
 	// summed has the server sum up whatever there is.
 	summed bool
 	mu     sync.Mutex
@@ -155,12 +157,12 @@ type opener struct {
 }
 
 func openerOf(l layout) *opener {
-	return &opener{layout: l, doors: map[integrations.Flows]*contract.Door{}}
+	return &opener{layout: l, on: shared, doors: map[integrations.Flows]*contract.Door{}}
 }
 
 func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	tb.Helper()
-	s := running(tb)
+	s := o.on.ready(tb)
 	s.admit(tb, true)
 	database := fmt.Sprintf("d%d", s.made.Add(1))
 	s.exec(tb, "CREATE DATABASE "+database)
@@ -175,6 +177,9 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	c.Address, c.Database, c.User, c.Password = fmt.Sprintf("127.0.0.1:%d", d.Port()), database, "reader", readerPassword
 	o.config(c)
 	store := opened(tb, c)
+	if s.port == 0 {
+		s.through(tb, store)
+	}
 	if o.summed {
 		store.few = 0
 	}

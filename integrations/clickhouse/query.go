@@ -310,8 +310,9 @@ func (q *statement) column(name string) (expression string, others []string) {
 	}
 }
 
-// never is the expression of what holds for no row.
-const never = "toUInt8(0)"
+// never is the expression of what holds for no row. It is no constant: where
+// newer servers make a constant of a column, they may refuse the result.
+const never = "materialize(toUInt8(0))"
 
 // ever tells, over a group, whether a column of flows held, or what a group said
 // of it. What never holds is not summed.

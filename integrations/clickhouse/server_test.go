@@ -21,9 +21,11 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// server is a ClickHouse of these tests alone, on a loopback port.
+// server is a ClickHouse of these tests alone, on loopback ports.
 type server struct {
-	dir    string
+	dir string
+	// port is that of the native protocol, 0 of an engine that is only asked
+	// over HTTP; web is that of HTTP.
 	port   int
 	web    int
 	admin  driver.Conn
@@ -33,13 +35,16 @@ type server struct {
 	refused atomic.Bool
 }
 
-// shared is started by TestMain and then only read.
-var shared *server
+// shared is the server that Debian ships, current the engine of today. Both are
+// started by TestMain and then only read.
+var shared, current *server
 
 func TestMain(m *testing.M) {
-	var stop func()
+	var stop, end func()
 	shared, stop = startServer()
+	current, end = startCurrent()
 	code := m.Run()
+	end()
 	stop()
 	os.Exit(code)
 }
@@ -132,13 +137,19 @@ func start(dir, path string, args []string) (*server, func(), error) {
 		stop()
 		return nil, nil, err
 	}
+	if err := s.await(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("connect to the server: %w\n%s", err, said.String())
+	}
+	return s, stop, nil
+}
+
+// await waits until the server answers.
+func (s *server) await(ctx context.Context) error {
 	for deadline := time.Now().Add(60 * time.Second); ; {
-		if err = s.admin.Ping(ctx); err == nil {
-			return s, stop, nil
-		}
-		if time.Now().After(deadline) {
-			stop()
-			return nil, nil, fmt.Errorf("connect to the server: %w\n%s", err, said.String())
+		err := s.admin.Ping(ctx)
+		if err == nil || time.Now().After(deadline) {
+			return err
 		}
 		<-time.After(50 * time.Millisecond)
 	}
@@ -172,6 +183,9 @@ func (s *server) exec(tb testing.TB, sql string) {
 // into a server this old.
 func (s *server) load(tb testing.TB, table string, rows [][]any) {
 	tb.Helper()
+	if len(rows) == 0 {
+		return
+	}
 	var body bytes.Buffer
 	for _, row := range rows {
 		for i, v := range row {
@@ -209,16 +223,34 @@ func field(v any) string {
 		}
 		return fmt.Sprint(*v)
 	case string:
-		return strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\x00", `\0`).Replace(v)
+		var text strings.Builder
+		for _, b := range []byte(v) {
+			if b > ' ' && b < 0x7f && b != '\\' {
+				text.WriteByte(b)
+			} else {
+				fmt.Fprintf(&text, `\x%02x`, b)
+			}
+		}
+		return text.String()
 	default:
 		return fmt.Sprint(v)
 	}
 }
 
-func running(tb testing.TB) *server {
+// ready returns a server, or skips the test.
+func (s *server) ready(tb testing.TB) *server {
 	tb.Helper()
-	if shared.absent {
+	switch {
+	case !s.absent:
+	case s == current:
+		tb.Skip("SKIPPED: ClickHouse's engine chdb 3.4.0 is not installed")
+	default:
 		tb.Skip("SKIPPED: ClickHouse is not installed")
 	}
-	return shared
+	return s
+}
+
+func running(tb testing.TB) *server {
+	tb.Helper()
+	return shared.ready(tb)
 }
