@@ -85,6 +85,13 @@ func TestThresholdsAreSharp(t *testing.T) {
 	answer := PeerTraffic{Port: 123, Transport: "udp", Answering: true, BytesOut: 50_000, BytesIn: 10_000, PacketsOut: 50, Flows: 50}
 	with := func(p PeerTraffic, change func(*PeerTraffic)) PeerTraffic { change(&p); return p }
 	second := time.Second
+	answered := func(n int) TrafficShape {
+		s := shape(20, ask, second)
+		for i := range n {
+			s.Peers[i].BytesIn = 2001
+		}
+		return s
+	}
 	for _, c := range []struct {
 		name         string
 		at, below    TrafficShape
@@ -94,6 +101,8 @@ func TestThresholdsAreSharp(t *testing.T) {
 		{"packets of a requester", shape(20, ask, second), shape(20, with(ask, func(p *PeerTraffic) { p.PacketsOut = 49 }), second), Requester, UnknownRole},
 		{"rate of a requester", shape(20, ask, 20*second), shape(20, ask, 20*second+500*time.Millisecond), Requester, UnknownRole},
 		{"what comes back to a requester", shape(20, with(ask, func(p *PeerTraffic) { p.BytesIn = 2000 }), second), shape(20, with(ask, func(p *PeerTraffic) { p.BytesIn = 2001 }), second), Requester, UnknownRole},
+		{"size of a request", shape(20, with(ask, func(p *PeerTraffic) { p.BytesOut = 50 * 512 }), second), shape(20, with(ask, func(p *PeerTraffic) { p.BytesOut = 50 * 513 }), second), Requester, UnknownRole},
+		{"answering hosts among those that a requester asks", answered(4), answered(5), Requester, UnknownRole},
 		{"peers of a reflector", shape(l.ReflectorPeers, answer, second), shape(l.ReflectorPeers-1, with(answer, func(p *PeerTraffic) { p.PacketsOut = 53 }), second), Reflector, UnknownRole},
 		{"gain of a reflector", shape(20, answer, second), shape(20, with(answer, func(p *PeerTraffic) { p.BytesIn = 10_001 }), second), Reflector, UnknownRole},
 		{"rate of a reflector", shape(20, answer, 20*second), shape(20, answer, 20*second+500*time.Millisecond), Reflector, UnknownRole},

@@ -22,6 +22,12 @@ type RoleLimits struct {
 	// A resolver gets more back than it asks with; answers to a spoofed request
 	// go to the victim.
 	RequesterBack float64 `yaml:"requester_back" doc:"How many bytes come back to a requester at most per byte that it sends (OutboundToInboundRatio, turned round). A resolver gets more back than it asks with."`
+	// The largest request of the shipped table is a probe of WS-Discovery; whoever
+	// sends files over such a port sends full packets.
+	RequesterSize int64 `yaml:"requester_size" unit:"size" doc:"The largest mean packet that is a request. Requests are small, or nothing would be amplified; a file sharer sends 1380 bytes a packet to the same ports."`
+	// Reflectors that are asked in another's name answer that one, all of them. Of
+	// servers that are asked for their answers some always answer.
+	RequesterAnswered float64 `yaml:"requester_answered" doc:"The largest share of the asked hosts of a port that answer with more than requester_back. A manager of three sites of which two are cut off is still answered by a third."`
 
 	ReflectorPeers   int   `yaml:"reflector_peers" doc:"How many external peers a reflector answers at least (DestinationDiversity)."`
 	ReflectorPackets int64 `yaml:"reflector_packets" doc:"How many packets a reflector sends from amplification ports at least."`
@@ -38,7 +44,10 @@ type RoleLimits struct {
 	FloodBits    int64 `yaml:"flood_bits" unit:"rate" doc:"Bits a second of a flood that is not answered; either is enough. The speed test had 27 Mbit."`
 	// The receiver of a transfer acknowledges, which costs at least 0.3 % of it.
 	FloodBack        float64 `yaml:"flood_back" doc:"How many bytes come back to a flooder at most per byte that it sends. Acknowledging a transfer costs at least 0.003."`
-	FloodConnections int64   `yaml:"flood_connections" doc:"How many new TCP connections a second to one destination are a flood, answered or not (ThresholdEventVolume)."`
+	FloodConnections int64   `yaml:"flood_connections" doc:"How many new TCP connections a second that the host opens to one destination are a flood, answered or not (ThresholdEventVolume). As many flows of UDP are a flood only where they go unanswered, at the rate of a flood or in full packets."`
+	// Cameras (RTP), file transfers of their own protocol (UDT, FASP) and logs send
+	// as fast as a flood over UDP and are hardly answered.
+	CollectorPorts []ServicePort `yaml:"collector_ports" as:"list of ports such as 514/udp" doc:"The ports at which what is sent is collected and never answered, which is no flood by its volume below ten times flood_bits. None: those of SNMP traps, syslog, NetFlow, IPFIX, sFlow, StatsD, GELF and collectd."`
 
 	// The real exfiltration of APT29 was 2,181,167 bytes in half a second.
 	TransferBytes int64   `yaml:"transfer_bytes" unit:"size" doc:"How much a transfer sends at least (DataVolumeThresholdMB). MITRE's example is 50 MB in one connection; the real theft of APT29 was 2181167 bytes."`
@@ -50,6 +59,7 @@ type RoleLimits struct {
 func DefaultRoleLimits() RoleLimits {
 	return RoleLimits{
 		RequesterPeers: 20, RequesterPackets: 1000, RequesterRate: 50, RequesterBack: 0.5,
+		RequesterSize: 512, RequesterAnswered: 0.2,
 		ReflectorPeers: 20, ReflectorPackets: 1000, ReflectorRate: 50, ReflectorGain: 5,
 		FloodShare: 0.8, FloodPackets: 1000, FloodBits: 50e6, FloodBack: 0.002, FloodConnections: 100,
 		TransferBytes: 1 << 20, TransferPeers: 3, TransferShare: 0.8,
@@ -130,6 +140,8 @@ func (l RoleLimits) Check() []LimitProblem {
 	whole("requester_packets", l.RequesterPackets, 1, many)
 	whole("requester_rate", l.RequesterRate, 1, 1e9)
 	part("requester_back", l.RequesterBack, 0, 10)
+	whole("requester_size", l.RequesterSize, 1, 1<<16)
+	part("requester_answered", l.RequesterAnswered, 0, 1)
 	whole("reflector_peers", int64(l.ReflectorPeers), 1, 1e6)
 	whole("reflector_packets", l.ReflectorPackets, 1, many)
 	whole("reflector_rate", l.ReflectorRate, 1, 1e9)

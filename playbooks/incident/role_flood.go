@@ -1,0 +1,152 @@
+package incident
+
+import "time"
+
+// The streamKinds that a flood is told apart by.
+const (
+	overTCP = iota
+	overUDP
+	overICMP
+	overOther
+	streamKinds
+)
+
+func transportOf(name string) int {
+	switch name {
+	case "tcp":
+		return overTCP
+	case "udp":
+		return overUDP
+	case "icmp":
+		return overICMP
+	default:
+		return overOther
+	}
+}
+
+const (
+	// bareSegment is the largest mean size of packets that carry nothing: 40 to
+	// 60 bytes of headers, with a frame's 14 and its checksum. The smallest
+	// messages of a log, and voice, are above it.
+	bareSegment = 80
+	// dataSegment is the least mean size of packets that carry data over tcp, and
+	// of udp packets that are no questions.
+	dataSegment = 200
+	// bulkPacket is the least mean size of packets that carry video or files. At
+	// the rate of a flood a camera's and a file transfer's are nearly full.
+	bulkPacket = 700
+	// echoed is how many bytes come back at most per byte of what is answered in
+	// kind, such as an echo, or a reset.
+	echoed = 2
+	// icmpPart is the part of a flood's bits that is one over icmp, in which
+	// nothing travels that anybody needs so much of.
+	icmpPart = 10
+	// collectedPart is how often a flood's bits stand at a collector's port before
+	// they are one: no relay of logs was seen to send so much to one collector.
+	collectedPart = 10
+)
+
+// stream is what one peer got over one transport, whatever the ports.
+type stream struct {
+	sums
+	// opened are the flows that the host opened.
+	opened sums
+	// unheard are the bytes that went out over tcp and for which nothing came
+	// back, though that many cannot go unacknowledged.
+	unheard int64
+	// collected are the packets to ports of collectors.
+	collected int64
+}
+
+// add returns how much of it is unheard.
+func (s *stream) add(p *PeerTraffic, collected bool, active time.Duration) int64 {
+	s.sums.add(p, active)
+	if !p.Answering {
+		s.opened.add(p, active)
+	}
+	if collected {
+		s.collected += p.PacketsOut
+	}
+	if p.Transport != "tcp" || p.BytesIn > 0 || p.BytesOut/max(1, p.PacketsOut) < dataSegment {
+		return 0
+	}
+	s.unheard += p.BytesOut
+	return p.BytesOut
+}
+
+// floods reports whether the peer that gets nearly all packets is flooded. A
+// storm of connections is one over the whole time: a page that opens many at
+// once is none. Questions and answers over udp are no connections.
+func (t *tally) floods() bool {
+	l, p := &t.limits, t.largest()
+	if float64(p.packets) < l.FloodShare*float64(t.packets) {
+		return false
+	}
+	tcp := &p.streams[overTCP]
+	storm := float64(l.FloodConnections) * max(1, t.active.Seconds())
+	return float64(tcp.opened.flows) >= storm || tcp.floodsTCP(l) ||
+		p.streams[overICMP].floodsICMP(l) || p.streams[overUDP].floodsUDP(l) || p.streams[overOther].floodsUDP(l)
+}
+
+func (s *sums) atPackets(l *RoleLimits) bool {
+	return s.packets > 0 && float64(s.packets) >= float64(l.FloodPackets)*s.seconds()
+}
+
+func (s *sums) atBits(bits float64) bool { return s.out > 0 && float64(s.out)*8 >= bits*s.seconds() }
+
+// unanswered reports whether a rate is a flood's and nothing comes back.
+func (s *sums) unanswered(l *RoleLimits) bool {
+	return (s.atPackets(l) || s.atBits(float64(l.FloodBits))) && float64(s.in) <= l.FloodBack*float64(s.out)
+}
+
+// floodsTCP reports a flood of segments that carry nothing, which are answered
+// with a reset or not at all, or of others that nobody acknowledges though
+// others are. Acknowledging a download takes bare segments too, and brings far
+// more than it sends.
+func (s *stream) floodsTCP(l *RoleLimits) bool {
+	bare := s.opened.atPackets(l) && s.opened.size() <= bareSegment && s.opened.in <= echoed*s.opened.out
+	return bare || s.unanswered(l) && s.unheard <= s.out/2
+}
+
+func (s *stream) floodsICMP(l *RoleLimits) bool {
+	fast := s.opened.atPackets(l) || s.opened.atBits(float64(l.FloodBits)/icmpPart)
+	return s.unanswered(l) || fast && s.opened.in <= echoed*s.opened.out
+}
+
+// floodsUDP reports a flood over a transport in which nothing need be answered.
+// Cameras, file transfers of their own protocol and logs go unanswered or nearly,
+// at any rate: volume alone makes none of them a flood. They differ from one in
+// that each is one flow or a few, with something in every packet.
+func (s *stream) floodsUDP(l *RoleLimits) bool {
+	bits := float64(l.FloodBits)
+	scattered := float64(s.flows) >= float64(l.FloodConnections)*s.seconds()
+	if !s.unanswered(l) {
+		// Full packets, each from a port of its own, are no questions.
+		return scattered && s.size() >= dataSegment && float64(s.in) <= l.FloodBack*float64(s.out)
+	}
+	switch {
+	case scattered || s.atPackets(l) && s.size() <= bareSegment:
+		return true
+	case s.collected > s.packets/2:
+		return s.atBits(collectedPart * bits)
+	case s.size() < bulkPacket:
+		return true
+	default:
+		// Whoever takes part in a call or a transfer reports what arrives, if rarely.
+		return s.in == 0 && s.atBits(bits)
+	}
+}
+
+// collectorPorts are those at which what is sent is collected and never answered.
+// Shipped are SNMP traps, syslog (514, and what relays and agents use beside it),
+// NetFlow and IPFIX, sFlow, StatsD, GELF and collectd.
+func (l *RoleLimits) collectorPorts() []ServicePort {
+	if len(l.CollectorPorts) > 0 {
+		return l.CollectorPorts
+	}
+	const udp = "udp"
+	return []ServicePort{
+		{162, udp}, {514, udp}, {1514, udp}, {2055, udp}, {4739, udp}, {5140, udp}, {5514, udp}, {6343, udp}, {6514, udp},
+		{8125, udp}, {9995, udp}, {9996, udp}, {10514, udp}, {12201, udp}, {25826, udp},
+	}
+}
