@@ -31,8 +31,6 @@ type DecideOut struct {
 	Decision incident.Decision `json:"decision"`
 	Plan     incident.Plan     `json:"plan"`
 	Facts    incident.Facts    `json:"facts"`
-	// Candidate is the process that is only guessed to be the sender.
-	Candidate *incident.Process `json:"candidate,omitempty"`
 	// Unmatched tells that the trigger does not hold for this alert now that
 	// more is known of it.
 	Unmatched bool `json:"unmatched,omitempty"`
@@ -60,14 +58,14 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 	if in.Target != nil && in.Target.OnlyBy() != "" {
 		facts.AssumeDevice()
 	}
-	candidate := facts.DisownGuess()
+	facts.DisownGuess()
 	completeAlert(&facts)
 	verdict, missing, err := p.Match(ctx, &facts, in.Now)
 	if err != nil {
 		return DecideOut{}, ours("match the trigger", "the trigger cannot be evaluated: "+err.Error())
 	}
 	if verdict == incident.False {
-		return DecideOut{Facts: facts, Candidate: candidate, Unmatched: true}, nil
+		return DecideOut{Facts: facts, Unmatched: true}, nil
 	}
 	decision := p.Evaluate(ctx, facts, in.Now)
 	if decision.Outcome == incident.Decided || decision.Outcome == incident.Undecided {
@@ -79,11 +77,12 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 		}
 	}
 	plan := p.AskForDevice(p.Plan(decision, facts, in.Target))
-	return DecideOut{Decision: decision, Plan: plan, Facts: facts, Candidate: candidate}, nil
+	return DecideOut{Decision: decision, Plan: plan, Facts: facts}, nil
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or
-// one of the two is missing; then the reason is carried on.
+// one of the two is missing; then the reason is carried on. Who is only guessed
+// is not told apart yet.
 func attribute(facts *incident.Facts, connections []incident.Connection) {
 	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() {
 		return
@@ -93,15 +92,15 @@ func attribute(facts *incident.Facts, connections []incident.Connection) {
 		return
 	}
 	if why := facts.Process.Path.Why(); why != "" {
-		facts.Traffic.Attribution = incident.NotKnown[string](why)
+		facts.Traffic.Attribution, facts.Traffic.Explained = incident.NotKnown[string](why), incident.NotKnown[float64](why)
 		return
 	}
 	joined := incident.Join(facts.Traffic.Sample, connections)
-	facts.Process = joined.Process
+	facts.Process = joined.Sender()
 	incident.Explain(&facts.Process, "no process was joined to the traffic")
-	if !facts.Traffic.Attribution.IsKnown() {
-		facts.Traffic.Attribution = incident.Known(string(joined.Attribution), incident.Computed)
-		facts.Traffic.JoinRate, facts.Traffic.ClockSkew = joined.JoinRate, joined.ClockSkew
+	if t := &facts.Traffic; !t.Attribution.IsKnown() {
+		t.Attribution = incident.Known(string(joined.Attribution), incident.Computed)
+		t.JoinRate, t.ClockSkew, t.Explained = joined.JoinRate, joined.ClockSkew, joined.Share(t.BytesOut)
 	}
 }
 

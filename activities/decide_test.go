@@ -30,7 +30,7 @@ func TestAGuessedProcessVouchesForNobody(t *testing.T) {
 				Alert:    incident.Alert{Category: assumed("high_egress"), Host: incident.AlertHost{ID: assumed("ws-042"), OS: assumed("windows")}},
 				Endpoint: incident.Endpoint{ID: assumed("ws-042")},
 				Process:  incident.Process{Path: assumed(`C:\Program Files\Veeam\VeeamAgent.exe`), Signed: incident.Known(true, incident.Assumed), PID: size(4711)},
-				Traffic:  incident.Traffic{BytesOut: size(4 << 30), Role: assumed("flooder"), Attribution: attribution},
+				Traffic:  incident.Traffic{BytesOut: size(4 << 30), Role: assumed("flooder"), Attribution: attribution, Explained: incident.Known(0.99, incident.Assumed)},
 				Baseline: incident.Baseline{P99: size(20 << 20)},
 				Asset:    incident.Asset{Role: assumed("workstation")},
 			}
@@ -41,8 +41,8 @@ func TestAGuessedProcessVouchesForNobody(t *testing.T) {
 			if got := out.Decision.Rule == "sanctioned-transfer"; got != vouches {
 				t.Errorf("attribution %s: rule %s", attribution, out.Decision.Rule)
 			}
-			if out.Facts.Process.PID.IsKnown() != vouches || (out.Candidate == nil) != vouches {
-				t.Errorf("attribution %s: process %+v, candidate %+v", attribution, out.Facts.Process, out.Candidate)
+			if out.Facts.Process.PID.IsKnown() != vouches || out.Facts.Candidate.PID.IsKnown() == vouches {
+				t.Errorf("attribution %s: process %+v, candidate %+v", attribution, out.Facts.Process, out.Facts.Candidate)
 			}
 			if why := out.Facts.Process.Path.Why(); !vouches && why == "" {
 				t.Errorf("attribution %s: nobody says why the process is unknown", attribution)

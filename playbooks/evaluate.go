@@ -60,12 +60,13 @@ func NormalizeSubject(raw string) (string, error) {
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
 // facts and the same now give the same decision. Traffic that others send under
 // the host's addresses decides nothing, and neither does a process that is only
-// guessed to be the sender. Where the rule that holds contains
+// guessed to be the sender, unless a rule asks for it as candidate. Where the rule that holds contains
 // nothing and one above it might, the case is undecided.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	facts.DisownShared()
 	facts.DisownGuess()
+	facts.Suspect()
 	d := incident.Decision{PlaybookDigest: p.digest, At: now}
 	if missing := p.requiredMissing(facts); len(missing) > 0 {
 		d.Outcome, d.Unsure, d.Severity = incident.CannotDecide, missing, p.standing().Severity
@@ -127,6 +128,7 @@ func (p *Playbook) Recheck(ctx context.Context, facts incident.Facts, now time.T
 		d.Because = "A required fact is missing: " + because(missing) + "."
 		return d
 	}
+	facts.Suspect()
 	r := p.policy.Guard(ctx, facts, now)
 	d.Unsure, d.Trace = r.Unsure, r.Trace
 	if r.DeniedBy >= 0 {

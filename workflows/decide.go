@@ -31,7 +31,7 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 			Outcome: incident.DecisionErr, Error: activities.Reason(err), PlaybookDigest: r.in.Pin.Digest, At: workflow.Now(ctx),
 		}}
 	}
-	f.facts, f.candidate = out.Facts, out.Candidate
+	f.facts = out.Facts
 	c := &r.state.Case
 	switch {
 	case c.Decision == nil && out.Unmatched:

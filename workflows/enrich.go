@@ -17,7 +17,6 @@ import (
 // a plan rests on them.
 type findings struct {
 	facts       incident.Facts
-	candidate   *incident.Process
 	connections []incident.Connection
 	target      *incident.Target
 	problem     string
@@ -148,7 +147,7 @@ func (r *responder) findTarget(ctx workflow.Context, shared []incident.SharedAdd
 // found makes findings the case's.
 func (r *responder) found(ctx workflow.Context, f findings) {
 	c := &r.state.Case
-	c.Facts, c.Candidate = f.facts, f.candidate
+	c.Facts = f.facts
 	c.Target, c.TargetProblem, c.Candidates = f.target, f.problem, f.candidates
 	c.Facts.Traffic.Sample = nil
 	r.state.IPs = f.ips

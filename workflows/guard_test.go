@@ -154,7 +154,12 @@ func TestARequiredFactThatIsMissingDecidesNothing(t *testing.T) {
 
 func TestAPolicyThatFailsDoesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, memory.Flood, "high-egress-windows", `when: process.path == r'C:\Program Files\Veeam\VeeamAgent.exe' && process.signed`, "when: 1 / (traffic.flows - traffic.flows) > 0")
+	const sanctioned = `when: |
+      process.path == r'C:\Program Files\Veeam\VeeamAgent.exe'
+      && process.signed
+      && vouched
+`
+	w := newWorld(t, memory.Flood, "high-egress-windows", sanctioned, "when: 1 / (traffic.flows - traffic.flows) > 0\n")
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
 	w.run(time.Hour)

@@ -138,6 +138,7 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 		Window:      incident.Known(s.window, incident.FromFlows),
 		Attribution: incident.NotKnown[string](whyNotJoined),
 		JoinRate:    incident.NotKnown[float64](whyNotJoined),
+		Explained:   incident.NotKnown[float64](whyNotJoined),
 		ClockSkew:   incident.NotKnown[time.Duration](whyNotJoined),
 		Freshness:   incident.NotKnown[time.Time]("flows: the store is empty"),
 	}

@@ -72,9 +72,6 @@ type Case struct {
 	Raisers Raisers `json:"raisers,omitzero"`
 
 	Facts Facts `json:"facts"`
-	// Candidate is a process that is only guessed to be the sender. People are
-	// shown it; no policy reads it and no step acts on it.
-	Candidate *Process `json:"candidate,omitempty"`
 	// Target is the device, once it is exact; TargetProblem and Candidates say
 	// why it is not.
 	Target        *Target     `json:"target,omitempty"`

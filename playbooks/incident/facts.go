@@ -8,19 +8,20 @@ type Facts struct {
 	Alert    Alert    `json:"alert"`
 	Endpoint Endpoint `json:"endpoint"`
 	Process  Process  `json:"process"`
-	Traffic  Traffic  `json:"traffic"`
-	Baseline Baseline `json:"baseline"`
-	Asset    Asset    `json:"asset"`
+	// Candidate is who is only guessed to send. Nothing is done to it.
+	Candidate Process  `json:"candidate,omitzero"`
+	Traffic   Traffic  `json:"traffic"`
+	Baseline  Baseline `json:"baseline"`
+	Asset     Asset    `json:"asset"`
 }
 
-// DisownGuess makes the process unknown where it was not joined to the traffic
-// connection by connection, and returns who was guessed, nil for nobody. Whoever
-// sends by a driver or raw sockets is not seen, and a benign process beside it
-// must not vouch for it.
-func (f *Facts) DisownGuess() *Process {
+// DisownGuess makes the process a mere candidate where it was not joined to the
+// traffic connection by connection. Whoever sends by a driver or raw sockets is
+// not seen, and a benign process beside it must not vouch for it.
+func (f *Facts) DisownGuess() {
 	how, known := f.Traffic.Attribution.Get()
 	if known && Attribution(how) == Exact || f.Process == (Process{}) {
-		return nil
+		return
 	}
 	why := "no process was joined to the traffic"
 	switch {
@@ -36,12 +37,23 @@ func (f *Facts) DisownGuess() *Process {
 	}
 	guess := f.Process
 	f.Process = Process{}
-	if guess.Path.IsKnown() || guess.Name.IsKnown() || guess.PID.IsKnown() {
-		Explain(&f.Process, why)
-		return &guess
+	if !guess.named() {
+		Explain(&f.Process, cmp.Or(guess.Path.Why(), why))
+		return
 	}
-	Explain(&f.Process, cmp.Or(guess.Path.Why(), why))
-	return nil
+	Explain(&f.Process, why)
+	if !f.Candidate.named() {
+		f.Candidate = guess
+	}
+}
+
+// Suspect makes the candidate whom a policy reads under that name: the process
+// itself where it is known, else the one that is guessed, else nobody.
+func (f *Facts) Suspect() {
+	if f.Process.named() {
+		f.Candidate = f.Process
+	}
+	Explain(&f.Candidate, cmp.Or(f.Process.Path.Why(), "no process can be guessed"))
 }
 
 // FactNames lists the facts that a playbook's enrich can ask for, in the order

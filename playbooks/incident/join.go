@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -11,11 +12,15 @@ const JoinTolerance = 15 * time.Second
 
 // JoinResult is what joining flows and connections found.
 type JoinResult struct {
-	// Process is who sent, where one process explains most of it. Its PID is
-	// unknown where several processes of one image share the traffic, and so is
-	// whatever else they do not agree on.
-	Process     Process
-	Attribution Attribution
+	// Process is who sent, where the attribution is exact: connections of one
+	// process, or of several of one image, match most of it. Its PID is unknown
+	// where several share the traffic, and so is whatever else they do not agree
+	// on. Candidate is who may have sent where the attribution is only a guess.
+	Process, Candidate Process
+	Attribution        Attribution
+	// Explained is how many bytes the connections of Process match, Bytes how
+	// many all flows have.
+	Explained, Bytes int64
 	// JoinRate is the share of the connections that found their flow. Those to
 	// multicast, broadcast, link-local and loopback addresses are left out: no
 	// sensor sees them.
@@ -35,25 +40,51 @@ type JoinResult struct {
 // images fit one flow it is nobody's.
 //
 // A process is named only when it explains more than half of the bytes (of the
-// flows, where the bytes are unknown). Where no process does, address and port
-// alone decide in the same way, and last the bare list of connections. The
-// result does not depend on the order of either list.
+// flows, where the bytes are unknown). Where no process does, one is guessed in
+// the same way by address and port alone, and last by the bare list of
+// connections. A connection that found its flow is no ground to guess whose the
+// others are. The result does not depend on the order of either list.
 func Join(flows []Flow, conns []Connection) JoinResult {
 	x := newIndex(flows, conns)
 	offsets, skew := x.clocks()
 	m := x.match(offsets)
+	joined := m.joined()
 	result := JoinResult{
-		Attribution: NoneJoined, ClockSkew: skew, JoinRate: rate(m.connections(), len(x.seen)),
-		Matched: m.flows, Flows: len(flows),
+		Attribution: NoneJoined, ClockSkew: skew, JoinRate: rate(count(joined), len(x.seen)),
+		Matched: m.flows, Flows: len(flows), Bytes: x.total().bytes,
 	}
-	if p, ok := x.majority(m.owned); ok {
-		result.Process, result.Attribution = p, Exact
-	} else if p, ok := x.majority(x.byDestination()); ok {
-		result.Process, result.Attribution = p, Destination
-	} else if p, ok := x.listed(); ok {
-		result.Process, result.Attribution = p, ProcessList
+	if p, bytes, ok := x.majority(m.owned); ok {
+		result.Process, result.Explained, result.Attribution = p, bytes, Exact
+	} else if p, _, ok := x.majority(x.byDestination(joined)); ok {
+		result.Candidate, result.Attribution = p, Destination
+	} else if p, _, ok := x.listed(joined); ok {
+		result.Candidate, result.Attribution = p, ProcessList
 	}
 	return result
+}
+
+// Sender is who sent, or who is guessed to have sent.
+func (r *JoinResult) Sender() Process {
+	if r.Attribution == Exact {
+		return r.Process
+	}
+	return r.Candidate
+}
+
+// Share returns the share of the bytes that the process explains, of what the
+// host sent in all: the flows that were joined may be only the largest.
+func (r *JoinResult) Share(bytesOut Value[int64]) Value[float64] {
+	sent, ok := bytesOut.Get()
+	all := max(sent, r.Bytes)
+	switch {
+	case r.Attribution != Exact:
+		return NotKnown[float64]("no process is joined exactly")
+	case !ok:
+		return NotKnown[float64](cmp.Or(bytesOut.Why(), "how much was sent is not known"))
+	case all <= 0:
+		return NotKnown[float64]("nothing was sent")
+	}
+	return Known(float64(r.Explained)/float64(all), Computed)
 }
 
 func rate(joined, of int) Value[float64] {
@@ -92,15 +123,23 @@ type matches struct {
 	flows int
 }
 
-func (m *matches) connections() int {
-	joined, open := 0, 0
-	for _, edge := range m.edges {
-		open += edge
-		if open > 0 {
-			joined++
-		}
+// joined reports for each of index.seen whether it found a flow.
+func (m *matches) joined() []bool {
+	joined, open := make([]bool, len(m.edges)-1), 0
+	for i := range joined {
+		open += m.edges[i]
+		joined[i] = open > 0
 	}
 	return joined
+}
+
+func count(of []bool) (n int) {
+	for _, is := range of {
+		if is {
+			n++
+		}
+	}
+	return n
 }
 
 // match gives each flow to the connections that claim it.
@@ -129,13 +168,16 @@ func (x *index) match(offsets []int64) matches {
 }
 
 // majority names the process that owns most of the flows' bytes, or most of
-// the flows where no byte is known.
-func (x *index) majority(of []owned) (Process, bool) {
-	var all volume
+// the flows where no byte is known, and returns how many bytes those are.
+func (x *index) majority(of []owned) (Process, int64, bool) {
+	return x.sum(of).winner(x.total())
+}
+
+func (x *index) total() (all volume) {
 	for i := range x.flows {
 		all.add(&x.flows[i])
 	}
-	return x.sum(of).winner(all)
+	return all
 }
 
 // sum adds up what the connections stand for. They are many and the processes
@@ -167,16 +209,19 @@ func (x *index) sum(of []owned) *shares {
 	return shares
 }
 
-// byDestination gives each flow to a connection to the same address and port,
-// where all such connections are of one image. For what it received, an
-// endpoint may name its own end as the destination.
-func (x *index) byDestination() []owned {
+// byDestination gives each flow to a connection to the same address and port
+// that found no flow of its own, where all such connections are of one image. For
+// what it received, an endpoint may name its own end as the destination.
+func (x *index) byDestination(joined []bool) []owned {
 	type destination struct {
 		first              int
 		mixed, mixedImages bool
 	}
 	ends := map[end]destination{}
 	for i, c := range x.seen {
+		if joined[i] {
+			continue
+		}
 		e := x.destinationOf[i]
 		d, ok := ends[e]
 		if !ok {
@@ -206,11 +251,13 @@ func (x *index) byDestination() []owned {
 	return of
 }
 
-// listed names the process that made most of the connections.
-func (x *index) listed() (Process, bool) {
+// listed names the process that made most of the connections that found no flow.
+func (x *index) listed(joined []bool) (Process, int64, bool) {
 	of := make([]owned, len(x.seen))
 	for i := range of {
-		of[i].own.matches = 1
+		if !joined[i] {
+			of[i].own.matches = 1
+		}
 	}
-	return x.sum(of).winner(volume{matches: len(of)})
+	return x.sum(of).winner(volume{matches: len(of) - count(joined)})
 }

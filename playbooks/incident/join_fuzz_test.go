@@ -22,8 +22,10 @@ func FuzzJoin(f *testing.F) {
 		if got.Matched > len(flows) || got.Attribution == Exact && got.Matched == 0 {
 			t.Errorf("%d of %d flows matched, and the attribution is %s", got.Matched, len(flows), got.Attribution)
 		}
-		if named := got.Process.Path.IsKnown() || got.Process.Name.IsKnown(); named != (got.Attribution != NoneJoined) {
-			t.Errorf("attribution %s with the process %v", got.Attribution, got.Process)
+		names := func(p Process) bool { return p.Path.IsKnown() || p.Name.IsKnown() }
+		guessed := got.Attribution == Destination || got.Attribution == ProcessList
+		if names(got.Process) != (got.Attribution == Exact) || names(got.Candidate) != guessed || got.Attribution != Exact && got.Explained != 0 {
+			t.Errorf("attribution %s with the process %v, the candidate %v and %d bytes explained", got.Attribution, got.Process, got.Candidate, got.Explained)
 		}
 		slices.Reverse(flows)
 		slices.Reverse(conns)

@@ -78,27 +78,27 @@ func (s *shares) image(p Process, v volume) *share {
 }
 
 // winner returns the image with the most bytes, then the most matches, then
-// the first path, when it has more than half of the total.
-func (s *shares) winner(of volume) (Process, bool) {
+// the first path, when it has more than half of the total, and its bytes.
+func (s *shares) winner(of volume) (Process, int64, bool) {
 	if len(s.order) == 0 {
-		return Process{}, false
+		return Process{}, 0, false
 	}
 	best := slices.MaxFunc(s.order, func(a, b *share) int {
 		return cmp.Or(cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.matches, b.matches), cmp.Compare(b.image, a.image))
 	})
 	if !best.most(of) {
-		return Process{}, false
+		return Process{}, 0, false
 	}
 	for _, one := range best.pids {
 		if one.most(of) {
-			return one.process, true
+			return one.process, one.bytes, true
 		}
 	}
 	p := best.process
 	if len(best.pids) > 1 {
 		p.PID = NotKnown[int64](fmt.Sprintf("%d processes of this image share the traffic", len(best.pids)))
 	}
-	return p, true
+	return p, best.bytes, true
 }
 
 func (s *share) most(of volume) bool {

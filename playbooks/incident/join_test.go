@@ -152,8 +152,12 @@ func TestJoin(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Join(c.flows, c.conns)
-			path, _ := got.Process.Path.Get()
-			pid, _ := got.Process.PID.Get()
+			named := got.Process
+			if c.attribution != Exact {
+				named = got.Candidate
+			}
+			path, _ := named.Path.Get()
+			pid, _ := named.PID.Get()
 			joinRate, _ := got.JoinRate.Get()
 			clockSkew, _ := got.ClockSkew.Get()
 			if path != c.path || pid != c.pid || got.Attribution != c.attribution || joinRate != c.rate || clockSkew != c.skew {

@@ -15,6 +15,9 @@ type Process struct {
 	Parent      Value[string] `json:"parent" doc:"Path of the parent's image."`
 }
 
+// named reports whether anything tells the process from others.
+func (p *Process) named() bool { return p.Path.IsKnown() || p.Name.IsKnown() || p.PID.IsKnown() }
+
 // Connection is one network connection of a process, as the EDR saw it. EDRs
 // seldom know its volume; that is joined from the flow store.
 type Connection struct {

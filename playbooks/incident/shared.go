@@ -122,7 +122,7 @@ func (f *Facts) Disown(shared []SharedAddress) {
 	}
 	why := NotAttributable(shared)
 	joined := cmp.Or(f.Process.Path.Why(), why)
-	f.Traffic, f.Baseline, f.Process = Traffic{}, Baseline{}, Process{}
+	f.Traffic, f.Baseline, f.Process, f.Candidate = Traffic{}, Baseline{}, Process{}, Process{}
 	Explain(&f.Traffic, why)
 	Explain(&f.Baseline, why)
 	Explain(&f.Process, joined)
@@ -133,6 +133,7 @@ func (f *Facts) Disown(shared []SharedAddress) {
 func (f *Facts) AssumeDevice() {
 	Assume(&f.Endpoint)
 	Assume(&f.Process)
+	Assume(&f.Candidate)
 	Assume(&f.Asset)
 	if len(f.Alert.Host.Addresses()) == 0 {
 		Assume(&f.Traffic)

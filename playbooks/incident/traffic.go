@@ -53,6 +53,7 @@ type Traffic struct {
 	Role         Value[string]        `json:"role" doc:"requester, flooder, reflector, transfer, discovery or unknown."`
 	Attribution  Value[string]        `json:"attribution" doc:"exact, destination, process_list or none: how bytes and process were joined."`
 	JoinRate     Value[float64]       `json:"join_rate" doc:"Share of the endpoint's connections that found their flow, 0 to 1."`
+	Explained    Value[float64]       `json:"explained" doc:"Share of the bytes that the connections of the process account for, 0 to 1; known only where the attribution is exact."`
 	ClockSkew    Value[time.Duration] `json:"clock_skew" doc:"Endpoint clock minus flow clock, the median of the matches."`
 
 	// Sample holds the largest flows with their 5-tuples, for the join with

@@ -63,6 +63,7 @@ func (f *Facts) InWords(roles Vocabulary) {
 	f.Asset.InWords(roles)
 	f.Endpoint.InWords(roles)
 	f.Process.InWords()
+	f.Candidate.InWords()
 	a := &f.Alert
 	a.Category, a.Host.OS = Categories().Of(a.Category), OSes().Of(a.Host.OS)
 	a.Destination.Transport = Transports().Of(a.Destination.Transport)

@@ -100,7 +100,13 @@ type scope struct {
 // once, and with any there is no policy.
 func Compile(src Source) (*Policy, []Issue) {
 	c := &compiler{src: src, content: string(src.Content)}
-	env, err := baseEnv()
+	facts, declared := src.Facts, baseEnv
+	if slices.ContainsFunc(src.Let, func(l Named) bool { return l.Name == candidateName }) {
+		declared = ownCandidates
+	} else if slices.Contains(facts, processName) {
+		facts = append(slices.Clone(facts), candidateName)
+	}
+	env, err := declared()
 	if err != nil {
 		return nil, []Issue{{File: src.File, Line: 1, Column: 1, Message: err.Error()}}
 	}
@@ -120,9 +126,14 @@ func Compile(src Source) (*Policy, []Issue) {
 	s := scope{
 		env:       env,
 		roles:     roles,
-		available: append([]string{alertName}, src.Facts...),
+		available: append([]string{alertName}, facts...),
 		lets:      map[string]bool{},
-		absent:    func(fact string) string { return fmt.Sprintf("no enrich entry provides fact %q", fact) },
+		absent: func(fact string) string {
+			if fact == candidateName {
+				return fmt.Sprintf("no enrich entry provides fact %q: it comes with %q", fact, processName)
+			}
+			return fmt.Sprintf("no enrich entry provides fact %q", fact)
+		},
 	}
 	for _, let := range src.Let {
 		s = c.let(p, let, s)
@@ -193,8 +204,11 @@ func (c *compiler) let(p *Policy, n Named, s scope) scope {
 		trees[n.Name] = rep.Expr()
 		p.lets = append(p.lets, binding{n.Name, c.plan(n.Expr, s, rep, rep.Expr(), fold(n.Expr.Text))})
 	}
-	if taken(n.Name, s) {
-		c.report(position{n.Expr.Line, n.Expr.Column}, "let %q: the name is taken", n.Name)
+	switch at := (position{n.Expr.Line, n.Expr.Column}); {
+	case n.Name == candidateName && !s.lets[n.Name]:
+		c.complaints = append(c.complaints, c.issue(at, "let %q: the name is taken by a fact, which this playbook cannot read", n.Name))
+	case taken(n.Name, s):
+		c.report(at, "let %q: the name is taken", n.Name)
 		return s
 	}
 	env, err := s.env.Extend(cel.Variable(n.Name, typ))
@@ -310,7 +324,9 @@ func (c *compiler) plan(e Expr, s scope, whole *ast.AST, part ast.Expr, text str
 	}
 	reads := make([]reading, len(in.reads))
 	for i, path := range in.reads {
-		reads[i] = reading{path, schema().leavesUnder(path)}
+		if reads[i].path = path; !s.lets[path] {
+			reads[i].leaves = schema().leavesUnder(path)
+		}
 	}
 	return &expression{text: text, program: program, reads: reads}
 }

@@ -23,13 +23,23 @@ const (
 )
 
 const (
-	alertName = "alert"
-	nowName   = "now"
+	alertName     = "alert"
+	nowName       = "now"
+	processName   = "process"
+	candidateName = "candidate"
 )
 
-// baseEnv declares what every expression of every playbook can see. Which facts
-// a playbook provides is checked apart, so that the complaint can say so.
-var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
+// The environments declare what every expression of every playbook can see.
+// Which facts a playbook provides is checked apart, so that the complaint can
+// say so. In a playbook that was deployed before there were candidates, a let
+// may have their name.
+var (
+	baseEnv       = sync.OnceValues(func() (*cel.Env, error) { return declare("") })
+	ownCandidates = sync.OnceValues(func() (*cel.Env, error) { return declare(candidateName) })
+)
+
+// declare declares all facts but one.
+func declare(but string) (*cel.Env, error) {
 	subset := env.NewLibrarySubset().AddExcludedMacros("has")
 	for _, name := range unlistedFunctions() {
 		subset.AddExcludedFunctions(env.NewFunction(name))
@@ -51,13 +61,15 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 	s := schema()
 	options := []cel.EnvOption{cel.CustomTypeProvider(provider{e.CELTypeProvider(), s}), cel.Variable(nowName, cel.TimestampType)}
 	for _, m := range s.root.members {
-		options = append(options, cel.Variable(m.name, m.typ))
+		if m.name != but {
+			options = append(options, cel.Variable(m.name, m.typ))
+		}
 	}
 	if e, err = e.Extend(append(options, ownFunctions()...)...); err != nil {
 		return nil, fmt.Errorf("declare facts: %w", err)
 	}
 	return e, nil
-})
+}
 
 func programOptions() []cel.ProgramOption {
 	return []cel.ProgramOption{

@@ -267,3 +267,28 @@ func TestACaseWithNothingInItIsTold(t *testing.T) {
 		t.Errorf("headline %+v, standing %q", a.Headline, a.Standing)
 	}
 }
+
+// People see how much of the traffic the process accounts for, and who is only
+// guessed.
+func TestHowSureSaysWhatIsExplained(t *testing.T) {
+	c := casetest.Flood(t)
+	c.Facts.Traffic.Explained = incident.Known(0.62, incident.Computed)
+	if text := headline(c, "How sure"); !strings.Contains(text, "it explains 62 % of the bytes") {
+		t.Errorf("how sure: %q", text)
+	}
+	c.Facts.Traffic.Attribution = incident.Known("destination", incident.Computed)
+	c.Facts.Alert.Process = incident.AlertProcess{}
+	c.Facts.DisownGuess()
+	if text := headline(c, "Who"); !strings.Contains(text, "only guessed, by the destination; perhaps ") {
+		t.Errorf("who: %q", text)
+	}
+}
+
+func headline(c incident.Case, label string) string {
+	for _, l := range account.Of(c).Headline {
+		if l.Label == label {
+			return l.Text
+		}
+	}
+	return ""
+}

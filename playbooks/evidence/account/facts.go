@@ -33,6 +33,9 @@ func facts(f incident.Facts) []FactGroup {
 	var groups []FactGroup
 	for i := range v.NumField() {
 		name := jsonName(v.Type().Field(i))
+		if v.Field(i).IsZero() && name == "candidate" {
+			continue // Nobody is guessed.
+		}
 		groups = append(groups, FactGroup{Name: name, Values: values(name, v.Field(i))})
 	}
 	return groups

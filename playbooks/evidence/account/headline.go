@@ -40,8 +40,8 @@ func who(c incident.Case) Line {
 	name, ok := image.Get()
 	if !ok {
 		line := unknownLine("Who", "process", image)
-		if c.Candidate != nil {
-			line.Text += "; perhaps " + short(first(c.Candidate.Path, c.Candidate.Name).String())
+		if guess, ok := first(c.Facts.Candidate.Path, c.Facts.Candidate.Name).Get(); ok {
+			line.Text += "; perhaps " + short(guess)
 		}
 		return line
 	}
@@ -193,6 +193,9 @@ func attribution(t incident.Traffic) Line {
 			line.Text += ", clocks " + incident.FormatDuration(skew) + " apart"
 		}
 		line.Text += ")"
+	}
+	if explained, ok := t.Explained.Get(); ok {
+		line.Text += fmt.Sprintf("; it explains %.0f %% of the bytes", 100*explained)
 	}
 	if cover, ok := t.Coverage.Get(); ok && cover != string(incident.BothWays) {
 		line.Text += "; flow coverage is " + strings.ReplaceAll(short(cover), "_", " ")

@@ -1,0 +1,115 @@
+package incident
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+var guessedAt = time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
+
+func guessedFlow(at time.Time, sport int, dst string, dport int, transport string, out int64) Flow {
+	return Flow{
+		Start: at, Duration: time.Second, BytesOut: out, BytesIn: 900, PacketsOut: max(1, out/1200),
+		Tuple: Tuple{SrcIP: "10.20.4.42", SrcPort: sport, DstIP: dst, DstPort: dport, Transport: transport},
+	}
+}
+
+func guessedConnection(f Flow, path string, pid int64) Connection {
+	return Connection{At: f.Start, Tuple: f.Tuple, Process: Process{Path: Known(path, FromEDR), PID: Known(pid, FromEDR)}}
+}
+
+// Every connection of the browser found its own flow. The other flows, with 97
+// of 100 bytes, are not of any connection that the endpoint reports.
+func TestAMatchedConnectionIsNoGroundForAGuess(t *testing.T) {
+	var flows []Flow
+	var conns []Connection
+	for i := range 60 {
+		f := guessedFlow(guessedAt.Add(time.Duration(i)*10*time.Second), 50000+i, "10.20.0.8", 3128, "tcp", 900)
+		flows, conns = append(flows, f), append(conns, guessedConnection(f, `C:\Program Files\Browser\browser.exe`, 100))
+	}
+	for i := range 30 { // a hidden sender, through the same proxy
+		flows = append(flows, guessedFlow(guessedAt.Add(time.Duration(i)*20*time.Second), 61000+i, "10.20.0.8", 3128, "tcp", 60_000))
+	}
+	namesNobody(t, flows, conns)
+}
+
+// A driver asks 200 name servers. The endpoint reports its DNS client only,
+// which talks to the resolver of the site.
+func TestADriverIsNobody(t *testing.T) {
+	var flows []Flow
+	var conns []Connection
+	for i := range 450 {
+		flows = append(flows, guessedFlow(guessedAt.Add(time.Duration(i)*time.Second), 1024+i, fmt.Sprintf("198.51.100.%d", 1+i%200), 53, "udp", 1500))
+	}
+	for i := range 40 {
+		f := guessedFlow(guessedAt.Add(time.Duration(i)*10*time.Second), 62000+i, "10.20.0.53", 53, "udp", 75)
+		flows, conns = append(flows, f), append(conns, guessedConnection(f, `C:\Windows\System32\svchost.exe`, 1156))
+	}
+	namesNobody(t, flows, conns)
+}
+
+// A flow began before anything that the endpoint was asked for.
+func TestAnOldFlowIsNobodys(t *testing.T) {
+	old := guessedFlow(guessedAt.Add(-time.Hour), 61001, "1.1.1.1", 443, "tcp", 300_000_000)
+	old.Duration = 90 * time.Minute
+	flows := []Flow{old}
+	var conns []Connection
+	for i := range 50 {
+		f := guessedFlow(guessedAt.Add(time.Duration(i)*15*time.Second), 50000+i, "1.1.1.1", 443, "tcp", 4000)
+		flows, conns = append(flows, f), append(conns, guessedConnection(f, `C:\browser.exe`, 200))
+	}
+	namesNobody(t, flows, conns)
+}
+
+func namesNobody(t *testing.T, flows []Flow, conns []Connection) {
+	t.Helper()
+	got := Join(flows, conns)
+	if got.Attribution != NoneJoined || got.Process != (Process{}) || got.Candidate != (Process{}) || got.Explained != 0 {
+		t.Errorf("%s: process %v, candidate %v, %d bytes explained, join rate %v; want nobody",
+			got.Attribution, got.Process.Path, got.Candidate.Path, got.Explained, got.JoinRate)
+	}
+}
+
+// Connections that found no flow of their own name a candidate, and only that.
+func TestAGuessIsACandidate(t *testing.T) {
+	const path = `C:\Tools\sender.exe`
+	var flows []Flow
+	var conns []Connection
+	for i := range 40 {
+		f := guessedFlow(guessedAt.Add(time.Duration(i)*time.Second), 50000+i, "198.51.100.7", 443, "tcp", 50_000)
+		flows = append(flows, f)
+		f.SrcPort += 5000 // as behind a NAT
+		conns = append(conns, guessedConnection(f, path, 100))
+	}
+	for _, want := range []struct {
+		how  Attribution
+		port int
+	}{{Destination, 443}, {ProcessList, 8443}} {
+		for i := range conns {
+			conns[i].DstPort = want.port
+		}
+		got := Join(flows, conns)
+		if candidate, _ := got.Candidate.Path.Get(); got.Attribution != want.how || candidate != path {
+			t.Errorf("%s: candidate %v, want %s and %s", got.Attribution, got.Candidate.Path, want.how, path)
+		}
+		if got.Process != (Process{}) || got.Explained != 0 {
+			t.Errorf("%s: a guess is process %v, %d bytes explained", got.Attribution, got.Process.Path, got.Explained)
+		}
+	}
+}
+
+func TestExplainedAreTheBytesOfTheProcess(t *testing.T) {
+	var flows []Flow
+	var conns []Connection
+	for i := range 10 {
+		f := guessedFlow(guessedAt.Add(time.Duration(i)*time.Minute), 50000+i, "198.51.100.7", 443, "tcp", 1000)
+		if flows = append(flows, f); i < 7 {
+			conns = append(conns, guessedConnection(f, `C:\Tools\sender.exe`, 100))
+		}
+	}
+	got := Join(flows, conns)
+	if got.Attribution != Exact || got.Explained != 7000 || got.Candidate != (Process{}) {
+		t.Errorf("%s: %d bytes explained, candidate %v; want exact and 7000", got.Attribution, got.Explained, got.Candidate.Path)
+	}
+}
