@@ -23,6 +23,31 @@ func addressOf(kind, schema string) address {
 	return address{kind: kind, mapped: schema != "goflow2", padded: schema != "akvorado"}
 }
 
+// read is the expression that has the address in a column. One that is written as
+// text is read in whatever spelling it has; what is no address is ::.
+func (a address) read(column string) string {
+	if a.kind != "String" {
+		return column
+	}
+	return fmt.Sprintf("toIPv6OrDefault(trimBoth(splitByChar('/', %s)[1]))", column)
+}
+
+// none is the address that stands for none.
+func (a address) none() string {
+	switch {
+	case strings.HasPrefix(a.kind, "FixedString"):
+		return "toFixedString('', 16)"
+	case a.kind == "IPv6":
+		return "toIPv6('::')"
+	case a.kind == "IPv4":
+		return "toIPv4('0.0.0.0')"
+	case a.kind == "UInt32":
+		return "toUInt32(0)"
+	default:
+		return "''"
+	}
+}
+
 // text is the expression that Stanch reads an address from.
 func (a address) text(column string) string {
 	if strings.HasPrefix(a.kind, "FixedString") {
@@ -72,7 +97,7 @@ func (a address) forms(addr netip.Addr, add func(any) string) []string {
 			forms = append(forms, a.fixed(padded(addr), add))
 		}
 		return forms
-	case a.kind == "IPv6":
+	case a.kind == "IPv6", a.kind == "String":
 		return []string{"toIPv6(" + add(netip.AddrFrom16(addr.As16()).String()) + ")"}
 	case !addr.Is4():
 		return nil

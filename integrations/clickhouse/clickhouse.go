@@ -44,7 +44,7 @@ type Columns struct {
 	Start      string `yaml:"start" doc:"When the flow began: DateTime, DateTime64 or a number of time_unit."`
 	End        string `yaml:"end" doc:"When it ended. None: a record is a moment."`
 	Received   string `yaml:"received" doc:"When the record arrived, if the table is ordered by that: it saves reading the whole table."`
-	SrcIP      string `yaml:"src_ip" doc:"Address of the source: IPv6, IPv4, FixedString(16), or UInt32 for IPv4."`
+	SrcIP      string `yaml:"src_ip" doc:"Address of the source: IPv6, IPv4, FixedString(16), UInt32 for IPv4, or, from ClickHouse 23 on, String."`
 	DstIP      string `yaml:"dst_ip" doc:"Address of the destination."`
 	SrcPort    string `yaml:"src_port" doc:"Port of the source."`
 	DstPort    string `yaml:"dst_port" doc:"Port of the destination."`
@@ -104,6 +104,17 @@ func (c *Config) preset() (table string, columns Columns) {
 		}
 	default:
 		return "", c.Columns
+	}
+}
+
+// goflow2Nanos are the columns of goflow2's example since it keeps nanoseconds,
+// from version 2 on. It does not keep when a flow ended: a record arrives soon
+// after that.
+func goflow2Nanos() Columns {
+	return Columns{
+		Start: "time_flow_start_ns", End: "time_received_ns", Received: "time_received_ns", SrcIP: "src_addr", DstIP: "dst_addr",
+		SrcPort: "src_port", DstPort: "dst_port", Transport: "proto", BytesOut: "bytes", PacketsOut: "packets",
+		Sensor: "sampler_address", Sampling: "sampling_rate",
 	}
 }
 
@@ -215,7 +226,7 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	if err != nil {
 		return []integrations.Finding{{
 			What: fmt.Sprintf("read the table %s: %v", name, err),
-			Fix:  "check the address, the user and its rights, and the names of the table and its columns",
+			Fix:  "check the address (host:port of the native protocol), the user and its rights, and the names of the table and its columns",
 		}}
 	}
 	span, err := s.span(ctx, t)

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
@@ -78,7 +80,7 @@ func (s *server) through(tb testing.TB, store *Store) {
 // TestCurrentEngine asks the engine of today whatever Debian's server is asked,
 // of the same records, for the same answers.
 func TestCurrentEngine(t *testing.T) {
-	for _, l := range layouts() {
+	for _, l := range append(layouts(), layoutsOfToday()...) {
 		t.Run(l.name, func(t *testing.T) {
 			o := openerOf(l)
 			o.on = current.ready(t)
@@ -104,3 +106,66 @@ func TestCurrentEngine(t *testing.T) {
 		})
 	}
 }
+
+// TestTextIsAnAddressInEverySpelling reads a column of text, one by one and in
+// sums.
+func TestTextIsAnAddressInEverySpelling(t *testing.T) {
+	four, six := contract.Spelled()
+	for _, summed := range []bool{false, true} {
+		o := openerOf(layoutsOfToday()[2])
+		o.on, o.summed = current.ready(t), summed
+		contract.Spellings(t, o.openSeen, four, six, []string{"", "-", "unknown", "10.20.4.", "999.20.4.43", "1:2:3", "2001:db8:20::42::1"})
+	}
+}
+
+// layoutsOfToday are tables of types that Debian's server does not have.
+func layoutsOfToday() []layout {
+	plain := func(rows func(contract.Seen) [][]any, addresses ...int) func(contract.Seen) [][]any {
+		return func(f contract.Seen) [][]any {
+			made := rows(f)
+			for _, row := range made {
+				for _, i := range addresses {
+					b := [16]byte([]byte(row[i].(string)))
+					row[i] = netip.AddrFrom16(b).String()
+				}
+			}
+			return made
+		}
+	}
+	akvorado, goflow2, custom := layouts()[0], layouts()[1], layouts()[2]
+	akvorado.name, akvorado.rows = "akvorado of today", plain(akvorado.rows, 2, 4, 5)
+	akvorado.create = `CREATE TABLE %s.flows (TimeReceived DateTime CODEC(DoubleDelta, LZ4), SamplingRate UInt64, ExporterAddress LowCardinality(IPv6),
+		ExporterName LowCardinality(String), SrcAddr IPv6, DstAddr IPv6, SrcPort UInt16, DstPort UInt16, EType UInt32, Proto UInt32, Bytes UInt64, Packets UInt64)
+		ENGINE = MergeTree() PARTITION BY toYYYYMMDDhhmmss(toStartOfInterval(TimeReceived, INTERVAL 25920 second)) ORDER BY (TimeReceived, ExporterAddress)`
+	goflow2.name = "goflow2 of today"
+	goflow2.create = `CREATE TABLE %s.flows_raw (date Date, time_inserted_ns DateTime64(9), time_received_ns DateTime64(9), time_flow_start_ns DateTime64(9),
+		sequence_num UInt32, sampling_rate UInt64, sampler_address FixedString(16), src_addr FixedString(16), dst_addr FixedString(16),
+		src_as UInt32, dst_as UInt32, etype UInt32, proto UInt32, src_port UInt32, dst_port UInt32, bytes UInt64, packets UInt64)
+		ENGINE = MergeTree() PARTITION BY date ORDER BY time_received_ns`
+	goflow2.rows = func(f contract.Seen) [][]any {
+		var rows [][]any
+		for _, h := range halves(f) {
+			end := nanos(f.Start.Add(f.Duration))
+			rows = append(rows, []any{
+				f.Start.Format(time.DateOnly), end, end, nanos(f.Start), uint32(1), uint64(f.Sampling), raw(exporters()[f.Sensor]), raw(h.src), raw(h.dst),
+				uint32(0), uint32(0), uint32(0x800), proto(f.Transport), uint32(h.sport), uint32(h.dport), uint64(h.bytes), uint64(h.packets),
+			})
+		}
+		return rows
+	}
+	custom.name = "custom as text"
+	custom.create = `CREATE TABLE %s.netlog (begun DateTime64(3), ended Nullable(DateTime64(3)), src LowCardinality(Nullable(String)), dst String,
+		sport Nullable(UInt16), dport UInt16, transport LowCardinality(String), sent Nullable(Int64), answered Nullable(Int64), packets Nullable(Int64),
+		probe Nullable(String), sampling Nullable(UInt32)) ENGINE = MergeTree() PARTITION BY toDate(begun) ORDER BY begun`
+	custom.rows = func(f contract.Seen) [][]any {
+		spelled := f
+		spelled.SrcIP, spelled.DstIP = "::", "::"
+		row := customRows(spelled)[0]
+		row[0], row[1], row[2], row[3] = nanos(f.Start)[:14], nanos(f.Start.Add(f.Duration))[:14], f.SrcIP, f.DstIP
+		return [][]any{row}
+	}
+	return []layout{akvorado, goflow2, custom}
+}
+
+// nanos is a time as DateTime64 reads it.
+func nanos(at time.Time) string { return fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond()) }

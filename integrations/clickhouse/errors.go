@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 
@@ -27,7 +28,32 @@ func failed(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return integrations.Errorf(integrations.Unavailable, op, "%w", context.Cause(ctx))
 	}
+	if cure := cureOf(err); cure != "" {
+		return integrations.Errorf(integrations.Unavailable, op, "%s (%w)", cure, err)
+	}
 	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
+}
+
+// cureOf says what to change where a connection came about and the two ends did
+// not understand each other; nothing where that is not the matter. The driver
+// has no errors of its own for this.
+func cureOf(err error) string {
+	const native = "9000, or 9440 with tls: true"
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "the port in address does not speak TLS: write that of the native protocol with TLS, 9440, or tls: false"
+	}
+	said := err.Error()
+	switch {
+	case strings.Contains(said, "unexpected packet [72]"): // the H of HTTP
+		return "the port in address speaks HTTP: write that of the native protocol, " + native
+	case strings.Contains(said, "unexpected packet [21]"): // an alert of TLS
+		return "the port in address speaks TLS: write tls: true"
+	case strings.Contains(said, "handshake:"):
+		return "the server does not greet: check that the user may use the database, and that the port in address is that of the native protocol (" +
+			native + "), not that of HTTP (8123)"
+	default:
+		return ""
+	}
 }
 
 // kindOf returns the kind of an error code.

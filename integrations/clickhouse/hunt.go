@@ -178,10 +178,11 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 
 // named is a sensor's name for people.
 func (t *table) named(text string) string {
-	if t.types["sensor"] != "FixedString(16)" {
+	kind := t.types["sensor"]
+	if kind != "FixedString(16)" && kind != "IPv6" {
 		return text
 	}
-	if a, err := addressOf("FixedString(16)", "").parse(text); err == nil {
+	if a, err := addressOf(kind, "").parse(text); err == nil {
 		return a.String()
 	}
 	return text

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,10 +21,10 @@ type column struct {
 }
 
 func (c *Columns) list() []column {
-	numbers := []string{"UInt8", "UInt16", "UInt32", "UInt64", "Int8", "Int16", "Int32", "Int64", "Float64"}
+	numbers := []string{"UInt8", "UInt16", "UInt32", "UInt64", "Int8", "Int16", "Int32", "Int64", "Float32", "Float64"}
 	times := []string{"DateTime", "DateTime64", "UInt32", "UInt64", "Int64"}
-	addresses := []string{"IPv6", "IPv4", "FixedString(16)", "UInt32"}
-	words := append([]string{"String", "IPv6", "IPv4", "FixedString", "Enum8"}, numbers...)
+	addresses := []string{"IPv6", "IPv4", "FixedString(16)", "UInt32", "String"}
+	words := append([]string{"String", "IPv6", "IPv4", "FixedString", "Enum8", "Enum16"}, numbers...)
 	return []column{
 		{"start", c.Start, true, times},
 		{"end", c.End, false, times},
@@ -32,7 +33,7 @@ func (c *Columns) list() []column {
 		{"dst_ip", c.DstIP, true, addresses},
 		{"src_port", c.SrcPort, true, numbers},
 		{"dst_port", c.DstPort, true, numbers},
-		{"transport", c.Transport, true, append([]string{"String", "Enum8"}, numbers...)},
+		{"transport", c.Transport, true, append([]string{"String", "Enum8", "Enum16"}, numbers...)},
 		{"bytes_out", c.BytesOut, true, numbers},
 		{"bytes_in", c.BytesIn, false, numbers},
 		{"packets_out", c.PacketsOut, false, numbers},
@@ -41,6 +42,10 @@ func (c *Columns) list() []column {
 		{"sampling", c.Sampling, false, numbers},
 	}
 }
+
+// textSince is the first version of which every release reads text as an address
+// without failing where it is none.
+const textSince = 23
 
 // table is what is known of the table once it was looked at.
 type table struct {
@@ -52,7 +57,9 @@ type table struct {
 	// nullable are the settings whose column may hold NULL.
 	nullable map[string]bool
 	address  address
-	single   bool
+	// release is the first number of the server's version, such as 26.
+	release int
+	single  bool
 	// perSecond is how many units of a time that is a number are a second.
 	perSecond int64
 	longest   time.Duration
@@ -106,7 +113,11 @@ func (s *Store) open(ctx context.Context) (*table, error) {
 }
 
 func (s *Store) look(t *table, there map[string]string) error {
-	for _, column := range s.columns.list() {
+	columns := s.columns
+	if _, ok := there[goflow2Nanos().Start]; ok && s.config.Schema == "goflow2" {
+		columns = goflow2Nanos()
+	}
+	for _, column := range columns.list() {
 		if column.name == "" {
 			continue
 		}
@@ -120,13 +131,42 @@ func (s *Store) look(t *table, there map[string]string) error {
 			return fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, s.config.Table, there[column.name],
 				column.setting, strings.Join(column.kinds, ", "))
 		}
-		t.columns[column.setting], t.types[column.setting] = quoted(column.name), kind
+		t.columns[column.setting], t.types[column.setting] = t.filled(column.setting, quoted(column.name), kind), kind
 	}
 	if t.types["src_ip"] != t.types["dst_ip"] {
 		return fmt.Errorf("the two columns of addresses of table %q are of different types", s.config.Table)
 	}
 	t.address = addressOf(t.types["src_ip"], s.config.Schema)
+	if t.address.kind == "String" && t.release < textSince {
+		return fmt.Errorf("columns %q and %q of table %q are text, which ClickHouse reads as addresses from version %d on; the server's is %d",
+			columns.SrcIP, columns.DstIP, s.config.Table, textSince, t.release)
+	}
+	for _, setting := range []string{"src_ip", "dst_ip"} {
+		t.columns[setting] = t.address.read(t.columns[setting])
+	}
 	return nil
+}
+
+// filled is the expression of a column that may hold NULL where the answer needs
+// a value: an address that is none, a port of 0, an end that is the start. A NULL
+// among counters says that there is none, and one for a start that there is no
+// record.
+func (t *table) filled(setting, column, kind string) string {
+	if !t.nullable[setting] {
+		return column
+	}
+	switch setting {
+	case "src_ip", "dst_ip":
+		return fmt.Sprintf("ifNull(%s, %s)", column, address{kind: kind}.none())
+	case "src_port", "dst_port":
+		return fmt.Sprintf("ifNull(%s, 0)", column)
+	case "transport", "sensor":
+		return fmt.Sprintf("ifNull(toString(%s), '')", column)
+	case "end":
+		return fmt.Sprintf("ifNull(%s, %s)", column, t.columns["start"])
+	default:
+		return column
+	}
 }
 
 // bare takes the wrapping off a type.
@@ -141,11 +181,13 @@ func bare(kind string) string {
 
 // limits finds out which settings the user may set, and returns them.
 func (s *Store) limits(ctx context.Context, t *table) (map[string]any, error) {
-	var readonly string
+	var readonly, version string
 	t.locked = true
-	if err := s.one(ctx, t, `SELECT value FROM system.settings WHERE name = 'readonly'`, nil, &readonly); err != nil {
+	if err := s.one(ctx, t, `SELECT value, version() FROM system.settings WHERE name = 'readonly'`, nil, &readonly, &version); err != nil {
 		return nil, err
 	}
+	release, _, _ := strings.Cut(version, ".")
+	t.release, _ = strconv.Atoi(release) // what is no number is older than any
 	if t.locked = readonly == "1"; t.locked {
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -116,4 +117,27 @@ func (d *Door) copy(to, from net.Conn) {
 	}
 	_ = to.Close()
 	_ = from.Close()
+}
+
+// Saying returns the address of a server that says the same to everybody who
+// says something, and closes the connection.
+func Saying(tb testing.TB, says string) string {
+	tb.Helper()
+	l, _, err := listen()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.ReadAtLeast(c, make([]byte, 1024), 1)
+			_, _ = io.WriteString(c, says)
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
 }

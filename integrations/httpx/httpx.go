@@ -258,7 +258,20 @@ func (r Request) broken(u *url.URL, sent bool, err error) *integrations.Error {
 	if errors.Is(err, ssrf.ErrProhibitedIP) {
 		kind = integrations.Invalid
 	}
-	return integrations.Errorf(kind, r.Op, "%s: %w", origin(u), err)
+	return integrations.Errorf(kind, r.Op, "%s: %w%s", origin(u), err, cureOf(u.Scheme, err))
+}
+
+// cureOf says what to change where the two ends did not understand each other.
+func cureOf(scheme string, err error) string {
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case record, errors.Is(err, http.ErrSchemeMismatch):
+		return ": nothing speaks TLS at this port: write the port of https, or http"
+	case scheme == "http" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return ": it ended the connection without an answer: if this is a port of TLS, write https"
+	default:
+		return ""
+	}
 }
 
 // lost is the kind of a call whose answer cannot be used.
@@ -283,7 +296,7 @@ func reason(err error) error {
 	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	switch {
-	case network, cert, record, errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case network, cert, record, errors.Is(err, http.ErrSchemeMismatch), errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	}
 	return errors.New("the exchange broke off")

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -151,5 +153,31 @@ func TestProbe(t *testing.T) {
 	empty := openerOf(layouts()[0]).open(t, nil).Probe(t.Context())
 	if len(empty) != 1 || empty[0].OK || empty[0].Fix == "" {
 		t.Errorf("the probe of an empty table says %+v", empty)
+	}
+}
+
+// TestAddressOfSomethingElseIsTold asks what speaks another protocol, or none.
+func TestAddressOfSomethingElseIsTold(t *testing.T) {
+	for _, tt := range []struct{ name, says, tls, want string }{
+		{"nothing", "", "disable", "does not greet as PostgreSQL does"},
+		{"nothing, with TLS", "", "require", "does not greet as PostgreSQL does"},
+		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n", "disable", "does not greet as PostgreSQL does"},
+		{"no TLS", "N", "require", "write tls: disable"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := defaults()
+			host, port, _ := net.SplitHostPort(contract.Saying(t, tt.says))
+			c.Host, c.Database, c.User, c.TLS = host, "x", "u", tt.tls
+			c.Port, _ = strconv.Atoi(port)
+			s, err := newStore(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			_, err = s.Traffic(t.Context(), contract.Quarter())
+			if err == nil || integrations.KindOf(err) != integrations.Unavailable || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want it unavailable, with %q", err, tt.want)
+			}
+		})
 	}
 }

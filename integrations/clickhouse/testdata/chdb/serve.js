@@ -6,6 +6,8 @@ const path = require("path");
 const [folder, port] = process.argv.slice(2);
 const { Session } = require(path.join(folder, "node_modules", "chdb"));
 const session = new Session();
+// Akvorado makes columns of this type.
+session.query("SET allow_suspicious_low_cardinality_types = 1");
 
 // The driver asks this first, and is told a revision of 0: from then on it reads
 // blocks as FORMAT Native writes them. This one is of the driver's own revision.
