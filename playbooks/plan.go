@@ -171,6 +171,8 @@ func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
 		return nil, "traffic.top is unknown" + reason(traffic.Top.Why())
 	case len(top) == 0:
 		return nil, "traffic.top is empty: nothing was sent that could be blocked"
+	case top[0].Unseen:
+		return nil, "no sensor saw how much was sent where: the largest destination is unknown"
 	}
 	filter := &incident.Filter{Direction: incident.Outbound, Transport: top[0].Transport}
 	if match == "top_port" {

@@ -59,6 +59,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a store that lags knows no zero", checkTrafficLagsInside},
 		{"a quiet host is a known zero", checkTrafficQuiet},
 		{"one-way volume is unknown", checkTrafficOneWay},
+		{"a peer outside whose volume was not seen is a peer outside", checkTrafficUnseenPeer},
 		{"the role is told by the limits of the query", checkTrafficLimits},
 		{"a baseline of few windows is unknown", checkBaselineFew},
 		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
@@ -306,6 +307,26 @@ func checkTrafficQuiet(t testing.TB, h FlowsHarness) {
 	is(t, "bytes_out", got.BytesOut, 0)
 	is(t, "rate", got.Rate, 0)
 	is(t, "flows", got.Flows, 0)
+}
+
+// checkTrafficUnseenPeer holds for stores of one record a direction too: there the
+// ports tell who opened a flow of which only the answer was seen.
+func checkTrafficUnseenPeer(t testing.TB, h FlowsHarness) {
+	unseen := h.flow(-2*time.Minute, flowsHost, flowsPeer, -1)
+	unseen.Transport, unseen.DstPort, unseen.BytesIn, unseen.PacketsOut = "tcp", 443, 100_000, -1
+	broadcast := h.flow(-time.Minute, flowsHost, "255.255.255.255", 400)
+	broadcast.DstPort, broadcast.BytesIn = 137, 0
+	got := h.traffic(t, h.window(), unseen, broadcast, h.flow(time.Minute, flowsElse, flowsPeer, 1))
+	is(t, "role", got.Role, string(incident.UnknownRole))
+	top, _ := got.Top.Get()
+	for i, f := range top {
+		if broadcast := i == 0; f.Unseen == broadcast || broadcast != (f.Bytes == 400) {
+			t.Errorf("place %d at the top is %+v, want the broadcast's 400 bytes first, and nothing else of known volume", i+1, f)
+		}
+	}
+	if len(top) == 0 {
+		t.Error("the broadcast is not at the top")
+	}
 }
 
 func checkTrafficOneWay(t testing.TB, h FlowsHarness) {

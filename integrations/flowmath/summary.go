@@ -220,7 +220,7 @@ func (s *Summary) role(h Host) incident.Role {
 		e := &s.lines[i]
 		p := incident.PeerTraffic{
 			IP: e.Peer.String(), Port: int(e.Port), Transport: e.Transport, Answering: !e.Opened,
-			BytesOut: e.Sent, BytesIn: e.Received, PacketsOut: e.Packets, Flows: e.Flows,
+			BytesOut: e.Sent, BytesIn: e.Received, PacketsOut: e.Packets, Flows: e.Flows, Unseen: e.OneWay,
 		}
 		if !few {
 			p.First, p.Last = time.Duration(e.First-s.total.First), time.Duration(e.Last-s.total.First)
@@ -248,6 +248,7 @@ func (s *Summary) topLines() []incident.TopFlow {
 	for i, e := range ranked {
 		lines[i] = incident.TopFlow{
 			IP: e.Peer.String(), Port: int64(e.PeerPort), Transport: e.Transport, Bytes: e.Sent, Packets: e.Packets, Flows: e.SentFlows,
+			Unseen: e.Measured == 0,
 		}
 	}
 	return lines

@@ -16,13 +16,16 @@ type PeerTraffic struct {
 	// Answering tells that the peer opened the flows: the port is the host's.
 	Answering                            bool
 	BytesOut, BytesIn, PacketsOut, Flows int64
+	// Unseen is how many of the flows had something sent in them that no sensor
+	// saw: it is in neither BytesOut nor PacketsOut.
+	Unseen int64
 	// First and Last are when it began and ended, from the beginning of the
 	// shape; both zero: as long as the shape.
 	First, Last time.Duration
 }
 
-// TrafficShape is what a traffic role is told from. It holds measured volumes
-// only: a host whose volume is unknown has no shape.
+// TrafficShape is what a traffic role is told from. A host whose volume is
+// unknown has no shape; peers may be among it whose volume was not seen.
 type TrafficShape struct {
 	// Host holds the host's own addresses, which tell its subnets: the /24 or
 	// /64 around each, as no flow record carries the mask.
@@ -51,7 +54,9 @@ type TrafficShape struct {
 // [Amplification] count, without those of the web and of tunnels, which every
 // browser and VPN client uses, unless the limits name the ports.
 //
-// What a sensor did not see is no evidence. An answer to nobody's question is a
+// What a sensor did not see is no evidence, and is not nothing. A peer outside
+// whose volume was not seen is a peer outside, and what may have gone to it counts
+// against whoever is said to have got nearly all. An answer to nobody's question is a
 // question that was not captured, so it makes no reflector; data that tcp
 // carries is acknowledged, so where nothing came back it was not captured, and
 // the host is neither a requester nor, by that stream, a flooder.

@@ -79,7 +79,13 @@ func (s *stream) add(p *PeerTraffic, collected bool, active time.Duration) int64
 // once is none. Questions and answers over udp are no connections.
 func (t *tally) floods() bool {
 	l, p := &t.limits, t.largest()
-	if float64(p.packets) < l.FloodShare*float64(t.packets) {
+	var others int64
+	for _, o := range t.peers {
+		if o != p {
+			others = min(unbounded, others+o.unseen)
+		}
+	}
+	if float64(p.packets) < l.FloodShare*float64(t.packets+others/fullPacket) {
 		return false
 	}
 	tcp := &p.streams[overTCP]

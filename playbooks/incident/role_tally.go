@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,6 +34,33 @@ func (s *sums) merge(o *sums) {
 // seconds is how long it took, a second at least.
 func (s *sums) seconds() float64 { return max(1, (s.last - s.first).Seconds()) }
 
+// fullPacket is the size of the packets of a large transfer, unbounded stands for
+// more bytes than anybody sends.
+const (
+	fullPacket = 1460
+	unbounded  = 1 << 60
+)
+
+// unseen is the most that can have been sent in flows of which only what came
+// back was seen: to acknowledge costs a part of it. Where nothing came back
+// either there is no such bound.
+func (p *PeerTraffic) unseen() int64 {
+	const acknowledging = 0.003
+	unseen := p.Unseen
+	if p.Flows > 0 && !p.Answering && p.BytesOut == 0 && p.PacketsOut == 0 {
+		unseen = p.Flows // Whoever opens a flow sends a packet.
+	}
+	switch {
+	case unseen == 0:
+		return 0
+	case p.BytesIn == 0:
+		return unbounded
+	default:
+		part := min(1, float64(unseen)/float64(max(1, p.Flows)))
+		return int64(min(unbounded, float64(p.BytesIn)/acknowledging*part))
+	}
+}
+
 // size is the mean size of a packet that was sent.
 func (s *sums) size() int64 { return s.out / max(1, s.packets) }
 
@@ -39,6 +68,8 @@ func (s *sums) size() int64 { return s.out / max(1, s.packets) }
 type peer struct {
 	sums
 	streams [streamKinds]stream
+	// unseen is how many bytes more it may have got.
+	unseen int64
 }
 
 // tally is a host's traffic, sorted by what the roles look at.
@@ -48,8 +79,9 @@ type tally struct {
 	active        time.Duration
 	asks, answers map[ServicePort]*service
 	peers         map[string]*peer
-	// bytes and packets are all that left; distant is the part that left the
-	// own subnets, local the unicast part that did not. in is what came back,
+	// bytes and packets are all that was seen to leave; distant is the part that
+	// left the own subnets, local the unicast part that did not, both with what may
+	// have left unseen. in is what came back,
 	// unheard what left over tcp without being acknowledged.
 	bytes, packets, distant, local, in, unheard int64
 }
@@ -87,11 +119,13 @@ func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 	of.add(&p, t.active)
 	collected := slices.Contains(t.collectors, ServicePort{p.Port, p.Transport})
 	t.unheard += of.streams[transportOf(p.Transport)].add(&p, collected, t.active)
+	unseen := p.unseen()
+	of.unseen = min(unbounded, of.unseen+unseen)
 	own := slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(addr) })
 	if own {
-		t.local += p.BytesOut
+		t.local = min(unbounded, t.local+p.BytesOut+unseen)
 	} else {
-		t.distant += max(p.BytesOut, p.PacketsOut)
+		t.distant = min(unbounded, t.distant+max(p.BytesOut, p.PacketsOut, unseen))
 	}
 	if t.limits.amplifies(p.Port, p.Transport) {
 		t.serve(&p, addr, own)
@@ -116,14 +150,16 @@ func (t *tally) largest() *peer {
 }
 
 func (t *tally) transfers() bool {
-	volumes := make([]int64, 0, len(t.peers))
-	for _, p := range t.peers {
-		volumes = append(volumes, p.out)
+	peers := slices.SortedFunc(maps.Values(t.peers), func(a, b *peer) int {
+		return cmp.Or(cmp.Compare(b.out, a.out), cmp.Compare(b.unseen, a.unseen))
+	})
+	most := min(t.limits.TransferPeers, len(peers))
+	var few, others int64
+	for _, p := range peers[:most] {
+		few += p.out
 	}
-	slices.Sort(volumes)
-	var few int64
-	for _, v := range volumes[max(0, len(volumes)-t.limits.TransferPeers):] {
-		few += v
+	for _, p := range peers[most:] {
+		others = min(unbounded, others+p.unseen)
 	}
-	return few >= t.limits.TransferBytes && float64(few) >= t.limits.TransferShare*float64(t.bytes)
+	return few >= t.limits.TransferBytes && float64(few) >= t.limits.TransferShare*float64(t.bytes+others)
 }

@@ -55,6 +55,46 @@ func TestTheUnseenIsNoEvidence(t *testing.T) {
 	}
 }
 
+// Flows to outside whose volume was not seen are not "everything stays in the own
+// subnet", and whoever got most of what was seen need not have got most.
+func TestUnseenVolumeIsNoNothing(t *testing.T) {
+	minute := time.Minute
+	answered := PeerTraffic{Port: 443, Transport: "tcp", BytesIn: 100_000, Flows: 1}
+	told := answered
+	told.Answering, told.Unseen = true, 1
+	blind := PeerTraffic{Port: 443, Transport: "tcp", Flows: 1, Unseen: 1}
+	scanned := PeerTraffic{Port: 445, Transport: "tcp", Answering: true, BytesIn: 44, Flows: 1}
+	download := PeerTraffic{Port: 443, Transport: "tcp", BytesIn: 900e6, Flows: 6, Unseen: 6}
+	netbios := single("10.0.1.255", PeerTraffic{Port: 137, Transport: "udp", BytesOut: 400, PacketsOut: 3, Flows: 1})
+	files := single("10.0.1.9", PeerTraffic{Port: 445, Transport: "tcp", BytesIn: 40e6, Flows: 1, Unseen: 1})
+	theft := single("203.0.113.9", PeerTraffic{Port: 443, Transport: "tcp", BytesOut: 90e6, BytesIn: 2e6, PacketsOut: 70e3, Flows: 1})
+	flood := single("203.0.113.9", PeerTraffic{Port: 27015, Transport: "udp", BytesOut: 400e6, PacketsOut: 400e3, Flows: 1})
+	asks := peers(200, "198.51.100.%d", PeerTraffic{Port: 53, Transport: "udp", BytesOut: 6e6, PacketsOut: 90e3, Flows: 90e3})
+	for _, c := range []struct {
+		name  string
+		shape TrafficShape
+		want  Role
+	}{
+		{"broadcasts", of(minute, netbios), Discovery},
+		{"broadcasts, and a peer outside of which only the answers were seen", of(minute, netbios, single("198.51.100.9", answered)), UnknownRole},
+		{"the same, who opened the flow", of(minute, netbios, single("198.51.100.9", told)), UnknownRole},
+		{"the same, of which nothing was counted", of(minute, netbios, single("198.51.100.9", blind)), UnknownRole},
+		{"broadcasts, and a scan that was not answered", of(minute, netbios, single("198.51.100.9", scanned)), Discovery},
+		{"broadcasts, and a file server of which only the answers were seen", of(minute, netbios, files), UnknownRole},
+		{"a theft beside an unseen question", of(minute, theft, single("198.51.100.9", PeerTraffic{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), Transfer},
+		{"a theft and two downloads whose other direction was not seen", of(minute, theft, peers(2, "198.51.100.%d", download)), Transfer},
+		{"a theft and three of them", of(minute, theft, peers(3, "198.51.100.%d", download)), UnknownRole},
+		{"a theft and flows that nobody counted", of(minute, theft, peers(20, "198.51.100.%d", PeerTraffic{Port: 443, Transport: "tcp", Flows: 20, Unseen: 20})), UnknownRole},
+		{"a flood beside an unseen question", of(40*time.Second, flood, single("198.51.100.9", PeerTraffic{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), Flooder},
+		{"a flood and flows that nobody counted", of(40*time.Second, flood, peers(5, "198.51.100.%d", PeerTraffic{Port: 443, Transport: "tcp", Flows: 5, Unseen: 5})), UnknownRole},
+		{"requests beside them are requests", of(minute, asks, single("203.0.113.9", blind)), Requester},
+	} {
+		if got := Classify(c.shape, DefaultRoleLimits()); got != c.want {
+			t.Errorf("%s is %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // A forwarder with one upstream server asks it a hundred times a second, and a
 // directory answers its clients all day: neither is an attack.
 func TestServiceIsNoAttack(t *testing.T) {

@@ -69,6 +69,12 @@ type TopFlow struct {
 	Bytes     int64  `json:"bytes" unit:"size" doc:"Bytes sent to it."`
 	Packets   int64  `json:"packets" doc:"Packets sent to it."`
 	Flows     int64  `json:"flows" doc:"Flows to it."`
+	Unseen    bool   `json:"unseen,omitempty" doc:"No sensor saw what was sent to it: bytes and packets are unknown."`
+}
+
+// Says reports whether a field, by its name in JSON, was measured.
+func (f TopFlow) Says(field string) bool {
+	return !f.Unseen || field != "bytes" && field != "packets"
 }
 
 // Flow is one flow record. BytesOut is -1 where the sensor could not see that

@@ -15,7 +15,7 @@ import (
 type object struct {
 	shape *shape
 	v     reflect.Value
-	path  string // how people call it, where it comes from a function
+	path  string // how people call it
 }
 
 // ConvertToNative refuses: no function takes an object apart.
@@ -103,25 +103,29 @@ func (p provider) NewValue(name string, fields map[string]ref.Val) ref.Val {
 }
 
 // get reads a member of a struct. Unknown fields of facts never come here, they
-// are attribute patterns; those of a function's result become unknown here.
+// are attribute patterns; those of a function's result, and of an element of a
+// list, become unknown here.
 func (m *member) get(o *object) ref.Val {
-	f := o.v.Field(m.index)
+	f, path := o.v.Field(m.index), o.path+"."+m.name
+	if part, ok := o.v.Interface().(interface{ Says(field string) bool }); ok && !part.Says(m.name) {
+		return types.NewUnknown(0, types.NewAttributeTrail(path))
+	}
 	if !m.value {
-		return m.toCEL(f)
+		return m.toCEL(f, path)
 	}
 	// Members with value set are found by this interface; see describe.
 	field, ok := f.Interface().(incident.Field)
 	if !ok {
-		return types.NewErr("%s.%s is no value", o.path, m.name)
+		return types.NewErr("%s is no value", path)
 	}
 	v, from, _ := field.Any()
 	if from == incident.Unknown {
-		return types.NewUnknown(0, types.NewAttributeTrail(o.path+"."+m.name))
+		return types.NewUnknown(0, types.NewAttributeTrail(path))
 	}
-	return m.toCEL(reflect.ValueOf(v))
+	return m.toCEL(reflect.ValueOf(v), path)
 }
 
-func (m *member) toCEL(v reflect.Value) ref.Val {
+func (m *member) toCEL(v reflect.Value, path string) ref.Val {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		return types.Timestamp{Time: x.UTC()}
@@ -140,11 +144,11 @@ func (m *member) toCEL(v reflect.Value) ref.Val {
 	case reflect.Bool:
 		return types.Bool(v.Bool())
 	case reflect.Struct:
-		return &object{shape: m.shape, v: v}
+		return &object{shape: m.shape, v: v, path: path}
 	default: // a list of objects: describe lets nothing else through
 		elements := make([]ref.Val, v.Len())
 		for i := range elements {
-			elements[i] = &object{shape: m.shape, v: v.Index(i)}
+			elements[i] = &object{shape: m.shape, v: v.Index(i), path: path}
 		}
 		return types.NewRefValList(types.DefaultTypeAdapter, elements)
 	}

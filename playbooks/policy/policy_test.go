@@ -199,6 +199,32 @@ func TestUnsureSaysWhy(t *testing.T) {
 	}
 }
 
+// A destination may be known and what went to it not.
+func TestVolumeOfADestinationThatNobodySaw(t *testing.T) {
+	f := someFacts()
+	top, _ := f.Traffic.Top.Get()
+	f.Traffic.Top = given(append(top, incident.TopFlow{IP: "198.51.100.3", Port: 443, Transport: "tcp", Flows: 2, Unseen: true}))
+	for when, want := range map[string]incident.Verdict{
+		`traffic.top.exists(f, f.bytes > bytes('2GiB'))`:         incident.True,
+		`traffic.top.exists(f, f.bytes > bytes('5GiB'))`:         incident.Unsure,
+		`traffic.top.all(f, f.packets > 1)`:                      incident.Unsure,
+		`traffic.top.all(f, f.packets > 700)`:                    incident.False,
+		`traffic.top.exists(f, f.port == 443 && f.flows == 2)`:   incident.True,
+		`traffic.top.exists(f, f.unseen && f.bytes == 0)`:        incident.Unsure,
+		`traffic.top.filter(f, !f.unseen).all(f, f.packets > 1)`: incident.True,
+	} {
+		r := mustCompile(t, source(Named{"rule", at(when)})).Decide(t.Context(), f, decisionTime)
+		if got := r.Trace.Rules[0]; got.Verdict != want {
+			t.Errorf("%s is %s (%s), want %s", when, got.Verdict, got.Error, want)
+		}
+		for _, m := range r.Unsure {
+			if want != incident.Unsure || !strings.HasPrefix(m.Path, "traffic.top.") || m.Why != "no sensor saw what was sent" {
+				t.Errorf("%s is unsure of %+v", when, m)
+			}
+		}
+	}
+}
+
 func TestFactNotObtainedIsUnknownInAllFields(t *testing.T) {
 	f := someFacts()
 	f.Asset = incident.Asset{}

@@ -37,7 +37,7 @@ func newView(facts *incident.Facts, now time.Time, leaves []*leaf) *view {
 		missing: map[string][]incident.Missing{},
 	}
 	for _, m := range schema().root.members {
-		v.vars[m.name] = &object{shape: m.shape, v: v.facts.Field(m.index)}
+		v.vars[m.name] = &object{shape: m.shape, v: v.facts.Field(m.index), path: m.name}
 	}
 	for _, l := range leaves {
 		if _, ok, why := l.read(v.facts); !ok {
@@ -106,7 +106,7 @@ func (v *view) behind(u *types.Unknown, e *expression) []incident.Missing {
 			}
 			under := v.missingUnder(path)
 			if len(under) == 0 {
-				under = []incident.Missing{{Path: path, Why: "no factor was published"}}
+				under = []incident.Missing{{Path: path, Why: whyWithin(path)}}
 			}
 			out = append(out, under...)
 		}
@@ -115,6 +115,14 @@ func (v *view) behind(u *types.Unknown, e *expression) []incident.Missing {
 		out = []incident.Missing{{Path: e.text}}
 	}
 	return sorted(out)
+}
+
+// whyWithin says why a field of an element or of a function's result is unknown.
+func whyWithin(path string) string {
+	if strings.HasPrefix(path, "traffic.top.") {
+		return "no sensor saw what was sent"
+	}
+	return "no factor was published"
 }
 
 // missingUnder returns what is unknown at a path or below it.

@@ -174,9 +174,9 @@ func (o *flowsTopOptions) traffic(p *term.Printer, t incident.Traffic) error {
 	var rows [][]string
 	flows, _ := t.Top.Get()
 	for _, f := range flows {
-		sent := "unknown"
-		if measured {
-			sent = incident.FormatSize(f.Bytes)
+		sent := incident.FormatSize(f.Bytes)
+		if f.Unseen || !measured {
+			sent = "unknown"
 		}
 		rows = append(rows, []string{f.IP, strconv.FormatInt(f.Port, 10) + "/" + f.Transport, sent, strconv.FormatInt(f.Flows, 10)})
 	}

@@ -162,7 +162,7 @@ func topText(h incident.HostTraffic) string {
 		return "nobody"
 	}
 	text := fmt.Sprintf("%s %d/%s", h.Top.IP, h.Top.Port, h.Top.Transport)
-	if h.BytesOut.IsKnown() {
+	if h.BytesOut.IsKnown() && !h.Top.Unseen {
 		text += ", " + incident.FormatSize(h.Top.Bytes)
 	}
 	return text

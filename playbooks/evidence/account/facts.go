@@ -129,5 +129,9 @@ func topFlows(flows []incident.TopFlow) []string {
 }
 
 func topFlow(f incident.TopFlow) string {
-	return short(fmt.Sprintf("%s %s/%d: %s in %s flows", f.IP, f.Transport, f.Port, incident.FormatSize(f.Bytes), count(f.Flows)))
+	volume := incident.FormatSize(f.Bytes)
+	if f.Unseen {
+		volume = "an unknown volume"
+	}
+	return short(fmt.Sprintf("%s %s/%d: %s in %s flows", f.IP, f.Transport, f.Port, volume, count(f.Flows)))
 }
