@@ -1,6 +1,9 @@
 package incident
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The streamKinds that a flood is told apart by.
 const (
@@ -51,26 +54,28 @@ type stream struct {
 	sums
 	// opened are the flows that the host opened.
 	opened sums
-	// unheard are the bytes that went out over tcp and for which nothing came
-	// back, though that many cannot go unacknowledged.
-	unheard int64
-	// collected are the packets to ports of collectors.
-	collected int64
+	// unheard is the part that left over tcp without being acknowledged, collected
+	// are the packets to ports of collectors.
+	unheard, collected int64
 }
 
-// add returns how much of it is unheard.
-func (s *stream) add(p *PeerTraffic, collected bool, active time.Duration) int64 {
+func (s *stream) add(p *PeerTraffic, l *RoleLimits, active time.Duration) {
 	s.sums.add(p, active)
 	if !p.Answering {
 		s.opened.add(p, active)
 	}
-	if collected {
+	if l.collects(p.Port, p.Transport) {
 		s.collected += p.PacketsOut
 	}
+	s.unheard += p.unheard()
+}
+
+// unheard are the bytes that went out over tcp and for which nothing came back,
+// though that many cannot go unacknowledged.
+func (p *PeerTraffic) unheard() int64 {
 	if p.Transport != "tcp" || p.BytesIn > 0 || p.BytesOut/max(1, p.PacketsOut) < dataSegment {
 		return 0
 	}
-	s.unheard += p.BytesOut
 	return p.BytesOut
 }
 
@@ -78,20 +83,28 @@ func (s *stream) add(p *PeerTraffic, collected bool, active time.Duration) int64
 // storm of connections is one over the whole time: a page that opens many at
 // once is none. Questions and answers over udp are no connections.
 func (t *tally) floods() bool {
-	l, p := &t.limits, t.largest()
-	var others int64
-	for _, o := range t.peers {
-		if o != p {
-			others = min(unbounded, others+o.unseen)
-		}
-	}
-	if float64(p.packets) < l.FloodShare*float64(t.packets+others/fullPacket) {
+	l, largest := &t.limits, t.largest()
+	if largest == nobody {
 		return false
 	}
-	tcp := &p.streams[overTCP]
+	var others int64
+	for i := range t.peers {
+		if i != largest {
+			others = min(unbounded, others+t.peers[i].unseen)
+		}
+	}
+	if float64(t.peers[largest].packets) < l.FloodShare*float64(t.packets+others/fullPacket) {
+		return false
+	}
+	var by [streamKinds]stream
+	for i := range t.lines {
+		if t.peerOf[i] == largest {
+			by[transportOf(t.lines[i].Transport)].add(&t.lines[i], l, t.active)
+		}
+	}
 	storm := float64(l.FloodConnections) * max(1, t.active.Seconds())
-	return float64(tcp.opened.flows) >= storm || tcp.floodsTCP(l) ||
-		p.streams[overICMP].floodsICMP(l) || p.streams[overUDP].floodsUDP(l) || p.streams[overOther].floodsUDP(l)
+	return float64(by[overTCP].opened.flows) >= storm || by[overTCP].floodsTCP(l) ||
+		by[overICMP].floodsICMP(l) || by[overUDP].floodsUDP(l) || by[overOther].floodsUDP(l)
 }
 
 func (s *sums) atPackets(l *RoleLimits) bool {
@@ -143,16 +156,16 @@ func (s *stream) floodsUDP(l *RoleLimits) bool {
 	}
 }
 
-// collectorPorts are those at which what is sent is collected and never answered.
+// collects reports whether what is sent to a port is collected and never answered.
 // Shipped are SNMP traps, syslog (514, and what relays and agents use beside it),
 // NetFlow and IPFIX, sFlow, StatsD, GELF and collectd.
-func (l *RoleLimits) collectorPorts() []ServicePort {
+func (l *RoleLimits) collects(port int, transport string) bool {
 	if len(l.CollectorPorts) > 0 {
-		return l.CollectorPorts
+		return slices.Contains(l.CollectorPorts, ServicePort{port, transport})
 	}
-	const udp = "udp"
-	return []ServicePort{
-		{162, udp}, {514, udp}, {1514, udp}, {2055, udp}, {4739, udp}, {5140, udp}, {5514, udp}, {6343, udp}, {6514, udp},
-		{8125, udp}, {9995, udp}, {9996, udp}, {10514, udp}, {12201, udp}, {25826, udp},
+	switch port {
+	case 162, 514, 1514, 2055, 4739, 5140, 5514, 6343, 6514, 8125, 9995, 9996, 10514, 12201, 25826:
+		return transport == "udp"
 	}
+	return false
 }

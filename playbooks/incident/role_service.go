@@ -24,18 +24,17 @@ type service struct {
 // exchange is what went to a peer and came back.
 type exchange struct{ out, in int64 }
 
-func newService() *service {
-	return &service{external: map[string]exchange{}, own: map[string]exchange{}}
-}
-
 func (s *service) count(p *PeerTraffic, own bool, active time.Duration) {
-	peers := s.own
+	peers := &s.own
 	if !own {
 		s.add(p, active)
-		peers = s.external
+		peers = &s.external
 	}
-	of := peers[p.IP]
-	peers[p.IP] = exchange{of.out + p.BytesOut, of.in + p.BytesIn}
+	if *peers == nil {
+		*peers = map[string]exchange{}
+	}
+	of := (*peers)[p.IP]
+	(*peers)[p.IP] = exchange{of.out + p.BytesOut, of.in + p.BytesIn}
 }
 
 // answered is the share of the peers that send back more than a part of what
@@ -60,11 +59,17 @@ func (s *service) driven(peers int, packets, rate int64) bool {
 
 // inAll adds up the services that fit.
 func inAll(services map[ServicePort]*service, fits func(ServicePort, *service) bool) *service {
-	all := newService()
+	var fitting []*service
 	for port, s := range services {
-		if len(s.external) == 0 || !fits(port, s) {
-			continue
+		if len(s.external) > 0 && fits(port, s) {
+			fitting = append(fitting, s)
 		}
+	}
+	if len(fitting) == 1 {
+		return fitting[0]
+	}
+	all := &service{external: map[string]exchange{}}
+	for _, s := range fitting {
 		all.merge(&s.sums)
 		for ip, p := range s.external {
 			of := all.external[ip]
@@ -89,7 +94,7 @@ func (t *tally) serve(p *PeerTraffic, addr netip.Addr, own bool) {
 	port := ServicePort{p.Port, p.Transport}
 	s, ok := services[port]
 	if !ok {
-		s = newService()
+		s = &service{}
 		services[port] = s
 	}
 	s.count(p, own, t.active)

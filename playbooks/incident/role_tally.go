@@ -2,7 +2,6 @@ package incident
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -66,8 +65,8 @@ func (s *sums) size() int64 { return s.out / max(1, s.packets) }
 
 // peer is what one unicast address got and sent.
 type peer struct {
+	ip string
 	sums
-	streams [streamKinds]stream
 	// unseen is how many bytes more it may have got.
 	unseen int64
 }
@@ -75,10 +74,13 @@ type peer struct {
 // tally is a host's traffic, sorted by what the roles look at.
 type tally struct {
 	limits        RoleLimits
-	collectors    []ServicePort
 	active        time.Duration
+	lines         []PeerTraffic
 	asks, answers map[ServicePort]*service
-	peers         map[string]*peer
+	peers         []peer
+	// index finds a peer by address; peerOf is the peer of each line, or none.
+	index  map[string]int
+	peerOf []int
 	// bytes and packets are all that was seen to leave; distant is the part that
 	// left the own subnets, local the unicast part that did not, both with what may
 	// have left unseen. in is what came back,
@@ -88,17 +90,22 @@ type tally struct {
 
 func newTally(shape TrafficShape, limits RoleLimits) *tally {
 	t := &tally{
-		limits: limits, collectors: limits.collectorPorts(), active: shape.Active, peers: map[string]*peer{},
+		limits: limits, active: shape.Active, lines: shape.Peers,
+		peers: make([]peer, 0, len(shape.Peers)), index: make(map[string]int, len(shape.Peers)), peerOf: make([]int, len(shape.Peers)),
 		asks: map[ServicePort]*service{}, answers: map[ServicePort]*service{},
 	}
 	subnets := subnetsOf(shape.Host)
-	for _, p := range shape.Peers {
-		t.add(p, subnets)
+	for i, p := range shape.Peers {
+		t.peerOf[i] = t.add(p, subnets)
 	}
 	return t
 }
 
-func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
+// nobody is the place of a peer that is no single distant host.
+const nobody = -1
+
+// add returns the place of the peer.
+func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) int {
 	t.bytes += p.BytesOut
 	t.packets += p.PacketsOut
 	t.in += p.BytesIn
@@ -108,17 +115,18 @@ func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 		addr = addr.Unmap()
 		p.IP = addr.String()
 		if groupOrLocal(addr, subnets) {
-			return
+			return nobody
 		}
 	}
-	of, ok := t.peers[p.IP]
+	at, ok := t.index[p.IP]
 	if !ok {
-		of = &peer{}
-		t.peers[p.IP] = of
+		at = len(t.peers)
+		t.index[p.IP] = at
+		t.peers = append(t.peers, peer{ip: p.IP})
 	}
+	of := &t.peers[at]
 	of.add(&p, t.active)
-	collected := slices.Contains(t.collectors, ServicePort{p.Port, p.Transport})
-	t.unheard += of.streams[transportOf(p.Transport)].add(&p, collected, t.active)
+	t.unheard += p.unheard()
 	unseen := p.unseen()
 	of.unseen = min(unbounded, of.unseen+unseen)
 	own := slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return s.Contains(addr) })
@@ -130,36 +138,43 @@ func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) {
 	if t.limits.amplifies(p.Port, p.Transport) {
 		t.serve(&p, addr, own)
 	}
+	return at
 }
 
 func (t *tally) discovers() bool {
 	return t.distant == 0 && t.local < t.limits.TransferBytes
 }
 
-// largest returns the peer that got the most packets; peers that are equal in
-// that are equal in rank, by bytes and then by address.
-func (t *tally) largest() *peer {
-	best, bestIP := &peer{}, ""
-	for ip, p := range t.peers {
-		if bestIP == "" || p.packets > best.packets ||
-			p.packets == best.packets && (p.out > best.out || p.out == best.out && ip < bestIP) {
-			best, bestIP = p, ip
+// largest returns the place of the peer that got the most packets; peers that are
+// equal in that are equal in rank, by bytes and then by address.
+func (t *tally) largest() int {
+	best := nobody
+	for i := range t.peers {
+		if best == nobody || compareReceived(&t.peers[i], &t.peers[best]) > 0 {
+			best = i
 		}
 	}
 	return best
 }
 
+func compareReceived(a, b *peer) int {
+	return cmp.Or(cmp.Compare(a.packets, b.packets), cmp.Compare(a.out, b.out), cmp.Compare(b.ip, a.ip))
+}
+
 func (t *tally) transfers() bool {
-	peers := slices.SortedFunc(maps.Values(t.peers), func(a, b *peer) int {
-		return cmp.Or(cmp.Compare(b.out, a.out), cmp.Compare(b.unseen, a.unseen))
-	})
-	most := min(t.limits.TransferPeers, len(peers))
-	var few, others int64
-	for _, p := range peers[:most] {
-		few += p.out
+	type volume struct{ out, unseen int64 }
+	volumes := make([]volume, len(t.peers))
+	for i := range t.peers {
+		volumes[i] = volume{t.peers[i].out, t.peers[i].unseen}
 	}
-	for _, p := range peers[most:] {
-		others = min(unbounded, others+p.unseen)
+	slices.SortFunc(volumes, func(a, b volume) int { return cmp.Or(cmp.Compare(b.out, a.out), cmp.Compare(b.unseen, a.unseen)) })
+	most := min(t.limits.TransferPeers, len(volumes))
+	var few, others int64
+	for _, v := range volumes[:most] {
+		few += v.out
+	}
+	for _, v := range volumes[most:] {
+		others = min(unbounded, others+v.unseen)
 	}
 	return few >= t.limits.TransferBytes && float64(few) >= t.limits.TransferShare*float64(t.bytes+others)
 }
