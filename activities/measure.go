@@ -52,19 +52,29 @@ func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, err
 		return MeasureOut{}, err
 	}
 	newest, ok := traffic.Freshness.Get()
+	unknown := func(format string, args ...any) (MeasureOut, error) {
+		why := in.Use + ": " + fmt.Sprintf(format, args...)
+		for _, c := range traffic.FastClocks {
+			why += "; " + c.String()
+		}
+		return MeasureOut{Rate: incident.NotKnown[int64](why)}, nil
+	}
 	switch {
+	case !ok && traffic.Freshness.Why() != "":
+		return unknown("it does not say how fresh its records are: %s", traffic.Freshness.Why())
 	case !ok:
-		return MeasureOut{Rate: incident.NotKnown[int64](in.Use + ": it does not say how fresh its records are")}, nil
+		return unknown("it does not say how fresh its records are")
+	case newest.After(in.To.Add(incident.ClockTolerance)):
+		return unknown("its newest record is of the future, %s ahead", incident.FormatDuration(newest.Sub(in.To)))
 	case newest.Sub(in.From) < min(in.Window, in.To.Sub(in.From))/2:
-		return MeasureOut{Rate: incident.NotKnown[int64](fmt.Sprintf("%s: its newest record is %s old",
-			in.Use, incident.FormatDuration(in.To.Sub(newest))))}, nil
+		return unknown("its newest record is %s old", incident.FormatDuration(in.To.Sub(newest)))
 	case newest.Before(in.To):
 		if traffic, err = flows.Traffic(ctx, last(newest)); err != nil {
 			return MeasureOut{}, err
 		}
 	}
 	if !traffic.Rate.IsKnown() && traffic.Rate.Why() == "" {
-		return MeasureOut{Rate: incident.NotKnown[int64](in.Use + ": it does not know the volume")}, nil
+		return unknown("it does not know the volume")
 	}
 	return MeasureOut{Rate: traffic.Rate}, nil
 }

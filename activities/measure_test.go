@@ -41,6 +41,8 @@ func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
 		{"the window begins with the action", known(8 * time.Second), 8 * time.Second, 10 * time.Second, 0, 8 * time.Second, ""},
 		{"it lags behind the action", known(2 * time.Second), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 58s old"},
 		{"it has nothing since the action", known(-time.Hour), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 1h1m old"},
+		{"its clock is ahead a little", known(time.Minute + time.Second), time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, ""},
+		{"its records are of the future", known(8 * time.Hour), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is of the future, 7h59m ahead"},
 		{"it does not say", incident.Value[time.Time]{}, time.Minute, 10 * time.Second, 0, 0, "flows: it does not say how fresh its records are"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -296,6 +296,9 @@ func summary(f incident.Facts, pin activities.Pin) []string {
 	} else {
 		add("traffic", "traffic "+f.Traffic.BytesOut.String())
 	}
+	for _, c := range f.Traffic.FastClocks {
+		add("traffic", foreign(c.String())+", what it recorded of the future proves nothing")
+	}
 	if p99, ok := f.Baseline.P99.Get(); ok {
 		add("baseline", "baseline p99 "+incident.FormatSize(p99))
 	} else {

@@ -173,7 +173,7 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 			return incident.Survey{}, err
 		}
 	}
-	return flowmath.Survey(span.Newest, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
+	return flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
 }
 
 // named is a sensor's name for people.

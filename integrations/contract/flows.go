@@ -23,6 +23,9 @@ type FlowsHarness struct {
 	Halves bool
 	// Moments tells that a record says only when the flow ended.
 	Moments bool
+	// Clocks tells that the store looks at wrong clocks and at counters that say
+	// nothing.
+	Clocks bool
 	// Named are the names under which the store knows the sensors of records,
 	// where they differ.
 	Named map[string]string
@@ -69,7 +72,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a series has every minute", checkSeries},
 		{"a series ends with what the store knows", checkSeriesLags},
 		{"a query without address or time is invalid", checkFlowsInvalid},
-	}, sensorChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
+	}, sensorChecks(), clockChecks(), counterChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
 		f := h.open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
 		var breakIt func(Fault)
 		if h.Break != nil {

@@ -145,7 +145,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 
 func (s *Store) survey(ctx context.Context, v *seen, from, to time.Time) (incident.Survey, error) {
 	if len(v.parts) == 0 {
-		return flowmath.Survey(v.bounds.span.Newest, nil, 0, 0), nil
+		return flowmath.Survey(v.bounds.span, nil, 0, 0), nil
 	}
 	names := map[uint64]string{}
 	var sensors flowmath.Sensors
@@ -163,7 +163,7 @@ func (s *Store) survey(ctx context.Context, v *seen, from, to time.Time) (incide
 		return incident.Survey{}, err
 	}
 	if all {
-		return tally.Survey(v.bounds.span.Newest, func(n uint64) string { return names[n] }), nil
+		return tally.Survey(v.bounds.span, func(n uint64) string { return names[n] }), nil
 	}
 	return v.sumSensors(ctx, table)
 }
@@ -189,5 +189,5 @@ func (v *seen) sumSensors(ctx context.Context, table string) (incident.Survey, e
 		low, high = flowmath.Add(low, l), flowmath.Add(high, h)
 		sensors = append(sensors, sensor)
 	}
-	return flowmath.Survey(v.bounds.span.Newest, sensors, low, high), rows.Err()
+	return flowmath.Survey(v.bounds.span, sensors, low, high), rows.Err()
 }

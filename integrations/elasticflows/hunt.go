@@ -110,7 +110,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 		names[n] = records[i].Sensor
 		tally.Record(&records[i], n)
 	}
-	return tally.Survey(span.Newest, func(sensor uint64) string { return names[sensor] }), nil
+	return tally.Survey(span, func(sensor uint64) string { return names[sensor] }), nil
 }
 
 // census counts the records by sensor.
@@ -141,5 +141,5 @@ func (s *Store) census(ctx context.Context, op string, from, to time.Time, span 
 		at.OneWay = !measured[name]
 		list = append(list, at)
 	}
-	return flowmath.Survey(span.Newest, list, 0, 0), nil
+	return flowmath.Survey(span, list, 0, 0), nil
 }

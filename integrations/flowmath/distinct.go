@@ -127,7 +127,7 @@ func (s *sighting) takes(v View) bool {
 		o.Packets = Add(o.Packets, v.Packets)
 	}
 	o.Low, o.High = Add(o.Low, v.Low), Add(o.High, v.High)
-	o.Measured, o.OneWay = o.Measured || v.Measured, o.OneWay || v.OneWay
+	o.Measured, o.OneWay, o.Blank = o.Measured || v.Measured, o.OneWay || v.OneWay, max(o.Blank, v.Blank)
 	return true
 }
 
@@ -149,7 +149,7 @@ func (s *sighting) best() View {
 		best.Low, best.High, best.Received, best.Sampled = low, high, received, sampled
 	}
 	if best.Measured {
-		best.OneWay = false
+		best.OneWay, best.Blank = false, Counted
 	}
 	return best
 }

@@ -195,7 +195,7 @@ func TestSurveyNamesTheWorst(t *testing.T) {
 		{incident.Disagree, 10, 30, []incident.Sensor{plain, sampled}},
 		{incident.OneWay, 10, 30, []incident.Sensor{plain, sampled, blind}},
 	} {
-		got := Survey(at(), tt.sensors, tt.low, tt.high)
+		got := Survey(Span{Newest: at(), Records: 1}, tt.sensors, tt.low, tt.high)
 		if got.Coverage != tt.want {
 			t.Errorf("the coverage of %v is %q, want %q", tt.sensors, got.Coverage, tt.want)
 		}

@@ -85,26 +85,44 @@ func (s *Sensors) Number(name string) uint64 {
 	return n
 }
 
-// Span is what a store holds, of all hosts.
+// Span is what a store holds, of all hosts, as far as it counts at a [Moment].
 type Span struct {
-	// Oldest is the first start, Newest the last end of any flow.
+	// Oldest is the first start, where the store tells it. Newest is the last
+	// end of any flow that counts; zero when none does.
 	Oldest, Newest time.Time
 	// Records is how many flows there are; a store that does not count them
 	// says 1 unless it is empty.
 	Records int64
+	// Fast are sensors whose clocks are ahead.
+	Fast []incident.FastClock
 }
 
 // Quiet reports whether an answer without a flow is a measured zero, and else
-// why it is not: the store must have records from after the window, and must
-// not have begun long after it.
-func (s Span) Quiet(from, to time.Time) (bool, string) {
+// why it is not: the store must have a record of about the window's end.
+func (s Span) Quiet(to time.Time) (bool, string) {
+	lag, stale := incident.Lag(s.Newest, to)
 	switch {
 	case s.Records == 0:
 		return false, "flows: the store is empty"
-	case s.Newest.Before(to):
-		return false, "flows: newest record is " + incident.FormatDuration(to.Sub(s.Newest)) + " old"
-	case s.Oldest.After(to.Add(to.Sub(from))):
+	case s.Newest.IsZero() && len(s.Fast) > 0:
+		return false, "flows: " + s.Fast[0].String() + ", and nothing else was recorded"
+	case s.Oldest.After(to.Add(incident.ClockTolerance)):
 		return false, "flows: oldest record is " + incident.FormatDuration(s.Oldest.Sub(to)) + " younger than the window"
+	case s.Newest.IsZero():
+		return false, "flows: no record is as old as the window"
+	case stale:
+		return false, "flows: newest record is " + incident.FormatDuration(lag) + " old"
 	}
 	return true, ""
 }
+
+// Told is the newest record's time for people.
+func (s Span) Told() string {
+	if s.Newest.IsZero() {
+		return "no time up to now"
+	}
+	return s.Newest.UTC().Format(time.RFC3339)
+}
+
+// reaches reports whether the store knows of a time, in nanoseconds since 1970.
+func (s Span) reaches(at int64) bool { return !s.Newest.IsZero() && at <= s.Newest.UnixNano() }

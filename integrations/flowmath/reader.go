@@ -67,7 +67,7 @@ func Baseline(ctx context.Context, op string, q integrations.BaselineQuery, look
 		if err != nil {
 			return incident.Baseline{}, err
 		}
-		bytes = append(bytes, windows.Usable(older, span.Newest)...)
+		bytes = append(bytes, windows.Usable(older, span)...)
 	}
 	return Statistics(bytes), nil
 }

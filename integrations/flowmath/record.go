@@ -41,7 +41,7 @@ type Record struct {
 	// Orig is what Src sent, Resp what Dst sent.
 	Orig, Resp Side
 	// Sampling is n where the sensor saw one packet of n; the counters are as
-	// the sensor wrote them.
+	// the sensor wrote them. 0 is a rate that the sensor did not say.
 	Sampling int64
 	// OneWay tells that the sensor saw answers to Src but nothing of Src
 	// itself: what Src sent is unknown, not zero.
@@ -89,6 +89,49 @@ func (s Side) Volume() (bytes, low, high int64, ok bool) {
 	}
 }
 
+// Blank says why the counters of a flow tell no volume, if they tell none.
+type Blank uint8
+
+// From the least to the worst; of several that of the highest number stands.
+const (
+	Counted Blank = iota
+	// NoPackets: a flow has at least one packet, so that who counted none did
+	// not count. Some exporters always write 0.
+	NoPackets
+	// NoRate: how many packets each counted one stands for was not said.
+	NoRate
+)
+
+// blank says why the record tells no volume, of neither end.
+func (r *Record) blank() Blank {
+	switch {
+	case r.Sampling == 0:
+		return NoRate
+	case r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero()):
+		return NoPackets
+	}
+	return Counted
+}
+
+// empty reports whether the side counted nothing.
+func (s Side) empty() bool { return s.Packets <= 0 && s.IPBytes <= 0 && s.Bytes <= 0 }
+
+// zero reports whether a counter that no packet leaves at 0 is 0. That of the
+// payload is no such counter.
+func (s Side) zero() bool { return s.Packets == 0 || s.IPBytes == 0 }
+
+// counted returns the side without a counter of 0 that another of its counters
+// contradicts: an exporter that leaves a field out may be written down as 0.
+func (s Side) counted() Side {
+	switch {
+	case s.Packets == 0 && !s.empty():
+		s.Packets = NotSeen
+	case s.IPBytes == 0 && s.Packets > 0:
+		s.IPBytes = NotSeen
+	}
+	return s
+}
+
 // Check tells what is wrong with the record, if anything.
 func (r *Record) Check() error {
 	switch {
@@ -98,7 +141,7 @@ func (r *Record) Check() error {
 		return fmt.Errorf("start %s is not a time of this age", r.Start.UTC().Format(time.RFC3339))
 	case r.Duration < 0 || r.Duration > MaxDuration:
 		return fmt.Errorf("duration %s is out of range", r.Duration)
-	case r.Sampling < 1 || r.Sampling > MaxSampling:
+	case r.Sampling < 0 || r.Sampling > MaxSampling:
 		return fmt.Errorf("sampling rate %d is out of range", r.Sampling)
 	case r.Transport == "" || len(r.Transport) > 32:
 		return fmt.Errorf("protocol %.40q is not a name", r.Transport)
@@ -112,6 +155,7 @@ func (r *Record) Check() error {
 }
 
 func (s Side) check(sampling int64) error {
+	sampling = max(1, sampling)
 	for _, n := range [...]int64{s.Bytes, s.IPBytes} {
 		if n < NotSeen || n > MaxBytes/sampling {
 			return fmt.Errorf("%d bytes is out of range", n)

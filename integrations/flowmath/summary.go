@@ -15,6 +15,8 @@ const (
 	disagreement = 2
 
 	whyOneWay    = "flows: one-way capture"
+	whyNoPackets = "flows: the sensor counted no packets, and a flow has at least one"
+	whyNoRate    = "flows: sampling not known: the sensor does not say its rate"
 	whyUncounted = "flows: the sensor does not count packets"
 	whyNotJoined = "flows: not joined with the endpoint's connections"
 	whyNoFlow    = "flows: no flow in the window"
@@ -46,6 +48,9 @@ type Exchange struct {
 	Sampled  bool
 	// Uncounted tells that the packets of some flow were not counted.
 	Uncounted bool
+	// Blank says why the volume of some flow was not seen, where that is not
+	// that the sensor saw one direction only.
+	Blank Blank
 	// First and Last are nanoseconds since 1970, within the window.
 	First, Last int64
 }
@@ -112,7 +117,7 @@ func (e *Exchange) merge(o *Exchange) {
 	}
 	e.Received, e.Flows, e.SentFlows = Add(e.Received, o.Received), e.Flows+o.Flows, e.SentFlows+o.SentFlows
 	e.Measured, e.OneWay = e.Measured+o.Measured, e.OneWay+o.OneWay
-	e.Sampled, e.Uncounted = e.Sampled || o.Sampled, e.Uncounted || o.Uncounted
+	e.Sampled, e.Uncounted, e.Blank = e.Sampled || o.Sampled, e.Uncounted || o.Uncounted, max(e.Blank, o.Blank)
 	e.Sent, e.Packets = Add(e.Sent, o.Sent), Add(e.Packets, o.Packets)
 	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
 }
@@ -142,16 +147,20 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 		ClockSkew:   incident.NotKnown[time.Duration](whyNotJoined),
 		Freshness:   incident.NotKnown[time.Time]("flows: the store is empty"),
 	}
-	if span.Records > 0 {
+	quiet, why := span.Quiet(time.Unix(0, s.to))
+	switch {
+	case !span.Newest.IsZero():
 		t.Freshness = incident.Known(span.Newest.UTC(), incident.FromFlows)
+	case span.Records > 0:
+		t.Freshness = incident.NotKnown[time.Time](why)
 	}
-	quiet, why := span.Quiet(time.Unix(0, s.from), time.Unix(0, s.to))
+	t.FastClocks = span.Fast
 	if s.total.Flows == 0 && !quiet {
 		incident.Explain(&t, why)
 		return t
 	}
 	s.fill(&t, h)
-	if _, stale := incident.Lag(span.Newest, time.Unix(0, s.to)); stale && s.total.Sent == 0 && t.BytesOut.IsKnown() {
+	if !quiet && s.total.Sent == 0 && t.BytesOut.IsKnown() {
 		t.BytesOut, t.PacketsOut = incident.NotKnown[int64](why), incident.NotKnown[int64](why)
 		t.Rate, t.Role = incident.NotKnown[int64](why), incident.NotKnown[string](why)
 	}
@@ -171,12 +180,15 @@ func (s *Summary) fill(t *incident.Traffic, h Host) {
 	}
 	t.Flows, t.Destinations = known(s.total.Flows), known(s.destinations)
 	t.BytesIn = known(s.total.Received)
+	if s.total.OneWay > 0 && s.total.Received == 0 {
+		t.BytesIn = incident.NotKnown[int64](s.total.whyUnseen())
+	}
 	t.Top = incident.Known(s.topLines(), incident.FromFlows)
 	t.Coverage = s.coverage()
 	if s.total.Measured == 0 && s.total.OneWay > 0 {
-		t.BytesOut, t.PacketsOut = incident.NotKnown[int64](whyOneWay), incident.NotKnown[int64](whyOneWay)
-		t.Rate = incident.NotKnown[int64](whyOneWay)
-		t.Role = incident.NotKnown[string](whyOneWay)
+		why := s.total.whyUnseen()
+		t.BytesOut, t.PacketsOut = incident.NotKnown[int64](why), incident.NotKnown[int64](why)
+		t.Rate, t.Role = incident.NotKnown[int64](why), incident.NotKnown[string](why)
 		return
 	}
 	t.BytesOut, t.PacketsOut = known(s.total.Sent), known(s.total.Packets)
@@ -186,6 +198,18 @@ func (s *Summary) fill(t *incident.Traffic, h Host) {
 	rate := min(float64(s.total.Sent)*8/s.window.Seconds(), math.MaxInt64/2)
 	t.Rate = incident.Known(int64(rate), incident.Computed)
 	t.Role = incident.Known(string(s.role(h)), incident.Computed)
+}
+
+// whyUnseen says why the volume of flows was not seen.
+func (e *Exchange) whyUnseen() string {
+	switch e.Blank {
+	case NoPackets:
+		return whyNoPackets
+	case NoRate:
+		return whyNoRate
+	default:
+		return whyOneWay
+	}
 }
 
 // coverage names the worst of what limits the answer.

@@ -44,13 +44,20 @@ func (t *Tally) Record(r *Record, sensor uint64) {
 	s.Records++
 	s.Sampling = max(s.Sampling, r.Sampling)
 	s.measured = s.measured || v.Measured
+	switch v.Blank {
+	case NoPackets:
+		s.NoPackets++
+	case NoRate:
+		s.NoRate++
+	case Counted:
+	}
 	s.newest = max(s.newest, v.End)
 	t.flows = append(t.flows, v)
 }
 
-// Survey returns what the records come to. Newest is of the whole store, name
+// Survey returns what the records come to. The span is of the whole store, name
 // returns the names of sensors.
-func (t *Tally) Survey(newest time.Time, name func(sensor uint64) string) incident.Survey {
+func (t *Tally) Survey(span Span, name func(sensor uint64) string) incident.Survey {
 	var sensors []incident.Sensor
 	for n, s := range t.sensors {
 		s.Name, s.OneWay, s.Newest = name(n), !s.measured, time.Unix(0, s.newest).UTC()
@@ -60,22 +67,22 @@ func (t *Tally) Survey(newest time.Time, name func(sensor uint64) string) incide
 	for _, v := range Distinct(t.flows) {
 		low, high = Add(low, v.Low), Add(high, v.High)
 	}
-	return Survey(newest, sensors, low, high)
+	return Survey(span, sensors, low, high)
 }
 
 // Survey sums up what the sensors of a window saw: the worst of their
-// coverages, and they themselves by name. Newest is of the whole store. Low and
+// coverages, and they themselves by name. The span is of the whole store. Low and
 // High bound what all counters allow.
-func Survey(newest time.Time, sensors []incident.Sensor, low, high int64) incident.Survey {
-	var s incident.Survey
-	if !newest.IsZero() {
-		s.Newest = newest.UTC()
+func Survey(span Span, sensors []incident.Sensor, low, high int64) incident.Survey {
+	s := incident.Survey{FastClocks: span.Fast}
+	if !span.Newest.IsZero() {
+		s.Newest = span.Newest.UTC()
 	}
 	slices.SortFunc(sensors, func(a, b incident.Sensor) int { return cmp.Compare(a.Name, b.Name) })
 	oneWay, sampled := false, false
 	for _, sensor := range sensors {
 		s.Records += sensor.Records
-		oneWay = oneWay || sensor.OneWay
+		oneWay = oneWay || sensor.OneWay || sensor.NoPackets+sensor.NoRate > 0
 		sampled = sampled || sensor.Sampling > 1
 	}
 	s.Sensors = sensors[:min(len(sensors), MaxSensors)]

@@ -87,7 +87,7 @@ func (t *tuple) add(s *Summary, v *View, slot int64) {
 	t.Sent, t.Received, t.Packets = Add(t.Sent, share(v.Sent)), Add(t.Received, share(v.Received)), Add(t.Packets, share(max(0, v.Packets)))
 	t.Low, t.High = Add(t.Low, share(v.Low)), Add(t.High, share(v.High))
 	t.measured, t.oneWay, t.Sampled = t.measured || v.Measured, t.oneWay || v.OneWay, t.Sampled || v.Sampled
-	t.Uncounted = t.Uncounted || v.Measured && v.Packets < 0
+	t.Uncounted, t.Blank = t.Uncounted || v.Measured && v.Packets < 0, max(t.Blank, v.Blank)
 	t.Flows++
 	if slot == 0 {
 		return
@@ -115,7 +115,7 @@ func (t *tuple) merge(o *tuple) {
 	t.Sent, t.Received, t.Packets = max(t.Sent, o.Sent), max(t.Received, o.Received), max(t.Packets, o.Packets)
 	t.Flows = max(t.Flows, o.Flows)
 	t.measured, t.oneWay = t.measured || o.measured, t.oneWay || o.oneWay
-	t.Sampled, t.Uncounted = t.Sampled || o.Sampled, t.Uncounted || o.Uncounted
+	t.Sampled, t.Uncounted, t.Blank = t.Sampled || o.Sampled, t.Uncounted || o.Uncounted, max(t.Blank, o.Blank)
 }
 
 func (t *tuple) exchange(ends Ends, opened bool) Exchange {
@@ -123,7 +123,7 @@ func (t *tuple) exchange(ends Ends, opened bool) Exchange {
 	e.Service, e.PeerPort = ends.service(opened), ends.RemotePort
 	switch {
 	case t.measured:
-		e.Measured = 1
+		e.Measured, e.Blank = 1, Counted
 	case t.oneWay:
 		e.OneWay = 1
 	}

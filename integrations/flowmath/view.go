@@ -26,7 +26,10 @@ type View struct {
 	// Measured tells that the sensor saw what the local end sent; OneWay that
 	// it must have sent something that the sensor did not see.
 	Measured, OneWay bool
-	Sampled          bool
+	// Blank says why the volume was not seen, where the record's counters say
+	// nothing; such a flow is OneWay.
+	Blank   Blank
+	Sampled bool
 	// Adds tells that other records of the sensor for the same 5-tuple are
 	// further traffic, not the same traffic again.
 	Adds bool
@@ -71,9 +74,10 @@ func (e Ends) hash() uint64 {
 func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 	v := View{
 		Start: r.Start.UnixNano(), End: r.End().UnixNano(), Opened: fromSource, Sensor: sensor,
-		Sampled: r.Sampling > 1, Adds: r.Single || r.Sampling > 1,
+		Sampled: r.Sampling > 1, Adds: r.Single || r.Sampling != 1,
+		Blank: r.blank(),
 	}
-	mine, theirs := r.Orig, r.Resp
+	mine, theirs := r.Orig.counted(), r.Resp.counted()
 	v.Ends = Ends{r.Src, r.Dst, r.SrcPort, r.DstPort, r.Transport}
 	if !fromSource {
 		mine, theirs = theirs, mine
@@ -84,7 +88,10 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 	}
 	bytes, low, high, ok := mine.Volume()
 	switch {
-	case fromSource && (r.OneWay || !ok):
+	case v.Blank != Counted:
+		v.OneWay = true
+		return v
+	case fromSource && (r.OneWay || !ok), !ok && mine.Packets > 0:
 		v.OneWay = true
 	case ok:
 		v.Measured = true

@@ -135,12 +135,12 @@ func (w *Windows) Spread(v *View, measured, oneWay uint64) {
 // host's first record on, as far as the store reaches. Older tells that there
 // is a record of the host from before the first window. A window with one-way
 // flows only is not counted: its volume is unknown.
-func (w *Windows) Usable(older bool, newest time.Time) []int64 {
+func (w *Windows) Usable(older bool, span Span) []int64 {
 	var bytes []int64
 	begun := older
 	for i, at := range w.windows {
 		begun = begun || at.measured > 0 || at.oneWay > 0
-		reached := w.from+int64(i+1)*w.length <= newest.UnixNano()
+		reached := span.reaches(w.from + int64(i+1)*w.length)
 		if begun && at.known() && (at.measured > 0 || reached) {
 			bytes = append(bytes, at.bytes)
 		}
@@ -155,7 +155,7 @@ func (w *Windows) Points(span Span) []incident.Point {
 	var points []incident.Point
 	for i, at := range w.windows {
 		begin := w.from + int64(i)*w.length
-		seen := at.measured > 0 || begin+w.length <= span.Newest.UnixNano()
+		seen := at.measured > 0 || span.reaches(begin+w.length)
 		if span.Records > 0 && seen && at.known() {
 			points = append(points, incident.Point{At: time.Unix(0, begin).UTC(), BytesOut: at.bytes})
 		}

@@ -66,18 +66,17 @@ func (e *Estate) Records(from, to time.Time) []incident.Flow {
 	return records
 }
 
-// span is what the estate's flow store holds. Its own sensor sees every host up
-// to now.
-func (e *Estate) span() flowmath.Span {
-	var span flowmath.Span
-	if len(e.hosts) > 0 {
-		span = flowmath.Span{Newest: e.now().UTC(), Records: 1}
+// span is what the estate's flow store holds, as far as it counts for a question
+// about a time that ends at to. Its own sensor sees every host up to now.
+func (e *Estate) span(to time.Time) flowmath.Span {
+	c := flowmath.Clocks{Moment: flowmath.Moment{Now: e.now(), To: to}}
+	if now := e.now().UTC(); len(e.hosts) > 0 {
+		c.Record(ownSensor, now.Add(-time.Hour), now)
 	}
-	for _, r := range e.recorded {
-		span.Newest = later(span.Newest, r.End())
-		span.Records++
+	for i := range e.recorded {
+		c.Record(e.sensors[e.recorded[i].sensor], e.recorded[i].Start, e.recorded[i].End())
 	}
-	return span
+	return c.Span()
 }
 
 // views returns the recorded flows of the host that overlap [from, to), as seen
@@ -131,7 +130,7 @@ func (e *Estate) traffic(h flowmath.Host, q integrations.TrafficQuery) (incident
 			views = append(views, r.view(true))
 		})
 	}
-	return flowmath.Traffic(h, q, e.span(), views), hosts
+	return flowmath.Traffic(h, q, e.span(q.To), views), hosts
 }
 
 // Baseline implements [integrations.Flows].
@@ -151,7 +150,7 @@ func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 			}
 			windows := empty.Empty()
 			older := e.fill(windows, h, ips)
-			bytes = append(bytes, windows.Usable(older, e.span().Newest)...)
+			bytes = append(bytes, windows.Usable(older, e.span(q.To))...)
 		}
 		b = flowmath.Statistics(bytes)
 		if hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs}); len(hosts) == 1 {
@@ -213,7 +212,7 @@ func (e *Estate) Series(ctx context.Context, q integrations.TrafficQuery) ([]inc
 			return nil
 		}
 		e.fill(minutes, h, q.IPs)
-		points = minutes.Points(e.span())
+		points = minutes.Points(e.span(q.To))
 		return nil
 	})
 	if err != nil {

@@ -124,7 +124,7 @@ func (e *Estate) Survey(ctx context.Context, from, to time.Time) (incident.Surve
 				tally.Record(&r.Record, 0)
 			})
 		}
-		survey = tally.Survey(e.span().Newest, func(sensor uint64) string { return e.sensors[sensor] })
+		survey = tally.Survey(e.span(to), func(sensor uint64) string { return e.sensors[sensor] })
 		return nil
 	})
 	if err != nil {

@@ -236,7 +236,7 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 		if err != nil {
 			return incident.Baseline{}, err
 		}
-		bytes = append(bytes, windows[i].Usable(older, span.Newest)...)
+		bytes = append(bytes, windows[i].Usable(older, span)...)
 	}
 	return flowmath.Statistics(bytes), nil
 }

@@ -129,7 +129,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, err
 	}
-	return l.survey(span.Newest, s.sensor), nil
+	return l.survey(span, s.sensor), nil
 }
 
 // looks is what is told of the sensors of a window.
@@ -187,12 +187,12 @@ func (l *looks) add(r *flowmath.Record) bool {
 	return at.Sampling > 1
 }
 
-func (l *looks) survey(newest time.Time, name func(string) string) incident.Survey {
+func (l *looks) survey(span flowmath.Span, name func(string) string) incident.Survey {
 	var sensors []incident.Sensor
 	for sensor, at := range l.sensors {
 		at.Name = name(sensor)
 		at.OneWay = !at.measured || at.tcp >= answered && at.answered == 0
 		sensors = append(sensors, at.Sensor)
 	}
-	return flowmath.Survey(newest, sensors, l.low, l.high)
+	return flowmath.Survey(span, sensors, l.low, l.high)
 }

@@ -135,7 +135,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 			return incident.Survey{}, failed(ctx, op, err)
 		}
 	}
-	return flowmath.Survey(span.Newest, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
+	return flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
 }
 
 func (s *Store) sensors(ctx context.Context, base *statement) ([]incident.Sensor, error) {

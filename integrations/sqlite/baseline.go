@@ -25,12 +25,12 @@ type windowReader struct {
 	op string
 }
 
-func (s *Store) reader(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
+func (s *Store) reader(ctx context.Context, op string, _, to time.Time) (flowmath.Reader, flowmath.Span, error) {
 	dbs, err := s.dbs(ctx)
 	if err != nil {
 		return nil, flowmath.Span{}, err
 	}
-	span, err := readSpan(ctx, dbs.read)
+	span, err := s.span(ctx, dbs, to)
 	return &windowReader{dbs, op}, span, err
 }
 

@@ -78,7 +78,7 @@ func flagsOf(r *flowmath.Record) byte {
 	if r.Single {
 		flags |= flagSingle
 	}
-	if r.Sampling > 1 {
+	if r.Sampling != 1 {
 		flags |= flagSampled
 	}
 	if !r.Src.Is4() || !r.Dst.Is4() {

@@ -57,6 +57,7 @@ func flowsHarness() contract.FlowsHarness {
 	return contract.FlowsHarness{
 		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: seen,
+		Clocks:   true,
 	}
 }
 

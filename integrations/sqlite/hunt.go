@@ -41,7 +41,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, err
 	}
-	span, err := readSpan(ctx, dbs.read)
+	span, err := s.span(ctx, dbs, to)
 	if err != nil {
 		return incident.Survey{}, err
 	}
@@ -58,7 +58,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
-	return tally.Survey(span.Newest, func(sensor uint64) string { return names[sensor] }), nil
+	return tally.Survey(span, func(sensor uint64) string { return names[sensor] }), nil
 }
 
 // tallyBlock counts the flows of a block. A flow lies in the buckets of both its

@@ -28,6 +28,9 @@ type ImportOptions struct {
 	// Sensor is who wrote the records that do not say it themselves. Two
 	// sensors that see the same traffic must have different names.
 	Sensor string
+	// Sampling is one packet in so many of sensors whose records do not say it;
+	// 0 leaves their volume unknown.
+	Sampling int64
 	// ShiftTo moves all times so that the newest record ends then, for trying
 	// out old captures. It needs a file that can be read twice.
 	ShiftTo time.Time
@@ -226,6 +229,9 @@ func (im *importing) add(ctx context.Context, r *flowmath.Record) error {
 	r.Start = r.Start.Add(im.source.shift)
 	if r.Sensor == "" {
 		r.Sensor = im.options.Sensor
+	}
+	if r.Sampling == 0 {
+		r.Sampling = im.options.Sampling
 	}
 	if err := checkRecord(r, im.latest); err != nil {
 		return &flowlog.BadLine{Line: im.reader.Line(), Err: err}

@@ -73,7 +73,8 @@ func (s *Store) Close() error { return s.open.close() }
 
 // Probe implements [integrations.Prober].
 func (s *Store) Probe(ctx context.Context) []integrations.Finding {
-	span, err := s.Span(ctx)
+	now := s.now()
+	span, err := s.SpanAt(ctx, now)
 	if err != nil {
 		return []integrations.Finding{{
 			What: fmt.Sprintf("open the flow store %q: %v", s.path, err),
@@ -86,20 +87,22 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "import flow logs with stanch flows import",
 		}}
 	}
-	return []integrations.Finding{{
-		What: fmt.Sprintf("the flow store %q holds %d records, the newest of %s", s.path, span.Records,
-			span.Newest.Format(time.RFC3339)),
-		OK: true,
-	}}
+	name := fmt.Sprintf("the flow store %q", s.path)
+	found := []integrations.Finding{{What: fmt.Sprintf("%s holds %d records, the newest of %s", name, span.Records, span.Told()), OK: true}}
+	return append(found, span.Findings(name, now, "")...)
 }
 
-// Span tells what the store holds.
-func (s *Store) Span(ctx context.Context) (flowmath.Span, error) {
+// Span tells what the store holds, as far as it counts now.
+func (s *Store) Span(ctx context.Context) (flowmath.Span, error) { return s.SpanAt(ctx, s.now()) }
+
+// SpanAt tells what the store holds, as far as it counts for a question about a
+// time that ends at to.
+func (s *Store) SpanAt(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	dbs, err := s.dbs(ctx)
 	if err != nil {
 		return flowmath.Span{}, err
 	}
-	return readSpan(ctx, dbs.read)
+	return s.span(ctx, dbs, to)
 }
 
 type querier interface {

@@ -24,7 +24,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	span, err := readSpan(ctx, dbs.read)
+	span, err := s.span(ctx, dbs, q.To)
 	if err != nil {
 		return incident.Traffic{}, err
 	}

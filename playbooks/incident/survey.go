@@ -17,9 +17,12 @@ type HostTraffic struct {
 type Survey struct {
 	// Records is how many there are in the window.
 	Records int64 `json:"records"`
-	// Newest is the newest record of any host; zero when there is none. A store
-	// whose newest record is older than the window is stale, not quiet.
+	// Newest is the newest record of any host up to the window's end; zero when
+	// there is none. A store whose newest record is older than that is stale, not
+	// quiet.
 	Newest time.Time `json:"newest,omitzero"`
+	// FastClocks are sensors with records of the future.
+	FastClocks []FastClock `json:"fast_clocks,omitempty"`
 	// Coverage is the worst that holds for the window.
 	Coverage Coverage `json:"coverage,omitempty"`
 	// Damaged is how many lines could not be read, in the files that may tell of
@@ -35,7 +38,11 @@ type Sensor struct {
 	Name    string `json:"name"`
 	Records int64  `json:"records"`
 	// Sampling is one packet in so many; 1 is every packet, 0 is not known.
-	Sampling int64     `json:"sampling,omitempty"`
-	OneWay   bool      `json:"one_way,omitempty"`
-	Newest   time.Time `json:"newest"`
+	Sampling int64 `json:"sampling,omitempty"`
+	// NoPackets and NoRate are how many of the records tell no volume: those
+	// without a packet, and those of which the sampling rate was not said.
+	NoPackets int64     `json:"no_packets,omitempty"`
+	NoRate    int64     `json:"no_rate,omitempty"`
+	OneWay    bool      `json:"one_way,omitempty"`
+	Newest    time.Time `json:"newest"`
 }

@@ -49,7 +49,7 @@ type Traffic struct {
 	Top          Value[[]TopFlow]     `json:"top" doc:"The largest destinations, largest first."`
 	Window       Value[time.Duration] `json:"window" doc:"The window that was asked for."`
 	Coverage     Value[string]        `json:"coverage" doc:"both, one_way, sampled or disagree."`
-	Freshness    Value[time.Time]     `json:"freshness" doc:"Time of the newest record in the store, of any host."`
+	Freshness    Value[time.Time]     `json:"freshness" doc:"Time of the newest record in the store up to the window's end, of any host."`
 	Role         Value[string]        `json:"role" doc:"requester, flooder, reflector, transfer, discovery or unknown."`
 	Attribution  Value[string]        `json:"attribution" doc:"exact, destination, process_list or none: how bytes and process were joined."`
 	JoinRate     Value[float64]       `json:"join_rate" doc:"Share of the endpoint's connections that found their flow, 0 to 1."`
@@ -59,6 +59,9 @@ type Traffic struct {
 	// Sample holds the largest flows with their 5-tuples, for the join with
 	// the endpoint's connections. Policies do not see it.
 	Sample []Flow `json:"sample,omitempty"`
+	// FastClocks are sensors of the store with records of the future, which
+	// prove nothing. Policies do not see them.
+	FastClocks []FastClock `json:"fast_clocks,omitempty"`
 }
 
 // TopFlow is one destination of a host, summed over a window.

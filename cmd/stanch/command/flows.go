@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -119,7 +120,9 @@ type flowsImportOptions struct {
 	storeFlags
 	output outputFlag
 	sensor string
-	shift  bool
+	// sampling is for records that do not say theirs.
+	sampling int64
+	shift    bool
 }
 
 func newFlowsImport(s streams) *cobra.Command {
@@ -135,6 +138,7 @@ is new, and an import that was interrupted goes on where it was.`,
 	o.addTo(c, embeddedStore)
 	o.output.addTo(c)
 	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of who wrote the records that do not say it")
+	c.Flags().Int64Var(&o.sampling, "sampling", 0, "one packet in `n` was seen by sensors that do not say it, 1 is every packet (their volume is unknown when not given)")
 	c.Flags().BoolVar(&o.shift, "shift", false, "move all times so that each file ends now, to try out old captures")
 	return c
 }
@@ -152,6 +156,9 @@ type imported struct {
 }
 
 func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
+	if o.sampling < 0 || o.sampling > flowmath.MaxSampling {
+		return usagef("--sampling is 1 to %d", flowmath.MaxSampling)
+	}
 	for _, file := range files {
 		if info, err := os.Stat(file); err != nil || info.IsDir() {
 			return usagef("import %q: there is no such file", file)
@@ -195,7 +202,7 @@ func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file 
 	}
 	defer f.Close()
 	progress := term.New(o.err, term.Detect(o.err, os.Getenv)).Progress("flows", 0)
-	options := sqlite.ImportOptions{Name: file, Sensor: o.sensor, Progress: func(r sqlite.ImportResult) {
+	options := sqlite.ImportOptions{Name: file, Sensor: o.sensor, Sampling: o.sampling, Progress: func(r sqlite.ImportResult) {
 		// That progress cannot be shown is no reason to stop.
 		_ = progress.Set(int(r.Records), file)
 	}}

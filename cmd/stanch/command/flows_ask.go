@@ -59,11 +59,21 @@ func (q *flowsQuestion) warn(what string) error {
 // lags tells people when the embedded store is stale for a window that ends at
 // to.
 func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.Time) error {
-	span, err := store.Span(ctx)
+	span, err := store.SpanAt(ctx, to)
 	if err != nil {
 		return err
 	}
-	return q.warn(staleness(span.Newest, to, windowsEnd))
+	return errors.Join(q.warn(staleness(span.Newest, to, windowsEnd)), q.clocks(span.Fast))
+}
+
+// clocks tells people which sensors' clocks are ahead.
+func (q *flowsQuestion) clocks(fast []incident.FastClock) error {
+	for _, c := range fast {
+		if _, err := fmt.Fprintf(q.err, "%s: what it recorded of the future proves nothing\n", c); err != nil {
+			return fmt.Errorf("write a warning: %w", err)
+		}
+	}
+	return nil
 }
 
 // flowsTopOptions are the flags of flows top.

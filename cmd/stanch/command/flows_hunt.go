@@ -33,6 +33,8 @@ type asked struct {
 	To   time.Time `json:"to"`
 	// Stale says why the store cannot answer for the whole window, or nothing.
 	Stale string `json:"stale,omitempty"`
+	// fast are the sensors whose clocks are ahead.
+	fast []incident.FastClock
 }
 
 // ask opens the store, finds the window, and has the store answered by answer.
@@ -70,8 +72,12 @@ func (w *flowsWindow) find(ctx context.Context, set *integrations.Set, name stri
 			return a, err
 		}
 		if s.Newest.IsZero() && a.To.IsZero() {
-			return a, empty(name)
+			if len(s.FastClocks) == 0 {
+				return a, empty(name)
+			}
+			a.To = now
 		}
+		a.fast = s.FastClocks
 		if a.To.IsZero() {
 			a.To = after(s.Newest).UTC()
 			a.Stale = staleness(s.Newest, now, thePresent)
@@ -134,7 +140,7 @@ func (o *flowsHuntOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := o.warn(a.Stale); err != nil {
+		if err := errors.Join(o.warn(a.Stale), o.clocks(a.fast)); err != nil {
 			return err
 		}
 		return o.output.print(o.streams, hunted{a, hosts}, func(p *term.Printer) error { return o.show(p, hosts, a) })

@@ -188,6 +188,9 @@ func (f *timeFlag) end(ctx context.Context, store *sqlite.Store) (time.Time, err
 	if span.Records == 0 {
 		return time.Time{}, empty(store.Path())
 	}
+	if span.Newest.IsZero() {
+		return time.Now(), nil
+	}
 	return after(span.Newest), nil
 }
 
@@ -205,7 +208,7 @@ func empty(store string) error {
 func staleness(newest, at time.Time, what string) string {
 	switch lag, stale := incident.Lag(newest, at); {
 	case newest.IsZero():
-		return "stale: it has no record at all"
+		return "stale: it has no record that is as old as " + what
 	case stale:
 		return "stale: its newest record is of " + newest.UTC().Format(time.RFC3339) + ", " +
 			incident.FormatDuration(lag) + " before " + what + "; nothing is known of what came after it"

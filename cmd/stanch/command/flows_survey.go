@@ -3,6 +3,9 @@ package command
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -58,10 +61,13 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 	}
 	err := p.Table([]string{"FROM", "TO", "RECORDS", "NEWEST OF ALL", "SEEN", "FRESH"}, [][]string{{
 		a.From.Format(time.RFC3339), a.To.Format(time.RFC3339), strconv.FormatInt(s.Records, 10), newest,
-		coverageText(s.Coverage), cmp.Or(a.Stale, "yes"),
+		seenOf(s), cmp.Or(a.Stale, "yes"),
 	}})
 	if err == nil && s.Damaged > 0 {
 		err = o.say("%d lines could not be read: what they held is missing in every answer", s.Damaged)
+	}
+	for _, c := range s.FastClocks {
+		err = errors.Join(err, o.say("%s, its newest record is of %s: what it recorded of the future proves nothing", c, c.Newest.Format(time.RFC3339)))
 	}
 	if err != nil || len(s.Sensors) == 0 {
 		return err
@@ -69,26 +75,48 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 	rows := make([][]string, len(s.Sensors))
 	for i, sensor := range s.Sensors {
 		rows[i] = []string{
-			cmp.Or(sensor.Name, "(without a name)"), strconv.FormatInt(sensor.Records, 10), samplingText(sensor.Sampling),
-			directionText(sensor.OneWay), sensor.Newest.UTC().Format(time.RFC3339),
+			cmp.Or(sensor.Name, "(without a name)"), strconv.FormatInt(sensor.Records, 10), countsText(sensor),
+			directionText(sensor), sensor.Newest.UTC().Format(time.RFC3339),
 		}
 	}
 	return p.Table([]string{"SENSOR", "RECORDS", "COUNTS", "SEES", "NEWEST"}, rows)
 }
 
-func samplingText(sampling int64) string {
-	switch sampling {
-	case 0:
-		return "unknown"
-	case 1:
-		return "every packet"
-	default:
-		return "1 packet in " + strconv.FormatInt(sampling, 10)
+// seenOf says what the sensors saw of all flows.
+func seenOf(s incident.Survey) string {
+	if slices.ContainsFunc(s.Sensors, func(one incident.Sensor) bool { return one.NoPackets+one.NoRate > 0 }) {
+		return "some flows without a volume"
 	}
+	return coverageText(s.Coverage)
 }
 
-func directionText(oneWay bool) string {
-	if oneWay {
+// countsText says what a sensor counts, and in how many of its records it does
+// not say so.
+func countsText(s incident.Sensor) string {
+	text := "1 packet in " + strconv.FormatInt(s.Sampling, 10)
+	switch s.Sampling {
+	case 0:
+		text = "sampling not known"
+	case 1:
+		text = "every packet"
+	}
+	switch {
+	case s.NoPackets > 0 && s.NoPackets == s.Records:
+		text = "no packets"
+	case s.NoPackets > 0:
+		text += fmt.Sprintf(", none in %d", s.NoPackets)
+	}
+	if s.NoRate > 0 && s.Sampling > 0 {
+		text += fmt.Sprintf(", sampling not known in %d", s.NoRate)
+	}
+	return text
+}
+
+func directionText(s incident.Sensor) string {
+	switch {
+	case s.OneWay && s.NoPackets+s.NoRate > 0:
+		return "volumes are unknown"
+	case s.OneWay:
 		return "one direction: volumes are unknown"
 	}
 	return coverageText(incident.BothWays)

@@ -137,7 +137,6 @@ func (g *goflow) record(r *flowmath.Record, proto, sensor []byte) error {
 		if r.Sampling, err = parseCount(g.rate); err != nil {
 			return fmt.Errorf("sampling_rate: %w", err)
 		}
-		r.Sampling = max(1, r.Sampling) // NetFlow writes 0 for unsampled
 	}
 	return nil
 }

@@ -256,6 +256,15 @@ func TestAStaleFlowStoreIsTold(t *testing.T) {
 	}
 }
 
+func TestASensorThatIsAheadIsTold(t *testing.T) {
+	c := casetest.Flood(t)
+	c.Facts.Traffic.FastClocks = []incident.FastClock{{Sensor: "10.0.0.9", Newest: casetest.Opened().Add(8 * time.Hour), Ahead: 8 * time.Hour}}
+	line := find(t, account.Of(c).Headline, func(l account.Line) bool { return l.Label == "Clock" })
+	if want := "the clock of sensor 10.0.0.9 is ahead by 8h; what it recorded of the future proves nothing"; line.Text != want || line.Tone != account.Warn {
+		t.Errorf("told as %q (%v), want %q", line.Text, line.Tone, want)
+	}
+}
+
 func TestACaseWithNothingInItIsTold(t *testing.T) {
 	a := account.Of(incident.Case{Status: incident.Working})
 	for _, l := range a.Headline {

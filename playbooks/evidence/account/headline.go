@@ -11,6 +11,9 @@ import (
 
 func headline(c incident.Case) []Line {
 	lines := []Line{what(c), who(c), device(c), volume(c), destinations(c.Facts.Traffic), attribution(c.Facts.Traffic)}
+	for _, clock := range c.Facts.Traffic.FastClocks {
+		lines = append(lines, Line{Label: "Clock", Text: short(clock.String()) + "; what it recorded of the future proves nothing", Tone: Warn})
+	}
 	if c.Decision != nil && len(c.Decision.Unsure) > 0 {
 		lines = append(lines, Line{Label: "Unsure", Text: "rests on what is unknown: " + missing(c.Decision.Unsure), Tone: Warn})
 	}

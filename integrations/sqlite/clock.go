@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// span returns what the store holds, as far as it counts at a moment.
+func (s *Store) span(ctx context.Context, dbs *pools, to time.Time) (flowmath.Span, error) {
+	span, err := readSpan(ctx, dbs.read)
+	if err != nil {
+		return flowmath.Span{}, err
+	}
+	m := flowmath.Moment{Now: s.now(), To: to}
+	if span.Records == 0 || !span.Newest.After(m.Until()) {
+		return span, nil
+	}
+	if err := dbs.reach(ctx, &span, m); err != nil {
+		return flowmath.Span{}, failed("read the newest record", err)
+	}
+	return span, nil
+}
+
+// reach finds the newest record that counts, where the newest of all does not.
+func (p *pools) reach(ctx context.Context, span *flowmath.Span, m flowmath.Moment) error {
+	names, err := p.sensorNames(ctx)
+	if err != nil {
+		return err
+	}
+	steady := map[uint64]bool{}
+	if span.Newest.After(m.Future()) {
+		if err := p.fast(ctx, span, m, names, steady); err != nil {
+			return err
+		}
+	}
+	span.Newest = time.Time{}
+	until := m.Until().UnixNano()
+	if len(steady) == 0 {
+		var last sql.NullInt64
+		if err := p.read.QueryRowContext(ctx, `SELECT max(last) FROM block WHERE last <= ?`, until).Scan(&last); err != nil {
+			return err
+		}
+		if last.Valid {
+			span.Newest = time.Unix(0, last.Int64).UTC()
+		}
+		return p.reachIn(ctx, span, m, until+1, steady)
+	}
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 0} {
+		from := int64(-1 << 63)
+		if back > 0 {
+			from = until - int64(back)
+		}
+		if err := p.reachIn(ctx, span, m, from, steady); err != nil || !span.Newest.IsZero() {
+			return err
+		}
+	}
+	return nil
+}
+
+// reachIn looks for newer records among the blocks that reach beyond a time and
+// begin before the moment. It stops once the moment is reached.
+func (p *pools) reachIn(ctx context.Context, span *flowmath.Span, m flowmath.Moment, from int64, but map[uint64]bool) error {
+	if !span.Newest.Before(m.To) {
+		return nil
+	}
+	err := p.eachFlow(ctx, `last >= ? AND first <= ?`, []any{from, m.Until().UnixNano()}, func(r *flowmath.Record, sensor uint64) error {
+		at, ok := m.Reach(r.Start, r.End())
+		if !ok || but[sensor] || !at.After(span.Newest) {
+			return nil
+		}
+		span.Newest = at.UTC()
+		if !at.Before(m.To) {
+			return errFound
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		return nil
+	}
+	return err
+}
+
+// fast puts into the span which sensors are ahead, and notes those that are so
+// in all that they recorded.
+func (p *pools) fast(ctx context.Context, span *flowmath.Span, m flowmath.Moment, names map[uint64]string, steady map[uint64]bool) error {
+	clocks := flowmath.Clocks{Moment: m}
+	numbers := map[string]uint64{}
+	err := p.eachFlow(ctx, `last > ?`, []any{m.Future().UnixNano()}, func(r *flowmath.Record, sensor uint64) error {
+		if r.End().After(m.Future()) {
+			clocks.Record(names[sensor], r.Start, r.End())
+			numbers[names[sensor]] = sensor
+		}
+		return nil
+	})
+	span.Fast = clocks.Span().Fast
+	for _, c := range span.Fast {
+		if c.Steady {
+			steady[numbers[c.Sensor]] = true
+		}
+	}
+	return err
+}
+
+// eachFlow visits the flows of some blocks.
+func (p *pools) eachFlow(ctx context.Context, where string, args []any, visit func(r *flowmath.Record, sensor uint64) error) error {
+	// The index is searched, not the blocks.
+	rows, err := p.read.QueryContext(ctx, `SELECT flows FROM block WHERE id IN (SELECT id FROM block WHERE `+where+`)`, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var r flowmath.Record
+	for rows.Next() {
+		var flows []byte
+		if err := rows.Scan(&flows); err != nil {
+			return err
+		}
+		for len(flows) > 0 {
+			f, rest, err := nextFlow(flows)
+			if err != nil {
+				return err
+			}
+			sensor, err := f.record(&r)
+			if err == nil {
+				err = visit(&r, sensor)
+			}
+			if err != nil {
+				return err
+			}
+			flows = rest
+		}
+	}
+	return rows.Err()
+}
