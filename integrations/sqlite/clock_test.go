@@ -87,3 +87,26 @@ func TestFreshnessOfThePast(t *testing.T) {
 		}
 	}
 }
+
+// Doctor names the sensor whose clock is ahead: as a warning where another tells
+// of the present, and else as what fails.
+func TestTheProbeNamesASensorThatIsAhead(t *testing.T) {
+	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		live time.Duration
+		ok   bool
+	}{{"another is live", time.Minute, true}, {"the other is dead", 2 * time.Hour, false}} {
+		s := openStore(t, now)
+		log := goflow(now.Add(-tt.live), "10.0.0.1", 5000, 4, 1) + goflow(now.Add(8*time.Hour), "10.0.0.9", 1400, 1, 1)
+		if _, err := s.Import(t.Context(), strings.NewReader(log), ImportOptions{Name: "log"}); err != nil {
+			t.Fatal(err)
+		}
+		found := s.Probe(t.Context())
+		last := found[len(found)-1]
+		if len(found) != 2 || last.OK != tt.ok || last.Warning != tt.ok || last.Fix == "" ||
+			!strings.Contains(last.What, "the clock of sensor 10.0.0.9 is ahead by 8h") {
+			t.Errorf("where %s, the probe says %+v", tt.name, found)
+		}
+	}
+}

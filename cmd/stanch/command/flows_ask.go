@@ -63,7 +63,12 @@ func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.T
 	if err != nil {
 		return err
 	}
-	return errors.Join(q.warn(staleness(span.Newest, to, windowsEnd)), q.clocks(span.Fast))
+	stale := staleness(span.Newest, to, windowsEnd)
+	if span.Newest.IsZero() && span.Records > 0 {
+		// It began later, or all that it has is of the future.
+		stale = ""
+	}
+	return errors.Join(q.warn(stale), q.clocks(span.Fast))
 }
 
 // clocks tells people which sensors' clocks are ahead.

@@ -208,7 +208,7 @@ func empty(store string) error {
 func staleness(newest, at time.Time, what string) string {
 	switch lag, stale := incident.Lag(newest, at); {
 	case newest.IsZero():
-		return "stale: it has no record that is as old as " + what
+		return "stale: it has no record at all"
 	case stale:
 		return "stale: its newest record is of " + newest.UTC().Format(time.RFC3339) + ", " +
 			incident.FormatDuration(lag) + " before " + what + "; nothing is known of what came after it"
