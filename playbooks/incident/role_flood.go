@@ -38,6 +38,9 @@ const (
 	// bulkPacket is the least mean size of packets that carry video or files. At
 	// the rate of a flood a camera's and a file transfer's are nearly full.
 	bulkPacket = 700
+	// bulkPart is how often a flood's packets stand in full packets that nobody
+	// answers before they are one: a camera in 4K sends 25 Mbit, 2600 packets.
+	bulkPart = 2.75
 	// echoed is how many bytes come back at most per byte of what is answered in
 	// kind, such as an echo, or a reset.
 	echoed = 2
@@ -107,15 +110,16 @@ func (t *tally) floods() bool {
 		by[overICMP].floodsICMP(l) || by[overUDP].floodsUDP(l) || by[overOther].floodsUDP(l)
 }
 
-func (s *sums) atPackets(l *RoleLimits) bool {
-	return s.packets > 0 && float64(s.packets) >= float64(l.FloodPackets)*s.seconds()
+// atPackets reports whether the rate is so often that of a flood's packets.
+func (s *sums) atPackets(l *RoleLimits, times float64) bool {
+	return s.packets > 0 && float64(s.packets) >= times*float64(l.FloodPackets)*s.seconds()
 }
 
 func (s *sums) atBits(bits float64) bool { return s.out > 0 && float64(s.out)*8 >= bits*s.seconds() }
 
 // unanswered reports whether a rate is a flood's and nothing comes back.
 func (s *sums) unanswered(l *RoleLimits) bool {
-	return (s.atPackets(l) || s.atBits(float64(l.FloodBits))) && float64(s.in) <= l.FloodBack*float64(s.out)
+	return (s.atPackets(l, 1) || s.atBits(float64(l.FloodBits))) && float64(s.in) <= l.FloodBack*float64(s.out)
 }
 
 // floodsTCP reports a flood of segments that carry nothing, which are answered
@@ -123,12 +127,12 @@ func (s *sums) unanswered(l *RoleLimits) bool {
 // others are. Acknowledging a download takes bare segments too, and brings far
 // more than it sends.
 func (s *stream) floodsTCP(l *RoleLimits) bool {
-	bare := s.opened.atPackets(l) && s.opened.size() <= bareSegment && s.opened.in <= echoed*s.opened.out
+	bare := s.opened.atPackets(l, 1) && s.opened.size() <= bareSegment && s.opened.in <= echoed*s.opened.out
 	return bare || s.unanswered(l) && s.unheard <= s.out/2
 }
 
 func (s *stream) floodsICMP(l *RoleLimits) bool {
-	fast := s.opened.atPackets(l) || s.opened.atBits(float64(l.FloodBits)/icmpPart)
+	fast := s.opened.atPackets(l, 1) || s.opened.atBits(float64(l.FloodBits)/icmpPart)
 	return s.unanswered(l) || fast && s.opened.in <= echoed*s.opened.out
 }
 
@@ -144,7 +148,7 @@ func (s *stream) floodsUDP(l *RoleLimits) bool {
 		return scattered && s.size() >= dataSegment && float64(s.in) <= l.FloodBack*float64(s.out)
 	}
 	switch {
-	case scattered || s.atPackets(l) && s.size() <= bareSegment:
+	case scattered || s.atPackets(l, 1) && s.size() <= bareSegment:
 		return true
 	case s.collected > s.packets/2:
 		return s.atBits(collectedPart * bits)
@@ -152,7 +156,7 @@ func (s *stream) floodsUDP(l *RoleLimits) bool {
 		return true
 	default:
 		// Whoever takes part in a call or a transfer reports what arrives, if rarely.
-		return s.in == 0 && s.atBits(bits)
+		return s.in == 0 && (s.atBits(bits) || s.atPackets(l, bulkPart))
 	}
 }
 
