@@ -103,9 +103,12 @@ func merge(run []View) []View {
 	return out
 }
 
-// takes adds the view when it is of the same flow.
+// takes adds the view when it is of the same flow. A sensor may record a flow both
+// as a whole and by direction, as Suricata can; only the latter records add up. It
+// may also record it again as it grows, as Zeek does for long connections, with
+// the same beginning: then the last record stands.
 func (s *sighting) takes(v View) bool {
-	own := slices.IndexFunc(s.by, func(o View) bool { return o.Sensor == v.Sensor })
+	own := slices.IndexFunc(s.by, func(o View) bool { return o.Sensor == v.Sensor && o.Adds == v.Adds })
 	slack := slackSensors
 	if own >= 0 && !v.Adds {
 		slack = slackSensor
@@ -114,6 +117,17 @@ func (s *sighting) takes(v View) bool {
 		return false
 	}
 	s.end = max(s.end, v.End)
+	for i := range s.by {
+		o := &s.by[i]
+		if received := max(o.Received, v.Received); v.grownFrom(o) {
+			*o = v
+			o.Received = received
+			return true
+		} else if o.grownFrom(&v) {
+			o.Received = received
+			return true
+		}
+	}
 	if own < 0 || !v.Adds {
 		s.by = append(s.by, v)
 		return true
@@ -129,6 +143,13 @@ func (s *sighting) takes(v View) bool {
 	o.Low, o.High = Add(o.Low, v.Low), Add(o.High, v.High)
 	o.Measured, o.OneWay, o.Blank = o.Measured || v.Measured, o.OneWay || v.OneWay, max(o.Blank, v.Blank)
 	return true
+}
+
+// grownFrom reports whether o is an earlier record of the same flow by the same
+// sensor.
+func (v *View) grownFrom(o *View) bool {
+	return o.Sensor == v.Sensor && !o.Adds && !v.Adds && o.Start == v.Start && o.End <= v.End && o.Sent <= v.Sent &&
+		(v.Measured || !o.Measured)
 }
 
 // best returns the fullest view of the flow.

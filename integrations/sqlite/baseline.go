@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -53,11 +54,18 @@ func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time
 
 // fill fills the windows with what the host sent. Where one sensor alone saw
 // it, the sums that were made when it was written are enough. Where several
-// did, they may have seen the same flows, and those are read themselves.
+// did, they may have seen the same flows, and those are read themselves; so they
+// are where a long flow stands there again, as it had grown.
 func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) error {
 	sums := windows.Empty()
 	from, to := windows.From().UnixNano(), windows.To().UnixNano()
 	sensors := map[uint64]struct{}{}
+	type beginning struct {
+		addr   netip.Addr
+		sensor uint64
+		at     int64
+	}
+	long, grown := map[beginning]struct{}{}, false
 	for _, bucket := range h.buckets() {
 		err := p.eachBlock(ctx, "minutes", bucket, from, to, func(first int64, data []byte) error {
 			return eachMinute(data, minuteOf(first), h.has, func(m minuteSum) {
@@ -66,7 +74,11 @@ func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) err
 				}
 				sensors[m.sensor] = struct{}{}
 				v := flowmath.View{Start: m.from, End: m.to, Sent: m.bytes}
-				if !m.long {
+				if m.long {
+					begun := beginning{m.addr, m.sensor, m.from}
+					_, again := long[begun]
+					long[begun], grown = struct{}{}, grown || again
+				} else {
 					v.End = m.from // a minute lies in one window, whole
 				}
 				sums.Spread(&v, m.measured, m.oneWay)
@@ -76,7 +88,7 @@ func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) err
 			return err
 		}
 	}
-	if len(sensors) < 2 && len(h.addrs) == 1 {
+	if len(sensors) < 2 && len(h.addrs) == 1 && !grown {
 		*windows = *sums
 		return nil
 	}

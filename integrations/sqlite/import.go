@@ -48,6 +48,9 @@ type ImportResult struct {
 	Already int64
 	// Shift is what was added to all times.
 	Shift time.Duration
+	// Lacks says what would have to be in the file, where it holds no flow and that
+	// is known.
+	Lacks string
 	// BadLines are the first bad lines with their reasons.
 	BadLines []flowlog.BadLine
 }
@@ -275,6 +278,9 @@ func (im *importing) result() ImportResult {
 	done.Bad += im.chunk.Bad
 	done.Skipped = im.reader.Skipped()
 	done.Bytes, done.Already = im.reader.Offset(), im.already
+	if done.Records == 0 && im.already == 0 {
+		done.Lacks = im.reader.Lacks()
+	}
 	done.Shift, done.BadLines = im.source.shift, im.firstBad
 	return done
 }

@@ -129,8 +129,8 @@ func newFlowsImport(s streams) *cobra.Command {
 	o := &flowsImportOptions{streams: s}
 	c := &cobra.Command{
 		Use: "import FILE…", Short: "Add flow logs to the embedded flow store", Args: cobra.MinimumNArgs(1),
-		Long: `Adds Zeek's conn.log (TSV or JSON), goflow2's JSON or Suricata's EVE, plain or
-gzip. A file that was imported before adds nothing, one that has grown adds what
+		Long: `Adds Zeek's conn.log (TSV or JSON), goflow2's JSON or Suricata's EVE (its events
+flow and netflow), plain or gzip. One file may mix the JSON formats. A file that was imported before adds nothing, one that has grown adds what
 is new, and an import that was interrupted goes on where it was.`,
 		Example: "  stanch flows import conn.*.log.gz --store flows.db --sensor gw1\n  stanch flows import capture.jsonl --config stanch.yaml --shift",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
@@ -220,6 +220,9 @@ func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file 
 	said := fmt.Sprintf("%s: %d flows", file, r.Records)
 	if r.Bad > 0 {
 		said += fmt.Sprintf(", %d bad lines, the first: %s", r.Bad, cmp.Or(strings.Join(done.BadLines[:min(1, len(done.BadLines))], ""), "?"))
+	}
+	if r.Lacks != "" {
+		said += ": " + r.Lacks
 	}
 	return done, progress.End(said)
 }

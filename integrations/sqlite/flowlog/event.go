@@ -12,8 +12,10 @@ import (
 // file may mix them.
 type event struct {
 	conn conn
-	// stream is the log that a line of Zeek belongs to.
+	// stream is the log that a line of Zeek belongs to; counts tells that some
+	// field is a conn.log's alone.
 	stream, sensor []byte
+	counts         bool
 	goflow         goflow
 	eve            eve
 }
@@ -24,12 +26,14 @@ type goflow struct {
 	src, dst, srcPort, dstPort       []byte
 }
 
-// eve is the fields of Suricata's flow events.
+// eve is the fields of Suricata's events flow and netflow. The latter tell of one
+// direction each, with counters of their own.
 type eve struct {
 	kind, start, end                       []byte
 	src, dst, srcPort, dstPort             []byte
 	toServerBytes, toClientBytes           []byte
 	toServerPackets, toClientPackets, host []byte
+	bytes, packets                         []byte
 }
 
 // parse reads one line.
@@ -50,6 +54,9 @@ func (e *event) parse(line []byte, r *flowmath.Record) error {
 	case e.stream != nil && string(e.stream) != "conn" && string(e.stream) != "conn_long":
 		return errNoFlow
 	case e.conn.srcIP != nil || e.conn.dstIP != nil:
+		if e.stream == nil && !e.counts {
+			return errOtherLog
+		}
 		r.Sensor = string(e.sensor)
 		return e.conn.record(r)
 	}
@@ -62,12 +69,16 @@ func (e *event) member(key []byte, v value) error {
 		case "data": // an envelope around Zeek's record
 			_, err := members(v.text, e.member)
 			return err
-		case "flow":
+		case "flow", "netflow":
 			_, err := members(v.text, e.eve.member)
+			return err
+		case "id":
+			_, err := members(v.text, e.nested)
 			return err
 		}
 		return nil
 	}
+	e.counts = e.counts || onlyConn(key)
 	if v.null() {
 		return nil
 	}
@@ -83,6 +94,13 @@ func (e *event) member(key []byte, v value) error {
 	default:
 		e.goflow.set(key, v)
 		e.eve.set(key, v)
+	}
+	return nil
+}
+
+func (e *event) nested(key []byte, v value) error {
+	if at := e.conn.nested(key); at != nil && !v.null() && !v.object {
+		*at = v.text
 	}
 	return nil
 }
@@ -172,7 +190,7 @@ func (s *eve) set(key []byte, v value) {
 	}
 }
 
-// member reads the members of the object flow.
+// member reads the members of the objects flow and netflow.
 func (s *eve) member(key []byte, v value) error {
 	if v.null() || v.object {
 		return nil
@@ -190,36 +208,48 @@ func (s *eve) member(key []byte, v value) error {
 		s.toServerPackets = v.text
 	case "pkts_toclient":
 		s.toClientPackets = v.text
+	case "bytes":
+		s.bytes = v.text
+	case "pkts":
+		s.packets = v.text
 	}
 	return nil
 }
 
 func (s *eve) record(r *flowmath.Record, proto []byte) error {
-	if string(s.kind) != "flow" {
-		return errNoFlow
+	r.Single = string(s.kind) == "netflow"
+	if !r.Single && string(s.kind) != "flow" {
+		return errOtherEvent
 	}
 	var err error
 	if r.Start, err = parseTime(s.start); err != nil {
-		return fmt.Errorf("flow.start: %w", err)
+		return fmt.Errorf("%s.start: %w", s.kind, err)
 	}
 	end := r.Start
 	if s.end != nil {
 		if end, err = parseTime(s.end); err != nil {
-			return fmt.Errorf("flow.end: %w", err)
+			return fmt.Errorf("%s.end: %w", s.kind, err)
 		}
 	}
 	r.Duration = end.Sub(r.Start)
 	if err := endpoints(r, s.src, s.srcPort, s.dst, s.dstPort, proto); err != nil {
 		return err
 	}
+	r.Sampling, r.Sensor = 1, string(s.host)
 	// Suricata counts what the link carried of the IP packets.
+	if r.Single {
+		r.Resp = flowmath.Unseen()
+		if r.Orig, err = side(nil, s.bytes, s.packets); err != nil {
+			return fmt.Errorf("netflow: %w", err)
+		}
+		return nil
+	}
 	if r.Orig, err = side(nil, s.toServerBytes, s.toServerPackets); err != nil {
 		return fmt.Errorf("to server: %w", err)
 	}
 	if r.Resp, err = side(nil, s.toClientBytes, s.toClientPackets); err != nil {
 		return fmt.Errorf("to client: %w", err)
 	}
-	r.Sampling, r.Sensor = 1, string(s.host)
 	r.OneWay = oneWay(r.Orig, r.Resp, "", nil)
 	return nil
 }

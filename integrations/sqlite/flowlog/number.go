@@ -1,6 +1,7 @@
 package flowlog
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"net/netip"
@@ -107,6 +108,35 @@ func parseSeconds(b []byte) (time.Duration, error) {
 	return time.Duration(f * float64(time.Second)), nil
 }
 
+// parseSince reads a number of milli-, micro- or nanoseconds since 1970 and
+// returns nanoseconds. It is not ok where the number is of seconds.
+func parseSince(b []byte) (int64, bool) {
+	whole, fraction, _ := bytes.Cut(b, []byte{'.'})
+	n, ok := parseDigits19(whole)
+	part, okPart := parseFraction(fraction)
+	if !ok || !okPart {
+		f, err := strconv.ParseFloat(string(b), 64)
+		if err != nil || !(f >= 0 && f < math.MaxInt64) {
+			return 0, false
+		}
+		n, part = int64(f), 0
+	}
+	const endOfSeconds = 100_000_000_000 // the year 5138
+	unit := int64(time.Nanosecond)
+	switch {
+	case n < endOfSeconds:
+		return 0, false
+	case n < endOfSeconds*1e3:
+		unit = int64(time.Millisecond)
+	case n < endOfSeconds*1e6:
+		unit = int64(time.Microsecond)
+	}
+	if n > math.MaxInt64/unit-1 {
+		return 0, false
+	}
+	return n*unit + part*unit/int64(time.Second), true
+}
+
 // parseFraction reads the digits after a decimal point as nanoseconds; further
 // digits are below what is kept.
 func parseFraction(b []byte) (int64, bool) {
@@ -124,14 +154,21 @@ func parseFraction(b []byte) (int64, bool) {
 	return nanos, true
 }
 
-// parseTime reads a time as decimal seconds since 1970 or as RFC 3339, also
-// with an offset without colon as Suricata writes it.
+// parseTime reads a time as a decimal number since 1970 or as RFC 3339, also with
+// an offset without colon as Suricata writes it. The number is of seconds, or of
+// milli-, micro- or nanoseconds: Zeek writes either of the first two, shippers any,
+// and the times of an age are a thousandfold apart.
 func parseTime(b []byte) (time.Time, error) {
 	if d, err := parseSeconds(b); err == nil {
 		return time.Unix(0, int64(d)).UTC(), nil
 	}
+	if nanos, ok := parseSince(b); ok {
+		return time.Unix(0, nanos).UTC(), nil
+	}
 	if len(b) <= 40 {
-		for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999"} {
+		for _, layout := range [...]string{
+			time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05.999999999", time.DateTime, "2006-01-02 15:04:05Z07:00",
+		} {
 			if t, err := time.Parse(layout, string(b)); err == nil {
 				return t.UTC(), nil
 			}

@@ -1,5 +1,6 @@
 // Package flowlog reads flow records as sensors write them: Zeek's conn.log as
-// TSV or JSON, goflow2's JSON and Suricata's EVE. It streams, bounds every line
+// TSV or JSON, goflow2's JSON and the flow and netflow events of Suricata's EVE,
+// also mixed. It streams, bounds every line
 // and rejects what cannot be true.
 package flowlog
 
@@ -17,6 +18,9 @@ const maxUnrecognised = 1000
 
 // ErrUnrecognised tells that nothing in the stream is a flow log.
 var ErrUnrecognised = errors.New("the file is neither Zeek's conn.log, goflow2's JSON nor Suricata's EVE")
+
+// ErrOtherLog is an [ErrUnrecognised] of a file that is another log of Zeek.
+var ErrOtherLog = fmt.Errorf("%w: it is another log of Zeek, not a conn log", ErrUnrecognised)
 
 // BadLine is a line that is no flow record. The reader goes on after it.
 type BadLine struct {
@@ -37,6 +41,9 @@ type Reader struct {
 	recognised bool
 	bad        int64
 	skipped    int64
+	// otherLogs tells that some lines are of other logs of Zeek, otherEvents that
+	// some are events of EVE that tell of no flow.
+	otherLogs, otherEvents bool
 }
 
 // NewReader returns a reader of a flow log in any of the formats, plain or
@@ -64,6 +71,19 @@ func (r *Reader) Sum() []byte { return r.lines.digest.Sum(nil) }
 
 // Skipped counts the lines that are no flow record by intent, such as alerts.
 func (r *Reader) Skipped() int64 { return r.skipped }
+
+// Lacks says, of a stream without any flow, what would have to be in it; nothing
+// where that is not known.
+func (r *Reader) Lacks() string {
+	switch {
+	case r.otherEvents:
+		return "it holds events of Suricata and no flow: add flow to types of the output eve-log in suricata.yaml"
+	case r.otherLogs:
+		return "it holds other logs of Zeek and no conn log"
+	default:
+		return ""
+	}
+}
 
 // Recognised reports whether anything so far was a flow log's.
 func (r *Reader) Recognised() bool { return r.recognised }
@@ -164,7 +184,7 @@ func (r *Reader) header(line []byte) error {
 		r.tsv = newTSV()
 	}
 	err := r.tsv.header(bytes.TrimRight(line, "\r\n"))
-	r.recognised = r.recognised || r.tsv.columns != nil
+	r.recognised = r.recognised || r.tsv.columns != nil && !r.tsv.other()
 	return err
 }
 
@@ -179,6 +199,12 @@ func (r *Reader) outcome(number int64, err error) (done bool, _ error) {
 	case errors.Is(err, errNoFlow):
 		r.recognised = true
 		r.skipped++
+		r.otherEvents = r.otherEvents || errors.Is(err, errOtherEvent)
+		r.otherLogs = r.otherLogs || !errors.Is(err, errOtherEvent)
+		return false, nil
+	case errors.Is(err, errOtherLog):
+		r.otherLogs = true
+		r.skipped++
 		return false, nil
 	}
 	r.bad++
@@ -189,10 +215,16 @@ func (r *Reader) outcome(number int64, err error) (done bool, _ error) {
 }
 
 func (r *Reader) end() error {
-	if !r.recognised && r.bad > 0 {
+	switch {
+	case r.recognised:
+		return io.EOF
+	case r.otherLogs:
+		return ErrOtherLog
+	case r.bad > 0:
 		return ErrUnrecognised
+	default:
+		return io.EOF
 	}
-	return io.EOF
 }
 
 // unfinished reads what has no line end: too long a line, or the last one,
@@ -212,7 +244,7 @@ func (r *Reader) unfinished(line []byte, rec *flowmath.Record) error {
 	}
 	err := r.parse(line, rec)
 	switch {
-	case err == nil || errors.Is(err, errNoFlow):
+	case err == nil || errors.Is(err, errNoFlow) || errors.Is(err, errOtherLog):
 		r.lines.take(len(line))
 		if done, err := r.outcome(number, err); done {
 			return err

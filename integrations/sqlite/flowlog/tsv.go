@@ -19,6 +19,8 @@ type tsv struct {
 	columns []func(*conn) *[]byte
 	path    string
 	conn    conn
+	// counts tells that some column is a conn.log's alone.
+	counts bool
 }
 
 func newTSV() *tsv { return &tsv{separator: '\t', unset: "-", empty: "(empty)"} }
@@ -61,7 +63,9 @@ func (z *tsv) setSeparator(s string) error {
 
 func (z *tsv) setFields(names []string) {
 	z.columns = make([]func(*conn) *[]byte, len(names))
+	z.counts = false
 	for i, name := range names {
+		z.counts = z.counts || onlyConn([]byte(name))
 		if new(conn).field([]byte(name)) != nil {
 			z.columns[i] = func(c *conn) *[]byte { return c.field([]byte(name)) }
 		}
@@ -75,6 +79,9 @@ func (z *tsv) parse(line []byte, r *flowmath.Record) error {
 	}
 	if z.path != "" && z.path != "conn" && z.path != "conn_long" {
 		return errNoFlow
+	}
+	if z.other() {
+		return errOtherLog
 	}
 	z.conn = conn{}
 	for i, column := range z.columns {
@@ -90,6 +97,10 @@ func (z *tsv) parse(line []byte, r *flowmath.Record) error {
 	}
 	return z.conn.record(r)
 }
+
+// other reports whether the columns are those of another log of Zeek that does not
+// name itself.
+func (z *tsv) other() bool { return z.path == "" && !z.counts }
 
 // whole reports whether a line that lacks its end has every column.
 func (z *tsv) whole(line []byte) bool {

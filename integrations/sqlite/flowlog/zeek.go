@@ -11,6 +11,13 @@ import (
 // alert in EVE or another of Zeek's logs.
 var errNoFlow = errors.New("not a flow record")
 
+// errOtherEvent is an [errNoFlow] of EVE.
+var errOtherEvent = fmt.Errorf("%w: another event of EVE", errNoFlow)
+
+// errOtherLog marks a line of a log of Zeek that does not name itself, and that
+// has none of the fields of a conn.log. It alone makes no file a flow log.
+var errOtherLog = errors.New("of another log of Zeek, not a conn log")
+
 // conn is the fields of Zeek's conn.log that matter, as written. An absent
 // field is nil.
 type conn struct {
@@ -56,6 +63,33 @@ func (c *conn) field(name []byte) *[]byte {
 		return &c.respIPSize
 	}
 	return nil
+}
+
+// nested returns where a member of the object id is kept, or nil: some shippers
+// take id.orig_h for a path.
+func (c *conn) nested(name []byte) *[]byte {
+	switch string(name) {
+	case "orig_h":
+		return &c.srcIP
+	case "orig_p":
+		return &c.srcPort
+	case "resp_h":
+		return &c.dstIP
+	case "resp_p":
+		return &c.dstPort
+	}
+	return nil
+}
+
+// onlyConn reports whether a field stands in a conn.log and in no other log of
+// Zeek. Those have the ends of the connection, its time and often its protocol
+// and duration, too.
+func onlyConn(name []byte) bool {
+	switch string(name) {
+	case "conn_state", "history", "missed_bytes", "orig_bytes", "orig_pkts", "orig_ip_bytes", "resp_bytes", "resp_pkts", "resp_ip_bytes":
+		return true
+	}
+	return false
 }
 
 // record makes a record of the fields.
