@@ -21,6 +21,8 @@ type DecideIn struct {
 	Facts       incident.Facts        `json:"facts"`
 	Connections []incident.Connection `json:"connections,omitempty"`
 	Target      *incident.Target      `json:"target,omitempty"`
+	// Agents send for others on their host; see [incident.JoinResult.DisownAgent].
+	Agents []string `json:"agents,omitempty"`
 	// Now is the decision's time, an input so that it can be replayed.
 	Now time.Time `json:"now"`
 }
@@ -41,6 +43,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}
+	in.Agents = a.Agents
 	out, err := DecideWith(ctx, p, in)
 	// The flows have served the join and the plan; a case that carried them
 	// would write them into its history again and again.
@@ -53,7 +56,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (DecideOut, error) {
 	facts := in.Facts
 	facts.InWords(p.Roles())
-	attribute(&facts, in.Connections)
+	attribute(&facts, in.Connections, in.Agents)
 	facts.DisownShared()
 	if in.Target != nil && in.Target.OnlyBy() != "" {
 		facts.AssumeDevice()
@@ -83,7 +86,7 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 // attribute joins bytes and processes, unless the flow store has done so or
 // one of the two is missing; then the reason is carried on. Who is only guessed
 // is not told apart yet.
-func attribute(facts *incident.Facts, connections []incident.Connection) {
+func attribute(facts *incident.Facts, connections []incident.Connection, agents []string) {
 	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() {
 		return
 	}
@@ -96,8 +99,11 @@ func attribute(facts *incident.Facts, connections []incident.Connection) {
 		return
 	}
 	joined := incident.Join(facts.Traffic.Sample, connections)
-	facts.Process = joined.Sender()
-	incident.Explain(&facts.Process, "no process was joined to the traffic")
+	why := joined.DisownAgent(slices.Concat(agents, facts.Asset.Agents))
+	if facts.Process = joined.Sender(); why != "" {
+		facts.Process, facts.Candidate = incident.Process{}, joined.Candidate
+	}
+	incident.Explain(&facts.Process, cmp.Or(why, "no process was joined to the traffic"))
 	if t := &facts.Traffic; !t.Attribution.IsKnown() {
 		t.Attribution = incident.Known(string(joined.Attribution), incident.Computed)
 		t.JoinRate, t.ClockSkew, t.Explained = joined.JoinRate, joined.ClockSkew, joined.Share(t.BytesOut)

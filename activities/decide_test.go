@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,11 +10,13 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
+func assumed(s string) incident.Value[string] { return incident.Known(s, incident.Assumed) }
+
+func size(n int64) incident.Value[int64] { return incident.Known(n, incident.Assumed) }
+
 // A process vouches for a host only where the traffic was joined to it
 // connection by connection; else people are shown it, and that is all.
 func TestAGuessedProcessVouchesForNobody(t *testing.T) {
-	assumed := func(s string) incident.Value[string] { return incident.Known(s, incident.Assumed) }
-	size := func(n int64) incident.Value[int64] { return incident.Known(n, incident.Assumed) }
 	all, err := library.Playbooks()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +50,54 @@ func TestAGuessedProcessVouchesForNobody(t *testing.T) {
 			if why := out.Facts.Process.Path.Why(); !vouches && why == "" {
 				t.Errorf("attribution %s: nobody says why the process is unknown", attribution)
 			}
+		}
+	}
+}
+
+// A local web filter makes the connections of every program of its host: it is
+// the candidate, and nobody is named.
+func TestAnAgentIsNobody(t *testing.T) {
+	const filter = `C:\Program Files\Filter\agent.exe`
+	at := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	var facts incident.Facts
+	var connections []incident.Connection
+	for i := range 20 {
+		f := incident.Flow{
+			Start: at.Add(time.Duration(i) * time.Second), Duration: time.Second, BytesOut: 1 << 20, PacketsOut: 900,
+			Tuple: incident.Tuple{SrcIP: "10.20.4.42", SrcPort: 50000 + i, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+		}
+		facts.Traffic.Sample = append(facts.Traffic.Sample, f)
+		connections = append(connections, incident.Connection{At: f.Start, Tuple: f.Tuple, Process: incident.Process{
+			Path: incident.Known(filter, incident.FromEDR), PID: size(4711), Signed: incident.Known(true, incident.FromEDR),
+		}})
+	}
+	facts.Alert = incident.Alert{Category: assumed("high_egress"), Host: incident.AlertHost{ID: assumed("ws-042"), OS: assumed("windows")}}
+	facts.Endpoint = incident.Endpoint{ID: assumed("ws-042")}
+	facts.Traffic.BytesOut, facts.Traffic.Flows = size(20<<20), size(20)
+	all, err := library.Playbooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, in := range map[string]struct {
+		configured, ofAsset []string
+		exact               bool
+	}{
+		"configuration": {configured: []string{"c:\\program files\\filter\\Agent.exe"}},
+		"inventory":     {ofAsset: []string{"agent.exe"}},
+		"nobody":        {configured: []string{"other.exe"}, exact: true},
+	} {
+		f := facts
+		f.Asset.Agents = in.ofAsset
+		out, err := activities.DecideWith(t.Context(), all[0], activities.DecideIn{Facts: f, Connections: connections, Agents: in.configured, Now: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := out.Facts
+		if (got.Traffic.Attribution.String() == "exact") != in.exact || got.Process.Path.IsKnown() != in.exact || got.Traffic.Explained.IsKnown() != in.exact {
+			t.Errorf("named by the %s: %s, %v explains %s", name, got.Traffic.Attribution, got.Process.Path, got.Traffic.Explained)
+		}
+		if path, _ := got.Candidate.Path.Get(); !in.exact && (path != filter || !strings.Contains(got.Process.Path.Why(), "sends for other programs")) {
+			t.Errorf("named by the %s: candidate %q, process %v", name, path, got.Process.Path)
 		}
 	}
 }

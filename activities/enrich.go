@@ -9,13 +9,16 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// The enrichments carry the names of the facts that they find.
+// The enrichments carry the names of the facts that they find; the process is
+// found by connections, once the flows are known. Cases that were opened before
+// that ask for "process".
 var (
-	FindEndpoint   = Ref[EnrichIn, EndpointOut]{"endpoint"}
-	GetConnections = Ref[EnrichIn, Packed[[]incident.Connection]]{"process"}
-	GetTraffic     = Ref[EnrichIn, TrafficOut]{"traffic"}
-	GetBaseline    = Ref[EnrichIn, incident.Baseline]{"baseline"}
-	GetAsset       = Ref[EnrichIn, AssetOut]{"asset"}
+	FindEndpoint    = Ref[EnrichIn, EndpointOut]{"endpoint"}
+	GetConnections  = Ref[EnrichIn, Packed[[]incident.Connection]]{"process"}
+	FindConnections = Ref[EnrichIn, ConnectionsOut]{"connections"}
+	GetTraffic      = Ref[EnrichIn, TrafficOut]{"traffic"}
+	GetBaseline     = Ref[EnrichIn, incident.Baseline]{"baseline"}
+	GetAsset        = Ref[EnrichIn, AssetOut]{"asset"}
 )
 
 // EnrichIn asks one integration about the subject of a case.
@@ -29,6 +32,8 @@ type EnrichIn struct {
 	// AssetRole is what it is, once the inventory has said so.
 	Shared    []incident.SharedAddress `json:"shared,omitempty"`
 	AssetRole string                   `json:"asset_role,omitempty"`
+	// Sample are the largest flows, for which connections are looked for.
+	Sample Packed[[]incident.Flow] `json:"sample,omitzero"`
 	// At is the time of the alert; the window ends there or now, see the case.
 	At     time.Time     `json:"at"`
 	Window time.Duration `json:"window,omitempty"`
@@ -44,9 +49,6 @@ type EndpointOut struct {
 	Problem    string              `json:"problem,omitempty"`
 	Candidates []incident.Endpoint `json:"candidates,omitempty"`
 }
-
-// maxConnections bounds what one case keeps of an endpoint's connections.
-const maxConnections = 500
 
 func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut, error) {
 	edr, err := use[integrations.Endpoints](a, in.Use)
@@ -85,24 +87,6 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 type TrafficOut struct {
 	Traffic incident.Traffic        `json:"traffic"`
 	Sample  Packed[[]incident.Flow] `json:"sample"`
-}
-
-func (a *Activities) getConnections(ctx context.Context, in EnrichIn) (Packed[[]incident.Connection], error) {
-	none := Packed[[]incident.Connection]{}
-	edr, err := use[integrations.Connections](a, in.Use)
-	if err != nil {
-		return none, err
-	}
-	if in.Target == nil {
-		return none, integrations.Errorf(integrations.Invalid, "read connections", "the target is not exact")
-	}
-	connections, err := edr.Connections(ctx, integrations.ConnectionQuery{
-		Target: *in.Target, From: in.At.Add(-in.Window), To: in.At, Limit: maxConnections,
-	})
-	for i := range connections {
-		connections[i].InWords()
-	}
-	return Packed[[]incident.Connection]{Value: connections}, err
 }
 
 func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, error) {

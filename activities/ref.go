@@ -36,6 +36,8 @@ type Activities struct {
 	// Limits are the thresholds of traffic roles by asset role; none are the
 	// shipped ones.
 	Limits incident.LimitsByRole
+	// Agents are programs that send for others on their host, of every host.
+	Agents []string
 	// Roles are the asset roles, with the site's own; none are the shipped ones.
 	Roles incident.Vocabulary
 	// PublicURL is the address that people reach the API by, for links.
@@ -59,6 +61,7 @@ func (a *Activities) roles() incident.Vocabulary { return a.Roles.Or(incident.As
 func (a *Activities) Register(r Registry) {
 	register(r, FindEndpoint, a.findEndpoint)
 	register(r, GetConnections, a.getConnections)
+	register(r, FindConnections, a.findConnections)
 	register(r, GetTraffic, a.getTraffic)
 	register(r, GetBaseline, a.getBaseline)
 	register(r, GetAsset, a.getAsset)

@@ -34,7 +34,14 @@ type ConnectionQuery struct {
 	Target   incident.Target
 	From, To time.Time
 	Limit    int
+	// Tuples narrows the answer to connections of these 5-tuples, whichever end
+	// comes first, so that others take no room from them; none means all. There
+	// are at most [MaxTuples]: who cannot ask for so many at once asks in parts.
+	Tuples []incident.Tuple
 }
+
+// MaxTuples bounds the tuples of one query.
+const MaxTuples = 500
 
 // Connections tells which process made which connection.
 type Connections interface {

@@ -18,9 +18,11 @@ import (
 type findings struct {
 	facts       incident.Facts
 	connections []incident.Connection
-	target      *incident.Target
-	problem     string
-	candidates  []incident.Endpoint
+	// wide says that connections were asked for beyond the window.
+	wide       string
+	target     *incident.Target
+	problem    string
+	candidates []incident.Endpoint
 	// ips are the addresses by which the host's egress is measured.
 	ips []string
 	// heeded are the shared addresses by which the target was not looked for.
@@ -58,24 +60,57 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window()}
 	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
 	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
-	process := start(ctx, r, "process", activities.GetConnections, in)
-	flows, why := traffic.get(ctx)
-	facts.Traffic, facts.Traffic.Sample = flows.Traffic, flows.Sample.Value
-	if why != "" {
-		incident.Explain(&facts.Traffic, why)
-	}
-	f.isLate("traffic", traffic.mayCome(ctx) || lags(facts.Traffic, at))
+	who := r.askWho(ctx, in)
+	in.Sample = f.tookTraffic(ctx, traffic)
+	who(&f, in)
 	facts.Baseline = obtain(ctx, baseline)
 	f.isLate("baseline", baseline.mayCome(ctx))
-	connections, why := process.get(ctx)
-	f.connections = connections.Value
-	if why != "" {
-		incident.Explain(&facts.Process, why)
-	}
-	f.isLate("process", process.mayCome(ctx))
 	f.attribute(ctx, host, byAlert, asset)
 	f.isLate("asset", asset.mayCome(ctx))
 	return f
+}
+
+// askWho returns what takes in the endpoint's connections. They are asked for
+// once the flows are known to which they belong, by a case that was opened
+// before that was so at once.
+func (r *responder) askWho(ctx workflow.Context, in activities.EnrichIn) func(f *findings, in activities.EnrichIn) {
+	_, flows := r.in.Pin.Enrichment("traffic")
+	_, process := r.in.Pin.Enrichment("process")
+	if flows && process && in.Target != nil && since(ctx, changeAfterTraffic) {
+		return func(f *findings, in activities.EnrichIn) {
+			late := start(ctx, r, "process", activities.FindConnections, in)
+			found, why := late.get(ctx)
+			f.tookConnections(found.Connections, why, late.mayCome(ctx))
+			f.wide = found.Wide
+		}
+	}
+	early := start(ctx, r, "process", activities.GetConnections, in)
+	return func(f *findings, _ activities.EnrichIn) {
+		found, why := early.get(ctx)
+		f.tookConnections(found, why, early.mayCome(ctx))
+	}
+}
+
+// tookTraffic takes in what the flow store said, or why it said nothing, and
+// returns its sample.
+func (f *findings) tookTraffic(ctx workflow.Context, asked asking[activities.TrafficOut]) activities.Packed[[]incident.Flow] {
+	flows, why := asked.get(ctx)
+	traffic := &f.facts.Traffic
+	if *traffic = flows.Traffic; why != "" {
+		incident.Explain(traffic, why)
+	}
+	traffic.Sample = flows.Sample.Value
+	f.isLate("traffic", asked.mayCome(ctx) || lags(*traffic, f.at))
+	return flows.Sample
+}
+
+// tookConnections takes in what the EDR said, or why it said nothing.
+func (f *findings) tookConnections(found activities.Packed[[]incident.Connection], why string, late bool) {
+	f.connections = found.Value
+	if why != "" {
+		incident.Explain(&f.facts.Process, why)
+	}
+	f.isLate("process", late)
 }
 
 // isLate notes of a fact whether it can still come.
@@ -160,6 +195,9 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 		r.event(ctx, incident.EvTarget, "", "No exact target: %s", f.problem)
 	}
 	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(c.Facts, r.in.Pin), " · "))
+	if f.wide != "" {
+		r.event(ctx, incident.EvEnriched, "", "%s", f.wide)
+	}
 }
 
 // window is how much time the facts about traffic cover.

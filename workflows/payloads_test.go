@@ -71,6 +71,7 @@ func payloadTypes() map[string]reflect.Type {
 
 	performed(all, activities.FindEndpoint)
 	performed(all, activities.GetConnections)
+	performed(all, activities.FindConnections)
 	performed(all, activities.GetTraffic)
 	performed(all, activities.GetBaseline)
 	performed(all, activities.GetAsset)

@@ -34,6 +34,9 @@ const (
 	// changeAskAgain asks again for a fact that can still come also where a
 	// required one is missing, or the device that a plan needs.
 	changeAskAgain = "ask-again"
+	// changeAfterTraffic asks for connections once the flows are known to which
+	// they belong.
+	changeAfterTraffic = "connections-after-traffic"
 )
 
 // since reports whether a run makes a change: it does where it comes to the

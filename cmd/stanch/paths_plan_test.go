@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"time"
+
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -45,6 +47,10 @@ func planPaths() []*path {
 			steps: []step{sees(incident.EvAsked, ""), becomesWorkstation, alertAgain, sees(incident.EvSuperseded, ""), standing(2), closesByHand},
 		},
 		{name: "unmatched", outcome: incident.OutcomeNoPlaybook},
+		{
+			name: "clocks-apart", outcome: incident.OutcomeGivenBack,
+			host: func(h *memory.Host) { h.ClockSkew = -3 * time.Hour },
+		},
 	}
 }
 

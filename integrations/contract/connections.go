@@ -31,6 +31,7 @@ func connectionsChecks() []check[ConnectionsHarness] {
 	return slices.Concat([]check[ConnectionsHarness]{
 		{"connections come with their process, newest first", checkConnections},
 		{"connections are bounded, the newest are kept", checkConnectionsLimit},
+		{"connections of some tuples, whichever end comes first", checkConnectionsTuples},
 		{"an unknown device is not found, a zero target invalid", checkConnectionsTarget},
 	}, faultChecks(func(t testing.TB, h ConnectionsHarness) (func(Fault), []call) {
 		device := h.device(t)
@@ -117,6 +118,20 @@ func checkConnectionsLimit(t testing.TB, h ConnectionsHarness) {
 	q := h.query(h.device(t))
 	q.Limit = 2
 	h.ports(t, q, 50001, 50002)
+}
+
+// The tuples' own connections come, however many newer ones there are.
+func checkConnectionsTuples(t testing.TB, h ConnectionsHarness) {
+	q := h.query(h.device(t))
+	of := func(ago int) incident.Tuple { return h.laid()[slices.Index([]int{3, 6, 0, 1, 5, 2, 4}, ago)].Tuple }
+	other := of(1)
+	other.DstPort = 54
+	transport := of(2)
+	transport.Transport = "tcp"
+	q.Tuples, q.Limit = []incident.Tuple{of(4), of(5).Reversed(), of(6), other, transport}, 2
+	h.ports(t, q, 50004, 50005)
+	q.Tuples = []incident.Tuple{other}
+	h.ports(t, q)
 }
 
 func checkConnectionsTarget(t testing.TB, h ConnectionsHarness) {

@@ -23,6 +23,7 @@ type asset struct {
 	Criticality string   `yaml:"criticality"`
 	Site        string   `yaml:"site"`
 	Tags        []string `yaml:"tags"`
+	Agents      []string `yaml:"agents"`
 
 	networks []netip.Prefix
 	// line is where it stands in the file.
@@ -38,6 +39,12 @@ func (a *asset) prepare() error {
 		}
 	}
 	a.IPs = slices.DeleteFunc(a.IPs, nowhere)
+	a.Agents = slices.DeleteFunc(a.Agents, incident.Filler)
+	for _, agent := range a.Agents {
+		if err := incident.CheckAgent(agent); err != nil {
+			return err
+		}
+	}
 	if slices.ContainsFunc(a.Tags, incident.Filler) {
 		if a.Tags = slices.DeleteFunc(a.Tags, incident.Filler); len(a.Tags) == 0 {
 			a.Tags = nil // They say nothing; an empty list says that there are none.
@@ -94,6 +101,7 @@ func (a *asset) fact() incident.Asset {
 	if a.Tags != nil {
 		fact.Tags = incident.Known(slices.Clone(a.Tags), incident.FromInventory)
 	}
+	fact.Agents = slices.Clone(a.Agents)
 	return fact
 }
 

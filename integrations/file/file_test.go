@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,19 @@ const estate = `assets:
   - { name: MAIL, role: workstation }
   - { name: 10.0.0.7, role: proxy }
 `
+
+func TestAgentsOfAHost(t *testing.T) {
+	for name, text := range map[string]string{
+		"inventory.yaml": "assets:\n  - { name: ws-042, agents: ['C:\\Program Files\\Filter\\agent.exe', tunnel.exe] }\n",
+		"inventory.csv":  "name,agents\nws-042,C:\\Program Files\\Filter\\agent.exe; tunnel.exe\n",
+	} {
+		i, _ := inventory(t, name, text)
+		got, err := i.Asset(t.Context(), integrations.EndpointQuery{Name: "ws-042"})
+		if want := []string{`C:\Program Files\Filter\agent.exe`, "tunnel.exe"}; err != nil || !slices.Equal(got.Agents, want) {
+			t.Errorf("%s: agents %q, %v; want %q", name, got.Agents, err, want)
+		}
+	}
+}
 
 func TestLookup(t *testing.T) {
 	i, _ := inventory(t, "inventory.yml", estate)

@@ -57,7 +57,8 @@ func repeated(ids map[string]bool, id string) bool {
 }
 
 // setters are the columns of a CSV file. Several ips or tags are separated by
-// blanks, line breaks, commas, semicolons or bars.
+// blanks, line breaks, commas, semicolons or bars; agents, whose paths hold
+// blanks, by line breaks, semicolons or bars.
 func setters() map[string]func(*asset, string) {
 	list := func(s string) []string {
 		return strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) })
@@ -73,6 +74,11 @@ func setters() map[string]func(*asset, string) {
 		"tags": func(a *asset, s string) {
 			if s != "" {
 				a.Tags = list(s)
+			}
+		},
+		"agents": func(a *asset, s string) {
+			for _, agent := range strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(";|\r\n", r) }) {
+				a.Agents = append(a.Agents, strings.TrimSpace(agent))
 			}
 		},
 	}
@@ -95,7 +101,7 @@ func columnOf(heading string) string {
 	return heading
 }
 
-const columnNames = "id, name, ips, role, owner, criticality, site and tags"
+const columnNames = "id, name, ips, role, owner, criticality, site, tags and agents"
 
 // parseCSV reads a file whose first line names its columns, in any order.
 func parseCSV(name string, data []byte) ([]asset, playbooks.Issues) {

@@ -123,6 +123,11 @@ func (e *Estate) connections(h *host, q integrations.ConnectionQuery) []incident
 			found = append(found, c)
 		}
 	}
+	if len(q.Tuples) > 0 {
+		found = slices.DeleteFunc(found, func(c incident.Connection) bool {
+			return !slices.Contains(q.Tuples, c.Tuple) && !slices.Contains(q.Tuples, c.Tuple.Reversed())
+		})
+	}
 	slices.SortStableFunc(found, func(a, b incident.Connection) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.DstIP, b.DstIP), cmp.Compare(a.SrcPort, b.SrcPort))
 	})

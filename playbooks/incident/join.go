@@ -71,6 +71,16 @@ func (r *JoinResult) Sender() Process {
 	return r.Candidate
 }
 
+// DisownAgent names nobody where the process is one of the agents, and returns
+// why: an agent sends for others. It is left as the candidate.
+func (r *JoinResult) DisownAgent(agents []string) (why string) {
+	if r.Attribution != Exact || !r.Process.isAgent(agents) {
+		return ""
+	}
+	r.Process, r.Candidate, r.Attribution, r.Explained = Process{}, r.Process, NoneJoined, 0
+	return "the traffic leaves through an agent, which sends for other programs of the host"
+}
+
 // Share returns the share of the bytes that the process explains, of what the
 // host sent in all: the flows that were joined may be only the largest.
 func (r *JoinResult) Share(bytesOut Value[int64]) Value[float64] {

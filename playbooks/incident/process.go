@@ -34,3 +34,8 @@ type Tuple struct {
 	DstPort   int    `json:"dst_port"`
 	Transport string `json:"transport"` // udp, tcp, icmp
 }
+
+// Reversed returns the tuple as its other end writes it.
+func (t Tuple) Reversed() Tuple {
+	return Tuple{SrcIP: t.DstIP, SrcPort: t.DstPort, DstIP: t.SrcIP, DstPort: t.SrcPort, Transport: t.Transport}
+}

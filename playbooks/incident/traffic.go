@@ -113,6 +113,10 @@ type Asset struct {
 	Criticality Value[string]   `json:"criticality" doc:"The inventory's own word, such as tier1."`
 	Site        Value[string]   `json:"site" doc:"Where it stands."`
 	Tags        Value[[]string] `json:"tags" doc:"Free labels."`
+
+	// Agents are programs on the host that send for others there. Policies do
+	// not see them.
+	Agents []string `json:"agents,omitempty"`
 }
 
 // Point is egress in one minute, for a chart.

@@ -164,6 +164,7 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 	_ = playbooks.DecodeStrict(file, data, &root, private...)
 	issues = append(issues, c.readRoles(root.Get("roles"))...)
 	issues = append(issues, c.Traffic.read(c.AssetRoles)...)
+	issues = append(issues, c.Traffic.checkAgents(root.Get("traffic").Get("agents"))...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 // Traffic says how traffic is judged.
 type Traffic struct {
 	Limits playbooks.Node `yaml:"limits" as:"mapping of asset roles, and the word default, to [limits](#limits)" doc:"The thresholds of traffic.role for hosts of an asset role of the inventory; default is for all others, and what a role leaves out is the default's."`
+	Agents []string       `yaml:"agents" doc:"Programs that send for others on their host, such as a web filter or the client of a proxy: full paths of images, or bare names. See [agents](../operating.md#agents)."`
 
 	// ByRole are the limits, complete.
 	ByRole incident.LimitsByRole `yaml:"-"`
@@ -53,6 +54,17 @@ func readLimits(node playbooks.Node, into *incident.RoleLimits) playbooks.Issues
 			continue // The default limits' fault, which is told there.
 		}
 		issues = append(issues, at.Issue("%s %s", wrong.Key, wrong.Problem))
+	}
+	return issues
+}
+
+// checkAgents tells which of the agents can be no program's.
+func (t *Traffic) checkAgents(at playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	for i, agent := range t.Agents {
+		if err := incident.CheckAgent(agent); err != nil {
+			issues = append(issues, at.At(i).Issue("%s", err))
+		}
 	}
 	return issues
 }

@@ -61,6 +61,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		"not a number":           {"traffic: { limits: { dns: { flood_back: .nan } } }", "f.yaml:1:41: "},
 		"none":                   {"traffic: { limits: { default: { requester_peers: 0 } } }", "f.yaml:1:50: requester_peers is between 1 and 1000000"},
 		"a size without a unit":  {"traffic: { limits: { default: { transfer_bytes: 5 } } }", `f.yaml:1:49: transfer_bytes: "5" is not a size`},
+		"no agent":               {"traffic: { agents: [filter.exe, 'Filter\\agent.exe'] }", `f.yaml:1:33: agent "Filter\\agent.exe" is a part of a path`},
 		"no port":                {"traffic: { limits: { default: { amplification_ports: [dns] } } }", `"dns" is not a port such as 53/udp`},
 		"one role twice":         {"traffic: { limits: { domain-controller: {}, domain_controller: {} } }", "f.yaml:1:64: the limits of the asset role domain_controller stand twice"},
 		"a misspelt block":       {"traffic: { limit: {} }", "did you mean 'limits'?"},

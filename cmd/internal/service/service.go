@@ -191,7 +191,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
-		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
 	workflows.Register(cases)

@@ -1,0 +1,172 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// telling is an EDR that tells its connections as it is asked for them.
+type telling struct {
+	connections []incident.Connection
+	asked       []integrations.ConnectionQuery
+}
+
+func (e *telling) Connections(_ context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
+	e.asked = append(e.asked, q)
+	var found []incident.Connection
+	for _, c := range e.connections {
+		own := slices.Contains(q.Tuples, c.Tuple) || slices.Contains(q.Tuples, c.Tuple.Reversed())
+		if !c.At.Before(q.From) && c.At.Before(q.To) && (own || len(q.Tuples) == 0) {
+			found = append(found, c)
+		}
+	}
+	slices.SortFunc(found, func(a, b incident.Connection) int { return b.At.Compare(a.At) })
+	return found[:min(len(found), q.Limit)], nil
+}
+
+var alerted = time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
+
+// sent is a flow that began so long before the alert, and the connection that
+// it belongs to.
+func sent(ago time.Duration, port int, bytes int64, path string) (incident.Flow, incident.Connection) {
+	f := incident.Flow{
+		Start: alerted.Add(-ago), Duration: time.Second, BytesOut: bytes, BytesIn: 100, PacketsOut: 1 + bytes/1200,
+		Tuple: incident.Tuple{SrcIP: "10.20.4.42", SrcPort: port, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+	}
+	return f, incident.Connection{At: f.Start, Tuple: f.Tuple, Process: incident.Process{
+		Path: incident.Known(path, incident.FromEDR), PID: incident.Known(int64(4711), incident.FromEDR),
+	}}
+}
+
+func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, incident.JoinResult) {
+	t.Helper()
+	a := &Activities{Set: integrations.NewSet()}
+	a.Set.Add("edr", integrations.Spec{Kind: "telling"}, edr)
+	target, err := incident.DeviceTarget("ws-042", "ws-042")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.findConnections(t.Context(), EnrichIn{
+		Use: "edr", Target: &target, At: alerted, Window: 15 * time.Minute, Sample: Packed[[]incident.Flow]{Value: flows},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range edr.asked {
+		if q.To.Sub(alerted) > 24*time.Hour || alerted.Sub(q.From) > 24*time.Hour+15*time.Minute {
+			t.Errorf("asked from %s to %s, further than a day from %s", q.From, q.To, alerted)
+		}
+		if len(q.Tuples) > integrations.MaxTuples || q.Limit <= 0 {
+			t.Errorf("asked for %d tuples at once, limit %d", len(q.Tuples), q.Limit)
+		}
+	}
+	return out, incident.Join(flows, out.Connections.Value)
+}
+
+const sender, browser = `C:\Tools\sender.exe`, `C:\Apps\browser.exe`
+
+// Who sends is found however far apart the clocks are, up to a day, and however
+// long ago the flows began.
+func TestConnectionsAreFoundWhereTheClocksSayOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		began time.Duration
+		skew  time.Duration
+		wide  bool
+		found bool
+	}{
+		{"clocks agree", 10 * time.Minute, 0, false, true},
+		{"the endpoint is 12 minutes behind", 14 * time.Minute, -12 * time.Minute, false, true},
+		{"the endpoint is 14 minutes ahead", 2 * time.Minute, 14 * time.Minute, false, true},
+		{"the endpoint is 3 hours behind", 10 * time.Minute, -3 * time.Hour, true, true},
+		{"the endpoint is 12 hours ahead", 10 * time.Minute, 12 * time.Hour, true, true},
+		{"the endpoint is two days behind", 10 * time.Minute, -48 * time.Hour, true, false},
+		{"the flows began 25 minutes ago", 25 * time.Minute, 0, false, true},
+		{"the flows began 23 hours ago", 23 * time.Hour, 0, false, true},
+		{"the flows began three days ago", 72 * time.Hour, 0, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			edr := &telling{}
+			var flows []incident.Flow
+			for i := range 20 {
+				f, conn := sent(c.began-time.Duration(i)*time.Second, 50000+i, 9_000_000, sender)
+				f.Duration = c.began
+				conn.At = conn.At.Add(c.skew)
+				flows, edr.connections = append(flows, f), append(edr.connections, conn)
+			}
+			out, joined := find(t, edr, flows)
+			path, _ := joined.Process.Path.Get()
+			if (path == sender) != c.found || (out.Wide != "") != c.wide {
+				t.Errorf("%s: %q of %d connections (%s); want found: %v, wide: %v", joined.Attribution, path, len(out.Connections.Value), out.Wide, c.found, c.wide)
+			}
+			if c.wide && !strings.Contains(out.Wide, "24h before and after") {
+				t.Errorf("it is told as %q", out.Wide)
+			}
+		})
+	}
+}
+
+// On a busy host the newest connections are others': those of the largest flows
+// are asked for by their addresses and ports.
+func TestABusyHostsLargestFlowsFindTheirConnections(t *testing.T) {
+	edr := &telling{}
+	var flows []incident.Flow
+	for i := range 30 {
+		f, conn := sent(14*time.Minute, 50000+i, 90_000_000, sender)
+		flows, edr.connections = append(flows, f), append(edr.connections, conn)
+	}
+	for i := range 2000 {
+		_, conn := sent(10*time.Minute-time.Duration(i)*300*time.Millisecond, 10000+i, 900, browser)
+		edr.connections = append(edr.connections, conn)
+	}
+	out, joined := find(t, edr, flows)
+	if path, _ := joined.Process.Path.Get(); joined.Attribution != incident.Exact || path != sender {
+		t.Errorf("%s: %q", joined.Attribution, path)
+	}
+	if n := len(out.Connections.Value); n > maxConnections || out.Wide != "" {
+		t.Errorf("%d connections, %s", n, out.Wide)
+	}
+	if len(edr.asked) != 2 {
+		t.Errorf("asked %d times", len(edr.asked))
+	}
+}
+
+// A quiet host is asked about once; without flows there is nothing to look
+// further for.
+func TestConnectionsAreAskedForOnceWhereThatTells(t *testing.T) {
+	f, conn := sent(5*time.Minute, 50000, 9_000_000, sender)
+	edr := &telling{connections: []incident.Connection{conn}}
+	if out, _ := find(t, edr, []incident.Flow{f}); len(edr.asked) != 1 || out.Wide != "" {
+		t.Errorf("asked %d times, %s", len(edr.asked), out.Wide)
+	}
+	edr = &telling{connections: []incident.Connection{conn}}
+	if out, _ := find(t, edr, nil); len(edr.asked) != 1 || out.Wide != "" || len(out.Connections.Value) != 1 {
+		t.Errorf("without flows asked %d times, %s: %d connections", len(edr.asked), out.Wide, len(out.Connections.Value))
+	}
+}
+
+// What no connection explains stays nobody's, and it is said how far was looked.
+func TestAHiddenSenderIsLookedForWithinADay(t *testing.T) {
+	edr := &telling{}
+	var flows []incident.Flow
+	for i := range 40 {
+		f, _ := sent(time.Duration(i)*20*time.Second, 61000+i, 60_000, "")
+		flows = append(flows, f)
+		_, conn := sent(time.Duration(i)*20*time.Second, 50000+i, 900, browser)
+		edr.connections = append(edr.connections, conn)
+	}
+	out, joined := find(t, edr, flows)
+	if joined.Process.Path.IsKnown() || !strings.Contains(out.Wide, "0 more") {
+		t.Errorf("%s: %v, %q", joined.Attribution, joined.Process.Path, out.Wide)
+	}
+	if want := fmt.Sprint(alerted.Add(-24*time.Hour), alerted.Add(24*time.Hour)); fmt.Sprint(edr.asked[1].From, edr.asked[1].To) != want {
+		t.Errorf("asked from %s to %s", edr.asked[1].From, edr.asked[1].To)
+	}
+}

@@ -1,0 +1,41 @@
+package incident
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// An agent is a program that sends for others on its host: a web filter, the
+// client of a proxy or of a VPN. Its connections match everybody's flows, so
+// that it explains nothing: who sends through it is not known.
+
+// CheckAgent returns an error for what can name no agent: it is the full path of
+// an image, or the bare name of one.
+func CheckAgent(agent string) error {
+	name := agent[strings.LastIndexAny(agent, `\/`)+1:]
+	switch {
+	case Filler(agent), strings.TrimSpace(name) == "":
+		return fmt.Errorf("an agent is the path or the name of a program, not %q", agent)
+	case strings.ContainsAny(agent, "*?"):
+		return fmt.Errorf("agent %q: wildcards are not read; write the whole path, or the program's name", agent)
+	case name != agent && !strings.ContainsAny(agent[:1], `\/%`) && !strings.Contains(agent, `:\`):
+		return fmt.Errorf("agent %q is a part of a path; write the whole path, or the program's name", agent)
+	}
+	return nil
+}
+
+// isAgent reports whether a process is one of the agents. A bare name is that of
+// any image with it: who forges it only makes himself unknown.
+func (p *Process) isAgent(agents []string) bool {
+	key := image(p)
+	if key == "" {
+		return false
+	}
+	return slices.ContainsFunc(agents, func(agent string) bool {
+		if strings.ContainsAny(agent, `\/`) {
+			return key == image(&Process{Path: Known(agent, Assumed)})
+		}
+		return strings.EqualFold(key[strings.LastIndexAny(key, `\/`)+1:], agent)
+	})
+}
