@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,8 +207,22 @@ func (v *seen) table(w window, addresses []netip.Addr, fromSource bool) (query s
 		}
 		tables = append(tables, fmt.Sprintf("SELECT *, %t AS single FROM (%s)", p.single, p.flows(where)))
 	}
-	return fmt.Sprintf("SELECT * FROM (%s) WHERE start < %d AND (stop > %d OR start >= %d) AND stop - start <= %d",
-		strings.Join(tables, " UNION ALL "), w.to.UnixNano(), w.from.UnixNano(), w.from.UnixNano(), int64(flowmath.MaxDuration)), args
+	query = fmt.Sprintf("SELECT * FROM (%s) WHERE start < %d AND (stop > %d OR start >= %d) AND stop - start <= %d",
+		strings.Join(tables, " UNION ALL "), w.to.UnixNano(), w.from.UnixNano(), w.from.UnixNano(), int64(flowmath.MaxDuration))
+	if slices.ContainsFunc(v.parts, part.grows) {
+		query += " QUALIFY row_number() OVER (PARTITION BY sensor, src, src_port, dst, dst_port, transport, start" +
+			" ORDER BY stop DESC, coalesce(oi, ob) DESC, coalesce(ri, rb) DESC) = 1"
+	}
+	return query, args
+}
+
+// grows reports whether the files hold long connections, which Zeek records again
+// and again as they grow, in a log of their own.
+func (p part) grows() bool {
+	return !p.single && slices.ContainsFunc(p.files, func(f file) bool {
+		name := filepath.Base(f.path)
+		return strings.Contains(name, "conn_long") || strings.Contains(name, "conn-long")
+	})
 }
 
 const recordFields = "start, stop, src, src_port, dst, dst_port, transport, ob, oi, op, rb, ri, rp, sampling, one_way, single, sensor"
