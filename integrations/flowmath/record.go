@@ -128,6 +128,9 @@ func (s Side) counted() Side {
 		s.Packets = NotSeen
 	case s.IPBytes == 0 && s.Packets > 0:
 		s.IPBytes = NotSeen
+		if s.Bytes == 0 {
+			s.Bytes = NotSeen
+		}
 	}
 	return s
 }

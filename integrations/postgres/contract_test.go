@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,6 +39,17 @@ func seen(n int64) any {
 		return nil
 	}
 	return n
+}
+
+// localRows writes times as the clock on the wall in Kathmandu shows them.
+func localRows(f contract.Seen) [][]any {
+	wall := func(at time.Time) any {
+		return at.In(time.FixedZone("+0545", 5*3600+45*60)).Format("2006-01-02 15:04:05.999999")
+	}
+	return [][]any{{
+		wall(f.Start), wall(f.Start.Add(f.Duration)), f.SrcIP, f.DstIP, f.SrcPort, f.DstPort, f.Transport,
+		seen(f.BytesOut), seen(f.BytesIn), seen(f.PacketsOut), f.Sensor, f.Sampling,
+	}}
 }
 
 func layouts() []layout {
@@ -120,6 +132,18 @@ func layouts() []layout {
 					kib(f.BytesOut), kib(f.BytesIn), f.PacketsOut, probes()[f.Sensor], f.Sampling,
 				}}
 			},
+		},
+		{
+			name: "local",
+			create: `CREATE TABLE %[1]s.flows (start_time timestamp NOT NULL, end_time timestamp, src_ip inet, dst_ip inet, src_port integer, dst_port integer,
+				transport text, bytes_out bigint, bytes_in bigint, packets_out bigint, packets_in bigint, sensor text, sampling integer);
+				CREATE INDEX ON %[1]s.flows (start_time)`,
+			columns: []string{
+				"start_time", "end_time", "src_ip", "dst_ip", "src_port", "dst_port", "transport", "bytes_out", "bytes_in",
+				"packets_out", "sensor", "sampling",
+			},
+			config: func(c *Config) { c.TimeZone = "Asia/Kathmandu" },
+			rows:   localRows,
 		},
 	}
 }
@@ -222,6 +246,7 @@ func harness(t *testing.T, l layout, summed bool) contract.FlowsHarness {
 	o := openerOf(l)
 	o.summed = summed
 	h := contract.FlowsHarness{
+		Clocks: true,
 		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 			"throttled says when to come back": "PostgreSQL never says when to come back",
 		}},

@@ -19,28 +19,20 @@ func (s *Store) ask(ctx context.Context, from, to time.Time) (*statement, flowma
 	if err != nil {
 		return nil, flowmath.Span{}, err
 	}
-	span, err := s.span(ctx, t)
+	span, err := s.span(ctx, t, to)
 	if err != nil {
 		return nil, flowmath.Span{}, err
 	}
-	return &statement{t: t, from: from, to: to, newest: span.Newest}, span, nil
+	newest := span.Newest
+	if newest.IsZero() {
+		newest = time.Unix(0, 0)
+	}
+	return &statement{t: t, from: from, to: to, newest: newest}, span, nil
 }
 
 // again returns a statement with the same window and no parameters.
 func (q *statement) again() *statement {
 	return &statement{t: q.t, from: q.from, to: q.to, newest: q.newest}
-}
-
-func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
-	q := &statement{t: t}
-	var oldest, newest *int64
-	if err := s.pool.QueryRow(ctx, q.span(time.Now()), q.args...).Scan(&oldest, &newest); err != nil {
-		return flowmath.Span{}, failed(ctx, "read the newest flow", err)
-	}
-	if oldest == nil || newest == nil {
-		return flowmath.Span{}, nil
-	}
-	return flowmath.Span{Oldest: time.Unix(0, *oldest).UTC(), Newest: time.Unix(0, *newest).UTC(), Records: 1}, nil
 }
 
 // line is one row of sums, of a service or of all.
@@ -52,6 +44,7 @@ type line struct {
 	flows, measured, oneWay, sentFlows *int64
 	firstPort, lastPort                *int32
 	sampled, uncounted                 *bool
+	blank                              *int32
 	first, last                        *int64
 	several                            bool
 	destinations                       int64
@@ -60,7 +53,7 @@ type line struct {
 func (l *line) sums() []any {
 	return []any{
 		&l.sent, &l.received, &l.packets, &l.low, &l.high, &l.flows, &l.measured, &l.oneWay, &l.sentFlows,
-		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.first, &l.last, &l.several,
+		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.blank, &l.first, &l.last, &l.several,
 	}
 }
 
@@ -78,7 +71,7 @@ func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
 		Sent: flowmath.Whole(value(l.sent)), Received: flowmath.Whole(value(l.received)), Packets: flowmath.Whole(value(l.packets)),
 		Low: flowmath.Whole(value(l.low)), High: flowmath.Whole(value(l.high)),
 		Flows: value(l.flows), Measured: value(l.measured), OneWay: value(l.oneWay), SentFlows: value(l.sentFlows),
-		Sampled: value(l.sampled), Uncounted: value(l.uncounted),
+		Sampled: value(l.sampled), Uncounted: value(l.uncounted), Blank: flowmath.Blank(value(l.blank)),
 		First: max(value(l.first), q.from.UnixNano()), Last: min(value(l.last), q.to.UnixNano()),
 	}
 	if l.opened {
@@ -291,10 +284,10 @@ func (s *Store) views(ctx context.Context, st *statement, query string) ([]flowm
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (flowmath.View, error) {
 		var v flowmath.View
 		var local, remote, proto, sensor string
-		var localPort, remotePort, measured, oneWay int32
+		var localPort, remotePort, measured, oneWay, blank int32
 		var sent, received, packets, low, high float64
 		err := row.Scan(&local, &localPort, &remote, &remotePort, &proto, &v.Opened, &v.Start, &v.End, &sent, &received, &packets,
-			&low, &high, &measured, &oneWay, &v.Sampled, &sensor)
+			&low, &high, &measured, &oneWay, &blank, &v.Sampled, &sensor)
 		if err != nil {
 			return v, err
 		}
@@ -310,8 +303,11 @@ func (s *Store) views(ctx context.Context, st *statement, query string) ([]flowm
 		if v.Packets = flowmath.Whole(packets); packets < 0 {
 			v.Packets = flowmath.NotSeen
 		}
-		v.Measured, v.OneWay, v.Sensor = measured > 0, oneWay > 0, sensors.Number(sensor)
-		v.Adds = st.t.single || v.Sampled
+		v.Measured, v.OneWay, v.Blank, v.Sensor = measured > 0, oneWay > 0, flowmath.Blank(blank), sensors.Number(sensor)
+		if v.Blank != flowmath.Counted {
+			v.Sent, v.Received, v.Packets, v.Low, v.High = 0, 0, 0, 0, 0
+		}
+		v.Adds = st.t.single || v.Sampled || v.Blank == flowmath.NoRate
 		return v, nil
 	})
 }

@@ -149,7 +149,7 @@ func (s *Store) sensors(ctx context.Context, base *statement) ([]incident.Sensor
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (incident.Sensor, error) {
 		var sensor incident.Sensor
 		var newest int64
-		err := row.Scan(&sensor.Name, &sensor.Records, &sensor.Sampling, &sensor.OneWay, &newest)
+		err := row.Scan(&sensor.Name, &sensor.Records, &sensor.Sampling, &sensor.OneWay, &sensor.NoPackets, &sensor.NoRate, &newest)
 		sensor.Newest = time.Unix(0, newest).UTC()
 		return sensor, err
 	})
@@ -168,7 +168,7 @@ func (s *Store) halves(ctx context.Context, base *statement, sensors []incident.
 		return err
 	}
 	for i := range sensors {
-		sensors[i].OneWay = slices.Contains(blind, sensors[i].Name)
+		sensors[i].OneWay = sensors[i].OneWay || slices.Contains(blind, sensors[i].Name)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (q *statement) counted(once bool) string {
 			low, high = "sent * w", "sent * w"
 		}
 		return fmt.Sprintf(`(SELECT %s, port, sent * w AS sent, received * w AS received, packets * w AS packets, %s AS low, %s AS high,
-			1 AS flows, measured, oneway, sampled, measured = 1 AND packets IS NULL AS uncounted, sensor, s, e FROM %s f)`,
+			1 AS flows, measured, oneway, blank, sampled, measured = 1 AND packets IS NULL AS uncounted, sensor, s, e FROM %s f)`,
 			ends, low, high, q.flows())
 	}
 	flows := "count(*)"
@@ -33,10 +33,10 @@ func (q *statement) counted(once bool) string {
 	return fmt.Sprintf(`(SELECT %[1]s, port, max(sent) AS sent, max(received) AS received, max(packets) AS packets,
 		min(low) FILTER (WHERE measured > 0) AS low, max(high) FILTER (WHERE measured > 0) AS high,
 		max(flows) AS flows, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway,
-		bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, NULL::text AS sensor, min(s) AS s, max(e) AS e
+		CASE WHEN max(measured) > 0 THEN 0 ELSE max(blank) END AS blank, bool_or(sampled) AS sampled, bool_or(uncounted) AS uncounted, NULL::text AS sensor, min(s) AS s, max(e) AS e
 		FROM (SELECT %[1]s, port, sensor, sum(sent * w) AS sent, sum(received * w) AS received, sum(packets * w) AS packets,
 			sum(low * w) AS low, sum(high * w) AS high, %[2]s AS flows, max(measured) AS measured, max(oneway) AS oneway,
-			bool_or(sampled) AS sampled, bool_or(measured = 1 AND packets IS NULL) AS uncounted, min(s) AS s, max(e) AS e
+			max(blank) AS blank, bool_or(sampled) AS sampled, bool_or(measured = 1 AND packets IS NULL) AS uncounted, min(s) AS s, max(e) AS e
 			FROM %[3]s f GROUP BY %[1]s, port, sensor) t
 		GROUP BY %[1]s, port)`, ends, flows, q.flows())
 }
@@ -83,7 +83,7 @@ func (q *statement) sums(once bool) string {
 		sentFlows = fmt.Sprintf("sum(flows) FILTER (WHERE %s)", sentSomething)
 	}
 	return fmt.Sprintf(`sum(sent), sum(received), sum(packets), sum(low), sum(high), (%s)::bigint, (%s)::bigint, (%s)::bigint, (%s)::bigint,
-		min(rport) FILTER (WHERE NOT opened), max(rport) FILTER (WHERE NOT opened), bool_or(sampled), bool_or(uncounted), %s, %s, %s`,
+		min(rport) FILTER (WHERE NOT opened), max(rport) FILTER (WHERE NOT opened), bool_or(sampled), bool_or(uncounted), max(blank), %s, %s, %s`,
 		flows, measured, oneWay, sentFlows, q.nanos("min(s)"), q.nanos("max(e)"), several)
 }
 
@@ -150,7 +150,7 @@ func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.v
 // views asks for flows one by one.
 func (q *statement) views() string {
 	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, COALESCE(sent, 0), COALESCE(received, 0), COALESCE(packets, -1),
-		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, sampled, %s FROM %s f`,
+		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, blank, sampled, %s FROM %s f`,
 		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows())
 }
 
@@ -163,20 +163,16 @@ func (q *statement) rank(most int) string {
 
 // survey asks for the sensors.
 func (q *statement) survey() string {
-	both := "max(measured) = 0"
-	if q.t.single {
-		// A sensor that never saw a flow from both ends sees one of them only.
-		both = "false"
-	}
-	return fmt.Sprintf(`SELECT %s, count(*), max(rate), %s, %s FROM %s f GROUP BY sensor ORDER BY count(*) DESC LIMIT %s`,
-		q.t.sensor("sensor"), both, q.nanos("max(e)"), q.records(), q.arg(flowmath.MaxSensors))
+	return fmt.Sprintf(`SELECT %s, count(*), max(rate), max(measured) = 0, count(*) FILTER (WHERE blank = %d), count(*) FILTER (WHERE blank = %d), %s
+		FROM %s f GROUP BY sensor ORDER BY count(*) DESC LIMIT %s`,
+		q.t.sensor("sensor"), flowmath.NoPackets, flowmath.NoRate, q.nanos("max(e)"), q.records(), q.arg(flowmath.MaxSensors))
 }
 
 // records is a subquery of all records of the window, as seen from the source.
 func (q *statement) records() string {
 	rate := "1"
 	if column := q.t.columns["sampling"]; column != "" {
-		rate = fmt.Sprintf("GREATEST(COALESCE(%s, 1), 1)", column)
+		rate = fmt.Sprintf("GREATEST(COALESCE(%s, 1), 0)", column)
 	}
 	seen := q.seen("src", "dst", "out", "in")
 	return "(" + strings.Replace(seen, "SELECT ", "SELECT "+rate+"::bigint AS rate, ", 1) + ")"
@@ -205,7 +201,7 @@ func (q *statement) halves() string {
 func (q *statement) windows(length time.Duration, n int, once bool) string {
 	l := q.arg(length.Seconds()*max(q.t.perSecond, 1)) + "::float8"
 	last, from := q.arg(n-1)+"::int", q.time(q.from)
-	const part = "sent * CASE WHEN x1 <= x0 THEN 1 ELSE (LEAST(x1, (b + 1) * l) - GREATEST(x0, b * l)) / (x1 - x0) END"
+	const part = "sent * CASE WHEN measured = 0 THEN NULL WHEN x1 <= x0 THEN 1 ELSE (LEAST(x1, (b + 1) * l) - GREATEST(x0, b * l)) / (x1 - x0) END"
 	parts := fmt.Sprintf(`(SELECT *, %[1]s AS l, generate_series(GREATEST(0, floor(x0 / %[1]s))::int,
 			LEAST(%[2]s, (CASE WHEN x1 > x0 THEN ceil(x1 / %[1]s) - 1 ELSE floor(x0 / %[1]s) END)::int)) AS b
 		FROM (SELECT *, %[3]s AS x0, %[4]s AS x1 FROM %[5]s f) g)`, l, last, q.seconds("s", from), q.seconds("e", from), q.flows())
@@ -222,11 +218,11 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 // before asks whether there is a record of the host from before the window; with
 // sent, one in which the host is the source.
 func (q *statement) before(within time.Duration) string {
-	start := q.t.columns["start"]
-	when := fmt.Sprintf("%s < %s", start, q.time(q.from))
+	var since time.Time
 	if within > 0 {
-		when += fmt.Sprintf(" AND %s >= %s", start, q.time(q.from.Add(-within)))
+		since = q.from.Add(-within)
 	}
+	when := q.began(since, q.from)
 	exists := func(column string) string {
 		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s WHERE %s AND %s)", q.t.name, q.local(column), when)
 	}
@@ -234,18 +230,4 @@ func (q *statement) before(within time.Duration) string {
 		return "SELECT " + exists(q.t.columns["src_ip"])
 	}
 	return "SELECT " + exists(q.t.columns["src_ip"]) + " OR " + exists(q.t.columns["dst_ip"])
-}
-
-// span asks for the first start, and for the last end among the flows that
-// began last. What lies far in the future was recorded by a wrong clock.
-func (q *statement) span(now time.Time) string {
-	start := q.t.columns["start"]
-	end := start
-	if q.t.columns["end"] != "" {
-		end = fmt.Sprintf("GREATEST(%s, %s)", start, q.t.columns["end"])
-	}
-	limit := q.time(now.Add(24 * time.Hour))
-	return fmt.Sprintf(`SELECT (SELECT %[1]s FROM %[3]s WHERE %[4]s < %[5]s),
-		(SELECT %[2]s FROM (SELECT %[6]s AS e FROM %[3]s WHERE %[4]s < %[5]s ORDER BY %[4]s DESC LIMIT 100) l)`,
-		q.nanos("min("+start+")"), q.nanos("max(e)"), q.t.name, start, limit, end)
 }

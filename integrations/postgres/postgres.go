@@ -53,10 +53,11 @@ type Config struct {
 	Password integrations.Secret `yaml:"password" doc:"The role's password."`
 	TLS      string              `yaml:"tls" enum:"disable,require,verify-ca,verify-full" doc:"How the connection is protected: disable, require, verify-ca or verify-full."`
 
-	Table     string  `yaml:"table" doc:"Table or view of the flows, with its schema if that is not public."`
-	Columns   Columns `yaml:"columns" doc:"Which column holds what."`
-	Units     Units   `yaml:"units" doc:"What the columns count in."`
-	Direction string  `yaml:"direction" enum:"both,one" doc:"both: a row covers both directions of a flow. one: a row covers what the source sent, as NetFlow and sFlow export it; columns with the ending _in are not read then."`
+	Table     string            `yaml:"table" doc:"Table or view of the flows, with its schema if that is not public."`
+	Columns   Columns           `yaml:"columns" doc:"Which column holds what."`
+	Units     Units             `yaml:"units" doc:"What the columns count in."`
+	TimeZone  integrations.Zone `yaml:"time_zone" doc:"The zone of start and end where they are timestamps without one, such as Europe/Berlin: a name of the zone database. An hour that is there twice, when clocks are put back, is taken for the later one."`
+	Direction string            `yaml:"direction" enum:"both,one" doc:"both: a row covers both directions of a flow. one: a row covers what the source sent, as NetFlow and sFlow export it; columns with the ending _in are not read then."`
 
 	Longest          time.Duration `yaml:"longest" doc:"How long a flow can last at most; one that lasts longer is missed by windows that begin later than that after its start."`
 	StatementTimeout time.Duration `yaml:"statement_timeout" doc:"How long the server may work on one question."`
@@ -117,7 +118,7 @@ const opOpen = "open the flow store"
 
 func defaults() *Config {
 	return &Config{
-		Port: 5432, TLS: "verify-full", Table: "flows", Direction: "both",
+		Port: 5432, TLS: "verify-full", Table: "flows", TimeZone: "UTC", Direction: "both",
 		Columns: Columns{
 			Start: "start_time", End: "end_time", SrcIP: "src_ip", DstIP: "dst_ip", SrcPort: "src_port", DstPort: "dst_port",
 			Transport: "transport", BytesOut: "bytes_out", BytesIn: "bytes_in", PacketsOut: "packets_out", PacketsIn: "packets_in",
@@ -182,6 +183,9 @@ func (c *Config) dsn() string {
 }
 
 func (c *Config) check() error {
+	if _, err := c.TimeZone.Location(); err != nil {
+		return err
+	}
 	switch {
 	case c.DSN == "" && (c.Host == "" || c.Database == "" || c.User == ""):
 		return fmt.Errorf("write dsn, or host, database and user")
@@ -251,7 +255,8 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check the address and the role, GRANT SELECT on the table, and name its columns",
 		}}
 	}
-	span, err := s.span(ctx, t)
+	now := time.Now()
+	span, err := s.span(ctx, t, now)
 	switch {
 	case err != nil:
 		return []integrations.Finding{{
@@ -260,9 +265,8 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	case span.Records == 0:
 		return []integrations.Finding{{What: fmt.Sprintf("the table %s is empty", s.config.Table), Fix: "let the collector write into it"}}
 	}
-	found := []integrations.Finding{{
-		What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Newest.Format(time.RFC3339)), OK: true,
-	}}
+	found := []integrations.Finding{{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Told()), OK: true}}
+	found = append(found, span.Findings("the table "+s.config.Table, now, s.cure(t))...)
 	return append(found, s.probeIndexes(ctx, t)...)
 }
 

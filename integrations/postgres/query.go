@@ -53,6 +53,32 @@ func (q *statement) time(at time.Time) string {
 	return q.arg(at.UnixNano()/perNano) + "::bigint"
 }
 
+// clockChange is more than clocks are ever put back or forward.
+const clockChange = 3 * time.Hour
+
+// began is the condition that a flow began in [from, to); none is no bound. It is
+// one on the column that has the index.
+func (q *statement) began(from, to time.Time) string {
+	start := q.t.columns["start"]
+	var all []string
+	bound := func(operator string, at time.Time, slack time.Duration) {
+		if at.IsZero() {
+			return
+		}
+		all = append(all, fmt.Sprintf("%s %s %s", start, operator, q.time(at)))
+		if q.t.written != "" {
+			wall := at.Add(slack).In(q.t.zone).Format("2006-01-02 15:04:05.999999")
+			all = append(all, fmt.Sprintf("%s %s %s::text::timestamp", q.t.written, operator, q.arg(wall)))
+		}
+	}
+	bound(">=", from, -clockChange)
+	bound("<", to, clockChange)
+	return strings.Join(all, " AND ")
+}
+
+// newestFirst is the order of the index, backwards.
+func (q *statement) newestFirst() string { return cmp.Or(q.t.written, q.t.columns["start"]) + " DESC" }
+
 // host makes addresses the host's.
 func (q *statement) host(addrs []netip.Addr) {
 	kind, text := "inet", make([]string, len(addrs))
@@ -118,16 +144,15 @@ func (q *statement) nanos(a string) string {
 // during is the condition that a flow overlaps the window.
 func (q *statement) during() string {
 	start, raw := q.t.columns["start"], q.t.columns["end"]
-	from, to := q.time(q.from), q.time(q.to)
+	from := q.time(q.from)
 	if raw == "" {
-		return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s", start, from, to)
+		return q.began(q.from, q.to)
 	}
 	open := ""
 	if q.newest.After(q.from) {
 		open = fmt.Sprintf(" OR %s IS NULL", raw)
 	}
-	return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s AND (%[4]s > %[5]s OR %[1]s >= %[5]s%[6]s)", start,
-		q.time(q.from.Add(-q.t.longest)), to, raw, from, open)
+	return fmt.Sprintf("%s AND (%s > %s OR %s >= %s%s)", q.began(q.from.Add(-q.t.longest), q.to), raw, from, start, from, open)
 }
 
 // part is the expressions for the end of a flow and for the part of it that
@@ -135,6 +160,9 @@ func (q *statement) during() string {
 // at first.
 func (q *statement) part() (end, share string) {
 	start, raw := q.t.columns["start"], q.t.columns["end"]
+	if raw == "" && q.t.columns["sampling"] != "" {
+		return start, fmt.Sprintf("CASE WHEN %s = 0 THEN NULL ELSE 1::float8 END", q.t.columns["sampling"])
+	}
 	if raw == "" {
 		return start, "1::float8"
 	}
@@ -142,13 +170,60 @@ func (q *statement) part() (end, share string) {
 	end = fmt.Sprintf("GREATEST(%s, COALESCE(%s, %s))", start, raw, q.time(q.newest))
 	share = fmt.Sprintf("CASE WHEN %[1]s >= %[3]s AND %[2]s <= %[4]s THEN 1 ELSE COALESCE(%[5]s / NULLIF(%[6]s, 0), 1) END", start, raw, from, to,
 		q.seconds(fmt.Sprintf("LEAST(%s, %s)", end, to), fmt.Sprintf("GREATEST(%s, %s)", start, from)), q.seconds(end, start))
+	if column := q.t.columns["sampling"]; column != "" {
+		// Of what stands for an unknown number of bytes there is no part.
+		share = fmt.Sprintf("CASE WHEN %s = 0 THEN NULL ELSE %s END", column, share)
+	}
 	return end, share
 }
 
 // counters is what one end sent, as expressions over a row: bytes, the lowest
 // and the highest that the counters allow, and packets, each NULL where it was
-// not counted. Raw are the bytes as they stand in the row.
-type counters struct{ bytes, low, high, packets, raw, rawPackets string }
+// not counted. Raw are the bytes as they stand in the row, wire those with headers.
+type counters struct{ bytes, low, high, packets, raw, rawPackets, wire string }
+
+// empty is the condition that the side counted nothing, zero that a counter that
+// no packet leaves at 0 is 0, and contradicted that packets were counted, and no
+// bytes on the wire. They follow [flowmath.Record].
+func (c counters) empty() string {
+	return fmt.Sprintf("NOT COALESCE(%s, 0) > 0 AND NOT COALESCE(%s, 0) > 0", c.raw, c.rawPackets)
+}
+
+func (c counters) zero() string { return fmt.Sprintf("(%s = 0 OR %s = 0)", c.wire, c.rawPackets) }
+
+func (c counters) contradicted() string {
+	return fmt.Sprintf("COALESCE(%s, 0) > 0 AND NOT COALESCE(%s, 0) > 0 AND (%s) IS NOT NULL", c.rawPackets, c.raw, c.wire)
+}
+
+// saw is the condition that what the source sent was seen, of a record that is
+// not blank: whoever opened a flow that was answered has sent something.
+func (c counters) saw(received string) string {
+	seen := fmt.Sprintf("COALESCE(%s, 0) > 0", c.raw)
+	if c.wire != "NULL::bigint" {
+		return "(" + seen + ")"
+	}
+	return fmt.Sprintf("(%s OR COALESCE(%s, 0) > 0 OR COALESCE(%s, -1) = 0 AND NOT COALESCE(%s, 0) > 0)", seen, c.rawPackets, c.raw, received)
+}
+
+// counted is the condition of most records, which is looked at first: some bytes
+// were counted, and what they stand for is known.
+func (t *table) counted(mine, theirs counters) string {
+	bytes := fmt.Sprintf("(COALESCE(%s, 0) > 0 OR COALESCE(%s, 0) > 0)", mine.raw, theirs.raw)
+	if column := t.columns["sampling"]; column != "" {
+		bytes += fmt.Sprintf(" AND NOT COALESCE(%s, 1) = 0", column)
+	}
+	return bytes
+}
+
+// blank is why a record tells no volume, as a [flowmath.Blank].
+func (t *table) blank(mine, theirs counters) string {
+	rate := ""
+	if column := t.columns["sampling"]; column != "" {
+		rate = fmt.Sprintf("WHEN %s = 0 THEN %d ", column, flowmath.NoRate)
+	}
+	return fmt.Sprintf("CASE %sWHEN %s AND %s AND COALESCE(%s OR %s, false) THEN %d ELSE 0 END", rate,
+		mine.empty(), theirs.empty(), mine.zero(), theirs.zero(), flowmath.NoPackets)
+}
 
 // side returns the counters of the ending out or in.
 func (t *table) side(ending string) counters {
@@ -164,8 +239,16 @@ func (t *table) side(ending string) counters {
 		return fmt.Sprintf("CASE WHEN %[1]s >= 0 THEN %[1]s::float8%[2]s END", column, times)
 	}
 	c := counters{packets: plain(packets, times), raw: cmp.Or(wire, payload, "NULL::bigint"), rawPackets: cmp.Or(packets, "NULL::bigint")}
+	c.wire = cmp.Or(wire, "NULL::bigint")
+	if packets != "" {
+		// An exporter that leaves the packets out may be written down as 0.
+		c.packets = fmt.Sprintf("CASE WHEN %[1]s > 0 OR %[1]s = 0 AND NOT COALESCE(%[2]s, 0) > 0 THEN %[1]s::float8%[3]s END", packets, c.raw, times)
+	}
 	if wire != "" && payload != "" {
 		c.raw = fmt.Sprintf("GREATEST(%s, %s)", wire, payload)
+		if packets != "" {
+			c.packets = fmt.Sprintf("CASE WHEN %[1]s > 0 OR %[1]s = 0 AND NOT COALESCE(%[2]s, 0) > 0 THEN %[1]s::float8%[3]s END", packets, c.raw, times)
+		}
 		return c.both(plain(wire, t.perByte+times), plain(payload, t.perByte+times), plain(packets, ""), times)
 	}
 	c.bytes = plain(cmp.Or(wire, payload), t.perByte+times)
@@ -207,19 +290,25 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 	case q.t.single:
 		opened = q.opens(lport, rport)
 		port = fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", opened, rport, lport)
-		none := counters{"0::float8", "0::float8", "0::float8", "0::float8", "0", "0"}
+		none := counters{"0::float8", "0::float8", "0::float8", "0::float8", "NULL::bigint", "NULL::bigint", "NULL::bigint"}
 		if received = q.t.side("out"); source {
 			sent, received = q.t.side("out"), none
-			measured, oneWay = fmt.Sprintf("(COALESCE(%s, -1) >= 0)::int", sent.raw), fmt.Sprintf("(COALESCE(%s, -1) < 0)::int", sent.raw)
+			measured = sent.saw("0") + "::int"
+			oneWay = "1 - " + measured
 		} else {
 			sent, measured = none, "0"
 		}
 	case source:
-		// Whoever opened a flow that was answered has sent something.
-		saw := fmt.Sprintf("(COALESCE(%[1]s, 0) > 0 OR COALESCE(%[2]s, 0) > 0 OR COALESCE(%[1]s, -1) = 0 AND NOT COALESCE(%[3]s, 0) > 0)",
-			sent.raw, sent.rawPackets, received.raw)
-		measured, oneWay = saw+"::int", "(NOT "+saw+")::int"
+		measured = sent.saw(received.raw) + "::int"
+		oneWay = "1 - " + measured
+	default:
+		measured = fmt.Sprintf("(NOT (%s))::int", sent.contradicted())
+		oneWay = "1 - " + measured
 	}
+	counted := q.t.counted(sent, received)
+	blank := fmt.Sprintf("CASE WHEN %s THEN 0 ELSE %s END", counted, q.t.blank(sent, received))
+	measured, oneWay = fmt.Sprintf("CASE WHEN %s THEN %s WHEN %s > 0 THEN 0 ELSE %s END", counted, measured, q.t.blank(sent, received), measured),
+		fmt.Sprintf("CASE WHEN %s THEN %s WHEN %s > 0 THEN 1 ELSE %s END", counted, oneWay, q.t.blank(sent, received), oneWay)
 	end, share := q.part()
 	sampled := "false"
 	if col["sampling"] != "" {
@@ -227,11 +316,11 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 	}
 	return fmt.Sprintf(`SELECT %s AS local, %s AS peer, %s AS lport, %s AS rport, %s AS port, %s AS proto, %s AS opened,
 		%s AS sent, %s AS received, %s AS packets, %s AS low, %s AS high,
-		%s AS measured, %s AS oneway, %s AS sampled, %s AS sensor, %s AS s, %s AS e, %s AS w
+		%s AS measured, %s AS oneway, %s AS blank, %s AS sampled, %s AS sensor, %s AS s, %s AS e, %s AS w
 		FROM %s`,
 		lip, rip, lport, rport, port, col["transport"], opened,
 		sent.bytes, received.bytes, sent.packets, sent.low, sent.high,
-		measured, oneWay, sampled, cmp.Or(col["sensor"], "NULL::text"), col["start"], end, share, q.rows(lip, rip, sent.bytes))
+		measured, oneWay, blank, sampled, cmp.Or(col["sensor"], "NULL::text"), col["start"], end, share, q.rows(lip, rip, sent.bytes))
 }
 
 // rows is the table's rows of the host and the window. Where they are bounded
@@ -242,7 +331,7 @@ func (q *statement) rows(lip, rip, sent string) string {
 	if q.most == "" {
 		return rows
 	}
-	return fmt.Sprintf("(SELECT * FROM %s ORDER BY %s DESC NULLS LAST, %s DESC LIMIT %s) r", rows, sent, q.t.columns["start"], q.most)
+	return fmt.Sprintf("(SELECT * FROM %s ORDER BY %s DESC NULLS LAST, %s LIMIT %s) r", rows, sent, q.newestFirst(), q.most)
 }
 
 // own is the condition for the far end of what stays within the host.

@@ -58,6 +58,12 @@ type table struct {
 	// perSecond is how many units of time are a second; 0 stands for
 	// timestamps, of which differences are seconds.
 	perSecond float64
+	// local tells that the column of the start has no zone.
+	local bool
+	// written is the column of the start as it is in the table, which has the
+	// index, where times are of the zone, and start and end are worked out.
+	written string
+	zone    *time.Location
 	// perByte is what a counter of bytes is multiplied by.
 	perByte string
 	longest time.Duration
@@ -127,10 +133,37 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	if !strings.HasPrefix(t.types["start"], "timestamp") {
 		t.perSecond = perSecond(c.Units.Time)
 	}
+	if err := t.inZone(c.TimeZone); err != nil {
+		return nil, err
+	}
 	if t.columns["duration"] != "" {
 		t.columns["end"] = t.endOf(c.Units.Duration)
 	}
 	return t, nil
+}
+
+// inZone has times without a zone read as of one. Where that is UTC they need
+// not be worked out, for the sessions are of it, too.
+func (t *table) inZone(name integrations.Zone) error {
+	zone, err := name.Location()
+	if err != nil {
+		return err
+	}
+	t.local = t.types["start"] == "timestamp without time zone"
+	switch {
+	case name == "" || name == "UTC":
+		return nil
+	case !t.local:
+		return fmt.Errorf("time_zone is for timestamps without a zone, and the column %s is of type %s", t.columns["start"], t.types["start"])
+	}
+	t.zone, t.written = zone, t.columns["start"]
+	for _, setting := range []string{"start", "end"} {
+		if t.columns[setting] != "" {
+			t.columns[setting] = fmt.Sprintf("(%s AT TIME ZONE '%s')", t.columns[setting], name)
+			t.types[setting] = "timestamp with time zone"
+		}
+	}
+	return nil
 }
 
 // endOf is the expression for the end of a flow of which the duration is known.
