@@ -84,6 +84,20 @@ func TestSumsAgreeWithTheFlows(t *testing.T) {
 	}
 }
 
+// TestOneDirectionNeedsNoOther reads a table that has no columns of what comes back.
+func TestOneDirectionNeedsNoOther(t *testing.T) {
+	l := layouts()[2]
+	usual := l.config
+	l.config = func(c *Config) {
+		usual(c)
+		c.Direction, c.Columns.BytesIn, c.Columns.PacketsIn = "one", "bytes_in", "packets_in"
+	}
+	got, err := openerOf(l).open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Hour, 1, 1)}).Traffic(t.Context(), contract.Quarter())
+	if n, ok := got.BytesOut.Get(); err != nil || !ok || n != 5000 {
+		t.Errorf("bytes_out is %v (%v), want 5000", got.BytesOut, err)
+	}
+}
+
 func TestTableMustFit(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

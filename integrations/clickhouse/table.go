@@ -118,7 +118,7 @@ func (s *Store) look(t *table, there map[string]string) error {
 		columns = goflow2Nanos()
 	}
 	for _, column := range columns.list() {
-		if column.name == "" {
+		if column.name == "" || t.single && strings.HasSuffix(column.setting, "_in") {
 			continue
 		}
 		kind, ok := there[column.name]

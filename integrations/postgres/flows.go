@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,7 +64,7 @@ func value[T any](p *T) T {
 }
 
 // exchange reads the sums of the window.
-func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
+func (l *line) exchange(q *statement) flowmath.Exchange {
 	e := flowmath.Exchange{
 		Sent: flowmath.Whole(value(l.sent)), Received: flowmath.Whole(value(l.received)), Packets: flowmath.Whole(value(l.packets)),
 		Low: flowmath.Whole(value(l.low)), High: flowmath.Whole(value(l.high)),
@@ -80,16 +78,12 @@ func (l *line) exchange(q *statement) (flowmath.Exchange, error) {
 		e.PeerPort = uint16(value(l.firstPort))
 	}
 	if l.peer == "" {
-		return e, nil
-	}
-	peer, err := netip.ParseAddr(l.peer)
-	if err != nil {
-		return e, err
+		return e
 	}
 	e.Service = flowmath.Service{
-		Peer: peer.Unmap(), Port: uint16(l.port), Transport: flowmath.TransportName(l.proto), Opened: l.opened,
+		Peer: parseAddr(l.peer), Port: uint16(l.port), Transport: flowmath.TransportName(l.proto), Opened: l.opened,
 	}
-	return e, nil
+	return e
 }
 
 // services reads the lines of a statement that names the service of each.
@@ -116,8 +110,25 @@ func (s *Store) lines(ctx context.Context, query string, args []any, columns fun
 	})
 }
 
+// several reports whether more than one sensor may have seen a flow, which then
+// must count once. Where a service has two lines, its peer is written in two ways,
+// as two sensors may do.
 func several(lines []line) bool {
-	return slices.ContainsFunc(lines, func(l line) bool { return l.several })
+	type service struct {
+		peer, proto string
+		port        int32
+		opened      bool
+	}
+	seen := map[service]bool{}
+	for i := range lines {
+		l := &lines[i]
+		s := service{l.peer, l.proto, l.port, l.opened}
+		if l.several || l.peer != "" && seen[s] {
+			return true
+		}
+		seen[s] = true
+	}
+	return false
 }
 
 // Traffic implements [integrations.Flows]. A flow counts with its share of the
@@ -163,6 +174,15 @@ func (s *Store) traffic(ctx context.Context, base *statement, h flowmath.Host, q
 		return incident.Traffic{}, err
 	}
 	t := sum.Traffic(h, span)
+	if len(views) == 0 {
+		hidden, err := s.hidden(ctx, base, h)
+		if err != nil {
+			return incident.Traffic{}, err
+		}
+		if hidden != "" {
+			return unfound(t, hidden), nil
+		}
+	}
 	if len(views) > 0 {
 		t.Sample = flowmath.Sample(flowmath.Distinct(views), q)
 	}
@@ -224,11 +244,7 @@ func (s *Store) summarise(ctx context.Context, base *statement, h flowmath.Host,
 		return err
 	}
 	for i := range lines[:min(len(lines), s.config.MaxRows)] {
-		e, err := lines[i].exchange(base)
-		if err != nil {
-			return err
-		}
-		sum.Exchange(e)
+		sum.Exchange(lines[i].exchange(base))
 	}
 	if len(lines) > s.config.MaxRows {
 		return s.total(ctx, base, h, sum, once)
@@ -245,11 +261,7 @@ func (s *Store) total(ctx context.Context, base *statement, h flowmath.Host, sum
 		return err
 	}
 	for i := range lines {
-		e, err := lines[i].exchange(base)
-		if err != nil {
-			return err
-		}
-		sum.Total(e, lines[i].destinations)
+		sum.Total(lines[i].exchange(base), lines[i].destinations)
 	}
 	return nil
 }
@@ -292,13 +304,7 @@ func (s *Store) views(ctx context.Context, st *statement, query string) ([]flowm
 			return v, err
 		}
 		v.Ends = flowmath.Ends{LocalPort: uint16(localPort), RemotePort: uint16(remotePort), Transport: flowmath.TransportName(proto)}
-		if v.Local, err = netip.ParseAddr(local); err != nil {
-			return v, err
-		}
-		if v.Remote, err = netip.ParseAddr(remote); err != nil {
-			return v, err
-		}
-		v.Local, v.Remote = v.Local.Unmap(), v.Remote.Unmap()
+		v.Local, v.Remote = parseAddr(local), parseAddr(remote)
 		v.Sent, v.Received, v.Low, v.High = flowmath.Whole(sent), flowmath.Whole(received), flowmath.Whole(low), flowmath.Whole(high)
 		if v.Packets = flowmath.Whole(packets); packets < 0 {
 			v.Packets = flowmath.NotSeen

@@ -38,11 +38,9 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	}
 	ranked := make([]netip.Addr, 0, len(texts))
 	for _, text := range texts {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return nil, failed(ctx, op, err)
+		if a := parseAddr(text); own.Has(a) {
+			ranked = append(ranked, a)
 		}
-		ranked = append(ranked, a.Unmap())
 	}
 	hosts, err := s.detail(ctx, base, ranked, span)
 	if err != nil {
@@ -80,24 +78,12 @@ func (s *Store) detail(ctx context.Context, base *statement, ranked []netip.Addr
 	}
 	list := make([]incident.HostTraffic, 0, len(totals))
 	for i := range totals {
-		a, err := netip.ParseAddr(totals[i].local)
-		if err != nil {
-			return nil, err
-		}
-		h := flowmath.Host{Addrs: []netip.Addr{a.Unmap()}}
+		h := flowmath.Host{Addrs: []netip.Addr{parseAddr(totals[i].local)}}
 		sum := flowmath.NewSummary(integrations.TrafficQuery{IPs: h.Strings(), From: base.from, To: base.to, Top: 1})
 		if n := slices.IndexFunc(lines, func(l line) bool { return l.local == totals[i].local }); n >= 0 {
-			e, err := lines[n].exchange(base)
-			if err != nil {
-				return nil, err
-			}
-			sum.Exchange(e)
+			sum.Exchange(lines[n].exchange(base))
 		}
-		e, err := totals[i].exchange(base)
-		if err != nil {
-			return nil, err
-		}
-		sum.Total(e, totals[i].destinations)
+		sum.Total(totals[i].exchange(base), totals[i].destinations)
 		if err := s.listen(ctx, base, h, sum); err != nil {
 			return nil, err
 		}
@@ -135,7 +121,11 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 			return incident.Survey{}, failed(ctx, op, err)
 		}
 	}
-	return flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
+	survey := flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high))
+	if survey.Damaged, err = s.lost(ctx, base); err != nil {
+		return incident.Survey{}, failed(ctx, op, err)
+	}
+	return survey, nil
 }
 
 func (s *Store) sensors(ctx context.Context, base *statement) ([]incident.Sensor, error) {

@@ -17,6 +17,7 @@ const ends = "local, peer, lport, rport, proto, opened"
 // are one flow.
 func (q *statement) counted(once bool) string {
 	if !q.merged(once) {
+		q.raw = true
 		low, high := "low * w", "high * w"
 		if !q.t.twice() {
 			// The same expression is summed once.
@@ -89,10 +90,10 @@ func (q *statement) sums(once bool) string {
 
 // text is an address as text.
 func (t *table) text(column string) string {
-	if t.types["src_ip"] == "inet" {
-		return "host(" + column + ")"
+	if t.address.written() {
+		return column
 	}
-	return column
+	return "host(" + column + ")"
 }
 
 // sensor is a sensor's name as text.
@@ -107,11 +108,20 @@ func (t *table) sensor(column string) string {
 	}
 }
 
+// peers is the peer of counted flows: worked out of each group, and of each flow
+// only where flows are merged.
+func (q *statement) peers(once bool) string {
+	if q.merged(once) {
+		return "peer"
+	}
+	return q.t.address.canonical("peer")
+}
+
 // services asks for the largest services of the host, one line more than most.
 func (q *statement) services(most int, once bool) string {
 	return fmt.Sprintf(`SELECT '', %s, port, proto::text, opened, %s
 		FROM %s x GROUP BY peer, port, proto, opened ORDER BY sum(sent) DESC NULLS LAST, sum(packets) DESC NULLS LAST, peer, port, proto, opened LIMIT %s`,
-		q.t.text("peer"), q.sums(once), q.counted(once), q.arg(most+1))
+		q.t.text(q.peers(once)), q.sums(once), q.counted(once), q.arg(most+1))
 }
 
 // largest asks for the largest service of each host.
@@ -119,7 +129,7 @@ func (q *statement) largest(once bool) string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (local) %s, %s, port, proto::text, opened, %s
 		FROM %s x WHERE %s GROUP BY local, peer, port, proto, opened
 		ORDER BY local, sum(sent) DESC NULLS LAST, sum(packets) DESC NULLS LAST, peer, port, proto, opened`,
-		q.t.text("local"), q.t.text("peer"), q.sums(once), q.counted(once), sentSomething)
+		q.t.text("local"), q.t.text(q.peers(once)), q.sums(once), q.counted(once), sentSomething)
 }
 
 // totals asks for the sums of all services, of each address or of all of them
@@ -129,8 +139,8 @@ func (q *statement) totals(each, once bool) string {
 	if each {
 		local, group = q.t.text("local"), "GROUP BY local"
 	}
-	return fmt.Sprintf(`SELECT %s, count(DISTINCT peer) FILTER (WHERE %s), %s FROM %s x %s`,
-		local, sentSomething, q.sums(once), q.counted(once), group)
+	return fmt.Sprintf(`SELECT %s, count(DISTINCT %s) FILTER (WHERE %s), %s FROM %s x %s`,
+		local, q.peers(once), sentSomething, q.sums(once), q.counted(once), group)
 }
 
 // sample asks for the largest flows, more than are handed out where several
@@ -157,8 +167,8 @@ func (q *statement) views() string {
 // rank asks which hosts sent most. A flow that several sensors saw counts
 // several times here: the order among the largest is settled by [totals].
 func (q *statement) rank(most int) string {
-	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local ORDER BY sum(sent * w) DESC NULLS LAST, local LIMIT %s`,
-		q.t.text("local"), q.flows(), q.arg(most))
+	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local HAVING %s ORDER BY sum(sent * w) DESC NULLS LAST, local LIMIT %s`,
+		q.t.text("local"), q.flows(), q.t.address.inside("local", q.inside), q.arg(most))
 }
 
 // survey asks for the sensors.
@@ -178,6 +188,17 @@ func (q *statement) records() string {
 	return "(" + strings.Replace(seen, "SELECT ", "SELECT "+rate+"::bigint AS rate, ", 1) + ")"
 }
 
+// odd asks for the addresses that are not written plainly, with the number of rows
+// of each, among the rows that begin in the window, where addresses are text.
+func (q *statement) odd() string {
+	when := q.began(q.from, q.to) + " LIMIT " + q.arg(maxLooked)
+	of := func(column string) string {
+		return fmt.Sprintf("(SELECT %s::text AS address FROM %s WHERE %s)", column, q.t.name, when)
+	}
+	return fmt.Sprintf(`SELECT COALESCE(address, ''), count(*) FROM (%s UNION ALL %s) a WHERE address !~ '^%s$' OR address IS NULL
+		GROUP BY address ORDER BY count(*) DESC, address LIMIT %s`, of(q.t.columns["src_ip"]), of(q.t.columns["dst_ip"]), dotted, q.arg(maxOdd))
+}
+
 // disagreement asks what all counters allow, each flow once.
 func (q *statement) disagreement() string {
 	return fmt.Sprintf(`SELECT COALESCE(sum(low), 0), COALESCE(sum(high), 0) FROM %s x`, q.counted(true))
@@ -189,12 +210,13 @@ func (q *statement) halves() string {
 	where := q.during()
 	col := q.t.columns
 	sensor := q.t.sensor(col["sensor"])
-	a := fmt.Sprintf("(%s, %s)", col["src_ip"], portOf(col["src_port"]))
-	b := fmt.Sprintf("(%s, %s)", col["dst_ip"], portOf(col["dst_port"]))
+	src, dst := q.t.address.canonical(col["src_ip"]), q.t.address.canonical(col["dst_ip"])
+	a := fmt.Sprintf("(%s, %s)", src, portOf(col["src_port"]))
+	b := fmt.Sprintf("(%s, %s)", dst, portOf(col["dst_port"]))
 	return fmt.Sprintf(`SELECT sensor FROM (SELECT %[1]s AS sensor, bool_or(%[2]s < %[3]s) AND bool_or(%[2]s >= %[3]s) AS whole
 		FROM %[4]s WHERE %[5]s GROUP BY 1, %[6]s, LEAST(%[7]s, %[8]s), GREATEST(%[7]s, %[8]s), LEAST(%[9]s, %[10]s), GREATEST(%[9]s, %[10]s)) t
 		GROUP BY sensor HAVING NOT bool_or(whole)`, sensor, a, b, q.t.name, where, col["transport"],
-		col["src_ip"], col["dst_ip"], portOf(col["src_port"]), portOf(col["dst_port"]))
+		src, dst, portOf(col["src_port"]), portOf(col["dst_port"]))
 }
 
 // windows asks what the host sent in each of n windows.

@@ -8,7 +8,7 @@
 //	CREATE TABLE flows (
 //	  start_time  timestamptz NOT NULL,
 //	  end_time    timestamptz,           -- NULL: the flow goes on
-//	  src_ip      inet NOT NULL,         -- who opened the flow
+//	  src_ip      inet NOT NULL,         -- who opened the flow; text will do, too
 //	  dst_ip      inet NOT NULL,
 //	  src_port    integer NOT NULL,
 //	  dst_port    integer NOT NULL,
@@ -69,7 +69,7 @@ type Columns struct {
 	Start      string `yaml:"start" doc:"When the flow began: a timestamp, or a number of units.time since 1970."`
 	End        string `yaml:"end" doc:"When it ended; NULL: it goes on. Neither end nor duration: a flow is a moment."`
 	Duration   string `yaml:"duration" doc:"How long it lasted, in place of end: an interval, or a number of units.duration."`
-	SrcIP      string `yaml:"src_ip" doc:"Address of the source, inet or text."`
+	SrcIP      string `yaml:"src_ip" doc:"Address of the source: inet, cidr or text."`
 	DstIP      string `yaml:"dst_ip" doc:"Address of the destination."`
 	SrcPort    string `yaml:"src_port" doc:"Port of the source."`
 	DstPort    string `yaml:"dst_port" doc:"Port of the destination."`
@@ -267,6 +267,7 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	}
 	found := []integrations.Finding{{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Told()), OK: true}}
 	found = append(found, span.Findings("the table "+s.config.Table, now, s.cure(t))...)
+	found = append(found, s.probeAddresses(ctx, t, span.Newest)...)
 	return append(found, s.probeIndexes(ctx, t)...)
 }
 

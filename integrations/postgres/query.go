@@ -20,8 +20,15 @@ type statement struct {
 	from, to, newest time.Time
 	// local names the condition that an address is the host's, for a column.
 	local func(column string) string
+	// only is the host's address where it has one, so that it is not worked out
+	// of every row.
+	only string
 	// sent asks only for rows that tell what the host sent.
 	sent bool
+	// inside are the networks that a host lies in.
+	inside string
+	// raw leaves the peers' addresses as they stand in the rows.
+	raw bool
 	// apart tells that the addresses are of different hosts.
 	apart bool
 	// most bounds the rows, of each side, to those in which most was sent.
@@ -79,40 +86,40 @@ func (q *statement) began(from, to time.Time) string {
 // newestFirst is the order of the index, backwards.
 func (q *statement) newestFirst() string { return cmp.Or(q.t.written, q.t.columns["start"]) + " DESC" }
 
-// host makes addresses the host's.
+// host makes addresses the host's, in every form.
 func (q *statement) host(addrs []netip.Addr) {
-	kind, text := "inet", make([]string, len(addrs))
-	for i, a := range addrs {
-		text[i] = a.String()
+	var forms []string
+	for _, a := range addrs {
+		forms = append(forms, q.t.address.forms(a)...)
 	}
-	if q.t.types["src_ip"] != "inet" {
-		kind = "text"
-	}
-	if len(text) == 1 {
-		place := q.arg(text[0])
-		q.local = func(column string) string { return fmt.Sprintf("%s = %s::text::%s", column, place, kind) }
-		return
-	}
-	place := q.arg(text)
+	place, kind := q.arg(forms), q.t.address.as()
 	q.local = func(column string) string { return fmt.Sprintf("%s = ANY(%s::text[]::%s[])", column, place, kind) }
+	q.only = ""
+	if len(addrs) == 1 {
+		q.only = addrs[0].String()
+	}
 }
 
 // hosts makes each of the addresses a host of its own: what they send to each
 // other counts.
 func (q *statement) hosts(addrs []netip.Addr) {
 	q.host(addrs)
-	q.apart = true
+	q.apart, q.only = true, ""
 }
 
-// networks makes every address of the networks a host's.
+// networks makes every address of the networks a host's, and perhaps some that
+// lie in none of them.
 func (q *statement) networks(own flowmath.Networks) {
-	text := make([]string, len(own))
-	for i, p := range own {
-		text[i] = p.String()
+	text := make([]string, 0, 2*len(own))
+	for _, p := range own {
+		text = append(text, p.String())
+		if p.Addr().Is4() {
+			text = append(text, netip.PrefixFrom(netip.AddrFrom16(p.Addr().As16()), 96+p.Bits()).String())
+		}
 	}
-	place := q.arg(text)
-	q.apart = true
-	q.local = func(column string) string { return fmt.Sprintf("%s::inet <<= ANY(%s::text[]::inet[])", column, place) }
+	place := q.arg(text) + "::text[]::inet[]"
+	q.apart, q.inside = true, place
+	q.local = func(column string) string { return q.t.address.within(column, place) }
 }
 
 // everybody makes every source a host.
@@ -318,7 +325,7 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 		%s AS sent, %s AS received, %s AS packets, %s AS low, %s AS high,
 		%s AS measured, %s AS oneway, %s AS blank, %s AS sampled, %s AS sensor, %s AS s, %s AS e, %s AS w
 		FROM %s`,
-		lip, rip, lport, rport, port, col["transport"], opened,
+		q.own(lip), q.peer(rip), lport, rport, port, col["transport"], opened,
 		sent.bytes, received.bytes, sent.packets, sent.low, sent.high,
 		measured, oneWay, blank, sampled, cmp.Or(col["sensor"], "NULL::text"), col["start"], end, share, q.rows(lip, rip, sent.bytes))
 }
@@ -327,19 +334,40 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 // that is done before anything is worked out of them.
 func (q *statement) rows(lip, rip, sent string) string {
 	// Conditions are looked at in this order: few rows outlast that on time.
-	rows := fmt.Sprintf("%s WHERE %s AND %s AND NOT (%s)", q.t.name, q.local(lip), q.during(), q.own(rip))
+	rows := fmt.Sprintf("%s WHERE %s AND %s AND %s", q.t.name, q.local(lip), q.during(), q.beyond(rip))
 	if q.most == "" {
 		return rows
 	}
 	return fmt.Sprintf("(SELECT * FROM %s ORDER BY %s DESC NULLS LAST, %s LIMIT %s) r", rows, sent, q.newestFirst(), q.most)
 }
 
-// own is the condition for the far end of what stays within the host.
+// own is the host's address.
 func (q *statement) own(column string) string {
-	if q.apart {
-		return "false"
+	switch {
+	case q.only == "":
+		return q.t.address.canonical(column)
+	case q.t.address.written():
+		return q.arg(q.only) + "::text"
+	default:
+		return q.arg(q.only) + "::text::inet"
 	}
-	return q.local(column)
+}
+
+// peer is the far end's address, canonical unless [statement.raw].
+func (q *statement) peer(column string) string {
+	if q.raw {
+		return column
+	}
+	return q.t.address.canonical(column)
+}
+
+// beyond is the condition for the far end that leaves out what stays within the
+// host. Where there is no far end, something was sent nevertheless.
+func (q *statement) beyond(column string) string {
+	if q.apart {
+		return "true"
+	}
+	return fmt.Sprintf("(%s) IS NOT TRUE", q.local(column))
 }
 
 func portOf(column string) string { return fmt.Sprintf("COALESCE(%s, 0)::int", column) }

@@ -24,7 +24,7 @@ type column struct {
 func (c *Columns) list() []column {
 	numbers := []string{"bigint", "integer", "smallint", "numeric", "double precision", "real"}
 	times := []string{"timestamp with time zone", "timestamp without time zone", "bigint", "integer", "numeric", "double precision"}
-	addresses := []string{"inet", "text", "character varying"}
+	addresses := []string{"inet", "cidr", "text", "character varying", "character"}
 	words := []string{"text", "character varying", "smallint", "integer", "bigint", "numeric"}
 	return []column{
 		{"start", c.Start, true, times},
@@ -67,6 +67,7 @@ type table struct {
 	// perByte is what a counter of bytes is multiplied by.
 	perByte string
 	longest time.Duration
+	address address
 	// asked are the ports of amplification services.
 	asked []int32
 }
@@ -110,7 +111,7 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 		single: c.Direction == "one", longest: c.Longest, perByte: perByte(c.Units.Bytes), asked: flowmath.AskedPorts(),
 	}
 	for _, column := range c.Columns.list() {
-		if column.name == "" {
+		if column.name == "" || t.single && strings.HasSuffix(column.setting, "_in") {
 			continue
 		}
 		kind, ok := there[column.name]
@@ -130,6 +131,7 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	if t.types["src_ip"] != t.types["dst_ip"] {
 		return nil, fmt.Errorf("the two columns of addresses of table %q are of different types", c.Table)
 	}
+	t.address = address{kind: t.types["src_ip"]}
 	if !strings.HasPrefix(t.types["start"], "timestamp") {
 		t.perSecond = perSecond(c.Units.Time)
 	}

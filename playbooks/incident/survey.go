@@ -26,8 +26,8 @@ type Survey struct {
 	// Coverage is the worst that holds for the window.
 	Coverage Coverage `json:"coverage,omitempty"`
 	// Damaged is how many lines could not be read, in the files that may tell of
-	// the window: what they held is missing in every answer. Only a store that
-	// reads others' logs has any.
+	// the window, or how many addresses in a table: what they held is missing in
+	// every answer. Only a store that reads what others wrote has any.
 	Damaged int64 `json:"damaged,omitempty"`
 	// Sensors are those that the records name.
 	Sensors []Sensor `json:"sensors,omitempty"`

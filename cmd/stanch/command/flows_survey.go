@@ -64,7 +64,7 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 		seenOf(s), cmp.Or(a.Stale, "yes"),
 	}})
 	if err == nil && s.Damaged > 0 {
-		err = o.say("%d lines could not be read: what they held is missing in every answer", s.Damaged)
+		err = o.say("%d lines or addresses could not be read: what they held is missing in every answer", s.Damaged)
 	}
 	for _, c := range s.FastClocks {
 		err = errors.Join(err, o.say("%s, its newest record is of %s: what it recorded of the future proves nothing", c, c.Newest.Format(time.RFC3339)))
