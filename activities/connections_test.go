@@ -170,3 +170,37 @@ func TestAHiddenSenderIsLookedForWithinADay(t *testing.T) {
 		t.Errorf("asked from %s to %s", edr.asked[1].From, edr.asked[1].To)
 	}
 }
+
+// cut is a flow store whose exporter cuts long flows into records of a minute.
+type cut struct{ integrations.Flows }
+
+func (cut) Traffic(_ context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	var t incident.Traffic
+	for at := q.From.Add(-20 * time.Second); at.Before(q.To); at = at.Add(time.Minute) {
+		f, _ := sent(alerted.Sub(at), 50000, 9_000_000, "")
+		f.Duration = time.Minute - time.Second
+		t.Sample = append(t.Sample, f)
+	}
+	return t, nil
+}
+
+// A flood that began long before the window, and comes as records of a minute,
+// is its process's all the same.
+func TestALongFloodIsItsProcesses(t *testing.T) {
+	_, began := sent(25*time.Minute, 50000, 0, sender)
+	edr := &telling{connections: []incident.Connection{began}}
+	for i := range 50 {
+		_, conn := sent(time.Duration(i)*10*time.Second, 40000+i, 900, browser)
+		edr.connections = append(edr.connections, conn)
+	}
+	a := &Activities{Set: integrations.NewSet()}
+	a.Set.Add("flows", integrations.Spec{Kind: "cut"}, cut{})
+	out, err := a.getTraffic(t.Context(), EnrichIn{Use: "flows", At: alerted, Window: 15 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, joined := find(t, edr, out.Sample.Value)
+	if path, _ := joined.Process.Path.Get(); joined.Attribution != incident.Exact || path != sender || joined.Explained != joined.Bytes {
+		t.Errorf("%s: %q explains %d of %d", joined.Attribution, path, joined.Explained, joined.Bytes)
+	}
+}

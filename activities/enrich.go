@@ -83,6 +83,9 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	return out, nil
 }
 
+// sliceGap is how long after one record of a long flow the next may begin.
+const sliceGap = 5 * time.Second
+
 // TrafficOut is the traffic of a host, with its sample of flows apart.
 type TrafficOut struct {
 	Traffic incident.Traffic        `json:"traffic"`
@@ -95,11 +98,15 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, e
 		return TrafficOut{}, err
 	}
 	limits := a.Limits.For(in.AssetRole)
+	from := in.At.Add(-in.Window)
 	traffic, err := flows.Traffic(ctx, integrations.TrafficQuery{
-		IPs: in.IPs, From: in.At.Add(-in.Window), To: in.At, Top: in.Top, Limits: &limits,
+		IPs: in.IPs, From: from, To: in.At, Top: in.Top, Limits: &limits,
 	})
 	if err != nil {
 		return TrafficOut{}, err
+	}
+	for i := range traffic.Sample {
+		traffic.Sample[i].Running = !traffic.Sample[i].Start.After(from.Add(sliceGap))
 	}
 	out := TrafficOut{Traffic: traffic, Sample: Packed[[]incident.Flow]{Value: traffic.Sample}}
 	out.Traffic.Sample = nil

@@ -17,6 +17,9 @@ const givenWindow = 15 * time.Minute
 // every field is unknown with a reason (see [incident.Explain]) was not
 // obtained: the EDR has no such device, tells no connection, and so on.
 //
+// A given candidate, where no process is given, is the process of the
+// connections that the EDR tells; they match the flows by destination at best.
+//
 // A known volume (traffic.bytes_out, else traffic.rate) becomes a stream of
 // the given process and shape that began one window ago and goes on, in place
 // of the host's own: what is measured after a containment reacts to it. So the
@@ -28,6 +31,12 @@ func (e *Estate) SetFacts(hostID string, given incident.Facts) error {
 	h, ok := e.hosts[hostID]
 	if !ok {
 		return fmt.Errorf("set facts: no host %q", hostID)
+	}
+	if who := given.Candidate; (who.Path.IsKnown() || who.Name.IsKnown()) && !anyKnown(given.Process) {
+		given.Process = who
+		if how, _ := given.Traffic.Attribution.Get(); how == "" || how == string(incident.Exact) {
+			given.Traffic.Attribution = incident.Known(string(incident.Destination), incident.Assumed)
+		}
 	}
 	if rate := givenRate(given.Traffic); rate >= 0 {
 		sender := h.Host

@@ -80,7 +80,7 @@ func (x *index) votes(asked func(pairs int) bool) ballot {
 	var voters []voter
 	var flows, conns []int64
 	for t, tuple := range x.tuples {
-		starts, ats := x.flowUses[t], x.usesOfConnections(tuple)
+		starts, ats := x.begun(t), x.usesOfConnections(tuple)
 		if len(starts) == 0 {
 			continue
 		}
@@ -98,7 +98,7 @@ func (x *index) votes(asked func(pairs int) bool) ballot {
 		if len(b.votes)+v.pairs > maxVotes {
 			break
 		}
-		for _, start := range x.flowUses[v.tuple] {
+		for _, start := range x.begun(int(v.tuple)) {
 			for _, at := range v.ats {
 				b.votes = append(b.votes, vote{at - start.from, v.tuple})
 			}

@@ -34,7 +34,7 @@ type index struct {
 	sameImage, sameProcess []int32
 	// flowUses are the times at which each tuple was used, by its flows; useOf
 	// numbers the uses of each tuple that its connections, in seen, are of.
-	flowUses [][]period
+	flowUses [][]use
 	useOf    []int32
 }
 
@@ -198,6 +198,9 @@ func (x *index) claims(flow int, offsets []int64, by []span) (_ []span, oneProce
 			f.Start.UnixNano() + offset - int64(JoinTolerance), endOf(f) + offset + int64(JoinTolerance),
 		})
 		if s.begin == s.end {
+			s = x.before(flow, t, offset)
+		}
+		if s.begin == s.end {
 			continue
 		}
 		by = append(by, s)
@@ -208,6 +211,23 @@ func (x *index) claims(flow int, offsets []int64, by []span) (_ []span, oneProce
 		oneProcess = oneProcess && x.processOf[c] == x.processOf[first] && x.sameProcess[s.begin] >= s.end
 	}
 	return by, oneProcess
+}
+
+// before returns the connections from which the use of its tuple that a flow is
+// a part of began: those since the use's first record or, where it was under way
+// when the window began, the last one before it. It returns none where
+// connections of several images may have begun it.
+func (x *index) before(flow int, t int32, offset int64) span {
+	u, start := x.useOfFlow(flow), x.flows[flow].Start.UnixNano()
+	s := x.reported(x.tuples[t], period{u.from + offset - int64(JoinTolerance), start + offset})
+	if s.begin < s.end || !u.running {
+		return s
+	}
+	all := x.reported(x.tuples[t], period{math.MinInt64, u.from + offset})
+	if all.begin == all.end || x.sameImage[all.begin] < all.end {
+		return span{}
+	}
+	return span{all.end - 1, all.end}
 }
 
 // reported returns the connections of a tuple in a period of the endpoint's

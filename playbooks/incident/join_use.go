@@ -13,17 +13,25 @@ const useSlack = int64(5 * time.Second)
 // period is a time from its first to its last moment.
 type period struct{ from, to int64 }
 
+// use is a time for which the flows of a tuple follow one another: one long
+// flow comes as many records where the exporter has an active timeout.
+type use struct {
+	period
+	// running says that it was under way when the window began.
+	running bool
+}
+
 // usesOfFlows returns when each tuple was used, by its flows, earliest first.
 // Flows whose lives touch are one use.
-func (x *index) usesOfFlows() [][]period {
-	of := make([][]period, len(x.tuples))
+func (x *index) usesOfFlows() [][]use {
+	of := make([][]use, len(x.tuples))
 	for t, flows := range x.flowsOf() {
 		slices.SortFunc(flows, func(a, b int32) int { return x.flows[a].Start.Compare(x.flows[b].Start) })
-		uses := make([]period, 0, min(len(flows), 4))
+		uses := make([]use, 0, min(len(flows), 4))
 		for _, i := range flows {
-			life := period{x.flows[i].Start.UnixNano(), endOf(&x.flows[i])}
+			life := use{period{x.flows[i].Start.UnixNano(), endOf(&x.flows[i])}, x.flows[i].Running}
 			if last := len(uses) - 1; last >= 0 && life.from <= uses[last].to+useSlack {
-				uses[last].to = max(uses[last].to, life.to)
+				uses[last].to, uses[last].running = max(uses[last].to, life.to), uses[last].running || life.running
 			} else {
 				uses = append(uses, life)
 			}
@@ -31,6 +39,25 @@ func (x *index) usesOfFlows() [][]period {
 		of[t] = uses
 	}
 	return of
+}
+
+// begun returns the uses of a tuple of which it is known when they began.
+func (x *index) begun(tuple int) []use {
+	uses := x.flowUses[tuple]
+	if len(uses) > 0 && uses[0].running { // Only the earliest can be.
+		return uses[1:]
+	}
+	return uses
+}
+
+// useOfFlow returns the use that a flow is a part of.
+func (x *index) useOfFlow(i int) use {
+	uses := x.flowUses[x.tupleOf[i]]
+	n, found := slices.BinarySearchFunc(uses, x.flows[i].Start.UnixNano(), func(u use, at int64) int { return cmp.Compare(u.from, at) })
+	if !found {
+		n--
+	}
+	return uses[n]
 }
 
 // flowsOf returns the places of each tuple's flows.
@@ -79,8 +106,8 @@ func (x *index) contested(s span, tuple int32, offset int64) bool {
 		return false
 	}
 	near := period{x.at[s.begin] - offset - int64(JoinTolerance), x.at[s.end-1] - offset + int64(JoinTolerance)}
-	first, _ := slices.BinarySearchFunc(uses, near.from, func(u period, at int64) int { return cmp.Compare(u.to, at) })
-	last, _ := slices.BinarySearchFunc(uses, near.to+1, func(u period, at int64) int { return cmp.Compare(u.from, at) })
+	first, _ := slices.BinarySearchFunc(uses, near.from, func(u use, at int64) int { return cmp.Compare(u.to, at) })
+	last, _ := slices.BinarySearchFunc(uses, near.to+1, func(u use, at int64) int { return cmp.Compare(u.from, at) })
 	if last-first <= 1 {
 		return false
 	}

@@ -89,6 +89,9 @@ type Flow struct {
 	BytesOut   int64 `json:"bytes_out" unit:"size"`
 	BytesIn    int64 `json:"bytes_in" unit:"size"`
 	PacketsOut int64 `json:"packets_out"`
+	// Running says that the flow was under way when the window began that was
+	// asked for: its connection may be older than the record.
+	Running bool `json:"running,omitempty"`
 }
 
 // Baseline is what a host normally sends per window.
