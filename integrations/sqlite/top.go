@@ -28,6 +28,15 @@ type TopQuery struct {
 	Limits func(host netip.Addr) *incident.RoleLimits
 }
 
+// LimitsOf are the limits by which the role of a host's traffic is told; nil
+// stands for the default ones.
+func (q TopQuery) LimitsOf(host string) *incident.RoleLimits {
+	if a, err := netip.ParseAddr(host); err == nil && q.Limits != nil {
+		return q.Limits(a)
+	}
+	return nil
+}
+
 // Talker is one address and what left it.
 type Talker struct {
 	IP      string           `json:"ip"`

@@ -164,7 +164,7 @@ func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
 			return usagef("import %q: there is no such file", file)
 		}
 	}
-	store, _, err := o.open(ctx, true)
+	store, _, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

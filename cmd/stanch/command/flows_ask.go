@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
@@ -94,12 +95,13 @@ func newFlowsTop(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "top", Short: "Show who sent most, or where one host sent it", Args: cobra.NoArgs,
 		Long: `Shows the own hosts that sent most in a window, or with --ip or --host the
-destinations of one. The window ends with the newest record of the store, or
-with --to. What the sensors could not see is unknown, never zero.`,
-		Example: "  stanch flows top --store flows.db --window 15m\n  stanch flows top --config stanch.yaml --host ws-042 --window 1h",
+destinations of one, in a flow store of any kind. The window ends with the
+newest record of the store, or with --to. What the sensors could not see is
+unknown, never zero.`,
+		Example: "  stanch flows top --store flows.db --window 15m\n  stanch flows top --config stanch.yaml --use flows --host ws-042 --window 1h",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	o.flowsQuestion.addTo(c, embeddedStore, "length of the window", "window")
+	o.flowsQuestion.addTo(c, anyStore, "length of the window", "window")
 	o.hostFlags.addTo(c)
 	f := c.Flags()
 	f.StringSliceVar(&o.networks, "network", nil, "own `networks`, such as 10.0.0.0/8 (all private addresses when not given)")
@@ -119,47 +121,53 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 	if o.limit < 1 {
 		return usagef("--limit is at least 1")
 	}
-	store, c, err := o.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }()
-	to, err := o.to.end(ctx, store)
-	if err != nil {
-		return err
-	}
-	from := to.Add(-o.window.or(defaultWindow))
-	judge, err := newJudge(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = judge.Close() }()
-	if o.given() {
-		ips, err := o.addresses(ctx, c)
+	return o.asking(ctx, func(store *flowStore, c *config.Config) error {
+		to, lags, err := o.moment(ctx, store)
 		if err != nil {
 			return err
 		}
-		limits := judge.limits(ctx, integrations.EndpointQuery{ID: o.host, Name: o.host, IPs: ips, At: to})
-		t, err := store.Traffic(ctx, integrations.TrafficQuery{IPs: ips, From: from, To: to, Top: o.limit, Limits: limits})
+		judge, err := newJudge(ctx, c)
 		if err != nil {
 			return err
 		}
-		t.Sample = nil
-		if err := o.lags(ctx, store, to); err != nil {
-			return err
+		defer func() { _ = judge.Close() }()
+		if o.given() {
+			return o.one(ctx, store, c, judge, to, lags)
 		}
-		return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
-	}
-	top, err := store.Top(ctx, sqlite.TopQuery{
-		Networks: own, From: from, To: to, Limit: o.limit, Top: 1,
-		Limits: func(ip netip.Addr) *incident.RoleLimits {
-			return judge.limits(ctx, integrations.EndpointQuery{IPs: []string{ip.String()}, At: to})
-		},
+		return o.most(ctx, store, sqlite.TopQuery{
+			Networks: own, From: to.Add(-o.window.or(defaultWindow)), To: to, Limit: o.limit, Top: 1,
+			Limits: func(ip netip.Addr) *incident.RoleLimits {
+				return judge.limits(ctx, integrations.EndpointQuery{IPs: []string{ip.String()}, At: to})
+			},
+		}, lags)
 	})
+}
+
+// one shows where a host sent what it sent.
+func (o *flowsTopOptions) one(ctx context.Context, store *flowStore, c *config.Config, judge *judge, to time.Time, lags func() error) error {
+	ips, err := o.addresses(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := o.lags(ctx, store, to); err != nil {
+	limits := judge.limits(ctx, integrations.EndpointQuery{ID: o.host, Name: o.host, IPs: ips, At: to})
+	t, err := store.Traffic(ctx, integrations.TrafficQuery{IPs: ips, From: to.Add(-o.window.or(defaultWindow)), To: to, Top: o.limit, Limits: limits})
+	if err != nil {
+		return err
+	}
+	t.Sample = nil
+	if err := lags(); err != nil {
+		return err
+	}
+	return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
+}
+
+// most shows the hosts that sent most.
+func (o *flowsTopOptions) most(ctx context.Context, store *flowStore, q sqlite.TopQuery, lags func() error) error {
+	top, err := store.top(ctx, q)
+	if err != nil {
+		return err
+	}
+	if err := lags(); err != nil {
 		return err
 	}
 	return o.output.print(o.streams, top, func(p *term.Printer) error {
@@ -209,12 +217,12 @@ func newFlowsBaseline(s streams) *cobra.Command {
 	o := &flowsBaselineOptions{flowsQuestion: flowsQuestion{streams: s}}
 	c := &cobra.Command{
 		Use: "baseline", Short: "Show what a host normally sends", Args: cobra.NoArgs,
-		Long: `Shows how much a host sends per window over some days: the numbers that policies
-read as baseline. Fewer than 24 windows make none.`,
-		Example: "  stanch flows baseline --store flows.db --ip 10.20.4.42 --days 14",
+		Long: `Shows how much a host sends per window over some days, in a flow store of any
+kind: the numbers that policies read as baseline. Fewer than 24 windows make none.`,
+		Example: "  stanch flows baseline --store flows.db --ip 10.20.4.42 --days 14\n  stanch flows baseline --config stanch.yaml --use flows --ip 10.20.4.42",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
-	o.flowsQuestion.addTo(c, embeddedStore, "length of a window, whole minutes", "last window")
+	o.flowsQuestion.addTo(c, anyStore, "length of a window, whole minutes", "last window")
 	o.hostFlags.addTo(c)
 	c.Flags().IntVar(&o.days, "days", 14, "how many `days` back")
 	return c
@@ -224,29 +232,27 @@ func (o *flowsBaselineOptions) run(ctx context.Context) error {
 	if !o.given() {
 		return usagef("give --ip or --host: a baseline is one host's")
 	}
-	store, c, err := o.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }()
-	ips, err := o.addresses(ctx, c)
-	if err != nil {
-		return err
-	}
-	to, err := o.to.end(ctx, store)
-	if err != nil {
-		return err
-	}
-	b, err := store.Baseline(ctx, integrations.BaselineQuery{IPs: ips, To: to, Days: o.days, Window: o.window.or(defaultWindow)})
-	if integrations.KindOf(err) == integrations.Invalid {
-		err = usage(err)
-	}
-	if err != nil {
-		return err
-	}
-	if err := o.lags(ctx, store, to); err != nil {
-		return err
-	}
+	return o.asking(ctx, func(store *flowStore, c *config.Config) error {
+		ips, err := o.addresses(ctx, c)
+		if err != nil {
+			return err
+		}
+		to, lags, err := o.moment(ctx, store)
+		if err != nil {
+			return err
+		}
+		b, err := store.Baseline(ctx, integrations.BaselineQuery{IPs: ips, To: to, Days: o.days, Window: o.window.or(defaultWindow)})
+		if err != nil {
+			return err
+		}
+		if err := lags(); err != nil {
+			return err
+		}
+		return o.show(b)
+	})
+}
+
+func (o *flowsBaselineOptions) show(b incident.Baseline) error {
 	return o.output.print(o.streams, b, func(p *term.Printer) error {
 		if !b.P99.IsKnown() {
 			return o.say("there is no baseline: %s", b.P99.Why())

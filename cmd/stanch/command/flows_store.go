@@ -49,8 +49,8 @@ func (f *storeFlags) load() (*config.Config, error) {
 	}
 }
 
-// open opens the embedded store; one that is only asked must be there.
-func (f *storeFlags) open(ctx context.Context, make bool) (*sqlite.Store, *config.Config, error) {
+// open opens the embedded store, and makes it where it is not there.
+func (f *storeFlags) open(ctx context.Context) (*sqlite.Store, *config.Config, error) {
 	c, err := f.load()
 	if err != nil {
 		return nil, nil, err
@@ -58,11 +58,6 @@ func (f *storeFlags) open(ctx context.Context, make bool) (*sqlite.Store, *confi
 	path := f.store
 	if c != nil {
 		if path, err = f.embedded(c); err != nil {
-			return nil, nil, err
-		}
-	}
-	if !make {
-		if err := there(path); err != nil {
 			return nil, nil, err
 		}
 	}
