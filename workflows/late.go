@@ -89,11 +89,11 @@ func (r *responder) mustAwaitFacts(s incident.StepState) bool {
 func reach(fact string) []string {
 	switch fact {
 	case "endpoint":
-		return append(incident.FactNames(), "alert")
+		return append(incident.FactNames(), "alert", "candidate")
 	case "asset":
-		return []string{"asset", "traffic", "process"}
+		return []string{"asset", "traffic", "process", "candidate"}
 	case "traffic", "process":
-		return []string{"traffic", "process"}
+		return []string{"traffic", "process", "candidate"}
 	}
 	return []string{fact}
 }

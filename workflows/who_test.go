@@ -43,3 +43,23 @@ func TestWhoSendsIsFoundWhereTheClocksAreHoursApart(t *testing.T) {
 		}
 	}
 }
+
+// Who is guessed can still come where the EDR is down: people are not asked
+// before it has had its time.
+func TestTheCandidateIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows",
+		"traffic.role == 'requester'\n      && traffic.attribution == 'exact'", `candidate.path.endsWith('powershell.exe')`,
+		"when: ratio > 20", "when: ratio > 1000000",
+		"&& traffic.attribution != 'exact'\n      && ratio > 1\n", "&& ratio < 0\n",
+		"traffic.attribution != 'exact'\n      && ratio > 1\n", "ratio < 0\n")
+	w.estate.Fail("connections", down(), -1)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.do(time.Minute, (*memory.Estate).Mend)
+	w.run(10 * time.Minute)
+	if c := w.see(id); len(c.Approvals) > 0 || c.Decision.Rule != "amplification-from-a-workstation" {
+		t.Errorf("rule %s, asked %+v", c.Decision.Rule, c.Approvals)
+	}
+	w.contained(incident.Isolate, 1, 0)
+}

@@ -53,9 +53,13 @@ func unattributed(visit func(name string, facts incident.Facts)) {
 	size := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }
 	share := func(f float64) incident.Value[float64] { return incident.Known(f, incident.Computed) }
 	joins := []incident.Traffic{
-		{Attribution: known("none")}, {Attribution: known("destination")}, {Attribution: known("process_list")}, {},
+		{Attribution: known("none")},
+		{Attribution: known("destination")},
+		{Attribution: known("process_list")},
+		{},
 		{Attribution: known("none"), Explained: share(1), JoinRate: share(1)},
-		{Attribution: known("exact")}, {Attribution: known("exact"), Explained: share(0.94), JoinRate: share(1)},
+		{Attribution: known("exact")},
+		{Attribution: known("exact"), Explained: share(0.94), JoinRate: share(1)},
 	}
 	paths := []string{
 		`C:\Program Files\Veeam\VeeamAgent.exe`, `C:\Windows\System32\svchost.exe`, `C:\Windows\System32\dns.exe`,

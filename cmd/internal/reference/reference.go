@@ -111,6 +111,10 @@ second, both integers. A Windows path is written as a raw string: ` + "`r'C:\\Wi
 
 Besides those, an expression sees the lets before it, by name.
 
+` + "`process`" + ` is known only where its connections match the flows. ` + "`candidate`" + ` is who sends as far as can be told: the
+process where it is known, else who is guessed by the destination or from the list of processes. It comes with
+` + "`enrich: process`" + `, and nothing is ever done to it.
+
 | variable | type | meaning |
 |---|---|---|
 `)
