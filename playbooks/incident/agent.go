@@ -28,14 +28,14 @@ func CheckAgent(agent string) error {
 // isAgent reports whether a process is one of the agents. A bare name is that of
 // any image with it: who forges it only makes himself unknown.
 func (p *Process) isAgent(agents []string) bool {
-	key := image(p)
-	if key == "" {
+	path := spelled(p)
+	if path == "" {
 		return false
 	}
 	return slices.ContainsFunc(agents, func(agent string) bool {
 		if strings.ContainsAny(agent, `\/`) {
-			return key == image(&Process{Path: Known(agent, Assumed)})
+			return sameImage(path, agent)
 		}
-		return strings.EqualFold(key[strings.LastIndexAny(key, `\/`)+1:], agent)
+		return strings.EqualFold(path[strings.LastIndexAny(path, `\/`)+1:], agent)
 	})
 }

@@ -206,7 +206,7 @@ func (x *index) sum(of []owned) *shares {
 		sum.own.join(o.own)
 		sum.shared.join(o.shared)
 	}
-	shares := newShares()
+	shares := newShares(x.images)
 	for _, c := range first {
 		sum := sums[x.processOf[c]]
 		if sum.own.matches > 0 {

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -15,6 +16,8 @@ type index struct {
 	flows []Flow
 	conns []Connection
 	names *names
+	// images tells which of the connections' paths are of one image.
+	images *images
 	// seen are the places in conns of the connections that a sensor could see,
 	// those of one tuple side by side, earliest first; the last ones have no
 	// time and therefore no tuple.
@@ -108,23 +111,27 @@ func (x *index) number() {
 	}
 	images, processes, others := map[string]int32{}, map[process]int32{}, map[Process]int32{}
 	// Few spellings stand for many connections.
-	spellings := map[[2]string]int32{}
+	spellings := map[string]int32{}
 	x.imageOf, x.processOf = make([]int32, len(x.conns)), make([]int32, len(x.conns))
 	for i := range x.conns {
-		p := &x.conns[i].Process
-		path, _ := p.Path.Get()
-		name, _ := p.Name.Get()
-		n, ok := spellings[[2]string{path, name}]
-		if !ok {
-			n = numberOf(images, image(p))
-			spellings[[2]string{path, name}] = n
-		}
+		x.imageOf[i] = numberOf(spellings, spelled(&x.conns[i].Process))
+	}
+	x.images = imagesOf(slices.Collect(maps.Keys(spellings)))
+	keys, imageOf := make([]string, len(spellings)), make([]int32, len(spellings))
+	for text, n := range spellings {
+		keys[n] = x.images.key(text)
+		imageOf[n] = numberOf(images, keys[n])
+	}
+	for i := range x.conns {
+		p, key, n := &x.conns[i].Process, keys[x.imageOf[i]], imageOf[x.imageOf[i]]
 		x.imageOf[i] = n
 		if pid, ok := p.PID.Get(); ok {
 			x.processOf[i] = numberOf(processes, process{n, pid})
-		} else {
-			x.processOf[i] = -1 - numberOf(others, *p)
+			continue
 		}
+		alike := *p
+		alike.Path = Known(key, FromEDR)
+		x.processOf[i] = -1 - numberOf(others, alike)
 	}
 }
 

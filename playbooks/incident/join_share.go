@@ -4,22 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
-
-// image identifies what runs, whichever process runs it. Windows paths ignore
-// case. What the endpoint could not attribute has none.
-func image(p *Process) string {
-	name, ok := p.Path.Get()
-	if !ok {
-		name, _ = p.Name.Get()
-	}
-	name = strings.ToLower(name)
-	if strings.Contains(name, "<unknown process>") || strings.Contains(name, "&lt;unknown process&gt;") {
-		return ""
-	}
-	return name
-}
 
 type share struct {
 	volume
@@ -32,14 +17,16 @@ type share struct {
 // stand in the order in which they were added, so that ties do not hang on a
 // map.
 type shares struct {
-	index map[string]*share
-	order []*share
+	images *images
+	index  map[string]*share
+	order  []*share
 }
 
-func newShares() *shares { return &shares{index: map[string]*share{}} }
+func newShares(m *images) *shares { return &shares{images: m, index: map[string]*share{}} }
 
 // add counts what one process sent.
 func (s *shares) add(p Process, v volume) {
+	p = s.images.clear(p)
 	of := s.image(p, v)
 	pid, ok := p.PID.Get()
 	if of == nil || !ok {
@@ -56,13 +43,13 @@ func (s *shares) add(p Process, v volume) {
 // addShared counts what several processes of the image of p sent.
 func (s *shares) addShared(p Process, v volume) {
 	const why = "several processes of this image share the traffic"
-	s.image(imageOnly(p, why), v)
+	s.image(imageOnly(s.images.clear(p), why), v)
 }
 
 // image counts for the image alone. A process without path and name stands for
 // nobody: an EDR writes such a row for what it could not attribute.
 func (s *shares) image(p Process, v volume) *share {
-	key := image(&p)
+	key := s.images.key(spelled(&p))
 	if key == "" {
 		return nil
 	}
