@@ -229,16 +229,16 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check the address (host:port of the native protocol), the user and its rights, and the names of the table and its columns",
 		}}
 	}
-	span, err := s.span(ctx, t)
+	now := time.Now()
+	span, err := s.span(ctx, t, now)
 	switch {
 	case err != nil:
 		return []integrations.Finding{{What: fmt.Sprintf("read the newest record of %s: %v", name, err), Fix: "raise max_execution_time or max_rows_to_read"}}
 	case span.Records == 0:
 		return []integrations.Finding{{What: fmt.Sprintf("the table %s is empty", name), Fix: "let the collector write into it"}}
 	}
-	found := []integrations.Finding{{
-		What: fmt.Sprintf("the newest record of %s is of %s", name, span.Newest.Format(time.RFC3339)), OK: true,
-	}}
+	found := []integrations.Finding{{What: fmt.Sprintf("the newest record of %s is of %s", name, span.Told()), OK: true}}
+	found = append(found, span.Findings("the table "+name, now, "")...)
 	if t.locked {
 		found = append(found, integrations.Finding{
 			What: "the user's profile has readonly = 1, so no limits can be set on questions",

@@ -9,52 +9,15 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// span finds the newest record, at first among the latest: a table of flows may
-// be too large to be read from end to end.
-func (s *Store) span(ctx context.Context, t *table) (flowmath.Span, error) {
-	now := time.Now()
-	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 31 * 24 * time.Hour, 0} {
-		since := time.Unix(0, 0)
-		if back > 0 {
-			since = now.Add(-back)
-		}
-		q := &statement{t: t}
-		// What lies far in the future was recorded by a wrong clock.
-		query := q.reach(since, now.Add(24*time.Hour))
-		var records, newest int64
-		if err := s.one(ctx, t, query, q.args, &records, &newest); err != nil {
-			return flowmath.Span{}, failed(ctx, "read the newest flow", err)
-		}
-		if records > 0 {
-			return flowmath.Span{Newest: time.Unix(0, newest).UTC(), Records: 1}, nil
-		}
-	}
-	return flowmath.Span{}, nil
-}
-
-// ask returns the table, and what it holds.
-func (s *Store) ask(ctx context.Context) (*table, flowmath.Span, error) {
+// ask returns the table, and what it holds as far as it counts for a time that
+// ends at to.
+func (s *Store) ask(ctx context.Context, to time.Time) (*table, flowmath.Span, error) {
 	t, err := s.open(ctx)
 	if err != nil {
 		return nil, flowmath.Span{}, err
 	}
-	span, err := s.span(ctx, t)
+	span, err := s.span(ctx, t, to)
 	return t, span, err
-}
-
-// since puts into the span whether the store had begun by the window.
-func (s *Store) since(ctx context.Context, t *table, span flowmath.Span, from, to time.Time) (flowmath.Span, error) {
-	by := to.Add(to.Sub(from))
-	q := &statement{t: t}
-	query := q.begins(by)
-	var records int64
-	if err := s.one(ctx, t, query, q.args, &records); err != nil {
-		return span, err
-	}
-	if records == 0 {
-		span.Oldest = by.Add(time.Second)
-	}
-	return span, nil
 }
 
 // line is one row of sums, of a service or of all.
@@ -65,7 +28,7 @@ type line struct {
 	sent, received, packets, low, high float64
 	flows, measured, oneWay, sentFlows int64
 	firstPort, lastPort                int32
-	sampled, uncounted                 uint8
+	sampled, uncounted, blank          uint8
 	first, last                        int64
 	destinations                       int64
 }
@@ -73,7 +36,7 @@ type line struct {
 func (l *line) sums() []any {
 	return []any{
 		&l.sent, &l.received, &l.packets, &l.low, &l.high, &l.flows, &l.measured, &l.oneWay, &l.sentFlows,
-		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.first, &l.last,
+		&l.firstPort, &l.lastPort, &l.sampled, &l.uncounted, &l.blank, &l.first, &l.last,
 	}
 }
 
@@ -82,7 +45,7 @@ func (l *line) exchange(t *table, from, to time.Time) (flowmath.Exchange, error)
 	e := flowmath.Exchange{
 		Sent: flowmath.Whole(l.sent), Received: flowmath.Whole(l.received), Packets: flowmath.Whole(l.packets), Low: flowmath.Whole(l.low), High: flowmath.Whole(l.high),
 		Flows: l.flows, Measured: l.measured, OneWay: l.oneWay, SentFlows: l.sentFlows,
-		Sampled: l.sampled > 0, Uncounted: l.uncounted > 0,
+		Sampled: l.sampled > 0, Uncounted: l.uncounted > 0, Blank: flowmath.Blank(l.blank),
 		First: max(l.first, from.UnixNano()), Last: min(l.last, to.UnixNano()),
 	}
 	if l.firstPort == l.lastPort {
@@ -135,7 +98,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	t, span, err := s.ask(ctx)
+	t, span, err := s.ask(ctx, q.To)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
@@ -159,9 +122,6 @@ func (s *Store) traffic(ctx context.Context, t *table, h flowmath.Host, q integr
 	sum := flowmath.NewSummary(q)
 	switch {
 	case len(views) == 0:
-		if span, err = s.since(ctx, t, span, q.From, q.To); err != nil {
-			return incident.Traffic{}, err
-		}
 		return sum.Traffic(h, span), nil
 	case len(views) > s.few:
 		views, err = s.sums(ctx, t, h, q, sum)
@@ -264,10 +224,10 @@ func (s *Store) views(ctx context.Context, t *table, query string, args []any) (
 		var v flowmath.View
 		var local, remote, proto, sensor string
 		var localPort, remotePort int32
-		var opened, measured, oneWay, sampled uint8
+		var opened, measured, oneWay, blank, sampled uint8
 		var sent, received, packets float64
 		err := a.Scan(&local, &localPort, &remote, &remotePort, &proto, &opened, &v.Start, &v.End, &sent, &received, &packets,
-			&measured, &oneWay, &sampled, &sensor)
+			&measured, &oneWay, &blank, &sampled, &sensor)
 		if err != nil {
 			return err
 		}
@@ -284,7 +244,8 @@ func (s *Store) views(ctx context.Context, t *table, query string, args []any) (
 			v.Packets = flowmath.NotSeen
 		}
 		v.Opened, v.Measured, v.OneWay, v.Sampled = opened > 0, measured > 0, oneWay > 0, sampled > 0
-		v.Sensor, v.Adds = sensors.Number(sensor), t.single || v.Sampled
+		v.Blank = flowmath.Blank(blank)
+		v.Sensor, v.Adds = sensors.Number(sensor), t.single || v.Sampled || v.Blank == flowmath.NoRate
 		views = append(views, v)
 		return nil
 	})

@@ -18,7 +18,7 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	t, span, err := s.ask(ctx)
+	t, span, err := s.ask(ctx, q.To)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
 		return incident.Survey{}, err
 	}
-	t, span, err := s.ask(ctx)
+	t, span, err := s.ask(ctx, to)
 	if err != nil {
 		return incident.Survey{}, err
 	}
@@ -153,7 +153,7 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 		var name string
 		var silent uint8
 		var newest int64
-		if err := a.Scan(&name, &sensor.Records, &sensor.Sampling, &silent, &newest); err != nil {
+		if err := a.Scan(&name, &sensor.Records, &sensor.Sampling, &silent, &sensor.NoPackets, &sensor.NoRate, &newest); err != nil {
 			return err
 		}
 		sensor.OneWay = silent > 0 || slices.Contains(blind, name)

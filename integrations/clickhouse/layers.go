@@ -15,16 +15,15 @@ const ends = "local, peer, lport, rport, proto, opened"
 // and the two directions of records of one direction are one flow.
 func (q *statement) counted() string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "w", "sent0", "received0", "packets0", "measured0", "oneway0",
-		"sampled0", "uncounted0", "sensor0")
+		"blank0", "sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`(SELECT %[1]s, max(sent1) AS sent, max(received1) AS received, max(packets1) AS packets,
 		minIf(sent1, measured1 > 0) AS low, maxIf(sent1, measured1 > 0) AS high, max(flows1) AS flows, max(measured1) AS measured,
-		if(measured > 0, 0, %[6]s) AS oneway, max(sampled1) AS sampled, %[7]s AS uncounted, min(s1) AS first, max(e1) AS last
+		if(measured > 0, 0, max(oneway1)) AS oneway, if(measured > 0, 0, max(blank1)) AS blank, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last
 		FROM (SELECT %[1]s, sensor0, sum(sent0 * w) AS sent1, sum(received0 * w) AS received1, sum(packets0 * w) AS packets1, %[2]s AS flows1,
-			max(measured0) AS measured1, %[4]s AS oneway1, max(sampled0) AS sampled1, %[5]s AS uncounted1,
+			max(measured0) AS measured1, max(oneway0) AS oneway1, max(blank0) AS blank1, max(sampled0) AS sampled1, max(uncounted0) AS uncounted1,
 			min(s) AS s1, max(e) AS e1
 			FROM %[3]s GROUP BY %[1]s, sensor0)
-		GROUP BY %[1]s)`, ends, q.begun(), flows,
-		q.ever("oneway0", "oneway0"), q.ever("uncounted0", "uncounted0"), q.ever("oneway0", "oneway1"), q.ever("uncounted0", "uncounted1"))
+		GROUP BY %[1]s)`, ends, q.begun(), flows)
 }
 
 // slot is how long records of one direction are taken for one flow.
@@ -47,7 +46,7 @@ const sentSomething = "(sent > 0 OR packets > 0 OR (opened AND measured + oneway
 // sums are the columns that an answer is made of, see line.
 const sums = `sum(sent) AS sent2, sum(received), sum(packets) AS packets2, sum(low), sum(high),
 	toInt64(sum(flows)) AS flows2, toInt64(sum(measured)), toInt64(sum(oneway)), toInt64(sumIf(flows, ` + sentSomething + `)),
-	toInt32(min(rport)), toInt32(max(rport)), toUInt8(max(sampled)), toUInt8(max(uncounted)), toInt64(min(first)), toInt64(max(last))`
+	toInt32(min(rport)), toInt32(max(rport)), toUInt8(max(sampled)), toUInt8(max(uncounted)), toUInt8(max(blank)), toInt64(min(first)), toInt64(max(last))`
 
 // services asks for the largest services of the host, one line more than most.
 func (q *statement) services(most int) string {
@@ -87,9 +86,9 @@ func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.v
 // views asks for flows one by one.
 func (q *statement) views() string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "sent0", "received0", "packets0", "measured0", "oneway0",
-		"sampled0", "uncounted0", "sensor0")
+		"blank0", "sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`SELECT %s, toInt32(lport), %s, toInt32(rport), toString(proto), toUInt8(opened), s, e, sent0, received0,
-		if(uncounted0, -1, packets0), toUInt8(measured0), toUInt8(oneway0), toUInt8(sampled0), %s
+		if(uncounted0, -1, packets0), toUInt8(measured0), toUInt8(oneway0), toUInt8(blank0), toUInt8(sampled0), %s
 		FROM %s`,
 		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), flows)
 }
@@ -112,8 +111,10 @@ func (q *statement) rank(most int) string {
 
 // survey asks for the sensors.
 func (q *statement) survey() string {
-	return fmt.Sprintf(`SELECT %s, toInt64(count()) AS records, toInt64(max(rate0)), toUInt8(max(measured0) = 0), toInt64(max(e))
-		FROM %s GROUP BY sensor0 ORDER BY records DESC LIMIT %s`, q.t.sensor("sensor0"), q.flows("sensor0", "rate0", "measured0", "e"), q.arg(flowmath.MaxSensors))
+	return fmt.Sprintf(`SELECT %s, toInt64(count()) AS records, toInt64(max(rate0)), toUInt8(max(measured0) = 0),
+		toInt64(countIf(blank0 = %d)), toInt64(countIf(blank0 = %d)), toInt64(max(e))
+		FROM %s GROUP BY sensor0 ORDER BY records DESC LIMIT %s`, q.t.sensor("sensor0"), flowmath.NoPackets, flowmath.NoRate,
+		q.flows("sensor0", "rate0", "measured0", "blank0", "e"), q.arg(flowmath.MaxSensors))
 }
 
 // disagreement asks what all counters allow, each flow once.
@@ -166,20 +167,4 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 // the rows of that day.
 func (q *statement) before() string {
 	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)`, q.flows("s"))
-}
-
-// reach asks for the last end among the records since a time, and whether there
-// is any.
-func (q *statement) reach(since, until time.Time) string {
-	end := q.nanos("start")
-	if q.col("end") != "" {
-		end = fmt.Sprintf("greatest(%s, %s)", end, q.nanos("end"))
-	}
-	return fmt.Sprintf(`SELECT toInt64(count()), toInt64(max(%s)) FROM %s WHERE %s`, end, q.t.name, q.between(q.t.ordered(), since, until))
-}
-
-// begins asks whether there is a record from before a time.
-func (q *statement) begins(at time.Time) string {
-	column := q.col(q.t.ordered())
-	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s WHERE %s <= %s LIMIT 1)`, q.t.name, column, q.time(q.t.ordered(), at))
 }

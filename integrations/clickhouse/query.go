@@ -173,15 +173,15 @@ func (q *statement) counter(setting string) string {
 	}
 }
 
-// rate is what counters are multiplied by.
+// rate is what counters are multiplied by, 0 where that was not said.
 func (q *statement) rate() string {
 	switch {
 	case q.col("sampling") == "":
 		return "1"
 	case q.sure("sampling"):
-		return fmt.Sprintf("toInt64(greatest(%s, 1))", q.col("sampling"))
+		return fmt.Sprintf("toInt64(%s)", q.col("sampling"))
 	default:
-		return fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 1))", q.col("sampling"))
+		return fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 0))", q.col("sampling"))
 	}
 }
 
@@ -220,7 +220,7 @@ func (q *statement) flows(columns ...string) string {
 	var list []string
 	for _, c := range []string{
 		"out", "local", "peer", "lport", "rport", "lasked", "rasked", "proto", "opened", "s", "e", "w", "rate0", "own", "ownPackets", "mine", "theirs",
-		"minePackets", "oneway0", "measured0", "sent0", "received0", "packets0", "sampled0", "uncounted0", "sensor0",
+		"minePackets", "blank0", "oneway0", "measured0", "sent0", "received0", "packets0", "sampled0", "uncounted0", "sensor0",
 	} {
 		if need[c] {
 			expression, _ := q.column(c)
@@ -301,26 +301,25 @@ func (q *statement) column(name string) (expression string, others []string) {
 	case "packets0":
 		return "greatest(minePackets, 0) * rate0", []string{"minePackets", "rate0"}
 	case "uncounted0":
-		if q.t.single && q.sure("packets_out") {
-			return never, nil
-		}
-		return "measured0 AND minePackets < 0", []string{"measured0", "minePackets"}
+		// An exporter that leaves the packets out may be written down as 0.
+		return "measured0 AND (minePackets < 0 OR (minePackets = 0 AND mine > 0))", []string{"measured0", "minePackets", "mine"}
 	default:
 		return q.seen(name)
 	}
 }
 
-// never is the expression of what holds for no row. It is no constant: where
-// newer servers make a constant of a column, they may refuse the result.
-const never = "materialize(toUInt8(0))"
-
-// ever tells, over a group, whether a column of flows held, or what a group said
-// of it. What never holds is not summed.
-func (q *statement) ever(name, said string) string {
-	if expression, _ := q.column(name); expression == never {
-		return never
+// blank is why a row tells no volume, as a [flowmath.Blank].
+func (q *statement) blank() (expression string, others []string) {
+	counters := []string{"own", "ownPackets"}
+	if !q.t.single {
+		counters = append(counters, q.counter("bytes_in"), q.counter("packets_in"))
 	}
-	return "max(" + said + ")"
+	var none, zero []string
+	for _, c := range counters {
+		none, zero = append(none, c+" <= 0"), append(zero, c+" = 0")
+	}
+	empty := fmt.Sprintf("%s AND (%s)", strings.Join(none, " AND "), strings.Join(zero, " OR "))
+	return fmt.Sprintf("if(rate0 = 0, %d, if(%s, %d, 0))", flowmath.NoRate, empty, flowmath.NoPackets), []string{"rate0", "own", "ownPackets"}
 }
 
 // seen is a column that depends on how many directions a row covers.
@@ -329,7 +328,6 @@ func (q *statement) seen(name string) (expression string, others []string) {
 	if !q.t.single {
 		theirs, theirPackets = q.counter("bytes_in"), q.counter("packets_in")
 	}
-	sure := q.t.single && q.sure("bytes_out")
 	switch {
 	case name == "mine":
 		return fmt.Sprintf("if(out, own, %s)", theirs), []string{"out", "own"}
@@ -337,17 +335,18 @@ func (q *statement) seen(name string) (expression string, others []string) {
 		return fmt.Sprintf("if(out, %s, own)", theirs), []string{"out", "own"}
 	case name == "minePackets":
 		return fmt.Sprintf("if(out, ownPackets, %s)", theirPackets), []string{"out", "ownPackets"}
-	case name == "oneway0" && sure:
-		return never, nil
+	case name == "blank0":
+		return q.blank()
+	case name == "oneway0" && q.t.single && q.side == "1":
+		// Packets need not be read for it.
+		return "NOT measured0", []string{"measured0"}
 	case name == "oneway0" && q.t.single:
-		return "out AND mine < 0", []string{"out", "mine"}
+		return "if(out, mine <= 0 OR rate0 = 0, blank0 > 0)", []string{"out", "mine", "rate0", "blank0"}
 	case name == "oneway0":
-		// Whoever opened a flow that was answered has sent something.
-		return "out AND (mine < 0 OR (mine = 0 AND minePackets <= 0 AND theirs > 0))", []string{"out", "mine", "minePackets", "theirs"}
-	case sure:
-		return "toUInt8(out)", []string{"out"}
+		// Whoever opened a flow has sent something, and so has who sent packets.
+		return "blank0 > 0 OR (mine <= 0 AND (out OR minePackets > 0))", []string{"blank0", "out", "mine", "minePackets"}
 	case q.t.single:
-		return "out AND mine >= 0", []string{"out", "mine"}
+		return "out AND mine > 0 AND rate0 > 0", []string{"out", "mine", "rate0"}
 	default:
 		return "NOT oneway0", []string{"oneway0"}
 	}

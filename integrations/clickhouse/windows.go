@@ -28,8 +28,8 @@ type windowReader struct {
 	t     *table
 }
 
-func (s *Store) reader(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
-	t, span, err := s.ask(ctx)
+func (s *Store) reader(ctx context.Context, op string, _, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+	t, span, err := s.ask(ctx, to)
 	return &windowReader{s, op, t}, span, err
 }
 

@@ -128,7 +128,7 @@ func SortFast(fast []incident.FastClock) []incident.FastClock {
 // is ahead.
 func (s Span) Findings(store string, now time.Time, cure string) []integrations.Finding {
 	var found []integrations.Finding
-	lag, stale := incident.Lag(s.Newest, now)
+	_, stale := incident.Lag(s.Newest, now)
 	for _, c := range s.Fast {
 		f := integrations.Finding{
 			What: store + ": " + c.String() + ": its records of the future prove nothing", OK: !stale, Warning: !stale,
@@ -141,12 +141,6 @@ func (s Span) Findings(store string, now time.Time, cure string) []integrations.
 			}
 		}
 		found = append(found, f)
-	}
-	if stale && len(found) == 0 && s.Records > 0 {
-		found = append(found, integrations.Finding{
-			What: store + " is stale: its newest record is " + incident.FormatDuration(lag) + " old", OK: true, Warning: true,
-			Fix: "see that flows are collected, and that clocks are right",
-		})
 	}
 	return found
 }

@@ -109,7 +109,7 @@ func (s Span) Quiet(to time.Time) (bool, string) {
 	case s.Oldest.After(to.Add(incident.ClockTolerance)):
 		return false, "flows: oldest record is " + incident.FormatDuration(s.Oldest.Sub(to)) + " younger than the window"
 	case s.Newest.IsZero():
-		return false, "flows: no record is as old as the window"
+		return false, "flows: the oldest record is younger than the window"
 	case stale:
 		return false, "flows: newest record is " + incident.FormatDuration(lag) + " old"
 	}
