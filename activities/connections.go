@@ -44,27 +44,35 @@ func (a *Activities) findConnections(ctx context.Context, in EnrichIn) (Connecti
 	q.Tuples = tuplesOf(flows)
 	if len(q.Tuples) > 0 && len(found) >= maxConnections {
 		own, err := a.connections(ctx, in, q)
-		if err != nil {
+		if retryable(err) {
 			return out, err
 		}
 		found = together(own, found)
 		found = found[:min(len(found), maxConnections)]
 	}
 	if len(q.Tuples) > 0 && incident.Join(flows, found).Attribution != incident.Exact {
-		since := q.From
+		since := q.From.UTC().Format(time.RFC3339)
 		q.From, q.To = in.At.Add(-furthest), in.At.Add(furthest)
 		far, err := a.connections(ctx, in, q)
-		if err != nil {
+		if retryable(err) {
 			return out, err
 		}
 		all := together(found, far)
-		out.Wide = fmt.Sprintf("The connections since %s do not tell who sent. Those with the flows' addresses and ports, up to %s before and after, were asked for: %d more",
-			since.UTC().Format(time.RFC3339), incident.FormatDuration(furthest), len(all)-len(found))
+		asked := fmt.Sprintf("%d more", len(all)-len(found))
+		if err != nil {
+			asked = Reason(mapError(err))
+		}
+		out.Wide = fmt.Sprintf("The connections since %s do not tell who sent. Those with the flows' addresses and ports, up to %s before and after, were asked for: %s",
+			since, incident.FormatDuration(furthest), asked)
 		found = all
 	}
 	out.Connections.Value = found
 	return out, nil
 }
+
+// retryable reports whether a further question failed that may be answered when
+// it is asked again. One that is refused leaves what the first one brought.
+func retryable(err error) bool { return err != nil && integrations.KindOf(err).Retryable() }
 
 // getConnections asks for the newest connections of the window, for cases that
 // were opened before the flows were waited for.

@@ -16,10 +16,15 @@ import (
 type telling struct {
 	connections []incident.Connection
 	asked       []integrations.ConnectionQuery
+	// refuses is the error of every question about tuples.
+	refuses integrations.Kind
 }
 
 func (e *telling) Connections(_ context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
 	e.asked = append(e.asked, q)
+	if e.refuses != "" && len(q.Tuples) > 0 {
+		return nil, integrations.Errorf(e.refuses, "read connections", "no more than a day at once")
+	}
 	var found []incident.Connection
 	for _, c := range e.connections {
 		own := slices.Contains(q.Tuples, c.Tuple) || slices.Contains(q.Tuples, c.Tuple.Reversed())
@@ -202,5 +207,29 @@ func TestALongFloodIsItsProcesses(t *testing.T) {
 	_, joined := find(t, edr, out.Sample.Value)
 	if path, _ := joined.Process.Path.Get(); joined.Attribution != incident.Exact || path != sender || joined.Explained != joined.Bytes {
 		t.Errorf("%s: %q explains %d of %d", joined.Attribution, path, joined.Explained, joined.Bytes)
+	}
+}
+
+// An EDR that does not answer the further question leaves what the first one
+// brought, and it is said; one that is down is asked again.
+func TestAFurtherQuestionThatIsRefused(t *testing.T) {
+	f, _ := sent(5*time.Minute, 61000, 60_000, "")
+	_, conn := sent(time.Minute, 50000, 900, browser)
+	conn.DstIP = "198.51.100.9"
+	edr := &telling{connections: []incident.Connection{conn}, refuses: integrations.Invalid}
+	out, joined := find(t, edr, []incident.Flow{f})
+	if len(out.Connections.Value) != 1 || joined.Attribution != incident.ProcessList || !strings.Contains(out.Wide, "asked for: it refused the request") {
+		t.Errorf("%d connections, %s, %q", len(out.Connections.Value), joined.Attribution, out.Wide)
+	}
+	edr.refuses = integrations.Unavailable
+	a := &Activities{Set: integrations.NewSet()}
+	a.Set.Add("edr", integrations.Spec{Kind: "telling"}, edr)
+	target, err := incident.DeviceTarget("ws-042", "ws-042")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := EnrichIn{Use: "edr", Target: &target, At: alerted, Window: 15 * time.Minute, Sample: Packed[[]incident.Flow]{Value: []incident.Flow{f}}}
+	if _, err := a.findConnections(t.Context(), in); integrations.KindOf(err) != integrations.Unavailable {
+		t.Errorf("an EDR that is down: %v", err)
 	}
 }
