@@ -52,9 +52,9 @@ func want[T comparable](t *testing.T, what string, v incident.Value[T], want T) 
 }
 
 // sysmonConnections reads Sysmon's EID 3 as two log shippers write it.
-func sysmonConnections(t *testing.T, name string) []incident.Connection {
+func sysmonConnections(t *testing.T, file string) []incident.Connection {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", name))
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestOneWayCaptureJoinsThoughClocksDiffer(t *testing.T) {
 		t.Errorf("the resolver sent %d bytes (known: %v), want what was captured", n, ok)
 	}
 
-	joined := incident.Join(traffic.Sample, sysmonConnections(t, "02_sysmon_eid3_svchost_dns_burst.jsonl"))
+	joined := incident.Join(traffic.Sample, sysmonConnections(t, "testdata/02_sysmon_eid3_svchost_dns_burst.jsonl"))
 	want(t, "join rate", joined.JoinRate, 1)
 	want(t, "process", joined.Process.Path, `C:\Windows\system32\svchost.exe`)
 	want(t, "process id", joined.Process.PID, 1156)
@@ -129,7 +129,7 @@ func TestBenignResolversAreNoRequesters(t *testing.T) {
 		"02_sysmon_eid3_svchost_dns_burst.jsonl", "04_sysmon_eid3_dns_exe_external.jsonl", "05_sysmon_eid3_benign_amp_ports.jsonl",
 	} {
 		hosts := map[string][]incident.PeerTraffic{}
-		for _, c := range sysmonConnections(t, name) {
+		for _, c := range sysmonConnections(t, filepath.Join("testdata", name)) {
 			hosts[c.SrcIP] = append(hosts[c.SrcIP], incident.PeerTraffic{
 				IP: c.DstIP, Port: c.DstPort, Transport: c.Transport, BytesOut: 70, PacketsOut: 1, Flows: 1,
 			})

@@ -336,7 +336,7 @@ func TestBenignConnectionsAreNoRequestersHoweverTheyAreRecorded(t *testing.T) {
 				active      time.Duration
 			}{{0, 1, 0}, {0, 2, time.Second}, {30, 1, time.Second}, {200, 1, time.Minute}, {4000, 3, time.Hour}} {
 				hosts := map[string][]incident.PeerTraffic{}
-				for _, s := range sysmonConnections(t, name) {
+				for _, s := range sysmonConnections(t, filepath.Join("testdata", name)) {
 					at := func(ip string) string {
 						if a := netip.MustParseAddr(ip); a.Is4() {
 							return v.address(a).String()
