@@ -102,7 +102,7 @@ func (q *statement) ended() string {
 func (q *statement) reach(m flowmath.Moment, where string) string {
 	until, future := q.time(m.Until()), q.time(m.Future())
 	return fmt.Sprintf("SELECT %s AS reach, count(*) AS n, COALESCE(bool_or(e > %s), false) AS late FROM (SELECT %s AS e FROM %s WHERE %s%s ORDER BY %s LIMIT %d) l",
-		q.nanos(fmt.Sprintf("max(LEAST(e, %s)) FILTER (WHERE e <= %s)", until, future)), future, q.ended(), q.t.name,
+		q.nanos(fmt.Sprintf("max(LEAST(e, %s)) FILTER (WHERE e <= %s)", until, future)), future, q.ended(), q.table(),
 		q.began(time.Time{}, m.Until()), where, q.newestFirst(), latest)
 }
 
@@ -110,7 +110,7 @@ func (q *statement) reach(m flowmath.Moment, where string) string {
 // time up to the moment, and whether one is of the future.
 func (q *statement) span(m flowmath.Moment) string {
 	return fmt.Sprintf("SELECT reach, n > 0, late OR EXISTS (SELECT 1 FROM %s WHERE %s) FROM (%s) r",
-		q.t.name, q.began(m.Future(), time.Time{}), q.reach(m, ""))
+		q.table(), q.began(m.Future(), time.Time{}), q.reach(m, ""))
 }
 
 // reachOfOthers asks for the newest record of the sensors that are not named.
@@ -125,7 +125,7 @@ func (q *statement) reachOfOthers(m flowmath.Moment, names []string) string {
 func (q *statement) future(m flowmath.Moment) string {
 	sensor := q.t.sensor(q.t.columns["sensor"])
 	some := func(where, order string, most int) string {
-		return fmt.Sprintf("(SELECT %s AS sensor, %s AS e FROM %s WHERE %s ORDER BY %s LIMIT %d)", sensor, q.ended(), q.t.name, where, order, most)
+		return fmt.Sprintf("(SELECT %s AS sensor, %s AS e FROM %s WHERE %s ORDER BY %s LIMIT %d)", sensor, q.ended(), q.table(), where, order, most)
 	}
 	after := q.began(m.Future(), time.Time{})
 	rows := strings.Join([]string{

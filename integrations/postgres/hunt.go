@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -158,7 +159,7 @@ func (s *Store) halves(ctx context.Context, base *statement, sensors []incident.
 		return err
 	}
 	for i := range sensors {
-		sensors[i].OneWay = sensors[i].OneWay || slices.Contains(blind, sensors[i].Name)
+		sensors[i].OneWay = sensors[i].OneWay || slices.Contains(blind, strings.TrimSuffix(sensors[i].Name, flowmath.Egress))
 	}
 	return nil
 }

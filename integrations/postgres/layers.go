@@ -193,7 +193,7 @@ func (q *statement) records() string {
 func (q *statement) odd() string {
 	when := q.began(q.from, q.to) + " LIMIT " + q.arg(maxLooked)
 	of := func(column string) string {
-		return fmt.Sprintf("(SELECT %s::text AS address FROM %s WHERE %s)", column, q.t.name, when)
+		return fmt.Sprintf("(SELECT %s::text AS address FROM %s WHERE %s)", column, q.table(), when)
 	}
 	return fmt.Sprintf(`SELECT COALESCE(address, ''), count(*) FROM (%s UNION ALL %s) a WHERE address !~ '^%s$' OR address IS NULL
 		GROUP BY address ORDER BY count(*) DESC, address LIMIT %s`, of(q.t.columns["src_ip"]), of(q.t.columns["dst_ip"]), dotted, q.arg(maxOdd))
@@ -209,13 +209,13 @@ func (q *statement) disagreement() string {
 func (q *statement) halves() string {
 	where := q.during()
 	col := q.t.columns
-	sensor := q.t.sensor(col["sensor"])
+	sensor := q.t.router
 	src, dst := q.t.address.canonical(col["src_ip"]), q.t.address.canonical(col["dst_ip"])
 	a := fmt.Sprintf("(%s, %s)", src, portOf(col["src_port"]))
 	b := fmt.Sprintf("(%s, %s)", dst, portOf(col["dst_port"]))
 	return fmt.Sprintf(`SELECT sensor FROM (SELECT %[1]s AS sensor, bool_or(%[2]s < %[3]s) AND bool_or(%[2]s >= %[3]s) AS whole
 		FROM %[4]s WHERE %[5]s GROUP BY 1, %[6]s, LEAST(%[7]s, %[8]s), GREATEST(%[7]s, %[8]s), LEAST(%[9]s, %[10]s), GREATEST(%[9]s, %[10]s)) t
-		GROUP BY sensor HAVING NOT bool_or(whole)`, sensor, a, b, q.t.name, where, col["transport"],
+		GROUP BY sensor HAVING NOT bool_or(whole)`, sensor, a, b, q.table(), where, col["transport"],
 		src, dst, portOf(col["src_port"]), portOf(col["dst_port"]))
 }
 
@@ -246,7 +246,7 @@ func (q *statement) before(within time.Duration) string {
 	}
 	when := q.began(since, q.from)
 	exists := func(column string) string {
-		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s WHERE %s AND %s)", q.t.name, q.local(column), when)
+		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s WHERE %s AND %s)", q.table(), q.local(column), when)
 	}
 	if q.sent {
 		return "SELECT " + exists(q.t.columns["src_ip"])

@@ -59,6 +59,9 @@ type Config struct {
 	TimeZone  integrations.Zone `yaml:"time_zone" doc:"The zone of start and end where they are timestamps without one, such as Europe/Berlin: a name of the zone database. An hour that is there twice, when clocks are put back, is taken for the later one."`
 	Direction string            `yaml:"direction" enum:"both,one" doc:"both: a row covers both directions of a flow. one: a row covers what the source sent, as NetFlow and sFlow export it; columns with the ending _in are not read then."`
 
+	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
+	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
+
 	Longest          time.Duration `yaml:"longest" doc:"How long a flow can last at most; one that lasts longer is missed by windows that begin later than that after its start."`
 	StatementTimeout time.Duration `yaml:"statement_timeout" doc:"How long the server may work on one question."`
 	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
@@ -82,6 +85,8 @@ type Columns struct {
 	PacketsIn  string `yaml:"packets_in" doc:"Packets that the destination sent."`
 	Sensor     string `yaml:"sensor" doc:"Who saw the flow. A flow that several saw counts once."`
 	Sampling   string `yaml:"sampling" doc:"n where the sensor saw one packet in n; bytes and packets are multiplied by it."`
+
+	FlowDirection string `yaml:"flow_direction" doc:"At which side of its interfaces the sensor saw the flow, as NetFlow's DIRECTION says it: 1, egress, out or outbound, else ingress. A flow that a router recorded at both counts once."`
 }
 
 // Units are what numbers count in.
@@ -209,6 +214,9 @@ func (c *Config) check() error {
 	case c.Columns.End != "" && c.Columns.Duration != "":
 		return fmt.Errorf("columns end and duration say the same: leave one empty")
 	}
+	if err := integrations.CheckMatches(c.Only, c.Without, identifier); err != nil {
+		return err
+	}
 	for _, name := range strings.Split(c.Table, ".") {
 		if !identifier(name) {
 			return fmt.Errorf("invalid table name %q", c.Table)
@@ -256,16 +264,17 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		}}
 	}
 	now := time.Now()
+	found := s.probeMatches(ctx, t)
 	span, err := s.span(ctx, t, now)
 	switch {
 	case err != nil:
-		return []integrations.Finding{{
+		return append(found, integrations.Finding{
 			What: fmt.Sprintf("read the newest record of %s: %v", s.config.Table, err), Fix: "make an index that begins with the column of the start",
-		}}
+		})
 	case span.Records == 0:
-		return []integrations.Finding{{What: fmt.Sprintf("the table %s is empty", s.config.Table), Fix: "let the collector write into it"}}
+		return append(found, integrations.Finding{What: fmt.Sprintf("the table %s is empty", s.config.Table), Fix: "let the collector write into it"})
 	}
-	found := []integrations.Finding{{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Told()), OK: true}}
+	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Told()), OK: true})
 	found = append(found, span.Findings("the table "+s.config.Table, now, s.cure(t))...)
 	found = append(found, s.probeAddresses(ctx, t, span.Newest)...)
 	return append(found, s.probeIndexes(ctx, t)...)

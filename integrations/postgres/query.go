@@ -334,7 +334,7 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 // that is done before anything is worked out of them.
 func (q *statement) rows(lip, rip, sent string) string {
 	// Conditions are looked at in this order: few rows outlast that on time.
-	rows := fmt.Sprintf("%s WHERE %s AND %s AND %s", q.t.name, q.local(lip), q.during(), q.beyond(rip))
+	rows := fmt.Sprintf("%s WHERE %s AND %s AND %s", q.table(), q.local(lip), q.during(), q.beyond(rip))
 	if q.most == "" {
 		return rows
 	}

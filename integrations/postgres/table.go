@@ -42,6 +42,7 @@ func (c *Columns) list() []column {
 		{"packets_out", c.PacketsOut, false, numbers},
 		{"packets_in", c.PacketsIn, false, numbers},
 		{"sensor", c.Sensor, false, append([]string{"inet"}, words...)},
+		{"flow_direction", c.FlowDirection, false, append([]string{"boolean"}, words...)},
 		{"sampling", c.Sampling, false, numbers},
 	}
 }
@@ -68,6 +69,10 @@ type table struct {
 	perByte string
 	longest time.Duration
 	address address
+	// only and without choose the rows that count.
+	only, without []integrations.Match
+	// router is a sensor's name without the direction that it looked at.
+	router string
 	// asked are the ports of amplification services.
 	asked []int32
 }
@@ -131,6 +136,9 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	if t.types["src_ip"] != t.types["dst_ip"] {
 		return nil, fmt.Errorf("the two columns of addresses of table %q are of different types", c.Table)
 	}
+	if err := t.choose(c, there); err != nil {
+		return nil, err
+	}
 	t.address = address{kind: t.types["src_ip"]}
 	if !strings.HasPrefix(t.types["start"], "timestamp") {
 		t.perSecond = perSecond(c.Units.Time)
@@ -164,6 +172,26 @@ func (t *table) inZone(name integrations.Zone) error {
 			t.columns[setting] = fmt.Sprintf("(%s AT TIME ZONE '%s')", t.columns[setting], name)
 			t.types[setting] = "timestamp with time zone"
 		}
+	}
+	return nil
+}
+
+// choose takes over which rows count, by columns that must exist, and what tells
+// a router's two directions apart.
+func (t *table) choose(c *Config, there map[string]string) error {
+	for setting, list := range map[string][]integrations.Match{"only": c.Only, "without": c.Without} {
+		for _, m := range list {
+			if _, ok := there[m.Column.String()]; !ok {
+				return fmt.Errorf("table %q has no column %q that the role may read (%s)", c.Table, m.Column, setting)
+			}
+		}
+	}
+	t.only, t.without = c.Only, c.Without
+	t.router = t.sensor(t.columns["sensor"])
+	if direction := t.columns["flow_direction"]; direction != "" {
+		t.columns["sensor"] = fmt.Sprintf("(%s || CASE WHEN lower(%s::text) IN (%s) THEN '%s' ELSE '' END)", t.router, direction,
+			"'"+strings.Join(flowmath.EgressWords(), "', '")+"'", flowmath.Egress)
+		t.types["sensor"] = "text"
 	}
 	return nil
 }
