@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -18,104 +17,11 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	t, span, err := s.ask(ctx, q.To)
+	sums, span, err := s.sums(ctx, op, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
-	ranked, err := s.rank(ctx, t, own, q, 2*most)
-	if err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	hosts, err := s.detail(ctx, t, ranked, q, span)
-	if err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	return flowmath.RankHosts(hosts, most), nil
-}
-
-// rank returns the hosts of the networks that sent most. The order among the
-// largest is settled by their own sums.
-func (s *Store) rank(ctx context.Context, t *table, own flowmath.Networks, q integrations.HostsQuery, most int) ([]netip.Addr, error) {
-	st := &statement{t: t, from: q.From, to: q.To}
-	st.networks(own)
-	query := st.rank(most)
-	a, err := s.query(ctx, t, query, st.args...)
-	if err != nil {
-		return nil, err
-	}
-	var ranked []netip.Addr
-	err = each(a, func() error {
-		var text string
-		var sent float64
-		if err := a.Scan(&text, &sent); err != nil {
-			return err
-		}
-		addr, err := t.address.parse(text)
-		if own.Has(addr) {
-			ranked = append(ranked, addr)
-		}
-		return err
-	})
-	return ranked, err
-}
-
-// detail sums what each of the hosts sent.
-func (s *Store) detail(ctx context.Context, t *table, ranked []netip.Addr, q integrations.HostsQuery, span flowmath.Span) ([]incident.HostTraffic, error) {
-	if len(ranked) == 0 {
-		return []incident.HostTraffic{}, nil
-	}
-	st := &statement{t: t, from: q.From, to: q.To}
-	st.each(ranked)
-	query := st.totals(true)
-	totals, err := s.totals(ctx, t, query, st.args)
-	if err != nil {
-		return nil, err
-	}
-	st = &statement{t: t, from: q.From, to: q.To}
-	st.each(ranked)
-	query = st.largest()
-	lines, err := s.services(ctx, t, query, st.args)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]incident.HostTraffic, 0, len(totals))
-	for i := range totals {
-		var top *line
-		if n := slices.IndexFunc(lines, func(l line) bool { return l.local == totals[i].local }); n >= 0 {
-			top = &lines[n]
-		}
-		h, err := s.host(ctx, t, &totals[i], top, q, span)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, h)
-	}
-	return list, nil
-}
-
-func (s *Store) host(ctx context.Context, t *table, total, top *line, q integrations.HostsQuery, span flowmath.Span) (incident.HostTraffic, error) {
-	a, err := t.address.parse(total.local)
-	if err != nil {
-		return incident.HostTraffic{}, err
-	}
-	h := flowmath.Host{Addrs: []netip.Addr{a}}
-	sum := flowmath.NewSummary(integrations.TrafficQuery{IPs: h.Strings(), From: q.From, To: q.To, Top: 1})
-	if top != nil {
-		e, err := top.exchange(t, q.From, q.To)
-		if err != nil {
-			return incident.HostTraffic{}, err
-		}
-		sum.Exchange(e)
-	}
-	e, err := total.exchange(t, q.From, q.To)
-	if err != nil {
-		return incident.HostTraffic{}, err
-	}
-	sum.Total(e, total.destinations)
-	if err := s.listen(ctx, t, h, q.From, sum); err != nil {
-		return incident.HostTraffic{}, err
-	}
-	return flowmath.HostTraffic(a, sum.Traffic(h, span)), nil
+	return sums.Hosts(ctx, own, most, span)
 }
 
 // Survey implements [integrations.Surveyor].

@@ -27,7 +27,7 @@ func (q *statement) counted() string {
 }
 
 // slot is how long records of one direction are taken for one flow.
-func (q *statement) slot() time.Duration { return max(time.Minute, q.to.Sub(q.from)/62) }
+func slot(from, to time.Time) time.Duration { return max(time.Minute, to.Sub(from)/62) }
 
 // begun counts the flows of a group. Records of one direction begin again and
 // again for a long flow: for these it is the minutes in which there was one, or
@@ -36,7 +36,7 @@ func (q *statement) begun() string {
 	if !q.t.single {
 		return "toUInt64(count())"
 	}
-	slot := q.slot()
+	slot := slot(q.from, q.to)
 	place := fmt.Sprintf("bitShiftLeft(toUInt64(1), toUInt64(intDiv(greatest(s - toInt64(%s), 0), %s)))", q.arg(q.from.UnixNano()), q.arg(int64(slot)))
 	return fmt.Sprintf("toUInt64(length(bitmaskToArray(groupBitOr(%s))))", place)
 }

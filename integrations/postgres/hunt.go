@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -21,76 +20,11 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	base, span, err := s.ask(ctx, q.From, q.To)
+	sums, _, span, err := s.sums(ctx, op, q.From, q.To)
 	if err != nil {
 		return nil, err
 	}
-	st := base.again()
-	st.networks(own)
-	// The order among the largest is settled by their own sums.
-	query := st.rank(2 * most)
-	rows, err := s.pool.Query(ctx, query, st.args...)
-	if err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	ranked := make([]netip.Addr, 0, len(texts))
-	for _, text := range texts {
-		if a := parseAddr(text); own.Has(a) {
-			ranked = append(ranked, a)
-		}
-	}
-	hosts, err := s.detail(ctx, base, ranked, span)
-	if err != nil {
-		return nil, failed(ctx, op, err)
-	}
-	return flowmath.RankHosts(hosts, most), nil
-}
-
-// detail sums what each of the hosts sent.
-func (s *Store) detail(ctx context.Context, base *statement, ranked []netip.Addr, span flowmath.Span) ([]incident.HostTraffic, error) {
-	if len(ranked) == 0 {
-		return []incident.HostTraffic{}, nil
-	}
-	once := false
-	ask := func() ([]line, error) {
-		st := base.again()
-		st.hosts(ranked)
-		query := st.totals(true, once)
-		return s.totals(ctx, query, st.args)
-	}
-	totals, err := ask()
-	if err == nil && several(totals) {
-		once = true
-		totals, err = ask()
-	}
-	if err != nil {
-		return nil, err
-	}
-	st := base.again()
-	st.hosts(ranked)
-	query := st.largest(once)
-	lines, err := s.services(ctx, query, st.args)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]incident.HostTraffic, 0, len(totals))
-	for i := range totals {
-		h := flowmath.Host{Addrs: []netip.Addr{parseAddr(totals[i].local)}}
-		sum := flowmath.NewSummary(integrations.TrafficQuery{IPs: h.Strings(), From: base.from, To: base.to, Top: 1})
-		if n := slices.IndexFunc(lines, func(l line) bool { return l.local == totals[i].local }); n >= 0 {
-			sum.Exchange(lines[n].exchange(base))
-		}
-		sum.Total(totals[i].exchange(base), totals[i].destinations)
-		if err := s.listen(ctx, base, h, sum); err != nil {
-			return nil, err
-		}
-		list = append(list, flowmath.HostTraffic(h.Addrs[0], sum.Traffic(h, span)))
-	}
-	return list, nil
+	return sums.Hosts(ctx, own, most, span)
 }
 
 // Survey implements [integrations.Surveyor].

@@ -237,14 +237,10 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 			GROUP BY b, %[1]s) u GROUP BY b`, ends, part, parts)
 }
 
-// before asks whether there is a record of the host from before the window; with
-// sent, one in which the host is the source.
-func (q *statement) before(within time.Duration) string {
-	var since time.Time
-	if within > 0 {
-		since = q.from.Add(-within)
-	}
-	when := q.began(since, q.from)
+// before asks whether there is a record of the host that began in the window;
+// with sent, one in which the host is the source.
+func (q *statement) before() string {
+	when := q.began(q.from, q.to)
 	exists := func(column string) string {
 		return fmt.Sprintf("EXISTS (SELECT 1 FROM %s WHERE %s AND %s)", q.table(), q.local(column), when)
 	}

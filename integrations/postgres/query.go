@@ -292,7 +292,8 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 	lport, rport := portOf(col[local+"_port"]), portOf(col[remote+"_port"])
 	source := local == "src"
 	sent, received := q.t.side(mine), q.t.side(theirs)
-	opened, port, measured, oneWay := strconv.FormatBool(source), portOf(col["dst_port"]), "1", "0"
+	opened, port, oneWay := strconv.FormatBool(source), portOf(col["dst_port"]), "0"
+	var measured string
 	switch {
 	case q.t.single:
 		opened = q.opens(lport, rport)
