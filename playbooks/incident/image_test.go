@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,13 +26,17 @@ func TestOneImageInSeveralSpellings(t *testing.T) {
 		{`C:\Tools\a.exe`, `\\?\GLOBALROOT\Device\HarddiskVolume2\Tools\a.exe`, `\\.\HarddiskVolume2\Tools\a.exe`, `\device\harddiskvolume2\tools\A.EXE`},
 		{`C:\Tools\a.exe`, `C:\\Tools\\a.exe`, `\\Device\\HarddiskVolume2\\Tools\\a.exe`, `\GLOBAL??\C:\Tools\a.exe`},
 		{`C:\Tools\a.exe`, `\\?\Volume{2eca078d-5cbc-43d3-aff8-7e8511f60d0e}\Tools\a.exe`},
-		{`D:\Windows\System32\drivers\n.sys`, `\SystemRoot\System32\drivers\n.sys`, `%SystemRoot%\System32\drivers\n.sys`, `%windir%\system32\drivers\n.sys`,
-			`system32\drivers\n.sys`, `\Windows\System32\drivers\n.sys`, `%SystemDrive%\Windows\System32\drivers\n.sys`, `\Device\HarddiskVolume4\Windows\System32\drivers\n.sys`},
+		{
+			`D:\Windows\System32\drivers\n.sys`, `\SystemRoot\System32\drivers\n.sys`, `%SystemRoot%\System32\drivers\n.sys`, `%windir%\system32\drivers\n.sys`,
+			`system32\drivers\n.sys`, `\Windows\System32\drivers\n.sys`, `%SystemDrive%\Windows\System32\drivers\n.sys`, `\Device\HarddiskVolume4\Windows\System32\drivers\n.sys`,
+		},
 		{`C:\Program Files\A\a.exe`, `%ProgramFiles%\A\a.exe`, `%PROGRAMW6432%\A\a.exe`, `\Device\HarddiskVolume3\Program Files\A\a.exe`},
 		{`C:\Program Files (x86)\A\a.exe`, `%ProgramFiles(x86)%\A\a.exe`},
 		{`C:\ProgramData\a.exe`, `%ALLUSERSPROFILE%\a.exe`, `%ProgramData%\a.exe`},
-		{`\\server\share\a.exe`, `\\?\UNC\server\share\a.exe`, `\??\UNC\Server\Share\a.exe`, `\Device\Mup\server\share\a.exe`,
-			`\Device\Mup\;LanmanRedirector\;Z:000000000003e7a1\server\share\a.exe`, `\Device\LanmanRedirector\;Z:000000000003e7a1\server\share\a.exe`, `\\\\server\\share\\a.exe`},
+		{
+			`\\server\share\a.exe`, `\\?\UNC\server\share\a.exe`, `\??\UNC\Server\Share\a.exe`, `\Device\Mup\server\share\a.exe`,
+			`\Device\Mup\;LanmanRedirector\;Z:000000000003e7a1\server\share\a.exe`, `\Device\LanmanRedirector\;Z:000000000003e7a1\server\share\a.exe`, `\\\\server\\share\\a.exe`,
+		},
 		{`\Device\Harddisk0\Partition2\a.exe`, `C:\a.exe`},
 		{`svchost.exe`, `SVCHOST.EXE`},
 		{`/usr/bin/curl`, `/usr/bin/curl`},
@@ -74,11 +79,13 @@ func TestDifferentImagesStayDifferent(t *testing.T) {
 		{"a letter and a device of which there is another device", []string{`C:\a.exe`, `\Device\HarddiskVolume2\a.exe`}, []string{`\Device\HarddiskVolume9\a.exe`}},
 		{"the system's own and one of two drives", []string{`C:\Windows\a.exe`, `\SystemRoot\a.exe`}, []string{`D:\Windows\a.exe`}},
 		{
-			"a look-alike on a volume that is not the letter's", []string{`C:\Windows\System32\svchost.exe`, `\Device\HarddiskVolume7\Windows\System32\svchost.exe`},
+			"a look-alike on a volume that is not the letter's",
+			[]string{`C:\Windows\System32\svchost.exe`, `\Device\HarddiskVolume7\Windows\System32\svchost.exe`},
 			[]string{`C:\b.exe`, `\Device\HarddiskVolume2\b.exe`, `C:\c.exe`, `\Device\HarddiskVolume2\c.exe`},
 		},
 		{
-			"the same, where the volume has another letter", []string{`C:\Windows\System32\svchost.exe`, `\Device\HarddiskVolume7\Windows\System32\svchost.exe`},
+			"the same, where the volume has another letter",
+			[]string{`C:\Windows\System32\svchost.exe`, `\Device\HarddiskVolume7\Windows\System32\svchost.exe`},
 			[]string{`E:\b.exe`, `\Device\HarddiskVolume7\b.exe`, `E:\c.exe`, `\Device\HarddiskVolume7\c.exe`},
 		},
 	} {
@@ -105,7 +112,7 @@ func TestOneProcessInTwoSpellingsIsNamed(t *testing.T) {
 			if i%2 == 0 {
 				path = device
 			}
-			c := Connection{At: f.Start, Tuple: f.Tuple, Process: Process{Path: Known(path, FromEDR)}}
+			c := Connection{At: f.Start, Tuple: f.Tuple, Process: Process{Path: Known(path, FromEDR), CommandLine: Known("send.exe -all", FromEDR)}}
 			if pid {
 				c.Process.PID = Known[int64](4242, FromEDR)
 			}
@@ -122,6 +129,9 @@ func TestOneProcessInTwoSpellingsIsNamed(t *testing.T) {
 			}
 			if n, ok := got.Process.PID.Get(); ok != pid || pid && n != 4242 {
 				t.Errorf("the process id is %v", got.Process.PID)
+			}
+			if line, _ := got.Process.CommandLine.Get(); line != "send.exe -all" {
+				t.Errorf("the command line is %v", got.Process.CommandLine)
 			}
 			rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
 		}
@@ -166,8 +176,7 @@ func FuzzImages(f *testing.F) {
 		f.Add(seed, `D:\a`)
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		m := imagesOf([]string{a, b})
-		if m.key(a) != m.key(a) || sameImage(a, b) != sameImage(b, a) {
+		if !sameImage(a, strings.ToLower(a)) || sameImage(a, b) != sameImage(b, a) {
 			t.Errorf("%q and %q", a, b)
 		}
 	})

@@ -63,6 +63,12 @@ func TestHping3IsAFlooder(t *testing.T) {
 			}
 		}
 	}
+	// Where little comes back, or the rate is just a flood's.
+	shots = append(shots,
+		shot{"UDP from ever new ports, full packets, answered a little", over("udp", 53, at(100e6, 1428, active, 60_000, 0.001))},
+		shot{"UDP from one port, small packets, answered a little", over("udp", 53, at(10e6, 148, active, 1, 0.001))},
+		shot{"UDP from one port, 1200 small packets a second", over("udp", 53, at(1200*8*148, 148, active, 1, 0))},
+	)
 	page := single("198.51.100.1", PeerTraffic{Port: 443, Transport: "tcp", BytesOut: 60e3, BytesIn: 2e6, PacketsOut: 900, Flows: 12})
 	for _, s := range shots {
 		if got := Classify(of(active, single("203.0.113.9", s.peer), page), DefaultRoleLimits()); got != Flooder {
