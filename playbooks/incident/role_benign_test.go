@@ -144,7 +144,7 @@ func seeder(port int, answering bool) TrafficShape {
 	return shape
 }
 
-func TestSeederIsNoRequester(t *testing.T) {
+func TestAFileSharerIsNoRequester(t *testing.T) {
 	for _, port := range []int{bitTorrent, 751, 3478, 27015, 53} {
 		if got := Classify(seeder(port, false), DefaultRoleLimits()); got == Requester {
 			t.Errorf("a file sharer whose peers listen on %d is %s", port, got)
