@@ -33,6 +33,9 @@ type Config struct {
 	TimeUnit  string  `yaml:"time_unit" enum:"s,ms,us,ns" doc:"What columns of times that are numbers count in since 1970: s, ms, us or ns."`
 	Direction string  `yaml:"direction" enum:"both,one" doc:"For schema custom. one: a row covers what the source sent, as NetFlow and sFlow export it. both: a row covers both directions of a flow."`
 
+	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
+	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
+
 	Longest          time.Duration `yaml:"longest" doc:"How long a record can last, or be under way, at most."`
 	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one question."`
 	MaxRowsToRead    int           `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
@@ -55,6 +58,8 @@ type Columns struct {
 	PacketsIn  string `yaml:"packets_in" doc:"Packets that the destination sent, with direction both."`
 	Sensor     string `yaml:"sensor" doc:"Who saw the flow. A flow that several saw counts once."`
 	Sampling   string `yaml:"sampling" doc:"n where the sensor saw one packet in n; bytes and packets are multiplied by it."`
+
+	FlowDirection string `yaml:"flow_direction" doc:"At which side of its interfaces the sensor saw the flow, as NetFlow's DIRECTION says it: 1, egress, out or outbound, else ingress. A flow that a router recorded at both counts once."`
 }
 
 // Spec describes the integration.
@@ -188,6 +193,9 @@ func (s *Store) check() error {
 	case !identifier(c.Database):
 		return fmt.Errorf("invalid database name %q", c.Database)
 	}
+	if err := integrations.CheckMatches(c.Only, c.Without, identifier); err != nil {
+		return err
+	}
 	for _, column := range s.columns.list() {
 		switch {
 		case column.name == "" && column.required:
@@ -230,14 +238,15 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		}}
 	}
 	now := time.Now()
+	found := s.probeMatches(ctx, t)
 	span, err := s.span(ctx, t, now)
 	switch {
 	case err != nil:
-		return []integrations.Finding{{What: fmt.Sprintf("read the newest record of %s: %v", name, err), Fix: "raise max_execution_time or max_rows_to_read"}}
+		return append(found, integrations.Finding{What: fmt.Sprintf("read the newest record of %s: %v", name, err), Fix: "raise max_execution_time or max_rows_to_read"})
 	case span.Records == 0:
-		return []integrations.Finding{{What: fmt.Sprintf("the table %s is empty", name), Fix: "let the collector write into it"}}
+		return append(found, integrations.Finding{What: fmt.Sprintf("the table %s is empty", name), Fix: "let the collector write into it"})
 	}
-	found := []integrations.Finding{{What: fmt.Sprintf("the newest record of %s is of %s", name, span.Told()), OK: true}}
+	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", name, span.Told()), OK: true})
 	found = append(found, span.Findings("the table "+name, now, "")...)
 	if t.locked {
 		found = append(found, integrations.Finding{

@@ -51,7 +51,9 @@ func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowma
 		}
 	}
 	if span.Records == 0 {
-		err = s.one(ctx, t, fmt.Sprintf("SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)", t.name), nil, &span.Records)
+		q := &statement{t: t}
+		query := fmt.Sprintf("SELECT toInt64(count()) FROM (SELECT 1 FROM %s WHERE %s LIMIT 1)", t.name, q.counts())
+		err = s.one(ctx, t, query, q.args, &span.Records)
 	}
 	return span, err
 }
@@ -110,18 +112,18 @@ func (q *statement) ended() string {
 	return fmt.Sprintf("greatest(%s, %s)", q.nanos("start"), q.nanos("end"))
 }
 
-// since is the condition that a row is of a time or later, by what the table may
-// be ordered by.
+// since is the condition that a row counts and is of a time or later, by what the
+// table may be ordered by.
 func (q *statement) since(at time.Time) string {
 	setting := q.t.ordered()
-	return fmt.Sprintf("%s >= %s", q.col(setting), q.time(setting, at))
+	return fmt.Sprintf("%s >= %s AND %s", q.col(setting), q.time(setting, at), q.counts())
 }
 
 // reach asks how many records count, among those since a time, and for the last
 // end of these. Of some sensors none does.
 func (q *statement) reach(m flowmath.Moment, since time.Time, but []string) string {
 	until := fmt.Sprintf("toInt64(%s)", q.arg(m.Until().UnixNano()))
-	rows := q.between(q.t.ordered(), since, m.Until().Add(q.t.longest))
+	rows := q.between(q.t.ordered(), since, m.Until().Add(q.t.longest)) + " AND " + q.counts()
 	for _, name := range but {
 		rows += fmt.Sprintf(" AND %s != %s", q.name(), q.arg(name))
 	}

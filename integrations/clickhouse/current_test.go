@@ -80,7 +80,8 @@ func (s *server) through(tb testing.TB, store *Store) {
 // TestCurrentEngine asks the engine of today whatever Debian's server is asked,
 // of the same records, for the same answers.
 func TestCurrentEngine(t *testing.T) {
-	for _, l := range append(layouts(), layoutsOfToday()...) {
+	today := layoutsOfToday()
+	for i, l := range append(today, layouts()...) {
 		t.Run(l.name, func(t *testing.T) {
 			o := openerOf(l)
 			o.on = current.ready(t)
@@ -93,6 +94,9 @@ func TestCurrentEngine(t *testing.T) {
 			contract.Hunter(t, h)
 			contract.Surveyor(t, h)
 		})
+		if i >= len(today) {
+			continue
+		}
 		t.Run(l.name+" in sums", func(t *testing.T) {
 			few, many := openerOf(l), openerOf(l)
 			few.on, many.on, many.summed = current.ready(t), current.ready(t), true

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -62,7 +63,7 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 		if err := a.Scan(&name, &sensor.Records, &sensor.Sampling, &silent, &sensor.NoPackets, &sensor.NoRate, &newest); err != nil {
 			return err
 		}
-		sensor.OneWay = silent > 0 || slices.Contains(blind, name)
+		sensor.OneWay = silent > 0 || slices.Contains(blind, strings.TrimSuffix(name, flowmath.Egress))
 		sensor.Name, sensor.Newest = t.named(name), time.Unix(0, newest).UTC()
 		sensors = append(sensors, sensor)
 		return nil
@@ -88,10 +89,16 @@ func (t *table) named(text string) string {
 	if kind != "FixedString(16)" && kind != "IPv6" {
 		return text
 	}
-	if a, err := addressOf(kind, "").parse(text); err == nil {
+	router, leaves := strings.CutSuffix(text, flowmath.Egress)
+	a, err := addressOf(kind, "").parse(router)
+	switch {
+	case err != nil:
+		return text
+	case leaves:
+		return a.String() + flowmath.Egress
+	default:
 		return a.String()
 	}
-	return text
 }
 
 // halves returns the sensors that saw no flow from both ends, where records are

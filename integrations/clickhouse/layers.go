@@ -96,6 +96,9 @@ func (q *statement) views() string {
 // sensor is a sensor's name as text; one that is stored as an address is read
 // back as one.
 func (t *table) sensor(column string) string {
+	if t.sided {
+		return column
+	}
 	if t.types["sensor"] == "FixedString(16)" {
 		return "hex(" + column + ")"
 	}
@@ -126,11 +129,11 @@ func (q *statement) disagreement() string {
 // ends.
 func (q *statement) halves() string {
 	return fmt.Sprintf(`SELECT %s FROM (
-			SELECT sensor0, max(forth) AND max(NOT forth) AS whole
-			FROM (SELECT sensor0, proto, (local, lport) < (peer, rport) AS forth, if(forth, local, peer) AS a, if(forth, lport, rport) AS ap,
+			SELECT router0, max(forth) AND max(NOT forth) AS whole
+			FROM (SELECT router0, proto, (local, lport) < (peer, rport) AS forth, if(forth, local, peer) AS a, if(forth, lport, rport) AS ap,
 				if(forth, peer, local) AS b, if(forth, rport, lport) AS bp FROM %s)
-			GROUP BY sensor0, proto, a, ap, b, bp)
-		GROUP BY sensor0 HAVING max(whole) = 0`, q.t.sensor("sensor0"), q.flows("sensor0", "local", "peer", "lport", "rport", "proto"))
+			GROUP BY router0, proto, a, ap, b, bp)
+		GROUP BY router0 HAVING max(whole) = 0`, "router0", q.flows("router0", "local", "peer", "lport", "rport", "proto"))
 }
 
 // windows asks what the host sent in each of n windows.

@@ -220,14 +220,14 @@ func (q *statement) flows(columns ...string) string {
 	var list []string
 	for _, c := range []string{
 		"out", "local", "peer", "lport", "rport", "lasked", "rasked", "proto", "opened", "s", "e", "w", "rate0", "own", "ownPackets", "mine", "theirs",
-		"minePackets", "blank0", "oneway0", "measured0", "sent0", "received0", "packets0", "sampled0", "uncounted0", "sensor0",
+		"minePackets", "blank0", "oneway0", "measured0", "sent0", "received0", "packets0", "sampled0", "uncounted0", "sensor0", "router0",
 	} {
 		if need[c] {
 			expression, _ := q.column(c)
 			list = append(list, expression+" AS "+c)
 		}
 	}
-	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND %s", strings.Join(list, ", "), q.t.name, q.where, q.during())
+	text := fmt.Sprintf("SELECT %s FROM %s WHERE %s AND %s AND %s", strings.Join(list, ", "), q.t.name, q.where, q.during(), q.counts())
 	if q.host == "1" {
 		return "(" + text + ")"
 	}
@@ -292,6 +292,8 @@ func (q *statement) column(name string) (expression string, others []string) {
 			return "''", nil
 		}
 		return q.col("sensor"), nil
+	case "router0":
+		return q.t.router, nil
 	case "sampled0":
 		return "rate0 > 1", []string{"rate0"}
 	case "sent0":

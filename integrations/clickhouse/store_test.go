@@ -105,7 +105,8 @@ func TestTableMustFit(t *testing.T) {
 		want   string
 	}{
 		{"a column that is not there", func(c *Config) { c.Columns.Sensor = "exporter" }, `has no column "exporter" that the user may read (columns.sensor)`},
-		{"a column of the wrong type", func(c *Config) { c.Columns.SrcPort = "probe" }, `column "probe" of table`},
+		{"a column of the wrong type", func(c *Config) { c.Columns.SrcIP = "sent" }, `column "sent" of table`},
+		{"text, which this server does not read", func(c *Config) { c.Columns.SrcIP, c.Columns.DstIP = "probe", "transport" }, "from version 23 on; the server's is 18"},
 		{"a table that is not there", func(c *Config) { c.Table += "x" }, "there is no table"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,6 +39,7 @@ func (c *Columns) list() []column {
 		{"packets_out", c.PacketsOut, false, numbers},
 		{"packets_in", c.PacketsIn, false, numbers},
 		{"sensor", c.Sensor, false, words},
+		{"flow_direction", c.FlowDirection, false, append([]string{"Bool"}, words...)},
 		{"sampling", c.Sampling, false, numbers},
 	}
 }
@@ -57,6 +58,12 @@ type table struct {
 	// nullable are the settings whose column may hold NULL.
 	nullable map[string]bool
 	address  address
+	// only and without choose the rows that count.
+	only, without []integrations.Match
+	// router is a sensor without the direction that it looked at, as it stands.
+	router string
+	// sided tells that sensors are a router's two directions.
+	sided bool
 	// release is the first number of the server's version, such as 26.
 	release int
 	single  bool
@@ -133,6 +140,9 @@ func (s *Store) look(t *table, there map[string]string) error {
 		}
 		t.columns[column.setting], t.types[column.setting] = t.filled(column.setting, quoted(column.name), kind), kind
 	}
+	if err := s.choose(t, there); err != nil {
+		return err
+	}
 	if t.types["src_ip"] != t.types["dst_ip"] {
 		return fmt.Errorf("the two columns of addresses of table %q are of different types", s.config.Table)
 	}
@@ -160,7 +170,7 @@ func (t *table) filled(setting, column, kind string) string {
 		return fmt.Sprintf("ifNull(%s, %s)", column, address{kind: kind}.none())
 	case "src_port", "dst_port":
 		return fmt.Sprintf("ifNull(%s, 0)", column)
-	case "transport", "sensor":
+	case "transport", "sensor", "flow_direction":
 		return fmt.Sprintf("ifNull(toString(%s), '')", column)
 	case "end":
 		return fmt.Sprintf("ifNull(%s, %s)", column, t.columns["start"])
