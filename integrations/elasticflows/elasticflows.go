@@ -43,10 +43,14 @@ type Config struct {
 	Password    integrations.Secret `yaml:"password" doc:"The user's password."`
 	CA          string              `yaml:"ca" doc:"A PEM file of the authority that signed the cluster's certificate."`
 	SensorField string              `yaml:"sensor_field" doc:"The keyword or ip field that names who saw a flow. Empty: the layout's own."`
-	Longest     time.Duration       `yaml:"longest" doc:"How far a record's stamp may lie from the flow's other end: the longest flow that is looked for."`
-	Records     int                 `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
-	Documents   int64               `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
-	Timeout     time.Duration       `yaml:"timeout" doc:"How long one search may take."`
+
+	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a truth or an address."`
+	Without []integrations.Match `yaml:"without" doc:"Records do not count where one of these fields has one of its values."`
+
+	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may lie from the flow's other end: the longest flow that is looked for."`
+	Records   int           `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
+	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
+	Timeout   time.Duration `yaml:"timeout" doc:"How long one search may take."`
 }
 
 // Spec describes the integration.
@@ -89,6 +93,7 @@ func Open(c Config) (*Store, error) {
 	if c.SensorField != "" {
 		l.sensor = c.SensorField
 	}
+	l.only, l.without = c.Only, c.Without
 	address, err := c.check()
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
@@ -129,6 +134,9 @@ func (c Config) check() (string, error) {
 		return "", fmt.Errorf("sensor_field %q is not the name of a field", c.SensorField)
 	case len(c.Indices) == 0 || len(c.Indices) > maxIndices:
 		return "", fmt.Errorf("there are %d indices: write 1 to %d", len(c.Indices), maxIndices)
+	}
+	if err := integrations.CheckMatches(c.Only, c.Without, fieldName); err != nil {
+		return "", err
 	}
 	for _, name := range c.Indices {
 		if err := checkIndex(name); err != nil {
@@ -186,12 +194,33 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	case err != nil:
 		return []integrations.Finding{{What: err.Error(), Fix: "check url and ca, and that the cluster is up"}}
 	case span.Records == 0:
-		return []integrations.Finding{{
+		return append(s.probeMatches(ctx), integrations.Finding{
 			What: fmt.Sprintf("%s hold no flow record of %s", names, s.config.Layout),
 			Fix:  "check layout and indices, and that flows are shipped",
-		}}
+		})
 	}
-	return []integrations.Finding{{
+	found := []integrations.Finding{{
 		What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Newest.Format(time.RFC3339)), OK: true,
 	}}
+	return append(found, s.probeMatches(ctx)...)
+}
+
+// probeMatches looks whether the values of only and without occur.
+func (s *Store) probeMatches(ctx context.Context) []integrations.Finding {
+	plain := s.layout
+	plain.only, plain.without = nil, nil
+	var found []integrations.Finding
+	look := func(setting string, list []integrations.Match) {
+		for _, m := range list {
+			out, err := s.ask(ctx, "look for "+m.String(), request{Query: allOf(plain.records(), matching(m)), TrackTotalHits: 1})
+			if err != nil {
+				found = append(found, integrations.Finding{What: setting + ": " + err.Error(), Fix: "raise documents or timeout"})
+				continue
+			}
+			found = append(found, integrations.MatchFinding(setting, m, out.Hits.Total.Value > 0))
+		}
+	}
+	look("only", s.layout.only)
+	look("without", s.layout.without)
+	return found
 }

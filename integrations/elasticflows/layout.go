@@ -54,6 +54,8 @@ type layout struct {
 	// sampling is the field of the sampling rate; the counters are of the
 	// packets that were looked at.
 	sampling string
+	// only and without choose the documents that count.
+	only, without []integrations.Match
 }
 
 func layouts() map[Layout]layout {
@@ -66,7 +68,19 @@ func layouts() map[Layout]layout {
 
 // records selects the flow records, of all hosts and times.
 func (l layout) records() query {
-	return allOf(query{Terms: map[string]any{dataset: l.datasets}}, query{Exists: &field{Field: sourceIP}})
+	all := []query{{Terms: map[string]any{dataset: l.datasets}}, {Exists: &field{Field: sourceIP}}}
+	for _, m := range l.only {
+		all = append(all, matching(m))
+	}
+	for _, m := range l.without {
+		all = append(all, not(matching(m)))
+	}
+	return allOf(all...)
+}
+
+// matching selects the documents whose field has one of the values.
+func matching(m integrations.Match) query {
+	return query{Terms: map[string]any{m.Column.String(): m.Texts()}}
 }
 
 // within selects the records of flows that may overlap [from, to).
