@@ -12,7 +12,7 @@ func spelled(p *Process) string {
 	if !ok {
 		text, _ = p.Name.Get()
 	}
-	if !strings.ContainsAny(text, "<&") {
+	if strings.IndexByte(text, '<') < 0 && strings.IndexByte(text, '&') < 0 {
 		return text // There may be very many of them.
 	}
 	if lower := strings.ToLower(text); strings.Contains(lower, "<unknown process>") || strings.Contains(lower, "&lt;unknown process&gt;") {
