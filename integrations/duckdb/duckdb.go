@@ -29,11 +29,13 @@ type Config struct {
 	Columns Columns `yaml:"columns" doc:"What the columns are called where it differs from the format's own names; Parquet is expected to have Zeek's."`
 	Unit    Unit    `yaml:"unit" enum:"s,ms,us,ns" doc:"What a start, end or duration counts that is a whole number. Floats are seconds, timestamps speak for themselves."`
 	// OneDirection is about Parquet: the other formats are known.
-	OneDirection bool   `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
-	Sensor       string `yaml:"sensor" doc:"Who wrote the records that do not say it themselves."`
-	Records      int    `yaml:"records" doc:"How many flows of one host are taken one by one, about 200 bytes each. Beyond it DuckDB sums, and what several sensors saw is told apart by port and peer only."`
-	Memory       int    `yaml:"memory" doc:"How much memory DuckDB may take, in MiB. A query that needs more fails; nothing is spilled to disk."`
-	Threads      int    `yaml:"threads" doc:"How many threads DuckDB may use."`
+	OneDirection bool                 `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
+	Only         []integrations.Match `yaml:"only" doc:"Records count where each of these columns has one of its values."`
+	Without      []integrations.Match `yaml:"without" doc:"Records do not count where one of these columns has one of its values."`
+	Sensor       string               `yaml:"sensor" doc:"Who wrote the records that do not say it themselves."`
+	Records      int                  `yaml:"records" doc:"How many flows of one host are taken one by one, about 200 bytes each. Beyond it DuckDB sums, and what several sensors saw is told apart by port and peer only."`
+	Memory       int                  `yaml:"memory" doc:"How much memory DuckDB may take, in MiB. A query that needs more fails; nothing is spilled to disk."`
+	Threads      int                  `yaml:"threads" doc:"How many threads DuckDB may use."`
 }
 
 // Unit is what whole numbers count.

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stanch-soar/stanch/playbooks"
@@ -27,7 +28,7 @@ memory: 512
 		Columns: Columns{Start: "first_seen", End: "last_seen", Src: "src_ip", Dst: "dst_ip", OrigIPBytes: "octets", Sampling: "rate"},
 		Records: defaultRecords, Memory: 512, Threads: defaultThreads,
 	}
-	if len(issues) > 0 || *c != want {
+	if len(issues) > 0 || !reflect.DeepEqual(*c, want) {
 		t.Errorf("it is read as %+v with issues %v, want %+v", *c, issues, want)
 	}
 	for text, fine := range map[string]bool{

@@ -5,10 +5,12 @@ package duckdb
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
@@ -21,10 +23,15 @@ type layout struct {
 	sensor  string
 	// single tells that each record is of one direction.
 	single bool
+	// only and without choose the records that count.
+	only, without []integrations.Match
 }
 
 func layoutOf(c Config) (layout, error) {
-	l := layout{format: c.Format, sensor: c.Sensor, single: c.OneDirection}
+	l := layout{format: c.Format, sensor: c.Sensor, single: c.OneDirection, only: c.Only, without: c.Without}
+	if err := integrations.CheckMatches(c.Only, c.Without, func(string) bool { return true }); err != nil {
+		return l, err
+	}
 	zeek := Columns{
 		Start: "ts", Duration: "duration", Src: "id.orig_h", SrcPort: "id.orig_p", Dst: "id.resp_h", DstPort: "id.resp_p",
 		Transport: "proto", OrigBytes: "orig_bytes", OrigIPBytes: "orig_ip_bytes", OrigPackets: "orig_pkts",
@@ -112,6 +119,11 @@ func (l layout) types() map[string]string {
 			types[*c.name] = kind
 		}
 	}
+	for _, m := range append(slices.Clip(l.only), l.without...) {
+		if _, ok := types[m.Column.String()]; !ok {
+			types[m.Column.String()] = "VARCHAR"
+		}
+	}
 	return types
 }
 
@@ -128,6 +140,11 @@ func (p part) missing() error {
 	for _, need := range []string{p.columns.Start, p.columns.Src, p.columns.Dst} {
 		if _, ok := p.types[need]; !ok {
 			return fmt.Errorf("the files have no column %q: say in columns what it is called", need)
+		}
+	}
+	for _, m := range append(slices.Clip(p.only), p.without...) {
+		if _, ok := p.types[m.Column.String()]; !ok {
+			return fmt.Errorf("the files have no column %q, by which records are chosen", m.Column)
 		}
 	}
 	for _, address := range []string{p.columns.Src, p.columns.Dst} {
@@ -235,6 +252,34 @@ func (p part) within(w window, longest time.Duration) string {
 	return where
 }
 
+// counts lets through the records that count.
+func (p part) counts() string {
+	all := []string{"true"}
+	for _, m := range p.only {
+		all = append(all, matches(m))
+	}
+	for _, m := range p.without {
+		all = append(all, "NOT "+matches(m))
+	}
+	return strings.Join(all, " AND ")
+}
+
+// matches is the condition that a column has one of the values; NULL has none.
+func matches(m integrations.Match) string {
+	values := make([]string, len(m.Is))
+	for i, value := range m.Texts() {
+		values[i] = text(value)
+	}
+	return fmt.Sprintf("coalesce(%s::VARCHAR IN (%s), false)", name(m.Column.String()), strings.Join(values, ", "))
+}
+
+// plain is an address without what the writers of text add to it: blanks, the mask
+// of its network, ::ffff: before IPv4, capital letters.
+func plain(column string) string {
+	return strings.ReplaceAll(`CASE WHEN regexp_full_match({a}, '[0-9.]+') THEN {a}
+		ELSE regexp_replace(lower(trim(split_part({a}, '/', 1))), '^::ffff:([0-9.]+)$', '\1') END`, "{a}", column)
+}
+
 // flows is the files as a table of one form: times in nanoseconds, counters
 // that were not seen NULL. What lies beyond the limits of a record is damaged
 // and left out.
@@ -243,8 +288,8 @@ func (p part) flows(where string) string {
 	count := func(column string) string { return p.column(column, "BIGINT") }
 	fields := []string{
 		p.nanos(c.Start) + " AS start", p.nanos(c.End) + " AS at_end", p.nanos(c.Duration) + " AS took",
-		p.column(c.Src, "VARCHAR") + " AS src", "coalesce(" + p.column(c.SrcPort, "INTEGER") + ", 0) AS src_port",
-		p.column(c.Dst, "VARCHAR") + " AS dst", "coalesce(" + p.column(c.DstPort, "INTEGER") + ", 0) AS dst_port",
+		plain(p.column(c.Src, "VARCHAR")) + " AS src", "coalesce(" + p.column(c.SrcPort, "INTEGER") + ", 0) AS src_port",
+		plain(p.column(c.Dst, "VARCHAR")) + " AS dst", "coalesce(" + p.column(c.DstPort, "INTEGER") + ", 0) AS dst_port",
 		"coalesce(" + p.column(c.Transport, "VARCHAR") + ", '') AS transport",
 		count(c.OrigBytes) + " AS ob", count(c.OrigIPBytes) + " AS oi", count(c.OrigPackets) + " AS op",
 		count(c.RespBytes) + " AS rb", count(c.RespIPBytes) + " AS ri", count(c.RespPackets) + " AS rp",

@@ -272,7 +272,7 @@ func (p part) bounds(ctx context.Context, db *sql.DB, latest time.Time) (bounds,
 	}
 	var first, last sql.NullInt64
 	err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT min(start), max(stop) FROM (%s) WHERE start < %d",
-		p.flows(p.bound(p.columns.Start, ">=", after)), latest.UnixNano())).Scan(&first, &last)
+		p.flows(p.counts()+" AND "+p.bound(p.columns.Start, ">=", after)), latest.UnixNano())).Scan(&first, &last)
 	if err != nil || !last.Valid {
 		return bounds{longest: b.longest}, err
 	}

@@ -165,7 +165,7 @@ func (v *seen) before(ctx context.Context, h flowmath.Host, at time.Time) (bool,
 	for _, p := range v.parts {
 		for _, side := range []string{p.columns.Src, p.columns.Dst} {
 			list, args := spellings(h.Addrs)
-			flows := p.flows(p.bound(p.columns.Start, "<", at) + " AND " + name(side) + " IN " + list)
+			flows := p.flows(p.counts() + " AND " + p.bound(p.columns.Start, "<", at) + " AND " + name(side) + " IN " + list)
 			found, err := v.any(ctx, fmt.Sprintf("SELECT * FROM (%s) WHERE start < %d", flows, at.UnixNano()), args)
 			if found || err != nil {
 				return found, err
@@ -179,12 +179,11 @@ func (v *seen) before(ctx context.Context, h flowmath.Host, at time.Time) (bool,
 type window struct{ from, to time.Time }
 
 // spellings are the texts that addresses have in flow logs, as a list of SQL and
-// its arguments: themselves, and those of IPv4 mapped into IPv6.
+// its arguments.
 func spellings(addresses []netip.Addr) (list string, args []any) {
 	for _, a := range addresses {
-		args = append(args, a.String())
-		if a.Is4() {
-			args = append(args, "::ffff:"+a.String())
+		for _, text := range flowmath.Spellings(a) {
+			args = append(args, text)
 		}
 	}
 	return "(?" + strings.Repeat(", ?", len(args)-1) + ")", args
@@ -195,7 +194,7 @@ func spellings(addresses []netip.Addr) (list string, args []any) {
 func (v *seen) table(w window, addresses []netip.Addr, fromSource bool) (query string, args []any) {
 	var tables []string
 	for _, p := range v.parts {
-		where := p.within(w, v.bounds.longest)
+		where := p.counts() + " AND " + p.within(w, v.bounds.longest)
 		side := p.columns.Dst
 		if fromSource {
 			side = p.columns.Src
@@ -282,6 +281,9 @@ func scan(rows *sql.Rows) (r flowmath.Record, ok bool, err error) {
 }
 
 func address(text string) netip.Addr {
+	if a, ok := flowmath.AddressIn(text); ok {
+		return a
+	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
 		return netip.Addr{}

@@ -167,18 +167,44 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check the folder, the format and the columns, and that Stanch may read everything below the folder",
 		}}
 	}
+	chosen := v.probeMatches(ctx)
 	if v.bounds.span.Records == 0 {
-		return []integrations.Finding{{
+		return append(chosen, integrations.Finding{
 			What: fmt.Sprintf("none of the %d files %q in %q holds a flow record", len(v.files), s.config.Files, s.config.Folder),
 			Fix:  "check the folder, the pattern and the format",
-		}}
+		})
 	}
-	found := []integrations.Finding{{
+	found := append(chosen, integrations.Finding{
 		What: fmt.Sprintf("%d files %q in %q, the newest record of %s", len(v.files), s.config.Files, s.config.Folder,
 			v.bounds.span.Newest.Format(time.RFC3339)),
 		OK: true,
-	}}
+	})
 	return append(found, s.probeLines(ctx, v)...)
+}
+
+// probeMatches looks whether the values of only and without occur.
+func (v *seen) probeMatches(ctx context.Context) []integrations.Finding {
+	if len(v.parts) == 0 {
+		return nil
+	}
+	var found []integrations.Finding
+	look := func(setting string, list []integrations.Match) {
+		for _, m := range list {
+			occurs := false
+			for _, p := range v.parts {
+				there, err := v.any(ctx, fmt.Sprintf("SELECT 1 FROM %s WHERE %s", p.source, matches(m)), nil)
+				if err != nil {
+					found = append(found, integrations.Finding{What: fmt.Sprintf("%s: look for %s: %v", setting, m, err), Fix: "check the column and the files"})
+					return
+				}
+				occurs = occurs || there
+			}
+			found = append(found, integrations.MatchFinding(setting, m, occurs))
+		}
+	}
+	look("only", v.parts[0].only)
+	look("without", v.parts[0].without)
+	return found
 }
 
 // probeLines looks for damage in the files of the last day.

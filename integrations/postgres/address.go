@@ -3,9 +3,8 @@ package postgres
 import (
 	"fmt"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // address is how the columns of addresses hold one. Collectors write the same
@@ -40,51 +39,12 @@ func (a address) forms(addr netip.Addr) []string {
 	case a.kind == "cidr":
 		return []string{plain}
 	case a.kind == "inet" && addr.Is4():
-		return append(masked(plain, 0, 32), masked(mapped.String(), 96, 128)...)
+		return append(flowmath.Masked(plain, 0, 32), flowmath.Masked(mapped.String(), 96, 128)...)
 	case a.kind == "inet":
-		return masked(plain, 0, 128)
-	case addr.Is4():
-		forms := append(masked(plain, 0, 32), blanks(plain)...)
-		for _, form := range append(spelled(mapped), "0:0:0:0:0:ffff:"+plain, "0:0:0:0:0:FFFF:"+plain, "::FFFF:"+plain) {
-			forms = append(append(forms, form, form+"/128"), blanks(form)...)
-		}
-		return forms
+		return flowmath.Masked(plain, 0, 128)
 	default:
-		forms := masked(plain, 0, 128)
-		for _, form := range spelled(addr) {
-			forms = append(append(forms, form, form+"/64", form+"/128"), blanks(form)...)
-		}
-		slices.Sort(forms)
-		return slices.Compact(forms)
+		return flowmath.Spellings(addr)
 	}
-}
-
-// masked is an address with each mask from one length to another, and without.
-func masked(address string, from, to int) []string {
-	forms := []string{address}
-	for n := from; n <= to; n++ {
-		forms = append(forms, address+"/"+strconv.Itoa(n))
-	}
-	return forms
-}
-
-func blanks(address string) []string { return []string{" " + address, address + " "} }
-
-// spelled are the ways in which programs write an IPv6 address.
-func spelled(addr netip.Addr) []string {
-	b := addr.As16()
-	groups, short := make([]string, 8), addr.String()
-	for i := range groups {
-		groups[i] = fmt.Sprintf("%x", uint16(b[2*i])<<8|uint16(b[2*i+1]))
-	}
-	list := []string{short, strings.Join(groups, ":"), addr.StringExpanded()}
-	if addr.Is4In6() {
-		list = append(list, "::ffff:"+groups[6]+":"+groups[7], fmt.Sprintf("0000:0000:0000:0000:0000:ffff:%02x%02x:%02x%02x", b[12], b[13], b[14], b[15]))
-	}
-	for _, form := range list {
-		list = append(list, strings.ToUpper(form))
-	}
-	return list
 }
 
 // The texts that inet reads: what is none must not come to it, for it fails.
@@ -160,14 +120,4 @@ func parseAddr(text string) netip.Addr {
 		return netip.IPv6Unspecified()
 	}
 	return addr.Unmap()
-}
-
-// addressIn reads an address in any form, as canonical does.
-func addressIn(text string) (netip.Addr, bool) {
-	text = strings.Trim(text, " \t\r\n")
-	if p, err := netip.ParsePrefix(text); err == nil {
-		return p.Addr().Unmap(), true
-	}
-	addr, err := netip.ParseAddr(text)
-	return addr.Unmap(), err == nil && addr.Zone() == ""
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // typed is the example's table with another type of addresses.
@@ -145,7 +146,7 @@ func TestServerAndProgramReadTheSameAddresses(t *testing.T) {
 		"::g", "1.2.3.4/99", "::1/200", "\t10.1.2.3\r\n", "10.1.2.3\u00a0", "10.1.2.3;", "'", `\`, "٣.1.2.3", "", " ")
 	for _, text := range texts {
 		want := "::"
-		if addr, ok := addressIn(text); ok {
+		if addr, ok := flowmath.AddressIn(text); ok {
 			want = addr.String()
 		}
 		var got string

@@ -28,7 +28,7 @@ type spelling struct {
 
 // lost reports whether an index does not find the address, or nobody.
 func (s spelling) lost(a address) bool {
-	addr, ok := addressIn(s.text)
+	addr, ok := flowmath.AddressIn(s.text)
 	return !ok || !slices.Contains(a.forms(addr), s.text)
 }
 
@@ -69,7 +69,7 @@ func (s *Store) lost(ctx context.Context, base *statement) (int64, error) {
 func (s *Store) hidden(ctx context.Context, base *statement, h flowmath.Host) (string, error) {
 	odd, err := s.odd(ctx, base)
 	for _, one := range odd {
-		if addr, ok := addressIn(one.text); ok && h.Has(addr) && one.lost(base.t.address) {
+		if addr, ok := flowmath.AddressIn(one.text); ok && h.Has(addr) && one.lost(base.t.address) {
 			return one.text, nil
 		}
 	}
