@@ -220,6 +220,7 @@ type record struct {
 	incident.Flow
 	back   int64 // packets that came back
 	egress bool
+	inIf   uint16 // the interface at which it came in
 }
 
 // The fields of templates, as RFC 3954 numbers them, with their lengths.
@@ -229,7 +230,7 @@ func fields(v6 bool) [][2]uint16 {
 		src, dst, length = 27, 28, 16
 	}
 	return [][2]uint16{
-		{src, length}, {dst, length}, {7, 2}, {11, 2}, {4, 1}, {1, 8}, {2, 8}, {23, 8}, {24, 8}, {22, 4}, {21, 4}, {61, 1},
+		{src, length}, {dst, length}, {7, 2}, {11, 2}, {4, 1}, {1, 8}, {2, 8}, {23, 8}, {24, 8}, {22, 4}, {21, 4}, {61, 1}, {10, 2},
 	}
 }
 
@@ -281,7 +282,7 @@ func (e *exporter) packets(records ...record) [][]byte {
 		for _, v := range []any{
 			uint16(r.SrcPort), uint16(r.DstPort), protocol, uint64(max(0, r.BytesOut)), uint64(max(0, r.PacketsOut)),
 			uint64(max(0, r.BytesIn)), uint64(max(0, r.back)),
-			uint32(r.Start.Sub(up).Milliseconds()), uint32(r.Start.Add(r.Duration).Sub(up).Milliseconds()), direction,
+			uint32(r.Start.Sub(up).Milliseconds()), uint32(r.Start.Add(r.Duration).Sub(up).Milliseconds()), direction, r.inIf,
 		} {
 			_ = binary.Write(&d, binary.BigEndian, v)
 		}

@@ -27,8 +27,8 @@ func (s *Store) records(ctx context.Context, q question, visit func(r *flowmath.
 		"-q", "-N", "-6", "-R", s.config.Folder, "-O", "tstart", "-o", recordFormat,
 		"-t", timeWindow(q.from.Add(-s.config.Longest), q.to.Add(s.config.Longest)),
 	}
-	if q.filter != "" {
-		args = append(args, string(q.filter))
+	if f := s.counted(q.filter); f != "" {
+		args = append(args, string(f))
 	}
 	return s.run(ctx, q.op, args, func(line []byte) error {
 		if string(line) == nothing || len(line) == 0 {
@@ -144,7 +144,7 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 // any reports whether there is a record of the filter that lies within the time.
 func (s *Store) any(ctx context.Context, op string, from, to time.Time, f filter) (bool, error) {
 	found := false
-	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(from, to), string(f)}
+	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(from, to), string(s.counted(f))}
 	err := s.run(ctx, op, args, func(line []byte) error {
 		found = found || len(line) > 0 && string(line) != nothing
 		return nil

@@ -66,7 +66,7 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 	} {
 		args := []string{
 			"-q", "-N", "-6", "-R", s.config.Folder, "-t", ranking.window, "-A", ranking.end + "ip", "-O", ranking.order,
-			"-n", strconv.Itoa(most), "-o", ranking.field, string(networkFilter(ranking.end, own)),
+			"-n", strconv.Itoa(most), "-o", ranking.field, string(s.counted(networkFilter(ranking.end, own))),
 		}
 		err := s.run(ctx, op, args, func(line []byte) error {
 			text := strings.TrimSpace(string(line))

@@ -36,12 +36,14 @@ const (
 
 // Config is what stanch.yaml says of a folder of flow records.
 type Config struct {
-	Folder  string            `yaml:"folder,required" doc:"The folder into which nfcapd writes, absolute. Its subfolders are read, too."`
-	Program string            `yaml:"program" doc:"The nfdump program: an absolute path, or a name to look for in PATH when Stanch starts."`
-	Longest time.Duration     `yaml:"longest" doc:"The longest time that one record covers: the exporters' active timeout."`
-	Sensors map[string]string `yaml:"sensors" doc:"Names for exporters, by the address from which nfcapd gets their packets."`
-	Records int               `yaml:"records" doc:"How many flows of one host may be held in memory at once, about 160 bytes each."`
-	Timeout time.Duration     `yaml:"timeout" doc:"How long one run of the program may take."`
+	Folder  string               `yaml:"folder,required" doc:"The folder into which nfcapd writes, absolute. Its subfolders are read, too."`
+	Program string               `yaml:"program" doc:"The nfdump program: an absolute path, or a name to look for in PATH when Stanch starts."`
+	Longest time.Duration        `yaml:"longest" doc:"The longest time that one record covers: the exporters' active timeout."`
+	Sensors map[string]string    `yaml:"sensors" doc:"Names for exporters, by the address from which nfcapd gets their packets."`
+	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these has one of its values: in_if, out_if, router, proto, event (of a firewall: ignore, create, delete or deny) or forwarding_status."`
+	Without []integrations.Match `yaml:"without" doc:"Records do not count where one of these has one of its values."`
+	Records int                  `yaml:"records" doc:"How many flows of one host may be held in memory at once, about 160 bytes each."`
+	Timeout time.Duration        `yaml:"timeout" doc:"How long one run of the program may take."`
 }
 
 // Spec describes the integration.
@@ -100,6 +102,9 @@ func Open(c Config) (*Store, error) {
 	case c.Program != filepath.Base(c.Program) && !filepath.IsAbs(c.Program):
 		return invalid("program %q is neither an absolute path nor a name", c.Program)
 	}
+	if err := c.checkMatches(); err != nil {
+		return invalid("%w", err)
+	}
 	program, err := exec.LookPath(c.Program)
 	if err != nil {
 		return invalid("find the program: %w", err)
@@ -137,12 +142,12 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check that the folder is nfcapd's, and that Stanch may read it and everything below it",
 		})
 	case span.Records == 0:
-		return append(found, integrations.Finding{
+		return append(append(found, s.probeMatches(ctx, s.now())...), integrations.Finding{
 			What: fmt.Sprintf("%q holds no flow record", s.config.Folder),
 			Fix:  "check that nfcapd writes there, and that exporters send to it",
 		})
 	}
-	return append(found, integrations.Finding{
+	return append(append(found, s.probeMatches(ctx, span.Newest)...), integrations.Finding{
 		What: fmt.Sprintf("%q holds %d flow records, the newest of %s", s.config.Folder, span.Records, span.Newest.Format(time.RFC3339)),
 		OK:   true,
 	})

@@ -78,6 +78,9 @@ func (s *Store) span(ctx context.Context) (flowmath.Span, error) {
 			return span, err
 		}
 	}
+	if s.counted("") != "" {
+		return flowmath.Span{}, nil // there are records, and none of them counts
+	}
 	return span, integrations.Errorf(integrations.Unavailable, op, "%d records are counted, and none can be read", span.Records)
 }
 
@@ -87,6 +90,9 @@ func (s *Store) newest(ctx context.Context, from time.Time) (time.Time, error) {
 	const op = "read the newest record"
 	var newest time.Time
 	args := []string{"-q", "-N", "-R", s.config.Folder, "-t", timeWindow(from, time.Time{}), "-A", "router", "-o", "fmt:%ter"}
+	if f := s.counted(""); f != "" {
+		args = append(args, string(f))
+	}
 	err := s.run(ctx, op, args, func(line []byte) error {
 		text := strings.TrimSpace(string(line))
 		if text == nothing || text == "" {
