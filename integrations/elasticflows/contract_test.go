@@ -31,7 +31,7 @@ func documentOf(l Layout, seen contract.Seen) document {
 		d[flowID] = seen.SrcIP + seen.DstIP + seen.Start.String()
 	case NetFlow:
 		d[eventStart], d[eventEnd] = seen.Start, end
-		if seen.Sampling > 1 {
+		if seen.Sampling != 1 {
 			d[samplingInterval] = seen.Sampling
 		}
 	}
@@ -83,6 +83,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 		return s
 	}
 	return contract.FlowsHarness{
+		Clocks:   true,
 		Knobs:    contract.Knobs{Skip: skip, Secrets: []string{testKey}},
 		OpenSeen: open,
 		Break: func(f integrations.Flows, fault contract.Fault) {
@@ -96,7 +97,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 // noSampling are the checks for stores that can hold sampled records.
 func noSampling() map[string]string {
 	const why = "the layout's records are of all packets"
-	return map[string]string{"sampling is applied": why}
+	return map[string]string{"sampling is applied": why, "a sampling rate of 0 is not said": why}
 }
 
 func TestFlowsContract(t *testing.T) {

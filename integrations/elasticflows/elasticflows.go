@@ -184,7 +184,8 @@ func loopback(host string) bool {
 
 // Probe implements [integrations.Prober].
 func (s *Store) Probe(ctx context.Context) []integrations.Finding {
-	span, err := s.span(ctx)
+	now := time.Now()
+	span, err := s.span(ctx, now)
 	names := strings.Join(s.config.Indices, ", ")
 	switch {
 	case integrations.KindOf(err) == integrations.Denied && err != nil:
@@ -199,9 +200,8 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check layout and indices, and that flows are shipped",
 		})
 	}
-	found := []integrations.Finding{{
-		What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Newest.Format(time.RFC3339)), OK: true,
-	}}
+	found := []integrations.Finding{{What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Told()), OK: true}}
+	found = append(found, span.Findings(names, now, "")...)
 	return append(found, s.probeMatches(ctx)...)
 }
 

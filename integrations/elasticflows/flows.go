@@ -9,32 +9,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// span reports whether there are records at all, and of which times.
-func (s *Store) span(ctx context.Context) (flowmath.Span, error) {
-	const op = "read the newest record"
-	var span flowmath.Span
-	for _, way := range []string{"desc", "asc"} {
-		out, err := s.ask(ctx, op, request{
-			Size: 1, Query: s.layout.records(), Fields: s.layout.fields(), TrackTotalHits: 1,
-			Sort: []map[string]order{{timeField: {Order: way, Unmapped: "date"}}},
-		})
-		if err != nil || len(out.Hits.Hits) == 0 {
-			return flowmath.Span{}, err
-		}
-		r, err := s.layout.record(out.Hits.Hits[0])
-		if err != nil {
-			return flowmath.Span{}, integrations.Errorf(integrations.Unavailable, op, "%w", err)
-		}
-		if way == "desc" {
-			span.Newest = r.End()
-		} else {
-			span.Oldest = r.Start
-		}
-	}
-	span.Records = 1
-	return span, nil
-}
-
 // hostQuery selects what the addresses sent or received.
 func hostQuery(h flowmath.Host) query {
 	ips := h.Strings()
@@ -105,7 +79,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, q.To)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
@@ -171,8 +145,8 @@ type windowReader struct {
 	op string
 }
 
-func (s *Store) reader(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
-	span, err := s.span(ctx)
+func (s *Store) reader(ctx context.Context, op string, _, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+	span, err := s.span(ctx, to)
 	return &windowReader{s, op}, span, err
 }
 

@@ -24,7 +24,7 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, q.To)
 	if err != nil || span.Records == 0 {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
 		return incident.Survey{}, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, to)
 	if err != nil || span.Records == 0 {
 		return incident.Survey{}, err
 	}
@@ -129,7 +129,12 @@ func (s *Store) census(ctx context.Context, op string, from, to time.Time, span 
 		if last := time.UnixMilli(b.Last.int64()).UTC(); last.After(at.Newest) {
 			at.Newest = last
 		}
-		measured[name] = measured[name] || b.Measured.Documents > 0
+		measured[name] = measured[name] || rate > 0 && b.Measured.Documents > 0
+		if rate == 0 {
+			at.NoRate += b.Documents
+		} else {
+			at.NoPackets += b.empty()
+		}
 		sensors[name] = at
 		return nil
 	})

@@ -199,7 +199,10 @@ func (l layout) record(h hit) (flowmath.Record, error) {
 		r.Transport = "unknown"
 	}
 	if l.sampling != "" {
-		r.Sampling = max(1, h.count(l.sampling))
+		// A record without the field is of a router that does not sample.
+		if rate := h.count(l.sampling); rate >= 0 {
+			r.Sampling = rate
+		}
 	}
 	there, back := r.Orig.IPBytes > 0 || r.Orig.Packets > 0, r.Resp.IPBytes > 0 || r.Resp.Packets > 0
 	switch {

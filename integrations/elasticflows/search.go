@@ -98,10 +98,19 @@ func allOf(queries ...query) query { return query{Bool: &boolean{Filter: queries
 
 func not(q query) query { return query{Bool: &boolean{MustNot: []query{q}}} }
 
-// stamped selects documents by their time stamp, in [from, to).
+// stamped selects documents by their time stamp, in [from, to); no time is no
+// bound.
 func stamped(from, to time.Time) query {
-	first, last := from.UnixMilli(), ceilMilli(to)
-	return query{Range: map[string]limit{timeField: {From: &first, To: &last, Format: "epoch_millis"}}}
+	l := limit{Format: "epoch_millis"}
+	if !from.IsZero() {
+		first := from.UnixMilli()
+		l.From = &first
+	}
+	if !to.IsZero() {
+		last := ceilMilli(to)
+		l.To = &last
+	}
+	return query{Range: map[string]limit{timeField: l}}
 }
 
 // millis is a length of time as the cluster reads it.
@@ -153,7 +162,11 @@ type bucket struct {
 	Last      number          `json:"last"`
 	Measured  group           `json:"measured"`
 	Unseen    group           `json:"unseen"`
+	Uncounted group           `json:"uncounted"`
 }
+
+// empty is how many of the documents count nothing, of neither end.
+func (b bucket) empty() int64 { return max(0, b.Documents-b.Measured.Documents-b.Unseen.Documents) }
 
 type group struct {
 	Documents int64 `json:"doc_count"`

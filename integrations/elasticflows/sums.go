@@ -55,13 +55,15 @@ func (s *Store) sums(h flowmath.Host, e end, from, to time.Time) query {
 
 // counters are the sums of each group.
 func counters(e end) map[string]agg {
-	sent, received := positive(e.packets), positive(e.back)
-	measured := anyOf(sent, positive(e.sent))
-	unseen := query{Bool: &boolean{Filter: []query{anyOf(received, positive(e.received))}, MustNot: []query{measured}}}
+	measured := positive(e.sent)
+	unseen := query{Bool: &boolean{
+		Filter: []query{anyOf(positive(e.packets), positive(e.back), positive(e.received))}, MustNot: []query{measured},
+	}}
+	uncounted := query{Bool: &boolean{Filter: []query{measured}, MustNot: []query{positive(e.packets)}}}
 	return map[string]agg{
 		"sent": {Sum: &field{Field: e.sent}}, "received": {Sum: &field{Field: e.received}}, "packets": {Sum: &field{Field: e.packets}},
 		"first": {Min: &field{Field: timeField}}, "last": {Max: &field{Field: timeField}},
-		"measured": {Filter: &measured}, "unseen": {Filter: &unseen},
+		"measured": {Filter: &measured}, "unseen": {Filter: &unseen}, "uncounted": {Filter: &uncounted},
 	}
 }
 
@@ -74,6 +76,15 @@ func (k key) text(name string) string {
 		return text
 	}
 	return string(k[name])
+}
+
+// rate is the sampling rate: 1 where the documents have none, and 0 where they
+// do not say it.
+func (k key) rate() int64 {
+	if text := k.text("rate"); text == "" || text == "null" {
+		return 1
+	}
+	return k.number("rate")
 }
 
 func (k key) number(name string) int64 {
@@ -107,7 +118,7 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 			if err := json.Unmarshal(b.Key, &k); err != nil {
 				return integrations.Errorf(integrations.Unavailable, op, "a group has no key")
 			}
-			if err := visit(k, max(1, k.number("rate")), b); err != nil {
+			if err := visit(k, k.rate(), b); err != nil {
 				return err
 			}
 		}
@@ -142,10 +153,8 @@ func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windo
 			c := cell{int((k.number("at") - from) / length), k.text("sensor")}
 			at := cells[c]
 			at.sent = flowmath.Add(at.sent, b.Sent.int64()*rate)
-			at.measured += s.layout.measured(b, e)
-			if e.source {
-				at.unseen += b.Unseen.Documents
-			}
+			measured, unseen := s.layout.seen(rate, b, e)
+			at.measured, at.unseen = at.measured+measured, at.unseen+unseen
 			cells[c] = at
 			return nil
 		})
@@ -234,13 +243,21 @@ type line struct {
 	sensor string
 }
 
-// measured is how many of the records tell what the host sent. A sensor that
-// counts both directions has seen, too, that an end did not answer.
-func (l layout) measured(b bucket, e end) int64 {
-	if !l.singles && !e.source {
-		return b.Documents
+// seen is how many of the records tell what the host sent, and of how many that
+// was not seen. A sensor that counts both directions has seen, too, that an end
+// did not answer. A record that counts nothing tells nothing of either end.
+func (l layout) seen(rate int64, b bucket, e end) (measured, unseen int64) {
+	switch {
+	case rate == 0:
+		return 0, b.Documents
+	case !l.singles && !e.source:
+		return b.Documents - b.empty(), b.empty()
+	case e.source:
+		// Who opened a flow has sent something, seen or not.
+		return b.Measured.Documents, b.Unseen.Documents + b.empty()
+	default:
+		return b.Measured.Documents, b.empty()
 	}
-	return b.Measured.Documents
 }
 
 func (l layout) exchange(k key, rate int64, b bucket, e end, byHost bool) (flowmath.Exchange, error) {
@@ -253,14 +270,19 @@ func (l layout) exchange(k key, rate int64, b bucket, e end, byHost bool) (flowm
 			Peer: peer.Unmap(), Port: uint16(k.number("port")), Transport: flowmath.TransportName(k.text("transport")), Opened: byHost,
 		},
 		Sent: b.Sent.int64() * rate, Received: b.Received.int64() * rate, Packets: b.Packets.int64() * rate,
-		Flows: b.Documents, Measured: l.measured(b, e), Sampled: rate > 1,
+		Flows: b.Documents, Sampled: rate > 1, Uncounted: b.Uncounted.Documents > 0,
 		First: b.First.int64() * int64(time.Millisecond), Last: b.Last.int64() * int64(time.Millisecond),
 	}
+	x.Measured, x.OneWay = l.seen(rate, b, e)
 	x.SentFlows = b.Measured.Documents
 	if e.source {
-		// Who opened a flow has sent something, seen or not.
-		x.OneWay = b.Unseen.Documents
 		x.SentFlows += x.OneWay
+	}
+	switch {
+	case rate == 0:
+		x.Blank, x.SentFlows = flowmath.NoRate, b.Documents
+	case b.empty() > 0:
+		x.Blank = flowmath.NoPackets
 	}
 	x.Low, x.High = x.Sent, x.Sent
 	if byHost {
@@ -278,6 +300,7 @@ func joined(a, b flowmath.Exchange) flowmath.Exchange {
 	b.Low, b.High = b.Sent, b.Sent
 	b.Flows, b.Measured, b.OneWay, b.SentFlows = a.Flows+b.Flows, a.Measured+b.Measured, a.OneWay+b.OneWay, a.SentFlows+b.SentFlows
 	b.First, b.Last, b.Sampled = min(a.First, b.First), max(a.Last, b.Last), a.Sampled || b.Sampled
+	b.Uncounted, b.Blank = a.Uncounted || b.Uncounted, max(a.Blank, b.Blank)
 	return b
 }
 
