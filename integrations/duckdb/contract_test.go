@@ -65,7 +65,7 @@ func tsv(tb testing.TB, folder string, records []contract.Seen) {
 		}
 		fmt.Fprintf(&b, "%d.%06d\tC%d\t%s\t%d\t%s\t%d\t%s\t%.6f\t%s\t%s\t%s\t%d\t%s\n", r.Start.Unix(), r.Start.Nanosecond()/1000, i,
 			r.SrcIP, r.SrcPort, r.DstIP, r.DstPort, r.Transport, r.Duration.Seconds(), count(r.PacketsOut), count(r.BytesOut), count(r.BytesIn),
-			max(1, r.Sampling), r.Sensor)
+			r.Sampling, r.Sensor)
 	}
 	b.WriteString("#close\t2026-03-02-10-00-00\n")
 	write(tb, filepath.Join(folder, "conn.10:00:00-11:00:00.log"), b.String())
@@ -83,7 +83,7 @@ func zeekJSON(tb testing.TB, folder string, records []contract.Seen) {
 		}
 		fmt.Fprintf(&b, `{"_path":"conn","ts":%d.%06d,"id.orig_h":%q,"id.orig_p":%d,"id.resp_h":%q,"id.resp_p":%d,"proto":%q,"duration":%.6f,%s"resp_ip_bytes":%d,"sampling":%d,"sensor":%q}`+"\n",
 			r.Start.Unix(), r.Start.Nanosecond()/1000, r.SrcIP, r.SrcPort, r.DstIP, r.DstPort, r.Transport, r.Duration.Seconds(), out, r.BytesIn,
-			max(1, r.Sampling), r.Sensor)
+			r.Sampling, r.Sensor)
 	}
 	write(tb, filepath.Join(folder, "conn.log"), b.String())
 }
@@ -161,6 +161,7 @@ func harness(format Format, lay func(testing.TB, string, []contract.Seen), chang
 		return store(t, folder, format, change)
 	}
 	return contract.FlowsHarness{
+		Clocks:   true,
 		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: open,
 	}

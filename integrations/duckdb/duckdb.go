@@ -23,11 +23,12 @@ const (
 
 // Config is what stanch.yaml says of a folder of flow logs.
 type Config struct {
-	Folder  string  `yaml:"folder,required" doc:"The folder in which the files lie, absolute. Nothing outside of it can be read."`
-	Format  Format  `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns."`
-	Files   string  `yaml:"files" doc:"Which files of the folder and of all folders below it: a pattern for their names. Empty: conn*.log*, *.json* or *.parquet, by the format."`
-	Columns Columns `yaml:"columns" doc:"What the columns are called where it differs from the format's own names; Parquet is expected to have Zeek's."`
-	Unit    Unit    `yaml:"unit" enum:"s,ms,us,ns" doc:"What a start, end or duration counts that is a whole number. Floats are seconds, timestamps speak for themselves."`
+	Folder   string            `yaml:"folder,required" doc:"The folder in which the files lie, absolute. Nothing outside of it can be read."`
+	Format   Format            `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns."`
+	Files    string            `yaml:"files" doc:"Which files of the folder and of all folders below it: a pattern for their names. Empty: conn*.log*, *.json* or *.parquet, by the format."`
+	Columns  Columns           `yaml:"columns" doc:"What the columns are called where it differs from the format's own names; Parquet is expected to have Zeek's."`
+	Unit     Unit              `yaml:"unit" enum:"s,ms,us,ns" doc:"What a start, end or duration counts that is a whole number. Floats are seconds, timestamps speak for themselves."`
+	TimeZone integrations.Zone `yaml:"time_zone" doc:"The zone of times that are written without one, such as Europe/Berlin: a name of the zone database. Empty: UTC."`
 	// OneDirection is about Parquet: the other formats are known.
 	OneDirection bool                 `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
 	Only         []integrations.Match `yaml:"only" doc:"Records count where each of these columns has one of its values."`

@@ -26,7 +26,7 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.look(ctx, q.From)
+	v, err := s.lookAt(ctx, q.From, q.To)
 	if err != nil {
 		return nil, failed(op, err)
 	}
@@ -129,7 +129,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
 		return incident.Survey{}, err
 	}
-	v, err := s.look(ctx, from)
+	v, err := s.lookAt(ctx, from, to)
 	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
@@ -171,8 +171,8 @@ func (s *Store) survey(ctx context.Context, v *seen, from, to time.Time) (incide
 // sumSensors surveys more records than are taken one by one. Each sensor's
 // counters are then held against themselves, and not against another's.
 func (v *seen) sumSensors(ctx context.Context, table string) (incident.Survey, error) {
-	rows, err := v.db.QueryContext(ctx, fmt.Sprintf(`SELECT sensor, count(*), max(sampling), NOT bool_or(measured AND (opened OR NOT single)), max(stop), sum(low)::BIGINT, sum(high)::BIGINT
-		FROM (%s) GROUP BY sensor`, ends(table, true)))
+	rows, err := v.db.QueryContext(ctx, fmt.Sprintf(`SELECT sensor, count(*), max(sampling), NOT bool_or(measured AND (opened OR NOT single)), count(*) FILTER (blank = %d), count(*) FILTER (blank = %d), max(stop), sum(low)::BIGINT, sum(high)::BIGINT
+		FROM (%s) GROUP BY sensor`, flowmath.NoPackets, flowmath.NoRate, ends(table, true)))
 	if err != nil {
 		return incident.Survey{}, err
 	}
@@ -182,7 +182,7 @@ func (v *seen) sumSensors(ctx context.Context, table string) (incident.Survey, e
 	for rows.Next() {
 		var sensor incident.Sensor
 		var newest, l, h int64
-		if err := rows.Scan(&sensor.Name, &sensor.Records, &sensor.Sampling, &sensor.OneWay, &newest, &l, &h); err != nil {
+		if err := rows.Scan(&sensor.Name, &sensor.Records, &sensor.Sampling, &sensor.OneWay, &sensor.NoPackets, &sensor.NoRate, &newest, &l, &h); err != nil {
 			return incident.Survey{}, err
 		}
 		sensor.Newest = time.Unix(0, newest).UTC()

@@ -20,7 +20,9 @@ type layout struct {
 	files   string // pattern, unless the configuration has one
 	columns Columns
 	unit    int64 // nanoseconds
-	sensor  string
+	// zone is that of times without one; nil is UTC.
+	zone   *time.Location
+	sensor string
 	// single tells that each record is of one direction.
 	single bool
 	// only and without choose the records that count.
@@ -65,6 +67,13 @@ func layoutOf(c Config) (layout, error) {
 		return l, fmt.Errorf("unit %q is none of s, ms, us and ns", c.Unit)
 	}
 	l.unit = unit
+	zone, err := c.TimeZone.Location()
+	if err != nil {
+		return l, err
+	}
+	if zone != time.UTC {
+		l.zone = zone
+	}
 	if c.Format == GoFlow2 {
 		l.unit = 1
 	}
@@ -190,6 +199,9 @@ func (p part) nanosOf(column, expression string) string {
 	switch kind := p.types[column]; {
 	case isWhole(kind):
 		return fmt.Sprintf("try_cast(%s AS BIGINT) * %d", expression, p.unit)
+	case strings.HasPrefix(kind, "TIMESTAMP") && p.zone != nil:
+		// Its zone is the session's.
+		return "epoch_ns((" + expression + ")::TIMESTAMPTZ)"
 	case strings.HasPrefix(kind, "TIMESTAMP"):
 		return "epoch_ns(" + expression + ")"
 	case kind == "INTERVAL":
@@ -234,6 +246,10 @@ func (p part) bound(column, operator string, at time.Time) string {
 	case kind == "TIMESTAMP WITH TIME ZONE":
 		return fmt.Sprintf("%s %s TIMESTAMPTZ '%s+00'", c, operator, words)
 	case strings.HasPrefix(kind, "TIMESTAMP"):
+		if p.zone != nil {
+			const change = 3 * time.Hour // more than clocks are ever put back or forward
+			words = at.Add(time.Duration(slack.Milliseconds()) * change).In(p.zone).Format("2006-01-02 15:04:05.000000")
+		}
 		return fmt.Sprintf("%s %s '%s'::%s", c, operator, words, kind)
 	case kind == "DOUBLE" || strings.HasPrefix(kind, "DECIMAL"):
 		return fmt.Sprintf("%s %s %s", c, operator, strconv.FormatFloat(float64(at.UnixMicro())/1e6, 'f', 6, 64))
@@ -293,14 +309,14 @@ func (p part) flows(where string) string {
 		"coalesce(" + p.column(c.Transport, "VARCHAR") + ", '') AS transport",
 		count(c.OrigBytes) + " AS ob", count(c.OrigIPBytes) + " AS oi", count(c.OrigPackets) + " AS op",
 		count(c.RespBytes) + " AS rb", count(c.RespIPBytes) + " AS ri", count(c.RespPackets) + " AS rp",
-		"greatest(1, " + count(c.Sampling) + ") AS sampling",
+		"greatest(0, coalesce(" + count(c.Sampling) + ", 1)) AS sampling",
 		"coalesce(" + p.column(c.Sensor, "VARCHAR") + ", " + text(p.sensor) + ") AS sensor",
 		p.column(c.State, "VARCHAR") + " AS state", p.column(c.History, "VARCHAR") + " AS history",
 	}
 	return fmt.Sprintf("SELECT *, coalesce(at_end, start + greatest(0, took), start) AS stop, %s AS one_way FROM "+
 		"(SELECT %s FROM %s WHERE %s) WHERE start >= 0 AND src IS NOT NULL AND dst IS NOT NULL "+
 		"AND src_port BETWEEN 0 AND 65535 AND dst_port BETWEEN 0 AND 65535 AND sampling <= %d "+
-		"AND least(ob, oi, op, rb, ri, rp, 0) >= 0 AND greatest(ob, oi, op, rb, ri, rp, 0) <= %d // sampling",
+		"AND least(ob, oi, op, rb, ri, rp, 0) >= 0 AND greatest(ob, oi, op, rb, ri, rp, 0) <= %d // greatest(1, sampling)",
 		oneWay, strings.Join(fields, ", "), p.source, where, flowmath.MaxSampling, int64(flowmath.MaxBytes))
 }
 

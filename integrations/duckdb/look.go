@@ -238,7 +238,7 @@ func (s *Store) measure(ctx context.Context, db *sql.DB, place int, files []file
 		return b, err
 	}
 	for _, p := range parts {
-		o, err := p.bounds(ctx, db, s.now().Add(future))
+		o, err := p.bounds(ctx, db)
 		if err != nil {
 			return b, err
 		}
@@ -250,12 +250,8 @@ func (s *Store) measure(ctx context.Context, db *sql.DB, place int, files []file
 	return b, nil
 }
 
-// future is how far ahead of this machine's clock a record may lie. One wrong
-// clock must not make the store believe that it is up to date.
-const future = 24 * time.Hour
-
-// bounds measures a part, without what lies after latest.
-func (p part) bounds(ctx context.Context, db *sql.DB, latest time.Time) (bounds, error) {
+// bounds measures a part, with what is of the future.
+func (p part) bounds(ctx context.Context, db *sql.DB) (bounds, error) {
 	b := bounds{longest: flowmath.MaxDuration}
 	after := time.Time{}
 	if p.format == Parquet {
@@ -264,15 +260,13 @@ func (p part) bounds(ctx context.Context, db *sql.DB, latest time.Time) (bounds,
 			return b, err
 		}
 		b.longest = longest
-		if last.Before(latest) {
-			// What began last ends last, or near enough: newest may be too early.
-			after = last.Add(-time.Hour)
-		}
+		// What began last ends last, or near enough: newest may be too early.
+		after = last.Add(-time.Hour)
 		b.span.Oldest = first
 	}
 	var first, last sql.NullInt64
-	err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT min(start), max(stop) FROM (%s) WHERE start < %d",
-		p.flows(p.counts()+" AND "+p.bound(p.columns.Start, ">=", after)), latest.UnixNano())).Scan(&first, &last)
+	err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT min(start), max(stop) FROM (%s)",
+		p.flows(p.counts()+" AND "+p.bound(p.columns.Start, ">=", after)))).Scan(&first, &last)
 	if err != nil || !last.Valid {
 		return bounds{longest: b.longest}, err
 	}

@@ -25,7 +25,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	v, err := s.look(ctx, q.From)
+	v, err := s.lookAt(ctx, q.From, q.To)
 	if err != nil {
 		return incident.Traffic{}, failed(op, err)
 	}
@@ -108,16 +108,16 @@ func (v *seen) any(ctx context.Context, query string, args []any) (bool, error) 
 
 // Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, from, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
-		return s.reader(ctx, op, from)
+	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, from, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+		return s.reader(ctx, op, from, to)
 	})
 }
 
 // Baseline implements [integrations.Flows]. It reads the files of all times: a
 // host may have been seen long before the first window.
 func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
-	return flowmath.Baseline(ctx, "read the baseline", q, func(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
-		return s.reader(ctx, op, time.Time{})
+	return flowmath.Baseline(ctx, "read the baseline", q, func(ctx context.Context, op string, _, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+		return s.reader(ctx, op, time.Time{}, to)
 	})
 }
 
@@ -128,8 +128,8 @@ type windowReader struct {
 	v     *seen
 }
 
-func (s *Store) reader(ctx context.Context, op string, from time.Time) (flowmath.Reader, flowmath.Span, error) {
-	v, err := s.look(ctx, from)
+func (s *Store) reader(ctx context.Context, op string, from, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+	v, err := s.lookAt(ctx, from, to)
 	if err != nil {
 		return nil, flowmath.Span{}, failed(op, err)
 	}

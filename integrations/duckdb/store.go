@@ -3,6 +3,7 @@
 package duckdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -120,7 +121,7 @@ func (s *Store) connect(ctx context.Context) (*sql.DB, string, error) {
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(queries)
-	if err := lock(ctx, db, folder); err != nil {
+	if err := lock(ctx, db, folder, cmp.Or(string(s.config.TimeZone), "UTC")); err != nil {
 		return nil, "", failed(opening, errors.Join(err, db.Close()))
 	}
 	s.db, s.folder = db, folder
@@ -143,9 +144,9 @@ func (s *Store) options() url.Values {
 
 // lock leaves DuckDB the folder and nothing else. The order matters: once the
 // configuration is locked, no query can change it back.
-func lock(ctx context.Context, db *sql.DB, folder string) error {
+func lock(ctx context.Context, db *sql.DB, folder, zone string) error {
 	for _, statement := range []string{
-		"SET GLOBAL TimeZone = 'UTC'",              // what a time without a zone is of
+		"SET GLOBAL TimeZone = " + text(zone),      // what a time without a zone is of
 		"SET GLOBAL parquet_metadata_cache = true", // each file's footer is read once
 		"SET allowed_directories = [" + text(folder) + "]",
 		"SET enable_external_access = false",
@@ -160,7 +161,8 @@ func lock(ctx context.Context, db *sql.DB, folder string) error {
 
 // Probe implements [integrations.Prober].
 func (s *Store) Probe(ctx context.Context) []integrations.Finding {
-	v, err := s.look(ctx, time.Time{})
+	now := s.now()
+	v, err := s.lookAt(ctx, time.Time{}, now)
 	if err != nil {
 		return []integrations.Finding{{
 			What: fmt.Sprintf("read the flow logs in %q: %v", s.config.Folder, err),
@@ -176,9 +178,10 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	}
 	found := append(chosen, integrations.Finding{
 		What: fmt.Sprintf("%d files %q in %q, the newest record of %s", len(v.files), s.config.Files, s.config.Folder,
-			v.bounds.span.Newest.Format(time.RFC3339)),
+			v.bounds.span.Told()),
 		OK: true,
 	})
+	found = append(found, v.bounds.span.Findings(fmt.Sprintf("the flow logs in %q", s.config.Folder), now, s.cure(v))...)
 	return append(found, s.probeLines(ctx, v)...)
 }
 

@@ -26,16 +26,25 @@ func ends(table string, fromSource bool) string {
 		local, peer, mine, theirs = peer, local, theirs, mine
 		measured, unseen = "coalesce(ri, rb) IS NOT NULL OR NOT single", "false"
 	}
+	// Packets without bytes: the bytes were not counted.
+	odd := strings.NewReplacer("{b}", mine+"b", "{i}", mine+"i", "{p}", mine+"p").Replace("coalesce({p} > 0 AND {i} = 0 AND NOT coalesce({b}, 0) > 0, false)")
+	measured, unseen = "blank = 0 AND NOT "+odd+" AND ("+measured+")", "blank > 0 OR "+odd+" OR "+unseen
 	return strings.NewReplacer("{local}", local, "{peer}", peer, "{opened}", fmt.Sprint(fromSource),
 		"{measured}", measured, "{unseen}", unseen, "{sent}", volume(mine), "{received}", volume(theirs),
-		"{bytes}", mine+"b", "{ip}", mine+"i", "{packets}", mine+"p", "{table}", table,
+		"{bytes}", mine+"b", "{ip}", mine+"i", "{packets}", mine+"p", "{table}", "SELECT *, "+blank()+" AS blank FROM ("+table+")",
 		"{near}", amplifies(local+"_port"), "{far}", amplifies(peer+"_port"),
 	).Replace(`SELECT *, CASE WHEN opened THEN peer_port ELSE local_port END AS service FROM (
 		SELECT start, stop, sensor, transport, sampling, single, {local} AS local, {local}_port AS local_port, {peer} AS peer, {peer}_port AS peer_port,
 			CASE WHEN NOT single THEN {opened} WHEN {near} <> {far} THEN {far} ELSE {peer}_port <= {local}_port END AS opened,
-			{sent} AS sent, {received} AS received, coalesce({packets}, 0) * sampling AS packets, {packets} IS NULL AS uncounted,
+			{sent} AS sent, {received} AS received, coalesce({packets}, 0) * sampling AS packets, ({packets} IS NULL OR {packets} = 0 AND coalesce(greatest({bytes}, {ip}), 0) > 0) AS uncounted, blank,
 			coalesce(least({ip}, {bytes} + 120 * greatest(1, coalesce({packets}, 1))), 0) * sampling AS low,
 			coalesce(greatest({ip}, {bytes}), 0) * sampling AS high, ({measured}) AS measured, ({unseen}) AS unseen FROM ({table}))`)
+}
+
+// blank is why a record tells no volume, as [flowmath.ViewOf] says.
+func blank() string {
+	return fmt.Sprintf(`CASE WHEN sampling = 0 THEN %d WHEN coalesce(greatest(ob, oi, op, rb, ri, rp), 0) <= 0
+		AND coalesce(least(oi, op, ri, rp) = 0, false) THEN %d ELSE 0 END`, flowmath.NoRate, flowmath.NoPackets)
 }
 
 // volume is what a side sent, as [flowmath.Side.Volume] says.
@@ -87,17 +96,17 @@ func largest(table string, w window) string {
 				count(*) AS flows, count(*) FILTER (measured) AS known, count(*) FILTER (unseen) AS one_way,
 				count(*) FILTER (t.sent > 0 OR t.packets > 0 OR opened AND (measured OR unseen)) AS sending,
 				min(peer_port) AS first_port, max(peer_port) AS last_port, bool_or(sampling > 1) AS sampled,
-				bool_or(measured AND uncounted) AS uncounted, greatest(min(start), {from}) AS first, least(max(stop), {to}) AS last
+				bool_or(measured AND uncounted) AS uncounted, max(CASE WHEN measured THEN 0 ELSE blank END) AS blank, greatest(min(start), {from}) AS first, least(max(stop), {to}) AS last
 			FROM ({table}) t GROUP BY opened, peer, service, transport, sensor),
 		once AS (SELECT * REPLACE (min(low) OVER sensors AS low, max(high) OVER sensors AS high) FROM every
 			WINDOW sensors AS (PARTITION BY opened, peer, service, transport)
 			QUALIFY row_number() OVER (PARTITION BY opened, peer, service, transport ORDER BY sent DESC, flows DESC, sensor) = 1),
 		ranked AS (SELECT *, row_number() OVER (ORDER BY sent DESC, packets DESC, flows DESC, peer, service, transport, opened) AS rank FROM once)
 		SELECT opened, peer, service, transport, sent, received, packets, low, high, flows, known, one_way, sending,
-			CASE WHEN first_port = last_port THEN first_port ELSE 0 END, sampled, uncounted, first, last, -1 FROM ranked WHERE rank <= {most}
+			CASE WHEN first_port = last_port THEN first_port ELSE 0 END, sampled, uncounted, blank, first, last, -1 FROM ranked WHERE rank <= {most}
 		UNION ALL SELECT false, '', 0, '', sum(sent)::BIGINT, sum(received)::BIGINT, sum(packets)::BIGINT, sum(low)::BIGINT, sum(high)::BIGINT,
 			sum(flows)::BIGINT, sum(known)::BIGINT, sum(one_way)::BIGINT, sum(sending)::BIGINT,
-			0, bool_or(sampled), bool_or(uncounted), min(first), max(last), count(DISTINCT CASE WHEN sending > 0 THEN peer END)
+			0, bool_or(sampled), bool_or(uncounted), max(blank), min(first), max(last), count(DISTINCT CASE WHEN sending > 0 THEN peer END)
 			FROM ranked HAVING count(*) > {most}`)
 }
 
@@ -117,7 +126,7 @@ func (v *seen) sums(ctx context.Context, h flowmath.Host, q integrations.Traffic
 		var peer string
 		var destinations int64
 		err := rows.Scan(&e.Opened, &peer, &e.Port, &e.Transport, &e.Sent, &e.Received, &e.Packets, &e.Low, &e.High, &e.Flows,
-			&e.Measured, &e.OneWay, &e.SentFlows, &e.PeerPort, &e.Sampled, &e.Uncounted, &e.First, &e.Last, &destinations)
+			&e.Measured, &e.OneWay, &e.SentFlows, &e.PeerPort, &e.Sampled, &e.Uncounted, &e.Blank, &e.First, &e.Last, &destinations)
 		if err != nil {
 			return nil, nil, err
 		}
