@@ -223,7 +223,6 @@ func harness(t *testing.T, l layout, summed bool) contract.FlowsHarness {
 	o := openerOf(l)
 	o.summed = summed
 	h := contract.FlowsHarness{
-		Clocks: true,
 		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
 			"throttled says when to come back": "ClickHouse never says when to come back",
 		}},

@@ -23,9 +23,6 @@ type FlowsHarness struct {
 	Halves bool
 	// Moments tells that a record says only when the flow ended.
 	Moments bool
-	// Clocks tells that the store looks at wrong clocks and at counters that say
-	// nothing.
-	Clocks bool
 	// Named are the names under which the store knows the sensors of records,
 	// where they differ.
 	Named map[string]string

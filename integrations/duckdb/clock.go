@@ -24,8 +24,16 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 	if span.Records == 0 || !span.Newest.After(m.Until()) {
 		return v, nil
 	}
+	s.mu.Lock()
+	known := s.reached
+	s.mu.Unlock()
+	if known.of == v.bounds.of && known.to.Equal(to) {
+		span.Newest = known.newest
+		return v, nil
+	}
+	future := span.Newest.After(m.Future())
 	var steady []string
-	if span.Newest.After(m.Future()) {
+	if future {
 		if steady, err = s.fast(ctx, v, m); err != nil {
 			return nil, err
 		}
@@ -40,19 +48,37 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 		if back == 0 && len(steady) > 0 {
 			break
 		}
-		if err := s.reach(ctx, v, m, since, steady); err != nil || !span.Newest.IsZero() {
-			return v, err
+		parts := v.parts
+		if since.Before(from) {
+			// Older files may be needed, too.
+			if parts, err = s.parts(ctx, v.db, after(v.files, since)); err != nil {
+				return nil, err
+			}
 		}
+		if err := v.reach(ctx, parts, m, since, steady); err != nil {
+			return nil, err
+		}
+		if !span.Newest.IsZero() {
+			break
+		}
+	}
+	if !future && m.To.Before(m.Now) {
+		s.mu.Lock()
+		s.reached = reached{v.bounds.of, to, span.Newest}
+		s.mu.Unlock()
 	}
 	return v, nil
 }
 
+// reached is the newest record that counted for a time of the past, in files as
+// they were then.
+type reached struct {
+	of         string
+	to, newest time.Time
+}
+
 // reach puts the newest record that counts into the span, of those since a time.
-func (s *Store) reach(ctx context.Context, v *seen, m flowmath.Moment, since time.Time, but []string) error {
-	parts, err := s.parts(ctx, v.db, after(v.files, since))
-	if err != nil {
-		return err
-	}
+func (v *seen) reach(ctx context.Context, parts []part, m flowmath.Moment, since time.Time, but []string) error {
 	until := m.Until().UnixNano()
 	for _, p := range parts {
 		var newest sql.NullInt64

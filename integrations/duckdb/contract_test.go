@@ -161,7 +161,6 @@ func harness(format Format, lay func(testing.TB, string, []contract.Seen), chang
 		return store(t, folder, format, change)
 	}
 	return contract.FlowsHarness{
-		Clocks:   true,
 		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: open,
 	}

@@ -203,6 +203,7 @@ func (s *Store) bounds(ctx context.Context, db *sql.DB, files []file) (bounds, e
 }
 
 func (b *bounds) merge(o bounds) {
+	b.of += o.of
 	b.longest = max(b.longest, o.longest)
 	switch {
 	case o.span.Records == 0:

@@ -44,6 +44,8 @@ type Store struct {
 	closed bool
 	// known is what was last found out, of the files written first and last.
 	known [2]bounds
+	// reached is what was last found out of a time of the past.
+	reached reached
 }
 
 func open(c Config) (any, error) { return Open(c) }

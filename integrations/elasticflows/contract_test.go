@@ -83,7 +83,6 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 		return s
 	}
 	return contract.FlowsHarness{
-		Clocks:   true,
 		Knobs:    contract.Knobs{Skip: skip, Secrets: []string{testKey}},
 		OpenSeen: open,
 		Break: func(f integrations.Flows, fault contract.Fault) {

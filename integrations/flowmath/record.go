@@ -107,11 +107,15 @@ func (r *Record) blank() Blank {
 	switch {
 	case r.Sampling == 0:
 		return NoRate
-	case r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero()):
+	case r.Empty():
 		return NoPackets
 	}
 	return Counted
 }
+
+// Empty reports whether the record counts nothing, of neither end, though it has
+// counters that no packet leaves at 0.
+func (r *Record) Empty() bool { return r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero()) }
 
 // empty reports whether the side counted nothing.
 func (s Side) empty() bool { return s.Packets <= 0 && s.IPBytes <= 0 && s.Bytes <= 0 }

@@ -124,7 +124,6 @@ func enforcerWorld(t testing.TB, behaviour memory.Behaviour) contract.EnforcerWo
 
 func flowsHarness() contract.FlowsHarness {
 	return contract.FlowsHarness{
-		Clocks: true,
 		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
 			e := open(t, memory.Options{})
 			e.AddFlows(records...)

@@ -88,7 +88,12 @@ func harness() contract.FlowsHarness {
 	}
 }
 
-func TestFlowsContract(t *testing.T) { needNfdump(t); contract.Flows(t, harness()) }
+func TestFlowsContract(t *testing.T) {
+	needNfdump(t)
+	h := harness()
+	h.Skip = map[string]string{"a sampling rate of 0 is not said": "nfcapd multiplies by the rate, and keeps no record of one that was not said"}
+	contract.Flows(t, h)
+}
 
 func TestHunterContract(t *testing.T) { needNfdump(t); contract.Hunter(t, harness()) }
 

@@ -103,7 +103,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, q.To)
 	if err != nil {
 		return incident.Traffic{}, err
 	}
@@ -176,8 +176,8 @@ func volume(v *flowmath.View) int64 {
 
 // Series implements [integrations.Flows].
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, _, _ time.Time) (flowmath.Reader, flowmath.Span, error) {
-		span, err := s.span(ctx)
+	return flowmath.Series(ctx, "read the series", q, func(ctx context.Context, op string, _, to time.Time) (flowmath.Reader, flowmath.Span, error) {
+		span, err := s.span(ctx, to)
 		return &windowReader{s, op, span}, span, err
 	})
 }
@@ -212,7 +212,7 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 	if err != nil {
 		return incident.Baseline{}, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, empty.To())
 	if err != nil {
 		return incident.Baseline{}, err
 	}

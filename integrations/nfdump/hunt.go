@@ -21,7 +21,7 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 	if err != nil {
 		return nil, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, q.To)
 	if err != nil || span.Records == 0 {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
 		return incident.Survey{}, err
 	}
-	span, err := s.span(ctx)
+	span, err := s.span(ctx, to)
 	if err != nil || span.Records == 0 {
 		return incident.Survey{}, err
 	}
@@ -165,7 +165,10 @@ func (l *looks) add(r *flowmath.Record) bool {
 	if end := r.End(); end.After(at.Newest) {
 		at.Newest = end
 	}
-	at.measured = at.measured || !r.OneWay
+	at.measured = at.measured || !r.OneWay && !r.Empty()
+	if r.Empty() {
+		at.NoPackets++
+	}
 	if r.Transport != "tcp" {
 		return at.Sampling > 1
 	}

@@ -134,7 +134,8 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		}}
 	}
 	found := []integrations.Finding{{What: fmt.Sprintf("%q is nfdump %s", s.program, release), OK: true}}
-	span, err := s.span(ctx)
+	now := s.now()
+	span, err := s.span(ctx, now)
 	switch {
 	case err != nil:
 		return append(found, integrations.Finding{
@@ -147,10 +148,10 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check that nfcapd writes there, and that exporters send to it",
 		})
 	}
-	return append(append(found, s.probeMatches(ctx, span.Newest)...), integrations.Finding{
-		What: fmt.Sprintf("%q holds %d flow records, the newest of %s", s.config.Folder, span.Records, span.Newest.Format(time.RFC3339)),
-		OK:   true,
+	found = append(append(found, s.probeMatches(ctx, span.Newest)...), integrations.Finding{
+		What: fmt.Sprintf("%q holds %d flow records, the newest of %s", s.config.Folder, span.Records, span.Told()), OK: true,
 	})
+	return append(found, span.Findings(fmt.Sprintf("%q", s.config.Folder), now, "")...)
 }
 
 // folder checks that the folder is there: nfdump itself says of a file that is

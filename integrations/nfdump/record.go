@@ -55,8 +55,8 @@ func split(line []byte, into [][]byte) error {
 	return nil
 }
 
-// parseRecord reads one line of recordFormat. A record without any counter,
-// such as a firewall's event that a connection begins, is none.
+// parseRecord reads one line of recordFormat. A record without any counter, such
+// as a firewall's event that a connection begins, is a flow that was not counted.
 func parseRecord(line []byte, r *flowmath.Record) (bool, error) {
 	var f [recordFields][]byte
 	if err := split(line, f[:]); err != nil {
@@ -78,9 +78,7 @@ func parseRecord(line []byte, r *flowmath.Record) (bool, error) {
 	}
 	there, back := r.Orig.IPBytes > 0 || r.Orig.Packets > 0, r.Resp.IPBytes > 0 || r.Resp.Packets > 0
 	switch {
-	case !there && !back:
-		return false, nil
-	case !there:
+	case !there && back:
 		r.OneWay = true
 	case !back:
 		// Most exporters write a record for each direction.

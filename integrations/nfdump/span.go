@@ -6,10 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // latest returns the files of nfcapd by folder, the latest of each: names carry
@@ -33,82 +31,6 @@ func (s *Store) latest(op string) (map[string]string, error) {
 		return nil, integrations.Errorf(integrations.Unavailable, op, "%w", err)
 	}
 	return files, nil
-}
-
-// span tells what the folder holds. Of an empty folder nfdump must not be
-// asked: it crashes.
-func (s *Store) span(ctx context.Context) (flowmath.Span, error) {
-	const op = "read what the flow store holds"
-	if _, err := s.version(ctx); err != nil {
-		return flowmath.Span{}, err
-	}
-	files, err := s.latest(op)
-	if err != nil || len(files) == 0 {
-		return flowmath.Span{}, err
-	}
-	var span flowmath.Span
-	err = s.run(ctx, op, []string{"-I", "-R", s.config.Folder}, func(line []byte) error {
-		key, value, _ := strings.Cut(string(line), ":")
-		if key != "Flows" && key != "First" {
-			return nil
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-		if err != nil {
-			return broken(op, err)
-		}
-		if key == "Flows" {
-			span.Records = n
-		} else {
-			span.Oldest = time.Unix(n, 0).UTC()
-		}
-		return nil
-	})
-	if err != nil || span.Records == 0 {
-		return flowmath.Span{}, err
-	}
-	// The last time that nfdump tells of all files is no use: a file without
-	// any flow has the time of its slot there, so a collector whose exporters
-	// fell silent would look up to date.
-	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 0} {
-		from := time.Time{}
-		if back > 0 {
-			from = s.now().Add(-back)
-		}
-		if span.Newest, err = s.newest(ctx, from); err != nil || !span.Newest.IsZero() {
-			return span, err
-		}
-	}
-	if s.counted("") != "" {
-		return flowmath.Span{}, nil // there are records, and none of them counts
-	}
-	return span, integrations.Errorf(integrations.Unavailable, op, "%d records are counted, and none can be read", span.Records)
-}
-
-// newest returns when the newest record of those that begin after a time ended;
-// zero when there is none. nfdump sums them up by router.
-func (s *Store) newest(ctx context.Context, from time.Time) (time.Time, error) {
-	const op = "read the newest record"
-	var newest time.Time
-	args := []string{"-q", "-N", "-R", s.config.Folder, "-t", timeWindow(from, time.Time{}), "-A", "router", "-o", "fmt:%ter"}
-	if f := s.counted(""); f != "" {
-		args = append(args, string(f))
-	}
-	err := s.run(ctx, op, args, func(line []byte) error {
-		text := strings.TrimSpace(string(line))
-		if text == nothing || text == "" {
-			return nil
-		}
-		var n counts
-		at := n.instant([]byte(text))
-		if n.err != nil {
-			return broken(op, n.err)
-		}
-		if at.After(newest) {
-			newest = at
-		}
-		return nil
-	})
-	return newest, err
 }
 
 // samplers returns the sampling rates of routers, by address: one packet in so

@@ -117,7 +117,7 @@ func TestSilentExportersAreNotFresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := openFolder(t, folder)
-	span, err := s.span(t.Context())
+	span, err := s.span(t.Context(), time.Now())
 	if err != nil || !span.Newest.Equal(old.Start.Add(time.Second)) {
 		t.Errorf("the newest record is of %s, %v; want %s", span.Newest, err, old.Start.Add(time.Second))
 	}

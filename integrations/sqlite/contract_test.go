@@ -57,7 +57,6 @@ func flowsHarness() contract.FlowsHarness {
 	return contract.FlowsHarness{
 		Knobs:    contract.Knobs{Unbreakable: "a local file"},
 		OpenSeen: seen,
-		Clocks:   true,
 	}
 }
 

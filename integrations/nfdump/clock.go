@@ -1,0 +1,170 @@
+package nfdump
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+)
+
+// span tells what the folder holds, as far as it counts for a time that ends at
+// to. Of an empty folder nfdump must not be asked: it crashes.
+func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
+	const op = "read what the flow store holds"
+	if _, err := s.version(ctx); err != nil {
+		return flowmath.Span{}, err
+	}
+	files, err := s.latest(op)
+	if err != nil || len(files) == 0 {
+		return flowmath.Span{}, err
+	}
+	var span flowmath.Span
+	err = s.run(ctx, op, []string{"-I", "-R", s.config.Folder}, func(line []byte) error {
+		key, value, _ := strings.Cut(string(line), ":")
+		if key != "Flows" && key != "First" {
+			return nil
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		if err != nil {
+			return broken(op, err)
+		}
+		if key == "Flows" {
+			span.Records = n
+		} else {
+			span.Oldest = time.Unix(n, 0).UTC()
+		}
+		return nil
+	})
+	if err != nil || span.Records == 0 {
+		return flowmath.Span{}, err
+	}
+	err = s.reach(ctx, &span, flowmath.Moment{Now: s.now(), To: to})
+	return span, err
+}
+
+// hour is how far back the newest record is looked for first.
+const hour = time.Hour
+
+// reach puts into the span the newest record that counts, and the sensors that
+// are ahead. The last time that nfdump tells of all files is no use: a file
+// without any flow has the time of its slot there, so a collector whose exporters
+// fell silent would look up to date.
+func (s *Store) reach(ctx context.Context, span *flowmath.Span, m flowmath.Moment) error {
+	latest, err := s.times(ctx, m.Now.Add(-hour), time.Time{})
+	if err != nil {
+		return err
+	}
+	steady, err := s.fast(ctx, span, m, latest)
+	if err != nil {
+		return err
+	}
+	for _, back := range []time.Duration{hour, 24 * time.Hour, 0} {
+		from := time.Time{}
+		if back > 0 {
+			from = m.Until().Add(-back)
+		}
+		routers := latest
+		if back != hour || len(span.Fast) > 0 || m.To.Before(m.Now) {
+			if routers, err = s.times(ctx, from, m.Until()); err != nil {
+				return err
+			}
+		}
+		for router, at := range routers {
+			end, ok := m.Reach(at.first, at.last)
+			if ok && !steady[router] && end.After(span.Newest) {
+				span.Newest = end
+			}
+		}
+		if !span.Newest.IsZero() {
+			return nil
+		}
+	}
+	if len(span.Fast) == 0 && s.counted("") != "" {
+		*span = flowmath.Span{} // there are records, and none of them counts
+		return nil
+	}
+	if len(span.Fast) == 0 && !m.To.Before(m.Now) {
+		return integrations.Errorf(integrations.Unavailable, "read the newest record", "%d records are counted, and none can be read", span.Records)
+	}
+	return nil
+}
+
+// fast puts into the span which routers are ahead, of those with a record of
+// about now, and returns those that are so in all that they recorded.
+func (s *Store) fast(ctx context.Context, span *flowmath.Span, m flowmath.Moment, latest map[string]times) (map[string]bool, error) {
+	steady := map[string]bool{}
+	ahead := map[string]times{}
+	for router, at := range latest {
+		if at.last.After(m.Future()) {
+			ahead[router] = times{at.last, at.last}
+		}
+	}
+	if len(ahead) == 0 {
+		return steady, nil
+	}
+	future, err := s.times(ctx, m.Future(), time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	for router, at := range ahead {
+		if f, ok := future[router]; ok {
+			at = f
+		}
+		c := m.Fast(s.sensor(router), at.first, at.last)
+		span.Fast, steady[router] = append(span.Fast, c), c.Steady
+	}
+	span.Fast = flowmath.SortFast(span.Fast)
+	return steady, nil
+}
+
+// times are the first start and the last end of a router's records.
+type times struct{ first, last time.Time }
+
+// times returns those of the records that begin and end within a time, of each
+// router. nfdump sums them up.
+func (s *Store) times(ctx context.Context, from, to time.Time) (map[string]times, error) {
+	const op = "read the newest record"
+	routers := map[string]times{}
+	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-t", timeWindow(from, to), "-A", "router", "-o", "fmt:%ra,%tsr,%ter"}
+	if f := s.counted(""); f != "" {
+		args = append(args, string(f))
+	}
+	err := s.run(ctx, op, args, func(line []byte) error {
+		if text := strings.TrimSpace(string(line)); text == nothing || text == "" {
+			return nil
+		}
+		var f [3][]byte
+		if err := split(line, f[:]); err != nil {
+			return broken(op, err)
+		}
+		var n counts
+		at := times{n.instant(f[1]), n.instant(f[2])}
+		if n.err != nil {
+			return broken(op, n.err)
+		}
+		router := string(f[0])
+		if known, ok := routers[router]; ok {
+			at = times{earlier(known.first, at.first), later(known.last, at.last)}
+		}
+		routers[router] = at
+		return nil
+	})
+	return routers, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
