@@ -47,6 +47,19 @@ func (u quieter) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	return b, err
 }
 
+// strict knows a quiet host only by a record from after the window.
+type strict struct{ *memory.Estate }
+
+func (s strict) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
+	t, err := s.Estate.Traffic(ctx, q)
+	newest, _ := t.Freshness.Get()
+	if n, ok := t.Flows.Get(); ok && n == 0 && newest.Before(q.To) {
+		incident.Explain(&t, "flows: newest record is old")
+		t.BytesOut, t.Rate, t.Flows = incident.NotKnown[int64]("old"), incident.NotKnown[int64]("old"), incident.NotKnown[int64]("old")
+	}
+	return t, err
+}
+
 // hasty makes a baseline of whatever there is.
 type hasty struct{ *memory.Estate }
 
@@ -130,15 +143,21 @@ func TestFlowsSuiteBites(t *testing.T) {
 			"zero for unknown", func(e *memory.Estate) integrations.Flows { return zeroer{e} },
 			[]string{
 				"an empty store knows nothing", "a store that lags knows nothing", "a store that lags knows no zero",
-				"one-way volume is unknown",
+				"one-way volume is unknown", "a record of the future makes no store fresh",
+				"a sensor that is ahead in all that it records proves nothing", "a quiet host of a live sensor is a known zero",
+				"a flow without packets was not seen", "a counter that was left out is not a zero", "a sampling rate of 0 is not said",
 			},
 		},
 		{
 			"what was not recorded was quiet", func(e *memory.Estate) integrations.Flows { return quieter{e} },
 			[]string{
 				"an empty store knows nothing", "a baseline counts no window that the store does not reach",
-				"a series ends with what the store knows",
+				"a series ends with what the store knows", "a record of the future makes no store fresh",
 			},
+		},
+		{
+			"a lag is no quiet", func(e *memory.Estate) integrations.Flows { return strict{e} },
+			[]string{"a quiet host of a live sensor is a known zero", "a record of the future does not blind a live sensor"},
 		},
 		{
 			"every sensor's record counts", func(e *memory.Estate) integrations.Flows { return adder{e} },
