@@ -248,6 +248,16 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	}
 	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", name, span.Told()), OK: true})
 	found = append(found, span.Findings("the table "+name, now, "")...)
+	switch n, err := s.unread(ctx, t, span.Newest.Add(-time.Hour), span.Newest.Add(time.Second)); {
+	case err != nil:
+		found = append(found, integrations.Finding{
+			What: fmt.Sprintf("read the addresses of the last hour of %s: %v", name, failed(ctx, "read the addresses", err)), Fix: "raise max_execution_time or max_rows_to_read",
+		})
+	case n > 0:
+		found = append(found, integrations.Finding{
+			What: fmt.Sprintf("%d addresses of the last hour of %s are none: answers lack them", n, name), Fix: "have the collector write addresses",
+		})
+	}
 	if t.locked {
 		found = append(found, integrations.Finding{
 			What: "the user's profile has readonly = 1, so no limits can be set on questions",

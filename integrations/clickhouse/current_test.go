@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,28 @@ func TestTextIsAnAddressInEverySpelling(t *testing.T) {
 		o := openerOf(layoutsOfToday()[2])
 		o.on, o.summed = current.ready(t), summed
 		contract.Spellings(t, o.openSeen, four, six, []string{"", "-", "unknown", "10.20.4.", "999.20.4.43", "1:2:3", "2001:db8:20::42::1"})
+	}
+}
+
+func TestTextThatIsNoAddressIsTold(t *testing.T) {
+	o := openerOf(layoutsOfToday()[2])
+	o.on = current.ready(t)
+	lost := contract.Second(time.Minute, 9_000_000, 10)
+	lost.SrcIP = "unknown"
+	store := o.open(t, []contract.Seen{lost, contract.Second(2*time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)})
+	q := contract.Quarter()
+	survey, err := store.Survey(t.Context(), q.From, q.To)
+	if err != nil || survey.Damaged != 1 {
+		t.Errorf("the survey counts %d addresses that are none (%v), want 1", survey.Damaged, err)
+	}
+	var said []string
+	for _, f := range store.Probe(t.Context()) {
+		if !f.OK {
+			said = append(said, f.What)
+		}
+	}
+	if len(said) != 1 || !strings.Contains(said[0], "1 addresses of the last hour") {
+		t.Errorf("the probe complains %q, want the address that is none", said)
 	}
 }
 

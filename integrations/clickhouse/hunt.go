@@ -80,7 +80,22 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 			return incident.Survey{}, err
 		}
 	}
-	return flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high)), nil
+	survey := flowmath.Survey(span, sensors, flowmath.Whole(low), flowmath.Whole(high))
+	survey.Damaged, err = s.unread(ctx, t, from, to)
+	return survey, err
+}
+
+// unread counts the addresses that are none, where they are text: other types hold
+// nothing else.
+func (s *Store) unread(ctx context.Context, t *table, from, to time.Time) (int64, error) {
+	if t.address.kind != "String" {
+		return 0, nil
+	}
+	st := &statement{t: t, from: from, to: to}
+	query := st.unread()
+	var n int64
+	err := s.one(ctx, t, query, st.args, &n)
+	return n, err
 }
 
 // named is a sensor's name for people.

@@ -120,6 +120,23 @@ func (q *statement) survey() string {
 		q.flows("sensor0", "rate0", "measured0", "blank0", "e"), q.arg(flowmath.MaxSensors))
 }
 
+// unread counts the addresses of the window's rows that are none, where they are
+// text.
+func (q *statement) unread() string {
+	none := address{kind: "IPv6"}.none()
+	return fmt.Sprintf("SELECT toInt64(countIf(a = %[1]s) + countIf(b = %[1]s)) FROM (SELECT %[2]s AS a, %[3]s AS b, %[4]s AS s%[5]s FROM %[6]s WHERE %[7]s AND %[8]s)",
+		none, q.col("src_ip"), q.col("dst_ip"), q.nanos("start"), q.endOf(), q.t.name, q.during(), q.counts())
+}
+
+// endOf is the column of the end, for a condition on the window.
+func (q *statement) endOf() string {
+	expression, _ := q.column("e")
+	if q.col("end") == "" {
+		return ""
+	}
+	return ", " + expression + " AS e"
+}
+
 // disagreement asks what all counters allow, each flow once.
 func (q *statement) disagreement() string {
 	return fmt.Sprintf(`SELECT sum(low), sum(high) FROM %s`, q.counted())

@@ -12,13 +12,16 @@ import (
 )
 
 // parseAddr reads an address and makes it canonical: an IPv4 address that is
-// mapped into IPv6 is the IPv4 address, and a zone says nothing here.
+// mapped into IPv6 is the IPv4 address; a mask, blanks and a zone say nothing here.
 func parseAddr(b []byte) (netip.Addr, error) {
 	if a, ok := parseIPv4(b); ok {
 		return a, nil
 	}
 	if len(b) > 64 {
 		return netip.Addr{}, fmt.Errorf("%q is not an address", clip(string(b)))
+	}
+	if a, ok := flowmath.AddressIn(string(b)); ok {
+		return a, nil
 	}
 	a, err := netip.ParseAddr(string(b))
 	if err != nil {
