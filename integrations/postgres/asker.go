@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,9 @@ import (
 type asker struct {
 	store *Store
 	base  *statement
+	// written is how the addresses of a ranking stand in its rows: for so many
+	// hosts it costs too much to look for every form.
+	written map[netip.Addr][]string
 }
 
 // statement returns one for a question.
@@ -23,7 +27,7 @@ func (a asker) statement(q flowmath.Question) *statement {
 	case q.Own != nil:
 		st.networks(q.Own)
 	case q.Each:
-		st.hosts(q.Addrs)
+		st.hosts(q.Addrs, a.written)
 	default:
 		st.host(q.Addrs)
 	}
@@ -41,7 +45,7 @@ func (a asker) Lines(ctx context.Context, q flowmath.Question, of flowmath.Lines
 	case flowmath.Totals:
 		return a.lines(ctx, st, st.totals(q.Each, q.Once), (*line).total)
 	case flowmath.Ranking:
-		return a.lines(ctx, st, st.rank(q.Most), (*line).ranked)
+		return a.rank(ctx, st, q.Most)
 	}
 	return nil, nil
 }
@@ -103,14 +107,29 @@ func (l *line) read(q *statement) flowmath.Line {
 	return line
 }
 
-// service, total and ranked are the columns of the statements.
+// service and total are the columns of the statements.
 func (l *line) service() []any {
 	return append([]any{&l.local, &l.peer, &l.port, &l.proto, &l.opened}, l.sums()...)
 }
 
 func (l *line) total() []any { return append([]any{&l.local, &l.destinations}, l.sums()...) }
 
-func (l *line) ranked() []any { return []any{&l.local} }
+// rank returns the hosts that sent most, and keeps how their addresses are written.
+func (a asker) rank(ctx context.Context, st *statement, most int) ([]flowmath.Line, error) {
+	query := st.rank(most)
+	rows, err := a.store.pool.Query(ctx, query, st.args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (flowmath.Line, error) {
+		var host string
+		var written []string
+		err := row.Scan(&host, &written)
+		l := flowmath.Line{Host: parseAddr(host)}
+		a.written[l.Host] = written
+		return l, err
+	})
+}
 
 func (a asker) lines(ctx context.Context, st *statement, query string, columns func(*line) []any) ([]flowmath.Line, error) {
 	rows, err := a.store.pool.Query(ctx, query, st.args...)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -38,7 +39,7 @@ func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowm
 		return nil, nil, span, err
 	}
 	return &flowmath.Sums{
-		Asker: asker{s, base}, From: from, To: to, Few: s.few, MostServices: s.config.MaxRows, Single: base.t.single, Slot: time.Minute,
+		Asker: asker{s, base, map[netip.Addr][]string{}}, From: from, To: to, Few: s.few, MostServices: s.config.MaxRows, Single: base.t.single, Slot: time.Minute,
 		Failed: func(err error) error { return failed(ctx, op, err) },
 	}, base, span, nil
 }

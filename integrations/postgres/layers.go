@@ -167,8 +167,12 @@ func (q *statement) views() string {
 // rank asks which hosts sent most. A flow that several sensors saw counts
 // several times here: the order among the largest is settled by [totals].
 func (q *statement) rank(most int) string {
-	return fmt.Sprintf(`SELECT %s FROM %s f GROUP BY local HAVING %s ORDER BY sum(sent * w) DESC NULLS LAST, local LIMIT %s`,
-		q.t.text("local"), q.flows(), q.t.address.inside("local", q.inside), q.arg(most))
+	q.asWritten = true
+	host := q.t.address.canonical("local")
+	return fmt.Sprintf(`SELECT host, array_agg(written) FROM (SELECT %s AS host, local::text AS written, %s AS own, sent
+			FROM (SELECT local, sum(sent * w) AS sent FROM %s f GROUP BY local) g) h
+		WHERE own GROUP BY host ORDER BY sum(sent) DESC NULLS LAST, host LIMIT %s`,
+		q.t.text(host), q.t.address.inside(host, q.inside), q.flows(), q.arg(most))
 }
 
 // survey asks for the sensors.

@@ -25,6 +25,8 @@ type statement struct {
 	only string
 	// sent asks only for rows that tell what the host sent.
 	sent bool
+	// asWritten leaves the hosts' addresses as they stand in the rows.
+	asWritten bool
 	// inside are the networks that a host lies in.
 	inside string
 	// raw leaves the peers' addresses as they stand in the rows.
@@ -92,8 +94,7 @@ func (q *statement) host(addrs []netip.Addr) {
 	for _, a := range addrs {
 		forms = append(forms, q.t.address.forms(a)...)
 	}
-	place, kind := q.arg(forms), q.t.address.as()
-	q.local = func(column string) string { return fmt.Sprintf("%s = ANY(%s::text[]::%s[])", column, place, kind) }
+	q.among(forms)
 	q.only = ""
 	if len(addrs) == 1 {
 		q.only = addrs[0].String()
@@ -101,10 +102,24 @@ func (q *statement) host(addrs []netip.Addr) {
 }
 
 // hosts makes each of the addresses a host of its own: what they send to each
-// other counts.
-func (q *statement) hosts(addrs []netip.Addr) {
-	q.host(addrs)
+// other counts. Written are the forms that the addresses have.
+func (q *statement) hosts(addrs []netip.Addr, written map[netip.Addr][]string) {
+	var forms []string
+	for _, a := range addrs {
+		if there := written[a]; len(there) > 0 {
+			forms = append(forms, there...)
+		} else {
+			forms = append(forms, q.t.address.forms(a)...)
+		}
+	}
+	q.among(forms)
 	q.apart, q.only = true, ""
+}
+
+// among is the condition that an address has one of the forms.
+func (q *statement) among(forms []string) {
+	place, kind := q.arg(forms), q.t.address.as()
+	q.local = func(column string) string { return fmt.Sprintf("%s = ANY(%s::text[]::%s[])", column, place, kind) }
 }
 
 // networks makes every address of the networks a host's, and perhaps some that
@@ -345,6 +360,8 @@ func (q *statement) rows(lip, rip, sent string) string {
 // own is the host's address.
 func (q *statement) own(column string) string {
 	switch {
+	case q.asWritten:
+		return column
 	case q.only == "":
 		return q.t.address.canonical(column)
 	case q.t.address.written():
