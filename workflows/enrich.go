@@ -330,7 +330,11 @@ func summary(f incident.Facts, pin activities.Pin) []string {
 	}
 	add("endpoint", fmt.Sprintf("endpoint %s, %s", foreign(f.Endpoint.Name.String()), foreign(f.Endpoint.Role.String())))
 	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
-		add("traffic", fmt.Sprintf("traffic %s out in %s, role %s", incident.FormatSize(bytes), windowText(f), f.Traffic.Role))
+		least := ""
+		if f.Traffic.AtLeast != "" {
+			least = "at least "
+		}
+		add("traffic", fmt.Sprintf("traffic %s%s out in %s, role %s", least, incident.FormatSize(bytes), windowText(f), f.Traffic.Role))
 	} else {
 		add("traffic", "traffic "+f.Traffic.BytesOut.String())
 	}

@@ -131,13 +131,15 @@ type Store struct {
 	conn    driver.Conn
 	// few is up to how many flows of a host are taken one by one.
 	few int
+	// longer knows of flows that last longer than is looked for.
+	longer flowmath.Longer
 
 	mu    sync.Mutex
 	table *table
 }
 
 func newStore(c *Config) (*Store, error) {
-	s := &Store{config: *c, few: min(c.MaxRows, flowmath.FewRecords)}
+	s := &Store{config: *c, few: min(c.MaxRows, flowmath.FewRecords), longer: flowmath.Longer{Limit: c.Longest}}
 	var usual string
 	if usual, s.columns = c.preset(); s.config.Table == "" {
 		s.config.Table = usual

@@ -15,6 +15,10 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 	if err != nil {
 		return flowmath.Span{}, failed(ctx, "read the newest flow", err)
 	}
+	if span.Records > 0 && t.columns["end"] != "" {
+		span.Limit = s.config.Longest
+		span.Longer = s.longer.Find(m.Now, func() (time.Duration, error) { return s.lasting(ctx, t, m) })
+	}
 	return span, nil
 }
 
@@ -129,4 +133,16 @@ func (q *statement) reach(m flowmath.Moment, since time.Time, but []string) stri
 	}
 	return fmt.Sprintf("SELECT toInt64(count()), toInt64(max(least(e, %s))) FROM (SELECT %s AS s, %s AS e FROM %s WHERE %s) WHERE s <= %s AND e <= %s",
 		until, q.nanos("start"), q.ended(), q.t.name, rows, until, q.arg(m.Future().UnixNano()))
+}
+
+// lasting returns how long a flow lasted at most, of some millions of the last
+// days.
+func (s *Store) lasting(ctx context.Context, t *table, m flowmath.Moment) (time.Duration, error) {
+	const days, most = 8 * 24 * time.Hour, 5_000_000
+	q := &statement{t: t}
+	query := fmt.Sprintf("SELECT toInt64(max(e - s)) FROM (SELECT %s AS s, %s AS e FROM %s WHERE %s LIMIT %d)",
+		q.nanos("start"), q.ended(), t.name, q.between(t.ordered(), m.Until().Add(-days), m.Until().Add(t.longest)), most)
+	var nanos int64
+	err := s.one(ctx, t, query, q.args, &nanos)
+	return time.Duration(nanos), err
 }

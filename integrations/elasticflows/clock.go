@@ -55,7 +55,10 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 		records = any.Hits.Total.Value
 	}
 	span := clocks.Span()
-	span.Records = min(records, 1)
+	if span.Records = min(records, 1); records > 0 {
+		span.Limit = s.config.Longest
+		span.Longer = s.longer.Find(clocks.Now, func() (time.Duration, error) { return s.lasting(ctx) })
+	}
 	return span, nil
 }
 
@@ -84,4 +87,20 @@ func (s *Store) gather(ctx context.Context, op string, clocks *flowmath.Clocks, 
 		return 0, integrations.Errorf(integrations.Unavailable, op, "%w", bad)
 	}
 	return n, nil
+}
+
+// lasting returns how long the longest flow lasted of those that lasted longer
+// than is looked for.
+func (s *Store) lasting(ctx context.Context) (time.Duration, error) {
+	const op = "look for long flows"
+	limit := map[string]limit{eventDuration: {Above: new(s.config.Longest.Nanoseconds())}}
+	out, err := s.ask(ctx, op, request{
+		Size: 1, Query: allOf(s.layout.records(), query{Range: limit}), Fields: s.layout.fields(), TrackTotalHits: 1,
+		Sort: []map[string]order{{eventDuration: {Order: "desc", Unmapped: "long"}}},
+	})
+	if err != nil || len(out.Hits.Hits) == 0 {
+		return 0, err
+	}
+	r, err := s.layout.record(out.Hits.Hits[0])
+	return r.Duration, err
 }

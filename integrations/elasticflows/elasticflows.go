@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -82,6 +83,8 @@ type Store struct {
 	layout layout
 	search string // the address of the searches
 	client *httpx.Client
+	// longer knows of flows that last longer than is looked for.
+	longer flowmath.Longer
 }
 
 // Open returns the store that a configuration describes. It reaches nothing.
@@ -104,7 +107,7 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
 	}
-	return &Store{config: c, layout: l, search: address, client: client}, nil
+	return &Store{config: c, layout: l, search: address, client: client, longer: flowmath.Longer{Limit: c.Longest}}, nil
 }
 
 // Close closes the connections.

@@ -142,5 +142,5 @@ func (s Span) Findings(store string, now time.Time, cure string) []integrations.
 		}
 		found = append(found, f)
 	}
-	return found
+	return append(found, s.longer(store)...)
 }

@@ -95,6 +95,9 @@ type Span struct {
 	Records int64
 	// Fast are sensors whose clocks are ahead.
 	Fast []incident.FastClock
+	// Longer is how long a flow is that lasts longer than the Limit of what the
+	// store looks for; 0 where there is none.
+	Longer, Limit time.Duration
 }
 
 // Quiet reports whether an answer without a flow is a measured zero, and else

@@ -115,7 +115,9 @@ func (r *Record) blank() Blank {
 
 // Empty reports whether the record counts nothing, of neither end, though it has
 // counters that no packet leaves at 0.
-func (r *Record) Empty() bool { return r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero()) }
+func (r *Record) Empty() bool {
+	return r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero())
+}
 
 // empty reports whether the side counted nothing.
 func (s Side) empty() bool { return s.Packets <= 0 && s.IPBytes <= 0 && s.Bytes <= 0 }

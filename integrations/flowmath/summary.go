@@ -154,7 +154,10 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 	case span.Records > 0:
 		t.Freshness = incident.NotKnown[time.Time](why)
 	}
-	t.FastClocks = span.Fast
+	t.FastClocks, t.AtLeast = span.Fast, span.why()
+	if quiet && span.Longer > 0 {
+		quiet, why = false, "flows: "+t.AtLeast
+	}
 	if s.total.Flows == 0 && !quiet {
 		incident.Explain(&t, why)
 		return t

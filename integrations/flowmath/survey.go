@@ -74,7 +74,7 @@ func (t *Tally) Survey(span Span, name func(sensor uint64) string) incident.Surv
 // coverages, and they themselves by name. The span is of the whole store. Low and
 // High bound what all counters allow.
 func Survey(span Span, sensors []incident.Sensor, low, high int64) incident.Survey {
-	s := incident.Survey{FastClocks: span.Fast}
+	s := incident.Survey{FastClocks: span.Fast, AtLeast: span.why()}
 	if !span.Newest.IsZero() {
 		s.Newest = span.Newest.UTC()
 	}

@@ -2,12 +2,14 @@ package nfdump
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // span tells what the folder holds, as far as it counts for a time that ends at
@@ -41,7 +43,10 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	if err != nil || span.Records == 0 {
 		return flowmath.Span{}, err
 	}
-	err = s.reach(ctx, &span, flowmath.Moment{Now: s.now(), To: to})
+	m := flowmath.Moment{Now: s.now(), To: to}
+	span.Limit = s.config.Longest
+	span.Longer = s.longer.Find(m.Now, func() (time.Duration, error) { return s.lasting(ctx, m) })
+	err = s.reach(ctx, &span, m)
 	return span, err
 }
 
@@ -61,13 +66,14 @@ func (s *Store) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 	if err != nil {
 		return err
 	}
+	past := m.To.Before(m.Now.Add(-incident.ClockTolerance))
 	for _, back := range []time.Duration{hour, 24 * time.Hour, 0} {
 		from := time.Time{}
 		if back > 0 {
 			from = m.Until().Add(-back)
 		}
 		routers := latest
-		if back != hour || len(span.Fast) > 0 || m.To.Before(m.Now) {
+		if back != hour || len(span.Fast) > 0 || past {
 			if routers, err = s.times(ctx, from, m.Until()); err != nil {
 				return err
 			}
@@ -82,11 +88,11 @@ func (s *Store) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 			return nil
 		}
 	}
-	if len(span.Fast) == 0 && s.counted("") != "" {
+	switch {
+	case len(span.Fast) > 0 || past:
+	case s.counted("") != "":
 		*span = flowmath.Span{} // there are records, and none of them counts
-		return nil
-	}
-	if len(span.Fast) == 0 && !m.To.Before(m.Now) {
+	default:
 		return integrations.Errorf(integrations.Unavailable, "read the newest record", "%d records are counted, and none can be read", span.Records)
 	}
 	return nil
@@ -167,4 +173,22 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// lasting returns how long a record is that covers more than is looked for, of
+// those that may reach into the last such time.
+func (s *Store) lasting(ctx context.Context, m flowmath.Moment) (time.Duration, error) {
+	var found time.Duration
+	long := fmt.Sprintf("duration > %d", s.config.Longest.Milliseconds())
+	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(m.Until().Add(-3*s.config.Longest), m.Until().Add(s.config.Longest)), long}
+	err := s.run(ctx, "look for long records", args, func(line []byte) error {
+		if len(line) == 0 || string(line) == nothing {
+			return nil
+		}
+		var r flowmath.Record
+		_, err := parseRecord(line, &r)
+		found = r.Duration
+		return err
+	})
+	return found, err
 }

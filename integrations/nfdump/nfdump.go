@@ -20,6 +20,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 const (
@@ -76,6 +77,8 @@ type Store struct {
 	program string
 	turns   chan struct{}
 	now     func() time.Time
+	// longer knows of records that cover more than is looked for.
+	longer flowmath.Longer
 
 	mu      sync.Mutex
 	release *version
@@ -121,7 +124,7 @@ func Open(c Config) (*Store, error) {
 		}
 	}
 	c.Folder = filepath.Clean(c.Folder)
-	return &Store{config: c, program: program, turns: make(chan struct{}, running), now: time.Now}, nil
+	return &Store{config: c, program: program, turns: make(chan struct{}, running), now: time.Now, longer: flowmath.Longer{Limit: c.Longest}}, nil
 }
 
 // Probe implements [integrations.Prober].

@@ -47,6 +47,8 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 		}
 	}
 	span.Records = 1
+	span.Limit = s.config.Longest
+	span.Longer = s.longer.Find(m.Now, func() (time.Duration, error) { return s.lasting(ctx, t, m) })
 	if future {
 		fast, steady, err := s.fast(ctx, t, m)
 		if err != nil {
@@ -142,4 +144,22 @@ func (s *Store) cure(t *table) string {
 	}
 	return fmt.Sprintf("where the collector writes local time into the column %s, which is without a zone, set time_zone to it, such as Europe/Berlin (it is %s)",
 		s.config.Columns.Start, s.config.TimeZone)
+}
+
+// lasting returns how long a flow lasted at most, of those that began last and
+// could have lasted longer than is looked for.
+func (s *Store) lasting(ctx context.Context, t *table, m flowmath.Moment) (time.Duration, error) {
+	const most = 100_000
+	if t.columns["end"] == "" {
+		return 0, nil
+	}
+	q := &statement{t: t}
+	start := t.columns["start"]
+	query := fmt.Sprintf("SELECT max(%s) FROM (SELECT %s AS b, %s AS e FROM %s WHERE %s ORDER BY %s LIMIT %d) l",
+		q.seconds("e", "b"), start, q.ended(), t.name, q.began(time.Time{}, m.Until().Add(-t.longest)), q.newestFirst(), most)
+	var units *float64
+	if err := s.pool.QueryRow(ctx, query, q.args...).Scan(&units); err != nil || units == nil {
+		return 0, err
+	}
+	return time.Duration(*units / max(t.perSecond, 1) * float64(time.Second)), nil
 }

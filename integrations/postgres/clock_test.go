@@ -93,3 +93,11 @@ func TestAZoneIsRefused(t *testing.T) {
 		t.Errorf("a zone for times that have one is refused with %v", err)
 	}
 }
+
+func TestAFlowThatIsLongerThanLongest(t *testing.T) {
+	contract.LongerThanLongest(t, func(t testing.TB, longest time.Duration, records []contract.Seen) integrations.Flows {
+		o := openerOf(layouts()[0])
+		o.config = func(c *Config) { c.Longest = longest }
+		return o.open(t, records)
+	})
+}

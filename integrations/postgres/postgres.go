@@ -141,6 +141,8 @@ type Store struct {
 	pool   *pgxpool.Pool
 	// few is up to how many flows of a host are taken one by one.
 	few int
+	// longer knows of flows that last longer than is looked for.
+	longer flowmath.Longer
 
 	mu    sync.Mutex
 	table *table
@@ -173,7 +175,7 @@ func newStore(c *Config) (*Store, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "the connection's settings are refused")
 	}
-	return &Store{config: *c, pool: pool, few: min(c.MaxRows, flowmath.FewRecords)}, nil
+	return &Store{config: *c, pool: pool, few: min(c.MaxRows, flowmath.FewRecords), longer: flowmath.Longer{Limit: c.Longest}}, nil
 }
 
 // dsn returns the connection string.

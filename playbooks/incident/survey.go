@@ -23,6 +23,9 @@ type Survey struct {
 	Newest time.Time `json:"newest,omitzero"`
 	// FastClocks are sensors with records of the future.
 	FastClocks []FastClock `json:"fast_clocks,omitempty"`
+	// AtLeast says why volumes are the least that was sent, where the store holds
+	// longer flows than it looks for.
+	AtLeast string `json:"at_least,omitempty"`
 	// Coverage is the worst that holds for the window.
 	Coverage Coverage `json:"coverage,omitempty"`
 	// Damaged is how many lines could not be read, in the files that may tell of

@@ -62,6 +62,9 @@ type Traffic struct {
 	// FastClocks are sensors of the store with records of the future, which
 	// prove nothing. Policies do not see them.
 	FastClocks []FastClock `json:"fast_clocks,omitempty"`
+	// AtLeast says why volumes are the least that was sent, where the store holds
+	// longer flows than it looks for. Policies do not see it.
+	AtLeast string `json:"at_least,omitempty"`
 }
 
 // TopFlow is one destination of a host, summed over a window.

@@ -72,6 +72,17 @@ func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.T
 	return errors.Join(q.warn(stale), q.clocks(span.Fast))
 }
 
+// least tells people why volumes are the least that was sent, if they are.
+func (q *flowsQuestion) least(why string) error {
+	if why == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintln(q.err, "volumes are at least what is told: "+why); err != nil {
+		return fmt.Errorf("write a warning: %w", err)
+	}
+	return nil
+}
+
 // clocks tells people which sensors' clocks are ahead.
 func (q *flowsQuestion) clocks(fast []incident.FastClock) error {
 	for _, c := range fast {
@@ -188,6 +199,9 @@ func (o *flowsTopOptions) traffic(p *term.Printer, t incident.Traffic) error {
 		wordText(t.Role), wordText(t.Coverage),
 	}})
 	measured := t.BytesOut.IsKnown()
+	if measured && t.AtLeast != "" {
+		err = errors.Join(err, o.say("it is the least that was sent: %s", t.AtLeast))
+	}
 	if !measured {
 		err = errors.Join(err, o.say("how much was sent is unknown: %s", t.BytesOut.Why()))
 	}

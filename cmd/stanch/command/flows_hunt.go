@@ -35,6 +35,8 @@ type asked struct {
 	Stale string `json:"stale,omitempty"`
 	// fast are the sensors whose clocks are ahead.
 	fast []incident.FastClock
+	// least says why volumes are the least that was sent.
+	least string
 }
 
 // ask opens the store, finds the window, and has the store answered by answer.
@@ -77,7 +79,7 @@ func (w *flowsWindow) find(ctx context.Context, set *integrations.Set, name stri
 			}
 			a.To = now
 		}
-		a.fast = s.FastClocks
+		a.fast, a.least = s.FastClocks, s.AtLeast
 		if a.To.IsZero() {
 			a.To = after(s.Newest).UTC()
 			a.Stale = staleness(s.Newest, now, thePresent)
@@ -140,7 +142,7 @@ func (o *flowsHuntOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(o.warn(a.Stale), o.clocks(a.fast)); err != nil {
+		if err := errors.Join(o.warn(a.Stale), o.clocks(a.fast), o.least(a.least)); err != nil {
 			return err
 		}
 		return o.output.print(o.streams, hunted{a, hosts}, func(p *term.Printer) error { return o.show(p, hosts, a) })

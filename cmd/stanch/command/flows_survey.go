@@ -69,6 +69,9 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 	for _, c := range s.FastClocks {
 		err = errors.Join(err, o.say("%s, its newest record is of %s: what it recorded of the future proves nothing", c, c.Newest.Format(time.RFC3339)))
 	}
+	if s.AtLeast != "" {
+		err = errors.Join(err, o.say("volumes are at least what is told: %s", s.AtLeast))
+	}
 	if err != nil || len(s.Sensors) == 0 {
 		return err
 	}

@@ -119,6 +119,10 @@ func volume(c incident.Case) Line {
 		text += "; what is usual is " + long(f.Baseline.P99.String())
 	}
 	line := Line{Label: "How much", Text: text, From: From(sent.From())}
+	if t.AtLeast != "" && t.BytesOut.IsKnown() {
+		line.Text += "; at least, for " + short(t.AtLeast)
+		line.Tone = Warn
+	}
 	if lag, stale := staleness(c); stale {
 		line.Text += "; at least, for the flow store is stale: its newest record is " + incident.FormatDuration(lag) + " older than the case"
 		line.Tone = Warn

@@ -1,0 +1,17 @@
+package elasticflows
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
+)
+
+func TestAFlowThatIsLongerThanLongest(t *testing.T) {
+	for _, l := range []Layout{NetFlow, Zeek} {
+		contract.LongerThanLongest(t, func(t testing.TB, longest time.Duration, records []contract.Seen) integrations.Flows {
+			return harness(l, nil, func(c *Config) { c.Longest = longest }).OpenSeen(t, records)
+		})
+	}
+}
