@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -68,8 +69,8 @@ func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, err
 		return unknown("its newest record is of the future, %s ahead", incident.FormatDuration(newest.Sub(in.To)))
 	case newest.Sub(in.From) < min(in.Window, in.To.Sub(in.From))/2:
 		return unknown("its newest record is %s old", incident.FormatDuration(in.To.Sub(newest)))
-	case traffic.AtLeast != "":
-		return unknown("it does not know all: %s", traffic.AtLeast)
+	case len(traffic.AtLeast) > 0:
+		return unknown("it does not know all: %s", strings.Join(traffic.AtLeast, ", "))
 	case newest.Before(in.To):
 		if traffic, err = flows.Traffic(ctx, last(newest)); err != nil {
 			return MeasureOut{}, err

@@ -15,12 +15,13 @@ import (
 type lagging struct {
 	integrations.Flows
 	newest incident.Value[time.Time]
+	least  []string
 	asked  []integrations.TrafficQuery
 }
 
 func (l *lagging) Traffic(_ context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	l.asked = append(l.asked, q)
-	return incident.Traffic{Freshness: l.newest, Rate: incident.Known(int64(q.To.Sub(q.From)/time.Second), incident.FromFlows)}, nil
+	return incident.Traffic{Freshness: l.newest, AtLeast: l.least, Rate: incident.Known(int64(q.To.Sub(q.From)/time.Second), incident.FromFlows)}, nil
 }
 
 func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
@@ -66,5 +67,15 @@ func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
 				t.Errorf("measured %s from %s to %s", out.Rate, last.From.Sub(accepted), last.To.Sub(accepted))
 			}
 		})
+	}
+}
+
+func TestMeasureOfTheLeastIsNoProof(t *testing.T) {
+	at := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	a := &Activities{Set: integrations.NewSet()}
+	a.Set.Add("flows", integrations.Spec{Kind: "lagging"}, &lagging{newest: incident.Known(at, incident.FromFlows), least: []string{"flows last up to 4h"}})
+	out, err := a.measure(t.Context(), MeasureIn{Use: "flows", IPs: []string{"10.0.0.1"}, From: at.Add(-time.Minute), To: at, Window: 10 * time.Second})
+	if err != nil || out.Rate.IsKnown() || !strings.Contains(out.Rate.Why(), "flows last up to 4h") {
+		t.Errorf("measured %s, want unknown: %v", out.Rate, err)
 	}
 }

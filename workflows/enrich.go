@@ -331,7 +331,7 @@ func summary(f incident.Facts, pin activities.Pin) []string {
 	add("endpoint", fmt.Sprintf("endpoint %s, %s", foreign(f.Endpoint.Name.String()), foreign(f.Endpoint.Role.String())))
 	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
 		least := ""
-		if f.Traffic.AtLeast != "" {
+		if len(f.Traffic.AtLeast) > 0 {
 			least = "at least "
 		}
 		add("traffic", fmt.Sprintf("traffic %s%s out in %s, role %s", least, incident.FormatSize(bytes), windowText(f), f.Traffic.Role))

@@ -36,6 +36,7 @@ type Config struct {
 	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
 	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
 
+	Sampling         int           `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
 	Longest          time.Duration `yaml:"longest" doc:"How long a record can last, or be under way, at most."`
 	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one question."`
 	MaxRowsToRead    int           `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
@@ -182,6 +183,8 @@ func (s *Store) check() error {
 	switch {
 	case c.Schema != "custom" && c.Columns != Columns{}:
 		return fmt.Errorf("columns are for schema custom, not %s", c.Schema)
+	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
+		return fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > 31*24*time.Hour:
 		return fmt.Errorf("longest is %s: write a minute to 744h", c.Longest)
 	case c.MaxExecutionTime < time.Second:

@@ -175,14 +175,19 @@ func (q *statement) counter(setting string) string {
 
 // rate is what counters are multiplied by, 0 where that was not said.
 func (q *statement) rate() string {
+	column := q.col("sampling")
 	switch {
-	case q.col("sampling") == "":
+	case column == "":
 		return "1"
 	case q.sure("sampling"):
-		return fmt.Sprintf("toInt64(%s)", q.col("sampling"))
+		column = fmt.Sprintf("toInt64(%s)", column)
 	default:
-		return fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 0))", q.col("sampling"))
+		column = fmt.Sprintf("toInt64(greatest(toInt64(ifNull(%s, 1)), 0))", column)
 	}
+	if q.t.sampling > 0 {
+		return fmt.Sprintf("if(%[1]s = 0, toInt64(%[2]d), %[1]s)", column, q.t.sampling)
+	}
+	return column
 }
 
 // share is the part of a flow that lies in the window.

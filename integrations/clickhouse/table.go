@@ -70,7 +70,10 @@ type table struct {
 	// perSecond is how many units of a time that is a number are a second.
 	perSecond int64
 	longest   time.Duration
-	asked     []int32
+	// sampling is the rate of sensors that do not say theirs, 0 where that is not
+	// known.
+	sampling int
+	asked    []int32
 	// settings go with every question; a user whose profile allows none is
 	// locked.
 	settings map[string]any
@@ -87,7 +90,7 @@ func (s *Store) open(ctx context.Context) (*table, error) {
 	}
 	t := &table{
 		name: quoted(s.config.Database) + "." + quoted(s.config.Table), columns: map[string]string{}, types: map[string]string{}, nullable: map[string]bool{},
-		single: s.config.Direction == "one", perSecond: perSecond(s.config.TimeUnit), longest: s.config.Longest, asked: flowmath.AskedPorts(),
+		single: s.config.Direction == "one", perSecond: perSecond(s.config.TimeUnit), longest: s.config.Longest, sampling: s.config.Sampling, asked: flowmath.AskedPorts(),
 	}
 	limits, err := s.limits(ctx, t)
 	if err != nil {

@@ -22,7 +22,7 @@ func LongerThanLongest(t *testing.T, open func(t testing.TB, longest time.Durati
 	for longest, known := range map[time.Duration]bool{time.Hour: false, 5 * time.Hour: true} {
 		f := open(t, longest, []Seen{long, short})
 		got, err := f.Traffic(t.Context(), q)
-		if err != nil || got.BytesOut.IsKnown() && (got.AtLeast == "") != known || !known && got.AtLeast == "" {
+		if err != nil || got.BytesOut.IsKnown() && (len(got.AtLeast) == 0) != known || !known && len(got.AtLeast) == 0 {
 			t.Errorf("with longest %s bytes_out is %v, at least %q: %v", longest, got.BytesOut, got.AtLeast, err)
 		}
 		if n, ok := got.BytesOut.Get(); ok && n == 0 {
@@ -31,7 +31,7 @@ func LongerThanLongest(t *testing.T, open func(t testing.TB, longest time.Durati
 		other := q
 		other.IPs = []string{short.SrcIP}
 		got, err = f.Traffic(t.Context(), other)
-		if n, _ := got.BytesOut.Get(); err != nil || n != 500 || (got.AtLeast == "") != known {
+		if n, _ := got.BytesOut.Get(); err != nil || n != 500 || (len(got.AtLeast) == 0) != known {
 			t.Errorf("with longest %s bytes_out of the other is %v, at least %q: %v", longest, got.BytesOut, got.AtLeast, err)
 		}
 		survey, err := surveyor(t, f).Survey(t.Context(), q.From, q.To)

@@ -33,6 +33,7 @@ type Config struct {
 	OneDirection bool                 `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
 	Only         []integrations.Match `yaml:"only" doc:"Records count where each of these columns has one of its values."`
 	Without      []integrations.Match `yaml:"without" doc:"Records do not count where one of these columns has one of its values."`
+	Sampling     int                  `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
 	Sensor       string               `yaml:"sensor" doc:"Who wrote the records that do not say it themselves."`
 	Records      int                  `yaml:"records" doc:"How many flows of one host are taken one by one, about 200 bytes each. Beyond it DuckDB sums, and what several sensors saw is told apart by port and peer only."`
 	Memory       int                  `yaml:"memory" doc:"How much memory DuckDB may take, in MiB. A query that needs more fails; nothing is spilled to disk."`

@@ -20,6 +20,9 @@ type layout struct {
 	files   string // pattern, unless the configuration has one
 	columns Columns
 	unit    int64 // nanoseconds
+	// sampling is the rate of sensors that do not say theirs, 0 where that is not
+	// known.
+	sampling int
 	// zone is that of times without one; nil is UTC.
 	zone   *time.Location
 	sensor string
@@ -30,7 +33,7 @@ type layout struct {
 }
 
 func layoutOf(c Config) (layout, error) {
-	l := layout{format: c.Format, sensor: c.Sensor, single: c.OneDirection, only: c.Only, without: c.Without}
+	l := layout{sampling: c.Sampling, format: c.Format, sensor: c.Sensor, single: c.OneDirection, only: c.Only, without: c.Without}
 	if err := integrations.CheckMatches(c.Only, c.Without, func(string) bool { return true }); err != nil {
 		return l, err
 	}
@@ -309,7 +312,7 @@ func (p part) flows(where string) string {
 		"coalesce(" + p.column(c.Transport, "VARCHAR") + ", '') AS transport",
 		count(c.OrigBytes) + " AS ob", count(c.OrigIPBytes) + " AS oi", count(c.OrigPackets) + " AS op",
 		count(c.RespBytes) + " AS rb", count(c.RespIPBytes) + " AS ri", count(c.RespPackets) + " AS rp",
-		"greatest(0, coalesce(" + count(c.Sampling) + ", 1)) AS sampling",
+		fmt.Sprintf("CASE WHEN %[1]s = 0 THEN %[2]d ELSE greatest(0, coalesce(%[1]s, 1)) END AS sampling", count(c.Sampling), p.sampling),
 		"coalesce(" + p.column(c.Sensor, "VARCHAR") + ", " + text(p.sensor) + ") AS sensor",
 		p.column(c.State, "VARCHAR") + " AS state", p.column(c.History, "VARCHAR") + " AS history",
 	}

@@ -21,6 +21,7 @@ import (
 	driver "github.com/duckdb/duckdb-go/v2"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 const (
@@ -65,6 +66,8 @@ func Open(c Config) (*Store, error) {
 		return invalid("folder %q holds a control character", c.Folder)
 	case strings.Contains(c.Files, "/"):
 		return invalid("files %q is a pattern for names, without folders", c.Files)
+	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
+		return invalid("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
 	case c.Records < 1 || c.Records > maxRecords:
 		return invalid("records is %d: write 1 to %d", c.Records, maxRecords)
 	case c.Memory < minMemory || c.Memory > maxMemory:

@@ -48,6 +48,7 @@ type Config struct {
 	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a truth or an address."`
 	Without []integrations.Match `yaml:"without" doc:"Records do not count where one of these fields has one of its values."`
 
+	Sampling  int64         `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
 	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may lie from the flow's other end: the longest flow that is looked for."`
 	Records   int           `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
 	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
@@ -97,6 +98,7 @@ func Open(c Config) (*Store, error) {
 		l.sensor = c.SensorField
 	}
 	l.only, l.without = c.Only, c.Without
+	l.unsaid = c.Sampling
 	address, err := c.check()
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
@@ -125,6 +127,8 @@ func (c Config) check() (string, error) {
 		return "", fmt.Errorf("write an api_key, or a username with its password")
 	case u.Scheme == "http" && (c.APIKey != "" || c.Password != "") && !loopback(u.Hostname()):
 		return "", fmt.Errorf("url is http: credentials would travel in the clear")
+	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
+		return "", fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > maxLongest:
 		return "", fmt.Errorf("longest is %s: write 1m to %s", c.Longest, maxLongest)
 	case c.Records < 1 || c.Records > maxRecords:

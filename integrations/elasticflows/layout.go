@@ -1,6 +1,7 @@
 package elasticflows
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -54,6 +55,8 @@ type layout struct {
 	// sampling is the field of the sampling rate; the counters are of the
 	// packets that were looked at.
 	sampling string
+	// unsaid is the rate of those that say 0, 0 where that is not known.
+	unsaid int64
 	// only and without choose the documents that count.
 	only, without []integrations.Match
 }
@@ -201,7 +204,7 @@ func (l layout) record(h hit) (flowmath.Record, error) {
 	if l.sampling != "" {
 		// A record without the field is of a router that does not sample.
 		if rate := h.count(l.sampling); rate >= 0 {
-			r.Sampling = rate
+			r.Sampling = cmp.Or(rate, l.unsaid)
 		}
 	}
 	there, back := r.Orig.IPBytes > 0 || r.Orig.Packets > 0, r.Resp.IPBytes > 0 || r.Resp.Packets > 0

@@ -118,7 +118,7 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 			if err := json.Unmarshal(b.Key, &k); err != nil {
 				return integrations.Errorf(integrations.Unavailable, op, "a group has no key")
 			}
-			if err := visit(k, k.rate(), b); err != nil {
+			if err := visit(k, cmp.Or(k.rate(), s.layout.unsaid), b); err != nil {
 				return err
 			}
 		}

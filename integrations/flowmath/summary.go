@@ -154,9 +154,12 @@ func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 	case span.Records > 0:
 		t.Freshness = incident.NotKnown[time.Time](why)
 	}
-	t.FastClocks, t.AtLeast = span.Fast, span.why()
-	if quiet && span.Longer > 0 {
-		quiet, why = false, "flows: "+t.AtLeast
+	t.FastClocks = span.Fast
+	if least := span.why(); least != "" {
+		t.AtLeast = []string{least}
+		if quiet {
+			quiet, why = false, "flows: "+least
+		}
 	}
 	if s.total.Flows == 0 && !quiet {
 		incident.Explain(&t, why)

@@ -101,3 +101,11 @@ func TestAFlowThatIsLongerThanLongest(t *testing.T) {
 		return o.open(t, records)
 	})
 }
+
+func TestTheRateThatIsSaid(t *testing.T) {
+	contract.RateThatIsSaid(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
+		o := openerOf(layouts()[0])
+		o.config = func(c *Config) { c.Sampling = rate }
+		return o.open(t, records)
+	})
+}

@@ -62,6 +62,7 @@ type Config struct {
 	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
 	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
 
+	Sampling         int           `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
 	Longest          time.Duration `yaml:"longest" doc:"How long a flow can last at most; one that lasts longer is missed by windows that begin later than that after its start."`
 	StatementTimeout time.Duration `yaml:"statement_timeout" doc:"How long the server may work on one question."`
 	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
@@ -203,6 +204,8 @@ func (c *Config) check() error {
 		return errors.New("host is a name, an address or a folder: write a connection string as dsn")
 	case c.Port < 1 || c.Port > 65535:
 		return fmt.Errorf("port %d is none", c.Port)
+	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
+		return fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > 366*24*time.Hour:
 		return fmt.Errorf("longest is %s: write a minute to a year", c.Longest)
 	case c.StatementTimeout < time.Millisecond:

@@ -143,6 +143,9 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	if !strings.HasPrefix(t.types["start"], "timestamp") {
 		t.perSecond = perSecond(c.Units.Time)
 	}
+	if column := t.columns["sampling"]; column != "" && c.Sampling > 0 {
+		t.columns["sampling"] = fmt.Sprintf("(CASE WHEN %[1]s = 0 THEN %[2]d ELSE %[1]s END)", column, c.Sampling)
+	}
 	if err := t.inZone(c.TimeZone); err != nil {
 		return nil, err
 	}

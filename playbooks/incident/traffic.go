@@ -64,7 +64,7 @@ type Traffic struct {
 	FastClocks []FastClock `json:"fast_clocks,omitempty"`
 	// AtLeast says why volumes are the least that was sent, where the store holds
 	// longer flows than it looks for. Policies do not see it.
-	AtLeast string `json:"at_least,omitempty"`
+	AtLeast []string `json:"at_least,omitempty"`
 }
 
 // TopFlow is one destination of a host, summed over a window.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -199,8 +200,8 @@ func (o *flowsTopOptions) traffic(p *term.Printer, t incident.Traffic) error {
 		wordText(t.Role), wordText(t.Coverage),
 	}})
 	measured := t.BytesOut.IsKnown()
-	if measured && t.AtLeast != "" {
-		err = errors.Join(err, o.say("it is the least that was sent: %s", t.AtLeast))
+	if measured && len(t.AtLeast) > 0 {
+		err = errors.Join(err, o.say("it is the least that was sent: %s", strings.Join(t.AtLeast, ", ")))
 	}
 	if !measured {
 		err = errors.Join(err, o.say("how much was sent is unknown: %s", t.BytesOut.Why()))

@@ -119,8 +119,8 @@ func volume(c incident.Case) Line {
 		text += "; what is usual is " + long(f.Baseline.P99.String())
 	}
 	line := Line{Label: "How much", Text: text, From: From(sent.From())}
-	if t.AtLeast != "" && t.BytesOut.IsKnown() {
-		line.Text += "; at least, for " + short(t.AtLeast)
+	if len(t.AtLeast) > 0 && t.BytesOut.IsKnown() {
+		line.Text += "; at least, for " + long(strings.Join(t.AtLeast, ", "))
 		line.Tone = Warn
 	}
 	if lag, stale := staleness(c); stale {
