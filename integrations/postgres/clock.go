@@ -38,8 +38,9 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 	}
 	if !any && !future {
 		// Perhaps all that there is came later.
-		query = fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s)", t.name)
-		if err := s.pool.QueryRow(ctx, query).Scan(&any); err != nil {
+		some := &statement{t: t}
+		query = fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s)", some.table())
+		if err := s.pool.QueryRow(ctx, query, some.args...).Scan(&any); err != nil {
 			return span, failed(ctx, op, err)
 		}
 		if !any {

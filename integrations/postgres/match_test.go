@@ -129,6 +129,11 @@ func TestMatchesMustFit(t *testing.T) {
 	if len(said) != 1 || !strings.Contains(said[0], "without: no new record has it: transport is TCP'") {
 		t.Errorf("the probe complains %q, want the value that does not occur", said)
 	}
+	o.config = func(c *Config) { c.Only = match(t, "transport", "sctp") }
+	got, err := o.open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)}).Traffic(t.Context(), contract.Quarter())
+	if err != nil || got.BytesOut.IsKnown() {
+		t.Errorf("bytes_out is %v (%v) where no row counts, want unknown", got.BytesOut, err)
+	}
 	c := defaults()
 	c.DSN, c.Only = "postgres://reader@127.0.0.1/flows", match(t, "transport")
 	if _, err := newStore(c); err == nil || !strings.Contains(err.Error(), "compared with nothing") {
