@@ -25,7 +25,10 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 // newest looks for the newest record at first among the latest: a table of flows
 // may be too large to be read from end to end.
 func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowmath.Span, error) {
-	var span flowmath.Span
+	span, found, err := s.recent(ctx, t, m)
+	if err != nil || found {
+		return span, err
+	}
 	var steady []string
 	future, err := s.late(ctx, t, m)
 	if err == nil && future {
@@ -60,6 +63,25 @@ func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowma
 		err = s.one(ctx, t, query, q.args, &span.Records)
 	}
 	return span, err
+}
+
+// recent answers with one question where the present is asked about, and nothing
+// is of the future: that is most often so.
+func (s *Store) recent(ctx context.Context, t *table, m flowmath.Moment) (span flowmath.Span, found bool, err error) {
+	if m.Now.Sub(m.To) > time.Hour {
+		return span, false, nil
+	}
+	q := &statement{t: t}
+	until, future := q.arg(m.Until().UnixNano()), q.arg(m.Future().UnixNano())
+	query := fmt.Sprintf(`SELECT toInt64(countIf(counts)), toInt64(maxIf(least(e, toInt64(%[1]s)), counts)), toInt64(countIf(e > %[2]s))
+		FROM (SELECT e, s <= %[1]s AND e <= %[2]s AS counts FROM (SELECT %[3]s AS s, %[4]s AS e FROM %[5]s WHERE %[6]s))`,
+		until, future, q.nanos("start"), q.ended(), t.name, q.since(m.Until().Add(-time.Hour)))
+	var records, newest, late int64
+	err = s.one(ctx, t, query, q.args, &records, &newest, &late)
+	if err != nil || records == 0 || late > 0 {
+		return span, false, err
+	}
+	return flowmath.Span{Newest: time.Unix(0, newest).UTC(), Records: 1}, true, nil
 }
 
 // late reports whether a record of about now is of the future.

@@ -169,6 +169,9 @@ func newStore(c *Config) (*Store, error) {
 		"plan_cache_mode": "force_custom_plan",
 		// It costs more than it gains at these sizes.
 		"jit": "off",
+		// So do workers, for the few flows of most hosts: to start them takes
+		// longer than to read those.
+		"parallel_setup_cost": "20000",
 	} {
 		pc.ConnConfig.RuntimeParams[name] = value
 	}
