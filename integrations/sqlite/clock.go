@@ -27,12 +27,12 @@ func (s *Store) span(ctx context.Context, dbs *pools, to time.Time) (flowmath.Sp
 
 // reach finds the newest record that counts, where the newest of all does not.
 func (p *pools) reach(ctx context.Context, span *flowmath.Span, m flowmath.Moment) error {
-	names, err := p.sensorNames(ctx)
-	if err != nil {
-		return err
-	}
 	steady := map[uint64]bool{}
 	if span.Newest.After(m.Future()) {
+		names, err := p.sensorNames(ctx)
+		if err != nil {
+			return err
+		}
 		if err := p.fast(ctx, span, m, names, steady); err != nil {
 			return err
 		}
@@ -40,34 +40,47 @@ func (p *pools) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 	span.Newest = time.Time{}
 	until := m.Until().UnixNano()
 	if len(steady) == 0 {
+		// Mostly a few blocks tell, which are found by the index: those that begin
+		// last have flows of the moment at their beginning.
+		for bucket := range someBuckets {
+			if err := p.reachIn(ctx, span, m, `bucket = ? AND `+overlapping+` ORDER BY first DESC LIMIT 1`, []any{bucket, m.To.UnixNano(), until}, steady); err != nil || !span.Newest.Before(m.To) {
+				return err
+			}
+		}
 		var last sql.NullInt64
 		if err := p.read.QueryRowContext(ctx, `SELECT max(last) FROM block WHERE last <= ?`, until).Scan(&last); err != nil {
 			return err
 		}
-		if last.Valid {
-			span.Newest = time.Unix(0, last.Int64).UTC()
+		if at := time.Unix(0, last.Int64).UTC(); last.Valid && at.After(span.Newest) {
+			span.Newest = at
 		}
-		return p.reachIn(ctx, span, m, until+1, steady)
+		return p.reachIn(ctx, span, m, overlapping, []any{until + 1, until}, steady)
 	}
 	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 0} {
 		from := int64(-1 << 63)
 		if back > 0 {
 			from = until - int64(back)
 		}
-		if err := p.reachIn(ctx, span, m, from, steady); err != nil || !span.Newest.IsZero() {
+		if err := p.reachIn(ctx, span, m, overlapping, []any{from, until}, steady); err != nil || !span.Newest.IsZero() {
 			return err
 		}
 	}
 	return nil
 }
 
-// reachIn looks for newer records among the blocks that reach beyond a time and
-// begin before the moment. It stops once the moment is reached.
-func (p *pools) reachIn(ctx context.Context, span *flowmath.Span, m flowmath.Moment, from int64, but map[uint64]bool) error {
+// someBuckets are so many that one of them holds a flow of nearly any moment.
+const someBuckets = 8
+
+// overlapping are the blocks that reach beyond a time and begin before another.
+const overlapping = `last >= ? AND first <= ?`
+
+// reachIn looks for newer records among some blocks. It stops once the moment is
+// reached.
+func (p *pools) reachIn(ctx context.Context, span *flowmath.Span, m flowmath.Moment, where string, args []any, but map[uint64]bool) error {
 	if !span.Newest.Before(m.To) {
 		return nil
 	}
-	err := p.eachFlow(ctx, `last >= ? AND first <= ?`, []any{from, m.Until().UnixNano()}, func(r *flowmath.Record, sensor uint64) error {
+	err := p.eachFlow(ctx, where, args, func(r *flowmath.Record, sensor uint64) error {
 		at, ok := m.Reach(r.Start, r.End())
 		if !ok || but[sensor] || !at.After(span.Newest) {
 			return nil
