@@ -83,9 +83,6 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	return out, nil
 }
 
-// sliceGap is how long after one record of a long flow the next may begin.
-const sliceGap = 5 * time.Second
-
 // TrafficOut is the traffic of a host, with its sample of flows apart.
 type TrafficOut struct {
 	Traffic incident.Traffic        `json:"traffic"`
@@ -106,7 +103,7 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, e
 		return TrafficOut{}, err
 	}
 	for i := range traffic.Sample {
-		traffic.Sample[i].Running = !traffic.Sample[i].Start.After(from.Add(sliceGap))
+		traffic.Sample[i].Running = !traffic.Sample[i].Start.After(from.Add(incident.UseSlack))
 	}
 	out := TrafficOut{Traffic: traffic, Sample: Packed[[]incident.Flow]{Value: traffic.Sample}}
 	out.Traffic.Sample = nil

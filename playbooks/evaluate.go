@@ -60,8 +60,8 @@ func NormalizeSubject(raw string) (string, error) {
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
 // facts and the same now give the same decision. Traffic that others send under
 // the host's addresses decides nothing, and neither does a process that is only
-// guessed to be the sender, unless a rule asks for it as candidate. Where the rule that holds contains
-// nothing and one above it might, the case is undecided.
+// guessed to be the sender, unless a rule asks for it as candidate. Where the
+// rule that holds contains nothing and one above it might, the case is undecided.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	facts.DisownShared()

@@ -39,7 +39,7 @@ func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowma
 		return span, err
 	}
 	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 31 * 24 * time.Hour, 0} {
-		if len(steady) > 0 && back > 24*time.Hour || len(steady) > 0 && back == 0 {
+		if len(steady) > 0 && (back == 0 || back > 24*time.Hour) {
 			break
 		}
 		since := time.Unix(0, 0)

@@ -10,20 +10,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// match is a column with values.
-func match(t *testing.T, column string, values ...string) []integrations.Match {
-	t.Helper()
-	c, err := integrations.ColumnOf(column)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := integrations.Match{Column: c}
-	for _, v := range values {
-		m.Is = append(m.Is, integrations.LiteralOf(v))
-	}
-	return []integrations.Match{m}
-}
-
 // with is the custom layout with a column more, of which the value is an
 // expression, and other settings.
 func with(column string, change func(*Config)) layout {
@@ -50,11 +36,11 @@ func TestOnlySomeRowsCount(t *testing.T) {
 	}
 	servers(t, func(t *testing.T, s *server) {
 		for name, l := range map[string]layout{
-			"without":              with(action, func(c *Config) { c.Without = match(t, "action", "REJECT", "DENY") }),
-			"without, some NULL":   with("action Nullable(String) MATERIALIZED if(sport = 4711, 'REJECT', NULL)", func(c *Config) { c.Without = match(t, "action", "REJECT") }),
-			"only":                 with(action, func(c *Config) { c.Only = match(t, "action", "ACCEPT") }),
-			"only a number":        with("side UInt8 MATERIALIZED sport = 4711", func(c *Config) { c.Only = match(t, "side", "0") }),
-			"only some of a value": with("verdict Enum8('drop' = 1, 'pass' = 2) MATERIALIZED if(sport = 4711, 'drop', 'pass')", func(c *Config) { c.Only = match(t, "verdict", "pass") }),
+			"without":              with(action, func(c *Config) { c.Without = contract.Match(t, "action", "REJECT", "DENY") }),
+			"without, some NULL":   with("action Nullable(String) MATERIALIZED if(sport = 4711, 'REJECT', NULL)", func(c *Config) { c.Without = contract.Match(t, "action", "REJECT") }),
+			"only":                 with(action, func(c *Config) { c.Only = contract.Match(t, "action", "ACCEPT") }),
+			"only a number":        with("side UInt8 MATERIALIZED sport = 4711", func(c *Config) { c.Only = contract.Match(t, "side", "0") }),
+			"only some of a value": with("verdict Enum8('drop' = 1, 'pass' = 2) MATERIALIZED if(sport = 4711, 'drop', 'pass')", func(c *Config) { c.Only = contract.Match(t, "verdict", "pass") }),
 		} {
 			for _, summed := range []bool{false, true} {
 				o := openerOf(l)
@@ -107,11 +93,11 @@ func TestFlowThatARouterRecordedTwiceCountsOnce(t *testing.T) {
 }
 
 func TestMatchesMustFit(t *testing.T) {
-	_, err := openerOf(with("action String DEFAULT ''", func(c *Config) { c.Without = match(t, "verdict", "REJECT") })).open(t, nil).Traffic(t.Context(), contract.Quarter())
+	_, err := openerOf(with("action String DEFAULT ''", func(c *Config) { c.Without = contract.Match(t, "verdict", "REJECT") })).open(t, nil).Traffic(t.Context(), contract.Quarter())
 	if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), `no column "verdict"`) {
 		t.Errorf("got %v, want an invalid error of the column that is not there", err)
 	}
-	store := openerOf(with("action String MATERIALIZED 'ACCEPT'", func(c *Config) { c.Without = match(t, "action", "REJECT' OR 1 = 1 --") })).
+	store := openerOf(with("action String MATERIALIZED 'ACCEPT'", func(c *Config) { c.Without = contract.Match(t, "action", "REJECT' OR 1 = 1 --") })).
 		open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)})
 	found := store.Probe(t.Context())
 	if len(found) == 0 || found[0].OK || !strings.Contains(found[0].What, "no new record has it: action is REJECT' OR") {

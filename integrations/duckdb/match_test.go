@@ -23,17 +23,6 @@ func TestHostIsFoundInEverySpelling(t *testing.T) {
 }
 
 func TestOnlySomeRecordsCount(t *testing.T) {
-	match := func(column string, values ...string) []integrations.Match {
-		c, err := integrations.ColumnOf(column)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := integrations.Match{Column: c}
-		for _, v := range values {
-			m.Is = append(m.Is, integrations.LiteralOf(v))
-		}
-		return []integrations.Match{m}
-	}
 	const lines = `{"ts":1772445000.0,"uid":"a","id.orig_h":"192.0.2.10","id.orig_p":5,"id.resp_h":"198.51.100.1","id.resp_p":443,"proto":"tcp","orig_ip_bytes":5000,"orig_pkts":5,"resp_ip_bytes":5,"resp_pkts":1,"action":"ACCEPT","side":0}
 {"ts":1772445001.0,"uid":"b","id.orig_h":"192.0.2.10","id.orig_p":6,"id.resp_h":"198.51.100.1","id.resp_p":443,"proto":"tcp","orig_ip_bytes":9000000,"orig_pkts":9000,"resp_ip_bytes":5,"resp_pkts":1,"action":"REJECT'","side":1}
 {"ts":1772446000.0,"uid":"c","id.orig_h":"192.0.2.99","id.orig_p":6,"id.resp_h":"198.51.100.1","id.resp_p":443,"proto":"tcp","orig_ip_bytes":1,"orig_pkts":1,"resp_ip_bytes":5,"resp_pkts":1,"side":0}
@@ -44,8 +33,8 @@ func TestOnlySomeRecordsCount(t *testing.T) {
 	}
 	at := time.Unix(1772445000, 0)
 	for name, change := range map[string]func(*Config){
-		"only":    func(c *Config) { c.Only = match("side", "0") },
-		"without": func(c *Config) { c.Without = match("action", "REJECT'", "DENY") },
+		"only":    func(c *Config) { c.Only = contract.Match(t, "side", "0") },
+		"without": func(c *Config) { c.Without = contract.Match(t, "action", "REJECT'", "DENY") },
 	} {
 		for _, records := range []int{defaultRecords, 1} {
 			s := store(t, folder, ZeekJSON, func(c *Config) { change(c); c.Records = records })
@@ -60,7 +49,7 @@ func TestOnlySomeRecordsCount(t *testing.T) {
 			}
 		}
 	}
-	found := store(t, folder, ZeekJSON, func(c *Config) { c.Without = match("action", "REJECT' OR true --") }).Probe(t.Context())
+	found := store(t, folder, ZeekJSON, func(c *Config) { c.Without = contract.Match(t, "action", "REJECT' OR true --") }).Probe(t.Context())
 	if len(found) == 0 || found[0].OK || !strings.Contains(found[0].What, "no new record has it") {
 		t.Errorf("the probe says %+v, want the value that does not occur", found)
 	}

@@ -6,20 +6,8 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
 )
-
-func match(t *testing.T, column string, values ...string) []integrations.Match {
-	t.Helper()
-	c, err := integrations.ColumnOf(column)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := integrations.Match{Column: c}
-	for _, v := range values {
-		m.Is = append(m.Is, integrations.LiteralOf(v))
-	}
-	return []integrations.Match{m}
-}
 
 func TestOnlySomeRecordsCount(t *testing.T) {
 	folder := t.TempDir()
@@ -28,8 +16,8 @@ func TestOnlySomeRecordsCount(t *testing.T) {
 	counts.inIf, not.inIf, later.inIf = 3, 7000, 4
 	stored(t, folder, counts, not, later)
 	for name, change := range map[string]func(*Store){
-		"only":    func(s *Store) { s.config.Only = match(t, "in_if", "3", "4") },
-		"without": func(s *Store) { s.config.Without = match(t, "in_if", "7000") },
+		"only":    func(s *Store) { s.config.Only = contract.Match(t, "in_if", "3", "4") },
+		"without": func(s *Store) { s.config.Without = contract.Match(t, "in_if", "7000") },
 	} {
 		s := openFolder(t, folder)
 		change(s)
@@ -48,7 +36,7 @@ func TestOnlySomeRecordsCount(t *testing.T) {
 		}
 	}
 	s := openFolder(t, folder)
-	s.config.Only = match(t, "in_if", "99")
+	s.config.Only = contract.Match(t, "in_if", "99")
 	if got := traffic(t, s); got.BytesOut.IsKnown() {
 		t.Errorf("bytes_out is %v where no record counts, want unknown", got.BytesOut)
 	}
@@ -62,7 +50,7 @@ func TestMatchesAreNoFilter(t *testing.T) {
 	for _, tt := range []struct{ column, value string }{
 		{"in_if", "1 or any"}, {"in_if", "-1"}, {"proto", "tcp) or (any"}, {"router", "any"}, {"event", "allow"}, {"forwarding_status", "256"}, {"src", "10.0.0.1"}, {"proto", ""},
 	} {
-		_, err := Open(Config{Folder: "/tmp", Program: "nfdump", Longest: time.Minute, Records: 1, Timeout: time.Minute, Without: match(t, tt.column, tt.value)})
+		_, err := Open(Config{Folder: "/tmp", Program: "nfdump", Longest: time.Minute, Records: 1, Timeout: time.Minute, Without: contract.Match(t, tt.column, tt.value)})
 		if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(err.Error(), tt.column) {
 			t.Errorf("%s %q: got %v, want it refused", tt.column, tt.value, err)
 		}

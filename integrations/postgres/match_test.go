@@ -10,20 +10,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// match is a column with values.
-func match(t *testing.T, column string, values ...string) []integrations.Match {
-	t.Helper()
-	c, err := integrations.ColumnOf(column)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := integrations.Match{Column: c}
-	for _, v := range values {
-		m.Is = append(m.Is, integrations.LiteralOf(v))
-	}
-	return []integrations.Match{m}
-}
-
 // extended is a layout whose table has a column more, which marks the rows of one
 // port.
 func extended(l layout, column, kind, usual, marked string) layout {
@@ -50,10 +36,10 @@ func TestOnlySomeRowsCount(t *testing.T) {
 		layout layout
 		change func(*Config)
 	}{
-		{"without", rejected, func(c *Config) { c.Without = match(t, "action", "REJECT", "DENY") }},
-		{"without, where a row has no value", extended(layouts()[0], "action", "text", "NULL", `''REJECT''`), func(c *Config) { c.Without = match(t, "action", "REJECT") }},
-		{"only", rejected, func(c *Config) { c.Only = match(t, "action", "ACCEPT") }},
-		{"only a number", sides, func(c *Config) { c.Only = match(t, "flow_direction", "0") }},
+		{"without", rejected, func(c *Config) { c.Without = contract.Match(t, "action", "REJECT", "DENY") }},
+		{"without, where a row has no value", extended(layouts()[0], "action", "text", "NULL", `''REJECT''`), func(c *Config) { c.Without = contract.Match(t, "action", "REJECT") }},
+		{"only", rejected, func(c *Config) { c.Only = contract.Match(t, "action", "ACCEPT") }},
+		{"only a number", sides, func(c *Config) { c.Only = contract.Match(t, "flow_direction", "0") }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, summed := range []bool{false, true} {
@@ -112,13 +98,13 @@ func TestFlowThatARouterRecordedTwiceCountsOnce(t *testing.T) {
 
 func TestMatchesMustFit(t *testing.T) {
 	o := openerOf(layouts()[0])
-	o.config = func(c *Config) { c.Without = match(t, "verdict", "REJECT") }
+	o.config = func(c *Config) { c.Without = contract.Match(t, "verdict", "REJECT") }
 	_, err := o.open(t, nil).Traffic(t.Context(), contract.Quarter())
 	if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(fmt.Sprint(err), `no column "verdict"`) {
 		t.Errorf("got %v, want an invalid error of the column that is not there", err)
 	}
 	o = openerOf(layouts()[0])
-	o.config = func(c *Config) { c.Without = match(t, "transport", "TCP'; DROP TABLE flows; --") }
+	o.config = func(c *Config) { c.Without = contract.Match(t, "transport", "TCP'; DROP TABLE flows; --") }
 	store := o.open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)})
 	var said []string
 	for _, f := range store.Probe(t.Context()) {
@@ -129,13 +115,13 @@ func TestMatchesMustFit(t *testing.T) {
 	if len(said) != 1 || !strings.Contains(said[0], "without: no new record has it: transport is TCP'") {
 		t.Errorf("the probe complains %q, want the value that does not occur", said)
 	}
-	o.config = func(c *Config) { c.Only = match(t, "transport", "sctp") }
+	o.config = func(c *Config) { c.Only = contract.Match(t, "transport", "sctp") }
 	got, err := o.open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)}).Traffic(t.Context(), contract.Quarter())
 	if err != nil || got.BytesOut.IsKnown() {
 		t.Errorf("bytes_out is %v (%v) where no row counts, want unknown", got.BytesOut, err)
 	}
 	c := defaults()
-	c.DSN, c.Only = "postgres://reader@127.0.0.1/flows", match(t, "transport")
+	c.DSN, c.Only = "postgres://reader@127.0.0.1/flows", contract.Match(t, "transport")
 	if _, err := newStore(c); err == nil || !strings.Contains(err.Error(), "compared with nothing") {
 		t.Errorf("a match without values is taken: %v", err)
 	}

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// useSlack is how far apart two records of one tuple may lie and still be of
-// one use of it: two sensors, or an event that was reported twice.
-const useSlack = int64(5 * time.Second)
+// UseSlack is how far apart two records of one tuple may lie and still be of
+// one use of it: two sensors, an event that was reported twice, or the records of
+// one long flow.
+const UseSlack = 5 * time.Second
 
 // period is a time from its first to its last moment.
 type period struct{ from, to int64 }
@@ -30,7 +31,7 @@ func (x *index) usesOfFlows() [][]use {
 		uses := make([]use, 0, min(len(flows), 4))
 		for _, i := range flows {
 			life := use{period{x.flows[i].Start.UnixNano(), endOf(&x.flows[i])}, x.flows[i].Running}
-			if last := len(uses) - 1; last >= 0 && life.from <= uses[last].to+useSlack {
+			if last := len(uses) - 1; last >= 0 && life.from <= uses[last].to+int64(UseSlack) {
 				uses[last].to, uses[last].running = max(uses[last].to, life.to), uses[last].running || life.running
 			} else {
 				uses = append(uses, life)
@@ -123,7 +124,7 @@ func (x *index) numberUses() {
 	for _, t := range x.tuples {
 		for i := t.begin + 1; i < t.end; i++ {
 			x.useOf[i] = x.useOf[i-1]
-			if x.at[i] > x.at[i-1]+useSlack {
+			if x.at[i] > x.at[i-1]+int64(UseSlack) {
 				x.useOf[i]++
 			}
 		}
