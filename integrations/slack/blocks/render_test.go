@@ -21,7 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var update = flag.Bool("update", false, "write the golden files and the messages in docs/approvals.md")
 
 const channel = "C0ONCALL"
 
@@ -82,7 +82,7 @@ func TestSamples(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			r := blocks.Render(s.Message, s.Mention)
 			checkMessage(t, w, s.Message, s.Mention, r)
-			golden(t, s.Name+".json", encode(t, struct {
+			compare(t, filepath.Join("testdata", s.Name+".json"), encode(t, struct {
 				Text   string
 				Blocks []slack.Block
 			}{r.Text, r.Blocks}))
@@ -90,20 +90,20 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func golden(t *testing.T, name, got string) {
+// compare compares a file with what it is to hold, or writes it.
+func compare(t *testing.T, path, want string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path)
+	got, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); -update writes it anew:\n%s", path, diff)
+	if diff := cmp.Diff(string(got), want); diff != "" {
+		t.Errorf("%s differs (-file +code); -update writes it:\n%s", path, diff)
 	}
 }
 

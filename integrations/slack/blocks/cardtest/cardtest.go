@@ -1,6 +1,6 @@
-// Package cardtest has messages for tests and for the pictures in the
-// documents: a flood on a workstation in every state that a card can have, a
-// storm, and a card whose every text was written by an attacker.
+// Package cardtest has messages for tests and for the documents: a flood on a
+// workstation in every state that a card can have, a storm, and a card whose
+// every text was written by an attacker.
 package cardtest
 
 import (
