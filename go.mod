@@ -3,7 +3,6 @@ module github.com/stanch-soar/stanch
 go 1.26.8
 
 require (
-	code.dny.dev/ssrf v0.3.0
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/duckdb/duckdb-go/v2 v2.10506.0
 	github.com/fatih/color v1.19.0

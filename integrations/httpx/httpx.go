@@ -24,8 +24,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"code.dny.dev/ssrf"
-
 	"github.com/stanch-soar/stanch/integrations"
 )
 
@@ -86,7 +84,7 @@ func New(o Options) (*Client, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	proxy := http.ProxyFromEnvironment
 	if o.Guard {
-		dialer.Control, proxy = guard(o.Allow).Safe, nil
+		dialer.Control, proxy = newGuard(o.Allow).control, nil
 	}
 	c.dial = dialer.DialContext
 	transport := &http.Transport{
@@ -127,18 +125,6 @@ func authorities(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read authorities: %q holds no certificate in PEM form", path)
 	}
 	return pool, nil
-}
-
-func guard(allow []netip.Prefix) *ssrf.Guardian {
-	var v4, v6 []netip.Prefix
-	for _, p := range allow {
-		if p.Addr().Is4() {
-			v4 = append(v4, p)
-		} else {
-			v6 = append(v6, p)
-		}
-	}
-	return ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
 }
 
 // sameOrigin follows a redirect only to where the credentials were meant for.
@@ -255,7 +241,7 @@ func (c *Client) Connect(ctx context.Context, op, address string) error {
 // broken is the error of a call without a usable answer.
 func (r Request) broken(u *url.URL, sent bool, err error) *integrations.Error {
 	kind := lost(sent)
-	if errors.Is(err, ssrf.ErrProhibitedIP) {
+	if errors.Is(err, errNotPublic) {
 		kind = integrations.Invalid
 	}
 	return integrations.Errorf(kind, r.Op, "%s: %w%s", origin(u), err, cureOf(u.Scheme, err))
