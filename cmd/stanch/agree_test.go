@@ -97,6 +97,9 @@ func TestTheRecordAndTheWorldAgree(t *testing.T) {
 		for end := time.After(s.upTo(2 * time.Second)); ; {
 			s.something()
 			select {
+			case err := <-s.exited:
+				s.exited <- err
+				t.Fatalf("the process ended by itself: %v", err)
 			case <-end:
 			case <-time.After(s.upTo(80 * time.Millisecond)):
 				continue
@@ -143,6 +146,7 @@ func (s *schedule) settle() {
 		}
 		select {
 		case err := <-s.exited:
+			s.exited <- err
 			s.t.Fatalf("the process ended: %v", err)
 		case <-deadline:
 			for _, c := range s.cases() {

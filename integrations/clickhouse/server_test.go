@@ -146,12 +146,12 @@ func start(dir, path string, args []string) (*server, func(), error) {
 
 // await waits until the server answers.
 func (s *server) await(ctx context.Context) error {
-	for deadline := time.Now().Add(60 * time.Second); ; {
+	deadline := time.Now().Add(60 * time.Second)
+	for look := time.Tick(50 * time.Millisecond); ; <-look {
 		err := s.admin.Ping(ctx)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		<-time.After(50 * time.Millisecond)
 	}
 }
 

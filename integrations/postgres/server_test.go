@@ -136,7 +136,8 @@ func start(dir, initdb, postgres string) (*server, func(), error) {
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		_ = cmd.Wait()
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	deadline := time.Now().Add(30 * time.Second)
+	for look := time.Tick(50 * time.Millisecond); ; <-look {
 		s.admin, err = pgx.Connect(ctx, s.dsn("admin", adminPassword, port))
 		if err == nil {
 			return s, stop, nil
@@ -145,7 +146,6 @@ func start(dir, initdb, postgres string) (*server, func(), error) {
 			stop()
 			return nil, nil, fmt.Errorf("connect to the server: %w\n%s", err, said.String())
 		}
-		<-time.After(50 * time.Millisecond)
 	}
 }
 

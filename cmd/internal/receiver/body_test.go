@@ -143,7 +143,7 @@ func TestTheSlowestBodyMakesRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.end(read)
-		<-time.After(patience / 2)
+		time.Sleep(patience / 2)
 		early := r.begins("early", 0)
 		if took, err := r.waits(early); !errors.Is(err, errNoRoom) || took != roomWithin || len(r.stopped) > 0 {
 			t.Errorf("before its time is over %v are told to stop; the other had %v after %s", r.stopped, err, took)
@@ -156,7 +156,7 @@ func TestTheSlowestBodyMakesRoom(t *testing.T) {
 		if took, err := r.waits(second); err != nil || took > 0 || !slices.Equal(r.stopped, []string{"slow"}) {
 			t.Errorf("the second had %v after %s, and %v are told to stop", err, took, r.stopped)
 		}
-		<-time.After(patience)
+		time.Sleep(patience)
 		// Slow has not ended yet, and is not told again.
 		third := r.begins("third", r.most)
 		if took, err := r.waits(third); err != nil || took > 0 || !slices.Equal(r.stopped, []string{"slow", "second"}) {

@@ -20,7 +20,7 @@ func TestReadinessIsAskedOnceForAll(t *testing.T) {
 		var asked atomic.Int32
 		var answer atomic.Pointer[func(context.Context) error]
 		set := func(f func(context.Context) error) { answer.Store(&f) }
-		set(func(context.Context) error { <-time.After(time.Second); return nil })
+		set(func(context.Context) error { time.Sleep(time.Second); return nil })
 		p := probe{now: time.Now, ask: func(ctx context.Context) error { asked.Add(1); return (*answer.Load())(ctx) }}
 		var all sync.WaitGroup
 		for range 100 {
@@ -39,20 +39,20 @@ func TestReadinessIsAskedOnceForAll(t *testing.T) {
 		if err := p.ready(t.Context()); err != nil {
 			t.Errorf("the answer did not hold: %v", err)
 		}
-		<-time.After(probeEvery)
+		time.Sleep(probeEvery)
 		if err := p.ready(t.Context()); !errors.Is(err, full) {
 			t.Errorf("the full disk is answered %v", err)
 		}
 		release := make(chan struct{})
 		set(func(context.Context) error { <-release; return nil })
-		<-time.After(probeEvery)
+		time.Sleep(probeEvery)
 		began := time.Now()
 		err := p.ready(t.Context())
 		if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "within") || took > probeWithin {
 			t.Errorf("one that hangs is answered %v after %s", err, took)
 		}
 		close(release)
-		<-time.After(probeEvery)
+		time.Sleep(probeEvery)
 		if err := p.ready(t.Context()); err != nil {
 			t.Errorf("one that hung once is answered %v", err)
 		}

@@ -18,6 +18,8 @@ func rules() map[string]func(*repocheck.Tree) []repocheck.Complaint {
 		"package_comment": repocheck.PackageComments,
 		"file_size":       repocheck.FileSizes,
 		"code":            repocheck.Code,
+		"doubles":         repocheck.Doubles,
+		"sleeps":          repocheck.Sleeps,
 		"skips":           repocheck.Skips,
 		"modules":         repocheck.Modules,
 		"words":           repocheck.Words,

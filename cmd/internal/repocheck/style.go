@@ -56,7 +56,7 @@ func FileSizes(t *Tree) []Complaint {
 }
 
 // Code checks what no file may do: init functions anywhere, panics in what
-// ships, sleeps in tests, and interfaces that are too wide to fake.
+// ships, and interfaces that are too wide to fake.
 func Code(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {
@@ -67,10 +67,8 @@ func Code(t *Tree) []Complaint {
 					found = append(found, t.at(f, n.Pos(), "an init function runs before anybody asked: call it by name"))
 				}
 			case *ast.CallExpr:
-				if name := called(n); !f.Test && name == "panic" {
+				if !f.Test && called(n) == "panic" {
 					found = append(found, t.at(f, n.Pos(), "a panic in code that ships: return an error"))
-				} else if f.Test && name == "time.Sleep" {
-					found = append(found, t.at(f, n.Pos(), "a sleep in a test: wait for the condition"))
 				}
 			case *ast.InterfaceType:
 				if m := t.methods(f.Dir, n, 0); m > maxMethods && !f.Generated {

@@ -53,11 +53,11 @@ func (s *Service) status(t *testing.T, path string) int {
 func (s *Service) becomes(t *testing.T, status int) {
 	t.Helper()
 	deadline := time.After(time.Minute)
-	for s.status(t, "/readyz") != status {
+	for look := time.Tick(50 * time.Millisecond); s.status(t, "/readyz") != status; {
 		select {
 		case <-deadline:
 			t.Fatalf("readiness never was %d", status)
-		case <-time.After(50 * time.Millisecond):
+		case <-look:
 		}
 	}
 	if got := s.status(t, "/healthz"); got != http.StatusOK {
@@ -122,7 +122,7 @@ func TestReadinessLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	deadline := time.After(time.Minute)
-	for {
+	for look := time.Tick(50 * time.Millisecond); ; {
 		list, err := s.client.WorkflowService().ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 			Namespace: s.options.Config.Temporal.Namespace, Query: "WorkflowType = '" + readyWorkflow + "'",
 		})
@@ -135,7 +135,7 @@ func TestReadinessLeavesNothingBehind(t *testing.T) {
 		select {
 		case <-deadline:
 			t.Fatalf("%d are left", len(list.GetExecutions()))
-		case <-time.After(50 * time.Millisecond):
+		case <-look:
 		}
 	}
 }

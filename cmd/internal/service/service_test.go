@@ -73,11 +73,11 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
 		t.Fatalf("the alert was answered %s", resp.Status)
 	}
 	deadline := time.After(time.Minute)
-	for estate.Count("apply", incident.Isolate) == 0 {
+	for look := time.Tick(10 * time.Millisecond); estate.Count("apply", incident.Isolate) == 0; {
 		select {
 		case <-deadline:
 			t.Fatal("the host is not isolated")
-		case <-time.After(10 * time.Millisecond):
+		case <-look:
 		}
 	}
 	asked := 0
