@@ -19,9 +19,9 @@ import (
 )
 
 // folderVariable names the folder into which ClickHouse's engine of today was
-// installed, by
+// installed, as .ci/npm pins it, by
 //
-//	npm install --prefix FOLDER chdb@3.4.0
+//	npm ci --ignore-scripts --prefix FOLDER
 const folderVariable = "STANCH_CHDB"
 
 // startCurrent starts the engine behind an HTTP interface: in the folder that

@@ -15,6 +15,7 @@ const fewest = 8
 func rules() map[string]func(*repocheck.Tree) []repocheck.Complaint {
 	return map[string]func(*repocheck.Tree) []repocheck.Complaint{
 		"imports":         repocheck.Imports,
+		"npm":             repocheck.Npm,
 		"package_comment": repocheck.PackageComments,
 		"file_size":       repocheck.FileSizes,
 		"code":            repocheck.Code,
