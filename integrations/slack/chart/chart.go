@@ -1,31 +1,18 @@
 // Package chart draws egress over time as a PNG, for messengers that show
 // pictures.
-//
-// It draws with gonum.org/v1/plot: BSD-licensed, kept by the Gonum project, and
-// open to lines across the plot at exact values. Its price is some 9 MB of
-// binary, as it links fonts and vector formats that are not used here.
 package chart
 
 import (
-	"bytes"
 	"fmt"
-	"image/color"
 	"slices"
 	"time"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/evidence/account"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// The picture's size in pixels. With letters of 21 pixels it can be read on a
+// The picture's size in pixels. With letters of 20 pixels it can be read on a
 // phone, which shows it at half of that.
 const (
 	Width  = 800
@@ -33,38 +20,45 @@ const (
 )
 
 const (
-	dpi       = 96
-	letters   = font.Length(15)
 	maxPoints = 10_080 // a week of minutes
 	maxMarks  = 8
 )
 
-// seriesColor, normalColor and markColor differ in lightness and in their
-// strokes too, for people who do not see colours.
-func seriesColor() color.Color { return color.RGBA{R: 0x1b, G: 0x4f, B: 0xa8, A: 0xff} }
-func normalColor() color.Color { return color.RGBA{R: 0xc2, G: 0x5a, B: 0x00, A: 0xff} }
-func markColor() color.Color   { return color.RGBA{R: 0x44, G: 0x44, B: 0x44, A: 0xff} }
-func fillColor() color.Color   { return color.RGBA{R: 0xdc, G: 0xe7, B: 0xf7, A: 0xff} }
-
 // Draw returns a chart as a PNG. A chart without a known value is an invalid
 // error: an empty picture would look like no egress.
 func Draw(c integrations.Chart) ([]byte, error) {
+	data, err := drawn(c)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, fmt.Sprintf("draw the chart %q", account.Inert(c.Title, 80)), "%w", err)
+	}
+	return data, nil
+}
+
+func drawn(c integrations.Chart) ([]byte, error) {
 	series, err := points(c.Series)
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, fmt.Sprintf("draw the chart %q", account.Inert(c.Title, 80)), "%w", err)
+		return nil, err
 	}
-	p, err := layout(c, series)
+	picture, err := newCanvas()
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, fmt.Sprintf("draw the chart %q", account.Inert(c.Title, 80)), "%w", err)
+		return nil, err
 	}
-	canvas := vgimg.PngCanvas{Canvas: vgimg.NewWith(
-		vgimg.UseWH(vg.Length(Width)/dpi*vg.Inch, vg.Length(Height)/dpi*vg.Inch), vgimg.UseDPI(dpi))}
-	p.Draw(draw.Crop(draw.New(canvas), 4, -12, 4, -6))
-	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, "write a chart", "%w", err)
+	normal, hasNormal := c.Normal.Get()
+	hasNormal = hasNormal && normal >= 0
+	top := float64(max(normal, 0))
+	for _, p := range series {
+		top = max(top, rate(p))
 	}
-	return b.Bytes(), nil
+	scale, span := unitFor(top), spanOf(series, c.Marks)
+	// Half as much again above the highest value is for the labels of marks.
+	p := plot{canvas: picture, from: seconds(span.from), to: seconds(span.to), most: max(top/scale.size, 1e-9) * 1.5}
+	p.axes(c.Title, span.days()+", time in UTC", "Egress, "+scale.name)
+	p.series(series, scale)
+	if hasNormal {
+		p.normal(float64(normal)/scale.size, "normal: below "+incident.FormatRate(normal))
+	}
+	p.marks(c.Marks, span)
+	return picture.png()
 }
 
 // points returns the known minutes in order.
@@ -78,69 +72,6 @@ func points(series []incident.Point) ([]incident.Point, error) {
 	}
 	slices.SortStableFunc(known, func(a, b incident.Point) int { return a.At.Compare(b.At) })
 	return known, nil
-}
-
-func layout(c integrations.Chart, series []incident.Point) (*plot.Plot, error) {
-	normal, hasNormal := c.Normal.Get()
-	hasNormal = hasNormal && normal >= 0
-	top := float64(normal)
-	for _, p := range series {
-		top = max(top, rate(p))
-	}
-	scale := unitFor(top)
-	span := spanOf(series, c.Marks)
-
-	p := plot.New()
-	p.X.Label.Text = span.days() + ", time in UTC"
-	p.Y.Label.Text = "Egress, " + scale.name
-	for _, f := range []*font.Font{
-		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.Y.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font,
-	} {
-		f.Variant, f.Size = "Sans", letters
-	}
-	p.Title.Text = fit(p.Title.TextStyle, c.Title, 7*vg.Inch)
-	p.X.Min, p.X.Max = seconds(span.from), seconds(span.to)
-	p.X.Tick.Marker, p.Y.Tick.Marker = clockTicks{}, valueTicks{}
-	p.Add(plotter.NewGrid())
-	if err := addSeries(p, series, scale); err != nil {
-		return nil, err
-	}
-	// A third above the highest value is for the labels of marks.
-	p.Y.Min, p.Y.Max = 0, max(top/scale.size, 1e-9)*1.5
-	over := overlay{style: p.X.Tick.Label, marks: marksIn(c.Marks, span, p.X.Tick.Label)}
-	if hasNormal {
-		over.normal, over.normalLabel = float64(normal)/scale.size, "normal: below "+incident.FormatRate(normal)
-	}
-	p.Add(over)
-	p.X.Min, p.X.Max = seconds(span.from), seconds(span.to)
-	return p, nil
-}
-
-// addSeries draws egress. Minutes that are missing are a gap in the line, as
-// nobody knows what happened in them.
-func addSeries(p *plot.Plot, series []incident.Point, scale unit) error {
-	for _, run := range runs(series) {
-		xys := make(plotter.XYs, len(run))
-		for i, point := range run {
-			xys[i] = plotter.XY{X: seconds(point.At), Y: rate(point) / scale.size}
-		}
-		if len(xys) == 1 {
-			dot, err := plotter.NewScatter(xys)
-			if err != nil {
-				return fmt.Errorf("draw a minute: %w", err)
-			}
-			dot.GlyphStyle = draw.GlyphStyle{Color: seriesColor(), Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
-			p.Add(dot)
-			continue
-		}
-		line, err := plotter.NewLine(xys)
-		if err != nil {
-			return fmt.Errorf("draw the line: %w", err)
-		}
-		line.Color, line.Width, line.FillColor = seriesColor(), vg.Points(2.5), fillColor()
-		p.Add(line)
-	}
-	return nil
 }
 
 // runs splits a series where minutes are missing.
