@@ -7,6 +7,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 const (
@@ -50,7 +51,7 @@ func (a *Activities) findConnections(ctx context.Context, in EnrichIn) (Connecti
 		found = together(own, found)
 		found = found[:min(len(found), maxConnections)]
 	}
-	if len(q.Tuples) > 0 && incident.Join(flows, found).Attribution != incident.Exact {
+	if len(q.Tuples) > 0 && traffic.Join(flows, found).Attribution != incident.Exact {
 		since := q.From.UTC().Format(time.RFC3339)
 		q.From, q.To = in.At.Add(-furthest), in.At.Add(furthest)
 		far, err := a.connections(ctx, in, q)

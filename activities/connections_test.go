@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // telling is an EDR that tells its connections as it is asked for them.
@@ -50,7 +51,7 @@ func sent(ago time.Duration, port int, bytes int64, path string) (incident.Flow,
 	}}
 }
 
-func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, incident.JoinResult) {
+func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, traffic.JoinResult) {
 	t.Helper()
 	a := &Activities{Set: integrations.NewSet()}
 	a.Set.Add("edr", integrations.Spec{Kind: "telling"}, edr)
@@ -72,7 +73,7 @@ func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, in
 			t.Errorf("asked for %d tuples at once, limit %d", len(q.Tuples), q.Limit)
 		}
 	}
-	return out, incident.Join(flows, out.Connections.Value)
+	return out, traffic.Join(flows, out.Connections.Value)
 }
 
 const sender, browser = `C:\Tools\sender.exe`, `C:\Apps\browser.exe`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Decide evaluates the policy. It runs as a local activity: policy evaluation
@@ -21,7 +22,7 @@ type DecideIn struct {
 	Facts       incident.Facts        `json:"facts"`
 	Connections []incident.Connection `json:"connections,omitempty"`
 	Target      *incident.Target      `json:"target,omitempty"`
-	// Agents send for others on their host; see [incident.JoinResult.DisownAgent].
+	// Agents send for others on their host; see [traffic.JoinResult.DisownAgent].
 	Agents []string `json:"agents,omitempty"`
 	// Now is the decision's time, an input so that it can be replayed.
 	Now time.Time `json:"now"`
@@ -98,7 +99,7 @@ func attribute(facts *incident.Facts, connections []incident.Connection, agents 
 		facts.Traffic.Attribution, facts.Traffic.Explained = incident.NotKnown[string](why), incident.NotKnown[float64](why)
 		return
 	}
-	joined := incident.Join(facts.Traffic.Sample, connections)
+	joined := traffic.Join(facts.Traffic.Sample, connections)
 	why := joined.DisownAgent(slices.Concat(agents, facts.Asset.Agents))
 	if facts.Process = joined.Sender(); why != "" {
 		facts.Process, facts.Candidate = incident.Process{}, joined.Candidate

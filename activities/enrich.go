@@ -7,6 +7,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // The enrichments carry the names of the facts that they find; the process is
@@ -96,16 +97,16 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, e
 	}
 	limits := a.Limits.For(in.AssetRole)
 	from := in.At.Add(-in.Window)
-	traffic, err := flows.Traffic(ctx, integrations.TrafficQuery{
+	seen, err := flows.Traffic(ctx, integrations.TrafficQuery{
 		IPs: in.IPs, From: from, To: in.At, Top: in.Top, Limits: &limits,
 	})
 	if err != nil {
 		return TrafficOut{}, err
 	}
-	for i := range traffic.Sample {
-		traffic.Sample[i].Running = !traffic.Sample[i].Start.After(from.Add(incident.UseSlack))
+	for i := range seen.Sample {
+		seen.Sample[i].Running = !seen.Sample[i].Start.After(from.Add(traffic.UseSlack))
 	}
-	out := TrafficOut{Traffic: traffic, Sample: Packed[[]incident.Flow]{Value: traffic.Sample}}
+	out := TrafficOut{Traffic: seen, Sample: Packed[[]incident.Flow]{Value: seen.Sample}}
 	out.Traffic.Sample = nil
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Ref is an activity's name in history with the types of its input and output,
@@ -35,7 +36,7 @@ type Activities struct {
 	EvidenceDir string
 	// Limits are the thresholds of traffic roles by asset role; none are the
 	// shipped ones.
-	Limits incident.LimitsByRole
+	Limits traffic.LimitsByRole
 	// Agents are programs that send for others on their host, of every host.
 	Agents []string
 	// Roles are the asset roles, with the site's own; none are the shipped ones.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // EndpointQuery names a host by the identifiers that an alert carries; empty
@@ -56,7 +57,7 @@ type TrafficQuery struct {
 	From, To time.Time
 	Top      int
 	// Limits tell the traffic's role; nil stands for the default ones.
-	Limits *incident.RoleLimits
+	Limits *traffic.RoleLimits
 }
 
 // BaselineQuery asks what a host normally sends per Window, over Days before

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Plan resolves a decision into the steps to run, in order. A decision that
@@ -161,14 +162,14 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 
 // resolve says which traffic a block stops, or what would have to be known.
 func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
-	traffic := facts.Traffic
+	seen := facts.Traffic
 	if match == "reflected_port" {
 		return reflected(facts)
 	}
-	top, known := traffic.Top.Get()
+	top, known := seen.Top.Get()
 	switch {
 	case !known:
-		return nil, "traffic.top is unknown" + reason(traffic.Top.Why())
+		return nil, "traffic.top is unknown" + reason(seen.Top.Why())
 	case len(top) == 0:
 		return nil, "traffic.top is empty: nothing was sent that could be blocked"
 	case top[0].Unseen:
@@ -190,15 +191,15 @@ func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
 // answers most. A port that is in no table is the near end of something that
 // the host asked for itself.
 func reflected(facts incident.Facts) (*incident.Filter, string) {
-	traffic := facts.Traffic
+	seen := facts.Traffic
 	type local struct {
 		port      int
 		transport string
 	}
 	sent := map[local]int64{}
-	for _, f := range traffic.Sample {
+	for _, f := range seen.Sample {
 		port := ownPort(facts, f.Tuple)
-		if incident.Amplifies(port, f.Transport) && f.BytesOut > 0 {
+		if traffic.Amplifies(port, f.Transport) && f.BytesOut > 0 {
 			sent[local{port, f.Transport}] += f.BytesOut
 		}
 	}
@@ -210,7 +211,7 @@ func reflected(facts incident.Facts) (*incident.Filter, string) {
 		}
 	}
 	if best.port == 0 {
-		return nil, "the flows do not show which amplification service of the host answers" + reason(traffic.BytesOut.Why())
+		return nil, "the flows do not show which amplification service of the host answers" + reason(seen.BytesOut.Why())
 	}
 	return &incident.Filter{Direction: incident.Inbound, LocalPort: best.port, Transport: best.transport}, ""
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // shares is an inventory of addresses that many send through.
@@ -233,7 +234,7 @@ func watch(w *world) watched {
 func TestTrafficDoesNotWaitForABrokenInventory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows", "asset:    { use: inventory, timeout: 5s }", "asset:    { use: inventory, timeout: 3m }")
-	w.activities.Limits = incident.LimitsByRole{incident.DefaultLimits: {RequesterPeers: 77}}
+	w.activities.Limits = traffic.LimitsByRole{traffic.DefaultLimits: {RequesterPeers: 77}}
 	store := watch(w)
 	w.estate.Fail("asset", down(), -1)
 	w.open(alertFor("ws-042", "10.20.4.42"))
@@ -250,9 +251,9 @@ func TestTrafficIsJudgedByTheLimitsOfTheAssetsRole(t *testing.T) {
 	t.Parallel()
 	for role, want := range map[string]string{"workstation": "requester", "scanner": "unknown", "": "requester"} {
 		w := newWorld(t, memory.Flood, "high-egress-windows")
-		scanner := incident.DefaultRoleLimits()
+		scanner := traffic.DefaultRoleLimits()
 		scanner.RequesterPeers, scanner.TransferPeers = 5000, 1
-		w.activities.Limits = incident.LimitsByRole{"scanner": scanner}
+		w.activities.Limits = traffic.LimitsByRole{"scanner": scanner}
 		if role != "" {
 			set(t, w.estate, incident.Asset{Role: incident.Known(role, incident.FromInventory)})
 		} else {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // FlowsHarness opens flow stores.
@@ -341,7 +342,7 @@ func checkTrafficOneWay(t testing.TB, h FlowsHarness) {
 func checkTrafficLimits(t testing.TB, h FlowsHarness) {
 	sent := h.flow(-10*time.Minute, flowsHost, flowsPeer, 4<<20)
 	is(t, "role by the default limits", h.traffic(t, h.window(), sent).Role, string(incident.Transfer))
-	higher := incident.DefaultRoleLimits()
+	higher := traffic.DefaultRoleLimits()
 	higher.TransferBytes = 1 << 30
 	q := h.window()
 	q.Limits = &higher

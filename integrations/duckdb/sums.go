@@ -12,6 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // maxServices bounds the peers and ports that are told apart where DuckDB sums.
@@ -56,7 +57,7 @@ func volume(side string) string {
 // amplifies reports whether a port is an amplification service's.
 func amplifies(port string) string {
 	ports := map[string][]string{}
-	for _, s := range incident.AmplificationTable() {
+	for _, s := range traffic.AmplificationTable() {
 		ports[s.Transport] = append(ports[s.Transport], fmt.Sprint(s.Port))
 	}
 	return fmt.Sprintf("(lower(transport) IN ('udp', '17') AND %[1]s IN (%[2]s) OR lower(transport) IN ('tcp', '6') AND %[1]s IN (%[3]s))",

@@ -19,7 +19,7 @@ func TestOnlySomeRecordsCount(t *testing.T) {
 	} {
 		for _, records := range []int{maxRecords, 1} {
 			s := start(t, []document{counts, not, last}).open(NetFlow, func(c *Config) { change(c); c.Records = records })
-			is(t, name+": bytes_out", traffic(t, s).BytesOut, 5000)
+			is(t, name+": bytes_out", trafficOf(t, s).BytesOut, 5000)
 			for _, f := range s.Probe(t.Context()) {
 				if !f.OK {
 					t.Errorf("%s: the probe complains %q", name, f.What)

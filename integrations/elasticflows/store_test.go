@@ -40,7 +40,7 @@ func is[T comparable](t *testing.T, what string, v incident.Value[T], want T) {
 	}
 }
 
-func traffic(t *testing.T, s *Store) incident.Traffic {
+func trafficOf(t *testing.T, s *Store) incident.Traffic {
 	t.Helper()
 	got, err := s.Traffic(t.Context(), window())
 	if err != nil {
@@ -70,7 +70,7 @@ func TestPacketbeatsReportsAreOfOneFlow(t *testing.T) {
 	}
 	docs = append(docs, documentOf(Packetbeat, later()))
 	both(t, Packetbeat, docs, func(t *testing.T, s *Store) {
-		got := traffic(t, s)
+		got := trafficOf(t, s)
 		is(t, "bytes_out", got.BytesOut, 6000)
 		is(t, "bytes_in", got.BytesIn, 600)
 		is(t, "flows", got.Flows, 1)
@@ -95,7 +95,7 @@ func TestDirectionsAreOneService(t *testing.T) {
 	answer.SrcPort = 53
 	docs := []document{single(out), single(back), single(asked), single(answer), documentOf(NetFlow, later())}
 	both(t, NetFlow, docs, func(t *testing.T, s *Store) {
-		got := traffic(t, s)
+		got := trafficOf(t, s)
 		is(t, "bytes_out", got.BytesOut, 10_000)
 		is(t, "bytes_in", got.BytesIn, 460)
 		is(t, "destinations", got.Destinations, 2)
@@ -112,12 +112,12 @@ func TestSilenceNeedsToBeHeard(t *testing.T) {
 	in := seen(5*time.Minute, "198.51.100.1", ownHost, 443, 7000, 0)
 	deaf := []document{single(in), documentOf(NetFlow, later())}
 	both(t, NetFlow, deaf, func(t *testing.T, s *Store) {
-		if got := traffic(t, s); got.BytesOut.IsKnown() {
+		if got := trafficOf(t, s); got.BytesOut.IsKnown() {
 			t.Errorf("bytes_out is %v, though nothing that the host sends is seen", got.BytesOut)
 		}
 	})
 	before := append(deaf, single(seen(5*time.Hour, ownHost, "198.51.100.1", 443, 5, 0)))
-	both(t, NetFlow, before, func(t *testing.T, s *Store) { is(t, "bytes_out", traffic(t, s).BytesOut, 0) })
+	both(t, NetFlow, before, func(t *testing.T, s *Store) { is(t, "bytes_out", trafficOf(t, s).BytesOut, 0) })
 }
 
 func TestEveryPageIsRead(t *testing.T) {
@@ -129,7 +129,7 @@ func TestEveryPageIsRead(t *testing.T) {
 	}
 	docs = append(docs, documentOf(NetFlow, later()))
 	both(t, NetFlow, docs, func(t *testing.T, s *Store) {
-		got := traffic(t, s)
+		got := trafficOf(t, s)
 		is(t, "destinations", got.Destinations, pageBuckets+500)
 		is(t, "bytes_out", got.BytesOut, 100*(pageBuckets+500))
 		if len(got.Sample) == 0 {
@@ -261,7 +261,7 @@ func TestTimesOfRecords(t *testing.T) {
 			for name, v := range c.set {
 				d[name] = v
 			}
-			got := traffic(t, start(t, []document{d, documentOf(c.layout, later())}).open(c.layout))
+			got := trafficOf(t, start(t, []document{d, documentOf(c.layout, later())}).open(c.layout))
 			if len(got.Sample) != 1 || !got.Sample[0].Start.Equal(c.start) || got.Sample[0].Duration != c.end.Sub(c.start) {
 				t.Errorf("the flow is %+v, want it from %s to %s", got.Sample, c.start, c.end)
 			}

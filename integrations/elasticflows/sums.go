@@ -12,7 +12,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
-	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 const (
@@ -228,7 +228,7 @@ func (s *Store) directions(e end) []direction {
 // amplification services.
 func service(port string) query {
 	var high []int
-	for _, s := range incident.AmplificationTable() {
+	for _, s := range traffic.AmplificationTable() {
 		if s.Port >= 1024 {
 			high = append(high, s.Port)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // asset is one entry of the file.
@@ -41,7 +42,7 @@ func (a *asset) prepare() error {
 	a.IPs = slices.DeleteFunc(a.IPs, nowhere)
 	a.Agents = slices.DeleteFunc(a.Agents, incident.Filler)
 	for _, agent := range a.Agents {
-		if err := incident.CheckAgent(agent); err != nil {
+		if err := traffic.CheckAgent(agent); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 const (
@@ -60,7 +61,7 @@ type Summary struct {
 	from, to int64
 	window   time.Duration
 	top      int
-	limits   incident.RoleLimits
+	limits   traffic.RoleLimits
 	total    Exchange
 	lines    []Exchange
 	index    map[Service]int
@@ -71,7 +72,7 @@ type Summary struct {
 
 // NewSummary returns an empty summary for the window of a query.
 func NewSummary(q integrations.TrafficQuery) *Summary {
-	limits := incident.DefaultRoleLimits()
+	limits := traffic.DefaultRoleLimits()
 	if q.Limits != nil {
 		limits = *q.Limits
 	}
@@ -239,8 +240,8 @@ func (s *Summary) coverage() incident.Value[string] {
 const sampledRecords = 30
 
 func (s *Summary) role(h Host) incident.Role {
-	shape := incident.TrafficShape{
-		Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First), Peers: make([]incident.PeerTraffic, 0, len(s.lines)),
+	shape := traffic.Shape{
+		Host: h.Strings(), Active: time.Duration(s.total.Last - s.total.First), Peers: make([]traffic.Peer, 0, len(s.lines)),
 	}
 	few := s.total.Sampled && s.total.Flows < sampledRecords
 	if few {
@@ -248,7 +249,7 @@ func (s *Summary) role(h Host) incident.Role {
 	}
 	for i := range s.lines {
 		e := &s.lines[i]
-		p := incident.PeerTraffic{
+		p := traffic.Peer{
 			IP: e.Peer.String(), Port: int(e.Port), Transport: e.Transport, Answering: !e.Opened,
 			BytesOut: e.Sent, BytesIn: e.Received, PacketsOut: e.Packets, Flows: e.Flows, Unseen: e.OneWay,
 		}
@@ -257,7 +258,7 @@ func (s *Summary) role(h Host) incident.Role {
 		}
 		shape.Peers = append(shape.Peers, p)
 	}
-	return incident.Classify(shape, s.limits)
+	return traffic.Classify(shape, s.limits)
 }
 
 // topLines returns the largest destinations, in an order that only the flows

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // View is a flow as seen from one of its ends, the local one.
@@ -115,8 +116,8 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 // records that do not: the port that is an amplification service's is the one
 // that was asked, else the lower one is.
 func Opens(localPort, remotePort uint16, transport string) bool {
-	_, local := incident.Amplification(int(localPort), transport)
-	_, remote := incident.Amplification(int(remotePort), transport)
+	_, local := traffic.Amplification(int(localPort), transport)
+	_, remote := traffic.Amplification(int(remotePort), transport)
 	if local != remote {
 		return remote
 	}
@@ -127,7 +128,7 @@ func Opens(localPort, remotePort uint16, transport string) bool {
 // transport: for stores that follow its rule in their own language.
 func AskedPorts() []int32 {
 	var ports []int32
-	for _, s := range incident.AmplificationTable() {
+	for _, s := range traffic.AmplificationTable() {
 		ports = append(ports, int32(s.Port))
 	}
 	slices.Sort(ports)

@@ -114,7 +114,7 @@ func givenProcess(given incident.Facts, rate int64) Process {
 	return p
 }
 
-// shaped is a stream as [incident.Classify] knows the role.
+// shaped is a stream as [traffic.Classify] knows the role.
 func shaped(role incident.Role) Stream {
 	switch role {
 	case incident.Requester:

@@ -7,6 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 func assumed[T any](v T) incident.Value[T] { return incident.Known(v, incident.Assumed) }
@@ -39,11 +40,11 @@ func TestGivenFactsAreAnswered(t *testing.T) {
 	w := given(t, facts)
 	ctx := t.Context()
 
-	traffic := w.last(15 * time.Minute)
-	known(t, "bytes_out", traffic.BytesOut, 4<<30)
-	known(t, "rate", traffic.Rate, (4<<30)*8/900)
-	known(t, "role", traffic.Role, "requester")
-	known(t, "attribution", traffic.Attribution, "exact")
+	seen := w.last(15 * time.Minute)
+	known(t, "bytes_out", seen.BytesOut, 4<<30)
+	known(t, "rate", seen.Rate, (4<<30)*8/900)
+	known(t, "role", seen.Role, "requester")
+	known(t, "attribution", seen.Attribution, "exact")
 	known(t, "bytes_out of another window", w.last(30*time.Minute).BytesOut, 4<<30)
 
 	baseline, err := w.Baseline(ctx, integrations.BaselineQuery{IPs: []string{"10.0.0.42"}, To: w.now(), Days: 14, Window: 15 * time.Minute})
@@ -67,7 +68,7 @@ func TestGivenFactsAreAnswered(t *testing.T) {
 		Target: target(t, "ws-042"), From: w.now().Add(-15 * time.Minute), To: w.now(), Limit: 1000,
 	})
 	must(t, err)
-	joined := incident.Join(traffic.Sample, conns)
+	joined := traffic.Join(seen.Sample, conns)
 	if joined.Attribution != incident.Exact {
 		t.Errorf("the join is %s, want exact", joined.Attribution)
 	}
@@ -77,7 +78,7 @@ func TestGivenFactsAreAnswered(t *testing.T) {
 }
 
 func TestGivenVolumeReactsToContainment(t *testing.T) {
-	for name, traffic := range map[string]incident.Traffic{
+	for name, seen := range map[string]incident.Traffic{
 		"bytes":              {BytesOut: assumed(int64(900_000_000))},
 		"bytes per window":   {BytesOut: assumed(int64(60_000_000)), Window: assumed(time.Minute)},
 		"rate":               {Rate: assumed(int64(8_000_000))},
@@ -87,7 +88,7 @@ func TestGivenVolumeReactsToContainment(t *testing.T) {
 		"of many requesters": {BytesOut: assumed(int64(900_000_000)), Role: assumed("requester")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := given(t, incident.Facts{Traffic: traffic})
+			w := given(t, incident.Facts{Traffic: seen})
 			w.move(time.Minute)
 			if got, _ := w.last(time.Minute).Rate.Get(); got < 7_900_000 {
 				t.Fatalf("before containment the rate is %d, want 8 Mbit/s or what was given", got)
@@ -103,7 +104,7 @@ func TestGivenVolumeReactsToContainment(t *testing.T) {
 			if got, _ := w.last(time.Minute).Rate.Get(); got != 8_000 {
 				t.Errorf("isolated, the rate is %d, want the agent's 8000", got)
 			}
-			known(t, "role", w.last(time.Minute).Role, roleOf(traffic, w))
+			known(t, "role", w.last(time.Minute).Role, roleOf(seen, w))
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // The sensors that a survey names: the estate's own, and that of AddFlows.
@@ -50,8 +51,8 @@ func (r *recorded) view(fromSource bool) flowmath.View {
 // answering reports whether the source is the server, as far as the ports tell:
 // it sends from a service's port to one that is none.
 func answering(t incident.Tuple) bool {
-	_, from := incident.Amplification(t.SrcPort, t.Transport)
-	_, to := incident.Amplification(t.DstPort, t.Transport)
+	_, from := traffic.Amplification(t.SrcPort, t.Transport)
+	_, to := traffic.Amplification(t.DstPort, t.Transport)
 	return from && !to
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // TestScenarios asks of each scenario what a playbook would: the shape of the
@@ -35,16 +36,16 @@ func TestScenarios(t *testing.T) {
 			must(t, e.Populate(tt.scenario))
 			c.move(2 * time.Minute)
 			q := integrations.TrafficQuery{IPs: []string{tt.ip}, From: c.now().Add(-15 * time.Minute), To: c.now(), Top: 20}
-			traffic, err := e.Traffic(t.Context(), q)
+			seen, err := e.Traffic(t.Context(), q)
 			must(t, err)
-			known(t, "role", traffic.Role, string(tt.role))
+			known(t, "role", seen.Role, string(tt.role))
 
 			b, err := e.Baseline(t.Context(), integrations.BaselineQuery{
 				IPs: q.IPs, To: q.From, Days: 14, Window: 15 * time.Minute,
 			})
 			must(t, err)
 			known(t, "buckets", b.Buckets, 14*96)
-			sent, _ := traffic.BytesOut.Get()
+			sent, _ := seen.BytesOut.Get()
 			p99, _ := b.P99.Get()
 			median, _ := b.Median.Get()
 			if exceptional := sent > 10*p99; exceptional != tt.exceptional || median == 0 || median >= p99 {
@@ -56,7 +57,7 @@ func TestScenarios(t *testing.T) {
 				Target: target(t, tt.host), From: q.From, To: q.To.Add(skew), Limit: 300,
 			})
 			must(t, err)
-			joined := incident.Join(traffic.Sample, conns)
+			joined := traffic.Join(seen.Sample, conns)
 			known(t, "process", joined.Process.Name, tt.process)
 			if joined.Attribution != incident.Exact {
 				t.Errorf("the join is %s, want exact", joined.Attribution)

@@ -14,9 +14,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// traffic makes flows of an estate of so many hosts over 14 days, sorted by
+// estate makes flows of an estate of so many hosts over 14 days, sorted by
 // time: mostly web and DNS, a few thousand servers, now and then a big upload.
-type traffic struct {
+type estate struct {
 	rng   *rand.Rand
 	hosts int
 	at    time.Time
@@ -25,14 +25,14 @@ type traffic struct {
 
 func begin() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }
 
-func newTraffic(hosts, records int) *traffic {
-	return &traffic{
+func newEstate(hosts, records int) *estate {
+	return &estate{
 		rng: rand.New(rand.NewPCG(1, uint64(hosts))), hosts: hosts, at: begin(),
 		step: 14 * 24 * time.Hour / time.Duration(records),
 	}
 }
 
-func (g *traffic) next() flowmath.Record {
+func (g *estate) next() flowmath.Record {
 	g.at = g.at.Add(time.Duration(g.rng.Int64N(int64(2*g.step) + 1)))
 	h := g.rng.IntN(g.hosts)
 	r := flowmath.Record{
@@ -56,7 +56,7 @@ func (g *traffic) next() flowmath.Record {
 	return r
 }
 
-func zeekTSV(g *traffic, n int) []byte {
+func zeekTSV(g *estate, n int) []byte {
 	b := bytes.NewBufferString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n" +
 		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state" +
 		"\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\ttunnel_parents\n")
@@ -69,7 +69,7 @@ func zeekTSV(g *traffic, n int) []byte {
 	return b.Bytes()
 }
 
-func zeekJSON(g *traffic, n int) []byte {
+func zeekJSON(g *estate, n int) []byte {
 	var b bytes.Buffer
 	for i := range n {
 		r := g.next()
@@ -82,7 +82,7 @@ func zeekJSON(g *traffic, n int) []byte {
 	return b.Bytes()
 }
 
-func goflowJSON(g *traffic, n int) []byte {
+func goflowJSON(g *estate, n int) []byte {
 	var b bytes.Buffer
 	for range n {
 		r := g.next()
@@ -101,14 +101,14 @@ func BenchmarkImport(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		hosts int
-		write func(*traffic, int) []byte
+		write func(*estate, int) []byte
 	}{
 		{"zeek-tsv/5000-hosts", 5000, zeekTSV},
 		{"zeek-tsv/1-host", 1, zeekTSV},
 		{"zeek-json/5000-hosts", 5000, zeekJSON},
 		{"goflow2-json/5000-hosts", 5000, goflowJSON},
 	} {
-		log := c.write(newTraffic(c.hosts, records), records)
+		log := c.write(newEstate(c.hosts, records), records)
 		b.Run(c.name, func(b *testing.B) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			before := cpuTime(b)
@@ -140,7 +140,7 @@ func BenchmarkQuery(b *testing.B) {
 	const records = 5_000_000
 	for _, hosts := range []int{5000, 1} {
 		s := openStore(b, begin().AddDate(0, 0, 30))
-		g := newTraffic(hosts, records)
+		g := newEstate(hosts, records)
 		part := make([]flowmath.Record, 100_000)
 		for range records / len(part) {
 			for i := range part {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // pair is what sensors and an endpoint recorded of the same time.
@@ -37,7 +38,7 @@ type judged struct {
 
 // judge asks for each flow who sent it: it is given all bytes for that.
 func (p pair) judge() judged {
-	all := incident.Join(p.traffic.Sample, p.conns)
+	all := traffic.Join(p.traffic.Sample, p.conns)
 	j := judged{
 		Connections: len(p.conns), Flows: len(p.traffic.Sample), Attribution: string(all.Attribution),
 		Role: cmp.Or(textOf(p.traffic.Role), "unknown: "+p.traffic.Role.Why()),
@@ -62,7 +63,7 @@ func (p pair) judge() judged {
 	}
 	for i := range flows {
 		flows[i].BytesOut = 1
-		got := incident.Join(flows, p.conns)
+		got := traffic.Join(flows, p.conns)
 		flows[i].BytesOut = 0
 		switch {
 		case got.Attribution != incident.Exact:
@@ -120,7 +121,7 @@ func recorded(t *testing.T, name, flows, connections string) pair {
 func alone(t *testing.T, name, connections string) pair {
 	t.Helper()
 	p := pair{name: name, host: "all", conns: sysmonConnections(t, connections)}
-	shape := incident.TrafficShape{Active: time.Minute}
+	shape := traffic.Shape{Active: time.Minute}
 	for i, c := range p.conns {
 		if c.SrcIP == c.DstIP || onLink(c.SrcIP) || onLink(c.DstIP) {
 			continue
@@ -129,14 +130,14 @@ func alone(t *testing.T, name, connections string) pair {
 		p.traffic.Sample = append(p.traffic.Sample, incident.Flow{
 			Start: c.At.Add(-3*time.Hour - time.Duration(i%10)*time.Second), Tuple: c.Tuple, BytesOut: sent, BytesIn: 120, PacketsOut: 1,
 		})
-		shape.Peers = append(shape.Peers, incident.PeerTraffic{IP: c.DstIP, Port: c.DstPort, Transport: c.Transport, BytesOut: sent, BytesIn: 120, PacketsOut: 1, Flows: 1})
+		shape.Peers = append(shape.Peers, traffic.Peer{IP: c.DstIP, Port: c.DstPort, Transport: c.Transport, BytesOut: sent, BytesIn: 120, PacketsOut: 1, Flows: 1})
 	}
 	var bytes int64
 	for _, f := range p.traffic.Sample {
 		bytes += f.BytesOut
 	}
 	p.traffic.BytesOut = incident.Known(bytes, incident.FromFlows)
-	p.traffic.Role = incident.Known(string(incident.Classify(shape, incident.DefaultRoleLimits())), incident.Computed)
+	p.traffic.Role = incident.Known(string(traffic.Classify(shape, traffic.DefaultRoleLimits())), incident.Computed)
 	return p
 }
 

@@ -47,9 +47,9 @@ func mustImport(t *testing.T, s *Store, log []byte, o ImportOptions) ImportResul
 
 func logs() map[string][]byte {
 	return map[string][]byte{
-		"tsv":    zeekTSV(newTraffic(50, 3000), 3000),
-		"json":   zeekJSON(newTraffic(50, 3000), 3000),
-		"goflow": goflowJSON(newTraffic(50, 3000), 3000),
+		"tsv":    zeekTSV(newEstate(50, 3000), 3000),
+		"json":   zeekJSON(newEstate(50, 3000), 3000),
+		"goflow": goflowJSON(newEstate(50, 3000), 3000),
 	}
 }
 
@@ -97,7 +97,7 @@ func TestImportGoesOnWhereTheFileGrew(t *testing.T) {
 }
 
 func TestImportTellsFilesWithOneBeginningApart(t *testing.T) {
-	log := zeekTSV(newTraffic(50, 3000), 3000)
+	log := zeekTSV(newEstate(50, 3000), 3000)
 	lines := bytes.SplitAfter(log, []byte("\n"))
 	half := bytes.Join(lines[:1500], nil)
 	other := append(bytes.Clone(half), bytes.Join(lines[2000:], nil)...)
@@ -185,7 +185,7 @@ var errTorn = errors.New("the disk is gone")
 
 func TestInterruptedImportLosesAndRepeatsNothing(t *testing.T) {
 	const chunk, n = 1000, 2500
-	log := zeekTSV(newTraffic(50, n), n)
+	log := zeekTSV(newEstate(50, n), n)
 	t.Run("torn", func(t *testing.T) {
 		s := openStore(t, later())
 		s.chunk = chunk
@@ -218,7 +218,7 @@ type errReader struct{}
 func (errReader) Read([]byte) (int, error) { return 0, errTorn }
 
 func TestTwoImportsOfOneFileAtOnce(t *testing.T) {
-	log := zeekTSV(newTraffic(50, 3000), 3000)
+	log := zeekTSV(newEstate(50, 3000), 3000)
 	s := openStore(t, later())
 	read, write := io.Pipe()
 	slow := make(chan error, 1)
@@ -248,7 +248,7 @@ func TestTwoImportsOfOneFileAtOnce(t *testing.T) {
 }
 
 func TestShift(t *testing.T) {
-	log := zeekTSV(newTraffic(50, 3000), 3000)
+	log := zeekTSV(newEstate(50, 3000), 3000)
 	s := openStore(t, later())
 	to := later().Add(-time.Hour)
 	got := mustImport(t, s, log, ImportOptions{Name: "a", ShiftTo: to})
@@ -256,11 +256,11 @@ func TestShift(t *testing.T) {
 	if err != nil || got.Records != 3000 || !span.Newest.Equal(to) || got.Shift <= 0 {
 		t.Fatalf("imported %+v, the newest record ends at %s (%v), want %s", got, span.Newest, err, to)
 	}
-	if _, err := s.Import(t.Context(), io.MultiReader(bytes.NewReader(zeekJSON(newTraffic(2, 9), 9))), ImportOptions{ShiftTo: to}); err == nil {
+	if _, err := s.Import(t.Context(), io.MultiReader(bytes.NewReader(zeekJSON(newEstate(2, 9), 9))), ImportOptions{ShiftTo: to}); err == nil {
 		t.Error("a stream that cannot be read twice was shifted")
 	}
 	// What the file grows by keeps the shift of before.
-	grown := append(bytes.Clone(log), zeekTSV(newTraffic(50, 3000), 10)...)
+	grown := append(bytes.Clone(log), zeekTSV(newEstate(50, 3000), 10)...)
 	if got := mustImport(t, s, grown, ImportOptions{Name: "a"}); got.Records != 10 || got.Shift <= 0 {
 		t.Errorf("the rest was imported as %+v, want 10 records with the same shift", got)
 	}

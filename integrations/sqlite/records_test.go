@@ -13,6 +13,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // The tests of this file run over real records; testdata/SOURCES.md says where
@@ -99,18 +100,18 @@ func TestOneWayCaptureJoinsThoughClocksDiffer(t *testing.T) {
 	if got := importFile(t, s, "03_zeek_conn_paired_with_02.tsv"); got.Records != 26 || got.Bad != 0 {
 		t.Fatalf("imported %+v, want 26 records", got)
 	}
-	traffic := query(t, s, "192.168.56.30", 1693975800, 1693976400)
-	want(t, "flows", traffic.Flows, 26)
-	want(t, "coverage", traffic.Coverage, string(incident.OneWay))
-	if traffic.BytesOut.IsKnown() || traffic.BytesOut.Why() != "flows: one-way capture" || traffic.Rate.IsKnown() || traffic.Role.IsKnown() {
-		t.Errorf("volume is %v, rate %v, role %v: want them unknown", traffic.BytesOut, traffic.Rate, traffic.Role)
+	seen := query(t, s, "192.168.56.30", 1693975800, 1693976400)
+	want(t, "flows", seen.Flows, 26)
+	want(t, "coverage", seen.Coverage, string(incident.OneWay))
+	if seen.BytesOut.IsKnown() || seen.BytesOut.Why() != "flows: one-way capture" || seen.Rate.IsKnown() || seen.Role.IsKnown() {
+		t.Errorf("volume is %v, rate %v, role %v: want them unknown", seen.BytesOut, seen.Rate, seen.Role)
 	}
 	// The resolver's side was seen.
 	if n, ok := query(t, s, "192.168.56.1", 1693975800, 1693976400).BytesOut.Get(); !ok || n == 0 {
 		t.Errorf("the resolver sent %d bytes (known: %v), want what was captured", n, ok)
 	}
 
-	joined := incident.Join(traffic.Sample, sysmonConnections(t, "testdata/02_sysmon_eid3_svchost_dns_burst.jsonl"))
+	joined := traffic.Join(seen.Sample, sysmonConnections(t, "testdata/02_sysmon_eid3_svchost_dns_burst.jsonl"))
 	want(t, "join rate", joined.JoinRate, 1)
 	want(t, "process", joined.Process.Path, `C:\Windows\system32\svchost.exe`)
 	want(t, "process id", joined.Process.PID, 1156)
@@ -128,9 +129,9 @@ func TestBenignResolversAreNoRequesters(t *testing.T) {
 	for _, name := range []string{
 		"02_sysmon_eid3_svchost_dns_burst.jsonl", "04_sysmon_eid3_dns_exe_external.jsonl", "05_sysmon_eid3_benign_amp_ports.jsonl",
 	} {
-		hosts := map[string][]incident.PeerTraffic{}
+		hosts := map[string][]traffic.Peer{}
 		for _, c := range sysmonConnections(t, filepath.Join("testdata", name)) {
-			hosts[c.SrcIP] = append(hosts[c.SrcIP], incident.PeerTraffic{
+			hosts[c.SrcIP] = append(hosts[c.SrcIP], traffic.Peer{
 				IP: c.DstIP, Port: c.DstPort, Transport: c.Transport, BytesOut: 70, PacketsOut: 1, Flows: 1,
 			})
 		}
@@ -138,8 +139,8 @@ func TestBenignResolversAreNoRequesters(t *testing.T) {
 			t.Fatalf("%s has no connection", name)
 		}
 		for host, peers := range hosts {
-			shape := incident.TrafficShape{Host: []string{host}, Active: time.Second, Peers: peers}
-			if role := incident.Classify(shape, incident.DefaultRoleLimits()); role != incident.UnknownRole && role != incident.Discovery {
+			shape := traffic.Shape{Host: []string{host}, Active: time.Second, Peers: peers}
+			if role := traffic.Classify(shape, traffic.DefaultRoleLimits()); role != incident.UnknownRole && role != incident.Discovery {
 				t.Errorf("%s: the role of %s is %s", name, host, role)
 			}
 		}
@@ -151,10 +152,10 @@ func TestExfiltrationIntoPrivateSpaceIsATransfer(t *testing.T) {
 	if got := importFile(t, s, "06_zeek_conn_apt29_day1_scranton_slice.jsonl"); got.Records != 30 || got.Bad != 0 {
 		t.Fatalf("imported %+v, want 30 records", got)
 	}
-	traffic := query(t, s, "10.0.1.4", 1588206720, 1588206780)
-	want(t, "role", traffic.Role, string(incident.Transfer))
-	want(t, "coverage", traffic.Coverage, string(incident.Disagree))
-	top, _ := traffic.Top.Get()
+	seen := query(t, s, "10.0.1.4", 1588206720, 1588206780)
+	want(t, "role", seen.Role, string(incident.Transfer))
+	want(t, "coverage", seen.Coverage, string(incident.Disagree))
+	top, _ := seen.Top.Get()
 	if len(top) == 0 || top[0] != (incident.TopFlow{IP: "192.168.0.4", Port: 80, Transport: "tcp", Bytes: 2181167, Packets: 582, Flows: 1}) {
 		t.Errorf("top is %+v, want the 2,181,167 bytes to 192.168.0.4 first", top)
 	}
@@ -163,12 +164,12 @@ func TestExfiltrationIntoPrivateSpaceIsATransfer(t *testing.T) {
 func TestTwoSensorsCountOnce(t *testing.T) {
 	s := openStore(t, time.Time{})
 	importFile(t, s, "14_zeek_conn_same_flow_two_sensors.jsonl")
-	traffic := query(t, s, "10.0.1.4", 1588206600, 1588207800)
-	want(t, "flows", traffic.Flows, 7)
+	seen := query(t, s, "10.0.1.4", 1588206600, 1588207800)
+	want(t, "flows", seen.Flows, 7)
 	// Per flow the larger of what the two sensors counted.
 	const bytes = 2181167 + 4261160 + 527300 + 527368 + 197479 + 197639 + 198230
-	want(t, "bytes_out", traffic.BytesOut, bytes)
-	want(t, "coverage", traffic.Coverage, string(incident.Disagree))
+	want(t, "bytes_out", seen.BytesOut, bytes)
+	want(t, "coverage", seen.Coverage, string(incident.Disagree))
 
 	points, err := s.Series(t.Context(), integrations.TrafficQuery{IPs: []string{"10.0.1.4"}, From: time.Unix(1588206600, 0), To: time.Unix(1588207800, 0)})
 	if err != nil {
@@ -208,10 +209,10 @@ func TestSampledFlowsAreScaled(t *testing.T) {
 	if got := importFile(t, s, "19_goflow2_sflow_sample.json"); got.Records != 1 {
 		t.Fatalf("imported %+v, want the one record, which spans lines", got)
 	}
-	traffic := query(t, s, "fd01::1", 1681583290, 1681583300)
-	want(t, "bytes_out", traffic.BytesOut, 150_000)
-	want(t, "packets_out", traffic.PacketsOut, 100)
-	want(t, "coverage", traffic.Coverage, string(incident.Sampled))
+	seen := query(t, s, "fd01::1", 1681583290, 1681583300)
+	want(t, "bytes_out", seen.BytesOut, 150_000)
+	want(t, "packets_out", seen.PacketsOut, 100)
+	want(t, "coverage", seen.Coverage, string(incident.Sampled))
 	want(t, "bytes_in of the other end", query(t, s, "fd01::2", 1681583290, 1681583300).BytesIn, 150_000)
 	top, err := s.Top(t.Context(), TopQuery{From: time.Unix(1681583290, 0), To: time.Unix(1681583300, 0), Limit: 1})
 	if err != nil || len(top) != 1 || top[0].IP != "fd01::1" {

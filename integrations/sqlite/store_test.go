@@ -176,7 +176,7 @@ func TestLongFlowsAreSpread(t *testing.T) {
 // The sums that are made when flows are written must agree with the flows.
 func TestSeriesAddsUpToTraffic(t *testing.T) {
 	s := openStore(t, later())
-	mustImport(t, s, zeekTSV(newTraffic(3, 20_000), 20_000), ImportOptions{Name: "a"})
+	mustImport(t, s, zeekTSV(newEstate(3, 20_000), 20_000), ImportOptions{Name: "a"})
 	for _, ip := range []string{"10.1.0.0", "10.1.0.2", "10.1.255.1"} {
 		for day := range 3 {
 			from := begin().AddDate(0, 0, day)

@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // errFound ends a search.
@@ -25,12 +26,12 @@ type TopQuery struct {
 	Limit, Top int
 	// Limits returns the limits by which the role of a host's traffic is told;
 	// nil stands for the default ones.
-	Limits func(host netip.Addr) *incident.RoleLimits
+	Limits func(host netip.Addr) *traffic.RoleLimits
 }
 
 // LimitsOf are the limits by which the role of a host's traffic is told; nil
 // stands for the default ones.
-func (q TopQuery) LimitsOf(host string) *incident.RoleLimits {
+func (q TopQuery) LimitsOf(host string) *traffic.RoleLimits {
 	if a, err := netip.ParseAddr(host); err == nil && q.Limits != nil {
 		return q.Limits(a)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // variation is another way in which the same real traffic could have been
@@ -335,7 +336,7 @@ func TestBenignConnectionsAreNoRequestersHoweverTheyAreRecorded(t *testing.T) {
 				in, packets int64
 				active      time.Duration
 			}{{0, 1, 0}, {0, 2, time.Second}, {30, 1, time.Second}, {200, 1, time.Minute}, {4000, 3, time.Hour}} {
-				hosts := map[string][]incident.PeerTraffic{}
+				hosts := map[string][]traffic.Peer{}
 				for _, s := range sysmonConnections(t, filepath.Join("testdata", name)) {
 					at := func(ip string) string {
 						if a := netip.MustParseAddr(ip); a.Is4() {
@@ -343,15 +344,15 @@ func TestBenignConnectionsAreNoRequestersHoweverTheyAreRecorded(t *testing.T) {
 						}
 						return ip
 					}
-					p := incident.PeerTraffic{
+					p := traffic.Peer{
 						IP: at(s.DstIP), Port: s.DstPort, Transport: s.Transport, BytesOut: 70 * c.packets, BytesIn: c.in, PacketsOut: c.packets, Flows: 1,
 					}
 					hosts[at(s.SrcIP)] = append(hosts[at(s.SrcIP)], p)
 				}
 				for host, peers := range hosts {
-					for _, role := range append(incident.ResolverRoles(), "workstation") {
-						limits := incident.LimitsByRole{}.For(role)
-						got := incident.Classify(incident.TrafficShape{Host: []string{host}, Active: c.active, Peers: peers}, limits)
+					for _, role := range append(traffic.ResolverRoles(), "workstation") {
+						limits := traffic.LimitsByRole{}.For(role)
+						got := traffic.Classify(traffic.Shape{Host: []string{host}, Active: c.active, Peers: peers}, limits)
 						if got != incident.UnknownRole && got != incident.Discovery {
 							t.Errorf("%s, %s, %+v: %s is a %s", name, v.name, c, host, got)
 						}

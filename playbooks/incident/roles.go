@@ -58,6 +58,15 @@ func shippedRoles() []Word {
 	}
 }
 
+// AssetRoleKey is the one spelling of an asset role: the shipped role that it
+// means, else the word itself, whatever its case and how it joins its parts.
+func AssetRoleKey(role string) string {
+	if name, ok := AssetRoles().Word(role); ok {
+		return name
+	}
+	return Spelling(role)
+}
+
 // RoleProblem is what is wrong with one of a site's own roles, or with one of its
 // aliases, which is counted from 1. The problem does not repeat the word.
 type RoleProblem struct {

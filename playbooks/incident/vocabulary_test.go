@@ -93,7 +93,7 @@ func TestRolesOfASite(t *testing.T) {
 
 // The roles that the product itself speaks of are among the shipped ones.
 func TestRolesThatTheProductNames(t *testing.T) {
-	for _, role := range append(ResolverRoles(), SharedRoles()...) {
+	for _, role := range SharedRoles() {
 		if got, _ := AssetRoles().Word(role); got != role {
 			t.Errorf("%s is read as %q", role, got)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Function documents one function that expressions can call beside CEL's own.
@@ -171,7 +172,7 @@ func lookUpAmplification(port, transport ref.Val) ref.Val {
 	// huge numbers into valid ports.
 	if p > 0 && p <= 65535 {
 		name, _ := incident.Transports().Word(string(t))
-		if s, ok := incident.Amplification(int(p), name); ok {
+		if s, ok := traffic.Amplification(int(p), name); ok {
 			a = describeService(s)
 		}
 	}
@@ -179,7 +180,7 @@ func lookUpAmplification(port, transport ref.Val) ref.Val {
 	return &object{schema().shapeOfAmplification(), reflect.ValueOf(a), path}
 }
 
-func describeService(s incident.AmplificationService) amplification {
+func describeService(s traffic.AmplificationService) amplification {
 	a := amplification{Service: s.Service, Confidence: s.Confidence}
 	if s.HasFactor() {
 		a.FactorLow = incident.Known(s.FactorLow, incident.Computed)

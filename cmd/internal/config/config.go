@@ -24,6 +24,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Embedded is the address of the engine that runs in the process.
@@ -176,9 +177,9 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 // words of closed sets. None of them is a secret.
 func shown(specs []integrations.Spec) []string {
 	secret := reflect.TypeFor[integrations.Secret]()
-	words := append(alerts.Kinds(), Embedded, "kind", "rate", incident.DefaultLimits)
+	words := append(alerts.Kinds(), Embedded, "kind", "rate", traffic.DefaultLimits)
 	words = append(words, playbooks.WordsOf(reflect.TypeFor[Config](), secret)...)
-	words = append(words, playbooks.WordsOf(reflect.TypeFor[incident.RoleLimits](), secret)...)
+	words = append(words, playbooks.WordsOf(reflect.TypeFor[traffic.RoleLimits](), secret)...)
 	for _, s := range specs {
 		words = append(words, s.Kind)
 		words = append(words, playbooks.WordsOf(reflect.TypeOf(s.NewConfig()), secret)...)

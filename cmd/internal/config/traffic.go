@@ -4,6 +4,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/policy"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Traffic says how traffic is judged.
@@ -12,7 +13,7 @@ type Traffic struct {
 	Agents []string       `yaml:"agents" doc:"Programs that send for others on their host, such as a web filter or the client of a proxy: full paths of images, or bare names. See [agents](../operating.md#agents)."`
 
 	// ByRole are the limits, complete.
-	ByRole incident.LimitsByRole `yaml:"-"`
+	ByRole traffic.LimitsByRole `yaml:"-"`
 }
 
 // read reads the limits: first the default ones, which the others start from.
@@ -20,9 +21,9 @@ type Traffic struct {
 func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 	var roles map[string]playbooks.Node
 	issues := t.Limits.Decode(&roles)
-	general := incident.DefaultRoleLimits()
-	issues = append(issues, readLimits(roles[incident.DefaultLimits], &general)...)
-	t.ByRole = incident.LimitsByRole{incident.DefaultLimits: general}
+	general := traffic.DefaultRoleLimits()
+	issues = append(issues, readLimits(roles[traffic.DefaultLimits], &general)...)
+	t.ByRole = traffic.LimitsByRole{traffic.DefaultLimits: general}
 	for _, name := range t.Limits.Keys() {
 		node, role := roles[name], incident.AssetRoleKey(name)
 		if word, ok := known.Word(name); ok {
@@ -30,10 +31,10 @@ func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 		}
 		_, again := t.ByRole[role]
 		switch {
-		case name == incident.DefaultLimits:
+		case name == traffic.DefaultLimits:
 			continue
-		case policy.Nearest(name, []string{incident.DefaultLimits}) != "":
-			issues = append(issues, node.Issue("unknown key %q in limits: did you mean '%s'?", name, incident.DefaultLimits))
+		case policy.Nearest(name, []string{traffic.DefaultLimits}) != "":
+			issues = append(issues, node.Issue("unknown key %q in limits: did you mean '%s'?", name, traffic.DefaultLimits))
 		case role == "":
 			issues = append(issues, node.Issue("limits need the name of an asset role"))
 		case again:
@@ -46,7 +47,7 @@ func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 	return issues
 }
 
-func readLimits(node playbooks.Node, into *incident.RoleLimits) playbooks.Issues {
+func readLimits(node playbooks.Node, into *traffic.RoleLimits) playbooks.Issues {
 	issues := node.Decode(into)
 	for _, wrong := range into.Check() {
 		at := node.Get(wrong.Key)
@@ -62,7 +63,7 @@ func readLimits(node playbooks.Node, into *incident.RoleLimits) playbooks.Issues
 func (t *Traffic) checkAgents(at playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	for i, agent := range t.Agents {
-		if err := incident.CheckAgent(agent); err != nil {
+		if err := traffic.CheckAgent(agent); err != nil {
 			issues = append(issues, at.At(i).Issue("%s", err))
 		}
 	}

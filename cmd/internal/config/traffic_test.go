@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/integrations/all"
-	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-func limitsOf(t *testing.T, text string) incident.LimitsByRole {
+func limitsOf(t *testing.T, text string) traffic.LimitsByRole {
 	t.Helper()
 	c, err := Parse("stanch.yaml", []byte(text), all.Specs())
 	if err != nil {
@@ -27,7 +27,7 @@ traffic:
     default: { requester_peers: 30, flood_bits: 100Mbit, reflector_gain: 7 }
     domain-controller: { amplification_ports: [123/udp, 389/udp] }
 `)
-	shipped := incident.DefaultRoleLimits()
+	shipped := traffic.DefaultRoleLimits()
 	workstation := limits.For("workstation")
 	if workstation.RequesterPeers != 30 || workstation.FloodBits != 100e6 || workstation.ReflectorGain != 7 || workstation.RequesterRate != shipped.RequesterRate {
 		t.Errorf("a workstation has %+v", workstation)
@@ -40,7 +40,7 @@ traffic:
 		t.Errorf("a scanner has %+v", scanner)
 	}
 	dc := limits.For("domain_controller")
-	if len(dc.Ports) != 2 || dc.Ports[1] != (incident.ServicePort{Port: 389, Transport: "udp"}) || dc.RequesterPeers != 30 || dc.RequesterRate != 1200 {
+	if len(dc.Ports) != 2 || dc.Ports[1] != (traffic.ServicePort{Port: 389, Transport: "udp"}) || dc.RequesterPeers != 30 || dc.RequesterRate != 1200 {
 		t.Errorf("a domain controller has %+v, want its own ports, the default peers and the shipped rate", dc)
 	}
 	if dns := limits.For("dns"); dns.RequesterRate != 1200 || dns.RequesterPeers != 30 || dns.ReflectorRate != shipped.ReflectorRate {

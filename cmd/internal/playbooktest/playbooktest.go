@@ -13,6 +13,7 @@ import (
 
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Report is what came of one test file.
@@ -71,7 +72,7 @@ func (f Failure) String() string {
 // as there are processors. The error is one of the surroundings; a failing case
 // is none. Where the cases do not give the role of the traffic, the limits tell
 // it; none are the shipped ones.
-func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, file string, match *regexp.Regexp, limits incident.LimitsByRole) (Report, error) {
+func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, file string, match *regexp.Regexp, limits traffic.LimitsByRole) (Report, error) {
 	report := Report{File: file, Playbook: p.Name, Enforced: p.Mode == playbooks.Shadow, Rules: len(p.Decide), Uncovered: tests.Uncovered(p)}
 	var cases []playbooks.TestCase
 	for _, c := range tests.Cases {
@@ -101,7 +102,7 @@ func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, 
 }
 
 // runCase rehearses one case and looks at what is expected.
-func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits incident.LimitsByRole) (result Result) {
+func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits traffic.LimitsByRole) (result Result) {
 	result = Result{Name: c.Name, Line: c.Line}
 	fail := func(format string, args ...any) Result {
 		result.Failures = append(result.Failures, Failure{What: "rehearsal", Got: fmt.Sprintf(format, args...)})

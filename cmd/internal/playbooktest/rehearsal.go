@@ -12,6 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 	"github.com/stanch-soar/stanch/workflows"
 	"github.com/stanch-soar/stanch/workflows/rehearse"
 )
@@ -51,7 +52,7 @@ type state struct {
 }
 
 // newRehearsal lays the estate and plans what happens.
-func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits incident.LimitsByRole) (*rehearsal, error) {
+func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits traffic.LimitsByRole) (*rehearsal, error) {
 	facts := laid(c.Facts)
 	host := identify(&facts)
 	alert := facts.Alert

@@ -13,6 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/policy"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // generated stands on top of each document.
@@ -183,7 +184,7 @@ and never what stands beside one that takes a secret. Relative paths start from 
 
 // limitsReference describes the thresholds of traffic roles.
 func limitsReference() string {
-	limits := incident.DefaultRoleLimits()
+	limits := traffic.DefaultRoleLimits()
 	var b strings.Builder
 	b.WriteString(playbooks.ReferenceOf("Limits", &limits))
 	b.WriteString(`
@@ -198,7 +199,7 @@ These asset roles differ as shipped; ` + "`default`" + ` may raise, but does not
 | asset role | limit | shipped | why |
 |---|---|---|---|
 `)
-	for _, role := range incident.ResolverRoles() {
+	for _, role := range traffic.ResolverRoles() {
 		own := limits.ForAssetRole(role)
 		fmt.Fprintf(&b, "| `%s` | `requester_rate` | %d | It asks for its clients: the busiest minute of a DNS client in the records had 278 queries, and a /24 has 254 clients. |\n", role, own.RequesterRate)
 		fmt.Fprintf(&b, "| `%s` | `requester_packets` | %d | A minute at that rate. |\n", role, own.RequesterPackets)

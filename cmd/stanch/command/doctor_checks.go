@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 func checkFolders(c *config.Config) []finding {
@@ -212,7 +213,7 @@ func checkWords(c *config.Config) []finding {
 		}
 	}
 	for _, role := range slices.Sorted(maps.Keys(c.Traffic.ByRole)) {
-		if _, known := c.AssetRoles.Word(role); !known && role != incident.DefaultLimits {
+		if _, known := c.AssetRoles.Word(role); !known && role != traffic.DefaultLimits {
 			found = append(found, bad("traffic", "add it to roles in stanch.yaml", "there are limits for %q, which is no asset role: no host has it", role))
 		}
 	}

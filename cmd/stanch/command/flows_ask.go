@@ -16,6 +16,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // defaultWindow is the window of traffic where none is given.
@@ -148,7 +149,7 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 		}
 		return o.most(ctx, store, sqlite.TopQuery{
 			Networks: own, From: to.Add(-o.window.or(defaultWindow)), To: to, Limit: o.limit, Top: 1,
-			Limits: func(ip netip.Addr) *incident.RoleLimits {
+			Limits: func(ip netip.Addr) *traffic.RoleLimits {
 				return judge.limits(ctx, integrations.EndpointQuery{IPs: []string{ip.String()}, At: to})
 			},
 		}, lags)

@@ -9,12 +9,13 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // judge says by which limits the role of a host's traffic is told: those of the
 // configuration for what its inventory takes the host for, as in a case.
 type judge struct {
-	byRole      incident.LimitsByRole
+	byRole      traffic.LimitsByRole
 	roles       incident.Vocabulary
 	set         *integrations.Set
 	inventories []integrations.Inventory
@@ -46,7 +47,7 @@ func (j *judge) Close() error { return j.set.Close() }
 
 // limits returns the limits for the host. One that no inventory knows has the
 // default ones.
-func (j *judge) limits(ctx context.Context, host integrations.EndpointQuery) *incident.RoleLimits {
+func (j *judge) limits(ctx context.Context, host integrations.EndpointQuery) *traffic.RoleLimits {
 	role := ""
 	for _, inventory := range j.inventories {
 		if asset, err := inventory.Asset(ctx, host); err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // playbookTestOptions are the flags of playbook test.
@@ -63,7 +64,7 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 			return usagef("run: %w", err)
 		}
 	}
-	var limits incident.LimitsByRole
+	var limits traffic.LimitsByRole
 	roles := incident.AssetRoles()
 	if o.config != "" {
 		c, err := loadConfig(o.config, "")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
 // Scenarios returns every scenario. The shapes of attacks follow what the tools
@@ -47,8 +48,8 @@ func asksResolvers(g *generator) {
 
 // asksAnyAmplifier draws one of the services that make a role.
 func asksAnyAmplifier(g *generator) {
-	services := slices.DeleteFunc(incident.AmplificationTable(), func(s incident.AmplificationService) bool {
-		return s.Transport != "udp" || !incident.Amplifies(s.Port, s.Transport)
+	services := slices.DeleteFunc(traffic.AmplificationTable(), func(s traffic.AmplificationService) bool {
+		return s.Transport != "udp" || !traffic.Amplifies(s.Port, s.Transport)
 	})
 	port := uint16(services[g.chance.IntN(len(services))].Port)
 	size, perSecond := g.between(8, 90), g.between(200, 500)

@@ -1,8 +1,10 @@
-package incident
+package traffic
 
 import (
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // joined is what a join made of a capture whose truth is known.
@@ -16,7 +18,7 @@ type joined struct {
 
 // join joins, and checks every single flow against the session of which it is
 // a record.
-func (c *capture) join(flows []Flow, conns []Connection) joined {
+func (c *capture) join(flows []incident.Flow, conns []incident.Connection) joined {
 	c.shuffle(flows, conns)
 	got := joined{JoinResult: Join(flows, conns)}
 	got.rate, _ = got.JoinRate.Get()
@@ -49,58 +51,58 @@ func TestJoinOfCaptures(t *testing.T) {
 		name string
 		// least is the share of the connections that must join.
 		least float64
-		lay   func(seed uint64) (*capture, []Flow, []Connection)
+		lay   func(seed uint64) (*capture, []incident.Flow, []incident.Connection)
 	}{
-		{"clocks that agree", 0.99, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"clocks that agree", 0.99, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 900, 16384)
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"clocks 5.6 days apart", 0.99, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"clocks 5.6 days apart", 0.99, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 140, 16384)
 			c.clock = skewed(-483_282 * time.Second)
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"three minutes within a capture of six", 0.99, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"three minutes within a capture of six", 0.99, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := newCapture(seed, 120, 16384, 1<<30, 375*time.Second)
 			c.clock = skewed(176 * time.Second)
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"a clock whose battery is empty", 0.99, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"a clock whose battery is empty", 0.99, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 100, 16384)
 			c.clock = skewed(time.Unix(3600, 0).Sub(start()))
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"ports that are used again every two minutes", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"ports that are used again every two minutes", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 3600, 120)
 			c.clock = skewed(2*day + 7*time.Minute)
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"an endpoint that reports one in twenty", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"an endpoint that reports one in twenty", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 2000, 200)
 			c.clock = skewed(-day)
 			return c, c.flows(nil), c.connections(every(20))
 		}},
-		{"a sensor that samples one in twenty", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"a sensor that samples one in twenty", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 2000, 200)
 			c.clock = skewed(-day)
 			return c, c.flows(every(20)), c.connections(nil)
 		}},
-		{"both report little, and seldom the same", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"both report little, and seldom the same", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 2000, 100)
 			c.clock = skewed(3 * time.Hour)
 			return c, c.flows(every(10)), c.connections(every(7))
 		}},
-		{"nothing is of the same session, though the ports are used again", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"nothing is of the same session, though the ports are used again", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 4000, 50)
 			half := start().Add(30 * time.Minute)
 			return c, c.flows(func(s session) bool { return s.at.Before(half) }), c.connections(func(s session) bool { return s.at.After(half.Add(time.Minute)) })
 		}},
-		{"nothing is of the same session, and little there is", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"nothing is of the same session, and little there is", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := newCapture(seed, 600, 20, 1<<30, day)
 			i, j := 0, 0
 			return c, c.flows(func(session) bool { i++; return i%40 == 0 }), c.connections(func(session) bool { j++; return j%10 == 5 })
 		}},
-		{"the same ports an hour later by others", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"the same ports an hour later by others", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 200, 16384)
 			flows, conns := c.flows(nil), c.connections(nil)
 			for _, s := range c.sessions {
@@ -109,7 +111,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, conns
 		}},
-		{"a sensor behind a NAT sees half of it", 0.44, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"a sensor behind a NAT sees half of it", 0.44, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 300)
 			c.clock = skewed(-day)
 			flows := c.flows(nil)
@@ -120,7 +122,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, c.connections(nil)
 		}},
-		{"two sensors, counters that disagree", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"two sensors, counters that disagree", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 300)
 			c.clock = skewed(-day)
 			flows := c.flows(nil)
@@ -130,7 +132,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, c.connections(nil)
 		}},
-		{"two sensors, of which one is an hour off", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"two sensors, of which one is an hour off", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 16384)
 			c.clock = skewed(-day)
 			flows := c.flows(nil)
@@ -140,7 +142,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, c.connections(nil)
 		}},
-		{"addresses in other spellings, ends in the other order", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"addresses in other spellings, ends in the other order", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 300)
 			c.clock = skewed(day)
 			flows, conns := c.flows(nil), c.connections(nil)
@@ -162,12 +164,12 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, conns
 		}},
-		{"a clock that drifts by a minute", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"a clock that drifts by a minute", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 16384)
 			c.clock = func(at time.Time) time.Time { return at.Add(day + at.Sub(start())/60) }
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"a clock that jumps by an hour", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"a clock that jumps by an hour", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 16384)
 			c.clock = func(at time.Time) time.Time {
 				if at.After(start().Add(40 * time.Minute)) {
@@ -177,18 +179,18 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"losses on both sides, and duplicates", 0.92, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"losses on both sides, and duplicates", 0.92, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 1000, 400)
 			c.clock = skewed(-7 * time.Hour)
 			some := func(session) bool { return c.rnd.IntN(100) >= 5 }
 			conns := c.connections(some)
 			return c, c.flows(some), append(conns, conns[:100]...)
 		}},
-		{"three strays that agree, against all the others", 0.8, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"three strays that agree, against all the others", 0.8, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 900, 16384)
 			for i := range c.sessions {
 				s := &c.sessions[i]
-				s.Tuple = Tuple{"10.0.1.4", 50_000 + c.rnd.IntN(150), "10.0.1.1", 53, "udp"}
+				s.Tuple = incident.Tuple{SrcIP: "10.0.1.4", SrcPort: 50_000 + c.rnd.IntN(150), DstIP: "10.0.1.1", DstPort: 53, Transport: "udp"}
 			}
 			c.clock = skewed(-day)
 			flows, conns := c.flows(nil), c.connections(nil)
@@ -201,7 +203,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			}
 			return c, flows, conns
 		}},
-		{"fixed ports in a rhythm", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"fixed ports in a rhythm", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 500, 10)
 			for i := range c.sessions {
 				s := &c.sessions[i]
@@ -211,7 +213,7 @@ func TestJoinOfCaptures(t *testing.T) {
 			c.clock = skewed(5 * time.Hour)
 			return c, c.flows(nil), c.connections(nil)
 		}},
-		{"connections without a time", 0, func(seed uint64) (*capture, []Flow, []Connection) {
+		{"connections without a time", 0, func(seed uint64) (*capture, []incident.Flow, []incident.Connection) {
 			c := anHour(seed, 100, 16384)
 			c.clock = func(time.Time) time.Time { return time.Time{} }
 			c.jitter = 0

@@ -1,10 +1,12 @@
-package incident
+package traffic
 
 import (
 	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // BenchmarkJoin joins 100,000 connections with a million flows. Beside time and
@@ -17,7 +19,7 @@ func BenchmarkJoin(b *testing.B) {
 }
 
 // oneResolver is the same with one destination: every tuple is used all day.
-func oneResolver() ([]Flow, []Connection) {
+func oneResolver() ([]incident.Flow, []incident.Connection) {
 	flows, conns := storm()
 	for i := range flows {
 		flows[i].SrcIP, flows[i].DstIP, flows[i].DstPort, flows[i].Transport = "10.0.1.4", "10.0.1.1", 53, "udp"
@@ -30,8 +32,8 @@ func oneResolver() ([]Flow, []Connection) {
 }
 
 // oneTuple is a day of one fixed port, of which many records overlap.
-func oneTuple() ([]Flow, []Connection) {
-	flows, conns := make([]Flow, 1_000_000), make([]Connection, 100_000)
+func oneTuple() ([]incident.Flow, []incident.Connection) {
+	flows, conns := make([]incident.Flow, 1_000_000), make([]incident.Connection, 100_000)
 	for i := range flows {
 		flows[i] = flow(123, time.Duration(i)*86*time.Millisecond, 100)
 		flows[i].Duration = time.Duration(i%2) * time.Hour
@@ -45,7 +47,7 @@ func oneTuple() ([]Flow, []Connection) {
 	return flows, conns
 }
 
-func benchmarkJoin(b *testing.B, capture func() ([]Flow, []Connection)) {
+func benchmarkJoin(b *testing.B, capture func() ([]incident.Flow, []incident.Connection)) {
 	flows, conns := capture()
 	debug.FreeOSMemory()
 	var before, after runtime.MemStats

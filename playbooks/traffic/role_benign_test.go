@@ -1,19 +1,21 @@
-package incident
+package traffic
 
 import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // stream returns traffic of one transport at a rate: bits a second in packets of
 // a size, over so many flows, with a part of the bytes coming back.
-func at(bits float64, size int64, active time.Duration, flows int64, back float64) PeerTraffic {
+func at(bits float64, size int64, active time.Duration, flows int64, back float64) Peer {
 	out := int64(bits / 8 * active.Seconds())
-	return PeerTraffic{BytesOut: out, PacketsOut: out / size, BytesIn: int64(back * float64(out)), Flows: flows}
+	return Peer{BytesOut: out, PacketsOut: out / size, BytesIn: int64(back * float64(out)), Flows: flows}
 }
 
-func over(transport string, port int, p PeerTraffic) PeerTraffic {
+func over(transport string, port int, p Peer) Peer {
 	p.Transport, p.Port = transport, port
 	return p
 }
@@ -24,7 +26,7 @@ func TestHping3IsAFlooder(t *testing.T) {
 	active := time.Minute
 	type shot struct {
 		name string
-		peer PeerTraffic
+		peer Peer
 	}
 	var shots []shot
 	for _, bits := range []float64{10e6, 100e6} {
@@ -69,9 +71,9 @@ func TestHping3IsAFlooder(t *testing.T) {
 		shot{"UDP from one port, small packets, answered a little", over("udp", 53, at(10e6, 148, active, 1, 0.001))},
 		shot{"UDP from one port, 1200 small packets a second", over("udp", 53, at(1200*8*148, 148, active, 1, 0))},
 	)
-	page := single("198.51.100.1", PeerTraffic{Port: 443, Transport: "tcp", BytesOut: 60e3, BytesIn: 2e6, PacketsOut: 900, Flows: 12})
+	page := single("198.51.100.1", Peer{Port: 443, Transport: "tcp", BytesOut: 60e3, BytesIn: 2e6, PacketsOut: 900, Flows: 12})
 	for _, s := range shots {
-		if got := Classify(of(active, single("203.0.113.9", s.peer), page), DefaultRoleLimits()); got != Flooder {
+		if got := Classify(of(active, single("203.0.113.9", s.peer), page), DefaultRoleLimits()); got != incident.Flooder {
 			t.Errorf("%s is %s", s.name, got)
 		}
 	}
@@ -82,12 +84,12 @@ func TestVolumeAloneIsNoFlood(t *testing.T) {
 	quarter := 15 * time.Minute
 	for _, c := range []struct {
 		name string
-		peer PeerTraffic
+		peer Peer
 	}{
 		{"a camera in 4K, with reports of its receiver", over("udp", 50002, at(25e6, 1240, quarter, 2, 1e-5))},
 		{"the same whose receiver was not seen to report", over("udp", 50002, at(25e6, 1240, quarter, 1, 0))},
 		{"32 cameras of a video server, for one viewer", over("udp", 50002, at(256e6, 1200, quarter, 64, 1e-5))},
-		{"a camera whose receiver opened the flow", func() PeerTraffic {
+		{"a camera whose receiver opened the flow", func() Peer {
 			p := over("udp", 6970, at(20e6, 1300, quarter, 1, 1e-5))
 			p.Answering = true
 			return p
@@ -101,7 +103,7 @@ func TestVolumeAloneIsNoFlood(t *testing.T) {
 		{"metrics, buffered little", over("udp", 8125, at(6e6, 110, quarter, 40, 0))},
 		{"GELF in chunks", over("udp", 12201, at(70e6, 1420, quarter, 8, 0))},
 	} {
-		if got := Classify(of(quarter, single("10.20.0.9", c.peer)), DefaultRoleLimits()); got == Flooder {
+		if got := Classify(of(quarter, single("10.20.0.9", c.peer)), DefaultRoleLimits()); got == incident.Flooder {
 			t.Errorf("%s is %s", c.name, got)
 		}
 	}
@@ -111,10 +113,10 @@ func TestVolumeAloneIsNoFlood(t *testing.T) {
 // opens a connection for each request answers those: neither floods.
 func TestTheFloodedIsNoFlooder(t *testing.T) {
 	minute := time.Minute
-	answering := func(p PeerTraffic) PeerTraffic { p.Answering = true; return p }
+	answering := func(p Peer) Peer { p.Answering = true; return p }
 	for _, c := range []struct {
 		name string
-		peer PeerTraffic
+		peer Peer
 	}{
 		{"resets for a flood of SYN", answering(over("tcp", 443, at(10e6, 40, minute, 60_000, 1)))},
 		{"echoes for a flood of ICMP", answering(over("icmp", 0, at(10e6, 84, minute, 1, 1)))},
@@ -122,17 +124,17 @@ func TestTheFloodedIsNoFlooder(t *testing.T) {
 		{"a download at 400 Mbit/s, acknowledged", over("tcp", 443, at(10e6, 52, minute, 4, 40))},
 		{"questions to one store of small values", over("tcp", 6379, at(20e6, 110, minute, 8, 1.2))},
 	} {
-		if got := Classify(of(minute, single("203.0.113.9", c.peer)), DefaultRoleLimits()); got == Flooder {
+		if got := Classify(of(minute, single("203.0.113.9", c.peer)), DefaultRoleLimits()); got == incident.Flooder {
 			t.Errorf("%s is %s", c.name, got)
 		}
 	}
 }
 
 // seeder shares files with 400 peers, 31 of which listen on the default port.
-func seeder(port int, answering bool) TrafficShape {
-	shape := TrafficShape{Host: []string{"10.20.4.42"}, Active: 10 * time.Minute}
+func seeder(port int, answering bool) Shape {
+	shape := Shape{Host: []string{"10.20.4.42"}, Active: 10 * time.Minute}
 	for i := range 400 {
-		p := PeerTraffic{
+		p := Peer{
 			IP: fmt.Sprintf("203.0.%d.%d", i/200, 1+i%200), Port: 20000 + i, Transport: "udp",
 			BytesOut: 2_000_000, PacketsOut: 1450, BytesIn: 33_600, Flows: 1,
 		}
@@ -146,28 +148,28 @@ func seeder(port int, answering bool) TrafficShape {
 
 func TestAFileSharerIsNoRequester(t *testing.T) {
 	for _, port := range []int{bitTorrent, 751, 3478, 27015, 53} {
-		if got := Classify(seeder(port, false), DefaultRoleLimits()); got == Requester {
+		if got := Classify(seeder(port, false), DefaultRoleLimits()); got == incident.Requester {
 			t.Errorf("a file sharer whose peers listen on %d is %s", port, got)
 		}
 	}
-	if got := Classify(seeder(bitTorrent, true), DefaultRoleLimits()); got == Reflector {
+	if got := Classify(seeder(bitTorrent, true), DefaultRoleLimits()); got == incident.Reflector {
 		t.Errorf("a file sharer that listens on the default port is %s", got)
 	}
 	// What it shares hides no attack.
 	shape := seeder(bitTorrent, false)
-	shape.Peers = append(shape.Peers, peers(60, "198.51.100.%d", PeerTraffic{Port: 11211, Transport: "udp", BytesOut: 5e6, PacketsOut: 90e3, Flows: 90e3})...)
-	if got := Classify(shape, DefaultRoleLimits()); got != Requester {
+	shape.Peers = append(shape.Peers, peers(60, "198.51.100.%d", Peer{Port: 11211, Transport: "udp", BytesOut: 5e6, PacketsOut: 90e3, Flows: 90e3})...)
+	if got := Classify(shape, DefaultRoleLimits()); got != incident.Requester {
 		t.Errorf("a file sharer that asks 60 memcached servers is %s", got)
 	}
 }
 
 // polls is a manager of so many devices in each of some sites, of which some are
 // cut off: those are asked again and again, and do not answer.
-func polls(port, sites, cut, devices int) TrafficShape {
-	shape := TrafficShape{Host: []string{"10.20.4.42"}, Active: 5 * time.Minute}
+func polls(port, sites, cut, devices int) Shape {
+	shape := Shape{Host: []string{"10.20.4.42"}, Active: 5 * time.Minute}
 	for site := range sites {
 		for d := range devices {
-			p := PeerTraffic{
+			p := Peer{
 				IP: fmt.Sprintf("10.%d.8.%d", 30+site, 1+d), Port: port, Transport: "udp",
 				BytesOut: 8_800, PacketsOut: 100, BytesIn: 15_000, Flows: 100,
 			}
@@ -183,24 +185,24 @@ func polls(port, sites, cut, devices int) TrafficShape {
 func TestOutOfReachIsNoReflection(t *testing.T) {
 	for _, port := range []int{161, 53, 123, 389, 1434} {
 		for _, c := range []struct{ sites, cut int }{{3, 2}, {3, 1}, {4, 3}} {
-			if got := Classify(polls(port, c.sites, c.cut, 100), DefaultRoleLimits()); got != UnknownRole {
+			if got := Classify(polls(port, c.sites, c.cut, 100), DefaultRoleLimits()); got != incident.UnknownRole {
 				t.Errorf("a poller of port %d with %d of %d sites cut off is %s", port, c.cut, c.sites, got)
 			}
 		}
 	}
 	// The devices beside it answer too.
 	shape := polls(161, 2, 2, 40)
-	shape.Peers = append(shape.Peers, peers(40, "10.20.4.%d", PeerTraffic{Port: 161, Transport: "udp", BytesOut: 352e3, BytesIn: 6e5, PacketsOut: 4e3, Flows: 4e3})...)
-	if got := Classify(shape, DefaultRoleLimits()); got == Requester {
+	shape.Peers = append(shape.Peers, peers(40, "10.20.4.%d", Peer{Port: 161, Transport: "udp", BytesOut: 352e3, BytesIn: 6e5, PacketsOut: 4e3, Flows: 4e3})...)
+	if got := Classify(shape, DefaultRoleLimits()); got == incident.Requester {
 		t.Errorf("a poller that reaches only its own subnet is %s", got)
 	}
-	if got := Classify(polls(161, 3, 3, 100), DefaultRoleLimits()); got != Requester {
+	if got := Classify(polls(161, 3, 3, 100), DefaultRoleLimits()); got != incident.Requester {
 		t.Errorf("300 hosts of which none ever answers are %s", got)
 	}
 	// What is polled hides no attack over another service.
 	shape = polls(161, 3, 2, 100)
-	shape.Peers = append(shape.Peers, peers(60, "198.51.100.%d", PeerTraffic{Port: 123, Transport: "udp", BytesOut: 5e6, PacketsOut: 60e3, Flows: 60e3})...)
-	if got := Classify(shape, DefaultRoleLimits()); got != Requester {
+	shape.Peers = append(shape.Peers, peers(60, "198.51.100.%d", Peer{Port: 123, Transport: "udp", BytesOut: 5e6, PacketsOut: 60e3, Flows: 60e3})...)
+	if got := Classify(shape, DefaultRoleLimits()); got != incident.Requester {
 		t.Errorf("a poller that also asks 60 time servers is %s", got)
 	}
 }

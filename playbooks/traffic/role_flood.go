@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"slices"
@@ -62,7 +62,7 @@ type stream struct {
 	unheard, collected int64
 }
 
-func (s *stream) add(p *PeerTraffic, l *RoleLimits, active time.Duration) {
+func (s *stream) add(p *Peer, l *RoleLimits, active time.Duration) {
 	s.sums.add(p, active)
 	if !p.Answering {
 		s.opened.add(p, active)
@@ -75,7 +75,7 @@ func (s *stream) add(p *PeerTraffic, l *RoleLimits, active time.Duration) {
 
 // unheard are the bytes that went out over tcp and for which nothing came back,
 // though that many cannot go unacknowledged.
-func (p *PeerTraffic) unheard() int64 {
+func (p *Peer) unheard() int64 {
 	if p.Transport != "tcp" || p.BytesIn > 0 || p.BytesOut/max(1, p.PacketsOut) < dataSegment {
 		return 0
 	}

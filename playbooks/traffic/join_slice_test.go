@@ -1,14 +1,16 @@
-package incident
+package traffic
 
 import (
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // slices are the records of one long flow, as an exporter with an active
 // timeout writes them.
-func slicesOf(at time.Time, n int, each time.Duration, port int, bytes int64) []Flow {
-	var flows []Flow
+func slicesOf(at time.Time, n int, each time.Duration, port int, bytes int64) []incident.Flow {
+	var flows []incident.Flow
 	for i := range n {
 		f := guessedFlow(at.Add(time.Duration(i)*each), port, "198.51.100.7", 443, "tcp", bytes)
 		f.Duration = each - 100*time.Millisecond
@@ -21,22 +23,22 @@ func slicesOf(at time.Time, n int, each time.Duration, port int, bytes int64) []
 // where the window began after the connection did.
 func TestALongFlowIsOfOneConnection(t *testing.T) {
 	const path, other = `C:\Tools\sender.exe`, `C:\Apps\browser.exe`
-	connected := func(ago time.Duration, path string) Connection {
+	connected := func(ago time.Duration, path string) incident.Connection {
 		c := guessedConnection(slicesOf(guessedAt, 1, time.Minute, 50000, 1)[0], path, 100)
 		c.At = guessedAt.Add(-ago)
 		return c
 	}
 	for name, c := range map[string]struct {
 		running bool
-		conns   []Connection
+		conns   []incident.Connection
 		exact   bool
 	}{
-		"it began in the window":                     {false, []Connection{connected(0, path)}, true},
-		"it was under way already":                   {true, []Connection{connected(10*time.Minute, path)}, true},
-		"it had been for hours":                      {true, []Connection{connected(9*time.Hour, path)}, true},
-		"the port was used before by the same":       {true, []Connection{connected(9*time.Hour, path), connected(time.Hour, path)}, true},
-		"the port was used before by another":        {true, []Connection{connected(9*time.Hour, other), connected(time.Hour, path)}, false},
-		"it is new, and the port was used before":    {false, []Connection{connected(10*time.Minute, path)}, false},
+		"it began in the window":                     {false, []incident.Connection{connected(0, path)}, true},
+		"it was under way already":                   {true, []incident.Connection{connected(10*time.Minute, path)}, true},
+		"it had been for hours":                      {true, []incident.Connection{connected(9*time.Hour, path)}, true},
+		"the port was used before by the same":       {true, []incident.Connection{connected(9*time.Hour, path), connected(time.Hour, path)}, true},
+		"the port was used before by another":        {true, []incident.Connection{connected(9*time.Hour, other), connected(time.Hour, path)}, false},
+		"it is new, and the port was used before":    {false, []incident.Connection{connected(10*time.Minute, path)}, false},
 		"it is new, and the endpoint said nothing":   {false, nil, false},
 		"it was under way, and the endpoint is mute": {true, nil, false},
 	} {
@@ -45,7 +47,7 @@ func TestALongFlowIsOfOneConnection(t *testing.T) {
 			flows[0].Running = c.running
 			got := Join(flows, c.conns)
 			named, _ := got.Process.Path.Get()
-			if exact := got.Attribution == Exact && named == path && got.Explained == got.Bytes; exact != c.exact {
+			if exact := got.Attribution == incident.Exact && named == path && got.Explained == got.Bytes; exact != c.exact {
 				t.Errorf("%s: %q, %d of %d bytes are explained", got.Attribution, named, got.Explained, got.Bytes)
 			}
 			if skew, ok := got.ClockSkew.Get(); ok && skew != 0 {
@@ -58,8 +60,8 @@ func TestALongFlowIsOfOneConnection(t *testing.T) {
 // Many flows that were under way when the window began say nothing of the
 // clocks: all their connections are as much older.
 func TestFlowsUnderWaySayNothingOfTheClocks(t *testing.T) {
-	var flows []Flow
-	var conns []Connection
+	var flows []incident.Flow
+	var conns []incident.Connection
 	for i := range 40 {
 		many := slicesOf(guessedAt.Add(time.Duration(i)*50*time.Millisecond), 14, time.Minute, 50000+i, 1_000_000)
 		many[0].Running = true
@@ -68,7 +70,7 @@ func TestFlowsUnderWaySayNothingOfTheClocks(t *testing.T) {
 		flows, conns = append(flows, many...), append(conns, c)
 	}
 	got := Join(flows, conns)
-	if got.Attribution != Exact || got.Explained != got.Bytes || got.ClockSkew.IsKnown() {
+	if got.Attribution != incident.Exact || got.Explained != got.Bytes || got.ClockSkew.IsKnown() {
 		t.Errorf("%s: %d of %d bytes, clocks %s apart", got.Attribution, got.Explained, got.Bytes, got.ClockSkew)
 	}
 }
@@ -78,7 +80,7 @@ func TestFlowsUnderWaySayNothingOfTheClocks(t *testing.T) {
 func TestATakenOverPortIsNobodys(t *testing.T) {
 	flows := slicesOf(guessedAt, 10, time.Minute, 50000, 1_000_000)
 	first, second := guessedConnection(flows[0], `C:\a.exe`, 1), guessedConnection(flows[6], `C:\b.exe`, 2)
-	got := Join(flows, []Connection{first, second})
+	got := Join(flows, []incident.Connection{first, second})
 	if path, _ := got.Process.Path.Get(); path == `C:\b.exe` || got.Explained > 6_000_000 {
 		t.Errorf("%s: %q explains %d", got.Attribution, path, got.Explained)
 	}

@@ -1,10 +1,12 @@
-package incident
+package traffic
 
 import (
 	"cmp"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 const (
@@ -46,7 +48,7 @@ type ballot struct {
 // that were used once tell most; the others are asked where those do not agree,
 // or are few.
 // Without agreement the clocks are taken to be right.
-func (x *index) clocks() ([]int64, Value[time.Duration]) {
+func (x *index) clocks() ([]int64, incident.Value[time.Duration]) {
 	once := x.votes(func(pairs int) bool { return pairs == 1 })
 	offsets, near := once.offsets()
 	if len(near) < fewVotes {
@@ -60,13 +62,13 @@ func (x *index) clocks() ([]int64, Value[time.Duration]) {
 		}
 	}
 	if len(near) == 0 {
-		return offsets, NotKnown[time.Duration]("too few connections have the 5-tuple of a flow to tell how the clocks differ")
+		return offsets, incident.NotKnown[time.Duration]("too few connections have the 5-tuple of a flow to tell how the clocks differ")
 	}
 	slices.Sort(near)
 	if len(offsets) > 1 && near[len(near)-1]-near[0] > 2*int64(JoinTolerance)*int64(len(offsets)) {
-		return offsets, NotKnown[time.Duration]("the clocks' difference changes while the records run")
+		return offsets, incident.NotKnown[time.Duration]("the clocks' difference changes while the records run")
 	}
-	return offsets, Known(time.Duration(near[(len(near)-1)/2]), Computed)
+	return offsets, incident.Known(time.Duration(near[(len(near)-1)/2]), incident.Computed)
 }
 
 // votes pairs the uses of those tuples that have as many pairs as asked for.

@@ -1,13 +1,15 @@
-package incident
+package traffic
 
 import (
 	"cmp"
 	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // spelled returns how the image of a process is written, or its name where the
 // path is unknown. What the endpoint could not attribute is spelled by nothing.
-func spelled(p *Process) string {
+func spelled(p *incident.Process) string {
 	text, ok := p.Path.Get()
 	if !ok {
 		text, _ = p.Name.Get()
@@ -219,10 +221,10 @@ func sameImage(a, b string) bool {
 
 // clear writes the path of a process as people and policies do, where anything
 // did: with its drive's letter.
-func (m *images) clear(p Process) Process {
+func (m *images) clear(p incident.Process) incident.Process {
 	path, known := p.Path.Get()
 	if lettered, ok := m.lettered[m.key(path)]; known && ok && locate(path).in != driveLetter {
-		p.Path = Known(lettered, p.Path.From())
+		p.Path = incident.Known(lettered, p.Path.From())
 	}
 	return p
 }

@@ -1,10 +1,12 @@
-package incident
+package traffic
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // capture makes the flows of one host and the connections of its endpoint, as
@@ -22,7 +24,7 @@ type capture struct {
 
 // session is one use of a 5-tuple by one process.
 type session struct {
-	Tuple
+	incident.Tuple
 	at       time.Time
 	duration time.Duration
 	bytes    int64
@@ -38,7 +40,7 @@ func newCapture(seed uint64, sessions, ports, processes int, span time.Duration)
 		clock:  func(at time.Time) time.Time { return at },
 		jitter: 10 * time.Second,
 	}
-	free := map[Tuple]time.Time{}
+	free := map[incident.Tuple]time.Time{}
 	for i := range sessions {
 		s := session{
 			at:       start().Add(time.Duration(float64(span) * float64(i) / float64(sessions))),
@@ -60,8 +62,8 @@ func newCapture(seed uint64, sessions, ports, processes int, span time.Duration)
 }
 
 // tuple leads to one of a few destinations.
-func (c *capture) tuple(port int) Tuple {
-	t := Tuple{SrcIP: "10.0.1.4", SrcPort: port, DstIP: fmt.Sprintf("198.51.%d.%d", c.rnd.IntN(4), 1+c.rnd.IntN(20)), DstPort: 443, Transport: "tcp"}
+func (c *capture) tuple(port int) incident.Tuple {
+	t := incident.Tuple{SrcIP: "10.0.1.4", SrcPort: port, DstIP: fmt.Sprintf("198.51.%d.%d", c.rnd.IntN(4), 1+c.rnd.IntN(20)), DstPort: 443, Transport: "tcp"}
 	switch c.rnd.IntN(10) {
 	case 0:
 		t.SrcIP, t.DstIP = "2001:db8::4", fmt.Sprintf("2001:db8:1::%x", 1+c.rnd.IntN(50))
@@ -72,22 +74,22 @@ func (c *capture) tuple(port int) Tuple {
 }
 
 // flow carries the number of its session where the join does not look.
-func (s session) flow(number int) Flow {
-	return Flow{Start: s.at, Duration: s.duration, Tuple: s.Tuple, BytesOut: s.bytes, BytesIn: int64(number), PacketsOut: 1 + s.bytes/1000}
+func (s session) flow(number int) incident.Flow {
+	return incident.Flow{Start: s.at, Duration: s.duration, Tuple: s.Tuple, BytesOut: s.bytes, BytesIn: int64(number), PacketsOut: 1 + s.bytes/1000}
 }
 
-func (c *capture) connection(s session) Connection {
+func (c *capture) connection(s session) incident.Connection {
 	late := time.Duration(c.rnd.Int64N(int64(max(c.jitter, 1))))
-	return Connection{At: c.clock(s.at).Add(late), Tuple: s.Tuple, Process: processOf(s.process)}
+	return incident.Connection{At: c.clock(s.at).Add(late), Tuple: s.Tuple, Process: processOf(s.process)}
 }
 
-func processOf(n int) Process {
-	return Process{Path: Known(fmt.Sprintf(`C:\Apps\app%04d.exe`, n), FromEDR), PID: Known(int64(1000+n), FromEDR)}
+func processOf(n int) incident.Process {
+	return incident.Process{Path: incident.Known(fmt.Sprintf(`C:\Apps\app%04d.exe`, n), incident.FromEDR), PID: incident.Known(int64(1000+n), incident.FromEDR)}
 }
 
 // flows and connections of the sessions that the recorder noted.
-func (c *capture) flows(noted func(session) bool) []Flow {
-	var out []Flow
+func (c *capture) flows(noted func(session) bool) []incident.Flow {
+	var out []incident.Flow
 	for i, s := range c.sessions {
 		if noted == nil || noted(s) {
 			out = append(out, s.flow(i))
@@ -96,8 +98,8 @@ func (c *capture) flows(noted func(session) bool) []Flow {
 	return out
 }
 
-func (c *capture) connections(noted func(session) bool) []Connection {
-	var out []Connection
+func (c *capture) connections(noted func(session) bool) []incident.Connection {
+	var out []incident.Connection
 	for _, s := range c.sessions {
 		if noted == nil || noted(s) {
 			out = append(out, c.connection(s))
@@ -107,7 +109,7 @@ func (c *capture) connections(noted func(session) bool) []Connection {
 }
 
 // shuffle loses the order in which sessions came.
-func (c *capture) shuffle(flows []Flow, conns []Connection) {
+func (c *capture) shuffle(flows []incident.Flow, conns []incident.Connection) {
 	c.rnd.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
 	c.rnd.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
 }
@@ -120,7 +122,7 @@ func every(n int) func(session) bool {
 
 // storm is what the join is built for: a day of a busy host, of which the
 // endpoint reports a tenth, some of it twice, by a clock that is days off.
-func storm() ([]Flow, []Connection) {
+func storm() ([]incident.Flow, []incident.Connection) {
 	c := newCapture(1, 1_000_000, 16384, 12, 24*time.Hour)
 	c.clock = func(at time.Time) time.Time { return at.Add(-483_282 * time.Second) }
 	conns := c.connections(every(11))

@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	_ "embed"

@@ -1,15 +1,17 @@
-package incident
+package traffic
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 type share struct {
 	volume
 	image   string
-	process Process
+	process incident.Process
 	pids    map[int64]*share
 }
 
@@ -25,7 +27,7 @@ type shares struct {
 func newShares(m *images) *shares { return &shares{images: m, index: map[string]*share{}} }
 
 // add counts what one process sent.
-func (s *shares) add(p Process, v volume) {
+func (s *shares) add(p incident.Process, v volume) {
 	p = s.images.clear(p)
 	of := s.image(p, v)
 	pid, ok := p.PID.Get()
@@ -41,14 +43,14 @@ func (s *shares) add(p Process, v volume) {
 }
 
 // addShared counts what several processes of the image of p sent.
-func (s *shares) addShared(p Process, v volume) {
+func (s *shares) addShared(p incident.Process, v volume) {
 	const why = "several processes of this image share the traffic"
 	s.image(imageOnly(s.images.clear(p), why), v)
 }
 
 // image counts for the image alone. A process without path and name stands for
 // nobody: an EDR writes such a row for what it could not attribute.
-func (s *shares) image(p Process, v volume) *share {
+func (s *shares) image(p incident.Process, v volume) *share {
 	key := s.images.key(spelled(&p))
 	if key == "" {
 		return nil
@@ -66,15 +68,15 @@ func (s *shares) image(p Process, v volume) *share {
 
 // winner returns the image with the most bytes, then the most matches, then
 // the first path, when it has more than half of the total, and its bytes.
-func (s *shares) winner(of volume) (Process, int64, bool) {
+func (s *shares) winner(of volume) (incident.Process, int64, bool) {
 	if len(s.order) == 0 {
-		return Process{}, 0, false
+		return incident.Process{}, 0, false
 	}
 	best := slices.MaxFunc(s.order, func(a, b *share) int {
 		return cmp.Or(cmp.Compare(a.bytes, b.bytes), cmp.Compare(a.matches, b.matches), cmp.Compare(b.image, a.image))
 	})
 	if !best.most(of) {
-		return Process{}, 0, false
+		return incident.Process{}, 0, false
 	}
 	for _, one := range best.pids {
 		if one.most(of) {
@@ -83,7 +85,7 @@ func (s *shares) winner(of volume) (Process, int64, bool) {
 	}
 	p := best.process
 	if len(best.pids) > 1 {
-		p.PID = NotKnown[int64](fmt.Sprintf("%d processes of this image share the traffic", len(best.pids)))
+		p.PID = incident.NotKnown[int64](fmt.Sprintf("%d processes of this image share the traffic", len(best.pids)))
 	}
 	return p, best.bytes, true
 }
@@ -96,23 +98,23 @@ func (s *share) most(of volume) bool {
 }
 
 // imageOnly returns what holds for every process of an image.
-func imageOnly(p Process, why string) Process {
-	unknown := NotKnown[string](why)
-	p.PID = NotKnown[int64](why)
+func imageOnly(p incident.Process, why string) incident.Process {
+	unknown := incident.NotKnown[string](why)
+	p.PID = incident.NotKnown[int64](why)
 	p.CommandLine, p.Script, p.User, p.Parent = unknown, unknown, unknown, unknown
 	return p
 }
 
 // common returns what two processes of one image agree on; path and name are
 // the image's, in the first one's spelling.
-func common(a, b Process) Process {
+func common(a, b incident.Process) incident.Process {
 	a.PID = agreed(a.PID, b.PID)
 	a.CommandLine, a.Script, a.User = agreed(a.CommandLine, b.CommandLine), agreed(a.Script, b.Script), agreed(a.User, b.User)
 	a.Parent, a.SHA256, a.Signed = agreed(a.Parent, b.Parent), agreed(a.SHA256, b.SHA256), agreed(a.Signed, b.Signed)
 	return a
 }
 
-func agreed[T comparable](a, b Value[T]) Value[T] {
+func agreed[T comparable](a, b incident.Value[T]) incident.Value[T] {
 	x, known := a.Get()
 	y, too := b.Get()
 	switch {
@@ -121,6 +123,6 @@ func agreed[T comparable](a, b Value[T]) Value[T] {
 	case !too:
 		return b
 	default:
-		return NotKnown[T]("the processes of this image that share the traffic differ in it")
+		return incident.NotKnown[T]("the processes of this image that share the traffic differ in it")
 	}
 }

@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"cmp"
@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // index holds connections by tuple and time, and which tuple each flow has. It
 // copies neither, for there may be a million of them.
 type index struct {
-	flows []Flow
-	conns []Connection
+	flows []incident.Flow
+	conns []incident.Connection
 	names *names
 	// images tells which of the connections' paths are of one image.
 	images *images
@@ -54,7 +56,7 @@ func newEnd(ip int32, port int, transport int32) end {
 // flowEnds are the numbers of a flow's addresses and transport.
 type flowEnds struct{ src, dst, transport int32 }
 
-func (e flowEnds) of(f *Flow) (src, dst end) {
+func (e flowEnds) of(f *incident.Flow) (src, dst end) {
 	return newEnd(e.src, f.SrcPort, e.transport), newEnd(e.dst, f.DstPort, e.transport)
 }
 
@@ -69,7 +71,7 @@ func endsOf(a, b end) ends {
 	return ends{a, b}
 }
 
-func newIndex(flows []Flow, conns []Connection) *index {
+func newIndex(flows []incident.Flow, conns []incident.Connection) *index {
 	x := &index{flows: flows, conns: conns, names: newNames()}
 	x.number()
 	for i := range conns {
@@ -109,7 +111,7 @@ func (x *index) number() {
 		image int32
 		pid   int64
 	}
-	images, processes, others := map[string]int32{}, map[process]int32{}, map[Process]int32{}
+	images, processes, others := map[string]int32{}, map[process]int32{}, map[incident.Process]int32{}
 	// Few spellings stand for many connections.
 	spellings := map[string]int32{}
 	x.imageOf, x.processOf = make([]int32, len(x.conns)), make([]int32, len(x.conns))
@@ -130,7 +132,7 @@ func (x *index) number() {
 			continue
 		}
 		alike := *p
-		alike.Path = Known(key, FromEDR)
+		alike.Path = incident.Known(key, incident.FromEDR)
 		x.processOf[i] = -1 - numberOf(others, alike)
 	}
 }
@@ -329,13 +331,13 @@ func timed(t time.Time) bool {
 }
 
 // endOf is when a flow ended; no flow lasts longer than a year.
-func endOf(f *Flow) int64 {
+func endOf(f *incident.Flow) int64 {
 	const year = 365 * 24 * time.Hour
 	return f.Start.UnixNano() + int64(min(max(0, f.Duration), year))
 }
 
 // unseen reports whether no sensor on the network sees the connection.
-func unseen(t Tuple) bool {
+func unseen(t incident.Tuple) bool {
 	src, errSrc := parseAddr(t.SrcIP)
 	dst, errDst := parseAddr(t.DstIP)
 	if errSrc != nil || errDst != nil {
@@ -355,7 +357,7 @@ func subnetsAround(addr netip.Addr) []netip.Prefix {
 }
 
 // compareConnections is an order that only the connections decide.
-func compareConnections(a, b *Connection) int {
+func compareConnections(a, b *incident.Connection) int {
 	if c := a.At.Compare(b.At); c != 0 {
 		return c
 	}
@@ -365,7 +367,7 @@ func compareConnections(a, b *Connection) int {
 }
 
 // compareValues puts what is unknown first.
-func compareValues[T cmp.Ordered](a, b Value[T]) int {
+func compareValues[T cmp.Ordered](a, b incident.Value[T]) int {
 	x, known := a.Get()
 	y, too := b.Get()
 	switch {
@@ -378,7 +380,7 @@ func compareValues[T cmp.Ordered](a, b Value[T]) int {
 	}
 }
 
-func compareTuples(a, b Tuple) int {
+func compareTuples(a, b incident.Tuple) int {
 	return cmp.Or(cmp.Compare(a.SrcIP, b.SrcIP), cmp.Compare(a.SrcPort, b.SrcPort),
 		cmp.Compare(a.DstIP, b.DstIP), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Transport, b.Transport))
 }

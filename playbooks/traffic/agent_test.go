@@ -1,9 +1,15 @@
-package incident
+package traffic
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
 
 func TestAgentsSendForOthers(t *testing.T) {
-	of := func(path string) Process { return Process{Path: Known(path, FromEDR)} }
+	of := func(path string) incident.Process {
+		return incident.Process{Path: incident.Known(path, incident.FromEDR)}
+	}
 	agents := []string{`C:\Program Files\Filter\agent.exe`, "tunnel.exe"}
 	for path, is := range map[string]bool{
 		`C:\Program Files\Filter\agent.exe`: true,
@@ -14,17 +20,17 @@ func TestAgentsSendForOthers(t *testing.T) {
 		"":                                  false,
 	} {
 		p := of(path)
-		if p.isAgent(agents) != is {
+		if isAgent(&p, agents) != is {
 			t.Errorf("%q is an agent: %v", path, !is)
 		}
-		r := JoinResult{Attribution: Exact, Process: p, Explained: 900}
+		r := JoinResult{Attribution: incident.Exact, Process: p, Explained: 900}
 		if why := r.DisownAgent(agents); (why != "") != is {
 			t.Errorf("%q: %q", path, why)
-		} else if is && (r.Attribution != NoneJoined || r.Process != (Process{}) || r.Candidate != p || r.Explained != 0) {
+		} else if is && (r.Attribution != incident.NoneJoined || r.Process != (incident.Process{}) || r.Candidate != p || r.Explained != 0) {
 			t.Errorf("%q is left as %+v", path, r)
 		}
 	}
-	if p := (Process{Name: Known("TUNNEL.exe", FromEDR)}); !p.isAgent(agents) {
+	if p := (incident.Process{Name: incident.Known("TUNNEL.exe", incident.FromEDR)}); !isAgent(&p, agents) {
 		t.Error("an image of which the name alone is known is no agent")
 	}
 }

@@ -1,8 +1,10 @@
-package incident
+package traffic
 
 import (
 	"cmp"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // JoinTolerance is how far a connection may lie from its flow once the clocks
@@ -16,17 +18,17 @@ type JoinResult struct {
 	// process, or of several of one image, match most of it. Its PID is unknown
 	// where several share the traffic, and so is whatever else they do not agree
 	// on. Candidate is who may have sent where the attribution is only a guess.
-	Process, Candidate Process
-	Attribution        Attribution
+	Process, Candidate incident.Process
+	Attribution        incident.Attribution
 	// Explained is how many bytes the connections of Process match, Bytes how
 	// many all flows have.
 	Explained, Bytes int64
 	// JoinRate is the share of the connections that found their flow. Those to
 	// multicast, broadcast, link-local and loopback addresses are left out: no
 	// sensor sees them.
-	JoinRate Value[float64]
+	JoinRate incident.Value[float64]
 	// ClockSkew is endpoint clock minus flow clock.
-	ClockSkew Value[time.Duration]
+	ClockSkew incident.Value[time.Duration]
 	// Matched counts the flows that found a connection, Flows all of them.
 	Matched, Flows int
 }
@@ -44,28 +46,28 @@ type JoinResult struct {
 // the same way by address and port alone, and last by the bare list of
 // connections. A connection that found its flow is no ground to guess whose the
 // others are. The result does not depend on the order of either list.
-func Join(flows []Flow, conns []Connection) JoinResult {
+func Join(flows []incident.Flow, conns []incident.Connection) JoinResult {
 	x := newIndex(flows, conns)
 	offsets, skew := x.clocks()
 	m := x.match(offsets)
 	joined := m.joined()
 	result := JoinResult{
-		Attribution: NoneJoined, ClockSkew: skew, JoinRate: rate(count(joined), len(x.seen)),
+		Attribution: incident.NoneJoined, ClockSkew: skew, JoinRate: rate(count(joined), len(x.seen)),
 		Matched: m.flows, Flows: len(flows), Bytes: x.total().bytes,
 	}
 	if p, bytes, ok := x.majority(m.owned); ok {
-		result.Process, result.Explained, result.Attribution = p, bytes, Exact
+		result.Process, result.Explained, result.Attribution = p, bytes, incident.Exact
 	} else if p, _, ok := x.majority(x.byDestination(joined)); ok {
-		result.Candidate, result.Attribution = p, Destination
+		result.Candidate, result.Attribution = p, incident.Destination
 	} else if p, _, ok := x.listed(joined); ok {
-		result.Candidate, result.Attribution = p, ProcessList
+		result.Candidate, result.Attribution = p, incident.ProcessList
 	}
 	return result
 }
 
 // Sender is who sent, or who is guessed to have sent.
-func (r *JoinResult) Sender() Process {
-	if r.Attribution == Exact {
+func (r *JoinResult) Sender() incident.Process {
+	if r.Attribution == incident.Exact {
 		return r.Process
 	}
 	return r.Candidate
@@ -74,34 +76,34 @@ func (r *JoinResult) Sender() Process {
 // DisownAgent names nobody where the process is one of the agents, and returns
 // why: an agent sends for others. It is left as the candidate.
 func (r *JoinResult) DisownAgent(agents []string) (why string) {
-	if r.Attribution != Exact || !r.Process.isAgent(agents) {
+	if r.Attribution != incident.Exact || !isAgent(&r.Process, agents) {
 		return ""
 	}
-	r.Process, r.Candidate, r.Attribution, r.Explained = Process{}, r.Process, NoneJoined, 0
+	r.Process, r.Candidate, r.Attribution, r.Explained = incident.Process{}, r.Process, incident.NoneJoined, 0
 	return "the traffic leaves through an agent, which sends for other programs of the host"
 }
 
 // Share returns the share of the bytes that the process explains, of what the
 // host sent in all: the flows that were joined may be only the largest.
-func (r *JoinResult) Share(bytesOut Value[int64]) Value[float64] {
+func (r *JoinResult) Share(bytesOut incident.Value[int64]) incident.Value[float64] {
 	sent, ok := bytesOut.Get()
 	all := max(sent, r.Bytes)
 	switch {
-	case r.Attribution != Exact:
-		return NotKnown[float64]("no process is joined exactly")
+	case r.Attribution != incident.Exact:
+		return incident.NotKnown[float64]("no process is joined exactly")
 	case !ok:
-		return NotKnown[float64](cmp.Or(bytesOut.Why(), "how much was sent is not known"))
+		return incident.NotKnown[float64](cmp.Or(bytesOut.Why(), "how much was sent is not known"))
 	case all <= 0:
-		return NotKnown[float64]("nothing was sent")
+		return incident.NotKnown[float64]("nothing was sent")
 	}
-	return Known(float64(r.Explained)/float64(all), Computed)
+	return incident.Known(float64(r.Explained)/float64(all), incident.Computed)
 }
 
-func rate(joined, of int) Value[float64] {
+func rate(joined, of int) incident.Value[float64] {
 	if of == 0 {
-		return NotKnown[float64]("the endpoint reports no connection that a sensor could see")
+		return incident.NotKnown[float64]("the endpoint reports no connection that a sensor could see")
 	}
-	return Known(float64(joined)/float64(of), Computed)
+	return incident.Known(float64(joined)/float64(of), incident.Computed)
 }
 
 // owned is what a connection stands for: flows that are its own process's, and
@@ -113,7 +115,7 @@ type volume struct {
 	matches int
 }
 
-func (v *volume) add(f *Flow) {
+func (v *volume) add(f *incident.Flow) {
 	v.bytes += max(0, f.BytesOut)
 	v.matches++
 }
@@ -179,7 +181,7 @@ func (x *index) match(offsets []int64) matches {
 
 // majority names the process that owns most of the flows' bytes, or most of
 // the flows where no byte is known, and returns how many bytes those are.
-func (x *index) majority(of []owned) (Process, int64, bool) {
+func (x *index) majority(of []owned) (incident.Process, int64, bool) {
 	return x.sum(of).winner(x.total())
 }
 
@@ -262,7 +264,7 @@ func (x *index) byDestination(joined []bool) []owned {
 }
 
 // listed names the process that made most of the connections that found no flow.
-func (x *index) listed(joined []bool) (Process, int64, bool) {
+func (x *index) listed(joined []bool) (incident.Process, int64, bool) {
 	of := make([]owned, len(x.seen))
 	for i := range of {
 		if !joined[i] {

@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // same reports whether all paths are of one image, among the others.
@@ -101,30 +103,30 @@ func TestOneProcessInTwoSpellingsIsNamed(t *testing.T) {
 	at := time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
 	const letter, device = `C:\Tools\send.exe`, `\Device\HarddiskVolume2\Tools\send.exe`
 	for _, pid := range []bool{true, false} {
-		var flows []Flow
-		var conns []Connection
+		var flows []incident.Flow
+		var conns []incident.Connection
 		for i := range 60 {
-			f := Flow{
+			f := incident.Flow{
 				Start: at.Add(time.Duration(i) * 10 * time.Second), Duration: time.Second, BytesOut: 9000, BytesIn: 900, PacketsOut: 9,
-				Tuple: Tuple{SrcIP: "10.20.4.42", SrcPort: 50000 + i, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+				Tuple: incident.Tuple{SrcIP: "10.20.4.42", SrcPort: 50000 + i, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
 			}
 			path := letter
 			if i%2 == 0 {
 				path = device
 			}
-			c := Connection{At: f.Start, Tuple: f.Tuple, Process: Process{Path: Known(path, FromEDR), CommandLine: Known("send.exe -all", FromEDR)}}
+			c := incident.Connection{At: f.Start, Tuple: f.Tuple, Process: incident.Process{Path: incident.Known(path, incident.FromEDR), CommandLine: incident.Known("send.exe -all", incident.FromEDR)}}
 			if pid {
-				c.Process.PID = Known[int64](4242, FromEDR)
+				c.Process.PID = incident.Known[int64](4242, incident.FromEDR)
 			}
 			flows, conns = append(flows, f), append(conns, c)
 			// Both see the same connection.
-			if c.Process.Path = Known(device, FromEDR); i%3 == 0 {
+			if c.Process.Path = incident.Known(device, incident.FromEDR); i%3 == 0 {
 				conns = append(conns, c)
 			}
 		}
 		for range 5 {
 			got := Join(flows, conns)
-			if path, _ := got.Process.Path.Get(); got.Attribution != Exact || path != letter {
+			if path, _ := got.Process.Path.Get(); got.Attribution != incident.Exact || path != letter {
 				t.Errorf("%s by %v, want %s", got.Attribution, got.Process.Path, letter)
 			}
 			if n, ok := got.Process.PID.Get(); ok != pid || pid && n != 4242 {
@@ -141,17 +143,17 @@ func TestOneProcessInTwoSpellingsIsNamed(t *testing.T) {
 // The same program on two drives is two, and neither has most.
 func TestOnePathOnTwoVolumesIsNobody(t *testing.T) {
 	at := time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
-	var flows []Flow
-	var conns []Connection
+	var flows []incident.Flow
+	var conns []incident.Connection
 	for i := range 60 {
-		f := Flow{
+		f := incident.Flow{
 			Start: at.Add(time.Duration(i) * 10 * time.Second), Duration: time.Second, BytesOut: 9000, BytesIn: 900, PacketsOut: 9,
-			Tuple: Tuple{SrcIP: "10.20.4.42", SrcPort: 50000 + i, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+			Tuple: incident.Tuple{SrcIP: "10.20.4.42", SrcPort: 50000 + i, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
 		}
 		path := fmt.Sprintf(`%c:\Tools\send.exe`, 'C'+i%2)
-		flows, conns = append(flows, f), append(conns, Connection{At: f.Start, Tuple: f.Tuple, Process: Process{Path: Known(path, FromEDR)}})
+		flows, conns = append(flows, f), append(conns, incident.Connection{At: f.Start, Tuple: f.Tuple, Process: incident.Process{Path: incident.Known(path, incident.FromEDR)}})
 	}
-	if got := Join(flows, conns); got.Attribution == Exact {
+	if got := Join(flows, conns); got.Attribution == incident.Exact {
 		t.Errorf("%s: %v", got.Attribution, got.Process.Path)
 	}
 }
@@ -163,8 +165,8 @@ func TestAgentsInAnySpelling(t *testing.T) {
 		`D:\Program Files\Filter\agent.exe`:                      true, // the setting leaves the drive open
 		`C:\Program Files (x86)\Filter\agent.exe`:                false,
 	} {
-		p := Process{Path: Known(path, FromEDR)}
-		if p.isAgent([]string{`%ProgramFiles%\Filter\agent.exe`}) != is {
+		p := incident.Process{Path: incident.Known(path, incident.FromEDR)}
+		if isAgent(&p, []string{`%ProgramFiles%\Filter\agent.exe`}) != is {
 			t.Errorf("%q is the agent: %v", path, !is)
 		}
 	}

@@ -1,8 +1,10 @@
-package incident
+package traffic
 
 import (
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // heavy has one process send most of the bytes of a capture.
@@ -21,22 +23,22 @@ func TestJoinNamesOnlyTheSender(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		exact bool
-		lay   func(c *capture) ([]Flow, []Connection)
+		lay   func(c *capture) ([]incident.Flow, []incident.Connection)
 	}{
-		{"clocks days apart", true, func(c *capture) ([]Flow, []Connection) {
+		{"clocks days apart", true, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			c.clock = func(at time.Time) time.Time { return at.Add(-483_282 * time.Second) }
 			return c.flows(nil), c.connections(nil)
 		}},
-		{"times of whole minutes", true, func(c *capture) ([]Flow, []Connection) {
+		{"times of whole minutes", true, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			c.jitter = 0
 			c.clock = func(at time.Time) time.Time { return at.Add(3 * time.Hour).Truncate(time.Minute) }
 			return c.flows(nil), c.connections(nil)
 		}},
-		{"a clock that loses two minutes", true, func(c *capture) ([]Flow, []Connection) {
+		{"a clock that loses two minutes", true, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			c.clock = func(at time.Time) time.Time { return at.Add(-time.Hour - at.Sub(start())/30) }
 			return c.flows(nil), c.connections(nil)
 		}},
-		{"a clock that is put back by an hour", true, func(c *capture) ([]Flow, []Connection) {
+		{"a clock that is put back by an hour", true, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			c.clock = func(at time.Time) time.Time {
 				if at.After(start().Add(20 * time.Minute)) {
 					return at.Add(-time.Hour)
@@ -45,14 +47,14 @@ func TestJoinNamesOnlyTheSender(t *testing.T) {
 			}
 			return c.flows(nil), c.connections(nil)
 		}},
-		{"the largest flows and the newest connections only", true, func(c *capture) ([]Flow, []Connection) {
+		{"the largest flows and the newest connections only", true, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			flows, conns := c.flows(func(s session) bool { return s.process == sender }), c.connections(nil)
 			return flows, conns[len(conns)/4:]
 		}},
-		{"nobody reports the sender, who used ports of others again", false, func(c *capture) ([]Flow, []Connection) {
+		{"nobody reports the sender, who used ports of others again", false, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			return c.flows(nil), c.connections(func(s session) bool { return s.process != sender })
 		}},
-		{"records of different hours", false, func(c *capture) ([]Flow, []Connection) {
+		{"records of different hours", false, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			half := start().Add(30 * time.Minute)
 			return c.flows(func(s session) bool { return s.at.Before(half) }), c.connections(func(s session) bool { return s.at.After(half.Add(time.Minute)) })
 		}},
@@ -63,7 +65,7 @@ func TestJoinNamesOnlyTheSender(t *testing.T) {
 				heavy(c, sender)
 				flows, conns := tt.lay(c)
 				got := c.join(flows, conns)
-				if exact := got.Attribution == Exact; exact != tt.exact || exact && got.Process.Path != processOf(sender).Path || got.wrong > 0 {
+				if exact := got.Attribution == incident.Exact; exact != tt.exact || exact && got.Process.Path != processOf(sender).Path || got.wrong > 0 {
 					t.Errorf("seed %d: %s names %v at rate %.2f, %d flows are wrong; want exact: %v, and none", seed, got.Attribution, got.Process.Path, got.rate, got.wrong, tt.exact)
 				}
 			}

@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // RoleLimits are the thresholds of [Classify]. A role is a shape, not a
@@ -78,7 +80,7 @@ const (
 // could want is a requester's. Every other role has no record that would justify
 // a number of its own.
 func (l RoleLimits) ForAssetRole(role string) RoleLimits {
-	if slices.Contains(ResolverRoles(), AssetRoleKey(role)) {
+	if slices.Contains(ResolverRoles(), incident.AssetRoleKey(role)) {
 		l.RequesterRate = max(l.RequesterRate, resolverRate)
 		l.RequesterPackets = max(l.RequesterPackets, resolverPackets)
 	}
@@ -98,7 +100,7 @@ type LimitsByRole map[string]RoleLimits
 
 // For returns the limits for hosts of an asset role; an empty one is unknown.
 func (m LimitsByRole) For(role string) RoleLimits {
-	key := AssetRoleKey(role)
+	key := incident.AssetRoleKey(role)
 	if own, ok := m[key]; ok && key != "" {
 		return own
 	}
@@ -107,15 +109,6 @@ func (m LimitsByRole) For(role string) RoleLimits {
 		general = DefaultRoleLimits()
 	}
 	return general.ForAssetRole(key)
-}
-
-// AssetRoleKey is the one spelling of an asset role: the shipped role that it
-// means, else the word itself, whatever its case and how it joins its parts.
-func AssetRoleKey(role string) string {
-	if name, ok := AssetRoles().Word(role); ok {
-		return name
-	}
-	return Spelling(role)
 }
 
 // LimitProblem is a threshold that makes no sense, by its key.

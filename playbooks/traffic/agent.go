@@ -1,9 +1,11 @@
-package incident
+package traffic
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // An agent is a program that sends for others on its host: a web filter, the
@@ -15,7 +17,7 @@ import (
 func CheckAgent(agent string) error {
 	name := agent[strings.LastIndexAny(agent, `\/`)+1:]
 	switch {
-	case Filler(agent), strings.TrimSpace(name) == "":
+	case incident.Filler(agent), strings.TrimSpace(name) == "":
 		return fmt.Errorf("an agent is the path or the name of a program, not %q", agent)
 	case strings.ContainsAny(agent, "*?"):
 		return fmt.Errorf("agent %q: wildcards are not read; write the whole path, or the program's name", agent)
@@ -27,7 +29,7 @@ func CheckAgent(agent string) error {
 
 // isAgent reports whether a process is one of the agents. A bare name is that of
 // any image with it: who forges it only makes himself unknown.
-func (p *Process) isAgent(agents []string) bool {
+func isAgent(p *incident.Process, agents []string) bool {
 	path := spelled(p)
 	if path == "" {
 		return false

@@ -1,15 +1,17 @@
-package incident
+package traffic
 
 import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// PeerTraffic is what a host exchanged with one peer over one service. The
+// Peer is what a host exchanged with one peer over one service. The
 // service's port is the peer's where the host opened the flow, else the host's
 // own.
-type PeerTraffic struct {
+type Peer struct {
 	IP        string
 	Port      int
 	Transport string
@@ -24,15 +26,15 @@ type PeerTraffic struct {
 	First, Last time.Duration
 }
 
-// TrafficShape is what a traffic role is told from. A host whose volume is
+// Shape is what a traffic role is told from. A host whose volume is
 // unknown has no shape; peers may be among it whose volume was not seen.
-type TrafficShape struct {
+type Shape struct {
 	// Host holds the host's own addresses, which tell its subnets: the /24 or
 	// /64 around each, as no flow record carries the mask.
 	Host []string
 	// Active is the time between the first and the last packet.
 	Active time.Duration
-	Peers  []PeerTraffic
+	Peers  []Peer
 }
 
 // Classify tells what a host's traffic looks like. The order of the peers does
@@ -60,23 +62,23 @@ type TrafficShape struct {
 // question that was not captured, so it makes no reflector; data that tcp
 // carries is acknowledged, so where nothing came back it was not captured, and
 // the host is neither a requester nor, by that stream, a flooder.
-func Classify(shape TrafficShape, limits RoleLimits) Role {
+func Classify(shape Shape, limits RoleLimits) incident.Role {
 	t := newTally(shape, limits)
 	switch {
 	case t.packets == 0 && t.bytes == 0:
-		return UnknownRole
+		return incident.UnknownRole
 	case t.discovers():
-		return Discovery
+		return incident.Discovery
 	case t.requests():
-		return Requester
+		return incident.Requester
 	case t.reflects():
-		return Reflector
+		return incident.Reflector
 	case t.floods():
-		return Flooder
+		return incident.Flooder
 	case t.transfers():
-		return Transfer
+		return incident.Transfer
 	default:
-		return UnknownRole
+		return incident.UnknownRole
 	}
 }
 

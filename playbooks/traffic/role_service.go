@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"net/netip"
@@ -24,7 +24,7 @@ type service struct {
 // exchange is what went to a peer and came back.
 type exchange struct{ out, in int64 }
 
-func (s *service) count(p *PeerTraffic, own bool, active time.Duration) {
+func (s *service) count(p *Peer, own bool, active time.Duration) {
 	peers := &s.own
 	if !own {
 		s.add(p, active)
@@ -82,7 +82,7 @@ func inAll(services map[ServicePort]*service, fits func(ServicePort, *service) b
 // serve counts traffic of an amplification port. Only udp can be asked in
 // another's name; over tcp that takes a middlebox on the open internet, while a
 // directory server answers its clients all day.
-func (t *tally) serve(p *PeerTraffic, addr netip.Addr, own bool) {
+func (t *tally) serve(p *Peer, addr netip.Addr, own bool) {
 	services := t.asks
 	switch {
 	case !p.Answering && p.Transport == "udp":

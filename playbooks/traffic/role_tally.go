@@ -1,4 +1,4 @@
-package incident
+package traffic
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ type sums struct {
 	first, last             time.Duration
 }
 
-func (s *sums) add(p *PeerTraffic, active time.Duration) {
+func (s *sums) add(p *Peer, active time.Duration) {
 	one := sums{out: p.BytesOut, in: p.BytesIn, packets: p.PacketsOut, flows: p.Flows, first: p.First, last: p.Last}
 	if one.first == 0 && one.last == 0 {
 		one.last = active
@@ -43,7 +43,7 @@ const (
 // unseen is the most that can have been sent in flows of which only what came
 // back was seen: to acknowledge costs a part of it. Where nothing came back
 // either there is no such bound.
-func (p *PeerTraffic) unseen() int64 {
+func (p *Peer) unseen() int64 {
 	const acknowledging = 0.003
 	unseen := p.Unseen
 	if p.Flows > 0 && !p.Answering && p.BytesOut == 0 && p.PacketsOut == 0 {
@@ -75,7 +75,7 @@ type peer struct {
 type tally struct {
 	limits        RoleLimits
 	active        time.Duration
-	lines         []PeerTraffic
+	lines         []Peer
 	asks, answers map[ServicePort]*service
 	peers         []peer
 	// index finds a peer by address; peerOf is the peer of each line, or none.
@@ -88,7 +88,7 @@ type tally struct {
 	bytes, packets, distant, local, in, unheard int64
 }
 
-func newTally(shape TrafficShape, limits RoleLimits) *tally {
+func newTally(shape Shape, limits RoleLimits) *tally {
 	t := &tally{
 		limits: limits, active: shape.Active, lines: shape.Peers,
 		peers: make([]peer, 0, len(shape.Peers)), index: make(map[string]int, len(shape.Peers)), peerOf: make([]int, len(shape.Peers)),
@@ -105,7 +105,7 @@ func newTally(shape TrafficShape, limits RoleLimits) *tally {
 const nobody = -1
 
 // add returns the place of the peer.
-func (t *tally) add(p PeerTraffic, subnets []netip.Prefix) int {
+func (t *tally) add(p Peer, subnets []netip.Prefix) int {
 	t.bytes += p.BytesOut
 	t.packets += p.PacketsOut
 	t.in += p.BytesIn
