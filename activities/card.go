@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -18,7 +18,7 @@ import (
 // case. At is the index of the approval that the card asks for; -1 makes a
 // notice, which asks nothing.
 func CardOf(c incident.Case, at int) integrations.Card {
-	told := account.Of(c)
+	told := wording.Of(c)
 	card := integrations.Card{
 		State: integrations.CardTold, Case: c.ID, Subject: told.Subject, Severity: told.Severity,
 		Title: told.Subject + ": " + told.Standing, Shadow: c.Shadow, Facts: factsOf(c), Impact: impact(c),
@@ -70,13 +70,13 @@ func CardOf(c incident.Case, at int) integrations.Card {
 // factsOf are who, what and where, each with how sure.
 func factsOf(c incident.Case) []integrations.CardFact {
 	var out []integrations.CardFact
-	for _, l := range account.Of(c).Headline {
+	for _, l := range wording.Of(c).Headline {
 		if l.Label == "What" || l.Label == "Unsure" {
 			continue
 		}
 		how := cmp.Or(l.From, "worked out by Stanch")
 		if l.Unknown {
-			how = account.From(incident.Unknown)
+			how = wording.From(incident.Unknown)
 		}
 		out = append(out, integrations.CardFact{Label: l.Label, Value: l.Text, How: how})
 	}

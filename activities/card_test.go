@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/evidence/casetest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -62,7 +63,7 @@ func TestACardSaysThatContainmentIsPaused(t *testing.T) {
 		{"approved", waits, integrations.CardPaused, "Containment is paused by carol: change freeze. The approval waits until it is resumed"},
 		{"over", over, integrations.CardGivenBack, ""},
 	} {
-		m := MessageOf(tt.c, ShowRequest{Kind: incident.ShownQuestion})
+		m := MessageOf(tt.c, protocol.ShowRequest{Kind: incident.ShownQuestion})
 		if m.Card.State != tt.state || m.Card.Question.Paused != pause {
 			t.Errorf("%s: the card is %s, paused %+v", tt.name, m.Card.State, m.Card.Question.Paused)
 		}
@@ -71,7 +72,7 @@ func TestACardSaysThatContainmentIsPaused(t *testing.T) {
 			t.Errorf("%s: the lines are %q, want %q", tt.name, m.Lines, tt.line)
 		}
 	}
-	if m := MessageOf(waits, ShowRequest{Kind: incident.ShownQuestion}); !slices.Contains(m.Card.Commands, "stanch resume --reason …") {
+	if m := MessageOf(waits, protocol.ShowRequest{Kind: incident.ShownQuestion}); !slices.Contains(m.Card.Commands, "stanch resume --reason …") {
 		t.Errorf("the card does not say how it goes on: %q", m.Card.Commands)
 	}
 }

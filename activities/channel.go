@@ -5,95 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// ChannelInput starts the workflow of one place in a messenger, or goes on with
-// it. It is the place's only writer.
-type ChannelInput struct {
-	Use     string `json:"use"`
-	Channel string `json:"channel"`
-	// Queue is the task queue of the integration, if it has one of its own.
-	Queue string        `json:"queue,omitempty"`
-	State *ChannelState `json:"state,omitempty"`
-}
-
-// ChannelWorkflowID is the workflow id of a place in a messenger.
-func ChannelWorkflowID(use, channel string) string { return "channel/" + use + "/" + channel }
-
-// ShowRequest asks a channel to show a message about a case, or to show it
-// again as the case stands now.
-type ShowRequest struct {
-	// Key identifies the message: the same again brings it up to date.
-	Key string `json:"key"`
-	// Case and Run are the case that it is about.
-	Case     string             `json:"case"`
-	Run      string             `json:"run"`
-	Kind     incident.ShownKind `json:"kind"`
-	Approval int                `json:"approval,omitempty"`
-	Mention  string             `json:"mention,omitempty"`
-	Severity string             `json:"severity,omitempty"`
-	// Title is the message in one line, as a digest lists it.
-	Title string `json:"title"`
-	// Under is the message of the same channel under which it goes.
-	Under string `json:"under,omitempty"`
-	// Open tells that it waits for people, Last that the case will not ask
-	// again, Chart that the case has a chart for it.
-	Open  bool `json:"open,omitempty"`
-	Last  bool `json:"last,omitempty"`
-	Chart bool `json:"chart,omitempty"`
-}
-
-// ShownChange tells a case what became of a message.
-type ShownChange struct {
-	Key     string    `json:"key"`
-	At      time.Time `json:"at,omitzero"`
-	Link    string    `json:"link,omitempty"`
-	Digest  bool      `json:"digest,omitempty"`
-	Problem string    `json:"problem,omitempty"`
-	// GivenUp tells that it is not tried any more.
-	GivenUp bool `json:"given_up,omitempty"`
-}
-
-// ChannelState is what a channel carries into its next run.
-type ChannelState struct {
-	Entries []ChannelEntry `json:"entries,omitempty"`
-	// Posted are the times of the last messages in the channel itself, by which
-	// a storm is told.
-	Posted []time.Time `json:"posted,omitempty"`
-	Digest *Digest     `json:"digest,omitempty"`
-	// Digests counts them, for their keys.
-	Digests int `json:"digests,omitempty"`
-}
-
-// ChannelEntry is one message of a channel.
-type ChannelEntry struct {
-	ShowRequest
-	// Receipt is set once it was posted; Rendered is the digest of what it shows.
-	Receipt  *incident.Receipt `json:"receipt,omitempty"`
-	Rendered string            `json:"rendered,omitempty"`
-	// Dirty tells that the case has changed since, Listed that it stands in the
-	// digest, Drawn that its chart was sent or cannot be.
-	Dirty  bool `json:"dirty,omitempty"`
-	Listed bool `json:"listed,omitempty"`
-	Drawn  bool `json:"drawn,omitempty"`
-	// Failures counts the tries that failed, NotBefore is when the next is due.
-	Failures  int       `json:"failures,omitempty"`
-	NotBefore time.Time `json:"not_before,omitzero"`
-}
-
-// Digest is the one message that stands for many in a storm.
-type Digest struct {
-	Key     string            `json:"key"`
-	Receipt *incident.Receipt `json:"receipt,omitempty"`
-	// Dirty tells that its list has changed, At when it was last sent.
-	Dirty bool      `json:"dirty,omitempty"`
-	At    time.Time `json:"at"`
-}
 
 // The activities of a channel, and the one by which a case speaks to it.
 var (
@@ -105,22 +22,22 @@ var (
 
 // SendIn hands a request to a channel, which is started when it does not run.
 type SendIn struct {
-	Channel ChannelInput `json:"channel"`
-	Request ShowRequest  `json:"request"`
+	Channel protocol.ChannelInput `json:"channel"`
+	Request protocol.ShowRequest  `json:"request"`
 }
 
 func (a *Activities) send(ctx context.Context, in SendIn) (struct{}, error) {
 	return struct{}{}, a.Engine.SignalWithStart(ctx, Call{
-		Workflow: ChannelWorkflow, ID: ChannelWorkflowID(in.Channel.Use, in.Channel.Channel), Input: in.Channel,
-		Attributes: map[string]string{AttrKind: ChannelWorkflow}, Signal: ShowSignal, Arg: in.Request,
+		Workflow: protocol.ChannelWorkflow, ID: protocol.ChannelWorkflowID(in.Channel.Use, in.Channel.Channel), Input: in.Channel,
+		Attributes: map[string]string{protocol.AttrKind: protocol.ChannelWorkflow}, Signal: protocol.ShowSignal, Arg: in.Request,
 	})
 }
 
 // ShowIn is a message as the channel knows it.
 type ShowIn struct {
-	Use     string      `json:"use"`
-	Channel string      `json:"channel"`
-	Request ShowRequest `json:"request"`
+	Use     string               `json:"use"`
+	Channel string               `json:"channel"`
+	Request protocol.ShowRequest `json:"request"`
 	// Thread is the message under which it is posted.
 	Thread string `json:"thread,omitempty"`
 	// Receipt is set when it was posted before; then it is brought up to date,
@@ -175,7 +92,7 @@ func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 }
 
 // MessageOf is what people are told of a case as it stands.
-func MessageOf(c incident.Case, req ShowRequest) integrations.Message {
+func MessageOf(c incident.Case, req protocol.ShowRequest) integrations.Message {
 	m := integrations.Message{
 		Key: req.Key, Mention: req.Mention, Severity: req.Severity, Title: req.Title, URL: "/v1/cases/" + c.ID,
 	}
@@ -205,7 +122,7 @@ func lines(c incident.Case) []string {
 	if d := c.Decision; d != nil && d.Because != "" {
 		out = append(out, "Why: "+d.Because)
 	}
-	if text := account.PauseOf(c); text != "" {
+	if text := wording.PauseOf(c); text != "" {
 		out = append(out, text)
 	}
 	for _, f := range factsOf(c) {
@@ -222,9 +139,9 @@ func lines(c incident.Case) []string {
 
 // IllustrateIn asks for the chart of a case under its message.
 type IllustrateIn struct {
-	Use     string           `json:"use"`
-	Request ShowRequest      `json:"request"`
-	Receipt incident.Receipt `json:"receipt"`
+	Use     string               `json:"use"`
+	Request protocol.ShowRequest `json:"request"`
+	Receipt incident.Receipt     `json:"receipt"`
 }
 
 func (a *Activities) illustrate(ctx context.Context, in IllustrateIn) (incident.Receipt, error) {

@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -19,86 +20,60 @@ type People interface {
 	Bind(use string, a integrations.Account) (incident.Person, error)
 }
 
-// ClickInput starts the workflow that answers one click.
-type ClickInput struct {
-	Click integrations.Click `json:"click"`
-	// Queue is the task queue of the integration, if it has one of its own.
-	Queue string `json:"queue,omitempty"`
-}
-
-// ClickWorkflowID is the workflow id of a click: one that is delivered again is
-// the same.
-func ClickWorkflowID(c integrations.Click) string { return "click/" + c.Use + "/" + c.ID }
-
-// Answered is what became of a click. Refused is the rule that refused it, and
-// empty when it counts.
-type Answered struct {
-	Person   string                 `json:"person,omitempty"`
-	Refused  string                 `json:"refused,omitempty"`
-	Text     string                 `json:"text,omitempty"`
-	Approval incident.ApprovalState `json:"approval,omitempty"`
-}
-
-// The rules by which a click is refused before the case is asked.
-const (
-	RefusedUnknownPerson = "unknown_person"
-	RefusedNoCase        = "no_open_case"
-)
-
 // The activities of a click.
 var (
-	Answer = Ref[ClickInput, Answered]{"answer"}
+	Answer = Ref[protocol.ClickInput, protocol.Answered]{"answer"}
 	Reply  = Ref[ReplyIn, struct{}]{"reply"}
 	OnCall = Ref[OnCallIn, OnCallOut]{"on_call"}
 )
 
 // Answer finds out who clicked and hands the vote to the case, which decides
 // whether it counts. The vote's id makes a repeat one vote.
-func (a *Activities) Answer(ctx context.Context, in ClickInput) (Answered, error) {
+func (a *Activities) Answer(ctx context.Context, in protocol.ClickInput) (protocol.Answered, error) {
 	click := in.Click
 	messenger, err := use[integrations.Answerable](a, click.Use)
 	if err != nil {
-		return Answered{}, err
+		return protocol.Answered{}, err
 	}
 	person, err := a.who(ctx, messenger, click)
 	if integrations.KindOf(err) == integrations.Denied {
-		return Answered{Refused: RefusedUnknownPerson, Text: reasonOf(err)}, nil
+		return protocol.Answered{Refused: protocol.RefusedUnknownPerson, Text: reasonOf(err)}, nil
 	}
 	if err != nil {
-		return Answered{}, err
+		return protocol.Answered{}, err
 	}
 	var approval incident.Approval
 	err = a.Engine.Update(ctx, Call{
-		ID: CaseWorkflowID(click.Case), Update: DecideUpdate, UpdateID: "click/" + click.ID,
+		ID: protocol.CaseWorkflowID(click.Case), Update: protocol.DecideUpdate, UpdateID: "click/" + click.ID,
 		Arg: incident.Vote{
 			Person: person, Approve: click.Approve, Reason: click.Reason, Approval: click.Approval,
 			PlanDigest: click.PlanDigest, Click: click.ID, Account: click.User, Payload: click.Payload,
 		},
 	}, &approval)
-	refused := Answered{Person: person.ID}
+	refused := protocol.Answered{Person: person.ID}
 	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
 		refused.Refused, refused.Text = refusal.Type(), refusal.Message()
 	} else if integrations.KindOf(err) == integrations.NotFound {
-		refused.Refused, refused.Text = RefusedNoCase, fmt.Sprintf("Case %s is not open.", click.Case)
+		refused.Refused, refused.Text = protocol.RefusedNoCase, fmt.Sprintf("Case %s is not open.", click.Case)
 	} else {
-		return Answered{Person: person.ID, Approval: approval.State}, err
+		return protocol.Answered{Person: person.ID, Approval: approval.State}, err
 	}
 	return a.unlessCounted(ctx, click, refused)
 }
 
 // unlessCounted refuses a click, but for one that is delivered again after it
 // has counted: a case that went on since takes the same answer for a late one.
-func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click, refused Answered) (Answered, error) {
+func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click, refused protocol.Answered) (protocol.Answered, error) {
 	c, err := a.Engine.Case(ctx, click.Case, "")
 	if integrations.KindOf(err) == integrations.NotFound {
 		return refused, nil
 	}
 	if err != nil {
-		return Answered{}, err
+		return protocol.Answered{}, err
 	}
 	for _, approval := range c.Approvals {
 		if slices.ContainsFunc(approval.Votes, func(v incident.Vote) bool { return v.Click == click.ID }) {
-			return Answered{Person: refused.Person, Approval: approval.State}, nil
+			return protocol.Answered{Person: refused.Person, Approval: approval.State}, nil
 		}
 	}
 	return refused, nil

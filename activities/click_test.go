@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -51,23 +52,23 @@ func TestAClickThatHasCountedIsNotRefusedLater(t *testing.T) {
 	for name, test := range map[string]struct {
 		engine refusing
 		click  string
-		want   Answered
+		want   protocol.Answered
 	}{
-		"it counted, and the case went on": {refusing{with: late, is: decided}, "mine", Answered{Person: "alice", Approval: incident.Approved}},
-		"it counted, and the case closed":  {refusing{with: gone, is: decided}, "mine", Answered{Person: "alice", Approval: incident.Approved}},
+		"it counted, and the case went on": {refusing{with: late, is: decided}, "mine", protocol.Answered{Person: "alice", Approval: incident.Approved}},
+		"it counted, and the case closed":  {refusing{with: gone, is: decided}, "mine", protocol.Answered{Person: "alice", Approval: incident.Approved}},
 		"it is too late": {
-			refusing{with: late, is: decided}, "new", Answered{Person: "alice", Refused: "not_pending", Text: "on-call is approved already"},
+			refusing{with: late, is: decided}, "new", protocol.Answered{Person: "alice", Refused: "not_pending", Text: "on-call is approved already"},
 		},
 		"the case closed without it": {
-			refusing{with: gone, is: decided}, "new", Answered{Person: "alice", Refused: RefusedNoCase, Text: "Case p/ws is not open."},
+			refusing{with: gone, is: decided}, "new", protocol.Answered{Person: "alice", Refused: protocol.RefusedNoCase, Text: "Case p/ws is not open."},
 		},
-		"there is no case": {refusing{with: gone}, "mine", Answered{Person: "alice", Refused: RefusedNoCase, Text: "Case p/ws is not open."}},
+		"there is no case": {refusing{with: gone}, "mine", protocol.Answered{Person: "alice", Refused: protocol.RefusedNoCase, Text: "Case p/ws is not open."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := integrations.NewSet()
 			set.Add("slack", integrations.Spec{Kind: "lobby"}, lobby{})
 			a := &Activities{Set: set, Engine: test.engine, People: lobby{}}
-			got, err := a.Answer(t.Context(), ClickInput{Click: integrations.Click{ID: test.click, Use: "slack", Case: "p/ws"}})
+			got, err := a.Answer(t.Context(), protocol.ClickInput{Click: integrations.Click{ID: test.click, Use: "slack", Case: "p/ws"}})
 			if diff := gocmp.Diff(test.want, got); diff != "" || err != nil {
 				t.Errorf("answered (-want +got):\n%s%v", diff, err)
 			}
@@ -107,11 +108,11 @@ func (c club) Bind(_ string, a integrations.Account) (incident.Person, error) {
 	return incident.Person{ID: "alice", Groups: c.groups}, nil
 }
 
-func clicking(t *testing.T, engine Engine, c club, click integrations.Click) (Answered, error) {
+func clicking(t *testing.T, engine Engine, c club, click integrations.Click) (protocol.Answered, error) {
 	t.Helper()
 	set := integrations.NewSet()
 	set.Add("slack", integrations.Spec{Kind: "club"}, c)
-	return (&Activities{Set: set, Engine: engine, People: c}).Answer(t.Context(), ClickInput{Click: click})
+	return (&Activities{Set: set, Engine: engine, People: c}).Answer(t.Context(), protocol.ClickInput{Click: click})
 }
 
 // The case is told who clicked, with the groups that they are in now: of a group
@@ -137,7 +138,7 @@ func TestACaseIsToldWhoClicked(t *testing.T) {
 			t.Fatalf("%s: %v, %+v", name, err, engine.calls)
 		}
 		want := Call{
-			ID: CaseWorkflowID("p/ws"), Update: DecideUpdate, UpdateID: "click/1", Arg: incident.Vote{
+			ID: protocol.CaseWorkflowID("p/ws"), Update: protocol.DecideUpdate, UpdateID: "click/1", Arg: incident.Vote{
 				Person: incident.Person{ID: "alice", Groups: c.want, Via: "slack"}, Approve: false, Reason: "no", Approval: "on-call",
 				PlanDigest: "sha256:1", Click: "1", Account: "u-alice", Payload: "sha256:2",
 			},
@@ -161,9 +162,9 @@ func TestAClickOfNobodyReachesNoCase(t *testing.T) {
 		user    string
 		refused string
 	}{
-		"a guest":               {club{fails: denied}, "u-alice", RefusedUnknownPerson},
-		"nobody of stanch.yaml": {club{vouches: []string{"sec-oncall"}}, "u-eve", RefusedUnknownPerson},
-		"no account":            {club{vouches: []string{"sec-oncall"}}, "", RefusedUnknownPerson},
+		"a guest":               {club{fails: denied}, "u-alice", protocol.RefusedUnknownPerson},
+		"nobody of stanch.yaml": {club{vouches: []string{"sec-oncall"}}, "u-eve", protocol.RefusedUnknownPerson},
+		"no account":            {club{vouches: []string{"sec-oncall"}}, "", protocol.RefusedUnknownPerson},
 		"the messenger is down": {club{fails: down, groups: []string{"sec-oncall"}}, "u-alice", ""},
 	} {
 		engine := &hearing{}

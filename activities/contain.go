@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -52,8 +53,8 @@ type ContainOut struct {
 	TargetProblem string             `json:"target_problem,omitempty"`
 	DeniedBy      string             `json:"denied_by,omitempty"`
 	Unsure        []incident.Missing `json:"unsure,omitempty"`
-	Paused        *Pause             `json:"paused,omitempty"`
-	Exceeded      *Limit             `json:"exceeded,omitempty"`
+	Paused        *incident.Pause    `json:"paused,omitempty"`
+	Exceeded      *protocol.Limit    `json:"exceeded,omitempty"`
 	Counted       int                `json:"counted,omitempty"`
 	// Earlier tells of a step that is held back that other attempts came before.
 	// They may have taken what this one was refused.
@@ -65,14 +66,14 @@ type ContainOut struct {
 func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, error) {
 	order := in.order()
 	order.Until, order.Reason = in.Until, "Stanch case "+in.Case
-	id := LeaseID(in.Step.Use, order)
+	id := protocol.LeaseID(in.Step.Use, order)
 	order.Key = id
 	hold := Call{
-		Workflow: LeaseWorkflow, ID: id, Input: LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
+		Workflow: protocol.LeaseWorkflow, ID: id, Input: protocol.LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
 		Attributes: leaseAttributes(order, incident.Applying),
-		Update:     HoldUpdate, UpdateID: in.ID,
-		Arg: HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Expires: in.Expires, Holder: incident.Holder{
-			Case: CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Request: in.ID,
+		Update:     protocol.HoldUpdate, UpdateID: in.ID,
+		Arg: protocol.HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Expires: in.Expires, Holder: incident.Holder{
+			Case: protocol.CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Request: in.ID,
 			Reason: in.Reason, Approver: in.Approver, Until: in.Until,
 		}},
 	}
@@ -150,17 +151,17 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 	}
 	// Each attempt asks the budget anew: an answer from before a pause must not
 	// outlive it. The reservation's own id makes it one.
-	var answer ReserveAnswer
+	var answer protocol.ReserveAnswer
 	var keep time.Time
 	if !in.Step.Action.Leased() {
 		// No lease will say what an attempt did: that it was cleared must do.
 		keep = in.Expires
 	}
 	err = a.Engine.UpdateWithStart(ctx, Call{
-		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
-		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
-		Arg: ReserveRequest{
+		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
+		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
+		Update:     protocol.ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
+		Arg: protocol.ReserveRequest{
 			ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
 			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep,
 		},
@@ -236,9 +237,9 @@ func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, caus
 		return cause
 	}
 	err := a.Engine.UpdateWithStart(ctx, Call{
-		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
-		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     ReleaseUpdate, UpdateID: a.unique(in.ID + "/release"), Arg: in.ID,
+		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
+		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
+		Update:     protocol.ReleaseUpdate, UpdateID: a.unique(in.ID + "/release"), Arg: in.ID,
 	}, nil)
 	if err != nil {
 		// The action did not happen; that the budget counts it is the safe side.
@@ -267,17 +268,17 @@ func TargetHost(host incident.AlertHost, endpoint incident.Endpoint) incident.Al
 
 // limits are the playbook's limits on an action, each with the value that it
 // counts by for this host.
-func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts, target incident.Target) []Limit {
+func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts, target incident.Target) []protocol.Limit {
 	keys := budgetKeys(p.Name, facts, target)
-	var out []Limit
+	var out []protocol.Limit
 	for _, g := range p.Guardrails {
 		if g.Limit == nil || g.Limit.Action != action {
 			continue
 		}
-		limit := Limit{
+		limit := protocol.Limit{
 			Guardrail: g.Name, Action: action, Per: g.Limit.Per, Max: g.Limit.Max, Window: g.Limit.Window, Then: g.Then,
 		}
-		at := slices.IndexFunc(keys, func(k BudgetKey) bool { return k.Per == limit.Per })
+		at := slices.IndexFunc(keys, func(k protocol.BudgetKey) bool { return k.Per == limit.Per })
 		if at >= 0 {
 			limit.Key = keys[at].Key
 		} else {
@@ -289,13 +290,13 @@ func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts,
 }
 
 // budgetKeys are all the things that a limit may count the step by.
-func budgetKeys(playbook string, facts incident.Facts, target incident.Target) []BudgetKey {
-	keys := []BudgetKey{{"all", "all"}, {PerHost, target.ID()}, {"playbook", playbook}}
+func budgetKeys(playbook string, facts incident.Facts, target incident.Target) []protocol.BudgetKey {
+	keys := []protocol.BudgetKey{{Per: "all", Key: "all"}, {Per: protocol.PerHost, Key: target.ID()}, {Per: "playbook", Key: playbook}}
 	if role, ok := facts.Asset.Role.Get(); ok {
-		keys = append(keys, BudgetKey{"role", role})
+		keys = append(keys, protocol.BudgetKey{Per: "role", Key: role})
 	}
 	if site, ok := facts.Asset.Site.Get(); ok {
-		keys = append(keys, BudgetKey{"site", site})
+		keys = append(keys, protocol.BudgetKey{Per: "site", Key: site})
 	}
 	return keys
 }

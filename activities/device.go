@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -19,25 +20,6 @@ var (
 	Unclaim  = Ref[ClaimIn, struct{}]{"unclaim"}
 	HandOver = Ref[HandOverIn, HandOverOut]{"hand_over"}
 )
-
-// ClaimID is the workflow id of the claim to a device: the engine itself
-// guarantees that there is one per playbook, integration and device.
-func ClaimID(playbook, use string, device incident.Target) string {
-	return "device/" + playbook + "/" + use + "/" + device.ID()
-}
-
-// ClaimInput starts the claim to a device, or goes on with one.
-type ClaimInput struct {
-	ID    string            `json:"id"`
-	Owner *incident.CaseRef `json:"owner,omitempty"`
-}
-
-// ClaimRequest asks for a device for a case.
-type ClaimRequest struct {
-	Case incident.CaseRef `json:"case"`
-	// Gone is an owner that has ended without giving the device back.
-	Gone *incident.CaseRef `json:"gone,omitempty"`
-}
 
 // ClaimIn is the claim's id and the case that asks for it or gives it back.
 type ClaimIn struct {
@@ -67,9 +49,9 @@ func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 			update += "/after/" + gone.Run
 		}
 		err := a.Engine.UpdateWithStart(ctx, Call{
-			Workflow: ClaimWorkflow, ID: in.ID, Input: ClaimInput{ID: in.ID},
-			Attributes: map[string]string{AttrKind: ClaimWorkflow, AttrPlaybook: in.Playbook, AttrTarget: in.Device},
-			Update:     ClaimUpdate, UpdateID: a.unique(update), Arg: ClaimRequest{Case: in.Case, Gone: gone},
+			Workflow: protocol.ClaimWorkflow, ID: in.ID, Input: protocol.ClaimInput{ID: in.ID},
+			Attributes: map[string]string{protocol.AttrKind: protocol.ClaimWorkflow, protocol.AttrPlaybook: in.Playbook, protocol.AttrTarget: in.Device},
+			Update:     protocol.ClaimUpdate, UpdateID: a.unique(update), Arg: protocol.ClaimRequest{Case: in.Case, Gone: gone},
 		}, &out.Owner)
 		if err != nil || out.Owner == in.Case {
 			return out, err
@@ -99,34 +81,19 @@ func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, err
 
 // unclaim gives a device back. Whoever else has it by now keeps it.
 func (a *Activities) unclaim(ctx context.Context, in ClaimIn) (struct{}, error) {
-	err := a.Engine.Update(ctx, Call{ID: in.ID, Update: UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
+	err := a.Engine.Update(ctx, Call{ID: in.ID, Update: protocol.UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
 	if integrations.KindOf(err) == integrations.NotFound {
 		return struct{}{}, nil
 	}
 	return struct{}{}, err
 }
 
-// MergeRequest gives the alerts of one case to another.
-type MergeRequest struct {
-	From incident.CaseRef `json:"from"`
-	// Run is the case that is meant, of all that its subject has had.
-	Run string `json:"run"`
-	// Alerts are those that From has in full, Keys those of all that it has
-	// noted, Count how many they are, and Seen how repeats of them are
-	// recognised.
-	Alerts  []incident.Alert `json:"alerts"`
-	Keys    []string         `json:"keys,omitempty"`
-	Count   int              `json:"count"`
-	Seen    []string         `json:"seen,omitempty"`
-	Raisers incident.Raisers `json:"raisers,omitzero"`
-}
-
 // HandOverIn names the case that gets the alerts. ID identifies the request:
 // the same one again changes nothing.
 type HandOverIn struct {
-	ID      string       `json:"id"`
-	To      string       `json:"to"`
-	Request MergeRequest `json:"request"`
+	ID      string                `json:"id"`
+	To      string                `json:"to"`
+	Request protocol.MergeRequest `json:"request"`
 }
 
 // HandOverOut says why the case did not take the alerts; nothing when it did.
@@ -135,7 +102,7 @@ type HandOverOut struct {
 }
 
 func (a *Activities) handOver(ctx context.Context, in HandOverIn) (HandOverOut, error) {
-	err := a.Engine.Update(ctx, Call{ID: CaseWorkflowID(in.To), Update: MergeUpdate, UpdateID: in.ID, Arg: in.Request}, nil)
+	err := a.Engine.Update(ctx, Call{ID: protocol.CaseWorkflowID(in.To), Update: protocol.MergeUpdate, UpdateID: in.ID, Arg: in.Request}, nil)
 	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
 		return HandOverOut{Refused: refusal.Message()}, nil
 	}

@@ -6,20 +6,21 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // GiveUp makes sure that a request of a containing step takes nothing any more,
 // whatever an attempt that was lost has on its way, and says what it had taken.
-var GiveUp = Ref[GiveUpIn, GivenUp]{"give_up"}
+var GiveUp = Ref[GiveUpIn, protocol.GivenUp]{"give_up"}
 
 // GiveUpIn names the request as [ContainIn] did.
 type GiveUpIn struct {
-	Use     string         `json:"use"`
-	Order   incident.Order `json:"order"`
-	Queue   string         `json:"queue,omitempty"`
-	Request GiveUpRequest  `json:"request"`
+	Use     string                 `json:"use"`
+	Order   incident.Order         `json:"order"`
+	Queue   string                 `json:"queue,omitempty"`
+	Request protocol.GiveUpRequest `json:"request"`
 }
 
 // order is what the step asks of a lease, but for its key and its end.
@@ -31,7 +32,7 @@ func (in ContainIn) order() incident.Order {
 func (in ContainIn) GivesUp() GiveUpIn {
 	return GiveUpIn{
 		Use: in.Step.Use, Order: in.order(), Queue: in.Pin.Queue(in.Step.Use),
-		Request: GiveUpRequest{ID: in.ID, Case: CaseWorkflowID(in.Case), Step: in.Step.Name, Expires: in.Expires},
+		Request: protocol.GiveUpRequest{ID: in.ID, Case: protocol.CaseWorkflowID(in.Case), Step: in.Step.Name, Expires: in.Expires},
 	}
 }
 
@@ -45,8 +46,8 @@ func earlier(ctx context.Context) bool {
 // the lease as it came of it. It is nil where the lease does not run, or has not
 // heard of the request.
 func (a *Activities) found(ctx context.Context, in ContainIn, hold Call) (*incident.Lease, error) {
-	var found Found
-	hold.Update, hold.UpdateID = FindUpdate, a.unique(in.ID+"/find")
+	var found protocol.Found
+	hold.Update, hold.UpdateID = protocol.FindUpdate, a.unique(in.ID+"/find")
 	err := a.Engine.Update(ctx, hold, &found)
 	if integrations.KindOf(err) == integrations.NotFound {
 		return nil, nil
@@ -57,31 +58,31 @@ func (a *Activities) found(ctx context.Context, in ContainIn, hold Call) (*incid
 // giveUp has the lease refuse the request; one that does not run is started to
 // do so until the request cannot come any more. Then its reservation is given
 // back, unless its action may have been done.
-func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (GivenUp, error) {
-	var out GivenUp
+func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (protocol.GivenUp, error) {
+	var out protocol.GivenUp
 	if in.Order.Action.Leased() {
 		order := in.Order
-		id := LeaseID(in.Use, order)
+		id := protocol.LeaseID(in.Use, order)
 		order.Key = id
 		err := a.Engine.UpdateWithStart(ctx, Call{
-			Workflow: LeaseWorkflow, ID: id,
-			Input: LeaseInput{
+			Workflow: protocol.LeaseWorkflow, ID: id,
+			Input: protocol.LeaseInput{
 				ID: id, Use: in.Use, Order: order, Queue: in.Queue,
 				GivenUp: []string{in.Request.ID}, Refuses: in.Request.Expires,
 				Lease: &incident.Lease{ID: id, Use: in.Use, Order: order, Phase: incident.LeaseFailed, Problem: "its request was given up"},
 			},
 			Attributes: leaseAttributes(order, incident.LeaseFailed),
-			Update:     GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
+			Update:     protocol.GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
 		}, &out)
 		if err != nil || out.Held {
 			return out, err
 		}
 	}
-	var reserved GivenUp
+	var reserved protocol.GivenUp
 	err := a.Engine.UpdateWithStart(ctx, Call{
-		Workflow: BudgetWorkflow, ID: BudgetID, Input: BudgetState{},
-		Attributes: map[string]string{AttrKind: BudgetWorkflow},
-		Update:     GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
+		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
+		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
+		Update:     protocol.GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
 	}, &reserved)
 	if err != nil {
 		return out, fmt.Errorf("give up the reservation of %s: %w", in.Request.Step, err)
@@ -93,6 +94,6 @@ func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (GivenUp, error) {
 // leaseAttributes are the search attributes that a lease is started with.
 func leaseAttributes(o incident.Order, phase incident.LeasePhase) map[string]string {
 	return map[string]string{
-		AttrKind: LeaseWorkflow, AttrAction: string(o.Action), AttrTarget: o.Target.ID(), AttrStatus: string(phase),
+		protocol.AttrKind: protocol.LeaseWorkflow, protocol.AttrAction: string(o.Action), protocol.AttrTarget: o.Target.ID(), protocol.AttrStatus: string(phase),
 	}
 }

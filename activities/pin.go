@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -30,21 +31,11 @@ type Pin struct {
 	Limited []string `json:"limited,omitempty"`
 }
 
-// ContainQueue is the task queue of [Contain]. It is one of its own so that only
-// so many are under way: one that waits its turn there costs nothing, while one
-// that waits in a worker tells the engine every second that it lives.
-const ContainQueue = "stanch-contain"
-
-// QueueOf is the task queue of an integration that has one of its own. Whoever
-// pins an integration as limited must have workers there for as long as cases
-// and leases run, also when the limit is taken out of the configuration.
-func QueueOf(use string) string { return "stanch-use-" + use }
-
 // Queue is the task queue for the activities that ask an integration; empty is
 // the queue of the workflow itself.
 func (p Pin) Queue(use string) string {
 	if slices.Contains(p.Limited, use) {
-		return QueueOf(use)
+		return protocol.QueueOf(use)
 	}
 	return ""
 }

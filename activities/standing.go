@@ -6,26 +6,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// StandingInput says where people are told once a day what stands.
-type StandingInput struct {
-	Use     string `json:"use"`
-	Channel string `json:"channel"`
-	Queue   string `json:"queue,omitempty"`
-	// At is the time of day, 15:04, in the time zone Zone.
-	At   string `json:"at"`
-	Zone string `json:"zone"`
-}
 
 // Standing tells people what stands, and says when it is due again.
 var Standing = Ref[StandingIn, StandingOut]{"standing"}
 
 // StandingIn reports whether the digest is due; if not, only its time is asked.
 type StandingIn struct {
-	StandingInput
+	protocol.StandingInput
 	Due bool `json:"due"`
 }
 
@@ -117,7 +108,7 @@ func (a *Activities) proofOf(ctx context.Context, l incident.Lease) string {
 		proof = "confirmed, never proven effective"
 	}
 	for _, h := range l.Holders {
-		c, err := a.Engine.Case(ctx, strings.TrimPrefix(h.Case, CaseWorkflowID("")), h.Run)
+		c, err := a.Engine.Case(ctx, strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), h.Run)
 		if err != nil {
 			continue
 		}
@@ -140,7 +131,7 @@ func (a *Activities) proofOf(ctx context.Context, l incident.Lease) string {
 func holdersOf(l incident.Lease) string {
 	names := make([]string, 0, len(l.Holders))
 	for _, h := range l.Holders {
-		names = append(names, strings.TrimPrefix(h.Case, CaseWorkflowID("")))
+		names = append(names, strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")))
 	}
 	return strings.Join(names, ", ")
 }

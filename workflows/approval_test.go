@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -222,7 +223,7 @@ func TestACaseThatIsClosedAsksNobody(t *testing.T) {
 	t.Parallel()
 	w, id := asked(t)
 	until := start.Add(6 * time.Second)
-	w.engine.down = func(c activities.Call) bool { return c.Update == activities.WatchUpdate && w.Now().Before(until) }
+	w.engine.down = func(c activities.Call) bool { return c.Update == protocol.WatchUpdate && w.Now().Before(until) }
 	refused := closeAt(w, 2*time.Second, id)
 	w.run(time.Hour)
 	c := w.ended(id, incident.OutcomeClosedByHand)
@@ -255,7 +256,7 @@ func TestQuorumOfTwo(t *testing.T) {
 			t.Errorf("first %v, second %v, between %s", first.refused, second.refused, between.Status)
 		}
 		w.contained(incident.Isolate, 1, 0)
-		lease, err := w.Lease(activities.LeaseID("edr", incident.Order{Action: incident.Isolate, Target: *w.see(id).Target}))
+		lease, err := w.Lease(protocol.LeaseID("edr", incident.Order{Action: incident.Isolate, Target: *w.see(id).Target}))
 		if err != nil || lease.Holders[0].Approver != "bob, carol" {
 			t.Errorf("the lease names %+v (%v)", lease.Holders, err)
 		}

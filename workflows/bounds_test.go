@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -15,12 +15,12 @@ import (
 )
 
 // reserved asks the budget at a time; what it answers stands there after the run.
-func (w *world) reserved(after time.Duration, id string, limit activities.Limit) *activities.ReserveAnswer {
-	var out activities.ReserveAnswer
+func (w *world) reserved(after time.Duration, id string, limit protocol.Limit) *protocol.ReserveAnswer {
+	var out protocol.ReserveAnswer
 	w.At(after, func() {
-		req := activities.ReserveRequest{ID: id, Action: limit.Action, Limits: []activities.Limit{limit}, Keys: []activities.BudgetKey{{Per: limit.Per, Key: limit.Key}}}
-		err := w.Update(activities.BudgetID, activities.ReserveUpdate, after.String(), req, func(result any, err error) {
-			answer, ok := result.(activities.ReserveAnswer)
+		req := protocol.ReserveRequest{ID: id, Action: limit.Action, Limits: []protocol.Limit{limit}, Keys: []protocol.BudgetKey{{Per: limit.Per, Key: limit.Key}}}
+		err := w.Update(protocol.BudgetID, protocol.ReserveUpdate, after.String(), req, func(result any, err error) {
+			answer, ok := result.(protocol.ReserveAnswer)
 			if err != nil || !ok {
 				w.t.Errorf("the budget answers %v, %v", result, err)
 			}
@@ -34,8 +34,8 @@ func (w *world) reserved(after time.Duration, id string, limit activities.Limit)
 }
 
 // perHost is a limit that counts reservations one by one.
-func perHost(action incident.Action, most int, window time.Duration) activities.Limit {
-	return activities.Limit{Guardrail: "g", Action: action, Per: activities.PerHost, Key: "ws-1", Max: most, Window: window}
+func perHost(action incident.Action, most int, window time.Duration) protocol.Limit {
+	return protocol.Limit{Guardrail: "g", Action: action, Per: protocol.PerHost, Key: "ws-1", Max: most, Window: window}
 }
 
 func TestAReservationThatIsRepeatedCountsOnce(t *testing.T) {
@@ -65,7 +65,7 @@ func TestTheLongestWindowOfAnActionIsRemembered(t *testing.T) {
 			w.reserved(time.Minute, "x", perHost(incident.Block, 100, order[0]))
 			w.reserved(time.Minute+time.Second, "y", perHost(incident.Block, 100, order[1]))
 			w.reserved(10*time.Minute, "z", perHost(incident.Block, 100, time.Minute))
-			w.yield(20*time.Minute, activities.BudgetID)
+			w.yield(20*time.Minute, protocol.BudgetID)
 			at := w.reserved(30*time.Minute, "last", perHost(incident.Block, 3, 2*time.Hour))
 			later := w.reserved(3*time.Hour, "later", perHost(incident.Block, 1, 2*time.Hour))
 			w.run(4 * time.Hour)
@@ -109,9 +109,9 @@ func TestALeaseIsExtendedForAllWhoHoldItAndWithinItsMaximum(t *testing.T) {
 		})
 	}
 	look(50*time.Minute, &before)
-	beyond := w.change(time.Hour, lease, activities.ExtendUpdate, activities.ExtendRequest{By: "alice", Reason: "r", Until: start.Add(time.Hour + fortnight + time.Minute)})
+	beyond := w.change(time.Hour, lease, protocol.ExtendUpdate, protocol.ExtendRequest{By: "alice", Reason: "r", Until: start.Add(time.Hour + fortnight + time.Minute)})
 	until := start.Add(time.Hour + fortnight - time.Minute)
-	within := w.change(time.Hour+time.Second, lease, activities.ExtendUpdate, activities.ExtendRequest{By: "alice", Reason: "r", Until: until})
+	within := w.change(time.Hour+time.Second, lease, protocol.ExtendUpdate, protocol.ExtendRequest{By: "alice", Reason: "r", Until: until})
 	look(2*time.Hour, &held)
 	w.run(3 * time.Hour)
 
@@ -144,12 +144,12 @@ func TestAGivenUpRequestIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.At(time.Minute, func() {
-		if err := w.Signal(lease, activities.LeaveSignal, activities.LeaveRequest{Case: "case/late", Step: "cut-off", Request: "late/1"}); err != nil {
+		if err := w.Signal(lease, protocol.LeaveSignal, protocol.LeaveRequest{Case: "case/late", Step: "cut-off", Request: "late/1"}); err != nil {
 			t.Error(err)
 		}
 	})
 	w.yield(2*time.Minute, lease)
-	late := w.change(3*time.Minute, lease, activities.HoldUpdate, activities.HoldRequest{
+	late := w.change(3*time.Minute, lease, protocol.HoldUpdate, protocol.HoldRequest{
 		ID: "late/1", Use: "edr", Order: incident.Order{Action: incident.Isolate, Target: target},
 		Holder: incident.Holder{Case: "case/late", Step: "cut-off", Until: start.Add(9 * time.Hour)},
 	})
@@ -260,7 +260,7 @@ func TestAnotherDeviceIsNotContainedOnTheApprovalOfTheFirst(t *testing.T) {
 func TestAChannelKeepsItsMessagesInANewRun(t *testing.T) {
 	t.Parallel()
 	w, id := gated(t)
-	w.yield(time.Minute, activities.ChannelWorkflowID("slack", "#sec-oncall"))
+	w.yield(time.Minute, protocol.ChannelWorkflowID("slack", "#sec-oncall"))
 	w.vote(2*time.Minute, id, &ballot{who: alice()})
 	w.run(5 * time.Hour)
 	w.contained(incident.Isolate, 1, 1)

@@ -8,7 +8,8 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // budgetRun is after how many updates the budget goes on in a new run, so that
@@ -17,7 +18,7 @@ const budgetRun = 2000
 
 // Budget counts what was contained, for limits, and holds the kill switch. An
 // environment has one.
-func Budget(ctx workflow.Context, state activities.BudgetState) error {
+func Budget(ctx workflow.Context, state protocol.BudgetState) error {
 	b := &budget{state: state, told: state.Changes}
 	if err := b.listen(ctx); err != nil {
 		return err
@@ -33,7 +34,7 @@ func Budget(ctx workflow.Context, state activities.BudgetState) error {
 // budget is the budget while it runs; state is all that crosses
 // continue-as-new.
 type budget struct {
-	state   activities.BudgetState
+	state   protocol.BudgetState
 	updates int
 	// told are the changes of the kill switch that the cases which watch it were
 	// told.
@@ -41,28 +42,28 @@ type budget struct {
 }
 
 func (b *budget) listen(ctx workflow.Context) error {
-	if err := workflow.SetUpdateHandler(ctx, activities.ReserveUpdate, b.reserve); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.ReserveUpdate, b.reserve); err != nil {
 		return fmt.Errorf("listen for reservations: %w", err)
 	}
-	if err := workflow.SetUpdateHandler(ctx, activities.ReleaseUpdate, b.release); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.ReleaseUpdate, b.release); err != nil {
 		return fmt.Errorf("listen for releases: %w", err)
 	}
-	if err := workflow.SetUpdateHandler(ctx, activities.GiveUpUpdate, b.giveUp); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.GiveUpUpdate, b.giveUp); err != nil {
 		return fmt.Errorf("listen for requests that are given up: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.PauseUpdate, b.pause,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.PauseUpdate, b.pause,
 		workflow.UpdateHandlerOptions{Validator: b.mayPause}); err != nil {
 		return fmt.Errorf("listen for pauses: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ResumeUpdate, b.resume,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.ResumeUpdate, b.resume,
 		workflow.UpdateHandlerOptions{Validator: b.mayResume}); err != nil {
 		return fmt.Errorf("listen for resumptions: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.WatchUpdate, b.watch,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.WatchUpdate, b.watch,
 		workflow.UpdateHandlerOptions{Validator: b.mayWatch}); err != nil {
 		return fmt.Errorf("listen for cases that watch: %w", err)
 	}
-	err := workflow.SetQueryHandler(ctx, activities.BudgetQuery, func() (activities.BudgetState, error) { return b.state, nil })
+	err := workflow.SetQueryHandler(ctx, protocol.BudgetQuery, func() (protocol.BudgetState, error) { return b.state, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
@@ -71,22 +72,22 @@ func (b *budget) listen(ctx workflow.Context) error {
 
 // reserve grants an action, or says what holds it back. The same id is granted
 // once and counted once.
-func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (activities.ReserveAnswer, error) {
+func (b *budget) reserve(ctx workflow.Context, req protocol.ReserveRequest) (protocol.ReserveAnswer, error) {
 	b.updates++
 	now := workflow.Now(ctx)
 	for _, l := range req.Limits {
 		b.remember(l)
 	}
 	b.forget(now)
-	if slices.ContainsFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return g.ID == req.ID }) {
-		return activities.ReserveAnswer{}, refuse(RefusedInvalid, "the case has given the request up")
+	if slices.ContainsFunc(b.state.GivenUp, func(g protocol.GivenUpReservation) bool { return g.ID == req.ID }) {
+		return protocol.ReserveAnswer{}, refuse(RefusedInvalid, "the case has given the request up")
 	}
 	if b.state.Paused != nil {
-		return activities.ReserveAnswer{Paused: b.state.Paused}, nil
+		return protocol.ReserveAnswer{Paused: b.state.Paused}, nil
 	}
-	reserved := slices.ContainsFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == req.ID })
+	reserved := slices.ContainsFunc(b.state.Reservations, func(r protocol.Reservation) bool { return r.ID == req.ID })
 	if reserved {
-		return activities.ReserveAnswer{Granted: true}, nil
+		return protocol.ReserveAnswer{Granted: true}, nil
 	}
 	for _, l := range req.Limits {
 		if l.Then != "" && slices.Contains(req.Waived, l.Then) {
@@ -94,27 +95,27 @@ func (b *budget) reserve(ctx workflow.Context, req activities.ReserveRequest) (a
 		}
 		counted, among := b.count(l, req.Device, now)
 		if l.KeyMissing != "" || counted >= l.Max && !among {
-			return activities.ReserveAnswer{Exceeded: &l, Counted: counted}, nil
+			return protocol.ReserveAnswer{Exceeded: &l, Counted: counted}, nil
 		}
 	}
-	b.state.Reservations = append(b.state.Reservations, activities.Reservation{
+	b.state.Reservations = append(b.state.Reservations, protocol.Reservation{
 		ID: req.ID, Action: req.Action, Device: req.Device, Keys: req.Keys, At: now, Keep: req.Keep,
 	})
-	return activities.ReserveAnswer{Granted: true}, nil
+	return protocol.ReserveAnswer{Granted: true}, nil
 }
 
 // count returns how many devices a limit has seen in its sliding window, and
 // reports whether the given one is among them: it may be contained again, as
 // it takes up no more. A limit per host has only one device to count, and
 // counts how often.
-func (b *budget) count(l activities.Limit, device string, now time.Time) (n int, among bool) {
+func (b *budget) count(l protocol.Limit, device string, now time.Time) (n int, among bool) {
 	var devices []string
 	for _, r := range b.state.Reservations {
 		if r.Action != l.Action || !r.At.After(now.Add(-l.Window)) ||
-			!slices.Contains(r.Keys, activities.BudgetKey{Per: l.Per, Key: l.Key}) {
+			!slices.Contains(r.Keys, protocol.BudgetKey{Per: l.Per, Key: l.Key}) {
 			continue
 		}
-		if r.Device != "" && l.Per != activities.PerHost {
+		if r.Device != "" && l.Per != protocol.PerHost {
 			if slices.Contains(devices, r.Device) {
 				continue
 			}
@@ -126,10 +127,10 @@ func (b *budget) count(l activities.Limit, device string, now time.Time) (n int,
 }
 
 // remember notes for how long a limit needs the actions that it counts.
-func (b *budget) remember(l activities.Limit) {
-	at := slices.IndexFunc(b.state.Windows, func(w activities.CountedWindow) bool { return w.Action == l.Action })
+func (b *budget) remember(l protocol.Limit) {
+	at := slices.IndexFunc(b.state.Windows, func(w protocol.CountedWindow) bool { return w.Action == l.Action })
 	if at < 0 {
-		b.state.Windows = append(b.state.Windows, activities.CountedWindow{Action: l.Action, Window: l.Window})
+		b.state.Windows = append(b.state.Windows, protocol.CountedWindow{Action: l.Action, Window: l.Window})
 		return
 	}
 	b.state.Windows[at].Window = max(b.state.Windows[at].Window, l.Window)
@@ -138,12 +139,12 @@ func (b *budget) remember(l activities.Limit) {
 // forget drops what no limit can count any more, and what none has ever
 // counted.
 func (b *budget) forget(now time.Time) {
-	b.state.GivenUp = slices.DeleteFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return !now.Before(g.Until) })
-	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool {
+	b.state.GivenUp = slices.DeleteFunc(b.state.GivenUp, func(g protocol.GivenUpReservation) bool { return !now.Before(g.Until) })
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r protocol.Reservation) bool {
 		if now.Before(r.Keep) {
 			return false
 		}
-		at := slices.IndexFunc(b.state.Windows, func(w activities.CountedWindow) bool { return w.Action == r.Action })
+		at := slices.IndexFunc(b.state.Windows, func(w protocol.CountedWindow) bool { return w.Action == r.Action })
 		return at < 0 || !r.At.After(now.Add(-b.state.Windows[at].Window))
 	})
 }
@@ -151,26 +152,26 @@ func (b *budget) forget(now time.Time) {
 // release takes back a reservation whose action did not happen.
 func (b *budget) release(_ workflow.Context, id string) error {
 	b.updates++
-	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == id })
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r protocol.Reservation) bool { return r.ID == id })
 	return nil
 }
 
 // giveUp takes back the reservation of a request, and refuses it from now on:
 // an attempt that was lost may have it on its way still.
-func (b *budget) giveUp(ctx workflow.Context, req activities.GiveUpRequest) (activities.GivenUp, error) {
+func (b *budget) giveUp(ctx workflow.Context, req protocol.GiveUpRequest) (protocol.GivenUp, error) {
 	b.updates++
 	b.forget(workflow.Now(ctx))
-	if at := slices.IndexFunc(b.state.GivenUp, func(g activities.GivenUpReservation) bool { return g.ID == req.ID }); at >= 0 {
-		return activities.GivenUp{Reserved: b.state.GivenUp[at].Reserved}, nil
+	if at := slices.IndexFunc(b.state.GivenUp, func(g protocol.GivenUpReservation) bool { return g.ID == req.ID }); at >= 0 {
+		return protocol.GivenUp{Reserved: b.state.GivenUp[at].Reserved}, nil
 	}
 	before := len(b.state.Reservations)
-	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r activities.Reservation) bool { return r.ID == req.ID })
+	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r protocol.Reservation) bool { return r.ID == req.ID })
 	reserved := len(b.state.Reservations) < before
-	b.state.GivenUp = append(b.state.GivenUp, activities.GivenUpReservation{ID: req.ID, Reserved: reserved, Until: req.Expires})
-	return activities.GivenUp{Reserved: reserved}, nil
+	b.state.GivenUp = append(b.state.GivenUp, protocol.GivenUpReservation{ID: req.ID, Reserved: reserved, Until: req.Expires})
+	return protocol.GivenUp{Reserved: reserved}, nil
 }
 
-func (b *budget) mayPause(_ workflow.Context, p activities.Pause) error {
+func (b *budget) mayPause(_ workflow.Context, p incident.Pause) error {
 	switch {
 	case p.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -183,7 +184,7 @@ func (b *budget) mayPause(_ workflow.Context, p activities.Pause) error {
 }
 
 // pause stops all new containment.
-func (b *budget) pause(ctx workflow.Context, p activities.Pause) (activities.BudgetState, error) {
+func (b *budget) pause(ctx workflow.Context, p incident.Pause) (protocol.BudgetState, error) {
 	b.updates++
 	p.At = workflow.Now(ctx)
 	b.state.Paused, b.state.Resumed = &p, nil
@@ -191,7 +192,7 @@ func (b *budget) pause(ctx workflow.Context, p activities.Pause) (activities.Bud
 	return b.state, nil
 }
 
-func (b *budget) mayResume(_ workflow.Context, p activities.Pause) error {
+func (b *budget) mayResume(_ workflow.Context, p incident.Pause) error {
 	switch {
 	case p.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -202,7 +203,7 @@ func (b *budget) mayResume(_ workflow.Context, p activities.Pause) error {
 }
 
 // resume allows containment again.
-func (b *budget) resume(ctx workflow.Context, p activities.Pause) (activities.BudgetState, error) {
+func (b *budget) resume(ctx workflow.Context, p incident.Pause) (protocol.BudgetState, error) {
 	b.updates++
 	p.At = workflow.Now(ctx)
 	b.state.Paused, b.state.Resumed = nil, &p

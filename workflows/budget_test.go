@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -14,18 +14,18 @@ import (
 func purse(t *testing.T) *held {
 	t.Helper()
 	h := throttled(t, 1)
-	h.budget(activities.BudgetState{})
-	h.id = activities.BudgetID
+	h.budget(protocol.BudgetState{})
+	h.id = protocol.BudgetID
 	return h
 }
 
 // reserves asks for an action on a device of a site, under limits per site.
-func (h *held) reserves(after time.Duration, id string, action incident.Action, site string, limits ...activities.Limit) *reply[activities.ReserveAnswer] {
+func (h *held) reserves(after time.Duration, id string, action incident.Action, site string, limits ...protocol.Limit) *reply[protocol.ReserveAnswer] {
 	for i := range limits {
 		limits[i].Guardrail, limits[i].Action, limits[i].Per, limits[i].Key = "few", action, "site", site
 	}
-	return request[activities.ReserveAnswer](h, after, activities.ReserveUpdate, activities.ReserveRequest{
-		ID: id, Action: action, Device: "device of " + id, Limits: limits, Keys: []activities.BudgetKey{{Per: "site", Key: site}},
+	return request[protocol.ReserveAnswer](h, after, protocol.ReserveUpdate, protocol.ReserveRequest{
+		ID: id, Action: action, Device: "device of " + id, Limits: limits, Keys: []protocol.BudgetKey{{Per: "site", Key: site}},
 	})
 }
 
@@ -53,7 +53,7 @@ func (h *held) reservations(after time.Duration, want ...string) {
 func TestALimitCountsItsOwn(t *testing.T) {
 	t.Parallel()
 	h := purse(t)
-	short, few, wide := activities.Limit{Max: 100, Window: time.Minute}, activities.Limit{Max: 2, Window: time.Hour}, activities.Limit{Max: 100, Window: 2 * time.Hour}
+	short, few, wide := protocol.Limit{Max: 100, Window: time.Minute}, protocol.Limit{Max: 2, Window: time.Hour}, protocol.Limit{Max: 100, Window: 2 * time.Hour}
 	h.reserves(time.Minute, "block", incident.Block, "berlin", short)
 	h.reserves(time.Minute, "elsewhere", incident.Isolate, "munich", few, wide)
 	first := h.reserves(2*time.Minute, "a", incident.Isolate, "berlin", few, wide)
@@ -64,7 +64,7 @@ func TestALimitCountsItsOwn(t *testing.T) {
 	h.reserves(6*time.Hour, "last", incident.Block, "berlin", short)
 	h.reservations(6*time.Hour+time.Second, "last")
 	h.run(7 * time.Hour)
-	for name, r := range map[string]*reply[activities.ReserveAnswer]{"the first": first, "the second": second, "one after the window": later} {
+	for name, r := range map[string]*reply[protocol.ReserveAnswer]{"the first": first, "the second": second, "one after the window": later} {
 		if r.err != nil || !r.is.Granted {
 			t.Errorf("%s: %+v, %v", name, r.is, r.err)
 		}
@@ -79,14 +79,14 @@ func TestALimitCountsItsOwn(t *testing.T) {
 func TestAReservationIsGivenUpForItself(t *testing.T) {
 	t.Parallel()
 	h := purse(t)
-	wide := activities.Limit{Max: 100, Window: 9 * time.Hour}
-	giveUp := func(after time.Duration, id string) *reply[activities.GivenUp] {
-		return request[activities.GivenUp](h, after, activities.GiveUpUpdate, activities.GiveUpRequest{ID: id, Case: "a", Step: "one", Expires: start.Add(time.Hour)})
+	wide := protocol.Limit{Max: 100, Window: 9 * time.Hour}
+	giveUp := func(after time.Duration, id string) *reply[protocol.GivenUp] {
+		return request[protocol.GivenUp](h, after, protocol.GiveUpUpdate, protocol.GiveUpRequest{ID: id, Case: "a", Step: "one", Expires: start.Add(time.Hour)})
 	}
 	for _, id := range []string{"a", "b", "c"} {
 		h.reserves(time.Minute, id, incident.Isolate, "berlin", wide)
 	}
-	request[any](h, 2*time.Minute, activities.ReleaseUpdate, "c")
+	request[any](h, 2*time.Minute, protocol.ReleaseUpdate, "c")
 	h.reservations(3*time.Minute, "a", "b")
 	taken, never, again := giveUp(4*time.Minute, "a"), giveUp(4*time.Minute, "d"), giveUp(5*time.Minute, "a")
 	h.reservations(6*time.Minute, "b")
@@ -98,7 +98,7 @@ func TestAReservationIsGivenUpForItself(t *testing.T) {
 	if !taken.is.Reserved || !again.is.Reserved || never.is.Reserved || taken.err != nil || again.err != nil || never.err != nil {
 		t.Errorf("given up: %+v, again %+v, never reserved %+v", taken, again, never)
 	}
-	for _, r := range []*reply[activities.ReserveAnswer]{late, unasked} {
+	for _, r := range []*reply[protocol.ReserveAnswer]{late, unasked} {
 		isRefused(t, r.err, workflows.RefusedInvalid)
 	}
 	if other.err != nil || !other.is.Granted {
@@ -114,19 +114,19 @@ func TestAReservationIsGivenUpForItself(t *testing.T) {
 func TestWhoTurnsTheKillSwitch(t *testing.T) {
 	t.Parallel()
 	h := purse(t)
-	turn := func(after time.Duration, update, by string) *reply[activities.BudgetState] {
-		return request[activities.BudgetState](h, after, update, activities.Pause{By: by, Reason: "the wrong hosts"})
+	turn := func(after time.Duration, update, by string) *reply[protocol.BudgetState] {
+		return request[protocol.BudgetState](h, after, update, incident.Pause{By: by, Reason: "the wrong hosts"})
 	}
-	early := turn(time.Minute, activities.ResumeUpdate, "bob")
-	nobody := turn(2*time.Minute, activities.PauseUpdate, "")
-	pauses := turn(3*time.Minute, activities.PauseUpdate, "alice")
-	twice := turn(4*time.Minute, activities.PauseUpdate, "bob")
-	nobodyResumes := turn(5*time.Minute, activities.ResumeUpdate, "")
+	early := turn(time.Minute, protocol.ResumeUpdate, "bob")
+	nobody := turn(2*time.Minute, protocol.PauseUpdate, "")
+	pauses := turn(3*time.Minute, protocol.PauseUpdate, "alice")
+	twice := turn(4*time.Minute, protocol.PauseUpdate, "bob")
+	nobodyResumes := turn(5*time.Minute, protocol.ResumeUpdate, "")
 	held := h.reserves(6*time.Minute, "a", incident.Isolate, "berlin")
-	resumes := turn(7*time.Minute, activities.ResumeUpdate, "bob")
+	resumes := turn(7*time.Minute, protocol.ResumeUpdate, "bob")
 	granted := h.reserves(8*time.Minute, "a", incident.Isolate, "berlin")
 	h.run(10 * time.Minute)
-	for kind, refused := range map[string][]*reply[activities.BudgetState]{
+	for kind, refused := range map[string][]*reply[protocol.BudgetState]{
 		workflows.RefusedInvalid: {nobody, nobodyResumes}, workflows.RefusedNotPending: {early, twice},
 	} {
 		for _, r := range refused {

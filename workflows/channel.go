@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -41,19 +42,19 @@ const (
 // writer: it keeps to the product's pace, lets what waits for people go first,
 // and makes a storm one digest with a thread.
 type channel struct {
-	in    activities.ChannelInput
-	state *activities.ChannelState
+	in    protocol.ChannelInput
+	state *protocol.ChannelState
 	// rest is until when the product wants to be left alone.
 	rest time.Time
 }
 
 // Channel shows the messages of one place, and keeps them up to date.
-func Channel(ctx workflow.Context, in activities.ChannelInput) error {
+func Channel(ctx workflow.Context, in protocol.ChannelInput) error {
 	c := &channel{in: in, state: in.State}
 	if c.state == nil {
-		c.state = &activities.ChannelState{}
+		c.state = &protocol.ChannelState{}
 	}
-	requests := inbox{hear(ctx, activities.ShowSignal, c.take)}
+	requests := inbox{hear(ctx, protocol.ShowSignal, c.take)}
 	requests.open(ctx)
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
@@ -90,8 +91,8 @@ func (c *channel) patience(ctx workflow.Context) time.Duration {
 }
 
 // take notes what a case wants shown.
-func (c *channel) take(ctx workflow.Context, req activities.ShowRequest) {
-	at := slices.IndexFunc(c.state.Entries, func(e activities.ChannelEntry) bool { return e.Key == req.Key })
+func (c *channel) take(ctx workflow.Context, req protocol.ShowRequest) {
+	at := slices.IndexFunc(c.state.Entries, func(e protocol.ChannelEntry) bool { return e.Key == req.Key })
 	if at >= 0 {
 		e := &c.state.Entries[at]
 		e.Open, e.Last, e.Title, e.Severity, e.Dirty = req.Open, req.Last, req.Title, req.Severity, true
@@ -107,13 +108,13 @@ func (c *channel) take(ctx workflow.Context, req activities.ShowRequest) {
 		return
 	}
 	if len(c.state.Entries) >= maxEntries {
-		c.tell(ctx, req, activities.ShownChange{Problem: fmt.Sprintf("the channel holds %d messages already", maxEntries)})
+		c.tell(ctx, req, protocol.ShownChange{Problem: fmt.Sprintf("the channel holds %d messages already", maxEntries)})
 		return
 	}
-	c.state.Entries = append(c.state.Entries, activities.ChannelEntry{ShowRequest: req})
+	c.state.Entries = append(c.state.Entries, protocol.ChannelEntry{ShowRequest: req})
 }
 
-func (c *channel) listChanged(e *activities.ChannelEntry) {
+func (c *channel) listChanged(e *protocol.ChannelEntry) {
 	if e.Listed && c.state.Digest != nil {
 		c.state.Digest.Dirty = true
 	}
@@ -162,7 +163,7 @@ func (c *channel) pick(ctx workflow.Context) int {
 	return best
 }
 
-func rankOf(e activities.ChannelEntry) int {
+func rankOf(e protocol.ChannelEntry) int {
 	severity := 1 + slices.Index([]string{"low", "medium", "high", "critical"}, e.Severity)
 	switch {
 	case e.Receipt == nil && (e.Open || e.Kind == incident.ShownPage):
@@ -200,7 +201,7 @@ func (c *channel) open(ctx workflow.Context) {
 	if c.state.Digest == nil || !c.state.Digest.At.After(since) && !c.listing() {
 		c.state.Digests++
 		info := workflow.GetInfo(ctx)
-		c.state.Digest = &activities.Digest{
+		c.state.Digest = &protocol.Digest{
 			Key: fmt.Sprintf("%s/%s/digest-%d", info.WorkflowExecution.ID, info.OriginalRunID, c.state.Digests),
 		}
 	}
@@ -212,11 +213,11 @@ func (c *channel) open(ctx workflow.Context) {
 }
 
 // alone reports whether an entry would be a message of its own in the channel.
-func alone(e activities.ChannelEntry) bool { return e.Receipt == nil && !e.Listed && e.Under == "" }
+func alone(e protocol.ChannelEntry) bool { return e.Receipt == nil && !e.Listed && e.Under == "" }
 
 // listing reports whether the digest still stands for something.
 func (c *channel) listing() bool {
-	return slices.ContainsFunc(c.state.Entries, func(e activities.ChannelEntry) bool { return e.Listed })
+	return slices.ContainsFunc(c.state.Entries, func(e protocol.ChannelEntry) bool { return e.Listed })
 }
 
 func (c *channel) digestDue(ctx workflow.Context) bool {
@@ -228,8 +229,8 @@ func (c *channel) digestDue(ctx workflow.Context) bool {
 func (c *channel) summarise(ctx workflow.Context) {
 	d := c.state.Digest
 	in := activities.SummariseIn{Use: c.in.Use, Channel: c.in.Channel, Key: d.Key, Receipt: d.Receipt}
-	listed := slices.DeleteFunc(slices.Clone(c.state.Entries), func(e activities.ChannelEntry) bool { return !e.Listed })
-	slices.SortStableFunc(listed, func(a, b activities.ChannelEntry) int { return rankOf(b) - rankOf(a) })
+	listed := slices.DeleteFunc(slices.Clone(c.state.Entries), func(e protocol.ChannelEntry) bool { return !e.Listed })
+	slices.SortStableFunc(listed, func(a, b protocol.ChannelEntry) int { return rankOf(b) - rankOf(a) })
 	for _, e := range listed {
 		if !e.Open {
 			in.Over++
@@ -253,7 +254,7 @@ func (c *channel) summarise(ctx workflow.Context) {
 		workflow.GetLogger(ctx).Warn("a digest was not sent", "use", c.in.Use, "channel", c.in.Channel, "error", err)
 		for _, e := range listed {
 			if e.Receipt == nil {
-				c.tell(ctx, e.ShowRequest, activities.ShownChange{Problem: activities.Reason(err)})
+				c.tell(ctx, e.ShowRequest, protocol.ShownChange{Problem: activities.Reason(err)})
 			}
 		}
 		return
@@ -262,7 +263,7 @@ func (c *channel) summarise(ctx workflow.Context) {
 	c.rest = workflow.Now(ctx).Add(receipt.Rest)
 	for _, e := range listed {
 		if e.Receipt == nil {
-			c.tell(ctx, e.ShowRequest, activities.ShownChange{At: workflow.Now(ctx), Link: receipt.Detail, Digest: true})
+			c.tell(ctx, e.ShowRequest, protocol.ShownChange{At: workflow.Now(ctx), Link: receipt.Detail, Digest: true})
 		}
 	}
 }
@@ -291,18 +292,18 @@ func (c *channel) show(ctx workflow.Context, key string) {
 		if in.Thread == "" {
 			c.state.Posted = append(c.state.Posted, workflow.Now(ctx))
 		}
-		c.tell(ctx, e.ShowRequest, activities.ShownChange{At: workflow.Now(ctx), Link: out.Receipt.Detail})
+		c.tell(ctx, e.ShowRequest, protocol.ShownChange{At: workflow.Now(ctx), Link: out.Receipt.Detail})
 	}
 	c.drop(key)
 }
 
 // failed tells the case of a message that does not arrive. Where trying again
 // is futile the message is given up.
-func (c *channel) failed(ctx workflow.Context, e *activities.ChannelEntry, err error) {
+func (c *channel) failed(ctx workflow.Context, e *protocol.ChannelEntry, err error) {
 	kind, known := activities.ErrorKind(err)
 	futile := known && !kind.Retryable()
 	if e.Receipt == nil {
-		c.tell(ctx, e.ShowRequest, activities.ShownChange{Problem: activities.Reason(err), GivenUp: futile})
+		c.tell(ctx, e.ShowRequest, protocol.ShownChange{Problem: activities.Reason(err), GivenUp: futile})
 	}
 	if futile {
 		c.remove(e.Key)
@@ -315,7 +316,7 @@ func (c *channel) failed(ctx workflow.Context, e *activities.ChannelEntry, err e
 
 // thread is the message under which an entry goes: the one that it names, or
 // the digest that stands for it.
-func (c *channel) thread(e activities.ChannelEntry) string {
+func (c *channel) thread(e protocol.ChannelEntry) string {
 	if under := c.entry(e.Under); under != nil && under.Receipt != nil {
 		return under.Receipt.Ref
 	}
@@ -339,7 +340,7 @@ func (c *channel) illustrate(ctx workflow.Context, key string) {
 	c.drop(key)
 }
 
-func (c *channel) entry(key string) *activities.ChannelEntry {
+func (c *channel) entry(key string) *protocol.ChannelEntry {
 	for i := range c.state.Entries {
 		if c.state.Entries[i].Key == key {
 			return &c.state.Entries[i]
@@ -360,7 +361,7 @@ func (c *channel) drop(key string) {
 }
 
 func (c *channel) remove(key string) {
-	c.state.Entries = slices.DeleteFunc(c.state.Entries, func(e activities.ChannelEntry) bool {
+	c.state.Entries = slices.DeleteFunc(c.state.Entries, func(e protocol.ChannelEntry) bool {
 		if e.Key == key {
 			c.listChanged(&e)
 		}
@@ -370,7 +371,7 @@ func (c *channel) remove(key string) {
 
 // tell lets the case know what became of its message. A case that has closed
 // need not know.
-func (c *channel) tell(ctx workflow.Context, req activities.ShowRequest, change activities.ShownChange) {
+func (c *channel) tell(ctx workflow.Context, req protocol.ShowRequest, change protocol.ShownChange) {
 	change.Key = req.Key
-	_ = workflow.SignalExternalWorkflow(ctx, activities.CaseWorkflowID(req.Case), "", activities.ShownSignal, change)
+	_ = workflow.SignalExternalWorkflow(ctx, protocol.CaseWorkflowID(req.Case), "", protocol.ShownSignal, change)
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -247,7 +247,7 @@ func TestClicksAreAnswered(t *testing.T) {
 			if edit != nil {
 				edit(&c)
 			}
-			if err := w.StartAt(time.Second, activities.ClickWorkflow, activities.ClickWorkflowID(c), activities.ClickInput{Click: c}); err != nil {
+			if err := w.StartAt(time.Second, protocol.ClickWorkflow, protocol.ClickWorkflowID(c), protocol.ClickInput{Click: c}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -340,11 +340,11 @@ func TestWhatStandsIsToldOnceADay(t *testing.T) {
 		target, err := incident.DeviceTarget("ws-042", "ws-042")
 		return []incident.Lease{{
 			ID: "lease/rate_limit/gateway/ws-042", Order: incident.Order{Action: incident.RateLimit, Target: target},
-			Holders: []incident.Holder{{Case: activities.CaseWorkflowID(id)}}, ConfirmedAt: start, Until: start.Add(30 * time.Hour),
+			Holders: []incident.Holder{{Case: protocol.CaseWorkflowID(id)}}, ConfirmedAt: start, Until: start.Add(30 * time.Hour),
 		}}, false, err
 	}
-	in := activities.StandingInput{Use: "slack", Channel: "#sec", At: "09:00", Zone: "Europe/Berlin"}
-	if err := w.StartAt(time.Minute, activities.StandingWorkflow, activities.StandingWorkflow, in); err != nil {
+	in := protocol.StandingInput{Use: "slack", Channel: "#sec", At: "09:00", Zone: "Europe/Berlin"}
+	if err := w.StartAt(time.Minute, protocol.StandingWorkflow, protocol.StandingWorkflow, in); err != nil {
 		t.Fatal(err)
 	}
 	w.run(30 * time.Hour)

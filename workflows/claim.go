@@ -5,7 +5,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -13,7 +13,7 @@ import (
 // integration and device, so the engine itself guarantees that there is one,
 // and gives the device to the first that asks. It ends when the device is given
 // back. A case that has ended without doing so loses it to the next that asks.
-func Claim(ctx workflow.Context, in activities.ClaimInput) error {
+func Claim(ctx workflow.Context, in protocol.ClaimInput) error {
 	c := &claimKeeper{owner: in.Owner, asked: in.Owner != nil}
 	if err := c.listen(ctx); err != nil {
 		return err
@@ -24,7 +24,7 @@ func Claim(ctx workflow.Context, in activities.ClaimInput) error {
 	if err != nil || c.owner == nil {
 		return err
 	}
-	return workflow.NewContinueAsNewError(ctx, Claim, activities.ClaimInput{ID: in.ID, Owner: c.owner})
+	return workflow.NewContinueAsNewError(ctx, Claim, protocol.ClaimInput{ID: in.ID, Owner: c.owner})
 }
 
 // claimKeeper is a claim while it runs.
@@ -35,17 +35,17 @@ type claimKeeper struct {
 }
 
 func (c *claimKeeper) listen(ctx workflow.Context) error {
-	if err := workflow.SetUpdateHandler(ctx, activities.ClaimUpdate, c.claim); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.ClaimUpdate, c.claim); err != nil {
 		return fmt.Errorf("listen for claims: %w", err)
 	}
-	if err := workflow.SetUpdateHandler(ctx, activities.UnclaimUpdate, c.unclaim); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.UnclaimUpdate, c.unclaim); err != nil {
 		return fmt.Errorf("listen for what is given back: %w", err)
 	}
 	return nil
 }
 
 // claim answers which case has the device: the one that asks, if none has.
-func (c *claimKeeper) claim(_ workflow.Context, req activities.ClaimRequest) (incident.CaseRef, error) {
+func (c *claimKeeper) claim(_ workflow.Context, req protocol.ClaimRequest) (incident.CaseRef, error) {
 	c.asked = true
 	if c.owner == nil || req.Gone != nil && *req.Gone == *c.owner {
 		c.owner = &req.Case

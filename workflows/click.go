@@ -6,6 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
 // clickQuick is how long a click is answered in the engine's own task. Nothing
@@ -23,10 +24,10 @@ const (
 // Click answers one click: it asks the case for the person, and tells the
 // person when it does not count. It is the click's audit; what was refused
 // leaves no trace in the case.
-func Click(ctx workflow.Context, in activities.ClickInput) (activities.Answered, error) {
+func Click(ctx workflow.Context, in protocol.ClickInput) (protocol.Answered, error) {
 	out, err := askSoon(ctx, clickQuick, in.Queue, clickWithin, activities.Answer, in)
 	if err != nil {
-		out = activities.Answered{Refused: "unavailable", Text: "Your answer was not counted: " + activities.Reason(err) + "."}
+		out = protocol.Answered{Refused: "unavailable", Text: "Your answer was not counted: " + activities.Reason(err) + "."}
 	}
 	if out.Refused == "" {
 		return out, nil

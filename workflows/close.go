@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -23,7 +24,7 @@ const chartBefore = time.Hour
 
 // leaseChanged takes in what a lease says of itself. What it says before the
 // case knows that it holds the lease is kept until then.
-func (r *responder) leaseChanged(ctx workflow.Context, change activities.LeaseChange) {
+func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChange) {
 	var held *incident.StepState
 	for i := range r.state.Case.Steps {
 		s := &r.state.Case.Steps[i]
@@ -49,7 +50,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change activities.LeaseCh
 	}
 }
 
-func applyChange(s *incident.StepState, change activities.LeaseChange) {
+func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 	switch change.Kind {
 	case incident.EvConfirmed:
 		s.ConfirmedAt, s.Problem = change.At, ""
@@ -68,7 +69,7 @@ func applyChange(s *incident.StepState, change activities.LeaseChange) {
 
 // isTaking reports whether a lease speaks of the request whose answer the case
 // waits for. Leases that are older than this name the step alone.
-func (r *responder) isTaking(change activities.LeaseChange) bool {
+func (r *responder) isTaking(change protocol.LeaseChange) bool {
 	return r.taking != "" && r.state.Case.Steps[r.state.Next].Name == change.Step &&
 		(change.Request == "" || change.Request == r.taking)
 }
@@ -103,8 +104,8 @@ func (r *responder) leaveAll(ctx workflow.Context) {
 // leave tells a lease that the case no longer needs it, or, with the id of a
 // request, that it no longer waits for that.
 func (r *responder) leave(ctx workflow.Context, lease, step, request string) error {
-	req := activities.LeaveRequest{Case: activities.CaseWorkflowID(r.state.Case.ID), Step: step, Request: request}
-	return workflow.SignalExternalWorkflow(ctx, lease, "", activities.LeaveSignal, req).Get(ctx, nil)
+	req := protocol.LeaveRequest{Case: protocol.CaseWorkflowID(r.state.Case.ID), Step: step, Request: request}
+	return workflow.SignalExternalWorkflow(ctx, lease, "", protocol.LeaveSignal, req).Get(ctx, nil)
 }
 
 // closeWhen closes the case when its workflow is cancelled.
@@ -112,12 +113,12 @@ func (r *responder) closeWhen(ctx workflow.Context, cancelled workflow.Channel) 
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		cancelled.Receive(ctx, nil)
 		if r.state.Closing == nil {
-			_, _ = r.closeByHand(ctx, activities.CloseRequest{By: "the engine's operator", Reason: "the workflow was cancelled"})
+			_, _ = r.closeByHand(ctx, protocol.CloseRequest{By: "the engine's operator", Reason: "the workflow was cancelled"})
 		}
 	})
 }
 
-func (r *responder) mayClose(_ workflow.Context, req activities.CloseRequest) error {
+func (r *responder) mayClose(_ workflow.Context, req protocol.CloseRequest) error {
 	switch {
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -130,7 +131,7 @@ func (r *responder) mayClose(_ workflow.Context, req activities.CloseRequest) er
 }
 
 // closeByHand ends the case: open questions are void, leases are given back.
-func (r *responder) closeByHand(ctx workflow.Context, req activities.CloseRequest) (incident.Case, error) {
+func (r *responder) closeByHand(ctx workflow.Context, req protocol.CloseRequest) (incident.Case, error) {
 	// An alert that comes from now on was not known to whoever closes the case.
 	r.state.Closing, r.state.Fresh, r.came = &req, 0, 0
 	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -26,8 +26,8 @@ func TestAnAlertThatComesWhileACaseClosesIsDecided(t *testing.T) {
 		{"given back", func(w *world, _ string) {
 			for _, action := range []incident.Action{incident.Isolate, incident.RateLimit} {
 				w.At(closing, func() {
-					err := w.Update(leaseOf(action, "ws-042"), activities.ReleaseUpdate, "release",
-						activities.ReleaseRequest{By: "bob", Reason: "it is over"}, func(any, error) {})
+					err := w.Update(leaseOf(action, "ws-042"), protocol.ReleaseUpdate, "release",
+						protocol.ReleaseRequest{By: "bob", Reason: "it is over"}, func(any, error) {})
 					if err != nil {
 						w.t.Error(err)
 					}
@@ -92,7 +92,7 @@ func TestAnAlertThatComesWhileFactsAreAskedForIsDecided(t *testing.T) {
 func TestACancelledCaseIsClosed(t *testing.T) {
 	t.Parallel()
 	const cancelling = 10 * time.Minute
-	cancel := func(w *world, id string) { w.At(cancelling, func() { w.Cancel(activities.CaseWorkflowID(id)) }) }
+	cancel := func(w *world, id string) { w.At(cancelling, func() { w.Cancel(protocol.CaseWorkflowID(id)) }) }
 	t.Run("and gives back", func(t *testing.T) {
 		t.Parallel()
 		w, id := flood(t)
@@ -145,7 +145,7 @@ func TestACaseThatIsBeingClosedIsNotClosedTwice(t *testing.T) {
 	w.do(9*time.Minute, func(e *memory.Estate) { e.Fail("undo isolate", down(), -1) })
 	closeAt(w, 10*time.Minute, id)
 	w.later(10*time.Minute+5*time.Second, id, another("a-2", incident.Firing))
-	w.At(10*time.Minute+10*time.Second, func() { w.Cancel(activities.CaseWorkflowID(id)) })
+	w.At(10*time.Minute+10*time.Second, func() { w.Cancel(protocol.CaseWorkflowID(id)) })
 	w.do(10*time.Minute+20*time.Second, (*memory.Estate).Mend)
 	w.run(15 * time.Minute)
 	c := w.see(id)

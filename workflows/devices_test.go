@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -21,21 +21,21 @@ type reservation struct {
 }
 
 // reserve asks the budget of a world for isolations under a limit of two.
-func (w *world) reserve(per string, requests []reservation) []activities.ReserveAnswer {
+func (w *world) reserve(per string, requests []reservation) []protocol.ReserveAnswer {
 	w.t.Helper()
-	answers := make([]activities.ReserveAnswer, len(requests))
+	answers := make([]protocol.ReserveAnswer, len(requests))
 	for i, q := range requests {
-		key := activities.BudgetKey{Per: per, Key: "berlin"}
-		limit := activities.Limit{Guardrail: "few", Action: incident.Isolate, Per: per, Max: 2, Window: time.Hour, Key: key.Key}
+		key := protocol.BudgetKey{Per: per, Key: "berlin"}
+		limit := protocol.Limit{Guardrail: "few", Action: incident.Isolate, Per: per, Max: 2, Window: time.Hour, Key: key.Key}
 		w.At(q.after, func() {
-			err := w.Update(activities.BudgetID, activities.ReserveUpdate, q.id+q.after.String(), activities.ReserveRequest{
-				ID: q.id, Device: q.device, Action: incident.Isolate, Limits: []activities.Limit{limit}, Keys: []activities.BudgetKey{key},
+			err := w.Update(protocol.BudgetID, protocol.ReserveUpdate, q.id+q.after.String(), protocol.ReserveRequest{
+				ID: q.id, Device: q.device, Action: incident.Isolate, Limits: []protocol.Limit{limit}, Keys: []protocol.BudgetKey{key},
 			}, func(result any, err error) {
 				if err != nil {
 					w.t.Error(err)
 					return
 				}
-				answers[i] = result.(activities.ReserveAnswer)
+				answers[i] = result.(protocol.ReserveAnswer)
 			})
 			if err != nil {
 				w.t.Error(err)
@@ -78,13 +78,13 @@ func TestABudgetCountsDevices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, memory.Quiet, "high-egress-windows")
-			var state activities.BudgetState
+			var state protocol.BudgetState
 			if test.kept != "" {
 				if err := json.Unmarshal([]byte(test.kept), &state.Reservations); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := w.StartAt(time.Second, activities.BudgetWorkflow, activities.BudgetID, state); err != nil {
+			if err := w.StartAt(time.Second, protocol.BudgetWorkflow, protocol.BudgetID, state); err != nil {
 				t.Fatal(err)
 			}
 			for i, answer := range w.reserve(test.per, test.requests) {
@@ -107,7 +107,7 @@ func TestAReservationNamesItsDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(budget.Reservations, func(r activities.Reservation) bool { return r.Device == "ws-042" }) {
+	if !slices.ContainsFunc(budget.Reservations, func(r protocol.Reservation) bool { return r.Device == "ws-042" }) {
 		t.Errorf("the budget holds %+v", budget.Reservations)
 	}
 }

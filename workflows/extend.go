@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -39,7 +40,7 @@ func (r *responder) letStand(i int) (activities.PinnedApproval, bool) {
 	return r.in.Pin.Approval(r.in.Pin.Unsure)
 }
 
-func (r *responder) mayAskToExtend(ctx workflow.Context, req activities.ExtendRequest) error {
+func (r *responder) mayAskToExtend(ctx workflow.Context, req protocol.ExtendRequest) error {
 	switch {
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -52,7 +53,7 @@ func (r *responder) mayAskToExtend(ctx workflow.Context, req activities.ExtendRe
 }
 
 // mayExtend says why nobody is to be asked for an extension as the case stands.
-func (r *responder) mayExtend(ctx workflow.Context, req activities.ExtendRequest) error {
+func (r *responder) mayExtend(ctx workflow.Context, req protocol.ExtendRequest) error {
 	c := &r.state.Case
 	i := r.holding(req.Lease, req.Step)
 	if r.state.Closing != nil {
@@ -84,7 +85,7 @@ func (r *responder) mayExtend(ctx workflow.Context, req activities.ExtendRequest
 
 // askToExtend asks whoever let a containment stand whether it may stand longer.
 // Nothing changes until they have approved.
-func (r *responder) askToExtend(ctx workflow.Context, req activities.ExtendRequest) (incident.Approval, error) {
+func (r *responder) askToExtend(ctx workflow.Context, req protocol.ExtendRequest) (incident.Approval, error) {
 	r.asking = true
 	defer func() { r.asking = false }()
 	spec, _ := r.letStand(r.holding(req.Lease, req.Step))
@@ -171,8 +172,8 @@ func (r *responder) settleExtension(ctx workflow.Context, at int) {
 	ext := *a.Extends
 	r.state.Case.Approvals[at].Extends.Settled = true
 	if a.State == incident.Approved {
-		err := workflow.SignalExternalWorkflow(ctx, ext.Lease, "", activities.ExtendSignal, activities.HolderExtension{
-			Case: activities.CaseWorkflowID(r.state.Case.ID), Step: ext.Step, Until: ext.Until,
+		err := workflow.SignalExternalWorkflow(ctx, ext.Lease, "", protocol.ExtendSignal, protocol.HolderExtension{
+			Case: protocol.CaseWorkflowID(r.state.Case.ID), Step: ext.Step, Until: ext.Until,
 			By: ext.By, Reason: ext.Reason, Approver: votersText(a.Votes),
 		}).Get(ctx, nil)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -15,10 +16,10 @@ import (
 
 // extend asks a case at a time whether its isolation of ws-042 may stand until
 // another; what came of it stands in the error after the run.
-func (w *world) extend(after time.Duration, id string, until time.Duration, edit ...func(*activities.ExtendRequest)) *error {
+func (w *world) extend(after time.Duration, id string, until time.Duration, edit ...func(*protocol.ExtendRequest)) *error {
 	refused := new(error)
 	*refused = errors.New("not answered")
-	req := activities.ExtendRequest{
+	req := protocol.ExtendRequest{
 		Lease: leaseOf(incident.Isolate, "ws-042"), Step: "cut-off", By: "carol", Reason: "forensics at work", Until: start.Add(until),
 	}
 	for _, e := range edit {
@@ -26,7 +27,7 @@ func (w *world) extend(after time.Duration, id string, until time.Duration, edit
 	}
 	w.At(after, func() {
 		update := fmt.Sprint("extend ", after, req)
-		if err := w.Update(activities.CaseWorkflowID(id), activities.ExtendUpdate, update, req, func(_ any, err error) { *refused = err }); err != nil {
+		if err := w.Update(protocol.CaseWorkflowID(id), protocol.ExtendUpdate, update, req, func(_ any, err error) { *refused = err }); err != nil {
 			*refused = err
 		}
 	})
@@ -167,11 +168,11 @@ func TestExtensionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w, id := flood(t)
 	wrong := map[string]*error{
-		"nobody":    w.extend(time.Hour, id, 8*time.Hour, func(r *activities.ExtendRequest) { r.By = "" }),
+		"nobody":    w.extend(time.Hour, id, 8*time.Hour, func(r *protocol.ExtendRequest) { r.By = "" }),
 		"shorter":   w.extend(time.Hour, id, 2*time.Hour),
 		"for ever":  w.extend(time.Hour, id, 15*24*time.Hour),
-		"no reason": w.extend(time.Hour, id, 8*time.Hour, func(r *activities.ExtendRequest) { r.Reason = " " }),
-		"no lease":  w.extend(time.Hour, id, 8*time.Hour, func(r *activities.ExtendRequest) { r.Lease = "lease/isolate/edr/ws-017" }),
+		"no reason": w.extend(time.Hour, id, 8*time.Hour, func(r *protocol.ExtendRequest) { r.Reason = " " }),
+		"no lease":  w.extend(time.Hour, id, 8*time.Hour, func(r *protocol.ExtendRequest) { r.Lease = "lease/isolate/edr/ws-017" }),
 	}
 	first := w.extend(2*time.Hour, id, 8*time.Hour)
 	twice := w.extend(2*time.Hour+time.Minute, id, 9*time.Hour)
@@ -201,7 +202,7 @@ func TestExtensionsThatAreRefused(t *testing.T) {
 func TestAGateIsAnsweredBeforeAnExtension(t *testing.T) {
 	t.Parallel()
 	w, id := asked(t)
-	throttle := func(r *activities.ExtendRequest) { r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle" }
+	throttle := func(r *protocol.ExtendRequest) { r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle" }
 	refused := w.extend(2*time.Minute, id, 8*time.Hour, throttle)
 	w.vote(3*time.Minute, id, &ballot{who: alice()})
 	granted := w.extend(5*time.Minute, id, 2*time.Hour, throttle)
@@ -227,8 +228,8 @@ func TestTheYesToAnExtensionOpensNoGate(t *testing.T) {
 			w.loses()
 			w.engine.between = func() { roleUnknown(t, w.estate) }
 			until := start.Add(time.Minute)
-			w.engine.down = func(c activities.Call) bool { return c.Update == activities.FindUpdate && w.Now().Before(until) }
-			asked := w.extend(20*time.Second, id, 2*time.Hour, func(r *activities.ExtendRequest) {
+			w.engine.down = func(c activities.Call) bool { return c.Update == protocol.FindUpdate && w.Now().Before(until) }
+			asked := w.extend(20*time.Second, id, 2*time.Hour, func(r *protocol.ExtendRequest) {
 				r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle"
 			})
 			longer, gate := &ballot{who: alice(), approval: "on-call"}, &ballot{who: alice(), approval: "on-call"}
@@ -278,8 +279,8 @@ func TestAQuestionEndsWithItsLease(t *testing.T) {
 	late := &ballot{who: alice(), approval: "on-call"}
 	w.At(time.Hour+time.Minute, func() { late.plan = w.pending(id).PlanDigest })
 	w.At(time.Hour+2*time.Minute, func() {
-		req := activities.ReleaseRequest{By: "bob", Reason: "clean"}
-		if err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release", req, func(any, error) {}); err != nil {
+		req := protocol.ReleaseRequest{By: "bob", Reason: "clean"}
+		if err := w.Update(leaseOf(incident.Isolate, "ws-042"), protocol.ReleaseUpdate, "release", req, func(any, error) {}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -319,10 +320,10 @@ func TestAnExtensionCrossesRuns(t *testing.T) {
 				w.vote(test.voted, id, &ballot{who: alice(), deny: test.deny})
 			}
 			before := ""
-			w.At(ends-time.Minute, func() { before = w.RunOf(activities.CaseWorkflowID(id)) })
-			w.yield(ends, activities.CaseWorkflowID(id))
+			w.At(ends-time.Minute, func() { before = w.RunOf(protocol.CaseWorkflowID(id)) })
+			w.yield(ends, protocol.CaseWorkflowID(id))
 			w.At(ends+time.Minute, func() {
-				if w.RunOf(activities.CaseWorkflowID(id)) == before {
+				if w.RunOf(protocol.CaseWorkflowID(id)) == before {
 					t.Error("the case is still in its first run")
 				}
 			})

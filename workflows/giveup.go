@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -26,7 +27,7 @@ type givingBack struct {
 // case, or when its lease is told to be over before the activity has said so:
 // then none of its attempts may take anything any more.
 func (r *responder) attempt(ctx workflow.Context, in activities.ContainIn) (out activities.ContainOut, stopped bool, err error) {
-	ref, queue := activities.Contain, activities.ContainQueue
+	ref, queue := activities.Contain, protocol.ContainQueue
 	if in.Step.Action == incident.KillProcess {
 		ref, queue = activities.Kill, r.in.Pin.Queue(in.Step.Use)
 	}
@@ -61,8 +62,8 @@ func (r *responder) stopped(ctx workflow.Context, i int, in activities.ContainIn
 
 // earlyEnd is what a lease said of the end of a request before the case knew that
 // the request holds it, or nil.
-func (r *responder) earlyEnd(request string) *activities.LeaseChange {
-	at := slices.IndexFunc(r.state.Early, func(c activities.LeaseChange) bool {
+func (r *responder) earlyEnd(request string) *protocol.LeaseChange {
+	at := slices.IndexFunc(r.state.Early, func(c protocol.LeaseChange) bool {
 		return c.Kind == incident.EvGivenBack && c.Request == request
 	})
 	if at < 0 {
@@ -77,7 +78,7 @@ func (r *responder) giveUp(ctx workflow.Context, in activities.GiveUpIn) {
 	r.state.Requests++
 	name := in.Request.Step
 	// The lease may say that it is over before the answer that it was held.
-	back := givingBack{Lease: activities.LeaseID(in.Use, in.Order), Step: name, Request: in.Request.ID}
+	back := givingBack{Lease: protocol.LeaseID(in.Use, in.Order), Step: name, Request: in.Request.ID}
 	r.state.GivingBack = append(r.state.GivingBack, back)
 	out, err := do(ctx, "", giveUpWithin, activities.GiveUp, in)
 	if err != nil || !out.Held {
@@ -97,7 +98,7 @@ func (r *responder) giveUp(ctx workflow.Context, in activities.GiveUpIn) {
 
 // isGivingBack notes what a lease says of a request that was given up, and
 // reports whether it is one.
-func (r *responder) isGivingBack(change activities.LeaseChange) bool {
+func (r *responder) isGivingBack(change protocol.LeaseChange) bool {
 	at := slices.IndexFunc(r.state.GivingBack, func(g givingBack) bool {
 		return g.Lease == change.Lease && g.Step == change.Step && (change.Request == "" || g.Request == change.Request)
 	})
@@ -109,7 +110,7 @@ func (r *responder) isGivingBack(change activities.LeaseChange) bool {
 
 // disown gives back what a lease holds for a step that the case does not hold
 // it for.
-func (r *responder) disown(ctx workflow.Context, change activities.LeaseChange) {
+func (r *responder) disown(ctx workflow.Context, change protocol.LeaseChange) {
 	at := slices.IndexFunc(r.state.Case.Steps, func(s incident.StepState) bool { return s.Name == change.Step })
 	if at < 0 || change.Request == "" || r.state.Case.Plan.Target == nil {
 		return

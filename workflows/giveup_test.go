@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -20,11 +21,11 @@ func TestWhatArrivesBetweenIsGivenBack(t *testing.T) {
 			w, id := flood(t)
 			lost := w.loses()
 			w.engine.between = func() {
-				w.pauseAt(0, activities.PauseUpdate, paused(), new(error))
+				w.pauseAt(0, protocol.PauseUpdate, paused(), new(error))
 				w.engine.onCall = func(c activities.Call) {
 					// The kill switch holds the next attempt back; before the lease is told
 					// to refuse the request, that has been accepted.
-					if c.Update == activities.GiveUpUpdate && c.Workflow == activities.LeaseWorkflow {
+					if c.Update == protocol.GiveUpUpdate && c.Workflow == protocol.LeaseWorkflow {
 						w.engine.onCall = nil
 						until := w.Now().Add(time.Second)
 						w.engine.down = func(activities.Call) bool { return w.Now().Before(until) }
@@ -49,7 +50,7 @@ func TestWhatArrivesBetweenIsGivenBack(t *testing.T) {
 // answersLate loses the answers to what gives a request up until the case has
 // heard that its lease is over.
 func (w *world) answersLate(id string) {
-	w.engine.lost(activities.GiveUpUpdate, 1)
+	w.engine.lost(protocol.GiveUpUpdate, 1)
 	w.engine.before = false
 	w.engine.between = func() {
 		if saidBack(w.see(id), "cut-off") == 0 {
@@ -89,12 +90,12 @@ func TestWhatCouldNotBeGivenUpIsGivenBackWhenItIsHeardOf(t *testing.T) {
 			}
 			online(false)(w.estate)
 			w.estate.Fail("undo isolate", down(), -1)
-			w.engine.lost(activities.HoldUpdate, 1)
+			w.engine.lost(protocol.HoldUpdate, 1)
 			w.engine.of = string(incident.Isolate)
 			until := start.Add(2 * time.Hour)
 			w.engine.between = func() {
 				w.engine.down = func(c activities.Call) bool {
-					return (c.Update == activities.FindUpdate || c.Update == activities.GiveUpUpdate) && w.Now().Before(until)
+					return (c.Update == protocol.FindUpdate || c.Update == protocol.GiveUpUpdate) && w.Now().Before(until)
 				}
 			}
 			w.do(149*time.Minute, online(true))

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -31,10 +31,10 @@ func throttled(t *testing.T, rate int64) *held {
 	}
 	h := &held{world: newWorld(t, memory.Flood, "high-egress-windows"), use: "gateway"}
 	h.order = incident.Order{Action: incident.RateLimit, Target: target, Rate: rate}
-	h.id = activities.LeaseID(h.use, h.order)
+	h.id = protocol.LeaseID(h.use, h.order)
 	h.order.Key = h.id
-	in := activities.LeaseInput{ID: h.id, Use: h.use, Order: h.order}
-	if err := h.StartAt(0, activities.LeaseWorkflow, h.id, in); err != nil {
+	in := protocol.LeaseInput{ID: h.id, Use: h.use, Order: h.order}
+	if err := h.StartAt(0, protocol.LeaseWorkflow, h.id, in); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -63,18 +63,18 @@ func request[T any](h *held, after time.Duration, update string, arg any) *reply
 }
 
 // holds asks for the lease for a step of a case, until a time after the start.
-func (h *held) holds(after time.Duration, of, step, id string, until time.Duration, edit ...func(*activities.HoldRequest)) *reply[incident.Lease] {
-	req := activities.HoldRequest{ID: id, Use: h.use, Order: h.order, Holder: incident.Holder{
+func (h *held) holds(after time.Duration, of, step, id string, until time.Duration, edit ...func(*protocol.HoldRequest)) *reply[incident.Lease] {
+	req := protocol.HoldRequest{ID: id, Use: h.use, Order: h.order, Holder: incident.Holder{
 		Case: of, Step: step, Request: id, Until: start.Add(until),
 	}}
 	for _, e := range edit {
 		e(&req)
 	}
-	return request[incident.Lease](h, after, activities.HoldUpdate, req)
+	return request[incident.Lease](h, after, protocol.HoldUpdate, req)
 }
 
-func (h *held) givesUp(after time.Duration, of, step, id string) *reply[activities.GivenUp] {
-	return request[activities.GivenUp](h, after, activities.GiveUpUpdate, activities.GiveUpRequest{
+func (h *held) givesUp(after time.Duration, of, step, id string) *reply[protocol.GivenUp] {
+	return request[protocol.GivenUp](h, after, protocol.GiveUpUpdate, protocol.GiveUpRequest{
 		ID: id, Case: of, Step: step, Expires: start.Add(after + time.Minute),
 	})
 }
@@ -129,9 +129,9 @@ func TestEachHolderLeavesForItself(t *testing.T) {
 		h.holds(2*time.Minute, "b", "one", "b2", 2*time.Hour),
 	}
 	h.heldBy(3*time.Minute, "a/one 1h", "a/two 1h", "b/one 2h", "c/one 1h")
-	h.signal(4*time.Minute, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one"})
+	h.signal(4*time.Minute, protocol.LeaveSignal, protocol.LeaveRequest{Case: "a", Step: "one"})
 	h.heldBy(5*time.Minute, "a/two 1h", "b/one 2h", "c/one 1h")
-	others := []*reply[activities.GivenUp]{
+	others := []*reply[protocol.GivenUp]{
 		h.givesUp(6*time.Minute, "a", "two", "another"), h.givesUp(6*time.Minute, "b", "two", "a2x"), h.givesUp(6*time.Minute, "c", "two", "c2"),
 	}
 	h.heldBy(7*time.Minute, "a/two 1h", "b/one 2h", "c/one 1h")
@@ -160,11 +160,11 @@ func TestWhoLeavesIsKnownUntilItIsOver(t *testing.T) {
 	h := throttled(t, 2_000_000)
 	h.estate.Fail("undo rate_limit", down(), -1)
 	asked := h.holds(time.Minute, "a", "one", "a1", time.Hour)
-	h.signal(2*time.Minute, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one"})
+	h.signal(2*time.Minute, protocol.LeaveSignal, protocol.LeaveRequest{Case: "a", Step: "one"})
 	own, other := h.givesUp(3*time.Minute, "a", "one", "a1"), h.givesUp(3*time.Minute, "a", "one", "a2")
 	// Nobody can extend or release what is being given back.
-	longer := request[incident.Lease](h, 4*time.Minute, activities.ExtendUpdate, activities.ExtendRequest{By: "x", Reason: "r", Until: start.Add(9 * time.Hour)})
-	release := request[incident.Lease](h, 4*time.Minute, activities.ReleaseUpdate, activities.ReleaseRequest{By: "x", Reason: "r"})
+	longer := request[incident.Lease](h, 4*time.Minute, protocol.ExtendUpdate, protocol.ExtendRequest{By: "x", Reason: "r", Until: start.Add(9 * time.Hour)})
+	release := request[incident.Lease](h, 4*time.Minute, protocol.ReleaseUpdate, protocol.ReleaseRequest{By: "x", Reason: "r"})
 	h.do(10*time.Minute, (*memory.Estate).Mend)
 	h.run(5 * time.Hour)
 	h.accepted(asked)
@@ -184,19 +184,19 @@ func TestWhatIsGivenUpIsRemembered(t *testing.T) {
 	asked := []*reply[incident.Lease]{h.holds(time.Minute, "b", "one", "b1", 2*time.Hour)}
 	first := h.givesUp(2*time.Minute, "a", "one", "a1")
 	for range 60 {
-		h.signal(3*time.Minute, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one", Request: "a2"})
-		h.signal(3*time.Minute, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one"})
+		h.signal(3*time.Minute, protocol.LeaveSignal, protocol.LeaveRequest{Case: "a", Step: "one", Request: "a2"})
+		h.signal(3*time.Minute, protocol.LeaveSignal, protocol.LeaveRequest{Case: "a", Step: "one"})
 	}
 	late := h.holds(4*time.Minute, "a", "one", "a1", time.Hour)
 	asked = append(asked, h.holds(4*time.Minute, "c", "one", "", time.Hour))
-	for name, edit := range map[string]func(*activities.HoldRequest){
-		"no case": func(r *activities.HoldRequest) { r.Holder.Case = "" }, "no end": func(r *activities.HoldRequest) { r.Holder.Until = time.Time{} },
-		"too late": func(r *activities.HoldRequest) { r.Expires = start.Add(5 * time.Minute) },
+	for name, edit := range map[string]func(*protocol.HoldRequest){
+		"no case": func(r *protocol.HoldRequest) { r.Holder.Case = "" }, "no end": func(r *protocol.HoldRequest) { r.Holder.Until = time.Time{} },
+		"too late": func(r *protocol.HoldRequest) { r.Expires = start.Add(5 * time.Minute) },
 	} {
 		r := h.holds(5*time.Minute, "d", "one", name, time.Hour, edit)
 		h.At(6*time.Minute, func() { isRefused(t, r.err, workflows.RefusedInvalid) })
 	}
-	inTime := h.holds(5*time.Minute, "e", "one", "e1", time.Hour, func(r *activities.HoldRequest) { r.Expires = start.Add(6 * time.Minute) })
+	inTime := h.holds(5*time.Minute, "e", "one", "e1", time.Hour, func(r *protocol.HoldRequest) { r.Expires = start.Add(6 * time.Minute) })
 	h.heldBy(7*time.Minute, "b/one 2h", "c/one 1h", "e/one 1h")
 	h.run(5 * time.Hour)
 	h.accepted(append(asked, inTime)...)
@@ -212,25 +212,25 @@ func TestWhatIsGivenUpIsRemembered(t *testing.T) {
 func TestARequestIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	h := throttled(t, 2_000_000)
-	find := func(after time.Duration, of, step, id string, edit ...func(*activities.HoldRequest)) *reply[activities.Found] {
-		req := activities.HoldRequest{ID: id, Use: h.use, Order: h.order, Holder: incident.Holder{Case: of, Step: step, Request: id}}
+	find := func(after time.Duration, of, step, id string, edit ...func(*protocol.HoldRequest)) *reply[protocol.Found] {
+		req := protocol.HoldRequest{ID: id, Use: h.use, Order: h.order, Holder: incident.Holder{Case: of, Step: step, Request: id}}
 		for _, e := range edit {
 			e(&req)
 		}
-		return request[activities.Found](h, after, activities.FindUpdate, req)
+		return request[protocol.Found](h, after, protocol.FindUpdate, req)
 	}
 	h.holds(time.Minute, "a", "one", "a1", time.Hour)
 	h.holds(time.Minute, "b", "one", "b1", 10*time.Minute)
 	holds, held := find(20*time.Minute, "a", "one", "a1"), find(20*time.Minute, "b", "one", "b1")
 	never, others := find(20*time.Minute, "a", "one", "a2"), find(20*time.Minute, "c", "one", "a1x")
-	foreign := find(20*time.Minute, "a", "one", "a1", func(r *activities.HoldRequest) { r.Use = "edr" })
+	foreign := find(20*time.Minute, "a", "one", "a1", func(r *protocol.HoldRequest) { r.Use = "edr" })
 	h.run(5 * time.Hour)
-	for name, r := range map[string]*reply[activities.Found]{"holds": holds, "held": held} {
+	for name, r := range map[string]*reply[protocol.Found]{"holds": holds, "held": held} {
 		if r.err != nil || r.is.Lease == nil {
 			t.Errorf("who %s it finds %v, %v", name, r.is.Lease, r.err)
 		}
 	}
-	for name, r := range map[string]*reply[activities.Found]{"never asked": never, "is another": others} {
+	for name, r := range map[string]*reply[protocol.Found]{"never asked": never, "is another": others} {
 		if r.err != nil || r.is.Lease != nil {
 			t.Errorf("who %s finds %+v, %v", name, r.is.Lease, r.err)
 		}
@@ -250,7 +250,7 @@ func TestAnExtensionMovesOneHolderWithinTheMaximum(t *testing.T) {
 		}
 	}
 	extend := func(after time.Duration, step string, until time.Duration) {
-		h.signal(after, activities.ExtendSignal, activities.HolderExtension{
+		h.signal(after, protocol.ExtendSignal, protocol.HolderExtension{
 			Case: "a", Step: step, Until: start.Add(until), By: "carol", Reason: "forensics", Approver: "alice",
 		})
 	}
@@ -263,9 +263,9 @@ func TestAnExtensionMovesOneHolderWithinTheMaximum(t *testing.T) {
 	h.heldBy(7*time.Minute, append([]string{"a/one 11h", "a/two 12h"}, rest...)...)
 	extend(time.Hour, "two", 2*most)
 	h.heldBy(2*time.Hour, append([]string{"a/one 11h", "a/two " + incident.FormatDuration(most+time.Hour)}, rest...)...)
-	nobody := request[incident.Lease](h, 3*time.Hour, activities.ReleaseUpdate, activities.ReleaseRequest{Reason: "r"})
+	nobody := request[incident.Lease](h, 3*time.Hour, protocol.ReleaseUpdate, protocol.ReleaseRequest{Reason: "r"})
 	h.heldBy(4*time.Hour, append([]string{"a/one 11h", "a/two " + incident.FormatDuration(most+time.Hour)}, rest...)...)
-	release := request[incident.Lease](h, 5*time.Hour, activities.ReleaseUpdate, activities.ReleaseRequest{By: "bob", Reason: "r"})
+	release := request[incident.Lease](h, 5*time.Hour, protocol.ReleaseUpdate, protocol.ReleaseRequest{By: "bob", Reason: "r"})
 	h.run(6 * time.Hour)
 	isRefused(t, nobody.err, workflows.RefusedInvalid)
 	if release.err != nil || release.is.Phase != incident.GivenBack || release.at.Sub(start) > 5*time.Hour+time.Minute {
@@ -278,7 +278,7 @@ func TestAnExtensionMovesOneHolderWithinTheMaximum(t *testing.T) {
 // keep theirs. What stood before us is made no stricter.
 func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 	t.Parallel()
-	strict := func(r *activities.HoldRequest) { r.Order.Rate = 1_000_000 }
+	strict := func(r *protocol.HoldRequest) { r.Order.Rate = 1_000_000 }
 	t.Run("refused by the product", func(t *testing.T) {
 		t.Parallel()
 		h := throttled(t, 2_000_000)
@@ -309,7 +309,7 @@ func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 				h.At(time.Second, leave)
 				return
 			}
-			h.signal(0, activities.LeaveSignal, activities.LeaveRequest{Case: "a", Step: "one"})
+			h.signal(0, protocol.LeaveSignal, protocol.LeaveRequest{Case: "a", Step: "one"})
 		}
 		h.At(3*time.Minute, leave)
 		h.do(10*time.Minute, (*memory.Estate).Mend)
@@ -343,18 +343,18 @@ func TestADeviceIsItsOwners(t *testing.T) {
 	before := incident.CaseRef{ID: owner.ID, Run: "r-0"}
 	h := throttled(t, 1)
 	h.id = claimOf(h.world)
-	if err := h.StartAt(0, activities.ClaimWorkflow, h.id, activities.ClaimInput{ID: h.id, Owner: &owner}); err != nil {
+	if err := h.StartAt(0, protocol.ClaimWorkflow, h.id, protocol.ClaimInput{ID: h.id, Owner: &owner}); err != nil {
 		t.Fatal(err)
 	}
 	claim := func(after time.Duration, gone *incident.CaseRef) *reply[incident.CaseRef] {
-		return request[incident.CaseRef](h, after, activities.ClaimUpdate, activities.ClaimRequest{Case: asker, Gone: gone})
+		return request[incident.CaseRef](h, after, protocol.ClaimUpdate, protocol.ClaimRequest{Case: asker, Gone: gone})
 	}
-	request[any](h, time.Minute, activities.UnclaimUpdate, other)
-	request[any](h, time.Minute, activities.UnclaimUpdate, before)
+	request[any](h, time.Minute, protocol.UnclaimUpdate, other)
+	request[any](h, time.Minute, protocol.UnclaimUpdate, before)
 	kept := []*reply[incident.CaseRef]{claim(2*time.Minute, nil), claim(3*time.Minute, &other), claim(4*time.Minute, &before)}
 	taken := claim(5*time.Minute, &owner)
-	request[any](h, 6*time.Minute, activities.UnclaimUpdate, owner)
-	still := request[incident.CaseRef](h, 7*time.Minute, activities.ClaimUpdate, activities.ClaimRequest{Case: other})
+	request[any](h, 6*time.Minute, protocol.UnclaimUpdate, owner)
+	still := request[incident.CaseRef](h, 7*time.Minute, protocol.ClaimUpdate, protocol.ClaimRequest{Case: other})
 	h.run(10 * time.Minute)
 	for i, r := range kept {
 		if r.err != nil || r.is != owner {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -135,7 +135,7 @@ func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 		t.Run(name+", a new run of the engine", func(t *testing.T) {
 			t.Parallel()
 			w, id := withoutEDR(t, edit...)
-			w.yield(50*time.Second, activities.CaseWorkflowID(id))
+			w.yield(50*time.Second, protocol.CaseWorkflowID(id))
 			w.do(2*time.Minute, (*memory.Estate).Mend)
 			w.run(10 * time.Minute)
 			w.contained(incident.Isolate, 1, 0)

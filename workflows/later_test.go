@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -206,8 +206,8 @@ func TestWhatIsOverIsMadeAgainForAStricterPlan(t *testing.T) {
 	w.estate.Fail("traffic", down(), -1)
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
-	released := w.change(2*time.Minute, leaseOf(incident.RateLimit, "ws-042"), activities.ReleaseUpdate,
-		activities.ReleaseRequest{By: "bob", Reason: "the wrong host"})
+	released := w.change(2*time.Minute, leaseOf(incident.RateLimit, "ws-042"), protocol.ReleaseUpdate,
+		protocol.ReleaseRequest{By: "bob", Reason: "the wrong host"})
 	w.do(3*time.Minute, (*memory.Estate).Mend)
 	w.later(4*time.Minute, id, another("a-2", incident.Firing))
 	w.run(10 * time.Minute)

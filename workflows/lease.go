@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -42,7 +42,7 @@ const (
 // names action, integration and target, so the engine itself guarantees that
 // there is one at a time. It is the child of nobody: it outlives its cases.
 // Who cancels its workflow gives it back.
-func Lease(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, error) {
+func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error) {
 	cancelled := ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	l := newLeaseKeeper(in)
@@ -82,7 +82,7 @@ type leaseKeeper struct {
 	// asking are the holders that wait for the containment to be applied;
 	// leaving are former holders that are told when it is over.
 	asking  []incident.Holder
-	leaving []activities.Leaving
+	leaving []protocol.Leaving
 	// rate is a stricter limit that is to be applied, in bits per second.
 	rate int64
 	// failures counts the times that it could not be applied; problem says why
@@ -99,7 +99,7 @@ type leaseKeeper struct {
 	confirming, yield bool
 }
 
-func newLeaseKeeper(in activities.LeaseInput) *leaseKeeper {
+func newLeaseKeeper(in protocol.LeaseInput) *leaseKeeper {
 	l := &leaseKeeper{
 		lease: in.Lease, queue: in.Queue, leaving: in.Leaving, givenUp: in.GivenUp, refuses: in.Refuses, once: in.Held,
 	}
@@ -188,7 +188,7 @@ func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) boo
 // see notes former holders, to be told when it is over.
 func (l *leaseKeeper) see(gone []incident.Holder, why, by string) {
 	for _, h := range gone {
-		l.leaving = append(l.leaving, activities.Leaving{Holder: h, Why: why, By: by})
+		l.leaving = append(l.leaving, protocol.Leaving{Holder: h, Why: why, By: by})
 	}
 }
 
@@ -233,7 +233,7 @@ func (l *leaseKeeper) tellAll(ctx workflow.Context, kind incident.EventKind, det
 
 func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind incident.EventKind, detail, by string) {
 	for _, h := range slices.Clone(holders) {
-		change := activities.LeaseChange{
+		change := protocol.LeaseChange{
 			Lease: l.lease.ID, Step: h.Step, Kind: kind, At: workflow.Now(ctx), Until: l.lease.Until, Detail: detail, By: by,
 			Request: h.Request,
 		}
@@ -241,12 +241,12 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 			change.Until = h.Until
 		}
 		// A case that has ended needs no telling.
-		_ = workflow.SignalExternalWorkflow(ctx, h.Case, "", activities.LeaseSignal, change).Get(ctx, nil)
+		_ = workflow.SignalExternalWorkflow(ctx, h.Case, "", protocol.LeaseSignal, change).Get(ctx, nil)
 	}
 }
 
 // tellGone tells former holders what became of the lease.
-func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []activities.Leaving, kind incident.EventKind, detail string) {
+func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []protocol.Leaving, kind incident.EventKind, detail string) {
 	for _, g := range slices.Clone(gone) {
 		l.tell(ctx, []incident.Holder{g.Holder}, kind, g.Why+"; "+detail, g.By)
 	}
@@ -254,7 +254,7 @@ func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []activities.Leaving, 
 
 // list brings the list of leases up to date.
 func (l *leaseKeeper) list(ctx workflow.Context) {
-	if err := workflow.UpsertTypedSearchAttributes(ctx, attribute(activities.AttrStatus).ValueSet(string(l.lease.Phase))); err != nil {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, attribute(protocol.AttrStatus).ValueSet(string(l.lease.Phase))); err != nil {
 		workflow.GetLogger(ctx).Error("the list of leases was not brought up to date", "lease", l.lease.ID, "error", err)
 	}
 }
@@ -264,7 +264,7 @@ func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.yield = true
 	_ = workflow.Await(ctx, func() bool { return !l.confirming && workflow.AllHandlersFinished(ctx) })
 	l.inbox.drain(ctx)
-	return workflow.NewContinueAsNewError(ctx, Lease, activities.LeaseInput{
+	return workflow.NewContinueAsNewError(ctx, Lease, protocol.LeaseInput{
 		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease,
 		Leaving: l.leaving, GivenUp: l.givenUp, Refuses: l.refuses, Held: l.once,
 	})

@@ -7,39 +7,39 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // listen registers what a lease answers to: holders that come and go, those who
 // extend or release it, and the question how it stands.
 func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) error {
-	l.inbox = inbox{hear(ctx, activities.LeaveSignal, l.left), hear(ctx, activities.ExtendSignal, l.extendHolder)}
+	l.inbox = inbox{hear(ctx, protocol.LeaveSignal, l.left), hear(ctx, protocol.ExtendSignal, l.extendHolder)}
 	l.inbox.open(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		cancelled.Receive(ctx, nil)
 		l.drop(ctx, func(incident.Holder) bool { return true }, "the workflow was cancelled", "")
 	})
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.HoldUpdate, l.join,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.HoldUpdate, l.join,
 		workflow.UpdateHandlerOptions{Validator: l.mayJoin}); err != nil {
 		return fmt.Errorf("listen for holders: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ExtendUpdate, l.extend,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.ExtendUpdate, l.extend,
 		workflow.UpdateHandlerOptions{Validator: l.mayExtend}); err != nil {
 		return fmt.Errorf("listen for extensions: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.ReleaseUpdate, l.release,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.ReleaseUpdate, l.release,
 		workflow.UpdateHandlerOptions{Validator: l.mayRelease}); err != nil {
 		return fmt.Errorf("listen for releases: %w", err)
 	}
-	if err := workflow.SetUpdateHandlerWithOptions(ctx, activities.FindUpdate, l.find,
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.FindUpdate, l.find,
 		workflow.UpdateHandlerOptions{Validator: l.mayFind}); err != nil {
 		return fmt.Errorf("listen for holders that come again: %w", err)
 	}
-	if err := workflow.SetUpdateHandler(ctx, activities.GiveUpUpdate, l.giveUp); err != nil {
+	if err := workflow.SetUpdateHandler(ctx, protocol.GiveUpUpdate, l.giveUp); err != nil {
 		return fmt.Errorf("listen for requests that are given up: %w", err)
 	}
-	err := workflow.SetQueryHandler(ctx, activities.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
+	err := workflow.SetQueryHandler(ctx, protocol.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
 	}
@@ -48,7 +48,7 @@ func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) e
 
 // left takes in that a case leaves. A request that it gave up is refused from
 // then on: it may still be on its way.
-func (l *leaseKeeper) left(ctx workflow.Context, leave activities.LeaveRequest) {
+func (l *leaseKeeper) left(ctx workflow.Context, leave protocol.LeaveRequest) {
 	l.givenUp = remember(l.givenUp, leave.Request)
 	l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
 }
@@ -63,13 +63,13 @@ func remember(requests []string, id string) []string {
 }
 
 // giveUp refuses a request from now on, and lets go of what it holds.
-func (l *leaseKeeper) giveUp(ctx workflow.Context, req activities.GiveUpRequest) (activities.GivenUp, error) {
+func (l *leaseKeeper) giveUp(ctx workflow.Context, req protocol.GiveUpRequest) (protocol.GivenUp, error) {
 	l.givenUp, l.refuses = remember(l.givenUp, req.ID), maxTime(l.refuses, req.Expires)
 	by := func(h incident.Holder) bool { return madeBy(h, req.Case, req.Step, req.ID) }
 	held := slices.ContainsFunc(l.lease.Holders, by) ||
-		slices.ContainsFunc(l.leaving, func(g activities.Leaving) bool { return by(g.Holder) })
+		slices.ContainsFunc(l.leaving, func(g protocol.Leaving) bool { return by(g.Holder) })
 	l.drop(ctx, by, "the case gave it up", "")
-	return activities.GivenUp{Held: held}, nil
+	return protocol.GivenUp{Held: held}, nil
 }
 
 // madeBy reports whether a request made somebody a holder. Holders of a lease
@@ -78,8 +78,8 @@ func madeBy(h incident.Holder, workflow, step, request string) bool {
 	return h.Case == workflow && h.Step == step && (h.Request == request || h.Request == "")
 }
 
-func (l *leaseKeeper) mayFind(_ workflow.Context, req activities.HoldRequest) error {
-	if activities.LeaseID(req.Use, req.Order) != l.lease.ID {
+func (l *leaseKeeper) mayFind(_ workflow.Context, req protocol.HoldRequest) error {
+	if protocol.LeaseID(req.Use, req.Order) != l.lease.ID {
 		return refuse(RefusedInvalid, "the request is for another lease")
 	}
 	return nil
@@ -87,26 +87,26 @@ func (l *leaseKeeper) mayFind(_ workflow.Context, req activities.HoldRequest) er
 
 // find answers an attempt that was made before, and whose answer was lost, as it
 // would have been answered.
-func (l *leaseKeeper) find(ctx workflow.Context, req activities.HoldRequest) (activities.Found, error) {
+func (l *leaseKeeper) find(ctx workflow.Context, req protocol.HoldRequest) (protocol.Found, error) {
 	by := func(h incident.Holder) bool { return madeBy(h, req.Holder.Case, req.Holder.Step, req.ID) }
 	if !slices.ContainsFunc(l.lease.Holders, by) {
 		if slices.Contains(l.once, req.ID) {
-			return activities.Found{Lease: l.lease}, nil
+			return protocol.Found{Lease: l.lease}, nil
 		}
-		return activities.Found{}, nil
+		return protocol.Found{}, nil
 	}
 	if !l.stands() || l.rate != 0 {
 		l.asking = append(l.asking, req.Holder)
 	}
 	lease, err := l.settled(ctx, req.Holder)
-	return activities.Found{Lease: &lease}, err
+	return protocol.Found{Lease: &lease}, err
 }
 
-func (l *leaseKeeper) mayJoin(ctx workflow.Context, req activities.HoldRequest) error {
+func (l *leaseKeeper) mayJoin(ctx workflow.Context, req protocol.HoldRequest) error {
 	switch {
 	case req.Order.Target.IsZero():
 		return refuse(RefusedInvalid, "the order has no target")
-	case activities.LeaseID(req.Use, req.Order) != l.lease.ID:
+	case protocol.LeaseID(req.Use, req.Order) != l.lease.ID:
 		return refuse(RefusedInvalid, "the order is for another lease")
 	case req.Holder.Case == "" || req.Holder.Until.IsZero():
 		return refuse(RefusedInvalid, "a holder needs a case and an end")
@@ -120,7 +120,7 @@ func (l *leaseKeeper) mayJoin(ctx workflow.Context, req activities.HoldRequest) 
 
 // join adds a holder and answers when the containment was accepted. Of two
 // limits the stricter holds for both.
-func (l *leaseKeeper) join(ctx workflow.Context, req activities.HoldRequest) (incident.Lease, error) {
+func (l *leaseKeeper) join(ctx workflow.Context, req protocol.HoldRequest) (incident.Lease, error) {
 	if l.over() && !l.held() {
 		// What is over binds nobody who comes now.
 		l.lease.Order = req.Order
@@ -153,7 +153,7 @@ func (l *leaseKeeper) settled(ctx workflow.Context, holder incident.Holder) (inc
 	return *l.lease, nil
 }
 
-func (l *leaseKeeper) mayExtend(ctx workflow.Context, req activities.ExtendRequest) error {
+func (l *leaseKeeper) mayExtend(ctx workflow.Context, req protocol.ExtendRequest) error {
 	switch {
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -169,7 +169,7 @@ func (l *leaseKeeper) mayExtend(ctx workflow.Context, req activities.ExtendReque
 
 // extendHolder moves the end of the one holder whose case has approved it.
 // Others keep theirs.
-func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext activities.HolderExtension) {
+func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext protocol.HolderExtension) {
 	until := ext.Until
 	if most := workflow.Now(ctx).Add(maxLease); until.After(most) {
 		until = most
@@ -189,7 +189,7 @@ func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext activities.HolderEx
 
 // extend moves every holder's end. Cases ask people today; it is kept for the
 // histories of before.
-func (l *leaseKeeper) extend(ctx workflow.Context, req activities.ExtendRequest) (incident.Lease, error) {
+func (l *leaseKeeper) extend(ctx workflow.Context, req protocol.ExtendRequest) (incident.Lease, error) {
 	for i := range l.lease.Holders {
 		l.lease.Holders[i].Until = maxTime(l.lease.Holders[i].Until, req.Until)
 	}
@@ -199,7 +199,7 @@ func (l *leaseKeeper) extend(ctx workflow.Context, req activities.ExtendRequest)
 	return *l.lease, nil
 }
 
-func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseRequest) error {
+func (l *leaseKeeper) mayRelease(_ workflow.Context, req protocol.ReleaseRequest) error {
 	switch {
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
@@ -211,7 +211,7 @@ func (l *leaseKeeper) mayRelease(_ workflow.Context, req activities.ReleaseReque
 
 // release drops every holder and answers when the network was given back, or
 // how far that came.
-func (l *leaseKeeper) release(ctx workflow.Context, req activities.ReleaseRequest) (incident.Lease, error) {
+func (l *leaseKeeper) release(ctx workflow.Context, req protocol.ReleaseRequest) (incident.Lease, error) {
 	why := fmt.Sprintf("%s released it: %s", req.By, bounded(req.Reason, maxReason))
 	holders := slices.Clone(l.lease.Holders)
 	l.drop(ctx, func(incident.Holder) bool { return true }, why, req.By)

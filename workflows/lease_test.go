@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -90,8 +91,8 @@ func closeAt(w *world, after time.Duration, id string) *error {
 	refused := new(error)
 	*refused = errors.New("not asked")
 	w.At(after, func() {
-		err := w.Update(activities.CaseWorkflowID(id), activities.CloseUpdate, "close"+after.String(),
-			activities.CloseRequest{By: "alice", Reason: "false alarm"}, func(_ any, err error) { *refused = err })
+		err := w.Update(protocol.CaseWorkflowID(id), protocol.CloseUpdate, "close"+after.String(),
+			protocol.CloseRequest{By: "alice", Reason: "false alarm"}, func(_ any, err error) { *refused = err })
 		if err != nil {
 			*refused = err
 		}
@@ -174,12 +175,12 @@ func TestALeaseIsExtendedAndReleasedByHand(t *testing.T) {
 			}
 		})
 	}
-	ask(time.Hour, "nobody", activities.ExtendUpdate, activities.ExtendRequest{Until: start.Add(9 * time.Hour)})
-	ask(time.Hour, "shorter", activities.ExtendUpdate, activities.ExtendRequest{By: "alice", Until: start.Add(2 * time.Hour)})
-	ask(time.Hour, "for ever", activities.ExtendUpdate, activities.ExtendRequest{By: "alice", Until: start.AddDate(1, 0, 0)})
-	ask(time.Hour, "longer", activities.ExtendUpdate, activities.ExtendRequest{By: "alice", Reason: "forensics", Until: start.Add(8 * time.Hour)})
+	ask(time.Hour, "nobody", protocol.ExtendUpdate, protocol.ExtendRequest{Until: start.Add(9 * time.Hour)})
+	ask(time.Hour, "shorter", protocol.ExtendUpdate, protocol.ExtendRequest{By: "alice", Until: start.Add(2 * time.Hour)})
+	ask(time.Hour, "for ever", protocol.ExtendUpdate, protocol.ExtendRequest{By: "alice", Until: start.AddDate(1, 0, 0)})
+	ask(time.Hour, "longer", protocol.ExtendUpdate, protocol.ExtendRequest{By: "alice", Reason: "forensics", Until: start.Add(8 * time.Hour)})
 	during := w.snap(6*time.Hour, id)
-	ask(7*time.Hour, "release", activities.ReleaseUpdate, activities.ReleaseRequest{By: "bob", Reason: "done"})
+	ask(7*time.Hour, "release", protocol.ReleaseUpdate, protocol.ReleaseRequest{By: "bob", Reason: "done"})
 	w.run(9 * time.Hour)
 
 	for _, name := range []string{"nobody", "shorter", "for ever"} {
@@ -304,7 +305,7 @@ func TestNothingIsLeftBehindWhenApplyGivesUp(t *testing.T) {
 	w.estate.FailAfter("apply isolate", integrations.Error{Kind: integrations.Ambiguous}, 1)
 	reads := 0
 	w.engine.onCall = func(c activities.Call) {
-		if c.Update == activities.HoldUpdate && strings.Contains(c.ID, "isolate") && reads == 0 {
+		if c.Update == protocol.HoldUpdate && strings.Contains(c.ID, "isolate") && reads == 0 {
 			reads++
 			// The first read sees that nothing stands; all others fail.
 			w.At(100*time.Millisecond, func() { w.estate.Fail("read isolate", down(), -1) })
@@ -346,7 +347,7 @@ func TestWhatComesTooLateIsLifted(t *testing.T) {
 func TestATakenLeaseIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	w, id := flood(t)
-	w.engine.lost(activities.HoldUpdate, 2)
+	w.engine.lost(protocol.HoldUpdate, 2)
 	during := w.snap(10*time.Minute, id)
 	w.run(5 * time.Hour)
 	for _, name := range []string{"throttle", "cut-off"} {
@@ -392,13 +393,13 @@ func TestWhoeverHasNoBusinessWithALeaseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	holder := incident.Holder{Case: "case/x", Until: start.Add(time.Hour)}
-	for i, req := range []activities.HoldRequest{
+	for i, req := range []protocol.HoldRequest{
 		{Use: "edr", Order: incident.Order{Action: incident.Isolate}, Holder: holder},
 		{Use: "edr", Order: incident.Order{Action: incident.Isolate, Target: target}, Holder: holder},
 	} {
 		var refused error
 		w.At(time.Minute, func() {
-			err := w.Update(lease, activities.HoldUpdate, fmt.Sprintf("intruder-%d", i), req, func(_ any, err error) { refused = err })
+			err := w.Update(lease, protocol.HoldUpdate, fmt.Sprintf("intruder-%d", i), req, func(_ any, err error) { refused = err })
 			if err != nil {
 				t.Error(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -155,9 +156,9 @@ func TestAFailedActionGivesItsReservationBack(t *testing.T) {
 	}
 }
 
-func (w *world) pauseAt(after time.Duration, update string, p activities.Pause, refused *error) {
+func (w *world) pauseAt(after time.Duration, update string, p incident.Pause, refused *error) {
 	w.At(after, func() {
-		err := w.Update(activities.BudgetID, update, update+after.String(), p, func(_ any, err error) { *refused = err })
+		err := w.Update(protocol.BudgetID, update, update+after.String(), p, func(_ any, err error) { *refused = err })
 		if err != nil {
 			*refused = err
 		}
@@ -174,11 +175,11 @@ func TestTheKillSwitchStopsNewContainment(t *testing.T) {
 	h2, ip2 := host(2)
 	first := w.openAt(time.Minute, h0, ip0)
 	var wordless, paused, twice, resumed error
-	w.pauseAt(2*time.Minute, activities.PauseUpdate, activities.Pause{By: "alice"}, &wordless)
-	w.pauseAt(3*time.Minute, activities.PauseUpdate, activities.Pause{By: "alice", Reason: "it isolates the wrong hosts"}, &paused)
-	w.pauseAt(4*time.Minute, activities.PauseUpdate, activities.Pause{By: "bob", Reason: "stop"}, &twice)
+	w.pauseAt(2*time.Minute, protocol.PauseUpdate, incident.Pause{By: "alice"}, &wordless)
+	w.pauseAt(3*time.Minute, protocol.PauseUpdate, incident.Pause{By: "alice", Reason: "it isolates the wrong hosts"}, &paused)
+	w.pauseAt(4*time.Minute, protocol.PauseUpdate, incident.Pause{By: "bob", Reason: "stop"}, &twice)
 	held := w.openAt(5*time.Minute, h1, ip1)
-	w.pauseAt(10*time.Minute, activities.ResumeUpdate, activities.Pause{By: "alice"}, &resumed)
+	w.pauseAt(10*time.Minute, protocol.ResumeUpdate, incident.Pause{By: "alice"}, &resumed)
 	free := w.openAt(12*time.Minute, h2, ip2)
 	w.run(20 * time.Minute)
 
@@ -206,10 +207,10 @@ func TestTheKillSwitchStopsNewContainment(t *testing.T) {
 func TestAnAnswerFromBeforeThePauseDoesNotOutliveIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")
-	w.engine.lost(activities.HoldUpdate, 1)
+	w.engine.lost(protocol.HoldUpdate, 1)
 	paused := errNotAsked()
 	w.engine.between = func() {
-		w.pauseAt(time.Millisecond, activities.PauseUpdate, activities.Pause{By: "alice", Reason: "stop"}, &paused)
+		w.pauseAt(time.Millisecond, protocol.PauseUpdate, incident.Pause{By: "alice", Reason: "stop"}, &paused)
 	}
 	w.engine.before = true
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
@@ -280,7 +281,7 @@ func (f *faulty) call(c activities.Call, do func() error) error {
 }
 
 func (f *faulty) loses(c activities.Call) bool {
-	hold, holds := c.Arg.(activities.HoldRequest)
+	hold, holds := c.Arg.(protocol.HoldRequest)
 	return f.times > 0 && c.Update == f.update && strings.Contains(c.ID, f.of) && (f.mine == "" || holds && hold.Holder.Case == f.mine)
 }
 

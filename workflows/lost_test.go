@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -24,7 +25,7 @@ type straggler struct {
 // loses has the first attempt to isolate be lost before its request arrives.
 func (w *world) loses() *straggler {
 	s := &straggler{refused: errors.New("not asked")}
-	w.engine.lost(activities.HoldUpdate, 1)
+	w.engine.lost(protocol.HoldUpdate, 1)
 	w.engine.before, w.engine.of = true, string(incident.Isolate)
 	w.engine.onCall = func(c activities.Call) {
 		if s.call.ID == "" && w.engine.loses(c) {
@@ -64,8 +65,8 @@ func (w *world) arrived(s *straggler) bool {
 	return true
 }
 
-func paused() activities.Pause {
-	return activities.Pause{By: "alice", Reason: "it isolates the wrong hosts"}
+func paused() incident.Pause {
+	return incident.Pause{By: "alice", Reason: "it isolates the wrong hosts"}
 }
 
 // nothingLeft asserts that in the end nothing stands, in the world and in the
@@ -92,13 +93,13 @@ func TestWhatALostAttemptHasTakenIsTheSteps(t *testing.T) {
 		"nobody knows the host any more": func(w *world) { w.estate.Fail("asset", down(), -1) },
 		"containment is paused": func(w *world) {
 			refused := new(error)
-			w.pauseAt(0, activities.PauseUpdate, paused(), refused)
+			w.pauseAt(0, protocol.PauseUpdate, paused(), refused)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, id := flood(t)
-			w.engine.lost(activities.HoldUpdate, 1)
+			w.engine.lost(protocol.HoldUpdate, 1)
 			w.engine.of = string(incident.Isolate)
 			w.engine.between = func() { since(w) }
 			during := w.snap(5*time.Minute, id)
@@ -134,7 +135,7 @@ func TestALostRequestThatArrivesLateTakesNothing(t *testing.T) {
 			lost := w.loses()
 			w.engine.between = func() {
 				if c.paused {
-					w.pauseAt(0, activities.PauseUpdate, paused(), new(error))
+					w.pauseAt(0, protocol.PauseUpdate, paused(), new(error))
 				} else {
 					w.estate.Fail("asset", down(), -1)
 				}
@@ -169,10 +170,10 @@ func TestWhatWasLostBeforeAPauseIsTakenAfterIt(t *testing.T) {
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
 	lost := w.loses()
-	w.engine.between = func() { w.pauseAt(0, activities.PauseUpdate, paused(), new(error)) }
+	w.engine.between = func() { w.pauseAt(0, protocol.PauseUpdate, paused(), new(error)) }
 	w.vote(time.Minute, id, &ballot{who: alice()})
 	w.At(90*time.Second, func() { w.arrives(lost) })
-	w.pauseAt(3*time.Minute, activities.ResumeUpdate, activities.Pause{By: "bob", Reason: "it was the right host"}, new(error))
+	w.pauseAt(3*time.Minute, protocol.ResumeUpdate, incident.Pause{By: "bob", Reason: "it was the right host"}, new(error))
 	before, after := w.snap(2*time.Minute, id), w.snap(5*time.Minute, id)
 	w.run(5 * time.Hour)
 	isRefused(t, lost.refused, workflows.RefusedInvalid)
@@ -194,7 +195,7 @@ func TestALostRequestIsRefusedWhereOthersHold(t *testing.T) {
 	w.pinned()
 	other := w.second(0, "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, tell]")
 	lost := w.loses()
-	w.engine.mine = activities.CaseWorkflowID(id)
+	w.engine.mine = protocol.CaseWorkflowID(id)
 	w.engine.between = func() { w.estate.Fail("asset", down(), -1) }
 	w.vote(time.Minute, id, &ballot{who: alice(), deny: true})
 	w.At(2*time.Minute, func() { w.arrives(lost) })
@@ -208,7 +209,7 @@ func TestALostRequestIsRefusedWhereOthersHold(t *testing.T) {
 	})
 	w.run(5 * time.Hour)
 	isRefused(t, lost.refused, workflows.RefusedInvalid)
-	if len(holders) != 1 || holders[0].Case != activities.CaseWorkflowID(other) {
+	if len(holders) != 1 || holders[0].Case != protocol.CaseWorkflowID(other) {
 		t.Errorf("the isolation is held by %+v, want the other case alone", holders)
 	}
 	w.contained(incident.Isolate, 1, 1)
@@ -238,9 +239,9 @@ func TestALostKillIsNotRepeatedUnasked(t *testing.T) {
 			w := newWorld(t, memory.Flood, "high-egress-windows", kills...)
 			c.fault(w.estate)
 			w.engine.onCall = func(call activities.Call) {
-				if call.Update == activities.ReserveUpdate {
+				if call.Update == protocol.ReserveUpdate {
 					// The answer to the attempt comes first.
-					w.pauseAt(50*time.Millisecond, activities.PauseUpdate, paused(), new(error))
+					w.pauseAt(50*time.Millisecond, protocol.PauseUpdate, paused(), new(error))
 					w.engine.onCall = nil
 				}
 			}
@@ -281,15 +282,15 @@ func TestWhoeverEndsItWhileItIsTakenIsHeard(t *testing.T) {
 	t.Run("released", func(t *testing.T) {
 		t.Parallel()
 		w, id := flood(t)
-		w.engine.lost(activities.HoldUpdate, 1)
+		w.engine.lost(protocol.HoldUpdate, 1)
 		w.engine.of = string(incident.Isolate)
 		released := errors.New("not asked")
 		w.engine.between = func() {
 			until := w.Now().Add(5 * time.Second)
-			w.engine.down = func(c activities.Call) bool { return c.Update == activities.FindUpdate && w.Now().Before(until) }
+			w.engine.down = func(c activities.Call) bool { return c.Update == protocol.FindUpdate && w.Now().Before(until) }
 			w.At(time.Second, func() {
-				err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release",
-					activities.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(_ any, err error) { released = err })
+				err := w.Update(leaseOf(incident.Isolate, "ws-042"), protocol.ReleaseUpdate, "release",
+					protocol.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(_ any, err error) { released = err })
 				if err != nil {
 					released = err
 				}

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -49,7 +50,7 @@ func (r *responder) claim(ctx workflow.Context, plan incident.Plan) (incident.Ca
 	if !ok || plan.Target == nil || len(plan.Steps) == 0 {
 		return r.ref(), mine
 	}
-	id := activities.ClaimID(r.in.Pin.Name, e.Use, *plan.Target)
+	id := protocol.ClaimID(r.in.Pin.Name, e.Use, *plan.Target)
 	if slices.Contains(r.state.Claims, id) || !since(ctx, changeClaim) {
 		return r.ref(), mine
 	}
@@ -84,7 +85,7 @@ func (r *responder) claim(ctx workflow.Context, plan incident.Plan) (incident.Ca
 // take them.
 func (r *responder) handOver(ctx workflow.Context, to incident.CaseRef) (refused string) {
 	c := &r.state.Case
-	req := activities.MergeRequest{
+	req := protocol.MergeRequest{
 		From: r.ref(), Run: to.Run, Alerts: slices.Clone(c.Alerts), Keys: firstOf(c.AlertKeys, keysHanded),
 		Count: c.AlertCount, Seen: slices.Clone(r.state.Seen), Raisers: c.Raisers,
 	}
@@ -146,7 +147,7 @@ func (r *responder) passOn(ctx workflow.Context) {
 func (r *responder) mustPassOn() bool { return r.state.Case.MergedInto != nil && r.state.Unhanded }
 
 // merged takes in the alerts of another case about the same device.
-func (r *responder) merged(ctx workflow.Context, req activities.MergeRequest) error {
+func (r *responder) merged(ctx workflow.Context, req protocol.MergeRequest) error {
 	c := &r.state.Case
 	r.event(ctx, incident.EvMerged, "", "Case %s is about the same device and hands over its alerts: %d", foreign(req.From.ID), req.Count)
 	known := map[string]bool{}
@@ -171,7 +172,7 @@ func (r *responder) merged(ctx workflow.Context, req activities.MergeRequest) er
 }
 
 // mayMerge refuses alerts of another case that would not be decided here.
-func (r *responder) mayMerge(_ workflow.Context, req activities.MergeRequest) error {
+func (r *responder) mayMerge(_ workflow.Context, req protocol.MergeRequest) error {
 	switch {
 	case req.Run != r.state.Case.Run:
 		return refuse(RefusedNotPending, "another case of its subject is open")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -135,7 +136,7 @@ func TestNoAlertOfAMergedCaseIsLost(t *testing.T) {
 	w.explainOnFailure(second)
 	sent := 50
 	w.engine.onUpdate = func(c activities.Call) {
-		if c.Update == activities.MergeUpdate && sent < len(storm) {
+		if c.Update == protocol.MergeUpdate && sent < len(storm) {
 			next := storm[sent : sent+1]
 			sent++
 			w.later(0, second, next...)
@@ -187,7 +188,7 @@ func TestTheLastAlertOfAMergedCaseIsDecided(t *testing.T) {
 // A call that was lost, or whose answer was, is made again and changes nothing.
 func TestAClaimSurvivesLostCalls(t *testing.T) {
 	t.Parallel()
-	for _, update := range []string{activities.ClaimUpdate, activities.MergeUpdate, activities.UnclaimUpdate} {
+	for _, update := range []string{protocol.ClaimUpdate, protocol.MergeUpdate, protocol.UnclaimUpdate} {
 		for _, before := range []bool{true, false} {
 			t.Run(update+map[bool]string{true: " lost", false: " without an answer"}[before], func(t *testing.T) {
 				t.Parallel()
@@ -244,7 +245,7 @@ func TestAlertsAreHandedToTheRunThatIsMeant(t *testing.T) {
 	id := w.openAs(time.Second, spelled("a-1", "ws-042"))
 	w.explainOnFailure(id)
 	hand := func(after time.Duration, run, alert string) *error {
-		return w.change(after, activities.CaseWorkflowID(id), activities.MergeUpdate, activities.MergeRequest{
+		return w.change(after, protocol.CaseWorkflowID(id), protocol.MergeUpdate, protocol.MergeRequest{
 			From: incident.CaseRef{ID: w.pin.Name + "/ws-042.corp.example", Run: "r-2"}, Run: run,
 			Alerts: []incident.Alert{spelled(alert, "ws-042.corp.example")}, Keys: []string{"siem/" + alert}, Count: 1,
 		})
@@ -273,7 +274,7 @@ func TestADeviceOfACaseThatIsGoneIsFree(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, memory.Flood, "high-egress-windows")
-			if err := w.StartAt(0, activities.ClaimWorkflow, claimOf(w), activities.ClaimInput{ID: claimOf(w), Owner: &gone}); err != nil {
+			if err := w.StartAt(0, protocol.ClaimWorkflow, claimOf(w), protocol.ClaimInput{ID: claimOf(w), Owner: &gone}); err != nil {
 				t.Fatal(err)
 			}
 			id := w.openAs(time.Second, spelled("a-1", "ws-042"))
@@ -291,7 +292,7 @@ func claimOf(w *world) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return activities.ClaimID(w.pin.Name, "edr", device)
+	return protocol.ClaimID(w.pin.Name, "edr", device)
 }
 
 // Claims and owners go on in new runs of the engine, and a case gives back the
@@ -301,7 +302,7 @@ func TestAClaimCrossesRuns(t *testing.T) {
 	w := newWorld(t, memory.Flood, "high-egress-windows")
 	first := w.openAs(time.Second, spelled("a-1", "ws-042"))
 	w.explainOnFailure(first)
-	for _, id := range []string{claimOf(w), activities.CaseWorkflowID(first)} {
+	for _, id := range []string{claimOf(w), protocol.CaseWorkflowID(first)} {
 		w.yield(2*time.Minute, id)
 	}
 	second := w.openAs(5*time.Minute, spelled("a-2", "ws-042.corp.example"))

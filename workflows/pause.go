@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -17,8 +18,8 @@ import (
 // act, the budget says when it is asked for the step.
 func (r *responder) watch(ctx workflow.Context, until time.Time) bool {
 	c := r.state.Case
-	change, err := do(ctx, "", watchTimeout, activities.Watch, activities.Watcher{
-		Case: activities.CaseWorkflowID(c.ID), Run: c.Run, Until: until,
+	change, err := do(ctx, "", watchTimeout, activities.Watch, protocol.Watcher{
+		Case: protocol.CaseWorkflowID(c.ID), Run: c.Run, Until: until,
 	})
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("it is not known whether containment is paused", "case", c.ID, "error", err)
@@ -31,7 +32,7 @@ func (r *responder) watch(ctx workflow.Context, until time.Time) bool {
 }
 
 // pauseChanged takes in what the budget says of the kill switch.
-func (r *responder) pauseChanged(ctx workflow.Context, change activities.PauseChange) {
+func (r *responder) pauseChanged(ctx workflow.Context, change protocol.PauseChange) {
 	if change.Run != r.state.Case.Run || change.Changes < r.state.Pauses {
 		return
 	}
@@ -41,7 +42,7 @@ func (r *responder) pauseChanged(ctx workflow.Context, change activities.PauseCh
 
 // markPause has the approval that waits, for people or for a resumption, say
 // how the kill switch stands.
-func (r *responder) markPause(ctx workflow.Context, resumed *activities.Pause) {
+func (r *responder) markPause(ctx workflow.Context, resumed *incident.Pause) {
 	a := r.waits()
 	if a == nil {
 		return
@@ -61,7 +62,7 @@ func (r *responder) markPause(ctx workflow.Context, resumed *activities.Pause) {
 	}
 }
 
-func pauseText(p activities.Pause) string {
+func pauseText(p incident.Pause) string {
 	return fmt.Sprintf("containment is paused by %s: %s", foreign(p.By), bounded(p.Reason, maxReason))
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -14,14 +14,14 @@ import (
 
 // freeze pauses containment at a time; thaw resumes it.
 func (w *world) freeze(after time.Duration) {
-	w.toggle(after, activities.PauseUpdate, activities.Pause{By: "carol", Reason: "change freeze"})
+	w.toggle(after, protocol.PauseUpdate, incident.Pause{By: "carol", Reason: "change freeze"})
 }
 
 func (w *world) thaw(after time.Duration) {
-	w.toggle(after, activities.ResumeUpdate, activities.Pause{By: "dave", Reason: "it is over"})
+	w.toggle(after, protocol.ResumeUpdate, incident.Pause{By: "dave", Reason: "it is over"})
 }
 
-func (w *world) toggle(after time.Duration, update string, p activities.Pause) {
+func (w *world) toggle(after time.Duration, update string, p incident.Pause) {
 	w.t.Helper()
 	refused := errNotAsked()
 	w.pauseAt(after, update, p, &refused)
@@ -36,7 +36,7 @@ func (w *world) toggle(after time.Duration, update string, p activities.Pause) {
 // frozen is one in which containment was paused before.
 func gated(t *testing.T) (*world, string) {
 	t.Helper()
-	return gatedIn(t, activities.BudgetState{})
+	return gatedIn(t, protocol.BudgetState{})
 }
 
 func frozen(t *testing.T) (*world, string) {
@@ -44,11 +44,11 @@ func frozen(t *testing.T) (*world, string) {
 	return gatedIn(t, pausedBudget())
 }
 
-func pausedBudget() activities.BudgetState {
-	return activities.BudgetState{Paused: &activities.Pause{By: "carol", Reason: "change freeze", At: start}, Changes: 1}
+func pausedBudget() protocol.BudgetState {
+	return protocol.BudgetState{Paused: &incident.Pause{By: "carol", Reason: "change freeze", At: start}, Changes: 1}
 }
 
-func gatedIn(t *testing.T, budget activities.BudgetState) (*world, string) {
+func gatedIn(t *testing.T, budget protocol.BudgetState) (*world, string) {
 	t.Helper()
 	const plan, asks = "do: [evidence, throttle, cut-off, tell]", "do: [approve: on-call, cut-off, tell]"
 	w := newWorld(t, memory.Flood, "high-egress-windows", plan, asks)
@@ -59,9 +59,9 @@ func gatedIn(t *testing.T, budget activities.BudgetState) (*world, string) {
 }
 
 // budget starts the budget, which else whoever asks it first does.
-func (w *world) budget(state activities.BudgetState) {
+func (w *world) budget(state protocol.BudgetState) {
 	w.t.Helper()
-	if err := w.StartAt(0, activities.BudgetWorkflow, activities.BudgetID, state); err != nil {
+	if err := w.StartAt(0, protocol.BudgetWorkflow, protocol.BudgetID, state); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -278,8 +278,8 @@ func TestWhatInterruptsTheWaitForTheResumption(t *testing.T) {
 		t.Parallel()
 		w, id := frozen(t)
 		w.vote(2*time.Minute, id, &ballot{who: alice()})
-		w.yield(4*time.Minute, activities.CaseWorkflowID(id))
-		w.yield(5*time.Minute, activities.BudgetID)
+		w.yield(4*time.Minute, protocol.CaseWorkflowID(id))
+		w.yield(5*time.Minute, protocol.BudgetID)
 		w.thaw(8 * time.Minute)
 		w.run(5 * time.Hour)
 		w.contained(incident.Isolate, 1, 1)
@@ -293,7 +293,7 @@ func TestWhatInterruptsTheWaitForTheResumption(t *testing.T) {
 func TestAPauseThatTheCaseWasNotToldOf(t *testing.T) {
 	t.Parallel()
 	w, id := gated(t)
-	w.engine.lost(activities.WatchUpdate, 1000)
+	w.engine.lost(protocol.WatchUpdate, 1000)
 	w.engine.before = true
 	w.freeze(time.Minute)
 	w.do(5*time.Minute, func(*memory.Estate) { w.engine.lost("", 0) })
@@ -314,8 +314,8 @@ func TestAnOlderWordOfAPauseIsNoPause(t *testing.T) {
 	w.freeze(time.Minute)
 	w.thaw(2 * time.Minute)
 	w.At(150*time.Second, func() {
-		late := activities.PauseChange{Run: w.see(id).Run, Changes: 1, Paused: pausedBudget().Paused}
-		if err := w.Signal(activities.CaseWorkflowID(id), activities.PauseSignal, late); err != nil {
+		late := protocol.PauseChange{Run: w.see(id).Run, Changes: 1, Paused: pausedBudget().Paused}
+		if err := w.Signal(protocol.CaseWorkflowID(id), protocol.PauseSignal, late); err != nil {
 			t.Error(err)
 		}
 	})
@@ -390,7 +390,7 @@ func TestAnExtensionDoesNotVoidWhatWaitsForTheResumption(t *testing.T) {
 			w.explainOnFailure(id)
 			w.freeze(time.Minute)
 			w.vote(2*time.Minute, id, &ballot{who: alice()})
-			refused := w.extend(3*time.Minute, id, 3*time.Hour, func(r *activities.ExtendRequest) {
+			refused := w.extend(3*time.Minute, id, 3*time.Hour, func(r *protocol.ExtendRequest) {
 				r.Lease, r.Step = leaseOf(incident.RateLimit, "ws-042"), "throttle"
 			})
 			answer(w, id)
@@ -423,11 +423,11 @@ func TestWithoutAnApprovalAPauseHoldsBack(t *testing.T) {
 func TestWhoMayWatch(t *testing.T) {
 	t.Parallel()
 	w, _ := gated(t)
-	for i, in := range []activities.Watcher{{Run: "r", Until: start}, {Case: "case/a", Until: start}, {Case: "case/a", Run: "r"}} {
+	for i, in := range []protocol.Watcher{{Run: "r", Until: start}, {Case: "case/a", Until: start}, {Case: "case/a", Run: "r"}} {
 		refused := errNotAsked()
 		after := time.Minute + time.Duration(i)*time.Second
 		w.At(after, func() {
-			if err := w.Update(activities.BudgetID, activities.WatchUpdate, after.String(), in, func(_ any, err error) { refused = err }); err != nil {
+			if err := w.Update(protocol.BudgetID, protocol.WatchUpdate, after.String(), in, func(_ any, err error) { refused = err }); err != nil {
 				t.Error(err)
 			}
 		})

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -143,7 +143,7 @@ func TestACaseKeepsItsHistorySmall(t *testing.T) {
 func TestANewRunLosesNothing(t *testing.T) {
 	t.Parallel()
 	w, id := asked(t)
-	workflow := activities.CaseWorkflowID(id)
+	workflow := protocol.CaseWorkflowID(id)
 	lease := leaseOf(incident.RateLimit, "ws-042")
 	yield := func(after time.Duration, workflow string) {
 		var before string
@@ -166,9 +166,9 @@ func TestANewRunLosesNothing(t *testing.T) {
 	yield(20*time.Minute, workflow)
 	yield(20*time.Minute, lease)
 	yield(20*time.Minute, leaseOf(incident.Isolate, "ws-042"))
-	var before, after activities.BudgetState
+	var before, after protocol.BudgetState
 	w.At(29*time.Minute, func() { before, _ = w.Budget() })
-	yield(30*time.Minute, activities.BudgetID)
+	yield(30*time.Minute, protocol.BudgetID)
 	w.At(40*time.Minute, func() { after, _ = w.Budget() })
 	during := w.snap(40*time.Minute, id)
 	w.run(6 * time.Hour)
@@ -214,8 +214,8 @@ func TestASignalThatComesAsARunEndsIsHeard(t *testing.T) {
 			}
 		})
 	}
-	last(2*time.Minute, activities.CaseWorkflowID(id), activities.AlertsSignal, []incident.Alert{another("a-2", incident.Firing)})
-	last(4*time.Minute, lease, activities.LeaveSignal, activities.LeaveRequest{Case: activities.CaseWorkflowID(id), Step: "throttle"})
+	last(2*time.Minute, protocol.CaseWorkflowID(id), protocol.AlertsSignal, []incident.Alert{another("a-2", incident.Firing)})
+	last(4*time.Minute, lease, protocol.LeaveSignal, protocol.LeaveRequest{Case: protocol.CaseWorkflowID(id), Step: "throttle"})
 	after := w.snap(5*time.Minute, id)
 	w.run(6 * time.Hour)
 
@@ -250,8 +250,8 @@ func TestWhatFlowsAfterTheLeaseIsNoProof(t *testing.T) {
 		"expired": func(*world, string) {},
 		"released": func(w *world, _ string) {
 			w.At(20*time.Second, func() {
-				err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release",
-					activities.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
+				err := w.Update(leaseOf(incident.Isolate, "ws-042"), protocol.ReleaseUpdate, "release",
+					protocol.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
 				if err != nil {
 					w.t.Error(err)
 				}
@@ -322,8 +322,8 @@ func TestALeaseThatEndsBeforeItIsAcceptedHasNoEnd(t *testing.T) {
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
 	w.At(10*time.Second, func() {
-		err := w.Update(leaseOf(incident.Isolate, "ws-042"), activities.ReleaseUpdate, "release",
-			activities.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
+		err := w.Update(leaseOf(incident.Isolate, "ws-042"), protocol.ReleaseUpdate, "release",
+			protocol.ReleaseRequest{By: "bob", Reason: "the wrong host"}, func(any, error) {})
 		if err != nil {
 			t.Error(err)
 		}

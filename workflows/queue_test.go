@@ -10,7 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -68,7 +68,7 @@ func TestALimitedIntegrationIsAskedThroughItsQueue(t *testing.T) {
 	w.explainOnFailure(id)
 	w.run(5 * time.Hour)
 	w.ended(id, incident.OutcomeGivenBack)
-	own := activities.QueueOf("edr")
+	own := protocol.QueueOf("edr")
 	want := []string{"apply " + own, "collect " + own, "endpoint " + own, "undo " + own}
 	asked := slices.DeleteFunc(edr.queues, func(q string) bool { return strings.HasPrefix(q, "contain ") })
 	slices.Sort(asked)

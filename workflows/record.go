@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -46,12 +46,12 @@ func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
 func (r *responder) upsert(ctx workflow.Context) {
 	c := r.state.Case
 	updates := []temporal.SearchAttributeUpdate{
-		attribute(activities.AttrStatus).ValueSet(string(c.Status)),
-		attribute(activities.AttrOutcome).ValueSet(string(c.Outcome)),
+		attribute(protocol.AttrStatus).ValueSet(string(c.Status)),
+		attribute(protocol.AttrOutcome).ValueSet(string(c.Outcome)),
 	}
 	if c.Decision != nil {
 		rule, severity := c.Decision.AtStake()
-		updates = append(updates, attribute(activities.AttrRule).ValueSet(rule), attribute(activities.AttrSeverity).ValueSet(severity))
+		updates = append(updates, attribute(protocol.AttrRule).ValueSet(rule), attribute(protocol.AttrSeverity).ValueSet(severity))
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)

@@ -3,7 +3,7 @@ package workflows
 import (
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
 // Registry is where workflows are registered: a worker, a test environment or
@@ -14,12 +14,12 @@ type Registry interface {
 
 // Register registers every workflow under its name in history.
 func Register(r Registry) {
-	r.RegisterWorkflowWithOptions(Respond, workflow.RegisterOptions{Name: activities.RespondWorkflow})
-	r.RegisterWorkflowWithOptions(Lease, workflow.RegisterOptions{Name: activities.LeaseWorkflow})
-	r.RegisterWorkflowWithOptions(Budget, workflow.RegisterOptions{Name: activities.BudgetWorkflow})
-	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: activities.ChannelWorkflow})
-	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: activities.ClickWorkflow})
-	r.RegisterWorkflowWithOptions(Standing, workflow.RegisterOptions{Name: activities.StandingWorkflow})
-	r.RegisterWorkflowWithOptions(Claim, workflow.RegisterOptions{Name: activities.ClaimWorkflow})
-	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: activities.RejectedWorkflow})
+	r.RegisterWorkflowWithOptions(Respond, workflow.RegisterOptions{Name: protocol.RespondWorkflow})
+	r.RegisterWorkflowWithOptions(Lease, workflow.RegisterOptions{Name: protocol.LeaseWorkflow})
+	r.RegisterWorkflowWithOptions(Budget, workflow.RegisterOptions{Name: protocol.BudgetWorkflow})
+	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: protocol.ChannelWorkflow})
+	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: protocol.ClickWorkflow})
+	r.RegisterWorkflowWithOptions(Standing, workflow.RegisterOptions{Name: protocol.StandingWorkflow})
+	r.RegisterWorkflowWithOptions(Claim, workflow.RegisterOptions{Name: protocol.ClaimWorkflow})
+	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: protocol.RejectedWorkflow})
 }

@@ -18,7 +18,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -89,28 +89,28 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 // survive: it waits before it begins. Its history must be refused.
 func TestReplayBites(t *testing.T) {
 	planted := map[string]any{
-		activities.RespondWorkflow: func(ctx workflow.Context, in workflows.CaseInput) (incident.Case, error) {
+		protocol.RespondWorkflow: func(ctx workflow.Context, in workflows.CaseInput) (incident.Case, error) {
 			return late(ctx, workflows.Respond, in)
 		},
-		activities.LeaseWorkflow: func(ctx workflow.Context, in activities.LeaseInput) (incident.Lease, error) {
+		protocol.LeaseWorkflow: func(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error) {
 			return late(ctx, workflows.Lease, in)
 		},
-		activities.BudgetWorkflow: silently(workflows.Budget),
-		activities.RejectedWorkflow: func(ctx workflow.Context, in activities.RejectedAlert) (activities.RejectedAlert, error) {
+		protocol.BudgetWorkflow: silently(workflows.Budget),
+		protocol.RejectedWorkflow: func(ctx workflow.Context, in protocol.RejectedAlert) (protocol.RejectedAlert, error) {
 			return late(ctx, workflows.Rejected, in)
 		},
-		activities.ClickWorkflow: func(ctx workflow.Context, in activities.ClickInput) (activities.Answered, error) {
+		protocol.ClickWorkflow: func(ctx workflow.Context, in protocol.ClickInput) (protocol.Answered, error) {
 			return late(ctx, workflows.Click, in)
 		},
-		activities.ChannelWorkflow:  silently(workflows.Channel),
-		activities.ClaimWorkflow:    silently(workflows.Claim),
-		activities.StandingWorkflow: silently(workflows.Standing),
+		protocol.ChannelWorkflow:  silently(workflows.Channel),
+		protocol.ClaimWorkflow:    silently(workflows.Claim),
+		protocol.StandingWorkflow: silently(workflows.Standing),
 	}
 	for name, history := range map[string]string{
-		activities.RespondWorkflow: "respond-contained", activities.LeaseWorkflow: "lease-contained-isolate",
-		activities.BudgetWorkflow: "budget-continued", activities.RejectedWorkflow: "rejected-retried",
-		activities.ClickWorkflow: "click-refused-2", activities.ChannelWorkflow: "channel-goes-on-2", activities.StandingWorkflow: "standing-goes-on-2",
-		activities.ClaimWorkflow: "claim-contained-2",
+		protocol.RespondWorkflow: "respond-contained", protocol.LeaseWorkflow: "lease-contained-isolate",
+		protocol.BudgetWorkflow: "budget-continued", protocol.RejectedWorkflow: "rejected-retried",
+		protocol.ClickWorkflow: "click-refused-2", protocol.ChannelWorkflow: "channel-goes-on-2", protocol.StandingWorkflow: "standing-goes-on-2",
+		protocol.ClaimWorkflow: "claim-contained-2",
 	} {
 		t.Run(name, func(t *testing.T) {
 			replayer := newReplayer(t)
@@ -151,7 +151,7 @@ func TestReplayOfADeadlockEnds(t *testing.T) {
 	replayer.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.CaseInput) (incident.Case, error) {
 		<-over
 		return workflows.Respond(ctx, in)
-	}, workflow.RegisterOptions{Name: activities.RespondWorkflow})
+	}, workflow.RegisterOptions{Name: protocol.RespondWorkflow})
 	if err := replay(t, replayer, filepath.Join(histories, "respond-contained"+historyExt), 100*time.Millisecond); !errors.Is(err, errStuck) {
 		t.Errorf("a workflow that never gives way replays with %v", err)
 	}

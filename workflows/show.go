@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -68,7 +69,7 @@ func (r *responder) sendAll(ctx workflow.Context, last bool) {
 			continue
 		}
 		in := activities.SendIn{
-			Channel: activities.ChannelInput{Use: s.Use, Channel: s.Channel, Queue: r.in.Pin.Queue(s.Use)},
+			Channel: protocol.ChannelInput{Use: s.Use, Channel: s.Channel, Queue: r.in.Pin.Queue(s.Use)},
 			Request: r.request(s, last),
 		}
 		seen := r.seenAs(in.Request)
@@ -88,7 +89,7 @@ func (r *responder) sendAll(ctx workflow.Context, last bool) {
 
 // seenAs is the digest of what people see of a message: alerts that join, for
 // one, change nothing of it.
-func (r *responder) seenAs(req activities.ShowRequest) string {
+func (r *responder) seenAs(req protocol.ShowRequest) string {
 	c := r.state.Case
 	text, err := json.Marshal([]any{req, c.Status, c.Outcome, c.Facts, c.Decision, c.Steps, c.Approvals, c.TargetProblem})
 	if err != nil {
@@ -98,9 +99,9 @@ func (r *responder) seenAs(req activities.ShowRequest) string {
 	return incident.DigestOf(text)
 }
 
-func (r *responder) request(s incident.Shown, last bool) activities.ShowRequest {
+func (r *responder) request(s incident.Shown, last bool) protocol.ShowRequest {
 	c := r.state.Case
-	req := activities.ShowRequest{
+	req := protocol.ShowRequest{
 		Key: s.Key, Case: c.ID, Run: c.Run, Kind: s.Kind, Approval: s.Approval, Mention: s.Mention, Under: s.Under,
 		Title: s.Text, Last: last, Chart: s.Kind == incident.ShownQuestion && len(c.Series) > 0,
 	}
@@ -115,7 +116,7 @@ func (r *responder) request(s incident.Shown, last bool) activities.ShowRequest 
 }
 
 // shownChanged takes in what a channel says of a message.
-func (r *responder) shownChanged(ctx workflow.Context, change activities.ShownChange) {
+func (r *responder) shownChanged(ctx workflow.Context, change protocol.ShownChange) {
 	for i := range r.state.Case.Shown {
 		s := &r.state.Case.Shown[i]
 		if s.Key != change.Key {

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
 // standingWithin bounds telling people what stands: later on the day it is
@@ -15,9 +16,9 @@ const standingWithin = 4 * time.Hour
 
 // Standing tells people once a day what stands. Every start of Stanch signals
 // what the configuration says now.
-func Standing(ctx workflow.Context, in activities.StandingInput) error {
-	changes := workflow.GetSignalChannel(ctx, activities.ConfigureSignal)
-	for changed := (activities.StandingInput{}); changes.ReceiveAsync(&changed); {
+func Standing(ctx workflow.Context, in protocol.StandingInput) error {
+	changes := workflow.GetSignalChannel(ctx, protocol.ConfigureSignal)
+	for changed := (protocol.StandingInput{}); changes.ReceiveAsync(&changed); {
 		in = changed
 	}
 	out, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in})
@@ -31,7 +32,7 @@ func Standing(ctx workflow.Context, in activities.StandingInput) error {
 		selector := workflow.NewSelector(ctx)
 		selector.AddFuture(workflow.NewTimer(timer, max(left, 0)), func(workflow.Future) {})
 		selector.AddReceive(changes, func(c workflow.ReceiveChannel, _ bool) {
-			var next activities.StandingInput
+			var next protocol.StandingInput
 			c.Receive(ctx, &next)
 			changed, in = next != in, next
 		})

@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -78,19 +78,19 @@ type caseState struct {
 	// Ended says why steps were left out, for the outcome.
 	Ended incident.CaseOutcome `json:"ended,omitempty"`
 	// Early are changes of the lease that is being taken.
-	Early []activities.LeaseChange `json:"early,omitempty"`
+	Early []protocol.LeaseChange `json:"early,omitempty"`
 	// Requests counts the requests that were given up; GivingBack are those of
 	// them that held a lease, for as long as it has not said that this is over.
 	Requests   int          `json:"requests,omitempty"`
 	GivingBack []givingBack `json:"giving_back,omitempty"`
 	// Paused is the kill switch as the case heard of it last, Pauses counts its
 	// changes until then.
-	Paused *activities.Pause `json:"paused,omitempty"`
-	Pauses int               `json:"pauses,omitempty"`
+	Paused *incident.Pause `json:"paused,omitempty"`
+	Pauses int             `json:"pauses,omitempty"`
 	// Contained tells that a lease has stood or a process was ended.
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
-	Closing *activities.CloseRequest `json:"closing,omitempty"`
+	Closing *protocol.CloseRequest `json:"closing,omitempty"`
 	// Claims are the ids of the claims to devices that the case has. HandOvers
 	// counts the times that it handed its alerts to another, Unhanded reports
 	// that some came since the last.
@@ -142,33 +142,33 @@ func (r *responder) begin(ctx workflow.Context) {
 // order to close, and the question how it stands.
 func (r *responder) listen(ctx workflow.Context) error {
 	r.inbox = inbox{
-		hear(ctx, activities.AlertsSignal, r.join),
-		hear(ctx, activities.LeaseSignal, r.leaseChanged),
-		hear(ctx, activities.ShownSignal, r.shownChanged),
-		hear(ctx, activities.PauseSignal, r.pauseChanged),
+		hear(ctx, protocol.AlertsSignal, r.join),
+		hear(ctx, protocol.LeaseSignal, r.leaseChanged),
+		hear(ctx, protocol.ShownSignal, r.shownChanged),
+		hear(ctx, protocol.PauseSignal, r.pauseChanged),
 	}
 	r.inbox.open(ctx)
-	err := workflow.SetUpdateHandlerWithOptions(ctx, activities.DecideUpdate, r.vote,
+	err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.DecideUpdate, r.vote,
 		workflow.UpdateHandlerOptions{Validator: r.mayVote})
 	if err != nil {
 		return fmt.Errorf("listen for votes: %w", err)
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, activities.CloseUpdate, r.closeByHand,
+	err = workflow.SetUpdateHandlerWithOptions(ctx, protocol.CloseUpdate, r.closeByHand,
 		workflow.UpdateHandlerOptions{Validator: r.mayClose})
 	if err != nil {
 		return fmt.Errorf("listen for closing: %w", err)
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, activities.MergeUpdate, r.merged,
+	err = workflow.SetUpdateHandlerWithOptions(ctx, protocol.MergeUpdate, r.merged,
 		workflow.UpdateHandlerOptions{Validator: r.mayMerge})
 	if err != nil {
 		return fmt.Errorf("listen for cases about the same device: %w", err)
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, activities.ExtendUpdate, r.askToExtend,
+	err = workflow.SetUpdateHandlerWithOptions(ctx, protocol.ExtendUpdate, r.askToExtend,
 		workflow.UpdateHandlerOptions{Validator: r.mayAskToExtend})
 	if err != nil {
 		return fmt.Errorf("listen for extensions: %w", err)
 	}
-	err = workflow.SetQueryHandler(ctx, activities.CaseQuery, func() (incident.Case, error) { return r.state.Case, nil })
+	err = workflow.SetQueryHandler(ctx, protocol.CaseQuery, func() (incident.Case, error) { return r.state.Case, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)
 	}

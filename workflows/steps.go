@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -129,7 +130,7 @@ func (r *responder) failedToContain(ctx workflow.Context, i int, in activities.C
 		r.catchUp(ctx)
 	case in.Step.Action.Leased():
 		// A lease that has ended needs no telling.
-		_ = r.leave(ctx, activities.LeaseID(in.Step.Use, in.GivesUp().Order), in.Step.Name, in.ID)
+		_ = r.leave(ctx, protocol.LeaseID(in.Step.Use, in.GivesUp().Order), in.Step.Name, in.ID)
 	}
 	r.state.Early = nil
 	r.fail(ctx, i, in.Step.Use+": "+activities.Reason(err), incident.OutcomeFailed)
@@ -217,7 +218,7 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 	return true
 }
 
-func limitText(l activities.Limit, counted int) string {
+func limitText(l protocol.Limit, counted int) string {
 	if l.KeyMissing != "" {
 		return fmt.Sprintf("guardrail %s cannot count: %s", l.Guardrail, l.KeyMissing)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -252,7 +253,7 @@ func TestWaitingForFactsIsInterrupted(t *testing.T) {
 	t.Run("by a new run of the engine, and goes on there", func(t *testing.T) {
 		t.Parallel()
 		w, id := blinded(t)
-		w.yield(50*time.Second, activities.CaseWorkflowID(id))
+		w.yield(50*time.Second, protocol.CaseWorkflowID(id))
 		w.do(100*time.Second, (*memory.Estate).Mend)
 		w.run(10 * time.Minute)
 		c := w.see(id)

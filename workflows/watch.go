@@ -5,7 +5,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
 // maxWatchers bounds the cases that the budget tells of a pause, toldAtOnce how
@@ -15,7 +15,7 @@ const (
 	toldAtOnce  = 100
 )
 
-func (b *budget) mayWatch(_ workflow.Context, w activities.Watcher) error {
+func (b *budget) mayWatch(_ workflow.Context, w protocol.Watcher) error {
 	if w.Case == "" || w.Run == "" || w.Until.IsZero() {
 		return refuse(RefusedInvalid, "who watches needs a case, its run and an end")
 	}
@@ -24,10 +24,10 @@ func (b *budget) mayWatch(_ workflow.Context, w activities.Watcher) error {
 
 // watch has a case told of every pause and resumption until it need not know
 // any more, and answers how the kill switch stands.
-func (b *budget) watch(ctx workflow.Context, w activities.Watcher) (activities.PauseChange, error) {
+func (b *budget) watch(ctx workflow.Context, w protocol.Watcher) (protocol.PauseChange, error) {
 	b.updates++
 	now := workflow.Now(ctx)
-	b.state.Watchers = slices.DeleteFunc(b.state.Watchers, func(o activities.Watcher) bool {
+	b.state.Watchers = slices.DeleteFunc(b.state.Watchers, func(o protocol.Watcher) bool {
 		return o.Case == w.Case || o.Until.Before(now)
 	})
 	change := b.pauseChange(w)
@@ -37,8 +37,8 @@ func (b *budget) watch(ctx workflow.Context, w activities.Watcher) (activities.P
 	return change, nil
 }
 
-func (b *budget) pauseChange(w activities.Watcher) activities.PauseChange {
-	return activities.PauseChange{Run: w.Run, Changes: b.state.Changes, Paused: b.state.Paused, Resumed: b.state.Resumed}
+func (b *budget) pauseChange(w protocol.Watcher) protocol.PauseChange {
+	return protocol.PauseChange{Run: w.Run, Changes: b.state.Changes, Paused: b.state.Paused, Resumed: b.state.Resumed}
 }
 
 // tellWatchers tells the cases that watch of every pause and resumption. Who
@@ -55,15 +55,15 @@ func (b *budget) tellWatchers(ctx workflow.Context) {
 	})
 }
 
-func (b *budget) tell(ctx workflow.Context, some []activities.Watcher) {
+func (b *budget) tell(ctx workflow.Context, some []protocol.Watcher) {
 	sent := make([]workflow.Future, 0, len(some))
 	for _, w := range some {
-		sent = append(sent, workflow.SignalExternalWorkflow(ctx, w.Case, "", activities.PauseSignal, b.pauseChange(w)))
+		sent = append(sent, workflow.SignalExternalWorkflow(ctx, w.Case, "", protocol.PauseSignal, b.pauseChange(w)))
 	}
 	for i, w := range some {
 		if sent[i].Get(ctx, nil) != nil {
 			// A case that has ended need not be told again.
-			b.state.Watchers = slices.DeleteFunc(b.state.Watchers, func(o activities.Watcher) bool { return o == w })
+			b.state.Watchers = slices.DeleteFunc(b.state.Watchers, func(o protocol.Watcher) bool { return o == w })
 		}
 	}
 }

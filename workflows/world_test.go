@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -176,7 +177,7 @@ func (w *world) vote(after time.Duration, id string, b *ballot) {
 			update = after.String() + b.who.ID
 		}
 		vote := incident.Vote{Person: b.who, Approval: approval, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
-		err := w.Update(activities.CaseWorkflowID(id), activities.DecideUpdate, update, vote, func(_ any, err error) {
+		err := w.Update(protocol.CaseWorkflowID(id), protocol.DecideUpdate, update, vote, func(_ any, err error) {
 			b.refused, b.counted = err, err == nil
 		})
 		if err != nil {
@@ -198,7 +199,7 @@ func (w *world) pending(id string) incident.Approval {
 // later sends one more alert to the case at a time.
 func (w *world) later(after time.Duration, id string, alerts ...incident.Alert) {
 	w.At(after, func() {
-		if err := w.Signal(activities.CaseWorkflowID(id), activities.AlertsSignal, alerts); err != nil {
+		if err := w.Signal(protocol.CaseWorkflowID(id), protocol.AlertsSignal, alerts); err != nil {
 			w.t.Error(err)
 		}
 	})

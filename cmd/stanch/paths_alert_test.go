@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -66,7 +66,7 @@ func retrySample(r *recorder, _ *path) bool {
 
 // cancels has the engine's operator cancel the case's workflow.
 func cancels(r *recorder, p *path) bool {
-	return r.service.Client().CancelWorkflow(r.t.Context(), activities.CaseWorkflowID(p.caseID()), "") == nil &&
+	return r.service.Client().CancelWorkflow(r.t.Context(), protocol.CaseWorkflowID(p.caseID()), "") == nil &&
 		sees(incident.EvClosed, "")(r, p)
 }
 

@@ -6,8 +6,8 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -19,10 +19,10 @@ func (r *recorder) showMessages() {
 	r.t.Helper()
 	const closed = "contained"
 	c := r.see((&path{name: closed}).caseID())
-	channel := activities.ChannelWorkflowID("slack", "#recorded")
-	r.startOnce(activities.ChannelWorkflow, channel, activities.ChannelInput{Use: "slack", Channel: "#recorded"})
-	r.continueAs("channel", channel, activities.ShowSignal, func(i int) any {
-		req := activities.ShowRequest{
+	channel := protocol.ChannelWorkflowID("slack", "#recorded")
+	r.startOnce(protocol.ChannelWorkflow, channel, protocol.ChannelInput{Use: "slack", Channel: "#recorded"})
+	r.continueAs("channel", channel, protocol.ShowSignal, func(i int) any {
+		req := protocol.ShowRequest{
 			Key: "recorded/notice", Case: c.ID, Run: c.Run, Kind: incident.ShownNotice, Severity: "high", Title: "recorded", Open: true,
 		}
 		if i%50 == 0 {
@@ -33,16 +33,16 @@ func (r *recorder) showMessages() {
 
 	// What is due daily is told once, a minute from now.
 	standing := func(i int) any {
-		return activities.StandingInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
+		return protocol.StandingInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
 	}
-	r.startOnce(activities.StandingWorkflow, "standing-recorded", standing(0))
-	r.continueAs("standing", "standing-recorded", activities.ConfigureSignal, standing)
+	r.startOnce(protocol.StandingWorkflow, "standing-recorded", standing(0))
+	r.continueAs("standing", "standing-recorded", protocol.ConfigureSignal, standing)
 
 	// The estate has no buttons: the click is refused, and so is the reply.
 	click := integrations.Click{ID: "recorded", Use: "slack", Case: c.ID, Approve: true, Approval: "on-call", PlanDigest: "sha256:0"}
-	id := activities.ClickWorkflowID(click)
-	r.startOnce(activities.ClickWorkflow, id, activities.ClickInput{Click: click})
-	var answered activities.Answered
+	id := protocol.ClickWorkflowID(click)
+	r.startOnce(protocol.ClickWorkflow, id, protocol.ClickInput{Click: click})
+	var answered protocol.Answered
 	if err := r.service.Client().GetWorkflow(r.t.Context(), id, "").Get(r.t.Context(), &answered); err != nil || answered.Refused == "" {
 		r.t.Fatalf("a click that nobody can answer ended as %+v, %v", answered, err)
 	}
@@ -51,7 +51,7 @@ func (r *recorder) showMessages() {
 
 func (r *recorder) startOnce(workflow, id string, in any) {
 	r.t.Helper()
-	_, err := r.service.Client().ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: receiver.TaskQueue}, workflow, in)
+	_, err := r.service.Client().ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: httpapi.TaskQueue}, workflow, in)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -23,9 +23,9 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	integrationsall "github.com/stanch-soar/stanch/integrations/all"
@@ -101,7 +101,7 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 // category and whose leases are short.
 func (r *recorder) layPlaybook(p *path) {
 	r.t.Helper()
-	if p.name == receiver.Unmatched || p.merges {
+	if p.name == httpapi.Unmatched || p.merges {
 		return
 	}
 	name, edits := "high-egress-windows", []string{"'high_egress'", "'" + p.name + "'", "ttl: 1h", "ttl: 6s", "ttl: 4h", "ttl: 6s"}
@@ -166,7 +166,7 @@ func (r *recorder) addHost(p *path) {
 }
 
 // alertFor sends an alert about the path's host, with further fields.
-func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fields ...map[string]any) (receiver.Accepted, int) {
+func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fields ...map[string]any) (httpapi.Accepted, int) {
 	host := map[string]any{"id": p.subject(), "name": p.hostName() + ".corp.example", "ip": []string{p.address()}, "os": "windows"}
 	if p.calls != "" {
 		host["name"] = p.calls
@@ -180,7 +180,7 @@ func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fie
 	for _, more := range fields {
 		maps.Copy(alert, more)
 	}
-	var accepted receiver.Accepted
+	var accepted httpapi.Accepted
 	code := r.post("/v1/alerts/siem", sourceToken, alert, &accepted)
 	return accepted, code
 }
@@ -215,7 +215,7 @@ func (r *recorder) take(all []*path) {
 			for len(p.steps) > 0 && p.steps[0](r, p) {
 				p.steps = p.steps[1:]
 			}
-			if len(p.steps) == 0 && r.see(p.caseID()).EvidenceDir != "" && r.ended(activities.CaseWorkflowID(p.caseID())) {
+			if len(p.steps) == 0 && r.see(p.caseID()).EvidenceDir != "" && r.ended(protocol.CaseWorkflowID(p.caseID())) {
 				return true
 			}
 			waiting = append(waiting, fmt.Sprintf("%s before %d steps", p.name, len(p.steps)))
@@ -252,20 +252,20 @@ func (r *recorder) keepPath(p *path) {
 		r.t.Errorf("path %s ended as %q, want %q", p.name, c.Outcome, p.outcome)
 		r.showTimeline(c)
 	}
-	r.keep("respond-"+p.name, activities.CaseWorkflowID(p.caseID()), "")
+	r.keep("respond-"+p.name, protocol.CaseWorkflowID(p.caseID()), "")
 	for _, s := range c.Steps {
 		if p.leases && s.Action.Leased() && r.started(leaseOf(c, s)) {
 			r.keep("lease-"+p.name+"-"+string(s.Action), leaseOf(c, s), "")
 		}
 	}
 	if p.claim {
-		r.keep("claim-"+p.name, activities.ClaimID(p.playbookName(), "edr", *c.Target), "")
+		r.keep("claim-"+p.name, protocol.ClaimID(p.playbookName(), "edr", *c.Target), "")
 	}
 }
 
 // leaseOf is the id of the lease of a step, also of one that does not hold it.
 func leaseOf(c incident.Case, s incident.StepState) string {
-	return cmp.Or(s.Lease, activities.LeaseID(s.Use, incident.Order{Action: s.Action, Target: *c.Target}))
+	return cmp.Or(s.Lease, protocol.LeaseID(s.Use, incident.Order{Action: s.Action, Target: *c.Target}))
 }
 
 // started reports whether there is a workflow of an id.
@@ -328,7 +328,7 @@ func (r *recorder) rejectAlert() {
 	if status := r.post("/v1/alerts/siem", sourceToken, map[string]any{"id": "r-1", "hostt": "ws-042"}, nil); status != http.StatusUnprocessableEntity {
 		r.t.Fatalf("an alert that nobody understands has the status %d", status)
 	}
-	var list receiver.RejectedList
+	var list httpapi.RejectedList
 	r.wait("the rejected alert that waits", func() bool { return r.get("/v1/rejected", &list) == http.StatusOK && len(list.Rejected) == 1 })
 	r.keep("rejected-waiting", "rejected/"+list.Rejected[0].ID, "")
 }
@@ -337,7 +337,7 @@ func (r *recorder) rejectAlert() {
 // keeps both.
 func (r *recorder) continueBudget() {
 	r.t.Helper()
-	first := r.runOf(activities.BudgetID)
+	first := r.runOf(protocol.BudgetID)
 	next := make(chan int)
 	failed := make(chan error, budgetAsked)
 	var asking sync.WaitGroup
@@ -359,12 +359,12 @@ func (r *recorder) continueBudget() {
 			r.t.Fatal(err)
 		}
 	}
-	r.wait("the budget to go on in a new run", func() bool { return r.runOf(activities.BudgetID) != first })
+	r.wait("the budget to go on in a new run", func() bool { return r.runOf(protocol.BudgetID) != first })
 	if err := r.reserve("one-more"); err != nil {
 		r.t.Fatal(err)
 	}
-	r.keep("budget-continued", activities.BudgetID, first)
-	r.keep("budget-goes-on", activities.BudgetID, "")
+	r.keep("budget-continued", protocol.BudgetID, first)
+	r.keep("budget-goes-on", protocol.BudgetID, "")
 }
 
 // A server takes so many updates of a workflow at a time, and so many in all
@@ -376,10 +376,10 @@ const (
 
 func (r *recorder) reserve(id string) error {
 	// What a limit counts crosses to the new run, and is large by then.
-	counted := activities.Limit{Guardrail: "many", Action: incident.Block, Per: "all", Max: 2 * budgetAsked, Window: time.Hour}
+	counted := protocol.Limit{Guardrail: "many", Action: incident.Block, Per: "all", Max: 2 * budgetAsked, Window: time.Hour}
 	handle, err := r.service.Client().UpdateWorkflow(r.t.Context(), client.UpdateWorkflowOptions{
-		WorkflowID: activities.BudgetID, UpdateName: activities.ReserveUpdate, UpdateID: id,
-		Args: []any{activities.ReserveRequest{ID: id, Action: incident.Block, Limits: []activities.Limit{counted}}}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: protocol.BudgetID, UpdateName: protocol.ReserveUpdate, UpdateID: id,
+		Args: []any{protocol.ReserveRequest{ID: id, Action: incident.Block, Limits: []protocol.Limit{counted}}}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
 		return fmt.Errorf("ask the budget: %w", err)

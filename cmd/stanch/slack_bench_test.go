@@ -13,7 +13,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -113,7 +113,7 @@ func (o *office) clickAll(cards []slackfake.Message) map[string]time.Time {
 // decided is when the engine has taken the first answer of a case.
 func (o *office) decided(id string) time.Time {
 	o.t.Helper()
-	events := o.running.Client().GetWorkflowHistory(o.t.Context(), activities.CaseWorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := o.running.Client().GetWorkflowHistory(o.t.Context(), protocol.CaseWorkflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		if err != nil {

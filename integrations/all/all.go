@@ -5,7 +5,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/clickhouse"
 	"github.com/stanch-soar/stanch/integrations/duckdb"
-	"github.com/stanch-soar/stanch/integrations/elasticflows"
+	"github.com/stanch-soar/stanch/integrations/elastic"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
@@ -22,7 +22,7 @@ func Specs() []integrations.Spec {
 	return []integrations.Spec{
 		clickhouse.Spec(),
 		duckdb.Spec(),
-		elasticflows.Spec(),
+		elastic.Spec(),
 		file.Spec(),
 		memory.Spec(),
 		nfdump.Spec(),

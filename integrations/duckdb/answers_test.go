@@ -18,7 +18,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog/synthetic"
+	"github.com/stanch-soar/stanch/integrations/flowlog/synthetic"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 

@@ -6,7 +6,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
 // maxReply is what people are told at most, in characters.
@@ -77,7 +77,7 @@ func plain(text string) []slack.MsgOption {
 }
 
 // safe is text in which nothing hides, of at most so many characters.
-func safe(s string, most int) string { return cut(account.Inert(s, most), most) }
+func safe(s string, most int) string { return cut(wording.Inert(s, most), most) }
 
 // cut shortens a text to at most so many characters, and shows that it did.
 func cut(s string, most int) string {

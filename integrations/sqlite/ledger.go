@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/sqlite/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowlog"
 )
 
 // headLength is how much of a stream's beginning tells which stream it may be.

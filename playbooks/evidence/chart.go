@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -274,7 +274,7 @@ func moments(c incident.Case) []moment {
 		if !s.Action.Containing() {
 			continue
 		}
-		name := account.Inert(s.Name, 24)
+		name := wording.Inert(s.Name, 24)
 		out = appendMoment(out, name, "accepted", s.AcceptedAt)
 		out = appendMoment(out, name, "confirmed", s.ConfirmedAt)
 		if s.Proof == incident.Verified {
@@ -284,7 +284,7 @@ func moments(c incident.Case) []moment {
 	}
 	for _, a := range c.Approvals {
 		if len(a.Votes) > 0 && a.State == incident.Approved {
-			out = appendMoment(out, account.Inert(a.Name, 24), "approved", a.EndedAt)
+			out = appendMoment(out, wording.Inert(a.Name, 24), "approved", a.EndedAt)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b moment) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Text, b.Text)) })

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -28,7 +28,7 @@ const (
 
 // page is what the template shows.
 type page struct {
-	account.Account
+	wording.Account
 	Graph  graph
 	Charts []chart
 	Files  []File
@@ -42,7 +42,7 @@ type page struct {
 // the same case gives the same page.
 func renderPage(c incident.Case, files []File) ([]byte, error) {
 	tmpl, err := template.New("page").Funcs(template.FuncMap{
-		"clock":  account.Clock,
+		"clock":  wording.Clock,
 		"time":   func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"since":  offset,
@@ -54,9 +54,9 @@ func renderPage(c incident.Case, files []File) ([]byte, error) {
 		return nil, fmt.Errorf("read the page's template: %w", err)
 	}
 	g := graphOf(c)
-	p := page{Account: account.Of(c), Graph: g, Files: files, Style: template.CSS(pageStyle), Policy: contentPolicy()}
+	p := page{Account: wording.Of(c), Graph: g, Files: files, Style: template.CSS(pageStyle), Policy: contentPolicy()}
 	for i := range g.Notes {
-		p.Graph.Notes[i] = account.Inert(g.Notes[i], 1000)
+		p.Graph.Notes[i] = wording.Inert(g.Notes[i], 1000)
 	}
 	if len(g.points) > 0 {
 		p.Charts = []chart{layOut("wide", wideChart, false, g), layOut("narrow", narrowChart, true, g)}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/playbooks/evidence"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/evidence/casetest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -25,7 +25,7 @@ func TestEveryValueOfTheBundleSaysWhereItIsFrom(t *testing.T) {
 	read(t, filepath.Join(b.Dir, "case.json"), &record)
 	page := pageText(t, b.Dir)
 	told := 0
-	for _, group := range account.Of(c).Facts {
+	for _, group := range wording.Of(c).Facts {
 		for _, f := range group.Values {
 			told++
 			if f.From == "" || f.Known == (f.From == "unknown") || f.Known && f.Text == "" && len(f.Items) == 0 {

@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -118,7 +119,7 @@ func (r *Rehearsal) StartCase(in workflows.CaseInput) error {
 
 // StartCaseAt opens a case at a time after the start.
 func (r *Rehearsal) StartCaseAt(after time.Duration, in workflows.CaseInput) error {
-	return r.StartAt(after, activities.RespondWorkflow, activities.CaseWorkflowID(in.ID), in)
+	return r.StartAt(after, protocol.RespondWorkflow, protocol.CaseWorkflowID(in.ID), in)
 }
 
 // StartAt starts any workflow at a time after the start.
@@ -219,19 +220,19 @@ func (r *Rehearsal) Run(length time.Duration) error {
 // Case returns a case as it stands.
 func (r *Rehearsal) Case(id string) (incident.Case, error) {
 	var c incident.Case
-	return c, r.query(activities.CaseWorkflowID(id), activities.CaseQuery, &c)
+	return c, r.query(protocol.CaseWorkflowID(id), protocol.CaseQuery, &c)
 }
 
 // Lease returns a lease as it stands.
 func (r *Rehearsal) Lease(id string) (incident.Lease, error) {
 	var l incident.Lease
-	return l, r.query(id, activities.LeaseQuery, &l)
+	return l, r.query(id, protocol.LeaseQuery, &l)
 }
 
 // Budget returns the budget as it stands.
-func (r *Rehearsal) Budget() (activities.BudgetState, error) {
-	var b activities.BudgetState
-	return b, r.query(activities.BudgetID, activities.BudgetQuery, &b)
+func (r *Rehearsal) Budget() (protocol.BudgetState, error) {
+	var b protocol.BudgetState
+	return b, r.query(protocol.BudgetID, protocol.BudgetQuery, &b)
 }
 
 func (r *Rehearsal) query(id, name string, into any) error {

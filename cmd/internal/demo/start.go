@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
-	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
@@ -51,7 +51,7 @@ func (s *show) start(ctx context.Context) error {
 	if s.store, err = integrations.Use[*sqlite.Store](set, "flows"); err != nil {
 		return err
 	}
-	if s.api, err = api.New(s.service.URL(), s.folder.token); err != nil {
+	if s.api, err = apiclient.New(s.service.URL(), s.folder.token); err != nil {
 		return err
 	}
 	took := time.Since(begun).Round(10 * time.Millisecond).String()

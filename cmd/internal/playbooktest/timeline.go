@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -71,7 +71,7 @@ func (r *rehearsal) vote(i int, e playbooks.TestEvent, who string, approve bool)
 		r.mishap(e, "%s cannot %s: no approval is pending, the case is %s", who, word, c.Status)
 		return
 	}
-	err = r.Update(activities.CaseWorkflowID(r.id), activities.DecideUpdate, fmt.Sprintf("event-%d", i), v, func(_ any, err error) {
+	err = r.Update(protocol.CaseWorkflowID(r.id), protocol.DecideUpdate, fmt.Sprintf("event-%d", i), v, func(_ any, err error) {
 		if err != nil {
 			r.mishap(e, "%s cannot %s %s: %s", who, word, pending, refusal(err))
 		}
@@ -104,7 +104,7 @@ func (r *rehearsal) laterAlert(i int, e playbooks.TestEvent) {
 	complete(&alert)
 	c, err := r.Case(r.id)
 	if err == nil && c.Status != incident.Closed {
-		err = r.Signal(activities.CaseWorkflowID(r.id), activities.AlertsSignal, []incident.Alert{alert})
+		err = r.Signal(protocol.CaseWorkflowID(r.id), protocol.AlertsSignal, []incident.Alert{alert})
 	}
 	switch {
 	case err != nil:

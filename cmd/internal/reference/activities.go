@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/workflows"
 )
 
@@ -65,7 +66,7 @@ what running cases rely on: a name or a field is never given another meaning.
 	b.WriteString("\n## Activities\n\n" + header)
 	rows(&b, r.activities)
 	b.WriteString("\n## Search attributes\n\nEach is a keyword. Cases and leases are listed by them.\n\n")
-	for _, a := range activities.Attributes() {
+	for _, a := range protocol.Attributes() {
 		fmt.Fprintf(&b, "- `%s`\n", a)
 	}
 	return b.String()

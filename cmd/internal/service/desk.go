@@ -12,8 +12,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -30,7 +30,7 @@ type desk struct {
 	people    directory
 	// answer hands a click to its case at once; nil where this process does not
 	// run cases, or has to keep to the pace of the integration.
-	answer func(context.Context, activities.ClickInput) (activities.Answered, error)
+	answer func(context.Context, protocol.ClickInput) (protocol.Answered, error)
 	// eager starts the workflow in this process, when it runs a worker too.
 	eager bool
 }
@@ -43,7 +43,7 @@ const atOnce = time.Second
 // gets the workflow, which tries on, and tells the person of a refusal.
 func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 	c.Use = d.use
-	in := activities.ClickInput{Click: c, Queue: d.queue}
+	in := protocol.ClickInput{Click: c, Queue: d.queue}
 	if d.answer != nil {
 		soon, cancel := context.WithTimeout(ctx, atOnce)
 		out, err := d.answer(soon, in)
@@ -53,14 +53,14 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 		}
 	}
 	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: activities.ClickWorkflowID(c), TaskQueue: receiver.TaskQueue, EnableEagerStart: d.eager,
-		Priority:                                 temporal.Priority{PriorityKey: activities.PriorityAnswer},
+		ID: protocol.ClickWorkflowID(c), TaskQueue: httpapi.TaskQueue, EnableEagerStart: d.eager,
+		Priority:                                 temporal.Priority{PriorityKey: protocol.PriorityAnswer},
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(activities.AttrKind).ValueSet(activities.ClickWorkflow)),
-	}, activities.ClickWorkflow, in)
+			temporal.NewSearchAttributeKeyKeyword(protocol.AttrKind).ValueSet(protocol.ClickWorkflow)),
+	}, protocol.ClickWorkflow, in)
 	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
 		return nil
 	}
@@ -90,11 +90,11 @@ func (d desk) Case(ctx context.Context, c integrations.Click) (incident.Case, er
 	if err := d.Admit(ctx, c); err != nil {
 		return incident.Case{}, err
 	}
-	return receiver.Case(ctx, d.client, c.Case, "")
+	return httpapi.Case(ctx, d.client, c.Case, "")
 }
 
 // listenToMessengers takes answers from every messenger that people answer in.
-func (s *Service) listenToMessengers(ctx context.Context, r *receiver.Receiver) {
+func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 	for _, use := range s.set.Names() {
 		messenger, err := integrations.Use[integrations.Answerable](s.set, use)
 		if err != nil {
@@ -102,7 +102,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *receiver.Receiver) 
 		}
 		d := desk{client: s.client, use: use, messenger: messenger, people: directory{s.options.Config, s.set}, eager: s.has(RoleWorker)}
 		if slices.Contains(s.limited(), use) {
-			d.queue = activities.QueueOf(use)
+			d.queue = protocol.QueueOf(use)
 		} else if s.activities != nil {
 			d.answer = s.activities.Answer
 		}

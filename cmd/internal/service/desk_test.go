@@ -8,7 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 )
 
@@ -28,23 +28,23 @@ func (k *keeping) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOpt
 // What counts at once needs nothing more; all else is kept, also when whoever
 // should have counted it takes too long.
 func TestAClickIsCountedOrKept(t *testing.T) {
-	type answer func(context.Context, activities.ClickInput) (activities.Answered, error)
+	type answer func(context.Context, protocol.ClickInput) (protocol.Answered, error)
 	for name, test := range map[string]struct {
 		answer answer
 		kept   int
 	}{
-		"counted": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
-			return activities.Answered{}, nil
+		"counted": {func(context.Context, protocol.ClickInput) (protocol.Answered, error) {
+			return protocol.Answered{}, nil
 		}, 0},
-		"refused": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
-			return activities.Answered{Refused: "already_voted"}, nil
+		"refused": {func(context.Context, protocol.ClickInput) (protocol.Answered, error) {
+			return protocol.Answered{Refused: "already_voted"}, nil
 		}, 1},
-		"failed": {func(context.Context, activities.ClickInput) (activities.Answered, error) {
-			return activities.Answered{}, errors.New("slack is down")
+		"failed": {func(context.Context, protocol.ClickInput) (protocol.Answered, error) {
+			return protocol.Answered{}, errors.New("slack is down")
 		}, 1},
-		"slow": {func(ctx context.Context, _ activities.ClickInput) (activities.Answered, error) {
+		"slow": {func(ctx context.Context, _ protocol.ClickInput) (protocol.Answered, error) {
 			<-ctx.Done()
-			return activities.Answered{}, ctx.Err()
+			return protocol.Answered{}, ctx.Err()
 		}, 1},
 		"not of this process": {nil, 1},
 	} {

@@ -13,7 +13,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -39,7 +40,7 @@ type updater struct {
 // UpdateWithStart sends the update, starting the workflow if it does not run.
 // The update's id makes a repeat one update.
 func (u updater) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
-	if c.ID == activities.BudgetID {
+	if c.ID == protocol.BudgetID {
 		select {
 		case u.budget <- struct{}{}:
 			defer func() { <-u.budget }()
@@ -93,7 +94,7 @@ func (u updater) SignalWithStart(ctx context.Context, c activities.Call) error {
 
 // Case returns a case as it stands.
 func (u updater) Case(ctx context.Context, id, run string) (incident.Case, error) {
-	return receiver.Case(ctx, u.client, id, run)
+	return httpapi.Case(ctx, u.client, id, run)
 }
 
 func startOptions(c activities.Call) client.StartWorkflowOptions {
@@ -102,11 +103,11 @@ func startOptions(c activities.Call) client.StartWorkflowOptions {
 		attributes = append(attributes, temporal.NewSearchAttributeKeyKeyword(name).ValueSet(c.Attributes[name]))
 	}
 	var priority temporal.Priority
-	if c.Workflow == activities.ChannelWorkflow {
-		priority.PriorityKey = activities.PriorityTell
+	if c.Workflow == protocol.ChannelWorkflow {
+		priority.PriorityKey = protocol.PriorityTell
 	}
 	return client.StartWorkflowOptions{
-		ID: c.ID, Priority: priority, TaskQueue: receiver.TaskQueue,
+		ID: c.ID, Priority: priority, TaskQueue: httpapi.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
 	}

@@ -10,19 +10,19 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // receiverPerson is a person as the receiver knows them. Without a token
 // nobody can speak as them.
-func receiverPerson(c *config.Config, p config.Person) (receiver.Person, error) {
+func receiverPerson(c *config.Config, p config.Person) (httpapi.Person, error) {
 	sum, err := hex.DecodeString(p.TokenSHA256)
 	if err != nil {
-		return receiver.Person{}, fmt.Errorf("person %s: token_sha256: %w", p.ID, err)
+		return httpapi.Person{}, fmt.Errorf("person %s: token_sha256: %w", p.ID, err)
 	}
-	return receiver.Person{Person: p.IncidentPerson(), May: c.Rights(p), TokenSHA256: sum}, nil
+	return httpapi.Person{Person: p.IncidentPerson(), May: c.Rights(p), TokenSHA256: sum}, nil
 }
 
 // warnOfRights says loudly what nobody can do, above all after an upgrade from a

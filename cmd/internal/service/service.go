@@ -23,10 +23,11 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/workflows"
@@ -160,7 +161,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 		return err
 	}
 	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range activities.Attributes() {
+	for _, name := range protocol.Attributes() {
 		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 	}
 	if c.Temporal.Address == config.Embedded {
@@ -193,17 +194,17 @@ func (s *Service) startWorker(ctx context.Context) error {
 	s.activities = &activities.Activities{
 		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
-	cases := worker.New(s.client, receiver.TaskQueue, s.workerOptions())
+	cases := worker.New(s.client, httpapi.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
 	o := s.workerOptions()
 	o.DisableWorkflowWorker, o.MaxConcurrentActivityExecutionSize = true, containAtOnce
-	workers := []worker.Worker{cases, worker.New(s.client, activities.ContainQueue, o)}
+	workers := []worker.Worker{cases, worker.New(s.client, protocol.ContainQueue, o)}
 	for _, i := range s.options.Config.Opened {
 		o := s.workerOptions()
 		o.DisableWorkflowWorker, o.MaxConcurrentActivityTaskPollers = true, 1
 		// The engine keeps to the rate across all workers; zero is no limit.
 		o.TaskQueueActivitiesPerSecond = float64(i.Rate)
-		workers = append(workers, worker.New(s.client, activities.QueueOf(i.Name), o))
+		workers = append(workers, worker.New(s.client, protocol.QueueOf(i.Name), o))
 	}
 	for _, w := range workers {
 		s.activities.Register(w)
@@ -253,11 +254,11 @@ func (s *Service) startReceiver(context.Context) error {
 	return nil
 }
 
-func (s *Service) receiver() (*receiver.Receiver, error) {
+func (s *Service) receiver() (*httpapi.Receiver, error) {
 	c := s.options.Config
 	warnOfRights(c, s.options.Log)
-	o := receiver.Options{
-		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]receiver.Source{},
+	o := httpapi.Options{
+		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
 		Ready: s.ready,
 	}
@@ -267,7 +268,7 @@ func (s *Service) receiver() (*receiver.Receiver, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
-		o.Sources[name] = receiver.Source{Source: source, Verifier: verifier}
+		o.Sources[name] = httpapi.Source{Source: source, Verifier: verifier}
 	}
 	for _, p := range c.People {
 		person, err := receiverPerson(c, p)
@@ -276,7 +277,7 @@ func (s *Service) receiver() (*receiver.Receiver, error) {
 		}
 		o.People = append(o.People, person)
 	}
-	return receiver.New(o), nil
+	return httpapi.New(o), nil
 }
 
 func (s *Service) fail(err error) {

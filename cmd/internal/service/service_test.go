@@ -13,6 +13,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -81,7 +82,7 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
 		}
 	}
 	asked := 0
-	history := s.Client().GetWorkflowHistory(t.Context(), activities.CaseWorkflowID("high-egress-windows/ws-042"), "", false,
+	history := s.Client().GetWorkflowHistory(t.Context(), protocol.CaseWorkflowID("high-egress-windows/ws-042"), "", false,
 		enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
@@ -93,7 +94,7 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
 			continue
 		}
 		asked++
-		if got := scheduled.GetTaskQueue().GetName(); got != activities.QueueOf("edr") {
+		if got := scheduled.GetTaskQueue().GetName(); got != protocol.QueueOf("edr") {
 			t.Errorf("the EDR was asked through %q", got)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -15,7 +15,7 @@ const labelWidth = 12
 // done and how far it is proven, what stands until when, and last, next to the
 // prompt, what is asked and what each answer does.
 func (p *Printer) Case(c incident.Case) error {
-	a := account.Of(c)
+	a := wording.Of(c)
 	p.head(a)
 	for _, l := range a.Headline {
 		p.field(0, labelWidth, span{l.Label, dim}, span{l.Text, toned(l.Tone)}, l.From)
@@ -32,7 +32,7 @@ func (p *Printer) Case(c incident.Case) error {
 	return p.flush()
 }
 
-func (p *Printer) head(a account.Account) {
+func (p *Printer) head(a wording.Account) {
 	severity := cmp.Or(strings.ToUpper(a.Severity), "NOT DECIDED")
 	p.line(span{severity + " ", severityStyle(a.Severity)}, span{a.Subject, strong})
 	standing := a.Standing
@@ -45,7 +45,7 @@ func (p *Printer) head(a account.Account) {
 		about += ", rule " + a.Rule
 	}
 	p.field(0, 0, span{}, span{about, dim}, "")
-	opened := "opened " + account.Clock(a.OpenedAt)
+	opened := "opened " + wording.Clock(a.OpenedAt)
 	if a.ClosedAt.IsZero() {
 		opened += ", " + strings.TrimPrefix(since(a.OpenedAt, p.o.Now()), "+") + " ago"
 	} else {
@@ -71,7 +71,7 @@ func (p *Printer) title(text string) {
 	p.line(span{text, strong})
 }
 
-func (p *Printer) steps(steps []account.Step) {
+func (p *Printer) steps(steps []wording.Step) {
 	if len(steps) == 0 {
 		return
 	}
@@ -90,7 +90,7 @@ func (p *Printer) steps(steps []account.Step) {
 	}
 }
 
-func (p *Printer) proof(proof account.Proof) {
+func (p *Printer) proof(proof wording.Proof) {
 	detail := proof.Detail
 	if !proof.At.IsZero() {
 		detail = strings.TrimPrefix(detail+", "+proof.At.UTC().Format("15:04:05 UTC"), ", ")
@@ -118,17 +118,17 @@ func (p *Printer) sign(answer string) string {
 	return sign
 }
 
-func (p *Printer) leases(leases []account.Lease) {
+func (p *Printer) leases(leases []wording.Lease) {
 	if len(leases) == 0 {
 		return
 	}
 	p.title("Leases")
 	for _, l := range leases {
-		text, tone := "given back "+account.Clock(l.EndedAt), good
+		text, tone := "given back "+wording.Clock(l.EndedAt), good
 		if l.Stands() {
 			text, tone = "stands, "+p.Countdown(l.Until), warn
 			if !l.Until.IsZero() {
-				text += ", until " + account.Clock(l.Until)
+				text += ", until " + wording.Clock(l.Until)
 			}
 		}
 		if l.Adopted {
@@ -138,7 +138,7 @@ func (p *Printer) leases(leases []account.Lease) {
 	}
 }
 
-func (p *Printer) approval(a account.Approval) {
+func (p *Printer) approval(a wording.Approval) {
 	p.title("Approval " + a.Name)
 	state := a.State
 	if a.Pending {
@@ -155,7 +155,7 @@ func (p *Printer) approval(a account.Approval) {
 		p.field(2, labelWidth, span{"unknown", dim}, span{a.Missing, warn}, "")
 	}
 	for _, v := range a.Votes {
-		text, tone := v.Word+", "+account.Clock(v.At), plain
+		text, tone := v.Word+", "+wording.Clock(v.At), plain
 		if v.Reason != "" {
 			text += ": " + v.Reason
 		}

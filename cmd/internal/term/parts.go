@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -40,7 +40,7 @@ func (p *Printer) Ask(question string) error {
 // Question shows what people are asked: what, who and how sure, what stands
 // already, what each answer does, and how that is undone.
 func (p *Printer) Question(c incident.Case) error {
-	a := account.Of(c)
+	a := wording.Of(c)
 	p.title("Asked of people: " + a.Subject)
 	for _, l := range a.Headline {
 		p.field(2, labelWidth, span{l.Label, dim}, span{l.Text, toned(l.Tone)}, l.From)
@@ -82,7 +82,7 @@ func undone(s incident.PlannedStep) string {
 
 // Outcome shows how a case ended, and how far each of its steps was proven.
 func (p *Printer) Outcome(c incident.Case) error {
-	a := account.Of(c)
+	a := wording.Of(c)
 	p.title("How it ended: " + a.Subject)
 	p.field(2, 0, span{}, span{a.Standing, toned(a.StandingTone)}, "")
 	p.steps(a.Steps)

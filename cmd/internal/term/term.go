@@ -15,7 +15,7 @@ import (
 	"github.com/fatih/color"
 	"golang.org/x/term"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -125,13 +125,13 @@ const (
 	bad
 )
 
-func toned(t account.Tone) style {
+func toned(t wording.Tone) style {
 	switch t {
-	case account.Good:
+	case wording.Good:
 		return good
-	case account.Warn:
+	case wording.Warn:
 		return warn
-	case account.Bad:
+	case wording.Bad:
 		return bad
 	default:
 		return plain

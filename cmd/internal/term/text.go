@@ -7,7 +7,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
 // longest bounds one text, in characters.
@@ -21,7 +21,7 @@ type span struct {
 
 // text makes s safe for this output; everything that is shown goes through it.
 func (p *Printer) text(s string) string {
-	s = account.Inert(s, longest)
+	s = wording.Inert(s, longest)
 	if !p.o.ASCII {
 		return s
 	}

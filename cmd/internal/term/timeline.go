@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -12,7 +12,7 @@ import (
 // opened. It may be called for each event as it comes.
 func (p *Printer) Timeline(opened time.Time, events ...incident.Event) error {
 	for _, e := range events {
-		p.event(opened, account.EventOf(e))
+		p.event(opened, wording.EventOf(e))
 	}
 	return p.flush()
 }
@@ -23,7 +23,7 @@ const (
 	wordWidth   = 13
 )
 
-func (p *Printer) event(opened time.Time, e account.Event) {
+func (p *Printer) event(opened time.Time, e wording.Event) {
 	spans := p.when(opened, e)
 	if step := stepOf(e); step != "" {
 		spans = append(spans, span{step + ": ", strong})
@@ -38,7 +38,7 @@ func (p *Printer) event(opened time.Time, e account.Event) {
 // Event shows one event whole: where [Printer.Timeline] cuts its text, it is
 // wrapped.
 func (p *Printer) Event(opened time.Time, event incident.Event) error {
-	e := account.EventOf(event)
+	e := wording.EventOf(event)
 	const margin = 2 + offsetWidth + 1 + wordWidth + 1
 	for _, s := range p.when(opened, e) {
 		p.out.WriteString(p.paint(s.style, p.text(s.text)))
@@ -64,7 +64,7 @@ func (p *Printer) Event(opened time.Time, event incident.Event) error {
 }
 
 // when is the sign, the time and the word of an event, in columns.
-func (p *Printer) when(opened time.Time, e account.Event) []span {
+func (p *Printer) when(opened time.Time, e wording.Event) []span {
 	return []span{
 		{p.glyph(e.Kind) + " ", toned(e.Tone)},
 		{pad(since(opened, e.At), offsetWidth) + " ", dim},
@@ -73,7 +73,7 @@ func (p *Printer) when(opened time.Time, e account.Event) []span {
 }
 
 // stepOf is the step of an event whose text does not name it.
-func stepOf(e account.Event) string {
+func stepOf(e wording.Event) string {
 	if strings.Contains(e.Text, e.Step) {
 		return ""
 	}
@@ -81,7 +81,7 @@ func stepOf(e account.Event) string {
 }
 
 // byOf is who did it, where the text does not begin with them.
-func byOf(e account.Event) string {
+func byOf(e wording.Event) string {
 	if strings.HasPrefix(e.Text, e.By) {
 		return ""
 	}

@@ -3,17 +3,17 @@ package term
 import (
 	"strings"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Trace shows why a decision was made and why no other.
 func (p *Printer) Trace(d incident.Decision) error {
-	p.trace(account.TraceOf(d))
+	p.trace(wording.TraceOf(d))
 	return p.flush()
 }
 
-func (p *Printer) trace(t account.Trace) {
+func (p *Printer) trace(t wording.Trace) {
 	if len(t.Let) > 0 {
 		p.title("Let")
 	}
@@ -24,7 +24,7 @@ func (p *Printer) trace(t account.Trace) {
 	p.conditions("Rules", t.Rules)
 }
 
-func (p *Printer) conditions(title string, conditions []account.Condition) {
+func (p *Printer) conditions(title string, conditions []wording.Condition) {
 	if len(conditions) == 0 {
 		return
 	}

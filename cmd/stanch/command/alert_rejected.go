@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 )
 
@@ -31,7 +31,7 @@ func (f *rejectedFlags) addTo(c *cobra.Command) {
 	f.serverFlags.addTo(c)
 	f.output.addTo(c)
 	c.Args = cobra.ExactArgs(1)
-	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *api.Client) ([]string, error) {
+	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *apiclient.Client) ([]string, error) {
 		list, err := client.Rejected(ctx)
 		var ids []string
 		for _, r := range list.Rejected {
@@ -41,7 +41,7 @@ func (f *rejectedFlags) addTo(c *cobra.Command) {
 	})
 }
 
-func (f *rejectedFlags) check(id string) (*api.Client, error) {
+func (f *rejectedFlags) check(id string) (*apiclient.Client, error) {
 	if source, rest, ok := strings.Cut(id, "/"); !ok || source == "" || rest == "" || strings.Contains(rest, "/") {
 		return nil, usagef("%q is not the id of a rejected alert: `stanch alert rejected list` shows them", id)
 	}
@@ -122,7 +122,7 @@ type shownRejected struct {
 	Size int `json:"size,omitempty"`
 }
 
-func shown(r activities.RejectedAlert) shownRejected {
+func shown(r protocol.RejectedAlert) shownRejected {
 	body := json.RawMessage(r.Body)
 	if !json.Valid(r.Body) {
 		// A text always encodes.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -36,8 +36,8 @@ func (f *caseFlags) addTo(c *cobra.Command) {
 	f.serverFlags.addTo(c)
 	c.Long = strings.TrimSpace(c.Long + "\n" + caseHelp)
 	c.Args = cobra.ExactArgs(1)
-	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *api.Client) ([]string, error) {
-		list, err := client.Cases(ctx, api.CaseFilter{Status: "open"})
+	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *apiclient.Client) ([]string, error) {
+		list, err := client.Cases(ctx, apiclient.CaseFilter{Status: "open"})
 		var ids []string
 		for _, found := range list.Cases {
 			ids = append(ids, cobra.CompletionWithDesc(found.ID, string(found.Status)))
@@ -52,14 +52,14 @@ func (f *caseFlags) addRun(c *cobra.Command) {
 }
 
 // resolve returns the id of the case that an argument names.
-func (f *caseFlags) resolve(ctx context.Context, c *api.Client, name string) (string, error) {
+func (f *caseFlags) resolve(ctx context.Context, c *apiclient.Client, name string) (string, error) {
 	if playbook, subject, full := strings.Cut(name, "/"); full {
 		if playbook == "" || subject == "" || strings.Contains(subject, "/") {
 			return "", usagef("case %q is not playbook/subject", name)
 		}
 		return name, nil
 	}
-	open, err := c.Cases(ctx, api.CaseFilter{Status: "open", Subject: name})
+	open, err := c.Cases(ctx, apiclient.CaseFilter{Status: "open", Subject: name})
 	if err != nil {
 		return "", answered(err)
 	}
@@ -67,7 +67,7 @@ func (f *caseFlags) resolve(ctx context.Context, c *api.Client, name string) (st
 	case 1:
 		return open.Cases[0].ID, nil
 	case 0:
-		closed, err := c.Cases(ctx, api.CaseFilter{Status: "closed", Subject: name, Limit: 20})
+		closed, err := c.Cases(ctx, apiclient.CaseFilter{Status: "closed", Subject: name, Limit: 20})
 		if err != nil {
 			return "", answered(err)
 		}
@@ -91,7 +91,7 @@ func candidates(cases []incident.CaseSummary) string {
 }
 
 // get returns the case that an argument names.
-func (f *caseFlags) get(ctx context.Context, name string) (*api.Client, incident.Case, error) {
+func (f *caseFlags) get(ctx context.Context, name string) (*apiclient.Client, incident.Case, error) {
 	client, err := f.client()
 	if err != nil {
 		return nil, incident.Case{}, err
@@ -109,7 +109,7 @@ type caseListOptions struct {
 	streams
 	serverFlags
 	output outputFlag
-	filter api.CaseFilter
+	filter apiclient.CaseFilter
 }
 
 func newCaseList(s streams) *cobra.Command {

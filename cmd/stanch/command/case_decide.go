@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/cmd/internal/api"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -62,14 +62,14 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 		return usagef("--plan is one plan and --yes whatever there is: give one")
 	}
 	client, c, err := o.get(ctx, name)
-	if refused, ok := errors.AsType[*api.Error](err); ok && refused.Status == http.StatusForbidden && o.plan != "" && strings.Contains(name, "/") {
+	if refused, ok := errors.AsType[*apiclient.Error](err); ok && refused.Status == http.StatusForbidden && o.plan != "" && strings.Contains(name, "/") {
 		// An approver need not be able to read the case: the card has the plan.
 		c, err = incident.Case{ID: name}, nil
 	}
 	if err != nil {
 		return err
 	}
-	in := receiver.DecideRequest{Approve: o.approve, Plan: o.plan, Reason: o.reason, Via: "cli"}
+	in := httpapi.DecideRequest{Approve: o.approve, Plan: o.plan, Reason: o.reason, Via: "cli"}
 	at := slices.IndexFunc(c.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 	switch {
 	case o.plan != "":

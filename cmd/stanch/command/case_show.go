@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/term"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -17,7 +17,7 @@ func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return account.Clock(t)
+	return wording.Clock(t)
 }
 
 // caseShowOptions are the flags of case show.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/cmd/internal/api"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -62,7 +62,7 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 	f.output.addTo(c)
 	f.reason.addTo(c)
 	c.Args = cobra.ExactArgs(1)
-	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *api.Client) ([]string, error) {
+	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *apiclient.Client) ([]string, error) {
 		list, err := client.Leases(ctx)
 		var ids []string
 		for _, l := range list.Leases {
@@ -77,15 +77,15 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 }
 
 // check returns what is asked of a lease, and of whom.
-func (f *leaseFlags) check(id string) (*api.Client, receiver.LeaseRequest, error) {
+func (f *leaseFlags) check(id string) (*apiclient.Client, httpapi.LeaseRequest, error) {
 	if err := f.reason.check(); err != nil {
-		return nil, receiver.LeaseRequest{}, err
+		return nil, httpapi.LeaseRequest{}, err
 	}
 	if !strings.HasPrefix(id, "lease/") {
-		return nil, receiver.LeaseRequest{}, usagef("%q is not the id of a lease, such as lease/isolate/edr/ws-042: `stanch lease list` shows them", id)
+		return nil, httpapi.LeaseRequest{}, usagef("%q is not the id of a lease, such as lease/isolate/edr/ws-042: `stanch lease list` shows them", id)
 	}
 	client, err := f.client()
-	return client, receiver.LeaseRequest{ID: id, Reason: f.reason.text}, err
+	return client, httpapi.LeaseRequest{ID: id, Reason: f.reason.text}, err
 }
 
 // leaseListOptions are the flags of lease list.
@@ -187,7 +187,7 @@ func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
 }
 
 // asked says who is asked. The lease stands as before until they have approved.
-func (o *leaseExtendOptions) asked(got receiver.Extending) error {
+func (o *leaseExtendOptions) asked(got httpapi.Extending) error {
 	var errs []error
 	for _, a := range got.Asked {
 		errs = append(errs, o.say("%s of case %s is asked until %s whether %s stands until %s: stanch case approve %s --plan %s",

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/api"
-	"github.com/stanch-soar/stanch/cmd/internal/receiver"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 )
 
@@ -51,7 +51,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := client.ReleaseSince(ctx, receiver.SinceRequest{Since: o.since.d, Reason: o.reason.text})
+	got, err := client.ReleaseSince(ctx, httpapi.SinceRequest{Since: o.since.d, Reason: o.reason.text})
 	if err != nil {
 		return answered(err)
 	}
@@ -64,7 +64,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	return nil
 }
 
-func (o *releaseOptions) table(got receiver.Released) error {
+func (o *releaseOptions) table(got httpapi.Released) error {
 	var errs []error
 	for _, l := range slices.Concat(got.Released, got.Undoing) {
 		errs = append(errs, o.say("%s", releasedText(l)))
@@ -90,17 +90,17 @@ func newPause(s streams) *cobra.Command {
 		Long: `Stops all new containment. Cases go on, decide and tell people; what stands
 stays until its lease ends or is released.`,
 		Example: "  stanch pause --reason \"change freeze\"",
-	}, (*api.Client).Pause)
+	}, (*apiclient.Client).Pause)
 }
 
 func newResume(s streams) *cobra.Command {
 	return newToggle(s, &cobra.Command{
 		Use: "resume", Short: "Allow containment again",
 		Example: "  stanch resume --reason \"the freeze is over\"",
-	}, (*api.Client).Resume)
+	}, (*apiclient.Client).Resume)
 }
 
-func newToggle(s streams, c *cobra.Command, call func(*api.Client, context.Context, string) (activities.BudgetState, error)) *cobra.Command {
+func newToggle(s streams, c *cobra.Command, call func(*apiclient.Client, context.Context, string) (protocol.BudgetState, error)) *cobra.Command {
 	o := &pauseOptions{streams: s}
 	c.Args = cobra.NoArgs
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), call) }
@@ -110,7 +110,7 @@ func newToggle(s streams, c *cobra.Command, call func(*api.Client, context.Conte
 	return c
 }
 
-func (o *pauseOptions) run(ctx context.Context, call func(*api.Client, context.Context, string) (activities.BudgetState, error)) error {
+func (o *pauseOptions) run(ctx context.Context, call func(*apiclient.Client, context.Context, string) (protocol.BudgetState, error)) error {
 	if err := o.reason.check(); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (o *pauseOptions) run(ctx context.Context, call func(*api.Client, context.C
 	})
 }
 
-func pauseText(state activities.BudgetState) string {
+func pauseText(state protocol.BudgetState) string {
 	if p := state.Paused; p != nil {
 		return fmt.Sprintf("containment is paused by %s since %s: %s", p.By, moment(p.At), p.Reason)
 	}

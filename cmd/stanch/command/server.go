@@ -12,10 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
 // The environment of commands that call a server. A token never stands on the
@@ -38,11 +38,11 @@ func (f *serverFlags) addTo(c *cobra.Command) {
 }
 
 func (f *serverFlags) addURL(c *cobra.Command) {
-	c.Flags().StringVar(&f.url, "url", "", "`address` of the server (else $"+envURL+", else "+api.DefaultURL+")")
+	c.Flags().StringVar(&f.url, "url", "", "`address` of the server (else $"+envURL+", else "+apiclient.DefaultURL+")")
 }
 
 // client returns a client that speaks as the person whose token is configured.
-func (f *serverFlags) client() (*api.Client, error) {
+func (f *serverFlags) client() (*apiclient.Client, error) {
 	token, err := f.token()
 	if err != nil {
 		return nil, err
@@ -50,8 +50,8 @@ func (f *serverFlags) client() (*api.Client, error) {
 	return f.dial(token)
 }
 
-func (f *serverFlags) dial(token integrations.Secret) (*api.Client, error) {
-	c, err := api.New(cmp.Or(f.url, os.Getenv(envURL), api.DefaultURL), token)
+func (f *serverFlags) dial(token integrations.Secret) (*apiclient.Client, error) {
+	c, err := apiclient.New(cmp.Or(f.url, os.Getenv(envURL), apiclient.DefaultURL), token)
 	return c, usage(err)
 }
 
@@ -111,7 +111,7 @@ func readAll(name string, r io.Reader, most int64) ([]byte, error) {
 // answered marks what the server refused as the user's mistake; that the server
 // or the way to it is at fault is none.
 func answered(err error) error {
-	if e, ok := errors.AsType[*api.Error](err); ok && e.Mistake() {
+	if e, ok := errors.AsType[*apiclient.Error](err); ok && e.Mistake() {
 		return usage(err)
 	}
 	return err
@@ -119,7 +119,7 @@ func answered(err error) error {
 
 // completer offers what the server knows, where it answers; a person who has no
 // token is offered nothing.
-func (f *serverFlags) completer(list func(context.Context, *api.Client) ([]string, error)) cobra.CompletionFunc {
+func (f *serverFlags) completer(list func(context.Context, *apiclient.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -138,7 +138,7 @@ func (f *serverFlags) completer(list func(context.Context, *api.Client) ([]strin
 
 // say writes one line for people, in which nothing can steer the terminal.
 func (s streams) say(format string, args ...any) error {
-	return s.write([]byte(account.Inert(fmt.Sprintf(format, args...), 2000) + "\n"))
+	return s.write([]byte(wording.Inert(fmt.Sprintf(format, args...), 2000) + "\n"))
 }
 
 // words completes a flag with a few words.

@@ -6,14 +6,14 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
-func (p painter) summary(a account.Account) []slack.Block {
+func (p painter) summary(a wording.Account) []slack.Block {
 	head := line{bold(told(a.Subject, 120)), words(" " + told(a.Standing, p.line))}
 	return slices.Concat(
 		[]slack.Block{header(a.Severity, "Evidence of "+a.Subject, a.Shadow)},
-		rich(paragraph(head), list(a.Headline, p.lines, func(l account.Line) line {
+		rich(paragraph(head), list(a.Headline, p.lines, func(l wording.Line) line {
 			return sourced(labelled(told(l.Label, 60), told(l.Text, p.line)), l.From)
 		})),
 	)
@@ -28,25 +28,25 @@ func sourced(l line, from string) line {
 }
 
 // facts are what is known, each with its source, and what is not.
-func (p painter) facts(a account.Account) []slack.Block {
+func (p painter) facts(a wording.Account) []slack.Block {
 	var drawn []slack.Block
 	for _, g := range a.Facts {
 		// What is known comes first, so that the bound leaves out the rest.
 		values := slices.Clone(g.Values)
-		slices.SortStableFunc(values, func(a, b account.Fact) int { return rank(a) - rank(b) })
+		slices.SortStableFunc(values, func(a, b wording.Fact) int { return rank(a) - rank(b) })
 		drawn = append(drawn, rich(titled("Fact: "+told(g.Name, 60), list(values, p.lines, p.value))...)...)
 	}
 	return drawn
 }
 
-func rank(f account.Fact) int {
+func rank(f wording.Fact) int {
 	if f.Known {
 		return 0
 	}
 	return 1
 }
 
-func (p painter) value(f account.Fact) line {
+func (p painter) value(f wording.Fact) line {
 	path := bold(told(f.Path, 80))
 	if !f.Known {
 		if why := told(f.Why, p.line); why != "" {
@@ -66,7 +66,7 @@ func (p painter) value(f account.Fact) line {
 
 // trace is every condition that was looked at, also of the rules that did not
 // decide.
-func (p painter) trace(a account.Account) []slack.Block {
+func (p painter) trace(a wording.Account) []slack.Block {
 	return rich(slices.Concat(
 		titled("Computed", list(a.Trace.Let, p.lines, p.let)),
 		titled("Guardrails", list(a.Trace.Guardrails, p.lines, p.condition)),
@@ -74,7 +74,7 @@ func (p painter) trace(a account.Account) []slack.Block {
 	)...)
 }
 
-func (p painter) let(l account.Let) line {
+func (p painter) let(l wording.Let) line {
 	text := " = " + told(l.Value, p.line)
 	if l.Problem != "" {
 		text = ": " + told(l.Problem, p.line)
@@ -82,7 +82,7 @@ func (p painter) let(l account.Let) line {
 	return line{bold(told(l.Name, 80)), words(text)}
 }
 
-func (p painter) condition(c account.Condition) line {
+func (p painter) condition(c wording.Condition) line {
 	mark := ""
 	if c.Chosen {
 		mark = "→ "
@@ -100,11 +100,11 @@ func titled(title string, s section) []section {
 }
 
 // proofs are the three levels of proof of each step.
-func (p painter) proofs(a account.Account) []slack.Block {
+func (p painter) proofs(a wording.Account) []slack.Block {
 	return rich(titled("Steps", list(a.Steps, p.lines, p.proof))...)
 }
 
-func (p painter) proof(s account.Step) line {
+func (p painter) proof(s wording.Step) line {
 	l := line{bold(told(s.Name, 80)), words(" " + told(s.Does, p.line) + ": " + told(s.Status, 40))}
 	for _, proof := range s.Proofs {
 		l = append(l, words(", "+told(proof.Level, 40)+" "+told(proof.Answer, 40)))
@@ -116,7 +116,7 @@ func (p painter) proof(s account.Step) line {
 }
 
 // timeline is the end of what happened: the newest events matter most.
-func (p painter) timeline(a account.Account) []slack.Block {
+func (p painter) timeline(a wording.Account) []slack.Block {
 	events := a.Timeline
 	title := "Timeline"
 	if more := len(events) - 2*p.lines; more > 0 {
@@ -126,6 +126,6 @@ func (p painter) timeline(a account.Account) []slack.Block {
 	return rich(titled(title, list(events, len(events), p.event))...)
 }
 
-func (p painter) event(e account.Event) line {
+func (p painter) event(e wording.Event) line {
 	return sourced(line{when(e.At), bold(" " + told(e.Word, 40)), words(" " + told(e.Text, p.line))}, e.By)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/slack-go/slack"
 
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -93,7 +93,7 @@ func viewPainters() []painter {
 
 // evidence draws a case at length.
 func (p painter) evidence(c incident.Case) []slack.Block {
-	a := account.Of(c)
+	a := wording.Of(c)
 	commands := rich(paragraph(line{words("All of it, in a terminal:")}), preformatted(exact(c.ID)))
 	return slices.Concat(
 		p.summary(a), p.facts(a), p.trace(a), p.proofs(a), p.timeline(a), commands,

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -29,7 +29,7 @@ const (
 func Draw(c integrations.Chart) ([]byte, error) {
 	data, err := drawn(c)
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, fmt.Sprintf("draw the chart %q", account.Inert(c.Title, 80)), "%w", err)
+		return nil, integrations.Errorf(integrations.Invalid, fmt.Sprintf("draw the chart %q", wording.Inert(c.Title, 80)), "%w", err)
 	}
 	return data, nil
 }

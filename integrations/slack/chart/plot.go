@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/playbooks/evidence/account"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -131,7 +131,7 @@ func (c *canvas) fit(s string, room int) string {
 	const most = 80
 	first := []rune(s)
 	first = first[:min(len(first), most)]
-	shown := []rune(account.Inert(string(first), most))
+	shown := []rune(wording.Inert(string(first), most))
 	cut := utf8.RuneCountInString(s) > most
 	for len(shown) > 0 {
 		label := string(shown)

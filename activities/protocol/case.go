@@ -1,0 +1,79 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// CaseWorkflowID is the workflow id of a case.
+func CaseWorkflowID(id string) string { return "case/" + id }
+
+// CloseRequest closes a case by hand: what it holds is given back.
+type CloseRequest struct {
+	By     string `json:"by"`
+	Reason string `json:"reason"`
+}
+
+// ExtendRequest asks a case whether one of its leases may stand longer.
+type ExtendRequest struct {
+	Lease  string    `json:"lease,omitempty"`
+	Step   string    `json:"step,omitempty"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"`
+}
+
+// MergeRequest gives the alerts of one case to another.
+type MergeRequest struct {
+	From incident.CaseRef `json:"from"`
+	// Run is the case that is meant, of all that its subject has had.
+	Run string `json:"run"`
+	// Alerts are those that From has in full, Keys those of all that it has
+	// noted, Count how many they are, and Seen how repeats of them are
+	// recognised.
+	Alerts  []incident.Alert `json:"alerts"`
+	Keys    []string         `json:"keys,omitempty"`
+	Count   int              `json:"count"`
+	Seen    []string         `json:"seen,omitempty"`
+	Raisers incident.Raisers `json:"raisers,omitzero"`
+}
+
+// LeaseChange tells a case what became of a lease that it holds.
+type LeaseChange struct {
+	Lease  string             `json:"lease"`
+	Step   string             `json:"step"`
+	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, released, given_back, undo_failing
+	At     time.Time          `json:"at"`
+	Until  time.Time          `json:"until,omitzero"`
+	Detail string             `json:"detail,omitempty"`
+	By     string             `json:"by,omitempty"`
+	// Request is the one by which the step holds the lease, or held it.
+	Request string `json:"request,omitempty"`
+}
+
+// ShownChange tells a case what became of a message.
+type ShownChange struct {
+	Key     string    `json:"key"`
+	At      time.Time `json:"at,omitzero"`
+	Link    string    `json:"link,omitempty"`
+	Digest  bool      `json:"digest,omitempty"`
+	Problem string    `json:"problem,omitempty"`
+	// GivenUp tells that it is not tried any more.
+	GivenUp bool `json:"given_up,omitempty"`
+}
+
+// PauseChange says how the kill switch stands.
+type PauseChange struct {
+	// Run is that of the case that is told.
+	Run string `json:"run"`
+	// Changes counts the pauses and resumptions before: of two messages that
+	// overtook each other the one with more is right.
+	Changes int `json:"changes"`
+	// Paused is set while containment is paused; if it is not, Resumed says who
+	// resumed it, if anybody did.
+	Paused  *incident.Pause `json:"paused,omitempty"`
+	Resumed *incident.Pause `json:"resumed,omitempty"`
+	// Full tells that too many cases are told: this one is not.
+	Full bool `json:"full,omitempty"`
+}

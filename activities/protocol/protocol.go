@@ -1,0 +1,58 @@
+// Package protocol is what cases, leases, budgets, channels and people's commands
+// say to each other: names and ids of workflows, their signals, updates and
+// queries with what travels under them, search attributes and task queues. It
+// holds no behaviour. All of it is in histories: a field may be added, never
+// renamed or given another meaning.
+package protocol
+
+// Names of the workflows, updates, signals and queries, as they stand in
+// history. They live beside the types that travel under them.
+const (
+	RespondWorkflow  = "respond"
+	LeaseWorkflow    = "lease"
+	BudgetWorkflow   = "budget"
+	RejectedWorkflow = "rejected"
+	ChannelWorkflow  = "channel"
+	ClickWorkflow    = "click"
+	StandingWorkflow = "standing"
+	ClaimWorkflow    = "claim"
+
+	AlertsSignal = "alerts" // to a case: []incident.Alert
+	LeaseSignal  = "lease"  // to a case: LeaseChange
+	ShownSignal  = "shown"  // to a case: ShownChange
+	PauseSignal  = "pause"  // to a case: PauseChange
+	LeaveSignal  = "leave"  // to a lease: LeaveRequest
+	ExtendSignal = "extend" // to a lease: HolderExtension
+	ShowSignal   = "show"   // to a channel: ShowRequest
+	// ConfigureSignal is to what tells daily what stands: StandingInput.
+	ConfigureSignal = "configure"
+
+	DecideUpdate  = "decide"  // to a case: incident.Vote
+	CloseUpdate   = "close"   // to a case: CloseRequest
+	MergeUpdate   = "merge"   // to a case: MergeRequest
+	ClaimUpdate   = "claim"   // to the claim to a device: ClaimRequest
+	UnclaimUpdate = "unclaim" // to the claim to a device: incident.CaseRef
+	HoldUpdate    = "hold"    // to a lease: HoldRequest
+	FindUpdate    = "find"    // to a lease: HoldRequest
+	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
+	ExtendUpdate  = "extend"  // to a case: ExtendRequest; to a lease of before, which extended at once
+	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
+	ReserveUpdate = "reserve" // to a budget: ReserveRequest
+	PauseUpdate   = "pause"   // to a budget: Pause
+	ResumeUpdate  = "resume"  // to a budget: Pause
+	WatchUpdate   = "watch"   // to a budget: Watcher
+	ResolveUpdate = "resolve" // to a rejected alert: how it ended
+
+	CaseQuery     = "case"
+	LeaseQuery    = "lease"
+	BudgetQuery   = "budget"
+	RejectedQuery = "rejected"
+)
+
+// How soon a worker takes up a workflow's tasks when many wait, 1 is first: what
+// people have just said goes before everything, and what tells them how things
+// stand after everything. All else has the engine's own, which is 3.
+const (
+	PriorityAnswer = 1
+	PriorityTell   = 4
+)

@@ -1,0 +1,11 @@
+package protocol
+
+// ContainQueue is the task queue of [Contain]. It is one of its own so that only
+// so many are under way: one that waits its turn there costs nothing, while one
+// that waits in a worker tells the engine every second that it lives.
+const ContainQueue = "stanch-contain"
+
+// QueueOf is the task queue of an integration that has one of its own. Whoever
+// pins an integration as limited must have workers there for as long as cases
+// and leases run, also when the limit is taken out of the configuration.
+func QueueOf(use string) string { return "stanch-use-" + use }

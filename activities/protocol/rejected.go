@@ -1,0 +1,22 @@
+package protocol
+
+import (
+	"time"
+)
+
+// RejectedAlert is a request, or one alert of a request, that was authentic but
+// started nothing.
+type RejectedAlert struct {
+	ID     string    `json:"id"`
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+	// Field is what is wrong, Problem why.
+	Field   string `json:"field,omitempty"`
+	Problem string `json:"problem"`
+	// Body is the request as it came, or as much of it as is kept: then Size is
+	// how many bytes it had.
+	Body []byte `json:"body"`
+	Size int    `json:"size,omitempty"`
+	// Resolved says what became of it, once somebody has retried it.
+	Resolved string `json:"resolved,omitempty"`
+}

@@ -1,0 +1,11 @@
+package protocol
+
+// StandingInput says where people are told once a day what stands.
+type StandingInput struct {
+	Use     string `json:"use"`
+	Channel string `json:"channel"`
+	Queue   string `json:"queue,omitempty"`
+	// At is the time of day, 15:04, in the time zone Zone.
+	At   string `json:"at"`
+	Zone string `json:"zone"`
+}

@@ -1,0 +1,149 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// CaseFilter selects cases. Its zero value selects all.
+type CaseFilter struct {
+	// Status is open, closed, working, awaiting or contained.
+	Status  string
+	Subject string
+	Limit   int
+}
+
+// Cases lists cases, newest first.
+func (c *Client) Cases(ctx context.Context, f CaseFilter) (httpapi.CaseList, error) {
+	query := url.Values{}
+	for name, value := range map[string]string{"status": f.Status, "subject": f.Subject} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if f.Limit != 0 {
+		query.Set("limit", strconv.Itoa(f.Limit))
+	}
+	var out httpapi.CaseList
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/cases", query: query}, &out)
+}
+
+// escape makes an id of several parts a path.
+func escape(id string) string {
+	parts := strings.Split(id, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return strings.Join(parts, "/")
+}
+
+// Case returns a case as it stands; an empty run is the newest.
+func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error) {
+	query := url.Values{}
+	if run != "" {
+		query.Set("run", run)
+	}
+	var out incident.Case
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/cases/" + escape(id), query: query}, &out)
+}
+
+// Decide answers the approval that a case waits for.
+func (c *Client) Decide(ctx context.Context, id string, in httpapi.DecideRequest) (incident.Approval, error) {
+	var out incident.Approval
+	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/decide", in, &out)
+}
+
+// CloseCase closes a case by hand: what it holds is given back.
+func (c *Client) CloseCase(ctx context.Context, id, reason string) (incident.Case, error) {
+	var out incident.Case
+	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", httpapi.ReasonRequest{Reason: reason}, &out)
+}
+
+func (c *Client) post(ctx context.Context, path string, body, into any) error {
+	return c.call(ctx, request{method: http.MethodPost, path: path, body: body}, into)
+}
+
+// Leases lists the leases that stand, those that end soonest first.
+func (c *Client) Leases(ctx context.Context) (httpapi.LeaseList, error) {
+	var out httpapi.LeaseList
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases"}, &out)
+}
+
+// ExtendLease has people asked whether a lease may stand longer.
+func (c *Client) ExtendLease(ctx context.Context, in httpapi.LeaseRequest) (httpapi.Extending, error) {
+	var out httpapi.Extending
+	return out, c.post(ctx, "/v1/leases/extend", in, &out)
+}
+
+// ReleaseLease gives one lease back, whoever holds it.
+func (c *Client) ReleaseLease(ctx context.Context, in httpapi.LeaseRequest) (incident.Lease, error) {
+	var out incident.Lease
+	return out, c.post(ctx, "/v1/leases/release", in, &out)
+}
+
+// ReleaseSince gives back everything that was contained lately.
+func (c *Client) ReleaseSince(ctx context.Context, in httpapi.SinceRequest) (httpapi.Released, error) {
+	var out httpapi.Released
+	return out, c.post(ctx, "/v1/release", in, &out)
+}
+
+// Budget returns what was contained lately, and whether it is paused.
+func (c *Client) Budget(ctx context.Context) (protocol.BudgetState, error) {
+	var out protocol.BudgetState
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/budget"}, &out)
+}
+
+// Pause stops all new containment.
+func (c *Client) Pause(ctx context.Context, reason string) (protocol.BudgetState, error) {
+	var out protocol.BudgetState
+	return out, c.post(ctx, "/v1/pause", httpapi.ReasonRequest{Reason: reason}, &out)
+}
+
+// Resume allows containment again.
+func (c *Client) Resume(ctx context.Context, reason string) (protocol.BudgetState, error) {
+	var out protocol.BudgetState
+	return out, c.post(ctx, "/v1/resume", httpapi.ReasonRequest{Reason: reason}, &out)
+}
+
+// Rejected lists the rejected alerts that wait to be retried, without bodies.
+func (c *Client) Rejected(ctx context.Context) (httpapi.RejectedList, error) {
+	var out httpapi.RejectedList
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/rejected"}, &out)
+}
+
+// RejectedAlert returns one rejected alert with its body.
+func (c *Client) RejectedAlert(ctx context.Context, id string) (protocol.RejectedAlert, error) {
+	var out protocol.RejectedAlert
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/rejected/" + escape(id)}, &out)
+}
+
+// Retry has a rejected alert read again.
+func (c *Client) Retry(ctx context.Context, id string) (httpapi.Accepted, error) {
+	var out httpapi.Accepted
+	return out, c.post(ctx, "/v1/rejected/"+escape(id)+"/retry", nil, &out)
+}
+
+// Send posts alerts to a source; prove adds the sender's credential.
+func (c *Client) Send(ctx context.Context, source string, body []byte, prove func(*http.Request)) (httpapi.Accepted, error) {
+	var out httpapi.Accepted
+	return out, c.call(ctx, request{
+		method: http.MethodPost, path: "/v1/alerts/" + url.PathEscape(source), body: body, stranger: true, edit: prove,
+	}, &out)
+}
+
+// Alive reports whether the server answers.
+func (c *Client) Alive(ctx context.Context) error {
+	return c.call(ctx, request{method: http.MethodGet, path: "/healthz", stranger: true}, nil)
+}
+
+// Ready reports whether the server can take alerts.
+func (c *Client) Ready(ctx context.Context) error {
+	return c.call(ctx, request{method: http.MethodGet, path: "/readyz", stranger: true}, nil)
+}

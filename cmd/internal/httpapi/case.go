@@ -1,0 +1,173 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+func caseID(req *http.Request) string {
+	return req.PathValue("playbook") + "/" + req.PathValue("subject")
+}
+
+func (r *Receiver) showCase(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
+	id := caseID(req)
+	c, err := r.getCase(req.Context(), id, req.FormValue("run"))
+	if notFound(err) {
+		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
+	}
+	if err != nil {
+		return r.unavailable("show case "+id, err)
+	}
+	reply(w, http.StatusOK, c)
+	return nil
+}
+
+func notFound(err error) bool {
+	_, missing := errors.AsType[*serviceerror.NotFound](err)
+	_, malformed := errors.AsType[*serviceerror.InvalidArgument](err)
+	return missing || malformed
+}
+
+// getCase returns a case as it stands.
+func (r *Receiver) getCase(ctx context.Context, id, run string) (incident.Case, error) {
+	return Case(ctx, r.Client, id, run)
+}
+
+// endedByForce is what is left of a case that was ended from outside of Stanch.
+func endedByForce(info *workflowpb.WorkflowExecutionInfo) incident.Case {
+	s := summaryOf(info)
+	how := strings.ToLower(info.GetStatus().String())
+	return incident.Case{
+		ID: s.ID, Run: s.Run, Playbook: s.Playbook, Subject: s.Subject, Status: s.Status, Outcome: s.Outcome,
+		OpenedAt: s.OpenedAt, ClosedAt: s.ClosedAt,
+		Timeline: []incident.Event{{Seq: 1, At: s.ClosedAt, Kind: incident.EvFailed, Text: "The case was ended outside of Stanch: " + how}},
+	}
+}
+
+// DecideRequest is a person's answer to an approval.
+type DecideRequest struct {
+	Approve bool `json:"approve"`
+	// Plan is the digest of the plan that the person was shown.
+	Plan string `json:"plan"`
+	// Approval names the question that is answered; empty is the one that the
+	// plan waits for. A plan can hold more than one.
+	Approval string `json:"approval,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	// Via is where the person spoke, cli or console; api when it is empty.
+	Via string `json:"via,omitempty"`
+}
+
+func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
+	var in DecideRequest
+	if p := decode(w, req, &in); p != nil {
+		return p
+	}
+	if in.Plan == "" {
+		return invalid("plan", "the digest of the plan that was shown is needed")
+	}
+	if !slices.Contains([]string{"", "cli", "console"}, in.Via) {
+		return invalid("via", "via %q is none of cli, console", in.Via)
+	}
+	who.Via = cmp.Or(in.Via, who.Via)
+	id := caseID(req)
+	c, err := r.getCase(req.Context(), id, "")
+	if notFound(err) {
+		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
+	}
+	if err != nil {
+		return r.unavailable("decide case "+id, err)
+	}
+	asked, p := question(c, in, who)
+	if p != nil {
+		return p
+	}
+	if asked >= 0 && c.Approvals[asked].State != incident.Pending {
+		reply(w, http.StatusOK, c.Approvals[asked])
+		return nil
+	}
+	who.Groups = append(slices.Clone(who.Groups), r.vouched(req.Context(), c, asked, who)...)
+	name := in.Approval
+	if asked >= 0 {
+		name = c.Approvals[asked].Name
+	}
+	var approval incident.Approval
+	err = r.update(req.Context(), protocol.CaseWorkflowID(id), protocol.DecideUpdate,
+		// The same answer to the same question is one vote, however often it is given.
+		fmt.Sprintf("vote/%s/%s/%d/%t", who.ID, in.Plan, asked, in.Approve),
+		incident.Vote{Person: who, Approval: name, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan}, &approval)
+	if err != nil {
+		return r.refused("decide case "+id, err)
+	}
+	reply(w, http.StatusOK, approval)
+	return nil
+}
+
+// vouched are the messenger's groups of the question in which the person is now.
+// Those of the configuration count beside them: the terminal answers also when
+// the messenger is down.
+func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who incident.Person) []string {
+	if asked < 0 || r.Vouch == nil {
+		return nil
+	}
+	group := c.Approvals[asked].Approvers.SlackGroup
+	if group == "" || slices.Contains(who.Groups, group) {
+		return nil
+	}
+	return r.Vouch(ctx, who.ID, []string{group})
+}
+
+// question finds the approval that is answered: the last of that name and plan.
+// -1 leaves it to the case to refuse. A question that is over takes no answer,
+// except for the one that the person gave: that was heard.
+func question(c incident.Case, in DecideRequest, who incident.Person) (int, *problem) {
+	for i, a := range slices.Backward(c.Approvals) {
+		if a.PlanDigest != in.Plan || in.Approval != "" && a.Name != in.Approval {
+			continue
+		}
+		voted := slices.ContainsFunc(a.Votes, func(v incident.Vote) bool {
+			return v.Person.ID == who.ID && v.Approve == in.Approve
+		})
+		if a.State != incident.Pending && !voted {
+			return i, fail(http.StatusConflict, workflows.RefusedNotPending, "%s is %s already", a.Name, a.State)
+		}
+		return i, nil
+	}
+	if in.Approval != "" && slices.ContainsFunc(c.Approvals, func(a incident.Approval) bool {
+		return a.State == incident.Pending && a.PlanDigest == in.Plan
+	}) {
+		return -1, fail(http.StatusConflict, workflows.RefusedNotPending, "the case does not wait for %s", in.Approval)
+	}
+	return -1, nil
+}
+
+// ReasonRequest carries why a person does something.
+type ReasonRequest struct {
+	Reason string `json:"reason"`
+}
+
+func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
+	var in ReasonRequest
+	if p := decode(w, req, &in); p != nil {
+		return p
+	}
+	var c incident.Case
+	err := r.update(req.Context(), protocol.CaseWorkflowID(caseID(req)), protocol.CloseUpdate, "close/"+who.ID,
+		protocol.CloseRequest{By: who.ID, Reason: in.Reason}, &c)
+	if err != nil {
+		return r.refused("close case "+caseID(req), err)
+	}
+	reply(w, http.StatusOK, c)
+	return nil
+}

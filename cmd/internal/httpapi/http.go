@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// problem is an answer other than success. Field names what is wrong in the
+// request.
+type problem struct {
+	status int
+	// retry is when the same request may be sent again, as the header Retry-After
+	// says it; hangUp ends the connection, of which something is left unread.
+	retry  time.Duration
+	hangUp bool
+	Error  string `json:"error"`
+	Kind   string `json:"kind,omitempty"`
+	Field  string `json:"field,omitempty"`
+	// Missing is the right that the person lacks.
+	Missing string `json:"missing,omitempty"`
+	// Rejected is the id under which the request was kept, or the first alert of
+	// it; Alerts are all, where they were kept one by one.
+	Rejected string        `json:"rejected,omitempty"`
+	Alerts   []RejectedRef `json:"alerts,omitempty"`
+}
+
+func fail(status int, kind, format string, args ...any) *problem {
+	return &problem{status: status, Kind: kind, Error: fmt.Sprintf(format, args...)}
+}
+
+// invalid is the answer to a request that is wrong in a field.
+func invalid(field, format string, args ...any) *problem {
+	p := fail(http.StatusBadRequest, "invalid", format, args...)
+	p.Field = field
+	return p
+}
+
+func (p *problem) reply(w http.ResponseWriter) {
+	if p.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retry.Seconds()))))
+	}
+	if p.hangUp {
+		// Otherwise the server reads on, and answers after that.
+		w.Header().Set("Connection", "close")
+	}
+	reply(w, p.status, p)
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	var text bytes.Buffer
+	// What we answer always encodes.
+	_ = json.NewEncoder(&text).Encode(body)
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	// A document that a sender wrote may hold bytes that are no text. A client
+	// that has gone away cannot be told that it has.
+	_, _ = w.Write(bytes.ToValidUTF8(text.Bytes(), []byte("\uFFFD")))
+}
+
+// plain answers paths and queries that name nothing with 400: those with bytes
+// that are no text, or with control characters. What is not the one way to write a
+// path is nowhere.
+func plain(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		query, err := url.QueryUnescape(req.URL.RawQuery)
+		switch {
+		case !isPlain(req.URL.Path) || !isPlain(query) || err != nil:
+			invalid("", "the path or the query holds a byte that is no text").reply(w)
+		case path.Clean("/"+req.URL.Path) != strings.TrimSuffix(req.URL.Path, "/") && req.URL.Path != "/":
+			// The mux would lead to what was meant, and name it with its query, in
+			// which a token may stand.
+			fail(http.StatusNotFound, "not_found", "there is nothing at this path").reply(w)
+		default:
+			h.ServeHTTP(w, req)
+		}
+	})
+}
+
+func isPlain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+// decode reads a strict JSON body: one document, no field that is not known.
+func decode(w http.ResponseWriter, req *http.Request, into any) *problem {
+	req.Body = http.MaxBytesReader(w, req.Body, maxRequest)
+	dec := json.NewDecoder(req.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(into)
+	if err == nil {
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = errors.New("it holds more than one document")
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fail(http.StatusRequestEntityTooLarge, "too_large", "the body is larger than %d bytes", maxRequest)
+	}
+	return fail(http.StatusBadRequest, "invalid", "read the request: %v", err)
+}

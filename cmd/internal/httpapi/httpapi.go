@@ -1,0 +1,141 @@
+// Package httpapi is the HTTP side of Stanch: alerts in, the API for people,
+// health and metrics. It answers an alert with 202 only after the engine holds
+// it.
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"golang.org/x/time/rate"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// TaskQueue is where cases, leases and budgets run.
+const TaskQueue = "stanch"
+
+// Limits of the HTTP side. Headers must come at once; a body may take a while.
+const (
+	MaxBody           = 4 << 20
+	maxRequest        = 64 << 10
+	maxInteraction    = 1 << 20
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// Source is one configured sender of alerts.
+type Source struct {
+	alerts.Source
+	Verifier *alerts.Verifier
+}
+
+// Person is somebody who may use the API.
+type Person struct {
+	incident.Person
+	// May is what the person may do.
+	May []incident.Right
+	// TokenSHA256 is the digest of the person's token, 32 bytes.
+	TokenSHA256 []byte
+}
+
+// Options are what the receiver needs.
+type Options struct {
+	Client client.Client
+	// Payloads reads what the engine stores beside a workflow.
+	Payloads converter.DataConverter
+	Engine   activities.Engine
+	// Playbooks returns the playbooks in force, sorted by name.
+	Playbooks func() []*playbooks.Playbook
+	// Limited names the integrations that are asked through a task queue of
+	// their own, because their product bounds how often.
+	Limited []string
+	Sources map[string]Source
+	People  []Person
+	// Vouch returns those of the groups in which a person is now, by what their
+	// products say.
+	Vouch func(ctx context.Context, person string, groups []string) []string
+	// PublicURL is the address that people reach the API by, for links.
+	PublicURL string
+	// Ready returns nil when an alert can be taken. It is asked at most once in a
+	// while, for all who want to know.
+	Ready func(context.Context) error
+	Log   *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// ReleaseWait is how long an answer waits for the network to be given back;
+	// 20 seconds when zero. A host that is offline may take days.
+	ReleaseWait time.Duration
+	// EagerStart starts a case in this process, when it runs a worker too.
+	EagerStart bool
+}
+
+// Receiver answers HTTP requests.
+type Receiver struct {
+	Options
+	committer *committer
+	limits    map[string]*rate.Limiter
+	metrics   *metrics
+	mux       *http.ServeMux
+	routes    []Route
+	// nobody verifies for sources that are not configured: it lets nobody in.
+	nobody *alerts.Verifier
+	// senders and strangers are the room for bodies.
+	senders, strangers *bodies
+	refusals           *refusals
+	probe              probe
+}
+
+// New returns a receiver.
+func New(o Options) *Receiver {
+	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
+	r := &Receiver{
+		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
+		metrics: newMetrics(), mux: http.NewServeMux(), nobody: alerts.Nobody(),
+		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
+		probe: probe{ask: o.Ready, now: o.Now},
+	}
+	for name, s := range o.Sources {
+		limit := rate.Limit(s.Rate)
+		if s.Rate == 0 {
+			limit = rate.Inf
+		}
+		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
+	}
+	r.addRoutes()
+	return r
+}
+
+// Handler returns the handler of all requests.
+func (r *Receiver) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		plain(r.mux).ServeHTTP(w, req)
+	})
+}
+
+// Server returns an HTTP server with the receiver's limits.
+func (r *Receiver) Server() *http.Server {
+	return &http.Server{
+		Handler: r.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(r.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (r *Receiver) ready(w http.ResponseWriter, req *http.Request) {
+	if err := r.probe.ready(req.Context()); err != nil {
+		reply(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "error": err.Error()})
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{"status": "ready"})
+}

@@ -1,0 +1,363 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/workflows"
+)
+
+// Unmatched is the playbook's place in the id of a case that no playbook took.
+const Unmatched = "unmatched"
+
+// Accepted is the answer to alerts that the engine holds.
+type Accepted struct {
+	// Cases are where the alerts went, each once, in the order of their first
+	// alerts.
+	Cases []CaseRef `json:"cases"`
+	// Recorded are the ids of alerts that ask for no response and are kept.
+	Recorded []string `json:"recorded,omitempty"`
+	// Rejected are the alerts that could not be taken, in their order.
+	Rejected []RejectedRef `json:"rejected,omitempty"`
+}
+
+// RejectedRef is one alert of a request that could not be taken.
+type RejectedRef struct {
+	// Index is its place in the request, from 0.
+	Index int `json:"index"`
+	// ID is under which it is kept.
+	ID string `json:"id"`
+	// Alert is the sender's own id of it, where that could be read.
+	Alert string `json:"alert,omitempty"`
+	// Path is the field that is wrong, as it stands in the request.
+	Path    string `json:"path,omitempty"`
+	Problem string `json:"problem"`
+}
+
+func (a *Accepted) add(ref CaseRef) {
+	at := slices.IndexFunc(a.Cases, func(c CaseRef) bool { return c.ID == ref.ID })
+	if at < 0 {
+		a.Cases = append(a.Cases, ref)
+		return
+	}
+	a.Cases[at].Alerts += ref.Alerts
+}
+
+// receive takes alerts from a source.
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
+	name := req.PathValue("source")
+	start := r.Now()
+	accepted, p := r.intake(w, req, name)
+	if p != nil {
+		r.metrics.alerts.WithLabelValues(r.label(name), p.Kind).Add(float64(max(1, len(p.Alerts))))
+		p.reply(w)
+		return
+	}
+	r.metrics.requests.WithLabelValues(name).Observe(r.Now().Sub(start).Seconds())
+	for _, c := range accepted.Cases {
+		r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(c.Alerts))
+	}
+	r.metrics.alerts.WithLabelValues(name, "recorded").Add(float64(len(accepted.Recorded)))
+	r.metrics.alerts.WithLabelValues(name, "rejected").Add(float64(len(accepted.Rejected)))
+	reply(w, http.StatusAccepted, accepted)
+}
+
+// label keeps names that nobody configured out of the metrics.
+func (r *Receiver) label(source string) string {
+	if _, ok := r.Sources[source]; ok {
+		return source
+	}
+	return "unknown"
+}
+
+func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (Accepted, *problem) {
+	// A source that nobody configured is answered like one that was: which there
+	// are is nobody's business.
+	source, verifier := r.Sources[name], r.nobody
+	if source.Verifier != nil {
+		verifier = source.Verifier
+	}
+	body, release, p := r.authentic(w, req, verifier)
+	defer release()
+	if p != nil {
+		return Accepted{}, p
+	}
+	if !r.limits[name].Allow() {
+		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
+		p.retry = time.Duration(float64(time.Second) / float64(source.Rate))
+		return Accepted{}, p
+	}
+	accepted, err := r.accept(req.Context(), source, body)
+	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
+		return Accepted{}, r.notUnderstood(req.Context(), name, body, wrong)
+	}
+	if err != nil {
+		return Accepted{}, r.notTaken(name, err)
+	}
+	return accepted, accepted.none()
+}
+
+// authentic returns the body of a request whose sender has proven who it is. What
+// proves itself by its headers is checked before a byte of the body is read; what
+// is signed must be read first, in room that all strangers share. Which of the two
+// is tried does not depend on the source. Release is never nil.
+func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *alerts.Verifier) (body []byte, release func(), p *problem) {
+	const refused = "not authorized for this source"
+	denied := v.VerifyHeader(req)
+	if denied == nil {
+		return r.senders.read(w, req, MaxBody)
+	}
+	if !alerts.Signed(req, r.Now()) {
+		return nil, func() {}, r.refuse(req, "source", denied, refused)
+	}
+	if body, release, p = r.strangers.read(w, req, MaxBody); p != nil {
+		return nil, release, p
+	}
+	if denied = v.VerifySignature(req, body); denied != nil {
+		release()
+		return nil, func() {}, r.refuse(req, "source", denied, refused)
+	}
+	return body, release, nil
+}
+
+// none is the answer to a request of which no alert was taken; nil where one
+// was.
+func (a Accepted) none() *problem {
+	if len(a.Rejected) == 0 || len(a.Cases)+len(a.Recorded) > 0 {
+		return nil
+	}
+	first := a.Rejected[0]
+	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", first.Problem)
+	p.Field, p.Rejected, p.Alerts = first.Path, first.ID, a.Rejected
+	return p
+}
+
+// notTaken is the answer when the engine does not hold the alerts.
+func (r *Receiver) notTaken(source string, err error) *problem {
+	r.Log.Error("alerts were not accepted", "source", source, "error", err)
+	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+}
+
+// maxKept bounds what is kept of a rejected request: the engine takes no more
+// than 2 MiB at once, and it is encoded.
+const maxKept = 5 << 18
+
+// notUnderstood keeps a request that was authentic and is wrong as a whole.
+func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte, wrong *alerts.FieldError) *problem {
+	record, err := r.reject(ctx, protocol.RejectedAlert{
+		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
+	})
+	if err != nil {
+		return r.notTaken(source, err)
+	}
+	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", record.Problem)
+	p.Field, p.Rejected = wrong.Path, record.ID
+	return p
+}
+
+// routed is alerts with the case that they go to: the firing ones of a request
+// together, every other one alone.
+type routed struct {
+	in     workflows.CaseInput
+	firing bool
+	// body is a request that holds the first of them alone.
+	body []byte
+}
+
+// accept parses, routes and commits. Each alert stands alone; an error that is
+// no [alerts.FieldError] means that the engine does not hold all of them.
+func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Accepted, error) {
+	out := Accepted{Cases: []CaseRef{}}
+	parsed, err := source.Parse(body, r.Now())
+	if err != nil {
+		return out, err
+	}
+	var groups []routed
+	var rejected []alerts.Parsed
+	for i := range parsed {
+		in, wrong := r.taken(ctx, &parsed[i])
+		if wrong != nil {
+			parsed[i].Wrong = wrong
+			rejected = append(rejected, parsed[i])
+			continue
+		}
+		firing := parsed[i].Alert.Status == incident.Firing
+		at := slices.IndexFunc(groups, func(g routed) bool { return g.in.ID == in.ID && g.firing && firing })
+		if at >= 0 {
+			groups[at].in.Alerts = append(groups[at].in.Alerts, parsed[i].Alert)
+			continue
+		}
+		in.Alerts = []incident.Alert{parsed[i].Alert}
+		groups = append(groups, routed{in, firing, parsed[i].Body})
+	}
+	for _, group := range groups {
+		if err := r.commit(ctx, group, &out); err != nil {
+			return Accepted{}, err
+		}
+	}
+	out.Rejected, err = r.rejectAll(ctx, source.Name, rejected)
+	return out, err
+}
+
+// taken returns the case that an alert goes to, or why it cannot be taken.
+func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseInput, *alerts.FieldError) {
+	if p.Wrong != nil {
+		return workflows.CaseInput{}, p.Wrong
+	}
+	if encodedSize(p.Alert) > maxAlert {
+		// The document that it came as is left out first.
+		p.Alert.Raw = nil
+	}
+	if encodedSize(p.Alert) > maxAlert {
+		return workflows.CaseInput{}, &alerts.FieldError{Problem: fmt.Sprintf("it is larger than %d bytes when it is encoded", maxAlert)}
+	}
+	return r.route(ctx, p.Alert)
+}
+
+// rejectAll keeps the alerts of a request that cannot be taken.
+func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]RejectedRef, error) {
+	refs, errs := make([]RejectedRef, len(rejected)), make([]error, len(rejected))
+	each(len(rejected), func(i int) {
+		p := rejected[i]
+		record, err := r.reject(ctx, protocol.RejectedAlert{
+			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body,
+		})
+		refs[i] = RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
+		errs[i] = err
+	})
+	return refs, errors.Join(errs...)
+}
+
+// former is the id under which a case of today's name may have been opened when
+// the dot of the root was part of a subject; it is empty where the alerts do not
+// call their host so. A case that is open under it still gets them.
+func former(in workflows.CaseInput) string {
+	rooted := func(a incident.Alert) bool {
+		id, _ := a.Host.ID.Get()
+		return strings.HasSuffix(strings.TrimSpace(id), ".")
+	}
+	if slices.ContainsFunc(in.Alerts, rooted) {
+		return in.ID + "."
+	}
+	return ""
+}
+
+func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
+	if id := former(group.in); id != "" {
+		joined, err := r.committer.signalOnly(ctx, id, group.in.Alerts)
+		if err != nil {
+			return err
+		}
+		if joined {
+			out.add(r.committer.ref(id, "", len(group.in.Alerts)))
+			return nil
+		}
+	}
+	if group.firing {
+		ref, err := r.committer.commit(ctx, group.in)
+		if err != nil {
+			return err
+		}
+		out.add(ref)
+		return nil
+	}
+	joined, err := r.committer.signalOnly(ctx, group.in.ID, group.in.Alerts)
+	if err != nil {
+		return err
+	}
+	if joined {
+		out.add(r.committer.ref(group.in.ID, "", 1))
+		return nil
+	}
+	alone := group.in.Alerts[0]
+	record, err := r.keep(ctx, protocol.RejectedAlert{
+		ID: recordedID(alone), Source: alone.Source, At: r.Now(),
+		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
+	}, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
+	out.Recorded = append(out.Recorded, record.ID)
+	return err
+}
+
+// route finds the playbook and the subject of an alert: the first playbook
+// whose trigger holds, else the first whose trigger cannot be told, else none.
+func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, *alerts.FieldError) {
+	facts := &incident.Facts{Alert: a}
+	var perhaps *playbooks.Playbook
+	for _, p := range r.Playbooks() {
+		verdict, _, err := p.Match(ctx, facts, r.Now())
+		if err != nil {
+			r.Log.Warn("a trigger failed", "playbook", p.Name, "error", err)
+			verdict = incident.Unsure
+		}
+		if verdict == incident.True {
+			return r.input(ctx, p, facts)
+		}
+		if verdict == incident.Unsure && perhaps == nil {
+			perhaps = p
+		}
+	}
+	if perhaps != nil {
+		return r.input(ctx, perhaps, facts)
+	}
+	id, known := a.Host.ID.Get()
+	subject, err := playbooks.NormalizeSubject(id)
+	if !known || err != nil {
+		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: "no playbook matches, and the alert names no host"}
+	}
+	return workflows.CaseInput{ID: Unmatched + "/" + subject, Subject: subject, Pin: activities.Pin{Name: Unmatched}}, nil
+}
+
+func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *incident.Facts) (workflows.CaseInput, *alerts.FieldError) {
+	subject, err := p.Subject(ctx, facts, r.Now())
+	if err != nil {
+		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
+	}
+	pin := activities.PinOf(p)
+	pin.Limited = r.Limited
+	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
+}
+
+// reject keeps a request and returns what is kept. The same body from the same
+// source is kept once; one that is too large is cut, and says so.
+func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (protocol.RejectedAlert, error) {
+	record.ID = record.Source + "/" + incident.DigestOf(record.Body)[len("sha256:"):][:16]
+	record.At = r.Now()
+	if len(record.Body) > maxKept {
+		record.Size, record.Body = len(record.Body), record.Body[:maxKept]
+		record.Problem += fmt.Sprintf("; the first %d of its %d bytes are kept", maxKept, record.Size)
+	}
+	return r.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+}
+
+func (r *Receiver) keep(ctx context.Context, record protocol.RejectedAlert, conflict enumspb.WorkflowIdConflictPolicy) (protocol.RejectedAlert, error) {
+	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: rejectedWorkflowID(record.ID), TaskQueue: TaskQueue,
+		WorkflowIDConflictPolicy: conflict, Memo: map[string]any{receivedMemo: record.At},
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(protocol.AttrKind).ValueSet(protocol.RejectedWorkflow)),
+	}, protocol.RejectedWorkflow, record)
+	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return record, nil
+	}
+	if err != nil {
+		return record, fmt.Errorf("keep the rejected alert: %w", err)
+	}
+	return record, nil
+}
+
+func rejectedWorkflowID(id string) string { return "rejected/" + id }

@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// refusedAtOnce wrong credentials of one address are answered as such and
+	// logged, and then one every refusedEvery; beyond they are throttled.
+	refusedAtOnce = 100
+	refusedEvery  = time.Second
+	// addressesKept bounds the addresses that are told apart.
+	addressesKept = 4096
+)
+
+// refusals paces the answers to wrong credentials, by the address that they come
+// from. It is asked after a credential was found wrong, so it never keeps a
+// right one out.
+type refusals struct {
+	now func() time.Time
+
+	mu        sync.Mutex
+	addresses map[netip.Addr]*rate.Limiter
+	swept     time.Time
+	// others is for those that are not told apart.
+	others *rate.Limiter
+}
+
+func newRefusals(now func() time.Time) *refusals {
+	return &refusals{now: now, addresses: map[netip.Addr]*rate.Limiter{}, others: newRefusal()}
+}
+
+func newRefusal() *rate.Limiter { return rate.NewLimiter(rate.Every(refusedEvery), refusedAtOnce) }
+
+// throttled counts a wrong credential, and reports whether there were too many
+// of its address.
+func (r *refusals) throttled(address netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	limit := r.addresses[address]
+	if limit == nil {
+		limit = r.others
+		if r.forget(now); len(r.addresses) < addressesKept {
+			limit = newRefusal()
+			r.addresses[address] = limit
+		}
+	}
+	return !limit.AllowN(now, 1)
+}
+
+// forget drops the addresses that have been quiet, when there are many.
+func (r *refusals) forget(now time.Time) {
+	if len(r.addresses) < addressesKept || now.Sub(r.swept) < refusedEvery {
+		return
+	}
+	r.swept = now
+	for address, limit := range r.addresses {
+		if limit.TokensAt(now) >= refusedAtOnce {
+			delete(r.addresses, address)
+		}
+	}
+}
+
+// remote is the address that a request comes from; of IPv6 the network, of which
+// a site has all. It is the proxy's where there is one: what a proxy says of the
+// address behind it, anybody may say.
+func remote(req *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(req.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	address = address.Unmap().WithZone("")
+	if address.Is6() {
+		network, err := address.Prefix(64)
+		if err == nil {
+			return network.Addr()
+		}
+	}
+	return address
+}
+
+// refuse answers a wrong credential: all alike, whatever is wrong with it. Door
+// is what it was for, and why for the log alone.
+func (r *Receiver) refuse(req *http.Request, door string, why error, text string) *problem {
+	address := remote(req)
+	p := fail(http.StatusUnauthorized, "unauthorized", "%s", text)
+	if r.refusals.throttled(address) {
+		p = fail(http.StatusTooManyRequests, "throttled", "too many wrong credentials: send it again later")
+		p.retry = refusedEvery
+	} else {
+		r.Log.Warn("a request was refused", "door", door, "path", req.URL.Path, "from", address.String(), "error", why)
+	}
+	r.metrics.refused.WithLabelValues(door, p.Kind).Inc()
+	p.hangUp = true
+	return p
+}

@@ -1,0 +1,139 @@
+package elastic
+
+import (
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
+)
+
+// documentOf is what a writer of the layout makes of a flow.
+func documentOf(l Layout, seen contract.Seen) document {
+	end := seen.Start.Add(seen.Duration)
+	d := document{
+		timeField: end, dataset: layouts()[l].datasets[0], "observer.name": seen.Sensor, transport: seen.Transport,
+		sourceIP: seen.SrcIP, sourcePort: int64(seen.SrcPort), destinationIP: seen.DstIP, destinationPort: int64(seen.DstPort),
+		eventDuration: seen.Duration.Nanoseconds(), destinationBytes: seen.BytesIn, destinationPackets: min(seen.BytesIn, 1),
+		sourcePackets: max(0, seen.PacketsOut),
+	}
+	if seen.BytesOut >= 0 {
+		d[sourceBytes] = seen.BytesOut
+	}
+	switch l {
+	case Zeek:
+		d[timeField] = seen.Start
+	case Packetbeat:
+		d[eventStart], d[eventEnd], d[flowFinal] = seen.Start, end, true
+		d[flowID] = seen.SrcIP + seen.DstIP + seen.Start.String()
+	case NetFlow:
+		d[eventStart], d[eventEnd] = seen.Start, end
+		if seen.Sampling != 1 {
+			d[samplingInterval] = seen.Sampling
+		}
+	}
+	return d
+}
+
+// cluster is a double behind a server that can be broken, and the store that
+// asks it.
+type cluster struct {
+	*double
+	*faulty.Server
+}
+
+func start(tb testing.TB, docs []document) cluster {
+	tb.Helper()
+	d := &double{tb: tb, index: "flows-2026", docs: docs}
+	return cluster{d, faulty.New(tb, d)}
+}
+
+func (c cluster) open(l Layout, set ...func(*Config)) *Store {
+	c.tb.Helper()
+	config := Spec().NewConfig().(*Config)
+	config.URL, config.Indices, config.Layout = c.URL(), []string{"flows-*"}, l
+	config.APIKey, config.SensorField, config.Longest = testKey, "observer.name", 2*time.Hour
+	for _, f := range set {
+		f(config)
+	}
+	s, err := Open(*config)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	c.tb.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.FlowsHarness {
+	var mu sync.Mutex
+	servers := map[integrations.Flows]cluster{}
+	open := func(t testing.TB, seen []contract.Seen) integrations.Flows {
+		var docs []document
+		for _, s := range seen {
+			docs = append(docs, documentOf(l, s))
+		}
+		c := start(t, docs)
+		s := c.open(l, set...)
+		mu.Lock()
+		defer mu.Unlock()
+		servers[s] = c
+		return s
+	}
+	return contract.FlowsHarness{
+		Knobs:    contract.Knobs{Skip: skip, Secrets: []string{testKey}},
+		OpenSeen: open,
+		Break: func(f integrations.Flows, fault contract.Fault) {
+			mu.Lock()
+			defer mu.Unlock()
+			servers[f].Break(fault)
+		},
+	}
+}
+
+// noSampling are the checks for stores that can hold sampled records.
+func noSampling() map[string]string {
+	const why = "the layout's records are of all packets"
+	return map[string]string{"sampling is applied": why, "a sampling rate of 0 is not said": why}
+}
+
+func TestFlowsContract(t *testing.T) {
+	t.Run("netflow", func(t *testing.T) { contract.Flows(t, harness(NetFlow, nil)) })
+	t.Run("packetbeat", func(t *testing.T) { contract.Flows(t, harness(Packetbeat, noSampling())) })
+	t.Run("zeek", func(t *testing.T) { contract.Flows(t, harness(Zeek, noSampling())) })
+}
+
+func TestHunterContract(t *testing.T) {
+	t.Run("netflow", func(t *testing.T) { contract.Hunter(t, harness(NetFlow, nil)) })
+	t.Run("packetbeat", func(t *testing.T) { contract.Hunter(t, harness(Packetbeat, nil)) })
+	t.Run("zeek", func(t *testing.T) { contract.Hunter(t, harness(Zeek, nil)) })
+}
+
+func TestSurveyorContract(t *testing.T) { contract.Surveyor(t, harness(NetFlow, nil)) }
+
+// TestSummedContract has the cluster sum up everything.
+func TestSummedContract(t *testing.T) {
+	const (
+		whole   = "beyond a number of records a flow counts whole where it is stamped"
+		largest = "beyond a number of records the largest of several sensors stands"
+	)
+	summed := func(c *Config) { c.Records = 1 }
+	for _, l := range []Layout{NetFlow, Packetbeat, Zeek} {
+		t.Run(string(l), func(t *testing.T) {
+			skip := map[string]string{
+				"a flow counts for its share of the window": whole,
+				"flows that different sensors saw add up":   largest,
+			}
+			if l != NetFlow {
+				maps.Copy(skip, noSampling())
+			}
+			contract.Flows(t, harness(l, skip, summed))
+			contract.Hunter(t, harness(l, nil, summed))
+		})
+	}
+	contract.Surveyor(t, harness(NetFlow, map[string]string{
+		"a survey tells the worst coverage": "beyond a number of records a survey does not compare sensors",
+	}, summed))
+}

@@ -1,0 +1,233 @@
+// Package elastic asks Elasticsearch or OpenSearch about flow records in
+// the Elastic Common Schema: those of Packetbeat, of Filebeat's or Elastic
+// Agent's NetFlow input, and of their Zeek module.
+//
+// A question whose records are few is answered from the records themselves,
+// like that of any other store. Beyond [Config].Records the cluster sums up,
+// and the answer is coarser: a flow counts whole where its record is stamped,
+// and the largest of several sensors stands for each peer and window.
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/integrations/httpx"
+)
+
+const (
+	defaultTimeout = 30 * time.Second
+	maxTimeout     = 10 * time.Minute
+	defaultLongest = time.Hour
+	maxLongest     = 7 * 24 * time.Hour
+	// maxRecords is what the cluster hands out at once by default, its setting
+	// index.max_result_window.
+	maxRecords       = 10_000
+	defaultDocuments = 200_000_000
+	maxIndices       = 20
+	maxBody          = 64 << 20
+)
+
+// Config is what stanch.yaml says of a cluster.
+type Config struct {
+	URL         string              `yaml:"url,required" doc:"The cluster's address, such as https://es.example:9200."`
+	Indices     []string            `yaml:"indices,required" doc:"The indices, data streams or aliases that hold the flows; an asterisk stands for any characters."`
+	Layout      Layout              `yaml:"layout,required" enum:"packetbeat,netflow,zeek" doc:"Who wrote the records: packetbeat, netflow (Filebeat or Elastic Agent) or zeek (their Zeek module)."`
+	APIKey      integrations.Secret `yaml:"api_key" doc:"An API key, in its encoded form."`
+	Username    string              `yaml:"username" doc:"A user instead of an API key."`
+	Password    integrations.Secret `yaml:"password" doc:"The user's password."`
+	CA          string              `yaml:"ca" doc:"A PEM file of the authority that signed the cluster's certificate."`
+	SensorField string              `yaml:"sensor_field" doc:"The keyword or ip field that names who saw a flow. Empty: the layout's own."`
+
+	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a truth or an address."`
+	Without []integrations.Match `yaml:"without" doc:"Records do not count where one of these fields has one of its values."`
+
+	Sampling  int64         `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
+	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may lie from the flow's other end: the longest flow that is looked for."`
+	Records   int           `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
+	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
+	Timeout   time.Duration `yaml:"timeout" doc:"How long one search may take."`
+}
+
+// Spec describes the integration.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:    "elasticflows",
+		Summary: "Flow store in Elasticsearch or OpenSearch: Packetbeat, NetFlow and Zeek records in the Elastic Common Schema.",
+		Facts:   []string{"traffic", "baseline"},
+		Permissions: []integrations.Permission{
+			{Name: "index privilege read on the indices", Why: "searches; nothing is written"},
+		},
+		Example: "flows: { kind: elasticflows, url: 'https://es.example:9200', indices: ['logs-netflow.log-*'], layout: netflow, api_key_file: /run/secrets/elastic }",
+		NewConfig: func() any {
+			return &Config{Longest: defaultLongest, Records: maxRecords, Documents: defaultDocuments, Timeout: defaultTimeout}
+		},
+		Open: func(_ context.Context, config any) (any, error) {
+			c, ok := config.(*Config)
+			if !ok {
+				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "the configuration is a %T", config)
+			}
+			return Open(*c)
+		},
+	}
+}
+
+// Store is the flow records of one cluster. It is safe for concurrent use.
+type Store struct {
+	config Config
+	layout layout
+	search string // the address of the searches
+	client *httpx.Client
+	// longer knows of flows that last longer than is looked for.
+	longer flowmath.Longer
+}
+
+// Open returns the store that a configuration describes. It reaches nothing.
+func Open(c Config) (*Store, error) {
+	l, ok := layouts()[c.Layout]
+	if !ok {
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "layout %q is none of packetbeat, netflow and zeek", c.Layout)
+	}
+	if c.SensorField != "" {
+		l.sensor = c.SensorField
+	}
+	l.only, l.without = c.Only, c.Without
+	l.unsaid = c.Sampling
+	address, err := c.check()
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
+	}
+	// The cluster itself ends a search in time, and says so; the client waits a
+	// little longer for that.
+	client, err := httpx.New(httpx.Options{Timeout: c.Timeout + 5*time.Second, MaxBody: maxBody, CA: c.CA})
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
+	}
+	return &Store{config: c, layout: l, search: address, client: client, longer: flowmath.Longer{Limit: c.Longest}}, nil
+}
+
+// Close closes the connections.
+func (s *Store) Close() error { return s.client.Close() }
+
+// check returns the address of searches, or what is wrong.
+func (c Config) check() (string, error) {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("url is not an address such as https://es.example:9200")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", fmt.Errorf("url holds a user, a query or a fragment: write username and password apart")
+	case c.APIKey != "" && c.Username != "" || (c.Username == "") != (c.Password == ""):
+		return "", fmt.Errorf("write an api_key, or a username with its password")
+	case u.Scheme == "http" && (c.APIKey != "" || c.Password != "") && !loopback(u.Hostname()):
+		return "", fmt.Errorf("url is http: credentials would travel in the clear")
+	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
+		return "", fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
+	case c.Longest < time.Minute || c.Longest > maxLongest:
+		return "", fmt.Errorf("longest is %s: write 1m to %s", c.Longest, maxLongest)
+	case c.Records < 1 || c.Records > maxRecords:
+		return "", fmt.Errorf("records is %d: write 1 to %d", c.Records, maxRecords)
+	case c.Documents < 1 || c.Documents > 1<<31-1:
+		return "", fmt.Errorf("documents is %d: write 1 to %d", c.Documents, 1<<31-1)
+	case c.Timeout < time.Second || c.Timeout > maxTimeout:
+		return "", fmt.Errorf("timeout is %s: write 1s to %s", c.Timeout, maxTimeout)
+	case c.SensorField != "" && !fieldName(c.SensorField):
+		return "", fmt.Errorf("sensor_field %q is not the name of a field", c.SensorField)
+	case len(c.Indices) == 0 || len(c.Indices) > maxIndices:
+		return "", fmt.Errorf("there are %d indices: write 1 to %d", len(c.Indices), maxIndices)
+	}
+	if err := integrations.CheckMatches(c.Only, c.Without, fieldName); err != nil {
+		return "", err
+	}
+	for _, name := range c.Indices {
+		if err := checkIndex(name); err != nil {
+			return "", err
+		}
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + strings.Join(c.Indices, ",") + "/_search"
+	// A pattern that matches nothing is an error, and so is a part of an answer.
+	u.RawQuery = url.Values{
+		"allow_no_indices": {"false"}, "ignore_unavailable": {"false"}, "allow_partial_search_results": {"false"},
+	}.Encode()
+	return u.String(), nil
+}
+
+// checkIndex allows what Elasticsearch allows in names, and asterisks in names
+// that begin otherwise: no list, no other cluster, no date arithmetic, no
+// exclusion, and never all indices.
+func checkIndex(name string) error {
+	begins := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' }
+	if name == "" || len(name) > 255 || !begins(name[0]) || strings.Contains(name, "..") {
+		return fmt.Errorf("index %q does not begin with a small letter, a digit or a dot, is too long, or holds two dots", name)
+	}
+	for i := range len(name) {
+		if c := name[i]; !begins(c) && c != '-' && c != '_' && c != '*' {
+			return fmt.Errorf("index %q holds %q: small letters, digits, dots, dashes, underscores and asterisks are allowed", name, c)
+		}
+	}
+	return nil
+}
+
+func fieldName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '@' {
+			return false
+		}
+	}
+	return len(name) <= 255
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// Probe implements [integrations.Prober].
+func (s *Store) Probe(ctx context.Context) []integrations.Finding {
+	now := time.Now()
+	span, err := s.span(ctx, now)
+	names := strings.Join(s.config.Indices, ", ")
+	switch {
+	case integrations.KindOf(err) == integrations.Denied && err != nil:
+		return []integrations.Finding{{What: err.Error(), Fix: "give the API key or the user the index privilege read on " + names}}
+	case integrations.KindOf(err) == integrations.NotFound && err != nil:
+		return []integrations.Finding{{What: err.Error(), Fix: "correct indices: nothing is called " + names}}
+	case err != nil:
+		return []integrations.Finding{{What: err.Error(), Fix: "check url and ca, and that the cluster is up"}}
+	case span.Records == 0:
+		return append(s.probeMatches(ctx), integrations.Finding{
+			What: fmt.Sprintf("%s hold no flow record of %s", names, s.config.Layout),
+			Fix:  "check layout and indices, and that flows are shipped",
+		})
+	}
+	found := []integrations.Finding{{What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Told()), OK: true}}
+	found = append(found, span.Findings(names, now, "")...)
+	return append(found, s.probeMatches(ctx)...)
+}
+
+// probeMatches looks whether the values of only and without occur.
+func (s *Store) probeMatches(ctx context.Context) []integrations.Finding {
+	plain := s.layout
+	plain.only, plain.without = nil, nil
+	var found []integrations.Finding
+	look := func(setting string, list []integrations.Match) {
+		for _, m := range list {
+			out, err := s.ask(ctx, "look for "+m.String(), request{Query: allOf(plain.records(), matching(m)), TrackTotalHits: 1})
+			if err != nil {
+				found = append(found, integrations.Finding{What: setting + ": " + err.Error(), Fix: "raise documents or timeout"})
+				continue
+			}
+			found = append(found, integrations.MatchFinding(setting, m, out.Hits.Total.Value > 0))
+		}
+	}
+	look("only", s.layout.only)
+	look("without", s.layout.without)
+	return found
+}

@@ -1,0 +1,326 @@
+package elastic
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/traffic"
+)
+
+const (
+	// pageBuckets is how many groups one search returns, maxBuckets how many an
+	// answer is made of. Composite groups are exact; what a terms aggregation
+	// with an order by a sum leaves out, the cluster cannot tell.
+	pageBuckets = 5_000
+	maxBuckets  = 200_000
+)
+
+// end is one end of a record, taken for the host's: its fields and those of the
+// other.
+type end struct {
+	own, peer         string
+	ownPort, peerPort string
+	sent, received    string
+	packets, back     string
+	source            bool
+}
+
+func ends() []end {
+	return []end{
+		{sourceIP, destinationIP, sourcePort, destinationPort, sourceBytes, destinationBytes, sourcePackets, destinationPackets, true},
+		{destinationIP, sourceIP, destinationPort, sourcePort, destinationBytes, sourceBytes, destinationPackets, sourcePackets, false},
+	}
+}
+
+// sums selects what is summed up of the host at one end: records whose stamp
+// lies in [from, to), and of a flow that is reported repeatedly the last.
+func (s *Store) sums(h flowmath.Host, e end, from, to time.Time) query {
+	ips := h.Strings()
+	all := []query{
+		s.layout.records(), stamped(from, to), {Terms: map[string]any{e.own: ips}}, not(query{Terms: map[string]any{e.peer: ips}}),
+	}
+	if s.layout.repeats {
+		all = append(all, query{Term: map[string]any{flowFinal: true}})
+	}
+	return allOf(all...)
+}
+
+// counters are the sums of each group.
+func counters(e end) map[string]agg {
+	measured := positive(e.sent)
+	unseen := query{Bool: &boolean{
+		Filter: []query{anyOf(positive(e.packets), positive(e.back), positive(e.received))}, MustNot: []query{measured},
+	}}
+	uncounted := query{Bool: &boolean{Filter: []query{measured}, MustNot: []query{positive(e.packets)}}}
+	return map[string]agg{
+		"sent": {Sum: &field{Field: e.sent}}, "received": {Sum: &field{Field: e.received}}, "packets": {Sum: &field{Field: e.packets}},
+		"first": {Min: &field{Field: timeField}}, "last": {Max: &field{Field: timeField}},
+		"measured": {Filter: &measured}, "unseen": {Filter: &unseen}, "uncounted": {Filter: &uncounted},
+	}
+}
+
+// key is what a group has in common.
+type key map[string]json.RawMessage
+
+func (k key) text(name string) string {
+	var text string
+	if json.Unmarshal(k[name], &text) == nil {
+		return text
+	}
+	return string(k[name])
+}
+
+// rate is the sampling rate: 1 where the documents have none, and 0 where they
+// do not say it.
+func (k key) rate() int64 {
+	if text := k.text("rate"); text == "" || text == "null" {
+		return 1
+	}
+	return k.number("rate")
+}
+
+func (k key) number(name string) int64 {
+	n, err := strconv.ParseFloat(k.text(name), 64)
+	if err != nil || n < 0 || n > 1<<62 {
+		return 0
+	}
+	return int64(n)
+}
+
+func by(name, field string) map[string]source {
+	return map[string]source{name: {Terms: &sourceTerms{Field: field, Missing: true}}}
+}
+
+// groups visits the groups of a query, page by page, with the counters for one
+// end. Every group is of one sensor and one sampling rate, besides what by says.
+func (s *Store) groups(ctx context.Context, op string, q query, e end, sources []map[string]source, visit func(k key, rate int64, b bucket) error) error {
+	sources = append(sources, by("sensor", s.layout.sensor))
+	if s.layout.sampling != "" {
+		sources = append(sources, by("rate", s.layout.sampling))
+	}
+	c := composite{Size: pageBuckets, Sources: sources}
+	for n := 0; ; {
+		out, err := s.ask(ctx, op, request{Query: q, Aggs: map[string]agg{"groups": {Composite: &c, Aggs: counters(e)}}})
+		if err != nil {
+			return err
+		}
+		page := out.Aggregations["groups"]
+		for _, b := range page.Buckets {
+			var k key
+			if err := json.Unmarshal(b.Key, &k); err != nil {
+				return integrations.Errorf(integrations.Unavailable, op, "a group has no key")
+			}
+			if err := visit(k, cmp.Or(k.rate(), s.layout.unsaid), b); err != nil {
+				return err
+			}
+		}
+		n += len(page.Buckets)
+		switch {
+		case len(page.Buckets) == 0 || page.After == nil:
+			return nil
+		case n >= maxBuckets:
+			return integrations.Errorf(integrations.Invalid, op, "there are more than %d groups: ask for a shorter time", maxBuckets)
+		}
+		c.After = maps.Clone(page.After)
+	}
+}
+
+// histogram fills the windows by date_histogram: a flow counts in the window in
+// which its record is stamped. Of several sensors the one that saw most stands,
+// in each window.
+func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windows *flowmath.Windows) error {
+	type cell struct {
+		at     int
+		sensor string
+	}
+	type sum struct{ sent, measured, unseen int64 }
+	cells := map[cell]sum{}
+	from, length := windows.From().UnixMilli(), windows.Length().Milliseconds()
+	by := []map[string]source{{"at": {Histogram: &sourceHistogram{
+		Field: timeField, Interval: millis(windows.Length()), Offset: millis(time.Duration(from%length) * time.Millisecond),
+	}}}}
+	for _, e := range ends() {
+		q := s.sums(h, e, windows.From(), windows.To())
+		err := s.groups(ctx, op, q, e, by, func(k key, rate int64, b bucket) error {
+			c := cell{int((k.number("at") - from) / length), k.text("sensor")}
+			at := cells[c]
+			at.sent = flowmath.Add(at.sent, b.Sent.int64()*rate)
+			measured, unseen := s.layout.seen(rate, b, e)
+			at.measured, at.unseen = at.measured+measured, at.unseen+unseen
+			cells[c] = at
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	best := map[int]sum{}
+	for c, at := range cells {
+		if b, ok := best[c.at]; !ok || at.sent > b.sent || at.sent == b.sent && at.measured > b.measured {
+			best[c.at] = at
+		}
+	}
+	for i, at := range best {
+		windows.Sum(i, at.sent, uint64(at.measured), uint64(at.unseen))
+	}
+	return nil
+}
+
+// summarize has the cluster sum up what the host exchanged with each peer, and
+// returns the largest flows for a sample.
+func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) ([]flowmath.View, error) {
+	lines := map[line]flowmath.Exchange{}
+	for _, e := range ends() {
+		for _, opened := range s.directions(e) {
+			sel := allOf(s.sums(h, e, q.From, q.To), opened.query)
+			port := e.ownPort
+			if opened.byHost {
+				port = e.peerPort
+			}
+			sources := []map[string]source{by("peer", e.peer), by("port", port), by("transport", transport)}
+			err := s.groups(ctx, op, sel, e, sources, func(k key, rate int64, b bucket) error {
+				x, err := s.layout.exchange(k, rate, b, e, opened.byHost)
+				if err != nil {
+					return integrations.Errorf(integrations.Unavailable, op, "%w", err)
+				}
+				at := line{x.Service, k.text("sensor")}
+				lines[at] = joined(lines[at], x)
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, x := range fullest(lines) {
+		sum.Exchange(x)
+	}
+	return s.largest(ctx, op, h, q)
+}
+
+// direction is which of the records at one end are of flows that the host
+// opened.
+type direction struct {
+	query  query
+	byHost bool
+}
+
+// directions tells by whom a flow was opened: by a record's source, but where a
+// record may be of one direction only, its ports decide.
+func (s *Store) directions(e end) []direction {
+	if !s.layout.singles {
+		return []direction{{query{Exists: &field{Field: e.own}}, e.source}}
+	}
+	asked := service(e.peerPort)
+	answers := query{Bool: &boolean{Filter: []query{service(e.ownPort)}, MustNot: []query{asked}}}
+	return []direction{{not(answers), true}, {answers, false}}
+}
+
+// service selects ports of services: the well-known ones and those of
+// amplification services.
+func service(port string) query {
+	var high []int
+	for _, s := range traffic.AmplificationTable() {
+		if s.Port >= 1024 {
+			high = append(high, s.Port)
+		}
+	}
+	lowest := int64(1024)
+	return anyOf(query{Range: map[string]limit{port: {To: &lowest}}}, query{Terms: map[string]any{port: high}})
+}
+
+// line is a service as one sensor saw it.
+type line struct {
+	flowmath.Service
+	sensor string
+}
+
+// seen is how many of the records tell what the host sent, and of how many that
+// was not seen. A sensor that counts both directions has seen, too, that an end
+// did not answer. A record that counts nothing tells nothing of either end.
+func (l layout) seen(rate int64, b bucket, e end) (measured, unseen int64) {
+	switch {
+	case rate == 0:
+		return 0, b.Documents
+	case !l.singles && !e.source:
+		return b.Documents - b.empty(), b.empty()
+	case e.source:
+		// Who opened a flow has sent something, seen or not.
+		return b.Measured.Documents, b.Unseen.Documents + b.empty()
+	default:
+		return b.Measured.Documents, b.empty()
+	}
+}
+
+func (l layout) exchange(k key, rate int64, b bucket, e end, byHost bool) (flowmath.Exchange, error) {
+	peer, err := netip.ParseAddr(k.text("peer"))
+	if err != nil {
+		return flowmath.Exchange{}, fmt.Errorf("a group has no peer's address")
+	}
+	x := flowmath.Exchange{
+		Service: flowmath.Service{
+			Peer: peer.Unmap(), Port: uint16(k.number("port")), Transport: flowmath.TransportName(k.text("transport")), Opened: byHost,
+		},
+		Sent: b.Sent.int64() * rate, Received: b.Received.int64() * rate, Packets: b.Packets.int64() * rate,
+		Flows: b.Documents, Sampled: rate > 1, Uncounted: b.Uncounted.Documents > 0,
+		First: b.First.int64() * int64(time.Millisecond), Last: b.Last.int64() * int64(time.Millisecond),
+	}
+	x.Measured, x.OneWay = l.seen(rate, b, e)
+	x.SentFlows = b.Measured.Documents
+	if e.source {
+		x.SentFlows += x.OneWay
+	}
+	switch {
+	case rate == 0:
+		x.Blank, x.SentFlows = flowmath.NoRate, b.Documents
+	case b.empty() > 0:
+		x.Blank = flowmath.NoPackets
+	}
+	x.Low, x.High = x.Sent, x.Sent
+	if byHost {
+		x.PeerPort = x.Port
+	}
+	return x, nil
+}
+
+// joined adds what the same sensor saw of the same service.
+func joined(a, b flowmath.Exchange) flowmath.Exchange {
+	if a.Flows == 0 {
+		return b
+	}
+	b.Sent, b.Received, b.Packets = flowmath.Add(a.Sent, b.Sent), flowmath.Add(a.Received, b.Received), flowmath.Add(a.Packets, b.Packets)
+	b.Low, b.High = b.Sent, b.Sent
+	b.Flows, b.Measured, b.OneWay, b.SentFlows = a.Flows+b.Flows, a.Measured+b.Measured, a.OneWay+b.OneWay, a.SentFlows+b.SentFlows
+	b.First, b.Last, b.Sampled = min(a.First, b.First), max(a.Last, b.Last), a.Sampled || b.Sampled
+	b.Uncounted, b.Blank = a.Uncounted || b.Uncounted, max(a.Blank, b.Blank)
+	return b
+}
+
+// fullest returns each service once: as the sensor saw it that saw most, with
+// the bounds of all.
+func fullest(lines map[line]flowmath.Exchange) map[flowmath.Service]flowmath.Exchange {
+	best := map[flowmath.Service]flowmath.Exchange{}
+	for at, x := range lines {
+		b, ok := best[at.Service]
+		if !ok {
+			best[at.Service] = x
+			continue
+		}
+		low, high := min(b.Low, x.Low), max(b.High, x.High)
+		received := max(b.Received, x.Received)
+		if cmp.Or(cmp.Compare(x.Sent, b.Sent), cmp.Compare(x.Flows, b.Flows), cmp.Compare(x.Packets, b.Packets)) > 0 {
+			b = x
+		}
+		b.Low, b.High, b.Received = low, high, received
+		best[at.Service] = b
+	}
+	return best
+}

@@ -1,0 +1,176 @@
+package wording
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Step is one step of the plan and how far it came.
+type Step struct {
+	Name, Does string
+	Action     incident.Action
+	// Use is the integration that carries it out.
+	Use    string
+	Status string
+	Tone   Tone
+	// Proofs are the three levels, in order; none for a gate and for a step
+	// that contains nothing.
+	Proofs []Proof
+	// Because says why a gate was put in, Problem why a step failed.
+	Because, Problem string
+}
+
+// Proof is one level of proof.
+type Proof struct {
+	// Level is accepted, confirmed or effective.
+	Level string
+	// Answer is yes, no, not yet, not started, not asked, cannot tell or stood
+	// before.
+	Answer string
+	Tone   Tone
+	At     time.Time
+	Detail string
+}
+
+// Lease is a containment that this case holds or held.
+type Lease struct {
+	Step, Does, Target, ID string
+	Adopted                bool
+	Since, Until, EndedAt  time.Time
+	// Approver is who let it happen.
+	Approver string
+}
+
+// Stands reports whether the lease has not been given back.
+func (l Lease) Stands() bool { return l.EndedAt.IsZero() }
+
+// planned are the case's steps, or those of its plan where none has started.
+func planned(c incident.Case) []incident.StepState {
+	if len(c.Steps) > 0 || c.Plan == nil {
+		return c.Steps
+	}
+	out := make([]incident.StepState, 0, len(c.Plan.Steps))
+	for _, p := range c.Plan.Steps {
+		out = append(out, incident.StepState{PlannedStep: p, Status: incident.StepWaiting})
+	}
+	return out
+}
+
+func steps(c incident.Case) []Step {
+	var out []Step
+	for _, s := range planned(c) {
+		word, tone := statusWord(s.Status)
+		told := Step{
+			Name: short(s.Name), Does: does(s.PlannedStep), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
+			Because: long(s.Because), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
+		}
+		if s.Approve != "" {
+			told.Name = "approval"
+		}
+		if s.Action.Containing() {
+			told.Proofs = []Proof{accepted(s), confirmed(s), effective(s)}
+		}
+		out = append(out, told)
+	}
+	return out
+}
+
+func accepted(s incident.StepState) Proof {
+	p := Proof{Level: "accepted", At: s.AcceptedAt}
+	switch {
+	case s.Adopted:
+		p.Answer, p.Tone, p.Detail = "stood before", Plain, "found standing and adopted; not undone by Stanch"
+	case !s.AcceptedAt.IsZero():
+		p.Answer, p.Tone, p.Detail = "yes", Good, "the product took the order"
+	default:
+		p.Answer, p.Tone = pending(s)
+	}
+	return p
+}
+
+func confirmed(s incident.StepState) Proof {
+	p := Proof{Level: "confirmed", At: s.ConfirmedAt}
+	if s.ConfirmedAt.IsZero() {
+		p.Answer, p.Tone = pending(s)
+		return p
+	}
+	p.Answer, p.Tone, p.Detail = "yes", Good, "read back from the device"
+	return p
+}
+
+func effective(s incident.StepState) Proof {
+	p := Proof{Level: "effective", At: s.ProvenAt, Detail: long(s.ProofDetail)}
+	switch {
+	case s.Proof == incident.Verified:
+		p.Answer, p.Tone = "yes", Good
+	case s.Proof == incident.NotEffective:
+		p.Answer, p.Tone = "no", Bad
+	case s.Proof == incident.CannotTell:
+		p.Answer, p.Tone = "cannot tell", Warn
+	case s.Verify == nil:
+		p.Answer, p.Tone = "not asked", Plain
+	default:
+		p.Answer, p.Tone = pending(s)
+	}
+	if p.Detail == "" && s.Verify != nil {
+		p.Detail = "wanted: egress below " + incident.FormatRate(s.Verify.EgressBelow) + " within " + incident.FormatDuration(s.Verify.Within)
+	}
+	return p
+}
+
+// pending answers for a level that was not reached: never a claim of success.
+func pending(s incident.StepState) (string, Tone) {
+	switch s.Status {
+	case incident.StepRunning, incident.StepStanding:
+		return "not yet", Warn
+	case incident.StepFailed, incident.StepEnded:
+		return "no", Bad
+	case incident.StepWaiting:
+		return "not started", Plain
+	default:
+		return "not asked", Plain
+	}
+}
+
+func leases(c incident.Case) []Lease {
+	var out []Lease
+	for i, s := range c.Steps {
+		if !s.Action.Leased() || s.Lease == "" || s.Status != incident.StepStanding && s.Status != incident.StepEnded {
+			continue
+		}
+		told := Lease{
+			Step: short(s.Name), Does: does(s.PlannedStep), ID: short(s.Lease), Adopted: s.Adopted,
+			Since: s.AcceptedAt, Until: s.Until, EndedAt: s.EndedAt, Approver: approver(c, i),
+		}
+		if c.Target != nil {
+			told.Target = short(c.Target.Name())
+		}
+		out = append(out, told)
+	}
+	return out
+}
+
+// approver names who approved the gates that stand before the step.
+func approver(c incident.Case, step int) string {
+	var who []string
+	for _, s := range c.Steps[:step] {
+		for _, a := range c.Approvals {
+			if s.Approve == "" || a.Name != s.Approve || a.State != incident.Approved {
+				continue
+			}
+			for _, v := range a.Votes {
+				if name := short(v.Person.ID); v.Approve && !slices.Contains(who, name) {
+					who = append(who, name)
+				}
+			}
+		}
+	}
+	if len(who) == 0 {
+		return "the policy (no approval was needed)"
+	}
+	return strings.Join(shorts(who), ", ")
+}

@@ -1,0 +1,191 @@
+package wording
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// From says a provenance in words.
+func From(p incident.Provenance) string {
+	switch p {
+	case incident.FromAlert:
+		return "from the alert"
+	case incident.FromEDR:
+		return "from the EDR"
+	case incident.FromFlows:
+		return "from the flow store"
+	case incident.FromInventory:
+		return "from the inventory"
+	case incident.Computed:
+		return "computed"
+	case incident.Assumed:
+		return "assumed"
+	case incident.Unknown:
+		return "unknown"
+	default:
+		return "from " + short(string(p))
+	}
+}
+
+// standing says how the case ended, or on what it waits.
+func standing(c incident.Case) (string, Tone) {
+	if c.Status != incident.Closed {
+		return open(c)
+	}
+	why := ""
+	if c.Decision != nil {
+		why = long(cmp.Or(c.Decision.DeniedBy, c.Decision.Error))
+	}
+	switch c.Outcome {
+	case incident.OutcomeNothingToDo:
+		return "Closed: the rule asks for no containment.", Good
+	case incident.OutcomeGivenBack:
+		return "Closed: contained, and everything was given back.", Good
+	case incident.OutcomeDenied:
+		return sentence("Closed: a guardrail forbids containment", why), Warn
+	case incident.OutcomeRefused:
+		return "Closed: people said no.", Warn
+	case incident.OutcomeExpired:
+		return "Closed: nobody answered in time. That is not approval.", Warn
+	case incident.OutcomeUndecided:
+		return "Closed undecided: a rule that would contain may hold, and nobody answered. Nothing was contained.", Warn
+	case incident.OutcomeCannotDecide:
+		return sentence("Closed: policy could not decide, a required fact was missing", why), Warn
+	case incident.OutcomeError:
+		return sentence("Closed: policy failed to evaluate, so nothing was done", why), Bad
+	case incident.OutcomeNoTarget:
+		return sentence("Closed: no exact target, so nothing was done", long(c.TargetProblem)), Warn
+	case incident.OutcomeHeldBack:
+		return "Closed: held back by the kill switch or a limit.", Warn
+	case incident.OutcomeFailed:
+		return "Closed: a containing step failed.", Bad
+	case incident.OutcomeShadow:
+		if c.Decision != nil && c.Decision.Outcome == incident.Undecided {
+			return "Closed: would be undecided. The playbook is in shadow mode, so nobody was asked.", Plain
+		}
+		return "Closed: decided and reported only, the playbook is in shadow mode.", Plain
+	case incident.OutcomeNoPlaybook:
+		return "Closed: no playbook answers this alert.", Plain
+	case incident.OutcomeClosedByHand:
+		return "Closed by hand.", Plain
+	case incident.OutcomeMerged:
+		into := ""
+		if c.MergedInto != nil {
+			into = " " + short(c.MergedInto.ID)
+		}
+		return "Closed: merged into case" + into + ", which is about the same device and has the alerts of this one.", Plain
+	default:
+		return sentence("Closed", short(string(c.Outcome))), Plain
+	}
+}
+
+func open(c incident.Case) (string, Tone) {
+	switch c.Status {
+	case incident.Working:
+		if PauseOf(c) != "" {
+			return "Approved, and waits until containment is resumed.", Warn
+		}
+		return "Working: enriching, deciding or acting.", Plain
+	case incident.Awaiting:
+		return "Waiting for people to answer.", Warn
+	case incident.Contained:
+		return "Contained: leases stand.", Good
+	default:
+		return sentence("Open", short(string(c.Status))), Plain
+	}
+}
+
+func sentence(head, why string) string {
+	if why == "" {
+		return head + "."
+	}
+	return head + ": " + strings.TrimSuffix(why, ".") + "."
+}
+
+func verdictWord(v incident.Verdict) (string, Tone) {
+	switch v {
+	case incident.True:
+		return "true", Good
+	case incident.False:
+		return "false", Plain
+	case incident.Unsure:
+		return "unknown", Warn
+	case incident.Failed:
+		return "error", Bad
+	case incident.Skipped:
+		return "not reached", Plain
+	default:
+		return short(string(v)), Plain
+	}
+}
+
+func statusWord(s incident.StepStatus) (string, Tone) {
+	switch s {
+	case incident.StepDone:
+		return "done", Good
+	case incident.StepStanding:
+		return "standing", Good
+	case incident.StepEnded:
+		return "given back", Good
+	case incident.StepFailed:
+		return "failed", Bad
+	case incident.StepShadowed:
+		return "would have run", Plain
+	default:
+		return short(string(s)), Plain
+	}
+}
+
+func eventWord(k incident.EventKind) (string, Tone) {
+	word := short(strings.ReplaceAll(string(k), "_", " "))
+	switch k {
+	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone:
+		return word, Good
+	case incident.EvHeldBack, incident.EvPaused, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
+		incident.EvCannotTell, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied:
+		return word, Warn
+	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing:
+		return word, Bad
+	default:
+		return word, Plain
+	}
+}
+
+// does says what a step does, for people.
+func does(s incident.PlannedStep) string {
+	switch {
+	case s.Approve != "":
+		return "ask " + short(s.Approve)
+	case s.Release:
+		return "give back what this case holds"
+	case s.Action == incident.RateLimit:
+		return "rate-limit the host to " + incident.FormatRate(s.Rate)
+	case s.Action == incident.Block && s.Filter != nil:
+		return "block " + short(s.Filter.String())
+	case s.Action == incident.Isolate:
+		return "isolate the host"
+	case s.Action == incident.KillProcess:
+		return "kill process " + short(fmt.Sprintf("%d, %s", s.PID, s.Path))
+	case s.Action == incident.Collect:
+		return "collect " + join(s.What)
+	case s.Action == incident.Notify:
+		return "notify " + short(s.Channel)
+	default:
+		return short(string(s.Action))
+	}
+}
+
+func missing(list []incident.Missing) string {
+	parts := make([]string, 0, len(list))
+	for _, m := range list {
+		if m.Why == "" {
+			parts = append(parts, m.Path)
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", m.Path, m.Why))
+	}
+	return join(parts)
+}
