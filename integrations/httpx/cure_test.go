@@ -6,17 +6,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/httpx"
+	"github.com/stanch-soar/stanch/integrations/testserver"
 )
 
 func TestWrongPortIsToldWithItsCure(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	for url, want := range map[string]string{
-		strings.Replace(plain.URL, "http:", "https:", 1):     "nothing speaks TLS at this port",
-		"https://" + contract.Saying(t, "SSH-2.0-OpenSSH\n"): "nothing speaks TLS at this port",
-		"http://" + contract.Saying(t, ""):                   "if this is a port of TLS, write https",
+		strings.Replace(plain.URL, "http:", "https:", 1):       "nothing speaks TLS at this port",
+		"https://" + testserver.Saying(t, "SSH-2.0-OpenSSH\n"): "nothing speaks TLS at this port",
+		"http://" + testserver.Saying(t, ""):                   "if this is a port of TLS, write https",
 	} {
 		_, err := open(t, httpx.Options{}).Do(t.Context(), httpx.Request{Op: "ask", Method: http.MethodGet, URL: url})
 		if err == nil || !strings.Contains(err.Error(), want) {

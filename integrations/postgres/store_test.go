@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/testserver"
 )
 
 func TestQuietHostAfterContainmentIsAMeasuredZero(t *testing.T) {
@@ -166,7 +167,7 @@ func TestAddressOfSomethingElseIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := defaults()
-			host, port, _ := net.SplitHostPort(contract.Saying(t, tt.says))
+			host, port, _ := net.SplitHostPort(testserver.Saying(t, tt.says))
 			c.Host, c.Database, c.User, c.TLS = host, "x", "u", tt.tls
 			c.Port, _ = strconv.Atoi(port)
 			s, err := newStore(c)

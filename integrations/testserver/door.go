@@ -1,4 +1,4 @@
-package contract
+package testserver
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
 // FreePort returns a port of this machine on which nobody listens.
@@ -34,7 +36,7 @@ type Door struct {
 	port     int
 	target   string
 	mu       sync.Mutex
-	fault    Fault
+	fault    contract.Fault
 	open     []net.Conn
 }
 
@@ -50,7 +52,7 @@ func NewDoor(tb testing.TB, port int) *Door {
 	go d.serve()
 	tb.Cleanup(func() {
 		_ = l.Close()
-		d.Break(Down)
+		d.Break(contract.Down)
 	})
 	return d
 }
@@ -60,11 +62,11 @@ func (d *Door) Port() int { return d.port }
 
 // Break shuts the door when the server is to be [Down], and has it swallow what
 // comes when the server is to [Hang]. Any other fault opens it.
-func (d *Door) Break(fault Fault) {
+func (d *Door) Break(fault contract.Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fault = fault
-	if fault == Down {
+	if fault == contract.Down {
 		for _, c := range d.open {
 			_ = c.Close()
 		}
@@ -72,7 +74,7 @@ func (d *Door) Break(fault Fault) {
 	}
 }
 
-func (d *Door) has(fault Fault) bool {
+func (d *Door) has(fault contract.Fault) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.fault == fault
@@ -84,7 +86,7 @@ func (d *Door) serve() {
 		if err != nil {
 			return
 		}
-		if d.has(Down) {
+		if d.has(contract.Down) {
 			_ = c.Close()
 			continue
 		}
@@ -106,7 +108,7 @@ func (d *Door) copy(to, from net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 && !d.has(Hang) {
+		if n > 0 && !d.has(contract.Hang) {
 			if _, err := to.Write(buf[:n]); err != nil {
 				break
 			}

@@ -1,0 +1,34 @@
+package testserver
+
+import (
+	"testing"
+	"time"
+)
+
+// Compare runs an adapter and the bare questions in turns, and reports the
+// adapter's time as a multiple of the same one's. Before it measures,
+// each has asked once: what is read from the disk is read for all of them.
+func Compare(b *testing.B, ask func() error, same, simple func() time.Duration) {
+	b.Helper()
+	var adapter, hand, simplest time.Duration
+	if err := ask(); err != nil {
+		b.Fatal(err)
+	}
+	same()
+	simple()
+	for b.Loop() {
+		begun := time.Now()
+		if err := ask(); err != nil {
+			b.Fatal(err)
+		}
+		adapter += time.Since(begun)
+		hand += same()
+		simplest += simple()
+	}
+	n := float64(b.N)
+	b.ReportMetric(adapter.Seconds()*1e3/n, "adapter-ms")
+	b.ReportMetric(hand.Seconds()*1e3/n, "bare-ms")
+	b.ReportMetric(simplest.Seconds()*1e3/n, "simplest-ms")
+	b.ReportMetric(adapter.Seconds()/hand.Seconds(), "x-bare")
+	b.ReportMetric(0, "ns/op")
+}
