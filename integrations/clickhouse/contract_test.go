@@ -9,7 +9,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 const readerPassword = "hunter2-is-secret"
@@ -154,11 +154,11 @@ type opener struct {
 	// summed has the server sum up whatever there is.
 	summed bool
 	mu     sync.Mutex
-	doors  map[integrations.Flows]*testserver.Door
+	doors  map[integrations.Flows]*servertest.Door
 }
 
 func openerOf(l layout) *opener {
-	return &opener{layout: l, on: shared, doors: map[integrations.Flows]*testserver.Door{}}
+	return &opener{layout: l, on: shared, doors: map[integrations.Flows]*servertest.Door{}}
 }
 
 func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
@@ -173,7 +173,7 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 		rows = append(rows, o.rows(r)...)
 	}
 	s.load(tb, database+"."+o.table, rows)
-	d := testserver.NewDoor(tb, s.port)
+	d := servertest.NewDoor(tb, s.port)
 	c := defaults()
 	c.Address, c.Database, c.User, c.Password = fmt.Sprintf("127.0.0.1:%d", d.Port()), database, "reader", readerPassword
 	o.config(c)

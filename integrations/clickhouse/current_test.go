@@ -16,7 +16,7 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // folderVariable names the folder into which ClickHouse's engine of today was
@@ -40,7 +40,7 @@ func startCurrent() (*server, func()) {
 		return &server{absent: true}, func() {}
 	}
 	s := &server{}
-	if s.web, err = testserver.FreePort(); err != nil {
+	if s.web, err = servertest.FreePort(); err != nil {
 		panic(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

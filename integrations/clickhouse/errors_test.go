@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // TestAddressOfSomethingElseIsTold asks what speaks another protocol.
@@ -25,7 +25,7 @@ func TestAddressOfSomethingElseIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := defaults()
-			c.Address, c.TLS = testserver.Saying(t, tt.says), tt.tls
+			c.Address, c.TLS = servertest.Saying(t, tt.says), tt.tls
 			_, err := opened(t, c).Series(t.Context(), integrations.TrafficQuery{IPs: []string{"192.0.2.1"}, From: time.Now().Add(-time.Hour), To: time.Now()})
 			if err == nil || integrations.KindOf(err) != integrations.Unavailable || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want it unavailable, with %q", err, tt.want)

@@ -18,7 +18,7 @@ import (
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // server is a ClickHouse of these tests alone, on loopback ports.
@@ -100,11 +100,11 @@ const usersConfig = `<?xml version="1.0"?>
 const reader = `<reader><password>` + readerPassword + `</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></reader>`
 
 func start(dir, path string, args []string) (*server, func(), error) {
-	port, err := testserver.FreePort()
+	port, err := servertest.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}
-	web, err := testserver.FreePort()
+	web, err := servertest.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}

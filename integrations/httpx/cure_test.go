@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/integrations/httpx"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 func TestWrongPortIsToldWithItsCure(t *testing.T) {
@@ -15,8 +15,8 @@ func TestWrongPortIsToldWithItsCure(t *testing.T) {
 	defer plain.Close()
 	for url, want := range map[string]string{
 		strings.Replace(plain.URL, "http:", "https:", 1):       "nothing speaks TLS at this port",
-		"https://" + testserver.Saying(t, "SSH-2.0-OpenSSH\n"): "nothing speaks TLS at this port",
-		"http://" + testserver.Saying(t, ""):                   "if this is a port of TLS, write https",
+		"https://" + servertest.Saying(t, "SSH-2.0-OpenSSH\n"): "nothing speaks TLS at this port",
+		"http://" + servertest.Saying(t, ""):                   "if this is a port of TLS, write https",
 	} {
 		_, err := open(t, httpx.Options{}).Do(t.Context(), httpx.Request{Op: "ask", Method: http.MethodGet, URL: url})
 		if err == nil || !strings.Contains(err.Error(), want) {

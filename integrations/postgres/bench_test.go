@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // The size of the benchmarks' tables, up to 10 million.
@@ -109,7 +109,7 @@ func BenchmarkTraffic(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			s, schema := fill(b, insert)
 			q := integrations.TrafficQuery{IPs: []string{benchHost}, From: benchEnd().Add(-15 * time.Minute), To: benchEnd(), Top: 20}
-			testserver.Compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
+			servertest.Compare(b, func() error { _, err := s.Traffic(b.Context(), q); return err },
 				func() time.Duration { return bare(b, schema, q.From, q.To, bareNewest, bareTraffic, bareSample) },
 				func() time.Duration { return bare(b, schema, q.From, q.To, naive) })
 		})
@@ -120,7 +120,7 @@ func BenchmarkBaseline(b *testing.B) {
 	s, schema := fill(b, estate)
 	q := integrations.BaselineQuery{IPs: []string{benchHost}, To: benchEnd(), Days: 14, Window: 15 * time.Minute}
 	from := benchEnd().AddDate(0, 0, -14)
-	testserver.Compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
+	servertest.Compare(b, func() error { _, err := s.Baseline(b.Context(), q); return err },
 		func() time.Duration { return bare(b, schema, from, q.To, bareNewest, bareBaseline) },
 		func() time.Duration { return bare(b, schema, from, q.To, naiveBaseline) })
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 const readerPassword = "hunter2-is-secret"
@@ -175,7 +175,7 @@ func netflowRows(f contract.Seen) [][]any {
 
 // opened is what the harness knows of a store that it opened.
 type opened struct {
-	*testserver.Door
+	*servertest.Door
 	role string
 }
 
@@ -205,7 +205,7 @@ func (o *opener) open(tb testing.TB, records []contract.Seen) *Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := testserver.NewDoor(tb, s.port)
+	d := servertest.NewDoor(tb, s.port)
 	c := defaults()
 	c.DSN, c.Table = integrations.Secret(s.dsn(role, readerPassword, d.Port())), schema+".flows"
 	o.config(c)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // server is a PostgreSQL of these tests alone, on a loopback port.
@@ -113,7 +113,7 @@ func start(dir, initdb, postgres string) (*server, func(), error) {
 	if out, err := initialise.CombinedOutput(); err != nil {
 		return nil, nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	port, err := testserver.FreePort()
+	port, err := servertest.FreePort()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/contract"
-	"github.com/stanch-soar/stanch/integrations/testserver"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 func TestQuietHostAfterContainmentIsAMeasuredZero(t *testing.T) {
@@ -167,7 +167,7 @@ func TestAddressOfSomethingElseIsTold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := defaults()
-			host, port, _ := net.SplitHostPort(testserver.Saying(t, tt.says))
+			host, port, _ := net.SplitHostPort(servertest.Saying(t, tt.says))
 			c.Host, c.Database, c.User, c.TLS = host, "x", "u", tt.tls
 			c.Port, _ = strconv.Atoi(port)
 			s, err := newStore(c)

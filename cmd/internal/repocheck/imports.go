@@ -109,7 +109,7 @@ func (t *Tree) objections(f GoFile, imported string, forbidden []ban) []string {
 func vendor(dir string) string {
 	rest, ok := strings.CutPrefix(dir, "integrations/")
 	name, _, _ := strings.Cut(rest, "/")
-	if !ok || slices.Contains([]string{"all", "contract", "flowlog", "flowmath", "httpx", "testserver"}, name) {
+	if !ok || slices.Contains([]string{"all", "contract", "flowlog", "flowmath", "httpx", "servertest"}, name) {
 		return ""
 	}
 	return name

@@ -1,4 +1,4 @@
-// Package testserver is what tests of integrations with real servers share: a
+// Package servertest is what tests of integrations with real servers share: a
 // free port, a way to a server that can be cut, and a comparison of an adapter
 // with the bare question.
-package testserver
+package servertest
