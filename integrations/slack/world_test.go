@@ -60,8 +60,8 @@ func workspace(t testing.TB, change func(*slackfake.Options)) *slackfake.Server 
 			{ID: archived, Name: "sec-old", Archived: true},
 			{ID: hidden, Name: "sec-hidden", Private: true, WithoutBot: true},
 		},
-		Scopes:     scopes(),
-		RateLimits: map[string]bool{"chat.postMessage": false},
+		Scopes:    scopes(),
+		Unlimited: true,
 	}
 	if change != nil {
 		change(&o)

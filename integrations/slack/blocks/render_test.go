@@ -35,8 +35,8 @@ type workspace struct {
 func newWorkspace(tb testing.TB) *workspace {
 	tb.Helper()
 	fake := slackfake.New(tb, slackfake.Options{
-		Channels:   []slackfake.Channel{{ID: channel, Name: "sec-oncall"}},
-		RateLimits: map[string]bool{"chat.postMessage": false, "chat.update": false},
+		Channels:  []slackfake.Channel{{ID: channel, Name: "sec-oncall"}},
+		Unlimited: true,
 	})
 	api := slack.New(fake.BotToken, slack.OptionAPIURL(fake.URL), slack.OptionHTTPClient(http.DefaultClient))
 	_, ts, err := api.PostMessageContext(tb.Context(), channel, slack.MsgOptionText("first", false))

@@ -35,8 +35,6 @@ type method struct {
 	run func(*call) (Object, *refusal)
 	// scopes is what the token needs, one of them.
 	scopes []string
-	// perMinute is the least that the method's tier allows.
-	perMinute int
 	// app tells that the method wants the app-level token.
 	app bool
 }
@@ -59,15 +57,6 @@ func refuse(code string, messages ...string) *refusal {
 	return &refusal{code: code, messages: messages}
 }
 
-// The least that a tier allows each minute.
-const (
-	tier2 = 20
-	tier3 = 50
-	tier4 = 100
-	// The special tier of chat.postMessage is counted by channel instead.
-	tierSpecial = 0
-)
-
 // webAPI is every method that this Slack has.
 func (s *Server) webAPI() map[string]method {
 	chat := []string{"chat:write"}
@@ -76,27 +65,26 @@ func (s *Server) webAPI() map[string]method {
 	groups := []string{"usergroups:read"}
 	files := []string{"files:write"}
 	return map[string]method{
-		"auth.test":                    {run: s.authTest, perMinute: tier4},
-		"apps.connections.open":        {run: s.connectionsOpen, app: true, perMinute: tier2},
-		"chat.postMessage":             {run: s.postMessage, scopes: chat, perMinute: tierSpecial},
-		"chat.update":                  {run: s.updateMessage, scopes: chat, perMinute: tier3},
-		"chat.postEphemeral":           {run: s.postEphemeral, scopes: chat, perMinute: tier4},
-		"chat.getPermalink":            {run: s.permalink, perMinute: tier4},
-		"conversations.list":           {run: s.conversationsList, scopes: list, perMinute: tier2},
-		"conversations.info":           {run: s.conversationsInfo, scopes: list, perMinute: tier3},
-		"conversations.history":        {run: s.history, scopes: history, perMinute: tier3},
-		"conversations.replies":        {run: s.replies, scopes: history, perMinute: tier3},
-		"conversations.open":           {run: s.conversationsOpen, scopes: []string{"im:write"}, perMinute: tier3},
-		"users.info":                   {run: s.usersInfo, scopes: []string{"users:read"}, perMinute: tier4},
-		"users.list":                   {run: s.usersList, scopes: []string{"users:read"}, perMinute: tier2},
-		"users.lookupByEmail":          {run: s.lookupByEmail, scopes: []string{"users:read.email"}, perMinute: tier3},
-		"usergroups.list":              {run: s.groupsList, scopes: groups, perMinute: tier2},
-		"usergroups.users.list":        {run: s.groupUsers, scopes: groups, perMinute: tier2},
-		"views.open":                   {run: s.viewsOpen, perMinute: tier4},
-		"views.update":                 {run: s.viewsUpdate, perMinute: tier4},
-		"views.push":                   {run: s.viewsPush, perMinute: tier4},
-		"files.getUploadURLExternal":   {run: s.uploadURL, scopes: files, perMinute: tier4},
-		"files.completeUploadExternal": {run: s.completeUpload, scopes: files, perMinute: tier4},
+		"auth.test":                    {run: s.authTest},
+		"apps.connections.open":        {run: s.connectionsOpen, app: true},
+		"chat.postMessage":             {run: s.postMessage, scopes: chat},
+		"chat.update":                  {run: s.updateMessage, scopes: chat},
+		"chat.postEphemeral":           {run: s.postEphemeral, scopes: chat},
+		"chat.getPermalink":            {run: s.permalink},
+		"conversations.list":           {run: s.conversationsList, scopes: list},
+		"conversations.info":           {run: s.conversationsInfo, scopes: list},
+		"conversations.history":        {run: s.history, scopes: history},
+		"conversations.replies":        {run: s.replies, scopes: history},
+		"conversations.open":           {run: s.conversationsOpen, scopes: []string{"im:write"}},
+		"users.info":                   {run: s.usersInfo, scopes: []string{"users:read"}},
+		"users.list":                   {run: s.usersList, scopes: []string{"users:read"}},
+		"users.lookupByEmail":          {run: s.lookupByEmail, scopes: []string{"users:read.email"}},
+		"usergroups.list":              {run: s.groupsList, scopes: groups},
+		"usergroups.users.list":        {run: s.groupUsers, scopes: groups},
+		"views.open":                   {run: s.viewsOpen},
+		"views.update":                 {run: s.viewsUpdate},
+		"files.getUploadURLExternal":   {run: s.uploadURL, scopes: files},
+		"files.completeUploadExternal": {run: s.completeUpload, scopes: files},
 	}
 }
 
@@ -156,8 +144,10 @@ func (s *Server) run(c *call) (Object, *refusal, time.Duration) {
 	if no := s.authorize(m, c.token); no != nil {
 		return nil, no, 0
 	}
-	if wait := s.limit(m, c); wait > 0 {
-		return nil, nil, wait
+	if c.method == "chat.postMessage" && !s.unlimited {
+		if wait := s.limitPosts(c.arg("channel")); wait > 0 {
+			return nil, nil, wait
+		}
 	}
 	answer, no := m.run(c)
 	if no != nil {

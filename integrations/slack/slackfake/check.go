@@ -15,7 +15,6 @@ import (
 type checker struct {
 	found    []string
 	blockIDs map[string]bool
-	tables   int
 	inputs   int
 }
 

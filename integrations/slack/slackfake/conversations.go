@@ -44,24 +44,6 @@ func (s *Server) visible(id string) (*channel, *refusal) {
 	return ch, nil
 }
 
-// target finds a conversation to post to: by its id, by the name of a public
-// channel, or by the user whom it is with. The direct one is opened then.
-func (s *Server) target(ref string) (*channel, *refusal) {
-	if ch, no := s.visible(ref); no == nil {
-		return ch, nil
-	}
-	name := strings.TrimPrefix(ref, "#")
-	for _, ch := range s.channels {
-		if name != "" && ch.Name == name && !ch.Private {
-			return ch, nil
-		}
-	}
-	if u, ok := s.user(ref); ok && !u.Bot && !u.Deleted {
-		return s.direct(u), nil
-	}
-	return nil, refuse("channel_not_found")
-}
-
 // direct returns the conversation of the bot with a user, and opens it if need
 // be.
 func (s *Server) direct(u User) *channel {
@@ -254,8 +236,5 @@ func (s *Server) messagePage(c *call, found []Object) (Object, *refusal) {
 // timestamps have as many digits, so that they compare as text.
 func within(c *call, ts string) bool {
 	oldest, latest := c.arg("oldest"), c.arg("latest")
-	if c.flag("inclusive") {
-		return (oldest == "" || ts >= oldest) && (latest == "" || ts <= latest)
-	}
 	return (oldest == "" || ts > oldest) && (latest == "" || ts < latest)
 }

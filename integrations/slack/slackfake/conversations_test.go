@@ -39,7 +39,9 @@ func TestListIsPaged(t *testing.T) {
 
 func TestListOfKinds(t *testing.T) {
 	_, api := start(t, nil)
-	post(t, api, alice, text("x"))
+	if _, _, _, err := api.OpenConversationContext(t.Context(), &slack.OpenConversationParameters{Users: []string{alice}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		p    slack.GetConversationsParameters
 		want int
@@ -98,9 +100,6 @@ func TestHistory(t *testing.T) {
 	}
 	if got := history(slack.GetConversationHistoryParameters{Oldest: first}).Messages; len(got) != 1 {
 		t.Errorf("after the first: %d", len(got))
-	}
-	if got := history(slack.GetConversationHistoryParameters{Oldest: first, Inclusive: true}).Messages; len(got) != 2 {
-		t.Errorf("from the first: %d", len(got))
 	}
 	if got := history(slack.GetConversationHistoryParameters{Latest: second}).Messages; len(got) != 1 {
 		t.Errorf("before the second: %d", len(got))

@@ -15,10 +15,6 @@ func (c *checker) elements(at string, list []Object) {
 }
 
 func (c *checker) element(at string, e Object, ids map[string]bool) {
-	if e["type"] == "image" {
-		c.image(at, e)
-		return
-	}
 	if id := c.text(at, e, "action_id", maxActionID, optional); id != "" {
 		if ids[id] {
 			c.wrong(at+"/action_id", "`action_id` %q already exists", id)
@@ -34,13 +30,6 @@ func (c *checker) element(at string, e Object, ids map[string]bool) {
 		c.number(at, e, "max_length", 1, maxInputLength)
 		c.text(at, e, "initial_value", maxInputLength, optional)
 		c.textObject(at, e, "placeholder", plain, maxPlaceholder, optional)
-	case "static_select":
-		c.fields(at, e, "action_id", "options", "initial_option", "confirm", "focus_on_load", "placeholder")
-		c.textObject(at, e, "placeholder", plain, maxPlaceholder, optional)
-		c.options(at, e, maxOptions)
-	case "radio_buttons", "checkboxes", "overflow":
-		c.fields(at, e, "action_id", "options", "initial_option", "initial_options", "confirm", "focus_on_load")
-		c.options(at, e, maxChoices)
 	default:
 		c.wrong(at+"/type", "unsupported type: %v", e["type"])
 	}
@@ -77,16 +66,6 @@ func (c *checker) confirm(at string, e Object) {
 	c.style(at, q)
 }
 
-func (c *checker) options(at string, e Object, most int) {
-	for i, o := range c.list(at, e, "options", most) {
-		where := at + "/options/" + strconv.Itoa(i)
-		c.fields(where, o, "text", "value", "description", "url")
-		c.textObject(where, o, "text", anyText, maxOptionText, required)
-		c.textObject(where, o, "description", anyText, maxOptionText, optional)
-		c.text(where, o, "value", maxOptionValue, required)
-	}
-}
-
 // complete adds what Slack adds to blocks that it keeps: ids where there are
 // none, and what text objects do when nothing is said. What is read back is
 // not what was sent. The lock must be held.
@@ -95,36 +74,25 @@ func (s *Server) complete(blocks []Object) []Object {
 		if id, _ := b["block_id"].(string); id == "" {
 			b["block_id"] = s.id("b")
 		}
-		s.completeObject(b)
+		completeText(b)
 	}
 	return blocks
 }
 
-func (s *Server) completeObject(o Object) {
-	switch o["type"] {
-	case "plain_text":
-		if _, there := o["emoji"]; !there {
-			o["emoji"] = true
+func completeText(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			completeText(e)
 		}
-	case "mrkdwn":
-		if _, there := o["verbatim"]; !there {
-			o["verbatim"] = false
-		}
-	case "button", "static_select", "radio_buttons", "checkboxes", "overflow", "plain_text_input":
-		if id, _ := o["action_id"].(string); id == "" {
-			o["action_id"] = s.id("a")
-		}
-	}
-	for _, v := range o {
-		switch v := v.(type) {
-		case Object:
-			s.completeObject(v)
-		case []any:
-			for _, e := range v {
-				if member, ok := e.(Object); ok {
-					s.completeObject(member)
-				}
+	case Object:
+		for key, kind := range map[string]string{"emoji": "plain_text", "verbatim": "mrkdwn"} {
+			if _, there := v[key]; v["type"] == kind && !there {
+				v[key] = kind == "plain_text"
 			}
+		}
+		for _, e := range v {
+			completeText(e)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func client(s *slackfake.Server) *slack.Client {
 		slack.OptionHTTPClient(&http.Client{Timeout: 20 * time.Second}))
 }
 
-func unlimited(o *slackfake.Options) { o.RateLimits = map[string]bool{"chat.postMessage": false} }
+func unlimited(o *slackfake.Options) { o.Unlimited = true }
 
 // wantCode fails unless Slack refused with a code.
 func wantCode(t *testing.T, err error, code string) slack.SlackErrorResponse {

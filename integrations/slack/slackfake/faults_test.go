@@ -138,9 +138,6 @@ func TestPostingIsLimited(t *testing.T) {
 	if err := try(secops); !errors.As(err, &throttled) || throttled.RetryAfter != time.Second {
 		t.Errorf("a longer one: %v", err)
 	}
-	if err := try("#sec-oncall"); !errors.As(err, &throttled) {
-		t.Errorf("under its name the channel has a limit of its own: %v", err)
-	}
 	if err := try(secret); err != nil {
 		t.Errorf("another channel: %v", err)
 	}
@@ -150,32 +147,5 @@ func TestPostingIsLimited(t *testing.T) {
 	}
 	if err := try(secops); !errors.As(err, &throttled) {
 		t.Errorf("and at once again: %v", err)
-	}
-}
-
-func TestTiers(t *testing.T) {
-	clock := slackfake.NewClock(epoch())
-	_, api := start(t, func(o *slackfake.Options) {
-		o.Now = clock.Now
-		o.RateLimits = map[string]bool{"usergroups.list": true}
-	})
-	var throttled *slack.RateLimitedError
-	for range 20 {
-		if _, err := api.GetUserGroupsContext(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		clock.Advance(time.Second)
-	}
-	if _, err := api.GetUserGroupsContext(t.Context()); !errors.As(err, &throttled) || throttled.RetryAfter != 40*time.Second {
-		t.Errorf("the 21st within a minute: %v", err)
-	}
-	clock.Advance(40 * time.Second)
-	if _, err := api.GetUserGroupsContext(t.Context()); err != nil {
-		t.Errorf("when the first is a minute old: %v", err)
-	}
-	for range 60 {
-		if _, err := api.GetUserByEmailContext(t.Context(), "alice@example.com"); err != nil {
-			t.Fatalf("a method whose limit is off: %v", err)
-		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -48,8 +47,8 @@ func (s *Server) uploadURL(c *call) (Object, *refusal) {
 	return Object{"upload_url": s.http.URL + "/upload/" + ticket, "file_id": u.ID}, nil
 }
 
-// serveUpload takes the bytes of a file: as they are, or as a form's file. The
-// address itself is the credential.
+// serveUpload takes the bytes of a file as a form's file. The address itself is
+// the credential.
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	record := s.begin(&call{method: "upload", args: url.Values{}}, mediaType(r))
@@ -99,9 +98,6 @@ func mediaType(r *http.Request) string {
 }
 
 func fileBytes(r *http.Request) ([]byte, error) {
-	if mediaType(r) != "multipart/form-data" {
-		return io.ReadAll(r.Body)
-	}
 	reader, err := r.MultipartReader()
 	if err != nil {
 		return nil, err
@@ -133,12 +129,12 @@ func (s *Server) completeUpload(c *call) (Object, *refusal) {
 		u.Title = or(w.Title, u.Name)
 		files = append(files, u)
 	}
-	shareTo, no := s.destinations(c)
+	shareTo, no := s.destination(c)
 	if no != nil {
 		return nil, no
 	}
-	for _, ch := range shareTo {
-		s.share(ch, c, files)
+	if shareTo != nil {
+		s.share(shareTo, c, files)
 	}
 	list := []Object{}
 	for _, u := range files {
@@ -158,26 +154,21 @@ func (s *Server) uploaded(id string) *upload {
 	return nil
 }
 
-// destinations are the channels that files go to. A thread is in one only.
-func (s *Server) destinations(c *call) ([]*channel, *refusal) {
-	ids := slices.DeleteFunc(append(strings.Split(c.arg("channels"), ","), c.arg("channel_id")), func(id string) bool { return id == "" })
-	if len(ids) > 1 && c.arg("thread_ts") != "" {
-		return nil, refuse("invalid_arguments")
+// destination is the channel that files go to; nil: they stay the bot's own.
+func (s *Server) destination(c *call) (*channel, *refusal) {
+	if c.arg("channel_id") == "" {
+		return nil, nil
 	}
-	var found []*channel
-	for _, id := range ids {
-		ch, no := s.visible(id)
-		switch {
-		case no != nil:
-			return nil, no
-		case ch.WithoutBot:
-			return nil, refuse("not_in_channel")
-		case ch.Archived:
-			return nil, refuse("is_archived")
-		}
-		found = append(found, ch)
+	ch, no := s.visible(c.arg("channel_id"))
+	switch {
+	case no != nil:
+		return nil, no
+	case ch.WithoutBot:
+		return nil, refuse("not_in_channel")
+	case ch.Archived:
+		return nil, refuse("is_archived")
 	}
-	return found, nil
+	return ch, nil
 }
 
 // share posts a message with files.

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// fill puts what a person wrote and chose into the inputs of a view, as Slack
+// fill puts what a person wrote into the inputs of a view, as Slack
 // does before it asks the app: what is required must be there, and as long as
 // the app said.
 func (v *View) fill(values map[string]string) (Object, map[string]string) {
@@ -37,12 +37,6 @@ func (v *View) fill(values map[string]string) (Object, map[string]string) {
 // enter puts a value into one element, and returns its state.
 func enter(e Object, value string, mayBeEmpty bool) (Object, string) {
 	state := Object{"type": e["type"]}
-	if value == "" {
-		value, _ = e["initial_value"].(string)
-	}
-	if e["type"] != "plain_text_input" {
-		return choose(e, state, value, mayBeEmpty)
-	}
 	if strings.TrimSpace(value) == "" {
 		state["value"] = nil
 		if mayBeEmpty {
@@ -63,33 +57,4 @@ func enter(e Object, value string, mayBeEmpty bool) (Object, string) {
 		return state, "Please enter fewer characters."
 	}
 	return state, ""
-}
-
-// choose takes the option with a value.
-func choose(e, state Object, value string, mayBeEmpty bool) (Object, string) {
-	key := "selected_option"
-	if e["type"] == "checkboxes" {
-		key = "selected_options"
-	}
-	options, _ := e["options"].([]any)
-	for _, v := range options {
-		if o, _ := v.(Object); value != "" && o["value"] == value {
-			state[key] = o
-			if key == "selected_options" {
-				state[key] = []Object{o}
-			}
-			return state, ""
-		}
-	}
-	state[key] = nil
-	if key == "selected_options" {
-		state[key] = []Object{}
-	}
-	if value == "" && mayBeEmpty {
-		return state, ""
-	}
-	if value != "" {
-		return state, "there is no such option"
-	}
-	return state, "Please complete this required field."
 }

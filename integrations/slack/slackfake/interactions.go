@@ -124,7 +124,7 @@ func (m *Message) button(name string) (Object, Object, error) {
 func buttonsOf(b Object) []Object {
 	list, _ := b["elements"].([]any)
 	var buttons []Object
-	for _, v := range append(slices.Clone(list), b["accessory"]) {
+	for _, v := range list {
 		if e, ok := v.(Object); ok && e["type"] == "button" {
 			buttons = append(buttons, e)
 		}
@@ -153,8 +153,8 @@ func (e *InputError) Error() string {
 	return "submit view: " + string(text)
 }
 
-// SubmitView fills in the modal on top and submits it. The values are by
-// block_id: the text, or the value of the option.
+// SubmitView fills in the modal that is open and submits it. The values are
+// texts by block_id.
 func (s *Server) SubmitView(user, viewID string, values map[string]string) (*Delivery, error) {
 	s.mu.Lock()
 	d, err := s.submit(user, viewID, values)
@@ -167,7 +167,7 @@ func (s *Server) SubmitView(user, viewID string, values map[string]string) (*Del
 }
 
 func (s *Server) submit(user, viewID string, values map[string]string) (*Delivery, error) {
-	u, v, err := s.top(user, viewID)
+	u, v, err := s.open(user, viewID)
 	if err != nil {
 		return nil, fmt.Errorf("submit view: %w", err)
 	}
@@ -186,47 +186,14 @@ func (s *Server) submit(user, viewID string, values map[string]string) (*Deliver
 	return s.newDelivery(payload, true, v), nil
 }
 
-// top finds the modal that a person has on top.
-func (s *Server) top(user, viewID string) (User, *View, error) {
+// open finds the modal that a person has open.
+func (s *Server) open(user, viewID string) (User, *View, error) {
 	u, ok := s.user(user)
-	stack := s.stacks[user]
-	if n := len(stack); !ok || n == 0 || stack[n-1].ID != viewID {
-		return u, nil, fmt.Errorf("user %q has no view %q on top", user, viewID)
+	v := s.views[user]
+	if !ok || v == nil || v.ID != viewID {
+		return u, nil, fmt.Errorf("user %q has no view %q open", user, viewID)
 	}
-	return u, stack[len(stack)-1], nil
-}
-
-// CloseView closes the modal on top. The app hears of it only when it asked to
-// be told; otherwise there is no delivery.
-func (s *Server) CloseView(user, viewID string) (*Delivery, error) {
-	s.mu.Lock()
-	u, v, err := s.top(user, viewID)
-	if err != nil {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("close view: %w", err)
-	}
-	s.closeTop(user, v.ClearOnClose)
-	var d *Delivery
-	if v.NotifyOnClose {
-		payload := s.interaction("view_closed", u)
-		payload["view"], payload["is_cleared"] = s.viewObject(v, nil), v.ClearOnClose
-		d = s.newDelivery(payload, false, nil)
-	}
-	s.change()
-	s.mu.Unlock()
-	if d != nil {
-		d.Deliver()
-	}
-	return d, nil
-}
-
-func (s *Server) closeTop(user string, all bool) {
-	stack := s.stacks[user]
-	if all || len(stack) <= 1 {
-		delete(s.stacks, user)
-		return
-	}
-	s.stacks[user] = stack[:len(stack)-1]
+	return u, v, nil
 }
 
 // Say posts a message as a person, and returns its timestamp.
@@ -241,23 +208,4 @@ func (s *Server) Say(user, channel, text string) (string, error) {
 	ch.messages = append(ch.messages, m)
 	s.change()
 	return m.TS, nil
-}
-
-// Remove deletes a message, as somebody in charge of the channel may.
-func (s *Server) Remove(channel, ts string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ch := s.channelByID(channel)
-	if ch == nil || ch.message(ts) == nil {
-		return fmt.Errorf("remove message %q: not in channel %q", ts, channel)
-	}
-	ch.remove(ts)
-	s.change()
-	return nil
-}
-
-func (ch *channel) remove(ts string) {
-	is := func(m *Message) bool { return m.TS == ts }
-	ch.messages = slices.DeleteFunc(ch.messages, is)
-	ch.ephemerals = slices.DeleteFunc(ch.ephemerals, is)
 }

@@ -158,9 +158,7 @@ func TestClickNamesTheBlock(t *testing.T) {
 	button := func(value string) *slack.ButtonBlockElement {
 		return slack.NewButtonBlockElement("approve", value, slack.NewTextBlockObject(slack.PlainTextType, "Approve", false, false))
 	}
-	accessory := slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, "two", false, false), nil,
-		slack.NewAccessory(button("a2")), slack.SectionBlockOptionBlockID("approval:a2"))
-	ts := post(t, api, secops, blocks(slack.NewActionBlock("approval:a1", button("a1")), accessory))
+	ts := post(t, api, secops, blocks(slack.NewActionBlock("approval:a1", button("a1")), slack.NewActionBlock("approval:a2", button("a2"))))
 	if _, err := s.Click(alice, secops, ts, "approve"); err == nil {
 		t.Error("one of two equal buttons was pressed")
 	}
@@ -202,7 +200,10 @@ func TestClickFromAnotherWorkspace(t *testing.T) {
 func TestDirectChannelsHaveNoName(t *testing.T) {
 	s, api := start(t, nil)
 	a := serve(t, s)
-	ts := post(t, api, alice, card())
+	if _, _, _, err := api.OpenConversationContext(t.Context(), &slack.OpenConversationParameters{Users: []string{alice}}); err != nil {
+		t.Fatal(err)
+	}
+	ts := post(t, api, s.Direct(alice), card())
 	if _, err := s.Click(alice, s.Direct(alice), ts, "approve"); err != nil {
 		t.Fatal(err)
 	}

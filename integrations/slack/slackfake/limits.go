@@ -11,22 +11,17 @@ const (
 	maxBlocksText = 13_200
 	maxAltText    = 1000
 
-	maxSectionText   = 3000
-	maxSectionFields = 10
-	maxFieldText     = 2000
-	maxHeaderText    = 150
-	maxMarkdownText  = 12_000
-	maxActions       = 25
-	maxContext       = 10
-	maxContextText   = 3000
-	maxBlockID       = 255
-	maxActionID      = 255
+	maxSectionText = 3000
+	maxHeaderText  = 150
+	maxActions     = 25
+	maxContext     = 10
+	maxContextText = 3000
+	maxBlockID     = 255
+	maxActionID    = 255
 
 	maxButtonText  = 75
 	maxButtonValue = 2000
 	maxURL         = 3000
-	maxImageAlt    = 2000
-	maxImageTitle  = 2000
 	maxLabel       = 75
 
 	maxConfirmTitle  = 100
@@ -37,18 +32,9 @@ const (
 	maxInputHint   = 2000
 	maxInputLength = 3000
 	maxPlaceholder = 150
-	maxOptions     = 100
-	maxChoices     = 10
-	maxOptionText  = 75
-	maxOptionValue = 150
-
-	maxTableRows    = 100
-	maxTableColumns = 20
-	maxTableText    = 10_000
 
 	maxViewTitle       = 24
 	maxPrivateMetadata = 3000
 	maxCallbackID      = 255
 	maxViewBytes       = 250 * 1000
-	maxViewStack       = 3
 )

@@ -50,12 +50,6 @@ func (m Message) Links() []string { return slices.Sorted(maps.Keys(m.read().link
 // not among them.
 func (m Message) Plain() string { return strings.Join(m.read().plain, "\n") }
 
-func plainText(o Object) string {
-	r := &reading{mentions: map[string]bool{}, links: map[string]bool{}}
-	r.object(o)
-	return strings.Join(r.plain, "\n")
-}
-
 // Notified returns the ids of the people who would be called by a message: those
 // whom it mentions, and who are in the channel.
 func (s *Server) Notified(m Message) []string {
@@ -90,25 +84,19 @@ func (s *Server) means(mention, user string) bool {
 func (r *reading) object(o Object) {
 	text, _ := o["text"].(string)
 	switch o["type"] {
-	case "mrkdwn", "markdown":
+	case "mrkdwn":
 		r.markup(text)
 		if verbatim, _ := o["verbatim"].(bool); !verbatim {
 			r.bare(text)
 		}
 		r.plain = append(r.plain, unescape(text))
-	case "plain_text", "text", "raw_text":
+	case "plain_text", "text":
 		r.plain = append(r.plain, text)
 	case "link":
 		r.link(o["url"])
 		r.plain = append(r.plain, text)
 	case "button":
 		r.link(o["url"])
-	case "user":
-		r.mention("<@", o["user_id"])
-	case "usergroup":
-		r.mention("<!subteam^", o["usergroup_id"])
-	case "broadcast":
-		r.mention("<!", o["range"])
 	}
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		r.value(o[key])

@@ -104,7 +104,7 @@ func readMetadata(raw string) (*Metadata, *refusal) {
 const shown = "This content can't be displayed."
 
 func (s *Server) postMessage(c *call) (Object, *refusal) {
-	ch, no := s.target(c.arg("channel"))
+	ch, no := s.visible(c.arg("channel"))
 	if no == nil {
 		no = s.writable(ch)
 	}
@@ -181,7 +181,7 @@ func (s *Server) rewrite(m *Message, v content) {
 }
 
 func (s *Server) postEphemeral(c *call) (Object, *refusal) {
-	ch, no := s.target(c.arg("channel"))
+	ch, no := s.visible(c.arg("channel"))
 	if no == nil {
 		no = s.writable(ch)
 	}

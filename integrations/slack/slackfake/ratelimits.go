@@ -17,33 +17,9 @@ type bucket struct {
 	at   time.Time
 }
 
-// limit returns how long a call must wait, if its method is limited. The lock
-// must be held.
-func (s *Server) limit(m method, c *call) time.Duration {
-	if !s.limited[c.method] {
-		return 0
-	}
-	if m.perMinute == tierSpecial {
-		return s.limitPosts(c.arg("channel"))
-	}
-	now := s.now()
-	recent := s.windows[c.method]
-	for len(recent) > 0 && now.Sub(recent[0]) >= time.Minute {
-		recent = recent[1:]
-	}
-	if len(recent) >= m.perMinute {
-		s.windows[c.method] = recent
-		return recent[0].Add(time.Minute).Sub(now)
-	}
-	s.windows[c.method] = append(recent, now)
-	return 0
-}
-
-// limitPosts takes one message from a channel's bucket.
+// limitPosts takes one message from a channel's bucket, and returns how long
+// the call must wait when there is none. The lock must be held.
 func (s *Server) limitPosts(channel string) time.Duration {
-	if ch, no := s.target(channel); no == nil {
-		channel = ch.ID
-	}
 	now := s.now()
 	b := s.buckets[channel]
 	if b == nil {

@@ -105,7 +105,7 @@ func TestByDefaultTheBotMayEverything(t *testing.T) {
 func TestArgumentsAsJSON(t *testing.T) {
 	s, _ := start(t, nil)
 	_, _, o := call(t, s.URL+"chat.postMessage", s.BotToken, jsonType,
-		`{"channel":"C0SECOPS","text":"x","unfurl_links":true,"blocks":[{"type":"divider"}],"metadata":{"event_type":"e","event_payload":{"n":1}}}`)
+		`{"channel":"C0SECOPS","text":"x","unfurl_links":true,"blocks":[{"type":"section","text":{"type":"plain_text","text":"x"}}],"metadata":{"event_type":"e","event_payload":{"n":1}}}`)
 	ts, _ := o["ts"].(string)
 	m, ok := s.Message(secops, ts)
 	if !ok || m.Text != "x" || len(m.Blocks) != 1 || m.Metadata.EventPayload["n"] != 1.0 || !m.UnfurlLinks {
@@ -145,7 +145,7 @@ func TestAnswerToAPost(t *testing.T) {
 }
 
 func TestMetadataThatIsNone(t *testing.T) {
-	s, _ := start(t, func(o *slackfake.Options) { o.RateLimits = map[string]bool{"chat.postMessage": false} })
+	s, _ := start(t, unlimited)
 	send := func(metadata string) (slackfake.Object, slackfake.Message) {
 		_, _, o := call(t, s.URL+"chat.postMessage", s.BotToken, formType, form("channel", secops, "text", "x", "metadata", metadata))
 		ts, _ := o["ts"].(string)

@@ -16,28 +16,28 @@ const (
 // responseURL lets an app speak where somebody pressed something: without a
 // token, and without being there.
 type responseURL struct {
-	channel  string
-	user     string
-	original string
-	until    time.Time
-	used     int
+	channel string
+	user    string
+	until   time.Time
+	used    int
 }
 
 // newResponseURL makes an address for a message. The lock must be held.
 func (s *Server) newResponseURL(u User, m *Message) string {
 	ticket := random()
-	s.responses[ticket] = &responseURL{channel: m.Channel, user: u.ID, original: m.TS, until: s.now().Add(responseLife)}
+	s.responses[ticket] = &responseURL{channel: m.Channel, user: u.ID, until: s.now().Add(responseLife)}
 	return s.http.URL + "/actions/" + ticket
 }
 
-// response is what an app posts there. Whatever else it sends is ignored.
+// response is what an app posts there, for the one person alone: the client
+// neither replaces a message that way nor speaks to all.
 type response struct {
-	Text            string          `json:"text"`
-	Blocks          json.RawMessage `json:"blocks"`
-	Type            string          `json:"response_type"`
-	ReplaceOriginal bool            `json:"replace_original"`
-	DeleteOriginal  bool            `json:"delete_original"`
-	Thread          string          `json:"thread_ts"`
+	Text    string          `json:"text"`
+	Blocks  json.RawMessage `json:"blocks"`
+	Type    string          `json:"response_type"`
+	Replace bool            `json:"replace_original"`
+	Delete  bool            `json:"delete_original"`
+	Thread  string          `json:"thread_ts"`
 }
 
 func (s *Server) serveResponseURL(w http.ResponseWriter, r *http.Request) {
@@ -81,12 +81,13 @@ func (s *Server) respond(ticket string, v response) (int, *refusal) {
 		return http.StatusNotFound, refuse("used_url")
 	}
 	said, no := s.responseContent(v)
-	if no == nil {
-		no = s.placeResponse(to, v, said)
+	if no == nil && (v.Type != "ephemeral" || v.Replace || v.Delete) {
+		no = refuse("unsupported_response")
 	}
 	if no != nil {
 		return http.StatusBadRequest, no
 	}
+	s.whisper(s.channelByID(to.channel), to.user, v.Thread, said)
 	to.used++
 	s.change()
 	return http.StatusOK, nil
@@ -104,35 +105,8 @@ func (s *Server) responseContent(v response) (content, *refusal) {
 		}
 		said.blocks = s.complete(blocks)
 	}
-	if v.Text == "" && len(said.blocks) == 0 && !v.DeleteOriginal {
+	if v.Text == "" && len(said.blocks) == 0 {
 		return said, refuse("no_text")
 	}
 	return said, nil
-}
-
-// placeResponse puts a response where it says: in the place of the message, for
-// all in the channel, or, when it says nothing, before the one person alone.
-func (s *Server) placeResponse(to *responseURL, v response, said content) *refusal {
-	ch := s.channelByID(to.channel)
-	original := ch.message(to.original)
-	if original == nil {
-		original = find(ch.ephemerals, to.original)
-	}
-	switch {
-	case (v.DeleteOriginal || v.ReplaceOriginal) && original == nil:
-		return refuse("message_not_found")
-	case v.DeleteOriginal:
-		ch.remove(to.original)
-	case v.ReplaceOriginal:
-		s.rewrite(original, said)
-		original.Edited = s.stamp()
-	case v.Type == "in_channel":
-		ch.messages = append(ch.messages, &Message{
-			Channel: ch.ID, TS: s.stamp(), Thread: ch.thread(v.Thread), User: s.Team.BotUser, Bot: s.Team.Bot,
-			Text: or(said.text, shown), Blocks: said.blocks,
-		})
-	default:
-		s.whisper(ch, to.user, v.Thread, said)
-	}
-	return nil
 }

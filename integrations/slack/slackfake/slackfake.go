@@ -34,9 +34,8 @@ type Options struct {
 	// RequestURL takes the interactions, signed. Without it they go over Socket
 	// Mode.
 	RequestURL string
-	// RateLimits switches the limit of a method on or off. Without an entry
-	// only chat.postMessage is limited.
-	RateLimits map[string]bool
+	// Unlimited lets messages be posted at any pace.
+	Unlimited bool
 	// PageSize caps every page of a list, as Slack may; 0: no cap of its own.
 	PageSize int
 }
@@ -80,16 +79,15 @@ type Server struct {
 	channels   []*channel
 	pageSize   int
 	requestURL string
-	limited    map[string]bool
+	unlimited  bool
 	buckets    map[string]*bucket
-	windows    map[string][]time.Time
 	faults     map[string][]Fault
 	outage     bool
 	calls      []Call
 	uploads    map[string]*upload
 	triggers   map[string]*trigger
 	responses  map[string]*responseURL
-	stacks     map[string][]*View
+	views      map[string]*View // by who has it open
 	hashes     int
 	tickets    map[string]bool
 	sockets    []*socket
@@ -109,9 +107,9 @@ func New(t testing.TB, o Options) *Server {
 		},
 		real: o.Now == nil, now: o.Now, closing: make(chan struct{}), changed: make(chan struct{}),
 		scopes: o.Scopes, pageSize: o.PageSize, requestURL: o.RequestURL,
-		limited: map[string]bool{"chat.postMessage": true}, buckets: map[string]*bucket{}, windows: map[string][]time.Time{},
+		unlimited: o.Unlimited, buckets: map[string]*bucket{},
 		faults: map[string][]Fault{}, uploads: map[string]*upload{}, triggers: map[string]*trigger{},
-		responses: map[string]*responseURL{}, stacks: map[string][]*View{}, tickets: map[string]bool{},
+		responses: map[string]*responseURL{}, views: map[string]*View{}, tickets: map[string]bool{},
 	}
 	if s.real {
 		s.now = time.Now
@@ -119,9 +117,6 @@ func New(t testing.TB, o Options) *Server {
 	s.methods = s.webAPI()
 	if s.scopes == nil {
 		s.scopes = everyScope(s.methods)
-	}
-	for m, on := range o.RateLimits {
-		s.limited[m] = on
 	}
 	s.SetUser(User{ID: s.Team.BotUser, Name: "stanch", Bot: true})
 	for _, u := range o.Users {
@@ -221,13 +216,6 @@ func (s *Server) SetChannel(c Channel) {
 		return
 	}
 	s.channels = append(s.channels, &channel{Channel: c})
-}
-
-// SetScopes changes what the bot token is granted.
-func (s *Server) SetScopes(scopes ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.scopes = scopes
 }
 
 // SetRequestURL changes where interactions go; empty: Socket Mode.

@@ -3,7 +3,6 @@ package slackfake
 import (
 	"encoding/json"
 	"maps"
-	"slices"
 )
 
 // conclude does in a modal what the app answered to its submission. Without an
@@ -11,7 +10,7 @@ import (
 // that there was trouble.
 func (s *Server) conclude(d *Delivery, a *attempt) {
 	v := d.view
-	if v == nil || !slices.Contains(s.stacks[v.User], v) {
+	if v == nil || s.views[v.User] != v {
 		return
 	}
 	v.Trouble = !a.answer.Acked || !s.react(v, a.answer.Body)
@@ -21,7 +20,7 @@ func (s *Server) conclude(d *Delivery, a *attempt) {
 // sense.
 func (s *Server) react(v *View, body []byte) bool {
 	if len(body) == 0 {
-		s.closeTop(v.User, false)
+		delete(s.views, v.User)
 		return true
 	}
 	var answer struct {
@@ -33,27 +32,17 @@ func (s *Server) react(v *View, body []byte) bool {
 		return false
 	}
 	switch answer.Action {
-	case "":
-		s.closeTop(v.User, false)
-		return true
-	case "clear":
-		s.closeTop(v.User, true)
+	case "", "clear":
+		delete(s.views, v.User)
 		return true
 	case "errors":
 		return v.showErrors(answer.Errors)
-	case "update", "push":
+	case "update":
 		next, no := s.readView(string(answer.View))
 		if no != nil {
 			return false
 		}
-		if answer.Action == "update" {
-			s.replace(v, next)
-			return true
-		}
-		if len(s.stacks[v.User]) >= maxViewStack {
-			return false
-		}
-		s.push(next, v.User)
+		s.replace(v, next)
 		return true
 	default:
 		return false

@@ -93,13 +93,13 @@ func (s *Server) groupsList(c *call) (Object, *refusal) {
 	list := []Object{}
 	for _, g := range s.groups {
 		if !g.Disabled || c.flag("include_disabled") {
-			list = append(list, s.groupObject(g, c.flag("include_users"), c.flag("include_count")))
+			list = append(list, s.groupObject(g))
 		}
 	}
 	return Object{"usergroups": list}, nil
 }
 
-func (s *Server) groupObject(g Group, users, count bool) Object {
+func (s *Server) groupObject(g Group) Object {
 	const created, disabled = 1600000000, 1700000000
 	o := Object{
 		"id": g.ID, "team_id": s.Team.ID, "is_usergroup": true, "name": or(g.Name, g.Handle), "description": "",
@@ -109,12 +109,6 @@ func (s *Server) groupObject(g Group, users, count bool) Object {
 	}
 	if g.Disabled {
 		o["date_delete"], o["deleted_by"] = disabled, s.Team.BotUser
-	}
-	if users {
-		o["users"] = slices.Concat([]string{}, g.Users)
-	}
-	if users || count {
-		o["user_count"] = len(g.Users)
 	}
 	return o
 }

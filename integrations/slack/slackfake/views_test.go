@@ -87,7 +87,7 @@ func TestOpenView(t *testing.T) {
 func TestUpdateView(t *testing.T) {
 	s, api := start(t, unlimited)
 	a := serve(t, s)
-	id := open(t, s, api, a, func(v *slack.ModalViewRequest) { v.ExternalID = "one" })
+	id := open(t, s, api, a, nil)
 	hash := s.Views(alice)[0].Hash
 	title := func(s string) func(*slack.ModalViewRequest) {
 		return func(v *slack.ModalViewRequest) { v.Title = plainWords(s) }
@@ -101,37 +101,6 @@ func TestUpdateView(t *testing.T) {
 	wantCode(t, err, "not_found")
 	if v := s.Views(alice)[0]; v.Title != "Two" || v.ID != id {
 		t.Errorf("alice sees %+v", v)
-	}
-}
-
-func TestExternalIDs(t *testing.T) {
-	s, api := start(t, unlimited)
-	a := serve(t, s)
-	named := func(v *slack.ModalViewRequest) { v.ExternalID = "one" }
-	open(t, s, api, a, named)
-	if _, err := api.UpdateViewContext(t.Context(), modal(named), "one", "", ""); err != nil {
-		t.Errorf("by its external id: %v", err)
-	}
-	_, err := api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(named))
-	wantCode(t, err, "duplicate_external_id")
-}
-
-func TestPushView(t *testing.T) {
-	s, api := start(t, unlimited)
-	a := serve(t, s)
-	_, err := api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(nil))
-	wantCode(t, err, "not_found")
-	root := open(t, s, api, a, nil)
-	for range 2 {
-		if _, err := api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(nil)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err = api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(nil))
-	wantCode(t, err, "push_limit_reached")
-	views := s.Views(alice)
-	if len(views) != 3 || views[2].Root != root || views[2].Previous != views[1].ID {
-		t.Errorf("stack %+v", views)
 	}
 }
 
@@ -160,23 +129,13 @@ func TestSubmitView(t *testing.T) {
 func TestInputsAreCheckedBySlack(t *testing.T) {
 	s, api := start(t, unlimited)
 	a := serve(t, s)
-	colour := func(v *slack.ModalViewRequest) {
-		option := slack.NewOptionBlockObject("red", plainWords("Red"), nil)
-		pick := slack.NewInputBlock("pick", plainWords("Pick"), nil, slack.NewRadioButtonsBlockElement("colour", option))
-		tick := slack.NewInputBlock("tick", plainWords("Tick"), nil, slack.NewCheckboxGroupsBlockElement("ticked", option))
-		choose := slack.NewInputBlock("choose", plainWords("Choose"), nil, slack.NewOptionsSelectBlockElement(slack.OptTypeStatic, nil, "chosen", option))
-		choose.Optional, tick.Optional = true, true
-		v.Blocks.BlockSet = append(v.Blocks.BlockSet, pick, tick, choose)
-	}
-	id := open(t, s, api, a, colour)
+	id := open(t, s, api, a, nil)
 	for name, values := range map[string]map[string]string{
-		"nothing":        {},
-		"only space":     {"why": "   ", "pick": "red"},
-		"too short":      {"why": "miné", "pick": "red"},
-		"too long":       {"why": x(21), "pick": "red"},
-		"no such option": {"why": "enough", "pick": "blue"},
-		"nothing chosen": {"why": "enough"},
-		"no such input":  {"why": "enough", "pick": "red", "what": "x"},
+		"nothing":       {},
+		"only space":    {"why": "   "},
+		"too short":     {"why": "miné"},
+		"too long":      {"why": x(21)},
+		"no such input": {"why": "enough", "what": "x"},
 	} {
 		var refused *slackfake.InputError
 		if _, err := s.SubmitView(alice, id, values); !errors.As(err, &refused) || len(refused.Problems) == 0 || !strings.HasPrefix(err.Error(), "submit view: {") {
@@ -186,11 +145,10 @@ func TestInputsAreCheckedBySlack(t *testing.T) {
 	if len(a.got) != 0 {
 		t.Error("the app heard of what Slack refuses by itself")
 	}
-	if _, err := s.SubmitView(alice, id, map[string]string{"why": x(20), "pick": "red", "tick": "red"}); err != nil {
+	if _, err := s.SubmitView(alice, id, map[string]string{"why": x(20)}); err != nil {
 		t.Fatal(err)
 	}
-	state := receive(t, a.got).View.State.Values
-	if state["pick"]["colour"].SelectedOption.Value != "red" || state["choose"]["chosen"].SelectedOption.Value != "" || len(state["tick"]["ticked"].SelectedOptions) != 1 {
+	if state := receive(t, a.got).View.State.Values; state["why"]["reason"].Value != x(20) {
 		t.Errorf("state %+v", state)
 	}
 }
@@ -204,27 +162,22 @@ func TestSubmissionAnswers(t *testing.T) {
 		errors  map[string]string
 		trouble bool
 	}{
-		"nothing to say":  {map[string]any{}, []string{"Below"}, nil, false},
+		"nothing to say":  {map[string]any{}, nil, nil, false},
 		"clear":           {slack.NewClearViewSubmissionResponse(), nil, nil, false},
-		"errors":          {slack.NewErrorsViewSubmissionResponse(map[string]string{"why": "no"}), []string{"Below", "Deny"}, map[string]string{"why": "no"}, false},
-		"errors nowhere":  {slack.NewErrorsViewSubmissionResponse(map[string]string{"title": "no"}), []string{"Below", "Deny"}, nil, true},
-		"no errors":       {slack.NewErrorsViewSubmissionResponse(nil), []string{"Below", "Deny"}, nil, true},
-		"update":          {slack.NewUpdateViewSubmissionResponse(&next), []string{"Below", "Next"}, nil, false},
-		"update too wide": {slack.NewUpdateViewSubmissionResponse(&wide), []string{"Below", "Deny"}, nil, true},
-		"push":            {slack.NewPushViewSubmissionResponse(&next), []string{"Below", "Deny", "Next"}, nil, false},
-		"no such action":  {map[string]any{"response_action": "explode"}, []string{"Below", "Deny"}, nil, true},
-		"no object":       {"ok", []string{"Below", "Deny"}, nil, true},
+		"errors":          {slack.NewErrorsViewSubmissionResponse(map[string]string{"why": "no"}), []string{"Deny"}, map[string]string{"why": "no"}, false},
+		"errors nowhere":  {slack.NewErrorsViewSubmissionResponse(map[string]string{"title": "no"}), []string{"Deny"}, nil, true},
+		"no errors":       {slack.NewErrorsViewSubmissionResponse(nil), []string{"Deny"}, nil, true},
+		"update":          {slack.NewUpdateViewSubmissionResponse(&next), []string{"Next"}, nil, false},
+		"update too wide": {slack.NewUpdateViewSubmissionResponse(&wide), []string{"Deny"}, nil, true},
+		"no such action":  {map[string]any{"response_action": "explode"}, []string{"Deny"}, nil, true},
+		"no object":       {"ok", []string{"Deny"}, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, api := start(t, unlimited)
 			a := serve(t, s)
-			open(t, s, api, a, func(v *slack.ModalViewRequest) { v.Title = plainWords("Below") })
-			top, err := api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(nil))
-			if err != nil {
-				t.Fatal(err)
-			}
+			id := open(t, s, api, a, nil)
 			a.answer = func(slack.InteractionCallback) any { return c.answer }
-			d, err := s.SubmitView(alice, top.ID, map[string]string{"why": "enough"})
+			d, err := s.SubmitView(alice, id, map[string]string{"why": "enough"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,36 +209,5 @@ func TestALateAnswerIsTrouble(t *testing.T) {
 	answered(t, d)
 	if v := s.Views(alice); len(v) != 1 || !v[0].Trouble {
 		t.Errorf("alice sees %+v", v)
-	}
-}
-
-func TestCloseView(t *testing.T) {
-	s, api := start(t, unlimited)
-	a := serve(t, s)
-	id := open(t, s, api, a, nil)
-	if d, err := s.CloseView(alice, id); err != nil || d != nil {
-		t.Errorf("closed without telling: %v, %v", d, err)
-	}
-	if _, err := s.CloseView(alice, id); err == nil {
-		t.Error("closed twice")
-	}
-	open(t, s, api, a, nil)
-	top, err := api.PushViewContext(t.Context(), trigger(t, s, api, a), modal(func(v *slack.ModalViewRequest) {
-		v.NotifyOnClose, v.ClearOnClose = true, true
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := s.CloseView(alice, top.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := receive(t, a.got)
-	answered(t, d)
-	if c.Type != slack.InteractionTypeViewClosed || c.View.ID != top.ID || !c.IsCleared {
-		t.Errorf("told %+v", c)
-	}
-	if len(s.Views(alice)) != 0 {
-		t.Error("views below stay although the top one clears them")
 	}
 }

@@ -133,8 +133,8 @@ func own(t *testing.T, scopes ...string) *world {
 		Channels: []slackfake.Channel{
 			{ID: channel, Name: "sec-oncall"}, {ID: "C0CLOSED", Name: "closed", Archived: true},
 		},
-		RateLimits: map[string]bool{"chat.postMessage": false},
-		Scopes:     scopes,
+		Unlimited: true,
+		Scopes:    scopes,
 	})
 	said, err := s.Say(alice, channel, "mine")
 	if err != nil {

@@ -102,7 +102,7 @@ func messages() []step {
 		{name: "post nothing", method: "chat.postMessage", args: to, code: "no_text"},
 		{name: "post nowhere", method: "chat.postMessage", args: with(text, map[string]string{"channel": "C0NOWHERE"}), code: "channel_not_found"},
 		{name: "post to the archive", method: "chat.postMessage", args: with(text, map[string]string{"channel": "{closed}"}), code: "is_archived"},
-		{name: "51 blocks", method: "chat.postMessage", args: with(text, map[string]string{"blocks": many(`{"type":"divider"}`, 51)}), code: "invalid_blocks", laxer: "no limits of blocks"},
+		{name: "51 blocks", method: "chat.postMessage", args: with(text, map[string]string{"blocks": many(`{"type":"section","text":{"type":"plain_text","text":"x"}}`, 51)}), code: "invalid_blocks", laxer: "no limits of blocks"},
 		{name: "a long section", method: "chat.postMessage", args: with(text, map[string]string{"blocks": `[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("x", 3001) + `"}}]`}), code: "invalid_blocks", laxer: "no limits of text"},
 		{name: "no blocks at all", method: "chat.postMessage", args: with(text, map[string]string{"blocks": "{"}), code: "invalid_blocks_format", laxer: "another code", theirs: "invalid_blocks"},
 		{name: "a long text", method: "chat.postMessage", args: with(to, map[string]string{"text": strings.Repeat("x", 40_001)}), code: "msg_too_long", laxer: "it cuts the text, as Slack does with some"},
@@ -137,9 +137,6 @@ func views() []step {
 		{name: "update a view", method: "views.update", args: map[string]string{"view_id": "{view}", "hash": "{hash}", "view": modal}},
 		{name: "update it late", method: "views.update", args: map[string]string{"view_id": "{view}", "hash": "{hash}", "view": modal}, code: "hash_conflict"},
 		{name: "update none", method: "views.update", args: map[string]string{"view_id": "V0NONE", "view": modal}, code: "not_found"},
-		{name: "push", method: "views.push", args: open, trigger: true, keep: map[string]string{"view": "view.id"}},
-		{name: "push again", method: "views.push", args: open, trigger: true, keep: map[string]string{"view": "view.id"}},
-		{name: "push too often", method: "views.push", args: open, trigger: true, code: "push_limit_reached"},
 	}
 }
 

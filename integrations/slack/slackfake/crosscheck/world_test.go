@@ -1,8 +1,10 @@
 package crosscheck_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,7 +54,8 @@ func (w *world) do(t *testing.T, s step) map[string]any {
 		v.Set(k, w.fill(arg))
 	}
 	if body = v.Encode(); s.method == "" {
-		address, body, contentType = w.vars["upload_url"], s.args["bytes"], "application/octet-stream"
+		address = w.vars["upload_url"]
+		body, contentType = upload(t, s.args["bytes"])
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
@@ -120,4 +123,22 @@ func triggerOf(t *testing.T, payload []byte) string {
 		t.Fatal(err)
 	}
 	return pick(t, o, "trigger_id")
+}
+
+// upload is the form in which a client sends the bytes of a file.
+func upload(t *testing.T, data string) (body, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	part, err := form.CreateFormFile("file", "a.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(part, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String(), form.FormDataContentType()
 }
