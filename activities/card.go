@@ -162,14 +162,16 @@ func stepState(a incident.Approval, s incident.StepState) integrations.CardState
 		return integrations.CardGivenBack
 	case incident.StepDone, incident.StepStanding:
 	}
-	switch {
-	case s.Proof == incident.Verified:
+	switch s.Proof {
+	case incident.Verified:
 		return integrations.CardEffective
-	case s.Proof == incident.NotEffective:
+	case incident.NotEffective:
 		return integrations.CardNotEffective
-	case s.Proof == incident.CannotTell:
+	case incident.CannotTell:
 		return integrations.CardCannotTell
-	case !s.ConfirmedAt.IsZero():
+	case incident.NoProof:
+	}
+	if !s.ConfirmedAt.IsZero() {
 		return integrations.CardConfirmed
 	}
 	return integrations.CardAccepted
@@ -217,9 +219,11 @@ func titleOf(c incident.Case, a incident.Approval, state integrations.CardState,
 		return "No longer asked: " + what
 	case integrations.CardGivenBack:
 		return "Given back: " + what
-	default:
-		return strings.ReplaceAll(title(string(state)), "_", " ") + ": " + what
+	case integrations.CardApproved, integrations.CardRunning, integrations.CardPaused, integrations.CardHeldBack,
+		integrations.CardAccepted, integrations.CardConfirmed, integrations.CardEffective, integrations.CardNotEffective,
+		integrations.CardCannotTell, integrations.CardFailed, integrations.CardTold:
 	}
+	return strings.ReplaceAll(title(string(state)), "_", " ") + ": " + what
 }
 
 // effectOf is what approving a question does, in one line.

@@ -96,15 +96,18 @@ func MessageOf(c incident.Case, req protocol.ShowRequest) integrations.Message {
 	m := integrations.Message{
 		Key: req.Key, Mention: req.Mention, Severity: req.Severity, Title: req.Title, URL: "/v1/cases/" + c.ID,
 	}
-	switch {
-	case req.Kind == incident.ShownReminder:
+	switch req.Kind {
+	case incident.ShownReminder:
 		return m
-	case req.Kind == incident.ShownQuestion && req.Approval < len(c.Approvals):
-		card := CardOf(c, req.Approval)
-		m.Card, m.Title = &card, card.Title
-	case req.Kind == incident.ShownNotice:
+	case incident.ShownQuestion:
+		if req.Approval < len(c.Approvals) {
+			card := CardOf(c, req.Approval)
+			m.Card, m.Title = &card, card.Title
+		}
+	case incident.ShownNotice:
 		card := CardOf(c, -1)
 		m.Card = &card
+	case incident.ShownPage:
 	}
 	m.Lines = lines(c)
 	if m.Card != nil {

@@ -62,8 +62,13 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		s.Status, s.EndedAt = incident.StepEnded, change.At
 	case incident.EvNotConfirmed, incident.EvUndoFailing:
 		s.Problem = change.Detail
-	default:
-		// Nothing else changes the step.
+	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
+		incident.EvHeldBack, incident.EvPaused, incident.EvResumed, incident.EvAsked, incident.EvShown, incident.EvNotShown,
+		incident.EvReminded, incident.EvEscalated, incident.EvVoted, incident.EvApproved, incident.EvDenied, incident.EvExpired,
+		incident.EvSuperseded, incident.EvStarted, incident.EvAccepted, incident.EvVerified, incident.EvNotEffective,
+		incident.EvCannotTell, incident.EvDone, incident.EvSkipped, incident.EvShadowed, incident.EvFailed, incident.EvPaged,
+		incident.EvMerged, incident.EvClosed:
+		// No lease says these of a step.
 	}
 }
 

@@ -57,12 +57,24 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 		return r.askForDevice(ctx, i)
 	case s.Problem != "":
 		r.fail(ctx, i, s.Problem, incident.OutcomeFailed)
-	case s.Action == incident.Notify:
-		r.tell(ctx, i)
-	case s.Action == incident.Collect:
-		r.collect(ctx, i)
 	default:
+		return r.act(ctx, i)
+	}
+	r.state.Next = i + 1
+	return true
+}
+
+// act carries out a step's action and reports whether the step is over.
+func (r *responder) act(ctx workflow.Context, i int) bool {
+	switch action := r.state.Case.Steps[i].Action; action {
+	case incident.Notify:
+		r.tell(ctx, i)
+	case incident.Collect:
+		r.collect(ctx, i)
+	case incident.RateLimit, incident.Block, incident.KillProcess, incident.Isolate:
 		return r.contain(ctx, i)
+	default:
+		r.fail(ctx, i, fmt.Sprintf("no part of a case carries out %q", action), incident.OutcomeFailed)
 	}
 	r.state.Next = i + 1
 	return true

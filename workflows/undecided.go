@@ -50,10 +50,13 @@ func (r *responder) noNews(d incident.Decision, plan incident.Plan) bool {
 		return true
 	case playbooks.Stricter(*c.Plan, plan):
 		return false
-	case c.Decision.Outcome == incident.Decided:
+	}
+	switch c.Decision.Outcome {
+	case incident.Decided:
 		return plan.Target == nil
-	case c.Decision.Outcome == incident.Undecided && d.Outcome == incident.Undecided:
-		return r.pending() >= 0 || len(d.Unsure) >= len(c.Decision.Unsure)
+	case incident.Undecided:
+		return d.Outcome == incident.Undecided && (r.pending() >= 0 || len(d.Unsure) >= len(c.Decision.Unsure))
+	case incident.Denied, incident.CannotDecide, incident.DecisionErr:
 	}
 	return false
 }

@@ -194,14 +194,10 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	now := time.Now()
 	span, err := s.span(ctx, now)
 	names := strings.Join(s.config.Indices, ", ")
-	switch {
-	case integrations.KindOf(err) == integrations.Denied && err != nil:
-		return []integrations.Finding{{What: err.Error(), Fix: "give the API key or the user the index privilege read on " + names}}
-	case integrations.KindOf(err) == integrations.NotFound && err != nil:
-		return []integrations.Finding{{What: err.Error(), Fix: "correct indices: nothing is called " + names}}
-	case err != nil:
-		return []integrations.Finding{{What: err.Error(), Fix: "check url and ca, and that the cluster is up"}}
-	case span.Records == 0:
+	if err != nil {
+		return []integrations.Finding{{What: err.Error(), Fix: fix(integrations.KindOf(err), names)}}
+	}
+	if span.Records == 0 {
 		return append(s.probeMatches(ctx), integrations.Finding{
 			What: fmt.Sprintf("%s hold no flow record of %s", names, s.config.Layout),
 			Fix:  "check layout and indices, and that flows are shipped",
@@ -210,6 +206,18 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	found := []integrations.Finding{{What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Told()), OK: true}}
 	found = append(found, span.Findings(names, now, "")...)
 	return append(found, s.probeMatches(ctx)...)
+}
+
+// fix says what to do where indices cannot be asked.
+func fix(k integrations.Kind, names string) string {
+	switch k {
+	case integrations.Denied:
+		return "give the API key or the user the index privilege read on " + names
+	case integrations.NotFound:
+		return "correct indices: nothing is called " + names
+	case integrations.Invalid, integrations.Conflict, integrations.Throttled, integrations.Unavailable, integrations.Ambiguous:
+	}
+	return "check url and ca, and that the cluster is up"
 }
 
 // probeMatches looks whether the values of only and without occur.

@@ -214,9 +214,9 @@ func (e *Exchange) whyUnseen() string {
 		return whyNoPackets
 	case NoRate:
 		return whyNoRate
-	default:
-		return whyOneWay
+	case Counted:
 	}
+	return whyOneWay
 }
 
 // coverage names the worst of what limits the answer.

@@ -53,20 +53,28 @@ func wellFormed(u use, o incident.Order) error {
 	invalid := func(format string, args ...any) error {
 		return integrations.Errorf(integrations.Invalid, u.String(), format, args...)
 	}
-	switch {
-	case !slices.Contains(enforced(), o.Action):
-		return invalid("action %q cannot be enforced", o.Action)
-	case o.Key == "" && u.write:
+	if slices.Contains(enforced(), o.Action) && o.Key == "" && u.write {
 		return invalid("the order has no key")
-	case o.Action == incident.RateLimit && o.Rate <= 0 && u.op == "apply":
-		return invalid("a limit of %d bits per second", o.Rate)
-	case o.Action == incident.Block && o.Filter == nil:
-		return invalid("a block without a filter")
-	case o.Action == incident.Block && everything(*o.Filter):
-		return invalid("the filter matches everything")
-	default:
-		return nil
 	}
+	switch o.Action {
+	case incident.RateLimit:
+		if o.Rate <= 0 && u.op == "apply" {
+			return invalid("a limit of %d bits per second", o.Rate)
+		}
+		return nil
+	case incident.Block:
+		if o.Filter == nil {
+			return invalid("a block without a filter")
+		}
+		if everything(*o.Filter) {
+			return invalid("the filter matches everything")
+		}
+		return nil
+	case incident.Isolate:
+		return nil
+	case incident.Notify, incident.Collect, incident.KillProcess:
+	}
+	return invalid("action %q cannot be enforced", o.Action)
 }
 
 func everything(f incident.Filter) bool {

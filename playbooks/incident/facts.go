@@ -23,17 +23,12 @@ func (f *Facts) DisownGuess() {
 	if known && Attribution(how) == Exact || f.Process == (Process{}) {
 		return
 	}
-	why := "no process was joined to the traffic"
-	switch {
-	case !known:
+	why := whyGuessed(Attribution(how))
+	if !known {
 		why = "who sends is not joined to the traffic"
 		if reason := f.Traffic.Attribution.Why(); reason != "" {
 			why += ": " + reason
 		}
-	case Attribution(how) == Destination:
-		why = "only guessed, by the destination"
-	case Attribution(how) == ProcessList:
-		why = "only guessed, from the list of processes"
 	}
 	guess := f.Process
 	f.Process = Process{}
@@ -45,6 +40,18 @@ func (f *Facts) DisownGuess() {
 	if !f.Candidate.named() {
 		f.Candidate = guess
 	}
+}
+
+// whyGuessed says why a join that is not exact names nobody.
+func whyGuessed(how Attribution) string {
+	switch how {
+	case Destination:
+		return "only guessed, by the destination"
+	case ProcessList:
+		return "only guessed, from the list of processes"
+	case Exact, NoneJoined:
+	}
+	return "no process was joined to the traffic"
 }
 
 // Suspect makes the candidate whom a policy reads under that name: the process

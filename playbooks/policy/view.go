@@ -150,7 +150,7 @@ func (v *view) bind(ctx context.Context, l binding) incident.LetTrace {
 	case incident.Unsure:
 		v.unknown = append(v.unknown, cel.AttributePattern(l.name))
 		v.missing[l.name] = o.missing
-	default:
+	case incident.True, incident.False, incident.Skipped:
 		v.vars[l.name] = o.value
 		trace.Value = format(o.value)
 	}

@@ -18,6 +18,7 @@ func rules() map[string]func(*repocheck.Tree) []repocheck.Complaint {
 		"npm":             repocheck.Npm,
 		"package_comment": repocheck.PackageComments,
 		"file_size":       repocheck.FileSizes,
+		"closed_sets":     repocheck.ClosedSets,
 		"code":            repocheck.Code,
 		"doubles":         repocheck.Doubles,
 		"sleeps":          repocheck.Sleeps,

@@ -133,9 +133,9 @@ func toned(t wording.Tone) style {
 		return warn
 	case wording.Bad:
 		return bad
-	default:
-		return plain
+	case wording.Plain:
 	}
+	return plain
 }
 
 func (p *Printer) paint(s style, text string) string {
@@ -161,7 +161,7 @@ func attribute(s style) color.Attribute {
 		return color.FgYellow
 	case bad:
 		return color.FgRed
-	default:
-		return color.Reset
+	case plain:
 	}
+	return color.Reset
 }

@@ -121,7 +121,8 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = "!", "!"
 	case incident.EvClosed:
 		ascii, sign = "#", "■"
-	default:
+	case incident.EvEnriched, incident.EvTarget, incident.EvCleared, incident.EvResumed, incident.EvShown, incident.EvNotShown,
+		incident.EvVoted, incident.EvSuperseded, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged:
 	}
 	if p.o.ASCII {
 		return ascii

@@ -233,12 +233,15 @@ func (o *leaseReleaseOptions) release(ctx context.Context, id string) error {
 
 // releasedText says what became of a lease that was to be given back.
 func releasedText(l incident.Lease) string {
-	switch {
-	case l.Phase == incident.GivenBack && l.Adopted:
-		return l.ID + " is released; it stood before Stanch and was left as it was"
-	case l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed:
+	switch l.Phase {
+	case incident.GivenBack:
+		if l.Adopted {
+			return l.ID + " is released; it stood before Stanch and was left as it was"
+		}
 		return l.ID + " is given back"
-	default:
-		return l.ID + " is being given back, and is tried until the device says so" + because(l.Problem)
+	case incident.LeaseFailed:
+		return l.ID + " is given back"
+	case incident.Applying, incident.Holding, incident.Confirmed, incident.Undoing:
 	}
+	return l.ID + " is being given back, and is tried until the device says so" + because(l.Problem)
 }

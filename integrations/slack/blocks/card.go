@@ -33,10 +33,11 @@ func status(c integrations.Card, mention string) string {
 		parts = append(parts, text)
 	}
 	q := c.Question
+	asking := c.State == integrations.CardAsking && q != nil
 	switch {
-	case c.State == integrations.CardAsking && q != nil && !q.ExpiresAt.IsZero():
+	case asking && !q.ExpiresAt.IsZero():
 		parts = append(parts, fmt.Sprintf("⏳ *Answer by %s.* %s. Silence is never approval.", moment(q.ExpiresAt), votesSoFar(*q)))
-	case c.State == integrations.CardAsking && q != nil:
+	case asking:
 		parts = append(parts, fmt.Sprintf("⏳ *Waiting for an answer.* %s. No deadline is set.", votesSoFar(*q)))
 	default:
 		parts = append(parts, stateMark(c.State)+" "+stateSentence(c.State))

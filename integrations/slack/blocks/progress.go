@@ -68,9 +68,9 @@ func stateMark(s integrations.CardState) string {
 		return "↩"
 	case integrations.CardSuperseded, integrations.CardTold:
 		return "💬"
-	default:
-		return "❔"
+	case integrations.CardCannotTell:
 	}
+	return "❔"
 }
 
 // progress is how far each step has come.

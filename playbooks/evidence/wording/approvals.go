@@ -109,9 +109,9 @@ func approvalTone(s incident.ApprovalState) Tone {
 		return Good
 	case incident.Superseded:
 		return Plain
-	default:
-		return Warn
+	case incident.Pending, incident.ApprovalDenied, incident.ApprovalExpired:
 	}
+	return Warn
 }
 
 func approvers(a incident.Approval) string {

@@ -22,18 +22,19 @@ func headline(c incident.Case) []Line {
 
 func what(c incident.Case) Line {
 	d := c.Decision
-	switch {
-	case d == nil:
+	if d == nil {
 		return Line{Label: "What", Text: "not decided yet; " + short(c.Facts.Alert.Category.String()), From: From(c.Facts.Alert.Category.From())}
-	case d.Outcome == incident.Denied:
-		return Line{Label: "What", Text: "guardrail " + short(d.DeniedBy) + " forbids containment. " + long(d.Because), Tone: Warn}
-	case d.Outcome == incident.Undecided:
-		return Line{Label: "What", Text: "not decided. " + long(d.Because), Tone: Warn}
-	case d.Outcome != incident.Decided:
-		return Line{Label: "What", Text: "no decision: " + long(cmp.Or(d.Error, d.Because, string(d.Outcome))), Tone: Warn}
-	default:
-		return Line{Label: "What", Text: long(d.Because)}
 	}
+	switch d.Outcome {
+	case incident.Decided:
+		return Line{Label: "What", Text: long(d.Because)}
+	case incident.Denied:
+		return Line{Label: "What", Text: "guardrail " + short(d.DeniedBy) + " forbids containment. " + long(d.Because), Tone: Warn}
+	case incident.Undecided:
+		return Line{Label: "What", Text: "not decided. " + long(d.Because), Tone: Warn}
+	case incident.CannotDecide, incident.DecisionErr:
+	}
+	return Line{Label: "What", Text: "no decision: " + long(cmp.Or(d.Error, d.Because, string(d.Outcome))), Tone: Warn}
 }
 
 // who prefers what the EDR says of the process over what the alert says.
@@ -172,9 +173,9 @@ func traffic(role string) string {
 		return "a large transfer"
 	case incident.Discovery:
 		return "local discovery"
-	default:
-		return "nothing of a known shape"
+	case incident.UnknownRole:
 	}
+	return "nothing of a known shape"
 }
 
 // attribution says how sure it is that this process sent these bytes.
@@ -184,6 +185,7 @@ func attribution(t incident.Traffic) Line {
 		return unknownLine("How sure", "join of process and traffic", t.Attribution)
 	}
 	line := Line{Label: "How sure", From: From(t.Attribution.From())}
+	line.Text, line.Tone = "none: no process could be joined to the traffic", Warn
 	switch incident.Attribution(how) {
 	case incident.Exact:
 		line.Text, line.Tone = "exact: the process's connections match the flows address by address", Good
@@ -191,8 +193,7 @@ func attribution(t incident.Traffic) Line {
 		line.Text, line.Tone = "by destination only: address and port match, the connections do not", Warn
 	case incident.ProcessList:
 		line.Text, line.Tone = "weak: the process was running, its connections were not seen", Warn
-	default:
-		line.Text, line.Tone = "none: no process could be joined to the traffic", Warn
+	case incident.NoneJoined:
 	}
 	if rate, ok := t.JoinRate.Get(); ok {
 		line.Text += fmt.Sprintf(" (%.0f %% joined", 100*rate)

@@ -104,17 +104,18 @@ func confirmed(s incident.StepState) Proof {
 
 func effective(s incident.StepState) Proof {
 	p := Proof{Level: "effective", At: s.ProvenAt, Detail: long(s.ProofDetail)}
-	switch {
-	case s.Proof == incident.Verified:
-		p.Answer, p.Tone = "yes", Good
-	case s.Proof == incident.NotEffective:
-		p.Answer, p.Tone = "no", Bad
-	case s.Proof == incident.CannotTell:
-		p.Answer, p.Tone = "cannot tell", Warn
-	case s.Verify == nil:
-		p.Answer, p.Tone = "not asked", Plain
-	default:
+	p.Answer, p.Tone = "not asked", Plain
+	if s.Verify != nil {
 		p.Answer, p.Tone = pending(s)
+	}
+	switch s.Proof {
+	case incident.Verified:
+		p.Answer, p.Tone = "yes", Good
+	case incident.NotEffective:
+		p.Answer, p.Tone = "no", Bad
+	case incident.CannotTell:
+		p.Answer, p.Tone = "cannot tell", Warn
+	case incident.NoProof:
 	}
 	if p.Detail == "" && s.Verify != nil {
 		p.Detail = "wanted: egress below " + incident.FormatRate(s.Verify.EgressBelow) + " within " + incident.FormatDuration(s.Verify.Within)
@@ -131,9 +132,9 @@ func pending(s incident.StepState) (string, Tone) {
 		return "no", Bad
 	case incident.StepWaiting:
 		return "not started", Plain
-	default:
-		return "not asked", Plain
+	case incident.StepDone, incident.StepSkipped, incident.StepShadowed:
 	}
+	return "not asked", Plain
 }
 
 func leases(c incident.Case) []Lease {

@@ -108,9 +108,9 @@ func ruleWhy(c incident.ConditionTrace, parts []Part) string {
 		return "every part is true"
 	case incident.Skipped:
 		return "a rule above was chosen"
-	default:
-		return conditionWhy(c, parts)
+	case incident.False, incident.Unsure, incident.Failed:
 	}
+	return conditionWhy(c, parts)
 }
 
 func guardrailWhy(c incident.ConditionTrace, parts []Part) string {
@@ -121,9 +121,9 @@ func guardrailWhy(c incident.ConditionTrace, parts []Part) string {
 		return "does not forbid: " + firstPart(parts, incident.False)
 	case incident.Skipped:
 		return "not looked at"
-	default:
-		return conditionWhy(c, parts)
+	case incident.Unsure, incident.Failed:
 	}
+	return conditionWhy(c, parts)
 }
 
 func conditionWhy(c incident.ConditionTrace, parts []Part) string {
@@ -134,9 +134,9 @@ func conditionWhy(c incident.ConditionTrace, parts []Part) string {
 		return "cannot be told: " + firstPart(parts, incident.Unsure)
 	case incident.Failed:
 		return "could not be evaluated: " + long(c.Error)
-	default:
-		return ""
+	case incident.True, incident.Skipped:
 	}
+	return ""
 }
 
 // firstPart explains the verdict by the first conjunct that has it.

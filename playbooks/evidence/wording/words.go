@@ -77,9 +77,9 @@ func standing(c incident.Case) (string, Tone) {
 			into = " " + short(c.MergedInto.ID)
 		}
 		return "Closed: merged into case" + into + ", which is about the same device and has the alerts of this one.", Plain
-	default:
-		return sentence("Closed", short(string(c.Outcome))), Plain
+	case incident.OutcomeOpen:
 	}
+	return sentence("Closed", short(string(c.Outcome))), Plain
 }
 
 func open(c incident.Case) (string, Tone) {
@@ -93,9 +93,9 @@ func open(c incident.Case) (string, Tone) {
 		return "Waiting for people to answer.", Warn
 	case incident.Contained:
 		return "Contained: leases stand.", Good
-	default:
-		return sentence("Open", short(string(c.Status))), Plain
+	case incident.Closed:
 	}
+	return sentence("Open", short(string(c.Status))), Plain
 }
 
 func sentence(head, why string) string {
@@ -134,9 +134,9 @@ func statusWord(s incident.StepStatus) (string, Tone) {
 		return "failed", Bad
 	case incident.StepShadowed:
 		return "would have run", Plain
-	default:
-		return short(string(s)), Plain
+	case incident.StepWaiting, incident.StepRunning, incident.StepSkipped:
 	}
+	return short(string(s)), Plain
 }
 
 func eventWord(k incident.EventKind) (string, Tone) {
@@ -149,9 +149,12 @@ func eventWord(k incident.EventKind) (string, Tone) {
 		return word, Warn
 	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing:
 		return word, Bad
-	default:
-		return word, Plain
+	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
+		incident.EvResumed, incident.EvShown, incident.EvNotShown, incident.EvVoted, incident.EvSuperseded, incident.EvStarted,
+		incident.EvAccepted, incident.EvExtended, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged,
+		incident.EvClosed:
 	}
+	return word, Plain
 }
 
 // does says what a step does, for people.
@@ -161,21 +164,24 @@ func does(s incident.PlannedStep) string {
 		return "ask " + short(s.Approve)
 	case s.Release:
 		return "give back what this case holds"
-	case s.Action == incident.RateLimit:
-		return "rate-limit the host to " + incident.FormatRate(s.Rate)
-	case s.Action == incident.Block && s.Filter != nil:
-		return "block " + short(s.Filter.String())
-	case s.Action == incident.Isolate:
-		return "isolate the host"
-	case s.Action == incident.KillProcess:
-		return "kill process " + short(fmt.Sprintf("%d, %s", s.PID, s.Path))
-	case s.Action == incident.Collect:
-		return "collect " + join(s.What)
-	case s.Action == incident.Notify:
-		return "notify " + short(s.Channel)
-	default:
-		return short(string(s.Action))
 	}
+	switch s.Action {
+	case incident.RateLimit:
+		return "rate-limit the host to " + incident.FormatRate(s.Rate)
+	case incident.Block:
+		if s.Filter != nil {
+			return "block " + short(s.Filter.String())
+		}
+	case incident.Isolate:
+		return "isolate the host"
+	case incident.KillProcess:
+		return "kill process " + short(fmt.Sprintf("%d, %s", s.PID, s.Path))
+	case incident.Collect:
+		return "collect " + join(s.What)
+	case incident.Notify:
+		return "notify " + short(s.Channel)
+	}
+	return short(string(s.Action))
 }
 
 func missing(list []incident.Missing) string {

@@ -1,0 +1,101 @@
+package repocheck
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+	"path"
+)
+
+// ClosedSets checks that a switch over a set of ours names what it switches on:
+// the linter then sees which member it forgets, as it cannot where each case is
+// a comparison of its own.
+func ClosedSets(t *Tree) []Complaint {
+	members := t.members()
+	var found []Complaint
+	for _, f := range t.Go {
+		if f.Test {
+			continue
+		}
+		ast.Inspect(f.AST, func(n ast.Node) bool {
+			s, ok := n.(*ast.SwitchStmt)
+			if !ok || s.Tag != nil {
+				return true
+			}
+			compared := map[string]int{}
+			for _, clause := range s.Body.List {
+				operand, set := members.comparison(f, clause.(*ast.CaseClause))
+				if operand == "" {
+					continue
+				}
+				if compared[operand]++; compared[operand] == 2 {
+					found = append(found, t.at(f, s.Pos(), "switch %s: each case compares it with a member of %s, so that a forgotten one is not seen", operand, set))
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// members are the constants of our closed sets, as other packages write them,
+// with the set's name.
+type members map[string]string
+
+func (t *Tree) members() members {
+	all := members{}
+	for _, f := range t.Go {
+		for _, decl := range f.AST.Decls {
+			gen, ok := decl.(*ast.GenDecl)
+			if !ok || gen.Tok != token.CONST || f.Test {
+				continue
+			}
+			set := ""
+			for _, spec := range gen.Specs {
+				v := spec.(*ast.ValueSpec)
+				// Without a type and a value it is the one before, counted on.
+				if typ, ok := v.Type.(*ast.Ident); ok && typ.IsExported() {
+					set = typ.Name
+				} else if v.Type != nil || v.Values != nil {
+					set = ""
+				}
+				for _, name := range v.Names {
+					if set != "" {
+						all[path.Base(f.Dir)+"."+name.Name] = set
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// comparison returns what a case compares with a member, and the member's set,
+// where that is all that the case holds, or the first part of it.
+func (m members) comparison(f GoFile, c *ast.CaseClause) (operand, set string) {
+	if len(c.List) == 0 {
+		return "", ""
+	}
+	e := c.List[0]
+	for {
+		b, ok := e.(*ast.BinaryExpr)
+		if !ok {
+			return "", ""
+		}
+		if set := m.set(f, b.Y); b.Op == token.EQL && set != "" {
+			return types.ExprString(b.X), set
+		}
+		e = b.X
+	}
+}
+
+// set returns the set of which an expression is a member, or nothing.
+func (m members) set(f GoFile, e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return m[path.Base(f.Dir)+"."+e.Name]
+	case *ast.SelectorExpr:
+		return m[types.ExprString(e)]
+	}
+	return ""
+}
