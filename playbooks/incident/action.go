@@ -2,7 +2,6 @@ package incident
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -10,7 +9,7 @@ import (
 // Action is what a step does to the world.
 type Action string
 
-// The closed set of actions, by reversibility.
+// The closed set of actions. Each is registered once, in [ActionSpecs].
 const (
 	Notify      Action = "notify"
 	Collect     Action = "collect"
@@ -19,27 +18,6 @@ const (
 	KillProcess Action = "kill_process"
 	Isolate     Action = "isolate"
 )
-
-// Actions lists all actions, mildest first.
-func Actions() []Action {
-	return []Action{Notify, Collect, RateLimit, Block, KillProcess, Isolate}
-}
-
-// Rung is the action's place on the ladder by reversibility: 0 does nothing to
-// the host, higher is harsher.
-func (a Action) Rung() int { return max(0, slices.Index(Actions(), a)-1) }
-
-// Containing reports whether the action restricts a host. Such a step needs an
-// exact target, passes the guardrails and counts against the budget.
-func (a Action) Containing() bool { return a.Rung() > 0 }
-
-// Leased reports whether the action stands until it is undone. Such a step needs
-// a ttl and a verify, and is held as a lease.
-func (a Action) Leased() bool { return a == RateLimit || a == Block || a == Isolate }
-
-// Reversible reports whether a step may opt out of asking when the decision is
-// unsure.
-func (a Action) Reversible() bool { return a == RateLimit || a == Collect || a == Notify }
 
 // Direction of the traffic that a filter matches, seen from the host.
 type Direction string

@@ -200,14 +200,13 @@ type Verify struct {
 
 // String names the step for people.
 func (s PlannedStep) String() string {
-	switch {
-	case s.Approve != "":
+	if s.Approve != "" {
 		return "approve: " + s.Approve
-	case s.Action == RateLimit:
-		return fmt.Sprintf("%s (%s to %s)", s.Name, s.Action, FormatRate(s.Rate))
-	case s.Filter != nil:
-		return fmt.Sprintf("%s (%s %s)", s.Name, s.Action, s.Filter)
-	default:
-		return fmt.Sprintf("%s (%s)", s.Name, s.Action)
 	}
+	if detail := s.Action.Spec().Detail; detail != nil {
+		if text := detail(s); text != "" {
+			return fmt.Sprintf("%s (%s %s)", s.Name, s.Action, text)
+		}
+	}
+	return fmt.Sprintf("%s (%s)", s.Name, s.Action)
 }

@@ -63,12 +63,6 @@ func (f *Facts) Suspect() {
 	Explain(&f.Candidate, cmp.Or(f.Process.Path.Why(), "no process can be guessed"))
 }
 
-// FactNames lists the facts that a playbook's enrich can ask for, in the order
-// in which people are shown them. The alert is always there.
-func FactNames() []string {
-	return []string{"endpoint", "process", "traffic", "baseline", "asset"}
-}
-
 // Missing is one value that a decision would have needed.
 type Missing struct {
 	Path string `json:"path"` // such as baseline.p99
