@@ -29,7 +29,7 @@ const maxDetail = 300
 // request is one request to Slack, to tell how it failed.
 type request struct {
 	op string
-	// write tells that it changes what people see.
+	// write reports whether it changes what people see.
 	write bool
 }
 

@@ -68,14 +68,14 @@ func (a *App) Illustrate(ctx context.Context, at incident.Receipt, c integration
 	return d.receipt, nil
 }
 
-// digest stands for a key where everybody can read it.
+// digest replaces a key where everybody can read it.
 func digest(key string) string {
 	_, sum, _ := strings.Cut(incident.DigestOf([]byte(key)), ":")
 	return sum
 }
 
 // hung returns the file of that name in the thread, or none. That there is no
-// such message is an error; that the app may not look is none.
+// such message is an error; that the app may not look is no error.
 func (a *App) hung(ctx context.Context, channel, ts, name string) (slack.File, error) {
 	var file slack.File
 	// All of the thread counts: a message is as old as it is.

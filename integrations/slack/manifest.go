@@ -81,23 +81,23 @@ func Manifest(o ManifestOptions) ([]byte, error) {
 
 func (o ManifestOptions) check() error {
 	if utf8.RuneCountInString(o.Name) > maxAppName || strings.ContainsFunc(o.Name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("the name %q is longer than %d characters, or not all of it can be seen", o.Name, maxAppName)
+		return fmt.Errorf("invalid name %q: must be at most %d visible characters", o.Name, maxAppName)
 	}
 	if botName(o.Name) == "" {
-		return fmt.Errorf("the name %q has no letter from a to z, and no digit", o.Name)
+		return fmt.Errorf("invalid name %q: must have a letter from a to z or a digit", o.Name)
 	}
 	switch o.Mode {
 	case Socket:
 		if o.RequestURL != "" {
-			return errors.New("in mode socket there is no request URL")
+			return errors.New("mode socket takes no request URL")
 		}
 	case HTTP:
 		u, err := url.Parse(o.RequestURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-			return fmt.Errorf("the request URL %q is no address such as https://stanch.example/v1/slack", o.RequestURL)
+			return fmt.Errorf("invalid request URL %q: must be like https://stanch.example/v1/slack", o.RequestURL)
 		}
 	default:
-		return fmt.Errorf("there is no mode %q; there are socket and http", o.Mode)
+		return fmt.Errorf("unknown mode %q: must be socket or http", o.Mode)
 	}
 	return nil
 }

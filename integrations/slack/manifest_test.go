@@ -146,7 +146,7 @@ func TestManifest(t *testing.T) {
 			for _, p := range slack.Spec().Permissions {
 				listed := slices.Contains(got.OAuth.Scopes.Bot, p.Name)
 				if listed && !bytes.Contains(text, []byte("# "+p.Why)) {
-					t.Errorf("the scope %s stands there without its reason", p.Name)
+					t.Errorf("the scope %s has no reason", p.Name)
 				}
 				if !listed && p.Name != "users:read.email" {
 					t.Errorf("the scope %s is not there", p.Name)

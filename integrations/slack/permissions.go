@@ -10,7 +10,7 @@ const scopeEmail = "users:read.email"
 func permissions() []integrations.Permission {
 	return []integrations.Permission{
 		{Name: "chat:write", Why: "posts cards and notices, keeps them up to date, and answers people so that they alone see it"},
-		{Name: "channels:read", Why: "finds public channels by name, and tells whether the app is in them"},
+		{Name: "channels:read", Why: "finds public channels by name, and shows whether the app is in them"},
 		{Name: "groups:read", Why: "the same for private channels that the app was invited to"},
 		{Name: "im:write", Why: "opens the direct conversation with a person whom a playbook names"},
 		{Name: "channels:history", Why: "after a lost answer, sees whether a message was posted, so that it is not posted twice"},

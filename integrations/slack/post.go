@@ -201,7 +201,7 @@ func (a *App) link(ctx context.Context, channel, ts string) string {
 func splitRef(r request, ref string) (channel, ts string, err error) {
 	channel, ts, _ = strings.Cut(ref, "/")
 	if !isID(channel, "CGD") || moment(ts).IsZero() {
-		return "", "", r.invalid("the receipt %q is none of a Slack message", ref)
+		return "", "", r.invalid("the receipt %q is not of a Slack message", ref)
 	}
 	return channel, ts, nil
 }
@@ -222,7 +222,7 @@ func threadOf(r request, ref, channel string) (string, error) {
 	return ts, nil
 }
 
-// moment is the time of a message's timestamp, or zero when it is none.
+// moment is the time of a message's timestamp, or zero when it is invalid.
 func moment(ts string) time.Time {
 	seconds, micros, ok := strings.Cut(ts, ".")
 	s, err := strconv.ParseUint(seconds, 10, 40)

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// maxSkew is by how much the clock may be wrong before it is told. At five
+// maxSkew is by how much the clock may be wrong before it is reported. At five
 // minutes signed requests are refused.
 const maxSkew = time.Minute
 

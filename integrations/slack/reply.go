@@ -9,12 +9,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
-// maxReply is what people are told at most, in characters.
+// maxReply is how long a reply may be, in characters.
 const maxReply = 3000
 
 // Reply implements [integrations.Answerable]. What it shows is gone when the
 // person reloads Slack: it is never the only record of anything. A person whom
-// the channel cannot show it is told in their direct conversation.
+// the channel cannot show it gets the reply in their direct conversation.
 func (a *App) Reply(ctx context.Context, c integrations.Click, text string) error {
 	r := writing("reply to %s", c.User)
 	if !isID(c.User, "UW") || text == "" {
@@ -47,7 +47,7 @@ func unreachable(err error) bool {
 	return is(err, integrations.Invalid) || is(err, integrations.NotFound)
 }
 
-// thread returns the parent of a message that stands in a thread: there, and
+// thread returns the parent of a message in a thread: there, and
 // not in the channel, its reader looks for an answer. Not knowing it is no
 // reason not to answer.
 func (a *App) thread(ctx context.Context, channel, ts string) string {

@@ -155,10 +155,10 @@ func (c *Config) check() error {
 		}
 	case HTTP:
 		if c.SigningSecret == "" {
-			return fmt.Errorf("mode http needs signing_secret: it stands under Basic Information of the app")
+			return fmt.Errorf("mode http needs signing_secret: see Basic Information in the settings of the app")
 		}
 	default:
-		return fmt.Errorf("there is no mode %q; there are socket and http", c.Mode)
+		return fmt.Errorf("unknown mode %q: must be socket or http", c.Mode)
 	}
 	if c.AppToken != "" {
 		if err := checkToken("app_token", c.AppToken, "xapp-"); err != nil {
@@ -166,7 +166,7 @@ func (c *Config) check() error {
 		}
 	}
 	if c.Workspace != "" && !isID(c.Workspace, "TE") {
-		return errors.New("workspace is not a workspace's id, such as T0123ABCD")
+		return errors.New("workspace is not an id such as T0123ABCD")
 	}
 	if c.Timeout < 0 || c.Timeout > maxTimeout {
 		return fmt.Errorf("timeout %s is not between 0 and %s", c.Timeout, maxTimeout)
@@ -183,11 +183,11 @@ func checkToken(name string, token integrations.Secret, prefix string) error {
 	case text == "":
 		return fmt.Errorf("%s is empty", name)
 	case strings.HasPrefix(text, "xoxe."):
-		return fmt.Errorf("%s is one that rotates, which is not supported: leave token rotation off for the app", name)
+		return fmt.Errorf("%s is a rotating token, which is not supported: turn token rotation off for the app", name)
 	case !strings.HasPrefix(text, prefix):
 		return fmt.Errorf("%s does not begin with %s: it is another kind of token", name, prefix)
 	case strings.ContainsAny(text, " \t\r\n"):
-		return fmt.Errorf("%s holds white space", name)
+		return fmt.Errorf("%s contains white space", name)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (c *Config) checkURL() error {
 	c.APIURL = cmp.Or(c.APIURL, slack.APIURL)
 	u, err := url.Parse(c.APIURL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("api_url is not an address such as %s, without user, query and fragment", slack.APIURL)
+		return fmt.Errorf("api_url must be an address such as %s, without user, query and fragment", slack.APIURL)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost" && !ip.IsLoopback()) {
 		return errors.New("api_url is not https: the tokens would be readable on their way")

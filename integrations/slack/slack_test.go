@@ -79,7 +79,7 @@ func TestConfigRefuses(t *testing.T) {
 		"socket without app token":  {func(c *slack.Config) { c.AppToken = "" }, "connections:write"},
 		"a wrong app token":         {func(c *slack.Config) { c.AppToken = "xoxb-1-secret" }, "app_token does not begin with xapp-"},
 		"http without secret":       {func(c *slack.Config) { c.Mode = slack.HTTP }, "signing_secret"},
-		"another mode":              {func(c *slack.Config) { c.Mode = "rtm" }, `no mode "rtm"`},
+		"another mode":              {func(c *slack.Config) { c.Mode = "rtm" }, `unknown mode "rtm"`},
 		"a workspace's name":        {func(c *slack.Config) { c.Workspace = "acme" }, "workspace is not"},
 		"a token sent in the clear": {func(c *slack.Config) { c.APIURL = "http://slack.example/api/" }, "not https"},
 		"no address":                {func(c *slack.Config) { c.APIURL = "slack.com/api" }, "api_url"},

@@ -25,7 +25,7 @@ const (
 	CallbackEvidence = "stanch.evidence"
 )
 
-// Where the reason stands in a submitted view's state: values[ReasonBlock][ReasonInput].
+// Where the reason is in a submitted view's state: values[ReasonBlock][ReasonInput].
 const (
 	ReasonBlock = "reason"
 	ReasonInput = "text"
@@ -58,7 +58,7 @@ type Answer struct {
 	Approval   string `json:"a,omitempty"`
 	PlanDigest string `json:"d,omitempty"`
 	Approve    bool   `json:"y,omitempty"`
-	// Reason tells that this answer needs a reason in words.
+	// Reason reports whether this answer needs a reason in words.
 	Reason bool `json:"r,omitempty"`
 	// Groups are the product's groups that membership is asked of. They only
 	// say where to look: who may answer is decided by the engine.
@@ -218,7 +218,7 @@ func parseStrict(text string, limit int, v any) error {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something stands behind it")
+		return errors.New("unexpected data after the value")
 	}
 	return nil
 }

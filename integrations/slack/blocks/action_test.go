@@ -89,7 +89,7 @@ func TestParseAnswerRefuses(t *testing.T) {
 		`[]`:                           "array",
 		`{"a":"on-call"}`:              "no case",
 		`{"c":"p/ws","user":"U1"}`:     `unknown field "user"`,
-		`{"c":"p/ws"} {"c":"p/other"}`: "something stands behind it",
+		`{"c":"p/ws"} {"c":"p/other"}`: "unexpected data after the value",
 		`{"c":"p/ws","g":[""]}`:        "group has no name",
 		`{"c":"p/ws","y":"true"}`:      "cannot unmarshal",
 		"{\"c\":\"p/\xff\"}":           "not UTF-8",

@@ -25,7 +25,7 @@ func (p painter) card(m integrations.Message, mention string) []slack.Block {
 		head, p.uncalled(mention), p.paused(c), p.progress(c), p.people(c), p.why(c), p.effect(c), p.origin(c), p.commands(m))
 }
 
-// status says where the case stands, whom it calls and until when. It is parsed
+// status is the state of the case, whom it calls and until when. It is parsed
 // text, so it holds our own words only.
 func status(c integrations.Card, mention string) string {
 	var parts []string
@@ -221,7 +221,7 @@ func digest(full string) string {
 }
 
 // commands are the lines that do without Slack. A line is whole or not there:
-// half of a command is none.
+// half of a command is useless.
 func (p painter) commands(m integrations.Message) []slack.Block {
 	const most, longest = 3, 1000
 	c := m.Card

@@ -3,5 +3,5 @@
 //
 // Text of a message may be the attacker's. It goes into plain_text and
 // rich_text elements, which Slack does not parse; only time tokens and the
-// mention, which are ours, stand in parsed text.
+// mention, which are ours, are parsed text.
 package blocks

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/slack/blocks"
 )
 
-// limit is what a text may be at most, by where it stands.
+// limit is what a text may be at most, by where it is.
 var limit = map[string]int{
 	"header/text": 150, "section/text": 3000, "context/elements": 3000, "button/text": 75, "button/value": 2000, "button/url": 3000,
 	"button/confirm/title": 100, "button/confirm/text": 300, "button/confirm/confirm": 30, "button/confirm/deny": 30,
@@ -22,7 +22,7 @@ var limit = map[string]int{
 	"modal/private_metadata": 3000,
 }
 
-// token is the only thing that may stand in angle brackets, beside mentions.
+// token is the only thing that may be in angle brackets, beside mentions.
 var (
 	bracketed = regexp.MustCompile(`<[^<>]*>`)
 	dateToken = regexp.MustCompile(`^<!date\^-?[0-9]+\^\{time\} \{date_short_pretty\}\|[0-9]{1,2} [A-Z][a-z]{2} -?[0-9]+ [0-9:]{5} UTC>$`)

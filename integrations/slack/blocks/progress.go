@@ -25,17 +25,17 @@ func stateSentence(s integrations.CardState) string {
 	case integrations.CardPaused:
 		return "APPROVED and PAUSED: it waits until containment is resumed."
 	case integrations.CardHeldBack:
-		return "HELD BACK: it was approved, and is not done. Why stands at the step."
+		return "HELD BACK: it was approved, and is not done. The step says why."
 	case integrations.CardAccepted:
-		return "ACCEPTED: the product took the order. Whether it stands is not confirmed yet."
+		return "ACCEPTED: the product accepted the request. The device has not confirmed it yet."
 	case integrations.CardConfirmed:
-		return "CONFIRMED: the device says that it stands. Whether egress fell is not proven yet."
+		return "CONFIRMED: the device reports that it is done. Whether egress fell is not proven yet."
 	case integrations.CardEffective:
 		return "EFFECTIVE: the flow store shows that egress fell."
 	case integrations.CardNotEffective:
 		return "NOT EFFECTIVE: it was done, and egress did not fall. Somebody must look."
 	case integrations.CardCannotTell:
-		return "CANNOT TELL: it stands, and no telemetry can say whether egress fell."
+		return "CANNOT TELL: it is done, and no telemetry can say whether egress fell."
 	case integrations.CardGivenBack:
 		return "GIVEN BACK: what was done is undone."
 	case integrations.CardFailed:
@@ -95,8 +95,8 @@ func (p painter) step(s integrations.CardStep) line {
 	return step
 }
 
-// stepWord is how far a step has come. A containment that stands is told by
-// what is proven of it.
+// stepWord is how far a step has come. Of a containment that stands
+// it is what is proven of it.
 func stepWord(s integrations.CardStep) string {
 	switch s.Status {
 	case incident.StepWaiting:

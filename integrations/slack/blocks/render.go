@@ -38,7 +38,7 @@ type Rendered struct {
 
 // Render shows a message: the card where it has one, else its title and lines.
 // Mention is whom it calls, as Slack writes it: <@U1> or <!subteam^S1>, or
-// several of them. It is the only markup that is let in; what is none of this
+// several of them. It is the only markup that is let in; anything else
 // is shown as text and calls nobody.
 func Render(m integrations.Message, mention string) Rendered {
 	out := Rendered{Text: fallback(m)}

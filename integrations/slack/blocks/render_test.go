@@ -274,7 +274,7 @@ func TestTheCardSaysWhatMatters(t *testing.T) {
 		"effective":     {"EFFECTIVE: the flow store shows", "effective", "cut-off (isolate)"},
 		"not-effective": {"NOT EFFECTIVE", "not effective", "31.4 Mbit/s"},
 		"cannot-tell":   {"CANNOT TELL", "cannot tell", "22 min old"},
-		"confirmed":     {"CONFIRMED: the device says that it stands", "confirmed, effect not proven"},
+		"confirmed":     {"CONFIRMED: the device reports that it is done", "confirmed, effect not proven"},
 		"accepted":      {"ACCEPTED", "accepted, not confirmed"},
 		"given-back":    {"GIVEN BACK", "given back"},
 		"denied":        {"DENIED", "bob", "CHG-1042"},

@@ -88,7 +88,7 @@ func inert(s string, limit int) (string, string) {
 	return b.String(), ""
 }
 
-// blanks are what one space stands for.
+// blanks are the characters that one space replaces.
 const blanks = " \n\t\r"
 
 // hides reports whether a character has no shape of its own: controls, format

@@ -48,7 +48,7 @@ func ReasonView(o Origin) (slack.ModalViewRequest, error) {
 	return view, nil
 }
 
-// LoadingView stands where the evidence of a case will be shown: Slack lets a
+// LoadingView is shown until the evidence of a case is: Slack lets a
 // view be opened for three seconds after a click, and a case may take longer.
 func LoadingView(id string) slack.ModalViewRequest {
 	return notice("Evidence", line{words("Reading case "), bold(told(id, 200)), words(" …")})

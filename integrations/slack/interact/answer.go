@@ -12,7 +12,8 @@ import (
 
 // outcome is what becomes of an interaction.
 type outcome struct {
-	// held lets it be acknowledged: the desk has the click, or there is none.
+	// held reports whether it may be acknowledged: the desk has the click, or there is
+	// no click to keep.
 	held bool
 	// response is what the form shows next; nil closes it.
 	response *slack.ViewSubmissionResponse
@@ -46,7 +47,7 @@ func (r *Receiver) afterwards(ctx context.Context, o outcome) {
 	o.after(ctx)
 }
 
-// telling is what is left to do when the clicker is only to be told.
+// telling is what is left to do when the clicker only gets a reply.
 func (r *Receiver) telling(at, text string) func(context.Context) {
 	return func(ctx context.Context) { r.teller.tell(ctx, at, text) }
 }

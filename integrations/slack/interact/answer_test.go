@@ -313,8 +313,8 @@ func TestExhaustedResponseURLChangesNothing(t *testing.T) {
 	if n := len(w.desk.clicks()); n != 1 {
 		t.Errorf("the desk keeps %d clicks", n)
 	}
-	if !w.log.has("the clicker could not be told") || w.log.has("/actions/") || w.log.has("http://") {
-		t.Error("the log must say that the clicker could not be told, and not where")
+	if !w.log.has("the reply to a click could not be sent") || w.log.has("/actions/") || w.log.has("http://") {
+		t.Error("the log must say that the reply could not be sent, and not where")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 const admitWithin = 1500 * time.Millisecond
 
 // evidence opens a view for who may look, and fills it when the desk has given
-// the case. Whoever may not is told so, and has nothing opened.
+// the case. Whoever may not gets a reply that says so, and nothing is opened.
 func (r *Receiver) evidence(ctx context.Context, desk integrations.Desk, in interaction, a blocks.Answer) outcome {
 	click := r.click(in, blocks.Origin{Answer: a, Channel: in.channel(), Message: in.message()}, "", "")
 	soon, cancel := context.WithTimeout(ctx, min(admitWithin, r.ackWithin/2))

@@ -33,16 +33,16 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// Whoever may not read sees nothing of a case, and is told so alone; who cannot
-// be told apart is no yes.
+// Whoever may not read sees nothing of a case, and is told so alone; nor does who cannot
+// be identified.
 func TestEvidenceIsNotForEverybody(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
 		told string
 	}{
 		"nobody of stanch.yaml": {integrations.Errorf(integrations.Denied, "op", "account %s is nobody of stanch.yaml", partner), "is nobody of stanch.yaml"},
-		"slack does not answer": {integrations.Errorf(integrations.Unavailable, "users.info", "connection refused to 10.0.0.1"), "could not be told"},
-		"something else":        {context.DeadlineExceeded, "could not be told"},
+		"slack does not answer": {integrations.Errorf(integrations.Unavailable, "users.info", "connection refused to 10.0.0.1"), "could not be asked in time who you are"},
+		"something else":        {context.DeadlineExceeded, "could not be asked in time who you are"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, slackfake.Options{})

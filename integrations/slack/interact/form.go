@@ -62,7 +62,7 @@ func (r *Receiver) submit(ctx context.Context, desk integrations.Desk, in intera
 func opener(in interaction) (blocks.Origin, error) {
 	switch {
 	case in.View.CallbackID != blocks.CallbackReason:
-		return blocks.Origin{}, errors.New("it is none of ours")
+		return blocks.Origin{}, errors.New("unknown form")
 	case in.User.ID == "" || in.View.ID == "":
 		return blocks.Origin{}, errors.New("it does not say who or which")
 	}

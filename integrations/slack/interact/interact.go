@@ -29,7 +29,7 @@ const (
 type Options struct {
 	// Use is the integration's name in stanch.yaml.
 	Use string
-	// Socket tells that the client has an app-level token, so that Listen can
+	// Socket reports whether the client has an app-level token, so that Listen can
 	// connect.
 	Socket bool
 	// SigningSecret checks HTTP requests; without it there is no Handler.

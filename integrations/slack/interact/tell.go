@@ -38,14 +38,14 @@ func newTeller(client *http.Client, api string, log *slog.Logger) teller {
 }
 
 // tell shows text to the clicker and to nobody else. The card is never
-// replaced: the engine alone writes it. That it could not be told is logged,
+// replaced: the engine alone writes it. That it could not be sent is logged,
 // and nothing else.
 func (t teller) tell(ctx context.Context, at, text string) {
 	if at == "" || text == "" {
 		return
 	}
 	if !t.trusted(at) {
-		t.log.WarnContext(ctx, "the clicker is not told: the answer's address is not Slack's")
+		t.log.WarnContext(ctx, "no reply to a click: the response URL is not Slack's")
 		return
 	}
 	text = cut(text, maxTold)
@@ -56,7 +56,7 @@ func (t teller) tell(ctx context.Context, at, text string) {
 		Blocks:       &slack.Blocks{BlockSet: []slack.Block{slack.NewSectionBlock(plain, nil, nil)}},
 	})
 	if err != nil {
-		t.log.WarnContext(ctx, "the clicker could not be told", "error", cause(err))
+		t.log.WarnContext(ctx, "the reply to a click could not be sent", "error", cause(err))
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// What clickers are told. Names of cases are quoted: their subjects come from
+// The replies to clicks. Names of cases are quoted: their subjects come from
 // alerts.
 const (
 	notUnderstood = "This button cannot be read, so nothing was recorded. It may be of another version of Stanch: " +
@@ -23,7 +23,7 @@ func notAdmitted(err error) string {
 	if ok && e.Kind == integrations.Denied && e.Err != nil {
 		return "The evidence is not shown to you: " + e.Err.Error()
 	}
-	return "The evidence is not shown: who you are could not be told in time. Click again."
+	return "The evidence is not shown: Slack could not be asked in time who you are. Click again."
 }
 
 // noEvidence says why a case cannot be shown, without the desk's own words.
@@ -64,7 +64,7 @@ func command(c integrations.Click) string {
 	return "stanch case " + verb + " " + c.Case
 }
 
-// plain reports whether a shell takes a word as it stands.
+// plain reports whether a shell takes a word without quotes.
 func plain(word string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	return word != "" && word[0] != '-' && strings.Trim(word, letters+"._/-") == ""

@@ -35,7 +35,7 @@ type method struct {
 	run func(*call) (Object, *refusal)
 	// scopes is what the token needs, one of them.
 	scopes []string
-	// app tells that the method wants the app-level token.
+	// app reports whether the method wants the app-level token.
 	app bool
 }
 
@@ -133,7 +133,7 @@ func (s *Server) serveMethod(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// run does what a call asks. A wait tells that there were too many.
+// run does what a call asks. A wait is for how long there were too many.
 func (s *Server) run(c *call) (Object, *refusal, time.Duration) {
 	m, ok := s.methods[c.method]
 	if !ok {

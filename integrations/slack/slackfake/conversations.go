@@ -185,7 +185,7 @@ func (s *Server) readable(id string) (*channel, *refusal) {
 	return ch, no
 }
 
-// history lists what stands in the channel itself, newest first.
+// history lists what is in the channel itself, newest first.
 func (s *Server) history(c *call) (Object, *refusal) {
 	ch, no := s.readable(c.arg("channel"))
 	if no != nil {

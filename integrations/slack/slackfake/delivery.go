@@ -29,7 +29,7 @@ type Delivery struct {
 	Payload []byte
 
 	s *Server
-	// answerable tells that the app may answer with more than a receipt.
+	// answerable reports whether the app may answer with more than a receipt.
 	answerable bool
 	view       *View
 	attempts   []*attempt
@@ -50,12 +50,12 @@ type Answer struct {
 	Sent time.Time
 	// At is when the answer came; zero: never.
 	At time.Time
-	// Acked tells that it came in time, and was a receipt.
+	// Acked reports whether it came in time, and was a receipt.
 	Acked bool
 	// Status is that of HTTP, Body what was answered.
 	Status int
 	Body   []byte
-	// Problem is what the person is not told: why there is no answer.
+	// Problem is why there is no answer. The person does not see it.
 	Problem string
 }
 

@@ -41,7 +41,7 @@ func Drop() Fault { return Fault{done: true} }
 // up.
 func DropSilently() Fault { return Fault{done: true, silent: true} }
 
-// after tells that the call is done before it goes wrong.
+// after reports whether the call is done before it goes wrong.
 func (f Fault) after() bool { return f.done }
 
 // Fail makes the next n calls of a method go wrong. Posts to a response_url are

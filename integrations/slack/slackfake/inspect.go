@@ -2,7 +2,7 @@ package slackfake
 
 import "slices"
 
-// Messages returns what stands in a channel and its threads, oldest first.
+// Messages returns what is in a channel and its threads, oldest first.
 func (s *Server) Messages(channel string) []Message {
 	return s.messages(channel, func(*Message) bool { return true })
 }
@@ -12,7 +12,7 @@ func (s *Server) Thread(channel, ts string) []Message {
 	return s.messages(channel, func(m *Message) bool { return m.TS == ts || m.Thread == ts })
 }
 
-// Message returns one message as it stands now.
+// Message returns one message as it is now.
 func (s *Server) Message(channel, ts string) (Message, bool) {
 	found := s.messages(channel, func(m *Message) bool { return m.TS == ts })
 	if len(found) == 0 {
@@ -74,7 +74,7 @@ type Button struct {
 	Value  string
 	Style  string
 	URL    string
-	// Asks tells that a confirmation comes first.
+	// Asks reports whether a confirmation comes first.
 	Asks bool
 }
 

@@ -23,7 +23,7 @@ type reading struct {
 	plain    []string
 }
 
-// read goes through all that a message says: its text, and in its blocks every
+// read reads all that a message says: its text, and in its blocks every
 // text object and the elements of rich_text.
 func (m Message) read() *reading {
 	r := &reading{mentions: map[string]bool{}, links: map[string]bool{}}
@@ -126,7 +126,7 @@ func (r *reading) link(v any) {
 	}
 }
 
-// markup reads what stands in angle brackets. Everything there that is no
+// markup reads what is in angle brackets. Everything there that is no
 // mention, channel or date is an address.
 func (r *reading) markup(text string) {
 	for _, found := range entity.FindAllStringSubmatch(text, -1) {

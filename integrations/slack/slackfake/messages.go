@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Message is what stands in a channel, or what one person sees there.
+// Message is what is in a channel, or what one person sees there.
 type Message struct {
 	Channel string
 	TS      string

@@ -24,7 +24,7 @@ const (
 // socket is a connection of the app over Socket Mode.
 type socket struct {
 	conn *websocket.Conn
-	// leaving tells that the app was told to connect again.
+	// leaving reports whether the app was asked to connect again.
 	leaving bool
 
 	mu sync.Mutex // of writing

@@ -20,7 +20,7 @@ type View struct {
 	PrivateMetadata string
 	Hash            string
 	// Errors is what the app answered to the last submission, by block. Trouble
-	// tells that Slack could make nothing of the answer, or got none.
+	// reports whether Slack could make nothing of the answer, or got none.
 	Errors  map[string]string
 	Trouble bool
 
