@@ -5,13 +5,14 @@ import (
 	"runtime/debug"
 )
 
-// memoryGoal is the heap at which the collector works harder. What lives is far
-// less; without a goal, a storm's garbage is left to grow to several times of
-// it. GOMEMLIMIT in the environment overrides it.
-const memoryGoal = 276 << 20
+// memoryLimit is the runtime's soft memory limit, in bytes, where GOMEMLIMIT in
+// the environment sets none. The garbage collector runs more often as the heap
+// comes near it: without a limit a storm's garbage grows the process to several
+// times what is in use.
+const memoryLimit = 276 << 20
 
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }

@@ -94,9 +94,6 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 			return nil, errors.Join(err, s.Stop())
 		}
 	}
-	if err := giveBackStart(); err != nil {
-		o.Log.Info("the memory of the start was not given back", "error", err)
-	}
 	return s, nil
 }
 
