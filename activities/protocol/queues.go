@@ -1,5 +1,9 @@
 package protocol
 
+// TaskQueue is the task queue of all workflows and of the activities that have
+// none of their own.
+const TaskQueue = "stanch"
+
 // ContainQueue is the task queue of [Contain]. It is one of its own so that only
 // so many are under way: one that waits its turn there costs nothing, while one
 // that waits in a worker tells the engine every second that it lives.

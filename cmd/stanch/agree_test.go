@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -110,7 +110,7 @@ func TestTheRecordAndTheWorldAgree(t *testing.T) {
 	}
 	s.start("")
 	if s.paused {
-		s.until("containment to be resumed", func() bool { return s.said("resume", "/v1/resume", httpapi.ReasonRequest{Reason: "it goes on"}) })
+		s.until("containment to be resumed", func() bool { return s.said("resume", "/v1/resume", api.ReasonRequest{Reason: "it goes on"}) })
 	}
 	killed := time.Now()
 	s.settle()
@@ -172,20 +172,20 @@ func (s *schedule) something() {
 		s.answer(false)
 	case n < 70:
 		if c, ok := pick(s.dice, s.cases()); ok && c.Status != incident.Closed {
-			s.said("close", "/v1/cases/"+c.ID+"/close", httpapi.ReasonRequest{Reason: "false alarm"})
+			s.said("close", "/v1/cases/"+c.ID+"/close", api.ReasonRequest{Reason: "false alarm"})
 		}
 	case n < 85:
-		var list httpapi.LeaseList
+		var list api.LeaseList
 		s.get("/v1/leases", &list)
 		if l, ok := pick(s.dice, list.Leases); ok {
-			s.said("release", "/v1/leases/release", httpapi.LeaseRequest{ID: l.ID, Reason: "it is clean"})
+			s.said("release", "/v1/leases/release", api.LeaseRequest{ID: l.ID, Reason: "it is clean"})
 		}
 	case s.paused:
-		s.paused = !s.said("resume", "/v1/resume", httpapi.ReasonRequest{Reason: "it goes on"})
+		s.paused = !s.said("resume", "/v1/resume", api.ReasonRequest{Reason: "it goes on"})
 	case n < 92:
 		// One whose answer is lost may have been heard.
 		s.paused = true
-		s.said("pause", "/v1/pause", httpapi.ReasonRequest{Reason: "change freeze"})
+		s.said("pause", "/v1/pause", api.ReasonRequest{Reason: "change freeze"})
 	}
 }
 
@@ -239,7 +239,7 @@ func (s *schedule) answer(yes bool) {
 
 // cases are all cases, also those that have closed.
 func (s *schedule) cases() []incident.Case {
-	var list httpapi.CaseList
+	var list api.CaseList
 	s.get("/v1/cases?limit=1000", &list)
 	var all []incident.Case
 	for _, summary := range list.Cases {
@@ -285,7 +285,7 @@ func (s *schedule) world() []string {
 // difference says in what the world, the leases, the cases and the sources do
 // not agree; nothing is empty.
 func (s *schedule) difference() string {
-	var list httpapi.LeaseList
+	var list api.LeaseList
 	if s.get("/v1/leases", &list) != http.StatusOK || len(list.Unread) > 0 {
 		return "the leases cannot be read"
 	}

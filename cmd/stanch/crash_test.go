@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -60,7 +60,7 @@ func questionShown(s *site) bool { return s.effects("post", "") > 0 }
 // is recorded.
 func leaseIn(action incident.Action, phase incident.LeasePhase, op string, effects int) func(*site, incident.Case) bool {
 	return func(s *site, _ incident.Case) bool {
-		var list httpapi.LeaseList
+		var list api.LeaseList
 		s.get("/v1/leases", &list)
 		in := func(l incident.Lease) bool { return l.Order.Action == action && l.Phase == phase }
 		return slices.ContainsFunc(list.Leases, in) && s.effects(op, action) == effects
@@ -170,7 +170,7 @@ func (s *site) each(what []func(*site) bool) {
 
 // checkGivenBack wants the world as a case leaves it that contained a host,
 // and gave it back.
-func (s *site) checkGivenBack(opened httpapi.CaseRef, asked bool) {
+func (s *site) checkGivenBack(opened api.CaseRef, asked bool) {
 	s.t.Helper()
 	c := s.see(floodCase)
 	if c.Outcome != incident.OutcomeGivenBack || c.Run != opened.Run {
@@ -184,11 +184,11 @@ func (s *site) checkGivenBack(opened httpapi.CaseRef, asked bool) {
 	if keys := []string{"siem/a-1"}; !slices.Equal(c.AlertKeys, keys) {
 		s.t.Errorf("the case has the alerts %q, want %q", c.AlertKeys, keys)
 	}
-	var cases httpapi.CaseList
+	var cases api.CaseList
 	if s.get("/v1/cases", &cases); len(cases.Cases) != 1 {
 		s.t.Errorf("there are %d cases, want one: %+v", len(cases.Cases), cases.Cases)
 	}
-	var leases httpapi.LeaseList
+	var leases api.LeaseList
 	if status := s.get("/v1/leases", &leases); status != http.StatusOK || len(leases.Leases)+len(leases.Unread) != 0 {
 		s.t.Errorf("leases that still run: %+v, status %d", leases, status)
 	}
@@ -253,7 +253,7 @@ func TestDownForLongerThanAStepMayTake(t *testing.T) {
 				t.Errorf("the case ended as %q, want failed and somebody called", c.Outcome)
 			}
 			s.until("the lease to end", func() bool {
-				var list httpapi.LeaseList
+				var list api.LeaseList
 				return s.get("/v1/leases", &list) == http.StatusOK && len(list.Leases)+len(list.Unread) == 0
 			})
 			if made, undone := s.effects("apply", incident.Isolate), s.effects("undo", incident.Isolate); made > 1 || made != undone {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -16,7 +16,7 @@ func spellings() map[string]string {
 
 // call sends an alert that calls ws-042 by a name.
 func (s *site) call(id, name string) int {
-	var accepted httpapi.Accepted
+	var accepted api.Accepted
 	return s.post("/v1/alerts/siem", sourceToken, map[string]any{
 		"id": id, "category": "high_egress", "rule": "Large outbound traffic",
 		"host": map[string]any{"id": name, "name": name, "ip": []string{"10.20.4.42"}, "os": "windows"},
@@ -33,7 +33,7 @@ func (s *site) callAll() {
 
 // cases are all cases as they stand.
 func (s *site) cases() []incident.Case {
-	var list httpapi.CaseList
+	var list api.CaseList
 	s.get("/v1/cases", &list)
 	var out []incident.Case
 	for _, summary := range list.Cases {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -55,7 +55,7 @@ func alonePaths() []*path {
 			name: "failed", alone: true, outcome: incident.OutcomeFailed, leases: true, before: fails("apply isolate", integrations.Denied),
 			steps: []step{
 				sees(incident.EvFailed, "cut-off"), sees(incident.EvPaged, ""),
-				onLease("release", "throttle", httpapi.LeaseRequest{Reason: "half is not enough"}), mended,
+				onLease("release", "throttle", api.LeaseRequest{Reason: "half is not enough"}), mended,
 			},
 		},
 		{
@@ -66,7 +66,7 @@ func alonePaths() []*path {
 }
 
 func pause(r *recorder, _ *path) error {
-	if status := r.post("/v1/pause", tokenOf(alice), httpapi.ReasonRequest{Reason: "change freeze"}, nil); status != http.StatusOK {
+	if status := r.post("/v1/pause", tokenOf(alice), api.ReasonRequest{Reason: "change freeze"}, nil); status != http.StatusOK {
 		return fmt.Errorf("pause: status %d", status)
 	}
 	return nil
@@ -75,7 +75,7 @@ func pause(r *recorder, _ *path) error {
 func pauses(r *recorder, p *path) bool { return pause(r, p) == nil }
 
 func resume(r *recorder, _ *path) bool {
-	return r.post("/v1/resume", tokenOf(alice), httpapi.ReasonRequest{Reason: "freeze is over"}, nil) == http.StatusOK
+	return r.post("/v1/resume", tokenOf(alice), api.ReasonRequest{Reason: "freeze is over"}, nil) == http.StatusOK
 }
 
 // losesAnAttempt has the next attempt to contain the host fail, and the one

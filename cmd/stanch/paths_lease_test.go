@@ -3,15 +3,15 @@ package main_test
 import (
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // leasePaths are those of containments: shared, extended, late, and such.
 func leasePaths() []*path {
-	clean := httpapi.LeaseRequest{Reason: "it is clean"}
-	longer := onLease("extend", "cut-off", httpapi.LeaseRequest{For: 20 * time.Minute, Reason: "still there"})
+	clean := api.LeaseRequest{Reason: "it is clean"}
+	longer := onLease("extend", "cut-off", api.LeaseRequest{For: 20 * time.Minute, Reason: "still there"})
 	return []*path{
 		{name: "adopted", before: imposeIsolation, outcome: incident.OutcomeGivenBack, leases: true},
 		{

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -64,11 +64,11 @@ func says(person string, approve bool) step {
 }
 
 func closesByHand(r *recorder, p *path) bool {
-	return r.post("/v1/cases/"+p.caseID()+"/close", tokenOf(alice), httpapi.ReasonRequest{Reason: "it is over"}, nil) == http.StatusOK
+	return r.post("/v1/cases/"+p.caseID()+"/close", tokenOf(alice), api.ReasonRequest{Reason: "it is over"}, nil) == http.StatusOK
 }
 
 // onLease extends or releases the lease of a step.
-func onLease(what, name string, request httpapi.LeaseRequest) step {
+func onLease(what, name string, request api.LeaseRequest) step {
 	return func(r *recorder, p *path) bool {
 		for _, s := range r.see(p.caseID()).Steps {
 			if s.Name == name {

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -262,7 +262,7 @@ func (s *site) do(method, path, token string, body []byte, into any) int {
 
 // alert sends an alert for a host of the default estate and returns the case
 // that it went to.
-func (s *site) alert(id, host, ip string) httpapi.CaseRef {
+func (s *site) alert(id, host, ip string) api.CaseRef {
 	s.t.Helper()
 	ref, status := s.send(id, host, ip)
 	if status != http.StatusAccepted {
@@ -271,14 +271,14 @@ func (s *site) alert(id, host, ip string) httpapi.CaseRef {
 	return ref
 }
 
-func (s *site) send(id, host, ip string) (httpapi.CaseRef, int) {
-	var accepted httpapi.Accepted
+func (s *site) send(id, host, ip string) (api.CaseRef, int) {
+	var accepted api.Accepted
 	status := s.post("/v1/alerts/siem", sourceToken, map[string]any{
 		"id": id, "category": "high_egress", "rule": "Large outbound traffic",
 		"host": map[string]any{"id": host, "name": host + ".corp.example", "ip": []string{ip}, "os": "windows"},
 	}, &accepted)
 	if status != http.StatusAccepted || len(accepted.Cases) != 1 {
-		return httpapi.CaseRef{}, status
+		return api.CaseRef{}, status
 	}
 	return accepted.Cases[0], status
 }
@@ -308,7 +308,7 @@ func (s *site) vote(id, person string, approve bool) int {
 		plan = a.PlanDigest
 	}
 	return s.post("/v1/cases/"+id+"/decide", tokenOf(person),
-		httpapi.DecideRequest{Approve: approve, Plan: plan, Reason: "seen on call"}, nil)
+		api.DecideRequest{Approve: approve, Plan: plan, Reason: "seen on call"}, nil)
 }
 
 // effects reads what was really done to the world from the estate's journal,

@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -51,7 +50,7 @@ func (r *recorder) showMessages() {
 
 func (r *recorder) startOnce(workflow, id string, in any) {
 	r.t.Helper()
-	_, err := r.service.Client().ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: httpapi.TaskQueue}, workflow, in)
+	_, err := r.service.Client().ExecuteWorkflow(r.t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: protocol.TaskQueue}, workflow, in)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
@@ -166,7 +167,7 @@ func (r *recorder) addHost(p *path) {
 }
 
 // alertFor sends an alert about the path's host, with further fields.
-func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fields ...map[string]any) (httpapi.Accepted, int) {
+func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fields ...map[string]any) (api.Accepted, int) {
 	host := map[string]any{"id": p.subject(), "name": p.hostName() + ".corp.example", "ip": []string{p.address()}, "os": "windows"}
 	if p.calls != "" {
 		host["name"] = p.calls
@@ -180,7 +181,7 @@ func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fie
 	for _, more := range fields {
 		maps.Copy(alert, more)
 	}
-	var accepted httpapi.Accepted
+	var accepted api.Accepted
 	code := r.post("/v1/alerts/siem", sourceToken, alert, &accepted)
 	return accepted, code
 }
@@ -328,7 +329,7 @@ func (r *recorder) rejectAlert() {
 	if status := r.post("/v1/alerts/siem", sourceToken, map[string]any{"id": "r-1", "hostt": "ws-042"}, nil); status != http.StatusUnprocessableEntity {
 		r.t.Fatalf("an alert that nobody understands has the status %d", status)
 	}
-	var list httpapi.RejectedList
+	var list api.RejectedList
 	r.wait("the rejected alert that waits", func() bool { return r.get("/v1/rejected", &list) == http.StatusOK && len(list.Rejected) == 1 })
 	r.keep("rejected-waiting", "rejected/"+list.Rejected[0].ID, "")
 }

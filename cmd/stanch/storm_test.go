@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -24,7 +24,7 @@ type storm struct {
 	*site
 	mu sync.Mutex
 	// went is the case that each accepted alert went to.
-	went map[string]httpapi.CaseRef
+	went map[string]api.CaseRef
 	// refused are the answers other than 202, of a process that lives.
 	refused []int
 }
@@ -71,7 +71,7 @@ func (s *storm) accepted() int {
 // where returns the runs in which each alert is, over all cases.
 func (s *storm) where() map[string][]string {
 	s.t.Helper()
-	var list httpapi.CaseList
+	var list api.CaseList
 	if status := s.get("/v1/cases?limit=1000", &list); status != http.StatusOK || list.More {
 		s.t.Fatalf("list the cases: status %d, more %t", status, list.More)
 	}
@@ -91,7 +91,7 @@ func (s *storm) where() map[string][]string {
 // other alert is, and is then in one case, once.
 func TestKilledInAStorm(t *testing.T) {
 	t.Parallel()
-	s := &storm{site: newSite(t), went: map[string]httpapi.CaseRef{}}
+	s := &storm{site: newSite(t), went: map[string]api.CaseRef{}}
 	s.start("")
 	var sent sync.WaitGroup
 	sent.Go(s.send)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -190,7 +190,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 		s.right()
 		rest = max(rest, s.resident())
 	}
-	part := make([]byte, httpapi.MaxBody-1)
+	part := make([]byte, api.MaxBody-1)
 	for _, head := range []string{"", fmt.Sprintf("%s: t=%d,v1=%s\r\n", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))} {
 		for i := range *slow {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -199,7 +199,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = conn.Close() })
 			source := []string{"siem", "signed", "basic", "url", "open", "nobody"}[i%6]
-			_, _ = fmt.Fprintf(conn, "POST /v1/alerts/%s HTTP/1.1\r\nHost: stanch\r\n%sContent-Length: %d\r\n\r\n", source, head, httpapi.MaxBody)
+			_, _ = fmt.Fprintf(conn, "POST /v1/alerts/%s HTTP/1.1\r\nHost: stanch\r\n%sContent-Length: %d\r\n\r\n", source, head, api.MaxBody)
 			go func() {
 				_ = conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 				// It is refused before, or broken off.

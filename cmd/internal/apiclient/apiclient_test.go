@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 )
 
 const token = "a-token-that-nobody-may-see"
@@ -110,7 +110,7 @@ func TestWithoutATokenNobodyIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = anonymous.ReleaseSince(t.Context(), httpapi.SinceRequest{})
+	_, err = anonymous.ReleaseSince(t.Context(), api.SinceRequest{})
 	if e, ok := errors.AsType[*apiclient.Error](err); !ok || !e.Mistake() || last.URL != nil {
 		t.Errorf("the error is %v, the server was asked %v", err, last.URL)
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -21,7 +21,7 @@ type CaseFilter struct {
 }
 
 // Cases lists cases, newest first.
-func (c *Client) Cases(ctx context.Context, f CaseFilter) (httpapi.CaseList, error) {
+func (c *Client) Cases(ctx context.Context, f CaseFilter) (api.CaseList, error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"status": f.Status, "subject": f.Subject} {
 		if value != "" {
@@ -31,7 +31,7 @@ func (c *Client) Cases(ctx context.Context, f CaseFilter) (httpapi.CaseList, err
 	if f.Limit != 0 {
 		query.Set("limit", strconv.Itoa(f.Limit))
 	}
-	var out httpapi.CaseList
+	var out api.CaseList
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/cases", query: query}, &out)
 }
 
@@ -55,7 +55,7 @@ func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error
 }
 
 // Decide answers the approval that a case waits for.
-func (c *Client) Decide(ctx context.Context, id string, in httpapi.DecideRequest) (incident.Approval, error) {
+func (c *Client) Decide(ctx context.Context, id string, in api.DecideRequest) (incident.Approval, error) {
 	var out incident.Approval
 	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/decide", in, &out)
 }
@@ -63,7 +63,7 @@ func (c *Client) Decide(ctx context.Context, id string, in httpapi.DecideRequest
 // CloseCase closes a case by hand: what it holds is given back.
 func (c *Client) CloseCase(ctx context.Context, id, reason string) (incident.Case, error) {
 	var out incident.Case
-	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", httpapi.ReasonRequest{Reason: reason}, &out)
+	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", api.ReasonRequest{Reason: reason}, &out)
 }
 
 func (c *Client) post(ctx context.Context, path string, body, into any) error {
@@ -71,26 +71,26 @@ func (c *Client) post(ctx context.Context, path string, body, into any) error {
 }
 
 // Leases lists the leases that stand, those that end soonest first.
-func (c *Client) Leases(ctx context.Context) (httpapi.LeaseList, error) {
-	var out httpapi.LeaseList
+func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
+	var out api.LeaseList
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases"}, &out)
 }
 
 // ExtendLease has people asked whether a lease may stand longer.
-func (c *Client) ExtendLease(ctx context.Context, in httpapi.LeaseRequest) (httpapi.Extending, error) {
-	var out httpapi.Extending
+func (c *Client) ExtendLease(ctx context.Context, in api.LeaseRequest) (api.Extending, error) {
+	var out api.Extending
 	return out, c.post(ctx, "/v1/leases/extend", in, &out)
 }
 
 // ReleaseLease gives one lease back, whoever holds it.
-func (c *Client) ReleaseLease(ctx context.Context, in httpapi.LeaseRequest) (incident.Lease, error) {
+func (c *Client) ReleaseLease(ctx context.Context, in api.LeaseRequest) (incident.Lease, error) {
 	var out incident.Lease
 	return out, c.post(ctx, "/v1/leases/release", in, &out)
 }
 
 // ReleaseSince gives back everything that was contained lately.
-func (c *Client) ReleaseSince(ctx context.Context, in httpapi.SinceRequest) (httpapi.Released, error) {
-	var out httpapi.Released
+func (c *Client) ReleaseSince(ctx context.Context, in api.SinceRequest) (api.Released, error) {
+	var out api.Released
 	return out, c.post(ctx, "/v1/release", in, &out)
 }
 
@@ -103,18 +103,18 @@ func (c *Client) Budget(ctx context.Context) (protocol.BudgetState, error) {
 // Pause stops all new containment.
 func (c *Client) Pause(ctx context.Context, reason string) (protocol.BudgetState, error) {
 	var out protocol.BudgetState
-	return out, c.post(ctx, "/v1/pause", httpapi.ReasonRequest{Reason: reason}, &out)
+	return out, c.post(ctx, "/v1/pause", api.ReasonRequest{Reason: reason}, &out)
 }
 
 // Resume allows containment again.
 func (c *Client) Resume(ctx context.Context, reason string) (protocol.BudgetState, error) {
 	var out protocol.BudgetState
-	return out, c.post(ctx, "/v1/resume", httpapi.ReasonRequest{Reason: reason}, &out)
+	return out, c.post(ctx, "/v1/resume", api.ReasonRequest{Reason: reason}, &out)
 }
 
 // Rejected lists the rejected alerts that wait to be retried, without bodies.
-func (c *Client) Rejected(ctx context.Context) (httpapi.RejectedList, error) {
-	var out httpapi.RejectedList
+func (c *Client) Rejected(ctx context.Context) (api.RejectedList, error) {
+	var out api.RejectedList
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/rejected"}, &out)
 }
 
@@ -125,14 +125,14 @@ func (c *Client) RejectedAlert(ctx context.Context, id string) (protocol.Rejecte
 }
 
 // Retry has a rejected alert read again.
-func (c *Client) Retry(ctx context.Context, id string) (httpapi.Accepted, error) {
-	var out httpapi.Accepted
+func (c *Client) Retry(ctx context.Context, id string) (api.Accepted, error) {
+	var out api.Accepted
 	return out, c.post(ctx, "/v1/rejected/"+escape(id)+"/retry", nil, &out)
 }
 
 // Send posts alerts to a source; prove adds the sender's credential.
-func (c *Client) Send(ctx context.Context, source string, body []byte, prove func(*http.Request)) (httpapi.Accepted, error) {
-	var out httpapi.Accepted
+func (c *Client) Send(ctx context.Context, source string, body []byte, prove func(*http.Request)) (api.Accepted, error) {
+	var out api.Accepted
 	return out, c.call(ctx, request{
 		method: http.MethodPost, path: "/v1/alerts/" + url.PathEscape(source), body: body, stranger: true, edit: prove,
 	}, &out)

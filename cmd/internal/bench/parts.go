@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -178,7 +178,7 @@ func (b *bench) countStorm(ctx context.Context, first int) error {
 	if err != nil {
 		return err
 	}
-	var list httpapi.CaseList
+	var list api.CaseList
 	if err := json.Unmarshal(data, &list); err != nil {
 		return fmt.Errorf("read the list of cases: %w", err)
 	}

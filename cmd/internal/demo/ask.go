@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -24,7 +24,7 @@ func (s *show) approval(ctx context.Context) error {
 		return err
 	}
 	asked := s.c.Approvals[0]
-	v := httpapi.DecideRequest{Approve: s.Answer == Approve, Plan: asked.PlanDigest, Reason: s.Reason, Via: "cli"}
+	v := api.DecideRequest{Approve: s.Answer == Approve, Plan: asked.PlanDigest, Reason: s.Reason, Via: "cli"}
 	if s.Answer == AskPerson {
 		answered, err := s.ask(ctx, &v)
 		if err != nil || !answered {
@@ -54,7 +54,7 @@ var errNoInput = errors.New("the input ended before the question was answered; -
 
 // ask asks the person at the terminal. It reports whether they answered; the
 // question can also expire, or be answered elsewhere.
-func (s *show) ask(ctx context.Context, v *httpapi.DecideRequest) (bool, error) {
+func (s *show) ask(ctx context.Context, v *api.DecideRequest) (bool, error) {
 	lines := readLines(ctx, s.In)
 	if err := typedAhead(ctx, lines); err != nil {
 		return false, err

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -79,7 +79,7 @@ type show struct {
 	api     *apiclient.Client
 	// ref is the case, c how it stood last, told how many of its events were
 	// shown.
-	ref  httpapi.CaseRef
+	ref  api.CaseRef
 	c    incident.Case
 	told int
 	// last tells that nothing is left to be shown but the end of the case.

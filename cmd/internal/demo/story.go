@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -210,7 +210,7 @@ func (s *show) givenBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.api.ReleaseLease(ctx, httpapi.LeaseRequest{ID: step.Lease, Reason: reason}); err != nil {
+	if _, err := s.api.ReleaseLease(ctx, api.LeaseRequest{ID: step.Lease, Reason: reason}); err != nil {
 		return err
 	}
 	if err := s.ended(ctx, throttle, promptly); err != nil {

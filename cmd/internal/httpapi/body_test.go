@@ -12,6 +12,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 )
 
 // A body that was broken off leaves its buffers to the next one: otherwise those
@@ -23,7 +25,7 @@ func TestBrokenBodiesLeaveNoGarbage(t *testing.T) {
 	fill := func(from io.Reader) ([]byte, error) {
 		c := b.begin(func() {})
 		defer b.end(c)
-		body, held, err := b.fill(c, from, MaxBody)
+		body, held, err := b.fill(c, from, api.MaxBody)
 		b.give(held)
 		return body, err
 	}
@@ -59,8 +61,8 @@ func TestBrokenBodiesLeaveNoGarbage(t *testing.T) {
 // However many were broken off, what is kept for the next is bounded, and counted.
 func TestSpareBuffersAreBounded(t *testing.T) {
 	b := newBodies(strangersBytes)
-	for range 3 * spareBytes / MaxBody {
-		b.keep(make([]byte, MaxBody+1))
+	for range 3 * spareBytes / api.MaxBody {
+		b.keep(make([]byte, api.MaxBody+1))
 		b.keep(make([]byte, firstBytes))
 	}
 	sum := func() (n int64) {
@@ -74,7 +76,7 @@ func TestSpareBuffersAreBounded(t *testing.T) {
 	}
 	for range len(b.spare) {
 		b.buffer(firstBytes)
-		b.buffer(MaxBody + 1)
+		b.buffer(api.MaxBody + 1)
 	}
 	if got := b.buffer(firstBytes); b.spared != 0 || len(b.spare) != 0 || cap(got) != firstBytes {
 		t.Errorf("%d bytes in %d buffers are spare when all were given away", b.spared, len(b.spare))
@@ -86,15 +88,15 @@ func TestABodyHoldsNothingOfAnEarlierOne(t *testing.T) {
 	b := newBodies(strangersBytes)
 	read := func(from io.Reader) []byte {
 		c := b.begin(func() {})
-		body, held, _ := b.fill(c, from, MaxBody)
+		body, held, _ := b.fill(c, from, api.MaxBody)
 		b.end(c)
 		b.give(held)
 		return body
 	}
 	type one struct{ got, want []byte }
 	var all []one
-	for i, size := range []int{1, firstBytes - 1, firstBytes, firstBytes + 1, 100 << 10, MaxBody - 1, MaxBody, 7, 0} {
-		before := bytes.Repeat([]byte{'a' + byte(i)}, MaxBody/2)
+	for i, size := range []int{1, firstBytes - 1, firstBytes, firstBytes + 1, 100 << 10, api.MaxBody - 1, api.MaxBody, 7, 0} {
+		before := bytes.Repeat([]byte{'a' + byte(i)}, api.MaxBody/2)
 		read(io.MultiReader(bytes.NewReader(before), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		want := bytes.Repeat([]byte{'A' + byte(i)}, size)
 		all = append(all, one{read(iotest.HalfReader(bytes.NewReader(want))), want})
@@ -178,15 +180,15 @@ func TestARoomIsGivenBackOnce(t *testing.T) {
 		status int
 	}{
 		"read":                     {bytes.NewReader(make([]byte, 10)), 10, 0},
-		"as large as may be":       {bytes.NewReader(make([]byte, MaxBody)), MaxBody, 0},
-		"said to be too large":     {iotest.ErrReader(errors.New("it is read")), MaxBody + 1, http.StatusRequestEntityTooLarge},
-		"too large":                {bytes.NewReader(make([]byte, MaxBody+1)), -1, http.StatusRequestEntityTooLarge},
+		"as large as may be":       {bytes.NewReader(make([]byte, api.MaxBody)), api.MaxBody, 0},
+		"said to be too large":     {iotest.ErrReader(errors.New("it is read")), api.MaxBody + 1, http.StatusRequestEntityTooLarge},
+		"too large":                {bytes.NewReader(make([]byte, api.MaxBody+1)), -1, http.StatusRequestEntityTooLarge},
 		"shorter than it says":     {iotest.ErrReader(io.ErrUnexpectedEOF), 10, http.StatusBadRequest},
-		"broken off in the middle": {io.MultiReader(bytes.NewReader(make([]byte, MaxBody/2)), iotest.ErrReader(io.ErrUnexpectedEOF)), MaxBody, http.StatusBadRequest},
+		"broken off in the middle": {io.MultiReader(bytes.NewReader(make([]byte, api.MaxBody/2)), iotest.ErrReader(io.ErrUnexpectedEOF)), api.MaxBody, http.StatusBadRequest},
 	} {
 		req := httptest.NewRequest("POST", "/", c.from)
 		req.ContentLength = c.length
-		body, release, p := b.read(httptest.NewRecorder(), req, MaxBody)
+		body, release, p := b.read(httptest.NewRecorder(), req, api.MaxBody)
 		switch {
 		case c.status == 0 && (p != nil || int64(len(body)) != c.length || b.free >= b.most):
 			t.Errorf("%s: %d bytes, %v; %d of %d bytes of room are free", name, len(body), p, b.free, b.most)
@@ -201,7 +203,7 @@ func TestARoomIsGivenBackOnce(t *testing.T) {
 	}
 	full := newBodies(0)
 	req := httptest.NewRequest("POST", "/", bytes.NewReader(make([]byte, 10)))
-	_, release, p := full.read(httptest.NewRecorder(), req, MaxBody)
+	_, release, p := full.read(httptest.NewRecorder(), req, api.MaxBody)
 	release()
 	if p == nil || p.status != http.StatusServiceUnavailable || p.retry <= 0 || !p.hangUp {
 		t.Errorf("without room a body is answered %+v", p)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -41,7 +42,7 @@ func (r *Receiver) resume(w http.ResponseWriter, req *http.Request, who incident
 
 // toggle throws the kill switch, one way or the other.
 func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident.Person, update string) *problem {
-	var in ReasonRequest
+	var in api.ReasonRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}

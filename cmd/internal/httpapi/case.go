@@ -13,6 +13,7 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -56,21 +57,8 @@ func endedByForce(info *workflowpb.WorkflowExecutionInfo) incident.Case {
 	}
 }
 
-// DecideRequest is a person's answer to an approval.
-type DecideRequest struct {
-	Approve bool `json:"approve"`
-	// Plan is the digest of the plan that the person was shown.
-	Plan string `json:"plan"`
-	// Approval names the question that is answered; empty is the one that the
-	// plan waits for. A plan can hold more than one.
-	Approval string `json:"approval,omitempty"`
-	Reason   string `json:"reason,omitempty"`
-	// Via is where the person spoke, cli or console; api when it is empty.
-	Via string `json:"via,omitempty"`
-}
-
 func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in DecideRequest
+	var in api.DecideRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
@@ -131,7 +119,7 @@ func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who 
 // question finds the approval that is answered: the last of that name and plan.
 // -1 leaves it to the case to refuse. A question that is over takes no answer,
 // except for the one that the person gave: that was heard.
-func question(c incident.Case, in DecideRequest, who incident.Person) (int, *problem) {
+func question(c incident.Case, in api.DecideRequest, who incident.Person) (int, *problem) {
 	for i, a := range slices.Backward(c.Approvals) {
 		if a.PlanDigest != in.Plan || in.Approval != "" && a.Name != in.Approval {
 			continue
@@ -152,13 +140,8 @@ func question(c incident.Case, in DecideRequest, who incident.Person) (int, *pro
 	return -1, nil
 }
 
-// ReasonRequest carries why a person does something.
-type ReasonRequest struct {
-	Reason string `json:"reason"`
-}
-
 func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in ReasonRequest
+	var in api.ReasonRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}

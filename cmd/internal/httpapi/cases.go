@@ -16,18 +16,13 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // maxListed bounds every list.
 const maxListed = 1000
-
-// CaseList is a list of cases, newest first. More tells that it was cut off.
-type CaseList struct {
-	Cases []incident.CaseSummary `json:"cases"`
-	More  bool                   `json:"more,omitempty"`
-}
 
 func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	limit := 100
@@ -62,7 +57,7 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 	if err != nil {
 		return r.unavailable("list cases", err)
 	}
-	out := CaseList{Cases: []incident.CaseSummary{}, More: more}
+	out := api.CaseList{Cases: []incident.CaseSummary{}, More: more}
 	for _, info := range infos {
 		out.Cases = append(out.Cases, summaryOf(info))
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -46,18 +47,6 @@ const (
 	laneIdle   = 10 * time.Minute
 	sweepEvery = time.Minute
 )
-
-// CaseRef is where an alert went.
-type CaseRef struct {
-	ID string `json:"id"`
-	// Run tells apart the cases that one subject had.
-	Run string `json:"run,omitempty"`
-	URL string `json:"url"`
-	// Alerts is how many of the request's alerts went there.
-	Alerts int `json:"alerts"`
-	// Repeat reports that the case is closed and has had all of them before.
-	Repeat bool `json:"repeat,omitempty"`
-}
 
 // committer puts alerts into cases. While a call for a subject is under way,
 // the alerts that come for it wait and go together in the next (group commit).
@@ -99,15 +88,15 @@ func newCommitter(o Options) *committer {
 }
 
 // commit returns when the engine holds the alerts.
-func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef, error) {
+func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (api.CaseRef, error) {
 	b := c.enqueue(in)
 	select {
 	case <-ctx.Done():
-		return CaseRef{}, fmt.Errorf("wait for case %s: %w", in.ID, context.Cause(ctx))
+		return api.CaseRef{}, fmt.Errorf("wait for case %s: %w", in.ID, context.Cause(ctx))
 	case <-b.done:
 	}
 	if b.err != nil {
-		return CaseRef{}, b.err
+		return api.CaseRef{}, b.err
 	}
 	ref := c.ref(in.ID, b.run, len(in.Alerts))
 	ref.Repeat = !slices.ContainsFunc(in.Alerts, func(a incident.Alert) bool { return !b.repeats[repeatKey(a)] })
@@ -117,12 +106,12 @@ func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (CaseRef
 func repeatKey(a incident.Alert) string { return strings.Join(a.Prints, " ") }
 
 // ref is where alerts went; the run is empty where it is not known.
-func (c *committer) ref(id, run string, alerts int) CaseRef {
+func (c *committer) ref(id, run string, alerts int) api.CaseRef {
 	link := url.URL{Path: "/v1/cases/" + id}
 	if run != "" {
 		link.RawQuery = url.Values{"run": {run}}.Encode()
 	}
-	return CaseRef{ID: id, Run: run, URL: c.PublicURL + link.String(), Alerts: alerts}
+	return api.CaseRef{ID: id, Run: run, URL: c.PublicURL + link.String(), Alerts: alerts}
 }
 
 func (c *committer) enqueue(in workflows.CaseInput) *batch {
@@ -313,7 +302,7 @@ func (c *committer) startOptions(id string, in workflows.CaseInput, reuse enumsp
 		return temporal.NewSearchAttributeKeyKeyword(name).ValueSet(value)
 	}
 	return client.StartWorkflowOptions{
-		ID: id, TaskQueue: TaskQueue, EnableEagerStart: c.EagerStart,
+		ID: id, TaskQueue: protocol.TaskQueue, EnableEagerStart: c.EagerStart,
 		WorkflowIDReusePolicy: reuse, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		TypedSearchAttributes: temporal.NewSearchAttributes(

@@ -7,26 +7,10 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
-
-// Extending is a lease as it stands, with whoever is asked whether it may stand
-// longer.
-type Extending struct {
-	incident.Lease
-	Asked []AskedToExtend `json:"asked"`
-	// NotAsked are the cases that hold the lease too and ask nobody, with why.
-	NotAsked map[string]string `json:"not_asked,omitempty"`
-}
-
-// AskedToExtend is a case that asks its approvers for an extension.
-type AskedToExtend struct {
-	Case string `json:"case"`
-	Step string `json:"step"`
-	// Approval is the question, with its deadline and the digest to answer with.
-	Approval incident.Approval `json:"approval"`
-}
 
 // extendLease has every open case that holds a lease ask whoever let it stand.
 // Nothing changes until they approve, and then for their case alone.
@@ -49,10 +33,10 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease does not stand: it is %s", l.Phase)
 	}
 	until := r.Now().Add(in.For).UTC()
-	out := Extending{Lease: l, NotAsked: map[string]string{}}
+	out := api.Extending{Lease: l, NotAsked: map[string]string{}}
 	var last *problem
 	for _, h := range l.Holders {
-		asked := AskedToExtend{Case: strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), Step: h.Step}
+		asked := api.AskedToExtend{Case: strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), Step: h.Step}
 		err := r.update(req.Context(), h.Case, protocol.ExtendUpdate, fmt.Sprintf("extend/%s/%s/%s", in.ID, who.ID, until.Format(time.RFC3339Nano)),
 			protocol.ExtendRequest{Lease: in.ID, Step: h.Step, By: who.ID, Reason: in.Reason, Until: until}, &asked.Approval)
 		if err != nil {

@@ -15,6 +15,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 )
 
 // problem is an answer other than success. Field names what is wrong in the
@@ -32,8 +34,8 @@ type problem struct {
 	Missing string `json:"missing,omitempty"`
 	// Rejected is the id under which the request was kept, or the first alert of
 	// it; Alerts are all, where they were kept one by one.
-	Rejected string        `json:"rejected,omitempty"`
-	Alerts   []RejectedRef `json:"alerts,omitempty"`
+	Rejected string            `json:"rejected,omitempty"`
+	Alerts   []api.RejectedRef `json:"alerts,omitempty"`
 }
 
 func fail(status int, kind, format string, args ...any) *problem {

@@ -20,12 +20,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// TaskQueue is where cases, leases and budgets run.
-const TaskQueue = "stanch"
-
 // Limits of the HTTP side. Headers must come at once; a body may take a while.
 const (
-	MaxBody           = 4 << 20
 	maxRequest        = 64 << 10
 	maxInteraction    = 1 << 20
 	readHeaderTimeout = 5 * time.Second

@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -25,32 +26,9 @@ import (
 // Unmatched is the playbook's place in the id of a case that no playbook took.
 const Unmatched = "unmatched"
 
-// Accepted is the answer to alerts that the engine holds.
-type Accepted struct {
-	// Cases are where the alerts went, each once, in the order of their first
-	// alerts.
-	Cases []CaseRef `json:"cases"`
-	// Recorded are the ids of alerts that ask for no response and are kept.
-	Recorded []string `json:"recorded,omitempty"`
-	// Rejected are the alerts that could not be taken, in their order.
-	Rejected []RejectedRef `json:"rejected,omitempty"`
-}
-
-// RejectedRef is one alert of a request that could not be taken.
-type RejectedRef struct {
-	// Index is its place in the request, from 0.
-	Index int `json:"index"`
-	// ID is under which it is kept.
-	ID string `json:"id"`
-	// Alert is the sender's own id of it, where that could be read.
-	Alert string `json:"alert,omitempty"`
-	// Path is the field that is wrong, as it stands in the request.
-	Path    string `json:"path,omitempty"`
-	Problem string `json:"problem"`
-}
-
-func (a *Accepted) add(ref CaseRef) {
-	at := slices.IndexFunc(a.Cases, func(c CaseRef) bool { return c.ID == ref.ID })
+// add notes where alerts went; a case that is there already gets them too.
+func add(a *api.Accepted, ref api.CaseRef) {
+	at := slices.IndexFunc(a.Cases, func(c api.CaseRef) bool { return c.ID == ref.ID })
 	if at < 0 {
 		a.Cases = append(a.Cases, ref)
 		return
@@ -85,7 +63,7 @@ func (r *Receiver) label(source string) string {
 	return "unknown"
 }
 
-func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (Accepted, *problem) {
+func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (api.Accepted, *problem) {
 	// A source that nobody configured is answered like one that was: which there
 	// are is nobody's business.
 	source, verifier := r.Sources[name], r.nobody
@@ -95,21 +73,21 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	body, release, p := r.authentic(w, req, verifier)
 	defer release()
 	if p != nil {
-		return Accepted{}, p
+		return api.Accepted{}, p
 	}
 	if !r.limits[name].Allow() {
 		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
 		p.retry = time.Duration(float64(time.Second) / float64(source.Rate))
-		return Accepted{}, p
+		return api.Accepted{}, p
 	}
 	accepted, err := r.accept(req.Context(), source, body)
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
-		return Accepted{}, r.notUnderstood(req.Context(), name, body, wrong)
+		return api.Accepted{}, r.notUnderstood(req.Context(), name, body, wrong)
 	}
 	if err != nil {
-		return Accepted{}, r.notTaken(name, err)
+		return api.Accepted{}, r.notTaken(name, err)
 	}
-	return accepted, accepted.none()
+	return accepted, none(accepted)
 }
 
 // authentic returns the body of a request whose sender has proven who it is. What
@@ -120,12 +98,12 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *alerts
 	const refused = "not authorized for this source"
 	denied := v.VerifyHeader(req)
 	if denied == nil {
-		return r.senders.read(w, req, MaxBody)
+		return r.senders.read(w, req, api.MaxBody)
 	}
 	if !alerts.Signed(req, r.Now()) {
 		return nil, func() {}, r.refuse(req, "source", denied, refused)
 	}
-	if body, release, p = r.strangers.read(w, req, MaxBody); p != nil {
+	if body, release, p = r.strangers.read(w, req, api.MaxBody); p != nil {
 		return nil, release, p
 	}
 	if denied = v.VerifySignature(req, body); denied != nil {
@@ -137,7 +115,7 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *alerts
 
 // none is the answer to a request of which no alert was taken; nil where one
 // was.
-func (a Accepted) none() *problem {
+func none(a api.Accepted) *problem {
 	if len(a.Rejected) == 0 || len(a.Cases)+len(a.Recorded) > 0 {
 		return nil
 	}
@@ -181,8 +159,8 @@ type routed struct {
 
 // accept parses, routes and commits. Each alert stands alone; an error that is
 // no [alerts.FieldError] means that the engine does not hold all of them.
-func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Accepted, error) {
-	out := Accepted{Cases: []CaseRef{}}
+func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.Accepted, error) {
+	out := api.Accepted{Cases: []api.CaseRef{}}
 	parsed, err := source.Parse(body, r.Now())
 	if err != nil {
 		return out, err
@@ -207,7 +185,7 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (Acce
 	}
 	for _, group := range groups {
 		if err := r.commit(ctx, group, &out); err != nil {
-			return Accepted{}, err
+			return api.Accepted{}, err
 		}
 	}
 	out.Rejected, err = r.rejectAll(ctx, source.Name, rejected)
@@ -230,14 +208,14 @@ func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseI
 }
 
 // rejectAll keeps the alerts of a request that cannot be taken.
-func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]RejectedRef, error) {
-	refs, errs := make([]RejectedRef, len(rejected)), make([]error, len(rejected))
+func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]api.RejectedRef, error) {
+	refs, errs := make([]api.RejectedRef, len(rejected)), make([]error, len(rejected))
 	each(len(rejected), func(i int) {
 		p := rejected[i]
 		record, err := r.reject(ctx, protocol.RejectedAlert{
 			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body,
 		})
-		refs[i] = RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
+		refs[i] = api.RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
 		errs[i] = err
 	})
 	return refs, errors.Join(errs...)
@@ -257,14 +235,14 @@ func former(in workflows.CaseInput) string {
 	return ""
 }
 
-func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) error {
+func (r *Receiver) commit(ctx context.Context, group routed, out *api.Accepted) error {
 	if id := former(group.in); id != "" {
 		joined, err := r.committer.signalOnly(ctx, id, group.in.Alerts)
 		if err != nil {
 			return err
 		}
 		if joined {
-			out.add(r.committer.ref(id, "", len(group.in.Alerts)))
+			add(out, r.committer.ref(id, "", len(group.in.Alerts)))
 			return nil
 		}
 	}
@@ -273,7 +251,7 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		if err != nil {
 			return err
 		}
-		out.add(ref)
+		add(out, ref)
 		return nil
 	}
 	joined, err := r.committer.signalOnly(ctx, group.in.ID, group.in.Alerts)
@@ -281,7 +259,7 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *Accepted) erro
 		return err
 	}
 	if joined {
-		out.add(r.committer.ref(group.in.ID, "", 1))
+		add(out, r.committer.ref(group.in.ID, "", 1))
 		return nil
 	}
 	alone := group.in.Alerts[0]
@@ -346,7 +324,7 @@ func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (p
 
 func (r *Receiver) keep(ctx context.Context, record protocol.RejectedAlert, conflict enumspb.WorkflowIdConflictPolicy) (protocol.RejectedAlert, error) {
 	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: rejectedWorkflowID(record.ID), TaskQueue: TaskQueue,
+		ID: rejectedWorkflowID(record.ID), TaskQueue: protocol.TaskQueue,
 		WorkflowIDConflictPolicy: conflict, Memo: map[string]any{receivedMemo: record.At},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(protocol.AttrKind).ValueSet(protocol.RejectedWorkflow)),

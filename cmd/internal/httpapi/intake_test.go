@@ -20,6 +20,7 @@ import (
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -68,7 +69,7 @@ func TestASignedRequestIsAnsweredAgainWithoutEffect(t *testing.T) {
 		return header(alerts.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
 	}
 	now := time.Now()
-	var first, again httpapi.Accepted
+	var first, again api.Accepted
 	s.call("POST", "/v1/alerts/signed", "", body, sign(now)).is(202, &first)
 	s.until(first.Cases[0], "the host is contained", contained)
 	s.call("POST", "/v1/alerts/signed", "", body, sign(now)).is(202, &again)
@@ -84,7 +85,7 @@ func TestASignedRequestIsAnsweredAgainWithoutEffect(t *testing.T) {
 
 func TestABodyIsBounded(t *testing.T) {
 	s := newSide(t)
-	s.call("POST", "/v1/alerts/siem", siemToken, make([]byte, httpapi.MaxBody+1)).refused(413, "too_large")
+	s.call("POST", "/v1/alerts/siem", siemToken, make([]byte, api.MaxBody+1)).refused(413, "too_large")
 	s.call("POST", "/v1/pause", aliceToken, `{"reason":"`+strings.Repeat("x", 100<<10)+`"}`).refused(413, "too_large")
 }
 
@@ -144,7 +145,7 @@ func TestWhatIsWrongIsNamedKeptAndRetried(t *testing.T) {
 		t.Errorf("the same body is kept as %s and as %s", why.Rejected, again.Rejected)
 	}
 	eventually(t, "it is listed", func() bool {
-		var list httpapi.RejectedList
+		var list api.RejectedList
 		s.call("GET", "/v1/rejected", aliceToken, nil).is(200, &list)
 		at := slices.IndexFunc(list.Rejected, func(r protocol.RejectedAlert) bool { return r.ID == why.Rejected })
 		return at >= 0 && list.Rejected[at].Field == why.Field && list.Rejected[at].Body == nil
@@ -160,7 +161,7 @@ func TestWhatIsWrongIsNamedKeptAndRetried(t *testing.T) {
 	gone.call("POST", retry, aliceToken, nil).refused(409, "invalid")
 
 	mended := newSide(t, func(o *httpapi.Options) { o.Playbooks = only(named) })
-	var got httpapi.Accepted
+	var got api.Accepted
 	mended.call("POST", retry, aliceToken, nil).is(202, &got)
 	if got.Cases[0].ID != "named/"+h {
 		t.Errorf("the retry went to %+v", got.Cases)
@@ -170,7 +171,7 @@ func TestWhatIsWrongIsNamedKeptAndRetried(t *testing.T) {
 		t.Errorf("the case has %v", c.AlertKeys)
 	}
 	eventually(t, "it is no longer listed", func() bool {
-		var list httpapi.RejectedList
+		var list api.RejectedList
 		s.call("GET", "/v1/rejected", aliceToken, nil).is(200, &list)
 		return !slices.ContainsFunc(list.Rejected, func(r protocol.RejectedAlert) bool { return r.ID == why.Rejected })
 	})
@@ -200,7 +201,7 @@ func TestEachAlertOfARequestStandsAlone(t *testing.T) {
 		alert("a", "note", h), `{"id":"b","host":{"id":"x"},"hots":7}`, alert("c", "note", h), long, `7`, alert("d", "note", h, `,"status":"sample"`),
 		`{"id":"nobody","category":"note"}`,
 	}
-	var got httpapi.Accepted
+	var got api.Accepted
 	s.call("POST", "/v1/alerts/siem", siemToken, several(bodies...)).is(202, &got)
 	if len(got.Cases) != 1 || got.Cases[0].Alerts+len(got.Recorded) != 3 {
 		t.Fatalf("accepted as %+v", got)
@@ -208,7 +209,7 @@ func TestEachAlertOfARequestStandsAlone(t *testing.T) {
 	if c := s.over(got.Cases[0]); !slices.Equal(c.AlertKeys[:2], []string{"siem/a", "siem/c"}) {
 		t.Errorf("the case has %v", c.AlertKeys)
 	}
-	want := []httpapi.RejectedRef{
+	want := []api.RejectedRef{
 		{Index: 1, Alert: "b", Path: "alerts[1].hots"}, {Index: 3, Alert: "long", Path: "alerts[3]"}, {Index: 4, Path: "alerts[4]"}, {Index: 6, Alert: "nobody", Path: "alerts[6].host"},
 	}
 	if len(got.Rejected) != len(want) {
@@ -240,7 +241,7 @@ func TestOnlyARequestOfWhichNothingIsTakenIsRefused(t *testing.T) {
 	h := host(t)
 	var why struct {
 		Field, Rejected string
-		Alerts          []httpapi.RejectedRef
+		Alerts          []api.RejectedRef
 	}
 	s.call("POST", "/v1/alerts/siem", siemToken, several(`{"id":"a","host":{"id":"x"},"hots":7}`, `{"host":{}}`)).is(422, &why)
 	if len(why.Alerts) != 2 || why.Rejected == "" || why.Rejected != why.Alerts[0].ID || why.Field != "alerts[0].hots" || why.Alerts[1].Index != 1 {
@@ -260,7 +261,7 @@ func TestOnlyARequestOfWhichNothingIsTakenIsRefused(t *testing.T) {
 	if len(got.Cases) != 1 || got.Cases[0].Alerts != alerts.MaxAlerts || len(got.Rejected) != 1 || got.Rejected[0].Index != alerts.MaxAlerts {
 		t.Fatalf("%d alerts were accepted as %+v", len(bodies), got)
 	}
-	var rest httpapi.Accepted
+	var rest api.Accepted
 	s.call("POST", "/v1/rejected/"+got.Rejected[0].ID+"/retry", aliceToken, nil).is(202, &rest)
 	if len(rest.Cases) != 1 || rest.Cases[0].Alerts != 2 {
 		t.Errorf("the rest was accepted as %+v", rest)
@@ -416,7 +417,7 @@ func TestAStormIsOneCase(t *testing.T) {
 			t.Fatalf("alert %d went to run %q, the first to %q: %v", i, runs[i], runs[0], errs[i])
 		}
 	}
-	ref := httpapi.CaseRef{ID: "contain/" + h, Run: runs[0]}
+	ref := api.CaseRef{ID: "contain/" + h, Run: runs[0]}
 	c := s.until(ref, "all alerts are in the case", func(c incident.Case) bool { return len(c.AlertKeys) == storm && contained(c) })
 	slices.Sort(c.AlertKeys)
 	if len(slices.Compact(c.AlertKeys)) != storm || applied(h) != 1 {
@@ -471,7 +472,7 @@ func TestHostileNamesStayData(t *testing.T) {
 	if c.ID != ref.ID {
 		t.Errorf("the link %s shows case %q", ref.URL, c.ID)
 	}
-	var list httpapi.CaseList
+	var list api.CaseList
 	eventually(t, "it is found by its name", func() bool {
 		s.call("GET", "/v1/cases?subject="+hexQuery(name), aliceToken, nil).is(200, &list)
 		return len(list.Cases) == 1 && list.Cases[0].ID == ref.ID

@@ -13,16 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// LeaseList is the leases that stand, those that end soonest first.
-type LeaseList struct {
-	Leases []incident.Lease `json:"leases"`
-	// Unread are the ids of leases that did not answer.
-	Unread []string `json:"unread,omitempty"`
-	More   bool     `json:"more,omitempty"`
-}
 
 func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	list, err := r.leases(req.Context())
@@ -34,13 +27,13 @@ func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incide
 }
 
 // leases returns the leases that stand.
-func (r *Receiver) leases(ctx context.Context) (LeaseList, error) { return Leases(ctx, r.Client) }
+func (r *Receiver) leases(ctx context.Context) (api.LeaseList, error) { return Leases(ctx, r.Client) }
 
 // Leases returns every lease that stands, the first to end first.
-func Leases(ctx context.Context, engine client.Client) (LeaseList, error) {
+func Leases(ctx context.Context, engine client.Client) (api.LeaseList, error) {
 	infos, more, err := list(ctx, engine, protocol.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
 	if err != nil {
-		return LeaseList{}, err
+		return api.LeaseList{}, err
 	}
 	read := make([]*incident.Lease, len(infos))
 	each(len(infos), func(i int) {
@@ -48,7 +41,7 @@ func Leases(ctx context.Context, engine client.Client) (LeaseList, error) {
 			read[i] = &l
 		}
 	})
-	out := LeaseList{Leases: []incident.Lease{}, More: more}
+	out := api.LeaseList{Leases: []incident.Lease{}, More: more}
 	for i, l := range read {
 		switch {
 		case l == nil:
@@ -82,16 +75,8 @@ func lease(ctx context.Context, engine client.Client, id string) (incident.Lease
 	return l, nil
 }
 
-// LeaseRequest names a lease and what a person wants of it.
-type LeaseRequest struct {
-	ID     string `json:"id"`
-	Reason string `json:"reason"`
-	// For is how long from now an extended lease stands.
-	For time.Duration `json:"for,omitempty"`
-}
-
-func leaseRequest(w http.ResponseWriter, req *http.Request) (LeaseRequest, *problem) {
-	var in LeaseRequest
+func leaseRequest(w http.ResponseWriter, req *http.Request) (api.LeaseRequest, *problem) {
+	var in api.LeaseRequest
 	if p := decode(w, req, &in); p != nil {
 		return in, p
 	}
@@ -152,28 +137,10 @@ func (r *Receiver) release(ctx context.Context, id string, who incident.Person, 
 	return lease(late, r.Client, id)
 }
 
-// SinceRequest asks to give back everything that was contained lately.
-type SinceRequest struct {
-	Since  time.Duration `json:"since"`
-	Reason string        `json:"reason"`
-}
-
-// Released says what became of each lease that was asked for.
-type Released struct {
-	// Released were given back, and the devices say so. Undoing are ordered to
-	// be and are tried on.
-	Released []incident.Lease `json:"released"`
-	Undoing  []incident.Lease `json:"undoing,omitempty"`
-	// Failed are the leases that were not given back, by id, with the reason.
-	Failed map[string]string `json:"failed,omitempty"`
-	// More tells that there were more leases than one request takes.
-	More bool `json:"more,omitempty"`
-}
-
 // releaseSince gives back every lease that was applied in the last while, or is
 // being applied. Released, undoing and failed add up to what stood.
 func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in SinceRequest
+	var in api.SinceRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
@@ -200,11 +167,11 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 	return nil
 }
 
-func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who incident.Person, reason string) Released {
+func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who incident.Person, reason string) api.Released {
 	until := time.Now().Add(r.ReleaseWait)
 	done, errs := make([]incident.Lease, len(leases)), make([]error, len(leases))
 	each(len(leases), func(i int) { done[i], errs[i] = r.release(ctx, leases[i].ID, who, reason, until) })
-	out := Released{Released: []incident.Lease{}, Failed: map[string]string{}}
+	out := api.Released{Released: []incident.Lease{}, Failed: map[string]string{}}
 	for i, l := range done {
 		switch {
 		case notFound(errs[i]):

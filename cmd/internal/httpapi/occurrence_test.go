@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -26,9 +27,9 @@ func at(t *testing.T, ahead time.Duration) *side {
 }
 
 // to posts to a source and returns the one case.
-func (s *side) to(source, body string) httpapi.CaseRef {
+func (s *side) to(source, body string) api.CaseRef {
 	s.t.Helper()
-	var got httpapi.Accepted
+	var got api.Accepted
 	s.call("POST", "/v1/alerts/"+source, siemToken, body).is(202, &got)
 	if len(got.Cases) != 1 {
 		s.t.Fatalf("%s is accepted as %+v", body, got)
@@ -147,12 +148,12 @@ func TestAnUpgradeReopensNothingAndSwallowsNothing(t *testing.T) {
 	old.Prints = nil
 	in := workflows.CaseInput{ID: "note/" + h, Subject: h, Pin: activities.PinOf(p), Alerts: []incident.Alert{old}}
 	started, err := shared.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: protocol.CaseWorkflowID(in.ID), TaskQueue: httpapi.TaskQueue,
+		ID: protocol.CaseWorkflowID(in.ID), TaskQueue: protocol.TaskQueue,
 	}, protocol.RespondWorkflow, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := httpapi.CaseRef{ID: in.ID, Run: started.GetRunID()}
+	first := api.CaseRef{ID: in.ID, Run: started.GetRunID()}
 	s.over(first)
 	for _, more := range []string{began("2026-03-01T03:00:00Z"), began("2026-03-01T03:30:00Z"), ""} {
 		if got := s.to("siem", alert("a", "note", h, more)); !got.Repeat || got.Run != first.Run {

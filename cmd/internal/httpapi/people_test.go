@@ -13,6 +13,7 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -62,15 +63,15 @@ func TestADecisionIsRefusedWithItsRule(t *testing.T) {
 		status            int
 		body              any
 	}{
-		{"no plan", aliceToken, "invalid", 400, httpapi.DecideRequest{Approve: true}},
+		{"no plan", aliceToken, "invalid", 400, api.DecideRequest{Approve: true}},
 		{"an unknown field", aliceToken, "invalid", 400, `{"approve":true,"plan":"x","force":true}`},
 		{"two documents", aliceToken, "invalid", 400, `{"approve":true,"plan":"x"}{}`},
 		{"a stray bracket", aliceToken, "invalid", 400, `{"approve":true,"plan":"x"}}`},
-		{"a made-up channel", aliceToken, "invalid", 400, httpapi.DecideRequest{Approve: true, Plan: plan, Via: "slack"}},
-		{"not an approver", eveToken, "not_an_approver", 409, httpapi.DecideRequest{Approve: true, Plan: plan}},
-		{"another plan", aliceToken, "plan_changed", 409, httpapi.DecideRequest{Approve: true, Plan: "sha256:0"}},
-		{"another question", aliceToken, "not_pending", 409, httpapi.DecideRequest{Approve: true, Plan: plan, Approval: "second"}},
-		{"no reason", aliceToken, "reason_required", 409, httpapi.DecideRequest{Plan: plan}},
+		{"a made-up channel", aliceToken, "invalid", 400, api.DecideRequest{Approve: true, Plan: plan, Via: "slack"}},
+		{"not an approver", eveToken, "not_an_approver", 409, api.DecideRequest{Approve: true, Plan: plan}},
+		{"another plan", aliceToken, "plan_changed", 409, api.DecideRequest{Approve: true, Plan: "sha256:0"}},
+		{"another question", aliceToken, "not_pending", 409, api.DecideRequest{Approve: true, Plan: plan, Approval: "second"}},
+		{"no reason", aliceToken, "reason_required", 409, api.DecideRequest{Plan: plan}},
 	} {
 		s.call("POST", decide, tt.token, tt.body).refused(tt.status, tt.kind)
 	}
@@ -78,7 +79,7 @@ func TestADecisionIsRefusedWithItsRule(t *testing.T) {
 		t.Fatalf("refused answers changed the case: %+v", got.Approvals)
 	}
 
-	yes := httpapi.DecideRequest{Approve: true, Plan: plan, Approval: "on-call", Via: "cli"}
+	yes := api.DecideRequest{Approve: true, Plan: plan, Approval: "on-call", Via: "cli"}
 	for range 2 { // a double click
 		var a incident.Approval
 		s.call("POST", decide, aliceToken, yes).is(200, &a)
@@ -87,7 +88,7 @@ func TestADecisionIsRefusedWithItsRule(t *testing.T) {
 		}
 	}
 	s.call("POST", decide, bobToken, yes).refused(409, "not_pending")
-	s.call("POST", decide, aliceToken, httpapi.DecideRequest{Plan: plan, Reason: "no"}).refused(409, "not_pending")
+	s.call("POST", decide, aliceToken, api.DecideRequest{Plan: plan, Reason: "no"}).refused(409, "not_pending")
 	s.until(ref, "the host is contained", contained)
 	if n := applied(c.Subject); n != 1 {
 		t.Errorf("the host was limited %d times", n)
@@ -102,7 +103,7 @@ func TestOneAnswerPassesOneGate(t *testing.T) {
 	ref := s.send(alert("a", "gates", h)).Cases[0]
 	plan := s.until(ref, "the first question", awaiting).Approvals[0].PlanDigest
 	decide := "/v1/cases/" + ref.ID + "/decide"
-	first := httpapi.DecideRequest{Approve: true, Plan: plan, Approval: "on-call"}
+	first := api.DecideRequest{Approve: true, Plan: plan, Approval: "on-call"}
 	s.call("POST", decide, aliceToken, first).is(200, nil)
 	s.until(ref, "the second question", func(c incident.Case) bool { return len(c.Approvals) == 2 })
 
@@ -114,7 +115,7 @@ func TestOneAnswerPassesOneGate(t *testing.T) {
 	if c := s.show(ref.ID, ref.Run); a.Name != "on-call" || len(c.Approvals[1].Votes) != 0 {
 		t.Fatalf("the repeated first answer reached %s, the second question has %+v", a.Name, c.Approvals[1].Votes)
 	}
-	s.call("POST", decide, aliceToken, httpapi.DecideRequest{Approve: true, Plan: plan, Approval: "second"}).is(200, &a)
+	s.call("POST", decide, aliceToken, api.DecideRequest{Approve: true, Plan: plan, Approval: "second"}).is(200, &a)
 	if a.Name != "second" || a.State != incident.Approved {
 		t.Fatalf("the second answer reached %+v", a)
 	}
@@ -125,9 +126,9 @@ func TestWhatIsNotThereIs404(t *testing.T) {
 	s := newSide(t)
 	s.call("GET", "/v1/cases/contain/nobody", aliceToken, nil).refused(404, "not_found")
 	s.call("GET", "/v1/cases/contain/nobody?run=nonsense", aliceToken, nil).refused(404, "not_found")
-	s.call("POST", "/v1/cases/contain/nobody/decide", aliceToken, httpapi.DecideRequest{Plan: "p"}).refused(404, "not_found")
-	s.call("POST", "/v1/cases/contain/nobody/close", aliceToken, httpapi.ReasonRequest{Reason: "r"}).refused(404, "not_found")
-	s.call("POST", "/v1/leases/release", aliceToken, httpapi.LeaseRequest{ID: "lease/isolate/edr/x", Reason: "r"}).refused(404, "not_found")
+	s.call("POST", "/v1/cases/contain/nobody/decide", aliceToken, api.DecideRequest{Plan: "p"}).refused(404, "not_found")
+	s.call("POST", "/v1/cases/contain/nobody/close", aliceToken, api.ReasonRequest{Reason: "r"}).refused(404, "not_found")
+	s.call("POST", "/v1/leases/release", aliceToken, api.LeaseRequest{ID: "lease/isolate/edr/x", Reason: "r"}).refused(404, "not_found")
 	s.call("GET", "/v1/rejected/siem/0", aliceToken, nil).refused(404, "not_found")
 }
 
@@ -137,7 +138,7 @@ func TestALeaseOnlyEndsAsALease(t *testing.T) {
 	s.until(ref, "the host is contained", contained)
 	// The same update is known to a budget, and a case is no lease.
 	for _, id := range []string{protocol.BudgetID, "case/" + ref.ID, ""} {
-		s.call("POST", "/v1/leases/release", aliceToken, httpapi.LeaseRequest{ID: id, Reason: "r"}).refused(400, "invalid")
+		s.call("POST", "/v1/leases/release", aliceToken, api.LeaseRequest{ID: id, Reason: "r"}).refused(400, "invalid")
 	}
 }
 
@@ -149,7 +150,7 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 
 	var mine incident.Lease
 	eventually(t, "the lease is listed", func() bool {
-		var list httpapi.LeaseList
+		var list api.LeaseList
 		s.call("GET", "/v1/leases", aliceToken, nil).is(200, &list)
 		for _, l := range list.Leases {
 			if l.ID == id {
@@ -158,23 +159,23 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 		}
 		return mine.ID != ""
 	})
-	s.call("POST", "/v1/leases/extend", aliceToken, httpapi.LeaseRequest{ID: id, Reason: "r", For: time.Minute}).refused(409, "invalid")
-	s.call("POST", "/v1/leases/extend", aliceToken, httpapi.LeaseRequest{ID: id, For: 2 * time.Hour}).refused(400, "invalid")
+	s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id, Reason: "r", For: time.Minute}).refused(409, "invalid")
+	s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id, For: 2 * time.Hour}).refused(400, "invalid")
 	for _, d := range []time.Duration{0, -time.Hour} {
-		s.call("POST", "/v1/leases/extend", aliceToken, httpapi.LeaseRequest{ID: id, Reason: "r", For: d}).refused(400, "invalid")
+		s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id, Reason: "r", For: d}).refused(400, "invalid")
 	}
-	s.call("POST", "/v1/leases/extend", aliceToken, httpapi.LeaseRequest{ID: id + "x", Reason: "r", For: 2 * time.Hour}).refused(404, "not_found")
+	s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id + "x", Reason: "r", For: 2 * time.Hour}).refused(404, "not_found")
 	// Eve may ask; whoever let it stand is asked, and the lease stands as before
 	// until they have approved.
-	longer := httpapi.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}
-	var asked httpapi.Extending
+	longer := api.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}
+	var asked api.Extending
 	s.call("POST", "/v1/leases/extend", eveToken, longer).is(202, &asked)
 	if len(asked.Asked) != 1 || asked.Asked[0].Case != ref.ID || !asked.Until.Equal(mine.Until) {
 		t.Fatalf("who is asked: %+v", asked)
 	}
 	s.call("POST", "/v1/leases/extend", aliceToken, longer).refused(409, "not_pending")
 	decide, question := "/v1/cases/"+ref.ID+"/decide", asked.Asked[0].Approval
-	yes := httpapi.DecideRequest{Approve: true, Plan: question.PlanDigest, Approval: question.Name}
+	yes := api.DecideRequest{Approve: true, Plan: question.PlanDigest, Approval: question.Name}
 	s.call("POST", decide, eveToken, yes).refused(409, "not_an_approver")
 	if c := s.show(ref.ID, ref.Run); !c.Steps[0].Until.Equal(mine.Until) {
 		t.Errorf("before it was approved it stands until %s", c.Steps[0].Until)
@@ -185,7 +186,7 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 		t.Errorf("the record does not say who asked: %+v", c.Timeline)
 	}
 	var released incident.Lease
-	s.call("POST", "/v1/leases/release", bobToken, httpapi.LeaseRequest{ID: id, Reason: "clean"}).is(200, &released)
+	s.call("POST", "/v1/leases/release", bobToken, api.LeaseRequest{ID: id, Reason: "clean"}).is(200, &released)
 	if released.Phase != incident.GivenBack {
 		t.Errorf("the lease is %s", released.Phase)
 	}
@@ -201,33 +202,33 @@ func TestCloseByHandGivesBack(t *testing.T) {
 	s := newSide(t)
 	ref := s.send(alert("a", "high_egress", host(t))).Cases[0]
 	s.until(ref, "the host is contained", contained)
-	s.call("POST", "/v1/cases/"+ref.ID+"/close", aliceToken, httpapi.ReasonRequest{}).refused(409, "reason_required")
-	s.call("POST", "/v1/cases/"+ref.ID+"/close", aliceToken, httpapi.ReasonRequest{Reason: "a false alarm"}).is(200, nil)
+	s.call("POST", "/v1/cases/"+ref.ID+"/close", aliceToken, api.ReasonRequest{}).refused(409, "reason_required")
+	s.call("POST", "/v1/cases/"+ref.ID+"/close", aliceToken, api.ReasonRequest{Reason: "a false alarm"}).is(200, nil)
 	c := s.over(ref)
 	if c.Outcome != incident.OutcomeClosedByHand || c.Steps[0].Status != incident.StepEnded {
 		t.Errorf("the case ended %s with step %+v", c.Outcome, c.Steps[0])
 	}
-	s.call("POST", "/v1/cases/"+ref.ID+"/close", bobToken, httpapi.ReasonRequest{Reason: "again"}).refused(404, "not_found")
+	s.call("POST", "/v1/cases/"+ref.ID+"/close", bobToken, api.ReasonRequest{Reason: "again"}).refused(404, "not_found")
 }
 
 func TestThePauseHoldsBackNewContainment(t *testing.T) {
 	s := newSide(t)
-	s.call("POST", "/v1/resume", aliceToken, httpapi.ReasonRequest{Reason: "nothing is paused"}).refused(409, "not_pending")
-	s.call("POST", "/v1/pause", aliceToken, httpapi.ReasonRequest{Reason: " "}).refused(400, "invalid")
+	s.call("POST", "/v1/resume", aliceToken, api.ReasonRequest{Reason: "nothing is paused"}).refused(409, "not_pending")
+	s.call("POST", "/v1/pause", aliceToken, api.ReasonRequest{Reason: " "}).refused(400, "invalid")
 	var state protocol.BudgetState
-	s.call("POST", "/v1/pause", aliceToken, httpapi.ReasonRequest{Reason: "a change freeze"}).is(200, &state)
+	s.call("POST", "/v1/pause", aliceToken, api.ReasonRequest{Reason: "a change freeze"}).is(200, &state)
 	t.Cleanup(func() { resumed(t) })
 	if state.Paused == nil || state.Paused.By != "alice" {
 		t.Fatalf("the budget is %+v", state)
 	}
-	s.call("POST", "/v1/pause", bobToken, httpapi.ReasonRequest{Reason: "me too"}).refused(409, "not_pending")
+	s.call("POST", "/v1/pause", bobToken, api.ReasonRequest{Reason: "me too"}).refused(409, "not_pending")
 
 	held := host(t)
 	c := s.over(s.send(alert("a", "high_egress", held)).Cases[0])
 	if c.Outcome != incident.OutcomeHeldBack || applied(held) != 0 {
 		t.Fatalf("while paused the case ended %s with %d effects", c.Outcome, applied(held))
 	}
-	s.call("POST", "/v1/resume", bobToken, httpapi.ReasonRequest{Reason: "over"}).is(200, &state)
+	s.call("POST", "/v1/resume", bobToken, api.ReasonRequest{Reason: "over"}).is(200, &state)
 	var shown protocol.BudgetState
 	s.call("GET", "/v1/budget", aliceToken, nil).is(200, &shown)
 	if shown.Paused != nil {
@@ -243,7 +244,7 @@ func TestThePauseHoldsBackNewContainment(t *testing.T) {
 func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 	s := newSide(t)
 	hosts := []string{host(t), host(t), host(t)}
-	var refs []httpapi.CaseRef
+	var refs []api.CaseRef
 	for _, h := range hosts {
 		ref := s.send(alert("a", "high_egress", h)).Cases[0]
 		s.until(ref, "the host is contained", contained)
@@ -251,18 +252,18 @@ func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 	}
 	// Seen from ten minutes later, nothing was contained in the last five.
 	later := newSide(t, func(o *httpapi.Options) { o.Now = func() time.Time { return time.Now().Add(10 * time.Minute) } })
-	var got httpapi.Released
-	later.call("POST", "/v1/release", aliceToken, httpapi.SinceRequest{Since: 5 * time.Minute, Reason: "r"}).is(200, &got)
+	var got api.Released
+	later.call("POST", "/v1/release", aliceToken, api.SinceRequest{Since: 5 * time.Minute, Reason: "r"}).is(200, &got)
 	if len(got.Released)+len(got.Undoing)+len(got.Failed) != 0 {
 		t.Fatalf("what is old was released: %+v", got)
 	}
-	s.call("POST", "/v1/release", aliceToken, httpapi.SinceRequest{Reason: "r"}).refused(400, "invalid")
-	s.call("POST", "/v1/release", aliceToken, httpapi.SinceRequest{Since: time.Minute}).refused(400, "invalid")
+	s.call("POST", "/v1/release", aliceToken, api.SinceRequest{Reason: "r"}).refused(400, "invalid")
+	s.call("POST", "/v1/release", aliceToken, api.SinceRequest{Since: time.Minute}).refused(400, "invalid")
 
 	released := map[string]bool{}
 	eventually(t, "all three are given back", func() bool {
-		got = httpapi.Released{}
-		s.call("POST", "/v1/release", aliceToken, httpapi.SinceRequest{Since: time.Hour, Reason: "a false alarm"}).is(200, &got)
+		got = api.Released{}
+		s.call("POST", "/v1/release", aliceToken, api.SinceRequest{Since: time.Hour, Reason: "a false alarm"}).is(200, &got)
 		if len(got.Failed) > 0 {
 			t.Fatalf("some failed: %v", got.Failed)
 		}
@@ -294,7 +295,7 @@ func (s *side) releaseStuck() {
 		t.Fatal(err)
 	}
 	var l incident.Lease
-	s.call("POST", "/v1/leases/release", aliceToken, httpapi.LeaseRequest{ID: id, Reason: "clean"}).is(202, &l)
+	s.call("POST", "/v1/leases/release", aliceToken, api.LeaseRequest{ID: id, Reason: "clean"}).is(202, &l)
 	if l.Phase != incident.Undoing {
 		t.Fatalf("the lease is %s", l.Phase)
 	}
@@ -331,7 +332,7 @@ func TestCasesAreListedByStatusAndSubject(t *testing.T) {
 	s.send(alert("a", "ask", open))
 	s.send(alert("a", "note", shut))
 	statusOf := func(query string) map[string]incident.CaseStatus {
-		var list httpapi.CaseList
+		var list api.CaseList
 		s.call("GET", "/v1/cases?limit=1000&"+query, aliceToken, nil).is(200, &list)
 		got := map[string]incident.CaseStatus{}
 		for _, c := range list.Cases {

@@ -13,16 +13,9 @@ import (
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
-
-// RejectedList is the rejected alerts that wait to be retried, newest first.
-type RejectedList struct {
-	Rejected []protocol.RejectedAlert `json:"rejected"`
-	// Unread are the ids of those that did not answer.
-	Unread []string `json:"unread,omitempty"`
-	More   bool     `json:"more,omitempty"`
-}
 
 func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	infos, more, err := list(req.Context(), r.Client,
@@ -34,7 +27,7 @@ func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ inci
 	each(len(infos), func(i int) {
 		records[i], errs[i] = r.getRejected(req.Context(), infos[i].GetExecution().GetWorkflowId())
 	})
-	out := RejectedList{Rejected: []protocol.RejectedAlert{}, More: more}
+	out := api.RejectedList{Rejected: []protocol.RejectedAlert{}, More: more}
 	for i, record := range records {
 		switch {
 		case errs[i] != nil:
@@ -113,7 +106,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	if err != nil {
 		return r.unavailable("retry rejected alert "+record.ID, err)
 	}
-	if p := accepted.none(); p != nil {
+	if p := none(accepted); p != nil {
 		p.Rejected = record.ID
 		return p
 	}

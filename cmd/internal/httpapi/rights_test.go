@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -115,9 +116,9 @@ func TestAThousandRequestsWithoutTheRight(t *testing.T) {
 		body         any
 	}{
 		incident.MayRead:    {{"GET", "/v1/cases/" + ref.ID, nil}, {"GET", "/v1/leases", nil}, {"GET", "/v1/budget", nil}, {"GET", "/v1/cases?status=open", nil}},
-		incident.MayRelease: {{"POST", "/v1/leases/release", httpapi.LeaseRequest{ID: lease, Reason: "r"}}, {"POST", "/v1/release", httpapi.SinceRequest{Since: time.Hour, Reason: "r"}}, {"POST", "/v1/cases/" + ref.ID + "/close", httpapi.ReasonRequest{Reason: "r"}}},
-		incident.MayExtend:  {{"POST", "/v1/leases/extend", httpapi.LeaseRequest{ID: lease, Reason: "r", For: 13 * 24 * time.Hour}}},
-		incident.MayPause:   {{"POST", "/v1/pause", httpapi.ReasonRequest{Reason: "r"}}, {"POST", "/v1/resume", httpapi.ReasonRequest{Reason: "r"}}},
+		incident.MayRelease: {{"POST", "/v1/leases/release", api.LeaseRequest{ID: lease, Reason: "r"}}, {"POST", "/v1/release", api.SinceRequest{Since: time.Hour, Reason: "r"}}, {"POST", "/v1/cases/" + ref.ID + "/close", api.ReasonRequest{Reason: "r"}}},
+		incident.MayExtend:  {{"POST", "/v1/leases/extend", api.LeaseRequest{ID: lease, Reason: "r", For: 13 * 24 * time.Hour}}},
+		incident.MayPause:   {{"POST", "/v1/pause", api.ReasonRequest{Reason: "r"}}, {"POST", "/v1/resume", api.ReasonRequest{Reason: "r"}}},
 		incident.MayRetry:   {{"POST", "/v1/rejected/siem/0/retry", nil}},
 	}
 	for _, right := range incident.Rights() {

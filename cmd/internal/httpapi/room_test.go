@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 )
 
 // forgedSignature is a header that only reading the body proves wrong.
@@ -31,7 +31,7 @@ func (s *side) part(source, header string, sent int) net.Conn {
 	}
 	s.t.Cleanup(func() { _ = conn.Close() })
 	_, err = fmt.Fprintf(conn, "POST /v1/alerts/%s HTTP/1.1\r\nHost: stanch\r\n%s\r\nContent-Length: %d\r\n\r\n%s",
-		source, header, httpapi.MaxBody, strings.Repeat("x", sent))
+		source, header, api.MaxBody, strings.Repeat("x", sent))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -87,8 +87,8 @@ func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 // may come.
 func TestTheRoomOfABodyIsGivenBack(t *testing.T) {
 	s := newSide(t, everyWay(t))
-	large := strings.Repeat("x", httpapi.MaxBody/2+1)
-	endless := strings.Repeat("x", httpapi.MaxBody+1)
+	large := strings.Repeat("x", api.MaxBody/2+1)
+	endless := strings.Repeat("x", api.MaxBody+1)
 	h := host(t)
 	for i := range 5 {
 		s.call("POST", "/v1/alerts/signed", "", large, signedAt(time.Now(), "another secret of 16", large)).refused(401, "unauthorized")
@@ -96,19 +96,19 @@ func TestTheRoomOfABodyIsGivenBack(t *testing.T) {
 		s.call("POST", "/v1/alerts/signed", "", endless, signedAt(time.Now(), hmacSecret, endless), func(req *http.Request) {
 			req.ContentLength = -1
 		}).refused(413, "too_large")
-		conn := s.part("signed", forgedSignature(), httpapi.MaxBody/2+1)
+		conn := s.part("signed", forgedSignature(), api.MaxBody/2+1)
 		if half, ok := conn.(*net.TCPConn); ok {
 			_ = half.CloseWrite()
 		}
 		_, _ = io.Copy(io.Discard, conn)
 		// The largest is read; one alert of that size is kept as rejected.
-		most := strings.Repeat(" ", httpapi.MaxBody-1) + "x"
+		most := strings.Repeat(" ", api.MaxBody-1) + "x"
 		s.call("POST", "/v1/alerts/signed", "", most, signedAt(time.Now(), hmacSecret, most)).refused(422, "rejected")
 		right := alert(fmt.Sprint("right-", i), "note", h)
 		s.call("POST", "/v1/alerts/signed", "", right, signedAt(time.Now(), hmacSecret, right)).is(202, nil)
 	}
 	for range 20 {
-		conn := s.part("siem", "Authorization: Bearer "+siemToken, httpapi.MaxBody/2+1)
+		conn := s.part("siem", "Authorization: Bearer "+siemToken, api.MaxBody/2+1)
 		if half, ok := conn.(*net.TCPConn); ok {
 			_ = half.CloseWrite()
 		}

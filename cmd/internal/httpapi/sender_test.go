@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -32,9 +33,9 @@ func device(t *testing.T) (id, ip string) {
 	return id, ips[0]
 }
 
-func post(s *side, kind, body string) httpapi.CaseRef {
+func post(s *side, kind, body string) api.CaseRef {
 	s.t.Helper()
-	var got httpapi.Accepted
+	var got api.Accepted
 	s.call("POST", "/v1/alerts/"+kind, siemToken, body).is(202, &got)
 	if len(got.Cases) != 1 || len(got.Rejected) > 0 {
 		s.t.Fatalf("%s is taken as %+v", body, got)

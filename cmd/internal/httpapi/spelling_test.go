@@ -9,7 +9,6 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -40,7 +39,7 @@ func TestACaseOpenedWithTheRootDotGetsItsAlerts(t *testing.T) {
 		Host: incident.AlertHost{ID: known(h + "."), Name: known(h + "."), OS: known("windows")},
 	}}}
 	_, err := shared.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-		ID: protocol.CaseWorkflowID(id), TaskQueue: httpapi.TaskQueue,
+		ID: protocol.CaseWorkflowID(id), TaskQueue: protocol.TaskQueue,
 	}, protocol.RespondWorkflow, in)
 	if err != nil {
 		t.Fatal(err)

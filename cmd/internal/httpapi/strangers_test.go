@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -112,7 +113,7 @@ func TestWrongRequestsAreCountedAndNeverAccepted(t *testing.T) {
 // there is not, whatever is sent.
 func TestAStrangerCannotTellWhichSourcesThereAre(t *testing.T) {
 	body := alert("a", "note", "x")
-	large := strings.Repeat("x", httpapi.MaxBody+1)
+	large := strings.Repeat("x", api.MaxBody+1)
 	for name, edit := range map[string]func(*http.Request){
 		"nothing": func(*http.Request) {}, "a bearer token": header("Authorization", "Bearer guess"), "basic": basicAuth("siem:guess"),
 		"a forged signature": signedAt(time.Now(), "another secret of 16", body), "a torn signature": header(alerts.SignatureHeader, "t=1,v1="),
@@ -181,7 +182,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 	}
 	send("at rest")
 	rest := resident(t)
-	part := make([]byte, httpapi.MaxBody-1)
+	part := make([]byte, api.MaxBody-1)
 	for name, head := range map[string]string{
 		"without a credential":    "",
 		"with a forged signature": fmt.Sprintf("%s: t=%d,v1=%s\r\n", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64)),
@@ -193,7 +194,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = conn.Close() })
 			source := []string{"siem", "signed", "basic", "url", "open", "nobody"}[i%6]
-			_, _ = fmt.Fprintf(conn, "POST /v1/alerts/%s HTTP/1.1\r\nHost: stanch\r\n%sContent-Length: %d\r\n\r\n", source, head, httpapi.MaxBody)
+			_, _ = fmt.Fprintf(conn, "POST /v1/alerts/%s HTTP/1.1\r\nHost: stanch\r\n%sContent-Length: %d\r\n\r\n", source, head, api.MaxBody)
 			go func() {
 				_ = conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 				_, _ = conn.Write(part)

@@ -25,6 +25,7 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
@@ -84,9 +85,9 @@ func runWith(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(evidence)) }()
 	acts := &activities.Activities{Set: set, Engine: service.NewEngine(shared.client), EvidenceDir: evidence}
-	for _, queue := range []string{httpapi.TaskQueue, protocol.ContainQueue} {
-		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != httpapi.TaskQueue})
-		if queue == httpapi.TaskQueue {
+	for _, queue := range []string{protocol.TaskQueue, protocol.ContainQueue} {
+		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != protocol.TaskQueue})
+		if queue == protocol.TaskQueue {
 			workflows.Register(w)
 		}
 		acts.Register(w)
@@ -294,9 +295,9 @@ func alert(id, category, host string, more ...string) string {
 func several(bodies ...string) string { return `{"alerts":[` + strings.Join(bodies, ",") + `]}` }
 
 // send posts alerts and returns what was accepted.
-func (s *side) send(body string) httpapi.Accepted {
+func (s *side) send(body string) api.Accepted {
 	s.t.Helper()
-	var got httpapi.Accepted
+	var got api.Accepted
 	s.call("POST", "/v1/alerts/siem", siemToken, body).is(http.StatusAccepted, &got)
 	return got
 }
@@ -314,7 +315,7 @@ func (s *side) insist(body string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		var got httpapi.Accepted
+		var got api.Accepted
 		err = json.NewDecoder(resp.Body).Decode(&got)
 		resp.Body.Close()
 		switch {
@@ -334,7 +335,7 @@ func (s *side) show(id, run string) incident.Case {
 }
 
 // until polls a case until it is as wanted.
-func (s *side) until(ref httpapi.CaseRef, what string, holds func(incident.Case) bool) incident.Case {
+func (s *side) until(ref api.CaseRef, what string, holds func(incident.Case) bool) incident.Case {
 	s.t.Helper()
 	var c incident.Case
 	eventually(s.t, what, func() bool {
@@ -345,7 +346,7 @@ func (s *side) until(ref httpapi.CaseRef, what string, holds func(incident.Case)
 }
 
 // over waits until the engine has ended a case.
-func (s *side) over(ref httpapi.CaseRef) incident.Case {
+func (s *side) over(ref api.CaseRef) incident.Case {
 	s.t.Helper()
 	eventually(s.t, "the case is over", func() bool {
 		described, err := shared.client.DescribeWorkflowExecution(s.t.Context(), protocol.CaseWorkflowID(ref.ID), ref.Run)

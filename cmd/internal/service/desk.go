@@ -53,7 +53,7 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 		}
 	}
 	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: protocol.ClickWorkflowID(c), TaskQueue: httpapi.TaskQueue, EnableEagerStart: d.eager,
+		ID: protocol.ClickWorkflowID(c), TaskQueue: protocol.TaskQueue, EnableEagerStart: d.eager,
 		Priority:                                 temporal.Priority{PriorityKey: protocol.PriorityAnswer},
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,

@@ -107,7 +107,7 @@ func startOptions(c activities.Call) client.StartWorkflowOptions {
 		priority.PriorityKey = protocol.PriorityTell
 	}
 	return client.StartWorkflowOptions{
-		ID: c.ID, Priority: priority, TaskQueue: httpapi.TaskQueue,
+		ID: c.ID, Priority: priority, TaskQueue: protocol.TaskQueue,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(attributes...),
 	}

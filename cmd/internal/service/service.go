@@ -191,7 +191,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	s.activities = &activities.Activities{
 		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
-	cases := worker.New(s.client, httpapi.TaskQueue, s.workerOptions())
+	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
 	o := s.workerOptions()
 	o.DisableWorkflowWorker, o.MaxConcurrentActivityExecutionSize = true, containAtOnce

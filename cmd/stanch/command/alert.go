@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -89,7 +89,7 @@ func (o *alertSendOptions) send(ctx context.Context, file string) error {
 
 // accepted shows what became of the alerts of a request. That some of them were
 // rejected is an error: whoever sent them has to know.
-func (s streams) accepted(output outputFlag, got httpapi.Accepted) error {
+func (s streams) accepted(output outputFlag, got api.Accepted) error {
 	err := output.print(s, got, func(p *term.Printer) error { return showAccepted(p, got) })
 	if err == nil && len(got.Rejected) > 0 {
 		return fmt.Errorf("%d of the alerts could not be taken: `stanch alert rejected show ID` shows each", len(got.Rejected))
@@ -97,7 +97,7 @@ func (s streams) accepted(output outputFlag, got httpapi.Accepted) error {
 	return err
 }
 
-func showAccepted(p *term.Printer, got httpapi.Accepted) error {
+func showAccepted(p *term.Printer, got api.Accepted) error {
 	var rows [][]string
 	for _, c := range got.Cases {
 		what := "joined or opened"
@@ -121,10 +121,10 @@ func showAccepted(p *term.Printer, got httpapi.Accepted) error {
 
 func (o *alertSendOptions) read(file string) ([]byte, error) {
 	if file == "-" {
-		data, err := readAll("standard input", o.in, httpapi.MaxBody)
+		data, err := readAll("standard input", o.in, api.MaxBody)
 		return data, usage(err)
 	}
-	data, err := readFile(file, httpapi.MaxBody)
+	data, err := readFile(file, api.MaxBody)
 	return data, usage(err)
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -69,7 +69,7 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	in := httpapi.DecideRequest{Approve: o.approve, Plan: o.plan, Reason: o.reason, Via: "cli"}
+	in := api.DecideRequest{Approve: o.approve, Plan: o.plan, Reason: o.reason, Via: "cli"}
 	at := slices.IndexFunc(c.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 	switch {
 	case o.plan != "":

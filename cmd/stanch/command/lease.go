@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -77,15 +77,15 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 }
 
 // check returns what is asked of a lease, and of whom.
-func (f *leaseFlags) check(id string) (*apiclient.Client, httpapi.LeaseRequest, error) {
+func (f *leaseFlags) check(id string) (*apiclient.Client, api.LeaseRequest, error) {
 	if err := f.reason.check(); err != nil {
-		return nil, httpapi.LeaseRequest{}, err
+		return nil, api.LeaseRequest{}, err
 	}
 	if !strings.HasPrefix(id, "lease/") {
-		return nil, httpapi.LeaseRequest{}, usagef("%q is not the id of a lease, such as lease/isolate/edr/ws-042: `stanch lease list` shows them", id)
+		return nil, api.LeaseRequest{}, usagef("%q is not the id of a lease, such as lease/isolate/edr/ws-042: `stanch lease list` shows them", id)
 	}
 	client, err := f.client()
-	return client, httpapi.LeaseRequest{ID: id, Reason: f.reason.text}, err
+	return client, api.LeaseRequest{ID: id, Reason: f.reason.text}, err
 }
 
 // leaseListOptions are the flags of lease list.
@@ -187,7 +187,7 @@ func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
 }
 
 // asked says who is asked. The lease stands as before until they have approved.
-func (o *leaseExtendOptions) asked(got httpapi.Extending) error {
+func (o *leaseExtendOptions) asked(got api.Extending) error {
 	var errs []error
 	for _, a := range got.Asked {
 		errs = append(errs, o.say("%s of case %s is asked until %s whether %s stands until %s: stanch case approve %s --plan %s",

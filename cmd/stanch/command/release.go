@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 )
 
@@ -51,7 +51,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	got, err := client.ReleaseSince(ctx, httpapi.SinceRequest{Since: o.since.d, Reason: o.reason.text})
+	got, err := client.ReleaseSince(ctx, api.SinceRequest{Since: o.since.d, Reason: o.reason.text})
 	if err != nil {
 		return answered(err)
 	}
@@ -64,7 +64,7 @@ func (o *releaseOptions) run(ctx context.Context) error {
 	return nil
 }
 
-func (o *releaseOptions) table(got httpapi.Released) error {
+func (o *releaseOptions) table(got api.Released) error {
 	var errs []error
 	for _, l := range slices.Concat(got.Released, got.Undoing) {
 		errs = append(errs, o.say("%s", releasedText(l)))

@@ -1,0 +1,132 @@
+// Package api is the requests and answers of Stanch's HTTP API, as the server
+// writes them and its clients read them.
+package api
+
+import (
+	"time"
+
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// MaxBody bounds the body of a request with alerts, in bytes.
+const MaxBody = 4 << 20
+
+// DecideRequest is a person's answer to an approval.
+type DecideRequest struct {
+	Approve bool `json:"approve"`
+	// Plan is the digest of the plan that the person was shown.
+	Plan string `json:"plan"`
+	// Approval names the question that is answered; empty is the one that the
+	// plan waits for. A plan can hold more than one.
+	Approval string `json:"approval,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	// Via is where the person spoke, cli or console; api when it is empty.
+	Via string `json:"via,omitempty"`
+}
+
+// ReasonRequest carries why a person does something.
+type ReasonRequest struct {
+	Reason string `json:"reason"`
+}
+
+// CaseList is a list of cases, newest first. More tells that it was cut off.
+type CaseList struct {
+	Cases []incident.CaseSummary `json:"cases"`
+	More  bool                   `json:"more,omitempty"`
+}
+
+// CaseRef is where an alert went.
+type CaseRef struct {
+	ID string `json:"id"`
+	// Run tells apart the cases that one subject had.
+	Run string `json:"run,omitempty"`
+	URL string `json:"url"`
+	// Alerts is how many of the request's alerts went there.
+	Alerts int `json:"alerts"`
+	// Repeat reports that the case is closed and has had all of them before.
+	Repeat bool `json:"repeat,omitempty"`
+}
+
+// Extending is a lease as it stands, with whoever is asked whether it may stand
+// longer.
+type Extending struct {
+	incident.Lease
+	Asked []AskedToExtend `json:"asked"`
+	// NotAsked are the cases that hold the lease too and ask nobody, with why.
+	NotAsked map[string]string `json:"not_asked,omitempty"`
+}
+
+// AskedToExtend is a case that asks its approvers for an extension.
+type AskedToExtend struct {
+	Case string `json:"case"`
+	Step string `json:"step"`
+	// Approval is the question, with its deadline and the digest to answer with.
+	Approval incident.Approval `json:"approval"`
+}
+
+// Accepted is the answer to alerts that the engine holds.
+type Accepted struct {
+	// Cases are where the alerts went, each once, in the order of their first
+	// alerts.
+	Cases []CaseRef `json:"cases"`
+	// Recorded are the ids of alerts that ask for no response and are kept.
+	Recorded []string `json:"recorded,omitempty"`
+	// Rejected are the alerts that could not be taken, in their order.
+	Rejected []RejectedRef `json:"rejected,omitempty"`
+}
+
+// RejectedRef is one alert of a request that could not be taken.
+type RejectedRef struct {
+	// Index is its place in the request, from 0.
+	Index int `json:"index"`
+	// ID is under which it is kept.
+	ID string `json:"id"`
+	// Alert is the sender's own id of it, where that could be read.
+	Alert string `json:"alert,omitempty"`
+	// Path is the field that is wrong, as it stands in the request.
+	Path    string `json:"path,omitempty"`
+	Problem string `json:"problem"`
+}
+
+// LeaseList is the leases that stand, those that end soonest first.
+type LeaseList struct {
+	Leases []incident.Lease `json:"leases"`
+	// Unread are the ids of leases that did not answer.
+	Unread []string `json:"unread,omitempty"`
+	More   bool     `json:"more,omitempty"`
+}
+
+// LeaseRequest names a lease and what a person wants of it.
+type LeaseRequest struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+	// For is how long from now an extended lease stands.
+	For time.Duration `json:"for,omitempty"`
+}
+
+// SinceRequest asks to give back everything that was contained lately.
+type SinceRequest struct {
+	Since  time.Duration `json:"since"`
+	Reason string        `json:"reason"`
+}
+
+// Released says what became of each lease that was asked for.
+type Released struct {
+	// Released were given back, and the devices say so. Undoing are ordered to
+	// be and are tried on.
+	Released []incident.Lease `json:"released"`
+	Undoing  []incident.Lease `json:"undoing,omitempty"`
+	// Failed are the leases that were not given back, by id, with the reason.
+	Failed map[string]string `json:"failed,omitempty"`
+	// More tells that there were more leases than one request takes.
+	More bool `json:"more,omitempty"`
+}
+
+// RejectedList is the rejected alerts that wait to be retried, newest first.
+type RejectedList struct {
+	Rejected []protocol.RejectedAlert `json:"rejected"`
+	// Unread are the ids of those that did not answer.
+	Unread []string `json:"unread,omitempty"`
+	More   bool     `json:"more,omitempty"`
+}
