@@ -46,7 +46,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	case (before.Stands || before.Pending) && !ours:
 		return Applied{
 			Adopted: true, Before: before, Stands: before.Stands,
-			Receipt: incident.Receipt{At: a.now(), Detail: "it stood already"},
+			Receipt: incident.Receipt{At: a.now(), Detail: "it was already in place"},
 		}, nil
 	case (before.Stands || before.Pending) && looser(before, in.Order):
 		// Ours, but a stricter limit is wanted now: it makes room first.
@@ -94,9 +94,9 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 	}
 	switch {
 	case !before.Stands && !before.Pending:
-		return incident.Receipt{At: a.now(), Detail: "it stood no longer"}, nil
+		return incident.Receipt{At: a.now(), Detail: "it was no longer in place"}, nil
 	case before.Key != in.Order.Key:
-		return incident.Receipt{At: a.now(), Detail: "somebody else's containment stands; it was left alone"}, nil
+		return incident.Receipt{At: a.now(), Detail: "somebody else's containment is in place; it was left alone"}, nil
 	}
 	receipt, err := enforcer.Undo(ctx, in.Order)
 	if err != nil {

@@ -28,7 +28,7 @@ type StandingOut struct {
 func (a *Activities) standing(ctx context.Context, in StandingIn) (StandingOut, error) {
 	zone, err := time.LoadLocation(in.Zone)
 	if err != nil {
-		return StandingOut{}, ours("tell what stands", fmt.Sprintf("there is no time zone %q", in.Zone))
+		return StandingOut{}, ours("tell what stands", fmt.Sprintf("unknown time zone %q", in.Zone))
 	}
 	now := a.now().In(zone)
 	next, err := nextAt(now, in.At)
@@ -56,7 +56,7 @@ func (a *Activities) standing(ctx context.Context, in StandingIn) (StandingOut, 
 func nextAt(now time.Time, at string) (time.Time, error) {
 	clock, err := time.Parse("15:04", at)
 	if err != nil {
-		return time.Time{}, ours("tell what stands", fmt.Sprintf("%q is no time of day", at))
+		return time.Time{}, ours("tell what stands", fmt.Sprintf("invalid time of day %q", at))
 	}
 	next := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), 0, 0, now.Location())
 	if !next.After(now) {

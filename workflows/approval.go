@@ -147,7 +147,7 @@ func (r *responder) approvers(ctx workflow.Context, spec activities.PinnedApprov
 	case err != nil:
 		why = "who is on call is not known (" + activities.Reason(err) + ")"
 	case out.Unbound > 0:
-		why = fmt.Sprintf("the %d on call are nobody of the configuration", out.Unbound)
+		why = fmt.Sprintf("none of those on call (%d) is in stanch.yaml", out.Unbound)
 	}
 	a.Group = rota.Otherwise
 	return a, []string{fmt.Sprintf("%s by %s %s, level %d: group %s is asked", why, rota.Use, rota.Policy, rota.Level, rota.Otherwise)}

@@ -176,7 +176,7 @@ func (b *budget) mayPause(_ workflow.Context, p incident.Pause) error {
 	case p.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
 	case strings.TrimSpace(p.Reason) == "":
-		return refuse(RefusedReason, "to pause containment takes a reason")
+		return refuse(RefusedReason, "pausing containment requires a reason")
 	case b.state.Paused != nil:
 		return refuse(RefusedNotPending, "%s has paused containment already: %s", b.state.Paused.By, b.state.Paused.Reason)
 	}

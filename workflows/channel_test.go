@@ -297,7 +297,7 @@ func TestWhoIsOnCallIsAsked(t *testing.T) {
 		"somebody is":        {[]integrations.Account{{User: "u-carol"}}, person("carol"), true, "level 2: carol"},
 		"not this one":       {[]integrations.Account{{User: "u-carol"}}, person("dave", "sec-leads"), false, "level 2: carol"},
 		"nobody is":          {nil, person("dave", "sec-leads"), true, "group sec-leads is asked"},
-		"nobody of the team": {[]integrations.Account{{User: "stranger"}}, person("dave", "sec-leads"), true, "nobody of the configuration"},
+		"nobody of the team": {[]integrations.Account{{User: "stranger"}}, person("dave", "sec-leads"), true, "none of those on call (1) is in stanch.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -128,7 +128,7 @@ func (r *responder) mayClose(_ workflow.Context, req protocol.CloseRequest) erro
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
 	case strings.TrimSpace(req.Reason) == "":
-		return refuse(RefusedReason, "to close a case takes a reason")
+		return refuse(RefusedReason, "closing a case requires a reason")
 	case r.state.Closing != nil:
 		return refuse(RefusedNotPending, "%s is closing the case already", r.state.Closing.By)
 	}

@@ -45,7 +45,7 @@ func (r *responder) mayAskToExtend(ctx workflow.Context, req protocol.ExtendRequ
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
 	case strings.TrimSpace(req.Reason) == "":
-		return refuse(RefusedReason, "to extend a lease takes a reason")
+		return refuse(RefusedReason, "extending a lease requires a reason")
 	case r.asking:
 		return refuse(RefusedNotPending, "the case is about to ask for an extension already")
 	}
@@ -64,21 +64,21 @@ func (r *responder) mayExtend(ctx workflow.Context, req protocol.ExtendRequest) 
 	}
 	if at := r.extending(); at >= 0 {
 		e := c.Approvals[at].Extends
-		return refuse(RefusedNotPending, "%s is asked already whether %s may stand until %s, for %s: that is to be answered first",
+		return refuse(RefusedNotPending, "%s has already been asked to extend %s until %s, for %s: answer that first",
 			c.Approvals[at].Name, e.Step, e.Until.UTC().Format(time.RFC3339), e.By)
 	}
 	if at := r.pending(); at >= 0 {
-		return refuse(RefusedNotPending, "the case waits for an answer to %s: that is to be answered first", c.Approvals[at].Name)
+		return refuse(RefusedNotPending, "the case is waiting for an answer to %s: answer that first", c.Approvals[at].Name)
 	}
 	s := c.Steps[i]
 	if _, ok := r.letStand(i); !ok {
 		return refuse(RefusedNotPending, "the playbook names nobody who could let %s stand longer", s.Name)
 	}
 	if !req.Until.After(s.Until) {
-		return refuse(RefusedInvalid, "the lease stands until %s already", s.Until.UTC().Format(time.RFC3339))
+		return refuse(RefusedInvalid, "the lease already lasts until %s", s.Until.UTC().Format(time.RFC3339))
 	}
 	if req.Until.Sub(workflow.Now(ctx)) > maxLease {
-		return refuse(RefusedInvalid, "a lease stands for at most %s from now", incident.FormatDuration(maxLease))
+		return refuse(RefusedInvalid, "a lease may last at most %s from now", incident.FormatDuration(maxLease))
 	}
 	return nil
 }

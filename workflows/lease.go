@@ -182,7 +182,7 @@ func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) boo
 		l.lease.Problem = ""
 		return
 	}
-	l.tell(ctx, gone, incident.EvGivenBack, fmt.Sprintf("%s; it stands on for %d other", why, len(l.lease.Holders)), by)
+	l.tell(ctx, gone, incident.EvGivenBack, fmt.Sprintf("%s; still held by %s", why, otherCases(len(l.lease.Holders))), by)
 }
 
 // see notes former holders, to be told when it is over.

@@ -158,11 +158,11 @@ func (l *leaseKeeper) mayExtend(ctx workflow.Context, req protocol.ExtendRequest
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
 	case !l.stands() || !l.held():
-		return refuse(RefusedNotPending, "the lease does not stand: it is %s", l.lease.Phase)
+		return refuse(RefusedNotPending, "the lease is not active: it is %s", l.lease.Phase)
 	case !req.Until.After(l.lease.Until):
-		return refuse(RefusedInvalid, "the lease stands until %s already", l.lease.Until.UTC().Format(time.RFC3339))
+		return refuse(RefusedInvalid, "the lease already lasts until %s", l.lease.Until.UTC().Format(time.RFC3339))
 	case req.Until.Sub(workflow.Now(ctx)) > maxLease:
-		return refuse(RefusedInvalid, "a lease stands for at most %s from now", incident.FormatDuration(maxLease))
+		return refuse(RefusedInvalid, "a lease may last at most %s from now", incident.FormatDuration(maxLease))
 	}
 	return nil
 }

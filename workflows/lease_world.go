@@ -56,7 +56,7 @@ func (l *leaseKeeper) nobody(ctx workflow.Context) {
 		l.lease.Phase = incident.Undoing
 		return
 	}
-	l.lease.Phase, l.lease.Problem, l.lease.EndedAt = incident.LeaseFailed, "nobody came to hold it", workflow.Now(ctx)
+	l.lease.Phase, l.lease.Problem, l.lease.EndedAt = incident.LeaseFailed, "no case took it", workflow.Now(ctx)
 }
 
 // failed answers those who asked. Others for whom it stood before keep it: it
@@ -129,14 +129,14 @@ func notConfirmed(standing incident.Standing, err error) string {
 	case standing.Pending:
 		return "accepted, but the device has not carried it out: " + foreign(standing.Detail)
 	default:
-		return "accepted, but it does not stand on the device"
+		return "accepted, but not in effect on the device"
 	}
 }
 
 // undo gives the network back, once. What was adopted is left as it was found.
 // A holder that comes before it has worked keeps the containment standing.
 func (l *leaseKeeper) undo(ctx workflow.Context) {
-	detail, done := "it stood before us and was left as it was", true
+	detail, done := "it was in place before and was left in place", true
 	if !l.lease.Adopted {
 		detail, done = l.lift(ctx)
 	}
@@ -149,7 +149,7 @@ func (l *leaseKeeper) undo(ctx workflow.Context) {
 		l.list(ctx)
 	case l.held():
 		l.lease.Phase = incident.Applying
-		detail = fmt.Sprintf("it stands on for %d other", len(l.lease.Holders))
+		detail = "still held by " + otherCases(len(l.lease.Holders))
 	default:
 		return
 	}
@@ -168,7 +168,7 @@ func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 			standing, err = do(ctx, l.queue, readTimeout, activities.Read, l.in())
 			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
 				l.lease.Problem = ""
-				return "given back: " + cmp.Or(receipt.Detail, "lifted, and the device says so"), true
+				return "given back: " + cmp.Or(receipt.Detail, "lifted, confirmed by the device"), true
 			}
 		}
 		l.lease.Problem = "the undo has not worked yet"
@@ -176,7 +176,7 @@ func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 			l.lease.Problem += ": " + activities.Reason(err)
 		}
 		if attempt == undoAlarm {
-			l.tellGone(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; it is tried on", l.lease.Problem, attempt))
+			l.tellGone(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; still trying", l.lease.Problem, attempt))
 		}
 		pause := min(time.Duration(attempt)*confirmFast, undoPause)
 		_, _ = await(ctx, pause, func() bool { return l.held() || suggested(ctx) })

@@ -208,7 +208,7 @@ func (r *responder) holds(ctx workflow.Context, f findings, plan incident.Plan) 
 func (r *responder) unclaim(ctx workflow.Context) {
 	for _, id := range r.state.Claims {
 		if _, err := ask(ctx, "", unclaimWithin, activities.Unclaim, activities.ClaimIn{ID: id, Case: r.ref()}); err != nil {
-			workflow.GetLogger(ctx).Warn("a device was not given back, the next that asks gets it", "device", id, "error", err)
+			workflow.GetLogger(ctx).Warn("a device was not released; the next case that asks gets it", "device", id, "error", err)
 		}
 	}
 	r.state.Claims = nil

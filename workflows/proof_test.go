@@ -36,7 +36,7 @@ func TestAVendorThatLiesIsFoundOut(t *testing.T) {
 	if s.AcceptedAt.IsZero() || !s.ConfirmedAt.IsZero() || s.Proof != incident.NotEffective {
 		t.Errorf("accepted %s, confirmed %s, proof %q %s", s.AcceptedAt, s.ConfirmedAt, s.Proof, s.ProofDetail)
 	}
-	if len(w.told("page/", "does not stand on the device")) != 1 || len(w.told("page/", "not effective")) != 1 {
+	if len(w.told("page/", "not in effect on the device")) != 1 || len(w.told("page/", "not effective")) != 1 {
 		t.Error("people were not paged once for each")
 	}
 	w.contained(incident.Isolate, 0, 0)

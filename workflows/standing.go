@@ -45,7 +45,7 @@ func Standing(ctx workflow.Context, in protocol.StandingInput) error {
 		if again, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in, Due: due}); err == nil {
 			out = again
 		} else {
-			workflow.GetLogger(ctx).Warn("people were not told what stands", "use", in.Use, "channel", in.Channel, "error", err)
+			workflow.GetLogger(ctx).Warn("the daily message about standing leases was not sent", "use", in.Use, "channel", in.Channel, "error", err)
 			out.Next = out.Next.Add(24 * time.Hour)
 		}
 	}

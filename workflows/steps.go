@@ -174,9 +174,9 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		s.Until = s.AcceptedAt
 		text = fmt.Sprintf("%s accepted by %s; the lease has ended since", s.PlannedStep, s.Use)
 	case lease.Adopted:
-		text = fmt.Sprintf("%s stood already at %s: adopted, it will not be undone by us", s.PlannedStep, s.Use)
+		text = fmt.Sprintf("%s was already in place at %s: adopted, and not undone by Stanch", s.PlannedStep, s.Use)
 	case len(lease.Holders) > 1:
-		text += fmt.Sprintf(", shared with %d other", len(lease.Holders)-1)
+		text += ", shared with " + otherCases(len(lease.Holders)-1)
 	}
 	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
 	if !lease.ConfirmedAt.IsZero() {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -36,4 +37,12 @@ func bounded(s string, runes int) string {
 		}
 	}
 	return b.String()
+}
+
+// otherCases counts the other cases that hold a lease.
+func otherCases(n int) string {
+	if n == 1 {
+		return "1 other case"
+	}
+	return fmt.Sprintf("%d other cases", n)
 }

@@ -50,7 +50,7 @@ func TestEveryFailureIsOneClearMessage(t *testing.T) {
 		"a token that is not known": {401, nil, `{"error":"a person's token is needed","kind":"unauthorized"}`, "set STANCH_TOKEN, or STANCH_TOKEN_FILE", true},
 		"nothing of that name":      {404, nil, `{"error":"there is no case a/b","kind":"not_found"}`, "there is no case a/b", true},
 		"a rule that refused":       {409, nil, `{"error":"eve may not","kind":"not_an_approver"}`, "refused (not an approver): eve may not", true},
-		"a wrong field":             {400, nil, `{"error":"a reason is needed","kind":"invalid","field":"reason"}`, "reason: a reason is needed", true},
+		"a wrong field":             {400, nil, `{"error":"a reason is required","kind":"invalid","field":"reason"}`, "reason: a reason is required", true},
 		"what is kept":              {422, nil, `{"error":"is not a field","kind":"rejected","field":"hots","rejected":"siem/0"}`, "rejected: hots: is not a field; kept as siem/0", true},
 		"several that are kept":     {422, nil, `{"error":"is no list","kind":"rejected","field":"alerts[0].ip","rejected":"siem/0","alerts":[{},{},{}]}`, "rejected: alerts[0].ip: is no list; kept as siem/0, and 2 more alerts of the request were rejected and kept", true},
 		"too much":                  {429, http.Header{"Retry-After": {"5"}}, `{"error":"send it again later","kind":"throttled"}`, "send it again later, in 5 s", false},

@@ -319,10 +319,10 @@ func (c *Config) checkStanding(node playbooks.Node) playbooks.Issues {
 		issues = append(issues, node.Get("use").Issue("no integration %s is configured", node.Get("use").Quoted()))
 	}
 	if _, err := time.Parse("15:04", c.Standing.At); err != nil {
-		issues = append(issues, node.Get("at").Issue("%s is no time of day such as 09:00", node.Get("at").Quoted()))
+		issues = append(issues, node.Get("at").Issue("invalid time of day %s: write it like 09:00", node.Get("at").Quoted()))
 	}
 	if _, err := time.LoadLocation(c.Standing.Zone); err != nil {
-		issues = append(issues, node.Get("zone").Issue("there is no time zone %s", node.Get("zone").Quoted()))
+		issues = append(issues, node.Get("zone").Issue("unknown time zone %s", node.Get("zone").Quoted()))
 	}
 	return issues
 }

@@ -36,7 +36,7 @@ func SecretText(data []byte) (string, error) {
 	case text == "":
 		return "", errors.New("the file is empty")
 	case strings.TrimSpace(text) != text:
-		return "", errors.New("blanks or blank lines stand around the secret: only one end of line may follow it")
+		return "", errors.New("white space around the secret: only one newline may follow it")
 	case strings.ContainsFunc(text, invisible):
 		return "", errors.New("the file holds a character that nobody sees, such as a zero-width space or a control character: write the secret anew")
 	}

@@ -90,7 +90,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("retention %s is below %s", o.Retention, minRetention)
 	}
 	if o.FrontendPort < 0 || o.FrontendPort > 65535 {
-		return o, fmt.Errorf("port %d is not a port", o.FrontendPort)
+		return o, fmt.Errorf("invalid port %d", o.FrontendPort)
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
 		if name == "" || o.SearchAttributes[name] == enums.INDEXED_VALUE_TYPE_UNSPECIFIED {

@@ -48,7 +48,7 @@ func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident
 	}
 	var state protocol.BudgetState
 	if strings.TrimSpace(in.Reason) == "" {
-		return invalid("reason", "a reason is needed")
+		return invalid("reason", "a reason is required")
 	}
 	err := r.Engine.UpdateWithStart(req.Context(), activities.Call{
 		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},

@@ -20,7 +20,7 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		return p
 	}
 	if in.For <= 0 {
-		return invalid("for", "it is needed for how long from now the lease stands")
+		return invalid("for", "required: how long from now the lease lasts")
 	}
 	l, err := lease(req.Context(), r.Client, in.ID)
 	if notFound(err) {
@@ -30,7 +30,7 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		return r.unavailable("extend "+in.ID, err)
 	}
 	if l.Phase != incident.Holding && l.Phase != incident.Confirmed || len(l.Holders) == 0 {
-		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease does not stand: it is %s", l.Phase)
+		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease is not active: it is %s", l.Phase)
 	}
 	until := r.Now().Add(in.For).UTC()
 	out := api.Extending{Lease: l, NotAsked: map[string]string{}}

@@ -84,7 +84,7 @@ func leaseRequest(w http.ResponseWriter, req *http.Request) (api.LeaseRequest, *
 	case !strings.HasPrefix(in.ID, protocol.LeaseWorkflow+"/"):
 		return in, invalid("id", "%q is not the id of a lease", in.ID)
 	case strings.TrimSpace(in.Reason) == "":
-		return in, invalid("reason", "a reason is needed")
+		return in, invalid("reason", "a reason is required")
 	}
 	return in, nil
 }
@@ -146,9 +146,9 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 	}
 	switch {
 	case in.Since <= 0:
-		return invalid("since", "it is needed since when")
+		return invalid("since", "required: since when")
 	case strings.TrimSpace(in.Reason) == "":
-		return invalid("reason", "a reason is needed")
+		return invalid("reason", "a reason is required")
 	}
 	from := r.Now().Add(-in.Since)
 	list, err := r.leases(req.Context())

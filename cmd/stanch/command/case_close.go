@@ -18,7 +18,7 @@ func (f *reasonFlag) addTo(c *cobra.Command) {
 
 func (f *reasonFlag) check() error {
 	if strings.TrimSpace(f.text) == "" {
-		return usagef("--reason is needed: it is recorded")
+		return usagef("--reason is required: it is recorded")
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 			}
 			rows = append(rows, []string{word, f.About, f.What, f.Fix})
 		}
-		return p.Table([]string{"", "ABOUT", "FOUND", "FIX"}, rows)
+		return p.Table([]string{"RESULT", "ABOUT", "FOUND", "FIX"}, rows)
 	})
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%d of %d checks fail", failed, len(found))

@@ -98,7 +98,7 @@ type leaseListOptions struct {
 func newLeaseList(s streams) *cobra.Command {
 	o := &leaseListOptions{streams: s}
 	c := &cobra.Command{
-		Use: "list", Short: "List the leases that stand, those that end soonest first", Args: cobra.NoArgs,
+		Use: "list", Short: "List active leases, soonest to end first", Args: cobra.NoArgs,
 		Example: "  stanch lease list --output json",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -157,7 +157,7 @@ type leaseExtendOptions struct {
 func newLeaseExtend(s streams) *cobra.Command {
 	o := &leaseExtendOptions{streams: s}
 	c := &cobra.Command{
-		Use: "extend LEASE", Short: "Ask whoever let a lease stand whether it may stand until some time from now",
+		Use: "extend LEASE", Short: "Ask the approvers of a lease to extend it",
 		Long: `Asks, in each open case that holds the lease, the approval by which it stands,
 else the one that the playbook asks when it is unsure. Whoever approves has it
 stand longer for their case; without an answer it ends as before. A lease stands
@@ -172,7 +172,7 @@ for at most 14 days from now.`,
 
 func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
 	if o.length.d == 0 {
-		return usagef("--for is needed: how long from now the lease stands")
+		return usagef("--for is required: how long from now the lease lasts")
 	}
 	client, in, err := o.check(id)
 	if err != nil {
@@ -209,7 +209,7 @@ type leaseReleaseOptions struct {
 func newLeaseRelease(s streams) *cobra.Command {
 	o := &leaseReleaseOptions{streams: s}
 	c := &cobra.Command{
-		Use: "release LEASE", Short: "Give one containment back now, whoever holds it",
+		Use: "release LEASE", Short: "Release one containment now, even if cases still hold it",
 		Example: "  stanch lease release lease/isolate/edr/ws-042 --reason \"cleaned\"",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.release(cmd.Context(), args[0]) },
 	}

@@ -27,7 +27,7 @@ type releaseOptions struct {
 func newRelease(s streams) *cobra.Command {
 	o := &releaseOptions{streams: s}
 	c := &cobra.Command{
-		Use: "release", Short: "Give back everything that was contained lately", Args: cobra.NoArgs,
+		Use: "release", Short: "Release every containment since a given time", Args: cobra.NoArgs,
 		Long: `Gives back every containment that was applied in the last while, whoever holds
 it. New ones go on; to stop those, pause first.`,
 		Example: "  stanch pause --reason \"false alarms\"\n  stanch release --since 30m --reason \"false alarms on the backup servers\"",
@@ -42,7 +42,7 @@ it. New ones go on; to stop those, pause first.`,
 
 func (o *releaseOptions) run(ctx context.Context) error {
 	if o.since.d == 0 {
-		return usagef("--since is needed: how far back")
+		return usagef("--since is required: how far back")
 	}
 	if err := o.reason.check(); err != nil {
 		return err

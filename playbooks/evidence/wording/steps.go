@@ -83,7 +83,7 @@ func accepted(s incident.StepState) Proof {
 	p := Proof{Level: "accepted", At: s.AcceptedAt}
 	switch {
 	case s.Adopted:
-		p.Answer, p.Tone, p.Detail = "stood before", Plain, "found standing and adopted; not undone by Stanch"
+		p.Answer, p.Tone, p.Detail = "stood before", Plain, "found in place and adopted; not undone by Stanch"
 	case !s.AcceptedAt.IsZero():
 		p.Answer, p.Tone, p.Detail = "yes", Good, "the product took the order"
 	default:
