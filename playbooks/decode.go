@@ -60,7 +60,7 @@ func fields(t reflect.Type) []field {
 			continue
 		}
 		f := field{
-			name: name, index: []int{i}, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), standard: sf.Tag.Get("default"),
+			name: name, index: []int{i}, unit: sf.Tag.Get("unit"), doc: docOf(name, sf.Tag.Get("doc")), standard: sf.Tag.Get("default"),
 			in: sf.Tag.Get("in"), word: sf.Tag.Get("word"), as: sf.Tag.Get("as"), typ: sf.Type,
 			required: slices.Contains(strings.Split(rest, ","), "required"),
 		}
@@ -70,9 +70,7 @@ func fields(t reflect.Type) []field {
 			f.enum = strings.Split(list, ",")
 		}
 		if sf.Type == reflect.TypeFor[incident.Action]() || sf.Type == reflect.TypeFor[[]incident.Action]() {
-			for _, a := range incident.Actions() {
-				f.enum = append(f.enum, string(a))
-			}
+			f.enum = append(f.enum, texts(incident.Actions())...)
 		}
 		out = append(out, f)
 	}

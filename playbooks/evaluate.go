@@ -171,13 +171,7 @@ func (p *Playbook) requiredMissing(facts incident.Facts) []incident.Missing {
 
 // factOf returns the struct of a fact.
 func factOf(facts incident.Facts, name string) reflect.Value {
-	v := reflect.ValueOf(facts)
-	for _, f := range fields(v.Type()) {
-		if f.name == name {
-			return v.FieldByIndex(f.index)
-		}
-	}
-	return reflect.Value{}
+	return reflect.Indirect(reflect.ValueOf(facts.Part(name)))
 }
 
 // obtained reports whether a fact has a known field, else why not.

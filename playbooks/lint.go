@@ -12,20 +12,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Defaults of an enrichment.
-const (
-	defaultTimeout = 20 * time.Second
-	defaultWindow  = 15 * time.Minute
-	defaultTop     = 20
-	defaultDays    = 14
-)
+// defaultTimeout is how long an enrichment may take where it does not say.
+const defaultTimeout = 20 * time.Second
 
 // Bounds of what a playbook may ask for: a slip of a digit is found at load.
 const (
 	maxTimeout  = 10 * time.Minute
 	maxWindow   = 24 * time.Hour
-	maxTop      = 100
-	maxDays     = 90
 	maxTTL      = 30 * 24 * time.Hour
 	maxExpire   = 7 * 24 * time.Hour
 	maxNameSize = 63
@@ -133,15 +126,16 @@ func show(v any) string {
 func (l lint) enrichments() {
 	for _, name := range slices.Sorted(maps.Keys(l.playbook.Enrich)) {
 		e := l.playbook.Enrich[name]
-		if !slices.Contains(incident.FactNames(), name) {
+		spec, registered := incident.FactSpecOf(name)
+		if !registered {
 			l.unknownKey(l.find("enrich"), l.key("enrich", name), "enrich", incident.FactNames())
 			continue
 		}
 		between(l, e.Timeout, time.Second, maxTimeout, "enrich", name, "timeout")
-		between(l, e.With.Window, time.Minute, maxWindow, "enrich", name, "with", "window")
-		between(l, e.With.Top, 1, maxTop, "enrich", name, "with", "top")
-		between(l, e.With.Days, 1, maxDays, "enrich", name, "with", "days")
-		l.only("with", name, map[string][]string{"traffic": {"window", "top"}, "baseline": {"days"}}[name], "enrich", name, "with")
+		for _, s := range settings() {
+			s.check(l, e.With, name)
+		}
+		l.only("with", name, spec.With, "enrich", name, "with")
 	}
 }
 
@@ -206,21 +200,12 @@ func (l lint) guardrails() {
 			continue
 		}
 		if g.Limit.Action != "" && !g.Limit.Action.Containing() {
-			l.at([]any{"guardrails", i, "limit", "action"}, "%s restricts nobody and cannot be limited; limit one of %s", g.Limit.Action, strings.Join(containing(), ", "))
+			l.at([]any{"guardrails", i, "limit", "action"}, "%s restricts nobody and cannot be limited; limit one of %s",
+				g.Limit.Action, strings.Join(texts(incident.ActionsWhere(incident.Action.Containing)), ", "))
 		}
 		between(l, g.Limit.Max, 1, 1_000_000, "guardrails", i, "limit", "max")
 		between(l, g.Limit.Window, time.Minute, maxTTL, "guardrails", i, "limit", "window")
 	}
-}
-
-func containing() []string {
-	var names []string
-	for _, a := range incident.Actions() {
-		if a.Containing() {
-			names = append(names, string(a))
-		}
-	}
-	return names
 }
 
 // once complains of a second thing of the same name.

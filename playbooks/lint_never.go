@@ -44,24 +44,13 @@ func (l lint) unreachable() {
 	for _, name := range slices.Sorted(maps.Keys(l.playbook.Steps)) {
 		s := l.playbook.Steps[name]
 		at := l.find("steps", name, "action")
-		need := func(fact, why string) {
-			if !l.has("enrich", fact) {
-				l.refuse(at, "step %q is %s and can never run without the fact %s: %s; add it to enrich", name, s.Action, fact, why)
-			}
-		}
 		if !used[name] {
 			continue
 		}
-		switch {
-		case s.Action.Containing(), s.Action == incident.Collect:
-			need("endpoint", "only a device that the EDR has named is touched")
-		}
-		switch s.Action {
-		case incident.KillProcess:
-			need("process", "it is the one whose process ends")
-		case incident.Block:
-			need("traffic", "what is blocked comes from it")
-		case incident.Notify, incident.Collect, incident.RateLimit, incident.Isolate:
+		for _, n := range s.Action.Spec().Needs {
+			if !l.has("enrich", n.Fact) {
+				l.refuse(at, "step %q is %s and can never run without the fact %s: %s; add it to enrich", name, s.Action, n.Fact, n.Why)
+			}
 		}
 	}
 }
@@ -90,12 +79,12 @@ func (l lint) unprovable(name string, s Step) {
 		l.refuse(at("within"), "within %s is longer than the ttl of %s: the containment has ended before it can be proven",
 			incident.FormatDuration(s.Verify.Within), incident.FormatDuration(s.TTL))
 	}
-	if s.Action == incident.RateLimit && s.With.Rate > 0 && s.Verify.EgressBelow/proofSlack > s.With.Rate {
+	if s.With.Rate > 0 && s.Verify.EgressBelow/proofSlack > s.With.Rate {
 		l.refuse(at("egress_below"), "egress_below is more than twice the rate of %s that the step sets: a limit that does not hold would be proven",
 			incident.FormatRate(s.With.Rate))
 	}
-	if s.Verify.EgressBelow > 0 && !l.has("enrich", "traffic") {
-		l.warn(l.key("steps", name, "verify"), "the proof of step %q is never made: enrich names no flow store for the fact traffic", name)
+	if s.Verify.EgressBelow > 0 && !l.has("enrich", incident.TrafficFact) {
+		l.warn(l.key("steps", name, "verify"), "the proof of step %q is never made: enrich names no flow store for the fact %s", name, incident.TrafficFact)
 	}
 }
 
@@ -107,7 +96,7 @@ func (l lint) idleGates(rule int, r Rule) {
 		}
 		acts := slices.ContainsFunc(r.Do[i+1:], func(d incident.Doing) bool {
 			s, known := l.playbook.Steps[d.Step]
-			return d.Step != "" && (!known || s.Action != incident.Notify)
+			return d.Step != "" && (!known || !s.Action.Tells())
 		})
 		switch at := l.key("decide", rule, "do", i, "approve"); {
 		case i == len(r.Do)-1:

@@ -9,31 +9,19 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// parameter returns the one key of with that an action takes, which it needs.
-func parameter(a incident.Action) string {
-	switch a {
-	case incident.RateLimit:
-		return "rate"
-	case incident.Block:
-		return "match"
-	case incident.Collect:
-		return "what"
-	case incident.Notify:
-		return "channel"
-	case incident.KillProcess, incident.Isolate:
-		return ""
-	}
-	return ""
-}
-
 func (l lint) step(name string, s Step) {
 	at := func(keys ...any) []any { return append([]any{"steps", name}, keys...) }
 	l.name("step", name, l.key(at()...))
 	if s.Action == "" {
 		return
 	}
+	spec := s.Action.Spec()
+	if spec.By == "" {
+		l.at(at("action"), "step %q is %s, which no integration can carry out", name, s.Action)
+		return
+	}
 	var allowed []string
-	if p := parameter(s.Action); p != "" {
+	if p := spec.With; p != "" {
 		allowed = []string{p}
 		if !l.has(at("with", p)...) {
 			l.missing(at(), "step %q is %s and needs with: { %s: … }", name, s.Action, p)
@@ -49,7 +37,7 @@ func (l lint) step(name string, s Step) {
 	l.lasting(name, s)
 	between(l, s.Timeout, time.Second, maxTimeout, at("timeout")...)
 	if s.UnsureAct && !s.Action.Reversible() {
-		l.at(at("unsure"), "unsure: act is for rate_limit, collect and notify; step %q is %s", name, s.Action)
+		l.at(at("unsure"), "unsure: act is for %s; step %q is %s", namedActions(incident.Action.Reversible), name, s.Action)
 	}
 }
 
@@ -70,7 +58,7 @@ func (l lint) lasting(name string, s Step) {
 		if l.find(at("verify", "egress_below")...) != nil && s.Verify.EgressBelow < 1 {
 			l.at(at("verify", "egress_below"), "egress_below must be more than nothing: even an isolated host talks to its EDR")
 		}
-		if s.Action == incident.RateLimit && s.With.Rate > 0 && s.Verify.EgressBelow > 0 && s.Verify.EgressBelow < s.With.Rate {
+		if s.With.Rate > 0 && s.Verify.EgressBelow > 0 && s.Verify.EgressBelow < s.With.Rate {
 			l.at(at("verify", "egress_below"), "egress_below is less than the rate of %s that the step allows", incident.FormatRate(s.With.Rate))
 		}
 	}

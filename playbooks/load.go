@@ -87,12 +87,11 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 func (p *Playbook) setDefaults(d *document) {
 	for name, e := range p.Enrich {
 		setDefault(&e.Timeout, defaultTimeout)
-		switch name {
-		case "traffic":
-			setDefault(&e.With.Window, defaultWindow)
-			setDefault(&e.With.Top, defaultTop)
-		case "baseline":
-			setDefault(&e.With.Days, defaultDays)
+		spec, _ := incident.FactSpecOf(name)
+		for _, s := range settings() {
+			if slices.Contains(spec.With, s.key) {
+				s.setDefault(&e.With)
+			}
 		}
 		p.Enrich[name] = e
 	}

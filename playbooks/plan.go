@@ -62,7 +62,7 @@ func (p *Playbook) undecided(d incident.Decision, facts incident.Facts, target *
 	steps := p.resolved(d.Do[:at], facts, target)
 	gate := incident.PlannedStep{Name: gateName(p.Unsure), Approve: p.Unsure, Undecided: true, Because: d.Because}
 	open := slices.DeleteFunc(p.resolved(d.Unknown.Do, facts, target), func(s incident.PlannedStep) bool {
-		return s.Action == incident.Collect && slices.ContainsFunc(steps, func(taken incident.PlannedStep) bool { return taken.Name == s.Name })
+		return s.Action.By() == incident.ByCollector && slices.ContainsFunc(steps, func(taken incident.PlannedStep) bool { return taken.Name == s.Name })
 	})
 	first := slices.IndexFunc(open, func(s incident.PlannedStep) bool { return s.Approve != "" || s.Action.Containing() })
 	if first >= 0 && open[first].Approve == p.Unsure {
@@ -99,7 +99,7 @@ func (p *Playbook) tell(d incident.Decision) []string {
 func (p *Playbook) notifies(do []incident.Doing) []string {
 	var names []string
 	for _, doing := range do {
-		if p.Steps[doing.Step].Action == incident.Notify {
+		if p.Steps[doing.Step].Action.Tells() {
 			names = append(names, doing.Step)
 		}
 	}
@@ -154,7 +154,7 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 	switch {
 	case !ok:
 		step.Problem = "the playbook has no such step"
-	case s.Action != incident.Notify && (target == nil || target.IsZero()):
+	case !s.Action.Tells() && (target == nil || target.IsZero()):
 		step.Problem = "no exact target"
 	}
 	return step

@@ -70,9 +70,9 @@ type Enrichment struct {
 
 // EnrichmentWith are the parameters of an enrichment.
 type EnrichmentWith struct {
-	Window time.Duration `yaml:"window" default:"15m" doc:"traffic: how far back to look."`
-	Top    int           `yaml:"top" default:"20" doc:"traffic: how many destinations to list."`
-	Days   int           `yaml:"days" default:"14" doc:"baseline: how many days to look back."`
+	Window time.Duration `yaml:"window" default:"15m" doc:"{with}: how far back to look."`
+	Top    int           `yaml:"top" default:"20" doc:"{with}: how many destinations to list."`
+	Days   int           `yaml:"days" default:"14" doc:"{with}: how many days to look back."`
 }
 
 // Let names an expression.
@@ -114,22 +114,22 @@ type Step struct {
 	Action  incident.Action  `yaml:"action,required" doc:"What is done to the world."`
 	Use     string           `yaml:"use,required" doc:"The integration that does it, by its name in stanch.yaml."`
 	With    StepWith         `yaml:"with" doc:"Parameters, by action."`
-	TTL     time.Duration    `yaml:"ttl" doc:"When the containment is given back. Required for rate_limit, block and isolate."`
+	TTL     time.Duration    `yaml:"ttl" doc:"When the containment is given back. Required for {leased}."`
 	Timeout time.Duration    `yaml:"timeout" doc:"How long the step may take."`
-	Verify  *incident.Verify `yaml:"verify" doc:"The proof that is asked of the flow store. Required for rate_limit, block and isolate."`
+	Verify  *incident.Verify `yaml:"verify" doc:"The proof that is asked of the flow store. Required for {leased}."`
 	// OnFailure is what happens when the step fails or is not effective.
 	OnFailure string `yaml:"on_failure" enum:"continue,page,stop" default:"stop for a containing action, else continue" doc:"What happens when the step fails or is not effective: go on, tell people and go on, or end."`
 	// UnsureAct lets a reversible step run though the decision is unsure.
-	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For rate_limit, collect and notify."`
+	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For {reversible}."`
 }
 
 // StepWith are the parameters of a step.
 type StepWith struct {
-	Rate    int64    `yaml:"rate" unit:"rate" doc:"rate_limit: the most that the host may send, per second."`
-	What    []string `yaml:"what" enum:"processes,connections" doc:"collect: what to take."`
-	Channel string   `yaml:"channel" doc:"notify: where to write, in the messenger's own form."`
+	Rate    int64    `yaml:"rate" unit:"rate" doc:"{with}: the most that the host may send, per second."`
+	What    []string `yaml:"what" enum:"processes,connections" doc:"{with}: what to take."`
+	Channel string   `yaml:"channel" doc:"{with}: where to write, in the messenger's own form."`
 	// Match says what a block stops, resolved from the traffic of the case.
-	Match string `yaml:"match" enum:"top_destination,top_port,reflected_port" doc:"block: what to stop. top_destination and top_port are where most bytes go; reflected_port is the host's own port that answers."`
+	Match string `yaml:"match" enum:"top_destination,top_port,reflected_port" doc:"{with}: what to stop. top_destination and top_port are where most bytes go; reflected_port is the host's own port that answers."`
 }
 
 // Approval is a question to people, as the playbook words it.

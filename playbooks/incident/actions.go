@@ -168,6 +168,9 @@ func (c Carrier) Contains() bool {
 // By is who carries the action out; empty for a text that is no action.
 func (a Action) By() Carrier { return a.Spec().By }
 
+// Tells reports whether the action only tells people: it needs no device.
+func (a Action) Tells() bool { return a.By() == ByMessenger }
+
 // Containing reports whether the action restricts a host. Such a step needs an
 // exact target, passes the guardrails and counts against the budget.
 func (a Action) Containing() bool { return a.By().Contains() }
