@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // shownBad is how many bad lines a result tells of; all are counted.

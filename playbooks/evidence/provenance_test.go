@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/playbooks/evidence"
-	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/evidence/casetest"
+	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 

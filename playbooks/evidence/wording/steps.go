@@ -85,7 +85,7 @@ func accepted(s incident.StepState) Proof {
 	case s.Adopted:
 		p.Answer, p.Tone, p.Detail = "stood before", Plain, "found in place and adopted; not undone by Stanch"
 	case !s.AcceptedAt.IsZero():
-		p.Answer, p.Tone, p.Detail = "yes", Good, "the product took the order"
+		p.Answer, p.Tone, p.Detail = "yes", Good, "the product accepted the request"
 	default:
 		p.Answer, p.Tone = pending(s)
 	}
