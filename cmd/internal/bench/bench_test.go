@@ -1,10 +1,17 @@
 package bench
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+)
 
 // A small measurement counts what it did: no case is lost or doubled, no alert
 // is forgotten.
 func TestSmallMeasurementCounts(t *testing.T) {
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
 	o := Options{
 		Cases: 8, InFlight: 4, Alone: 2, StormAlerts: 60, StormSubjects: 3, StormSenders: 20, Dir: t.TempDir(),
 		Progress: func(string, int, int) {},

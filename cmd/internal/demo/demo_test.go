@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
@@ -51,10 +52,19 @@ func (p *person) Write(text []byte) (int, error) {
 	return n, err
 }
 
+// needsEngine skips a test of cases in a build without the engine.
+func needsEngine(t *testing.T) {
+	t.Helper()
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
+}
+
 // TestAPersonDenies answers as somebody at a terminal does who is not sure at
 // first: a word that is no answer, a look at the evidence, and a denial whose
 // reason is forgotten at first. What was typed before the question is no answer.
 func TestAPersonDenies(t *testing.T) {
+	needsEngine(t)
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	in, keys := io.Pipe()
@@ -112,6 +122,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 // TestAStoppedDemoIsGoneOnWith interrupts the demo while the host is cut off,
 // and starts what it says: the lease that has run out is given back, once.
 func TestAStoppedDemoIsGoneOnWith(t *testing.T) {
+	needsEngine(t)
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	ctx, stop := context.WithCancel(t.Context())
@@ -152,6 +163,7 @@ func TestAStoppedDemoIsGoneOnWith(t *testing.T) {
 }
 
 func TestAStopBeforeTheFirstCaseLosesNothing(t *testing.T) {
+	needsEngine(t)
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	out := &stopper{at: "flow log", stop: stop}

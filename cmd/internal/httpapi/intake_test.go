@@ -460,6 +460,7 @@ func TestAFloodIsThrottled(t *testing.T) {
 }
 
 func TestHostileNamesStayData(t *testing.T) {
+	needsEngine(t)
 	s := newSide(t)
 	name := "ws/../42' OR '1'='1"
 	ref := s.send(fmt.Sprintf(`{"id":"a","category":"note","host":{"id":%q}}`, name)).Cases[0]

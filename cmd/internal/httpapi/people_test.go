@@ -123,6 +123,7 @@ func TestOneAnswerPassesOneGate(t *testing.T) {
 }
 
 func TestWhatIsNotThereIs404(t *testing.T) {
+	needsEngine(t)
 	s := newSide(t)
 	s.call("GET", "/v1/cases/contain/nobody", aliceToken, nil).refused(404, "not_found")
 	s.call("GET", "/v1/cases/contain/nobody?run=nonsense", aliceToken, nil).refused(404, "not_found")
@@ -212,6 +213,7 @@ func TestCloseByHandGivesBack(t *testing.T) {
 }
 
 func TestThePauseHoldsBackNewContainment(t *testing.T) {
+	needsEngine(t)
 	s := newSide(t)
 	s.call("POST", "/v1/resume", aliceToken, api.ReasonRequest{Reason: "nothing is paused"}).refused(409, "not_pending")
 	s.call("POST", "/v1/pause", aliceToken, api.ReasonRequest{Reason: " "}).refused(400, "invalid")

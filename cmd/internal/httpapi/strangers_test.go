@@ -229,6 +229,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 // A path that is written in another way leads nowhere: nobody is sent on to an
 // address that has the query of the request, with the token in it.
 func TestAnotherSpellingOfAPathIsNowhere(t *testing.T) {
+	needsEngine(t)
 	s := newSide(t, everyWay(t))
 	for _, path := range []string{"//v1/alerts/url", "/v1//alerts/url", "/v1/./alerts/url", "/v1/x/../alerts/url", "/v1/alerts/url/", "/v1/alerts/url//", "/v1/alerts/url/."} {
 		for _, method := range []string{"POST", "GET"} {

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 )
 
 func configIn(t *testing.T, data string) *config.Config {
@@ -25,9 +26,18 @@ func configIn(t *testing.T, data string) *config.Config {
 	return c
 }
 
+// needsEngine skips a test in a build without the engine.
+func needsEngine(t *testing.T) {
+	t.Helper()
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
+}
+
 // serveIn starts a service whose data is in a folder.
 func serveIn(t *testing.T, data string) *Service {
 	t.Helper()
+	needsEngine(t)
 	s, err := Start(t.Context(), Options{Config: configIn(t, data), Roles: []string{RoleReceiver}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ const alert = `{"id":"a-1","category":"high_egress","host":{"id":"ws-042","name"
 // An integration with a rate is asked through its own task queue only, where
 // the engine bounds how often; the case is contained all the same.
 func TestARateGoesThroughItsOwnQueue(t *testing.T) {
+	needsEngine(t)
 	dir := t.TempDir()
 	text := bytes.Replace(libraryText(t, "high-egress-windows"), []byte("mode: shadow"), []byte("mode: enforce"), 1)
 	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), text, 0o600); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -17,6 +18,9 @@ import (
 // asked, so it approves and says so. Every moment of the story is shown in its
 // order, and happened in the estate.
 func TestDemoWithoutATerminal(t *testing.T) {
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	var out, errs bytes.Buffer
