@@ -64,6 +64,9 @@ type ContainOut struct {
 // contain takes the lease. What an earlier attempt has taken is found before
 // anything is checked anew: it had passed the checks when it took it.
 func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, error) {
+	if err := carries(Contain, in.Step.Action); err != nil {
+		return ContainOut{}, err
+	}
 	order := in.order()
 	order.Until, order.Reason = in.Until, "Stanch case "+in.Case
 	id := protocol.LeaseID(in.Step.Use, order)
@@ -97,6 +100,9 @@ func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, err
 // kill ends the process. That it was cleared is written down before: what an
 // attempt that is lost may have done stands there.
 func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error) {
+	if err := carries(Kill, in.Step.Action); err != nil {
+		return ContainOut{}, err
+	}
 	held, err := a.clear(ctx, in)
 	if err != nil || held != nil {
 		return deref(held), err
@@ -181,7 +187,7 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 	// An inventory that does not answer is asked again below; until it has, no
 	// address is known to be shared, and the guardrails on its answer are unknown.
 	alert, _ := a.lookUp(ctx, in, facts.Alert.Host)
-	if e, ok := in.Pin.Enrichment("endpoint"); ok {
+	if e, ok := in.Pin.Enrichment(incident.EndpointFact); ok {
 		out, err := a.findEndpoint(ctx, EnrichIn{Use: e.Use, Host: facts.Alert.Host, Shared: alert.Shared, At: a.now()})
 		if err != nil {
 			return "", err
@@ -212,7 +218,7 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 // lookUp asks the inventory, if the playbook does. Without an answer the asset
 // is unknown, as in enriching.
 func (a *Activities) lookUp(ctx context.Context, in ContainIn, host incident.AlertHost) (AssetOut, bool) {
-	e, ok := in.Pin.Enrichment("asset")
+	e, ok := in.Pin.Enrichment(incident.AssetFact)
 	if !ok {
 		return AssetOut{}, false
 	}

@@ -22,6 +22,29 @@ var (
 	GetAsset        = Ref[EnrichIn, AssetOut]{"asset"}
 )
 
+// fetch is an activity that fetches a fact and bears its name.
+type fetch struct {
+	fact     string
+	register func(Registry)
+}
+
+func fetching[Out any](ref Ref[EnrichIn, Out], f func(context.Context, EnrichIn) (Out, error)) fetch {
+	return fetch{ref.Name, func(r Registry) { register(r, ref, f) }}
+}
+
+// fetches are the activities that fetch facts, one a fact. What one answers is
+// the fact's part of [incident.Facts], but where enrichment has a place of its
+// own for the fact.
+func (a *Activities) fetches() []fetch {
+	return []fetch{
+		fetching(FindEndpoint, a.findEndpoint),
+		fetching(GetConnections, a.getConnections),
+		fetching(GetTraffic, a.getTraffic),
+		fetching(GetBaseline, a.getBaseline),
+		fetching(GetAsset, a.getAsset),
+	}
+}
+
 // EnrichIn asks one integration about the subject of a case.
 type EnrichIn struct {
 	Use  string             `json:"use"`
@@ -40,6 +63,22 @@ type EnrichIn struct {
 	Window time.Duration `json:"window,omitempty"`
 	Top    int           `json:"top,omitempty"`
 	Days   int           `json:"days,omitempty"`
+}
+
+// Lacks is why a fact cannot be asked for yet, or empty where it can.
+func (in EnrichIn) Lacks(n incident.Need) string {
+	switch n {
+	case incident.NeedsDevice:
+		if in.Target == nil {
+			return "no exact target"
+		}
+	case incident.NeedsAddress:
+		if len(in.IPs) == 0 {
+			return "the host's address is unknown"
+		}
+	case incident.NeedsNothing:
+	}
+	return ""
 }
 
 // EndpointOut is the target, or why there is none. Of one that is assumed the

@@ -71,7 +71,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 }
 
 func looser(before incident.Standing, o incident.Order) bool {
-	return o.Action == incident.RateLimit && before.Rate > o.Rate
+	return o.Rate > 0 && before.Rate > o.Rate
 }
 
 func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, error) {

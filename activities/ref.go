@@ -60,12 +60,10 @@ func (a *Activities) roles() incident.Vocabulary { return a.Roles.Or(incident.As
 
 // Register registers every activity under its name in history.
 func (a *Activities) Register(r Registry) {
-	register(r, FindEndpoint, a.findEndpoint)
-	register(r, GetConnections, a.getConnections)
+	for _, f := range a.fetches() {
+		f.register(r)
+	}
 	register(r, FindConnections, a.findConnections)
-	register(r, GetTraffic, a.getTraffic)
-	register(r, GetBaseline, a.getBaseline)
-	register(r, GetAsset, a.getAsset)
 	register(r, Decide, a.decide)
 	register(r, Claim, a.claim)
 	register(r, Unclaim, a.unclaim)

@@ -45,5 +45,5 @@ func (p *Playbook) AskForDevice(plan incident.Plan) incident.Plan {
 
 // touches reports whether a step does something with the device.
 func touches(s incident.PlannedStep) bool {
-	return s.Approve == "" && !s.Release && s.Action != incident.Notify
+	return s.Approve == "" && !s.Release && !s.Action.Tells()
 }

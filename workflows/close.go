@@ -200,7 +200,7 @@ func (r *responder) reopen(ctx workflow.Context) bool {
 
 // chart fetches egress per minute around the case.
 func (r *responder) chart(ctx workflow.Context) {
-	e, ok := r.in.Pin.Enrichment("traffic")
+	e, ok := r.in.Pin.Enrichment(incident.TrafficFact)
 	if !ok || len(r.state.IPs) == 0 {
 		return
 	}

@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -58,33 +60,71 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	f.ips, _ = host.IP.Get()
 	own, _ := host.Without(early.Shared).IP.Get()
 	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window()}
-	traffic := start(ctx, r, "traffic", activities.GetTraffic, in)
-	baseline := start(ctx, r, "baseline", activities.GetBaseline, in)
+	traffic := start(ctx, r, incident.TrafficFact, activities.GetTraffic, in)
+	others := r.askOthers(ctx, in)
 	who := r.askWho(ctx, in)
 	in.Sample = f.tookTraffic(ctx, traffic)
 	who(&f, in)
-	facts.Baseline = obtain(ctx, baseline)
-	f.isLate("baseline", baseline.mayCome(ctx))
+	for _, o := range others {
+		o.obtain(ctx, facts)
+		f.isLate(o.fact, o.mayCome(ctx))
+	}
 	f.attribute(ctx, host, byAlert, asset)
-	f.isLate("asset", asset.mayCome(ctx))
+	f.isLate(incident.AssetFact, asset.mayCome(ctx))
 	return f
+}
+
+// other is a fact under way for which nothing else waits.
+type other struct {
+	fact string
+	asking[json.RawMessage]
+}
+
+// askOthers asks for the facts that have no place of their own in enrich, in the
+// order in which they are registered.
+func (r *responder) askOthers(ctx workflow.Context, in activities.EnrichIn) []other {
+	var out []other
+	for _, fact := range incident.FactNames() {
+		switch fact {
+		case incident.EndpointFact, incident.ProcessFact, incident.TrafficFact, incident.AssetFact:
+			continue
+		}
+		ref := activities.Ref[activities.EnrichIn, json.RawMessage]{Name: fact}
+		out = append(out, other{fact, start(ctx, r, fact, ref, in)})
+	}
+	return out
+}
+
+// obtain waits for a fact; without an answer all of it is unknown.
+func (o other) obtain(ctx workflow.Context, facts *incident.Facts) {
+	part := facts.Part(o.fact)
+	answer, why := o.get(ctx)
+	if why == "" {
+		if err := json.Unmarshal(answer, part); err != nil {
+			reflect.ValueOf(part).Elem().SetZero() // Half an answer is none.
+			why = o.use + ": its answer could not be read"
+		}
+	}
+	if why != "" {
+		incident.Explain(part, why)
+	}
 }
 
 // askWho returns what takes in the endpoint's connections. They are asked for
 // once the flows are known to which they belong, by a case that was opened
 // before that was so at once.
 func (r *responder) askWho(ctx workflow.Context, in activities.EnrichIn) func(f *findings, in activities.EnrichIn) {
-	_, flows := r.in.Pin.Enrichment("traffic")
-	_, process := r.in.Pin.Enrichment("process")
+	_, flows := r.in.Pin.Enrichment(incident.TrafficFact)
+	_, process := r.in.Pin.Enrichment(incident.ProcessFact)
 	if flows && process && in.Target != nil && since(ctx, changeAfterTraffic) {
 		return func(f *findings, in activities.EnrichIn) {
-			late := start(ctx, r, "process", activities.FindConnections, in)
+			late := start(ctx, r, incident.ProcessFact, activities.FindConnections, in)
 			found, why := late.get(ctx)
 			f.tookConnections(found.Connections, why, late.mayCome(ctx))
 			f.wide = found.Wide
 		}
 	}
-	early := start(ctx, r, "process", activities.GetConnections, in)
+	early := start(ctx, r, incident.ProcessFact, activities.GetConnections, in)
 	return func(f *findings, _ activities.EnrichIn) {
 		found, why := early.get(ctx)
 		f.tookConnections(found, why, early.mayCome(ctx))
@@ -100,7 +140,7 @@ func (f *findings) tookTraffic(ctx workflow.Context, asked asking[activities.Tra
 		incident.Explain(traffic, why)
 	}
 	traffic.Sample = flows.Sample.Value
-	f.isLate("traffic", asked.mayCome(ctx) || lags(*traffic, f.at))
+	f.isLate(incident.TrafficFact, asked.mayCome(ctx) || lags(*traffic, f.at))
 	return flows.Sample
 }
 
@@ -110,7 +150,7 @@ func (f *findings) tookConnections(found activities.Packed[[]incident.Connection
 	if why != "" {
 		incident.Explain(&f.facts.Process, why)
 	}
-	f.isLate("process", late)
+	f.isLate(incident.ProcessFact, late)
 }
 
 // isLate notes of a fact whether it can still come.
@@ -126,7 +166,7 @@ const assetFirst = 2 * time.Second
 
 // askAsset asks the inventory for a host, and whose its addresses are.
 func (r *responder) askAsset(ctx workflow.Context, host incident.AlertHost, at time.Time) asking[activities.AssetOut] {
-	return start(ctx, r, "asset", activities.GetAsset, activities.EnrichIn{Host: host, At: at})
+	return start(ctx, r, incident.AssetFact, activities.GetAsset, activities.EnrichIn{Host: host, At: at})
 }
 
 // attribute takes in all that the inventory has said by now. Traffic at an
@@ -165,10 +205,10 @@ func sameHost(a, b incident.AlertHost) bool {
 // A shared address is no identifier.
 func (r *responder) findTarget(ctx workflow.Context, shared []incident.SharedAddress, at time.Time) findings {
 	f := findings{facts: incident.Facts{Alert: *r.state.Latest}, heeded: shared, at: at}
-	asked := start(ctx, r, "endpoint", activities.FindEndpoint,
+	asked := start(ctx, r, incident.EndpointFact, activities.FindEndpoint,
 		activities.EnrichIn{Host: f.facts.Alert.Host, Shared: shared, At: at})
 	out, why := asked.get(ctx)
-	f.isLate("endpoint", asked.mayCome(ctx))
+	f.isLate(incident.EndpointFact, asked.mayCome(ctx))
 	f.facts.Endpoint, f.target, f.candidates, f.problem = out.Endpoint, out.Target, out.Candidates, out.Problem
 	if why != "" {
 		f.problem = why
@@ -202,7 +242,7 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 
 // window is how much time the facts about traffic cover.
 func (r *responder) window() time.Duration {
-	if e, ok := r.in.Pin.Enrichment("traffic"); ok && e.With.Window > 0 {
+	if e, ok := r.in.Pin.Enrichment(incident.TrafficFact); ok && e.With.Window > 0 {
 		return e.With.Window
 	}
 	return defaultWindow
@@ -239,11 +279,12 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	if !ok {
 		return asking[T]{why: "the playbook does not enrich it"}
 	}
-	if (fact == "process") && in.Target == nil {
-		return asking[T]{why: "no exact target"}
+	spec, _ := incident.FactSpecOf(fact)
+	if lacks := in.Lacks(spec.Needs); lacks != "" {
+		return asking[T]{why: lacks}
 	}
-	if (fact == "traffic" || fact == "baseline") && len(in.IPs) == 0 {
-		return asking[T]{why: "the host's address is unknown"}
+	if !activities.Fetches(fact) {
+		return asking[T]{why: "no activity fetches " + fact}
 	}
 	in.Use, in.Top, in.Days = e.Use, e.With.Top, e.With.Days
 	future, answer := workflow.NewFuture(ctx)
@@ -309,15 +350,6 @@ func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, 
 	}
 	_ = a.future.Get(ctx, &out)
 	return out, true
-}
-
-// obtain waits for a fact; without an answer all of it is unknown.
-func obtain[T any](ctx workflow.Context, a asking[T]) T {
-	out, why := a.get(ctx)
-	if why != "" {
-		incident.Explain(&out, why)
-	}
-	return out
 }
 
 // summary is what was found, one phrase a fact, for the timeline.

@@ -28,7 +28,7 @@ type givingBack struct {
 // then none of its attempts may take anything any more.
 func (r *responder) attempt(ctx workflow.Context, in activities.ContainIn) (out activities.ContainOut, stopped bool, err error) {
 	ref, queue := activities.Contain, protocol.ContainQueue
-	if in.Step.Action == incident.KillProcess {
+	if name, _ := activities.Carrying(in.Step.Action.Spec()); name == activities.Kill.Name {
 		ref, queue = activities.Kill, r.in.Pin.Queue(in.Step.Use)
 	}
 	within := containWithin(in.Step)
@@ -92,7 +92,7 @@ func (r *responder) giveUp(ctx workflow.Context, in activities.GiveUpIn) {
 	case out.Held:
 		r.event(ctx, incident.EvHeldBack, name, "%s: an attempt had taken the lease; it is given back", name)
 	case out.Reserved && !in.Order.Action.Leased():
-		r.event(ctx, incident.EvHeldBack, name, "%s: an attempt before may have ended the process; that cannot be undone", name)
+		r.event(ctx, incident.EvHeldBack, name, "%s: an attempt before may have %s; that cannot be undone", name, in.Order.Action.Spec().MayHave)
 	}
 }
 

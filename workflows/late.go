@@ -62,7 +62,7 @@ func (r *responder) without(ctx workflow.Context, f findings) string {
 		}
 	case c.Decision.Outcome == incident.CannotDecide && f.mayCome(c.Decision.Unsure) && since(ctx, changeAskAgain):
 		return "the case ends"
-	case r.lacksDevice() && slices.Contains(f.late, "endpoint") && since(ctx, changeAskAgain):
+	case r.lacksDevice() && slices.Contains(f.late, incident.EndpointFact) && since(ctx, changeAskAgain):
 		return "the plan goes on without a device"
 	}
 	return ""
@@ -81,28 +81,14 @@ func (r *responder) lacksDevice() bool {
 // What tells people runs, and so does what takes evidence where the device is
 // known.
 func (r *responder) mustAwaitFacts(s incident.StepState) bool {
-	return r.state.Late != nil && (s.Approve != "" || s.Action.Containing() || s.Action == incident.Collect && r.state.Case.Plan.Target == nil)
-}
-
-// reach are the facts that may become known with a fact: who the device is
-// leads to all others, and the process is joined from connections and flows.
-func reach(fact string) []string {
-	switch fact {
-	case "endpoint":
-		return append(incident.FactNames(), "alert", "candidate")
-	case "asset":
-		return []string{"asset", "traffic", "process", "candidate"}
-	case "traffic", "process":
-		return []string{"traffic", "process", "candidate"}
-	}
-	return []string{fact}
+	return r.state.Late != nil && (s.Approve != "" || s.Action.Containing() || s.Action.By() == incident.ByCollector && r.state.Case.Plan.Target == nil)
 }
 
 // mayCome reports whether something that is missing can still become known.
 func (f findings) mayCome(missing []incident.Missing) bool {
 	return slices.ContainsFunc(missing, func(m incident.Missing) bool {
 		fact, _, _ := strings.Cut(m.Path, ".")
-		return slices.ContainsFunc(f.late, func(late string) bool { return slices.Contains(reach(late), fact) })
+		return slices.ContainsFunc(f.late, func(late string) bool { return slices.Contains(incident.Reach(late), fact) })
 	})
 }
 

@@ -118,7 +118,7 @@ func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, ki
 // last window of a time: of what flowed before the step was accepted it must
 // know nothing.
 func (r *responder) measure(ctx workflow.Context, from, to time.Time, window time.Duration) (rate int64, why string) {
-	e, ok := r.in.Pin.Enrichment("traffic")
+	e, ok := r.in.Pin.Enrichment(incident.TrafficFact)
 	if !ok {
 		return 0, "the playbook names no flow store"
 	}

@@ -46,14 +46,14 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 	case s.Release:
 		r.leaveAll(ctx)
 		s.Status = incident.StepDone
-	case r.state.Case.Shadow && s.Action != incident.Notify:
+	case r.state.Case.Shadow && !s.Action.Tells():
 		s.Status = incident.StepShadowed
 		r.event(ctx, incident.EvShadowed, s.Name, "Would have run %s: the playbook is in shadow mode", s.PlannedStep)
 	case s.Approve != "":
 		return r.approve(ctx, i)
-	case s.Action != incident.Notify && r.state.Case.Plan.Target == nil:
+	case !s.Action.Tells() && r.state.Case.Plan.Target == nil:
 		r.fail(ctx, i, "no exact target: "+r.state.Case.TargetProblem, incident.OutcomeNoTarget)
-	case s.Action != incident.Notify && len(r.state.Case.Plan.Target.Unchosen(r.state.Answered)) > 0:
+	case !s.Action.Tells() && len(r.state.Case.Plan.Target.Unchosen(r.state.Answered)) > 0:
 		return r.askForDevice(ctx, i)
 	case s.Problem != "":
 		r.fail(ctx, i, s.Problem, incident.OutcomeFailed)
@@ -66,15 +66,17 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 
 // act carries out a step's action and reports whether the step is over.
 func (r *responder) act(ctx workflow.Context, i int) bool {
-	switch action := r.state.Case.Steps[i].Action; action {
-	case incident.Notify:
+	action := r.state.Case.Steps[i].Action
+	name, _ := activities.Carrying(action.Spec())
+	switch name {
+	case activities.Show.Name:
 		r.tell(ctx, i)
-	case incident.Collect:
+	case activities.Collect.Name:
 		r.collect(ctx, i)
-	case incident.RateLimit, incident.Block, incident.KillProcess, incident.Isolate:
+	case activities.Contain.Name, activities.Kill.Name:
 		return r.contain(ctx, i)
 	default:
-		r.fail(ctx, i, fmt.Sprintf("no part of a case carries out %q", action), incident.OutcomeFailed)
+		r.fail(ctx, i, fmt.Sprintf("no activity carries out %q", action), incident.OutcomeFailed)
 	}
 	r.state.Next = i + 1
 	return true
@@ -269,7 +271,7 @@ func (r *responder) skipRest(ctx workflow.Context, why string, ended incident.Ca
 	}
 	for i := r.state.Next; i < len(r.state.Case.Steps); i++ {
 		s := &r.state.Case.Steps[i]
-		if s.Action == incident.Notify && r.state.Closing == nil {
+		if s.Action.Tells() && r.state.Closing == nil {
 			continue
 		}
 		if s.Status == incident.StepWaiting || s.Status == incident.StepRunning {

@@ -46,18 +46,6 @@ const (
 	NeedsAddress Need = "address" // the host has an address of its own
 )
 
-// Lacking is why a fact is unknown whose need is not met.
-func (n Need) Lacking() string {
-	switch n {
-	case NeedsDevice:
-		return "no exact target"
-	case NeedsAddress:
-		return "the host's address is unknown"
-	case NeedsNothing:
-	}
-	return ""
-}
-
 // FactSpec registers a fact. Loading, lint, schema, reference, planner,
 // enrichment and tests read it from here; its values are the struct of the same
 // name in [Facts], from which policies, cards and pages read them.
