@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -33,6 +34,67 @@ type Spec struct {
 	// block for long, and must not fail because the product is down: that is
 	// found by Probe and told by the first use.
 	Open func(ctx context.Context, config any) (any, error)
+}
+
+// Vendor is what one folder registers: kinds of integrations, kinds of alert
+// sources, or both.
+type Vendor struct {
+	Integrations []Spec
+	Sources      []alerts.Spec
+}
+
+// Catalog is everything that the configuration can name, each list sorted by kind.
+type Catalog struct {
+	Integrations []Spec
+	Sources      []alerts.Spec
+}
+
+// NewCatalog gathers what the vendors register.
+func NewCatalog(vendors ...Vendor) Catalog {
+	var c Catalog
+	for _, v := range vendors {
+		c.Integrations = append(c.Integrations, v.Integrations...)
+		c.Sources = append(c.Sources, v.Sources...)
+	}
+	slices.SortStableFunc(c.Integrations, func(a, b Spec) int { return strings.Compare(a.Kind, b.Kind) })
+	slices.SortStableFunc(c.Sources, func(a, b alerts.Spec) int { return strings.Compare(a.Kind, b.Kind) })
+	return c
+}
+
+// Integration returns the integration of a kind.
+func (c Catalog) Integration(kind string) (Spec, bool) {
+	at := slices.IndexFunc(c.Integrations, func(s Spec) bool { return s.Kind == kind })
+	if at < 0 {
+		return Spec{}, false
+	}
+	return c.Integrations[at], true
+}
+
+// Source returns the alert source of a kind.
+func (c Catalog) Source(kind string) (alerts.Spec, bool) {
+	at := slices.IndexFunc(c.Sources, func(s alerts.Spec) bool { return s.Kind == kind })
+	if at < 0 {
+		return alerts.Spec{}, false
+	}
+	return c.Sources[at], true
+}
+
+// IntegrationKinds lists the kinds of integrations.
+func (c Catalog) IntegrationKinds() []string {
+	kinds := make([]string, 0, len(c.Integrations))
+	for _, s := range c.Integrations {
+		kinds = append(kinds, s.Kind)
+	}
+	return kinds
+}
+
+// SourceKinds lists the kinds of alert sources.
+func (c Catalog) SourceKinds() []string {
+	kinds := make([]string, 0, len(c.Sources))
+	for _, s := range c.Sources {
+		kinds = append(kinds, s.Kind)
+	}
+	return kinds
 }
 
 // Set is the opened integrations by the name that playbooks use.

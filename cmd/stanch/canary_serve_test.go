@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -123,8 +123,8 @@ func credentials(secret string) [][]string {
 		{"?token=" + url.QueryEscape(secret) + "&x=%ff"},
 		{"?x=%00&token=" + url.QueryEscape(secret)},
 		{"?" + url.QueryEscape(secret)},
-		{"", alerts.SignatureHeader, "t=1,v1=" + secret},
-		{"", alerts.SignatureHeader, secret},
+		{"", auth.SignatureHeader, "t=1,v1=" + secret},
+		{"", auth.SignatureHeader, secret},
 		{"", "X-Slack-Signature", "v0=" + secret, "X-Slack-Request-Timestamp", "1"},
 		{"", "Cookie", "token=" + secret},
 	}
@@ -175,7 +175,7 @@ func (s *stranger) right() {
 		"url":    s.send("POST", "/v1/alerts/linked?token="+url.QueryEscape(s.secrets["a url"]), stanch("r-3", "three")),
 		"basic": s.send("POST", "/v1/alerts/basic", elastic, "Authorization",
 			"Basic "+base64.StdEncoding.EncodeToString([]byte("siem:"+s.secrets["basic"]))),
-		"hmac": s.send("POST", "/v1/alerts/hashed", splunk, alerts.SignatureHeader,
+		"hmac": s.send("POST", "/v1/alerts/hashed", splunk, auth.SignatureHeader,
 			httpx.Signature(integrations.Secret(s.secrets["a signature"]), time.Now(), []byte(splunk))),
 	} {
 		if status != http.StatusAccepted {
@@ -189,7 +189,7 @@ func (s *stranger) wrong() {
 	for _, body := range []string{`{`, ``, `[]`, "{\"id\":\"\xff\"}", `{"hots":1}`, `{"alerts":[{"id":"w-1"},7]}`} {
 		s.send("POST", "/v1/alerts/plain", body, "Authorization", "Bearer "+s.secrets["a bearer"])
 		s.send("POST", "/v1/alerts/linked?token="+url.QueryEscape(s.secrets["a url"]), body)
-		s.send("POST", "/v1/alerts/hashed", body, alerts.SignatureHeader, httpx.Signature(integrations.Secret(s.secrets["a signature"]), time.Now(), []byte(body)))
+		s.send("POST", "/v1/alerts/hashed", body, auth.SignatureHeader, httpx.Signature(integrations.Secret(s.secrets["a signature"]), time.Now(), []byte(body)))
 		for _, path := range []string{"/v1/pause", "/v1/release", "/v1/cases/one/ws-042/decide", "/v1/rejected/plain/0/retry"} {
 			s.send("POST", path, body, "Authorization", "Bearer "+s.secrets[alice])
 			s.send("POST", path, body, "Authorization", "Bearer "+s.secrets["eve"])

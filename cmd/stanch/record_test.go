@@ -78,7 +78,7 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 	for _, p := range all {
 		r.layPlaybook(p)
 	}
-	c, err := config.Parse(r.path("stanch.yaml"), []byte(configuration("")), integrationsall.Specs())
+	c, err := config.Parse(r.path("stanch.yaml"), []byte(configuration("")), integrationsall.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

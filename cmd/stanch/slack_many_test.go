@@ -23,7 +23,7 @@ import (
 // workstations that flood, and returns their estate.
 func (o *office) openMany(hosts int) *memory.Estate {
 	o.t.Helper()
-	c, err := config.Parse(o.path("stanch.yaml"), []byte(o.settings("")), integrationsall.Specs())
+	c, err := config.Parse(o.path("stanch.yaml"), []byte(o.settings("")), integrationsall.Catalog())
 	if err != nil {
 		o.t.Fatal(err)
 	}

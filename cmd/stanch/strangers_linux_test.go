@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -70,7 +70,7 @@ func (s *site) right() {
 	for _, r := range [][3]string{
 		{"/v1/alerts/siem", "Authorization", "Bearer " + sourceToken},
 		{"/v1/alerts/url?token=" + sourceToken, "", ""},
-		{"/v1/alerts/signed", alerts.SignatureHeader, signature(time.Now(), hmacSecret, body)},
+		{"/v1/alerts/signed", auth.SignatureHeader, signature(time.Now(), hmacSecret, body)},
 		{"/v1/alerts/basic", "Authorization", basicPair("siem:" + sourceToken)},
 	} {
 		if status := s.ask(r[0], body, r[1], r[2]); status != http.StatusAccepted {
@@ -103,10 +103,10 @@ func TestForgedRequestsAreRefused(t *testing.T) {
 		"another way's credential":    {"/v1/alerts/basic", "Authorization", "Bearer " + sourceToken},
 		"wrong basic credentials":     {"/v1/alerts/basic", "Authorization", basicPair("siem:guess")},
 		"a wrong url token":           {"/v1/alerts/url?token=guess", "", ""},
-		"a wrong signature":           {"/v1/alerts/signed", alerts.SignatureHeader, signature(now, "another secret of 16", body)},
-		"a signature of another body": {"/v1/alerts/signed", alerts.SignatureHeader, signature(now, hmacSecret, body+" ")},
-		"a signature of before":       {"/v1/alerts/signed", alerts.SignatureHeader, signature(now.Add(-time.Hour), hmacSecret, body)},
-		"a torn signature":            {"/v1/alerts/signed", alerts.SignatureHeader, "t=1,v1="},
+		"a wrong signature":           {"/v1/alerts/signed", auth.SignatureHeader, signature(now, "another secret of 16", body)},
+		"a signature of another body": {"/v1/alerts/signed", auth.SignatureHeader, signature(now, hmacSecret, body+" ")},
+		"a signature of before":       {"/v1/alerts/signed", auth.SignatureHeader, signature(now.Add(-time.Hour), hmacSecret, body)},
+		"a torn signature":            {"/v1/alerts/signed", auth.SignatureHeader, "t=1,v1="},
 		"an unknown source":           {"/v1/alerts/nobody", "Authorization", "Bearer " + sourceToken},
 		"a source without auth":       {"/v1/alerts/open", "Authorization", "Bearer " + sourceToken},
 		"a wrong person's token":      {"/v1/pause", "Authorization", "Bearer guess"},
@@ -191,7 +191,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 		rest = max(rest, s.resident())
 	}
 	part := make([]byte, api.MaxBody-1)
-	for _, head := range []string{"", fmt.Sprintf("%s: t=%d,v1=%s\r\n", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))} {
+	for _, head := range []string{"", fmt.Sprintf("%s: t=%d,v1=%s\r\n", auth.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))} {
 		for i := range *slow {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 			if err != nil {
@@ -210,7 +210,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 		for range 8 {
 			s.until("whoever has a credential to be served", func() bool {
 				body := alertOf("meanwhile", "ws-042")
-				return s.ask("/v1/alerts/signed", body, alerts.SignatureHeader, signature(time.Now(), hmacSecret, body)) == http.StatusAccepted
+				return s.ask("/v1/alerts/signed", body, auth.SignatureHeader, signature(time.Now(), hmacSecret, body)) == http.StatusAccepted
 			})
 			most = max(most, s.resident())
 		}

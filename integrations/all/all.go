@@ -1,4 +1,4 @@
-// Package all lists every integration. Only commands and tests import it.
+// Package all lists every vendor. Only commands and tests import it.
 package all
 
 import (
@@ -12,24 +12,28 @@ import (
 	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/postgres"
 	"github.com/stanch-soar/stanch/integrations/slack"
+	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/integrations/webhook"
 )
 
-// Specs returns every integration, sorted by kind. What each call returns
-// shares nothing with what another returned.
-func Specs() []integrations.Spec {
-	return []integrations.Spec{
-		clickhouse.Spec(),
-		duckdb.Spec(),
-		elastic.Spec(),
-		file.Spec(),
-		memory.Spec(),
-		nfdump.Spec(),
-		pagerduty.Spec(),
-		postgres.Spec(),
-		slack.Spec(),
-		sqlite.Spec(),
-		webhook.Spec(),
-	}
+// Catalog returns what every vendor registers. What each call returns shares
+// nothing with what another returned.
+func Catalog() integrations.Catalog {
+	return integrations.NewCatalog(
+		clickhouse.Vendor(),
+		duckdb.Vendor(),
+		elastic.Vendor(),
+		file.Vendor(),
+		memory.Vendor(),
+		nfdump.Vendor(),
+		pagerduty.Vendor(),
+		postgres.Vendor(),
+		slack.Vendor(),
+		splunk.Vendor(),
+		sqlite.Vendor(),
+		stanch.Vendor(),
+		webhook.Vendor(),
+	)
 }

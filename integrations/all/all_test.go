@@ -11,7 +11,7 @@ import (
 )
 
 func TestSpecs(t *testing.T) {
-	specs := all.Specs()
+	specs := all.Catalog().Integrations
 	if len(specs) == 0 {
 		t.Fatal("there is no integration")
 	}
@@ -91,7 +91,7 @@ func checkExample(t *testing.T, s integrations.Spec) {
 }
 
 func TestSpecsShareNothing(t *testing.T) {
-	a, b := all.Specs(), all.Specs()
+	a, b := all.Catalog().Integrations, all.Catalog().Integrations
 	for i := range a {
 		if a[i].Kind != "memory" {
 			continue

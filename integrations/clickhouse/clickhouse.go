@@ -63,6 +63,11 @@ type Columns struct {
 	FlowDirection string `yaml:"flow_direction" doc:"At which side of its interfaces the sensor saw the flow, as NetFlow's DIRECTION says it: 1, egress, out or outbound, else ingress. A flow that a router recorded at both counts once."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

@@ -71,6 +71,11 @@ const (
 	defaultThreads = 2
 )
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

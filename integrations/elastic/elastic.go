@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
@@ -53,6 +54,11 @@ type Config struct {
 	Records   int           `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
 	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
 	Timeout   time.Duration `yaml:"timeout" doc:"How long one search may take."`
+}
+
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Spec describes the integration.

@@ -27,6 +27,11 @@ type Config struct {
 	Path string `yaml:"path,required" doc:"The inventory: a .yaml, .yml or .csv file. It is read again when it changes."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

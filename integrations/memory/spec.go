@@ -24,6 +24,11 @@ type Config struct {
 	DelayAnswer map[string]time.Duration `yaml:"delay_answer" doc:"How long calls of an operation take to answer after it was carried out; for drills."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the estate for stanch.yaml. Everything that is opened from one
 // Spec is the same estate, so that what the gateway limits is what the flow
 // store measures; their configurations must agree.

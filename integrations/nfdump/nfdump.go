@@ -47,6 +47,11 @@ type Config struct {
 	Timeout time.Duration        `yaml:"timeout" doc:"How long one run of the program may take."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

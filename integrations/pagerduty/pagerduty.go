@@ -30,6 +30,11 @@ type Service struct {
 	RoutingKey integrations.Secret `yaml:"routing_key,required" doc:"Integration key of the service's Events API v2 integration."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

@@ -97,6 +97,11 @@ type Units struct {
 	Bytes    string `yaml:"bytes" enum:"bytes,bits,kilobytes,kibibytes" doc:"Of all counters of bytes: bytes, bits, kilobytes or kibibytes."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

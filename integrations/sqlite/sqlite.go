@@ -23,6 +23,11 @@ type Config struct {
 	Path string `yaml:"path,required" doc:"The store's file; it is made when it does not exist."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

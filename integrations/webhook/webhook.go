@@ -43,6 +43,11 @@ type Config struct {
 	Insecure bool                `yaml:"insecure_http" doc:"Allow an address that begins with http://, if it is on this very machine."`
 }
 
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{

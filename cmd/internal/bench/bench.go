@@ -21,6 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -160,7 +161,7 @@ integrations: { estate: { kind: memory } }
 sources: { bench: { kind: stanch, auth: { bearer: %s }, rate: 1000000/s } }
 people: [{ id: bench, token_sha256: %s }]
 `, filepath.Join(b.Dir, "data"), dir, secret, incident.DigestOf([]byte(b.token))[len("sha256:"):])
-	c, err := config.Parse("the measurement's configuration", []byte(text), []integrations.Spec{b.estate.Spec()})
+	c, err := config.Parse("the measurement's configuration", []byte(text), integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{b.estate.Spec()}}, stanch.Vendor()))
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func placesOf(wanted func(reflect.StructField) bool) []place {
 			found[i].beside = "groups: []"
 		}
 	}
-	for _, s := range all.Specs() {
+	for _, s := range all.Catalog().Integrations {
 		walk(reflect.TypeOf(s.NewConfig()), []string{"integrations", "one"}, "kind: "+s.Kind)
 	}
 	return found
@@ -222,7 +222,7 @@ func TestNoMistakeShowsASecret(t *testing.T) {
 // it was refused as a configuration.
 func told(t *testing.T, text string, mistaken bool) bool {
 	t.Helper()
-	c, err := Parse("f.yaml", []byte(text), all.Specs())
+	c, err := Parse("f.yaml", []byte(text), all.Catalog())
 	look(t, err)
 	if c != nil {
 		for _, i := range c.Opened {
@@ -280,7 +280,7 @@ func TestAWrongSecretIsNamedByItsKey(t *testing.T) {
 		"a token for it": {"people: [{ id: alice, token_sha256: " + secret + " }]\n", "f.yaml:1:37: person alice: token_sha256 is not 64 hex digits; stanch token makes"},
 		"an alias":       {"sources: { a: { kind: stanch, auth: { bearer: *" + secret + " } } }\n", "f.yaml:1:47: not YAML: an asterisk begins an alias, and there is no such anchor; quote the value"},
 	} {
-		_, err := Parse("f.yaml", []byte(c.text), all.Specs())
+		_, err := Parse("f.yaml", []byte(c.text), all.Catalog())
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: it says\n%v\nnot\n%s", name, err, c.want)
 		}

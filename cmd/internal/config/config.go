@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -19,7 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -32,19 +30,19 @@ const Embedded = "embedded"
 
 // Config is stanch.yaml.
 type Config struct {
-	Listen       string                   `yaml:"listen" doc:"Address of the HTTP side."`
-	PublicURL    string                   `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
-	Data         string                   `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
-	Temporal     Temporal                 `yaml:"temporal" doc:"The engine."`
-	Playbooks    []string                 `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations playbooks.Node           `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
-	Sources      map[string]alerts.Source `yaml:"sources" doc:"Who may send alerts. None: nobody."`
-	People       []Person                 `yaml:"people" doc:"Who may use the API. None: nobody."`
-	Groups       map[string]Group         `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
-	Roles        map[string][]string      `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
-	Traffic      Traffic                  `yaml:"traffic" doc:"How traffic is judged."`
-	Evidence     Evidence                 `yaml:"evidence" doc:"Evidence bundles."`
-	Standing     Standing                 `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
+	Listen       string              `yaml:"listen" doc:"Address of the HTTP side."`
+	PublicURL    string              `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
+	Data         string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
+	Temporal     Temporal            `yaml:"temporal" doc:"The engine."`
+	Playbooks    []string            `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
+	Integrations playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
+	Sources      map[string]Source   `yaml:"sources" doc:"Who may send alerts. None: nobody."`
+	People       []Person            `yaml:"people" doc:"Who may use the API. None: nobody."`
+	Groups       map[string]Group    `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
+	Roles        map[string][]string `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
+	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
+	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
+	Standing     Standing            `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 
 	// AssetRoles are the shipped roles and the site's own.
 	AssetRoles incident.Vocabulary `yaml:"-"`
@@ -53,7 +51,8 @@ type Config struct {
 	// Dir is the folder that relative paths start from.
 	Dir string `yaml:"-"`
 
-	file string
+	catalog integrations.Catalog
+	file    string
 	// secretFiles are the files that secrets were read from, and inline says that
 	// secrets stand in the configuration itself.
 	secretFiles []string
@@ -101,7 +100,7 @@ type Integration struct {
 	Spec integrations.Spec
 	// Rate is how many requests a second the product may be asked, by all
 	// workers together; 0 is no limit.
-	Rate alerts.Rate
+	Rate Rate
 	// Config is what the Spec's NewConfig returned, filled in.
 	Config any
 }
@@ -116,8 +115,8 @@ func defaults() *Config {
 
 // Default is what runs without a file: the embedded engine over the simulated
 // estate, with the library's playbooks in shadow mode, and nobody let in.
-func Default(data string, specs []integrations.Spec) (*Config, error) {
-	return Parse("the defaults", fmt.Appendf(nil, "data: %q\n", data), specs)
+func Default(data string, catalog integrations.Catalog) (*Config, error) {
+	return Parse("the defaults", fmt.Appendf(nil, "data: %q\n", data), catalog)
 }
 
 // simulated are the names that the library's playbooks use.
@@ -126,18 +125,18 @@ func simulated() []string { return []string{"edr", "flows", "gateway", "inventor
 // simulate stands in for integrations that the file does not name: one
 // simulated estate, kept beside the engine's data, so that what it contains
 // ends with its lease also after a restart.
-func (c *Config) simulate(specs []integrations.Spec) playbooks.Issues {
+func (c *Config) simulate() playbooks.Issues {
 	var estate playbooks.Node
 	text := fmt.Appendf(nil, "{ kind: memory, path: %q }", filepath.Join(c.Data, "estate.jsonl"))
 	issues := playbooks.DecodeStrict("the simulated estate", text, &estate)
 	for _, name := range simulated() {
-		issues = append(issues, c.openIntegration(name, estate, specs)...)
+		issues = append(issues, c.openIntegration(name, estate)...)
 	}
 	return issues
 }
 
 // Load reads a file. The complaints are all there are, each with its place.
-func Load(file string, specs []integrations.Spec, overrides ...func(*Config)) (*Config, error) {
+func Load(file string, catalog integrations.Catalog, overrides ...func(*Config)) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: there is no file %q", file)
@@ -145,21 +144,21 @@ func Load(file string, specs []integrations.Spec, overrides ...func(*Config)) (*
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(file, data, specs, overrides...)
+	return Parse(file, data, catalog, overrides...)
 }
 
 // Parse reads the text of a file. Overrides are what the command line says
 // instead; they come before anything is derived from the settings.
-func Parse(file string, data []byte, specs []integrations.Spec, overrides ...func(*Config)) (*Config, error) {
+func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...func(*Config)) (*Config, error) {
 	c := defaults()
-	c.file, c.Dir = file, filepath.Dir(file)
-	private := []playbooks.Option{playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret), playbooks.Shown(shown(specs))}
+	c.catalog, c.file, c.Dir = catalog, file, filepath.Dir(file)
+	private := []playbooks.Option{playbooks.FileTwin(reflect.TypeFor[integrations.Secret](), c.readSecret), playbooks.Shown(shown(catalog))}
 	issues := playbooks.DecodeStrict(file, data, c, append(private, playbooks.Expand(expand), playbooks.Inline(func() { c.inline = true }))...)
 	c.Data = c.Path(c.Data)
 	for _, override := range overrides {
 		override(c)
 	}
-	issues = append(issues, c.openIntegrations(specs)...)
+	issues = append(issues, c.openIntegrations()...)
 	var root playbooks.Node
 	// What is wrong with the form was told above.
 	_ = playbooks.DecodeStrict(file, data, &root, private...)
@@ -175,12 +174,12 @@ func Parse(file string, data []byte, specs []integrations.Spec, overrides ...fun
 
 // shown are the words of the file that complaints may show: its keys and the
 // words of closed sets. None of them is a secret.
-func shown(specs []integrations.Spec) []string {
+func shown(catalog integrations.Catalog) []string {
 	secret := reflect.TypeFor[integrations.Secret]()
-	words := append(alerts.Kinds(), Embedded, "kind", "rate", traffic.DefaultLimits)
+	words := append(catalog.SourceKinds(), Embedded, "kind", "rate", traffic.DefaultLimits)
 	words = append(words, playbooks.WordsOf(reflect.TypeFor[Config](), secret)...)
 	words = append(words, playbooks.WordsOf(reflect.TypeFor[traffic.RoleLimits](), secret)...)
-	for _, s := range specs {
+	for _, s := range catalog.Integrations {
 		words = append(words, s.Kind)
 		words = append(words, playbooks.WordsOf(reflect.TypeOf(s.NewConfig()), secret)...)
 	}
@@ -227,35 +226,34 @@ func (c *Config) Path(path string) string {
 }
 
 // openIntegrations decodes every integration by its kind.
-func (c *Config) openIntegrations(specs []integrations.Spec) playbooks.Issues {
-	simulates := slices.ContainsFunc(specs, func(s integrations.Spec) bool { return s.Kind == "memory" })
-	if c.Integrations.IsZero() && simulates {
-		return c.simulate(specs)
+func (c *Config) openIntegrations() playbooks.Issues {
+	if _, simulates := c.catalog.Integration("memory"); c.Integrations.IsZero() && simulates {
+		return c.simulate()
 	}
 	var issues playbooks.Issues
 	for _, name := range c.Integrations.Keys() {
-		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name), specs)...)
+		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
 	}
 	return issues
 }
 
-func (c *Config) openIntegration(name string, node playbooks.Node, specs []integrations.Spec) playbooks.Issues {
+func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {
 	var head struct {
-		Kind string      `yaml:"kind,required"`
-		Rate alerts.Rate `yaml:"rate"`
+		Kind string `yaml:"kind,required"`
+		Rate Rate   `yaml:"rate"`
 	}
 	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" || k == "rate" })
 	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
 		return bad
 	}
-	at := slices.IndexFunc(specs, func(s integrations.Spec) bool { return s.Kind == head.Kind })
-	if at < 0 {
-		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), kinds(specs))}
+	spec, ok := c.catalog.Integration(head.Kind)
+	if !ok {
+		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), strings.Join(c.catalog.IntegrationKinds(), ", "))}
 	}
-	config := specs[at].NewConfig()
+	config := spec.NewConfig()
 	issues := node.Without("kind", "rate").Decode(config)
 	c.resolvePath(config)
-	c.Opened = append(c.Opened, Integration{Name: name, Spec: specs[at], Rate: head.Rate, Config: config})
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Config: config})
 	return issues
 }
 
@@ -265,14 +263,6 @@ func (c *Config) resolvePath(config any) {
 	if path := reflect.ValueOf(config).Elem().FieldByName("Path"); path.IsValid() && path.Kind() == reflect.String {
 		path.SetString(c.Path(path.String()))
 	}
-}
-
-func kinds(specs []integrations.Spec) string {
-	var names []string
-	for _, s := range specs {
-		names = append(names, s.Kind)
-	}
-	return strings.Join(names, ", ")
 }
 
 // check finds what is wrong beyond the form.
@@ -292,19 +282,7 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 			issues = append(issues, root.Get("temporal").Issue("%v", err))
 		}
 	}
-	sources := root.Get("sources")
-	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
-		source := c.Sources[name]
-		node := sources.Get(name)
-		if !slices.Contains(alerts.Kinds(), source.Kind) {
-			issues = append(issues, node.Issue("source %s: there is no kind %s; there are %s", name, node.Get("kind").Quoted(), strings.Join(alerts.Kinds(), ", ")))
-		}
-		if _, err := source.Auth.Verifier(); err != nil {
-			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
-		}
-		source.Name = name
-		c.Sources[name] = source
-	}
+	issues = append(issues, c.checkSources(root.Get("sources"))...)
 	issues = append(issues, c.checkStanding(root.Get("standing"))...)
 	issues = append(issues, c.checkPeople(root.Get("people"))...)
 	return append(issues, c.checkRights(root)...)

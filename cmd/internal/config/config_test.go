@@ -11,8 +11,8 @@ import (
 
 func TestDefaultsStandOnOneSimulatedEstate(t *testing.T) {
 	for name, load := range map[string]func() (*Config, error){
-		"no file":            func() (*Config, error) { return Default(t.TempDir(), all.Specs()) },
-		"a file without one": func() (*Config, error) { return Parse("stanch.yaml", []byte("listen: 127.0.0.1:0\n"), all.Specs()) },
+		"no file":            func() (*Config, error) { return Default(t.TempDir(), all.Catalog()) },
+		"a file without one": func() (*Config, error) { return Parse("stanch.yaml", []byte("listen: 127.0.0.1:0\n"), all.Catalog()) },
 	} {
 		c, err := load()
 		if err != nil {
@@ -45,7 +45,7 @@ sources:
   a: { kind: stanch, auth: { bearer_file: siem.token } }
   b: { kind: splunk, auth: { bearer: '${env:SIEM_TOKEN}' } }
 `
-	c, err := Parse(filepath.Join(dir, "stanch.yaml"), []byte(text), all.Specs())
+	c, err := Parse(filepath.Join(dir, "stanch.yaml"), []byte(text), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("f.yaml", []byte(c.text), all.Specs())
+			_, err := Parse("f.yaml", []byte(c.text), all.Catalog())
 			if err == nil {
 				t.Fatal("it was taken")
 			}
@@ -96,7 +96,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 			}
 		})
 	}
-	_, err := Parse("f.yaml", []byte("listen: here\npublic_url: stanch\n"), all.Specs())
+	_, err := Parse("f.yaml", []byte("listen: here\npublic_url: stanch\n"), all.Catalog())
 	if err == nil || strings.Count(err.Error(), "f.yaml:") != 2 {
 		t.Errorf("two mistakes are told as %v", err)
 	}

@@ -12,7 +12,7 @@ func TestRowsAreChosenByColumnsAndValuesAlone(t *testing.T) {
 	text := func(match string) string {
 		return "integrations:\n  flows: { kind: postgres, dsn: 'postgres://u@h/d',\n    without: [" + match + "] }\n"
 	}
-	if _, err := Parse("f.yaml", []byte(text("{ column: action, is: [REJECT, 0, true] }")), all.Specs()); err != nil {
+	if _, err := Parse("f.yaml", []byte(text("{ column: action, is: [REJECT, 0, true] }")), all.Catalog()); err != nil {
 		t.Errorf("a text, a number and a truth are refused: %v", err)
 	}
 	for match, want := range map[string]string{
@@ -25,7 +25,7 @@ func TestRowsAreChosenByColumnsAndValuesAlone(t *testing.T) {
 		"action <> 'REJECT'":                        "f.yaml:3:15: ",
 		"{ column: action, like: ['%'] }":           "f.yaml:3:33: ",
 	} {
-		_, err := Parse("f.yaml", []byte(text(match)), all.Specs())
+		_, err := Parse("f.yaml", []byte(text(match)), all.Catalog())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", match, err, want)
 		}

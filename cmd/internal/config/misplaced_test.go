@@ -47,7 +47,7 @@ func TestASecretInAnotherSettingIsRefused(t *testing.T) {
 			}
 			for style, text := range map[string]string{"block": p.block(entry), "flow": p.flow(entry)} {
 				tried++
-				_, err := Parse("f.yaml", []byte(text), all.Specs())
+				_, err := Parse("f.yaml", []byte(text), all.Catalog())
 				if err == nil {
 					t.Errorf("%s as %s, in %s, is taken", name, strings.Join(p.path, "."), style)
 				}
@@ -69,7 +69,7 @@ func TestWhatMayBeASecretIsNotQuoted(t *testing.T) {
 		key := p.path[len(p.path)-1]
 		for _, secret := range append(canaries(), "https://stanch:c4n4ry/S3cret@127.0.0.1/V4lue") {
 			text := p.block(key + ": '" + secret + "'")
-			_, err := Parse("f.yaml", []byte(text), all.Specs())
+			_, err := Parse("f.yaml", []byte(text), all.Catalog())
 			if look(t, err); t.Failed() {
 				t.Fatalf("%s, of the file\n%s", strings.Join(p.path, "."), text)
 			}
@@ -90,7 +90,7 @@ integrations:
 sources:
   siem-eu-central-1-production-0001: { kind: stanch, auth: { bearer: sourcetokensourcetoken } }
 `
-	if _, err := Parse("f.yaml", []byte(text), all.Specs()); err != nil {
+	if _, err := Parse("f.yaml", []byte(text), all.Catalog()); err != nil {
 		t.Error(err)
 	}
 }

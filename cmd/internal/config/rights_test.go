@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -19,7 +20,7 @@ people:
   - { id: nothing, may: [] }
 groups:
   leads: { may: [release, read] }
-`), nil)
+`), integrations.Catalog{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ groups:
 
 // A file from before there were rights loads, and its people may read.
 func TestAFileWithoutRightsLoads(t *testing.T) {
-	c, err := Parse("f.yaml", []byte("people: [{ id: alice, groups: [leads] }, { id: bob }]\n"), nil)
+	c, err := Parse("f.yaml", []byte("people: [{ id: alice, groups: [leads] }, { id: bob }]\n"), integrations.Catalog{})
 	if err != nil {
 		t.Fatal(err)
 	}

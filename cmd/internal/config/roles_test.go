@@ -8,7 +8,7 @@ import (
 )
 
 func TestRolesOfTheSite(t *testing.T) {
-	c, err := Parse("stanch.yaml", []byte("roles:\n  kiosk: [terminal, Info Point]\n  domain_controller: [logon server]\n  plc_line: []\ntraffic: { limits: { Info-Point: { requester_peers: 5000 } } }\n"), all.Specs())
+	c, err := Parse("stanch.yaml", []byte("roles:\n  kiosk: [terminal, Info Point]\n  domain_controller: [logon server]\n  plc_line: []\ntraffic: { limits: { Info-Point: { requester_peers: 5000 } } }\n"), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestRolesOfTheSite(t *testing.T) {
 		"a misspelt key":         {"role: { kiosk: [] }", "did you mean 'roles'?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("f.yaml", []byte(c.text+"\n"), all.Specs())
+			_, err := Parse("f.yaml", []byte(c.text+"\n"), all.Catalog())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("it says\n%v\nnot %q", err, c.want)
 			}

@@ -67,7 +67,7 @@ func TestOnlyKeysMayStandOnSeveralLines(t *testing.T) {
 	write(t, filepath.Join(dir, "two"), "first\nsecond\n", 0o600)
 	write(t, filepath.Join(dir, "keys"), "a:"+strings.Repeat("A", 43)+"=\nb:"+strings.Repeat("B", 42)+"A=\n", 0o600)
 	text := "sources: { a: { kind: stanch, auth: { bearer_file: two } } }\ntemporal: { encryption_keys_file: keys }\n"
-	_, err := Parse(filepath.Join(dir, "stanch.yaml"), []byte(text), all.Specs())
+	_, err := Parse(filepath.Join(dir, "stanch.yaml"), []byte(text), all.Catalog())
 	if err == nil || !strings.Contains(err.Error(), "1:52: bearer_file: the file has several lines") || strings.Contains(err.Error(), "keys_file:") {
 		t.Errorf("error %v", err)
 	}
@@ -103,7 +103,7 @@ func TestExposedFilesAreFound(t *testing.T) {
 		"the url alone":        {"bearer_file: closed", []string{at("group"), at("key.pem"), at("stanch.yaml"), at("world")}},
 	} {
 		write(t, at("stanch.yaml"), text(c.bearer), 0o644)
-		loaded, err := Load(at("stanch.yaml"), all.Specs())
+		loaded, err := Load(at("stanch.yaml"), all.Catalog())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestExposedFilesAreFound(t *testing.T) {
 	}
 	write(t, at("stanch.yaml"), "sources: { a: { kind: stanch, auth: { bearer: '${env:SIEM}' } } }\n", 0o644)
 	t.Setenv("SIEM", "0123456789abcdef")
-	loaded, err := Load(at("stanch.yaml"), all.Specs())
+	loaded, err := Load(at("stanch.yaml"), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 func limitsOf(t *testing.T, text string) traffic.LimitsByRole {
 	t.Helper()
-	c, err := Parse("stanch.yaml", []byte(text), all.Specs())
+	c, err := Parse("stanch.yaml", []byte(text), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		"a misspelt block":       {"traffic: { limit: {} }", "did you mean 'limits'?"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("f.yaml", []byte(c.text+"\n"), all.Specs())
+			_, err := Parse("f.yaml", []byte(c.text+"\n"), all.Catalog())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("it says\n%v\nnot %q", err, c.want)
 			}

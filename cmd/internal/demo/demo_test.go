@@ -134,7 +134,7 @@ func TestAStoppedDemoIsGoneOnWith(t *testing.T) {
 	if !strings.Contains(out.String(), "Stopped. ") || !strings.HasSuffix(out.String(), "stanch serve --config "+file+"\n") {
 		t.Fatalf("it does not say how to go on:\n%s", out.String())
 	}
-	c, err := config.Load(file, all.Specs())
+	c, err := config.Load(file, all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

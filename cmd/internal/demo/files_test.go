@@ -24,7 +24,7 @@ func TestTheFolderIsAWorkingConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(f.path(configFile), all.Specs())
+	c, err := config.Load(f.path(configFile), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestTheFolderIsAWorkingConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := c.Sources[source].Parse(body, now)
+	parsed, err := c.Sources[source].Alerts.Parse(body, now)
 	if err != nil || len(parsed) != 1 || parsed[0].Wrong != nil {
 		t.Fatalf("the shipped alert is read as %+v: %v", parsed, err)
 	}

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
@@ -30,7 +30,7 @@ func (s *show) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := config.Load(s.folder.path(configFile), all.Specs())
+	c, err := config.Load(s.folder.path(configFile), all.Catalog())
 	if err != nil {
 		return fmt.Errorf("read the demo's configuration: %w", err)
 	}
@@ -137,7 +137,7 @@ const source = "siem"
 // signed proves that the SIEM sends a body.
 func (s *show) signed(body []byte, now time.Time) func(*http.Request) {
 	return func(req *http.Request) {
-		req.Header.Set(alerts.SignatureHeader, httpx.Signature(s.folder.secret, now, body))
+		req.Header.Set(auth.SignatureHeader, httpx.Signature(s.folder.secret, now, body))
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -32,7 +33,9 @@ const (
 // Source is one configured sender of alerts.
 type Source struct {
 	alerts.Source
-	Verifier *alerts.Verifier
+	Verifier *auth.Verifier
+	// Rate is how many requests a second are taken; 0 is no limit.
+	Rate float64
 }
 
 // Person is somebody who may use the API.
@@ -84,7 +87,7 @@ type Receiver struct {
 	mux       *http.ServeMux
 	routes    []Route
 	// nobody verifies for sources that are not configured: it lets nobody in.
-	nobody *alerts.Verifier
+	nobody *auth.Verifier
 	// senders and strangers are the room for bodies.
 	senders, strangers *bodies
 	refusals           *refusals
@@ -96,7 +99,7 @@ func New(o Options) *Receiver {
 	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
 	r := &Receiver{
 		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
-		metrics: newMetrics(), mux: http.NewServeMux(), nobody: alerts.Nobody(),
+		metrics: newMetrics(), mux: http.NewServeMux(), nobody: auth.Nobody(),
 		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
 		probe: probe{ask: o.Ready, now: o.Now},
 	}

@@ -16,8 +16,9 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -77,7 +78,7 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	}
 	if !r.limits[name].Allow() {
 		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
-		p.retry = time.Duration(float64(time.Second) / float64(source.Rate))
+		p.retry = time.Duration(float64(time.Second) / source.Rate)
 		return api.Accepted{}, p
 	}
 	accepted, err := r.accept(req.Context(), source, body)
@@ -94,13 +95,13 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 // proves itself by its headers is checked before a byte of the body is read; what
 // is signed must be read first, in room that all strangers share. Which of the two
 // is tried does not depend on the source. Release is never nil.
-func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *alerts.Verifier) (body []byte, release func(), p *problem) {
+func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.Verifier) (body []byte, release func(), p *problem) {
 	const refused = "not authorized for this source"
 	denied := v.VerifyHeader(req)
 	if denied == nil {
 		return r.senders.read(w, req, api.MaxBody)
 	}
-	if !alerts.Signed(req, r.Now()) {
+	if !auth.Signed(req, r.Now()) {
 		return nil, func() {}, r.refuse(req, "source", denied, refused)
 	}
 	if body, release, p = r.strangers.read(w, req, api.MaxBody); p != nil {

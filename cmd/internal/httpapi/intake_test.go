@@ -19,10 +19,11 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -40,7 +41,7 @@ func only(p ...*playbooks.Playbook) func() []*playbooks.Playbook {
 
 func TestASourceIsClosedUnlessItProvesItself(t *testing.T) {
 	s := newSide(t, func(o *httpapi.Options) {
-		o.Sources["open"] = source(t, alerts.Source{Name: "open", Kind: "stanch"})
+		o.Sources["open"] = source(t, sender{Name: "open", Kind: "stanch"})
 	})
 	body := alert("a", "high_egress", host(t))
 	first := s.call("POST", "/v1/alerts/siem", "", body)
@@ -61,12 +62,12 @@ func TestASourceIsClosedUnlessItProvesItself(t *testing.T) {
 func TestASignedRequestIsAnsweredAgainWithoutEffect(t *testing.T) {
 	const secret = "0123456789abcdef"
 	s := newSide(t, func(o *httpapi.Options) {
-		o.Sources["signed"] = source(t, alerts.Source{Name: "signed", Kind: "stanch", Auth: alerts.Auth{HMAC: &alerts.HMAC{Secret: secret}}})
+		o.Sources["signed"] = source(t, sender{Name: "signed", Kind: "stanch", Auth: auth.Auth{HMAC: &auth.HMAC{Secret: secret}}})
 	})
 	h := host(t)
 	body := alert("a", "high_egress", h)
 	sign := func(at time.Time) func(*http.Request) {
-		return header(alerts.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
+		return header(auth.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
 	}
 	now := time.Now()
 	var first, again api.Accepted
@@ -447,7 +448,7 @@ func TestALargeRequestIsDivided(t *testing.T) {
 
 func TestAFloodIsThrottled(t *testing.T) {
 	s := newSide(t, func(o *httpapi.Options) {
-		o.Sources["siem"] = source(t, alerts.Source{Name: "siem", Kind: "stanch", Rate: 0.2, Auth: alerts.Auth{Bearer: siemToken}})
+		o.Sources["siem"] = source(t, sender{Name: "siem", Kind: "stanch", Rate: 0.2, Auth: auth.Auth{Bearer: siemToken}})
 	})
 	body := alert("a", "note", host(t))
 	s.call("POST", "/v1/alerts/siem", "guess", body).refused(401, "unauthorized") // takes nothing of the rate

@@ -10,9 +10,11 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -22,7 +24,7 @@ func at(t *testing.T, ahead time.Duration) *side {
 	return newSide(t, func(o *httpapi.Options) {
 		o.Now = func() time.Time { return time.Now().Add(ahead) }
 		// No category in its alerts, as a sender without any care writes them.
-		o.Sources["bare"] = source(t, alerts.Source{Name: "bare", Kind: "stanch", Category: "note", OS: "windows", Auth: alerts.Auth{Bearer: siemToken}})
+		o.Sources["bare"] = source(t, sender{Name: "bare", Kind: "stanch", Category: "note", OS: "windows", Auth: auth.Auth{Bearer: siemToken}})
 	})
 }
 
@@ -140,7 +142,7 @@ func TestAnUpgradeReopensNothingAndSwallowsNothing(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
 	p := playbook(t, "note", "note", "", 1)
-	parsed, err := alerts.Source{Name: "siem", Kind: "stanch"}.Parse([]byte(alert("a", "note", h, began("2026-03-01T03:00:00Z"))), time.Now())
+	parsed, err := alerts.Source{Spec: stanch.Alerts(), Name: "siem"}.Parse([]byte(alert("a", "note", h, began("2026-03-01T03:00:00Z"))), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 

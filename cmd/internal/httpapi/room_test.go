@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 )
 
 // forgedSignature is a header that only reading the body proves wrong.
 func forgedSignature() string {
-	return fmt.Sprintf("%s: t=%d,v1=%s", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))
+	return fmt.Sprintf("%s: t=%d,v1=%s", auth.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))
 }
 
 // part sends the head of a request for a large body, and only so many bytes of

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -16,7 +16,7 @@ import (
 func products(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
 		for _, kind := range []string{"splunk", "elastic"} {
-			o.Sources[kind] = source(t, alerts.Source{Name: kind, Kind: kind, Category: "High Egress", OS: "windows", Auth: alerts.Auth{Bearer: siemToken}})
+			o.Sources[kind] = source(t, sender{Name: kind, Kind: kind, Category: "High Egress", OS: "windows", Auth: auth.Auth{Bearer: siemToken}})
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -28,18 +28,18 @@ const hmacSecret = "0123456789abcdef"
 // everyWay configures a source for each way to prove oneself.
 func everyWay(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
-		for name, auth := range map[string]alerts.Auth{
-			"signed": {HMAC: &alerts.HMAC{Secret: hmacSecret}}, "basic": {Basic: &alerts.Basic{User: "siem", Password: siemToken}},
+		for name, auth := range map[string]auth.Auth{
+			"signed": {HMAC: &auth.HMAC{Secret: hmacSecret}}, "basic": {Basic: &auth.Basic{User: "siem", Password: siemToken}},
 			"url": {URLToken: siemToken}, "open": {},
 		} {
-			o.Sources[name] = source(t, alerts.Source{Name: name, Kind: "stanch", Auth: auth})
+			o.Sources[name] = source(t, sender{Name: name, Kind: "stanch", Auth: auth})
 		}
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 }
 
 func signedAt(at time.Time, secret, body string) func(*http.Request) {
-	return header(alerts.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
+	return header(auth.SignatureHeader, httpx.Signature(integrations.Secret(secret), at, []byte(body)))
 }
 
 func basicAuth(pair string) func(*http.Request) {
@@ -116,7 +116,7 @@ func TestAStrangerCannotTellWhichSourcesThereAre(t *testing.T) {
 	large := strings.Repeat("x", api.MaxBody+1)
 	for name, edit := range map[string]func(*http.Request){
 		"nothing": func(*http.Request) {}, "a bearer token": header("Authorization", "Bearer guess"), "basic": basicAuth("siem:guess"),
-		"a forged signature": signedAt(time.Now(), "another secret of 16", body), "a torn signature": header(alerts.SignatureHeader, "t=1,v1="),
+		"a forged signature": signedAt(time.Now(), "another secret of 16", body), "a torn signature": header(auth.SignatureHeader, "t=1,v1="),
 	} {
 		for what, body := range map[string]string{"a body": body, "a large body": large, "none": ""} {
 			s := newSide(t, everyWay(t))
@@ -185,7 +185,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 	part := make([]byte, api.MaxBody-1)
 	for name, head := range map[string]string{
 		"without a credential":    "",
-		"with a forged signature": fmt.Sprintf("%s: t=%d,v1=%s\r\n", alerts.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64)),
+		"with a forged signature": fmt.Sprintf("%s: t=%d,v1=%s\r\n", auth.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64)),
 	} {
 		for i := range connections {
 			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())

@@ -24,13 +24,15 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -162,13 +164,24 @@ func person(id, token string) httpapi.Person {
 	return httpapi.Person{Person: incident.Person{ID: id}, May: incident.Rights(), TokenSHA256: sum[:]}
 }
 
-func source(t *testing.T, s alerts.Source) httpapi.Source {
+// sender is a source of alerts and how it proves itself.
+type sender struct {
+	Name, Kind, Category, OS string
+	Rate                     float64
+	Auth                     auth.Auth
+}
+
+func source(t *testing.T, s sender) httpapi.Source {
 	t.Helper()
+	spec, ok := all.Catalog().Source(s.Kind)
+	if !ok {
+		t.Fatalf("there is no kind of source %q", s.Kind)
+	}
 	v, err := s.Auth.Verifier()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpapi.Source{Source: s, Verifier: v}
+	return httpapi.Source{Source: alerts.Source{Spec: spec, Name: s.Name, Category: s.Category, OS: s.OS}, Verifier: v, Rate: s.Rate}
 }
 
 // side is one receiver on the shared engine.
@@ -189,7 +202,7 @@ func options(t *testing.T) httpapi.Options {
 			}
 		},
 		Sources: map[string]httpapi.Source{
-			"siem": source(t, alerts.Source{Name: "siem", Kind: "stanch", Auth: alerts.Auth{Bearer: siemToken}}),
+			"siem": source(t, sender{Name: "siem", Kind: "stanch", Auth: auth.Auth{Bearer: siemToken}}),
 		},
 		People: []httpapi.Person{person("alice", aliceToken), person("bob", bobToken), person("eve", eveToken)},
 		Ready:  func(context.Context) error { return nil },

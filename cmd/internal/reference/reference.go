@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -20,12 +19,12 @@ import (
 const generated = "Generated from the code; `stanch docs` writes it.\n"
 
 // Files returns the documents by their paths below the folder of documents.
-func Files(specs []integrations.Spec) (map[string][]byte, error) {
+func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 	files := map[string][]byte{
 		"reference/playbook.md":     []byte(playbooks.Reference()),
 		"reference/policy.md":       []byte(policyReference()),
-		"reference/integrations.md": []byte(integrationsReference(specs)),
-		"reference/alerts.md":       []byte(alerts.Reference()),
+		"reference/integrations.md": []byte(integrationsReference(catalog.Integrations)),
+		"reference/alerts.md":       []byte(alertsReference(catalog.Sources)),
 		"reference/activities.md":   []byte(activitiesReference()),
 	}
 	configuration, err := configurationReference()
@@ -170,7 +169,7 @@ func actions(actions []incident.Action) string {
 }
 
 func configurationReference() (string, error) {
-	defaults, err := config.Parse("stanch.yaml", []byte("{}"), nil)
+	defaults, err := config.Parse("stanch.yaml", []byte("{}"), integrations.Catalog{})
 	if err != nil {
 		return "", fmt.Errorf("read the defaults: %w", err)
 	}

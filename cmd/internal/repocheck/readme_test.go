@@ -19,7 +19,7 @@ func TestTheReadmesConfigurationLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := configuration(t, readRepository(t))
-	c, err := config.Parse("stanch.yaml", []byte(strings.ReplaceAll(text, "/etc/stanch", secrets)), all.Specs())
+	c, err := config.Parse("stanch.yaml", []byte(strings.ReplaceAll(text, "/etc/stanch", secrets)), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,12 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/integrations"
 )
 
 func configIn(t *testing.T, data string) *config.Config {
 	t.Helper()
-	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, "listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\n", data, t.TempDir()), nil)
+	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, "listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\n", data, t.TempDir()), integrations.Catalog{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/integrations"
 )
 
 func TestServeWarnsOfWhatNobodyMayDo(t *testing.T) {
@@ -24,7 +25,7 @@ func TestServeWarnsOfWhatNobodyMayDo(t *testing.T) {
 		"nobody is configured yet": {"[]", 2, []string{"RIGHT PAUSE", "RIGHT RELEASE"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := config.Parse("f.yaml", []byte("people: "+test.people+"\n"), nil)
+			c, err := config.Parse("f.yaml", []byte("people: "+test.people+"\n"), integrations.Catalog{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -265,7 +265,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
-		o.Sources[name] = httpapi.Source{Source: source, Verifier: verifier}
+		o.Sources[name] = httpapi.Source{Source: source.Alerts, Verifier: verifier, Rate: float64(source.Rate)}
 	}
 	for _, p := range c.People {
 		person, err := receiverPerson(c, p)

@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -48,7 +49,7 @@ integrations:
   inventory: { kind: memory }
   slack: { kind: memory }
 sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
-`, filepath.Join(dir, "data"), dir), []integrations.Spec{estate.Spec()})
+`, filepath.Join(dir, "data"), dir), integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{estate.Spec()}}, stanch.Vendor()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -156,7 +156,7 @@ func (o *alertSendOptions) prove(body []byte) (func(*http.Request), error) {
 	case secret != "":
 		now := time.Now()
 		return func(r *http.Request) {
-			r.Header.Set(alerts.SignatureHeader, httpx.Signature(secret, now, body))
+			r.Header.Set(auth.SignatureHeader, httpx.Signature(secret, now, body))
 		}, nil
 	}
 	return nil, usagef("no credential of the source: give --auth-file or --hmac-file, or set %s or %s", envSourceToken, envSourceHMAC)

@@ -40,7 +40,7 @@ it changed.`,
 // Documents returns every generated document by its path below the folder of
 // documents.
 func Documents(root *cobra.Command) (map[string][]byte, error) {
-	files, err := reference.Files(all.Specs())
+	files, err := reference.Files(all.Catalog())
 	if err != nil {
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func TestYAMLInTheDocumentsLints(t *testing.T) {
 			}
 		}
 	}
-	if least := len(all.Specs()); blocks < least {
+	if least := len(all.Catalog().Integrations); blocks < least {
 		t.Errorf("%d blocks of YAML were read, want %d or more: each integration has one", blocks, least)
 	}
 }
@@ -195,7 +195,7 @@ func readsAsYAML(name string, text []byte) error {
 	case slices.Contains(keys, "approvals"):
 		_, err = playbooks.Load(name, append([]byte(aroundApprovals), text...))
 	default:
-		_, err = config.Parse(name, text, all.Specs())
+		_, err = config.Parse(name, text, all.Catalog())
 	}
 	return err
 }

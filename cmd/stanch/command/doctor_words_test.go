@@ -22,7 +22,7 @@ func TestDoctorNamesWordsThatNothingMeets(t *testing.T) {
 integrations: { inventory: { kind: file, path: inventory.csv } }
 sources: { siem: { kind: stanch, os: BeOS } }
 traffic: { limits: { kiosk: { requester_peers: 30 } } }
-`), all.Specs())
+`), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
 	}

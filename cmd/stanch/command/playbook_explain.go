@@ -10,8 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/cmd/internal/alerts"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -116,7 +117,7 @@ func (o *explainOptions) readFacts(now time.Time) (incident.Facts, error) {
 	if data, err = (file{path: o.alert}).read(); err != nil {
 		return facts, err
 	}
-	parsed, err := alerts.Source{Name: "file", Kind: "stanch"}.Parse(data, now)
+	parsed, err := alerts.Source{Spec: stanch.Alerts(), Name: "file"}.Parse(data, now)
 	if bad, ok := errors.AsType[*alerts.FieldError](err); ok {
 		return facts, usagef("%s: %w", o.alert, bad)
 	}

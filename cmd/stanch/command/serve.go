@@ -61,9 +61,9 @@ func loadConfig(file, data string) (*config.Config, error) {
 	var c *config.Config
 	var err error
 	if file == "" {
-		c, err = config.Default(cmp.Or(data, "data"), all.Specs())
+		c, err = config.Default(cmp.Or(data, "data"), all.Catalog())
 	} else {
-		c, err = config.Load(file, all.Specs(), override)
+		c, err = config.Load(file, all.Catalog(), override)
 	}
 	return c, usage(err)
 }

@@ -15,7 +15,7 @@ func quoteAll(texts []string) string {
 	const most = 5
 	var quoted []string
 	for _, t := range texts[:min(len(texts), most)] {
-		quoted = append(quoted, quote(t))
+		quoted = append(quoted, Quote(t))
 	}
 	if len(texts) > most {
 		quoted = append(quoted, "…")
@@ -23,8 +23,8 @@ func quoteAll(texts []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// quote shows the attacker's text in a message: escaped, and short.
-func quote(s string) string {
+// Quote shows the attacker's text in a message: escaped, and short.
+func Quote(s string) string {
 	const most = 40
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "…"

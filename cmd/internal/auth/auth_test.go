@@ -1,4 +1,4 @@
-package alerts
+package auth
 
 import (
 	"encoding/base64"
@@ -13,6 +13,8 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
+
+func now() time.Time { return time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC) }
 
 const secret = "correct-horse-battery-staple"
 

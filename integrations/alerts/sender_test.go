@@ -12,22 +12,22 @@ import (
 func TestWhoSends(t *testing.T) {
 	const watching, other, far = "10.20.2.10", "10.20.4.42", "203.0.113.7"
 	const unsaid = -1
-	at := func(field, ip string, sent int64) end {
-		e := end{field: field}
+	at := func(field, ip string, sent int64) End {
+		e := End{Field: field}
 		if ip != "" {
-			e.ips = []string{ip}
+			e.IPs = []string{ip}
 		}
 		if sent != unsaid {
-			e.bytes = incident.Known(sent, incident.FromAlert)
+			e.Bytes = incident.Known(sent, incident.FromAlert)
 		}
 		return e
 	}
 	// reports is the machine that reports, with its address where it is given.
-	reports := func(ips ...string) incident.AlertHost { return named([]string{"srv-1"}, ips, "") }
+	reports := func(ips ...string) incident.AlertHost { return Named([]string{"srv-1"}, ips, "") }
 	for name, c := range map[string]struct {
 		host            incident.AlertHost
 		sensor, inbound bool
-		source, dest    end
+		source, dest    End
 		// want is the name or else the address of the host; from is its end.
 		want, from      string
 		isHost, doubted bool
@@ -60,13 +60,13 @@ func TestWhoSends(t *testing.T) {
 		"seen going out, answered with more":   {reports(watching), true, false, at("source", other, 7), at("dest", far, 9000), other, "source", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host, from, isHost := connection{source: c.source, destination: c.dest, host: c.host, hostName: "srv-1", inbound: c.inbound, sensor: c.sensor}.sender()
+			host, from, isHost := Connection{Source: c.source, Destination: c.dest, Host: c.host, HostName: "srv-1", Inbound: c.inbound, Sensor: c.sensor}.Sender()
 			got, named := host.Name.Get()
 			if ips, _ := host.IP.Get(); !named && len(ips) == 1 {
 				got = ips[0]
 			}
-			if got != c.want || from.field != c.from || isHost != c.isHost || len(host.Doubts) > 0 != c.doubted {
-				t.Errorf("%q sends, from its %s; it reports: %t; doubts: %q", got, from.field, isHost, host.Doubts)
+			if got != c.want || from.Field != c.from || isHost != c.isHost || len(host.Doubts) > 0 != c.doubted {
+				t.Errorf("%q sends, from its %s; it reports: %t; doubts: %q", got, from.Field, isHost, host.Doubts)
 			}
 		})
 	}
@@ -75,17 +75,17 @@ func TestWhoSends(t *testing.T) {
 func TestWordsThatSayThatItCameIn(t *testing.T) {
 	said := func(word string) incident.Value[string] { return incident.Said(word, incident.FromAlert) }
 	for _, word := range []string{"inbound", "Inbound", "INGRESS", "incoming", "in", "received", "receive", "rx"} {
-		if !inbound(said(word), said("")) {
+		if !Inbound(said(word), said("")) {
 			t.Errorf("%q does not say that it came in", word)
 		}
 	}
 	for _, word := range []string{"false", "False", "0", "no"} {
-		if !inbound(said("outbound"), said(word)) {
+		if !Inbound(said("outbound"), said(word)) {
 			t.Errorf("initiated %q does not say that it came in", word)
 		}
 	}
 	for _, pair := range [][2]string{{"", ""}, {"outbound", ""}, {"unknown", "true"}, {"egress", "1"}, {"internal", "yes"}, {"", "n/a"}, {"to in", ""}} {
-		if inbound(said(pair[0]), said(pair[1])) {
+		if Inbound(said(pair[0]), said(pair[1])) {
 			t.Errorf("direction %q and initiated %q say that it came in", pair[0], pair[1])
 		}
 	}

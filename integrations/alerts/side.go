@@ -11,7 +11,7 @@ import (
 )
 
 // parsed reads the one text of a field with a parser that says why it cannot.
-func parsed[T any](r *reader, parse func(text string) (incident.Value[T], string), paths ...string) incident.Value[T] {
+func parsed[T any](r *Reader, parse func(text string) (incident.Value[T], string), paths ...string) incident.Value[T] {
 	return firstOf(r, func(v any) (incident.Value[T], string) {
 		if _, is := v.(bool); is {
 			return incident.Value[T]{}, fmt.Sprintf("it is %v, which is no value of this kind", v)
@@ -24,13 +24,13 @@ func parsed[T any](r *reader, parse func(text string) (incident.Value[T], string
 	}, paths...)
 }
 
-// integer reads a count, which is never negative.
-func (r *reader) integer(paths ...string) incident.Value[int64] {
+// Integer reads a count, which is never negative.
+func (r *Reader) Integer(paths ...string) incident.Value[int64] {
 	return parsed(r, func(text string) (incident.Value[int64], string) {
 		n, isWhole, ok := parseInteger(text)
 		switch {
 		case !ok:
-			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", quote(text), int64(math.MaxInt64))
+			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", Quote(text), int64(math.MaxInt64))
 		case !isWhole:
 			return incident.Known(n, incident.Computed), ""
 		}
@@ -38,8 +38,8 @@ func (r *reader) integer(paths ...string) incident.Value[int64] {
 	}, paths...)
 }
 
-// size reads a number of bytes, also with its unit.
-func (r *reader) size(paths ...string) incident.Value[int64] {
+// Size reads a number of bytes, also with its unit.
+func (r *Reader) Size(paths ...string) incident.Value[int64] {
 	return parsed(r, func(text string) (incident.Value[int64], string) {
 		bare := strings.TrimSpace(strings.TrimSuffix(strings.TrimSuffix(text, "bytes"), "B"))
 		n, isWhole, ok := parseInteger(bare)
@@ -50,38 +50,38 @@ func (r *reader) size(paths ...string) incident.Value[int64] {
 			n, ok = rounded, true
 		}
 		if !ok {
-			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", quote(text), int64(math.MaxInt64))
+			return incident.Value[int64]{}, fmt.Sprintf("%s is not a whole number from 0 to %d", Quote(text), int64(math.MaxInt64))
 		}
 		return incident.Known(n, incident.Computed), ""
 	}, paths...)
 }
 
 // number reads a whole number of so many bits.
-func (r *reader) number(what string, most int64, paths ...string) incident.Value[int64] {
+func (r *Reader) number(what string, most int64, paths ...string) incident.Value[int64] {
 	return parsed(r, func(text string) (incident.Value[int64], string) {
 		n, isWhole, ok := parseInteger(text)
 		// Several numbers must not become one: 53,123 is no group of digits here.
 		if !ok || !isWhole || n > most || ungrouped(text) != text {
-			return incident.Value[int64]{}, quote(text) + " is not a " + what
+			return incident.Value[int64]{}, Quote(text) + " is not a " + what
 		}
 		return incident.Known(n, incident.FromAlert), ""
 	}, paths...)
 }
 
-func (r *reader) port(paths ...string) incident.Value[int64] {
+func (r *Reader) Port(paths ...string) incident.Value[int64] {
 	return r.number("port", math.MaxUint16, paths...)
 }
 
-func (r *reader) pid(paths ...string) incident.Value[int64] {
+func (r *Reader) PID(paths ...string) incident.Value[int64] {
 	return r.number("process id", math.MaxUint32, paths...)
 }
 
-func (r *reader) instant(paths ...string) incident.Value[time.Time] {
+func (r *Reader) Instant(paths ...string) incident.Value[time.Time] {
 	return parsed(r, func(text string) (incident.Value[time.Time], string) {
 		t, zoned, ok := parseTime(text)
 		switch {
 		case !ok:
-			return incident.Value[time.Time]{}, quote(text) + " is not a time: RFC 3339, or seconds since 1970"
+			return incident.Value[time.Time]{}, Quote(text) + " is not a time: RFC 3339, or seconds since 1970"
 		case !zoned:
 			return incident.Known(t, incident.Assumed), ""
 		}
@@ -89,26 +89,26 @@ func (r *reader) instant(paths ...string) incident.Value[time.Time] {
 	}, paths...)
 }
 
-func (r *reader) duration(paths ...string) incident.Value[time.Duration] {
+func (r *Reader) Duration(paths ...string) incident.Value[time.Duration] {
 	return parsed(r, func(text string) (incident.Value[time.Duration], string) {
 		d, err := incident.ParseDuration(text)
 		if n, isWhole, ok := parseInteger(text); ok && isWhole && n < math.MaxInt32 {
 			d, err = time.Duration(n)*time.Second, nil
 		}
 		if err != nil || d <= 0 {
-			return incident.Value[time.Duration]{}, quote(text) + " is not a duration: 90s, 15m or 4h, or seconds"
+			return incident.Value[time.Duration]{}, Quote(text) + " is not a duration: 90s, 15m or 4h, or seconds"
 		}
 		return incident.Known(d, incident.FromAlert), ""
 	}, paths...)
 }
 
-// address reads one address, of any scope.
-func (r *reader) address(paths ...string) incident.Value[string] {
+// Address reads one address, of any scope.
+func (r *Reader) Address(paths ...string) incident.Value[string] {
 	return parsed(r, func(text string) (incident.Value[string], string) {
 		ip, err := parseAddress(text)
 		switch {
 		case err != nil:
-			return incident.Value[string]{}, quote(text) + " is not an IP address"
+			return incident.Value[string]{}, Quote(text) + " is not an IP address"
 		case ip.IsUnspecified():
 			return incident.Value[string]{}, text + " is no address of a host"
 		}
@@ -129,17 +129,17 @@ func parseAddress(text string) (netip.Addr, error) {
 	return netip.ParseAddr(strings.Trim(text, "[]"))
 }
 
-func (r *reader) transport(paths ...string) incident.Value[string] {
-	return incident.Transports().Of(r.text(paths...))
+func (r *Reader) Transport(paths ...string) incident.Value[string] {
+	return incident.Transports().Of(r.Text(paths...))
 }
 
-func (r *reader) os(paths ...string) incident.Value[string] {
-	return incident.OSes().Of(r.text(paths...))
+func (r *Reader) OS(paths ...string) incident.Value[string] {
+	return incident.OSes().Of(r.Text(paths...))
 }
 
-// between is the time from one instant to the next, where both are known and in
+// Between is the time from one instant to the next, where both are known and in
 // that order.
-func between(from, to incident.Value[time.Time]) incident.Value[time.Duration] {
+func Between(from, to incident.Value[time.Time]) incident.Value[time.Duration] {
 	start, ok := from.Get()
 	end, ok2 := to.Get()
 	switch {

@@ -1,4 +1,5 @@
-package alerts
+// Package auth proves who sends: the senders of alert sources.
+package auth
 
 import (
 	"crypto/rand"
@@ -247,4 +248,14 @@ func parseSignature(header string) (stamp time.Time, sums []string, ok bool) {
 		}
 	}
 	return stamp, sums, !stamp.IsZero() && len(sums) > 0
+}
+
+// Reference lists the ways in which a source can be configured, as rows of a table:
+// the setting and what the sender gives.
+func Reference() [][2]string {
+	var rows [][2]string
+	for _, m := range methods() {
+		rows = append(rows, [2]string{m.setting, m.doc})
+	}
+	return rows
 }

@@ -38,10 +38,10 @@ func cutDocument(a *incident.Alert, fields map[string]any) {
 func shortened(v any, written bool) (short any, changed bool) {
 	switch v := v.(type) {
 	case string:
-		if !written || len(v) <= maxCommandLine {
+		if !written || len(v) <= MaxCommandLine {
 			return v, false
 		}
-		return cut(strings.TrimSpace(v), maxCommandLine), true
+		return cut(strings.TrimSpace(v), MaxCommandLine), true
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {

@@ -12,47 +12,55 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// reader takes values out of one decoded alert. What cannot be read is unknown,
-// and its reason says what stood there. Only what names the host, the id and the
-// category can refuse an alert, and only where the sender writes our own form:
-// then bad is the first such field, and the caller throws the alert away.
+// Reader takes values out of one decoded alert. What cannot be read is unknown,
+// and its reason says what stood there. Each method takes paths with dots between
+// the names, and reads the first that holds something. Only what names the host,
+// the id and the category can refuse an alert, and only where Strict is set: then
+// bad is the first such field, and the caller throws the alert away.
 //
 // A field that is absent, null, empty or a filler word holds nothing.
-type reader struct {
-	at     string
-	fields map[string]any
-	bad    *FieldError
-	// strict says that the sender writes our own form and can correct it.
-	strict bool
+type Reader struct {
+	// Fields are the alert's own; a source may put others in their place.
+	Fields map[string]any
+	// Strict says that the sender writes our own form and can correct it.
+	Strict bool
+
+	at  string
+	bad *FieldError
 }
 
-func (r *reader) fail(path, format string, args ...any) {
+// Of returns a reader of other fields of the same alert.
+func (r *Reader) Of(fields map[string]any) *Reader { return &Reader{Fields: fields, at: r.at} }
+
+// Fail refuses the alert for what is wrong with a field.
+func (r *Reader) Fail(path, format string, args ...any) {
 	if r.bad == nil {
-		r.bad = wrong(join(r.at, path), format, args...)
+		r.bad = Wrong(Join(r.at, path), format, args...)
 	}
 }
 
-func join(at, path string) string {
+// Join is the path of a field below another.
+func Join(at, path string) string {
 	if at == "" || path == "" {
 		return at + path
 	}
 	return at + "." + path
 }
 
-// decode reads one JSON object. Numbers stay text, so that no id is rounded.
-func decode(path string, data []byte) (map[string]any, *FieldError) {
+// Decode reads one JSON object. Numbers stay text, so that no id is rounded.
+func Decode(path string, data []byte) (map[string]any, *FieldError) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return nil, wrong(path, "is not JSON: %s", jsonProblem(err))
+		return nil, Wrong(path, "is not JSON: %s", jsonProblem(err))
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, wrong(path, "has text after the JSON value")
+		return nil, Wrong(path, "has text after the JSON value")
 	}
 	fields, ok := v.(map[string]any)
 	if !ok {
-		return nil, wrong(path, "is %s, not an object", kindOf(v))
+		return nil, Wrong(path, "is %s, not an object", KindOf(v))
 	}
 	return fields, nil
 }
@@ -65,7 +73,7 @@ func jsonProblem(err error) string {
 	return "it ends too early"
 }
 
-func kindOf(v any) string {
+func KindOf(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
@@ -82,8 +90,8 @@ func kindOf(v any) string {
 	}
 }
 
-// lookup finds a dotted path in fields that are nested, flattened, or both.
-func lookup(fields map[string]any, path string) any {
+// Lookup finds a dotted path in fields that are nested, flattened, or both.
+func Lookup(fields map[string]any, path string) any {
 	if v, ok := fields[path]; ok && !empty(v) {
 		return v
 	}
@@ -92,7 +100,7 @@ func lookup(fields map[string]any, path string) any {
 			continue
 		}
 		if inner, ok := fields[path[:i]].(map[string]any); ok {
-			if v := lookup(inner, path[i+1:]); !empty(v) {
+			if v := Lookup(inner, path[i+1:]); !empty(v) {
 				return v
 			}
 		}
@@ -123,10 +131,10 @@ func empty(v any) bool {
 
 // firstOf returns the value of the first of the paths that can be read, else why the first that
 // holds something cannot.
-func firstOf[T any](r *reader, parse func(v any) (value incident.Value[T], why string), paths ...string) incident.Value[T] {
+func firstOf[T any](r *Reader, parse func(v any) (value incident.Value[T], why string), paths ...string) incident.Value[T] {
 	reason := ""
 	for _, path := range paths {
-		v := lookup(r.fields, path)
+		v := Lookup(r.Fields, path)
 		if v == nil {
 			continue
 		}
@@ -178,7 +186,7 @@ func words(v any, split func(string) []string) (texts []string, why string) {
 		}
 	case nil:
 	default:
-		return nil, fmt.Sprintf("is %s%s: %s", kindOf(v), notText, quote(asJSON(v)))
+		return nil, fmt.Sprintf("is %s%s: %s", KindOf(v), notText, Quote(asJSON(v)))
 	}
 	return texts, ""
 }
@@ -213,19 +221,26 @@ func one(v any, split func(string) []string) (text, why string) {
 	return texts[0], ""
 }
 
-// text reads a text that is data for people and policy, with what cannot be
+// Texts are the different texts of a field that may hold several; of another
+// field there are none.
+func (r *Reader) Texts(path string) []string {
+	texts, _ := words(Lookup(r.Fields, path), whole)
+	return texts
+}
+
+// Text reads a text that is data for people and policy, with what cannot be
 // shown escaped.
-func (r *reader) text(paths ...string) incident.Value[string] {
+func (r *Reader) Text(paths ...string) incident.Value[string] {
 	return firstOf(r, func(v any) (incident.Value[string], string) { return shown(v, lines) }, paths...)
 }
 
-// written reads a text that whoever runs a process writes: it may have several
+// Written reads a text that whoever runs a process writes: it may have several
 // lines, and is cut.
-func (r *reader) written(paths ...string) incident.Value[string] {
+func (r *Reader) Written(paths ...string) incident.Value[string] {
 	return firstOf(r, func(v any) (incident.Value[string], string) {
 		value, why := shown(v, whole)
 		if text, ok := value.Get(); ok {
-			value = incident.Known(cut(text, maxCommandLine), incident.FromAlert)
+			value = incident.Known(cut(text, MaxCommandLine), incident.FromAlert)
 		}
 		return value, why
 	}, paths...)
@@ -239,8 +254,8 @@ func shown(v any, split func(string) []string) (incident.Value[string], string) 
 	return incident.Known(printable(text), incident.FromAlert), ""
 }
 
-// identity reads a text that names the alert, the host or the category.
-func (r *reader) identity(paths ...string) incident.Value[string] {
+// Identity reads a text that names the alert, the host or the category.
+func (r *Reader) Identity(paths ...string) incident.Value[string] {
 	return firstOf(r, func(v any) (incident.Value[string], string) {
 		text, why := one(v, whole)
 		if text == "" {
@@ -251,22 +266,22 @@ func (r *reader) identity(paths ...string) incident.Value[string] {
 	}, paths...)
 }
 
-// misplaced gives the fields of a group the reason that something else stands in
+// Misplaced gives the fields of a group the reason that something else stands in
 // its place.
-func (r *reader) misplaced(group string, fields any) {
-	v := lookup(r.fields, group)
+func (r *Reader) Misplaced(group string, fields any) {
+	v := Lookup(r.Fields, group)
 	if _, ok := v.(map[string]any); !ok && v != nil {
-		incident.Explain(fields, fmt.Sprintf("%s is %s, not an object: %s", group, kindOf(v), quote(asJSON(v))))
+		incident.Explain(fields, fmt.Sprintf("%s is %s, not an object: %s", group, KindOf(v), Quote(asJSON(v))))
 	}
 }
 
 // refuse makes what is wrong with a field that names something a refusal where
 // the sender can correct it.
-func (r *reader) refuse(why string, paths []string) {
-	if r.strict && why != "" {
+func (r *Reader) refuse(why string, paths []string) {
+	if r.Strict && why != "" {
 		path := paths[0]
 		for _, p := range paths {
-			if lookup(r.fields, p) != nil {
+			if Lookup(r.Fields, p) != nil {
 				path = p
 				break
 			}
@@ -274,6 +289,6 @@ func (r *reader) refuse(why string, paths []string) {
 		if before, _, odd := strings.Cut(why, notText); odd {
 			why = before + notText
 		}
-		r.fail(path, "%s", strings.TrimPrefix(why, "it "))
+		r.Fail(path, "%s", strings.TrimPrefix(why, "it "))
 	}
 }

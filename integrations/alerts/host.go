@@ -9,11 +9,11 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// names reads the host names of the first of the paths that holds one. Several
+// Names reads the host names of the first of the paths that holds one. Several
 // of them are several hosts, unless one is short for another.
-func (r *reader) names(paths ...string) []string {
+func (r *Reader) Names(paths ...string) []string {
 	for _, path := range paths {
-		v := lookup(r.fields, path)
+		v := Lookup(r.Fields, path)
 		if v == nil {
 			continue
 		}
@@ -32,13 +32,13 @@ func (r *reader) names(paths ...string) []string {
 	return nil
 }
 
-// host reads an identifier, names and addresses that the alert gives to one host.
+// Host reads an identifier, names and addresses that the alert gives to one host.
 // Several identifiers or names are several hosts.
-func (r *reader) host(ids, names, ips string) incident.AlertHost {
-	h := named(r.names(strings.Split(names, " ")...), nil, "")
-	v := lookup(r.fields, ids)
+func (r *Reader) Host(ids, names, ips string) incident.AlertHost {
+	h := Named(r.Names(strings.Split(names, " ")...), nil, "")
+	v := Lookup(r.Fields, ids)
 	texts, why := words(v, whole)
-	texts = slices.DeleteFunc(texts, nobodysID)
+	texts = slices.DeleteFunc(texts, NobodysID)
 	r.refuse(why, []string{ids})
 	switch {
 	case len(h.Doubts) > 0:
@@ -50,7 +50,7 @@ func (r *reader) host(ids, names, ips string) incident.AlertHost {
 	case why != "":
 		h.ID = incident.NotKnown[string]("it " + why)
 	}
-	addresses, why := r.addresses(ips)
+	addresses, why := r.Addresses(ips)
 	if len(addresses) == 0 && !h.Name.IsKnown() {
 		// A name that is an address names the host by it; two are two hosts.
 		if addresses = r.addressNames(strings.Split(names, " ")...); len(addresses) > 1 {
@@ -62,9 +62,9 @@ func (r *reader) host(ids, names, ips string) incident.AlertHost {
 }
 
 // addressNames are the addresses that stand where a name is meant.
-func (r *reader) addressNames(paths ...string) (ips []string) {
+func (r *Reader) addressNames(paths ...string) (ips []string) {
 	for _, path := range paths {
-		texts, _ := words(lookup(r.fields, path), hostWords)
+		texts, _ := words(Lookup(r.Fields, path), hostWords)
 		for _, text := range texts {
 			if ip, err := parseAddress(text); err == nil {
 				ips = appendHost(ips, ip)
@@ -78,13 +78,13 @@ func (r *reader) addressNames(paths ...string) (ips []string) {
 // which somebody appended a domain, and what programs write for no id.
 func nobody(name string) bool {
 	short, domain, _ := strings.Cut(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
-	return short == "localhost" || short == "localhost6" || nobodysID(name) ||
+	return short == "localhost" || short == "localhost6" || NobodysID(name) ||
 		domain != "" && slices.Contains([]string{"unknown", "undefined", "null", "none", "nil"}, short)
 }
 
-// nobodysID reports whether an identifier is one that programs write where there
+// NobodysID reports whether an identifier is one that programs write where there
 // is none: 0, -1, or a value that is true or false.
-func nobodysID(id string) bool {
+func NobodysID(id string) bool {
 	return strings.Trim(id, "0-") == "" || slices.Contains([]string{"-1", "true", "false"}, strings.ToLower(id))
 }
 
@@ -116,12 +116,12 @@ func apple(word string) bool {
 	return slices.Contains([]string{"macbook", "imac", "mac", "iphone", "ipad"}, strings.ToLower(word))
 }
 
-// addresses reads a list, or a text of addresses with commas or spaces between
+// Addresses reads a list, or a text of addresses with commas or spaces between
 // them. Loopback and link-local addresses, and those of nobody and of everybody,
 // name no host and are left out. Of which hosts they are the caller knows.
-func (r *reader) addresses(paths ...string) (ips []string, why string) {
+func (r *Reader) Addresses(paths ...string) (ips []string, why string) {
 	for _, path := range paths {
-		v := lookup(r.fields, path)
+		v := Lookup(r.Fields, path)
 		if v == nil {
 			continue
 		}
@@ -130,7 +130,7 @@ func (r *reader) addresses(paths ...string) (ips []string, why string) {
 		for _, word := range texts {
 			ip, err := parseAddress(word)
 			if err != nil {
-				reason = quote(word) + " is not an IP address"
+				reason = Quote(word) + " is not an IP address"
 				r.refuse(reason, []string{path})
 				continue
 			}
@@ -157,9 +157,9 @@ func known(ips []string, why string) incident.Value[[]string] {
 	return incident.Known(ips, incident.FromAlert)
 }
 
-// named makes a host of the names and addresses that an alert gives it. With
+// Named makes a host of the names and addresses that an alert gives it. With
 // several names, or without one and with several addresses, it is none of them.
-func named(names, ips []string, why string) incident.AlertHost {
+func Named(names, ips []string, why string) incident.AlertHost {
 	if len(names) > 1 || len(names) == 0 && len(ips) > 1 {
 		hosts := names
 		if len(names) == 0 {
@@ -180,7 +180,7 @@ func several(hosts []string) incident.AlertHost {
 	hosts = slices.Sorted(slices.Values(hosts))
 	why := fmt.Sprintf("the alert names %d hosts: %s", len(hosts), quoteAll(hosts))
 	return incident.AlertHost{
-		ID:     incident.Known("several:"+digest(hosts)[:12], incident.Computed),
+		ID:     incident.Known("several:"+Digest(hosts)[:12], incident.Computed),
 		Name:   incident.NotKnown[string](why),
 		IP:     incident.NotKnown[[]string](why),
 		Doubts: []string{why},

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/playbooks"
+)
+
+// Source is one place that alerts come from.
+type Source struct {
+	Kind     string    `yaml:"kind" doc:"What the body looks like: one of the [kinds](alerts.md)."`
+	Auth     auth.Auth `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
+	Category string    `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
+	OS       string    `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
+	Rate     Rate      `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
+
+	// Alerts reads what is sent.
+	Alerts alerts.Source `yaml:"-"`
+}
+
+// Rate is a number of requests per second; 0 is no limit.
+type Rate float64
+
+// UnmarshalText reads 50/s, 100/m or 1000/h.
+func (r *Rate) UnmarshalText(text []byte) error {
+	count, unit, _ := strings.Cut(string(text), "/")
+	n, err := strconv.ParseUint(count, 10, 31)
+	seconds, ok := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+	if err != nil || n == 0 || !ok {
+		return fmt.Errorf("rate %q is not one: write 50/s, 100/m or 1000/h", text)
+	}
+	*r = Rate(float64(n) / seconds)
+	return nil
+}
+
+func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		source, node := c.Sources[name], node.Get(name)
+		spec, ok := c.catalog.Source(source.Kind)
+		if !ok {
+			issues = append(issues, node.Issue("source %s: there is no kind %s; there are %s", name, node.Get("kind").Quoted(), strings.Join(c.catalog.SourceKinds(), ", ")))
+		}
+		if _, err := source.Auth.Verifier(); err != nil {
+			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
+		}
+		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS}
+		c.Sources[name] = source
+	}
+	return issues
+}

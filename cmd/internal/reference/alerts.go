@@ -1,0 +1,63 @@
+package reference
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+)
+
+// alertsReference describes the kinds of alert sources and what they share.
+func alertsReference(sources []alerts.Spec) string {
+	var b strings.Builder
+	b.WriteString(`# Alerts
+
+A source is one entry of ` + "`sources`" + ` in stanch.yaml; its alerts are posted to ` + "`/v1/alerts/<source>`" + `.
+One request holds at most ` + fmt.Sprint(alerts.MaxAlerts) + ` alerts of at most ` + fmt.Sprint(alerts.MaxAlertBytes>>10) + ` KiB each. Each stands alone: one that is
+wrong or too large is rejected and kept, and the others become cases. The answer is 202 with
+
+- ` + "`cases`" + `: where the alerts went, each case once;
+- ` + "`recorded`" + `: the ids under which alerts are kept that ask for no response;
+- ` + "`rejected`" + `: of each alert that could not be taken its ` + "`index`" + ` in the request, the ` + "`id`" + ` under which it is kept, the
+  sender's own id (` + "`alert`" + `), the ` + "`path`" + ` of the field that is wrong, and the ` + "`problem`" + `.
+
+It is 422 only when no alert is taken, with the same list as ` + "`alerts`" + `; a body that cannot be read at all is kept as a whole.
+What is kept waits for ` + "`stanch alert rejected retry`" + `. What is too large to keep is cut, and its problem says so. A command line
+is cut at ` + fmt.Sprint(alerts.MaxCommandLine>>10) + ` KiB, with a mark, and makes no alert too large. Anything but 202 and 422 means: send the request again; what of
+it was taken already is recognised.
+
+| kind | what sends it | an alert is known again by | an occurrence of it by |
+|---|---|---|---|
+`)
+	for _, k := range sources {
+		fmt.Fprintf(&b, "| [%s](#kind-%s) | %s | %s | %s |\n", k.Kind, k.Kind, cell(k.Summary), cell(k.Identity), cell(k.Occurrence))
+	}
+	b.WriteString(`
+## What is read how, in every kind
+
+A word that says that there is no value (unknown, -, n/a, none, null, and the like) is none: it names no host, and what
+the source configures stands. A field beside the host that cannot be read, such as several values where there is one, is
+unknown with what stood there; it never loses the alert. Only what names the host, the id or the category can refuse one.
+Names of operating systems, transports and categories are read in any spelling. A text that is too long is cut, and says
+so. Bytes that are no UTF-8 are written as ` + "`\\xff`" + `, control characters as ` + "`\\x1b`" + `.
+
+Several hosts in one field are none of them: nothing is done, and the case says why. So it is where the alert does not
+say which of its machines sends.
+`)
+	for _, k := range sources {
+		fmt.Fprintf(&b, "\n## Kind %s\n\n%s\n\n```json\n%s```\n", k.Kind, k.Doc, k.Example)
+	}
+	b.WriteString(`
+## Authentication
+
+Exactly one of these per source; a source without any refuses every request.
+
+| setting | the sender gives |
+|---|---|
+`)
+	for _, row := range auth.Reference() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", row[0], row[1])
+	}
+	return b.String()
+}

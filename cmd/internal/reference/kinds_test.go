@@ -1,0 +1,31 @@
+package reference
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/all"
+)
+
+// Whatever kind is registered stands in a document, with its settings or its
+// example.
+func TestEveryKindIsDescribed(t *testing.T) {
+	catalog := all.Catalog()
+	catalog.Sources = append(catalog.Sources, alerts.Spec{Kind: "planted", Summary: "a planted kind", Doc: "Its own words.", Example: "{}\n", Identity: "`key`", Occurrence: "`began`"})
+	files, err := Files(catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range catalog.Sources {
+		page := string(files["reference/alerts.md"])
+		if !strings.Contains(page, "\n## Kind "+s.Kind+"\n\n"+s.Doc) || !strings.Contains(page, s.Example) || !strings.Contains(page, "| "+s.Summary+" | "+s.Identity+" |") {
+			t.Errorf("the kind %s of alert sources is not described in alerts.md", s.Kind)
+		}
+	}
+	for _, s := range catalog.Integrations {
+		if page := string(files["reference/integrations.md"]); !strings.Contains(page, "\n## "+s.Kind+"\n") || !strings.Contains(page, s.Example) {
+			t.Errorf("the kind %s of integrations is not described in integrations.md", s.Kind)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+// Package alerts is what the sources of alerts share: a [Spec] describes a kind of
+// source, and a [Reader] takes values out of one alert. It never trusts a body:
+// whatever is in it ends as data in an alert or as a [FieldError]. Each alert of a
+// request stands alone: one that is wrong takes nothing from the others.
+package alerts
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Spec describes one kind of alert source: what a product posts, and how an alert
+// is read out of it. The configuration, the receiver, the documents and the
+// contract suite read it: there is no second list.
+type Spec struct {
+	// Kind is the name in stanch.yaml; kinds of sources have a name space of their
+	// own.
+	Kind string
+	// Summary says in a line what posts such bodies.
+	Summary string
+	// Doc says how the host and the fields are read, in Markdown, for the
+	// generated reference.
+	Doc string
+	// Identity and Occurrence say by what an alert is known again, and one
+	// occurrence of it, for the generated reference.
+	Identity, Occurrence string
+	// Example is a body with one alert, synthetic.
+	Example string
+	// Split finds the alerts in a body, each with the place where it stood.
+	Split func(body json.RawMessage) ([]Document, *FieldError)
+	// Join makes a body that Split takes apart into just these documents; nil
+	// stands for {"alerts": [...]}.
+	Join func(documents []Document) []byte
+	// Read reads one alert. What it cannot read is unknown, never zero.
+	Read func(r *Reader, d Document) incident.Alert
+	// Began names the fields that say when this occurrence of the alert began,
+	// where that is not its time, and Updated those that say when it was changed
+	// last.
+	Began, Updated []string
+}
+
+// Source is one place that alerts come from, as stanch.yaml names it.
+type Source struct {
+	Spec
+	// Name is the key in stanch.yaml and the end of the URL.
+	Name string
+	// Category and OS are those of alerts that do not say one.
+	Category, OS string
+}
+
+// The bounds of what one request may hold. A command line, and what else whoever
+// runs a process writes, is cut to what Windows takes at most; it alone makes no
+// alert too large.
+const (
+	MaxAlerts      = 1000
+	MaxAlertBytes  = 256 << 10
+	maxName        = 255
+	MaxCommandLine = 32 << 10
+)
+
+// FieldError says which field of a request is wrong. Path is empty when it is
+// the body as a whole.
+type FieldError struct {
+	Path    string `json:"path"`
+	Problem string `json:"problem"`
+}
+
+func (e *FieldError) Error() string {
+	if e.Path == "" {
+		return e.Problem
+	}
+	return e.Path + ": " + e.Problem
+}
+
+func Wrong(path, format string, args ...any) *FieldError {
+	return &FieldError{Path: path, Problem: fmt.Sprintf(format, args...)}
+}
+
+// Document is one alert as it came: where it stood in the body, its bytes, its
+// fields where they were decoded already, and what the container says of its
+// state.
+type Document struct {
+	Path   string
+	Raw    json.RawMessage
+	Fields map[string]any
+	Status string
+}
+
+// Parse turns a request's body into the alerts that it holds. The error is a
+// [*FieldError] about the body as a whole. The body is not changed.
+func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
+	documents, bad := s.Split(clean(body))
+	if bad != nil {
+		return nil, bad
+	}
+	parsed := make([]Parsed, 0, min(len(documents), MaxAlerts+1))
+	for i, d := range documents {
+		if i == MaxAlerts {
+			rest := documents[i:]
+			return append(parsed, Parsed{
+				Index: i, Body: s.together(rest),
+				Wrong: Wrong(d.Path, "is one of %d beyond the %d alerts that a request may hold", len(rest), MaxAlerts),
+			}), nil
+		}
+		a, bad := s.alert(d, now)
+		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.together(documents[i : i+1])})
+	}
+	return parsed, nil
+}
+
+// Parsed is one alert of a request.
+type Parsed struct {
+	// Index is its place in the request, from 0.
+	Index int
+	// Alert is what was read. Where Wrong is set it may lack anything, also the
+	// id.
+	Alert incident.Alert
+	// Wrong says why it is no alert that can be taken.
+	Wrong *FieldError
+	// Body is a request that holds it alone.
+	Body []byte
+}
+
+// together is the body of a request that holds these documents and no others.
+func (s Source) together(documents []Document) []byte {
+	if s.Join != nil {
+		return s.Join(documents)
+	}
+	if len(documents) == 1 {
+		return documents[0].Raw
+	}
+	// The documents were decoded from JSON, so they encode.
+	data, _ := json.Marshal(map[string]any{"alerts": raws(documents)})
+	return data
+}
+
+// JoinList makes a body that is one document, or a list of several.
+func JoinList(documents []Document) []byte {
+	if len(documents) == 1 {
+		return documents[0].Raw
+	}
+	data, _ := json.Marshal(raws(documents))
+	return data
+}
+
+func raws(documents []Document) []json.RawMessage {
+	list := make([]json.RawMessage, 0, len(documents))
+	for _, d := range documents {
+		list = append(list, d.Raw)
+	}
+	return list
+}
+
+func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
+	if d.Fields == nil {
+		var bad *FieldError
+		if d.Fields, bad = Decode(d.Path, d.Raw); bad != nil {
+			return incident.Alert{}, bad
+		}
+	}
+	r := &Reader{at: d.Path, Fields: d.Fields}
+	a := s.Read(r, d)
+	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.Raw
+	cutDocument(&a, d.Fields)
+	switch {
+	case len(a.Raw) > MaxAlertBytes:
+		return a, Wrong(d.Path, "is %d bytes, more than %d", len(d.Raw), MaxAlertBytes)
+	case r.bad != nil:
+		return a, r.bad
+	}
+	if a.ID == "" {
+		a.ID = contentID(d.Fields)
+	}
+	a.Host.ID = HostID(a.Host)
+	doubtSelf(&a)
+	s.assume(&a)
+	incident.Explain(&a, "the alert does not say")
+	began := r.Instant(s.Began...)
+	if !began.IsKnown() {
+		began = a.Time
+	}
+	a.UpdatedAt, _ = r.Instant(s.Updated...).Get()
+	a.Prints = a.Fingerprints(began)
+	return a, checkNames(d.Path, a)
+}
+
+// assume fills in what the alert left open and the configuration knows. What the
+// alert says and nobody understands is not open.
+func (s Source) assume(a *incident.Alert) {
+	if v := a.Category; !v.IsKnown() && v.Why() == "" {
+		a.Category = incident.Categories().Of(incident.Said(s.Category, incident.Assumed))
+	}
+	if v := a.Host.OS; !v.IsKnown() && v.Why() == "" {
+		a.Host.OS = incident.OSes().Of(incident.Said(s.OS, incident.Assumed))
+	}
+}
+
+// doubtSelf puts in doubt a host that is its own destination: the alert mixes up
+// the ends of the connection.
+func doubtSelf(a *incident.Alert) {
+	to, _ := a.Destination.IP.Get()
+	ips, _ := a.Host.IP.Get()
+	if to != "" && slices.Contains(ips, to) {
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the destination %s is the host itself: which end sends is not known", to))
+	}
+}
+
+// HostID is the identifier by which the alert names the host: the source's own
+// id, else the name, else the first address.
+func HostID(h incident.AlertHost) incident.Value[string] {
+	if h.ID.IsKnown() {
+		return h.ID
+	}
+	if name, ok := h.Name.Get(); ok {
+		return incident.Known(name, incident.Computed)
+	}
+	if ips, ok := h.IP.Get(); ok {
+		return incident.Known(ips[0], incident.Computed)
+	}
+	return incident.NotKnown[string]("the alert names no host")
+}
+
+// contentID identifies an alert that has no id of its own: the same content
+// gives the same id, whatever the order of its keys. The status is left out,
+// so that the news that an alert is resolved meets the alert.
+func contentID(fields map[string]any) string {
+	stable := maps.Clone(fields)
+	delete(stable, "status")
+	return "sha256:" + Digest(stable)[:32]
+}
+
+func Digest(v any) string {
+	// Maps that were decoded from JSON always encode, keys sorted.
+	data, _ := json.Marshal(v)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// checkNames refuses identifiers that cannot be those of a thing: they become
+// part of workflow ids and URLs.
+func checkNames(path string, a incident.Alert) *FieldError {
+	hostID, _ := a.Host.ID.Get()
+	hostName, _ := a.Host.Name.Get()
+	category, _ := a.Category.Get()
+	for _, n := range []struct{ field, text string }{{"id", a.ID}, {"host.id", hostID}, {"host.name", hostName}, {"category", category}} {
+		if len(n.text) > maxName {
+			return Wrong(Join(path, n.field), "is %d bytes, more than %d", len(n.text), maxName)
+		}
+		if strings.ContainsFunc(n.text, unicode.IsControl) {
+			return Wrong(Join(path, n.field), "holds a control character")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package elastic
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Alerts describes what a Kibana connector posts.
+func Alerts() alerts.Spec {
+	return alerts.Spec{
+		Kind:    "elastic",
+		Summary: "alerts of Elastic Security, posted by a Kibana connector",
+		Doc: "What a Kibana connector posts: an alert document of Elastic Security, a list of them, `{\"alerts\": [ … ]}` (also\n" +
+			"below `context`), Kibana's summary of new, ongoing and recovered alerts, or search hits. Field names may be\n" +
+			"nested, flattened, or both. The host is the machine at `source.ip`. What stands below `host` describes it only where that\n" +
+			"is one of `host.ip`: else the agent on a sensor shipped the event. A connection that came in (`network.direction`, Sysmon's\n" +
+			"`Initiated`) is told by which end sent more. In the connector's body write `{{{context.alerts.asJSON}}}`, or the lists arrive joined with commas.",
+		Identity:   "`kibana.alert.uuid`, else `_id`",
+		Occurrence: "`kibana.alert.start`, else the time of the event",
+		Example: `{
+  "kibana.alert.uuid": "4711", "kibana.alert.rule.name": "UDP egress above 1 GiB in 15 minutes",
+  "@timestamp": "2026-03-01T03:12:45Z",
+  "host": { "name": "ws-042", "ip": ["10.20.0.42"], "os": { "type": "windows" } },
+  "source": { "ip": "10.20.0.42", "bytes": 4294967296 }, "destination": { "ip": "203.0.113.7", "port": 123 }
+}
+`,
+		Split: splitAlerts, Join: joinAlerts, Read: readAlert,
+		Began:   []string{"kibana.alert.start"},
+		Updated: []string{"kibana.alert.updated_at", "@timestamp"},
+	}
+}
+
+// joinAlerts makes a body of these documents, in Kibana's groups where they came in
+// such.
+func joinAlerts(documents []alerts.Document) []byte {
+	if len(documents) == 1 && documents[0].Status == "" {
+		return documents[0].Raw
+	}
+	type group struct {
+		Data []json.RawMessage `json:"data"`
+	}
+	list, groups := []json.RawMessage{}, map[string]group{}
+	for _, d := range documents {
+		list = append(list, d.Raw)
+		if d.Status != "" {
+			groups[d.Status] = group{append(groups[d.Status].Data, d.Raw)}
+		}
+	}
+	var all any = list
+	if len(groups) > 0 {
+		all = groups
+	}
+	// The documents were decoded from JSON, so they encode.
+	data, _ := json.Marshal(map[string]any{"alerts": all})
+	return data
+}
+
+// splitAlerts finds the alert documents in what a Kibana connector posts: one
+// document, a list of them, {"alerts": [...]}, the same below "context", the
+// summary {"alerts": {"new": {"data": [...]}, "recovered": ...}}, or search
+// hits.
+func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	if alerts.IsList(body) {
+		return alerts.List("", body, "")
+	}
+	members, bad := alerts.Object("", body)
+	if bad != nil {
+		return nil, bad
+	}
+	path := ""
+	if inner, ok := members["context"]; ok && members["alerts"] == nil {
+		if path, members, bad = descend("context", inner); bad != nil {
+			return nil, bad
+		}
+	}
+	switch {
+	case members["alerts"] != nil && alerts.IsList(members["alerts"]):
+		return alerts.List(alerts.Join(path, "alerts"), members["alerts"], "")
+	case members["alerts"] != nil:
+		return alertSummary(alerts.Join(path, "alerts"), members["alerts"])
+	case path == "" && members["hits"] != nil:
+		return alertHits(members["hits"])
+	case path == "":
+		return []alerts.Document{{Raw: body}}, nil
+	}
+	return nil, alerts.Wrong(path, "holds no alerts")
+}
+
+func descend(path string, data json.RawMessage) (string, map[string]json.RawMessage, *alerts.FieldError) {
+	members, bad := alerts.Object(path, data)
+	return path, members, bad
+}
+
+// alertSummary reads Kibana's grouping by what changed since the last run.
+func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	groups, bad := alerts.Object(path, data)
+	if bad != nil {
+		return nil, bad
+	}
+	var all []alerts.Document
+	for _, state := range []string{"new", "ongoing", "recovered"} {
+		if groups[state] == nil {
+			continue
+		}
+		at := alerts.Join(path, state)
+		_, group, bad := descend(at, groups[state])
+		if bad != nil {
+			return nil, bad
+		}
+		documents, bad := alerts.List(alerts.Join(at, "data"), group["data"], state)
+		if bad != nil {
+			return nil, bad
+		}
+		all = append(all, documents...)
+	}
+	return all, nil
+}
+
+func alertHits(data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	if alerts.IsList(data) {
+		return alerts.List("hits", data, "")
+	}
+	_, members, bad := descend("hits", data)
+	if bad != nil {
+		return nil, bad
+	}
+	return alerts.List("hits.hits", members["hits"], "")
+}
+
+// readAlert reads an alert document of Elastic Security; its field names may
+// be nested, flattened, or both.
+//
+// The fields host.* are those of the machine whose agent shipped the event. That
+// is a sensor where it is neither end of the connection.
+func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
+	hit := r.Fields
+	if source, ok := hit["_source"].(map[string]any); ok {
+		r.Fields = source
+	}
+	r.Fields = withTerms(r.Fields)
+	id, _ := r.Identity("kibana.alert.uuid", "alert.uuid").Get()
+	hitID, _ := r.Of(hit).Identity("_id").Get()
+	a := incident.Alert{
+		ID:       cmp.Or(id, hitID),
+		Status:   alertStatus(r, d.Status),
+		Rule:     r.Text("kibana.alert.rule.name", "alert.rule.name", "signal.rule.name"),
+		Severity: r.Text("kibana.alert.severity", "alert.severity", "signal.rule.severity"),
+		Time:     r.Instant("kibana.alert.original_time", "@timestamp"),
+		Count:    r.Integer("kibana.alert.threshold_result.count"),
+		Process: incident.AlertProcess{
+			Name:        r.Written("process.name"),
+			Path:        r.Written("process.executable"),
+			PID:         r.PID("process.pid"),
+			CommandLine: r.Written("process.command_line"),
+			User:        r.Written("user.name"),
+		},
+		Destination: incident.AlertDestination{Transport: r.Transport("network.transport", "network.iana_number")},
+	}
+	readAlertEnds(r, &a)
+	a.Window = alerts.Between(r.Instant("kibana.alert.threshold_result.from"), a.Time)
+	if a.ID == "" && !a.Time.IsKnown() && !a.Rule.IsKnown() {
+		r.Fail("", "is no alert document: it has none of kibana.alert.uuid, _id, @timestamp and kibana.alert.rule.name")
+	}
+	return a
+}
+
+// readAlertEnds reads which of the machines sends, how much and where to.
+func readAlertEnds(r *alerts.Reader, a *incident.Alert) {
+	host := r.Host("host.id", "host.name host.hostname host", "host.ip")
+	system := []string{"host.os.type", "host.os.family", "host.os.platform", "host.os.name", "host.os.full"}
+	if _, group := alerts.Lookup(r.Fields, "host.os").(map[string]any); !group {
+		system = append(system, "host.os")
+	}
+	host.OS = r.OS(system...)
+	sourceIPs, whySource := r.Addresses("source.ip")
+	destinationIPs, _ := r.Addresses("destination.ip")
+	c := alerts.Connection{
+		Host: host, HostName: reporterName(host), Sensor: fromSensor(r),
+		Inbound:     alerts.Inbound(r.Text("network.direction"), r.Text("winlog.event_data.Initiated", "event_data.Initiated")),
+		Source:      alerts.End{Field: "source.ip " + strings.Join(sourceIPs, " "), IPs: sourceIPs, Port: r.Port("source.port"), Bytes: r.Size("source.bytes")},
+		Destination: alerts.End{Field: "destination.ip " + strings.Join(destinationIPs, " "), IPs: destinationIPs, Port: r.Port("destination.port"), Bytes: r.Size("destination.bytes")},
+	}
+	r.Misplaced("process", &a.Process)
+	sender, from, isHost := c.Sender()
+	a.Host = sender
+	if !isHost {
+		alerts.Unsaid(&a.Process, sender)
+	}
+	if !a.Host.IP.IsKnown() && a.Host.IP.Why() == "" {
+		a.Host.IP = incident.NotKnown[[]string](whySource)
+	}
+	peer := "destination"
+	a.BytesOut, a.Destination.Port = from.Bytes, c.Destination.Port
+	if from.Field == c.Destination.Field && from.IsKnown() {
+		peer = "source"
+		a.Destination.Port = c.Source.Port
+	}
+	a.Destination.IP = r.Address(peer + ".ip")
+	r.Misplaced(peer, &a.Destination)
+	if !a.BytesOut.IsKnown() && isHost && peer == "destination" {
+		a.BytesOut = r.Size("source.bytes", "host.network.egress.bytes")
+	}
+}
+
+func reporterName(h incident.AlertHost) string {
+	for _, v := range []incident.Value[string]{h.Name, h.ID} {
+		if text, ok := v.Get(); ok {
+			return "host " + alerts.Quote(text)
+		}
+	}
+	return "the host of the alert"
+}
+
+// fromSensor reports whether the machine that shipped the event watches
+// others, as the Elastic Common Schema says it: it is the observer, or the event
+// was forwarded.
+func fromSensor(r *alerts.Reader) bool {
+	if slices.Contains(r.Texts("tags"), "forwarded") {
+		return true
+	}
+	for _, path := range []string{"observer.type", "observer.name", "observer.hostname", "observer.ip", "observer.vendor", "observer.product"} {
+		if alerts.Lookup(r.Fields, path) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// alertStatus reads the state. A building block is material for other rules
+// and, in Elastic's own words, no alert; a document in Kibana's list of
+// recovered alerts is resolved, whatever it says itself.
+func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
+	words := []incident.Value[string]{
+		incident.Known(group, incident.FromAlert),
+		r.Text("kibana.alert.status"),
+		r.Text("kibana.alert.workflow_status"),
+	}
+	for _, v := range words {
+		word, _ := v.Get()
+		if s, ok := alerts.StatusOf(word); ok && s != incident.Firing {
+			return s
+		}
+	}
+	if r.Text("kibana.alert.building_block_type").IsKnown() {
+		return incident.NotAlerting
+	}
+	return incident.Firing
+}
+
+// withTerms adds the fields that a threshold rule grouped by, which are the
+// only ones that its alert has, and which stand in a list of their own.
+func withTerms(fields map[string]any) map[string]any {
+	terms, _ := alerts.Lookup(fields, "kibana.alert.threshold_result.terms").([]any)
+	if len(terms) == 0 {
+		return fields
+	}
+	all := maps.Clone(fields)
+	for _, t := range terms {
+		term, _ := t.(map[string]any)
+		name, _ := term["field"].(string)
+		if name != "" && alerts.Lookup(all, name) == nil {
+			all[name] = term["value"]
+		}
+	}
+	return all
+}
