@@ -24,7 +24,7 @@ func ClosedSets(t *Tree) []Complaint {
 			}
 			compared := map[string]int{}
 			for _, clause := range s.Body.List {
-				operand, set := members.comparison(f, clause.(*ast.CaseClause))
+				operand, set := members.comparison(f, clause)
 				if operand == "" {
 					continue
 				}
@@ -52,7 +52,10 @@ func (t *Tree) members() members {
 			}
 			set := ""
 			for _, spec := range gen.Specs {
-				v := spec.(*ast.ValueSpec)
+				v, ok := spec.(*ast.ValueSpec)
+				if !ok {
+					continue
+				}
 				// Without a type and a value it is the one before, counted on.
 				if typ, ok := v.Type.(*ast.Ident); ok && typ.IsExported() {
 					set = typ.Name
@@ -72,8 +75,9 @@ func (t *Tree) members() members {
 
 // comparison returns what a case compares with a member, and the member's set,
 // where that is all that the case holds, or the first part of it.
-func (m members) comparison(f GoFile, c *ast.CaseClause) (operand, set string) {
-	if len(c.List) == 0 {
+func (m members) comparison(f GoFile, clause ast.Stmt) (operand, set string) {
+	c, ok := clause.(*ast.CaseClause)
+	if !ok || len(c.List) == 0 {
 		return "", ""
 	}
 	e := c.List[0]
