@@ -27,7 +27,7 @@ type SendIn struct {
 }
 
 func (a *Activities) send(ctx context.Context, in SendIn) (struct{}, error) {
-	return struct{}{}, a.Engine.SignalWithStart(ctx, Call{
+	return struct{}{}, a.Workflows.SignalWithStart(ctx, Call{
 		Workflow: protocol.ChannelWorkflow, ID: protocol.ChannelWorkflowID(in.Channel.Use, in.Channel.Channel), Input: in.Channel,
 		Attributes: map[string]string{protocol.AttrKind: protocol.ChannelWorkflow}, Signal: protocol.ShowSignal, Arg: in.Request,
 	})
@@ -59,7 +59,7 @@ func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 	if err != nil {
 		return ShowOut{}, err
 	}
-	c, err := a.Engine.Case(ctx, in.Request.Case, in.Request.Run)
+	c, err := a.Workflows.Case(ctx, in.Request.Case, in.Request.Run)
 	if err != nil {
 		return ShowOut{}, err
 	}
@@ -156,7 +156,7 @@ func (a *Activities) illustrate(ctx context.Context, in IllustrateIn) (incident.
 	if !ok {
 		return incident.Receipt{}, nil
 	}
-	c, err := a.Engine.Case(ctx, in.Request.Case, in.Request.Run)
+	c, err := a.Workflows.Case(ctx, in.Request.Case, in.Request.Run)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

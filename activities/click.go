@@ -43,7 +43,7 @@ func (a *Activities) Answer(ctx context.Context, in protocol.ClickInput) (protoc
 		return protocol.Answered{}, err
 	}
 	var approval incident.Approval
-	err = a.Engine.Update(ctx, Call{
+	err = a.Workflows.Update(ctx, Call{
 		ID: protocol.CaseWorkflowID(click.Case), Update: protocol.DecideUpdate, UpdateID: "click/" + click.ID,
 		Arg: incident.Vote{
 			Person: person, Approve: click.Approve, Reason: click.Reason, Approval: click.Approval,
@@ -64,7 +64,7 @@ func (a *Activities) Answer(ctx context.Context, in protocol.ClickInput) (protoc
 // unlessCounted refuses a click, but for one that is delivered again after it
 // has counted: a case that went on since takes the same answer for a late one.
 func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click, refused protocol.Answered) (protocol.Answered, error) {
-	c, err := a.Engine.Case(ctx, click.Case, "")
+	c, err := a.Workflows.Case(ctx, click.Case, "")
 	if integrations.KindOf(err) == integrations.NotFound {
 		return refused, nil
 	}

@@ -16,7 +16,7 @@ import (
 
 // refusing is an engine that takes no answer any more.
 type refusing struct {
-	Engine
+	Workflows
 	with error
 	is   incident.Case
 }
@@ -67,7 +67,7 @@ func TestAClickThatHasCountedIsNotRefusedLater(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			set := integrations.NewSet()
 			set.Add("slack", integrations.Spec{Kind: "lobby"}, lobby{})
-			a := &Activities{Set: set, Engine: test.engine, People: lobby{}}
+			a := &Activities{Set: set, Workflows: test.engine, People: lobby{}}
 			got, err := a.Answer(t.Context(), protocol.ClickInput{Click: integrations.Click{ID: test.click, Use: "slack", Case: "p/ws"}})
 			if diff := gocmp.Diff(test.want, got); diff != "" || err != nil {
 				t.Errorf("answered (-want +got):\n%s%v", diff, err)
@@ -78,7 +78,7 @@ func TestAClickThatHasCountedIsNotRefusedLater(t *testing.T) {
 
 // hearing is an engine that takes every answer and keeps what it was told.
 type hearing struct {
-	Engine
+	Workflows
 	calls []Call
 	with  error
 }
@@ -108,11 +108,11 @@ func (c club) Bind(_ string, a integrations.Account) (incident.Person, error) {
 	return incident.Person{ID: "alice", Groups: c.groups}, nil
 }
 
-func clicking(t *testing.T, engine Engine, c club, click integrations.Click) (protocol.Answered, error) {
+func clicking(t *testing.T, engine Workflows, c club, click integrations.Click) (protocol.Answered, error) {
 	t.Helper()
 	set := integrations.NewSet()
 	set.Add("slack", integrations.Spec{Kind: "club"}, c)
-	return (&Activities{Set: set, Engine: engine, People: c}).Answer(t.Context(), protocol.ClickInput{Click: click})
+	return (&Activities{Set: set, Workflows: engine, People: c}).Answer(t.Context(), protocol.ClickInput{Click: click})
 }
 
 // The case is told who clicked, with the groups that they are in now: of a group

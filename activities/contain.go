@@ -91,7 +91,7 @@ func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, err
 		return deref(held), err
 	}
 	var lease incident.Lease
-	if err := a.Engine.UpdateWithStart(ctx, hold, &lease); err != nil {
+	if err := a.Workflows.UpdateWithStart(ctx, hold, &lease); err != nil {
 		return ContainOut{}, a.giveBackReservation(ctx, in, err)
 	}
 	return ContainOut{Lease: &lease}, nil
@@ -163,7 +163,7 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 		// No lease will say what an attempt did: that it was cleared must do.
 		keep = in.Expires
 	}
-	err = a.Engine.UpdateWithStart(ctx, Call{
+	err = a.Workflows.UpdateWithStart(ctx, Call{
 		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
 		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
 		Update:     protocol.ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
@@ -242,7 +242,7 @@ func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, caus
 	if !ok || !final.NonRetryable() {
 		return cause
 	}
-	err := a.Engine.UpdateWithStart(ctx, Call{
+	err := a.Workflows.UpdateWithStart(ctx, Call{
 		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
 		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
 		Update:     protocol.ReleaseUpdate, UpdateID: a.unique(in.ID + "/release"), Arg: in.ID,

@@ -48,7 +48,7 @@ func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 		if gone != nil {
 			update += "/after/" + gone.Run
 		}
-		err := a.Engine.UpdateWithStart(ctx, Call{
+		err := a.Workflows.UpdateWithStart(ctx, Call{
 			Workflow: protocol.ClaimWorkflow, ID: in.ID, Input: protocol.ClaimInput{ID: in.ID},
 			Attributes: map[string]string{protocol.AttrKind: protocol.ClaimWorkflow, protocol.AttrPlaybook: in.Playbook, protocol.AttrTarget: in.Device},
 			Update:     protocol.ClaimUpdate, UpdateID: a.unique(update), Arg: protocol.ClaimRequest{Case: in.Case, Gone: gone},
@@ -69,7 +69,7 @@ func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 // ended reports whether a case holds no device any more. Before it says that it
 // is closed it has given back what it had.
 func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, error) {
-	c, err := a.Engine.Case(ctx, ref.ID, ref.Run)
+	c, err := a.Workflows.Case(ctx, ref.ID, ref.Run)
 	if integrations.KindOf(err) == integrations.NotFound {
 		return true, nil
 	}
@@ -81,7 +81,7 @@ func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, err
 
 // unclaim gives a device back. Whoever else has it by now keeps it.
 func (a *Activities) unclaim(ctx context.Context, in ClaimIn) (struct{}, error) {
-	err := a.Engine.Update(ctx, Call{ID: in.ID, Update: protocol.UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
+	err := a.Workflows.Update(ctx, Call{ID: in.ID, Update: protocol.UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
 	if integrations.KindOf(err) == integrations.NotFound {
 		return struct{}{}, nil
 	}
@@ -102,7 +102,7 @@ type HandOverOut struct {
 }
 
 func (a *Activities) handOver(ctx context.Context, in HandOverIn) (HandOverOut, error) {
-	err := a.Engine.Update(ctx, Call{ID: protocol.CaseWorkflowID(in.To), Update: protocol.MergeUpdate, UpdateID: in.ID, Arg: in.Request}, nil)
+	err := a.Workflows.Update(ctx, Call{ID: protocol.CaseWorkflowID(in.To), Update: protocol.MergeUpdate, UpdateID: in.ID, Arg: in.Request}, nil)
 	if refusal, ok := errors.AsType[*temporal.ApplicationError](err); ok && refusal.NonRetryable() {
 		return HandOverOut{Refused: refusal.Message()}, nil
 	}

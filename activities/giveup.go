@@ -48,7 +48,7 @@ func earlier(ctx context.Context) bool {
 func (a *Activities) found(ctx context.Context, in ContainIn, hold Call) (*incident.Lease, error) {
 	var found protocol.Found
 	hold.Update, hold.UpdateID = protocol.FindUpdate, a.unique(in.ID+"/find")
-	err := a.Engine.Update(ctx, hold, &found)
+	err := a.Workflows.Update(ctx, hold, &found)
 	if integrations.KindOf(err) == integrations.NotFound {
 		return nil, nil
 	}
@@ -64,7 +64,7 @@ func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (protocol.GivenUp,
 		order := in.Order
 		id := protocol.LeaseID(in.Use, order)
 		order.Key = id
-		err := a.Engine.UpdateWithStart(ctx, Call{
+		err := a.Workflows.UpdateWithStart(ctx, Call{
 			Workflow: protocol.LeaseWorkflow, ID: id,
 			Input: protocol.LeaseInput{
 				ID: id, Use: in.Use, Order: order, Queue: in.Queue,
@@ -79,7 +79,7 @@ func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (protocol.GivenUp,
 		}
 	}
 	var reserved protocol.GivenUp
-	err := a.Engine.UpdateWithStart(ctx, Call{
+	err := a.Workflows.UpdateWithStart(ctx, Call{
 		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
 		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
 		Update:     protocol.GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,

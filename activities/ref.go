@@ -26,8 +26,8 @@ type Registry interface {
 
 // Activities holds what the activities need.
 type Activities struct {
-	Set    *integrations.Set
-	Engine Engine
+	Set       *integrations.Set
+	Workflows Workflows
 	// People are those of the configuration.
 	People People
 	// Leases returns the leases that stand; more tells that there are others.

@@ -108,7 +108,7 @@ func (a *Activities) proofOf(ctx context.Context, l incident.Lease) string {
 		proof = "confirmed, never proven effective"
 	}
 	for _, h := range l.Holders {
-		c, err := a.Engine.Case(ctx, strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), h.Run)
+		c, err := a.Workflows.Case(ctx, strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), h.Run)
 		if err != nil {
 			continue
 		}

@@ -226,7 +226,7 @@ func TestAnAnswerFromBeforeThePauseDoesNotOutliveIt(t *testing.T) {
 // faulty is an engine between an activity and the other workflows that loses
 // calls: before they arrive, or their answers.
 type faulty struct {
-	activities.Engine
+	activities.Workflows
 	update  string
 	times   int
 	before  bool
@@ -247,14 +247,14 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 	if f.onCall != nil {
 		f.onCall(c)
 	}
-	return f.call(c, func() error { return f.Engine.UpdateWithStart(ctx, c, result) })
+	return f.call(c, func() error { return f.Workflows.UpdateWithStart(ctx, c, result) })
 }
 
 func (f *faulty) Update(ctx context.Context, c activities.Call, result any) error {
 	if f.onUpdate != nil {
 		f.onUpdate(c)
 	}
-	return f.call(c, func() error { return f.Engine.Update(ctx, c, result) })
+	return f.call(c, func() error { return f.Workflows.Update(ctx, c, result) })
 }
 
 // call makes a call, or loses it or its answer.

@@ -43,7 +43,7 @@ func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...s
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	w.pin = activities.PinOf(enforced(t, playbook, edit...))
-	w.Rehearsal = rehearse.New(start, func(engine activities.Engine, now func() time.Time) *activities.Activities {
+	w.Rehearsal = rehearse.New(start, func(engine activities.Workflows, now func() time.Time) *activities.Activities {
 		estate, err := memory.New(memory.Options{Now: now})
 		if err != nil {
 			t.Fatal(err)
@@ -57,8 +57,8 @@ func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...s
 		for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
 			set.Add(name, integrations.Spec{Kind: "memory"}, estate)
 		}
-		w.engine = &faulty{Engine: engine}
-		w.activities = &activities.Activities{Set: set, Engine: w.engine, EvidenceDir: w.dir, Now: now}
+		w.engine = &faulty{Workflows: engine}
+		w.activities = &activities.Activities{Set: set, Workflows: w.engine, EvidenceDir: w.dir, Now: now}
 		return w.activities
 	})
 	return w

@@ -19,14 +19,14 @@ type answer struct {
 	err    error
 }
 
-// engine implements [activities.Engine] on the rehearsal's clock.
+// engine implements [activities.Workflows] on the rehearsal's clock.
 type engine struct{ *Rehearsal }
 
 // errPlace is the answer to a local activity, which has no place to give back:
 // it is asked again as an activity of its own.
 var errPlace = errors.New("only activities can wait for a workflow")
 
-// UpdateWithStart implements [activities.Engine].
+// UpdateWithStart implements [activities.Workflows].
 func (e engine) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
 	a, err := e.wait(ctx, func(respond func(answer)) { e.try(ctx, c, false, respond) })
 	if err != nil {
@@ -35,7 +35,7 @@ func (e engine) UpdateWithStart(ctx context.Context, c activities.Call, result a
 	return decode(c, a, result)
 }
 
-// Update implements [activities.Engine].
+// Update implements [activities.Workflows].
 func (e engine) Update(ctx context.Context, c activities.Call, result any) error {
 	a, err := e.wait(ctx, func(respond func(answer)) {
 		err := e.update(c.ID, c.Update, c.UpdateID, c.Arg, func(result any, err error) { respond(answer{result, err}) })
@@ -49,7 +49,7 @@ func (e engine) Update(ctx context.Context, c activities.Call, result any) error
 	return decode(c, a, result)
 }
 
-// SignalWithStart implements [activities.Engine]. The signal arrives when the
+// SignalWithStart implements [activities.Workflows]. The signal arrives when the
 // clock goes on.
 func (e engine) SignalWithStart(_ context.Context, c activities.Call) error {
 	start, err := e.starter(c.Workflow, c.ID, c.Input)
@@ -75,7 +75,7 @@ func (e engine) SignalWithStart(_ context.Context, c activities.Call) error {
 	return nil
 }
 
-// Case implements [activities.Engine].
+// Case implements [activities.Workflows].
 func (e engine) Case(ctx context.Context, id, _ string) (incident.Case, error) {
 	a, err := e.wait(ctx, func(respond func(answer)) {
 		c, err := e.Rehearsal.Case(id)

@@ -65,7 +65,7 @@ type startRequest struct {
 
 // New returns a rehearsal that begins at start, with activities made for its
 // engine and its clock.
-func New(start time.Time, with func(activities.Engine, func() time.Time) *activities.Activities) *Rehearsal {
+func New(start time.Time, with func(activities.Workflows, func() time.Time) *activities.Activities) *Rehearsal {
 	suite := testsuite.WorkflowTestSuite{}
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	r := &Rehearsal{

@@ -30,6 +30,24 @@ type ReasonRequest struct {
 	Reason string `json:"reason"`
 }
 
+// What a [CaseFilter] selects beside the statuses of an open case.
+const (
+	AllCases    = "all"
+	OpenCases   = "open"
+	ClosedCases = "closed"
+)
+
+// CaseFilter selects cases.
+type CaseFilter struct {
+	// Status is all, open, closed, or the status of an open case; all when it is
+	// empty.
+	Status string
+	// Subject is the subject of the cases; all when it is empty.
+	Subject string
+	// Limit is how many are listed; the server's own when it is zero.
+	Limit int
+}
+
 // CaseList is a list of cases, newest first. More tells that it was cut off.
 type CaseList struct {
 	Cases []incident.CaseSummary `json:"cases"`

@@ -96,7 +96,7 @@ func TestARequestIsWhatTheServerReads(t *testing.T) {
 	if last.URL.EscapedPath() != "/v1/alerts/si%2Fem" || last.Header.Get("Authorization") != "" || last.Header.Get("X-Proof") != "p" {
 		t.Errorf("sent to %q with %v: a source gets no person's token", last.URL.EscapedPath(), last.Header)
 	}
-	if _, err := c.Cases(t.Context(), apiclient.CaseFilter{Status: "open", Limit: 7}); err != nil {
+	if _, err := c.Cases(t.Context(), api.CaseFilter{Status: "open", Limit: 7}); err != nil {
 		t.Fatal(err)
 	}
 	if last.URL.RawQuery != "limit=7&status=open" {

@@ -12,16 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// CaseFilter selects cases. Its zero value selects all.
-type CaseFilter struct {
-	// Status is open, closed, working, awaiting or contained.
-	Status  string
-	Subject string
-	Limit   int
-}
-
 // Cases lists cases, newest first.
-func (c *Client) Cases(ctx context.Context, f CaseFilter) (api.CaseList, error) {
+func (c *Client) Cases(ctx context.Context, f api.CaseFilter) (api.CaseList, error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"status": f.Status, "subject": f.Subject} {
 		if value != "" {

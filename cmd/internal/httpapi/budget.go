@@ -1,30 +1,17 @@
 package httpapi
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"net/http"
 	"strings"
 
-	"go.temporal.io/api/serviceerror"
-
-	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 func (r *Receiver) showBudget(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
-	var state protocol.BudgetState
-	value, err := r.Client.QueryWorkflow(req.Context(), protocol.BudgetID, "", protocol.BudgetQuery)
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		// Nothing was ever contained or paused.
-		reply(w, http.StatusOK, state)
-		return nil
-	}
-	if err == nil {
-		err = value.Get(&state)
-	}
+	state, err := r.Engine.Budget(req.Context())
 	if err != nil {
 		return r.unavailable("show the budget", err)
 	}
@@ -33,31 +20,27 @@ func (r *Receiver) showBudget(w http.ResponseWriter, req *http.Request, _ incide
 }
 
 func (r *Receiver) pause(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	return r.toggle(w, req, who, protocol.PauseUpdate)
+	return r.toggle(w, req, who, "pause", r.Engine.Pause)
 }
 
 func (r *Receiver) resume(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	return r.toggle(w, req, who, protocol.ResumeUpdate)
+	return r.toggle(w, req, who, "resume", r.Engine.Resume)
 }
 
 // toggle throws the kill switch, one way or the other.
-func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident.Person, update string) *problem {
+func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident.Person, op string,
+	throw func(context.Context, incident.Pause) (protocol.BudgetState, error),
+) *problem {
 	var in api.ReasonRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
-	var state protocol.BudgetState
 	if strings.TrimSpace(in.Reason) == "" {
 		return invalid("reason", "a reason is required")
 	}
-	err := r.Engine.UpdateWithStart(req.Context(), activities.Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     update, UpdateID: fmt.Sprintf("%s/%s/%d", update, who.ID, r.Now().UnixNano()),
-		Arg: incident.Pause{By: who.ID, Reason: in.Reason},
-	}, &state)
+	state, err := throw(req.Context(), incident.Pause{By: who.ID, Reason: in.Reason})
 	if err != nil {
-		return r.refused(update, err)
+		return r.refused(op, err)
 	}
 	reply(w, http.StatusOK, state)
 	return nil

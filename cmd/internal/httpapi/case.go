@@ -3,14 +3,9 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
-
-	"go.temporal.io/api/serviceerror"
-	workflowpb "go.temporal.io/api/workflow/v1"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
@@ -24,8 +19,8 @@ func caseID(req *http.Request) string {
 
 func (r *Receiver) showCase(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	id := caseID(req)
-	c, err := r.getCase(req.Context(), id, req.FormValue("run"))
-	if notFound(err) {
+	c, err := r.Engine.Case(req.Context(), id, req.FormValue("run"))
+	if missing(err) {
 		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
 	}
 	if err != nil {
@@ -33,28 +28,6 @@ func (r *Receiver) showCase(w http.ResponseWriter, req *http.Request, _ incident
 	}
 	reply(w, http.StatusOK, c)
 	return nil
-}
-
-func notFound(err error) bool {
-	_, missing := errors.AsType[*serviceerror.NotFound](err)
-	_, malformed := errors.AsType[*serviceerror.InvalidArgument](err)
-	return missing || malformed
-}
-
-// getCase returns a case as it stands.
-func (r *Receiver) getCase(ctx context.Context, id, run string) (incident.Case, error) {
-	return Case(ctx, r.Client, id, run)
-}
-
-// endedByForce is what is left of a case that was ended from outside of Stanch.
-func endedByForce(info *workflowpb.WorkflowExecutionInfo) incident.Case {
-	s := summaryOf(info)
-	how := strings.ToLower(info.GetStatus().String())
-	return incident.Case{
-		ID: s.ID, Run: s.Run, Playbook: s.Playbook, Subject: s.Subject, Status: s.Status, Outcome: s.Outcome,
-		OpenedAt: s.OpenedAt, ClosedAt: s.ClosedAt,
-		Timeline: []incident.Event{{Seq: 1, At: s.ClosedAt, Kind: incident.EvFailed, Text: "The case was ended outside of Stanch: " + how}},
-	}
 }
 
 func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
@@ -70,8 +43,8 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 	}
 	who.Via = cmp.Or(in.Via, who.Via)
 	id := caseID(req)
-	c, err := r.getCase(req.Context(), id, "")
-	if notFound(err) {
+	c, err := r.Engine.Case(req.Context(), id, "")
+	if missing(err) {
 		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
 	}
 	if err != nil {
@@ -90,11 +63,10 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 	if asked >= 0 {
 		name = c.Approvals[asked].Name
 	}
-	var approval incident.Approval
-	err = r.update(req.Context(), protocol.CaseWorkflowID(id), protocol.DecideUpdate,
-		// The same answer to the same question is one vote, however often it is given.
-		fmt.Sprintf("vote/%s/%s/%d/%t", who.ID, in.Plan, asked, in.Approve),
-		incident.Vote{Person: who, Approval: name, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan}, &approval)
+	// The same answer to the same question is one vote, however often it is given.
+	vote := fmt.Sprintf("vote/%s/%s/%d/%t", who.ID, in.Plan, asked, in.Approve)
+	approval, err := r.Engine.Decide(req.Context(), id, vote,
+		incident.Vote{Person: who, Approval: name, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan})
 	if err != nil {
 		return r.refused("decide case "+id, err)
 	}
@@ -145,9 +117,7 @@ func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incid
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
-	var c incident.Case
-	err := r.update(req.Context(), protocol.CaseWorkflowID(caseID(req)), protocol.CloseUpdate, "close/"+who.ID,
-		protocol.CloseRequest{By: who.ID, Reason: in.Reason}, &c)
+	c, err := r.Engine.CloseCase(req.Context(), caseID(req), protocol.CloseRequest{By: who.ID, Reason: in.Reason})
 	if err != nil {
 		return r.refused("close case "+caseID(req), err)
 	}

@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
@@ -22,8 +20,8 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 	if in.For <= 0 {
 		return invalid("for", "required: how long from now the lease lasts")
 	}
-	l, err := lease(req.Context(), r.Client, in.ID)
-	if notFound(err) {
+	l, err := r.Engine.Lease(req.Context(), in.ID)
+	if missing(err) {
 		return fail(http.StatusNotFound, "not_found", "extend %s: there is none that is open", in.ID)
 	}
 	if err != nil {
@@ -37,8 +35,8 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 	var last *problem
 	for _, h := range l.Holders {
 		asked := api.AskedToExtend{Case: strings.TrimPrefix(h.Case, protocol.CaseWorkflowID("")), Step: h.Step}
-		err := r.update(req.Context(), h.Case, protocol.ExtendUpdate, fmt.Sprintf("extend/%s/%s/%s", in.ID, who.ID, until.Format(time.RFC3339Nano)),
-			protocol.ExtendRequest{Lease: in.ID, Step: h.Step, By: who.ID, Reason: in.Reason, Until: until}, &asked.Approval)
+		asked.Approval, err = r.Engine.Extend(req.Context(), h.Case,
+			protocol.ExtendRequest{Lease: in.ID, Step: h.Step, By: who.ID, Reason: in.Reason, Until: until})
 		if err != nil {
 			last = r.refused("ask case "+asked.Case, err)
 			out.NotAsked[asked.Case] = last.Error

@@ -10,12 +10,10 @@ import (
 	"net/http"
 	"time"
 
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"golang.org/x/time/rate"
 
-	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -49,10 +47,7 @@ type Person struct {
 
 // Options are what the receiver needs.
 type Options struct {
-	Client client.Client
-	// Payloads reads what the engine stores beside a workflow.
-	Payloads converter.DataConverter
-	Engine   activities.Engine
+	Engine *engine.Client
 	// Playbooks returns the playbooks in force, sorted by name.
 	Playbooks func() []*playbooks.Playbook
 	// Limited names the integrations that are asked through a task queue of
@@ -74,18 +69,15 @@ type Options struct {
 	// ReleaseWait is how long an answer waits for the network to be given back;
 	// 20 seconds when zero. A host that is offline may take days.
 	ReleaseWait time.Duration
-	// EagerStart starts a case in this process, when it runs a worker too.
-	EagerStart bool
 }
 
 // Receiver answers HTTP requests.
 type Receiver struct {
 	Options
-	committer *committer
-	limits    map[string]*rate.Limiter
-	metrics   *metrics
-	mux       *http.ServeMux
-	routes    []Route
+	limits  map[string]*rate.Limiter
+	metrics *metrics
+	mux     *http.ServeMux
+	routes  []Route
 	// nobody verifies for sources that are not configured: it lets nobody in.
 	nobody *auth.Verifier
 	// senders and strangers are the room for bodies.
@@ -98,7 +90,7 @@ type Receiver struct {
 func New(o Options) *Receiver {
 	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
 	r := &Receiver{
-		Options: o, committer: newCommitter(o), limits: map[string]*rate.Limiter{},
+		Options: o, limits: map[string]*rate.Limiter{},
 		metrics: newMetrics(), mux: http.NewServeMux(), nobody: auth.Nobody(),
 		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
 		probe: probe{ask: o.Ready, now: o.Now},

@@ -5,19 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
-
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -198,12 +195,12 @@ func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseI
 	if p.Wrong != nil {
 		return workflows.CaseInput{}, p.Wrong
 	}
-	if encodedSize(p.Alert) > maxAlert {
+	if !engine.Fits(p.Alert) {
 		// The document that it came as is left out first.
 		p.Alert.Raw = nil
 	}
-	if encodedSize(p.Alert) > maxAlert {
-		return workflows.CaseInput{}, &alerts.FieldError{Problem: fmt.Sprintf("it is larger than %d bytes when it is encoded", maxAlert)}
+	if !engine.Fits(p.Alert) {
+		return workflows.CaseInput{}, &alerts.FieldError{Problem: fmt.Sprintf("it is larger than %d bytes when it is encoded", engine.MaxAlert)}
 	}
 	return r.route(ctx, p.Alert)
 }
@@ -211,7 +208,7 @@ func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseI
 // rejectAll keeps the alerts of a request that cannot be taken.
 func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]api.RejectedRef, error) {
 	refs, errs := make([]api.RejectedRef, len(rejected)), make([]error, len(rejected))
-	each(len(rejected), func(i int) {
+	engine.SideBySide(len(rejected), func(i int) {
 		p := rejected[i]
 		record, err := r.reject(ctx, protocol.RejectedAlert{
 			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body,
@@ -236,39 +233,50 @@ func former(in workflows.CaseInput) string {
 	return ""
 }
 
+// ref is where alerts went; the run is empty where it is not known.
+func (r *Receiver) ref(id, run string, alerts int) api.CaseRef {
+	link := url.URL{Path: "/v1/cases/" + id}
+	if run != "" {
+		link.RawQuery = url.Values{"run": {run}}.Encode()
+	}
+	return api.CaseRef{ID: id, Run: run, URL: r.PublicURL + link.String(), Alerts: alerts}
+}
+
 func (r *Receiver) commit(ctx context.Context, group routed, out *api.Accepted) error {
 	if id := former(group.in); id != "" {
-		joined, err := r.committer.signalOnly(ctx, id, group.in.Alerts)
+		joined, err := r.Engine.Tell(ctx, id, group.in.Alerts)
 		if err != nil {
 			return err
 		}
 		if joined {
-			add(out, r.committer.ref(id, "", len(group.in.Alerts)))
+			add(out, r.ref(id, "", len(group.in.Alerts)))
 			return nil
 		}
 	}
 	if group.firing {
-		ref, err := r.committer.commit(ctx, group.in)
+		went, err := r.Engine.Deliver(ctx, group.in)
 		if err != nil {
 			return err
 		}
+		ref := r.ref(group.in.ID, went.Run, len(group.in.Alerts))
+		ref.Repeat = went.Repeat
 		add(out, ref)
 		return nil
 	}
-	joined, err := r.committer.signalOnly(ctx, group.in.ID, group.in.Alerts)
+	joined, err := r.Engine.Tell(ctx, group.in.ID, group.in.Alerts)
 	if err != nil {
 		return err
 	}
 	if joined {
-		add(out, r.committer.ref(group.in.ID, "", 1))
+		add(out, r.ref(group.in.ID, "", 1))
 		return nil
 	}
 	alone := group.in.Alerts[0]
-	record, err := r.keep(ctx, protocol.RejectedAlert{
-		ID: recordedID(alone), Source: alone.Source, At: r.Now(),
+	id, err := r.Engine.Record(ctx, alone, protocol.RejectedAlert{
+		Source: alone.Source, At: r.Now(),
 		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
-	}, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
-	out.Recorded = append(out.Recorded, record.ID)
+	})
+	out.Recorded = append(out.Recorded, id)
 	return err
 }
 
@@ -320,23 +328,5 @@ func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (p
 		record.Size, record.Body = len(record.Body), record.Body[:maxKept]
 		record.Problem += fmt.Sprintf("; the first %d of its %d bytes are kept", maxKept, record.Size)
 	}
-	return r.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+	return record, r.Engine.Keep(ctx, record)
 }
-
-func (r *Receiver) keep(ctx context.Context, record protocol.RejectedAlert, conflict enumspb.WorkflowIdConflictPolicy) (protocol.RejectedAlert, error) {
-	_, err := r.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: rejectedWorkflowID(record.ID), TaskQueue: protocol.TaskQueue,
-		WorkflowIDConflictPolicy: conflict, Memo: map[string]any{receivedMemo: record.At},
-		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(protocol.AttrKind).ValueSet(protocol.RejectedWorkflow)),
-	}, protocol.RejectedWorkflow, record)
-	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return record, nil
-	}
-	if err != nil {
-		return record, fmt.Errorf("keep the rejected alert: %w", err)
-	}
-	return record, nil
-}
-
-func rejectedWorkflowID(id string) string { return "rejected/" + id }

@@ -21,6 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -111,7 +112,7 @@ func TestNothingIsAcceptedWhenTheEngineIsAway(t *testing.T) {
 	}
 	t.Cleanup(away.Close)
 	o := options(t)
-	o.Client, o.Log = away, slog.New(slog.DiscardHandler)
+	o.Engine, o.Log = engine.New(away, engine.Options{}), slog.New(slog.DiscardHandler)
 	handler := httpapi.New(o).Handler()
 	for _, body := range []string{alert("a", "high_egress", "ws-1"), alert("a", "high_egress", "ws-1", `,"status":"resolved"`), "{"} {
 		// A sender that waits half a second.

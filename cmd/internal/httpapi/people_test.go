@@ -14,8 +14,8 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
-	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -325,7 +325,7 @@ func (hastyUpdate) Get(context.Context, any) error {
 }
 
 func TestAReleaseIsAnsweredThoughTheEngineEndsTheWaitFirst(t *testing.T) {
-	newSide(t, func(o *httpapi.Options) { o.Client = hasty{o.Client} }).releaseStuck()
+	newSide(t, func(o *httpapi.Options) { o.Engine = engine.New(hasty{shared.client}, engine.Options{}) }).releaseStuck()
 }
 
 func TestCasesAreListedByStatusAndSubject(t *testing.T) {
@@ -377,7 +377,7 @@ func TestACaseThatWasEndedByForceIsShown(t *testing.T) {
 func resumed(t *testing.T) {
 	t.Helper()
 	var state protocol.BudgetState
-	err := service.NewEngine(shared.client).UpdateWithStart(context.Background(), activities.Call{
+	err := engine.New(shared.client, engine.Options{}).UpdateWithStart(context.Background(), activities.Call{
 		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: state,
 		Update: protocol.ResumeUpdate, UpdateID: t.Name(), Arg: incident.Pause{By: "cleanup"},
 	}, &state)

@@ -19,7 +19,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -29,7 +28,6 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
-	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/all"
@@ -95,7 +93,7 @@ func runWith(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(evidence)) }()
-	acts := &activities.Activities{Set: set, Engine: service.NewEngine(shared.client), EvidenceDir: evidence}
+	acts := &activities.Activities{Set: set, Workflows: engine.New(shared.client, engine.Options{}), EvidenceDir: evidence}
 	for _, queue := range []string{protocol.TaskQueue, protocol.ContainQueue} {
 		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != protocol.TaskQueue})
 		if queue == protocol.TaskQueue {
@@ -193,7 +191,7 @@ type side struct {
 func options(t *testing.T) httpapi.Options {
 	t.Helper()
 	return httpapi.Options{
-		Client: shared.client, Payloads: converter.GetDefaultDataConverter(), Engine: service.NewEngine(shared.client),
+		Engine: engine.New(shared.client, engine.Options{}),
 		Playbooks: func() []*playbooks.Playbook {
 			return []*playbooks.Playbook{
 				playbook(t, "contain", "high_egress", "throttle", 1),

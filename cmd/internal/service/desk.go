@@ -2,17 +2,11 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
-
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -22,7 +16,7 @@ import (
 // as a workflow of its own, before it is acknowledged, and so survives whatever
 // happens afterwards.
 type desk struct {
-	client client.Client
+	engine *engine.Client
 	use    string
 	queue  string
 	// messenger knows whose account it is, people which person that is.
@@ -31,8 +25,6 @@ type desk struct {
 	// answer hands a click to its case at once; nil where this process does not
 	// run cases, or has to keep to the pace of the integration.
 	answer func(context.Context, protocol.ClickInput) (protocol.Answered, error)
-	// eager starts the workflow in this process, when it runs a worker too.
-	eager bool
 }
 
 // atOnce is how long a click is tried to be counted before it is kept. It leaves
@@ -52,22 +44,7 @@ func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 			return nil
 		}
 	}
-	_, err := d.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: protocol.ClickWorkflowID(c), TaskQueue: protocol.TaskQueue, EnableEagerStart: d.eager,
-		Priority:                                 temporal.Priority{PriorityKey: protocol.PriorityAnswer},
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(protocol.AttrKind).ValueSet(protocol.ClickWorkflow)),
-	}, protocol.ClickWorkflow, in)
-	if _, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("keep click %s: %w", c.ID, err)
-	}
-	return nil
+	return d.engine.KeepClick(ctx, in)
 }
 
 // Admit implements [integrations.Desk]: the account must be exactly one person
@@ -90,7 +67,7 @@ func (d desk) Case(ctx context.Context, c integrations.Click) (incident.Case, er
 	if err := d.Admit(ctx, c); err != nil {
 		return incident.Case{}, err
 	}
-	return httpapi.Case(ctx, d.client, c.Case, "")
+	return d.engine.Case(ctx, c.Case, "")
 }
 
 // listenToMessengers takes answers from every messenger that people answer in.
@@ -100,7 +77,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 		if err != nil {
 			continue
 		}
-		d := desk{client: s.client, use: use, messenger: messenger, people: directory{s.options.Config, s.set}, eager: s.has(RoleWorker)}
+		d := desk{engine: s.engine, use: use, messenger: messenger, people: directory{s.options.Config, s.set}}
 		if slices.Contains(s.limited(), use) {
 			d.queue = protocol.QueueOf(use)
 		} else if s.activities != nil {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations"
 )
 
@@ -50,13 +51,13 @@ func TestAClickIsCountedOrKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				engine := &keeping{}
-				d := desk{client: engine, use: "slack", answer: test.answer}
+				temporal := &keeping{}
+				d := desk{engine: engine.New(temporal, engine.Options{}), use: "slack", answer: test.answer}
 				if err := d.Answer(t.Context(), integrations.Click{ID: "1"}); err != nil {
 					t.Fatal(err)
 				}
-				if len(engine.kept) != test.kept || test.kept > 0 && engine.kept[0] != "click/slack/1" {
-					t.Errorf("kept %q, want %d", engine.kept, test.kept)
+				if len(temporal.kept) != test.kept || test.kept > 0 && temporal.kept[0] != "click/slack/1" {
+					t.Errorf("kept %q, want %d", temporal.kept, test.kept)
 				}
 			})
 		})

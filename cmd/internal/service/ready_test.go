@@ -15,6 +15,7 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations"
 )
 
@@ -135,7 +136,7 @@ func TestReadinessLeavesNothingBehind(t *testing.T) {
 	deadline := time.After(time.Minute)
 	for look := time.Tick(50 * time.Millisecond); ; {
 		list, err := s.client.WorkflowService().ListWorkflowExecutions(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-			Namespace: s.options.Config.Temporal.Namespace, Query: "WorkflowType = '" + readyWorkflow + "'",
+			Namespace: s.options.Config.Temporal.Namespace, Query: "WorkflowType = '" + engine.ReadyWorkflow + "'",
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -63,12 +62,12 @@ type Options struct {
 
 // Service is a running process.
 type Service struct {
-	options  Options
-	server   *embedded.Server
-	client   client.Client
-	payloads converter.DataConverter
-	set      *integrations.Set
-	shelf    *shelf
+	options Options
+	server  *embedded.Server
+	client  client.Client
+	engine  *engine.Client
+	set     *integrations.Set
+	shelf   *shelf
 	// activities are what the workers do; nil where none runs.
 	activities *activities.Activities
 	workers    []worker.Worker
@@ -174,8 +173,13 @@ func (s *Service) startEngine(ctx context.Context) error {
 	if s.client, err = engine.Dial(ctx, reach); err != nil {
 		return err
 	}
-	if s.payloads, err = reach.DataConverter(); err != nil || s.server != nil {
+	payloads, err := reach.DataConverter()
+	if err != nil {
 		return err
+	}
+	s.engine = engine.New(s.client, engine.Options{Payloads: payloads, Namespace: c.Temporal.Namespace, Eager: s.has(RoleWorker)})
+	if s.server != nil {
+		return nil
 	}
 	return engine.EnsureSearchAttributes(ctx, s.client, c.Temporal.Namespace, attributes)
 }
@@ -189,7 +193,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
-		Set: s.set, Engine: NewEngine(s.client), People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Workflows: s.engine, People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
@@ -210,7 +214,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 		}
 		s.workers = append(s.workers, w)
 	}
-	return s.tellStanding(ctx)
+	return s.tellDaily(ctx)
 }
 
 func (s *Service) workerOptions() worker.Options {
@@ -255,9 +259,8 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	c := s.options.Config
 	warnOfRights(c, s.options.Log)
 	o := httpapi.Options{
-		Client: s.client, Payloads: s.payloads, Engine: NewEngine(s.client), Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
-		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, EagerStart: s.has(RoleWorker),
-		Ready: s.ready,
+		Engine: s.engine, Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
+		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 	}
 	o.Limited = s.limited()
 	for name, source := range c.Sources {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -37,7 +38,7 @@ func (f *caseFlags) addTo(c *cobra.Command) {
 	c.Long = strings.TrimSpace(c.Long + "\n" + caseHelp)
 	c.Args = cobra.ExactArgs(1)
 	c.ValidArgsFunction = f.completer(func(ctx context.Context, client *apiclient.Client) ([]string, error) {
-		list, err := client.Cases(ctx, apiclient.CaseFilter{Status: "open"})
+		list, err := client.Cases(ctx, api.CaseFilter{Status: "open"})
 		var ids []string
 		for _, found := range list.Cases {
 			ids = append(ids, cobra.CompletionWithDesc(found.ID, string(found.Status)))
@@ -59,7 +60,7 @@ func (f *caseFlags) resolve(ctx context.Context, c *apiclient.Client, name strin
 		}
 		return name, nil
 	}
-	open, err := c.Cases(ctx, apiclient.CaseFilter{Status: "open", Subject: name})
+	open, err := c.Cases(ctx, api.CaseFilter{Status: "open", Subject: name})
 	if err != nil {
 		return "", answered(err)
 	}
@@ -67,7 +68,7 @@ func (f *caseFlags) resolve(ctx context.Context, c *apiclient.Client, name strin
 	case 1:
 		return open.Cases[0].ID, nil
 	case 0:
-		closed, err := c.Cases(ctx, apiclient.CaseFilter{Status: "closed", Subject: name, Limit: 20})
+		closed, err := c.Cases(ctx, api.CaseFilter{Status: "closed", Subject: name, Limit: 20})
 		if err != nil {
 			return "", answered(err)
 		}
@@ -109,7 +110,7 @@ type caseListOptions struct {
 	streams
 	serverFlags
 	output outputFlag
-	filter apiclient.CaseFilter
+	filter api.CaseFilter
 }
 
 func newCaseList(s streams) *cobra.Command {

@@ -23,8 +23,8 @@ type Call struct {
 	Arg    any
 }
 
-// Engine lets an activity talk to the other workflows.
-type Engine interface {
+// Workflows lets an activity talk to the other workflows.
+type Workflows interface {
 	// UpdateWithStart sends the update and waits for its answer, which is
 	// decoded into result.
 	UpdateWithStart(ctx context.Context, c Call, result any) error

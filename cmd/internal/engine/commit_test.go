@@ -1,4 +1,4 @@
-package httpapi
+package engine
 
 import (
 	"context"
@@ -76,13 +76,13 @@ func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 	const subjects, senders, each = 10 * callsAtOnce, 10, 20
 	synctest.Test(t, func(t *testing.T) {
 		engine := &slowEngine{takes: 50 * time.Millisecond}
-		c := newCommitter(Options{Client: engine, Now: time.Now})
+		c := New(engine, Options{})
 		var sending sync.WaitGroup
 		for subject := range subjects {
 			for sender := range senders {
 				sending.Go(func() {
 					for i := range each {
-						if _, err := c.commit(t.Context(), stormed(subject, sender*each+i)); err != nil {
+						if _, err := c.Deliver(t.Context(), stormed(subject, sender*each+i)); err != nil {
 							t.Error(err)
 						}
 					}
@@ -108,14 +108,14 @@ func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 	const subjects = 10 * callsAtOnce
 	synctest.Test(t, func(t *testing.T) {
-		c := newCommitter(Options{Client: &slowEngine{takes: time.Hour}, Now: time.Now})
+		c := New(&slowEngine{takes: time.Hour}, Options{})
 		began := time.Now()
 		var sending sync.WaitGroup
 		busy := 0
 		var mu sync.Mutex
 		for subject := range subjects {
 			sending.Go(func() {
-				_, err := c.commit(t.Context(), stormed(subject, 0))
+				_, err := c.Deliver(t.Context(), stormed(subject, 0))
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("subject %d: %v", subject, err)
 				}
@@ -127,8 +127,8 @@ func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 			})
 		}
 		sending.Wait()
-		if took := time.Since(began); took > 2*commitTimeout {
-			t.Errorf("the last was answered after %s, want at most %s", took, 2*commitTimeout)
+		if took := time.Since(began); took > 2*callTimeout {
+			t.Errorf("the last was answered after %s, want at most %s", took, 2*callTimeout)
 		}
 		if busy == 0 {
 			t.Error("nobody waited for a call: the test tests nothing")
@@ -197,8 +197,8 @@ func TestAnAlertIsComparedWithTheLastCase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			engine := &overtaken{heard: [][]string{{entry("a-1")}, {entry("a-1"), entry("a-2")}}, closed: 1}
-			c := newCommitter(Options{Client: engine, Now: time.Now, Payloads: converter.GetDefaultDataConverter()})
-			ref, err := c.commit(t.Context(), workflows.CaseInput{ID: "p/h", Alerts: []incident.Alert{alert(test.comes)}})
+			c := New(engine, Options{Payloads: converter.GetDefaultDataConverter()})
+			ref, err := c.Deliver(t.Context(), workflows.CaseInput{ID: "p/h", Alerts: []incident.Alert{alert(test.comes)}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,3 @@
-// Package engine connects to Temporal: the embedded server or the team's own
-// cluster. It encrypts what goes into history when keys are given, and makes
-// sure that the namespace has the search attributes that lists are made of.
 package engine
 
 import (

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/stanch-soar/stanch/integrations"
+)
+
+// missing wraps an error once. What is not there, or has an id that nothing can
+// have, is a not_found error.
+func missing(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	_, malformed := errors.AsType[*serviceerror.InvalidArgument](err)
+	if malformed || notFound(err) {
+		return integrations.Errorf(integrations.NotFound, op, "%w", err)
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func notFound(err error) bool {
+	_, is := errors.AsType[*serviceerror.NotFound](err)
+	return is
+}
+
+func alreadyStarted(err error) bool {
+	_, is := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
+	return is
+}
+
+// Refusal returns the rule by which a workflow refused a request, and what it
+// says to whoever asked. It is empty where the request was not refused.
+func Refusal(err error) (rule, text string) {
+	if e, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return e.Type(), e.Message()
+	}
+	return "", ""
+}

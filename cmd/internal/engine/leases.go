@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Leases returns every lease that stands, the first to end first.
+func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
+	infos, more, err := c.list(ctx, protocol.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
+	if err != nil {
+		return api.LeaseList{}, err
+	}
+	read := make([]*incident.Lease, len(infos))
+	SideBySide(len(infos), func(i int) {
+		if l, err := c.Lease(ctx, infos[i].GetExecution().GetWorkflowId()); err == nil {
+			read[i] = &l
+		}
+	})
+	out := api.LeaseList{Leases: []incident.Lease{}, More: more}
+	for i, l := range read {
+		switch {
+		case l == nil:
+			out.Unread = append(out.Unread, infos[i].GetExecution().GetWorkflowId())
+		case !Ended(*l):
+			out.Leases = append(out.Leases, *l)
+		}
+	}
+	slices.SortFunc(out.Leases, func(a, b incident.Lease) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID))
+	})
+	slices.Sort(out.Unread)
+	return out, nil
+}
+
+// Ended reports whether a lease holds nothing any more: the list of what runs
+// lags a little behind.
+func Ended(l incident.Lease) bool {
+	return l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed
+}
+
+// Lease returns a lease that has not ended. One that is not there is a not_found
+// error.
+func (c *Client) Lease(ctx context.Context, id string) (incident.Lease, error) {
+	var out incident.Lease
+	value, err := c.temporal.QueryWorkflow(ctx, id, "", protocol.LeaseQuery)
+	if err != nil {
+		return out, missing("ask "+id, err)
+	}
+	if err := value.Get(&out); err != nil {
+		return out, fmt.Errorf("read %s: %w", id, err)
+	}
+	return out, nil
+}
+
+// Release has a lease given back and returns it as it stands then, or when the
+// time is up: the engine goes on with an undo until it has worked. The order
+// itself has its own limit, so that the last of many is ordered as the first.
+func (c *Client) Release(ctx context.Context, id, updateID string, in protocol.ReleaseRequest, until time.Time) (incident.Lease, error) {
+	var out incident.Lease
+	order, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	handle, err := c.temporal.UpdateWorkflow(order, client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: protocol.ReleaseUpdate, UpdateID: updateID, Args: []any{in},
+		WaitForStage: client.WorkflowUpdateStageAccepted,
+	})
+	if err != nil {
+		return out, missing("release "+id, err)
+	}
+	wait, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err = handle.Get(wait, &out)
+	// The engine keeps the deadline as well, and can be the first to reach it.
+	if _, late := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err); !late {
+		return out, missing("release "+id, err)
+	}
+	// It has the order. How far it came is asked beside the time limit.
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	return c.Lease(late, id)
+}
