@@ -12,19 +12,19 @@ import (
 // address is how a column holds addresses.
 type address struct {
 	kind string
-	// mapped and padded are the ways in which IPv4 may be written into sixteen
-	// bytes: behind ::ffff:, or first, with nothing behind it.
+	// mapped and padded are the two encodings of IPv4 in sixteen bytes: after
+	// ::ffff:, or in the first four with zeros after them.
 	mapped, padded bool
 }
 
-// addressOf returns how a collector fills a column of a type. Of a table that
-// nothing is known of both ways are tried.
+// addressOf returns how a collector fills a column of a type. For a table of an
+// unknown collector both encodings are tried.
 func addressOf(kind, schema string) address {
 	return address{kind: kind, mapped: schema != "goflow2", padded: schema != "akvorado"}
 }
 
-// read is the expression that has the address in a column. One that is written as
-// text is read in whatever spelling it has; what is no address is ::.
+// read is the expression for the address in a column. Text is read in any
+// spelling of an address; an invalid address is ::.
 func (a address) read(column string) string {
 	if a.kind != "String" {
 		return column
@@ -32,7 +32,7 @@ func (a address) read(column string) string {
 	return fmt.Sprintf("toIPv6OrDefault(trimBoth(splitByChar('/', %s)[1]))", column)
 }
 
-// none is the address that stands for none.
+// none is the address that means that there is none.
 func (a address) none() string {
 	switch {
 	case strings.HasPrefix(a.kind, "FixedString"):
@@ -84,8 +84,8 @@ func (a address) parse(text string) (netip.Addr, error) {
 }
 
 // forms are expressions for the address in the column's own type; add turns a
-// value into a parameter. There are none for an address that the column cannot
-// hold, and two where collectors write IPv4 in two ways.
+// value into a parameter. The list is empty for an address that the column cannot
+// hold, and has two where collectors write IPv4 in two encodings.
 func (a address) forms(addr netip.Addr, add func(any) string) []string {
 	switch {
 	case strings.HasPrefix(a.kind, "FixedString"):
@@ -113,9 +113,9 @@ func (a address) fixed(digits string, add func(any) string) string {
 	return "toFixedString(unhex(" + add(digits) + "), 16)"
 }
 
-// within is the condition that a column's address lies in the network. It may
-// hold for an address that does not, where IPv4 is padded: whoever reads the
-// answer looks again.
+// within is the condition that a column's address is in the network. Where IPv4
+// is padded it may hold for other addresses too: the reader of the result must
+// check again.
 func (a address) within(column string, p netip.Prefix, add func(any) string) string {
 	first, final := a.forms(p.Masked().Addr(), add), a.forms(last(p), add)
 	ranges := make([]string, len(first))

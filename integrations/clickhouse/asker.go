@@ -7,13 +7,13 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// asker asks a table.
+// asker queries a table.
 type asker struct {
 	store *Store
 	t     *table
 }
 
-// statement returns one for a question.
+// statement returns a new statement for a query.
 func (a asker) statement(q flowmath.Question) *statement {
 	st := &statement{t: a.t, from: q.From, to: q.To}
 	switch {
@@ -162,8 +162,8 @@ func (a asker) Views(ctx context.Context, q flowmath.Question, largest bool) ([]
 	return views, err
 }
 
-// Seen implements [flowmath.Asker]. It looks at one day before the end of what it
-// is asked about, where that has no beginning.
+// Seen implements [flowmath.Asker]. A time range without a beginning is read from
+// one day before its end.
 func (a asker) Seen(ctx context.Context, q flowmath.Question) (bool, error) {
 	if q.From.IsZero() {
 		q.From = q.To.Add(-flowmath.Hearing)

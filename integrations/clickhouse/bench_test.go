@@ -18,7 +18,7 @@ var flows = flag.Int("flows", 1_000_000, "flows in the table of a benchmark")
 
 const benchHost = "10.1.0.7"
 
-// benchEnd is a moment ago, as it is when a store is asked because of an alert.
+// benchEnd is a moment ago, as it is when a store is queried because of an alert.
 func benchEnd() time.Time { return time.Now().UTC().Truncate(15 * time.Minute) }
 
 // busy is one host that sent all flows within 15 minutes; estate is 5000 hosts
@@ -33,7 +33,7 @@ const (
 	estateTime, estateHost = "{end} - 1209600 + rand(1) % 1209600", "if(number % 100 = 0, '0007', concat(hex(toUInt8(rand(7) % 20)), hex(toUInt8(rand(8) % 250))))"
 )
 
-// The same questions by hand: both directions, each 5-tuple once, what several
+// The same queries written by hand: both directions, each 5-tuple once, what several
 // exporters made of it, the newest record, and the largest flows.
 const (
 	own       = "toFixedString(unhex('00000000000000000000FFFF0A010007'), 16)"
@@ -72,7 +72,7 @@ func fill(b *testing.B, when, who string) (*Store, string) {
 	return opened(b, &c), c.Database
 }
 
-// byHand asks by hand and reads every row.
+// byHand runs a query written by hand and reads every row.
 func byHand(b *testing.B, database string, from, to time.Time, queries ...string) time.Duration {
 	b.Helper()
 	begun := time.Now()

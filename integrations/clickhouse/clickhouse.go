@@ -1,6 +1,6 @@
 // Package clickhouse reads flows from a table in ClickHouse: that of Akvorado,
 // that of goflow2's example, or any other of which the columns are named. It
-// only reads, and asks the server to hold it to that.
+// only reads, and has the server enforce that.
 package clickhouse
 
 import (
@@ -36,10 +36,10 @@ type Config struct {
 	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
 	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
 
-	Sampling         int           `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
+	Sampling         int           `yaml:"sampling" doc:"Sampling rate, one packet in n, of sensors that report 0, that is, none; 1 is every packet. 0: their volume is unknown."`
 	Longest          time.Duration `yaml:"longest" doc:"How long a record can last, or be under way, at most."`
-	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one question."`
-	MaxRowsToRead    int           `yaml:"max_rows_to_read" doc:"How many rows the server may read for one question; 0 is any number."`
+	MaxExecutionTime time.Duration `yaml:"max_execution_time" doc:"How long the server may work on one query."`
+	MaxRowsToRead    int           `yaml:"max_rows_to_read" doc:"How many rows the server may read for one query; 0 is any number."`
 	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
 }
 
@@ -76,7 +76,7 @@ func Spec() integrations.Spec {
 		Facts:   []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "SELECT from the table", Why: "flows are read, never written; sessions are read-only where the user's profile leaves that open"},
-			{Name: "SELECT from system.columns", Why: "the columns are looked up before they are asked for"},
+			{Name: "SELECT from system.columns", Why: "the columns are looked up before they are queried"},
 		},
 		Example:   "flows: { kind: clickhouse, address: 'flows.example:9000', schema: akvorado, user: stanch, password_file: /run/secrets/flows }",
 		NewConfig: func() any { return defaults() },
@@ -129,15 +129,15 @@ func goflow2Nanos() Columns {
 	}
 }
 
-// Store asks one table. It is safe for concurrent use. The table is looked at
-// by the first use, so that a server that is down is told then.
+// Store queries one table. It is safe for concurrent use. The first use looks up
+// the table, so a server that is down is reported then.
 type Store struct {
 	config  Config
 	columns Columns
 	conn    driver.Conn
-	// few is up to how many flows of a host are taken one by one.
+	// few is how many flows of a host are read one by one at most.
 	few int
-	// longer knows of flows that last longer than is looked for.
+	// longer records flows that last longer than the configured maximum.
 	longer flowmath.Longer
 
 	mu    sync.Mutex
@@ -189,15 +189,15 @@ func (s *Store) check() error {
 	case c.Schema != "custom" && c.Columns != Columns{}:
 		return fmt.Errorf("columns are for schema custom, not %s", c.Schema)
 	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
-		return fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
+		return fmt.Errorf("sampling is %d: must be between 0 and %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > 31*24*time.Hour:
-		return fmt.Errorf("longest is %s: write a minute to 744h", c.Longest)
+		return fmt.Errorf("longest is %s: must be between 1m and 744h", c.Longest)
 	case c.MaxExecutionTime < time.Second:
-		return fmt.Errorf("max_execution_time is %s: write a second or more", c.MaxExecutionTime)
+		return fmt.Errorf("max_execution_time is %s: must be at least 1s", c.MaxExecutionTime)
 	case c.MaxRowsToRead < 0:
-		return fmt.Errorf("max_rows_to_read is %d: write 0 or more", c.MaxRowsToRead)
+		return fmt.Errorf("max_rows_to_read is %d: must not be negative", c.MaxRowsToRead)
 	case c.MaxRows < 100 || c.MaxRows > 1_000_000:
-		return fmt.Errorf("max_rows is %d: write 100 to 1000000", c.MaxRows)
+		return fmt.Errorf("max_rows is %d: must be between 100 and 1000000", c.MaxRows)
 	case !identifier(c.Table):
 		return fmt.Errorf("invalid table name %q", c.Table)
 	case !identifier(c.Database):
@@ -256,7 +256,7 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	case span.Records == 0:
 		return append(found, integrations.Finding{What: fmt.Sprintf("the table %s is empty", name), Fix: "let the collector write into it"})
 	}
-	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", name, span.Told()), OK: true})
+	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", name, span.NewestText()), OK: true})
 	found = append(found, span.Findings("the table "+name, now, "")...)
 	switch n, err := s.unread(ctx, t, span.Newest.Add(-time.Hour), span.Newest.Add(time.Second)); {
 	case err != nil:
@@ -265,12 +265,12 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		})
 	case n > 0:
 		found = append(found, integrations.Finding{
-			What: fmt.Sprintf("%d addresses of the last hour of %s are none: answers lack them", n, name), Fix: "have the collector write addresses",
+			What: fmt.Sprintf("%d addresses of the last hour of %s are invalid: answers lack them", n, name), Fix: "have the collector write addresses",
 		})
 	}
 	if t.locked {
 		found = append(found, integrations.Finding{
-			What: "the user's profile has readonly = 1, so no limits can be set on questions",
+			What: "the user's profile has readonly = 1, so no limits can be set on queries",
 			Fix:  "set max_execution_time in the profile, or use readonly = 2",
 		})
 	}

@@ -22,7 +22,7 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 	return span, nil
 }
 
-// newest looks for the newest record at first among the latest: a table of flows
+// newest looks for the newest record first among the latest ones: a table of flows
 // may be too large to be read from end to end.
 func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowmath.Span, error) {
 	span, found, err := s.recent(ctx, t, m)
@@ -65,8 +65,8 @@ func (s *Store) newest(ctx context.Context, t *table, m flowmath.Moment) (flowma
 	return span, err
 }
 
-// recent answers with one question where the present is asked about, and nothing
-// is of the future: that is most often so.
+// recent answers with one query where the time is the present and no record is of
+// the future, which is the usual case.
 func (s *Store) recent(ctx context.Context, t *table, m flowmath.Moment) (span flowmath.Span, found bool, err error) {
 	if m.Now.Sub(m.To) > time.Hour {
 		return span, false, nil
@@ -94,8 +94,8 @@ func (s *Store) late(ctx context.Context, t *table, m flowmath.Moment) (bool, er
 	return n > 0, err
 }
 
-// fast puts into the span which sensors are ahead, and returns the names of those
-// that are so in all that they recorded.
+// fast puts into the span which sensors' clocks are ahead, and returns the names
+// of those of which every record is.
 func (s *Store) fast(ctx context.Context, t *table, m flowmath.Moment, span *flowmath.Span) ([]string, error) {
 	q := &statement{t: t}
 	query := fmt.Sprintf("SELECT sensor0, toInt64(min(e)), toInt64(max(e)) FROM (SELECT %s AS sensor0, %s AS e FROM %s WHERE %s) WHERE e > %s GROUP BY sensor0",
@@ -138,15 +138,15 @@ func (q *statement) ended() string {
 	return fmt.Sprintf("greatest(%s, %s)", q.nanos("start"), q.nanos("end"))
 }
 
-// since is the condition that a row counts and is of a time or later, by what the
-// table may be ordered by.
+// since is the condition that a row counts and is of a time or later, by the column
+// that the table may be ordered by.
 func (q *statement) since(at time.Time) string {
 	setting := q.t.ordered()
 	return fmt.Sprintf("%s >= %s AND %s", q.col(setting), q.time(setting, at), q.counts())
 }
 
-// reach asks how many records count, among those since a time, and for the last
-// end of these. Of some sensors none does.
+// reach queries how many records since a time count, and the last end of these.
+// Records of the given sensors do not count.
 func (q *statement) reach(m flowmath.Moment, since time.Time, but []string) string {
 	until := fmt.Sprintf("toInt64(%s)", q.arg(m.Until().UnixNano()))
 	rows := q.between(q.t.ordered(), since, m.Until().Add(q.t.longest)) + " AND " + q.counts()
@@ -157,7 +157,7 @@ func (q *statement) reach(m flowmath.Moment, since time.Time, but []string) stri
 		until, q.nanos("start"), q.ended(), q.t.name, rows, until, q.arg(m.Future().UnixNano()))
 }
 
-// lasting returns how long a flow lasted at most, of some millions of the last
+// lasting returns the longest duration among some millions of flows of the last
 // days.
 func (s *Store) lasting(ctx context.Context, t *table, m flowmath.Moment) (time.Duration, error) {
 	const days, most = 8 * 24 * time.Hour, 5_000_000

@@ -9,11 +9,11 @@ import (
 	resultset "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// errNoRow tells that a question that has one answer got none.
+// errNoRow reports that a query that must return one row returned none.
 var errNoRow = errors.New("the server answered without a row")
 
-// with returns the context of one question. The driver makes a setting of a
-// deadline, which a locked user may not set: for such a user the deadline only
+// with returns the context of one query. The driver turns a deadline into a
+// setting, which a locked user may not set: for such a user the deadline only
 // ends the call.
 func (t *table) with(ctx context.Context) (context.Context, func()) {
 	if !t.locked {
@@ -27,7 +27,7 @@ func (t *table) with(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// answer is the rows of one question.
+// answer is the rows of one query.
 type answer struct {
 	rows resultset.Rows
 	done func()
@@ -64,7 +64,7 @@ func (s *Store) query(ctx context.Context, t *table, query string, args ...any) 
 	}
 }
 
-// Scan reads the row at hand.
+// Scan reads the current row.
 func (a *answer) Scan(dest ...any) error { return a.rows.Scan(dest...) }
 
 // each calls visit for every row, and closes the answer.

@@ -14,9 +14,9 @@ import (
 
 const readerPassword = "hunter2-is-secret"
 
-// layout is a table as some collector makes it, as far as the oldest server that
-// the tests may meet has its types: FixedString(16) stands for IPv6, DateTime
-// for DateTime64.
+// layout is a table as some collector makes it, with the types that the oldest
+// server of the tests has: FixedString(16) in place of IPv6, DateTime in place
+// of DateTime64.
 type layout struct {
 	name    string
 	create  string // with %s for the database
@@ -151,7 +151,7 @@ type opener struct {
 	layout
 	// on is where the table is made.
 	on *server
-	// summed has the server sum up whatever there is.
+	// summed has the server sum all records.
 	summed bool
 	mu     sync.Mutex
 	doors  map[integrations.Flows]*servertest.Door
@@ -214,7 +214,7 @@ func (o *opener) breakIt(tb testing.TB, f integrations.Flows, fault contract.Fau
 	o.mu.Unlock()
 	if fault == contract.Deny {
 		running(tb).admit(tb, false)
-		door.Break(contract.Down) // a connection that stands was let in before
+		door.Break(contract.Down) // an open connection was accepted before
 	}
 	door.Break(fault)
 }

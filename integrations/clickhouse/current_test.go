@@ -19,14 +19,14 @@ import (
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-// folderVariable names the folder into which ClickHouse's engine of today was
+// folderVariable names the folder into which the current ClickHouse engine was
 // installed, as .ci/npm pins it, by
 //
 //	npm ci --ignore-scripts --prefix FOLDER
 const folderVariable = "STANCH_CHDB"
 
 // startCurrent starts the engine behind an HTTP interface: in the folder that
-// the variable names, else in the user's cache.
+// the variable names, or in the user's cache.
 func startCurrent() (*server, func()) {
 	folder := os.Getenv(folderVariable)
 	if cache, err := os.UserCacheDir(); err == nil && folder == "" {
@@ -66,7 +66,7 @@ func startCurrent() (*server, func()) {
 	return s, stop
 }
 
-// through has a store ask the engine, which is reached over HTTP only.
+// through returns a store that queries the engine, which is reached over HTTP only.
 func (s *server) through(tb testing.TB, store *Store) {
 	tb.Helper()
 	o := store.config.connection()
@@ -79,10 +79,10 @@ func (s *server) through(tb testing.TB, store *Store) {
 	store.conn = conn
 }
 
-// TestCurrentEngine asks the engine of today whatever Debian's server is asked,
-// of the same records, for the same answers.
+// TestCurrentEngine runs the queries of Debian's server against the current engine,
+// on the same records, and expects the same results.
 func TestCurrentEngine(t *testing.T) {
-	today := layoutsOfToday()
+	today := currentLayouts()
 	for i, l := range append(today, layouts()...) {
 		t.Run(l.name, func(t *testing.T) {
 			o := openerOf(l)
@@ -118,14 +118,14 @@ func TestCurrentEngine(t *testing.T) {
 func TestTextIsAnAddressInEverySpelling(t *testing.T) {
 	four, six := contract.Spelled()
 	for _, summed := range []bool{false, true} {
-		o := openerOf(layoutsOfToday()[2])
+		o := openerOf(currentLayouts()[2])
 		o.on, o.summed = current.ready(t), summed
 		contract.Spellings(t, o.openSeen, four, six, []string{"", "-", "unknown", "10.20.4.", "999.20.4.43", "1:2:3", "2001:db8:20::42::1"})
 	}
 }
 
-func TestTextThatIsNoAddressIsTold(t *testing.T) {
-	o := openerOf(layoutsOfToday()[2])
+func TestInvalidAddressIsReported(t *testing.T) {
+	o := openerOf(currentLayouts()[2])
 	o.on = current.ready(t)
 	lost := contract.Second(time.Minute, 9_000_000, 10)
 	lost.SrcIP = "unknown"
@@ -133,7 +133,7 @@ func TestTextThatIsNoAddressIsTold(t *testing.T) {
 	q := contract.Quarter()
 	survey, err := store.Survey(t.Context(), q.From, q.To)
 	if err != nil || survey.Damaged != 1 {
-		t.Errorf("the survey counts %d addresses that are none (%v), want 1", survey.Damaged, err)
+		t.Errorf("the survey counts %d invalid addresses (%v), want 1", survey.Damaged, err)
 	}
 	var said []string
 	for _, f := range store.Probe(t.Context()) {
@@ -142,12 +142,12 @@ func TestTextThatIsNoAddressIsTold(t *testing.T) {
 		}
 	}
 	if len(said) != 1 || !strings.Contains(said[0], "1 addresses of the last hour") {
-		t.Errorf("the probe complains %q, want the address that is none", said)
+		t.Errorf("the probe complains %q, want the invalid address", said)
 	}
 }
 
-// layoutsOfToday are tables of types that Debian's server does not have.
-func layoutsOfToday() []layout {
+// currentLayouts are tables of types that Debian's server does not have.
+func currentLayouts() []layout {
 	plain := func(rows func(contract.Seen) [][]any, addresses ...int) func(contract.Seen) [][]any {
 		return func(f contract.Seen) [][]any {
 			made := rows(f)

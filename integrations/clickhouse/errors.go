@@ -11,13 +11,13 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// failed tells what went wrong by ClickHouse's own codes.
+// failed returns an error of the kind that ClickHouse's error code stands for.
 func failed(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		return e
 	}
 	if e, ok := errors.AsType[*driver.Exception](err); ok {
-		// The message may quote the question; its first line says what is wrong.
+		// The message may quote the query; its first line says what is wrong.
 		text, _, _ := strings.Cut(e.Message, "\n")
 		const most = 300
 		if len(text) > most {
@@ -34,9 +34,9 @@ func failed(ctx context.Context, op string, err error) error {
 	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 }
 
-// cureOf says what to change where a connection came about and the two ends did
-// not understand each other; nothing where that is not the matter. The driver
-// has no errors of its own for this.
+// cureOf returns what to change where the connection was made but the two ends
+// speak different protocols, else nothing. The driver has no errors of its own
+// for this.
 func cureOf(err error) string {
 	const native = "9000, or 9440 with tls: true"
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {

@@ -11,8 +11,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-// TestAddressOfSomethingElseIsTold asks what speaks another protocol.
-func TestAddressOfSomethingElseIsTold(t *testing.T) {
+// TestWrongProtocolIsReported connects to servers of other protocols.
+func TestWrongProtocolIsReported(t *testing.T) {
 	for _, tt := range []struct {
 		name, says string
 		tls        bool
@@ -33,6 +33,6 @@ func TestAddressOfSomethingElseIsTold(t *testing.T) {
 		})
 	}
 	if cureOf(&tls.CertificateVerificationError{Err: io.EOF}) != "" {
-		t.Error("a certificate that nobody trusts is taken for a wrong port")
+		t.Error("an untrusted certificate is taken for a wrong port")
 	}
 }

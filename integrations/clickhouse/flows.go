@@ -9,8 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// ask returns the table, and what it holds as far as it counts for a time that
-// ends at to.
+// ask returns the table, and what it holds that counts for a time that ends at to.
 func (s *Store) ask(ctx context.Context, to time.Time) (*table, flowmath.Span, error) {
 	t, err := s.open(ctx)
 	if err != nil {
@@ -20,7 +19,7 @@ func (s *Store) ask(ctx context.Context, to time.Time) (*table, flowmath.Span, e
 	return t, span, err
 }
 
-// sums returns how the table is asked about [from, to), and what it holds.
+// sums returns how the table is queried for [from, to), and what it holds.
 func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowmath.Sums, flowmath.Span, error) {
 	t, span, err := s.ask(ctx, to)
 	if err != nil {
@@ -33,8 +32,8 @@ func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowm
 }
 
 // Traffic implements [integrations.Flows]. A flow counts with its share of the
-// window, by time. Of what several sensors counted of one 5-tuple in the window
-// the largest stands.
+// window, by time. Of several sensors' counts of one 5-tuple in the window the
+// largest is used.
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
 	h, err := flowmath.TrafficHost(op, q)

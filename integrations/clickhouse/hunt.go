@@ -85,8 +85,8 @@ func (s *Store) survey(ctx context.Context, t *table, from, to time.Time, span f
 	return survey, err
 }
 
-// unread counts the addresses that are none, where they are text: other types hold
-// nothing else.
+// unread counts the invalid addresses, where they are text: other types hold
+// addresses only.
 func (s *Store) unread(ctx context.Context, t *table, from, to time.Time) (int64, error) {
 	if t.address.kind != "String" {
 		return 0, nil
@@ -98,7 +98,7 @@ func (s *Store) unread(ctx context.Context, t *table, from, to time.Time) (int64
 	return n, err
 }
 
-// named is a sensor's name for people.
+// named is a sensor's name as it is shown to people.
 func (t *table) named(text string) string {
 	kind := t.types["sensor"]
 	if kind != "FixedString(16)" && kind != "IPv6" {

@@ -11,7 +11,7 @@ import (
 const ends = "local, peer, lport, rport, proto, opened"
 
 // counted is a subquery of the host's flows with their shares of the window,
-// each 5-tuple once: of what several sensors counted of it the largest stands,
+// each 5-tuple once: of several sensors' counts of it the largest is used,
 // and the two directions of records of one direction are one flow.
 func (q *statement) counted() string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "w", "sent0", "received0", "packets0", "measured0", "oneway0",
@@ -29,9 +29,9 @@ func (q *statement) counted() string {
 // slot is how long records of one direction are taken for one flow.
 func slot(from, to time.Time) time.Duration { return max(time.Minute, to.Sub(from)/62) }
 
-// begun counts the flows of a group. Records of one direction begin again and
-// again for a long flow: for these it is the minutes in which there was one, or
-// the 63rd parts of a window that is longer.
+// begun counts the flows of a group. A long flow has many records of one
+// direction: for these it is the number of minutes with a record, or of 63rd
+// parts of a window that is longer.
 func (q *statement) begun() string {
 	if !q.t.single {
 		return "toUInt64(count())"
@@ -48,7 +48,7 @@ const sums = `sum(sent) AS sent2, sum(received), sum(packets) AS packets2, sum(l
 	toInt64(sum(flows)) AS flows2, toInt64(sum(measured)), toInt64(sum(oneway)), toInt64(sumIf(flows, ` + sentSomething + `)),
 	toInt32(min(rport)), toInt32(max(rport)), toUInt8(max(sampled)), toUInt8(max(uncounted)), toUInt8(max(blank)), toInt64(min(first)), toInt64(max(last))`
 
-// services asks for the largest services of the host, one line more than most.
+// services selects the largest services of the host, one line more than most.
 func (q *statement) services(most int) string {
 	return fmt.Sprintf(`SELECT %s, %s, toInt32(if(opened, rport, lport)) AS port, toString(proto), toUInt8(opened), %s
 		FROM %s GROUP BY local, peer, port, proto, opened
@@ -56,7 +56,7 @@ func (q *statement) services(most int) string {
 		q.t.address.text("local"), q.t.address.text("peer"), sums, q.counted(), q.arg(most+1))
 }
 
-// largest asks for the largest service of each host.
+// largest selects the largest service of each host.
 func (q *statement) largest() string {
 	return fmt.Sprintf(`SELECT %s, %s, toInt32(if(opened, rport, lport)) AS port, toString(proto), toUInt8(opened), %s
 		FROM %s WHERE %s GROUP BY local, peer, port, proto, opened
@@ -64,8 +64,8 @@ func (q *statement) largest() string {
 		q.t.address.text("local"), q.t.address.text("peer"), sums, q.counted(), sentSomething)
 }
 
-// totals asks for the sums of all services, of each address or of all of them
-// together, and for the number of peers.
+// totals selects the sums of all services, of each address or of all of them
+// together, and the number of peers.
 func (q *statement) totals(each bool) string {
 	local, group := "''", ""
 	if each {
@@ -74,16 +74,16 @@ func (q *statement) totals(each bool) string {
 	return fmt.Sprintf(`SELECT %s, toInt64(uniqExactIf(peer, %s)), %s FROM %s %s`, local, sentSomething, sums, q.counted(), group)
 }
 
-// sample asks for the largest flows, more than are handed out, as several
+// sample selects the largest flows, more than are returned, as several
 // records are one flow.
 func (q *statement) sample() string {
 	return fmt.Sprintf("%s ORDER BY measured0 DESC, sent0 DESC, s DESC LIMIT %s", q.views(), q.arg(3*flowmath.SampleFlows))
 }
 
-// few asks for the flows of the host, one more than most.
+// few selects the flows of the host, one more than most.
 func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.views(), q.arg(most+1)) }
 
-// views asks for flows one by one.
+// views selects flows one by one.
 func (q *statement) views() string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "sent0", "received0", "packets0", "measured0", "oneway0",
 		"blank0", "sampled0", "uncounted0", "sensor0")
@@ -93,8 +93,7 @@ func (q *statement) views() string {
 		q.t.address.text("local"), q.t.address.text("peer"), q.t.sensor("sensor0"), flows)
 }
 
-// sensor is a sensor's name as text; one that is stored as an address is read
-// back as one.
+// sensor is a sensor's name as text; an address is shown as one.
 func (t *table) sensor(column string) string {
 	if t.sided {
 		return column
@@ -105,14 +104,14 @@ func (t *table) sensor(column string) string {
 	return "toString(" + column + ")"
 }
 
-// rank asks which hosts sent most. A flow that several sensors saw counts
-// several times here: the order among the largest is settled by their totals.
+// rank selects the hosts that sent most. A flow that several sensors saw counts
+// several times here: the order among the largest is decided by their totals.
 func (q *statement) rank(most int) string {
 	return fmt.Sprintf(`SELECT %s, sum(sent0 * w) AS sent1 FROM %s GROUP BY local ORDER BY sent1 DESC, local LIMIT %s`,
 		q.t.address.text("local"), q.flows("sent0", "w", "local"), q.arg(most))
 }
 
-// survey asks for the sensors.
+// survey selects the sensors.
 func (q *statement) survey() string {
 	return fmt.Sprintf(`SELECT %s, toInt64(count()) AS records, toInt64(max(rate0)), toUInt8(max(measured0) = 0),
 		toInt64(countIf(blank0 = %d)), toInt64(countIf(blank0 = %d)), toInt64(max(e))
@@ -120,8 +119,7 @@ func (q *statement) survey() string {
 		q.flows("sensor0", "rate0", "measured0", "blank0", "e"), q.arg(flowmath.MaxSensors))
 }
 
-// unread counts the addresses of the window's rows that are none, where they are
-// text.
+// unread counts the invalid addresses of the window's rows, where they are text.
 func (q *statement) unread() string {
 	none := address{kind: "IPv6"}.none()
 	return fmt.Sprintf("SELECT toInt64(countIf(a = %[1]s) + countIf(b = %[1]s)) FROM (SELECT %[2]s AS a, %[3]s AS b, %[4]s AS s%[5]s FROM %[6]s WHERE %[7]s AND %[8]s)",
@@ -137,12 +135,12 @@ func (q *statement) endOf() string {
 	return ", " + expression + " AS e"
 }
 
-// disagreement asks what all counters allow, each flow once.
+// disagreement selects what all counters allow, each flow once.
 func (q *statement) disagreement() string {
 	return fmt.Sprintf(`SELECT sum(low), sum(high) FROM %s`, q.counted())
 }
 
-// halves asks which sensors, of records of one direction, saw no flow from both
+// halves selects the sensors that, in records of one direction, saw no flow from both
 // ends.
 func (q *statement) halves() string {
 	return fmt.Sprintf(`SELECT %s FROM (
@@ -153,7 +151,7 @@ func (q *statement) halves() string {
 		GROUP BY router0 HAVING max(whole) = 0`, "router0", q.flows("router0", "local", "peer", "lport", "rport", "proto"))
 }
 
-// windows asks what the host sent in each of n windows.
+// windows selects what the host sent in each of n windows.
 func (q *statement) windows(length time.Duration, n int, once bool) string {
 	from, l, final := "toInt64("+q.arg(q.from.UnixNano())+")", "toInt64("+q.arg(int64(length))+")", "toInt64("+q.arg(n-1)+")"
 	columns := []string{"s", "e", "sent0", "measured0", "oneway0", "sensor0"}
@@ -183,8 +181,8 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 		GROUP BY b`, ends, parts)
 }
 
-// before asks whether the host was seen in the day before the window. It chooses
-// the rows of that day.
+// before selects whether the host was seen in the day before the window, from the
+// rows of that day.
 func (q *statement) before() string {
 	return fmt.Sprintf(`SELECT toInt64(count()) FROM (SELECT 1 FROM %s LIMIT 1)`, q.flows("s"))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// choose takes over which rows count, by columns that must exist, and what tells
-// a router's two directions apart.
+// choose sets which rows count, by columns that must exist, and by which column a
+// router's two directions are distinguished.
 func (s *Store) choose(t *table, there map[string]string) error {
 	t.only, t.without = s.config.Only, s.config.Without
 	for setting, list := range map[string][]integrations.Match{"only": t.only, "without": t.without} {
@@ -53,10 +53,10 @@ func (q *statement) matches(m integrations.Match) string {
 	return fmt.Sprintf("ifNull(toString(%s) IN (%s), 0)", quoted(m.Column.String()), strings.Join(places, ", "))
 }
 
-// someRows is among how many rows values are looked for.
+// someRows is how many rows are searched for a value.
 const someRows = 1_000_000
 
-// probeMatches looks whether the values of only and without occur.
+// probeMatches checks that the values of only and without occur.
 func (s *Store) probeMatches(ctx context.Context, t *table) []integrations.Finding {
 	var found []integrations.Finding
 	look := func(setting string, list []integrations.Match) {

@@ -55,7 +55,7 @@ func TestOnlySomeRowsCount(t *testing.T) {
 				if err != nil || survey.Records != 1 {
 					t.Errorf("%s: the survey counts %d records (%v), want 1", name, survey.Records, err)
 				}
-				// What does not count does not tell how far the store is, either.
+				// Rows that do not count say nothing of how far the store has come, either.
 				if got, ok := got.Freshness.Get(); !ok || got.After(q.To.Add(10*time.Minute)) {
 					t.Errorf("%s: the newest record is of %s, want one that counts", name, got)
 				}

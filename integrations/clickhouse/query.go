@@ -10,19 +10,19 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// statement is one question while it is written: values only ever go in as
-// parameters, names only as they were looked up in the table. It is written for
-// every version since 18.16, so it nests where newer ones have WITH.
+// statement is one query under construction: values are always parameters, names
+// always those that were looked up in the table. It runs on every version since
+// 18.16, so it has nested queries where newer ones have WITH.
 type statement struct {
 	t        *table
 	args     []any
 	from, to time.Time
-	// side tells, over a row, that the source is the host; where chooses rows,
-	// and host, over what was chosen, whose they are.
+	// side is the condition, over a row, that the source is the host; where
+	// selects rows, and host is the owner of a selected row.
 	side, where, host string
 }
 
-// arg adds a parameter and returns its place.
+// arg adds a parameter and returns its placeholder.
 func (q *statement) arg(value any) string {
 	q.args = append(q.args, value)
 	return "$" + strconv.Itoa(len(q.args))
@@ -49,13 +49,13 @@ func (q *statement) in(column string, addrs []netip.Addr) string {
 	return "(" + strings.Join(forms, " OR ") + ")"
 }
 
-// one asks for one host. What its addresses send to each other leaves nothing.
+// one selects one host. Traffic between its own addresses is left out.
 func (q *statement) one(addrs []netip.Addr) {
 	src, dst := q.in(q.col("src_ip"), addrs), q.in(q.col("dst_ip"), addrs)
 	q.side, q.where, q.host = "("+src+")", fmt.Sprintf("(%s) != (%s)", src, dst), "1"
 }
 
-// sender asks for what one host sent, of records of one direction.
+// sender selects what one host sent, of records of one direction.
 func (q *statement) sender(addrs []netip.Addr) {
 	if !q.t.single {
 		q.one(addrs)
@@ -68,14 +68,14 @@ func (q *statement) sender(addrs []netip.Addr) {
 	}
 }
 
-// each asks for several hosts: a flow between two of them counts for both.
+// each selects several hosts: a flow between two of them counts for both.
 func (q *statement) each(addrs []netip.Addr) {
 	q.side = "arrayJoin([1, 0])"
 	q.where = fmt.Sprintf("(%s OR %s)", q.in(q.col("src_ip"), addrs), q.in(q.col("dst_ip"), addrs))
 	q.host = q.in("local", addrs)
 }
 
-// networks asks for every address of the networks.
+// networks selects every address of the networks.
 func (q *statement) networks(own flowmath.Networks) {
 	within := func(column string) string {
 		var any []string
@@ -89,7 +89,7 @@ func (q *statement) networks(own flowmath.Networks) {
 	q.host = within("local")
 }
 
-// everybody asks for all records, as seen from their sources.
+// everybody selects all records, as seen from their sources.
 func (q *statement) everybody() { q.side, q.where, q.host = "1", "1", "1" }
 
 // nanos is a time as nanoseconds since 1970.
@@ -118,7 +118,7 @@ func (q *statement) time(setting string, at time.Time) string {
 	}
 }
 
-// between is the condition that a column lies in [from, to], roughly.
+// between is the condition that a column is in [from, to], roughly.
 func (q *statement) between(setting string, from, to time.Time) string {
 	column := q.col(setting)
 	if column == "" {
@@ -127,8 +127,7 @@ func (q *statement) between(setting string, from, to time.Time) string {
 	return fmt.Sprintf("%s >= %s AND %s <= %s", column, q.time(setting, from), column, q.time(setting, to))
 }
 
-// ordered is the setting by whose column the table is ordered, as far as is
-// known.
+// ordered is the setting by whose column the table is ordered, if it is known.
 func (t *table) ordered() string {
 	if t.columns["received"] != "" {
 		return "received"
@@ -139,8 +138,8 @@ func (t *table) ordered() string {
 // clocks is how far the clock of a collector may be behind that of a sensor.
 const clocks = 5 * time.Minute
 
-// during chooses the rows of the window: first by what the table may be ordered
-// by, then exactly.
+// during selects the rows of the window: first by the column that the table may be
+// ordered by, then exactly.
 func (q *statement) during() string {
 	from, to := q.arg(q.from.UnixNano()), q.arg(q.to.UnixNano())
 	if q.col("end") == "" {
@@ -156,12 +155,12 @@ func (q *statement) during() string {
 	}, " AND ")
 }
 
-// sure tells that a column holds a count in every row.
+// sure reports whether a column holds a count in every row.
 func (q *statement) sure(setting string) bool {
 	return strings.HasPrefix(q.t.types[setting], "UInt") && !q.t.nullable[setting]
 }
 
-// counter is a counter as a number, -1 where it is not there.
+// counter is a counter as a number, -1 where it is missing.
 func (q *statement) counter(setting string) string {
 	switch {
 	case q.col(setting) == "":
@@ -173,7 +172,7 @@ func (q *statement) counter(setting string) string {
 	}
 }
 
-// rate is what counters are multiplied by, 0 where that was not said.
+// rate is what counters are multiplied by, 0 where it is unknown.
 func (q *statement) rate() string {
 	column := q.col("sampling")
 	switch {
@@ -190,7 +189,7 @@ func (q *statement) rate() string {
 	return column
 }
 
-// share is the part of a flow that lies in the window.
+// share is the part of a flow that is in the window.
 func (q *statement) share() string {
 	if q.col("end") == "" {
 		return "1"
@@ -199,8 +198,8 @@ func (q *statement) share() string {
 	return fmt.Sprintf("if(s >= %[1]s AND e <= %[2]s, 1, (least(e, %[2]s) - greatest(s, %[1]s)) / (e - s))", from, to)
 }
 
-// asked tells that a port is one that [flowmath.Opens] makes an exception for.
-// The list is the program's own.
+// asked is the condition that a port is one that [flowmath.Opens] makes an
+// exception for. The list is the program's own.
 func (q *statement) asked(port string) string {
 	ports := make([]string, len(q.t.asked))
 	for i, p := range q.t.asked {
@@ -209,8 +208,8 @@ func (q *statement) asked(port string) string {
 	return port + " IN (" + strings.Join(ports, ", ") + ")"
 }
 
-// flows is a subquery of the chosen flows, one row each, as seen from the host,
-// with the columns that are asked for: what is not asked for is not worked out.
+// flows is a subquery of the selected flows, one row each, as seen from the host,
+// with the requested columns only: others are not computed.
 func (q *statement) flows(columns ...string) string {
 	need := map[string]bool{"s": true}
 	if q.host != "1" {
@@ -308,14 +307,14 @@ func (q *statement) column(name string) (expression string, others []string) {
 	case "packets0":
 		return "greatest(minePackets, 0) * rate0", []string{"minePackets", "rate0"}
 	case "uncounted0":
-		// An exporter that leaves the packets out may be written down as 0.
+		// An exporter that leaves the packets out may be stored as 0.
 		return "measured0 AND (minePackets < 0 OR (minePackets = 0 AND mine > 0))", []string{"measured0", "minePackets", "mine"}
 	default:
 		return q.seen(name)
 	}
 }
 
-// blank is why a row tells no volume, as a [flowmath.Blank].
+// blank is why a row has no volume, as a [flowmath.Blank].
 func (q *statement) blank() (expression string, others []string) {
 	counters := []string{"own", "ownPackets"}
 	if !q.t.single {
@@ -350,7 +349,7 @@ func (q *statement) seen(name string) (expression string, others []string) {
 	case name == "oneway0" && q.t.single:
 		return "if(out, mine <= 0 OR rate0 = 0, blank0 > 0)", []string{"out", "mine", "rate0", "blank0"}
 	case name == "oneway0":
-		// Whoever opened a flow has sent something, and so has who sent packets.
+		// A host that opened a flow has sent something, and so has one that sent packets.
 		return "blank0 > 0 OR (mine <= 0 AND (out OR minePackets > 0))", []string{"blank0", "out", "mine", "minePackets"}
 	case q.t.single:
 		return "out AND mine > 0 AND rate0 > 0", []string{"out", "mine", "rate0"}

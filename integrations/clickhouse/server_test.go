@@ -21,21 +21,21 @@ import (
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-// server is a ClickHouse of these tests alone, on loopback ports.
+// server is a ClickHouse for these tests only, on loopback ports.
 type server struct {
 	dir string
-	// port is that of the native protocol, 0 of an engine that is only asked
+	// port is that of the native protocol, 0 for an engine that is only queried
 	// over HTTP; web is that of HTTP.
 	port   int
 	web    int
 	admin  driver.Conn
 	made   atomic.Int64
 	absent bool // it is not installed
-	// refused tells that the reader is not let in.
+	// refused reports whether the reader is refused.
 	refused atomic.Bool
 }
 
-// shared is the server that Debian ships, current the engine of today. Both are
+// shared is the server that Debian ships, current the current engine. Both are
 // started by TestMain and then only read.
 var shared, current *server
 
@@ -84,7 +84,7 @@ const serverConfig = `<?xml version="1.0"?>
 	<mark_cache_size>268435456</mark_cache_size><timezone>Europe/Berlin</timezone>
 </yandex>`
 
-// usersConfig has the administrator, the reader unless it is refused, and one
+// usersConfig has the administrator, the reader unless it is refused, and a user
 // whose profile allows no settings.
 const usersConfig = `<?xml version="1.0"?>
 <yandex>
@@ -155,7 +155,7 @@ func (s *server) await(ctx context.Context) error {
 	}
 }
 
-// admit lets the reader in, or refuses it.
+// admit accepts or refuses the reader.
 func (s *server) admit(tb testing.TB, yes bool) {
 	tb.Helper()
 	if s.refused.Swap(!yes) == !yes {

@@ -33,8 +33,8 @@ func TestSumsGoBeyondTheRowsThatAreRead(t *testing.T) {
 	contract.SumsBeyondRows(t, openerOf(l).openSeen)
 }
 
-// TestUserWithoutSettings asks with a deadline, of which the driver would make
-// a setting.
+// TestUserWithoutSettings queries with a deadline, which the driver would turn
+// into a setting.
 func TestUserWithoutSettings(t *testing.T) {
 	c := openerOf(layouts()[0]).open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Hour, 1, 1)}).config
 	c.User, c.Password = "locked", ""
@@ -84,7 +84,7 @@ func TestSumsAgreeWithTheFlows(t *testing.T) {
 	}
 }
 
-// TestOneDirectionNeedsNoOther reads a table that has no columns of what comes back.
+// TestOneDirectionNeedsNoOther reads a table that has no columns for the replies.
 func TestOneDirectionNeedsNoOther(t *testing.T) {
 	l := layouts()[2]
 	usual := l.config
@@ -176,12 +176,12 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %s is read as %s (%v), want %s", tt.kind, tt.text, got, err, tt.addr)
 		}
 		if got := strings.Join(a.forms(tt.addr, add), " "); tt.forms != "" && got != tt.forms {
-			t.Errorf("%s: %s is asked for as %s, want %s", tt.kind, tt.addr, got, tt.forms)
+			t.Errorf("%s: %s is queried as %s, want %s", tt.kind, tt.addr, got, tt.forms)
 		}
 	}
 	for _, kind := range []string{"IPv4", "UInt32"} {
 		if got := addressOf(kind, "custom").forms(six, add); len(got) != 0 {
-			t.Errorf("%s: %s is asked for as %v, though the column cannot hold it", kind, six, got)
+			t.Errorf("%s: %s is queried as %v, though the column cannot hold it", kind, six, got)
 		}
 	}
 	for kind, text := range map[string]string{"FixedString(16)": "zz", "UInt32": "4294967296", "IPv6": "x"} {
@@ -194,8 +194,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestNewerTypes writes questions for types that the oldest server does not
-// have.
+// TestNewerTypes writes queries for types that the oldest server does not have.
 func TestNewerTypes(t *testing.T) {
 	q := &statement{t: &table{
 		columns: map[string]string{"start": "`t`"}, types: map[string]string{"start": "DateTime64(9)"}, address: addressOf("IPv6", "akvorado"),
@@ -205,7 +204,7 @@ func TestNewerTypes(t *testing.T) {
 	}
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	if got, want := q.time("start", at), "fromUnixTimestamp64Nano(toInt64($1))"; got != want || q.args[0] != at.UnixNano() {
-		t.Errorf("a time is asked for as %s of %v, want %s", got, q.args, want)
+		t.Errorf("a time is queried as %s of %v, want %s", got, q.args, want)
 	}
 	for kind, want := range map[string]string{
 		"LowCardinality(IPv6)": "IPv6", "LowCardinality(Nullable(String))": "String", "Nullable(DateTime64(3, 'UTC'))": "DateTime64(3, 'UTC')",

@@ -45,10 +45,10 @@ func (c *Columns) list() []column {
 }
 
 // textSince is the first version of which every release reads text as an address
-// without failing where it is none.
+// without failing on invalid text.
 const textSince = 23
 
-// table is what is known of the table once it was looked at.
+// table is the description of the table that was read from the server.
 type table struct {
 	name string
 	// columns holds the quoted name of each setting, or nothing; types the type
@@ -60,9 +60,9 @@ type table struct {
 	address  address
 	// only and without choose the rows that count.
 	only, without []integrations.Match
-	// router is a sensor without the direction that it looked at, as it stands.
+	// router is the sensor's column as it is, without the direction.
 	router string
-	// sided tells that sensors are a router's two directions.
+	// sided reports whether a router's two directions are two sensors.
 	sided bool
 	// release is the first number of the server's version, such as 26.
 	release int
@@ -74,14 +74,13 @@ type table struct {
 	// known.
 	sampling int
 	asked    []int32
-	// settings go with every question; a user whose profile allows none is
-	// locked.
+	// settings go with every query; a user whose profile allows none is locked.
 	settings map[string]any
 	locked   bool
 }
 
-// open looks at the table, once: every name must exist, with a type that can be
-// read.
+// open reads the description of the table, once: every name must exist, with a
+// type that can be read.
 func (s *Store) open(ctx context.Context) (*table, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +137,7 @@ func (s *Store) look(t *table, there map[string]string) error {
 		t.nullable[column.setting] = strings.Contains(kind, "Nullable(")
 		kind = bare(kind)
 		if !slices.ContainsFunc(column.kinds, func(k string) bool { return kind == k || strings.HasPrefix(kind, k+"(") }) {
-			return fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, s.config.Table, there[column.name],
+			return fmt.Errorf("column %q of table %q has type %s; columns.%s must be one of %s", column.name, s.config.Table, there[column.name],
 				column.setting, strings.Join(column.kinds, ", "))
 		}
 		t.columns[column.setting], t.types[column.setting] = t.filled(column.setting, quoted(column.name), kind), kind
@@ -161,9 +160,9 @@ func (s *Store) look(t *table, there map[string]string) error {
 }
 
 // filled is the expression of a column that may hold NULL where the answer needs
-// a value: an address that is none, a port of 0, an end that is the start. A NULL
-// among counters says that there is none, and one for a start that there is no
-// record.
+// a value: the invalid address, a port of 0, an end that is the start. A NULL
+// among counters means that it was not counted, and one for a start that there is
+// no record.
 func (t *table) filled(setting, column, kind string) string {
 	if !t.nullable[setting] {
 		return column
@@ -182,7 +181,7 @@ func (t *table) filled(setting, column, kind string) string {
 	}
 }
 
-// bare takes the wrapping off a type.
+// bare returns a type without its wrapping.
 func bare(kind string) string {
 	for _, wrap := range []string{"LowCardinality(", "Nullable("} {
 		if rest, ok := strings.CutPrefix(kind, wrap); ok {
@@ -192,7 +191,7 @@ func bare(kind string) string {
 	return kind
 }
 
-// limits finds out which settings the user may set, and returns them.
+// limits returns the settings that the user may set.
 func (s *Store) limits(ctx context.Context, t *table) (map[string]any, error) {
 	var readonly, version string
 	t.locked = true
@@ -200,7 +199,7 @@ func (s *Store) limits(ctx context.Context, t *table) (map[string]any, error) {
 		return nil, err
 	}
 	release, _, _ := strings.Cut(version, ".")
-	t.release, _ = strconv.Atoi(release) // what is no number is older than any
+	t.release, _ = strconv.Atoi(release) // a release without a number counts as the oldest
 	if t.locked = readonly == "1"; t.locked {
 		return nil, nil
 	}

@@ -28,7 +28,7 @@ func known(t *testing.T, v any) string {
 	return strings.ReplaceAll(fmt.Sprintf("%+v", v), " ", "\n")
 }
 
-// answers is what a store says of a host in a window.
+// answers are a store's results for a host in a window.
 type answers struct {
 	Traffic incident.Traffic
 	Series  []incident.Point
@@ -59,7 +59,7 @@ func ask(t *testing.T, f flowStore, host string, from, to time.Time) answers {
 	return a
 }
 
-// imported is the embedded store with a log, by which this one is measured.
+// imported is the embedded store with a log, the reference for this one.
 func imported(t *testing.T, log []byte) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "flows.db"))
@@ -112,7 +112,7 @@ func TestSyntheticTrafficIsAnsweredLikeTheEmbeddedStore(t *testing.T) {
 	}
 }
 
-// TestSumsAreThoseOfTheFlows has DuckDB sum what is otherwise taken flow by flow.
+// TestSumsAreThoseOfTheFlows has DuckDB sum what is otherwise read flow by flow.
 func TestSumsAreThoseOfTheFlows(t *testing.T) {
 	o := synthetic.Options{Seed: 9, Host: netip.MustParseAddr("10.20.4.42"), Length: 20 * time.Second, Begin: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	for _, scenario := range synthetic.Scenarios() {
@@ -149,7 +149,7 @@ func coarse(a answers) answers {
 	return a
 }
 
-// What the embedded store makes of these is asserted in its own tests.
+// The embedded store's results for these are asserted in its own tests.
 func TestRealRecordsAreAnsweredLikeTheEmbeddedStore(t *testing.T) {
 	for _, c := range []struct {
 		name, host string

@@ -16,7 +16,7 @@ import (
 func begin() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }
 
 // generate writes flows of 5,000 hosts over 14 days, sorted by time, as one
-// Parquet file. DuckDB's own hash is the chance: one seed, one file. Of 100,000
+// Parquet file. DuckDB's own hash is the random number: one seed, one file. Of 100,000
 // flows one takes up to an hour.
 func generate(b *testing.B, folder string, rows, seed int) string {
 	b.Helper()
@@ -36,9 +36,9 @@ func generate(b *testing.B, folder string, rows, seed int) string {
 	return file
 }
 
-// BenchmarkParquet measures queries over ten million flows. Beside the time of
-// the query for one host and hour it reports how many times that of the plain
-// SQL it is, measured by turns.
+// BenchmarkParquet measures queries over ten million flows. For the query of one
+// host and hour it also reports the ratio to the time of plain SQL, measured in
+// turns.
 func BenchmarkParquet(b *testing.B) {
 	const rows = 10_000_000
 	folder := b.TempDir()

@@ -12,8 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// lookAt is look for a question about a time that ends at to: the span is of what
-// counts for that.
+// lookAt is look for a query whose time ends at to: the span is of the records
+// that count for it.
 func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 	v, err := s.look(ctx, from)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 		}
 	}
 	span.Newest = time.Time{}
-	// Of a store that was at work there is something within minutes.
+	// A store that was in use has a record within minutes.
 	for _, back := range []time.Duration{3 * time.Minute, time.Hour, 24 * time.Hour, 0} {
 		since := time.Time{}
 		if back > 0 {
@@ -50,7 +50,7 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 		}
 		parts := v.parts
 		if since.Before(from) {
-			// Older files may be needed, too.
+			// Older files may be needed as well.
 			if parts, err = s.parts(ctx, v.db, after(v.files, since)); err != nil {
 				return nil, err
 			}
@@ -109,8 +109,8 @@ func after(files []file, at time.Time) []file {
 	return since(files, at)
 }
 
-// fast puts into the span which sensors are ahead, and returns the names of those
-// that are so in all that they recorded. It reads the files of the last day.
+// fast puts into the span which sensors' clocks are ahead, and returns the names
+// of those of which every record is. It reads the files of the last day.
 func (s *Store) fast(ctx context.Context, v *seen, m flowmath.Moment) ([]string, error) {
 	parts, err := s.parts(ctx, v.db, since(v.files, m.Now.Add(-24*time.Hour)))
 	if err != nil {
@@ -152,7 +152,7 @@ func note(rows *sql.Rows, clocks *flowmath.Clocks) error {
 	return rows.Err()
 }
 
-// cure is what to do where all files are ahead.
+// cure is what to do where the times of all files are ahead.
 func (s *Store) cure(v *seen) string {
 	for _, p := range v.parts {
 		if kind := p.types[p.columns.Start]; kind == "VARCHAR" || strings.HasPrefix(kind, "TIMESTAMP") && kind != "TIMESTAMP WITH TIME ZONE" {

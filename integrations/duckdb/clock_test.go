@@ -13,8 +13,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// local writes Parquet with times as the clock on the wall in Kathmandu shows
-// them, in a column without a zone.
+// local writes Parquet with times in Kathmandu's local time, in a column without a
+// zone.
 func local(tb testing.TB, folder string, records []contract.Seen) {
 	work := tb.TempDir()
 	parquet(tb, work, records)
@@ -32,8 +32,8 @@ func TestContractInLocalTime(t *testing.T) {
 	contract.Flows(t, harness(Parquet, local, func(c *Config) { named(c); c.TimeZone = "Asia/Kathmandu" }))
 }
 
-// Files in local time are ahead as a whole. Doctor fails with the cure, and with
-// it all is well.
+// Files in local time are ahead as a whole. Doctor reports the remedy, and passes
+// once it is applied.
 func TestFilesInLocalTimeFailUntilTheirZoneIsSaid(t *testing.T) {
 	var records []contract.Seen
 	for ago := time.Minute; ago < 12*time.Hour; ago += time.Minute {
@@ -63,12 +63,12 @@ func TestFilesInLocalTimeFailUntilTheirZoneIsSaid(t *testing.T) {
 	}
 	if _, err := Open(Config{Folder: t.TempDir(), Format: Parquet, Records: 1, Memory: 64, Threads: 1, TimeZone: "Europe/Berlinn"}); err == nil ||
 		!strings.Contains(fmt.Sprint(err), "not in the zone database") {
-		t.Errorf("a zone that is none is refused with %v", err)
+		t.Errorf("an invalid zone is refused with %v", err)
 	}
 }
 
-// Beyond so many flows DuckDB sums, and says the same of counters that say
-// nothing.
+// Above that number of flows DuckDB sums, with the same results for counters that
+// are empty.
 func TestSummedCountersThatSayNothing(t *testing.T) {
 	for _, blank := range []contract.Seen{{Sampling: 1}, {Sampling: 0, Flow: contract.Second(0, 1000, 0).Flow}} {
 		var records []contract.Seen

@@ -16,7 +16,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// store opens a folder with the defaults, and what change makes of them.
+// store opens a folder with the defaults as changed by change.
 func store(tb testing.TB, folder string, format Format, change func(*Config)) *Store {
 	tb.Helper()
 	spec := Spec()
@@ -51,7 +51,7 @@ func write(tb testing.TB, file, text string) {
 	}
 }
 
-// tsv writes records as Zeek does, with two columns that a site has added.
+// tsv writes records as Zeek does, with two columns that a site added.
 func tsv(tb testing.TB, folder string, records []contract.Seen) {
 	var b strings.Builder
 	b.WriteString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p" +
@@ -139,7 +139,7 @@ func parquet(tb testing.TB, folder string, records []contract.Seen) {
 	}
 }
 
-// free is a DuckDB that may read and write what it likes.
+// free is a DuckDB without restrictions on reading and writing.
 func free(tb testing.TB) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open("duckdb", "")

@@ -12,13 +12,13 @@ import (
 	"io"
 )
 
-// plausible is what [address] asks of a record's addresses, as far as SQL can
-// tell.
+// plausible is the part of [address]'s condition on a record's addresses that SQL
+// can check.
 const plausible = `regexp_full_match(src, '[0-9a-fA-F.:]+(%.*)?') AND regexp_full_match(dst, '[0-9a-fA-F.:]+(%.*)?')`
 
 // damaged counts the lines of which no record could be made. DuckDB passes over
-// them without a word, so the lines are held against the records. The end of a
-// file that is no whole line yet is not counted: a sensor may be writing it.
+// them silently, so the lines are compared with the records. An unfinished line at
+// the end of a file is not counted: a sensor may be writing it.
 // Parquet has no lines, and a damaged file of it fails every query.
 func damaged(ctx context.Context, db *sql.DB, parts []part) (int64, error) {
 	var n int64
@@ -26,7 +26,7 @@ func damaged(ctx context.Context, db *sql.DB, parts []part) (int64, error) {
 		if p.format == Parquet {
 			continue
 		}
-		// What is written in between must not look damaged, so lines come first.
+		// Records that are written meanwhile must not look damaged, so lines are counted first.
 		var lines, records int64
 		for _, f := range p.files {
 			some, err := linesOf(ctx, f, p.format == ZeekTSV)
@@ -44,7 +44,7 @@ func damaged(ctx context.Context, db *sql.DB, parts []part) (int64, error) {
 	return n, nil
 }
 
-// linesOf counts the lines of a file that hold something, without comments where
+// linesOf counts the lines of a file that are not blank, without comments where
 // the format has any.
 func linesOf(ctx context.Context, f file, comments bool) (n int64, err error) {
 	err = f.read(func(r io.Reader) error {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A line that is not whole yet is written just now, and not damaged.
+// An unfinished line is being written, and is not damaged.
 func TestDamagedLinesAreCounted(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	const tsvHead = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_ip_bytes\tresp_ip_bytes\n"
@@ -74,7 +74,7 @@ func TestDamagedLinesAreCounted(t *testing.T) {
 			s := store(t, folder, c.format, nil)
 			survey, err := s.Survey(t.Context(), now.Add(-time.Hour), now)
 			if err != nil || survey.Damaged != c.want {
-				t.Errorf("the survey tells of %d damaged lines (%v), want %d", survey.Damaged, err, c.want)
+				t.Errorf("the survey reports %d damaged lines (%v), want %d", survey.Damaged, err, c.want)
 			}
 			var said []string
 			for _, f := range s.Probe(t.Context()) {

@@ -21,26 +21,26 @@ const (
 	Parquet  Format = "parquet"
 )
 
-// Config is what stanch.yaml says of a folder of flow logs.
+// Config is the configuration of a folder of flow logs in stanch.yaml.
 type Config struct {
-	Folder   string            `yaml:"folder,required" doc:"The folder in which the files lie, absolute. Nothing outside of it can be read."`
+	Folder   string            `yaml:"folder,required" doc:"The folder of the files, absolute. Nothing outside of it can be read."`
 	Format   Format            `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns."`
 	Files    string            `yaml:"files" doc:"Which files of the folder and of all folders below it: a pattern for their names. Empty: conn*.log*, *.json* or *.parquet, by the format."`
-	Columns  Columns           `yaml:"columns" doc:"What the columns are called where it differs from the format's own names; Parquet is expected to have Zeek's."`
-	Unit     Unit              `yaml:"unit" enum:"s,ms,us,ns" doc:"What a start, end or duration counts that is a whole number. Floats are seconds, timestamps speak for themselves."`
-	TimeZone integrations.Zone `yaml:"time_zone" doc:"The zone of times that are written without one, such as Europe/Berlin: a name of the zone database. Empty: UTC."`
-	// OneDirection is about Parquet: the other formats are known.
-	OneDirection bool                 `yaml:"one_direction" doc:"Parquet: each row is of one direction, as NetFlow and sFlow have it. The answer has a row of its own."`
+	Columns  Columns           `yaml:"columns" doc:"Names of columns where they differ from the format's own; Parquet is expected to have Zeek's."`
+	Unit     Unit              `yaml:"unit" enum:"s,ms,us,ns" doc:"Unit of a start, end or duration that is a whole number. Floats are seconds, timestamps need none."`
+	TimeZone integrations.Zone `yaml:"time_zone" doc:"The zone of times without one, such as Europe/Berlin: a name of the zone database. Empty: UTC."`
+	// OneDirection is for Parquet: of the other formats it is known.
+	OneDirection bool                 `yaml:"one_direction" doc:"Parquet: each row is of one direction, as in NetFlow and sFlow. The reply has a row of its own."`
 	Only         []integrations.Match `yaml:"only" doc:"Records count where each of these columns has one of its values."`
 	Without      []integrations.Match `yaml:"without" doc:"Records do not count where one of these columns has one of its values."`
-	Sampling     int                  `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
-	Sensor       string               `yaml:"sensor" doc:"Who wrote the records that do not say it themselves."`
-	Records      int                  `yaml:"records" doc:"How many flows of one host are taken one by one, about 200 bytes each. Beyond it DuckDB sums, and what several sensors saw is told apart by port and peer only."`
+	Sampling     int                  `yaml:"sampling" doc:"Sampling rate, one packet in n, of sensors that report 0, that is, none; 1 is every packet. 0: their volume is unknown."`
+	Sensor       string               `yaml:"sensor" doc:"The sensor of records that do not name theirs."`
+	Records      int                  `yaml:"records" doc:"How many flows of one host are read one by one, about 200 bytes each. Above it DuckDB sums, and flows that several sensors saw are matched by port and peer only."`
 	Memory       int                  `yaml:"memory" doc:"How much memory DuckDB may take, in MiB. A query that needs more fails; nothing is spilled to disk."`
 	Threads      int                  `yaml:"threads" doc:"How many threads DuckDB may use."`
 }
 
-// Unit is what whole numbers count.
+// Unit is the unit of whole numbers of time.
 type Unit string
 
 // Columns are the names of columns. An empty one is the format's own.
@@ -61,7 +61,7 @@ type Columns struct {
 	RespPackets string `yaml:"resp_packets" doc:"Packets that dst sent."`
 	State       string `yaml:"state" doc:"Zeek's conn_state."`
 	History     string `yaml:"history" doc:"Zeek's history."`
-	Sampling    string `yaml:"sampling" doc:"One packet in so many was seen."`
+	Sampling    string `yaml:"sampling" doc:"Sampling rate: one packet in n was seen."`
 	Sensor      string `yaml:"sensor" doc:"Who saw the flow."`
 }
 
@@ -83,7 +83,7 @@ func Spec() integrations.Spec {
 		Summary: "Flow store of files: Zeek logs, goflow2 JSON or Parquet, read by DuckDB (builds with -tags duckdb).",
 		Facts:   []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
-			{Name: "read the folder and everything below it", Why: "the flow logs lie there; nothing is written, so nothing else should be allowed"},
+			{Name: "read the folder and everything below it", Why: "the flow logs are there; nothing is written, so nothing else should be allowed"},
 		},
 		Example: "flows: { kind: duckdb, folder: /var/log/zeek, format: zeek_tsv }",
 		NewConfig: func() any {

@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks"
 )
 
-// TestConfigurationIsRead reads what stanch.yaml may say, with the loader that
-// reads it there.
+// TestConfigurationIsRead reads settings of stanch.yaml with the loader of
+// stanch.yaml.
 func TestConfigurationIsRead(t *testing.T) {
 	c, ok := Spec().NewConfig().(*Config)
 	if !ok {

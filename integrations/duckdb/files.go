@@ -24,7 +24,7 @@ import (
 
 const (
 	maxFiles = 100_000
-	// clocks is how far the clock of the machine that wrote a file may be off
+	// clocks is the largest difference between the clock of the machine that wrote a file and
 	// the sensors'.
 	clocks = time.Hour
 	// maxHead bounds the header of a TSV file.
@@ -38,8 +38,8 @@ type file struct {
 	modified time.Time
 }
 
-// list returns the files, last written last. Links are not followed: what they
-// lead to lies elsewhere.
+// list returns the files, last written last. Links are not followed: their targets
+// may be outside of the folder.
 func (s *Store) list(ctx context.Context, folder string) ([]file, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Store) list(ctx context.Context, folder string) ([]file, error) {
 			return err
 		}
 		if strings.ContainsAny(at, "*?[]{}") {
-			return fmt.Errorf("the name %q holds a character that stands for others", at)
+			return fmt.Errorf("the name %q contains a wildcard character", at)
 		}
 		files = append(files, file{filepath.Join(folder, at), info.Size(), info.ModTime()})
 		if len(files) > maxFiles {
@@ -77,8 +77,8 @@ func (s *Store) list(ctx context.Context, folder string) ([]file, error) {
 	return files, err
 }
 
-// since leaves out the files that were last written so long before a time that
-// they cannot tell of it. No time takes all.
+// since leaves out the files that were last written too long before a time to
+// hold records of it. The zero time keeps all.
 func since(files []file, from time.Time) []file {
 	if from.IsZero() {
 		return files
@@ -87,7 +87,7 @@ func since(files []file, from time.Time) []file {
 	return files[i:]
 }
 
-// read has visit read the file, unpacked.
+// read calls visit with the file's content, unpacked.
 func (f file) read(visit func(io.Reader) error) error {
 	opened, err := os.Open(f.path)
 	if err != nil {
@@ -106,13 +106,13 @@ func (f file) read(visit func(io.Reader) error) error {
 	return nil
 }
 
-// heading is what a TSV file of Zeek says of itself.
+// heading is the header of a TSV file of Zeek.
 type heading struct {
 	separator, unset, empty, path string
 	fields                        []string
 }
 
-// key tells headings apart.
+// key is equal for headings with the same columns.
 func (h heading) key() string {
 	return strings.Join(append([]string{h.separator, h.unset, h.empty, h.path}, h.fields...), "\x00")
 }
@@ -134,7 +134,7 @@ func headingOf(f file) (heading, error) {
 		h.line(lines.Text())
 	}
 	if len(h.fields) == 0 {
-		return h, fmt.Errorf("%q is no log of Zeek: it does not begin with a #fields line", f.path)
+		return h, fmt.Errorf("%q is not a log of Zeek: it has no #fields line", f.path)
 	}
 	return h, nil
 }

@@ -30,15 +30,15 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"a folder that is not there": {ZeekTSV, func(c *Config) { c.Folder += "/none" }, func(string) {}, integrations.Unavailable, "no such file"},
 		"a log without its heading": {
 			ZeekTSV, nil, func(folder string) { write(t, folder+"/conn.log", "1.0\tC1\t10.0.0.1\n") },
-			integrations.Invalid, "does not begin with a #fields line",
+			integrations.Invalid, "it has no #fields line",
 		},
 		"a log of other columns": {
 			ZeekTSV, nil, func(folder string) { write(t, folder+"/conn.log", "#fields\tts\tuid\n1.0\tC1\n") },
 			integrations.Invalid, `the files have no column "id.orig_h"`,
 		},
-		"a name that stands for others": {
+		"a name with a wildcard": {
 			ZeekTSV, nil, func(folder string) { write(t, folder+"/conn[1].log", "#fields\tts\n") },
-			integrations.Unavailable, "holds a character that stands for others",
+			integrations.Unavailable, "contains a wildcard character",
 		},
 		"what is no Parquet":     {Parquet, nil, func(folder string) { write(t, folder+"/a.parquet", "nonsense, nothing but nonsense") }, integrations.Unavailable, "a.parquet"},
 		"columns of other names": {Parquet, nil, func(folder string) { copyOut(t, folder, "SELECT 1 AS a") }, integrations.Invalid, `no column "ts"`},
@@ -120,7 +120,7 @@ func TestParquetOfOthers(t *testing.T) {
 	}
 }
 
-// A sensor that sees only what comes in cannot tell that nothing goes out.
+// A sensor that sees only incoming traffic is no proof that nothing goes out.
 func TestOneDirectionIsNoSilence(t *testing.T) {
 	folder := t.TempDir()
 	line := func(src, dst string, srcPort, dstPort int, at time.Time) string {
@@ -138,7 +138,7 @@ func TestOneDirectionIsNoSilence(t *testing.T) {
 	if got.BytesOut.IsKnown() || got.Coverage.String() != string(incident.OneWay) {
 		t.Errorf("bytes_out is %v, coverage %v: want it unknown by a one-way capture", got.BytesOut, got.Coverage)
 	}
-	// An hour before the window it sent: it is seen, and silent now.
+	// It sent an hour before the window: the sensor sees it, and now it is silent.
 	write(t, filepath.Join(folder, "flows.json"), inbound+line("192.0.2.10", "198.51.100.1", 50000, 443, q.From.Add(-time.Hour)))
 	if got, err = s.Traffic(t.Context(), q); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestDamagedRecordsAreLeftOut(t *testing.T) {
 	}
 }
 
-// What was last written before the window is not opened again.
+// Files that were last written before the window are not opened again.
 func TestOldFilesAreNotRead(t *testing.T) {
 	folder := t.TempDir()
 	q := hour()

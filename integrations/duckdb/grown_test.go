@@ -12,7 +12,7 @@ import (
 )
 
 // Zeek writes a long connection again as it grows, into a log of its own, and once
-// more when it has ended. It is one, whether its flows are read or summed.
+// more when it has ended. It counts once, whether its flows are read or summed.
 func TestAConnectionThatGrowsCountsOnce(t *testing.T) {
 	begin := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	folder := t.TempDir()

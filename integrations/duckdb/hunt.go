@@ -35,8 +35,8 @@ func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]inciden
 		return nil, failed(op, err)
 	}
 	var hosts []incident.HostTraffic
-	// The ranks count a flow once for each sensor, so the order among the
-	// largest is settled by the flows themselves.
+	// The ranking counts a flow once for each sensor, so the order among the
+	// largest is decided by the flows themselves.
 	for some := range slices.Chunk(ranked[:min(len(ranked), 2*most)], together) {
 		found, err := s.traffics(ctx, v, some, q)
 		if err != nil {
@@ -123,7 +123,7 @@ func (s *Store) traffics(ctx context.Context, v *seen, some []netip.Addr, q inte
 }
 
 // Survey implements [integrations.Surveyor]. Where records are of one direction,
-// a sensor that saw nothing but answers sees one way.
+// a sensor that saw nothing but answers sees one direction only.
 func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey, error) {
 	const op = "read the survey"
 	if err := flowmath.CheckWindow(op, from, to); err != nil {
@@ -168,8 +168,8 @@ func (s *Store) survey(ctx context.Context, v *seen, from, to time.Time) (incide
 	return v.sumSensors(ctx, table)
 }
 
-// sumSensors surveys more records than are taken one by one. Each sensor's
-// counters are then held against themselves, and not against another's.
+// sumSensors surveys more records than are read one by one. Each sensor's
+// counters are then compared with each other, and not with another sensor's.
 func (v *seen) sumSensors(ctx context.Context, table string) (incident.Survey, error) {
 	rows, err := v.db.QueryContext(ctx, fmt.Sprintf(`SELECT sensor, count(*), max(sampling), NOT bool_or(measured AND (opened OR NOT single)), count(*) FILTER (blank = %d), count(*) FILTER (blank = %d), max(stop), sum(low)::BIGINT, sum(high)::BIGINT
 		FROM (%s) GROUP BY sensor`, flowmath.NoPackets, flowmath.NoRate, ends(table, true)))

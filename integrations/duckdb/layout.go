@@ -20,13 +20,13 @@ type layout struct {
 	files   string // pattern, unless the configuration has one
 	columns Columns
 	unit    int64 // nanoseconds
-	// sampling is the rate of sensors that do not say theirs, 0 where that is not
-	// known.
+	// sampling is the rate of sensors that do not report theirs, 0 where it is
+	// unknown.
 	sampling int
 	// zone is that of times without one; nil is UTC.
 	zone   *time.Location
 	sensor string
-	// single tells that each record is of one direction.
+	// single reports whether each record is of one direction.
 	single bool
 	// only and without choose the records that count.
 	only, without []integrations.Match
@@ -55,7 +55,7 @@ func layoutOf(c Config) (layout, error) {
 			Sensor: "sampler_address",
 		}
 	default:
-		return l, fmt.Errorf("format %q is none of zeek_tsv, zeek_json, goflow2 and parquet", c.Format)
+		return l, fmt.Errorf("invalid format %q: must be one of zeek_tsv, zeek_json, goflow2, parquet", c.Format)
 	}
 	named, given := l.columns.list(), c.Columns.list()
 	if c.Columns.End != "" {
@@ -67,7 +67,7 @@ func layoutOf(c Config) (layout, error) {
 	units := map[Unit]int64{"": 1, "ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 	unit, ok := units[c.Unit]
 	if !ok {
-		return l, fmt.Errorf("unit %q is none of s, ms, us and ns", c.Unit)
+		return l, fmt.Errorf("invalid unit %q: must be one of s, ms, us, ns", c.Unit)
 	}
 	l.unit = unit
 	zone, err := c.TimeZone.Location()
@@ -147,27 +147,27 @@ type part struct {
 	types  map[string]string
 }
 
-// missing names the columns without which nothing can be told.
+// missing returns an error for required columns that the files do not have.
 func (p part) missing() error {
 	for _, need := range []string{p.columns.Start, p.columns.Src, p.columns.Dst} {
 		if _, ok := p.types[need]; !ok {
-			return fmt.Errorf("the files have no column %q: say in columns what it is called", need)
+			return fmt.Errorf("the files have no column %q: set its name in columns", need)
 		}
 	}
 	for _, m := range append(slices.Clip(p.only), p.without...) {
 		if _, ok := p.types[m.Column.String()]; !ok {
-			return fmt.Errorf("the files have no column %q, by which records are chosen", m.Column)
+			return fmt.Errorf("the files have no column %q of only or without", m.Column)
 		}
 	}
 	for _, address := range []string{p.columns.Src, p.columns.Dst} {
 		if p.types[address] != "VARCHAR" {
-			return fmt.Errorf("column %q is of type %s: addresses must be text", address, p.types[address])
+			return fmt.Errorf("column %q has type %s: addresses must be text", address, p.types[address])
 		}
 	}
 	_, bytes := p.types[p.columns.OrigBytes]
 	_, ipBytes := p.types[p.columns.OrigIPBytes]
 	if !bytes && !ipBytes {
-		return fmt.Errorf("the files have neither a column %q nor %q: say in columns what they are called", p.columns.OrigBytes, p.columns.OrigIPBytes)
+		return fmt.Errorf("the files have neither a column %q nor %q: set their names in columns", p.columns.OrigBytes, p.columns.OrigIPBytes)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (p part) nanos(column string) string {
 	return p.nanosOf(column, name(column))
 }
 
-// nanosOf is what an expression of the column's type says, in nanoseconds.
+// nanosOf is an expression of the column's type in nanoseconds.
 func (p part) nanosOf(column, expression string) string {
 	switch kind := p.types[column]; {
 	case isWhole(kind):
@@ -223,9 +223,9 @@ func seconds(expression string) string {
 		"{s}", "try_cast("+expression+" AS DOUBLE)")
 }
 
-// bound compares a column of times with a time, in a form that lets DuckDB pass
-// over what it need not read. It may let through a little more. A column that
-// does not allow it is not compared.
+// bound compares a column of times with a time, in a form that lets DuckDB skip
+// what it need not read. It may let through a little more. A column that does not
+// allow that is not compared.
 func (p part) bound(column, operator string, at time.Time) string {
 	const every = "true"
 	kind, ok := p.types[column]
@@ -261,8 +261,8 @@ func (p part) bound(column, operator string, at time.Time) string {
 	}
 }
 
-// within lets through what may lie in a window, where no flow takes longer than
-// longest.
+// within selects the records that may be in a window, where no flow takes longer
+// than longest.
 func (p part) within(w window, longest time.Duration) string {
 	where := p.bound(p.columns.Start, "<", w.to) + " AND " + p.bound(p.columns.Start, ">=", w.from.Add(-longest))
 	if _, ok := p.types[p.columns.End]; ok {
@@ -271,7 +271,7 @@ func (p part) within(w window, longest time.Duration) string {
 	return where
 }
 
-// counts lets through the records that count.
+// counts selects the records that count.
 func (p part) counts() string {
 	all := []string{"true"}
 	for _, m := range p.only {
@@ -300,7 +300,7 @@ func plain(column string) string {
 }
 
 // flows is the files as a table of one form: times in nanoseconds, counters
-// that were not seen NULL. What lies beyond the limits of a record is damaged
+// that were not seen NULL. A record with values outside of the limits is damaged
 // and left out.
 func (p part) flows(where string) string {
 	c := p.columns
@@ -325,7 +325,7 @@ func (p part) flows(where string) string {
 
 // oneWay reports whether the sensor counted nothing that the originator sent,
 // though it must have sent something: there are answers, or the history (an
-// upper-case letter, or ^ where Zeek swapped the ends) tells of packets that
+// upper-case letter, or ^ where Zeek swapped the ends) shows packets that
 // were seen and not counted.
 const oneWay = `(coalesce(op, 0) <= 0 AND coalesce(ob, 0) <= 0 AND coalesce(oi, 0) <= 0
 	AND (coalesce(rp, 0) > 0 OR coalesce(rb, 0) > 0 OR coalesce(ri, 0) > 0 OR coalesce(state = 'SHR', false)

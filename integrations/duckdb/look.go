@@ -27,11 +27,11 @@ type bounds struct {
 type seen struct {
 	db     *sql.DB
 	files  []file // all
-	parts  []part // those that can tell of the query's time
+	parts  []part // those that can hold records of the query's time
 	bounds bounds
 }
 
-// look finds the files that can tell of the time from a moment on, and what the
+// look finds the files that can hold records from a moment on, and what the
 // store holds.
 func (s *Store) look(ctx context.Context, from time.Time) (*seen, error) {
 	db, folder, err := s.connect(ctx)
@@ -49,7 +49,7 @@ func (s *Store) look(ctx context.Context, from time.Time) (*seen, error) {
 	return v, err
 }
 
-// parts tells how files are to be read: at once where they are alike.
+// parts groups files by how they are read: together where they are alike.
 func (s *Store) parts(ctx context.Context, db *sql.DB, files []file) ([]part, error) {
 	if len(files) == 0 {
 		return nil, nil
@@ -123,7 +123,7 @@ func (s *Store) logs(files []file) ([]part, error) {
 	return parts, nil
 }
 
-// ndjson reads files of one JSON object a line. What is no object is passed over.
+// ndjson reads files of one JSON object a line. Other lines are skipped.
 func ndjson(files []file, types map[string]string) string {
 	return "read_json(" + paths(files) + ", format = 'newline_delimited', ignore_errors = true, maximum_object_size = 1048576, columns = {" + pairs(types) + "})"
 }
@@ -182,7 +182,7 @@ func describe(ctx context.Context, db *sql.DB, source string) (map[string]string
 	return types, rows.Err()
 }
 
-// bounds tells what the store holds. Of Parquet the files' own statistics tell;
+// bounds returns what the store holds. For Parquet it reads the files' own statistics;
 // of the other formats the files that were written first and last are read,
 // which can make the store look smaller than it is but never larger.
 func (s *Store) bounds(ctx context.Context, db *sql.DB, files []file) (bounds, error) {
@@ -278,8 +278,8 @@ func (p part) bounds(ctx context.Context, db *sql.DB) (bounds, error) {
 	return b, nil
 }
 
-// statistics asks for nothing but the extremes of single columns, which stand
-// in Parquet's footers.
+// statistics queries only the extremes of single columns, which are in Parquet's
+// footers.
 func (p part) statistics(ctx context.Context, db *sql.DB) (first, last time.Time, longest time.Duration, err error) {
 	longest = flowmath.MaxDuration
 	most, took := "NULL", "NULL::BIGINT"

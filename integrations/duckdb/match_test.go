@@ -17,7 +17,7 @@ func TestHostIsFoundInEverySpelling(t *testing.T) {
 	four, six := contract.Spelled()
 	for _, records := range []int{defaultRecords, 1} {
 		h := harness(ZeekTSV, tsv, func(c *Config) { named(c); c.Records = records })
-		// What is no address is a damaged line, which is counted, see [damaged].
+		// A line with an invalid address is damaged and counted, see [damaged].
 		contract.Spellings(t, h.OpenSeen, four, six, nil)
 	}
 }

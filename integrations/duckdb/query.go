@@ -73,9 +73,9 @@ func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrat
 	return t, nil
 }
 
-// listen finds out whether the sensors see what the host sends at all, where
-// records are of one direction and the window holds nothing of it: then what it
-// received is no proof of silence.
+// listen checks whether the sensors see what the host sends at all, where records
+// are of one direction and the window has none that the host sent: then records
+// of what it received do not prove that it was silent.
 func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, h flowmath.Host, to time.Time) error {
 	if !s.layout.single || !summary.Unheard() {
 		return nil
@@ -96,7 +96,7 @@ func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, 
 	return err
 }
 
-// any reports whether a query finds something.
+// any reports whether a query returns a row.
 func (v *seen) any(ctx context.Context, query string, args []any) (bool, error) {
 	var one int
 	err := v.db.QueryRowContext(ctx, "SELECT 1 FROM ("+query+") LIMIT 1", args...).Scan(&one)
@@ -121,7 +121,7 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 	})
 }
 
-// windowReader reads the files that one question is about.
+// windowReader reads the files of one query.
 type windowReader struct {
 	store *Store
 	op    string
@@ -190,7 +190,7 @@ func spellings(addresses []netip.Addr) (list string, args []any) {
 }
 
 // table is all flows that overlap a window, from one of the addresses, or else
-// to one; no address takes all.
+// to one; without addresses all hosts'.
 func (v *seen) table(w window, addresses []netip.Addr, fromSource bool) (query string, args []any) {
 	var tables []string
 	for _, p := range v.parts {
@@ -227,7 +227,7 @@ func (p part) grows() bool {
 const recordFields = "start, stop, src, src_port, dst, dst_port, transport, ob, oi, op, rb, ri, rp, sampling, one_way, single, sensor"
 
 // records calls visit with each record of a query, up to one more than the
-// store takes one by one, and reports whether that were all.
+// store reads one by one, and reports whether those were all.
 func (s *Store) records(ctx context.Context, db *sql.DB, query string, args []any, visit func(*flowmath.Record)) (all bool, err error) {
 	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM (%s) LIMIT %d", recordFields, query, s.config.Records+1), args...)
 	if err != nil {
@@ -249,8 +249,7 @@ func (s *Store) records(ctx context.Context, db *sql.DB, query string, args []an
 	return true, rows.Err()
 }
 
-// scan reads a record. One that cannot be true is left out, as a line is that
-// cannot be read.
+// scan reads a record. An implausible one is left out, like an unreadable line.
 func scan(rows *sql.Rows) (r flowmath.Record, ok bool, err error) {
 	var start, stop int64
 	var src, dst string
@@ -292,7 +291,7 @@ func address(text string) netip.Addr {
 }
 
 // views returns the host's flows that overlap a window, each once, and whether
-// they are all. Traffic between the host's own addresses leaves nothing and is
+// they are all. Traffic between the host's own addresses does not leave it and is
 // left out.
 func (s *Store) views(ctx context.Context, v *seen, h flowmath.Host, w window) (views []flowmath.View, all bool, err error) {
 	if len(v.parts) == 0 {

@@ -29,7 +29,7 @@ const (
 	minMemory  = 64
 	maxMemory  = 1 << 20
 	maxThreads = 256
-	// queries bounds those that run at once: each takes all threads.
+	// queries bounds how many run at once: each takes all threads.
 	queries = 2
 )
 
@@ -43,16 +43,16 @@ type Store struct {
 	folder string // without links, once db is open
 	db     *sql.DB
 	closed bool
-	// known is what was last found out, of the files written first and last.
+	// known is the last result, of the files written first and last.
 	known [2]bounds
-	// reached is what was last found out of a time of the past.
+	// reached is the last result for a time in the past.
 	reached reached
 }
 
 func open(c Config) (any, error) { return Open(c) }
 
-// Open returns the store that a configuration describes. The folder is read by
-// the first use, so that a disk that is not there yet is told then.
+// Open returns the store that a configuration describes. The first use reads the
+// folder, so a disk that is not mounted yet is reported then.
 func Open(c Config) (*Store, error) {
 	invalid := func(format string, args ...any) (*Store, error) {
 		return nil, integrations.Errorf(integrations.Invalid, opening, format, args...)
@@ -61,21 +61,21 @@ func Open(c Config) (*Store, error) {
 	case !filepath.IsAbs(c.Folder):
 		return invalid("folder %q is not an absolute path", c.Folder)
 	case filepath.Clean(c.Folder) == "/":
-		return invalid("folder %q is everything: name the one in which the flow logs lie", c.Folder)
+		return invalid("folder %q is the root: name the folder of the flow logs", c.Folder)
 	case strings.ContainsFunc(c.Folder, unicode.IsControl):
 		return invalid("folder %q holds a control character", c.Folder)
 	case strings.Contains(c.Files, "/"):
 		return invalid("files %q is a pattern for names, without folders", c.Files)
 	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
-		return invalid("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
+		return invalid("sampling is %d: must be between 0 and %d", c.Sampling, flowmath.MaxSampling)
 	case c.Records < 1 || c.Records > maxRecords:
-		return invalid("records is %d: write 1 to %d", c.Records, maxRecords)
+		return invalid("records is %d: must be between 1 and %d", c.Records, maxRecords)
 	case c.Memory < minMemory || c.Memory > maxMemory:
-		return invalid("memory is %d MiB: write %d to %d", c.Memory, minMemory, maxMemory)
+		return invalid("memory is %d MiB: must be between %d and %d", c.Memory, minMemory, maxMemory)
 	case c.Threads < 1 || c.Threads > maxThreads:
-		return invalid("threads is %d: write 1 to %d", c.Threads, maxThreads)
+		return invalid("threads is %d: must be between 1 and %d", c.Threads, maxThreads)
 	case c.OneDirection && c.Format != Parquet:
-		return invalid("one_direction is for parquet: of %s it is known", c.Format)
+		return invalid("one_direction is for parquet, not %s", c.Format)
 	}
 	l, err := layoutOf(c)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Store) connect(ctx context.Context) (*sql.DB, string, error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "it was closed")
+		return nil, "", integrations.Errorf(integrations.Unavailable, opening, "the store is closed")
 	case s.db != nil:
 		return s.db, s.folder, nil
 	}
@@ -133,8 +133,8 @@ func (s *Store) connect(ctx context.Context) (*sql.DB, string, error) {
 	return db, folder, nil
 }
 
-// options are what DuckDB begins with: it loads nothing that is not linked in,
-// and keeps to its memory. Without a folder for it, it spills nothing to disk.
+// options are DuckDB's settings at its start: it loads nothing that is not linked
+// in, and keeps to its memory. Without a temporary folder it spills nothing to disk.
 func (s *Store) options() url.Values {
 	return url.Values{
 		"autoinstall_known_extensions": {"false"},
@@ -147,11 +147,11 @@ func (s *Store) options() url.Values {
 	}
 }
 
-// lock leaves DuckDB the folder and nothing else. The order matters: once the
+// lock restricts DuckDB to the folder. The order matters: once the
 // configuration is locked, no query can change it back.
 func lock(ctx context.Context, db *sql.DB, folder, zone string) error {
 	for _, statement := range []string{
-		"SET GLOBAL TimeZone = " + text(zone),      // what a time without a zone is of
+		"SET GLOBAL TimeZone = " + text(zone),      // the zone of a time without one
 		"SET GLOBAL parquet_metadata_cache = true", // each file's footer is read once
 		"SET allowed_directories = [" + text(folder) + "]",
 		"SET enable_external_access = false",
@@ -177,20 +177,20 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	chosen := v.probeMatches(ctx)
 	if v.bounds.span.Records == 0 {
 		return append(chosen, integrations.Finding{
-			What: fmt.Sprintf("none of the %d files %q in %q holds a flow record", len(v.files), s.config.Files, s.config.Folder),
+			What: fmt.Sprintf("none of the %d files %q in %q has a flow record", len(v.files), s.config.Files, s.config.Folder),
 			Fix:  "check the folder, the pattern and the format",
 		})
 	}
 	found := append(chosen, integrations.Finding{
 		What: fmt.Sprintf("%d files %q in %q, the newest record of %s", len(v.files), s.config.Files, s.config.Folder,
-			v.bounds.span.Told()),
+			v.bounds.span.NewestText()),
 		OK: true,
 	})
 	found = append(found, v.bounds.span.Findings(fmt.Sprintf("the flow logs in %q", s.config.Folder), now, s.cure(v))...)
 	return append(found, s.probeLines(ctx, v)...)
 }
 
-// probeMatches looks whether the values of only and without occur.
+// probeMatches checks that the values of only and without occur.
 func (v *seen) probeMatches(ctx context.Context) []integrations.Finding {
 	if len(v.parts) == 0 {
 		return nil
@@ -230,14 +230,14 @@ func (s *Store) probeLines(ctx context.Context, v *seen) []integrations.Finding 
 		}}
 	case n > 0:
 		return []integrations.Finding{{
-			What: fmt.Sprintf("%d lines of the last day's flow logs in %q are no flow records: answers lack them", n, s.config.Folder),
-			Fix:  "find out what writes them: another log that the pattern lets through, two writers of one file, or a full disk",
+			What: fmt.Sprintf("%d lines of the last day's flow logs in %q are not flow records: answers lack them", n, s.config.Folder),
+			Fix:  "look for their cause: another log that matches the pattern, two writers of one file, or a full disk",
 		}}
 	}
 	return nil
 }
 
-// failed wraps what DuckDB, the disk or the context complains about.
+// failed wraps an error of DuckDB, the disk or the context.
 func failed(op string, err error) error {
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		return e

@@ -105,15 +105,15 @@ func TestOpenRefuses(t *testing.T) {
 	folder := t.TempDir()
 	for want, change := range map[string]func(*Config){
 		`folder "logs" is not an absolute path`:                    func(c *Config) { c.Folder = "logs" },
-		`folder "/" is everything`:                                 func(c *Config) { c.Folder = "/" },
+		`folder "/" is the root`:                                   func(c *Config) { c.Folder = "/" },
 		`files "../*.log" is a pattern for names, without folders`: func(c *Config) { c.Files = "../*.log" },
 		`files "[" is not a pattern`:                               func(c *Config) { c.Files = "[" },
-		`format "csv" is none of`:                                  func(c *Config) { c.Format = "csv" },
-		`unit "h" is none of`:                                      func(c *Config) { c.Unit = "h" },
+		`invalid format "csv": must be one of`:                     func(c *Config) { c.Format = "csv" },
+		`invalid unit "h": must be one of`:                         func(c *Config) { c.Unit = "h" },
 		`records is 0`:                                             func(c *Config) { c.Records = 0 },
-		`memory is 1 MiB: write 64 to 1048576`:                     func(c *Config) { c.Memory = 1 },
+		`memory is 1 MiB: must be between 64 and 1048576`:          func(c *Config) { c.Memory = 1 },
 		`threads is 0`:                                             func(c *Config) { c.Threads = 0 },
-		`one_direction is for parquet: of zeek_tsv it is known`:    func(c *Config) { c.OneDirection = true },
+		`one_direction is for parquet, not zeek_tsv`:               func(c *Config) { c.OneDirection = true },
 	} {
 		spec := Spec()
 		c, ok := spec.NewConfig().(*Config)

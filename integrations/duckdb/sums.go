@@ -15,11 +15,11 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// maxServices bounds the peers and ports that are told apart where DuckDB sums.
+// maxServices bounds the pairs of peer and port that DuckDB sums separately.
 const maxServices = 50_000
 
-// ends is a table of flows as one of their ends has them: src, or else dst. It
-// says in SQL what [flowmath.ViewOf] says of a record.
+// ends is a table of flows as seen from one of their ends: src, or else dst. It
+// is [flowmath.ViewOf] in SQL.
 func ends(table string, fromSource bool) string {
 	local, peer, mine, theirs := "src", "dst", "o", "r"
 	measured, unseen := "NOT one_way AND coalesce(oi, ob) IS NOT NULL", "one_way OR coalesce(oi, ob) IS NULL"
@@ -42,13 +42,13 @@ func ends(table string, fromSource bool) string {
 			coalesce(greatest({ip}, {bytes}), 0) * sampling AS high, ({measured}) AS measured, ({unseen}) AS unseen FROM ({table}))`)
 }
 
-// blank is why a record tells no volume, as [flowmath.ViewOf] says.
+// blank is why a record has no volume, as in [flowmath.ViewOf].
 func blank() string {
 	return fmt.Sprintf(`CASE WHEN sampling = 0 THEN %d WHEN coalesce(greatest(ob, oi, op, rb, ri, rp), 0) <= 0
 		AND coalesce(least(oi, op, ri, rp) = 0, false) THEN %d ELSE 0 END`, flowmath.NoRate, flowmath.NoPackets)
 }
 
-// volume is what a side sent, as [flowmath.Side.Volume] says.
+// volume is what a side sent, as in [flowmath.Side.Volume].
 func volume(side string) string {
 	return strings.NewReplacer("{b}", side+"b", "{i}", side+"i", "{p}", side+"p").Replace(
 		"CASE WHEN {b} > {i} AND ({p} IS NULL OR {b} <= 65536 * {p}) THEN {b} ELSE coalesce({i}, {b}, 0) END * sampling")
@@ -64,7 +64,7 @@ func amplifies(port string) string {
 		port, strings.Join(ports["udp"], ", "), strings.Join(ports["tcp"], ", "))
 }
 
-// ofHost is the flows of a host as it has them.
+// ofHost is the flows of a host as seen from it.
 func (v *seen) ofHost(h flowmath.Host, w window) (query string, args []any) {
 	tables := make([]string, 0, 2)
 	for _, fromSource := range []bool{true, false} {
@@ -83,8 +83,8 @@ func share(n, from, to string) string {
 }
 
 // largest is a query for what a host exchanged by service, and for the sums of
-// all services where there are more than are told apart. Of what several sensors
-// counted of a service the largest stands, for it missed the least.
+// all services where there are more than maxServices. Of several sensors' counts
+// of a service the largest is used, for it missed the least.
 func largest(table string, w window) string {
 	sum := func(n string) string {
 		return "sum(" + share(n, fmt.Sprint(w.from.UnixNano()), fmt.Sprint(w.to.UnixNano())) + ")::BIGINT AS " + n
@@ -111,7 +111,7 @@ func largest(table string, w window) string {
 			FROM ranked HAVING count(*) > {most}`)
 }
 
-// sums answers for a host with more flows than are taken one by one.
+// sums answers for a host with more flows than are read one by one.
 func (v *seen) sums(ctx context.Context, h flowmath.Host, q integrations.TrafficQuery) (*flowmath.Summary, []incident.Flow, error) {
 	w := window{q.From, q.To}
 	table, args := v.ofHost(h, w)
@@ -172,8 +172,8 @@ func (v *seen) sample(ctx context.Context, table string, args []any, q integrati
 	return flowmath.Sample(views, q), nil
 }
 
-// sumWindows adds what a host sent to the windows, for one with more flows than
-// are taken one by one.
+// sumWindows adds what a host sent to the windows, for a host with more flows than
+// are read one by one.
 func (v *seen) sumWindows(ctx context.Context, h flowmath.Host, w *flowmath.Windows) error {
 	table, args := v.ofHost(h, window{w.From(), w.To()})
 	n := int64(w.To().Sub(w.From()) / w.Length())

@@ -123,7 +123,7 @@ func lengthOf(v any) int64 {
 	text, ok := strings.CutSuffix(v.(string), "ms")
 	n, err := strconv.ParseInt(text, 10, 64)
 	if !ok || err != nil {
-		reject("%v is no length of time", v)
+		reject("invalid duration %v", v)
 	}
 	return n
 }

@@ -39,7 +39,7 @@ func documentOf(l Layout, seen contract.Seen) document {
 }
 
 // cluster is a double behind a server that can be broken, and the store that
-// asks it.
+// queries it.
 type cluster struct {
 	*double
 	*faulty.Server
@@ -113,11 +113,11 @@ func TestHunterContract(t *testing.T) {
 
 func TestSurveyorContract(t *testing.T) { contract.Surveyor(t, harness(NetFlow, nil)) }
 
-// TestSummedContract has the cluster sum up everything.
+// TestSummedContract has the cluster sum everything.
 func TestSummedContract(t *testing.T) {
 	const (
-		whole   = "beyond a number of records a flow counts whole where it is stamped"
-		largest = "beyond a number of records the largest of several sensors stands"
+		whole   = "above a number of records a flow counts whole where it is stamped"
+		largest = "above a number of records the largest of several sensors counts"
 	)
 	summed := func(c *Config) { c.Records = 1 }
 	for _, l := range []Layout{NetFlow, Packetbeat, Zeek} {
@@ -134,6 +134,6 @@ func TestSummedContract(t *testing.T) {
 		})
 	}
 	contract.Surveyor(t, harness(NetFlow, map[string]string{
-		"a survey tells the worst coverage": "beyond a number of records a survey does not compare sensors",
+		"a survey tells the worst coverage": "above a number of records a survey does not compare sensors",
 	}, summed))
 }

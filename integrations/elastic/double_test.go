@@ -21,12 +21,12 @@ const (
 	testWord = "correct horse"
 )
 
-// document is one by the full names of its fields; times are [time.Time].
+// document is a document by the full names of its fields; times are [time.Time].
 type document map[string]any
 
-// double is a cluster of one index, as far as its documented search is used
-// here. What it answers is worked out from its documents; whatever it does not
-// know it refuses, as the product refuses an unknown part of a query.
+// double is a cluster of one index, with the part of its documented search that
+// is used here. It computes answers from its documents, and refuses everything
+// that it does not know, as the product refuses an unknown part of a query.
 type double struct {
 	tb    testing.TB
 	index string
@@ -65,7 +65,7 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	names, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/_search")
 	if r.Method != http.MethodPost || !ok {
-		reject("%s %s is no search", r.Method, r.URL.Path)
+		reject("%s %s is not a search", r.Method, r.URL.Path)
 	}
 	for _, name := range strings.Split(names, ",") {
 		prefix, wild := strings.CutSuffix(name, "*")
@@ -200,7 +200,7 @@ func listOf(v any) []any {
 	}
 	list, ok := v.([]any)
 	if !ok {
-		reject("%v is no list", v)
+		reject("%v is not a list", v)
 	}
 	return list
 }
@@ -244,13 +244,13 @@ func numberOf(v any) float64 {
 	case json.Number:
 		f, err := n.Float64()
 		if err != nil {
-			reject("%v is no number", v)
+			reject("%v is not a number", v)
 		}
 		return f
 	case time.Time:
 		return float64(n.UnixMilli())
 	}
-	reject("%v is no number", v)
+	reject("%v is not a number", v)
 	return 0
 }
 

@@ -1,11 +1,11 @@
-// Package elastic asks Elasticsearch or OpenSearch about flow records in
+// Package elastic reads flow records from Elasticsearch or OpenSearch in
 // the Elastic Common Schema: those of Packetbeat, of Filebeat's or Elastic
 // Agent's NetFlow input, and of their Zeek module.
 //
-// A question whose records are few is answered from the records themselves,
-// like that of any other store. Beyond [Config].Records the cluster sums up,
-// and the answer is coarser: a flow counts whole where its record is stamped,
-// and the largest of several sensors stands for each peer and window.
+// A query with few records is answered from the records themselves, like that of
+// any other store. Above [Config].Records the cluster sums, and the answer is
+// coarser: a flow counts whole at its record's time stamp, and for each peer and
+// window the largest of several sensors' counts is used.
 package elastic
 
 import (
@@ -27,7 +27,7 @@ const (
 	maxTimeout     = 10 * time.Minute
 	defaultLongest = time.Hour
 	maxLongest     = 7 * 24 * time.Hour
-	// maxRecords is what the cluster hands out at once by default, its setting
+	// maxRecords is how many records the cluster returns at once by default, its setting
 	// index.max_result_window.
 	maxRecords       = 10_000
 	defaultDocuments = 200_000_000
@@ -35,10 +35,10 @@ const (
 	maxBody          = 64 << 20
 )
 
-// Config is what stanch.yaml says of a cluster.
+// Config is the configuration of a cluster in stanch.yaml.
 type Config struct {
 	URL         string              `yaml:"url,required" doc:"The cluster's address, such as https://es.example:9200."`
-	Indices     []string            `yaml:"indices,required" doc:"The indices, data streams or aliases that hold the flows; an asterisk stands for any characters."`
+	Indices     []string            `yaml:"indices,required" doc:"The indices, data streams or aliases that hold the flows; an asterisk matches any characters."`
 	Layout      Layout              `yaml:"layout,required" enum:"packetbeat,netflow,zeek" doc:"Who wrote the records: packetbeat, netflow (Filebeat or Elastic Agent) or zeek (their Zeek module)."`
 	APIKey      integrations.Secret `yaml:"api_key" doc:"An API key, in its encoded form."`
 	Username    string              `yaml:"username" doc:"A user instead of an API key."`
@@ -46,12 +46,12 @@ type Config struct {
 	CA          string              `yaml:"ca" doc:"A PEM file of the authority that signed the cluster's certificate."`
 	SensorField string              `yaml:"sensor_field" doc:"The keyword or ip field that names who saw a flow. Empty: the layout's own."`
 
-	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a truth or an address."`
+	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a boolean or an address."`
 	Without []integrations.Match `yaml:"without" doc:"Records do not count where one of these fields has one of its values."`
 
-	Sampling  int64         `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
-	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may lie from the flow's other end: the longest flow that is looked for."`
-	Records   int           `yaml:"records" doc:"Up to how many records an answer is worked out from the records themselves; beyond, the cluster sums up."`
+	Sampling  int64         `yaml:"sampling" doc:"Sampling rate, one packet in n, of sensors that report 0, that is, none; 1 is every packet. 0: their volume is unknown."`
+	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may be from the flow's other end: the longest flow that is looked for."`
+	Records   int           `yaml:"records" doc:"Up to how many records an answer is computed from the records themselves; above it the cluster sums."`
 	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
 	Timeout   time.Duration `yaml:"timeout" doc:"How long one search may take."`
 }
@@ -90,15 +90,15 @@ type Store struct {
 	layout layout
 	search string // the address of the searches
 	client *httpx.Client
-	// longer knows of flows that last longer than is looked for.
+	// longer records flows that last longer than the configured maximum.
 	longer flowmath.Longer
 }
 
-// Open returns the store that a configuration describes. It reaches nothing.
+// Open returns the store that a configuration describes. It does not connect.
 func Open(c Config) (*Store, error) {
 	l, ok := layouts()[c.Layout]
 	if !ok {
-		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "layout %q is none of packetbeat, netflow and zeek", c.Layout)
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "invalid layout %q: must be one of packetbeat, netflow, zeek", c.Layout)
 	}
 	if c.SensorField != "" {
 		l.sensor = c.SensorField
@@ -109,7 +109,7 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
 	}
-	// The cluster itself ends a search in time, and says so; the client waits a
+	// The cluster itself ends a search in time, and reports that; the client waits a
 	// little longer for that.
 	client, err := httpx.New(httpx.Options{Timeout: c.Timeout + 5*time.Second, MaxBody: maxBody, CA: c.CA})
 	if err != nil {
@@ -128,25 +128,25 @@ func (c Config) check() (string, error) {
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
 		return "", fmt.Errorf("url is not an address such as https://es.example:9200")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("url holds a user, a query or a fragment: write username and password apart")
+		return "", fmt.Errorf("url has a user, a query or a fragment: write username and password as settings of their own")
 	case c.APIKey != "" && c.Username != "" || (c.Username == "") != (c.Password == ""):
 		return "", fmt.Errorf("write an api_key, or a username with its password")
 	case u.Scheme == "http" && (c.APIKey != "" || c.Password != "") && !loopback(u.Hostname()):
 		return "", fmt.Errorf("url is http: credentials would travel in the clear")
 	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
-		return "", fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
+		return "", fmt.Errorf("sampling is %d: must be between 0 and %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > maxLongest:
-		return "", fmt.Errorf("longest is %s: write 1m to %s", c.Longest, maxLongest)
+		return "", fmt.Errorf("longest is %s: must be between 1m and %s", c.Longest, maxLongest)
 	case c.Records < 1 || c.Records > maxRecords:
-		return "", fmt.Errorf("records is %d: write 1 to %d", c.Records, maxRecords)
+		return "", fmt.Errorf("records is %d: must be between 1 and %d", c.Records, maxRecords)
 	case c.Documents < 1 || c.Documents > 1<<31-1:
-		return "", fmt.Errorf("documents is %d: write 1 to %d", c.Documents, 1<<31-1)
+		return "", fmt.Errorf("documents is %d: must be between 1 and %d", c.Documents, 1<<31-1)
 	case c.Timeout < time.Second || c.Timeout > maxTimeout:
-		return "", fmt.Errorf("timeout is %s: write 1s to %s", c.Timeout, maxTimeout)
+		return "", fmt.Errorf("timeout is %s: must be between 1s and %s", c.Timeout, maxTimeout)
 	case c.SensorField != "" && !fieldName(c.SensorField):
-		return "", fmt.Errorf("sensor_field %q is not the name of a field", c.SensorField)
+		return "", fmt.Errorf("invalid field name %q of sensor_field", c.SensorField)
 	case len(c.Indices) == 0 || len(c.Indices) > maxIndices:
-		return "", fmt.Errorf("there are %d indices: write 1 to %d", len(c.Indices), maxIndices)
+		return "", fmt.Errorf("there are %d indices: must be between 1 and %d", len(c.Indices), maxIndices)
 	}
 	if err := integrations.CheckMatches(c.Only, c.Without, fieldName); err != nil {
 		return "", err
@@ -157,15 +157,15 @@ func (c Config) check() (string, error) {
 		}
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + strings.Join(c.Indices, ",") + "/_search"
-	// A pattern that matches nothing is an error, and so is a part of an answer.
+	// A pattern that matches nothing is an error, and so is a partial answer.
 	u.RawQuery = url.Values{
 		"allow_no_indices": {"false"}, "ignore_unavailable": {"false"}, "allow_partial_search_results": {"false"},
 	}.Encode()
 	return u.String(), nil
 }
 
-// checkIndex allows what Elasticsearch allows in names, and asterisks in names
-// that begin otherwise: no list, no other cluster, no date arithmetic, no
+// checkIndex allows what Elasticsearch allows in names, and asterisks after the
+// first character: no list, no other cluster, no date arithmetic, no
 // exclusion, and never all indices.
 func checkIndex(name string) error {
 	begins := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' }
@@ -205,16 +205,16 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	}
 	if span.Records == 0 {
 		return append(s.probeMatches(ctx), integrations.Finding{
-			What: fmt.Sprintf("%s hold no flow record of %s", names, s.config.Layout),
+			What: fmt.Sprintf("%s have no flow records of layout %s", names, s.config.Layout),
 			Fix:  "check layout and indices, and that flows are shipped",
 		})
 	}
-	found := []integrations.Finding{{What: fmt.Sprintf("%s hold flow records, the newest of %s", names, span.Told()), OK: true}}
+	found := []integrations.Finding{{What: fmt.Sprintf("%s have flow records, the newest of %s", names, span.NewestText()), OK: true}}
 	found = append(found, span.Findings(names, now, "")...)
 	return append(found, s.probeMatches(ctx)...)
 }
 
-// fix says what to do where indices cannot be asked.
+// fix returns what to do where indices cannot be queried.
 func fix(k integrations.Kind, names string) string {
 	switch k {
 	case integrations.Denied:
@@ -226,7 +226,7 @@ func fix(k integrations.Kind, names string) string {
 	return "check url and ca, and that the cluster is up"
 }
 
-// probeMatches looks whether the values of only and without occur.
+// probeMatches checks that the values of only and without occur.
 func (s *Store) probeMatches(ctx context.Context) []integrations.Finding {
 	plain := s.layout
 	plain.only, plain.without = nil, nil

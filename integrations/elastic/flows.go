@@ -16,7 +16,7 @@ func hostQuery(h flowmath.Host) query {
 }
 
 // records returns the records of a query that may overlap [from, to), or false
-// when there are more than are worked on one by one.
+// when there are more than are read one by one.
 func (s *Store) records(ctx context.Context, op string, q query, from, to time.Time) ([]flowmath.Record, bool, error) {
 	q = allOf(s.layout.records(), s.layout.within(from, to, s.config.Longest), q)
 	count, err := s.ask(ctx, op, request{Query: q, TrackTotalHits: s.config.Records + 1})
@@ -54,8 +54,8 @@ func (s *Store) views(ctx context.Context, op string, h flowmath.Host, from, to 
 	return flowmath.Distinct(viewsOf(records, h, &sensors, from, to)), true, nil
 }
 
-// viewsOf returns the records as seen from the host. Traffic between its own
-// addresses leaves nothing.
+// viewsOf returns the records as seen from the host, without the traffic between
+// its own addresses.
 func viewsOf(records []flowmath.Record, h flowmath.Host, sensors *flowmath.Sensors, from, to time.Time) []flowmath.View {
 	var views []flowmath.View
 	for i := range records {
@@ -112,8 +112,8 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 	return t, nil
 }
 
-// listen finds out whether the exporters see what the host sends at all, where
-// the window holds nothing of it: then what it received is no proof of silence.
+// listen checks whether the exporters see what the host sends at all, where the
+// window has none of it: then what it received does not prove that it was silent.
 func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Host, to time.Time) error {
 	if !sum.Unheard() {
 		return nil
@@ -139,7 +139,7 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 	return flowmath.Baseline(ctx, "read the baseline", q, s.reader)
 }
 
-// windowReader asks the cluster for one question.
+// windowReader queries the cluster for one window.
 type windowReader struct {
 	*Store
 	op string

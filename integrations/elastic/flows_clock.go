@@ -9,16 +9,15 @@ import (
 )
 
 const (
-	// latest is how many of the records stamped last are looked at for the one
+	// latest is how many of the records stamped last are read for the one
 	// that ended last, someFuture how many of those of the future: of the nearest
 	// and of the farthest.
 	latest     = 20
 	someFuture = 200
 )
 
-// span finds the newest record that counts for a time that ends at to. It asks
-// first for records of the future: what their sensors wrote may count for
-// nothing.
+// span finds the newest record that counts for a time that ends at to. It first
+// queries records of the future: the records of their sensors may not count.
 func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	const op = "read the newest record"
 	clocks := flowmath.Clocks{Moment: flowmath.Moment{Now: time.Now(), To: to}}
@@ -62,8 +61,8 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	return span, nil
 }
 
-// gather looks at the records of a query that are stamped first or last, and
-// returns how many it saw.
+// gather reads the records of a query that are stamped first or last, and returns
+// how many it read.
 func (s *Store) gather(ctx context.Context, op string, clocks *flowmath.Clocks, q query, way string, most int) (int64, error) {
 	out, err := s.ask(ctx, op, request{
 		Size: most, Query: allOf(s.layout.records(), q), Fields: s.layout.fields(), TrackTotalHits: 1,
@@ -89,8 +88,8 @@ func (s *Store) gather(ctx context.Context, op string, clocks *flowmath.Clocks, 
 	return n, nil
 }
 
-// lasting returns how long the longest flow lasted of those that lasted longer
-// than is looked for.
+// lasting returns the longest duration among flows that lasted longer than the
+// configured maximum.
 func (s *Store) lasting(ctx context.Context) (time.Duration, error) {
 	const op = "look for long flows"
 	limit := map[string]limit{eventDuration: {Above: new(s.config.Longest.Nanoseconds())}}

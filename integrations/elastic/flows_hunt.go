@@ -15,9 +15,9 @@ import (
 // asked for, come from a terms aggregation in the order of a sum. That is
 // approximate where an index has several shards: a host that is large in total
 // and small in every shard can be missed, and for such an order the cluster
-// tells no bound of the error (doc_count_error_upper_bound is -1). So every
+// returns no bound of the error (doc_count_error_upper_bound is -1). So every
 // shard is asked for far more hosts than are wanted. What the candidates sent
-// is asked for one by one, and is not approximate.
+// is queried one by one, and is not approximate.
 func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]incident.HostTraffic, error) {
 	const op = "read the hosts with the most egress"
 	own, most, err := flowmath.HostsBounds(op, q)
@@ -84,8 +84,8 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 	return hosts, nil
 }
 
-// Survey implements [integrations.Surveyor]. When the cluster sums up, records
-// count where they are stamped, and whether sensors disagree is not looked at.
+// Survey implements [integrations.Surveyor]. When the cluster sums, records count
+// at their time stamp, and sensors are not compared.
 func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey, error) {
 	const op = "survey the flow records"
 	if err := flowmath.CheckWindow(op, from, to); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// Layout says who wrote the records, and so which fields mean what.
+// Layout is the program that wrote the records, which sets the meaning of fields.
 type Layout string
 
 // The closed set of layouts.
@@ -41,21 +41,21 @@ const (
 	samplingInterval               = "netflow.sampling_interval"
 )
 
-// layout is what one writer's records have of their own.
+// layout is what is specific to one writer's records.
 type layout struct {
 	datasets []string
 	sensor   string
-	// startStamp tells that the stamp is the flow's beginning; else it is of its
-	// end, or of when it was reported.
+	// startStamp reports whether the stamp is the flow's beginning; else it is its
+	// end, or the time of the report.
 	startStamp bool
-	// repeats tells that a flow has several documents, of which the last counts.
+	// repeats reports whether a flow has several documents, of which the last counts.
 	repeats bool
-	// singles tells that a record may be of one direction only.
+	// singles reports whether a record may be of one direction only.
 	singles bool
 	// sampling is the field of the sampling rate; the counters are of the
-	// packets that were looked at.
+	// sampled packets.
 	sampling string
-	// unsaid is the rate of those that say 0, 0 where that is not known.
+	// unsaid is the rate of sensors that report 0, 0 where it is unknown.
 	unsaid int64
 	// only and without choose the documents that count.
 	only, without []integrations.Match
@@ -94,7 +94,7 @@ func (l layout) within(from, to time.Time, longest time.Duration) query {
 	return stamped(from, to.Add(longest))
 }
 
-// fields are what is read of a record.
+// fields are the fields of a record that are read.
 func (l layout) fields() []field {
 	const nanos = "strict_date_optional_time_nanos"
 	list := []field{{timeField, nanos}, {eventStart, nanos}, {eventEnd, nanos}}
@@ -127,7 +127,7 @@ func (h hit) text(name string) string {
 }
 
 // count is the first value of a field, or [flowmath.NotSeen]. Counters arrive
-// as numbers, or as text where a mapping says so.
+// as numbers, or as text where the mapping has it.
 func (h hit) count(name string) int64 {
 	text := h.text(name)
 	if text == "" {
@@ -149,7 +149,7 @@ func (h hit) time(name string) (time.Time, bool) {
 	return t.UTC(), err == nil
 }
 
-// times returns when a flow began and ended, from what the record has.
+// times returns when a flow began and ended, from the fields that the record has.
 func (l layout) times(h hit) (start, end time.Time, ok bool) {
 	stamp, ok := h.time(timeField)
 	if !ok {
@@ -172,7 +172,7 @@ func (l layout) times(h hit) (start, end time.Time, ok bool) {
 }
 
 // record reads a document. A document that is not a flow is an error: it would
-// be missing in the answer.
+// be missing from the answer.
 func (l layout) record(h hit) (flowmath.Record, error) {
 	var r flowmath.Record
 	fail := func(what string) (flowmath.Record, error) {
@@ -215,13 +215,13 @@ func (l layout) record(h hit) (flowmath.Record, error) {
 		r.Resp, r.Single = flowmath.Unseen(), true
 	}
 	if err := r.Check(); err != nil {
-		return r, fmt.Errorf("a record cannot be true: %w", err)
+		return r, fmt.Errorf("implausible record: %w", err)
 	}
 	return r, nil
 }
 
 // hits reads the documents, which come newest first; of several of one flow the
-// newest stands.
+// newest is used.
 func (l layout) hits(op string, hits []hit) ([]flowmath.Record, error) {
 	records := make([]flowmath.Record, 0, len(hits))
 	seen := map[string]bool{}

@@ -13,8 +13,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-// The requests are made of these types alone: what comes from outside is never
-// more than a value in them.
+// The requests are made of these types only: outside input is never more than a
+// value in them.
 type (
 	request struct {
 		Size           int                `json:"size"`
@@ -29,9 +29,9 @@ type (
 	}
 	order struct {
 		Order string `json:"order"`
-		// Missing says where documents without the field stand.
+		// Missing is where documents without the field are sorted.
 		Missing string `json:"missing,omitempty"`
-		// Unmapped is the type of the field where an index does not know it.
+		// Unmapped is the type of the field where an index has no mapping for it.
 		Unmapped string `json:"unmapped_type,omitempty"`
 	}
 	field struct {
@@ -98,8 +98,8 @@ func allOf(queries ...query) query { return query{Bool: &boolean{Filter: queries
 
 func not(q query) query { return query{Bool: &boolean{MustNot: []query{q}}} }
 
-// stamped selects documents by their time stamp, in [from, to); no time is no
-// bound.
+// stamped selects documents by their time stamp, in [from, to); the zero time is
+// no bound.
 func stamped(from, to time.Time) query {
 	l := limit{Format: "epoch_millis"}
 	if !from.IsZero() {
@@ -113,7 +113,7 @@ func stamped(from, to time.Time) query {
 	return query{Range: map[string]limit{timeField: l}}
 }
 
-// millis is a length of time as the cluster reads it.
+// millis is a duration as the cluster reads it.
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
 func ceilMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
@@ -123,7 +123,7 @@ func positive(name string) query {
 	return query{Range: map[string]limit{name: {Above: &zero}}}
 }
 
-// response is what a search answers.
+// response is the response to a search.
 type response struct {
 	TimedOut        bool `json:"timed_out"`
 	TerminatedEarly bool `json:"terminated_early"`
@@ -151,7 +151,7 @@ type answer struct {
 	Buckets []bucket                   `json:"buckets"`
 }
 
-// bucket is a group of documents with the sums that every grouping asks for.
+// bucket is a group of documents with the sums that every grouping requests.
 type bucket struct {
 	Key       json.RawMessage `json:"key"`
 	Documents int64           `json:"doc_count"`
@@ -165,7 +165,7 @@ type bucket struct {
 	Uncounted group           `json:"uncounted"`
 }
 
-// empty is how many of the documents count nothing, of neither end.
+// empty is how many of the documents have no counts, of either end.
 func (b bucket) empty() int64 { return max(0, b.Documents-b.Measured.Documents-b.Unseen.Documents) }
 
 type group struct {
@@ -176,7 +176,7 @@ type number struct {
 	Value *float64 `json:"value"`
 }
 
-// int64 is the number without a fraction; what no document has is 0.
+// int64 is the number without a fraction; 0 if no document has one.
 func (n number) int64() int64 {
 	const most = 1 << 62
 	if n.Value == nil {
@@ -185,7 +185,7 @@ func (n number) int64() int64 {
 	return int64(max(0, min(*n.Value, most)))
 }
 
-// ask makes one search. A part of an answer is none.
+// ask makes one search. A partial answer is an error.
 func (s *Store) ask(ctx context.Context, op string, r request) (response, error) {
 	r.Timeout, r.TerminateAfter = millis(s.config.Timeout), s.config.Documents
 	var out response
@@ -221,9 +221,9 @@ func (s *Store) credentials() http.Header {
 	return h
 }
 
-// refused adds to a refusal what the cluster calls it, and corrects the kind
-// where the status alone misleads: a cluster that is short of memory may say so
-// with a status of 5xx, and one that would need too many buckets, too.
+// refused adds the cluster's own name to a refusal, and corrects the kind where
+// the status alone misleads: a cluster that is short of memory may answer with a
+// status of 5xx, and so may one that would need too many buckets.
 func refused(op string, a httpx.Answer, err error) error {
 	e, ok := errors.AsType[*integrations.Error](err)
 	if !ok || a.Status == 0 || a.Status < 300 {

@@ -17,13 +17,13 @@ import (
 
 const (
 	// pageBuckets is how many groups one search returns, maxBuckets how many an
-	// answer is made of. Composite groups are exact; what a terms aggregation
-	// with an order by a sum leaves out, the cluster cannot tell.
+	// answer is made of. Composite groups are exact; of a terms aggregation that is
+	// ordered by a sum the cluster does not report what it leaves out.
 	pageBuckets = 5_000
 	maxBuckets  = 200_000
 )
 
-// end is one end of a record, taken for the host's: its fields and those of the
+// end is one end of a record, taken as the host's: its fields and those of the
 // other.
 type end struct {
 	own, peer         string
@@ -40,8 +40,8 @@ func ends() []end {
 	}
 }
 
-// sums selects what is summed up of the host at one end: records whose stamp
-// lies in [from, to), and of a flow that is reported repeatedly the last.
+// sums selects the host's records at one end that are summed: those whose stamp
+// is in [from, to), and of a flow that is reported repeatedly the last.
 func (s *Store) sums(h flowmath.Host, e end, from, to time.Time) query {
 	ips := h.Strings()
 	all := []query{
@@ -78,8 +78,8 @@ func (k key) text(name string) string {
 	return string(k[name])
 }
 
-// rate is the sampling rate: 1 where the documents have none, and 0 where they
-// do not say it.
+// rate is the sampling rate: 1 where the documents have no such field, and 0
+// where they leave it open.
 func (k key) rate() int64 {
 	if text := k.text("rate"); text == "" || text == "null" {
 		return 1
@@ -100,7 +100,7 @@ func by(name, field string) map[string]source {
 }
 
 // groups visits the groups of a query, page by page, with the counters for one
-// end. Every group is of one sensor and one sampling rate, besides what by says.
+// end. Every group is of one sensor and one sampling rate, as well as of by.
 func (s *Store) groups(ctx context.Context, op string, q query, e end, sources []map[string]source, visit func(k key, rate int64, b bucket) error) error {
 	sources = append(sources, by("sensor", s.layout.sensor))
 	if s.layout.sampling != "" {
@@ -134,7 +134,7 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 }
 
 // histogram fills the windows by date_histogram: a flow counts in the window in
-// which its record is stamped. Of several sensors the one that saw most stands,
+// which its record is stamped. Of several sensors the one that saw most is used,
 // in each window.
 func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windows *flowmath.Windows) error {
 	type cell struct {
@@ -174,7 +174,7 @@ func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windo
 	return nil
 }
 
-// summarize has the cluster sum up what the host exchanged with each peer, and
+// summarize has the cluster sum what the host exchanged with each peer, and
 // returns the largest flows for a sample.
 func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) ([]flowmath.View, error) {
 	lines := map[line]flowmath.Exchange{}
@@ -213,8 +213,8 @@ type direction struct {
 	byHost bool
 }
 
-// directions tells by whom a flow was opened: by a record's source, but where a
-// record may be of one direction only, its ports decide.
+// directions are the ways to decide who opened a flow: a record's source did, but
+// where a record may be of one direction only, its ports decide.
 func (s *Store) directions(e end) []direction {
 	if !s.layout.singles {
 		return []direction{{query{Exists: &field{Field: e.own}}, e.source}}
@@ -243,9 +243,9 @@ type line struct {
 	sensor string
 }
 
-// seen is how many of the records tell what the host sent, and of how many that
-// was not seen. A sensor that counts both directions has seen, too, that an end
-// did not answer. A record that counts nothing tells nothing of either end.
+// seen is how many of the records count what the host sent, and how many do not.
+// A sensor that counts both directions has also seen that an end did not answer.
+// A record without counts says nothing of either end.
 func (l layout) seen(rate int64, b bucket, e end) (measured, unseen int64) {
 	switch {
 	case rate == 0:
@@ -253,7 +253,7 @@ func (l layout) seen(rate int64, b bucket, e end) (measured, unseen int64) {
 	case !l.singles && !e.source:
 		return b.Documents - b.empty(), b.empty()
 	case e.source:
-		// Who opened a flow has sent something, seen or not.
+		// A host that opened a flow has sent something, seen or not.
 		return b.Measured.Documents, b.Unseen.Documents + b.empty()
 	default:
 		return b.Measured.Documents, b.empty()
@@ -291,7 +291,7 @@ func (l layout) exchange(k key, rate int64, b bucket, e end, byHost bool) (flowm
 	return x, nil
 }
 
-// joined adds what the same sensor saw of the same service.
+// joined adds up the same sensor's lines of the same service.
 func joined(a, b flowmath.Exchange) flowmath.Exchange {
 	if a.Flows == 0 {
 		return b

@@ -30,7 +30,7 @@ func seen(ago time.Duration, src, dst string, port int, out, in int64) contract.
 	}}
 }
 
-// later is a record that makes the store reach beyond the window.
+// later is a record that makes the store reach past the window.
 func later() contract.Seen { return seen(-time.Minute, "192.0.2.99", "198.51.100.1", 443, 1, 1) }
 
 func is[T comparable](t *testing.T, what string, v incident.Value[T], want T) {
@@ -49,7 +49,7 @@ func trafficOf(t *testing.T, s *Store) incident.Traffic {
 	return got
 }
 
-// both runs a test on the records themselves, and on what the cluster sums up.
+// both runs a test on the records themselves, and on the cluster's sums.
 func both(t *testing.T, l Layout, docs []document, test func(t *testing.T, s *Store)) {
 	t.Helper()
 	for name, records := range map[string]int{"records": maxRecords, "sums": 1} {
@@ -326,29 +326,29 @@ func TestProbe(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for want, set := range map[string]func(*Config){
-		"url is not an address":       func(c *Config) { c.URL = "es.example" },
-		"a user, a query":             func(c *Config) { c.URL = "https://a:b@es.example" },
-		"would travel in the clear":   func(c *Config) { c.URL = "http://es.example:9200" },
-		"layout":                      func(c *Config) { c.Layout = "sflow" },
-		"an api_key, or a username":   func(c *Config) { c.Username, c.Password = "u", "p" },
-		"with its password":           func(c *Config) { c.APIKey, c.Username = "", "u" },
-		"longest":                     func(c *Config) { c.Longest = 0 },
-		"records is":                  func(c *Config) { c.Records = 10_001 },
-		"documents is":                func(c *Config) { c.Documents = 0 },
-		"timeout is":                  func(c *Config) { c.Timeout = time.Hour },
-		"is not the name of a field":  func(c *Config) { c.SensorField = "a b" },
-		"there are 0 indices":         func(c *Config) { c.Indices = nil },
-		`index "_all"`:                func(c *Config) { c.Indices = []string{"_all"} },
-		`index "*"`:                   func(c *Config) { c.Indices = []string{"*"} },
-		`index "-flows"`:              func(c *Config) { c.Indices = []string{"a", "-flows"} },
-		`index "a,b"`:                 func(c *Config) { c.Indices = []string{"a,b"} },
-		`index "a:flows"`:             func(c *Config) { c.Indices = []string{"a:flows"} },
-		`index "a/../_cat"`:           func(c *Config) { c.Indices = []string{"a/../_cat"} },
-		`index "a..b"`:                func(c *Config) { c.Indices = []string{"a..b"} },
-		`index "<a-{now/d}>"`:         func(c *Config) { c.Indices = []string{"<a-{now/d}>"} },
-		`index "a?pretty"`:            func(c *Config) { c.Indices = []string{"a?pretty"} },
-		"read authorities":            func(c *Config) { c.CA = "/no/such/file.pem" },
-		"layout \"\" is none of pack": func(c *Config) { c.Layout = "" },
+		"url is not an address":      func(c *Config) { c.URL = "es.example" },
+		"a user, a query":            func(c *Config) { c.URL = "https://a:b@es.example" },
+		"would travel in the clear":  func(c *Config) { c.URL = "http://es.example:9200" },
+		"layout":                     func(c *Config) { c.Layout = "sflow" },
+		"an api_key, or a username":  func(c *Config) { c.Username, c.Password = "u", "p" },
+		"with its password":          func(c *Config) { c.APIKey, c.Username = "", "u" },
+		"longest":                    func(c *Config) { c.Longest = 0 },
+		"records is":                 func(c *Config) { c.Records = 10_001 },
+		"documents is":               func(c *Config) { c.Documents = 0 },
+		"timeout is":                 func(c *Config) { c.Timeout = time.Hour },
+		"invalid field name \"a b\"": func(c *Config) { c.SensorField = "a b" },
+		"there are 0 indices":        func(c *Config) { c.Indices = nil },
+		`index "_all"`:               func(c *Config) { c.Indices = []string{"_all"} },
+		`index "*"`:                  func(c *Config) { c.Indices = []string{"*"} },
+		`index "-flows"`:             func(c *Config) { c.Indices = []string{"a", "-flows"} },
+		`index "a,b"`:                func(c *Config) { c.Indices = []string{"a,b"} },
+		`index "a:flows"`:            func(c *Config) { c.Indices = []string{"a:flows"} },
+		`index "a/../_cat"`:          func(c *Config) { c.Indices = []string{"a/../_cat"} },
+		`index "a..b"`:               func(c *Config) { c.Indices = []string{"a..b"} },
+		`index "<a-{now/d}>"`:        func(c *Config) { c.Indices = []string{"<a-{now/d}>"} },
+		`index "a?pretty"`:           func(c *Config) { c.Indices = []string{"a?pretty"} },
+		"read authorities":           func(c *Config) { c.CA = "/no/such/file.pem" },
+		"invalid layout \"\": must be one of pack": func(c *Config) { c.Layout = "" },
 	} {
 		c := Spec().NewConfig().(*Config)
 		c.URL, c.Indices, c.Layout, c.APIKey = "https://es.example:9200", []string{"flows-*"}, NetFlow, testKey
@@ -363,7 +363,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Every value that comes from outside stands in the search as one value.
+// Every value from outside is one value in the search.
 func TestAddressesOnly(t *testing.T) {
 	s := start(t, nil).open(NetFlow)
 	for _, ip := range []string{`"}},{"match_all":{`, "192.0.2.0/24", "any", ""} {

@@ -27,12 +27,12 @@ type asset struct {
 	Agents      []string `yaml:"agents"`
 
 	networks []netip.Prefix
-	// line is where it stands in the file.
+	// line is its line in the file.
 	line int
 }
 
-// prepare takes out the words that say nothing, reads the addresses, and tells
-// what is wrong with the entry.
+// prepare removes placeholders, reads the addresses, and returns what is wrong
+// with the entry.
 func (a *asset) prepare() error {
 	for _, field := range []*string{&a.ID, &a.Name, &a.Role, &a.Owner, &a.Criticality, &a.Site} {
 		if *field = strings.TrimSpace(*field); incident.Filler(*field) {
@@ -48,7 +48,7 @@ func (a *asset) prepare() error {
 	}
 	if slices.ContainsFunc(a.Tags, incident.Filler) {
 		if a.Tags = slices.DeleteFunc(a.Tags, incident.Filler); len(a.Tags) == 0 {
-			a.Tags = nil // They say nothing; an empty list says that there are none.
+			a.Tags = nil // No tags are unknown; an empty list would mean that there are none.
 		}
 	}
 	if a.ID == "" && a.Name == "" && len(a.IPs) == 0 {
@@ -64,7 +64,7 @@ func (a *asset) prepare() error {
 	return nil
 }
 
-// nowhere reports whether a text is the address of no host.
+// nowhere reports whether a text is an address that no host has.
 func nowhere(ip string) bool {
 	a, err := netip.ParseAddr(ip)
 	return incident.Filler(ip) || err == nil && a.IsUnspecified()
@@ -74,7 +74,7 @@ func nowhere(ip string) bool {
 func parseNetwork(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		if p != p.Masked() {
-			return netip.Prefix{}, fmt.Errorf("%q has bits beyond its mask; the network is %s: for the one host %s write its address without /%d",
+			return netip.Prefix{}, fmt.Errorf("%q has host bits set; the network is %s: for the one host %s write its address without /%d",
 				s, p.Masked(), p.Addr(), p.Bits())
 		}
 		return p, nil
@@ -87,7 +87,7 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// fact returns what the entry says; what it leaves out is unknown.
+// fact returns the entry as a fact; what it leaves out is unknown.
 func (a *asset) fact() incident.Asset {
 	known := func(s string) incident.Value[string] {
 		if s == "" {
@@ -106,7 +106,7 @@ func (a *asset) fact() incident.Asset {
 	return fact
 }
 
-// label is how people are told of the entry.
+// label is how the entry is shown to people.
 func (a *asset) label() string {
 	switch {
 	case a.ID != "":
@@ -160,13 +160,13 @@ func shortened(a, b string) bool {
 	return hostA != "" && strings.EqualFold(hostA, hostB) && (domainA == "") != (domainB == "")
 }
 
-// alike reports whether all entries say the same of a host, in our words.
+// alike reports whether all entries are equal for a host, in our words.
 func alike(assets []asset) bool {
 	first := said(assets[0])
 	return !slices.ContainsFunc(assets[1:], func(a asset) bool { return !reflect.DeepEqual(said(a), first) })
 }
 
-// said is what an entry says of a host, so that spellings do not matter.
+// said is the content of an entry in normal form, so that spellings do not matter.
 func said(a asset) incident.Asset {
 	fact := a.fact()
 	fact.InWords(incident.AssetRoles())
@@ -176,7 +176,7 @@ func said(a asset) incident.Asset {
 	return fact
 }
 
-// twice lists the hosts that stand in the file more than once: by their name, or
+// twice lists the hosts that are in the file more than once: by their name, or
 // by an address of their own.
 func twice(assets []asset) []string {
 	lines := map[string][]int{}

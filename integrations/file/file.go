@@ -1,4 +1,4 @@
-// Package file is the inventory that a team keeps beside its playbooks: a YAML
+// Package file is the inventory that a team keeps with its playbooks: a YAML
 // or CSV file that is read again when it changes.
 package file
 
@@ -74,7 +74,7 @@ type stamp struct {
 }
 
 // New returns the inventory in the file at path. The file is read by the first
-// use; its name's ending tells the format.
+// use; the ending of its name is the format.
 func New(path string) (*Inventory, error) {
 	i := &Inventory{path: path}
 	switch ending := strings.ToLower(filepath.Ext(path)); ending {
@@ -90,7 +90,7 @@ func New(path string) (*Inventory, error) {
 }
 
 // Asset implements [integrations.Inventory]. A host that several entries match
-// is a conflict, unless they say the same: none of them is preferred.
+// is a conflict, unless they are equal: none of them is preferred.
 func (i *Inventory) Asset(ctx context.Context, q integrations.EndpointQuery) (incident.Asset, error) {
 	op := fmt.Sprintf("look up the asset %s", describe(q))
 	if err := ctx.Err(); err != nil {
@@ -116,7 +116,7 @@ func (i *Inventory) Probe(context.Context) []integrations.Finding {
 	switch {
 	case err != nil && assets != nil:
 		return []integrations.Finding{{
-			What: fmt.Sprintf("the inventory %q does not load; the %d hosts of before are in use: %v", i.path, len(assets), err),
+			What: fmt.Sprintf("the inventory %q does not load; the %d hosts of its last version are in use: %v", i.path, len(assets), err),
 			Fix:  "correct the file; it is read again when it changes",
 		}}
 	case err != nil:
@@ -134,7 +134,7 @@ func (i *Inventory) Probe(context.Context) []integrations.Finding {
 		}
 		findings = append(findings, integrations.Finding{
 			What: fmt.Sprintf("the inventory %q has hosts twice: %s%s", i.path, strings.Join(again[:min(len(again), most)], "; "), more),
-			Fix:  "keep one entry a host; where two of them differ, nothing is known of it",
+			Fix:  "keep one entry per host; where two of them differ, the host is unknown",
 		})
 	}
 	return findings
@@ -155,9 +155,9 @@ func (i *Inventory) AssetRoles(context.Context) ([]string, error) {
 	return roles, nil
 }
 
-// current returns the assets, read again when the file has changed. What does
-// not load never replaces what did: then both are returned, the assets of
-// before and the error.
+// current returns the assets, read again when the file has changed. A file that
+// does not load never replaces one that did: then both are returned, the earlier
+// assets and the error.
 func (i *Inventory) current() ([]asset, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -179,7 +179,7 @@ func (i *Inventory) current() ([]asset, error) {
 	return i.held(), err
 }
 
-// held returns the assets that loaded last, or nil when none ever did.
+// held returns the assets that loaded last, or nil if none did.
 func (i *Inventory) held() []asset {
 	if i.loaded && i.assets == nil {
 		return []asset{}
@@ -207,7 +207,7 @@ func (i *Inventory) read() ([]asset, error) {
 	return assets, nil
 }
 
-// kindOf tells a file that is wrong from one that cannot be read.
+// kindOf distinguishes an invalid file from one that cannot be read.
 func kindOf(err error) integrations.Kind {
 	if _, wrong := errors.AsType[playbooks.Issues](err); wrong {
 		return integrations.Invalid

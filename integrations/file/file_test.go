@@ -148,7 +148,7 @@ func TestWrongFiles(t *testing.T) {
 		{"misspelt key", "i.yaml", "assets:\n  - { id: a, rol: server }\n", "i.yaml:2:14: "},
 		{"no assets", "i.yaml", "hosts: []\n", "i.yaml:1:1: "},
 		{"not an address", "i.yaml", "assets:\n  - { id: a }\n  - { ips: [10.0.0.300] }\n", `i.yaml:3:5: "10.0.0.300" is neither an address nor a network`},
-		{"bits beyond the mask", "i.yaml", "assets:\n  - { ips: [10.0.0.1/24] }\n", `"10.0.0.1/24" has bits beyond its mask; the network is 10.0.0.0/24`},
+		{"bits beyond the mask", "i.yaml", "assets:\n  - { ips: [10.0.0.1/24] }\n", `"10.0.0.1/24" has host bits set; the network is 10.0.0.0/24`},
 		{"no identifier", "i.yaml", "assets:\n  - { role: server }\n", "i.yaml:2:5: an entry needs an id, a name or ips"},
 		{"id twice", "i.yaml", "assets:\n  - { id: a }\n  - { id: A }\n", `i.yaml:3:5: the id "A" stands twice`},
 		{"unknown column", "i.csv", "id,rol\na,server\n", `i.csv:1:4: unknown column "rol"`},

@@ -51,13 +51,13 @@ func TestExports(t *testing.T) {
 		t.Errorf("the tags are %q", got)
 	}
 	_, err := stored(t, "prefix.csv").Asset(t.Context(), integrations.EndpointQuery{Name: "ws-042"})
-	const want = `prefix.csv:2:8: "10.20.4.42/24" has bits beyond its mask; the network is 10.20.4.0/24: for the one host 10.20.4.42 write its address without /24`
+	const want = `prefix.csv:2:8: "10.20.4.42/24" has host bits set; the network is 10.20.4.0/24: for the one host 10.20.4.42 write its address without /24`
 	if integrations.KindOf(err) != integrations.Invalid || !strings.Contains(err.Error(), want) {
 		t.Errorf("a host's address with a prefix length: %v", err)
 	}
 }
 
-// Words that say that there is no value are none.
+// Placeholders for a missing value are not values.
 func TestFillersOfAnInventory(t *testing.T) {
 	i := stored(t, "fillers.csv")
 	asset, err := i.Asset(t.Context(), integrations.EndpointQuery{Name: "ws-042"})
@@ -75,8 +75,8 @@ func TestFillersOfAnInventory(t *testing.T) {
 	}
 }
 
-// Two entries of one host that say the same are one; two that differ say nothing,
-// and doctor is told of both.
+// Two equal entries of one host count as one; of two that differ nothing is known,
+// and doctor reports both.
 func TestAHostThatStandsTwice(t *testing.T) {
 	i := stored(t, "twice.csv")
 	if asset, err := i.Asset(t.Context(), integrations.EndpointQuery{Name: "ws-042", IPs: []string{"10.20.4.42"}}); err != nil || !asset.Role.IsKnown() {

@@ -45,7 +45,7 @@ func parseYAML(name string, data []byte) ([]asset, playbooks.Issues) {
 	return assets, issues
 }
 
-// repeated notes an id and reports whether it was noted before.
+// repeated records an id and reports whether it was recorded before.
 func repeated(ids map[string]bool, id string) bool {
 	id = strings.ToLower(id)
 	if id == "" {
@@ -57,7 +57,7 @@ func repeated(ids map[string]bool, id string) bool {
 }
 
 // setters are the columns of a CSV file. Several ips or tags are separated by
-// blanks, line breaks, commas, semicolons or bars; agents, whose paths hold
+// blanks, line breaks, commas, semicolons or bars; agents, whose paths contain
 // blanks, by line breaks, semicolons or bars.
 func setters() map[string]func(*asset, string) {
 	list := func(s string) []string {
@@ -123,9 +123,9 @@ func parseCSV(name string, data []byte) ([]asset, playbooks.Issues) {
 	return c.assets, c.issues
 }
 
-// separator returns what stands between the columns of a file, and how many bytes
-// of it come before the headings: spreadsheets write semicolons where the decimal
-// sign is a comma, and may say so in a first line of its own.
+// separator returns the separator of the columns of a file, and how many bytes come
+// before the headings: spreadsheets write semicolons where the decimal sign is a
+// comma, and may have a first line that names the separator.
 func separator(text []byte) (comma rune, skipped int) {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	if sep, ok := bytes.CutPrefix(bytes.ToLower(bytes.TrimSpace(bytes.Trim(bytes.TrimSpace(first), `"`))), []byte("sep=")); ok && len(sep) == 1 && bytes.ContainsAny(sep, ",;|\t") {
@@ -152,7 +152,7 @@ func separator(text []byte) (comma rune, skipped int) {
 type csvFile struct {
 	name   string
 	reader *csv.Reader
-	// above is how many lines stand above the headings.
+	// above is how many lines are above the headings.
 	above   int
 	columns []func(*asset, string)
 	names   []string

@@ -12,7 +12,7 @@ import (
 // file may mix them.
 type event struct {
 	conn conn
-	// stream is the log that a line of Zeek belongs to; counts tells that some
+	// stream is the log that a line of Zeek belongs to; counts reports whether some
 	// field is a conn.log's alone.
 	stream, sensor []byte
 	counts         bool
@@ -26,7 +26,7 @@ type goflow struct {
 	src, dst, srcPort, dstPort       []byte
 }
 
-// eve is the fields of Suricata's events flow and netflow. The latter tell of one
+// eve is the fields of Suricata's events flow and netflow. The latter are of one
 // direction each, with counters of their own.
 type eve struct {
 	kind, start, end                       []byte
@@ -60,7 +60,7 @@ func (e *event) parse(line []byte, r *flowmath.Record) error {
 		r.Sensor = string(e.sensor)
 		return e.conn.record(r)
 	}
-	return errors.New("neither Zeek's conn, goflow2 nor an event of EVE")
+	return errors.New("not Zeek's conn, goflow2 or an event of EVE")
 }
 
 func (e *event) member(key []byte, v value) error {

@@ -18,7 +18,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// readAll returns the records and the complaints of a log.
+// readAll returns the records and the errors of a log.
 func readAll(tb testing.TB, log string) (records []flowmath.Record, bad []string, err error) {
 	tb.Helper()
 	r, err := NewReader(strings.NewReader(log))
@@ -183,7 +183,7 @@ func TestManyWrongLinesEndTheReading(t *testing.T) {
 	}
 }
 
-// seeds are the corpus of the fuzz targets, beside testdata/fuzz.
+// seeds are the corpus of the fuzz targets, in addition to testdata/fuzz.
 func seeds() []string {
 	return []string{
 		"#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\torig_bytes\n1693975909.942982\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t5\n",
@@ -195,9 +195,8 @@ func seeds() []string {
 	}
 }
 
-// FuzzReader holds every reader to what the store relies on: it ends, it never
-// hands out a record that cannot be true, and reading in two parts gives what
-// reading at once gives.
+// FuzzReader checks what the store relies on: the reader ends, it never returns an
+// implausible record, and reading in two parts returns the same as reading at once.
 func FuzzReader(f *testing.F) {
 	for _, s := range seeds() {
 		f.Add([]byte(s))
@@ -294,7 +293,7 @@ func FuzzMembers(f *testing.F) {
 // deep reports whether JSON may nest deeper than the scanner goes.
 func deep(b []byte) bool { return bytes.Count(b, []byte("{"))+bytes.Count(b, []byte("[")) > maxNesting }
 
-// FuzzNumbers holds the parsers of single fields to their ranges.
+// FuzzNumbers checks that the parsers of single fields keep to their ranges.
 func FuzzNumbers(f *testing.F) {
 	for _, s := range []string{"1693975909.942982", "-1", "1e300", "NaN", "0x1p4", "99999999999999999999", "10.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "2023-09-06T06:51:49+0200", "."} {
 		f.Add([]byte(s))

@@ -15,8 +15,8 @@ import (
 
 const connFields = `"proto":"udp","duration":0.055616,"orig_bytes":40,"resp_bytes":48,"orig_pkts":1,"orig_ip_bytes":68,"resp_pkts":1,"resp_ip_bytes":76`
 
-// However a shipper writes the ends and the time of Zeek's record, it is the same
-// flow.
+// The flow is the same regardless of how a shipper writes the ends and the time of
+// Zeek's record.
 func TestZeekHoweverItIsShipped(t *testing.T) {
 	const ends = `"id.orig_h":"192.168.56.30","id.orig_p":53100,"id.resp_h":"192.168.56.1","id.resp_p":53`
 	const nested = `"id":{"orig_h":"192.168.56.30","orig_p":53100,"resp_h":"192.168.56.1","resp_p":53}`
@@ -116,7 +116,7 @@ func TestNetflowOfSuricata(t *testing.T) {
 	}
 }
 
-// A file without a flow says what would have to be in it.
+// The error of a file without a flow names what it would have to contain.
 func TestLacks(t *testing.T) {
 	for log, want := range map[string]string{
 		`{"event_type":"alert","alert":{"signature":"x"}}`:                              "add flow to types of the output eve-log",

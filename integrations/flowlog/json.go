@@ -10,7 +10,7 @@ const maxNesting = 32
 
 var errJSON = errors.New("not a JSON object")
 
-// value is one JSON value as it stands in the line: text without its quotes,
+// value is one JSON value as it is in the line: text without its quotes,
 // other values as written.
 type value struct {
 	text   []byte
@@ -19,13 +19,13 @@ type value struct {
 	object bool
 }
 
-// null reports whether the value says nothing.
+// null reports whether the value is null or empty.
 func (v value) null() bool { return !v.isText && string(v.text) == "null" }
 
 // members walks the members of the JSON object in b and returns what follows
 // it. Keys with escapes are passed as written; no key of a flow record has one.
-// It is lenient towards what a strict parser rejects inside values that nobody
-// reads, and never reads outside of b.
+// It is lenient towards errors inside values that are not read, and never reads
+// outside of b.
 func members(b []byte, visit func(key []byte, v value) error) (rest []byte, err error) {
 	b = space(b)
 	if len(b) == 0 || b[0] != '{' {
@@ -70,7 +70,7 @@ func space(b []byte) []byte {
 	return b
 }
 
-// text reads a JSON string and returns what stands between its quotes.
+// text reads a JSON string and returns the bytes between its quotes.
 func text(b []byte) (inner, rest []byte, err error) {
 	if len(b) == 0 || b[0] != '"' {
 		return nil, b, errJSON
@@ -128,7 +128,7 @@ func closing(b []byte) (int, error) {
 			if depth == maxNesting {
 				return 0, errors.New("the JSON nests too deep")
 			}
-			stack[depth] = c + 2 // the closing bracket stands two after in ASCII
+			stack[depth] = c + 2 // the closing bracket is two after in ASCII
 			depth++
 		case '}', ']':
 			if stack[depth-1] != c {

@@ -14,11 +14,11 @@ import (
 // MaxLine bounds one line of a flow log, and one JSON object that spans lines.
 const MaxLine = 1 << 20
 
-// lines hands out the lines of a stream without copying them, and keeps the
-// running digest of what was taken.
+// lines returns the lines of a stream without copying them, and keeps the running
+// digest of the bytes that were taken.
 type lines struct {
 	source io.Reader
-	buf    []byte // what was read and not taken is buf[from:to]
+	buf    []byte // buf[from:to] is read and not yet taken
 	from   int
 	to     int
 	err    error // why the source ended
@@ -57,7 +57,7 @@ func (l *lines) fill() bool {
 	if l.to == len(l.buf) {
 		return false
 	}
-	// A reader that gives nothing and no error, again and again, is broken.
+	// A reader that repeatedly returns neither bytes nor an error is broken.
 	for range 100 {
 		n, err := l.source.Read(l.buf[l.to:])
 		l.to += n
@@ -70,7 +70,7 @@ func (l *lines) fill() bool {
 	return false
 }
 
-// head returns up to n bytes that come next.
+// head returns up to n of the next bytes.
 func (l *lines) head(n int) []byte {
 	for l.to-l.from < n && l.fill() {
 	}
@@ -95,7 +95,7 @@ func (l *lines) find(sep []byte, after int) int {
 }
 
 // line returns the next line with its end, without taking it. Complete is
-// false for what has no end: the last of the stream, or more than MaxLine.
+// false for a line without an end: the last of the stream, or one longer than MaxLine.
 func (l *lines) line() (line []byte, complete bool) {
 	if n := l.find([]byte{'\n'}, 0); n > 0 {
 		return l.buf[l.from : l.from+n], true

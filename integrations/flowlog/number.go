@@ -12,7 +12,7 @@ import (
 )
 
 // parseAddr reads an address and makes it canonical: an IPv4 address that is
-// mapped into IPv6 is the IPv4 address; a mask, blanks and a zone say nothing here.
+// mapped into IPv6 is the IPv4 address; a mask, blanks and a zone are ignored.
 func parseAddr(b []byte) (netip.Addr, error) {
 	if a, ok := parseIPv4(b); ok {
 		return a, nil
@@ -180,7 +180,7 @@ func parseTime(b []byte) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is not a time", clip(string(b)))
 }
 
-// clip shortens text of a record for a complaint.
+// clip shortens text of a record for an error.
 func clip(s string) string {
 	const most = 40
 	if len(s) > most {

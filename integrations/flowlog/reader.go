@@ -1,7 +1,7 @@
 // Package flowlog reads flow records as sensors write them: Zeek's conn.log as
 // TSV or JSON, goflow2's JSON and the flow and netflow events of Suricata's EVE,
 // also mixed. It streams, bounds every line
-// and rejects what cannot be true.
+// and rejects implausible records.
 package flowlog
 
 import (
@@ -16,13 +16,13 @@ import (
 // maxUnrecognised is how many lines may be wrong before the first right one.
 const maxUnrecognised = 1000
 
-// ErrUnrecognised tells that nothing in the stream is a flow log.
-var ErrUnrecognised = errors.New("the file is neither Zeek's conn.log, goflow2's JSON nor Suricata's EVE")
+// ErrUnrecognised reports that nothing in the stream is a flow log.
+var ErrUnrecognised = errors.New("the file is not Zeek's conn.log, goflow2's JSON or Suricata's EVE")
 
 // ErrOtherLog is an [ErrUnrecognised] of a file that is another log of Zeek.
 var ErrOtherLog = fmt.Errorf("%w: it is another log of Zeek, not a conn log", ErrUnrecognised)
 
-// BadLine is a line that is no flow record. The reader goes on after it.
+// BadLine is a line that is not a flow record. The reader goes on after it.
 type BadLine struct {
 	Line int64
 	Err  error
@@ -37,12 +37,12 @@ type Reader struct {
 	lines *lines
 	tsv   *tsv  // set once a line began with #
 	event event // for lines that begin with {
-	// recognised tells that something was a flow log's.
+	// recognised reports whether something was a flow log's.
 	recognised bool
 	bad        int64
 	skipped    int64
-	// otherLogs tells that some lines are of other logs of Zeek, otherEvents that
-	// some are events of EVE that tell of no flow.
+	// otherLogs reports whether some lines are of other logs of Zeek, otherEvents
+	// whether some are events of EVE without a flow.
 	otherLogs, otherEvents bool
 }
 
@@ -56,8 +56,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return &Reader{lines: l}, nil
 }
 
-// Head returns up to n bytes (at most MaxLine) that come next, without reading
-// them.
+// Head returns up to n (at most MaxLine) of the next bytes, without reading them.
 func (r *Reader) Head(n int) []byte { return bytes.Clone(r.lines.head(n)) }
 
 // Offset is how many bytes, unpacked, were read.
@@ -69,10 +68,10 @@ func (r *Reader) Line() int64 { return r.lines.number }
 // Sum is the SHA-256 of the bytes that were read.
 func (r *Reader) Sum() []byte { return r.lines.digest.Sum(nil) }
 
-// Skipped counts the lines that are no flow record by intent, such as alerts.
+// Skipped counts the lines that are not meant to be flow records, such as alerts.
 func (r *Reader) Skipped() int64 { return r.skipped }
 
-// Lacks says, of a stream without any flow, what would have to be in it; nothing
+// Lacks returns what a stream without any flow would have to contain; nothing
 // where that is not known.
 func (r *Reader) Lacks() string {
 	switch {
@@ -89,7 +88,7 @@ func (r *Reader) Lacks() string {
 func (r *Reader) Recognised() bool { return r.recognised }
 
 // SkipTo moves on to an offset where an earlier reader of the stream stopped.
-// Of what lies before it only TSV headers are read. It stops at the end.
+// Before it only TSV headers are read. It stops at the end.
 func (r *Reader) SkipTo(offset int64) error {
 	for r.lines.offset < offset {
 		line, _ := r.lines.line()
@@ -151,7 +150,7 @@ func (r *Reader) next() (line []byte, complete bool) {
 	return line, complete
 }
 
-// errNothing marks a line that holds nothing to read: a header or a blank one.
+// errNothing marks a line without anything to read: a header or a blank one.
 var errNothing = errors.New("nothing to read")
 
 func (r *Reader) parse(line []byte, rec *flowmath.Record) error {
@@ -188,7 +187,8 @@ func (r *Reader) header(line []byte) error {
 	return err
 }
 
-// outcome tells what a parsed line means to the caller, and whether it is told.
+// outcome returns what a parsed line means to the caller, and whether it is
+// returned.
 func (r *Reader) outcome(number int64, err error) (done bool, _ error) {
 	switch {
 	case err == nil:
@@ -227,8 +227,8 @@ func (r *Reader) end() error {
 	}
 }
 
-// unfinished reads what has no line end: too long a line, or the last one,
-// which counts only when it is visibly whole.
+// unfinished reads a line without an end: one that is too long, or the last one,
+// which counts only if it is visibly complete.
 func (r *Reader) unfinished(line []byte, rec *flowmath.Record) error {
 	number := r.lines.number + 1
 	if len(line) >= MaxLine {

@@ -19,7 +19,7 @@ type tsv struct {
 	columns []func(*conn) *[]byte
 	path    string
 	conn    conn
-	// counts tells that some column is a conn.log's alone.
+	// counts reports whether some column is only in a conn.log.
 	counts bool
 }
 
@@ -49,13 +49,13 @@ func (z *tsv) setSeparator(s string) error {
 	if hex, ok := strings.CutPrefix(s, `\x`); ok && len(hex) == 2 {
 		n, err := strconv.ParseUint(hex, 16, 8)
 		if err != nil {
-			return fmt.Errorf("separator %q is not a character", clip(s))
+			return fmt.Errorf("invalid separator %q: must be one character", clip(s))
 		}
 		z.separator = byte(n)
 		return nil
 	}
 	if len(s) != 1 {
-		return fmt.Errorf("separator %q is not a character", clip(s))
+		return fmt.Errorf("invalid separator %q: must be one character", clip(s))
 	}
 	z.separator = s[0]
 	return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// errNoFlow marks a line that is well formed but tells of no flow, such as an
+// errNoFlow marks a line that is well formed but is not a flow, such as an
 // alert in EVE or another of Zeek's logs.
 var errNoFlow = errors.New("not a flow record")
 
@@ -81,7 +81,7 @@ func (c *conn) nested(name []byte) *[]byte {
 	return nil
 }
 
-// onlyConn reports whether a field stands in a conn.log and in no other log of
+// onlyConn reports whether a field is in a conn.log and in no other log of
 // Zeek. Those have the ends of the connection, its time and often its protocol
 // and duration, too.
 func onlyConn(name []byte) bool {
@@ -170,7 +170,7 @@ func side(bytes, ipBytes, packets []byte) (flowmath.Side, error) {
 
 // oneWay reports whether the sensor counted nothing that the originator sent,
 // though it must have sent something: there are answers, or the history (an
-// upper-case letter, or ^ where Zeek swapped the ends) tells of packets that
+// upper-case letter, or ^ where Zeek swapped the ends) shows packets that
 // were seen and not counted, such as those with a checksum that the network
 // card was still to fill in.
 func oneWay(orig, resp flowmath.Side, state string, history []byte) bool {

@@ -18,10 +18,10 @@ const (
 	MaxFastClocks = 20
 )
 
-// Moment is when a store is asked, by this machine's clock, and the end of the
-// time that it is asked about. What it holds counts up to the earlier of the
-// two: a record of the future proves nothing, and what was recorded long after
-// a window does not show that anybody looked at it.
+// Moment is the time of a query, by this machine's clock, and the end of the time
+// that is queried. Records count up to the earlier of the two: a record of the
+// future proves nothing, and records of long after a window do not prove that a
+// sensor was watching during it.
 type Moment struct{ Now, To time.Time }
 
 // Until is the latest end of a record that counts.
@@ -33,12 +33,12 @@ func (m Moment) Until() time.Time {
 	return at.Add(incident.ClockTolerance)
 }
 
-// Future is the time beyond which a record cannot be of the present.
+// Future is the time after which a record cannot be of the present.
 func (m Moment) Future() time.Time { return m.Now.Add(incident.ClockTolerance) }
 
-// Reach returns the moment up to which a record shows that its sensor was at
-// work, or false where it shows nothing: it is of the future, or began after
-// what counts.
+// Reach returns the moment up to which a record proves that its sensor was
+// running, or false where it proves nothing: it is of the future, or began after
+// the time that counts.
 func (m Moment) Reach(start, end time.Time) (time.Time, bool) {
 	until := m.Until()
 	switch {
@@ -52,24 +52,24 @@ func (m Moment) Reach(start, end time.Time) (time.Time, bool) {
 }
 
 // Fast describes a sensor by the first and the last of its records that end
-// beyond [Moment.Future].
+// after [Moment.Future].
 func (m Moment) Fast(sensor string, first, newest time.Time) incident.FastClock {
 	return incident.FastClock{
 		Sensor: sensor, Newest: newest.UTC(), Ahead: newest.Sub(m.Now), Steady: first.Before(m.Future().Add(SteadyWithin)),
 	}
 }
 
-// Clocks gathers from records how fresh a store is: what each sensor recorded
-// last, and which sensors are ahead.
+// Clocks gathers from records how fresh a store is: the last record of each
+// sensor, and which sensors' clocks are ahead.
 type Clocks struct {
 	Moment
 	sensors map[string]*clock
 }
 
-// clock is what one sensor's records say of the time.
+// clock is the times of one sensor's records.
 type clock struct{ reach, first, last time.Time }
 
-// Record takes note of one record.
+// Record adds one record.
 func (c *Clocks) Record(sensor string, start, end time.Time) {
 	if c.sensors == nil {
 		c.sensors = map[string]*clock{}
@@ -93,8 +93,8 @@ func (c *Clocks) Record(sensor string, start, end time.Time) {
 	}
 }
 
-// Span returns the newest record that counts, and the sensors that are ahead.
-// Of a sensor whose clock is ahead steadily nothing counts.
+// Span returns the newest record that counts, and the sensors whose clocks are
+// ahead. Records of a sensor whose clock is ahead steadily do not count.
 func (c *Clocks) Span() Span {
 	s := Span{Records: int64(len(c.sensors))}
 	for name, at := range c.sensors {
@@ -113,8 +113,8 @@ func (c *Clocks) Span() Span {
 	return s
 }
 
-// SortFast sorts the sensors that are ahead, the farthest first, and keeps so
-// many as are named.
+// SortFast sorts the sensors whose clocks are ahead, the farthest first, and keeps
+// [MaxFastClocks].
 func SortFast(fast []incident.FastClock) []incident.FastClock {
 	slices.SortFunc(fast, func(a, b incident.FastClock) int {
 		return cmp.Or(cmp.Compare(b.Ahead, a.Ahead), cmp.Compare(a.Sensor, b.Sensor))
@@ -122,10 +122,10 @@ func SortFast(fast []incident.FastClock) []incident.FastClock {
 	return fast[:min(len(fast), MaxFastClocks)]
 }
 
-// Findings says what is wrong with the clocks of a store, at a moment. That one
-// sensor of several is ahead is a warning; where no sensor tells of the present
-// it fails. Cure is what to do, beside setting clocks, where a store as a whole
-// is ahead.
+// Findings returns what is wrong with the clocks of a store, at a moment. One
+// sensor of several that is ahead is a warning; a store without a sensor of the
+// present fails. Cure is what else to do, as well as setting clocks, where a store
+// as a whole is ahead.
 func (s Span) Findings(store string, now time.Time, cure string) []integrations.Finding {
 	var found []integrations.Finding
 	_, stale := incident.Lag(s.Newest, now)

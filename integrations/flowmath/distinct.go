@@ -16,8 +16,8 @@ const (
 )
 
 // Distinct returns the views with each flow once, in no particular order, and
-// reuses the slice. Of what several sensors counted the largest stands, for it
-// missed the least; the lowest and highest that any counter allows are kept.
+// reuses the slice. Of several sensors' counts the largest is used, for it missed
+// the least; the lowest and highest that any counter allows are kept.
 func Distinct(views []View) []View {
 	again := repeated(views)
 	slices.SortFunc(again, func(a, b seen) int {
@@ -42,14 +42,14 @@ func Distinct(views []View) []View {
 	return append(kept, merged...)
 }
 
-// seen is the i-th view by what it is sorted by.
+// seen is the sort key of the i-th view.
 type seen struct {
 	hash  uint64
 	start int64
 	i     int
 }
 
-// repeated returns the views whose 5-tuple, by its hash, is another's too. Most
+// repeated returns the views whose 5-tuple, by its hash, occurs more than once. Most
 // flows are seen once, and to sort them all would cost more than the rest.
 func repeated(views []View) []seen {
 	const noted = -1
@@ -73,7 +73,7 @@ func repeated(views []View) []seen {
 
 const gone = -1 << 63
 
-// sighting is one flow with what each sensor made of it.
+// sighting is one flow with each sensor's counts.
 type sighting struct {
 	Ends
 	end int64
@@ -103,10 +103,10 @@ func merge(run []View) []View {
 	return out
 }
 
-// takes adds the view when it is of the same flow. A sensor may record a flow both
+// takes adds the view if it is of the same flow. A sensor may record a flow both
 // as a whole and by direction, as Suricata can; only the latter records add up. It
 // may also record it again as it grows, as Zeek does for long connections, with
-// the same beginning: then the last record stands.
+// the same beginning: then the last record is used.
 func (s *sighting) takes(v View) bool {
 	own := slices.IndexFunc(s.by, func(o View) bool { return o.Sensor == v.Sensor && o.Adds == v.Adds })
 	slack := slackSensors

@@ -64,7 +64,7 @@ func TestOpens(t *testing.T) {
 		want          bool
 	}{
 		{50000, 53, true}, {53, 50000, false}, // a service that amplifies
-		{1024, 11211, true}, {11211, 1024, false}, // whatever the lower port is
+		{1024, 11211, true}, {11211, 1024, false}, // regardless of the lower port
 		{50000, 8443, true}, {8443, 50000, false}, // the lower port
 		{123, 123, true},
 	} {

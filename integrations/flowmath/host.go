@@ -1,11 +1,11 @@
-// Package flowmath is what every flow store does alike once it has read its
-// records: the share of a flow that lies in a window, one flow that several
-// sensors saw, the sums, coverage and shape of a host's traffic, and the
-// statistics of its windows. It reads nothing itself.
+// Package flowmath is what flow stores have in common once their records are
+// read: the share of a flow in a window, flows that several sensors saw, the sums,
+// coverage and shape of a host's traffic, and the statistics of its windows. It
+// reads nothing itself.
 //
-// A store that hands out single flows makes a [Record] or a [View] of each,
-// passes the views through [Distinct], and asks [Traffic] and [Windows.View].
-// One that sums by itself hands sums to [Summary.Exchange] and [Windows.Sum].
+// A store that returns single flows makes a [Record] or a [View] of each, passes
+// the views through [Distinct], and calls [Traffic] and [Windows.View]. A store
+// that sums by itself passes sums to [Summary.Exchange] and [Windows.Sum].
 package flowmath
 
 import (
@@ -50,7 +50,7 @@ func (h Host) Strings() []string {
 	return text
 }
 
-// TrafficHost reads a query for traffic: whose it is, in a window that is not
+// TrafficHost reads a query for traffic: the host, in a window that is not
 // empty. The error is an invalid one.
 func TrafficHost(op string, q integrations.TrafficQuery) (Host, error) {
 	h, err := HostOf(op, q.IPs)
@@ -85,18 +85,18 @@ func (s *Sensors) Number(name string) uint64 {
 	return n
 }
 
-// Span is what a store holds, of all hosts, as far as it counts at a [Moment].
+// Span is what a store holds, of all hosts, that counts at a [Moment].
 type Span struct {
-	// Oldest is the first start, where the store tells it. Newest is the last
+	// Oldest is the first start, if the store has it. Newest is the last
 	// end of any flow that counts; zero when none does.
 	Oldest, Newest time.Time
-	// Records is how many flows there are; a store that does not count them
-	// says 1 unless it is empty.
+	// Records is the number of flows; for a store that does not count them it is 1
+	// unless the store is empty.
 	Records int64
 	// Fast are sensors whose clocks are ahead.
 	Fast []incident.FastClock
-	// Longer is how long a flow is that lasts longer than the Limit of what the
-	// store looks for; 0 where there is none.
+	// Longer is the length of a flow that is longer than the store's Limit, 0
+	// without one.
 	Longer, Limit time.Duration
 }
 
@@ -119,13 +119,14 @@ func (s Span) Quiet(to time.Time) (bool, string) {
 	return true, ""
 }
 
-// Told is the newest record's time for people.
-func (s Span) Told() string {
+// NewestText is the newest record's time as it is shown to people.
+func (s Span) NewestText() string {
 	if s.Newest.IsZero() {
 		return "no time up to now"
 	}
 	return s.Newest.UTC().Format(time.RFC3339)
 }
 
-// reaches reports whether the store knows of a time, in nanoseconds since 1970.
+// reaches reports whether the store has records up to a time, in nanoseconds since
+// 1970.
 func (s Span) reaches(at int64) bool { return !s.Newest.IsZero() && at <= s.Newest.UnixNano() }

@@ -9,24 +9,24 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// MaxHosts bounds the hosts of one answer, DefaultHosts is how many a query
-// gets that names no number.
+// MaxHosts bounds the hosts of one answer, DefaultHosts is their number for a
+// query without one.
 const (
 	MaxHosts     = 1000
 	DefaultHosts = 20
 )
 
-// Networks tells which addresses are of hosts of one's own.
+// Networks are the networks of one's own hosts.
 type Networks []netip.Prefix
 
-// HostsBounds reads a query for hosts: whom it counts, and how many are to be
-// returned. The error is an invalid one.
+// HostsBounds reads a query for hosts: the networks, and how many hosts to
+// return. The error is an invalid one.
 func HostsBounds(op string, q integrations.HostsQuery) (Networks, int, error) {
 	if err := CheckWindow(op, q.From, q.To); err != nil {
 		return nil, 0, err
 	}
 	if q.Top < 0 || q.Top > MaxHosts {
-		return nil, 0, integrations.Errorf(integrations.Invalid, op, "%d hosts: write at most %d", q.Top, MaxHosts)
+		return nil, 0, integrations.Errorf(integrations.Invalid, op, "%d hosts: must be at most %d", q.Top, MaxHosts)
 	}
 	texts := q.Networks
 	if len(texts) == 0 {
@@ -46,7 +46,7 @@ func HostsBounds(op string, q integrations.HostsQuery) (Networks, int, error) {
 	return own, q.Top, nil
 }
 
-// Has reports whether the address lies in one of the networks.
+// Has reports whether the address is in one of the networks.
 func (n Networks) Has(a netip.Addr) bool {
 	return slices.ContainsFunc(n, func(p netip.Prefix) bool { return p.Contains(a) })
 }
@@ -68,7 +68,7 @@ func HostTraffic(ip netip.Addr, t incident.Traffic) incident.HostTraffic {
 }
 
 // RankHosts sorts the hosts by egress, largest first and those of unknown
-// volume last, and keeps so many.
+// volume last, and keeps the given number.
 func RankHosts(hosts []incident.HostTraffic, most int) []incident.HostTraffic {
 	volume := func(h incident.HostTraffic) int64 {
 		if n, ok := h.BytesOut.Get(); ok {

@@ -9,8 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Longer knows whether a store holds flows that last longer than it looks for:
-// those are missing in a window that begins later than that after their start.
+// Longer records whether a store has flows that are longer than its limit: those
+// are missing from a window that begins later than the limit after their start.
 type Longer struct {
 	// Limit is the setting longest.
 	Limit time.Duration
@@ -20,12 +20,11 @@ type Longer struct {
 	found time.Duration
 }
 
-// askedAgain is how long what was found holds: to look costs more than a
-// question.
+// askedAgain is how long a result is kept: to look costs more than a query.
 const askedAgain = time.Hour
 
-// Find returns how long a flow is that lasts longer than the limit, or 0. Measure
-// looks for one; where it fails, what was known before stands.
+// Find returns the length of a flow that is longer than the limit, or 0. Measure
+// looks for one; where it fails, the earlier result is returned.
 func (l *Longer) Find(now time.Time, measure func() (time.Duration, error)) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,7 +40,7 @@ func (l *Longer) Find(now time.Time, measure func() (time.Duration, error)) time
 	return l.found
 }
 
-// why says that a store looks for shorter flows than it has, or nothing.
+// why says that a store has flows longer than its limit, or is empty.
 func (s Span) why() string {
 	if s.Longer == 0 {
 		return ""
@@ -50,13 +49,13 @@ func (s Span) why() string {
 		incident.FormatDuration(s.Longer), incident.FormatDuration(s.Limit))
 }
 
-// longer is what doctor says of it.
+// longer is doctor's finding about it.
 func (s Span) longer(store string) []integrations.Finding {
 	if s.Longer == 0 {
 		return nil
 	}
 	return []integrations.Finding{{
 		What: store + ": " + s.why(), OK: true, Warning: true,
-		Fix: "raise longest beyond " + incident.FormatDuration(s.Longer) + ", or have the exporters write a flow more often",
+		Fix: "raise longest above " + incident.FormatDuration(s.Longer) + ", or have the exporters write a flow more often",
 	}}
 }

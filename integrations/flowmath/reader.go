@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Reader is a flow store as one question finds it.
+// Reader reads a flow store for one query.
 type Reader interface {
 	// Fill adds what the host sent to the windows.
 	Fill(ctx context.Context, h Host, windows *Windows) error
@@ -16,13 +16,13 @@ type Reader interface {
 	Before(ctx context.Context, h Host, at time.Time) (bool, error)
 }
 
-// Look returns how a store is read for a question about [from, to), and what it
-// holds. A store that holds nothing is not asked further.
+// Look returns the reader of a store for [from, to), and what the store holds. An
+// empty store is not read further.
 type Look func(ctx context.Context, op string, from, to time.Time) (Reader, Span, error)
 
-// Series answers for a store that fills windows: minutes of which nothing is
-// known are left out: quiet ones that the store's newest record does not reach
-// the end of, and those with one-way flows only.
+// Series answers for a store that fills windows. Unknown minutes are left out:
+// quiet ones that end after the store's newest record, and those with one-way
+// flows only.
 func Series(ctx context.Context, op string, q integrations.TrafficQuery, look Look) ([]incident.Point, error) {
 	h, err := HostOf(op, q.IPs)
 	if err != nil {
@@ -43,8 +43,8 @@ func Series(ctx context.Context, op string, q integrations.TrafficQuery, look Lo
 }
 
 // Baseline answers for a store that fills windows. These end at To, or at the
-// minute that To lies in. A window of which nothing is known is not counted: one
-// after the store's newest record, or one with one-way flows only.
+// minute of To. An unknown window is not counted: one after the store's newest
+// record, or one with one-way flows only.
 func Baseline(ctx context.Context, op string, q integrations.BaselineQuery, look Look) (incident.Baseline, error) {
 	hosts, empty, err := BaselineHosts(op, q)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Limits of one record. What lies beyond is a damaged record, not traffic.
+// Limits of one record. A record outside of them is damaged, not traffic.
 const (
 	MaxDuration = 31 * 24 * time.Hour
 	MaxBytes    = 1 << 44 // of one direction, sampling applied
@@ -16,12 +16,12 @@ const (
 	MaxSampling = 1 << 24
 )
 
-// NotSeen stands for a counter that the record does not carry.
+// NotSeen is a counter that the record does not have.
 const NotSeen = -1
 
 // Side is what one end sent. A counter may be [NotSeen].
 type Side struct {
-	// Bytes is the payload, IPBytes what the IP headers added up to. Neither
+	// Bytes is the payload, IPBytes the sum of the lengths in the IP headers. Neither
 	// is always right, see [Side.Volume].
 	Bytes, IPBytes, Packets int64
 }
@@ -29,7 +29,7 @@ type Side struct {
 // Unseen returns a Side without counters.
 func Unseen() Side { return Side{NotSeen, NotSeen, NotSeen} }
 
-// Record is one flow. Src opened it; the sensor's word is taken for that.
+// Record is one flow. Src opened it, according to the sensor.
 type Record struct {
 	// Start is by the sensor's clock.
 	Start            time.Time
@@ -41,12 +41,12 @@ type Record struct {
 	// Orig is what Src sent, Resp what Dst sent.
 	Orig, Resp Side
 	// Sampling is n where the sensor saw one packet of n; the counters are as
-	// the sensor wrote them. 0 is a rate that the sensor did not say.
+	// the sensor wrote them. 0 is a rate that the sensor did not report.
 	Sampling int64
-	// OneWay tells that the sensor saw answers to Src but nothing of Src
+	// OneWay reports whether the sensor saw answers to Src but nothing of Src
 	// itself: what Src sent is unknown, not zero.
 	OneWay bool
-	// Single tells that the record covers Src to Dst only; the other direction
+	// Single reports whether the record covers Src to Dst only; the other direction
 	// has a record of its own. Such records of one sensor add up.
 	Single bool
 	// Sensor names who saw it.
@@ -62,7 +62,7 @@ func (r *Record) End() time.Time { return r.Start.Add(r.Duration) }
 //
 // The IP counter misses packets that the sensor did not see or that the network
 // card had merged; the payload counter of TCP comes from sequence numbers and
-// can jump. So the IP counter stands where it holds the payload, the payload
+// can jump. So the IP counter is used where it holds the payload, the payload
 // where that many packets can have carried it, and else the IP counter again.
 func (s Side) Volume() (bytes, low, high int64, ok bool) {
 	const (
@@ -89,20 +89,20 @@ func (s Side) Volume() (bytes, low, high int64, ok bool) {
 	}
 }
 
-// Blank says why the counters of a flow tell no volume, if they tell none.
+// Blank is why the counters of a flow have no volume, if they have none.
 type Blank uint8
 
-// From the least to the worst; of several that of the highest number stands.
+// From the least to the worst; of several the highest is used.
 const (
 	Counted Blank = iota
-	// NoPackets: a flow has at least one packet, so that who counted none did
-	// not count. Some exporters always write 0.
+	// NoPackets: a flow has at least one packet, so a count of 0 means that
+	// packets were not counted. Some exporters always write 0.
 	NoPackets
-	// NoRate: how many packets each counted one stands for was not said.
+	// NoRate: the sampling rate was not reported.
 	NoRate
 )
 
-// blank says why the record tells no volume, of neither end.
+// blank is why the record has no volume, of either end.
 func (r *Record) blank() Blank {
 	switch {
 	case r.Sampling == 0:
@@ -113,8 +113,8 @@ func (r *Record) blank() Blank {
 	return Counted
 }
 
-// Empty reports whether the record counts nothing, of neither end, though it has
-// counters that no packet leaves at 0.
+// Empty reports whether all counters of the record, of both ends, are 0, though
+// it has counters that any packet increases.
 func (r *Record) Empty() bool {
 	return r.Orig.empty() && r.Resp.empty() && (r.Orig.zero() || r.Resp.zero())
 }
@@ -122,12 +122,12 @@ func (r *Record) Empty() bool {
 // empty reports whether the side counted nothing.
 func (s Side) empty() bool { return s.Packets <= 0 && s.IPBytes <= 0 && s.Bytes <= 0 }
 
-// zero reports whether a counter that no packet leaves at 0 is 0. That of the
-// payload is no such counter.
+// zero reports whether a counter that any packet increases is 0. The counter of
+// the payload is not one.
 func (s Side) zero() bool { return s.Packets == 0 || s.IPBytes == 0 }
 
 // counted returns the side without a counter of 0 that another of its counters
-// contradicts: an exporter that leaves a field out may be written down as 0.
+// contradicts: a field that an exporter leaves out may be stored as 0.
 func (s Side) counted() Side {
 	switch {
 	case s.Packets == 0 && !s.empty():
@@ -141,19 +141,19 @@ func (s Side) counted() Side {
 	return s
 }
 
-// Check tells what is wrong with the record, if anything.
+// Check returns what is wrong with the record, if anything.
 func (r *Record) Check() error {
 	switch {
 	case !r.Src.IsValid() || !r.Dst.IsValid():
 		return errors.New("an address is missing")
 	case r.Start.Year() < 1990 || r.Start.Year() > 2100:
-		return fmt.Errorf("start %s is not a time of this age", r.Start.UTC().Format(time.RFC3339))
+		return fmt.Errorf("start %s is out of range", r.Start.UTC().Format(time.RFC3339))
 	case r.Duration < 0 || r.Duration > MaxDuration:
 		return fmt.Errorf("duration %s is out of range", r.Duration)
 	case r.Sampling < 0 || r.Sampling > MaxSampling:
 		return fmt.Errorf("sampling rate %d is out of range", r.Sampling)
 	case r.Transport == "" || len(r.Transport) > 32:
-		return fmt.Errorf("protocol %.40q is not a name", r.Transport)
+		return fmt.Errorf("invalid protocol name %.40q", r.Transport)
 	case len(r.Sensor) > 255:
 		return errors.New("the sensor's name is longer than 255 bytes")
 	}

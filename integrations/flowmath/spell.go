@@ -9,7 +9,7 @@ import (
 )
 
 // Spellings are the texts under which programs write an address, for a store that
-// compares texts: under every mask, behind ::ffff:, in small and capital letters,
+// compares texts: with every mask, after ::ffff:, in small and capital letters,
 // padded or not, and with one blank before or after it.
 func Spellings(addr netip.Addr) []string {
 	plain := addr.String()
@@ -62,7 +62,7 @@ func written(addr netip.Addr) []string {
 }
 
 // AddressIn reads an address in any spelling: without the mask of its network, one
-// behind ::ffff: as IPv4.
+// after ::ffff: as IPv4.
 func AddressIn(text string) (netip.Addr, bool) {
 	text = strings.Trim(text, " \t\r\n")
 	if p, err := netip.ParsePrefix(text); err == nil {

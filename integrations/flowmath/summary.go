@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// disagreement is how far the counters may lie apart.
+	// disagreement is how far the counters may differ.
 	disagreement = 2
 
 	whyOneWay    = "flows: one-way capture"
@@ -23,7 +23,7 @@ const (
 	whyNoFlow    = "flows: no flow in the window"
 )
 
-// Service is one port over which a host and a peer exchange something: the
+// Service is one port over which a host and a peer exchange data: the
 // peer's where the host opened the flows, else the host's own.
 type Service struct {
 	Peer      netip.Addr
@@ -44,12 +44,12 @@ type Exchange struct {
 	// whose volume was not, and SentFlows those in which the host sent
 	// something or that it opened.
 	Flows, Measured, OneWay, SentFlows int64
-	// PeerPort is the port to which the host sent; 0 stands for several.
+	// PeerPort is the port to which the host sent; 0 means several.
 	PeerPort uint16
 	Sampled  bool
-	// Uncounted tells that the packets of some flow were not counted.
+	// Uncounted reports whether the packets of some flow were not counted.
 	Uncounted bool
-	// Blank says why the volume of some flow was not seen, where that is not
+	// Blank is why the volume of some flow was not seen, if the reason is not
 	// that the sensor saw one direction only.
 	Blank Blank
 	// First and Last are nanoseconds since 1970, within the window.
@@ -101,8 +101,8 @@ func (s *Summary) Exchange(e Exchange) {
 	s.lines[n].merge(&e)
 }
 
-// Total replaces what the exchanges add up to, for a store that handed out only
-// the largest: these are the sums of all, without a service, and the number of
+// Total replaces the sum of the exchanges, for a store that returned only the
+// largest: these are the sums of all, without a service, and the number of
 // all peers to which the host sent.
 func (s *Summary) Total(e Exchange, destinations int64) {
 	s.total, s.destinations, s.bounded = e, destinations, true
@@ -123,22 +123,22 @@ func (e *Exchange) merge(o *Exchange) {
 	e.Low, e.High = Add(e.Low, o.Low), Add(e.High, o.High)
 }
 
-// Hearing is how far back a record of what a host sent shows that the sensors
+// Hearing is how far back a record of what a host sent proves that the sensors
 // see its side.
 const Hearing = 24 * time.Hour
 
-// Unheard tells that there are flows, and that in none of them it could be told
-// what the host sent. A store whose records are of one direction each must then
-// find out whether its sensors see the host's direction at all; if not, it says
+// Unheard reports whether there are flows, and in none of them what the host sent
+// is known. A store whose records are of one direction each must then find out
+// whether its sensors see the host's direction at all; if not, it must call
 // [Summary.Deaf].
 func (s *Summary) Unheard() bool { return s.total.Flows > 0 && s.total.Measured == 0 }
 
-// Deaf takes note that the sensors do not see what the host sends.
+// Deaf records that the sensors do not see what the host sends.
 func (s *Summary) Deaf() { s.total.OneWay = max(s.total.OneWay, 1) }
 
 // Traffic returns the answer. The span is of the whole store: where the host
-// sent nothing it decides whether that is a measured zero. A host of which there
-// are flows was watched, so that a store that lags a little may still say so.
+// sent nothing it decides whether that is a measured zero. A host with flows was
+// watched, so a store that lags a little may still report a zero.
 func (s *Summary) Traffic(h Host, span Span) incident.Traffic {
 	t := incident.Traffic{
 		Window:      incident.Known(s.window, incident.FromFlows),
@@ -207,7 +207,7 @@ func (s *Summary) fill(t *incident.Traffic, h Host) {
 	t.Role = incident.Known(string(s.role(h)), incident.Computed)
 }
 
-// whyUnseen says why the volume of flows was not seen.
+// whyUnseen returns why the volume of flows was not seen.
 func (e *Exchange) whyUnseen() string {
 	switch e.Blank {
 	case NoPackets:
@@ -219,7 +219,7 @@ func (e *Exchange) whyUnseen() string {
 	return whyOneWay
 }
 
-// coverage names the worst of what limits the answer.
+// coverage returns the worst limit of the answer.
 func (s *Summary) coverage() incident.Value[string] {
 	c := incident.BothWays
 	switch {
@@ -235,8 +235,9 @@ func (s *Summary) coverage() incident.Value[string] {
 	return incident.Known(string(c), incident.FromFlows)
 }
 
-// sampledRecords is how many records of sampled traffic tell a rate. One packet
-// of 4096 stands for as many, but not for a second in which they were sent.
+// sampledRecords is how many records of sampled traffic are needed for a rate. One
+// packet of 4096 counts as that many, but does not mean that they were sent in one
+// second.
 const sampledRecords = 30
 
 func (s *Summary) role(h Host) incident.Role {
@@ -261,9 +262,9 @@ func (s *Summary) role(h Host) incident.Role {
 	return traffic.Classify(shape, s.limits)
 }
 
-// topLines returns the largest destinations, in an order that only the flows
-// decide. A peer to which nothing was sent, such as a scanner that got no
-// answer, is no destination.
+// topLines returns the largest destinations, in an order that depends on the flows
+// only. A peer to which nothing was sent, such as a scanner that got no answer, is
+// not a destination.
 func (s *Summary) topLines() []incident.TopFlow {
 	ranked := make([]*Exchange, 0, len(s.lines))
 	for i := range s.lines {

@@ -10,8 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Question is one that an [Asker] is asked, about the flows that overlap
-// [From, To).
+// Question is a query to an [Asker], for the flows that overlap [From, To).
 type Question struct {
 	// Addrs are those of one host or, with Each, of several hosts with one each:
 	// what these send to each other counts.
@@ -20,23 +19,23 @@ type Question struct {
 	// Own are networks every address of which is a host; set instead of Addrs.
 	Own      Networks
 	From, To time.Time
-	// Most bounds the answer to what is largest; where there is more, one more is
-	// returned. None is no bound.
+	// Most bounds the answer to the largest; where there are more, one more is
+	// returned. 0 is no bound.
 	Most int
 	// Once has each 5-tuple count once though several sensors saw it. A server
-	// that always counts so may take no notice.
+	// that always counts so may ignore it.
 	Once bool
 }
 
 // Line is a sum of flows.
 type Line struct {
-	// Host is whose flows they are, where the question is about several.
+	// Host is the host of the flows, where the query is for several.
 	Host netip.Addr
 	// Exchange is the sum. Its service is the zero one where all are summed.
 	Exchange
 	// Destinations counts the peers that were sent to, where all are summed.
 	Destinations int64
-	// Several says that more than one sensor may have counted the same flows.
+	// Several reports whether more than one sensor may have counted the same flows.
 	Several bool
 }
 
@@ -48,15 +47,15 @@ type Part struct {
 	Several          bool
 }
 
-// Asker asks the server of a flow store, which sums.
+// Asker queries the server of a flow store, which sums.
 type Asker interface {
-	// Views returns flows of a host one by one, as they stand in the store: any,
+	// Views returns flows of a host one by one, as they are in the store: any,
 	// or with largest those in which most was sent, more than [SampleFlows] where
 	// several records may be one flow.
 	Views(ctx context.Context, q Question, largest bool) ([]View, error)
 	// Lines returns sums, largest first; see [Lines].
 	Lines(ctx context.Context, q Question, of Lines) ([]Line, error)
-	// Parts returns what a host sent in each of the windows of so much.
+	// Parts returns what a host sent in each window of the given length.
 	Parts(ctx context.Context, q Question, each time.Duration) ([]Part, error)
 	// Seen reports whether a host was seen in [From, To); with records of one
 	// direction, whether it was seen to send. A zero From is no bound.
@@ -66,9 +65,9 @@ type Asker interface {
 // Lines is what is summed together.
 type Lines int
 
-// What is summed together: each service of a host, the one service of each host
+// What is summed together: each service of a host, for each host the one service
 // in which most was sent, all of each host, and all of each address of one's own
-// networks as a mere ranking, of which the host alone is read.
+// networks as a ranking only, of which just the host is read.
 const (
 	Services Lines = iota
 	LargestService
@@ -76,18 +75,18 @@ const (
 	Ranking
 )
 
-// Sums answers the questions about flows from a server that sums.
+// Sums answers queries for flows from a server that sums.
 type Sums struct {
 	Asker
 	From, To time.Time
-	// Few is how many flows are taken one by one: so few cost less than a second
-	// question. MostServices is how many services are told apart.
+	// Few is how many flows are read one by one: so few cost less than a second
+	// query. MostServices is how many services are summed separately.
 	Few, MostServices int
-	// Single says that records are of one direction, which begin again and again
-	// for a long flow: it counts once for each slot.
+	// Single reports whether records are of one direction, of which a long flow has
+	// many: it counts once for each slot.
 	Single bool
 	Slot   time.Duration
-	// Failed says of an error what was asked.
+	// Failed adds the query to an error.
 	Failed func(error) error
 }
 
@@ -137,7 +136,7 @@ func (s *Sums) add(sum *Summary, views []View) {
 	}
 }
 
-// sums has the server sum what is too much to be read, and returns the largest
+// sums has the server sum what is too much to read, and returns the largest
 // flows.
 func (s *Sums) sums(ctx context.Context, h Host, sum *Summary) ([]View, error) {
 	type sampled struct {
@@ -157,7 +156,7 @@ func (s *Sums) sums(ctx context.Context, h Host, sum *Summary) ([]View, error) {
 	return largest.views, err
 }
 
-// summarise sums the services of the host; where these are too many to be read,
+// summarise sums the services of the host; where these are too many to read,
 // the largest of them, and the sums of all.
 func (s *Sums) summarise(ctx context.Context, h Host, sum *Summary) error {
 	q := s.question(h.Addrs)
@@ -180,8 +179,8 @@ func (s *Sums) summarise(ctx context.Context, h Host, sum *Summary) error {
 	return err
 }
 
-// lines asks for lines, and asks once more, for each flow once, where several
-// sensors may have counted one: the question then says so.
+// lines queries lines, and queries them again, with each flow once, where several
+// sensors may have counted one: the question then has Once set.
 func (s *Sums) lines(ctx context.Context, q *Question, of Lines) ([]Line, error) {
 	lines, err := s.Lines(ctx, *q, of)
 	if err != nil || q.Once || !several(lines) {
@@ -192,7 +191,7 @@ func (s *Sums) lines(ctx context.Context, q *Question, of Lines) ([]Line, error)
 }
 
 // several reports whether more than one sensor may have seen a flow. Where a
-// service has two lines, its peer is written in two ways, as two sensors may do.
+// service has two lines, its peer is written in two spellings, as by two sensors.
 func several(lines []Line) bool {
 	seen := map[Service]bool{}
 	for _, l := range lines {
@@ -204,7 +203,7 @@ func several(lines []Line) bool {
 	return false
 }
 
-// listen finds out whether silence is a measured zero, where records are of one
+// listen checks whether silence is a measured zero, where records are of one
 // direction: the sensors must have seen the host send something lately.
 func (s *Sums) listen(ctx context.Context, h Host, sum *Summary) error {
 	if !s.Single || !sum.Unheard() {
@@ -218,7 +217,7 @@ func (s *Sums) listen(ctx context.Context, h Host, sum *Summary) error {
 }
 
 // Hosts returns the hosts of the networks with the most egress. The order among
-// the largest is settled by their own sums.
+// the largest is decided by their own sums.
 func (s *Sums) Hosts(ctx context.Context, own Networks, most int, span Span) ([]incident.HostTraffic, error) {
 	lines, err := s.Lines(ctx, Question{Own: own, From: s.From, To: s.To, Most: 2 * most}, Ranking)
 	if err != nil {

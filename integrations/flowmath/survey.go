@@ -30,7 +30,7 @@ func NewTally(from, to time.Time) *Tally {
 	return &Tally{from: from.UnixNano(), to: to.UnixNano(), sensors: map[uint64]*sensorTally{}}
 }
 
-// Record counts a record, unless it lies outside of the window.
+// Record counts a record, unless it is outside of the window.
 func (t *Tally) Record(r *Record, sensor uint64) {
 	v := ViewOf(r, true, sensor)
 	if !v.Overlaps(t.from, t.to) {
@@ -55,7 +55,7 @@ func (t *Tally) Record(r *Record, sensor uint64) {
 	t.flows = append(t.flows, v)
 }
 
-// Survey returns what the records come to. The span is of the whole store, name
+// Survey returns the sums of the records. The span is of the whole store, name
 // returns the names of sensors.
 func (t *Tally) Survey(span Span, name func(sensor uint64) string) incident.Survey {
 	var sensors []incident.Sensor
@@ -70,8 +70,8 @@ func (t *Tally) Survey(span Span, name func(sensor uint64) string) incident.Surv
 	return Survey(span, sensors, low, high)
 }
 
-// Survey sums up what the sensors of a window saw: the worst of their
-// coverages, and they themselves by name. The span is of the whole store. Low and
+// Survey sums what the sensors of a window saw: the worst of their coverages, and
+// the sensors by name. The span is of the whole store. Low and
 // High bound what all counters allow.
 func Survey(span Span, sensors []incident.Sensor, low, high int64) incident.Survey {
 	s := incident.Survey{FastClocks: span.Fast, AtLeast: span.why()}

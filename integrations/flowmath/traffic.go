@@ -9,7 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// SampleFlows bounds the flows that are handed out for the join with the
+// SampleFlows bounds the flows that are returned for the join with the
 // endpoint's connections.
 const SampleFlows = 500
 
@@ -61,7 +61,7 @@ func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 }
 
 // first sorts the list as far as its n-th, and returns those n at most; n of 0
-// stands for all.
+// means all.
 func first[T any](list []T, n int, compare func(a, b T) int) []T {
 	if n <= 0 || n >= len(list) {
 		slices.SortFunc(list, compare)

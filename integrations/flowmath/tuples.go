@@ -7,15 +7,14 @@ import (
 )
 
 // FewRecords is how many records of one host a store that sums in its server
-// takes one by one instead: so few cost less than the second question that
-// their sums would be.
+// reads one by one instead: so few cost less than a second query for their sums.
 const FewRecords = 2000
 
 // Tuples adds the views of a window with each 5-tuple once, as the servers of
-// flow stores sum: of what several sensors counted of one the largest stands,
-// and the two directions of records of one direction are one flow. Such records
-// begin again and again for a long flow, which counts once for each slot in
-// which one of them began; without a slot every record counts.
+// flow stores sum: of several sensors' counts the largest is used, and the two
+// directions of records of one direction are one flow. A long flow has many such
+// records, and counts once for each slot in which one of them began; without a
+// slot every record counts.
 func (s *Summary) Tuples(views []View, slot time.Duration) {
 	type seen struct {
 		Ends
@@ -103,7 +102,7 @@ func (t *tuple) add(s *Summary, v *View, slot int64) {
 	t.Flows = max(t.starts[0], t.starts[1])
 }
 
-// merge takes in what another sensor saw.
+// merge adds what another sensor saw.
 func (t *tuple) merge(o *tuple) {
 	t.First, t.Last = min(t.First, o.First), max(t.Last, o.Last)
 	switch {

@@ -16,25 +16,25 @@ type View struct {
 	// Start and End are nanoseconds since 1970, by the sensor's clock.
 	Start, End int64
 	Ends
-	// Opened tells that the local end opened the flow.
+	// Opened reports whether the local end opened the flow.
 	Opened bool
 	// Sent and Received are bytes, sampling applied, as Packets is. Sent and
-	// Packets are meaningful only when Measured; Packets is [NotSeen] where the
+	// Packets are meaningful only if Measured; Packets is [NotSeen] where the
 	// sensor does not count them. Low and High bound what the counters allow,
 	// and are both Sent where there is one counter.
 	Sent, Received, Packets int64
 	Low, High               int64
-	// Measured tells that the sensor saw what the local end sent; OneWay that
-	// it must have sent something that the sensor did not see.
+	// Measured reports whether the sensor saw what the local end sent; OneWay
+	// whether it must have sent something that the sensor did not see.
 	Measured, OneWay bool
-	// Blank says why the volume was not seen, where the record's counters say
-	// nothing; such a flow is OneWay.
+	// Blank is why the volume was not seen, where the record's counters are
+	// empty; such a flow is OneWay.
 	Blank   Blank
 	Sampled bool
-	// Adds tells that other records of the sensor for the same 5-tuple are
+	// Adds reports whether other records of the sensor for the same 5-tuple are
 	// further traffic, not the same traffic again.
 	Adds bool
-	// Sensor numbers who saw it, see [Sensors].
+	// Sensor is the number of the sensor, see [Sensors].
 	Sensor uint64
 }
 
@@ -45,7 +45,7 @@ type Ends struct {
 	Transport             string
 }
 
-// service is the service over which the two ends exchange something.
+// service is the service over which the two ends exchange data.
 func (e Ends) service(opened bool) Service {
 	if opened {
 		return Service{e.Remote, e.RemotePort, e.Transport, true}
@@ -53,7 +53,8 @@ func (e Ends) service(opened bool) Service {
 	return Service{e.Remote, e.LocalPort, e.Transport, false}
 }
 
-// hash tells most 5-tuples apart; whoever compares hashes compares the ends too.
+// hash differs for most 5-tuples; code that compares hashes must compare the ends
+// too.
 func (e Ends) hash() uint64 {
 	const odd = 0x9e3779b97f4a7c15
 	local, remote := e.Local.As16(), e.Remote.As16()
@@ -102,7 +103,7 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 			v.Packets = mine.Packets * r.Sampling
 		}
 	default:
-		// Whoever opened the flow got no answer, or the answer has a record of
+		// The end that opened the flow got no answer, or the answer has a record of
 		// its own.
 		v.Measured = !r.Single
 	}
@@ -112,9 +113,9 @@ func ViewOf(r *Record, fromSource bool, sensor uint64) View {
 	return v
 }
 
-// Opens reports whether the local end opened a flow, as far as the ports tell, for
-// records that do not: the port that is an amplification service's is the one
-// that was asked, else the lower one is.
+// Opens reports whether the local end opened a flow, judged by the ports, for
+// records that do not have it: the port of an amplification service is the
+// server's, else the lower one is.
 func Opens(localPort, remotePort uint16, transport string) bool {
 	_, local := traffic.Amplification(int(localPort), transport)
 	_, remote := traffic.Amplification(int(remotePort), transport)
@@ -164,7 +165,7 @@ func (v *View) Overlaps(from, to int64) bool {
 	return v.Start < to && (v.End > from || v.Start >= from)
 }
 
-// Add sums without wrapping around: records are the outside world's.
+// Add sums without overflow: records are untrusted input.
 func Add(a, b int64) int64 {
 	const most = 1<<63 - 1
 	if a > most-b {
@@ -173,7 +174,7 @@ func Add(a, b int64) int64 {
 	return a + b
 }
 
-// Whole rounds a sum of shares, as a server that sums hands it out.
+// Whole rounds a sum of shares, as a server that sums returns it.
 func Whole(f float64) int64 {
 	const most = 1 << 62
 	if math.IsNaN(f) {
@@ -182,8 +183,8 @@ func Whole(f float64) int64 {
 	return int64(math.Round(min(max(f, 0), most)))
 }
 
-// Tuple is the 5-tuple with the local end as its source, whoever opened the
-// flow: it is the end that sent BytesOut.
+// Tuple is the 5-tuple with the local end as its source, regardless of who opened
+// the flow: it is the end that sent BytesOut.
 func (v *View) Tuple() incident.Tuple {
 	return incident.Tuple{
 		SrcIP: v.Local.String(), SrcPort: int(v.LocalPort),

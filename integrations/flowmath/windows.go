@@ -31,7 +31,7 @@ type Windows struct {
 }
 
 // BaselineWindows returns the empty windows of a baseline. They end at To, or at
-// the minute that To lies in. The error is an invalid one.
+// the minute of To. The error is an invalid one.
 func BaselineWindows(op string, q integrations.BaselineQuery) (*Windows, error) {
 	if q.Window < time.Minute || q.Window%time.Minute != 0 || q.Days < 1 || q.Days > maxDays || q.To.IsZero() {
 		return nil, integrations.Errorf(integrations.Invalid, op,
@@ -95,8 +95,8 @@ func (w *Windows) Empty() *Windows {
 	return &Windows{w.from, w.length, make([]window, len(w.windows))}
 }
 
-// Sum adds what was sent in the i-th window, in so many flows of known and of
-// unknown volume. What lies outside of all windows is not counted.
+// Sum adds what was sent in the i-th window, and its numbers of flows of known and
+// of unknown volume. Values outside of all windows are not counted.
 func (w *Windows) Sum(i int, sent int64, measured, oneWay uint64) {
 	if i < 0 || i >= len(w.windows) {
 		return
@@ -132,7 +132,7 @@ func (w *Windows) Spread(v *View, measured, oneWay uint64) {
 }
 
 // Usable returns the bytes of the windows that count for a baseline: from the
-// host's first record on, as far as the store reaches. Older tells that there
+// host's first record on, as far as the store reaches. Older reports whether there
 // is a record of the host from before the first window. A window with one-way
 // flows only is not counted: its volume is unknown.
 func (w *Windows) Usable(older bool, span Span) []int64 {
@@ -148,9 +148,8 @@ func (w *Windows) Usable(older bool, span Span) []int64 {
 	return bytes
 }
 
-// Points returns the windows as a series. Those of which nothing is known are
-// left out: quiet ones that the store's newest record does not reach the end of,
-// and those with one-way flows only.
+// Points returns the windows as a series. Unknown ones are left out: quiet ones
+// that end after the store's newest record, and those with one-way flows only.
 func (w *Windows) Points(span Span) []incident.Point {
 	var points []incident.Point
 	for i, at := range w.windows {
@@ -163,8 +162,8 @@ func (w *Windows) Points(span Span) []incident.Point {
 	return points
 }
 
-// Statistics tells the usual from the exceptional in the bytes of windows, by
-// nearest rank. It sorts them.
+// Statistics returns the percentiles, by nearest rank, and the deviation of the
+// bytes of windows. It sorts them.
 func Statistics(bytes []int64) incident.Baseline {
 	b := incident.Baseline{Buckets: incident.Known(int64(len(bytes)), incident.FromFlows)}
 	if len(bytes) < incident.MinBaselineBuckets {

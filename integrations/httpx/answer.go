@@ -15,8 +15,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// maxWait bounds what a product can ask us to wait: it must not put off giving
-// the network back for ever.
+// maxWait bounds how long a product can ask us to wait: it must not delay the
+// release of a containment for ever.
 const maxWait = time.Hour
 
 // refusal is the error of an answer that is not 2xx, or nil.
@@ -27,7 +27,7 @@ func (c *Client) refusal(r Request, u *url.URL, a Answer) error {
 	e := integrations.Errorf(kindOf(a.Status, r.Write), r.Op, "%s: HTTP status %d", origin(u), a.Status)
 	switch {
 	case a.Status >= 300 && a.Status < 400:
-		e.Err = fmt.Errorf("%w, a redirect that is not followed: configure the address that it leads to", e.Err)
+		e.Err = fmt.Errorf("%w, a redirect that is not followed: configure its target", e.Err)
 	case e.Kind == integrations.Throttled:
 		e.After = wait(a.Header, c.waitHeader, time.Now())
 	}
@@ -53,8 +53,8 @@ func kindOf(status int, write bool) integrations.Kind {
 	return lost(write)
 }
 
-// wait is how long the headers of a 429 ask to wait; zero when they do not say.
-// A point in time is taken by the product's own clock where it shows it.
+// wait is how long the headers of a 429 ask to wait; zero when they do not.
+// A point in time is relative to the product's own clock where it shows it.
 func wait(h http.Header, also string, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
@@ -111,8 +111,7 @@ func (c *Client) JSON(ctx context.Context, r Request, in, out any) (Answer, erro
 }
 
 // Decode reads a body that is exactly one JSON value. Fields that out does not
-// have are passed over, for products add them. The error shows nothing of the
-// body.
+// have are ignored, for products add them. The error shows nothing of the body.
 func Decode(body []byte, out any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	err := d.Decode(out)
@@ -121,10 +120,10 @@ func Decode(body []byte, out any) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		return fmt.Errorf("the answer goes on after its JSON, at byte %d", d.InputOffset())
+		return fmt.Errorf("unexpected data after the JSON of the answer, at byte %d", d.InputOffset())
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%q of the answer is no %s, at byte %d", e.Field, e.Type, e.Offset)
+		return fmt.Errorf("%q of the answer is not of type %s, at byte %d", e.Field, e.Type, e.Offset)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("the answer is not JSON, at byte %d", e.Offset)

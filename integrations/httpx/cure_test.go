@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-func TestWrongPortIsToldWithItsCure(t *testing.T) {
+func TestWrongPortIsReportedWithItsCure(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	for url, want := range map[string]string{

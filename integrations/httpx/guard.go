@@ -38,7 +38,7 @@ func (g guard) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// globalUnicast is what IANA assigns public IPv6 addresses from. All of IPv6
+// globalUnicast is the block from which IANA assigns public IPv6 addresses. All of IPv6
 // outside of it is refused: loopback, unique local and link-local addresses,
 // multicast, and those with an IPv4 address inside.
 func globalUnicast() netip.Prefix { return netip.MustParsePrefix("2000::/3") }

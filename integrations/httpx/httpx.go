@@ -1,7 +1,7 @@
 // Package httpx is the HTTP client that integrations share. A call is one
-// attempt: waiting and trying again is the engine's. What comes back is either
-// an answer with a 2xx status or an integrations.Error of the kind that holds
-// for the product, without anything in its text that could be a secret.
+// attempt: the engine waits and retries. The result is either an answer with a
+// 2xx status or an integrations.Error of the kind that is right for the product,
+// without anything in its text that could be a secret.
 package httpx
 
 import (
@@ -35,23 +35,23 @@ const (
 	maxRedirects   = 3
 )
 
-// Options are the settings of a client; zero values take what is named.
+// Options are the settings of a client; zero values are the defaults named here.
 type Options struct {
 	// Timeout bounds a call from its first packet to the last byte of its
 	// answer: 30 s.
 	Timeout time.Duration
 	// MaxBody bounds an answer after decompression, in bytes: 4 MiB.
 	MaxBody int64
-	// CA is a PEM file of authorities that are trusted besides the system's.
+	// CA is a PEM file of authorities that are trusted in addition to the system's.
 	CA string
 	// Guard refuses to connect to any address that is not public, such as
 	// loopback, private and link-local ones, unless it is in Allow. The address
-	// is checked when it is dialled, whatever its name resolves to by then. The
-	// environment's proxy is not used then: behind it nothing could be checked.
+	// is checked when it is dialled, after its name was resolved. The environment's
+	// proxy is not used then: behind it nothing could be checked.
 	Guard bool
 	Allow []netip.Prefix
-	// WaitHeader names the header, besides Retry-After, in which a 429 says how
-	// long to wait: in seconds, or until when in seconds since 1970.
+	// WaitHeader is the header, in addition to Retry-After, in which a 429 asks
+	// to wait: for seconds, or until a time in seconds since 1970.
 	WaitHeader string
 }
 
@@ -68,7 +68,7 @@ type Client struct {
 	agent         string
 }
 
-// New returns a client. It fails when the CA file is none.
+// New returns a client. It fails when the CA file cannot be read or has no certificate.
 func New(o Options) (*Client, error) {
 	c := &Client{
 		timeout: cmp.Or(o.Timeout, defaultTimeout), maxBody: cmp.Or(o.MaxBody, defaultMaxBody),
@@ -122,12 +122,12 @@ func authorities(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read the system's authorities: %w", err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read authorities: %q holds no certificate in PEM form", path)
+		return nil, fmt.Errorf("read authorities: %q has no certificate in PEM form", path)
 	}
 	return pool, nil
 }
 
-// sameOrigin follows a redirect only to where the credentials were meant for.
+// sameOrigin follows a redirect only to the origin that the credentials are for.
 func sameOrigin(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if len(before) > maxRedirects || next.URL.Scheme != first.Scheme || !strings.EqualFold(next.URL.Host, first.Host) {
@@ -138,20 +138,20 @@ func sameOrigin(next *http.Request, before []*http.Request) error {
 
 // Request is one call.
 type Request struct {
-	// Op names the operation in errors. It must hold no secret.
+	// Op names the operation in errors. It must not contain a secret.
 	Op     string
 	Method string
 	URL    string
 	Header http.Header
 	Body   []byte
-	// Write tells that the call changes something in the product: when its
-	// answer is lost it may have been carried out. It is not the method's
-	// matter, for many products are asked by POST.
+	// Write reports whether the call changes something in the product: when its
+	// answer is lost it may have been carried out. The method does not decide
+	// this, for many products are read by POST.
 	Write bool
 }
 
-// Answer is what a product answered. Of a refusal it is returned beside the
-// error, for the code in its body; the text in there is the product's.
+// Answer is a product's answer. For a refusal it is returned with the error,
+// for the code in its body; the text in there is the product's.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -174,7 +174,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		// What never got a connection was not sent.
+		// Without a connection the call was not sent.
 		return Answer{}, r.broken(req.URL, r.Write && connected.Load(), reason(err))
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -198,9 +198,9 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 		body = bytes.NewReader(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
-	// The parser's words quote the address, which may hold a password.
+	// The parser's error quotes the address, which may contain a password.
 	if err != nil || req.URL.Host == "" || req.URL.Scheme != "https" && req.URL.Scheme != "http" {
-		return nil, integrations.Errorf(integrations.Invalid, r.Op, "the method or the address of the call is none")
+		return nil, integrations.Errorf(integrations.Invalid, r.Op, "invalid method or address of the call")
 	}
 	for name, values := range r.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
@@ -247,7 +247,7 @@ func (r Request) broken(u *url.URL, sent bool, err error) *integrations.Error {
 	return integrations.Errorf(kind, r.Op, "%s: %w%s", origin(u), err, cureOf(u.Scheme, err))
 }
 
-// cureOf says what to change where the two ends did not understand each other.
+// cureOf returns what to change where the two ends speak different protocols.
 func cureOf(scheme string, err error) string {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	switch {
@@ -268,12 +268,12 @@ func lost(write bool) integrations.Kind {
 	return integrations.Unavailable
 }
 
-// origin is the part of an address that is no secret: paths of webhooks, query
+// origin is the part of an address that is not secret: paths of webhooks, query
 // strings and user information can be.
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// reason is an error of the transport without what the other side said and what
-// we sent.
+// reason is an error of the transport without anything that the other side or we
+// sent.
 func reason(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err

@@ -23,7 +23,7 @@ import (
 )
 
 // The environment's proxy is read once per process, and never asked for
-// loopback, so that it concerns only who means it.
+// loopback, so that it concerns only those who configure it.
 func TestMain(m *testing.M) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "by the proxy")
@@ -294,7 +294,7 @@ func TestGuard(t *testing.T) {
 			})
 		}
 	}
-	// The proxy would be a way around: it is on loopback, which is allowed here.
+	// The proxy would bypass the guard: it is on loopback, which is allowed here.
 	allowed := open(t, httpx.Options{Guard: true, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	away := httpx.Request{Op: "ask", Method: http.MethodGet, URL: "http://10.0.0.1"}
 	_, err = allowed.Do(t.Context(), away)
@@ -408,10 +408,10 @@ func TestDecode(t *testing.T) {
 		``:                           "the answer is not the JSON that was expected",
 		`<html>hunter2</html>`:       "the answer is not JSON, at byte 1",
 		`{"n":`:                      "the answer is not the JSON that was expected",
-		`{"n":"hunter2"}`:            `"n" of the answer is no int, at byte 14`,
-		`{"n":1}{"n":2}`:             "the answer goes on after its JSON, at byte 8",
-		`{"n":1} hunter2`:            "the answer goes on after its JSON, at byte 8",
-		`{"n":99999999999999999999}`: `"n" of the answer is no int, at byte 25`,
+		`{"n":"hunter2"}`:            `"n" of the answer is not of type int, at byte 14`,
+		`{"n":1}{"n":2}`:             "unexpected data after the JSON of the answer, at byte 8",
+		`{"n":1} hunter2`:            "unexpected data after the JSON of the answer, at byte 8",
+		`{"n":99999999999999999999}`: `"n" of the answer is not of type int, at byte 25`,
 	} {
 		var out struct {
 			N int `json:"n"`

@@ -10,14 +10,14 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// Signature is the header value with which a request is signed, coming in and
-// going out alike: when, and the [Sum] of that.
+// Signature is the header value that signs a request, incoming and outgoing
+// alike: the time, and the [Sum].
 func Signature(secret integrations.Secret, at time.Time, body []byte) string {
 	return "t=" + strconv.FormatInt(at.Unix(), 10) + ",v1=" + Sum(secret, at, body)
 }
 
 // Sum is the hexadecimal HMAC-SHA256 of "seconds since 1970.body": with the time
-// in it, what was signed cannot be sent again later.
+// in it, a signed request cannot be sent again later.
 func Sum(secret integrations.Secret, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret.Reveal()))
 	mac.Write(strconv.AppendInt(nil, at.Unix(), 10))

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// clock is a clock that stands until it is moved.
+// clock is a clock that stops until it is moved.
 type clock struct {
 	mu sync.Mutex
 	at time.Time

@@ -60,7 +60,7 @@ func (e *Estate) endpoint(h *host, now time.Time) incident.Endpoint {
 		given.Isolation = incident.Value[string]{}
 	}
 	if given.Online.IsKnown() {
-		given.Online = incident.Value[bool]{} // SetFacts has made it so; it can change.
+		given.Online = incident.Value[bool]{} // Set by SetFacts; it can change.
 	}
 	return override(incident.Endpoint{
 		ID: text(h.ID), Name: text(h.Name), OS: text(h.OS), Role: text(h.Role),
@@ -87,7 +87,7 @@ func (e *Estate) isolation(h *host, now time.Time) string {
 	return "none"
 }
 
-// Connections implements [integrations.Connections]. The EDR tells a stream's
+// Connections implements [integrations.Connections]. The EDR reports a stream's
 // connections once a minute, by the endpoint's clock.
 func (e *Estate) Connections(ctx context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
 	var found []incident.Connection
@@ -149,7 +149,7 @@ func (e *Estate) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 			return err
 		}
 		if len(o.What) == 0 {
-			return integrations.Errorf(integrations.Invalid, u.String(), "the order says nothing to collect")
+			return integrations.Errorf(integrations.Invalid, u.String(), "the order has nothing to collect")
 		}
 		for _, what := range o.What {
 			a, err := e.artifact(h, what)
@@ -183,7 +183,7 @@ func (e *Estate) artifact(h *host, what string) (integrations.Artifact, error) {
 			From: now.Add(h.ClockSkew - collectedTime), To: now.Add(h.ClockSkew), Limit: collectedConnections,
 		})
 	default:
-		return integrations.Artifact{}, fmt.Errorf("%q cannot be collected: there are processes and connections", what)
+		return integrations.Artifact{}, fmt.Errorf("%q cannot be collected: must be processes or connections", what)
 	}
 	data, err := json.Marshal(content)
 	if err != nil {

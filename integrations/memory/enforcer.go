@@ -10,8 +10,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// containment is one containment of a host, past ones included: what flowed
-// under it can still be asked for.
+// containment is one containment of a host, past ones included: the flows under
+// it can still be queried.
 type containment struct {
 	Ref   string         `json:"ref"`
 	Order incident.Order `json:"order"`
@@ -20,7 +20,7 @@ type containment struct {
 	AcceptedAt time.Time `json:"accepted_at"`
 	StandsAt   time.Time `json:"stands_at,omitzero"`
 	EndsAt     time.Time `json:"ends_at,omitzero"`
-	// AwaitsAgent tells that the host was offline when it was accepted.
+	// AwaitsAgent reports whether the host was offline when it was accepted.
 	AwaitsAgent bool `json:"awaits_agent,omitempty"`
 	Ineffective bool `json:"ineffective,omitempty"`
 	Lie         bool `json:"lie,omitempty"`
@@ -34,7 +34,7 @@ func (c *containment) stands(at time.Time) bool {
 	return !c.StandsAt.IsZero() && !at.Before(c.StandsAt) && c.open(at)
 }
 
-// slot returns the open containment that an order is about, or nil.
+// slot returns the open containment of an order, or nil.
 func (e *Estate) slot(o incident.Order, at time.Time) *containment {
 	for _, c := range e.containments {
 		if c.Order.Action == o.Action && c.Order.Scope() == o.Scope() && c.open(at) {
@@ -48,7 +48,7 @@ func enforced() []incident.Action {
 	return []incident.Action{incident.RateLimit, incident.Block, incident.Isolate}
 }
 
-// wellFormed refuses orders that can only be a mistake.
+// wellFormed refuses malformed orders.
 func wellFormed(u use, o incident.Order) error {
 	invalid := func(format string, args ...any) error {
 		return integrations.Errorf(integrations.Invalid, u.String(), format, args...)
@@ -142,18 +142,18 @@ func (e *Estate) Apply(ctx context.Context, o incident.Order) (incident.Receipt,
 			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted"}
 			return e.commit(change)
 		case !c.EndsAt.IsZero():
-			return integrations.Errorf(integrations.Conflict, "apply "+string(o.Action)+" on "+h.ID, "the one before is being lifted")
+			return integrations.Errorf(integrations.Conflict, "apply "+string(o.Action)+" on "+h.ID, "the previous one is being lifted")
 		case c.Order.Key == o.Key:
 			r = incident.Receipt{Ref: c.Ref, At: c.AcceptedAt, Detail: "accepted before"}
 		default:
-			r = incident.Receipt{At: now, Detail: "it stands already, by another hand"}
+			r = incident.Receipt{At: now, Detail: "already in place, made by somebody else"}
 		}
 		return nil
 	})
 	return r, err
 }
 
-// contain makes the containment as the host takes it.
+// contain makes the containment by the host's behaviour.
 func (e *Estate) contain(h *host, o incident.Order, now time.Time) *containment {
 	b := h.behaviours[o.Action]
 	c := &containment{
@@ -163,8 +163,8 @@ func (e *Estate) contain(h *host, o incident.Order, now time.Time) *containment 
 	switch {
 	case b.Lies:
 	case o.Action == incident.Isolate && !h.online:
-		// Isolation is carried out by the agent; limits and blocks stand at the
-		// edge of the network.
+		// Isolation is carried out by the agent; limits and blocks are in force at
+		// the edge of the network.
 		c.AwaitsAgent = true
 	default:
 		c.StandsAt = now.Add(b.Pending)
@@ -203,8 +203,8 @@ func (e *Estate) Undo(ctx context.Context, o incident.Order) (incident.Receipt, 
 	return r, err
 }
 
-// Impose makes a containment stand that somebody else made by hand. It counts
-// as no effect of ours; the order's key is dropped.
+// Impose puts in place a containment that somebody else made by hand. It does not
+// count as an effect of ours; the order's key is dropped.
 func (e *Estate) Impose(o incident.Order) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -219,7 +219,7 @@ func (e *Estate) Impose(o incident.Order) error {
 	o.Key = ""
 	now := e.now().UTC()
 	if e.slot(o, now) != nil {
-		return integrations.Errorf(integrations.Conflict, u.String(), "it stands already")
+		return integrations.Errorf(integrations.Conflict, u.String(), "it is already in place")
 	}
 	return e.commit(entry{Containment: e.contain(h, o, now)})
 }

@@ -1,8 +1,8 @@
 // Package memory is a simulated estate: hosts, processes and flows that change
 // when they are limited, blocked or isolated. It is the reference
 // implementation of every capability, the world of the tests and of the demo.
-// Nothing runs in the background: what flowed is computed when it is asked
-// for, from the streams' rates and from what stood at each moment.
+// Nothing runs in the background: flows are computed when they are queried, from
+// the streams' rates and the containments that were in force at each moment.
 package memory
 
 import (
@@ -34,8 +34,8 @@ type Estate struct {
 	now   func() time.Time
 	start time.Time
 	hosts map[string]*host
-	// recorded are flows that were laid by AddFlows, besides the streams, and
-	// sensors the names of those who saw them.
+	// recorded are the flows of AddFlows, in addition to the streams, and sensors
+	// the names of the sensors that saw them.
 	recorded     []recorded
 	sensors      []string
 	containments []*containment
@@ -48,7 +48,7 @@ type Estate struct {
 	journal              *journal
 }
 
-// Effect is one thing that was really done to the world.
+// Effect is one change that was really made to the world.
 type Effect struct {
 	// Op is apply, undo, kill or post.
 	Op     string          `json:"op"`
@@ -66,7 +66,7 @@ type Sent struct {
 	Message integrations.Message `json:"message"`
 }
 
-// New returns an estate without hosts, with what its journal holds.
+// New returns an estate without hosts, with the state of its journal.
 func New(o Options) (*Estate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -90,7 +90,7 @@ func New(o Options) (*Estate, error) {
 	return e, nil
 }
 
-// Start is the moment that streams' times are relative to. A journal keeps it.
+// Start is the moment to which streams' times are relative. A journal keeps it.
 func (e *Estate) Start() time.Time { return e.start }
 
 // Close closes the journal. It may be called more than once.
@@ -100,7 +100,7 @@ func (e *Estate) Close() error {
 	return e.journal.close()
 }
 
-// AddHost adds a host. The description must be sound: an id, addresses, and
+// AddHost adds a host. The description must be valid: an id, addresses, and
 // streams with rates that are not negative.
 func (e *Estate) AddHost(h Host) error {
 	if err := h.validate(); err != nil {
@@ -117,7 +117,7 @@ func (e *Estate) AddHost(h Host) error {
 	return nil
 }
 
-// AddConnections lays connections of a host into the estate's EDR, besides
+// AddConnections adds connections of a host to the estate's EDR, in addition to
 // those of its streams.
 func (e *Estate) AddConnections(hostID string, connections ...incident.Connection) error {
 	e.mu.Lock()
@@ -130,9 +130,8 @@ func (e *Estate) AddConnections(hostID string, connections ...incident.Connectio
 	return nil
 }
 
-// SetOnline says whether a host's agent answers. When it comes back, what was
-// accepted for it meanwhile is carried out, after the delay that its behaviour
-// asks for.
+// SetOnline sets whether a host's agent answers. When it comes back, the actions
+// that were accepted meanwhile are carried out, after the delay of its behaviour.
 func (e *Estate) SetOnline(hostID string, online bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,14 +161,14 @@ func (e *Estate) SetOnline(hostID string, online bool) error {
 	return nil
 }
 
-// Effects returns what was really done, oldest first.
+// Effects returns the changes that were really made, oldest first.
 func (e *Estate) Effects() []Effect {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.effects)
 }
 
-// Messages returns what people see, oldest first.
+// Messages returns the messages that people see, oldest first.
 func (e *Estate) Messages() []Sent {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -189,8 +188,8 @@ func (e *Estate) matches(q integrations.EndpointQuery) []*host {
 	return found
 }
 
-// sameName compares host names: a short name agrees with a full one only where
-// one of them has no domain.
+// sameName compares host names: a short name matches a full one only where one of
+// them has no domain.
 func sameName(a, b string) bool {
 	a, b = incident.HostName(a), incident.HostName(b)
 	if a == "" || b == "" {
@@ -204,7 +203,7 @@ func sameName(a, b string) bool {
 // device returns the host of a target.
 func (e *Estate) device(op string, target incident.Target) (*host, error) {
 	if target.IsZero() {
-		return nil, integrations.Errorf(integrations.Invalid, op, "the target names no device")
+		return nil, integrations.Errorf(integrations.Invalid, op, "the target has no device")
 	}
 	h, ok := e.hosts[target.ID()]
 	if !ok {
@@ -213,7 +212,7 @@ func (e *Estate) device(op string, target incident.Target) (*host, error) {
 	return h, nil
 }
 
-// Count returns how often something was done to the world.
+// Count returns how often a change was made to the world.
 func (e *Estate) Count(op string, action incident.Action) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

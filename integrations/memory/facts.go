@@ -8,17 +8,17 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// givenWindow is what a given volume covers when the facts name no window.
+// givenWindow is the window of a given volume when the facts have none.
 const givenWindow = 15 * time.Minute
 
-// SetFacts makes the estate answer with the given facts for a host, whatever
-// its description says. A field that is known, or unknown with a reason, is
+// SetFacts makes the estate answer with the given facts for a host, regardless of
+// its description. A field that is known, or unknown with a reason, is
 // answered as given; the zero Value leaves what is computed. A fact of which
 // every field is unknown with a reason (see [incident.Explain]) was not
-// obtained: the EDR has no such device, tells no connection, and so on.
+// obtained: the EDR has no such device, reports no connection, and so on.
 //
 // A given candidate, where no process is given, is the process of the
-// connections that the EDR tells; they match the flows by destination at best.
+// connections that the EDR reports; they match the flows by destination at best.
 //
 // A known volume (traffic.bytes_out, else traffic.rate) becomes a stream of
 // the given process and shape that began one window ago and goes on, in place
@@ -73,7 +73,7 @@ func givenRate(t incident.Traffic) int64 {
 }
 
 // givenProcess sends at the rate in the shape of the given role. What the facts
-// do not say of it is a script host's.
+// leave out is that of a script host.
 func givenProcess(given incident.Facts, rate int64) Process {
 	p := Process{
 		Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 4242,
@@ -114,7 +114,7 @@ func givenProcess(given incident.Facts, rate int64) Process {
 	return p
 }
 
-// shaped is a stream as [traffic.Classify] knows the role.
+// shaped is a stream that [traffic.Classify] recognises as the role.
 func shaped(role incident.Role) Stream {
 	switch role {
 	case incident.Requester:
@@ -139,7 +139,7 @@ func peers(network string, n int) []string {
 	return ips
 }
 
-// volumeSeen reports whether the facts leave the volume to be seen.
+// volumeSeen reports whether the facts leave the volume visible.
 func (h *host) volumeSeen() bool {
 	bytes := h.given.Traffic.BytesOut
 	return bytes.IsKnown() || bytes.Why() == ""

@@ -11,30 +11,30 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Behaviour is how a host takes an action. The zero Behaviour obeys at once.
+// Behaviour is how a host reacts to an action. The zero Behaviour obeys at once.
 type Behaviour struct {
-	// Pending is how long it takes from acceptance until it stands, and from
+	// Pending is how long it takes from acceptance until it is in force, and from
 	// the undo's acceptance until it is lifted.
 	Pending time.Duration
-	// Lies tells that the action is accepted but never stands.
+	// Lies reports whether the action is accepted but never in force.
 	Lies bool
-	// Ineffective tells that it stands, but traffic goes on.
+	// Ineffective reports whether it is in force, but traffic goes on.
 	Ineffective bool
-	// Stuck tells that an undo is accepted but never lifts anything.
+	// Stuck reports whether an undo is accepted but never lifts anything.
 	Stuck bool
 }
 
 // fault makes calls of one operation fail.
 type fault struct {
 	op string
-	// after tells that the call is carried out, and only then fails.
+	// after reports whether the call is carried out, and only then fails.
 	after bool
 	err   integrations.Error
 	// times is how many calls still fail; below zero it is every call.
 	times int
 }
 
-// isOperation reports whether calls have that name: an operation, or one of read,
+// isOperation reports whether there are calls of that name: an operation, or one of read,
 // apply and undo with its action.
 func isOperation(name string) bool {
 	op, action, named := strings.Cut(name, " ")
@@ -74,7 +74,7 @@ func (e *Estate) Delay(op string, d time.Duration) {
 	e.delays[op] = d
 }
 
-// Behave sets how a host takes an action from now on.
+// Behave sets how a host reacts to an action from now on.
 func (e *Estate) Behave(hostID string, action incident.Action, b Behaviour) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,7 +99,7 @@ func (e *Estate) Mend() {
 type use struct {
 	op     string
 	action incident.Action
-	// on is what it is about, for error texts.
+	// on is the subject of the call, for error texts.
 	on    string
 	write bool
 }
@@ -115,11 +115,11 @@ func (u use) String() string {
 	return s
 }
 
-// names reports whether a fault or delay of that name concerns the call.
+// names reports whether a fault or delay of that name applies to the call.
 func (u use) names(op string) bool { return op == u.op || op == u.op+" "+string(u.action) }
 
-// perform carries out one call: delays and faults first, then do, then what
-// delays or loses the answer.
+// perform carries out one call: delays and faults first, then do, then delays and
+// faults of the answer.
 func (e *Estate) perform(ctx context.Context, u use, do func() error) error {
 	if err := ctx.Err(); err != nil {
 		return integrations.Errorf(integrations.Unavailable, u.String(), "%w", err)
@@ -133,8 +133,8 @@ func (e *Estate) perform(ctx context.Context, u use, do func() error) error {
 	return e.wait(ctx, u, e.answerDelays)
 }
 
-// carryOut runs do under the estate's lock, between the faults that come before
-// it and those that lose its answer.
+// carryOut runs do under the estate's lock, between the faults before it and those
+// that lose its answer.
 func (e *Estate) carryOut(u use, do func() error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -147,8 +147,8 @@ func (e *Estate) carryOut(u use, do func() error) error {
 	return e.failing(u, true)
 }
 
-// wait sits out a delay. A caller that gives up a write cannot know whether it
-// was done.
+// wait waits for a delay. A caller that gives up a write cannot know whether it was
+// done.
 func (e *Estate) wait(ctx context.Context, u use, delays map[string]time.Duration) error {
 	e.mu.Lock()
 	var d time.Duration

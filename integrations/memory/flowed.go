@@ -41,8 +41,8 @@ func (e *Estate) flowed(h *host, from, to time.Time) []volume {
 }
 
 // cuts are the moments around [from, to) at which a rate can change, sorted.
-// They do not depend on the window beyond its hours, and a cut that comes later
-// does not move those before it.
+// They depend on the window only by its hours, and a later cut does not move those
+// before it.
 func (e *Estate) cuts(h *host, from, to time.Time) []time.Time {
 	first, last := from.Truncate(time.Hour), to.Truncate(time.Hour).Add(time.Hour)
 	moments := map[int64]time.Time{}
@@ -74,8 +74,8 @@ func (e *Estate) cuts(h *host, from, to time.Time) []time.Time {
 	return cuts
 }
 
-// rates returns the lanes' rates at a moment with everything that stands in
-// force, the agent's channel last: isolation stops all but that channel, a
+// rates returns the lanes' rates at a moment with everything that is in force, the
+// agent's channel last: isolation stops all but that channel, a
 // block stops what it matches, a killed process sends nothing, and what is left
 // shares the lowest limit in proportion.
 func (e *Estate) rates(h *host, at time.Time) []volume {
@@ -151,7 +151,7 @@ func share(n, part, whole int64) int64 {
 	return int64(q)
 }
 
-// bitsPerSecond is the rate at which so many bytes take so long.
+// bitsPerSecond is the rate of so many bytes in such a time.
 func bitsPerSecond(bytes int64, d time.Duration) int64 {
 	if d <= 0 || bytes < 0 {
 		return 0

@@ -66,8 +66,8 @@ func (e *Estate) Records(from, to time.Time) []incident.Flow {
 	return records
 }
 
-// span is what the estate's flow store holds, as far as it counts for a question
-// about a time that ends at to. Its own sensor sees every host up to now.
+// span is what the estate's flow store holds that counts for a query whose time ends
+// at to. Its own sensor sees every host up to now.
 func (e *Estate) span(to time.Time) flowmath.Span {
 	c := flowmath.Clocks{Moment: flowmath.Moment{Now: e.now(), To: to}}
 	if now := e.now().UTC(); len(e.hosts) > 0 {
@@ -120,7 +120,7 @@ func (e *Estate) Traffic(ctx context.Context, q integrations.TrafficQuery) (inci
 	return t, nil
 }
 
-// traffic measures what the streams and the recorded flows of a host come to.
+// traffic measures the sum of the streams and the recorded flows of a host.
 func (e *Estate) traffic(h flowmath.Host, q integrations.TrafficQuery) (incident.Traffic, []*host) {
 	views := e.views(h, q.From, q.To)
 	hosts := e.matches(integrations.EndpointQuery{IPs: q.IPs})
@@ -164,7 +164,7 @@ func (e *Estate) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	return b, nil
 }
 
-// fill adds what the host sent to the windows, and reports whether it was known
+// fill adds what the host sent to the windows, and reports whether it was seen
 // before the first.
 func (e *Estate) fill(windows *flowmath.Windows, h flowmath.Host, ips []string) (older bool) {
 	views := e.views(h, time.Unix(0, 0), windows.To())

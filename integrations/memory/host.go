@@ -16,13 +16,13 @@ type Host struct {
 	Name string
 	IPs  []string
 	OS   string
-	// Role is what the EDR says: workstation, server or domain_controller.
+	// Role is the EDR's role of the host: workstation, server or domain_controller.
 	Role string
-	// Offline tells that the agent does not answer. The host itself sends on.
+	// Offline reports whether the agent does not answer. The host itself goes on sending.
 	Offline bool
 	// ClockSkew is how far the endpoint's clock is ahead of the flow store's.
 	ClockSkew time.Duration
-	// Asset is what the inventory says. The zero Asset is not in the inventory.
+	// Asset is the host's entry in the inventory. The zero Asset is not in the inventory.
 	Asset     incident.Asset
 	Processes []Process
 }
@@ -46,7 +46,7 @@ type Stream struct {
 	// Destinations share the rate equally.
 	Destinations []string
 	// DstPort and SrcPort are ports that stay the same. A SrcPort of zero takes
-	// a new port every minute, as a sender does that opens new sockets. A
+	// a new port every minute, as by a sender that opens new sockets. A
 	// DstPort of zero is a stream of answers: every peer has its own port.
 	DstPort, SrcPort int
 	// Transport is udp, tcp or icmp.
@@ -57,8 +57,8 @@ type Stream struct {
 	PacketBytes int64
 	// From and To are relative to the estate's start; a To of zero never ends.
 	From, To time.Duration
-	// Swing makes the rate differ from hour to hour by up to so many percent,
-	// the same way each time it is computed.
+	// Swing is by how many percent at most the rate differs from hour to hour,
+	// the same each time it is computed.
 	Swing int64
 }
 
@@ -193,10 +193,10 @@ func (l lane) tuple(at time.Time) incident.Tuple {
 	return t
 }
 
-// answers tells that the host is the server of the lane.
+// answers reports whether the host is the server of the lane.
 func (l lane) answers() bool { return l.dstPort == 0 && l.srcPort != 0 }
 
-// fact is the process as the EDR tells it.
+// fact is the process as the EDR reports it.
 func (p Process) fact() incident.Process {
 	text := func(s string) incident.Value[string] {
 		if s == "" {

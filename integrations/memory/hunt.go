@@ -13,7 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// The sensors that a survey names: the estate's own, and that of AddFlows.
+// The sensors of a survey: the estate's own, and that of AddFlows.
 const (
 	ownSensor  = "estate"
 	laidSensor = "capture"
@@ -23,7 +23,7 @@ const (
 type recorded struct {
 	flowmath.Record
 	sensor uint64
-	// opened tells that the record's source opened the flow.
+	// opened reports whether the record's source opened the flow.
 	opened bool
 }
 
@@ -36,7 +36,7 @@ func recordOf(f incident.Flow, sensor uint64, sampling int64) recorded {
 		Resp:     flowmath.Side{Bytes: unseen.Bytes, IPBytes: f.BytesIn, Packets: unseen.Packets},
 		Sampling: sampling, OneWay: f.BytesOut < 0,
 	}
-	// An address that cannot be read is nobody's.
+	// An address that cannot be read belongs to no host.
 	r.Src, _ = netip.ParseAddr(f.SrcIP)
 	r.Dst, _ = netip.ParseAddr(f.DstIP)
 	return r
@@ -48,8 +48,8 @@ func (r *recorded) view(fromSource bool) flowmath.View {
 	return v
 }
 
-// answering reports whether the source is the server, as far as the ports tell:
-// it sends from a service's port to one that is none.
+// answering reports whether the source is the server, judged by the ports: it sends
+// from the port of a service to another port.
 func answering(t incident.Tuple) bool {
 	_, from := traffic.Amplification(t.SrcPort, t.Transport)
 	_, to := traffic.Amplification(t.DstPort, t.Transport)
@@ -134,7 +134,7 @@ func (e *Estate) Survey(ctx context.Context, from, to time.Time) (incident.Surve
 	return survey, nil
 }
 
-// AddFlows lays flow records into the estate's flow store, such as those of a
+// AddFlows adds flow records to the estate's flow store, such as those of a
 // capture. They do not react to containments.
 func (e *Estate) AddFlows(flows ...incident.Flow) { e.AddSeen(laidSensor, 1, flows...) }
 

@@ -14,10 +14,10 @@ import (
 // entry is one line of the journal: a change that is made as a whole.
 type entry struct {
 	Start time.Time `json:"start,omitzero"`
-	// Containment is its state after the change; the last one of a ref holds.
+	// Containment is its state after the change; the last one of a ref counts.
 	Containment *containment `json:"containment,omitempty"`
 	Kill        *kill        `json:"kill,omitempty"`
-	// Message is what people see; the last one of a ref holds.
+	// Message is the message that people see; the last one of a ref counts.
 	Message *Sent   `json:"message,omitempty"`
 	Effect  *Effect `json:"effect,omitempty"`
 }
@@ -32,7 +32,7 @@ type journal struct {
 	size int64
 }
 
-// openJournal reads what a journal holds and opens it for more. A last line
+// openJournal reads a journal and opens it for appending. A last line
 // that was torn by a crash is cut off: its change was never acknowledged.
 func openJournal(path string) (*journal, []entry, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -57,7 +57,7 @@ func readJournal(f *os.File) ([]entry, int64, error) {
 		return nil, 0, err
 	}
 	if info.Size() > maxJournal {
-		return nil, 0, fmt.Errorf("it has %d bytes, more than %d", info.Size(), int64(maxJournal))
+		return nil, 0, fmt.Errorf("the file has %d bytes, more than %d", info.Size(), int64(maxJournal))
 	}
 	data := make([]byte, info.Size())
 	if _, err := f.ReadAt(data, 0); err != nil {
@@ -101,7 +101,7 @@ func (j *journal) append(e entry) error {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		// What was written beyond size is overwritten by the next entry, and
+		// Bytes after size are overwritten by the next entry, and
 		// cut off at the next start.
 		_ = j.file.Truncate(j.size)
 		return err
@@ -119,7 +119,7 @@ func (j *journal) close() error {
 	return err
 }
 
-// commit makes a change: on disk first, then in the world.
+// commit makes a change: on disk first, then in the estate.
 func (e *Estate) commit(change entry) error {
 	if err := e.journal.append(change); err != nil {
 		return integrations.Errorf(integrations.Unavailable, "write the estate's journal", "%w", err)
@@ -128,7 +128,7 @@ func (e *Estate) commit(change entry) error {
 	return nil
 }
 
-// replay makes a change that the journal holds.
+// replay makes a change of the journal.
 func (e *Estate) replay(change entry) {
 	if !change.Start.IsZero() {
 		e.start = change.Start

@@ -21,7 +21,7 @@ import (
 const childJournal = "STANCH_TEST_JOURNAL"
 
 // TestJournalChild is the process that TestWorldOutlivesKill kills. It acts,
-// says so, and waits to be killed.
+// reports that, and waits to be killed.
 func TestJournalChild(t *testing.T) {
 	path := os.Getenv(childJournal)
 	if path == "" {
@@ -95,8 +95,8 @@ func TestWorldOutlivesKill(t *testing.T) {
 	}
 }
 
-// TestTornJournal cuts a journal at every byte: what is whole is kept, the
-// rest is as if it had never been, and the journal goes on.
+// TestTornJournal cuts a journal at every byte: complete entries are kept, the rest
+// is dropped, and the journal goes on.
 func TestTornJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "estate.jsonl")
 	e := open(t, memory.Options{Path: path})

@@ -43,7 +43,7 @@ func (e *Estate) Update(ctx context.Context, r incident.Receipt, m integrations.
 			return integrations.Errorf(integrations.NotFound, u.String(), "there is no such message")
 		}
 		sent := e.messages[i]
-		// It stays where it is, and the same message for Post.
+		// It keeps its place, and is the same message for Post.
 		m.Key, m.Channel, m.Thread = sent.Message.Key, sent.Message.Channel, sent.Message.Thread
 		r.Detail = "shows it already"
 		if reflect.DeepEqual(sent.Message, m) {
@@ -77,13 +77,13 @@ func (e *Estate) Asset(ctx context.Context, q integrations.EndpointQuery) (incid
 		}
 		switch len(known) {
 		case 0:
-			return integrations.Errorf(integrations.NotFound, u.String(), "no asset of that id, name or address")
+			return integrations.Errorf(integrations.NotFound, u.String(), "there is no asset with that id, name or address")
 		case 1:
 			asset = known[0]
 			incident.Explain(&asset, "the inventory does not say")
 			return nil
 		default:
-			return integrations.Errorf(integrations.Conflict, u.String(), "%d assets match, none of them alone", len(known))
+			return integrations.Errorf(integrations.Conflict, u.String(), "%d assets match", len(known))
 		}
 	})
 	return asset, err
@@ -94,15 +94,15 @@ func (e *Estate) Probe(ctx context.Context) []integrations.Finding {
 	var findings []integrations.Finding
 	err := e.perform(ctx, use{op: "probe"}, func() error {
 		findings = append(findings, integrations.Finding{
-			What: fmt.Sprintf("simulated estate of %d hosts: nothing that is done here reaches a real device", len(e.hosts)), OK: true,
+			What: fmt.Sprintf("simulated estate of %d hosts: no action here reaches a real device", len(e.hosts)), OK: true,
 		})
 		if e.journal == nil {
-			findings = append(findings, integrations.Finding{What: "the estate forgets everything when the process ends: it has no path", OK: true})
+			findings = append(findings, integrations.Finding{What: "the estate is lost when the process ends: it has no path", OK: true})
 		}
 		return nil
 	})
 	if err != nil {
-		return []integrations.Finding{{What: err.Error(), Fix: "ask again"}}
+		return []integrations.Finding{{What: err.Error(), Fix: "try again"}}
 	}
 	return findings
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Scenario is what happens in the default estate.
+// Scenario is the course of events in the default estate.
 type Scenario string
 
 // The scenarios. In each, the attack or transfer began ten minutes before the
@@ -20,7 +20,7 @@ const (
 	// Quiet is an ordinary day.
 	Quiet Scenario = "quiet"
 	// Reflecting is the domain controller srv-dc-01, whose DNS service answers
-	// spoofed questions of 64 peers with 60 Mbit/s.
+	// spoofed queries of 64 peers with 60 Mbit/s.
 	Reflecting Scenario = "reflector"
 	// Backup is srv-backup-01 sending 200 Mbit/s to its cloud by a signed,
 	// known agent: large, and benign.
@@ -72,7 +72,7 @@ func defaultHosts(s Scenario) ([]Host, error) {
 		})
 	case Quiet:
 	default:
-		return nil, fmt.Errorf("scenario %q: there are %s", s, list(Scenarios()))
+		return nil, fmt.Errorf("invalid scenario %q: must be one of %s", s, list(Scenarios()))
 	}
 	return []Host{workstation, ordinaryWorkstation("ws-017", "10.20.4.17", "omar"), controller, backup, webServer()}, nil
 }
@@ -85,8 +85,8 @@ func list(scenarios []Scenario) string {
 	return strings.Join(names, ", ")
 }
 
-// floodScript sends questions with the victim's address to open resolvers, so
-// that nothing comes back.
+// floodScript sends queries with the victim's address to open resolvers, so that
+// nothing comes back.
 func floodScript() Process {
 	return Process{
 		Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 7316,
@@ -108,7 +108,7 @@ func asset(role, owner, criticality string) incident.Asset {
 	}
 }
 
-// ordinary is traffic that was there all along.
+// ordinary is the usual traffic.
 func ordinary(bitsOut int64, swing int64, dst ...string) Stream {
 	return Stream{
 		Destinations: dst, DstPort: 443, Transport: "tcp", BitsOut: bitsOut, BitsIn: 6 * bitsOut,

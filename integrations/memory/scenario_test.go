@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// TestScenarios asks of each scenario what a playbook would: the shape of the
+// TestScenarios queries each scenario as a playbook would: the shape of the
 // traffic, how far it is above the usual, who sends it, and whose host it is.
 func TestScenarios(t *testing.T) {
 	for _, tt := range []struct {
@@ -191,7 +191,7 @@ func BenchmarkTraffic(b *testing.B) {
 	}
 }
 
-// TestScenarioNames holds the tag that lint reads to the list of scenarios.
+// TestScenarioNames compares the tag that lint reads with the list of scenarios.
 func TestScenarioNames(t *testing.T) {
 	read := func(name string) error {
 		return playbooks.DecodeStrict("stanch.yaml", []byte("scenario: "+name), &memory.Config{}).Err()
@@ -206,8 +206,8 @@ func TestScenarioNames(t *testing.T) {
 	}
 }
 
-// TestConfiguredDelays reads the delays as stanch.yaml has them, and gives a
-// call up in each: before it had an effect, and when only its answer was due.
+// TestConfiguredDelays reads the delays from stanch.yaml, and cancels a call in
+// each: before it had an effect, and when only its answer was due.
 func TestConfiguredDelays(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -237,7 +237,7 @@ func TestConfiguredDelays(t *testing.T) {
 		})
 	}
 	wrong := func(c *memory.Config) { c.Delay = map[string]time.Duration{"aply": time.Second} }
-	if _, err := openSpec(t, memory.Spec(), wrong); err == nil || !strings.Contains(err.Error(), `no operation "aply"`) {
+	if _, err := openSpec(t, memory.Spec(), wrong); err == nil || !strings.Contains(err.Error(), `unknown operation "aply"`) {
 		t.Errorf("a delay of what does not exist gives %v", err)
 	}
 	slow := memory.Spec()

@@ -14,12 +14,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Config is what stanch.yaml says of a simulated estate.
+// Config is the configuration of a simulated estate in stanch.yaml.
 type Config struct {
 	Path     string   `yaml:"path" doc:"Journal file in which containments, kills and messages outlive the process; none keeps them in memory."`
-	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"What happens in the estate: flood, quiet, reflector or backup."`
-	// Delay and DelayAnswer make products slow, for drills: what happens when a
-	// call is cut off before it had an effect, and what when only its answer is.
+	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"Course of events in the estate: flood, quiet, reflector or backup."`
+	// Delay and DelayAnswer make products slow, for drills: a call is cut off
+	// before it had an effect, or only its answer is.
 	Delay       map[string]time.Duration `yaml:"delay" doc:"How long calls of an operation take before anything is carried out, such as { apply isolate: 2s }; for drills."`
 	DelayAnswer map[string]time.Duration `yaml:"delay_answer" doc:"How long calls of an operation take to answer after it was carried out; for drills."`
 }
@@ -69,7 +69,7 @@ func (c Config) String() string {
 func (c *Config) open() (*Estate, error) {
 	for _, op := range slices.Concat(slices.Sorted(maps.Keys(c.Delay)), slices.Sorted(maps.Keys(c.DelayAnswer))) {
 		if !isOperation(op) {
-			return nil, fmt.Errorf("there is no operation %q to delay", op)
+			return nil, fmt.Errorf("unknown operation %q in delay", op)
 		}
 	}
 	e, err := New(Options{Path: c.Path})
@@ -84,7 +84,7 @@ func (c *Config) open() (*Estate, error) {
 	return e, nil
 }
 
-// Spec describes this very estate, for tests that lay their own.
+// Spec describes this estate, for tests with their own.
 func (e *Estate) Spec() integrations.Spec {
 	return describe(func(context.Context, any) (any, error) { return e, nil })
 }

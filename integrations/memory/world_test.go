@@ -63,7 +63,7 @@ func (w world) read(o incident.Order) incident.Standing {
 	return s
 }
 
-// last asks for the traffic of ws-042 in the time up to now.
+// last returns the traffic of ws-042 in the time up to now.
 func (w world) last(d time.Duration) incident.Traffic {
 	w.t.Helper()
 	t, err := w.Traffic(w.t.Context(), integrations.TrafficQuery{
@@ -75,8 +75,8 @@ func (w world) last(d time.Duration) incident.Traffic {
 	return t
 }
 
-// sends fails unless the host sent at the rate for the last minute, and has
-// sent the bytes exactly.
+// sends fails unless the host sent at the rate for the last minute, and exactly the
+// bytes.
 func (w world) sends(bitsPerSecond int64) {
 	w.t.Helper()
 	if got, ok := w.last(time.Minute).BytesOut.Get(); !ok || got != bitsPerSecond*60/8 {
@@ -113,7 +113,7 @@ func TestTrafficFollowsWhatStands(t *testing.T) {
 	w.move(time.Minute)
 	w.sends(0)
 
-	// What flowed before is not rewritten by what stands now.
+	// Earlier flows are not changed by containments that are in force now.
 	points, err := w.Series(t.Context(), integrations.TrafficQuery{
 		IPs: []string{"10.0.0.42"}, From: w.now().Add(-7 * time.Minute), To: w.now(),
 	})
@@ -189,9 +189,9 @@ func TestLimitIsSharedAndBlockMatches(t *testing.T) {
 	}
 }
 
-// TestVolumesAdd asks for one stretch of time in pieces of every odd length:
-// no byte is lost or counted twice, also where a rate is no whole number of
-// bytes and changes within a piece. The exporter's records say the same.
+// TestVolumesAdd queries one stretch of time in pieces of every odd length: no byte
+// is lost or counted twice, also where a rate is not a whole number of bytes and
+// changes within a piece. The exporter's records add up to the same.
 func TestVolumesAdd(t *testing.T) {
 	h := sender("ws-042")
 	h.Processes[0].Streams[0].BitsOut = 1_234_567
@@ -335,7 +335,7 @@ func TestAmbiguousWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, sender("ws-042"))
 			tt.fail(w)
-			w.apply(w.order(incident.RateLimit)) // another action is not concerned
+			w.apply(w.order(incident.RateLimit)) // another action is not affected
 			if _, err := w.Apply(t.Context(), w.order(incident.Isolate)); integrations.KindOf(err) != integrations.Ambiguous {
 				t.Fatalf("apply: %v, want ambiguous", err)
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// span tells what the folder holds, as far as it counts for a time that ends at
-// to. Of an empty folder nfdump must not be asked: it crashes.
+// span returns what the folder holds that counts for a time that ends at to.
+// nfdump must not be run on an empty folder: it crashes.
 func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	const op = "read what the flow store holds"
 	if _, err := s.version(ctx); err != nil {
@@ -54,7 +54,7 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 const hour = time.Hour
 
 // reach puts into the span the newest record that counts, and the sensors that
-// are ahead. The last time that nfdump tells of all files is no use: a file
+// are ahead. The last time that nfdump prints for all files cannot be used: a file
 // without any flow has the time of its slot there, so a collector whose exporters
 // fell silent would look up to date.
 func (s *Store) reach(ctx context.Context, span *flowmath.Span, m flowmath.Moment) error {
@@ -93,13 +93,13 @@ func (s *Store) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 	case s.counted("") != "":
 		*span = flowmath.Span{} // there are records, and none of them counts
 	default:
-		return integrations.Errorf(integrations.Unavailable, "read the newest record", "%d records are counted, and none can be read", span.Records)
+		return integrations.Errorf(integrations.Unavailable, "read the newest record", "%d records were counted, and none could be read", span.Records)
 	}
 	return nil
 }
 
-// fast puts into the span which routers are ahead, of those with a record of
-// about now, and returns those that are so in all that they recorded.
+// fast puts into the span which routers' clocks are ahead, of those with a record of
+// about now, and returns those of which every record is.
 func (s *Store) fast(ctx context.Context, span *flowmath.Span, m flowmath.Moment, latest map[string]times) (map[string]bool, error) {
 	steady := map[string]bool{}
 	ahead := map[string]times{}
@@ -130,7 +130,7 @@ func (s *Store) fast(ctx context.Context, span *flowmath.Span, m flowmath.Moment
 type times struct{ first, last time.Time }
 
 // times returns those of the records that begin and end within a time, of each
-// router. nfdump sums them up.
+// router. nfdump sums them.
 func (s *Store) times(ctx context.Context, from, to time.Time) (map[string]times, error) {
 	const op = "read the newest record"
 	routers := map[string]times{}
@@ -175,8 +175,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// lasting returns how long a record is that covers more than is looked for, of
-// those that may reach into the last such time.
+// lasting returns the length of a record that is longer than the configured
+// maximum, of those that may reach into the last such period.
 func (s *Store) lasting(ctx context.Context, m flowmath.Moment) (time.Duration, error) {
 	var found time.Duration
 	long := fmt.Sprintf("duration > %d", s.config.Longest.Milliseconds())

@@ -99,8 +99,8 @@ func (c *collector) waitFor(what string, done func() bool) {
 func (c *collector) stop(flows int) {
 	c.tb.Helper()
 	if c.from.IsValid() {
-		// What was written may be on its way still, which no queue shows. The
-		// sender's last packet, of another domain, is told of when it is read.
+		// Packets may still be under way, which no queue shows. nfcapd logs the
+		// sender's last packet, of another domain, when it is read.
 		last := exporter{source: 1 << 20}
 		c.send(c.from, last.packets()...)
 		told := fmt.Sprintf("Domain: %d,", last.source)
@@ -123,8 +123,8 @@ func (c *collector) stop(flows int) {
 	}
 }
 
-// terminate asks nfcapd to end until it does: a signal that comes just before it
-// waits for a packet is noted, and looked at only after the next packet.
+// terminate signals nfcapd until it ends: a signal just before it waits for a
+// packet is handled only after the next packet.
 func (c *collector) terminate() error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.cmd.Wait() }()
@@ -132,7 +132,7 @@ func (c *collector) terminate() error {
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
 	for {
-		// One that has ended takes no signal: the wait tells how.
+		// One that has ended takes no signal: the wait reports how it ended.
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case err := <-ended:
@@ -144,9 +144,9 @@ func (c *collector) terminate() error {
 	}
 }
 
-// sleeps reports whether a process waits. nfcapd that has taken the last packet
-// out of its queue and does not yet wait for another still works on that one,
-// and a signal would have it end without.
+// sleeps reports whether a process waits. After nfcapd has taken the last packet
+// out of its queue, and before it waits for another, it still works on that one,
+// and a signal would end it without it.
 func sleeps(tb testing.TB, pid int) bool {
 	tb.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -215,7 +215,7 @@ type exporter struct {
 	sent   uint32
 }
 
-// record is what an exporter sends of a flow.
+// record is a flow as an exporter sends it.
 type record struct {
 	incident.Flow
 	back   int64 // packets that came back

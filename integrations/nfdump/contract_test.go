@@ -30,7 +30,7 @@ func openFolder(tb testing.TB, folder string, set ...func(*Config)) *Store {
 }
 
 // bothWays returns the record of an exporter that counts both directions of a
-// flow in one.
+// flow in one record.
 func bothWays(f incident.Flow) record {
 	r := record{Flow: f}
 	if f.BytesIn > 0 {

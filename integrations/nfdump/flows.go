@@ -12,7 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// question is what records are wanted: of a filter, in [from, to).
+// question selects records: those of a filter, in [from, to).
 type question struct {
 	op       string
 	from, to time.Time
@@ -20,8 +20,8 @@ type question struct {
 }
 
 // records visits the records that overlap the question's time, in the order of
-// their starts. nfdump's own window drops records that reach beyond it, so it
-// is asked for a wider one.
+// their starts. nfdump's own window drops records that reach across its ends, so
+// it gets a wider one.
 func (s *Store) records(ctx context.Context, q question, visit func(r *flowmath.Record) error) error {
 	args := []string{
 		"-q", "-N", "-6", "-R", s.config.Folder, "-O", "tstart", "-o", recordFormat,
@@ -47,7 +47,7 @@ func (s *Store) records(ctx context.Context, q question, visit func(r *flowmath.
 }
 
 // views visits each flow of the hosts once, as seen from them; traffic between
-// a host's own addresses leaves nothing, and is passed over.
+// a host's own addresses does not leave it, and is skipped.
 func (s *Store) views(ctx context.Context, q question, hosts []flowmath.Host, visit func(host int, v *flowmath.View)) error {
 	rates, err := s.samplers(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Store) views(ctx context.Context, q question, hosts []flowmath.Host, vi
 	return flows.finish()
 }
 
-// viewOf marks what was sampled: its counters are multiplied already.
+// viewOf marks sampled records: their counters are multiplied already.
 func viewOf(r *flowmath.Record, fromSource bool, sensor uint64, sampled bool) flowmath.View {
 	v := flowmath.ViewOf(r, fromSource, sensor)
 	v.Sampled, v.Adds = sampled, v.Adds || sampled
@@ -128,8 +128,8 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, nil
 }
 
-// listen finds out whether the exporters see what the host sends at all, where
-// the window holds nothing of it: then what it received is no proof of silence.
+// listen checks whether the exporters see what the host sends at all, where the
+// window has none of it: then what it received does not prove that it was silent.
 func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Host, to time.Time) error {
 	if !sum.Unheard() {
 		return nil
@@ -141,7 +141,7 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 	return err
 }
 
-// any reports whether there is a record of the filter that lies within the time.
+// any reports whether there is a record of the filter within the time.
 func (s *Store) any(ctx context.Context, op string, from, to time.Time, f filter) (bool, error) {
 	found := false
 	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-c", "1", "-o", recordFormat, "-t", timeWindow(from, to), string(s.counted(f))}
@@ -182,7 +182,7 @@ func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]inci
 	})
 }
 
-// windowReader reads the folder for one question.
+// windowReader reads the folder for one query.
 type windowReader struct {
 	*Store
 	op   string

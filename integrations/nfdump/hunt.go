@@ -13,8 +13,8 @@ import (
 )
 
 // Hosts implements [integrations.Hunter]. nfdump itself ranks the hosts, by
-// records that lie within the window and by those around it; what was counted
-// twice is settled afterwards, among twice as many as were asked for.
+// records within the window and by those around it; what was counted twice is
+// corrected afterwards, among twice as many as were requested.
 func (s *Store) Hosts(ctx context.Context, q integrations.HostsQuery) ([]incident.HostTraffic, error) {
 	const op = "read the hosts with the most egress"
 	own, most, err := flowmath.HostsBounds(op, q)
@@ -60,7 +60,7 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 	for _, ranking := range []struct{ end, field, order, window string }{
 		{"src", "fmt:%sa", "bytes", within},
 		{"src", "fmt:%sa", "bytes", around},
-		// Records of both directions count what the destination sent apart.
+		// Records of both directions count what the destination sent separately.
 		{"dst", "fmt:%da", "obyte", within},
 		{"dst", "fmt:%da", "obyte", around},
 	} {
@@ -92,7 +92,7 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 
 const (
 	// answered is how many TCP records a sensor must have without one answered
-	// among them, to be taken for one that sees one direction only.
+	// among them, to be considered to see one direction only.
 	answered = 20
 	// asked bounds the TCP records that wait for their answer, of all sensors.
 	asked = 1 << 17
@@ -132,7 +132,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	return l.survey(span, s.sensor), nil
 }
 
-// looks is what is told of the sensors of a window.
+// looks are the statistics of the sensors of a window.
 type looks struct {
 	rates     map[string]int64
 	sensors   map[string]*look
@@ -140,7 +140,7 @@ type looks struct {
 	low, high int64
 }
 
-// look is what is told of one sensor. TCP without a single answer shows that it
+// look is the statistics of one sensor. TCP without a single answer shows that it
 // sees one direction only.
 type look struct {
 	incident.Sensor

@@ -14,8 +14,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// chosen are what records can be chosen by, as nfdump's filter has it, with what a
-// value must be: nothing else of a setting ever comes into a filter.
+// chosen are the fields by which records can be chosen, as in nfdump's filter, with
+// the valid form of a value: nothing else of a setting ever gets into a filter.
 func chosen() map[string]struct {
 	words string
 	valid func(string) bool
@@ -46,11 +46,11 @@ func (c Config) checkMatches() error {
 	for _, m := range append(slices.Clip(c.Only), c.Without...) {
 		by, ok := known[m.Column.String()]
 		if !ok {
-			return fmt.Errorf("nfdump cannot choose records by %q: write one of %s", m.Column, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+			return fmt.Errorf("nfdump cannot choose records by %q: must be one of %s", m.Column, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 		for _, value := range m.Texts() {
 			if !by.valid(value) {
-				return fmt.Errorf("%s cannot be %q", m.Column, value)
+				return fmt.Errorf("invalid %s %q", m.Column, value)
 			}
 		}
 	}
@@ -67,7 +67,8 @@ func matching(m integrations.Match) filter {
 	return filter("(" + strings.Join(terms, " or ") + ")")
 }
 
-// counted is a filter for the records that count; none is one for all of these.
+// counted is a filter for the records that count; an empty filter is one for all
+// of these.
 func (s *Store) counted(f filter) filter {
 	var all []string
 	if f != "" {
@@ -82,7 +83,7 @@ func (s *Store) counted(f filter) filter {
 	return filter(strings.Join(all, " and "))
 }
 
-// probeMatches looks whether the values of only and without occur.
+// probeMatches checks that the values of only and without occur.
 func (s *Store) probeMatches(ctx context.Context, newest time.Time) []integrations.Finding {
 	plain := &Store{config: s.config, program: s.program, turns: s.turns, now: s.now}
 	plain.config.Only, plain.config.Without = nil, nil

@@ -1,5 +1,5 @@
 // Package nfdump reads the flow records that nfcapd collects, by running the
-// nfdump program on the folder in which they lie. It never writes there.
+// nfdump program on their folder. It never writes there.
 //
 // What nfcapd stores has its exporter's sampling applied already: the counters
 // are multiplied when they are received, by the rate that the exporter
@@ -35,7 +35,7 @@ const (
 	maxName = 100
 )
 
-// Config is what stanch.yaml says of a folder of flow records.
+// Config is the configuration of a folder of flow records in stanch.yaml.
 type Config struct {
 	Folder  string               `yaml:"folder,required" doc:"The folder into which nfcapd writes, absolute. Its subfolders are read, too."`
 	Program string               `yaml:"program" doc:"The nfdump program: an absolute path, or a name to look for in PATH when Stanch starts."`
@@ -59,7 +59,7 @@ func Spec() integrations.Spec {
 		Summary: "Flow store of nfcapd's files, read by the nfdump program.",
 		Facts:   []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
-			{Name: "read the folder and everything below it", Why: "the records lie there; nothing is written"},
+			{Name: "read the folder and everything below it", Why: "the records are there; nothing is written"},
 			{Name: "run nfdump", Why: "it alone knows the format of its files"},
 		},
 		Example: "flows: { kind: nfdump, folder: /var/cache/nfdump }",
@@ -82,7 +82,7 @@ type Store struct {
 	program string
 	turns   chan struct{}
 	now     func() time.Time
-	// longer knows of records that cover more than is looked for.
+	// longer records that there are records longer than the configured maximum.
 	longer flowmath.Longer
 
 	mu      sync.Mutex
@@ -100,15 +100,15 @@ func Open(c Config) (*Store, error) {
 		return invalid("folder %q is not an absolute path", c.Folder)
 	case strings.ContainsFunc(c.Folder, func(r rune) bool { return r == ':' || unicode.IsControl(r) }):
 		// To nfdump a colon separates the first and the last of several files.
-		return invalid("folder %q holds a colon or a control character, which nfdump cannot read", c.Folder)
+		return invalid("folder %q contains a colon or a control character, which nfdump cannot read", c.Folder)
 	case c.Longest < time.Second || c.Longest > maxLongest:
-		return invalid("longest is %s: write 1s to %s", c.Longest, maxLongest)
+		return invalid("longest is %s: must be between 1s and %s", c.Longest, maxLongest)
 	case c.Records < 1 || c.Records > maxRecords:
-		return invalid("records is %d: write 1 to %d", c.Records, maxRecords)
+		return invalid("records is %d: must be between 1 and %d", c.Records, maxRecords)
 	case c.Timeout < time.Second || c.Timeout > maxTimeout:
-		return invalid("timeout is %s: write 1s to %s", c.Timeout, maxTimeout)
+		return invalid("timeout is %s: must be between 1s and %s", c.Timeout, maxTimeout)
 	case c.Program != filepath.Base(c.Program) && !filepath.IsAbs(c.Program):
-		return invalid("program %q is neither an absolute path nor a name", c.Program)
+		return invalid("program %q must be an absolute path or a name", c.Program)
 	}
 	if err := c.checkMatches(); err != nil {
 		return invalid("%w", err)
@@ -152,18 +152,18 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		})
 	case span.Records == 0:
 		return append(append(found, s.probeMatches(ctx, s.now())...), integrations.Finding{
-			What: fmt.Sprintf("%q holds no flow record", s.config.Folder),
+			What: fmt.Sprintf("%q has no flow records", s.config.Folder),
 			Fix:  "check that nfcapd writes there, and that exporters send to it",
 		})
 	}
 	found = append(append(found, s.probeMatches(ctx, span.Newest)...), integrations.Finding{
-		What: fmt.Sprintf("%q holds %d flow records, the newest of %s", s.config.Folder, span.Records, span.Told()), OK: true,
+		What: fmt.Sprintf("%q has %d flow records, the newest of %s", s.config.Folder, span.Records, span.NewestText()), OK: true,
 	})
 	return append(found, span.Findings(fmt.Sprintf("%q", s.config.Folder), now, "")...)
 }
 
-// folder checks that the folder is there: nfdump itself says of a file that is
-// none of its own that nothing matched.
+// folder checks that the folder exists: for a file of another format nfdump itself
+// reports that nothing matched.
 func (s *Store) folder(op string) error {
 	info, err := os.Stat(s.config.Folder)
 	switch {

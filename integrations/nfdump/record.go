@@ -90,11 +90,11 @@ func parseRecord(line []byte, r *flowmath.Record) (bool, error) {
 	return true, nil
 }
 
-// egress is the ending of the names of sensors that look at what goes out.
+// egress is the ending of the names of sensors that see outgoing traffic.
 const egress = " egress"
 
-// sensorName names who saw a record. A router that exports what comes in and
-// what goes out sees one flow twice: its two sides are two sensors.
+// sensorName returns the name of a record's sensor. A router that exports both
+// incoming and outgoing traffic sees one flow twice: its two sides are two sensors.
 func sensorName(router, direction []byte) string {
 	if string(direction) == "E" {
 		return string(router) + egress
@@ -102,12 +102,12 @@ func sensorName(router, direction []byte) string {
 	return string(router)
 }
 
-// counts reads fields and keeps the first complaint.
+// counts reads fields and keeps the first error.
 type counts struct{ err error }
 
 func (c *counts) fail(what string, field []byte) {
 	if c.err == nil {
-		c.err = fmt.Errorf("%.40q is no %s", field, what)
+		c.err = fmt.Errorf("invalid %s %.40q", what, field)
 	}
 }
 
@@ -191,18 +191,18 @@ func timeWindow(from, to time.Time) string {
 	return from.UTC().Format(layout) + "-" + to.Add(time.Second-1).UTC().Format(layout)
 }
 
-// broken tells of a line that is not what was asked for.
+// broken returns the error of a line that is not in the requested format.
 func broken(op string, err error) error {
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		return e
 	}
-	return integrations.Errorf(integrations.Unavailable, op, "nfdump prints what it was not asked for: %w", err)
+	return integrations.Errorf(integrations.Unavailable, op, "unexpected output of nfdump: %w", err)
 }
 
 // router is the address of the router that a sensor belongs to.
 func router(sensor string) string { return strings.TrimSuffix(sensor, egress) }
 
-// sensor is the name under which people know a sensor.
+// sensor is a sensor's name as it is shown to people.
 func (s *Store) sensor(seen string) string {
 	if name, ok := s.config.Sensors[router(seen)]; ok {
 		return name + strings.TrimPrefix(seen, router(seen))

@@ -20,15 +20,15 @@ const (
 	maxLine   = 4 << 10
 	maxOutput = 4 << 30 // of one run, some 18 million records; it is read as a stream
 	maxStderr = 2 << 10
-	// waitDelay is how long a program that was killed may hold on to its pipes.
+	// waitDelay is how long a program that was killed may keep its pipes open.
 	waitDelay = 2 * time.Second
 )
 
 // version is that of the program, such as 1.7.1.
 type version [3]int
 
-// oldest is the first version with all fields that are asked for; newest is the
-// first of which nothing is known.
+// oldest is the first version with all fields that are read; newest is the first
+// version that is not known to work.
 func oldest() version { return version{1, 6, 18} }
 func newest() version { return version{1, 8, 0} }
 
@@ -52,7 +52,7 @@ func parseVersion(text string) (version, bool) {
 	}
 	var v version
 	for i := range v {
-		v[i], _ = strconv.Atoi(found[i+1]) // up to four digits, or none
+		v[i], _ = strconv.Atoi(found[i+1]) // up to four digits, may be empty
 	}
 	return v, true
 }
@@ -73,9 +73,9 @@ func (s *Store) version(ctx context.Context) (version, error) {
 	v, ok := parseVersion(text.String())
 	switch {
 	case !ok:
-		return version{}, integrations.Errorf(integrations.Invalid, op, "%q does not say its version", s.program)
+		return version{}, integrations.Errorf(integrations.Invalid, op, "%q does not report its version", s.program)
 	case v.before(oldest()) || !v.before(newest()):
-		return version{}, integrations.Errorf(integrations.Invalid, op, "%q is nfdump %s; %s and newer, before %s, is known", s.program, v, oldest(), newest())
+		return version{}, integrations.Errorf(integrations.Invalid, op, "%q is nfdump %s: must be at least %s and before %s", s.program, v, oldest(), newest())
 	}
 	s.release = &v
 	return v, nil
@@ -98,12 +98,12 @@ func (s *Store) run(ctx context.Context, op string, args []string, visit func(li
 	return s.exec(ctx, op, args, visit)
 }
 
-// exec runs the program with the arguments as they are: there is no shell. It
+// exec runs the program with the arguments as they are, without a shell. It
 // is alone in a process group, which is killed when the context ends.
 //
-// nfdump says of a damaged or vanished file on its standard error that it
-// stopped there, and ends well: what it has printed by then is a part of the
-// answer. So anything on standard error fails the run.
+// At a damaged or vanished file nfdump stops, reports that on standard error, and
+// exits with 0: its output up to then is only a part of the answer. So anything on
+// standard error fails the run.
 func (s *Store) exec(ctx context.Context, op string, args []string, visit func(line []byte) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, fmt.Errorf("nfdump ran longer than %s", s.config.Timeout))
 	defer cancel()
@@ -144,9 +144,9 @@ func (s *Store) exec(ctx context.Context, op string, args []string, visit func(l
 		if e, ok := errors.AsType[*integrations.Error](readErr); ok {
 			return e
 		}
-		return integrations.Errorf(integrations.Unavailable, op, "read what nfdump prints: %w", readErr)
+		return integrations.Errorf(integrations.Unavailable, op, "read the output of nfdump: %w", readErr)
 	case complaint.text.Len() > 0:
-		return integrations.Errorf(integrations.Unavailable, op, "nfdump complains: %q", complaint.text.String())
+		return integrations.Errorf(integrations.Unavailable, op, "nfdump reports: %q", complaint.text.String())
 	case waitErr != nil:
 		return integrations.Errorf(integrations.Unavailable, op, "nfdump: %w", waitErr)
 	}
@@ -164,7 +164,7 @@ func readLines(out io.Reader, visit func(line []byte) error) error {
 		}
 	}
 	if limited.N == 0 {
-		return fmt.Errorf("it is longer than %d bytes", int64(maxOutput))
+		return fmt.Errorf("the output is longer than %d bytes", int64(maxOutput))
 	}
 	return lines.Err()
 }

@@ -8,20 +8,20 @@ import (
 )
 
 const (
-	// settleEvery is how many records come between two looks at what is over.
+	// settleEvery is how many records come between two checks for flows that are over.
 	settleEvery = 1 << 16
 	// over is how long after its end a flow gets no further record: longer
 	// than flowmath lets two sensors differ.
 	over = int64(10 * time.Second)
 )
 
-// settler hands on each flow once, of records that come in the order of their
+// settler passes on each flow once, of records that come in the order of their
 // starts. It holds only those flows of which more records may come, so that a
 // flood of millions of short flows takes little memory.
 type settler struct {
 	op   string
 	open []flowmath.View
-	// look is how many open records make it look for those that are over, most
+	// look is how many open records make it check for those that are over, most
 	// is how many may stay open.
 	look, most int
 	emit       func(*flowmath.View)
@@ -39,7 +39,7 @@ func (s *settler) add(v flowmath.View) error {
 	return s.settle(v.Start - over)
 }
 
-// settle hands on the flows that ended before a time. A flow's records are
+// settle passes on the flows that ended before a time. A flow's records are
 // joined only when all of them are there: joining twice would take a part for
 // the whole.
 func (s *settler) settle(before int64) error {
@@ -71,5 +71,5 @@ func (s *settler) settle(before int64) error {
 	return nil
 }
 
-// finish hands on the rest.
+// finish passes on the rest.
 func (s *settler) finish() error { return s.settle(1<<63 - 1) }

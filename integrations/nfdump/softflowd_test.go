@@ -20,8 +20,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// The real traffic: so many packets of that payload from the host to the
-// server, and so many answers. UDP and IP add 28 bytes to each.
+// The real traffic: how many packets of which payload from the host to the
+// server, and how many answers. UDP and IP add 28 bytes to each.
 const (
 	talkPackets, talkPayload   = 1000, 1000
 	talkAnswers, answerPayload = 10, 100
@@ -31,7 +31,7 @@ const (
 	talkRole                   = "STANCH_NFDUMP_TALK"
 )
 
-// TestMain lets the test's own binary be what talks within a namespace.
+// TestMain lets the test's own binary be the sender within a namespace.
 func TestMain(m *testing.M) {
 	var err error
 	switch os.Getenv(talkRole) {
@@ -208,8 +208,8 @@ func (p *program) says(want string) {
 	p.tb.Fatalf("the program ended without saying %q: %v", want, p.lines.Err())
 }
 
-// capture has softflowd watch the host's interface while the host talks, and
-// returns the folder with what nfcapd made of it.
+// capture has softflowd watch the host's interface while the host sends, and
+// returns the folder that nfcapd wrote.
 func (n *namespaces) capture(options ...string) string {
 	n.tb.Helper()
 	folder, control := n.tb.TempDir(), filepath.Join(n.tb.TempDir(), "ctl")
@@ -258,7 +258,7 @@ func (n *namespaces) capture(options ...string) string {
 	return folder
 }
 
-// TestRealTraffic measures what really went over a cable: the bytes that a
+// TestRealTraffic measures the real traffic of a cable: the bytes that a
 // program sent, captured by softflowd and collected by nfcapd.
 func TestRealTraffic(t *testing.T) {
 	const sent, received = talkPackets * (talkPayload + talkHeaders), talkAnswers * (answerPayload + talkHeaders)

@@ -34,7 +34,7 @@ func (s *Store) latest(op string) (map[string]string, error) {
 }
 
 // samplers returns the sampling rates of routers, by address: one packet in so
-// many. They stand in the latest file of each folder.
+// many. They are in the latest file of each folder.
 func (s *Store) samplers(ctx context.Context) (map[string]int64, error) {
 	const op = "read the sampling rates"
 	files, err := s.latest(op)
@@ -62,8 +62,8 @@ func (s *Store) samplers(ctx context.Context) (map[string]int64, error) {
 }
 
 // samplingRate reads a line such as "Sampler: …, packet interval: 1, packet
-// space: 99", or of older versions "Sampler: …, interval: 100"; 0 when it says
-// nothing of sampling.
+// space: 99", or of older versions "Sampler: …, interval: 100"; 0 without a
+// sampling rate.
 func samplingRate(line string) int64 {
 	if !strings.Contains(line, "Sampler") {
 		return 0

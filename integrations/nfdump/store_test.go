@@ -188,15 +188,15 @@ func TestAddressesOnly(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	for want, set := range map[string]func(*Config){
-		"not an absolute path": func(c *Config) { c.Folder = "flows" },
-		"a colon":              func(c *Config) { c.Folder = "/flows/a:b" },
-		"longest":              func(c *Config) { c.Longest = 0 },
-		"records":              func(c *Config) { c.Records = 0 },
-		"timeout":              func(c *Config) { c.Timeout = time.Hour },
-		"neither an absolute":  func(c *Config) { c.Program = "bin/nfdump" },
-		"find the program":     func(c *Config) { c.Program = "no-such-program-7f3a" },
-		"is not an address":    func(c *Config) { c.Sensors = map[string]string{"router": "r"} },
-		"the name of 10.0.0.1": func(c *Config) { c.Sensors = map[string]string{"10.0.0.1": ""} },
+		"not an absolute path":     func(c *Config) { c.Folder = "flows" },
+		"a colon":                  func(c *Config) { c.Folder = "/flows/a:b" },
+		"longest":                  func(c *Config) { c.Longest = 0 },
+		"records":                  func(c *Config) { c.Records = 0 },
+		"timeout":                  func(c *Config) { c.Timeout = time.Hour },
+		"must be an absolute path": func(c *Config) { c.Program = "bin/nfdump" },
+		"find the program":         func(c *Config) { c.Program = "no-such-program-7f3a" },
+		"is not an address":        func(c *Config) { c.Sensors = map[string]string{"router": "r"} },
+		"the name of 10.0.0.1":     func(c *Config) { c.Sensors = map[string]string{"10.0.0.1": ""} },
 	} {
 		c := Spec().NewConfig().(*Config)
 		c.Folder, c.Program = "/flows", "/bin/true"
@@ -208,7 +208,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// script is a program that stands for nfdump.
+// script is a program in place of nfdump.
 func script(t *testing.T, text string) *Store {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nfdump")
@@ -328,7 +328,7 @@ func TestSamplingRate(t *testing.T) {
 	}
 }
 
-// However the records are cut into portions, the flows are the same.
+// The flows are the same regardless of how the records are cut into portions.
 func TestSettlingChangesNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var views []flowmath.View

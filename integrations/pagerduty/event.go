@@ -25,11 +25,11 @@ const (
 	maxLines   = 60
 )
 
-// throttled is how long PagerDuty asks senders to wait who sent too many
-// events; its answer does not say.
+// throttled is how long PagerDuty asks senders to wait after too many events,
+// by its documentation; its answer does not contain it.
 const throttled = 30 * time.Second
 
-// event is what the Events API v2 takes.
+// event is an event of the Events API v2.
 type event struct {
 	RoutingKey string   `json:"routing_key"`
 	Action     string   `json:"event_action"`
@@ -57,8 +57,8 @@ type link struct {
 	Text string `json:"text"`
 }
 
-// alert is the PagerDuty alert that a receipt stands for. A note is a message
-// under another one: an entry in the log of that one's alert.
+// alert is the PagerDuty alert of a receipt. A note is a message under another
+// one: an entry in the log of that one's alert.
 type alert struct {
 	service string
 	dedup   string
@@ -87,8 +87,8 @@ func parseRef(ref string) (alert, bool) {
 // Post implements [integrations.Messenger]. The channel is a service's name.
 // The message's key is the alert's, so that posting it again changes nothing
 // while the alert is open; of one that was resolved PagerDuty makes a new one.
-// A message under another is a log entry of that one's alert, which pages
-// nobody. Whom an alert pages is the service's matter: mentions are not sent.
+// A message under another is a log entry of that one's alert, which pages no one.
+// The service decides whom an alert pages: mentions are not sent.
 func (p *PagerDuty) Post(ctx context.Context, m integrations.Message) (incident.Receipt, error) {
 	op := fmt.Sprintf("page %q with message %q", m.Channel, m.Key)
 	if m.Key == "" || m.Channel == "" {
@@ -102,7 +102,7 @@ func (p *PagerDuty) Post(ctx context.Context, m integrations.Message) (incident.
 	if m.Thread != "" {
 		above, ok := parseRef(m.Thread)
 		if !ok || above.service != m.Channel {
-			return incident.Receipt{}, invalid(op, "it goes under a message that is not of this service")
+			return incident.Receipt{}, invalid(op, "its thread is not a message of this service")
 		}
 		a = alert{service: above.service, dedup: above.dedup, note: true}
 	}
@@ -110,9 +110,9 @@ func (p *PagerDuty) Post(ctx context.Context, m integrations.Message) (incident.
 }
 
 // Update implements [integrations.Updater]. An alert cannot be rewritten: while
-// its card asks, what changed becomes a log entry; when the card no longer asks,
-// the alert is resolved. Of a card that never asked nothing is sent: its alert
-// is for people to resolve, and an event after that would page them again.
+// its card asks, each change becomes a log entry; when the card no longer asks,
+// the alert is resolved. For a card that never asked nothing is sent: people
+// resolve its alert, and an event after that would page them again.
 func (p *PagerDuty) Update(ctx context.Context, r incident.Receipt, m integrations.Message) (incident.Receipt, error) {
 	op := fmt.Sprintf("bring message %q up to date", m.Key)
 	a, ok := parseRef(r.Ref)
@@ -120,7 +120,7 @@ func (p *PagerDuty) Update(ctx context.Context, r incident.Receipt, m integratio
 		return incident.Receipt{}, invalid(op, "the receipt is not of PagerDuty")
 	}
 	if _, ok := p.config.Services[a.service]; !ok {
-		return incident.Receipt{}, integrations.Errorf(integrations.NotFound, op, "the integration has no service %q any more", a.service)
+		return incident.Receipt{}, integrations.Errorf(integrations.NotFound, op, "the integration no longer has a service %q", a.service)
 	}
 	switch {
 	case m.Card == nil || m.Card.State == integrations.CardAsking:
@@ -185,8 +185,8 @@ func dedupOf(key string) string {
 	return incident.DigestOf([]byte(key))
 }
 
-// severityOf is PagerDuty's word. What nobody knows the severity of must not
-// wait until the morning.
+// severityOf is PagerDuty's word. A message of unknown severity must not wait
+// until the morning.
 func severityOf(severity string) string {
 	switch severity {
 	case "critical":
@@ -199,7 +199,7 @@ func severityOf(severity string) string {
 	return "error"
 }
 
-// linesOf are a message's lines, as many as are taken.
+// linesOf are a message's lines, as many as PagerDuty accepts.
 func linesOf(lines []string) []string {
 	out := make([]string, 0, min(len(lines), maxLines+1))
 	for i, l := range lines {
@@ -212,7 +212,7 @@ func linesOf(lines []string) []string {
 	return out
 }
 
-// line is text of anybody as one line of at most so many characters, without
+// line is untrusted text as one line of at most so many characters, without
 // any that control or reorder what is shown.
 func line(text string, most int) string {
 	runes := make([]rune, 0, min(len(text), most+1))

@@ -19,16 +19,16 @@ const (
 	routingKey = "0123456789abcdef0123456789abcdef"
 )
 
-// fake is an account of PagerDuty that keeps the rules of its documents: who
-// may ask, how lists are paged, what an event may hold, and which alerts it
-// opens, adds to and closes.
+// fake is an account of PagerDuty that follows its documentation: credentials,
+// how lists are paged, what an event may contain, and which alerts it opens, adds
+// to and closes.
 type fake struct {
 	*faulty.Server
 
 	mu sync.Mutex
 	t  testing.TB
 	// rota is who is on call, by policy; smaller makes its pages smaller than
-	// they are asked for.
+	// requested.
 	rota    map[string][]map[string]any
 	smaller int
 	pages   int
@@ -204,14 +204,14 @@ func (f *fake) apply(e event) {
 	}
 }
 
-// sent counts the alerts that were ever opened: what pages people.
+// sent counts all alerts that were opened, each of which pages people.
 func (f *fake) sent() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.alerts)
 }
 
-// seen is what the newest entry in the log of each alert says.
+// seen is the newest entry in the log of each alert.
 func (f *fake) seen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

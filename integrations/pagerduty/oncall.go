@@ -28,7 +28,7 @@ func (p *PagerDuty) OnCall(ctx context.Context, q integrations.OnCallQuery) ([]i
 	case p.config.Token == "":
 		return nil, invalid(op, "the integration has no token")
 	case !isID(q.Policy):
-		return nil, invalid(op, "that is no id of an escalation policy: it has letters and digits, such as PT20YPA")
+		return nil, invalid(op, "invalid id of an escalation policy: it has letters and digits, such as PT20YPA")
 	case q.Level < 1:
 		return nil, invalid(op, "levels count from 1")
 	}
@@ -65,7 +65,7 @@ func (p *PagerDuty) OnCall(ctx context.Context, q integrations.OnCallQuery) ([]i
 	return accounts, nil
 }
 
-// isID reports whether PagerDuty could have made the id. Nothing else may become
+// isID reports whether the id has the form of PagerDuty's. Nothing else may become
 // part of an address.
 func isID(id string) bool {
 	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
@@ -92,24 +92,24 @@ type onCall struct {
 	} `json:"user"`
 }
 
-// next is where the next page begins. PagerDuty may give smaller pages than it
-// was asked for, and says so.
+// next is the offset of the next page. PagerDuty may return smaller pages than
+// requested, and reports their size.
 func (p page) next() int { return p.Offset + p.Limit }
 
-// readPage reads the page at an offset. Whoever it names may become an
-// approver, so that anything unexpected is an error: an answer for another
-// policy, or one without an end.
+// readPage reads the page at an offset. A person on it may become an approver, so
+// anything unexpected is an error: an answer for another policy, or one without an
+// end.
 func readPage(body []byte, policy string, offset int) (page, error) {
 	var p page
 	if err := httpx.Decode(body, &p); err != nil {
 		return p, err
 	}
 	if p.OnCalls == nil || p.More == nil {
-		return p, errors.New("the answer is no page of on-calls")
+		return p, errors.New("the answer is not a page of on-calls")
 	}
 	for _, c := range p.OnCalls {
 		if c.Policy.ID != policy {
-			return p, errors.New("the answer is about another policy, too")
+			return p, errors.New("the answer is also about another policy")
 		}
 	}
 	if *p.More && (p.Offset != offset || p.Limit < 1 || p.Limit > pageSize || p.next()+pageSize > maxEntries) {

@@ -1,6 +1,6 @@
-// Package pagerduty asks PagerDuty who is on call, and pages people: a message
-// is an alert of a service. It speaks two of PagerDuty's interfaces: the REST
-// API v2, and the Events API v2, which takes events and tells nothing back.
+// Package pagerduty looks up who is on call in PagerDuty, and pages people: a
+// message is an alert of a service. It uses two of PagerDuty's interfaces: the
+// REST API v2, and the Events API v2, which accepts events and cannot be read.
 package pagerduty
 
 import (
@@ -19,10 +19,10 @@ import (
 
 // Config is PagerDuty's part of stanch.yaml.
 type Config struct {
-	Token      integrations.Secret `yaml:"token" doc:"API key by which it is asked who is on call; a read-only one is enough. None: it cannot be asked."`
-	Services   map[string]Service  `yaml:"services" doc:"The services that can be paged, by the names that playbooks use as channels. None: nobody can be paged."`
+	Token      integrations.Secret `yaml:"token" doc:"API key for looking up who is on call; a read-only one is enough. None: on-calls cannot be looked up."`
+	Services   map[string]Service  `yaml:"services" doc:"The services that can be paged, by the names that playbooks use as channels. None: no one can be paged."`
 	Region     string              `yaml:"region" enum:"us,eu" doc:"Where the account is."`
-	MatchEmail bool                `yaml:"match_email" doc:"Take the e-mail address of whoever is on call as proof of who it is. Without it only PagerDuty's user id is."`
+	MatchEmail bool                `yaml:"match_email" doc:"Take the e-mail address of the person on call as proof of identity. Without it only PagerDuty's user id is."`
 }
 
 // Service is a PagerDuty service with an Events API v2 integration.
@@ -42,7 +42,7 @@ func Spec() integrations.Spec {
 		Summary: "PagerDuty: who is on call, and alerts that page them.",
 		Actions: []incident.Action{incident.Notify},
 		Permissions: []integrations.Permission{
-			{Name: "API key, read-only: on-calls, escalation policies and users", Why: "to ask who is on call"},
+			{Name: "API key, read-only: on-calls, escalation policies and users", Why: "to look up who is on call"},
 			{Name: "Events API v2 integration key, one per service", Why: "to open and resolve the service's alerts"},
 		},
 		Example:   "pager: { kind: pagerduty, token_file: /run/secrets/pagerduty, services: { secops: { routing_key_file: /run/secrets/pagerduty-secops } } }",
@@ -73,10 +73,10 @@ func open(c Config) (*PagerDuty, error) {
 	case "eu":
 		p.api, p.events = "https://api.eu.pagerduty.com", "https://events.eu.pagerduty.com"
 	default:
-		return nil, invalid("open pagerduty", "there is no region %q; there are us and eu", c.Region)
+		return nil, invalid("open pagerduty", "invalid region %q: must be one of us, eu", c.Region)
 	}
 	if c.Token == "" && len(c.Services) == 0 {
-		return nil, invalid("open pagerduty", "it has neither token nor services, so it can do nothing")
+		return nil, invalid("open pagerduty", "neither token nor services is set")
 	}
 	for name, s := range c.Services {
 		if name == "" || strings.Contains(name, "/") || s.RoutingKey == "" {
@@ -94,9 +94,9 @@ func open(c Config) (*PagerDuty, error) {
 // Close closes the connections.
 func (p *PagerDuty) Close() error { return p.http.Close() }
 
-// Probe implements [integrations.Prober]. The API key is tried on what it is
-// for. PagerDuty checks a routing key only with an event, so that those are
-// looked at, no more.
+// Probe implements [integrations.Prober]. It looks up on-calls with the API key.
+// PagerDuty checks a routing key only with an event, so of routing keys only the
+// form is checked.
 func (p *PagerDuty) Probe(ctx context.Context) []integrations.Finding {
 	var found []integrations.Finding
 	if p.config.Token != "" {
@@ -113,7 +113,7 @@ func (p *PagerDuty) Probe(ctx context.Context) []integrations.Finding {
 	for _, name := range slices.Sorted(maps.Keys(p.config.Services)) {
 		var err error
 		if len(p.config.Services[name].RoutingKey) != routingKeyLength {
-			err = errors.New("it is not of the length that routing keys have")
+			err = errors.New("it does not have the length of a routing key")
 		}
 		found = append(found, finding(fmt.Sprintf("the routing key of service %q looks like one; only an event can prove it", name), err,
 			"copy the integration key of the service's Events API v2 integration"))
@@ -126,7 +126,7 @@ const routingKeyLength = 32
 
 func finding(what string, err error, fix string) integrations.Finding {
 	if err != nil {
-		return integrations.Finding{What: fmt.Sprintf("not found that %s: %v", what, err), Fix: fix}
+		return integrations.Finding{What: fmt.Sprintf("could not confirm that %s: %v", what, err), Fix: fix}
 	}
 	return integrations.Finding{What: what, OK: true}
 }

@@ -226,7 +226,7 @@ func TestEventKeepsToTheLimits(t *testing.T) {
 	f := newFake(t)
 	m := message(strings.Repeat("k", 256))
 	m.Title = "ws-042\n\u202esends\x00 " + strings.Repeat("ü", 2000)
-	m.URL = "/v1/cases/1" // Nobody configured where Stanch is.
+	m.URL = "/v1/cases/1" // Stanch's own address is not configured.
 	m.Lines = slices.Repeat([]string{strings.Repeat("界", 5000)}, 500)
 	r, err := f.pager().Post(t.Context(), m)
 	if err != nil {
@@ -325,7 +325,7 @@ func TestThread(t *testing.T) {
 	if _, err := p.Update(t.Context(), r, reminder); err != nil {
 		t.Fatal(err)
 	}
-	// The reminder pages nobody anew, and its end is not the question's.
+	// The reminder pages no one anew, and its end is not that of the question.
 	if diff := cmp.Diff([]string{`question open ["ws-042 sends 4 GiB" "still waiting"]`}, f.state()); diff != "" {
 		t.Error(diff)
 	}
@@ -487,8 +487,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Whatever PagerDuty answers, nobody is on call by another policy, and reading
-// comes to an end.
+// Whatever PagerDuty answers, no one is on call by another policy, and reading
+// ends.
 func FuzzReadPage(f *testing.F) {
 	f.Add([]byte(`{"oncalls":[{"escalation_policy":{"id":"PSECOPS"},"escalation_level":1,"user":{"id":"PADA"}}],"limit":100,"offset":0,"more":false}`), 0)
 	f.Add([]byte(`{"oncalls":[],"limit":25,"offset":100,"more":true}`), 100)

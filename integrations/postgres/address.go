@@ -7,9 +7,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// address is how the columns of addresses hold one. Collectors write the same
-// address in many ways: as text in any case, padded or not, with blanks; behind
-// ::ffff:, as the socket of both families has it; with the mask of its network.
+// address is the type of the columns of addresses. Collectors write the same
+// address in many ways: as text in any case, padded or not, with blanks; after
+// ::ffff:, as a dual-stack socket has it; with the mask of its network.
 type address struct {
 	kind string // by information_schema's name
 }
@@ -29,8 +29,8 @@ func (a address) as() string {
 	return a.kind
 }
 
-// forms are the values under which an index finds an address: every form that the
-// column's type tells apart, of text those that programs write.
+// forms are the values under which an index finds an address: every form that is
+// distinct in the column's type, and of text those that programs write.
 func (a address) forms(addr netip.Addr) []string {
 	plain, mapped := addr.String(), netip.AddrFrom16(addr.As16())
 	switch {
@@ -47,7 +47,7 @@ func (a address) forms(addr netip.Addr) []string {
 	}
 }
 
-// The texts that inet reads: what is none must not come to it, for it fails.
+// The texts that inet reads: it fails on any other.
 const (
 	octet    = `(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])`
 	dotted   = octet + `(\.` + octet + `){3}`
@@ -61,7 +61,7 @@ const (
 )
 
 // inet is the expression that reads a column as an address of any form; NULL
-// where it is none.
+// where it is invalid.
 func (a address) inet(column string) string {
 	if !a.written() {
 		return column + "::inet"
@@ -70,14 +70,14 @@ func (a address) inet(column string) string {
 }
 
 // same is the expression that has the same value for every form of an address:
-// without the mask of its network, one behind ::ffff: as IPv4.
+// without the mask of its network, one after ::ffff: as IPv4.
 func same(inet string) string {
 	return fmt.Sprintf(`CASE WHEN masklen(%[1]s) = 32 AND family(%[1]s) = 4 THEN %[1]s WHEN family(%[1]s) = 4 THEN set_masklen(%[1]s, 32) WHEN set_masklen(%[1]s, 128) << '::ffff:0.0.0.0/96'
 		THEN '0.0.0.0'::inet + (set_masklen(%[1]s, 128) - '::ffff:0.0.0.0') ELSE set_masklen(%[1]s, 128) END`, inet)
 }
 
 // host is the expression of an address as inet, the same for every form of it;
-// NULL for what is none.
+// NULL for an invalid one.
 func (a address) host(column string) string {
 	if !a.written() {
 		return same(column + "::inet")
@@ -85,8 +85,8 @@ func (a address) host(column string) string {
 	return fmt.Sprintf(`(SELECT %s FROM (SELECT %s AS i OFFSET 0) x)`, same("i"), a.inet(column))
 }
 
-// within is the condition that a column's address may lie in one of the networks:
-// where a mask hides whether it does, it holds.
+// within is the condition that a column's address may be in one of the networks:
+// where a mask hides whether it is, the condition is true.
 func (a address) within(column, networks string) string {
 	if a.written() {
 		return fmt.Sprintf("%s <<= ANY(%s)", a.host(column), networks)
@@ -94,8 +94,8 @@ func (a address) within(column, networks string) string {
 	return fmt.Sprintf("(masklen(%[1]s) < 32 OR %[1]s <<= ANY(%[2]s))", column, networks)
 }
 
-// inside is the condition that a canonical address lies in one of the networks for
-// whose columns [address.within] held.
+// inside is the condition that a canonical address is in one of the networks, for
+// columns for which [address.within] was true.
 func (a address) inside(canonical, networks string) string {
 	if a.written() {
 		return "true"
@@ -104,7 +104,7 @@ func (a address) inside(canonical, networks string) string {
 }
 
 // canonical is the expression of an address in the column's own kind, the same
-// for every form of it; :: for what is none.
+// for every form of it; :: for an invalid one.
 func (a address) canonical(column string) string {
 	if !a.written() {
 		return fmt.Sprintf("COALESCE(%s, '::')", a.host(column))
@@ -113,7 +113,7 @@ func (a address) canonical(column string) string {
 	return fmt.Sprintf(`CASE WHEN translate(%[1]s, '0123456789', '') = '...' THEN %[1]s::text ELSE COALESCE(host(%[2]s), '::') END`, column, a.host(column))
 }
 
-// parseAddr reads what canonical says. Numbers that are no address are ::, too.
+// parseAddr reads the result of canonical. Numbers that are not an address are ::.
 func parseAddr(text string) netip.Addr {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {

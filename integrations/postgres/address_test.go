@@ -41,7 +41,7 @@ func TestHostIsFoundInEverySpelling(t *testing.T) {
 	}
 }
 
-// TestEverySpellingIsFoundByTheIndex looks at how the server would answer.
+// TestEverySpellingIsFoundByTheIndex checks the server's query plan.
 func TestEverySpellingIsFoundByTheIndex(t *testing.T) {
 	srcIndex, dstIndex := regexp.MustCompile(`Index Cond: \(+src_ip\)?(::\w+)? = ANY`), regexp.MustCompile(`Index Cond: \(+dst_ip\)?(::\w+)? = ANY`)
 	for _, kind := range []string{"text", "varchar(60)", "character(60)", "inet", "cidr"} {
@@ -88,9 +88,8 @@ func explain(t *testing.T, store *Store, query string, args []any) string {
 	return strings.Join(plan, "\n")
 }
 
-// TestSpellingThatNobodyLooksForIsToldAndIsNoZero has a host whose address no index
-// finds.
-func TestSpellingThatNobodyLooksForIsToldAndIsNoZero(t *testing.T) {
+// TestUnusualSpellingIsReportedAndIsNoZero has a host whose address no index finds.
+func TestUnusualSpellingIsReportedAndIsNoZero(t *testing.T) {
 	hidden := contract.Second(time.Minute, 9_000_000, 10)
 	hidden.SrcIP = "   2001:Db8:20::42"
 	store := openerOf(typed("text")).open(t, []contract.Seen{hidden, contract.Second(-time.Minute, 1, 1)})
@@ -122,7 +121,7 @@ func TestSpellingThatNobodyLooksForIsToldAndIsNoZero(t *testing.T) {
 	}
 }
 
-// TestOneDirectionNeedsNoOther reads a table that has no columns of what comes back.
+// TestOneDirectionNeedsNoOther reads a table that has no columns for the replies.
 func TestOneDirectionNeedsNoOther(t *testing.T) {
 	o := openerOf(layouts()[1])
 	usual := o.config
@@ -136,8 +135,7 @@ func TestOneDirectionNeedsNoOther(t *testing.T) {
 	}
 }
 
-// TestServerAndProgramReadTheSameAddresses holds what SQL makes of a text against
-// what Go does.
+// TestServerAndProgramReadTheSameAddresses compares how SQL and Go read a text.
 func TestServerAndProgramReadTheSameAddresses(t *testing.T) {
 	store := openerOf(typed("text")).open(t, nil)
 	four, six := contract.Spelled()

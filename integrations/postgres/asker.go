@@ -10,16 +10,16 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// asker asks a table.
+// asker queries a table.
 type asker struct {
 	store *Store
 	base  *statement
-	// written is how the addresses of a ranking stand in its rows: for so many
+	// written is the addresses of a ranking as they are in its rows: for that many
 	// hosts it costs too much to look for every form.
 	written map[netip.Addr][]string
 }
 
-// statement returns one for a question.
+// statement returns a new statement for a query.
 func (a asker) statement(q flowmath.Question) *statement {
 	st := a.base.again()
 	st.from, st.to = q.From, q.To

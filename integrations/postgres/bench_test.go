@@ -34,8 +34,8 @@ const (
 			FROM generate_series(1, %[2]d) i) g`
 )
 
-// The same questions by hand: both directions, a share of what reaches over the
-// window's edge, what was seen one way, by which sensors, and the largest flows.
+// The same queries written by hand: both directions, a share of flows across the
+// window's edge, one-way flows, the sensors, and the largest flows.
 const (
 	bareFlows = `SELECT src_ip AS own, dst_ip AS peer, dst_port AS port, transport, true AS opened, bytes_out AS sent, bytes_in AS received, packets_out AS packets,
 			sensor, sampling, start_time AS s, end_time AS e
@@ -70,7 +70,7 @@ func fill(b *testing.B, insert string) (*Store, string) {
 	schema := fmt.Sprintf("s%d", s.made.Load())
 	s.exec(b, fmt.Sprintf(insert, schema, *flows))
 	s.exec(b, "ANALYZE "+schema+".flows")
-	// Straight to the server, as the bare questions go.
+	// Straight to the server, like the bare queries.
 	c := store.config
 	c.DSN = integrations.Secret(s.dsn(o.doors[store].role, readerPassword, s.port))
 	direct, err := newStore(&c)
@@ -81,7 +81,7 @@ func fill(b *testing.B, insert string) (*Store, string) {
 	return direct, schema
 }
 
-// bare asks by hand and reads every row.
+// bare runs a query written by hand and reads every row.
 func bare(b *testing.B, schema string, from, to time.Time, queries ...string) time.Duration {
 	b.Helper()
 	begun := time.Now()

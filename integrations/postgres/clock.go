@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// latest is how many of the flows that began last are looked at for the one
+	// latest is how many of the flows that began last are read for the one
 	// that ended last.
 	latest = 100
-	// someFuture is how many records of the future are looked at, of those
+	// someFuture is how many records of the future are read, of those
 	// nearest to the present and of those farthest from it.
 	someFuture = 5000
 	// steadyDay is how far back the newest record is looked for where sensors are
@@ -37,7 +37,7 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 		return span, failed(ctx, op, err)
 	}
 	if !any && !future {
-		// Perhaps all that there is came later.
+		// Perhaps all records are later.
 		some := &statement{t: t}
 		query = fmt.Sprintf("SELECT EXISTS (SELECT 1 FROM %s)", some.table())
 		if err := s.pool.QueryRow(ctx, query, some.args...).Scan(&any); err != nil {
@@ -69,8 +69,8 @@ func (s *Store) span(ctx context.Context, t *table, to time.Time) (flowmath.Span
 	return span, nil
 }
 
-// fast returns the sensors whose clocks are ahead, and the names of those that
-// are so in all that they record.
+// fast returns the sensors whose clocks are ahead, and the names of those of which
+// every record is.
 func (s *Store) fast(ctx context.Context, t *table, m flowmath.Moment) (fast []incident.FastClock, steady []string, err error) {
 	q := &statement{t: t}
 	query := q.future(m)
@@ -90,8 +90,8 @@ func (s *Store) fast(ctx context.Context, t *table, m flowmath.Moment) (fast []i
 	return flowmath.SortFast(fast), steady, err
 }
 
-// ended is the end of a flow for the question what is the newest: one that goes
-// on has ended at its start.
+// ended is the end of a flow when the newest is looked for: a flow that goes on
+// counts as ended at its start.
 func (q *statement) ended() string {
 	if q.t.columns["end"] == "" {
 		return q.t.columns["start"]
@@ -99,9 +99,9 @@ func (q *statement) ended() string {
 	return fmt.Sprintf("GREATEST(%s, %s)", q.t.columns["start"], q.t.columns["end"])
 }
 
-// reach asks for the last end among the flows that began last up to a moment,
-// for how many these were, and whether one is of the future; where adds a
-// condition. What ended after the moment was under way then.
+// reach selects the last end among the flows that began last up to a moment, how
+// many these were, and whether one is of the future; where adds a condition. A
+// flow that ended after the moment was under way then.
 func (q *statement) reach(m flowmath.Moment, where string) string {
 	until, future := q.time(m.Until()), q.time(m.Future())
 	return fmt.Sprintf("SELECT %s AS reach, count(*) AS n, COALESCE(bool_or(e > %s), false) AS late FROM (SELECT %s AS e FROM %s WHERE %s%s ORDER BY %s LIMIT %d) l",
@@ -109,21 +109,21 @@ func (q *statement) reach(m flowmath.Moment, where string) string {
 		q.began(time.Time{}, m.Until()), where, q.newestFirst(), latest)
 }
 
-// span asks for the newest record that counts, whether there is a record of any
+// span selects the newest record that counts, whether there is a record of any
 // time up to the moment, and whether one is of the future.
 func (q *statement) span(m flowmath.Moment) string {
 	return fmt.Sprintf("SELECT reach, n > 0, late OR EXISTS (SELECT 1 FROM %s WHERE %s) FROM (%s) r",
 		q.table(), q.began(m.Future(), time.Time{}), q.reach(m, ""))
 }
 
-// reachOfOthers asks for the newest record of the sensors that are not named.
+// reachOfOthers selects the newest record of the sensors that are not named.
 func (q *statement) reachOfOthers(m flowmath.Moment, names []string) string {
 	where := fmt.Sprintf(" AND %s AND NOT %s = ANY(%s::text[])", q.began(m.Until().Add(-steadyDay), time.Time{}),
 		q.t.sensor(q.t.columns["sensor"]), q.arg(names))
 	return fmt.Sprintf("SELECT reach FROM (%s) r", q.reach(m, where))
 }
 
-// future asks which sensors have records of the future, and for the first and
+// future selects the sensors that have records of the future, and the first and
 // the last end of these.
 func (q *statement) future(m flowmath.Moment) string {
 	sensor := q.t.sensor(q.t.columns["sensor"])
@@ -138,7 +138,7 @@ func (q *statement) future(m flowmath.Moment) string {
 	return fmt.Sprintf("SELECT sensor, %s, %s FROM (%s) r WHERE e > %s GROUP BY sensor", q.nanos("min(e)"), q.nanos("max(e)"), rows, q.time(m.Future()))
 }
 
-// cure is what to do where the whole table is ahead.
+// cure is what to do where the times of the whole table are ahead.
 func (s *Store) cure(t *table) string {
 	if !t.local {
 		return ""
@@ -147,8 +147,8 @@ func (s *Store) cure(t *table) string {
 		s.config.Columns.Start, s.config.TimeZone)
 }
 
-// lasting returns how long a flow lasted at most, of those that began last and
-// could have lasted longer than is looked for.
+// lasting returns the longest duration among the flows that began last and could
+// have lasted longer than the configured maximum.
 func (s *Store) lasting(ctx context.Context, t *table, m flowmath.Moment) (time.Duration, error) {
 	const most = 100_000
 	if t.columns["end"] == "" {

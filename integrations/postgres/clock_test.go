@@ -24,8 +24,8 @@ func local(t *testing.T, zone integrations.Zone, records []contract.Seen) *Store
 	return nil
 }
 
-// A table in local time is ahead as a whole. Doctor fails with the cure, and with
-// it all is well.
+// A table in local time is ahead as a whole. Doctor reports the remedy, and passes
+// once it is applied.
 func TestATableInLocalTimeFailsUntilItsZoneIsSaid(t *testing.T) {
 	var records []contract.Seen
 	for ago := time.Minute; ago < 12*time.Hour; ago += time.Minute {
@@ -52,8 +52,8 @@ func TestATableInLocalTimeFailsUntilItsZoneIsSaid(t *testing.T) {
 	}
 }
 
-// When clocks are put back an hour is there twice; what is before and after it
-// counts where it was.
+// When clocks are put back one hour occurs twice; flows before and after it count
+// at their own times.
 func TestTheHourThatIsThereTwice(t *testing.T) {
 	change := time.Date(2025, 10, 26, 1, 0, 0, 0, time.UTC) // in Berlin 3:00 becomes 2:00
 	s := local(t, "Europe/Berlin", nil)

@@ -42,7 +42,7 @@ func seen(n int64) any {
 	return n
 }
 
-// localRows writes times as the clock on the wall in Kathmandu shows them.
+// localRows writes times in Kathmandu's local time.
 func localRows(f contract.Seen) [][]any {
 	wall := func(at time.Time) any {
 		return at.In(time.FixedZone("+0545", 5*3600+45*60)).Format("2006-01-02 15:04:05.999999")
@@ -152,7 +152,7 @@ func layouts() []layout {
 // probes are the numbers of sensors in a table that has no names.
 func probes() map[string]int { return map[string]int{"north": 1, "south": 2, "west": 3, "test": 4} }
 
-// exporters are the addresses of sensors, which a collector knows them by.
+// exporters are the addresses by which a collector identifies sensors.
 func exporters() map[string]string {
 	return map[string]string{"north": "198.18.0.1", "south": "198.18.0.2", "west": "198.18.0.3", "test": "198.18.0.4"}
 }
@@ -173,7 +173,7 @@ func netflowRows(f contract.Seen) [][]any {
 	return rows
 }
 
-// opened is what the harness knows of a store that it opened.
+// opened is the harness's record of a store that it opened.
 type opened struct {
 	*servertest.Door
 	role string
@@ -181,7 +181,7 @@ type opened struct {
 
 type opener struct {
 	layout
-	// summed has the server sum up whatever there is.
+	// summed has the server sum all records.
 	summed bool
 	mu     sync.Mutex
 	doors  map[integrations.Flows]opened
@@ -276,7 +276,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// TestSummedContract has the server sum up everything.
+// TestSummedContract has the server sum everything.
 func TestSummedContract(t *testing.T) {
 	for _, l := range layouts() {
 		t.Run(l.name, func(t *testing.T) { contract.Flows(t, harness(t, l, true)) })

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// failed tells what went wrong by PostgreSQL's own classes of errors.
+// failed returns an error of the kind that PostgreSQL's error class stands for.
 func failed(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		return e
@@ -21,21 +21,21 @@ func failed(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		return integrations.Errorf(integrations.Unavailable, op, "%w", context.Cause(ctx))
 	}
-	// A complaint about the connection names address, user and database, which
-	// are none of a secret, and never the password.
+	// An error of the connection names address, user and database, which are not
+	// secret, and never the password.
 	if cure := cureOf(err); cure != "" {
 		return integrations.Errorf(integrations.Unavailable, op, "%s (%w)", cure, err)
 	}
 	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 }
 
-// cureOf says what to change where a connection came about and the two ends did
-// not understand each other; nothing where that is not the matter. The driver
-// has no errors of its own for this.
+// cureOf returns what to change where the connection was made but the two ends
+// speak different protocols, else nothing. The driver has no errors of its own
+// for this.
 func cureOf(err error) string {
 	switch said := err.Error(); {
 	case strings.Contains(said, "server refused TLS connection"):
-		return "the server has no TLS at this port: switch it on there (ssl = on), or write tls: disable (sslmode=disable in a dsn) where nobody else can read the connection"
+		return "the server has no TLS at this port: switch it on there (ssl = on), or write tls: disable (sslmode=disable in a dsn) where no one else can read the connection"
 	case strings.Contains(said, "tls error: EOF"), strings.Contains(said, "failed to receive message"):
 		return "what listens at this port does not greet as PostgreSQL does: check host and port (5432), and that the server takes connections from this machine"
 	default:

@@ -32,7 +32,7 @@ func (q *statement) again() *statement {
 	return &statement{t: q.t, from: q.from, to: q.to, newest: q.newest}
 }
 
-// sums returns how the table is asked about [from, to), and what it holds.
+// sums returns how the table is queried for [from, to), and what it holds.
 func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowmath.Sums, *statement, flowmath.Span, error) {
 	base, span, err := s.ask(ctx, from, to)
 	if err != nil {
@@ -45,8 +45,8 @@ func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowm
 }
 
 // Traffic implements [integrations.Flows]. A flow counts with its share of the
-// window, by time. Of what several sensors counted of one 5-tuple in the window
-// the largest stands.
+// window, by time. Of several sensors' counts of one 5-tuple in the window the
+// largest is used.
 func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	const op = "read traffic"
 	h, err := flowmath.TrafficHost(op, q)

@@ -12,9 +12,9 @@ import (
 const ends = "local, peer, lport, rport, proto, opened"
 
 // counted is a subquery of the host's flows with their shares of the window.
-// Where it is needed, each 5-tuple counts once: of what several sensors counted
-// of it the largest stands, and the two directions of records of one direction
-// are one flow.
+// Where it is needed, each 5-tuple counts once: of several sensors' counts of it
+// the largest is used, and the two directions of records of one direction are one
+// flow.
 func (q *statement) counted(once bool) string {
 	if !q.merged(once) {
 		q.raw = true
@@ -42,11 +42,11 @@ func (q *statement) counted(once bool) string {
 		GROUP BY %[1]s, port)`, ends, flows, q.flows())
 }
 
-// merged reports whether flows are put together before they are summed.
+// merged reports whether flows are merged before they are summed.
 func (q *statement) merged(once bool) bool { return once || q.t.single }
 
-// starts counts the flows of a group of records of one direction, which begin
-// again and again for a long flow: minutes in which there was one.
+// starts counts the flows of a group of records of one direction, of which a long
+// flow has many: it is the number of minutes with a record.
 func (q *statement) starts() string {
 	minute := fmt.Sprintf("GREATEST(0, floor(%s / %g))", q.seconds("s", q.time(q.from)), 60*max(q.t.perSecond, 1))
 	return fmt.Sprintf(`GREATEST(count(DISTINCT %[1]s) FILTER (WHERE measured > 0), count(DISTINCT %[1]s) FILTER (WHERE measured = 0))`, minute)
@@ -108,7 +108,7 @@ func (t *table) sensor(column string) string {
 	}
 }
 
-// peers is the peer of counted flows: worked out of each group, and of each flow
+// peers is the peer of counted flows: computed for each group, and for each flow
 // only where flows are merged.
 func (q *statement) peers(once bool) string {
 	if q.merged(once) {
@@ -117,14 +117,14 @@ func (q *statement) peers(once bool) string {
 	return q.t.address.canonical("peer")
 }
 
-// services asks for the largest services of the host, one line more than most.
+// services selects the largest services of the host, one line more than most.
 func (q *statement) services(most int, once bool) string {
 	return fmt.Sprintf(`SELECT '', %s, port, proto::text, opened, %s
 		FROM %s x GROUP BY peer, port, proto, opened ORDER BY sum(sent) DESC NULLS LAST, sum(packets) DESC NULLS LAST, peer, port, proto, opened LIMIT %s`,
 		q.t.text(q.peers(once)), q.sums(once), q.counted(once), q.arg(most+1))
 }
 
-// largest asks for the largest service of each host.
+// largest selects the largest service of each host.
 func (q *statement) largest(once bool) string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (local) %s, %s, port, proto::text, opened, %s
 		FROM %s x WHERE %s GROUP BY local, peer, port, proto, opened
@@ -132,8 +132,8 @@ func (q *statement) largest(once bool) string {
 		q.t.text("local"), q.t.text(q.peers(once)), q.sums(once), q.counted(once), sentSomething)
 }
 
-// totals asks for the sums of all services, of each address or of all of them
-// together, and for the number of peers.
+// totals selects the sums of all services, of each address or of all of them
+// together, and the number of peers.
 func (q *statement) totals(each, once bool) string {
 	local, group := "''", ""
 	if each {
@@ -143,8 +143,8 @@ func (q *statement) totals(each, once bool) string {
 		local, q.peers(once), sentSomething, q.sums(once), q.counted(once), group)
 }
 
-// sample asks for the largest flows, more than are handed out where several
-// records are one flow. Texts are made of those that were chosen, not of all.
+// sample selects the largest flows, more than are returned where several records
+// are one flow. Only the selected ones are converted to text, not all.
 func (q *statement) sample() string {
 	most := flowmath.SampleFlows
 	if q.t.single || q.t.columns["sensor"] != "" {
@@ -154,18 +154,18 @@ func (q *statement) sample() string {
 	return fmt.Sprintf("%s ORDER BY sent DESC NULLS LAST, s DESC LIMIT %s", q.views(), q.most)
 }
 
-// few asks for the flows of the host, one more than most.
+// few selects the flows of the host, one more than most.
 func (q *statement) few(most int) string { return fmt.Sprintf("%s LIMIT %s", q.views(), q.arg(most+1)) }
 
-// views asks for flows one by one.
+// views selects flows one by one.
 func (q *statement) views() string {
 	return fmt.Sprintf(`SELECT %s, lport, %s, rport, proto::text, opened, %s, %s, COALESCE(sent, 0), COALESCE(received, 0), COALESCE(packets, -1),
 		COALESCE(low, 0), COALESCE(high, 0), measured, oneway, blank, sampled, %s FROM %s f`,
 		q.t.text("local"), q.t.text("peer"), q.nanos("s"), q.nanos("e"), q.t.sensor("sensor"), q.flows())
 }
 
-// rank asks which hosts sent most. A flow that several sensors saw counts
-// several times here: the order among the largest is settled by [totals].
+// rank selects the hosts that sent most. A flow that several sensors saw counts
+// several times here: the order among the largest is decided by [totals].
 func (q *statement) rank(most int) string {
 	q.asWritten = true
 	host := q.t.address.canonical("local")
@@ -175,7 +175,7 @@ func (q *statement) rank(most int) string {
 		q.t.text(host), q.t.address.inside(host, q.inside), q.flows(), q.arg(most))
 }
 
-// survey asks for the sensors.
+// survey selects the sensors.
 func (q *statement) survey() string {
 	return fmt.Sprintf(`SELECT %s, count(*), max(rate), max(measured) = 0, count(*) FILTER (WHERE blank = %d), count(*) FILTER (WHERE blank = %d), %s
 		FROM %s f GROUP BY sensor ORDER BY count(*) DESC LIMIT %s`,
@@ -192,7 +192,7 @@ func (q *statement) records() string {
 	return "(" + strings.Replace(seen, "SELECT ", "SELECT "+rate+"::bigint AS rate, ", 1) + ")"
 }
 
-// odd asks for the addresses that are not written plainly, with the number of rows
+// odd selects the addresses that are not written plainly, with the number of rows
 // of each, among the rows that begin in the window, where addresses are text.
 func (q *statement) odd() string {
 	when := q.began(q.from, q.to) + " LIMIT " + q.arg(maxLooked)
@@ -203,12 +203,12 @@ func (q *statement) odd() string {
 		GROUP BY address ORDER BY count(*) DESC, address LIMIT %s`, of(q.t.columns["src_ip"]), of(q.t.columns["dst_ip"]), dotted, q.arg(maxOdd))
 }
 
-// disagreement asks what all counters allow, each flow once.
+// disagreement selects what all counters allow, each flow once.
 func (q *statement) disagreement() string {
 	return fmt.Sprintf(`SELECT COALESCE(sum(low), 0), COALESCE(sum(high), 0) FROM %s x`, q.counted(true))
 }
 
-// halves asks which sensors, of records of one direction, saw no flow from both
+// halves selects the sensors that, in records of one direction, saw no flow from both
 // ends.
 func (q *statement) halves() string {
 	where := q.during()
@@ -223,7 +223,7 @@ func (q *statement) halves() string {
 		src, dst, portOf(col["src_port"]), portOf(col["dst_port"]))
 }
 
-// windows asks what the host sent in each of n windows.
+// windows selects what the host sent in each of n windows.
 func (q *statement) windows(length time.Duration, n int, once bool) string {
 	l := q.arg(length.Seconds()*max(q.t.perSecond, 1)) + "::float8"
 	last, from := q.arg(n-1)+"::int", q.time(q.from)
@@ -241,7 +241,7 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 			GROUP BY b, %[1]s) u GROUP BY b`, ends, part, parts)
 }
 
-// before asks whether there is a record of the host that began in the window;
+// before selects whether there is a record of the host that began in the window;
 // with sent, one in which the host is the source.
 func (q *statement) before() string {
 	when := q.began(q.from, q.to)

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// newestRows is among how many of the newest rows values are looked for.
+// newestRows is how many of the newest rows are searched for a value.
 const newestRows = 100_000
 
 // table is the table, or those of its rows that count.
@@ -37,7 +37,7 @@ func (q *statement) matches(m integrations.Match) string {
 	return fmt.Sprintf("%s::text = ANY(%s::text[])", pgx.Identifier{m.Column.String()}.Sanitize(), q.arg(m.Texts()))
 }
 
-// probeMatches looks whether the values of only and without occur.
+// probeMatches checks that the values of only and without occur.
 func (s *Store) probeMatches(ctx context.Context, t *table) []integrations.Finding {
 	var found []integrations.Finding
 	look := func(setting string, list []integrations.Match) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// extended is a layout whose table has a column more, which marks the rows of one
+// extended is a layout whose table has one more column, which marks the rows of one
 // port.
 func extended(l layout, column, kind, usual, marked string) layout {
 	l.create += fmt.Sprintf(`; ALTER TABLE %%[1]s.flows ADD COLUMN %s %s DEFAULT %s;
@@ -59,7 +59,7 @@ func TestOnlySomeRowsCount(t *testing.T) {
 				if err != nil || survey.Records != 1 {
 					t.Errorf("the survey counts %d records (%v), want 1", survey.Records, err)
 				}
-				// What does not count does not tell how far the store is, either.
+				// Rows that do not count say nothing of how far the store has come, either.
 				if got, ok := got.Freshness.Get(); !ok || got.After(q.To.Add(10*time.Minute)) {
 					t.Errorf("the newest record is of %s, want one that counts", got)
 				}

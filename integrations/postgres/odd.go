@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// maxLooked bounds the rows in which spellings are looked for, of each column.
+	// maxLooked bounds the rows that are searched for spellings, of each column.
 	maxLooked = 200_000
 	// maxOdd bounds the spellings, those of the most rows first.
 	maxOdd = 10_000
 )
 
-// spelling is an address as it is written in so many rows.
+// spelling is an address as it is written, and in how many rows.
 type spelling struct {
 	text string
 	rows int64
 }
 
-// lost reports whether an index does not find the address, or nobody.
+// lost reports whether an index does not find the address, or it is invalid.
 func (s spelling) lost(a address) bool {
 	addr, ok := flowmath.AddressIn(s.text)
 	return !ok || !slices.Contains(a.forms(addr), s.text)
 }
 
 // odd returns the addresses of the window that are written in an unusual way.
-// Types of addresses have one way each.
+// Types of addresses have one spelling each.
 func (s *Store) odd(ctx context.Context, base *statement) ([]spelling, error) {
 	if !base.t.address.written() {
 		return nil, nil
@@ -51,7 +51,7 @@ func (s *Store) odd(ctx context.Context, base *statement) ([]spelling, error) {
 	})
 }
 
-// lost counts the addresses of the window that are in no answer.
+// lost counts the addresses of the window that are missing from all answers.
 func (s *Store) lost(ctx context.Context, base *statement) (int64, error) {
 	odd, err := s.odd(ctx, base)
 	var n int64
@@ -63,9 +63,9 @@ func (s *Store) lost(ctx context.Context, base *statement) (int64, error) {
 	return n, err
 }
 
-// hidden returns how the host's address is written where no index finds it;
-// nothing is, as a rule. It reads the window, so it is asked only where an answer
-// would be that there is nothing.
+// hidden returns the spellings of the host's address that no index finds, usually
+// none. It reads the window, so it is called only where the answer would otherwise
+// be that there are no flows.
 func (s *Store) hidden(ctx context.Context, base *statement, h flowmath.Host) (string, error) {
 	odd, err := s.odd(ctx, base)
 	for _, one := range odd {
@@ -76,14 +76,14 @@ func (s *Store) hidden(ctx context.Context, base *statement, h flowmath.Host) (s
 	return "", err
 }
 
-// unfound is the answer for a host of which there are rows that cannot be found.
+// unfound is the answer for a host with rows that no index finds.
 func unfound(t incident.Traffic, text string) incident.Traffic {
 	answer := incident.Traffic{Freshness: t.Freshness, Window: t.Window, Attribution: t.Attribution, JoinRate: t.JoinRate, ClockSkew: t.ClockSkew}
 	incident.Explain(&answer, fmt.Sprintf("flows: the address is written as %q, which is not looked for", text))
 	return answer
 }
 
-// probeAddresses looks at the newest records' addresses.
+// probeAddresses checks the newest records' addresses.
 func (s *Store) probeAddresses(ctx context.Context, t *table, newest time.Time) []integrations.Finding {
 	base := &statement{t: t, from: newest.Add(-time.Hour), to: newest.Add(time.Second), newest: newest}
 	n, err := s.lost(ctx, base)
@@ -95,7 +95,7 @@ func (s *Store) probeAddresses(ctx context.Context, t *table, newest time.Time) 
 		}}
 	case n > 0:
 		return []integrations.Finding{{
-			What: fmt.Sprintf("%d addresses of the last hour of %s are none, or written in a way that is not looked for: answers lack them", n, s.config.Table),
+			What: fmt.Sprintf("%d addresses of the last hour of %s are invalid, or in an unusual spelling: answers lack them", n, s.config.Table),
 			Fix:  "have the collector write plain addresses, or make the columns inet",
 		}}
 	}

@@ -55,16 +55,16 @@ type Config struct {
 
 	Table     string            `yaml:"table" doc:"Table or view of the flows, with its schema if that is not public."`
 	Columns   Columns           `yaml:"columns" doc:"Which column holds what."`
-	Units     Units             `yaml:"units" doc:"What the columns count in."`
-	TimeZone  integrations.Zone `yaml:"time_zone" doc:"The zone of start and end where they are timestamps without one, such as Europe/Berlin: a name of the zone database. An hour that is there twice, when clocks are put back, is taken for the later one."`
+	Units     Units             `yaml:"units" doc:"Units of the columns."`
+	TimeZone  integrations.Zone `yaml:"time_zone" doc:"The zone of start and end where they are timestamps without one, such as Europe/Berlin: a name of the zone database. An hour that occurs twice, when clocks are put back, is taken as the later one."`
 	Direction string            `yaml:"direction" enum:"both,one" doc:"both: a row covers both directions of a flow. one: a row covers what the source sent, as NetFlow and sFlow export it; columns with the ending _in are not read then."`
 
 	Only    []integrations.Match `yaml:"only" doc:"Rows count where each of these columns has one of its values."`
 	Without []integrations.Match `yaml:"without" doc:"Rows do not count where one of these columns has one of its values."`
 
-	Sampling         int           `yaml:"sampling" doc:"One packet in so many is seen by sensors that say 0, which is not to say it; 1 is every packet. 0: their volume is unknown."`
+	Sampling         int           `yaml:"sampling" doc:"Sampling rate, one packet in n, of sensors that report 0, that is, none; 1 is every packet. 0: their volume is unknown."`
 	Longest          time.Duration `yaml:"longest" doc:"How long a flow can last at most; one that lasts longer is missed by windows that begin later than that after its start."`
-	StatementTimeout time.Duration `yaml:"statement_timeout" doc:"How long the server may work on one question."`
+	StatementTimeout time.Duration `yaml:"statement_timeout" doc:"How long the server may work on one query."`
 	MaxRows          int           `yaml:"max_rows" doc:"How many peers and ports of one host are read one by one, the largest first; the sums are of all."`
 }
 
@@ -140,14 +140,14 @@ func defaults() *Config {
 	}
 }
 
-// Store asks one table. It is safe for concurrent use. The table is looked at
-// by the first use, so that a server that is down is told then.
+// Store queries one table. It is safe for concurrent use. The first use looks up
+// the table, so a server that is down is reported then.
 type Store struct {
 	config Config
 	pool   *pgxpool.Pool
-	// few is up to how many flows of a host are taken one by one.
+	// few is how many flows of a host are read one by one at most.
 	few int
-	// longer knows of flows that last longer than is looked for.
+	// longer records flows that last longer than the configured maximum.
 	longer flowmath.Longer
 
 	mu    sync.Mutex
@@ -158,7 +158,7 @@ func newStore(c *Config) (*Store, error) {
 	if err := c.check(); err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "%w", err)
 	}
-	// A complaint about the string would quote it, and it holds the password.
+	// An error about the string would quote it, and it holds the password.
 	pc, err := pgxpool.ParseConfig(c.dsn())
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, opOpen, "dsn is not a connection string such as postgres://user@host/database")
@@ -174,8 +174,8 @@ func newStore(c *Config) (*Store, error) {
 		"plan_cache_mode": "force_custom_plan",
 		// It costs more than it gains at these sizes.
 		"jit": "off",
-		// So do workers, for the few flows of most hosts: to start them takes
-		// longer than to read those.
+		// So do workers, for the few flows of most hosts: starting them takes
+		// longer than reading those.
 		"parallel_setup_cost": "20000",
 	} {
 		pc.ConnConfig.RuntimeParams[name] = value
@@ -209,23 +209,23 @@ func (c *Config) check() error {
 		return fmt.Errorf("write either dsn or host, database, user and password")
 	case !strings.HasPrefix(c.Host, "/") && (strings.LastIndex(c.Host, "@") > 0 || strings.ContainsAny(c.Host, "=?") || strings.Contains(c.Host, "://")):
 		// It is not quoted, for it may hold a password.
-		return errors.New("host is a name, an address or a folder: write a connection string as dsn")
+		return errors.New("host must be a name, an address or a folder: write a connection string as dsn")
 	case c.Port < 1 || c.Port > 65535:
-		return fmt.Errorf("port %d is none", c.Port)
+		return fmt.Errorf("port is %d: must be between 1 and 65535", c.Port)
 	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
-		return fmt.Errorf("sampling is %d: write 0 to %d", c.Sampling, flowmath.MaxSampling)
+		return fmt.Errorf("sampling is %d: must be between 0 and %d", c.Sampling, flowmath.MaxSampling)
 	case c.Longest < time.Minute || c.Longest > 366*24*time.Hour:
-		return fmt.Errorf("longest is %s: write a minute to a year", c.Longest)
+		return fmt.Errorf("longest is %s: must be between a minute and a year", c.Longest)
 	case c.StatementTimeout < time.Millisecond:
-		return fmt.Errorf("statement_timeout is %s: write a millisecond or more", c.StatementTimeout)
+		return fmt.Errorf("statement_timeout is %s: must be at least 1ms", c.StatementTimeout)
 	case c.MaxRows < 100 || c.MaxRows > 1_000_000:
-		return fmt.Errorf("max_rows is %d: write 100 to 1000000", c.MaxRows)
+		return fmt.Errorf("max_rows is %d: must be between 100 and 1000000", c.MaxRows)
 	case strings.Count(c.Table, ".") > 1:
 		return fmt.Errorf("table %q is not schema.table", c.Table)
 	case c.Columns.BytesOut == "" && c.Columns.PayloadOut == "":
 		return fmt.Errorf("columns need bytes_out or payload_out")
 	case c.Columns.End != "" && c.Columns.Duration != "":
-		return fmt.Errorf("columns end and duration say the same: leave one empty")
+		return fmt.Errorf("columns end and duration exclude each other: leave one empty")
 	}
 	if err := integrations.CheckMatches(c.Only, c.Without, identifier); err != nil {
 		return err
@@ -247,7 +247,7 @@ func (c *Config) check() error {
 }
 
 // identifier reports whether a name can be one of a table or column. Names are
-// quoted wherever they are used, and must exist; this refuses what nobody means.
+// quoted wherever they are used, and must exist; this refuses obvious mistakes.
 func identifier(name string) bool {
 	if name == "" || len(name) > 63 {
 		return false
@@ -287,13 +287,13 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 	case span.Records == 0:
 		return append(found, integrations.Finding{What: fmt.Sprintf("the table %s is empty", s.config.Table), Fix: "let the collector write into it"})
 	}
-	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.Told()), OK: true})
+	found = append(found, integrations.Finding{What: fmt.Sprintf("the newest record of %s is of %s", s.config.Table, span.NewestText()), OK: true})
 	found = append(found, span.Findings("the table "+s.config.Table, now, s.cure(t))...)
 	found = append(found, s.probeAddresses(ctx, t, span.Newest)...)
 	return append(found, s.probeIndexes(ctx, t)...)
 }
 
-// probeIndexes looks for the indexes without which every question reads the
+// probeIndexes looks for the indexes without which every query reads the
 // whole table. A view has none of its own.
 func (s *Store) probeIndexes(ctx context.Context, t *table) []integrations.Finding {
 	rows, err := s.pool.Query(ctx, `SELECT DISTINCT a.attname::text FROM pg_index i
@@ -312,7 +312,7 @@ func (s *Store) probeIndexes(ctx context.Context, t *table) []integrations.Findi
 		if !slices.Contains(leading, column) {
 			f = integrations.Finding{
 				What: "no index begins with " + column,
-				Fix:  fmt.Sprintf("CREATE INDEX ON %s (%s): without it questions read the whole table", s.config.Table, column),
+				Fix:  fmt.Sprintf("CREATE INDEX ON %s (%s): without it queries read the whole table", s.config.Table, column),
 			}
 		}
 		found = append(found, f)

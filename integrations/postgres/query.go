@@ -11,8 +11,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// statement is one question while it is written: values only ever go in as
-// parameters, names only as they were quoted when the table was looked at.
+// statement is one query under construction: values are always parameters, names
+// always those that were quoted when the table was looked up.
 type statement struct {
 	t    *table
 	args []any
@@ -20,24 +20,24 @@ type statement struct {
 	from, to, newest time.Time
 	// local names the condition that an address is the host's, for a column.
 	local func(column string) string
-	// only is the host's address where it has one, so that it is not worked out
-	// of every row.
+	// only is the host's address where it has one, so that it is not computed
+	// for every row.
 	only string
-	// sent asks only for rows that tell what the host sent.
+	// sent selects only rows that count what the host sent.
 	sent bool
-	// asWritten leaves the hosts' addresses as they stand in the rows.
+	// asWritten leaves the hosts' addresses as they are in the rows.
 	asWritten bool
-	// inside are the networks that a host lies in.
+	// inside are the networks of the hosts.
 	inside string
-	// raw leaves the peers' addresses as they stand in the rows.
+	// raw leaves the peers' addresses as they are in the rows.
 	raw bool
-	// apart tells that the addresses are of different hosts.
+	// apart reports whether the addresses are of different hosts.
 	apart bool
 	// most bounds the rows, of each side, to those in which most was sent.
 	most string
 }
 
-// arg adds a parameter and returns its place.
+// arg adds a parameter and returns its placeholder.
 func (q *statement) arg(value any) string {
 	q.args = append(q.args, value)
 	return "$" + strconv.Itoa(len(q.args))
@@ -65,8 +65,8 @@ func (q *statement) time(at time.Time) string {
 // clockChange is more than clocks are ever put back or forward.
 const clockChange = 3 * time.Hour
 
-// began is the condition that a flow began in [from, to); none is no bound. It is
-// one on the column that has the index.
+// began is the condition that a flow began in [from, to); the zero time is no
+// bound. It is on the column that has the index.
 func (q *statement) began(from, to time.Time) string {
 	start := q.t.columns["start"]
 	var all []string
@@ -123,7 +123,7 @@ func (q *statement) among(forms []string) {
 }
 
 // networks makes every address of the networks a host's, and perhaps some that
-// lie in none of them.
+// are outside of them.
 func (q *statement) networks(own flowmath.Networks) {
 	text := make([]string, 0, 2*len(own))
 	for _, p := range own {
@@ -178,8 +178,7 @@ func (q *statement) during() string {
 }
 
 // part is the expressions for the end of a flow and for the part of it that
-// lies in the window. Most flows lie in it as a whole, so that is what is looked
-// at first.
+// is in the window. Most flows are in it as a whole, so that is checked first.
 func (q *statement) part() (end, share string) {
 	start, raw := q.t.columns["start"], q.t.columns["end"]
 	if raw == "" && q.t.columns["sampling"] != "" {
@@ -193,7 +192,7 @@ func (q *statement) part() (end, share string) {
 	share = fmt.Sprintf("CASE WHEN %[1]s >= %[3]s AND %[2]s <= %[4]s THEN 1 ELSE COALESCE(%[5]s / NULLIF(%[6]s, 0), 1) END", start, raw, from, to,
 		q.seconds(fmt.Sprintf("LEAST(%s, %s)", end, to), fmt.Sprintf("GREATEST(%s, %s)", start, from)), q.seconds(end, start))
 	if column := q.t.columns["sampling"]; column != "" {
-		// Of what stands for an unknown number of bytes there is no part.
+		// An unknown number of bytes has no part.
 		share = fmt.Sprintf("CASE WHEN %s = 0 THEN NULL ELSE %s END", column, share)
 	}
 	return end, share
@@ -201,7 +200,7 @@ func (q *statement) part() (end, share string) {
 
 // counters is what one end sent, as expressions over a row: bytes, the lowest
 // and the highest that the counters allow, and packets, each NULL where it was
-// not counted. Raw are the bytes as they stand in the row, wire those with headers.
+// not counted. Raw are the bytes as they are in the row, wire those with headers.
 type counters struct{ bytes, low, high, packets, raw, rawPackets, wire string }
 
 // empty is the condition that the side counted nothing, zero that a counter that
@@ -218,7 +217,7 @@ func (c counters) contradicted() string {
 }
 
 // saw is the condition that what the source sent was seen, of a record that is
-// not blank: whoever opened a flow that was answered has sent something.
+// not blank: a host that opened a flow that was answered has sent something.
 func (c counters) saw(received string) string {
 	seen := fmt.Sprintf("COALESCE(%s, 0) > 0", c.raw)
 	if c.wire != "NULL::bigint" {
@@ -227,8 +226,8 @@ func (c counters) saw(received string) string {
 	return fmt.Sprintf("(%s OR COALESCE(%s, 0) > 0 OR COALESCE(%s, -1) = 0 AND NOT COALESCE(%s, 0) > 0)", seen, c.rawPackets, c.raw, received)
 }
 
-// counted is the condition of most records, which is looked at first: some bytes
-// were counted, and what they stand for is known.
+// counted is the condition of most records, which is checked first: some bytes
+// were counted, and their meaning is known.
 func (t *table) counted(mine, theirs counters) string {
 	bytes := fmt.Sprintf("(COALESCE(%s, 0) > 0 OR COALESCE(%s, 0) > 0)", mine.raw, theirs.raw)
 	if column := t.columns["sampling"]; column != "" {
@@ -237,7 +236,7 @@ func (t *table) counted(mine, theirs counters) string {
 	return bytes
 }
 
-// blank is why a record tells no volume, as a [flowmath.Blank].
+// blank is why a record has no volume, as a [flowmath.Blank].
 func (t *table) blank(mine, theirs counters) string {
 	rate := ""
 	if column := t.columns["sampling"]; column != "" {
@@ -263,7 +262,7 @@ func (t *table) side(ending string) counters {
 	c := counters{packets: plain(packets, times), raw: cmp.Or(wire, payload, "NULL::bigint"), rawPackets: cmp.Or(packets, "NULL::bigint")}
 	c.wire = cmp.Or(wire, "NULL::bigint")
 	if packets != "" {
-		// An exporter that leaves the packets out may be written down as 0.
+		// An exporter that leaves the packets out may be stored as 0.
 		c.packets = fmt.Sprintf("CASE WHEN %[1]s > 0 OR %[1]s = 0 AND NOT COALESCE(%[2]s, 0) > 0 THEN %[1]s::float8%[3]s END", packets, c.raw, times)
 	}
 	if wire != "" && payload != "" {
@@ -278,7 +277,7 @@ func (t *table) side(ending string) counters {
 	return c
 }
 
-// both follows [flowmath.Side.Volume]: the counter of the wire stands where it
+// both follows [flowmath.Side.Volume]: the counter of the wire is used where it
 // holds the payload, the payload where that many packets can have carried it.
 func (c counters) both(wire, payload, packets, sampled string) counters {
 	c.bytes = fmt.Sprintf(`CASE WHEN (%[1]s) IS NULL THEN %[2]s WHEN (%[2]s) IS NULL OR (%[1]s) >= (%[2]s) THEN %[1]s
@@ -347,10 +346,10 @@ func (q *statement) seen(local, remote, mine, theirs string) string {
 }
 
 // rows is the table's rows of the host and the window. Where they are bounded
-// that is done before anything is worked out of them.
+// that is done before anything is computed from them.
 func (q *statement) rows(lip, rip, sent string) string {
-	// Conditions are looked at in this order: few rows outlast that on time.
-	rows := fmt.Sprintf("%s WHERE %s AND %s AND %s", q.table(), q.local(lip), q.during(), q.beyond(rip))
+	// Conditions are evaluated in this order: few rows pass that on time.
+	rows := fmt.Sprintf("%s WHERE %s AND %s AND %s", q.table(), q.local(lip), q.during(), q.outside(rip))
 	if q.most == "" {
 		return rows
 	}
@@ -379,9 +378,9 @@ func (q *statement) peer(column string) string {
 	return q.t.address.canonical(column)
 }
 
-// beyond is the condition for the far end that leaves out what stays within the
-// host. Where there is no far end, something was sent nevertheless.
-func (q *statement) beyond(column string) string {
+// outside is the condition for the far end that leaves out traffic within the
+// host. A row without a far end was sent nevertheless.
+func (q *statement) outside(column string) string {
 	if q.apart {
 		return "true"
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-// server is a PostgreSQL of these tests alone, on a loopback port.
+// server is a PostgreSQL for these tests only, on a loopback port.
 type server struct {
 	port   int
 	admin  *pgx.Conn
@@ -83,8 +83,8 @@ func startServer() (*server, func()) {
 	}
 }
 
-// asUser makes the command run as somebody else when we are root, which
-// PostgreSQL refuses to run as.
+// asUser makes the command run as another user when we are root, as which
+// PostgreSQL refuses to run.
 func asUser(cmd *exec.Cmd, dir string) error {
 	cmd.Dir = dir
 	if os.Geteuid() != 0 {

@@ -85,10 +85,10 @@ func TestConfigThatCannotBeRight(t *testing.T) {
 		{"a name that is SQL", func(c *Config) { c.Columns.Start = `start"; DROP TABLE flows; --` }, "columns.start: invalid column name"},
 		{"a table that is SQL", func(c *Config) { c.Table = "flows; DROP TABLE flows" }, "invalid table name"},
 		{"no counter", func(c *Config) { c.Columns.BytesOut = "" }, "columns need bytes_out or payload_out"},
-		{"an end twice", func(c *Config) { c.Columns.Duration = "duration" }, "say the same"},
+		{"an end twice", func(c *Config) { c.Columns.Duration = "duration" }, "exclude each other"},
 		{"no start", func(c *Config) { c.Columns.Start = "" }, "columns.start is empty"},
 		{"no rows", func(c *Config) { c.MaxRows = 0 }, "max_rows is 0"},
-		{"a string that is none", func(c *Config) { c.DSN = "postgres://u:" + readerPassword + "@host:none/x" }, "dsn is not a connection string"},
+		{"an invalid string", func(c *Config) { c.DSN = "postgres://u:" + readerPassword + "@host:none/x" }, "dsn is not a connection string"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := defaults()
@@ -157,8 +157,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestAddressOfSomethingElseIsTold asks what speaks another protocol, or none.
-func TestAddressOfSomethingElseIsTold(t *testing.T) {
+// TestWrongProtocolIsReported connects to servers of another protocol, or of none.
+func TestWrongProtocolIsReported(t *testing.T) {
 	for _, tt := range []struct{ name, says, tls, want string }{
 		{"nothing", "", "disable", "does not greet as PostgreSQL does"},
 		{"nothing, with TLS", "", "require", "does not greet as PostgreSQL does"},

@@ -47,22 +47,22 @@ func (c *Columns) list() []column {
 	}
 }
 
-// table is what is known of the table once it was looked at: names, quoted, and
-// types.
+// table is the description of the table that was read from the server: names,
+// quoted, and types.
 type table struct {
 	name string
 	// columns holds the quoted name of each setting, or nothing.
 	columns map[string]string
 	types   map[string]string
-	// single tells that a row covers one direction.
+	// single reports whether a row covers one direction.
 	single bool
-	// perSecond is how many units of time are a second; 0 stands for
+	// perSecond is how many units of time are a second; 0 means
 	// timestamps, of which differences are seconds.
 	perSecond float64
-	// local tells that the column of the start has no zone.
+	// local reports whether the column of the start has no zone.
 	local bool
 	// written is the column of the start as it is in the table, which has the
-	// index, where times are of the zone, and start and end are worked out.
+	// index, where times are of the zone, and start and end are computed.
 	written string
 	zone    *time.Location
 	// perByte is what a counter of bytes is multiplied by.
@@ -77,8 +77,8 @@ type table struct {
 	asked []int32
 }
 
-// open looks at the table, once: every name must exist, with a type that can be
-// read.
+// open reads the description of the table, once: every name must exist, with a
+// type that can be read.
 func (s *Store) open(ctx context.Context) (*table, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 			return nil, fmt.Errorf("table %q has no column %q that the role may read (columns.%s)", c.Table, column.name, column.setting)
 		}
 		if !slices.Contains(column.types, kind) {
-			return nil, fmt.Errorf("column %q of table %q is of type %s; columns.%s is one of %s", column.name, c.Table, kind,
+			return nil, fmt.Errorf("column %q of table %q has type %s; columns.%s must be one of %s", column.name, c.Table, kind,
 				column.setting, strings.Join(column.types, ", "))
 		}
 		t.columns[column.setting] = pgx.Identifier{column.name}.Sanitize()
@@ -155,8 +155,8 @@ func (c *Config) table(name string, there map[string]string) (*table, error) {
 	return t, nil
 }
 
-// inZone has times without a zone read as of one. Where that is UTC they need
-// not be worked out, for the sessions are of it, too.
+// inZone has times without a zone read as of the configured one. For UTC nothing
+// is computed, for the sessions are in UTC too.
 func (t *table) inZone(name integrations.Zone) error {
 	zone, err := name.Location()
 	if err != nil {
@@ -167,7 +167,7 @@ func (t *table) inZone(name integrations.Zone) error {
 	case name == "" || name == "UTC":
 		return nil
 	case !t.local:
-		return fmt.Errorf("time_zone is for timestamps without a zone, and the column %s is of type %s", t.columns["start"], t.types["start"])
+		return fmt.Errorf("time_zone is for timestamps without a zone, and the column %s has type %s", t.columns["start"], t.types["start"])
 	}
 	t.zone, t.written = zone, t.columns["start"]
 	for _, setting := range []string{"start", "end"} {
@@ -179,8 +179,8 @@ func (t *table) inZone(name integrations.Zone) error {
 	return nil
 }
 
-// choose takes over which rows count, by columns that must exist, and what tells
-// a router's two directions apart.
+// choose sets which rows count, by columns that must exist, and by which column a
+// router's two directions are distinguished.
 func (t *table) choose(c *Config, there map[string]string) error {
 	for setting, list := range map[string][]integrations.Match{"only": c.Only, "without": c.Without} {
 		for _, m := range list {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Compare runs an adapter and the bare questions in turns, and reports the
-// adapter's time as a multiple of the same one's. Before it measures,
-// each has asked once: what is read from the disk is read for all of them.
+// Compare runs an adapter and the bare queries in turns, and reports the adapter's
+// time as a multiple of theirs. Each has run once before it measures, so that all
+// of them find the data in memory.
 func Compare(b *testing.B, ask func() error, same, simple func() time.Duration) {
 	b.Helper()
 	var adapter, hand, simplest time.Duration

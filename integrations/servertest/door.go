@@ -12,7 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// FreePort returns a port of this machine on which nobody listens.
+// FreePort returns a port of this machine on which nothing listens.
 func FreePort() (int, error) {
 	l, port, err := listen()
 	if err != nil {
@@ -30,7 +30,7 @@ func listen() (net.Listener, int, error) {
 	return l, int(at.Port()), err
 }
 
-// Door is a way to a real server on this machine that can be shut.
+// Door is a proxy to a real server on this machine that can be shut.
 type Door struct {
 	listener net.Listener
 	port     int
@@ -40,8 +40,7 @@ type Door struct {
 	open     []net.Conn
 }
 
-// NewDoor opens a way to the server on a port. It is shut for good when the test
-// ends.
+// NewDoor opens a proxy to the server on a port. It is closed when the test ends.
 func NewDoor(tb testing.TB, port int) *Door {
 	tb.Helper()
 	l, at, err := listen()
@@ -60,8 +59,8 @@ func NewDoor(tb testing.TB, port int) *Door {
 // Port is that of the door.
 func (d *Door) Port() int { return d.port }
 
-// Break shuts the door when the server is to be [Down], and has it swallow what
-// comes when the server is to [Hang]. Any other fault opens it.
+// Break shuts the door for a server that is [Down], and has it read without
+// passing anything on for one that [Hang]s. Any other fault opens it.
 func (d *Door) Break(fault contract.Fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -103,7 +102,7 @@ func (d *Door) serve() {
 	}
 }
 
-// copy passes bytes on, and keeps them to itself while the server hangs.
+// copy passes bytes on, and drops them while the server hangs.
 func (d *Door) copy(to, from net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -121,8 +120,8 @@ func (d *Door) copy(to, from net.Conn) {
 	_ = from.Close()
 }
 
-// Saying returns the address of a server that says the same to everybody who
-// says something, and closes the connection.
+// Saying returns the address of a server that answers every client's first bytes
+// with the same text, and closes the connection.
 func Saying(tb testing.TB, says string) string {
 	tb.Helper()
 	l, _, err := listen()

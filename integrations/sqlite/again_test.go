@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// grown returns what Zeek writes of one connection of 25 minutes as it grows, and
+// grown returns Zeek's records of one connection of 25 minutes as it grows, and
 // when it has ended.
 func grown() []string {
 	var lines []string
@@ -28,7 +28,7 @@ func grown() []string {
 	return lines
 }
 
-// once fails unless the host sent so much in the first hour, in all that tells it.
+// once fails unless every query returns that the host sent so much in the first hour.
 func once(t *testing.T, s *Store, bytes int64) {
 	t.Helper()
 	q := integrations.TrafficQuery{IPs: []string{client}, From: begin(), To: begin().Add(time.Hour), Top: 5}
@@ -84,7 +84,7 @@ func TestASensorThatCountsLessIsNoGrowth(t *testing.T) {
 	want(t, "coverage", got.Coverage, string(incident.Disagree))
 }
 
-// Suricata can be told to write each flow as a whole and by direction.
+// Suricata can be configured to write each flow as a whole and by direction.
 func TestFlowAndNetflowOfSuricataAreOneFlow(t *testing.T) {
 	at := func(d time.Duration) string { return begin().Add(d).Format("2006-01-02T15:04:05.000000-0700") }
 	head := `{"event_type":%q,"flow_id":7,"host":"ids","src_ip":%q,"src_port":%d,"dest_ip":%q,"dest_port":%d,"proto":"TCP",`

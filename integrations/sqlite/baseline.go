@@ -20,7 +20,7 @@ func (s *Store) Baseline(ctx context.Context, q integrations.BaselineQuery) (inc
 	return flowmath.Baseline(ctx, "read the baseline", q, s.reader)
 }
 
-// windowReader reads the file for one question.
+// windowReader reads the file for one query.
 type windowReader struct {
 	*pools
 	op string
@@ -52,10 +52,10 @@ func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time
 	return older, nil
 }
 
-// fill fills the windows with what the host sent. Where one sensor alone saw
-// it, the sums that were made when it was written are enough. Where several
-// did, they may have seen the same flows, and those are read themselves; so they
-// are where a long flow stands there again, as it had grown.
+// fill fills the windows with what the host sent. Where only one sensor saw it,
+// the sums that were made when it was written are enough. Where several did, they
+// may have seen the same flows, and the flows are read; so they are where a long
+// flow was recorded again as it grew.
 func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) error {
 	sums := windows.Empty()
 	from, to := windows.From().UnixNano(), windows.To().UnixNano()
@@ -79,7 +79,7 @@ func (p *pools) fill(ctx context.Context, h host, windows *flowmath.Windows) err
 					_, again := long[begun]
 					long[begun], grown = struct{}{}, grown || again
 				} else {
-					v.End = m.from // a minute lies in one window, whole
+					v.End = m.from // a minute is in one window as a whole
 				}
 				sums.Spread(&v, m.measured, m.oneWay)
 			})

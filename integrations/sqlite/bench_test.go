@@ -120,7 +120,7 @@ func BenchmarkImport(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(records)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-			// On a machine that is busy with other things this is the figure.
+			// On a machine with other load this is the figure to use.
 			b.ReportMetric(float64(records)*float64(b.N)/(cpuTime(b)-before).Seconds(), "records/cpu-s")
 		})
 	}

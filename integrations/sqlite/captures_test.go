@@ -18,18 +18,18 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// pair is what sensors and an endpoint recorded of the same time.
+// pair is the records of sensors and of an endpoint of the same time.
 type pair struct {
 	name, host string
 	traffic    incident.Traffic
 	conns      []incident.Connection
 }
 
-// judged is how the join of a pair came out, flow by flow.
+// judged is the result of joining a pair, flow by flow.
 type judged struct {
 	Connections, Flows int
 	// Joined is how many flows got a process, Wrong how many of them another one
-	// than the endpoint reports for their 5-tuple, None how many got nobody.
+	// than the endpoint reports for their 5-tuple, None how many got no process.
 	Joined, Wrong, None int
 	// Explained is the share of the bytes that the process explains, or why that
 	// is not known, Role the traffic's.
@@ -116,8 +116,8 @@ func recorded(t *testing.T, name, flows, connections string) pair {
 	return p
 }
 
-// alone is a capture of connections without any flows: those are made of it, by a
-// clock that is three hours off. Of what stays on the link no sensor has any.
+// alone is a capture of connections without any flows: flows are made from it, by a
+// clock that is three hours off. No sensor has flows that stay on the link.
 func alone(t *testing.T, name, connections string) pair {
 	t.Helper()
 	p := pair{name: name, host: "all", conns: sysmonConnections(t, connections)}
@@ -169,7 +169,7 @@ func more(t *testing.T) []pair {
 	return pairs
 }
 
-// TestCaptures joins real captures and, with -v, prints how that came out. None
+// TestCaptures joins real captures and, with -v, prints the result. None
 // may name a wrong process; -captures adds others.
 func TestCaptures(t *testing.T) {
 	at := func(name string) string { return filepath.Join("testdata", name) }

@@ -9,7 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// span returns what the store holds, as far as it counts at a moment.
+// span returns what the store holds that counts at a moment.
 func (s *Store) span(ctx context.Context, dbs *pools, to time.Time) (flowmath.Span, error) {
 	span, err := readSpan(ctx, dbs.read)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p *pools) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 	span.Newest = time.Time{}
 	until := m.Until().UnixNano()
 	if len(steady) == 0 {
-		// Mostly a few blocks tell, which are found by the index: those that begin
+		// Usually a few blocks suffice, which are found by the index: those that begin
 		// last have flows of the moment at their beginning.
 		for bucket := range someBuckets {
 			if err := p.reachIn(ctx, span, m, `bucket = ? AND `+overlapping+` ORDER BY first DESC LIMIT 1`, []any{bucket, m.To.UnixNano(), until}, steady); err != nil || !span.Newest.Before(m.To) {
@@ -68,10 +68,10 @@ func (p *pools) reach(ctx context.Context, span *flowmath.Span, m flowmath.Momen
 	return nil
 }
 
-// someBuckets are so many that one of them holds a flow of nearly any moment.
+// someBuckets is so many that nearly any moment has a flow in one of them.
 const someBuckets = 8
 
-// overlapping are the blocks that reach beyond a time and begin before another.
+// overlapping are the blocks that end after a time and begin before another.
 const overlapping = `last >= ? AND first <= ?`
 
 // reachIn looks for newer records among some blocks. It stops once the moment is
@@ -97,8 +97,8 @@ func (p *pools) reachIn(ctx context.Context, span *flowmath.Span, m flowmath.Mom
 	return err
 }
 
-// fast puts into the span which sensors are ahead, and notes those that are so
-// in all that they recorded.
+// fast puts into the span which sensors' clocks are ahead, and notes those of which
+// every record is.
 func (p *pools) fast(ctx context.Context, span *flowmath.Span, m flowmath.Moment, names map[uint64]string, steady map[uint64]bool) error {
 	clocks := flowmath.Clocks{Moment: m}
 	numbers := map[string]uint64{}

@@ -18,8 +18,8 @@ func goflow(end time.Time, sensor string, bytes, packets, rate int) string {
 		rate, sensor, end.Add(-20*time.Second).UnixNano(), end.UnixNano(), bytes, packets)
 }
 
-// An exporter that leaves the sampling rate at 0 has not said it; what is said
-// when its log is imported stands for it.
+// An exporter that leaves the sampling rate at 0 has not reported it; the rate
+// that is given when its log is imported is used instead.
 func TestTheRateThatIsSaidAtTheImport(t *testing.T) {
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	log := goflow(at.Add(-time.Minute), "10.0.0.1", 5000, 4, 0) + goflow(at.Add(-2*time.Minute), "10.0.0.2", 300, 2, 1)
@@ -42,8 +42,8 @@ func TestTheRateThatIsSaidAtTheImport(t *testing.T) {
 	}
 }
 
-// Freshness for a window of the past is what was recorded about its end, whatever
-// came later, and of how many blocks.
+// Freshness for a window in the past depends on the records of about its end,
+// regardless of later records and of the number of blocks.
 func TestFreshnessOfThePast(t *testing.T) {
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	s := openStore(t, at.Add(24*time.Hour))
@@ -88,8 +88,8 @@ func TestFreshnessOfThePast(t *testing.T) {
 	}
 }
 
-// Doctor names the sensor whose clock is ahead: as a warning where another tells
-// of the present, and else as what fails.
+// Doctor names the sensor whose clock is ahead: as a warning where another sensor
+// has records of the present, else as a failure.
 func TestTheProbeNamesASensorThatIsAhead(t *testing.T) {
 	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// Flows are kept as bytes, one after the other. Each begins with what a query
-// filters by, at fixed places, so that the others are passed over unread:
+// Flows are stored as bytes, one after the other. Each begins with the fields that
+// a query filters by, at fixed offsets, so that the others are skipped unread:
 //
 //	length  1 byte, of what follows
 //	flags   1 byte
@@ -95,7 +95,7 @@ func flagsOf(r *flowmath.Record) byte {
 	return flags
 }
 
-// stored is one flow as it lies in a block.
+// stored is one flow as it is in a block.
 type stored []byte
 
 // nextFlow cuts the first flow off a block.

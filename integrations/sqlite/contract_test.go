@@ -12,7 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// openStore returns an empty store whose clock stands at now.
+// openStore returns an empty store whose clock is fixed at now.
 func openStore(tb testing.TB, now time.Time) *Store {
 	tb.Helper()
 	s, err := Open(tb.Context(), filepath.Join(tb.TempDir(), "flows.db"))

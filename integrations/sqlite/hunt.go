@@ -61,7 +61,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	return tally.Survey(span, func(sensor uint64) string { return names[sensor] }), nil
 }
 
-// tallyBlock counts the flows of a block. A flow lies in the buckets of both its
+// tallyBlock counts the flows of a block. A flow is in the buckets of both its
 // ends, and counts in that of its source.
 func tallyBlock(tally *flowmath.Tally, bucket int, flows []byte) error {
 	var r flowmath.Record

@@ -14,42 +14,42 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// shownBad is how many bad lines a result tells of; all are counted.
+// shownBad is how many bad lines a result lists; all are counted.
 const shownBad = 10
 
-// maxSensors bounds the sensors that a store knows; a network has fewer.
+// maxSensors bounds the sensors of a store; a network has fewer.
 const maxSensors = 10_000
 
-// ImportOptions say how a flow log is imported.
+// ImportOptions are the options of an import of a flow log.
 type ImportOptions struct {
-	// Name is what people call the file. It does not identify it: the same
+	// Name is the file's name as it is shown to people. It does not identify it: the same
 	// content under another name, or packed, is the same file.
 	Name string
-	// Sensor is who wrote the records that do not say it themselves. Two
+	// Sensor is the sensor of records that do not name theirs. Two
 	// sensors that see the same traffic must have different names.
 	Sensor string
-	// Sampling is one packet in so many of sensors whose records do not say it;
+	// Sampling is the rate, one packet in n, of sensors whose records have none;
 	// 0 leaves their volume unknown.
 	Sampling int64
-	// ShiftTo moves all times so that the newest record ends then, for trying
-	// out old captures. It needs a file that can be read twice.
+	// ShiftTo moves all times so that the newest record ends then, for experiments
+	// with old captures. It needs a file that can be read twice.
 	ShiftTo time.Time
-	// Progress is called now and then with what was done so far.
+	// Progress is called from time to time with the result so far.
 	Progress func(ImportResult)
 }
 
-// ImportResult is what an import did.
+// ImportResult is the result of an import.
 type ImportResult struct {
 	Records int64 // flows added
-	Bad     int64 // lines that are no flow record and should be one
-	Skipped int64 // lines that tell of something else, such as alerts
+	Bad     int64 // lines that should be a flow record and are not
+	Skipped int64 // lines of other kinds, such as alerts
 	Bytes   int64 // read, unpacked, with what was there already
 	// Already is how many of the bytes an earlier import had read.
 	Already int64
 	// Shift is what was added to all times.
 	Shift time.Duration
-	// Lacks says what would have to be in the file, where it holds no flow and that
-	// is known.
+	// Lacks is what the file would have to contain, where it has no flow and that is
+	// known.
 	Lacks string
 	// BadLines are the first bad lines with their reasons.
 	BadLines []flowlog.BadLine
@@ -57,7 +57,7 @@ type ImportResult struct {
 
 // Import adds the flows of a log: Zeek's conn.log as TSV or JSON, goflow2's
 // JSON or Suricata's EVE, plain or gzip. Bad lines are counted and never fatal;
-// a file that is no flow log at all is an invalid error and changes nothing.
+// a file that is not a flow log at all is an invalid error and changes nothing.
 //
 // A file that was imported before adds nothing, and one that has grown since
 // adds what is new. An import that is interrupted keeps what it has written and
@@ -102,7 +102,7 @@ type importing struct {
 	firstBad    []flowlog.BadLine
 }
 
-// begin opens the stream and passes over what was imported before.
+// begin opens the stream and skips what was imported before.
 func (im *importing) begin(ctx context.Context, stream io.Reader) error {
 	reader, err := flowlog.NewReader(stream)
 	if err != nil {
@@ -189,7 +189,7 @@ func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []
 func again(stream io.Reader) (*flowlog.Reader, error) {
 	seeker, ok := stream.(io.Seeker)
 	if !ok {
-		return nil, errors.New("the stream would have to be read twice: give a file instead")
+		return nil, errors.New("a stream cannot be read twice: give a file instead")
 	}
 	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the stream again: %w", err)
@@ -240,7 +240,7 @@ func (im *importing) add(ctx context.Context, r *flowmath.Record) error {
 		return &flowlog.BadLine{Line: im.reader.Line(), Err: err}
 	}
 	if _, ok := im.batch.sensors[r.Sensor]; !ok && len(im.batch.sensors) >= maxSensors {
-		return &flowlog.BadLine{Line: im.reader.Line(), Err: fmt.Errorf("the store already knows %d sensors", maxSensors)}
+		return &flowlog.BadLine{Line: im.reader.Line(), Err: fmt.Errorf("the store already has %d sensors", maxSensors)}
 	}
 	if err := im.store.number(ctx, im.dbs, &im.batch, r.Sensor); err != nil {
 		return err
@@ -272,7 +272,7 @@ func (im *importing) commit(ctx context.Context) error {
 	return nil
 }
 
-// result tells what was written.
+// result returns what was written.
 func (im *importing) result() ImportResult {
 	done := im.done
 	done.Bad += im.chunk.Bad

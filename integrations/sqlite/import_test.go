@@ -80,7 +80,7 @@ func TestImportGoesOnWhereTheFileGrew(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t, later())
 			var sum int64
-			// Most of these cuts lie inside of a line; the first inside of the
+			// Most of these cuts are inside of a line; the first is inside of the
 			// part that identifies the file.
 			for _, cut := range []int{1000, 3000, 100_000, 100_001, len(log) / 2, len(log) - 7, len(log)} {
 				got := mustImport(t, s, log[:cut], ImportOptions{Name: "conn.log"})
@@ -108,7 +108,7 @@ func TestImportTellsFilesWithOneBeginningApart(t *testing.T) {
 	if want := int64(len(lines) - 2000 + 1500 - 6 - 1); got.Records != want || records(t, s) != before+want {
 		t.Errorf("another file with the same beginning added %d, want its %d", got.Records, want)
 	}
-	// A stream cannot be read twice; that is told, and nothing is changed.
+	// A stream cannot be read twice; that is reported, and nothing is changed.
 	_, err := s.Import(t.Context(), io.MultiReader(bytes.NewReader(half), bytes.NewReader(log[:0]), strings.NewReader("\n\n")), ImportOptions{Name: "c"})
 	if err == nil || records(t, s) != before+got.Records {
 		t.Errorf("a stream like an earlier one: %v, want an error", err)
@@ -128,7 +128,7 @@ func TestImportCountsBadLines(t *testing.T) {
 		{"1772323200.5\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t-50", `"-50" is not a count`},
 		{"1772323200.5\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t99999999999999999", "bytes is out of range"},
 		{"NaN\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t50", `"NaN" is not a time`},
-		{"17.5\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t50", "not a time of this age"},
+		{"17.5\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t50", "is out of range"},
 		{"1872323200.5\t10.0.0.1\t1\t10.0.0.2\t53\tudp\t0.1\t50", "ahead of this machine's clock"},
 		{strings.Repeat("x", 2<<20), "longer than 1048576 bytes"},
 	}
@@ -259,7 +259,7 @@ func TestShift(t *testing.T) {
 	if _, err := s.Import(t.Context(), io.MultiReader(bytes.NewReader(zeekJSON(newEstate(2, 9), 9))), ImportOptions{ShiftTo: to}); err == nil {
 		t.Error("a stream that cannot be read twice was shifted")
 	}
-	// What the file grows by keeps the shift of before.
+	// What the file grows by keeps the earlier shift.
 	grown := append(bytes.Clone(log), zeekTSV(newEstate(50, 3000), 10)...)
 	if got := mustImport(t, s, grown, ImportOptions{Name: "a"}); got.Records != 10 || got.Shift <= 0 {
 		t.Errorf("the rest was imported as %+v, want 10 records with the same shift", got)

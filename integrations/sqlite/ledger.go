@@ -12,12 +12,12 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowlog"
 )
 
-// headLength is how much of a stream's beginning tells which stream it may be.
+// headLength is how much of a stream's beginning identifies it.
 const headLength = 4096
 
-// source is what the ledger knows of one stream: its beginning identifies it,
-// length and digest are of what was read of it, unpacked. The digest is checked
-// before anything is passed over.
+// source is the ledger's entry of one stream: its beginning identifies it, length
+// and digest are of what was read of it, unpacked. The digest is checked before
+// anything is skipped.
 type source struct {
 	id     int64 // 0 until it is in the ledger
 	head   []byte
@@ -47,7 +47,7 @@ func sourcesLike(ctx context.Context, tx *sql.Tx, head []byte) ([]source, error)
 	return found, nil
 }
 
-// headSizes lists the lengths of beginnings that fit into what is there: a
+// headSizes returns the lengths of beginnings that fit into the stream: a
 // stream that was shorter than headLength may have grown since.
 func headSizes(ctx context.Context, tx *sql.Tx, most int) ([]int, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT head_length FROM source WHERE head_length <= ?`, most)

@@ -23,7 +23,7 @@ func hostOf(h flowmath.Host) host {
 }
 
 // has reports whether a stored address is the host's. An IPv4 address is stored
-// wide beside one of IPv6.
+// wide next to one of IPv6.
 func (h host) has(addr []byte) bool {
 	for _, a := range h.addrs {
 		if bytes.Equal(a, addr) || len(addr) == 16 && len(a) == 4 && addrOf(addr) == addrOf(a) {
@@ -109,7 +109,7 @@ func viewsIn(views []flowmath.View, flows []byte, in period, local func(addr []b
 }
 
 // views returns the host's flows that overlap [from, to), each once. Traffic
-// between the host's own addresses is left out: it leaves nothing.
+// between the host's own addresses is left out: it does not leave the host.
 func (p *pools) views(ctx context.Context, h host, from, to int64) ([]flowmath.View, error) {
 	var views []flowmath.View
 	for _, bucket := range h.buckets() {

@@ -33,7 +33,7 @@ func importFile(t *testing.T, s *Store, name string) ImportResult {
 	return got
 }
 
-// query asks for a host's traffic in seconds since 1970.
+// query returns a host's traffic; times are seconds since 1970.
 func query(t *testing.T, s *Store, ip string, from, to int64) incident.Traffic {
 	t.Helper()
 	got, err := s.Traffic(t.Context(), integrations.TrafficQuery{
@@ -124,7 +124,7 @@ func TestOneWayCaptureJoinsThoughClocksDiffer(t *testing.T) {
 	}
 }
 
-// Even if nothing came back, the resolvers of these records are no requesters.
+// Even if nothing came back, the resolvers of these records are not requesters.
 func TestBenignResolversAreNoRequesters(t *testing.T) {
 	for _, name := range []string{
 		"02_sysmon_eid3_svchost_dns_burst.jsonl", "04_sysmon_eid3_dns_exe_external.jsonl", "05_sysmon_eid3_benign_amp_ports.jsonl",
@@ -220,8 +220,8 @@ func TestSampledFlowsAreScaled(t *testing.T) {
 	}
 }
 
-// Exporters write a record for each direction. A host that only received is
-// silent where they have seen it send lately, and else unheard.
+// Exporters write a record for each direction. A host that only received is silent
+// where they have seen it send lately, else unheard.
 func TestSilenceIsZeroOnlyWhereTheSensorsHear(t *testing.T) {
 	const at = int64(1681583295)
 	record := func(unix int64, src, dst string) string {

@@ -84,7 +84,7 @@ func (s *Store) dbs(ctx context.Context) (*pools, error) {
 	s.open.mu.Lock()
 	defer s.open.mu.Unlock()
 	if s.open.closed {
-		return nil, integrations.Errorf(integrations.Unavailable, op, "it was closed")
+		return nil, integrations.Errorf(integrations.Unavailable, op, "the store is closed")
 	}
 	if s.open.pools != nil {
 		return s.open.pools, nil
@@ -101,8 +101,8 @@ func (s *Store) dbs(ctx context.Context) (*pools, error) {
 	return s.open.pools, nil
 }
 
-// migrate checks that the file is ours and of a version that we know, and
-// applies what is missing in one transaction.
+// migrate checks that the file is ours and of a known version, and applies the
+// missing migrations in one transaction.
 func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	const op = "open the flow store"
 	tx, err := db.BeginTx(ctx, nil)

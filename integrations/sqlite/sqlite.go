@@ -1,5 +1,5 @@
 // Package sqlite is the embedded flow store: one SQLite file that keeps every
-// flow with its 5-tuple, and egress per host and minute beside it. Several
+// flow with its 5-tuple, and the egress per host and minute. Several
 // processes may use the file at once; one of them writes at a time.
 package sqlite
 
@@ -20,7 +20,7 @@ import (
 
 // Config is the store's part of stanch.yaml.
 type Config struct {
-	Path string `yaml:"path,required" doc:"The store's file; it is made when it does not exist."`
+	Path string `yaml:"path,required" doc:"The store's file; it is created when it does not exist."`
 }
 
 // Vendor is what this folder registers.
@@ -35,7 +35,7 @@ func Spec() integrations.Spec {
 		Summary: "Embedded flow store: Zeek, goflow2 and Suricata flow logs in one SQLite file.",
 		Facts:   []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
-			{Name: "read and write the file and its folder", Why: "SQLite keeps a write-ahead log beside the file"},
+			{Name: "read and write the file and its folder", Why: "SQLite keeps a write-ahead log next to the file"},
 		},
 		Example:   "flows: { kind: sqlite, path: ./flows.db }",
 		NewConfig: func() any { return &Config{} },
@@ -49,8 +49,8 @@ func Spec() integrations.Spec {
 	}
 }
 
-// Store is a flow store in one file. It is safe for concurrent use. The file is
-// opened by the first use, so that a disk that is not there yet is told then.
+// Store is a flow store in one file. It is safe for concurrent use. The first use
+// opens the file, so a disk that is not mounted yet is reported then.
 type Store struct {
 	path string
 	now  func() time.Time
@@ -61,7 +61,7 @@ type Store struct {
 
 func newStore(path string) *Store { return &Store{path: path, now: time.Now, chunk: chunkRecords} }
 
-// Open opens the store at path, and makes it when it does not exist.
+// Open opens the store at path, and creates it when it does not exist.
 func Open(ctx context.Context, path string) (*Store, error) {
 	s := newStore(path)
 	if _, err := s.dbs(ctx); err != nil {
@@ -93,15 +93,15 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 		}}
 	}
 	name := fmt.Sprintf("the flow store %q", s.path)
-	found := []integrations.Finding{{What: fmt.Sprintf("%s holds %d records, the newest of %s", name, span.Records, span.Told()), OK: true}}
+	found := []integrations.Finding{{What: fmt.Sprintf("%s has %d records, the newest of %s", name, span.Records, span.NewestText()), OK: true}}
 	return append(found, span.Findings(name, now, "")...)
 }
 
-// Span tells what the store holds, as far as it counts now.
+// Span returns what the store holds that counts now.
 func (s *Store) Span(ctx context.Context) (flowmath.Span, error) { return s.SpanAt(ctx, s.now()) }
 
-// SpanAt tells what the store holds, as far as it counts for a question about a
-// time that ends at to.
+// SpanAt returns what the store holds that counts for a query whose time ends at
+// to.
 func (s *Store) SpanAt(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	dbs, err := s.dbs(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func readSpan(ctx context.Context, q querier) (flowmath.Span, error) {
 	return flowmath.Span{Oldest: time.Unix(0, oldest).UTC(), Newest: time.Unix(0, newest).UTC(), Records: records}, nil
 }
 
-// failed wraps what SQLite or the context complains about.
+// failed wraps an error of SQLite or the context.
 func failed(op string, err error) error {
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		return e
@@ -134,7 +134,7 @@ func failed(op string, err error) error {
 	return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 }
 
-// invalid tells of a request that cannot be right.
+// invalid returns the error of an invalid request.
 func invalid(op, format string, args ...any) error {
 	return integrations.Errorf(integrations.Invalid, op, format, args...)
 }

@@ -17,20 +17,20 @@ import (
 // errFound ends a search.
 var errFound = errors.New("found")
 
-// TopQuery asks who sent most in [From, To). Networks are where the own hosts
-// are; none stands for all private addresses.
+// TopQuery selects the hosts that sent most in [From, To). Networks are those of
+// one's own hosts; empty means all private addresses.
 type TopQuery struct {
 	Networks []netip.Prefix
 	From, To time.Time
 	// Limit bounds the hosts, Top the destinations of each.
 	Limit, Top int
-	// Limits returns the limits by which the role of a host's traffic is told;
-	// nil stands for the default ones.
+	// Limits returns the limits by which the role of a host's traffic is decided;
+	// nil means the defaults.
 	Limits func(host netip.Addr) *traffic.RoleLimits
 }
 
-// LimitsOf are the limits by which the role of a host's traffic is told; nil
-// stands for the default ones.
+// LimitsOf are the limits by which the role of a host's traffic is decided; nil
+// means the defaults.
 func (q TopQuery) LimitsOf(host string) *traffic.RoleLimits {
 	if a, err := netip.ParseAddr(host); err == nil && q.Limits != nil {
 		return q.Limits(a)
@@ -38,7 +38,7 @@ func (q TopQuery) LimitsOf(host string) *traffic.RoleLimits {
 	return nil
 }
 
-// Talker is one address and what left it.
+// Talker is one address and what it sent.
 type Talker struct {
 	IP      string           `json:"ip"`
 	Traffic incident.Traffic `json:"traffic"`
@@ -67,7 +67,7 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]Talker, error) {
 	}
 	slices.SortFunc(ranked, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(sent[b], sent[a]), a.Compare(b)) })
 	// The minutes count a flow once for each sensor, so the order among the
-	// largest is settled by the flows themselves.
+	// largest is decided by the flows themselves.
 	if q.Limit > 0 {
 		ranked = ranked[:min(len(ranked), 2*q.Limit)]
 	}

@@ -46,8 +46,8 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, nil
 }
 
-// listen finds out whether the sensors see what the host sends at all, where the
-// window holds nothing of it: then what it received is no proof of silence.
+// listen checks whether the sensors see what the host sends at all, where the
+// window has none of it: then what it received does not prove that it was silent.
 func (p *pools) listen(ctx context.Context, sum *flowmath.Summary, h host, to time.Time) error {
 	if !sum.Unheard() {
 		return nil

@@ -21,7 +21,7 @@ import (
 )
 
 // variation is another way in which the same real traffic could have been
-// recorded: what it is told to be must not change.
+// recorded: its role must not change.
 type variation struct {
 	name string
 	// address maps every address; equal networks stay equal.
@@ -30,7 +30,7 @@ type variation struct {
 	shift time.Duration
 	// parts is in how many files the records come, dealt out in turn.
 	parts int
-	// sampling, above 1, is one packet of so many, and each direction of a flow
+	// sampling, above 1, is the rate, one packet in n, and each direction of a flow
 	// then has a record of its own.
 	sampling int64
 }
@@ -60,7 +60,7 @@ func elsewhere(a netip.Addr) netip.Addr {
 	return netip.AddrFrom4([4]byte{172, 16 + b[0]%8, b[1] ^ b[2], b[3]})
 }
 
-// inIPv6 gives each /24 a /64, and what goes to a group the group of all nodes.
+// inIPv6 gives each /24 a /64, and maps multicast to the group of all nodes.
 func inIPv6(a netip.Addr) netip.Addr {
 	b := a.As4()
 	if a.IsMulticast() || b[3] == 255 {
@@ -69,12 +69,12 @@ func inIPv6(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfd, 0x00, 0, b[0], 0, b[1], 0, b[2], 15: b[3]})
 }
 
-// conn is a record of Zeek's conn.log with the fields that say what was sent.
+// conn is a record of Zeek's conn.log with the fields of what was sent.
 type conn map[string]any
 
 func (c conn) number(key string) float64 { n, _ := c[key].(float64); return n }
 
-// zeek reads a fixture, whatever shipped it.
+// zeek reads a fixture of any shipper.
 func zeek(t *testing.T, name string) []conn {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -160,7 +160,7 @@ func (v variation) varied(t *testing.T, conns []conn) [][]byte {
 
 var ipv4 = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`)
 
-// directions are the records of an exporter that samples: none of a direction
+// directions are the records of an exporter that samples, without a direction
 // that the sensor did not see.
 func (v variation) directions(t *testing.T, c conn) []any {
 	t.Helper()
@@ -187,7 +187,7 @@ func (v variation) directions(t *testing.T, c conn) []any {
 	return slices.DeleteFunc(both, func(r any) bool { return r == nil })
 }
 
-// laid is a store that holds a fixture in a variation.
+// laid is a store with a fixture in a variation.
 type laid struct {
 	*Store
 	variation
@@ -220,7 +220,7 @@ func lay(t *testing.T, v variation, name string) laid {
 	return l
 }
 
-// at is where the variation has an address.
+// at is an address in the variation.
 func (l laid) at(ip string) string {
 	a, err := netip.ParseAddr(ip)
 	if err != nil || !a.Is4() {
@@ -251,8 +251,8 @@ func eachVariation(t *testing.T, test func(*testing.T, variation)) {
 	}
 }
 
-// Nothing in the real records is an attack on a third party, whoever is asked
-// about, over the whole time or any quarter of an hour of it.
+// Nothing in the real records is an attack on a third party, for any host, over
+// the whole time or any quarter of an hour of it.
 func TestNoHostOfTheRecordsIsAnAttacker(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -324,8 +324,8 @@ func TestDiscoveryIsDiscoveryHoweverItIsRecorded(t *testing.T) {
 	})
 }
 
-// The connections of Sysmon carry no volume: whatever came back, however long it
-// took and by whatever limits are shipped, they make nobody a requester.
+// The connections of Sysmon have no volume: they make no host a requester,
+// regardless of the replies, the time and the default limits.
 func TestBenignConnectionsAreNoRequestersHoweverTheyAreRecorded(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{

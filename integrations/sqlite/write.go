@@ -13,7 +13,7 @@ import (
 // that a block holds some hundred flows, and some ten megabytes in memory.
 const chunkRecords = 128 << 10
 
-// future is how far ahead of this machine's clock a record may lie. One wrong
+// future is how far ahead of this machine's clock a record may be. One wrong
 // clock must not make the store believe that it is up to date.
 const future = 24 * time.Hour
 
@@ -71,8 +71,8 @@ func (b *batch) put(bucket int, first, last int64) {
 	}
 }
 
-// write writes what was gathered and forgets it. The transaction is the
-// caller's, who adds what must stand or fall with it.
+// write writes the gathered flows and clears the batch. The transaction is the
+// caller's, who adds what must be committed with it.
 func (b *batch) write(ctx context.Context, tx *sql.Tx) error {
 	insert, err := tx.PrepareContext(ctx, `INSERT INTO block (bucket, first, last, minutes, flows) VALUES (?, ?, ?, ?, ?)`)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// version is that of the document's shape. Keys are only ever added within one;
-// receivers pass over keys that they do not know.
+// version is that of the document's shape. Within a version keys are only added;
+// receivers must ignore keys that they do not know.
 const version = 1
 
 // What a document asks of its receiver: a new message, or that the one of the
@@ -18,8 +18,8 @@ const (
 	eventUpdate = "update"
 )
 
-// document is what is posted. Its texts are plain, and may hold an attacker's
-// words: the receiver must escape them for whatever shows them.
+// document is the body of a request. Its texts are plain, and may be an
+// attacker's: the receiver must escape them where they are shown.
 type document struct {
 	Version int    `json:"version"`
 	Event   string `json:"event"`

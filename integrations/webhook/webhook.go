@@ -1,6 +1,6 @@
-// Package webhook tells a team's own receiver: every message is a signed JSON
-// document that is posted to one address. The document's shape is stable; it is
-// described beside its types in document.go.
+// Package webhook posts messages to a team's own receiver: every message is a
+// signed JSON document that is posted to one address. The document's shape is
+// stable; it is documented with its types in document.go.
 package webhook
 
 import (
@@ -24,8 +24,8 @@ import (
 // in constant time, and refuses a t that is more than five minutes off.
 const SignatureHeader = "Stanch-Signature"
 
-// IdempotencyHeader carries the request's identity: the same is the same
-// request, however often it arrives.
+// IdempotencyHeader carries the request's identity: requests with the same value
+// are one request, however often it arrives.
 const IdempotencyHeader = "Idempotency-Key"
 
 const (
@@ -38,9 +38,9 @@ type Config struct {
 	// URL is a secret because the paths of many receivers are.
 	URL      integrations.Secret `yaml:"url,required" doc:"Address of the receiver, https://…."`
 	Secret   integrations.Secret `yaml:"secret,required" doc:"Shared secret with which requests are signed, 16 bytes or more."`
-	CA       string              `yaml:"ca" doc:"PEM file, by its full path, of authorities that are trusted besides the system's."`
-	Networks []netip.Prefix      `yaml:"allow_networks" doc:"Networks that are not public and that the receiver may be in, such as 10.20.0.0/16. None: a receiver whose name leads to a loopback, private or link-local address is not connected to."`
-	Insecure bool                `yaml:"insecure_http" doc:"Allow an address that begins with http://, if it is on this very machine."`
+	CA       string              `yaml:"ca" doc:"PEM file, by its full path, of authorities that are trusted in addition to the system's."`
+	Networks []netip.Prefix      `yaml:"allow_networks" doc:"Networks that are not public and that the receiver may be in, such as 10.20.0.0/16. None: a receiver whose name resolves to a loopback, private or link-local address is not connected to."`
+	Insecure bool                `yaml:"insecure_http" doc:"Allow an address that begins with http://, if it is on this machine."`
 }
 
 // Vendor is what this folder registers.
@@ -100,15 +100,15 @@ func loopback() []netip.Prefix {
 	return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8), netip.PrefixFrom(netip.IPv6Loopback(), 128)}
 }
 
-// parseAddress wants https, or http to this machine where that is allowed. Its
+// parseAddress accepts https, and http to this machine where that is allowed. Its
 // errors do not quote the address.
 func parseAddress(address string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return nil, errors.New("url is no address such as https://desk.example/stanch")
+		return nil, errors.New("url is not an address such as https://desk.example/stanch")
 	case u.User != nil:
-		return nil, errors.New("url holds a user or a password: requests are signed, and need none")
+		return nil, errors.New("url has a user or a password: requests are signed, and need neither")
 	case u.Scheme == "https":
 		return u, nil
 	case u.Scheme != "http":
@@ -118,7 +118,7 @@ func parseAddress(address string, insecure bool) (*url.URL, error) {
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	if u.Hostname() != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return nil, errors.New("url begins with http://, and is not on this machine: only https:// leaves it")
+		return nil, errors.New("url begins with http://, and is not on this machine: other machines need https://")
 	}
 	return u, nil
 }

@@ -38,9 +38,9 @@ var (
 
 const secret = "correct-horse-battery-staple"
 
-// receiver is what a team would write: it believes nothing that is not signed,
-// answers a request that it has seen without doing it again, and keeps messages
-// by their keys.
+// receiver is a receiver as a team would write it: it accepts signed requests only,
+// answers a repeated request without doing it again, and keeps messages by their
+// keys.
 type receiver struct {
 	*faulty.Server
 	t testing.TB
@@ -111,7 +111,7 @@ func (r *receiver) keep(d document) int {
 	return http.StatusNotFound
 }
 
-// authentic checks a signature as the documentation says it is made.
+// authentic checks a signature by the documentation.
 func authentic(header string, body []byte, now time.Time) bool {
 	stamp, sum, _ := strings.Cut(header, ",")
 	t, err := strconv.ParseInt(strings.TrimPrefix(stamp, "t="), 10, 64)
@@ -339,9 +339,9 @@ func TestOpen(t *testing.T) {
 		"http elsewhere":       {&Config{URL: "http://desk.example/s3cr3t-path", Secret: good, Insecure: true}, "not on this machine"},
 		"http nearly here":     {&Config{URL: "http://localhost.example/s3cr3t-path", Secret: good, Insecure: true}, "not on this machine"},
 		"http private":         {&Config{URL: "http://10.0.0.1/s3cr3t-path", Secret: good, Insecure: true}, "not on this machine"},
-		"no url":               {&Config{Secret: good}, "no address"},
-		"no host":              {&Config{URL: "https:///s3cr3t-path", Secret: good}, "no address"},
-		"not a url":            {&Config{URL: "https://desk.example:s3cr3t-path", Secret: good}, "no address"},
+		"no url":               {&Config{Secret: good}, "not an address"},
+		"no host":              {&Config{URL: "https:///s3cr3t-path", Secret: good}, "not an address"},
+		"not a url":            {&Config{URL: "https://desk.example:s3cr3t-path", Secret: good}, "not an address"},
 		"another scheme":       {&Config{URL: "file://desk.example/s3cr3t-path", Secret: good}, "https://"},
 		"with a password":      {&Config{URL: "https://u:s3cr3t-path@desk.example/", Secret: good}, "a password"},
 		"a short secret":       {&Config{URL: "https://desk.example/", Secret: "s3cr3t-path"}, "shorter than 16 bytes"},
@@ -437,8 +437,8 @@ func TestProbeFindsNobody(t *testing.T) {
 	}
 }
 
-// Whatever stands in the file, nothing but https leaves this machine, and no
-// complaint quotes it.
+// Regardless of the file, nothing but https leaves this machine, and no error quotes
+// the address.
 func FuzzParseAddress(f *testing.F) {
 	for _, address := range []string{"https://desk.example/s3cr3t", "http://127.0.0.1/", "http://localhost", "http://[::1%25lo]/", "https://a:b@c", "//x"} {
 		f.Add(address, true)

@@ -1,7 +1,7 @@
-// Package synthetic makes flow logs of traffic that nobody sent, with the
-// traffic role that it has by construction: no public records exist of a
-// Windows host that floods or drives reflection. Every log says that it is
-// synthetic. The same seed makes the same log.
+// Package synthetic makes flow logs of invented traffic, with the traffic role
+// that it has by construction: no public records exist of a Windows host that
+// floods or drives reflection. Every log is marked as synthetic. The same seed
+// makes the same log.
 package synthetic
 
 import (
@@ -18,16 +18,16 @@ import (
 // Scenario is one kind of traffic of one host.
 type Scenario struct {
 	Name string
-	// Role is the label: what the traffic is by construction, not by what a
-	// classifier says of it.
+	// Role is the label: what the traffic is by construction, not the result of a
+	// classifier.
 	Role incident.Role
-	// Benign tells that nobody should act on it, whatever its role.
+	// Benign reports whether no action is due, regardless of the role.
 	Benign bool
 	About  string
 	draw   func(*generator)
 }
 
-// Options say whose traffic is made, and of when.
+// Options are the host and the time of the traffic.
 type Options struct {
 	Seed uint64
 	// Host is an IPv4 address outside of 198.18.0.0/15, where the peers are.
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // Flow is one line of a flow log. Payload is counted; what the headers add is
-// worked out where it is written.
+// computed when it is written.
 type Flow struct {
 	At                    time.Time
 	Duration              time.Duration
@@ -50,7 +50,7 @@ type Flow struct {
 	State, History string
 }
 
-// Flows draws the scenario's flows, oldest first. All lie within the length.
+// Flows draws the scenario's flows, oldest first. All are within the length.
 func (s Scenario) Flows(o Options) []Flow {
 	g := &generator{
 		Options: o,
@@ -72,7 +72,7 @@ type generator struct {
 	port   int // the last client's
 }
 
-// between draws a whole number from both bounds and what lies between.
+// between draws a whole number between both bounds, inclusive.
 func (g *generator) between(low, high int64) int64 { return low + g.chance.Int64N(high-low+1) }
 
 // spread draws around a median, seldom far from it.
@@ -95,7 +95,7 @@ func (g *generator) ephemeral() uint16 {
 	return uint16(g.port)
 }
 
-// peers draws n distinct addresses of the range that is set aside for
+// peers draws n distinct addresses of the range that is reserved for
 // benchmarks.
 func (g *generator) peers(n int) []netip.Addr {
 	drawn := make(map[netip.Addr]struct{}, n)

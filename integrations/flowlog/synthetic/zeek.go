@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Log is a flow log to be written. Note says what made it; it stands in the log
-// after the word SYNTHETIC. UID begins the names of its flows.
+// Log is a flow log to be written. Note is its origin; it is in the log after the
+// word SYNTHETIC. UID begins the names of its flows.
 type Log struct {
 	Note, UID string
 	Flows     []Flow
@@ -38,7 +38,7 @@ func (l Log) WriteTSV(w io.Writer) error {
 	return b.Flush()
 }
 
-// line is one flow in Zeek's JSON. Its first member is no field of Zeek's.
+// line is one flow in Zeek's JSON. Its first member is not a field of Zeek's.
 type line struct {
 	Synthetic  string      `json:"synthetic"`
 	TS         json.Number `json:"ts"`

@@ -40,14 +40,14 @@ func New(tb testing.TB, handler http.Handler) *Server {
 // URL is where the server listens; it stays the same when it was down.
 func (s *Server) URL() string { return "http://" + s.address }
 
-// Calls counts the requests that reached the server, whatever became of them.
+// Calls counts the requests that reached the server, regardless of their result.
 func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
 }
 
-// Break makes the server fail from now on; [contract.Works] mends it.
+// Break makes the server fail from now on; [contract.Works] repairs it.
 func (s *Server) Break(f contract.Fault) {
 	s.mu.Lock()
 	s.fault = f
@@ -86,7 +86,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.calls++
 	fault := s.fault
 	s.mu.Unlock()
-	// Only a request that was read to its end tells when its sender has gone.
+	// Only after a request was read to its end is a closed connection noticed.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
