@@ -20,11 +20,18 @@ type Spec struct {
 	// Kind is the name in stanch.yaml, and the folder's name.
 	Kind    string
 	Summary string
+	// Implements is a typed nil of what Open returns, such as (*Store)(nil). What the
+	// integration can do is derived from it, and Actions and Facts are held against
+	// it.
+	Implements any
 	// Actions are what it can enforce or do.
 	Actions []incident.Action
 	// Facts are the enrichments that it can answer.
 	Facts       []string
 	Permissions []Permission
+	// StandsFor are the names for which one integration of this kind stands in where
+	// stanch.yaml names none; empty but for a simulation.
+	StandsFor []string
 	// Example is a line of stanch.yaml that lints.
 	Example string
 	// NewConfig returns a pointer to the configuration struct with its

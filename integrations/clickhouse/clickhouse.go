@@ -71,9 +71,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "clickhouse",
-		Summary: "Flow store in ClickHouse: Akvorado, goflow2, or any table of flows.",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "clickhouse",
+		Summary:    "Flow store in ClickHouse: Akvorado, goflow2, or any table of flows.",
+		Implements: (*Store)(nil),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "SELECT from the table", Why: "flows are read, never written; sessions are read-only where the user's profile leaves that open"},
 			{Name: "SELECT from system.columns", Why: "the columns are looked up before they are queried"},

@@ -71,6 +71,14 @@ const (
 	defaultThreads = 2
 )
 
+// capabilities are those of a build with DuckDB.
+type capabilities interface {
+	integrations.Flows
+	integrations.Hunter
+	integrations.Surveyor
+	integrations.Prober
+}
+
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
 	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
@@ -79,9 +87,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "duckdb",
-		Summary: "Flow store of files: Zeek logs, goflow2 JSON or Parquet, read by DuckDB (builds with -tags duckdb).",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "duckdb",
+		Summary:    "Flow store of files: Zeek logs, goflow2 JSON or Parquet, read by DuckDB (builds with -tags duckdb).",
+		Implements: implements(),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "read the folder and everything below it", Why: "the flow logs are there; nothing is written, so nothing else should be allowed"},
 		},

@@ -51,6 +51,10 @@ type Store struct {
 
 func open(c Config) (any, error) { return Open(c) }
 
+func implements() any { return (*Store)(nil) }
+
+var _ capabilities = (*Store)(nil)
+
 // Open returns the store that a configuration describes. The first use reads the
 // folder, so a disk that is not mounted yet is reported then.
 func Open(c Config) (*Store, error) {

@@ -64,9 +64,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "elasticflows",
-		Summary: "Flow store in Elasticsearch or OpenSearch: Packetbeat, NetFlow and Zeek records in the Elastic Common Schema.",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "elasticflows",
+		Summary:    "Flow store in Elasticsearch or OpenSearch: Packetbeat, NetFlow and Zeek records in the Elastic Common Schema.",
+		Implements: (*Store)(nil),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "index privilege read on the indices", Why: "searches; nothing is written"},
 		},

@@ -35,9 +35,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "file",
-		Summary: "Inventory in a YAML or CSV file.",
-		Facts:   []string{"asset"},
+		Kind:       "file",
+		Summary:    "Inventory in a YAML or CSV file.",
+		Implements: (*Inventory)(nil),
+		Facts:      []string{"asset"},
 		Permissions: []integrations.Permission{
 			{Name: "read the file", Why: "it is read again when it changes"},
 		},

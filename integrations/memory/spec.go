@@ -91,11 +91,13 @@ func (e *Estate) Spec() integrations.Spec {
 
 func describe(open func(context.Context, any) (any, error)) integrations.Spec {
 	return integrations.Spec{
-		Kind:    "memory",
-		Summary: "A simulated estate: hosts, processes and flows that change when they are contained. For tests and the demo.",
-		Actions: incident.Actions(),
-		Facts:   incident.FactNames(),
-		Example: "edr: { kind: memory, scenario: flood }",
+		Kind:       "memory",
+		Summary:    "A simulated estate: hosts, processes and flows that change when they are contained. For tests and the demo.",
+		Implements: (*Estate)(nil),
+		Actions:    incident.Actions(),
+		Facts:      incident.FactNames(),
+		StandsFor:  []string{"edr", "flows", "gateway", "inventory", "slack"},
+		Example:    "edr: { kind: memory, scenario: flood }",
 		NewConfig: func() any {
 			return &Config{Scenario: Flood}
 		},

@@ -55,9 +55,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "nfdump",
-		Summary: "Flow store of nfcapd's files, read by the nfdump program.",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "nfdump",
+		Summary:    "Flow store of nfcapd's files, read by the nfdump program.",
+		Implements: (*Store)(nil),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "read the folder and everything below it", Why: "the records are there; nothing is written"},
 			{Name: "run nfdump", Why: "it alone knows the format of its files"},

@@ -38,9 +38,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "pagerduty",
-		Summary: "PagerDuty: who is on call, and alerts that page them.",
-		Actions: []incident.Action{incident.Notify},
+		Kind:       "pagerduty",
+		Summary:    "PagerDuty: who is on call, and alerts that page them.",
+		Implements: (*PagerDuty)(nil),
+		Actions:    []incident.Action{incident.Notify},
 		Permissions: []integrations.Permission{
 			{Name: "API key, read-only: on-calls, escalation policies and users", Why: "to look up who is on call"},
 			{Name: "Events API v2 integration key, one per service", Why: "to open and resolve the service's alerts"},

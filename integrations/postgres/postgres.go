@@ -105,9 +105,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "postgres",
-		Summary: "Flow store in a PostgreSQL or TimescaleDB table: NetFlow, IPFIX, sFlow or Zeek, one row per flow.",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "postgres",
+		Summary:    "Flow store in a PostgreSQL or TimescaleDB table: NetFlow, IPFIX, sFlow or Zeek, one row per flow.",
+		Implements: (*Store)(nil),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "CONNECT to the database, USAGE of the schema", Why: "to reach the table"},
 			{Name: "SELECT from the table", Why: "flows are read, never written; sessions are read-only"},

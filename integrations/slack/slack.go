@@ -63,6 +63,7 @@ func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:        "slack",
 		Summary:     "Slack: cards with approvals, kept up to date, with the people and user groups that may answer.",
+		Implements:  (*App)(nil),
 		Actions:     []incident.Action{incident.Notify},
 		Permissions: permissions(),
 		Example:     "slack: { kind: slack, bot_token_file: /run/secrets/slack-bot, app_token_file: /run/secrets/slack-app }",

@@ -31,9 +31,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "sqlite",
-		Summary: "Embedded flow store: Zeek, goflow2 and Suricata flow logs in one SQLite file.",
-		Facts:   []string{"traffic", "baseline"},
+		Kind:       "sqlite",
+		Summary:    "Embedded flow store: Zeek, goflow2 and Suricata flow logs in one SQLite file.",
+		Implements: (*Store)(nil),
+		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
 			{Name: "read and write the file and its folder", Why: "SQLite keeps a write-ahead log next to the file"},
 		},

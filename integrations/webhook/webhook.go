@@ -51,9 +51,10 @@ func Vendor() integrations.Vendor {
 // Spec describes the integration.
 func Spec() integrations.Spec {
 	return integrations.Spec{
-		Kind:    "webhook",
-		Summary: "Messages as signed JSON to a receiver of the team's own.",
-		Actions: []incident.Action{incident.Notify},
+		Kind:       "webhook",
+		Summary:    "Messages as signed JSON to a receiver of the team's own.",
+		Implements: (*Webhook)(nil),
+		Actions:    []incident.Action{incident.Notify},
 		Permissions: []integrations.Permission{
 			{Name: "POST to the address", Why: "every message, and every change of one, is a request"},
 		},

@@ -119,17 +119,14 @@ func Default(data string, catalog integrations.Catalog) (*Config, error) {
 	return Parse("the defaults", fmt.Appendf(nil, "data: %q\n", data), catalog)
 }
 
-// simulated are the names that the library's playbooks use.
-func simulated() []string { return []string{"edr", "flows", "gateway", "inventory", "slack"} }
-
 // simulate stands in for integrations that the file does not name: one
 // simulated estate, kept beside the engine's data, so that what it contains
 // ends with its lease also after a restart.
-func (c *Config) simulate() playbooks.Issues {
+func (c *Config) simulate(spec integrations.Spec) playbooks.Issues {
 	var estate playbooks.Node
-	text := fmt.Appendf(nil, "{ kind: memory, path: %q }", filepath.Join(c.Data, "estate.jsonl"))
+	text := fmt.Appendf(nil, "{ kind: %s, path: %q }", spec.Kind, filepath.Join(c.Data, "estate.jsonl"))
 	issues := playbooks.DecodeStrict("the simulated estate", text, &estate)
-	for _, name := range simulated() {
+	for _, name := range spec.StandsFor {
 		issues = append(issues, c.openIntegration(name, estate)...)
 	}
 	return issues
@@ -227,8 +224,9 @@ func (c *Config) Path(path string) string {
 
 // openIntegrations decodes every integration by its kind.
 func (c *Config) openIntegrations() playbooks.Issues {
-	if _, simulates := c.catalog.Integration("memory"); c.Integrations.IsZero() && simulates {
-		return c.simulate()
+	simulation := slices.IndexFunc(c.catalog.Integrations, func(s integrations.Spec) bool { return len(s.StandsFor) > 0 })
+	if c.Integrations.IsZero() && simulation >= 0 {
+		return c.simulate(c.catalog.Integrations[simulation])
 	}
 	var issues playbooks.Issues
 	for _, name := range c.Integrations.Keys() {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
@@ -202,17 +201,14 @@ func Complaint(set *integrations.Set, name string, used playbooks.Use) string {
 	switch {
 	case !ok:
 		return fmt.Sprintf("no integration %q is configured; there are %s", name, strings.Join(set.Names(), ", "))
-	case used.Fact != "" && !slices.Contains(spec.Facts, used.Fact):
+	case used.Fact != "" && !spec.Knows(used.Fact):
 		return fmt.Sprintf("integration %s (%s) does not know %s", name, spec.Kind, used.Fact)
-	case used.Action != "" && !slices.Contains(spec.Actions, used.Action):
+	case used.Action != "" && !spec.Does(used.Action):
 		return fmt.Sprintf("integration %s (%s) cannot %s", name, spec.Kind, used.Action)
-	case used.Messenger && !slices.Contains(spec.Actions, incident.Notify):
+	case used.Messenger && !spec.Can("Messenger"):
 		return fmt.Sprintf("integration %s (%s) cannot tell people", name, spec.Kind)
-	}
-	if used.OnCall {
-		if _, err := integrations.Use[integrations.OnCall](set, name); err != nil {
-			return fmt.Sprintf("integration %s (%s) does not know who is on call", name, spec.Kind)
-		}
+	case used.OnCall && !spec.Can("OnCall"):
+		return fmt.Sprintf("integration %s (%s) does not know who is on call", name, spec.Kind)
 	}
 	return ""
 }

@@ -134,7 +134,7 @@ func (s *Service) openIntegrations(ctx context.Context) error {
 func Open(ctx context.Context, all []config.Integration) (*integrations.Set, error) {
 	set := integrations.NewSet()
 	for _, i := range all {
-		opened, err := i.Spec.Open(ctx, i.Config)
+		opened, err := i.Spec.Connect(ctx, i.Config)
 		if err != nil {
 			return set, fmt.Errorf("open integration %s: %w", i.Name, err)
 		}

@@ -142,7 +142,7 @@ func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set
 	var found []finding
 	for _, i := range c.Opened {
 		about := "integration " + i.Name
-		opened, err := i.Spec.Open(ctx, i.Config)
+		opened, err := i.Spec.Connect(ctx, i.Config)
 		if err != nil {
 			fix := permissions(i.Spec)
 			if errors.Is(err, fs.ErrNotExist) {

@@ -29,7 +29,7 @@ func newJudge(ctx context.Context, c *config.Config) (*judge, error) {
 		return j, nil
 	}
 	j.byRole, j.roles = c.Traffic.ByRole, c.AssetRoles
-	assets := slices.DeleteFunc(slices.Clone(c.Opened), func(i config.Integration) bool { return !slices.Contains(i.Spec.Facts, "asset") })
+	assets := slices.DeleteFunc(slices.Clone(c.Opened), func(i config.Integration) bool { return !i.Spec.Can("Inventory") })
 	var err error
 	if j.set, err = service.Open(ctx, assets); err != nil {
 		return nil, errors.Join(err, j.set.Close())

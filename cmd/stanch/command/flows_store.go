@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +121,7 @@ func (f *storeFlags) choose(c *config.Config) (config.Integration, error) {
 			return i, nil
 		}
 		all = append(all, i.Name)
-		if slices.Contains(i.Spec.Facts, "traffic") {
+		if i.Spec.Can("Flows") {
 			stores, only = append(stores, i.Name), i
 		}
 	}

@@ -1,0 +1,146 @@
+package integrations
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Capability is one thing that an integration can do.
+type Capability struct {
+	// Name is that of its interface in this package, and of its suite in package
+	// contract.
+	Name string
+	// Unchecked is why package contract has no suite for it; empty where it has.
+	Unchecked string
+	// Answers is the source of facts that it is, and Carries the carrier of actions.
+	Answers incident.Source
+	Carries incident.Carrier
+
+	iface reflect.Type
+}
+
+// Capabilities lists them all. What an integration can do is derived from it: a
+// capability that is not listed here is none.
+func Capabilities() []Capability {
+	return []Capability{
+		{Name: "Answerable", iface: reflect.TypeFor[Answerable]()},
+		{Name: "Collector", iface: reflect.TypeFor[Collector](), Carries: incident.ByCollector},
+		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},
+		{Name: "Endpoints", iface: reflect.TypeFor[Endpoints](), Answers: incident.ByEndpoints},
+		{Name: "Enforcer", iface: reflect.TypeFor[Enforcer](), Carries: incident.ByEnforcer},
+		{Name: "Flows", iface: reflect.TypeFor[Flows](), Answers: incident.ByFlows},
+		{Name: "Hunter", iface: reflect.TypeFor[Hunter]()},
+		{Name: "Illustrator", iface: reflect.TypeFor[Illustrator]()},
+		{Name: "Inventory", iface: reflect.TypeFor[Inventory](), Answers: incident.ByInventory},
+		{Name: "Killer", iface: reflect.TypeFor[Killer](), Carries: incident.ByKiller},
+		{Name: "Messenger", iface: reflect.TypeFor[Messenger](), Carries: incident.ByMessenger},
+		{Name: "OnCall", iface: reflect.TypeFor[OnCall](), Unchecked: "each product names its escalations in its own way"},
+		{Name: "Prober", iface: reflect.TypeFor[Prober](), Unchecked: "what it looks at is the product's own"},
+		{Name: "RoleLister", iface: reflect.TypeFor[RoleLister](), Unchecked: "it is a view of Inventory"},
+		{Name: "Surveyor", iface: reflect.TypeFor[Surveyor]()},
+		{Name: "Updater", iface: reflect.TypeFor[Updater]()},
+		{Name: "UseChecker", iface: reflect.TypeFor[UseChecker](), Unchecked: "what it looks at is the product's own"},
+	}
+}
+
+// Capabilities lists what the integration can do, sorted by name.
+func (s Spec) Capabilities() []Capability {
+	t := reflect.TypeOf(s.Implements)
+	return slices.DeleteFunc(Capabilities(), func(c Capability) bool { return t == nil || !t.Implements(c.iface) })
+}
+
+// Can reports whether the integration has the capability of that name.
+func (s Spec) Can(name string) bool {
+	return slices.ContainsFunc(s.Capabilities(), func(c Capability) bool { return c.Name == name })
+}
+
+// Knows reports whether the integration answers for the fact: its Spec claims it,
+// and it has the capability.
+func (s Spec) Knows(fact string) bool {
+	return slices.Contains(s.Facts, fact) && s.unmet(fact, "") == ""
+}
+
+// Does reports whether the integration carries the action out.
+func (s Spec) Does(a incident.Action) bool {
+	return slices.Contains(s.Actions, a) && s.unmet("", a) == ""
+}
+
+// unmet names the interface that a fact or an action needs and that the
+// integration lacks.
+func (s Spec) unmet(fact string, action incident.Action) string {
+	for _, c := range Capabilities() {
+		answers := c.Answers != "" && slices.ContainsFunc(incident.FactSpecs(), func(f incident.FactSpec) bool { return f.Name == fact && f.By == c.Answers })
+		carries := c.Carries != "" && slices.ContainsFunc(incident.ActionSpecs(), func(a incident.ActionSpec) bool { return a.Action == action && a.By == c.Carries })
+		if answers || carries {
+			if s.Can(c.Name) {
+				return ""
+			}
+			return "integrations." + c.Name
+		}
+	}
+	return "any capability for it"
+}
+
+// Lies lists what the Spec claims and its type does not do, and what its type does
+// and the Spec keeps quiet about.
+func (s Spec) Lies() []string {
+	t := reflect.TypeOf(s.Implements)
+	if t == nil {
+		return []string{fmt.Sprintf("kind %s has no Implements: what it can do is not known", s.Kind)}
+	}
+	var lies []string
+	for _, action := range s.Actions {
+		if lacks := s.unmet("", action); lacks != "" {
+			lies = append(lies, fmt.Sprintf("%s: kind %s claims the action %s, but %s does not implement %s", folderOf(t), s.Kind, action, t, lacks))
+		}
+	}
+	for _, fact := range s.Facts {
+		if lacks := s.unmet(fact, ""); lacks != "" {
+			lies = append(lies, fmt.Sprintf("%s: kind %s claims the fact %s, but %s does not implement %s", folderOf(t), s.Kind, fact, t, lacks))
+		}
+	}
+	for _, c := range s.Capabilities() {
+		used := c.Answers == "" && c.Carries == "" ||
+			slices.ContainsFunc(incident.FactSpecs(), func(f incident.FactSpec) bool { return f.By == c.Answers && slices.Contains(s.Facts, f.Name) }) ||
+			slices.ContainsFunc(incident.ActionSpecs(), func(a incident.ActionSpec) bool { return a.By == c.Carries && slices.Contains(s.Actions, a.Action) })
+		if !used {
+			lies = append(lies, fmt.Sprintf("%s: %s implements integrations.%s, but kind %s claims none of its facts and actions", folderOf(t), t, c.Name, s.Kind))
+		}
+	}
+	return lies
+}
+
+// Folder is the folder of the package that holds the integration's type, from the
+// root of the module.
+func (s Spec) Folder() string { return folderOf(reflect.TypeOf(s.Implements)) }
+
+func folderOf(t reflect.Type) string {
+	if t == nil {
+		return ""
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	_, below, found := strings.Cut(t.PkgPath(), "/integrations/")
+	if !found {
+		return t.PkgPath()
+	}
+	return "integrations/" + below
+}
+
+// Connect opens the integration and holds what it got against Implements.
+func (s Spec) Connect(ctx context.Context, config any) (any, error) {
+	opened, err := s.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := reflect.TypeOf(opened), reflect.TypeOf(s.Implements); got != want {
+		return nil, Errorf(Invalid, "open "+s.Kind, "it is a %v, and its Spec describes a %v", got, want)
+	}
+	return opened, nil
+}
