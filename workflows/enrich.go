@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -352,39 +351,16 @@ func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, 
 	return out, true
 }
 
-// summary is what was found, one phrase a fact, for the timeline.
+// summary is what was found, for the timeline.
 func summary(f incident.Facts, pin activities.Pin) []string {
 	var out []string
-	add := func(fact, text string) {
-		if _, ok := pin.Enrichment(fact); ok {
-			out = append(out, text)
+	for _, spec := range incident.FactSpecs() {
+		if _, ok := pin.Enrichment(spec.Name); !ok {
+			continue
+		}
+		for _, phrase := range spec.Told(&f) {
+			out = append(out, bounded(phrase, maxReason))
 		}
 	}
-	add("endpoint", fmt.Sprintf("endpoint %s, %s", foreign(f.Endpoint.Name.String()), foreign(f.Endpoint.Role.String())))
-	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
-		least := ""
-		if len(f.Traffic.AtLeast) > 0 {
-			least = "at least "
-		}
-		add("traffic", fmt.Sprintf("traffic %s%s out in %s, role %s", least, incident.FormatSize(bytes), windowText(f), f.Traffic.Role))
-	} else {
-		add("traffic", "traffic "+f.Traffic.BytesOut.String())
-	}
-	for _, c := range f.Traffic.FastClocks {
-		add("traffic", foreign(c.String())+", what it recorded of the future proves nothing")
-	}
-	if p99, ok := f.Baseline.P99.Get(); ok {
-		add("baseline", "baseline p99 "+incident.FormatSize(p99))
-	} else {
-		add("baseline", "baseline "+f.Baseline.P99.String())
-	}
-	add("asset", "asset role "+foreign(f.Asset.Role.String()))
 	return out
-}
-
-func windowText(f incident.Facts) string {
-	if window, ok := f.Traffic.Window.Get(); ok {
-		return incident.FormatDuration(window)
-	}
-	return "the window"
 }

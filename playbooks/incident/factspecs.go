@@ -61,6 +61,8 @@ type FactSpec struct {
 	Needs Need
 	// Leads are the other parts of the facts that can become known with it.
 	Leads []string
+	// Told is what was found, a phrase each, for the timeline.
+	Told func(f *Facts) []string
 }
 
 var factSpecs = sync.OnceValue(func() []FactSpec {
@@ -69,25 +71,60 @@ var factSpecs = sync.OnceValue(func() []FactSpec {
 			Name: EndpointFact, Doc: "Which device it is, and how the EDR sees it.", By: ByEndpoints, Needs: NeedsNothing,
 			// Who the device is leads to all others.
 			Leads: []string{alertPart, ProcessFact, candidatePart, TrafficFact, BaselineFact, AssetFact},
+			Told: func(f *Facts) []string {
+				return []string{fmt.Sprintf("endpoint %s, %s", f.Endpoint.Name, f.Endpoint.Role)}
+			},
 		},
 		{
 			Name: ProcessFact, Doc: "Which process sends, joined from the device's connections and the flows.", By: ByConnections,
 			Needs: NeedsDevice, Leads: []string{TrafficFact, candidatePart},
+			// Who sends is known once connections and flows are joined: the decision
+			// tells it.
+			Told: func(*Facts) []string { return nil },
 		},
 		{
 			Name: TrafficFact, Doc: "What left the host.", By: ByFlows, With: []string{"window", "top"},
-			Needs: NeedsAddress, Leads: []string{ProcessFact, candidatePart},
+			Needs: NeedsAddress, Leads: []string{ProcessFact, candidatePart}, Told: tellTraffic,
 		},
 		{
 			Name: BaselineFact, Doc: "What the host normally sends.", By: ByFlows, With: []string{"days"}, Needs: NeedsAddress,
+			Told: tellBaseline,
 		},
 		{
 			Name: AssetFact, Doc: "What the inventory knows of the host.", By: ByInventory, Needs: NeedsNothing,
 			// Whose the addresses are decides whose the traffic is.
 			Leads: []string{TrafficFact, ProcessFact, candidatePart},
+			Told:  func(f *Facts) []string { return []string{"asset role " + f.Asset.Role.String()} },
 		},
 	}
 })
+
+func tellTraffic(f *Facts) []string {
+	var phrases []string
+	if bytes, ok := f.Traffic.BytesOut.Get(); ok {
+		least, window := "", "the window"
+		if len(f.Traffic.AtLeast) > 0 {
+			least = "at least "
+		}
+		if length, ok := f.Traffic.Window.Get(); ok {
+			window = FormatDuration(length)
+		}
+		phrases = append(phrases, fmt.Sprintf("traffic %s%s out in %s, role %s", least, FormatSize(bytes), window, f.Traffic.Role))
+	} else {
+		phrases = append(phrases, "traffic "+f.Traffic.BytesOut.String())
+	}
+	for _, c := range f.Traffic.FastClocks {
+		phrases = append(phrases, c.String()+", what it recorded of the future proves nothing")
+	}
+	return phrases
+}
+
+func tellBaseline(f *Facts) []string {
+	if p99, ok := f.Baseline.P99.Get(); ok {
+		return []string{"baseline p99 " + FormatSize(p99)}
+	}
+	return []string{"baseline " + f.Baseline.P99.String()}
+}
 
 // FactSpecs lists the registered facts, in the order in which people are shown
 // them.
@@ -158,8 +195,8 @@ func CheckFacts(specs []FactSpec, t reflect.Type) []string {
 		if partIndex(t, s.Name) < 0 {
 			complain(s.Name, "%s has no field for it", t)
 		}
-		if s.Doc == "" || s.By == "" || s.Needs == "" {
-			complain(s.Name, "Doc, By or Needs is empty: what it says, who answers, what must be known before")
+		if s.Doc == "" || s.By == "" || s.Needs == "" || s.Told == nil {
+			complain(s.Name, "Doc, By, Needs or Told is empty: what it says, who answers, what must be known before, what was found")
 		}
 		for _, lead := range s.Leads {
 			if partIndex(t, lead) < 0 {

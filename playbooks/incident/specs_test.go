@@ -55,23 +55,24 @@ func TestHalfRegisteredActionsAreFound(t *testing.T) {
 // TestHalfRegisteredFactsAreFound plants a fact without each thing that it must
 // have, and a field that is no fact.
 func TestHalfRegisteredFactsAreFound(t *testing.T) {
+	told := func(*incident.Facts) []string { return nil }
 	endpoint := func(leads ...string) []incident.FactSpec {
 		return []incident.FactSpec{
-			{Name: "endpoint", Doc: "d", By: incident.ByEndpoints, Needs: incident.NeedsNothing, Leads: leads},
+			{Name: "endpoint", Doc: "d", By: incident.ByEndpoints, Needs: incident.NeedsNothing, Leads: leads, Told: told},
 		}
 	}
 	type one struct {
 		Endpoint   incident.Endpoint `json:"endpoint"`
 		Reputation incident.Endpoint `json:"reputation"`
 	}
-	whole := incident.FactSpec{Name: "reputation", Doc: "d", By: "reputation", Needs: incident.NeedsNothing}
+	whole := incident.FactSpec{Name: "reputation", Doc: "d", By: "reputation", Needs: incident.NeedsNothing, Told: told}
 	if problems := incident.CheckFacts(append(endpoint("reputation"), whole), reflect.TypeFor[one]()); len(problems) > 0 {
 		t.Fatalf("a fact that lacks nothing: %q", problems)
 	}
 	for want, specs := range map[string][]incident.FactSpec{
 		"fact reputation: incident_test.one has a field for it, and it is not registered": endpoint("reputation"),
 		"fact endpoint: it must lead to \"reputation\"":                                   append(endpoint(), whole),
-		"fact reputation: Doc, By or Needs is empty":                                      append(endpoint("reputation"), incident.FactSpec{Name: "reputation"}),
+		"fact reputation: Doc, By, Needs or Told is empty":                                append(endpoint("reputation"), incident.FactSpec{Name: "reputation"}),
 		"fact age: incident_test.one has no field for it":                                 append(endpoint("reputation"), whole, incident.FactSpec{Name: "age"}),
 		"fact reputation: it is registered twice":                                         append(endpoint("reputation"), whole, whole),
 		"fact endpoint: it leads to \"age\", which is no part":                            append(endpoint("reputation", "age"), whole),
