@@ -89,13 +89,47 @@ func (e *Estate) Spec() integrations.Spec {
 	return describe(func(context.Context, any) (any, error) { return e, nil })
 }
 
+// carriesOut reports whether the estate carries an action out.
+func carriesOut(a incident.Action) bool {
+	switch a {
+	case incident.Notify, incident.Collect, incident.RateLimit, incident.Block, incident.KillProcess, incident.Isolate:
+		return true
+	}
+	return false
+}
+
+// Operation returns the operation by which the estate is asked for a fact, if it
+// answers it; see [Estate.Fail].
+func Operation(fact string) (op string, ok bool) {
+	switch fact {
+	case incident.EndpointFact:
+		return "endpoints", true
+	case incident.ProcessFact:
+		return "connections", true
+	case incident.TrafficFact:
+		return "traffic", true
+	case incident.BaselineFact:
+		return "baseline", true
+	case incident.AssetFact:
+		return "asset", true
+	}
+	return "", false
+}
+
+func answered() []string {
+	return slices.DeleteFunc(incident.FactNames(), func(fact string) bool {
+		_, ok := Operation(fact)
+		return !ok
+	})
+}
+
 func describe(open func(context.Context, any) (any, error)) integrations.Spec {
 	return integrations.Spec{
 		Kind:       "memory",
 		Summary:    "A simulated estate: hosts, processes and flows that change when they are contained. For tests and the demo.",
 		Implements: (*Estate)(nil),
-		Actions:    incident.Actions(),
-		Facts:      incident.FactNames(),
+		Actions:    incident.ActionsWhere(carriesOut),
+		Facts:      answered(),
 		StandsFor:  []string{"edr", "flows", "gateway", "inventory", "slack"},
 		Example:    "edr: { kind: memory, scenario: flood }",
 		NewConfig: func() any {

@@ -98,9 +98,9 @@ func laid(facts incident.Facts) incident.Facts {
 
 // withhold has the estate not answer for the facts that come late.
 func (r *rehearsal) withhold() {
-	asked := map[string]string{"endpoint": "endpoints", "process": "connections", "traffic": "traffic", "baseline": "baseline", "asset": "asset"}
 	for fact := range r.late {
-		r.estate.Fail(asked[fact], integrations.Error{Kind: integrations.Unavailable, Op: "tell", Err: errors.New("it comes late")}, -1)
+		op, _ := memory.Operation(fact) // The estate answers every fact; its Spec is checked for it.
+		r.estate.Fail(op, integrations.Error{Kind: integrations.Unavailable, Op: "tell", Err: errors.New("it comes late")}, -1)
 	}
 }
 
