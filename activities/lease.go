@@ -10,7 +10,7 @@ import (
 // What a lease does to the world, and how it looks at it.
 var (
 	Apply = Ref[LeaseIn, Applied]{"apply"}
-	Read  = Ref[LeaseIn, incident.Standing]{"read"}
+	Read  = Ref[LeaseIn, incident.Reading]{"read"}
 	Undo  = Ref[LeaseIn, incident.Receipt]{"undo"}
 )
 
@@ -24,7 +24,7 @@ type LeaseIn struct {
 type Applied struct {
 	// Adopted tells that the containment stood already, made by somebody else.
 	Adopted bool              `json:"adopted"`
-	Before  incident.Standing `json:"before"`
+	Before  incident.Reading `json:"before"`
 	Receipt incident.Receipt  `json:"receipt"`
 	// Stands tells that the device was read after the write, and says so.
 	Stands bool `json:"stands,omitempty"`
@@ -70,14 +70,14 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
 }
 
-func looser(before incident.Standing, o incident.Order) bool {
+func looser(before incident.Reading, o incident.Order) bool {
 	return o.Rate > 0 && before.Rate > o.Rate
 }
 
-func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Standing, error) {
+func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Reading, error) {
 	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
-		return incident.Standing{}, err
+		return incident.Reading{}, err
 	}
 	return enforcer.Read(ctx, in.Order)
 }

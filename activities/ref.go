@@ -80,7 +80,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Answer, a.Answer)
 	register(r, Reply, a.reply)
 	register(r, OnCall, a.onCall)
-	register(r, Standing, a.standing)
+	register(r, Daily, a.daily)
 	register(r, Measure, a.measure)
 	register(r, Series, a.series)
 	register(r, Evidence, a.evidence)

@@ -99,7 +99,7 @@ type Inventory interface {
 // a zero target.
 type Enforcer interface {
 	// Read returns what stands on the device now. It must not change anything.
-	Read(ctx context.Context, o incident.Order) (incident.Standing, error)
+	Read(ctx context.Context, o incident.Order) (incident.Reading, error)
 	// Apply makes the containment stand. It must be safe to repeat: a second
 	// Apply with the same key has no second effect. It returns when the
 	// product has accepted it; Read tells when it stands.

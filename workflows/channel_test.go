@@ -343,8 +343,8 @@ func TestWhatStandsIsToldOnceADay(t *testing.T) {
 			Holders: []incident.Holder{{Case: protocol.CaseWorkflowID(id)}}, ConfirmedAt: start, Until: start.Add(30 * time.Hour),
 		}}, false, err
 	}
-	in := protocol.StandingInput{Use: "slack", Channel: "#sec", At: "09:00", Zone: "Europe/Berlin"}
-	if err := w.StartAt(time.Minute, protocol.StandingWorkflow, protocol.StandingWorkflow, in); err != nil {
+	in := protocol.DailyInput{Use: "slack", Channel: "#sec", At: "09:00", Zone: "Europe/Berlin"}
+	if err := w.StartAt(time.Minute, protocol.DailyWorkflow, protocol.DailyWorkflow, in); err != nil {
 		t.Fatal(err)
 	}
 	w.run(30 * time.Hour)

@@ -371,7 +371,7 @@ func TestTheStricterOfTwoLimitsHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var standing incident.Standing
+	var standing incident.Reading
 	w.At(20*time.Minute, func() {
 		standing, err = w.estate.Read(t.Context(), incident.Order{Action: incident.RateLimit, Target: target, Rate: 1})
 	})

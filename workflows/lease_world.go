@@ -122,7 +122,7 @@ func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
 	return confirmFast
 }
 
-func notConfirmed(standing incident.Standing, err error) string {
+func notConfirmed(standing incident.Reading, err error) string {
 	switch {
 	case err != nil:
 		return "accepted, but the device could not be read: " + activities.Reason(err)
@@ -164,7 +164,7 @@ func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
 		receipt, err := do(ctx, l.queue, undoTimeout, activities.Undo, l.in())
 		if err == nil {
-			var standing incident.Standing
+			var standing incident.Reading
 			standing, err = do(ctx, l.queue, readTimeout, activities.Read, l.in())
 			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
 				l.lease.Problem = ""

@@ -38,7 +38,7 @@ func payloadTypes() map[string]reflect.Type {
 	travels[protocol.RejectedAlert, protocol.RejectedAlert](all, "workflow "+protocol.RejectedWorkflow)
 	travels[protocol.ChannelInput, none](all, "workflow "+protocol.ChannelWorkflow)
 	travels[protocol.ClickInput, protocol.Answered](all, "workflow "+protocol.ClickWorkflow)
-	travels[protocol.StandingInput, none](all, "workflow "+protocol.StandingWorkflow)
+	travels[protocol.DailyInput, none](all, "workflow "+protocol.DailyWorkflow)
 
 	travels[protocol.ClaimInput, none](all, "workflow "+protocol.ClaimWorkflow)
 
@@ -49,7 +49,7 @@ func payloadTypes() map[string]reflect.Type {
 	travels[protocol.LeaveRequest, none](all, "signal "+protocol.LeaveSignal)
 	travels[protocol.HolderExtension, none](all, "signal "+protocol.ExtendSignal)
 	travels[protocol.ShowRequest, none](all, "signal "+protocol.ShowSignal)
-	travels[protocol.StandingInput, none](all, "signal "+protocol.ConfigureSignal)
+	travels[protocol.DailyInput, none](all, "signal "+protocol.ConfigureSignal)
 
 	travels[incident.Vote, incident.Approval](all, "update "+protocol.DecideUpdate+" of "+protocol.RespondWorkflow)
 	travels[protocol.CloseRequest, incident.Case](all, "update "+protocol.CloseUpdate+" of "+protocol.RespondWorkflow)
@@ -92,7 +92,7 @@ func payloadTypes() map[string]reflect.Type {
 	performed(all, activities.Answer)
 	performed(all, activities.Reply)
 	performed(all, activities.OnCall)
-	performed(all, activities.Standing)
+	performed(all, activities.Daily)
 	performed(all, activities.Measure)
 	performed(all, activities.Series)
 	performed(all, activities.Evidence)

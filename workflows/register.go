@@ -19,7 +19,7 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Budget, workflow.RegisterOptions{Name: protocol.BudgetWorkflow})
 	r.RegisterWorkflowWithOptions(Channel, workflow.RegisterOptions{Name: protocol.ChannelWorkflow})
 	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: protocol.ClickWorkflow})
-	r.RegisterWorkflowWithOptions(Standing, workflow.RegisterOptions{Name: protocol.StandingWorkflow})
+	r.RegisterWorkflowWithOptions(Daily, workflow.RegisterOptions{Name: protocol.DailyWorkflow})
 	r.RegisterWorkflowWithOptions(Claim, workflow.RegisterOptions{Name: protocol.ClaimWorkflow})
 	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: protocol.RejectedWorkflow})
 }

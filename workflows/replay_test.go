@@ -104,12 +104,12 @@ func TestReplayBites(t *testing.T) {
 		},
 		protocol.ChannelWorkflow:  silently(workflows.Channel),
 		protocol.ClaimWorkflow:    silently(workflows.Claim),
-		protocol.StandingWorkflow: silently(workflows.Standing),
+		protocol.DailyWorkflow: silently(workflows.Daily),
 	}
 	for name, history := range map[string]string{
 		protocol.RespondWorkflow: "respond-contained", protocol.LeaseWorkflow: "lease-contained-isolate",
 		protocol.BudgetWorkflow: "budget-continued", protocol.RejectedWorkflow: "rejected-retried",
-		protocol.ClickWorkflow: "click-refused-2", protocol.ChannelWorkflow: "channel-goes-on-2", protocol.StandingWorkflow: "standing-goes-on-2",
+		protocol.ClickWorkflow: "click-refused-2", protocol.ChannelWorkflow: "channel-goes-on-2", protocol.DailyWorkflow: "standing-goes-on-2",
 		protocol.ClaimWorkflow: "claim-contained-2",
 	} {
 		t.Run(name, func(t *testing.T) {

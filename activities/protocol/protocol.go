@@ -14,7 +14,7 @@ const (
 	RejectedWorkflow = "rejected"
 	ChannelWorkflow  = "channel"
 	ClickWorkflow    = "click"
-	StandingWorkflow = "standing"
+	DailyWorkflow = "standing"
 	ClaimWorkflow    = "claim"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert
@@ -24,7 +24,7 @@ const (
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ExtendSignal = "extend" // to a lease: HolderExtension
 	ShowSignal   = "show"   // to a channel: ShowRequest
-	// ConfigureSignal is to what tells daily what stands: StandingInput.
+	// ConfigureSignal is to what tells daily what stands: DailyInput.
 	ConfigureSignal = "configure"
 
 	DecideUpdate  = "decide"  // to a case: incident.Vote

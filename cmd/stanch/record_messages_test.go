@@ -32,9 +32,9 @@ func (r *recorder) showMessages() {
 
 	// What is due daily is told once, a minute from now.
 	standing := func(i int) any {
-		return protocol.StandingInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
+		return protocol.DailyInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
 	}
-	r.startOnce(protocol.StandingWorkflow, "standing-recorded", standing(0))
+	r.startOnce(protocol.DailyWorkflow, "standing-recorded", standing(0))
 	r.continueAs("standing", "standing-recorded", protocol.ConfigureSignal, standing)
 
 	// The estate has no buttons: the click is refused, and so is the reply.

@@ -117,9 +117,9 @@ func counted(_ integrations.Enforcer, e *memory.Estate) int { return len(e.Effec
 // liar accepts everything; nothing ever stands.
 type liar struct{ *memory.Estate }
 
-func (l liar) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+func (l liar) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
 	_, err := l.Estate.Read(ctx, o)
-	return incident.Standing{}, err
+	return incident.Reading{}, err
 }
 
 // repeater has a new effect on every apply of a containment that stands.
@@ -158,10 +158,10 @@ func (l lifter) Undo(ctx context.Context, o incident.Order) (incident.Receipt, e
 // stranger answers for devices that it does not know.
 type stranger struct{ *memory.Estate }
 
-func (s stranger) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+func (s stranger) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
 	standing, err := s.Estate.Read(ctx, o)
 	if integrations.KindOf(err) == integrations.NotFound {
-		return incident.Standing{}, nil
+		return incident.Reading{}, nil
 	}
 	return standing, err
 }
@@ -213,9 +213,9 @@ type leaky struct {
 	broken *Fault
 }
 
-func (l leaky) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
+func (l leaky) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
 	if *l.broken == Throttle {
-		return incident.Standing{}, &integrations.Error{Kind: integrations.Throttled, Op: "GET https://edr.example?token=hunter2"}
+		return incident.Reading{}, &integrations.Error{Kind: integrations.Throttled, Op: "GET https://edr.example?token=hunter2"}
 	}
 	return l.Estate.Read(context.WithoutCancel(ctx), o)
 }

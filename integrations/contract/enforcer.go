@@ -128,7 +128,7 @@ func (w trial) settle() {
 }
 
 // reads fails unless reading back says what is wanted.
-func (w trial) reads(t testing.TB, o incident.Order, stands bool) incident.Standing {
+func (w trial) reads(t testing.TB, o incident.Order, stands bool) incident.Reading {
 	t.Helper()
 	s, err := w.Read(t.Context(), o)
 	w.fine(t, "read "+string(o.Action), err)

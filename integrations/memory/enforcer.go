@@ -97,8 +97,8 @@ func (e *Estate) order(ctx context.Context, op string, o incident.Order, do func
 }
 
 // Read implements [integrations.Enforcer].
-func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Standing, error) {
-	var s incident.Standing
+func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
+	var s incident.Reading
 	err := e.order(ctx, "read", o, func(_ *host, now time.Time) error {
 		if c := e.slot(o, now); c != nil {
 			s = c.standing(now)
@@ -106,16 +106,16 @@ func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Standing,
 		return nil
 	})
 	if err != nil {
-		return incident.Standing{}, err
+		return incident.Reading{}, err
 	}
 	return s, nil
 }
 
-func (c *containment) standing(now time.Time) incident.Standing {
+func (c *containment) standing(now time.Time) incident.Reading {
 	if c.Lie {
-		return incident.Standing{}
+		return incident.Reading{}
 	}
-	s := incident.Standing{Stands: c.stands(now), Key: c.Order.Key, Rate: c.Order.Rate}
+	s := incident.Reading{Stands: c.stands(now), Key: c.Order.Key, Rate: c.Order.Rate}
 	switch {
 	case !c.EndsAt.IsZero():
 		s.Pending, s.Detail = true, "being lifted"

@@ -54,7 +54,7 @@ func (w world) undo(o incident.Order) {
 	}
 }
 
-func (w world) read(o incident.Order) incident.Standing {
+func (w world) read(o incident.Order) incident.Reading {
 	w.t.Helper()
 	s, err := w.Read(w.t.Context(), o)
 	if err != nil {

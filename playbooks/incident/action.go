@@ -85,8 +85,8 @@ func (o Order) Scope() string {
 	return o.Target.ID()
 }
 
-// Standing is what reading a device's state says of one containment.
-type Standing struct {
+// Reading is what reading a device's state says of one containment.
+type Reading struct {
 	// Stands reports whether the containment is in force.
 	Stands bool `json:"stands"`
 	// Pending tells that the product has accepted it but the device has not

@@ -38,7 +38,7 @@ type Lease struct {
 	// Adopted tells that the containment stood before us: it is never undone
 	// by us.
 	Adopted bool     `json:"adopted"`
-	Before  Standing `json:"before"`
+	Before  Reading `json:"before"`
 	// Undo says in words how it is undone.
 	Undo        string    `json:"undo"`
 	Holders     []Holder  `json:"holders"`

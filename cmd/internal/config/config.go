@@ -42,7 +42,7 @@ type Config struct {
 	Roles        map[string][]string `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
 	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
-	Standing     Standing            `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
+	Daily        Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 
 	// AssetRoles are the shipped roles and the site's own.
 	AssetRoles incident.Vocabulary `yaml:"-"`
@@ -80,9 +80,9 @@ type Person struct {
 	TokenSHA256 string           `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }
 
-// Standing says where people are told once a day which containments stand,
+// Daily says where people are told once a day which containments stand,
 // until when, which were never proven and which end today.
-type Standing struct {
+type Daily struct {
 	Use     string `yaml:"use,required" doc:"The messenger integration."`
 	Channel string `yaml:"channel,required" doc:"The channel there."`
 	At      string `yaml:"at" default:"09:00" doc:"Time of day."`
@@ -109,7 +109,7 @@ func defaults() *Config {
 	return &Config{
 		Listen: "127.0.0.1:8080", Data: "data",
 		Temporal: Temporal{Address: Embedded, Namespace: "stanch"},
-		Standing: Standing{At: "09:00", Zone: "UTC"},
+		Daily:    Daily{At: "09:00", Zone: "UTC"},
 	}
 }
 
@@ -281,23 +281,23 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 		}
 	}
 	issues = append(issues, c.checkSources(root.Get("sources"))...)
-	issues = append(issues, c.checkStanding(root.Get("standing"))...)
+	issues = append(issues, c.checkDaily(root.Get("standing"))...)
 	issues = append(issues, c.checkPeople(root.Get("people"))...)
 	return append(issues, c.checkRights(root)...)
 }
 
-func (c *Config) checkStanding(node playbooks.Node) playbooks.Issues {
+func (c *Config) checkDaily(node playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
-	if c.Standing.Use == "" {
+	if c.Daily.Use == "" {
 		return nil
 	}
-	if !slices.ContainsFunc(c.Opened, func(i Integration) bool { return i.Name == c.Standing.Use }) {
+	if !slices.ContainsFunc(c.Opened, func(i Integration) bool { return i.Name == c.Daily.Use }) {
 		issues = append(issues, node.Get("use").Issue("no integration %s is configured", node.Get("use").Quoted()))
 	}
-	if _, err := time.Parse("15:04", c.Standing.At); err != nil {
+	if _, err := time.Parse("15:04", c.Daily.At); err != nil {
 		issues = append(issues, node.Get("at").Issue("invalid time of day %s: write it like 09:00", node.Get("at").Quoted()))
 	}
-	if _, err := time.LoadLocation(c.Standing.Zone); err != nil {
+	if _, err := time.LoadLocation(c.Daily.Zone); err != nil {
 		issues = append(issues, node.Get("zone").Issue("unknown time zone %s", node.Get("zone").Quoted()))
 	}
 	return issues

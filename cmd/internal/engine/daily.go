@@ -9,17 +9,17 @@ import (
 )
 
 // TellDaily has people told once a day what stands, there and then from now on.
-func (c *Client) TellDaily(ctx context.Context, in protocol.StandingInput) error {
+func (c *Client) TellDaily(ctx context.Context, in protocol.DailyInput) error {
 	return c.SignalWithStart(ctx, activities.Call{
-		Workflow: protocol.StandingWorkflow, ID: protocol.StandingWorkflow, Input: in,
-		Attributes: map[string]string{protocol.AttrKind: protocol.StandingWorkflow},
+		Workflow: protocol.DailyWorkflow, ID: protocol.DailyWorkflow, Input: in,
+		Attributes: map[string]string{protocol.AttrKind: protocol.DailyWorkflow},
 		Signal:     protocol.ConfigureSignal, Arg: in,
 	})
 }
 
 // StopDaily has nobody told any more.
 func (c *Client) StopDaily(ctx context.Context, why string) error {
-	err := c.temporal.TerminateWorkflow(ctx, protocol.StandingWorkflow, "", why)
+	err := c.temporal.TerminateWorkflow(ctx, protocol.DailyWorkflow, "", why)
 	if err != nil && !notFound(err) {
 		return fmt.Errorf("stop telling what stands: %w", err)
 	}

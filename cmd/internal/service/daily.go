@@ -17,11 +17,11 @@ func (s *Service) leases(ctx context.Context) ([]incident.Lease, bool, error) {
 // tellDaily has people told once a day what stands, as the configuration says
 // now; without a place for it nobody is told any more.
 func (s *Service) tellDaily(ctx context.Context) error {
-	where := s.options.Config.Standing
+	where := s.options.Config.Daily
 	if where.Use == "" {
 		return s.engine.StopDaily(ctx, "stanch.yaml names no place for it")
 	}
-	in := protocol.StandingInput{Use: where.Use, Channel: where.Channel, At: where.At, Zone: where.Zone}
+	in := protocol.DailyInput{Use: where.Use, Channel: where.Channel, At: where.At, Zone: where.Zone}
 	if slices.Contains(s.limited(), where.Use) {
 		in.Queue = protocol.QueueOf(where.Use)
 	}

@@ -10,18 +10,18 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
-// standingWithin bounds telling people what stands: later on the day it is
+// dailyWithin bounds telling people what stands: later on the day it is
 // better told the next.
-const standingWithin = 4 * time.Hour
+const dailyWithin = 4 * time.Hour
 
-// Standing tells people once a day what stands. Every start of Stanch signals
+// Daily tells people once a day what stands. Every start of Stanch signals
 // what the configuration says now.
-func Standing(ctx workflow.Context, in protocol.StandingInput) error {
+func Daily(ctx workflow.Context, in protocol.DailyInput) error {
 	changes := workflow.GetSignalChannel(ctx, protocol.ConfigureSignal)
-	for changed := (protocol.StandingInput{}); changes.ReceiveAsync(&changed); {
+	for changed := (protocol.DailyInput{}); changes.ReceiveAsync(&changed); {
 		in = changed
 	}
-	out, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in})
+	out, err := do(ctx, in.Queue, dailyWithin, activities.Daily, activities.DailyIn{DailyInput: in})
 	if err != nil {
 		return fmt.Errorf("find out when what stands is told: %w", err)
 	}
@@ -32,7 +32,7 @@ func Standing(ctx workflow.Context, in protocol.StandingInput) error {
 		selector := workflow.NewSelector(ctx)
 		selector.AddFuture(workflow.NewTimer(timer, max(left, 0)), func(workflow.Future) {})
 		selector.AddReceive(changes, func(c workflow.ReceiveChannel, _ bool) {
-			var next protocol.StandingInput
+			var next protocol.DailyInput
 			c.Receive(ctx, &next)
 			changed, in = next != in, next
 		})
@@ -42,12 +42,12 @@ func Standing(ctx workflow.Context, in protocol.StandingInput) error {
 		if !due && !changed {
 			continue
 		}
-		if again, err := do(ctx, in.Queue, standingWithin, activities.Standing, activities.StandingIn{StandingInput: in, Due: due}); err == nil {
+		if again, err := do(ctx, in.Queue, dailyWithin, activities.Daily, activities.DailyIn{DailyInput: in, Due: due}); err == nil {
 			out = again
 		} else {
 			workflow.GetLogger(ctx).Warn("the daily message about standing leases was not sent", "use", in.Use, "channel", in.Channel, "error", err)
 			out.Next = out.Next.Add(24 * time.Hour)
 		}
 	}
-	return workflow.NewContinueAsNewError(ctx, Standing, in)
+	return workflow.NewContinueAsNewError(ctx, Daily, in)
 }

@@ -1,7 +1,7 @@
 package protocol
 
-// StandingInput says where people are told once a day what stands.
-type StandingInput struct {
+// DailyInput says where people are told once a day what stands.
+type DailyInput struct {
 	Use     string `json:"use"`
 	Channel string `json:"channel"`
 	Queue   string `json:"queue,omitempty"`

@@ -11,45 +11,45 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Standing tells people what stands, and says when it is due again.
-var Standing = Ref[StandingIn, StandingOut]{"standing"}
+// Daily tells people what stands, and says when it is due again.
+var Daily = Ref[DailyIn, DailyOut]{"standing"}
 
-// StandingIn reports whether the digest is due; if not, only its time is asked.
-type StandingIn struct {
-	protocol.StandingInput
+// DailyIn reports whether the digest is due; if not, only its time is asked.
+type DailyIn struct {
+	protocol.DailyInput
 	Due bool `json:"due"`
 }
 
-// StandingOut is when the next digest is due.
-type StandingOut struct {
+// DailyOut is when the next digest is due.
+type DailyOut struct {
 	Next time.Time `json:"next"`
 }
 
-func (a *Activities) standing(ctx context.Context, in StandingIn) (StandingOut, error) {
+func (a *Activities) daily(ctx context.Context, in DailyIn) (DailyOut, error) {
 	zone, err := time.LoadLocation(in.Zone)
 	if err != nil {
-		return StandingOut{}, ours("tell what stands", fmt.Sprintf("unknown time zone %q", in.Zone))
+		return DailyOut{}, ours("tell what stands", fmt.Sprintf("unknown time zone %q", in.Zone))
 	}
 	now := a.now().In(zone)
 	next, err := nextAt(now, in.At)
 	if err != nil || !in.Due {
-		return StandingOut{next}, err
+		return DailyOut{next}, err
 	}
 	messenger, err := use[integrations.Messenger](a, in.Use)
 	if err != nil {
-		return StandingOut{}, err
+		return DailyOut{}, err
 	}
 	leases, more, err := a.Leases(ctx)
 	if err != nil {
-		return StandingOut{}, err
+		return DailyOut{}, err
 	}
-	m := a.standingMessage(ctx, leases, now)
+	m := a.dailyMessage(ctx, leases, now)
 	if more {
 		m.Lines = append(m.Lines, "and more: stanch lease list")
 	}
 	m.Key, m.Channel = "standing/"+in.Channel+"/"+now.Format("2006-01-02"), in.Channel
 	_, err = messenger.Post(ctx, m)
-	return StandingOut{next}, err
+	return DailyOut{next}, err
 }
 
 // nextAt is the next time at which a clock in the time's zone shows at.
@@ -65,9 +65,9 @@ func nextAt(now time.Time, at string) (time.Time, error) {
 	return next, nil
 }
 
-// standingMessage says what stands, until when, what was never proven and what
+// dailyMessage says what stands, until when, what was never proven and what
 // ends today.
-func (a *Activities) standingMessage(ctx context.Context, leases []incident.Lease, now time.Time) integrations.Message {
+func (a *Activities) dailyMessage(ctx context.Context, leases []incident.Lease, now time.Time) integrations.Message {
 	unproven, today := 0, 0
 	var lines []string
 	for _, l := range leases {
