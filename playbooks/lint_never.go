@@ -9,6 +9,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// Unmatched is the playbook's place in the id of a case for alerts that no
+// playbook matches. No playbook may be named so, or its cases would get them;
+// UnmatchedBeside is used while one that was deployed before is in force, and is
+// not a name that a playbook can have.
+const (
+	Unmatched       = "unmatched"
+	UnmatchedBeside = "no_playbook"
+)
+
 // proofSlack is how far above the rate of a limit its proof may lie: a limiter
 // lets bursts through, and counts other headers than the flow store.
 const proofSlack = 2
@@ -16,6 +25,9 @@ const proofSlack = 2
 // never complains of what is well written and can never work. Playbooks that are
 // deployed may have it: see [Playbook.Lint].
 func (l lint) never() {
+	if l.playbook.Name == Unmatched {
+		l.refuse(l.find("name"), "playbook name %q is taken: it is in the ids of cases for alerts that no playbook matches", Unmatched)
+	}
 	l.unreachable()
 	for _, name := range slices.Sorted(maps.Keys(l.playbook.Steps)) {
 		l.unprovable(name, l.playbook.Steps[name])

@@ -26,11 +26,11 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
-	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	integrationsall "github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -102,7 +102,7 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 // category and whose leases are short.
 func (r *recorder) layPlaybook(p *path) {
 	r.t.Helper()
-	if p.name == httpapi.Unmatched || p.merges {
+	if p.name == playbooks.Unmatched || p.merges {
 		return
 	}
 	name, edits := "high-egress-windows", []string{"'high_egress'", "'" + p.name + "'", "ttl: 1h", "ttl: 6s", "ttl: 4h", "ttl: 6s"}

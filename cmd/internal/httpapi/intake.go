@@ -21,9 +21,6 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// Unmatched is the playbook's place in the id of a case that no playbook took.
-const Unmatched = "unmatched"
-
 // add notes where alerts went; a case that is there already gets them too.
 func add(a *api.Accepted, ref api.CaseRef) {
 	at := slices.IndexFunc(a.Cases, func(c api.CaseRef) bool { return c.ID == ref.ID })
@@ -306,7 +303,17 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	if !known || err != nil {
 		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: "no playbook matches, and the alert names no host"}
 	}
-	return workflows.CaseInput{ID: Unmatched + "/" + subject, Subject: subject, Pin: activities.Pin{Name: Unmatched}}, nil
+	name := r.unmatched()
+	return workflows.CaseInput{ID: name + "/" + subject, Subject: subject, Pin: activities.Pin{Name: name}}, nil
+}
+
+// unmatched is the playbook's place in the id of a case that no playbook takes:
+// the name of none that is in force.
+func (r *Receiver) unmatched() string {
+	if slices.ContainsFunc(r.Playbooks(), func(p *playbooks.Playbook) bool { return p.Name == playbooks.Unmatched }) {
+		return playbooks.UnmatchedBeside
+	}
+	return playbooks.Unmatched
 }
 
 func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *incident.Facts) (workflows.CaseInput, *alerts.FieldError) {

@@ -395,7 +395,7 @@ func TestAnAlertThatNoPlaybookTakesIsSeen(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
 	got := s.send(alert("a", "weather", h))
-	if got.Cases[0].ID != httpapi.Unmatched+"/"+h {
+	if got.Cases[0].ID != playbooks.Unmatched+"/"+h {
 		t.Fatalf("accepted as %+v", got)
 	}
 	c := s.over(got.Cases[0])

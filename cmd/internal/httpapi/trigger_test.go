@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // An alert goes to the first playbook whose trigger holds; where none does, to the
@@ -45,4 +47,28 @@ func TestATriggerThatIsNotKnownTakesTheAlert(t *testing.T) {
 		}
 		s.over(got.Cases[0])
 	}
+}
+
+// A playbook that was deployed under the name that unmatched cases have keeps
+// its cases to itself: an alert that it does not match never joins them.
+func TestAnUnmatchedAlertJoinsNoPlaybooksCase(t *testing.T) {
+	s := newSide(t, func(o *httpapi.Options) {
+		o.Playbooks = func() []*playbooks.Playbook {
+			return []*playbooks.Playbook{playbook(t, playbooks.Unmatched, "ask", "approve: on-call, throttle", 1)}
+		}
+	})
+	h := host(t)
+	asks := s.send(alert("a", "ask", h)).Cases[0]
+	s.until(asks, "the playbook asks", awaiting)
+	got := s.send(alert("b", "none of its business", h)).Cases
+	if len(got) != 1 || got[0].ID == asks.ID {
+		t.Fatalf("an alert that no playbook matches went to %+v", got)
+	}
+	if c := s.over(got[0]); c.Outcome != incident.OutcomeNoPlaybook {
+		t.Errorf("its case ended %s", c.Outcome)
+	}
+	if c := s.show(asks.ID, asks.Run); len(c.Alerts) != 1 {
+		t.Errorf("the playbook's case has %d alerts", len(c.Alerts))
+	}
+	s.call("POST", "/v1/cases/"+asks.ID+"/close", aliceToken, api.ReasonRequest{Reason: "over"}).is(200, nil)
 }
