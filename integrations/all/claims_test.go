@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )

@@ -70,11 +70,13 @@ type Temporal struct {
 
 // Person is somebody who may use the API.
 type Person struct {
-	ID        string   `yaml:"id,required" doc:"The name that the record shows."`
-	Email     string   `yaml:"email" doc:"E-mail address."`
-	Slack     string   `yaml:"slack" doc:"Slack user id; by it a click in Slack is this person's."`
-	PagerDuty string   `yaml:"pagerduty" doc:"PagerDuty user id; by it this person is known to be on call."`
-	Groups    []string `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
+	ID    string `yaml:"id,required" doc:"The name that the record shows."`
+	Email string `yaml:"email" doc:"E-mail address."`
+	// Accounts has also what Slack and PagerDuty say.
+	Accounts  map[string]string `yaml:"accounts" doc:"The person's user ids, by integration: its name in this file, or its kind; the name comes first. By it a click there is this person's, and who is on call is known."`
+	Slack     string            `yaml:"slack" doc:"The same as accounts: { slack: … }."`
+	PagerDuty string            `yaml:"pagerduty" doc:"The same as accounts: { pagerduty: … }."`
+	Groups    []string          `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
 	// May is nil where the file does not say.
 	May         []incident.Right `yaml:"may" enum:"read,retry,extend,release,pause" default:"[read]" doc:"What the person may do, beside what their groups may; see [security](../security.md#who-may-do-what)."`
 	TokenSHA256 string           `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
@@ -308,6 +310,7 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 	owner := map[string]string{}
 	for i, p := range c.People {
 		name := personName(node, i)
+		issues = append(issues, c.readAccounts(&c.People[i], name, node.At(i))...)
 		if sum, err := hex.DecodeString(p.TokenSHA256); p.TokenSHA256 != "" && (err != nil || len(sum) != sha256.Size) {
 			issues = append(issues, node.At(i).Get("token_sha256").Issue("person %s: token_sha256 is not 64 hex digits; stanch token makes a token and its digest", name))
 		}

@@ -21,6 +21,7 @@ func rules() map[string]func(*repocheck.Tree) []repocheck.Complaint {
 		"closed_sets":     repocheck.ClosedSets,
 		"code":            repocheck.Code,
 		"doubles":         repocheck.Doubles,
+		"kinds":           repocheck.Kinds,
 		"sleeps":          repocheck.Sleeps,
 		"skips":           repocheck.Skips,
 		"modules":         repocheck.Modules,

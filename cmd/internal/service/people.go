@@ -84,13 +84,7 @@ func (d directory) mayRead(id string) error {
 // accountOf is a person's account in the product behind an integration.
 func (d directory) accountOf(use string, p config.Person) string {
 	spec, _ := d.set.Spec(use)
-	switch spec.Kind {
-	case "slack":
-		return p.Slack
-	case "pagerduty":
-		return p.PagerDuty
-	}
-	return ""
+	return p.Account(use, spec.Kind)
 }
 
 // vouchWithin bounds asking a messenger about a group. A person who answers at

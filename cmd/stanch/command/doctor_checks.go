@@ -101,8 +101,8 @@ func checkDoors(c *config.Config) []finding {
 	}
 	found = append(found, checkRights(c)...)
 	for _, p := range c.People {
-		if !reachable(p) {
-			found = append(found, bad("person "+p.ID, "give token_sha256 (stanch token makes one) or slack", "nobody can speak as %s", p.ID))
+		if !c.Answers(p) {
+			found = append(found, bad("person "+p.ID, "give token_sha256 (stanch token makes one) or an account in a messenger", "nobody can speak as %s", p.ID))
 		}
 	}
 	return found
@@ -133,7 +133,6 @@ func checkRights(c *config.Config) []finding {
 	return found
 }
 
-func reachable(p config.Person) bool { return p.TokenSHA256 != "" || p.Slack != "" }
 
 // checkIntegrations opens and probes each, so that one that fails hides no
 // other.
@@ -295,22 +294,23 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 	vouched := err == nil
 	able := 0
 	for _, person := range c.People {
-		if reachable(person) && named(a.Approvers, person, vouched) {
+		if c.Answers(person) && named(c, a, person, vouched) {
 			able++
 		}
 	}
 	quorum := max(1, a.Quorum)
 	if able < quorum {
-		return bad(about, "give people the group in stanch.yaml, with a token or a Slack id",
+		return bad(about, "give people the group in stanch.yaml, with a token or an account in a messenger",
 			"it takes %d of %s, and %d could answer: it would always expire", quorum, approversText(a.Approvers), able)
 	}
 	return fine(about, "it takes %d, and %d could answer", quorum, able)
 }
 
-func named(a incident.Approvers, p config.Person, vouched bool) bool {
+func named(c *config.Config, approval playbooks.Approval, p config.Person, vouched bool) bool {
+	a := approval.Approvers
 	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		a.SlackGroup != "" && (vouched && p.Slack != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
-		a.OnCall.Use != "" && (p.PagerDuty != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
+		a.SlackGroup != "" && (vouched && c.Account(approval.Ask.Use, p) != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
+		a.OnCall.Use != "" && (c.Account(a.OnCall.Use, p) != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
 }
 
 func approversText(a incident.Approvers) string {
