@@ -282,27 +282,7 @@ func does(c incident.Case, s incident.PlannedStep) string {
 	if c.Target != nil {
 		host = c.Target.Name()
 	}
-	text := ""
-	if s.Approve != "" {
-		return "ask " + s.Approve + " before what follows"
-	}
-	switch s.Action {
-	case incident.Isolate:
-		text = "isolate " + host
-	case incident.RateLimit:
-		text = "limit " + host + " to " + incident.FormatRate(s.Rate)
-	case incident.Block:
-		text = "block what leaves " + host
-		if s.Filter != nil {
-			text = "block " + s.Filter.String() + " of " + host
-		}
-	case incident.KillProcess:
-		text = fmt.Sprintf("end process %d of %s", s.PID, host)
-	case incident.Collect:
-		text = "collect " + strings.Join(s.What, ", ") + " of " + host
-	case incident.Notify:
-		text = "tell " + s.Channel
-	}
+	text := s.Does(host)
 	if s.Action.Leased() && s.TTL > 0 {
 		text += " for " + spoken(s.TTL)
 	}
@@ -320,19 +300,15 @@ func spoken(d time.Duration) string {
 	return incident.FormatDuration(d)
 }
 
-// undo says how it is given back.
+// undo says what becomes of what the steps do, each thing once.
 func undo(gated []incident.StepState) string {
-	leased := slices.ContainsFunc(gated, func(s incident.StepState) bool { return s.Action.Leased() })
-	killed := slices.ContainsFunc(gated, func(s incident.StepState) bool { return s.Action == incident.KillProcess })
-	switch {
-	case leased && killed:
-		return "The network is given back when the time is up, or with stanch lease release. An ended process stays ended."
-	case leased:
-		return "Given back when the time is up, or earlier with stanch lease release."
-	case killed:
-		return "An ended process stays ended: it cannot be undone."
+	var said []string
+	for _, s := range gated {
+		if undone := s.Action.Spec().Undone; undone != "" && !slices.Contains(said, undone) {
+			said = append(said, undone)
+		}
 	}
-	return ""
+	return strings.Join(said, " ")
 }
 
 func cardStep(s incident.StepState) integrations.CardStep {

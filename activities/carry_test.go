@@ -23,10 +23,10 @@ func TestAnActionThatNobodyCarriesOutIsFound(t *testing.T) {
 		by     incident.Carrier
 		found  bool
 	}{
-		{"block_user", "directory", true},
-		{"block_user", "", true},
-		{"quarantine_file", incident.ByKiller, true}, // It would be taken for a process.
-		{"quarantine_file", incident.ByEnforcer, false},
+		{"planted_action", "directory", true},
+		{"planted_action", "", true},
+		{"planted_kill", incident.ByKiller, true}, // It would be taken for a process.
+		{"planted_kill", incident.ByEnforcer, false},
 	} {
 		problems := activities.Uncarried([]incident.ActionSpec{{Action: c.action, By: c.by}})
 		if c.found != (len(problems) == 1) {
@@ -39,8 +39,8 @@ func TestAnActionThatNobodyCarriesOutIsFound(t *testing.T) {
 }
 
 func TestAFactThatNobodyFetchesIsFound(t *testing.T) {
-	problems := activities.Unfetched(append(incident.FactSpecs(), incident.FactSpec{Name: "reputation"}))
-	if len(problems) != 1 || !strings.Contains(problems[0], "fact reputation: no activity of that name fetches it (activities/enrich.go") {
+	problems := activities.Unfetched(append(incident.FactSpecs(), incident.FactSpec{Name: "planted_fact"}))
+	if len(problems) != 1 || !strings.Contains(problems[0], "fact planted_fact: no activity of that name fetches it (activities/enrich.go") {
 		t.Errorf("got %q", problems)
 	}
 }

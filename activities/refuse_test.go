@@ -20,9 +20,9 @@ func TestContainingActivitiesRefuseWhatIsNotTheirs(t *testing.T) {
 	}{
 		{activities.Contain.Name, incident.KillProcess},
 		{activities.Contain.Name, incident.Notify},
-		{activities.Contain.Name, "block_user"},
+		{activities.Contain.Name, "planted_action"},
 		{activities.Kill.Name, incident.Isolate},
-		{activities.Kill.Name, "quarantine_file"},
+		{activities.Kill.Name, "planted_kill"},
 		{activities.Kill.Name, ""},
 	} {
 		env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()

@@ -63,7 +63,8 @@ func (l lint) fallback(names []string, path ...any) {
 		}
 		l.refersToStep(name, at...)
 		if s, ok := l.playbook.Steps[name]; ok && s.Action != "" && !s.Action.Reversible() {
-			l.at(at, "step %q is %s and must not run without approval; only notify, collect, rate_limit and release may", name, s.Action)
+			l.at(at, "step %q is %s and must not run without approval; only %s may",
+				name, s.Action, listed(append(texts(incident.ActionsWhere(incident.Action.Reversible)), release)))
 		}
 	}
 }

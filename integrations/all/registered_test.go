@@ -16,9 +16,9 @@ func TestEveryActionAndFactHasAnIntegration(t *testing.T) {
 		t.Error(problem)
 	}
 	planted := strings.Join(integrations.Unclaimed(
-		append(actions, incident.ActionSpec{Action: "block_user"}), append(facts, incident.FactSpec{Name: "reputation"}), kinds,
+		append(actions, incident.ActionSpec{Action: "planted_action"}), append(facts, incident.FactSpec{Name: "planted_fact"}), kinds,
 	), "\n")
-	for _, want := range []string{"action block_user: no integration carries it out", "fact reputation: no integration answers it"} {
+	for _, want := range []string{"action planted_action: no integration carries it out", "fact planted_fact: no integration answers it"} {
 		if !strings.Contains(planted, want) {
 			t.Errorf("a planted one is not found: %q lacks %q", planted, want)
 		}

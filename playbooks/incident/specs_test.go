@@ -22,7 +22,7 @@ func TestActionsAndFactsAreRegisteredWhole(t *testing.T) {
 // must have.
 func TestHalfRegisteredActionsAreFound(t *testing.T) {
 	whole := incident.ActionSpec{
-		Action: "block_user", Doc: "Locks the user out.", By: incident.ByEnforcer, Undone: "Given back.",
+		Action: "planted_action", Doc: "Locks the user out.", By: incident.ByEnforcer, Undone: "Given back.",
 		Does:  func(incident.PlannedStep, string) string { return "lock the user out" },
 		Needs: []incident.NeededFact{{Fact: incident.EndpointFact, Why: "it names the user"}},
 	}
@@ -62,20 +62,20 @@ func TestHalfRegisteredFactsAreFound(t *testing.T) {
 		}
 	}
 	type one struct {
-		Endpoint   incident.Endpoint `json:"endpoint"`
-		Reputation incident.Endpoint `json:"reputation"`
+		Endpoint incident.Endpoint `json:"endpoint"`
+		Planted  incident.Endpoint `json:"planted_fact"`
 	}
-	whole := incident.FactSpec{Name: "reputation", Doc: "d", By: "reputation", Needs: incident.NeedsNothing, Told: told}
-	if problems := incident.CheckFacts(append(endpoint("reputation"), whole), reflect.TypeFor[one]()); len(problems) > 0 {
+	whole := incident.FactSpec{Name: "planted_fact", Doc: "d", By: "planted_fact", Needs: incident.NeedsNothing, Told: told}
+	if problems := incident.CheckFacts(append(endpoint("planted_fact"), whole), reflect.TypeFor[one]()); len(problems) > 0 {
 		t.Fatalf("a fact that lacks nothing: %q", problems)
 	}
 	for want, specs := range map[string][]incident.FactSpec{
-		"fact reputation: incident_test.one has a field for it, and it is not registered": endpoint("reputation"),
-		"fact endpoint: it must lead to \"reputation\"":                                   append(endpoint(), whole),
-		"fact reputation: Doc, By, Needs or Told is empty":                                append(endpoint("reputation"), incident.FactSpec{Name: "reputation"}),
-		"fact age: incident_test.one has no field for it":                                 append(endpoint("reputation"), whole, incident.FactSpec{Name: "age"}),
-		"fact reputation: it is registered twice":                                         append(endpoint("reputation"), whole, whole),
-		"fact endpoint: it leads to \"age\", which is no part":                            append(endpoint("reputation", "age"), whole),
+		"fact planted_fact: incident_test.one has a field for it, and it is not registered": endpoint("planted_fact"),
+		"fact endpoint: it must lead to \"planted_fact\"":                                   append(endpoint(), whole),
+		"fact planted_fact: Doc, By, Needs or Told is empty":                                append(endpoint("planted_fact"), incident.FactSpec{Name: "planted_fact"}),
+		"fact age: incident_test.one has no field for it":                                   append(endpoint("planted_fact"), whole, incident.FactSpec{Name: "age"}),
+		"fact planted_fact: it is registered twice":                                         append(endpoint("planted_fact"), whole, whole),
+		"fact endpoint: it leads to \"age\", which is no part":                              append(endpoint("planted_fact", "age"), whole),
 	} {
 		if problems := strings.Join(incident.CheckFacts(specs, reflect.TypeFor[one]()), "\n"); !strings.Contains(problems, want) {
 			t.Errorf("want %q; got %q", want, problems)
@@ -85,7 +85,7 @@ func TestHalfRegisteredFactsAreFound(t *testing.T) {
 
 func TestPartsOfFactsHaveTheirNames(t *testing.T) {
 	var facts incident.Facts
-	if facts.Part(incident.TrafficFact) != any(&facts.Traffic) || facts.Part("reputation") != nil {
+	if facts.Part(incident.TrafficFact) != any(&facts.Traffic) || facts.Part("planted_fact") != nil {
 		t.Error("a part is not the field of its name, or one that is not there is")
 	}
 }
