@@ -8,9 +8,9 @@ import (
 
 // AskForDevice makes the plan for an assumed device one that does nothing to it
 // before people have chosen it: the approval named by unsure comes before the
-// first step that is more than telling, whatever may act unsure. What stands
-// instead of an approval that nobody has given is then no more than telling, and
-// giving back. A plan for an exact target, or one that only tells, stays as it is.
+// first step that does more than notify, even one that may act unsure. Steps that
+// run when the approval is not given then only notify or release. A plan for an
+// exact target, or one that only notifies, is not changed.
 func (p *Playbook) AskForDevice(plan incident.Plan) incident.Plan {
 	first := slices.IndexFunc(plan.Steps, touches)
 	if first < 0 || plan.Target == nil || plan.Target.OnlyBy() == "" {
@@ -28,7 +28,7 @@ func (p *Playbook) AskForDevice(plan incident.Plan) incident.Plan {
 			Name: gateName(p.Unsure), Approve: p.Unsure, Because: "It is not certain which device this is: " + plan.Target.Assumption() + ".",
 		})
 	case gate > first:
-		// The one question is asked before all of them.
+		// One approval comes before all of them.
 		asked := steps[gate]
 		steps = slices.Insert(slices.Delete(steps, gate, gate+1), first, asked)
 		gate = first

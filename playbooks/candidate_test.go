@@ -93,7 +93,7 @@ func TestACandidateIsReadByItsNameOnly(t *testing.T) {
 	}
 }
 
-// Nobody is guessed: a rule about the candidate is unknown, and says why.
+// Without a candidate, a rule about it is unknown, with the reason.
 func TestNoCandidateIsUnknown(t *testing.T) {
 	p, err := playbooks.Load("suspecting.yaml", []byte(suspecting("", `candidate.signed`)))
 	if err != nil {

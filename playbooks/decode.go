@@ -13,15 +13,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// shaped is a type that is written in YAML in a shape of its own.
+// shaped is a type with a YAML form of its own.
 type shaped interface {
-	// decodeYAML fills the value and complains through d.
+	// decodeYAML fills the value and reports faults through d.
 	decodeYAML(d *document, n *yaml.Node, f field)
-	// shape is the JSON Schema of what is written.
+	// shape is the JSON Schema of the YAML form.
 	shape(s *schemas) map[string]any
 }
 
-// field is what a struct's tags say of one key.
+// field is the description of one key, from a struct's tags.
 type field struct {
 	name     string
 	index    []int
@@ -31,7 +31,7 @@ type field struct {
 	cel      bool   // an expression
 	in       string // the value is written as {in: value}
 	word     string // a bool that is written as this one word
-	private  bool   // complaints never show the value
+	private  bool   // messages never show the value
 	doc      string
 	standard string // the default, for people
 	as       string // how the value is written, for people
@@ -181,8 +181,9 @@ func (d *document) holds(n *yaml.Node, key string) bool {
 	return k != nil || slices.Contains(d.misspelt[n], key)
 }
 
-// isMapping complains when a node is none. An empty value has no keys, but the
-// required ones are then missed by name.
+// isMapping reports whether a node is a mapping, and reports a fault if it is
+// not. An empty value has no keys; missing required ones are then reported by
+// name.
 func (d *document) isMapping(n *yaml.Node, f field) bool {
 	if n.Kind == yaml.MappingNode {
 		return true
@@ -227,7 +228,7 @@ func (d *document) list(n *yaml.Node, v reflect.Value, f field) {
 }
 
 // nameOf names an entry of a mapping with free keys. In a file with secrets a key
-// with nothing behind it may be a secret that stands in the wrong place.
+// without a value may be a secret in the wrong place.
 func (d *document) nameOf(key, value *yaml.Node, mapping string) string {
 	if d.private() && (value.Kind != yaml.MappingNode || !oneWord.MatchString(key.Value)) {
 		return "an entry of " + mapping
@@ -278,9 +279,8 @@ func (d *document) theWord(n *yaml.Node, v reflect.Value, f field) {
 	v.SetBool(true)
 }
 
-// fact decodes what people write by hand into a value with provenance: the
-// value is assumed. The plain word unknown makes it unknown; in quotes it is
-// text.
+// fact decodes a handwritten value into a value with provenance: it is assumed.
+// The plain word unknown makes it unknown; in quotes it is text.
 func (d *document) fact(n *yaml.Node, v reflect.Value, known incident.Field, f field) {
 	if isUnknown(n) {
 		v.SetZero()

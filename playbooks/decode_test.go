@@ -84,7 +84,7 @@ func TestNodeIsDecodedLaterWithItsPlaces(t *testing.T) {
 		t.Errorf("issue %s", i)
 	}
 	if missing := got.Parts["none"].Get("kind"); !missing.IsZero() || missing.Decode(&kind) != nil {
-		t.Error("what is not there is not empty")
+		t.Error("a missing part is not empty")
 	}
 }
 

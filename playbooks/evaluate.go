@@ -17,14 +17,14 @@ import (
 // maxSubject bounds a subject, which becomes part of a workflow id.
 const maxSubject = 200
 
-// Match reports whether the playbook answers the alert of some facts; it looks at
-// no other fact. Unknown comes with the missing fields, Failed with the error.
+// Match reports whether the playbook answers the alert of some facts; it reads no
+// other fact. Unknown is returned with the missing fields, Failed with the error.
 func (p *Playbook) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
 	return p.policy.Match(ctx, facts, now)
 }
 
-// Subject returns what the case of an alert is about, in the form that
-// [NormalizeSubject] gives it.
+// Subject returns the subject of the case of an alert, normalized by
+// [NormalizeSubject].
 func (p *Playbook) Subject(ctx context.Context, facts *incident.Facts, now time.Time) (string, error) {
 	raw, err := p.policy.Subject(ctx, facts, now)
 	if err != nil {
@@ -33,10 +33,10 @@ func (p *Playbook) Subject(ctx context.Context, facts *incident.Facts, now time.
 	return NormalizeSubject(raw)
 }
 
-// NormalizeSubject returns a subject in the one form in which it is compared and
-// becomes part of an id: lower case, without the blanks around it and the dot of
-// the root at its end, and everything but a-z, 0-9 and ._:@- percent-encoded. An
-// empty or a very long one is an error.
+// NormalizeSubject returns the normal form of a subject, for comparison and for
+// ids: lower case, without the blanks around it and the dot of the root at its
+// end, and everything but a-z, 0-9 and ._:@- percent-encoded. An empty or a very
+// long one is an error.
 func NormalizeSubject(raw string) (string, error) {
 	text := incident.HostName(strings.ToLower(raw))
 	switch {
@@ -59,9 +59,9 @@ func NormalizeSubject(raw string) (string, error) {
 
 // Evaluate decides a case: guardrails, then rules. It does no I/O; the same
 // facts and the same now give the same decision. Traffic that others send under
-// the host's addresses decides nothing, and neither does a process that is only
-// guessed to be the sender, unless a rule asks for it as candidate. Where the
-// rule that holds contains nothing and one above it might, the case is undecided.
+// the host's addresses is not used, and neither is a process that is only guessed
+// to be the sender, unless a rule reads it as candidate. Where the rule that
+// holds contains nothing and one above it might, the case is undecided.
 func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	facts.DisownShared()
@@ -95,7 +95,7 @@ func (p *Playbook) Evaluate(ctx context.Context, facts incident.Facts, now time.
 }
 
 // leaveOpen makes the decision undecided where its rule contains nothing and an
-// unknown rule above would contain. What the chosen rule claims is not known to
+// unknown rule above would contain. The claim of the chosen rule is not known to
 // be true then.
 func (p *Playbook) leaveOpen(d *incident.Decision, unknown []policy.UnknownRule) {
 	if p.contains(d.Do) {
@@ -118,8 +118,8 @@ func (p *Playbook) contains(do []incident.Doing) bool {
 	return slices.ContainsFunc(do, func(d incident.Doing) bool { return p.Steps[d.Step].Action.Containing() })
 }
 
-// Recheck asks the guardrails alone, as is done before each containing step
-// that follows an approval. The decision names no rule.
+// Recheck evaluates the guardrails alone, as is done before each containing step
+// that follows an approval. The decision has no rule.
 func (p *Playbook) Recheck(ctx context.Context, facts incident.Facts, now time.Time) incident.Decision {
 	facts.InWords(p.Roles())
 	d := incident.Decision{PlaybookDigest: p.digest, At: now, Outcome: incident.Decided}
@@ -155,7 +155,7 @@ func (p *Playbook) deny(d *incident.Decision, nth int) {
 // standing is the default rule.
 func (p *Playbook) standing() Rule { return p.Decide[len(p.Decide)-1] }
 
-// requiredMissing returns the required facts of which nothing was obtained.
+// requiredMissing returns the required facts without any known field.
 func (p *Playbook) requiredMissing(facts incident.Facts) []incident.Missing {
 	var missing []incident.Missing
 	for _, name := range incident.FactNames() {
@@ -174,7 +174,7 @@ func factOf(facts incident.Facts, name string) reflect.Value {
 	return reflect.Indirect(reflect.ValueOf(facts.Part(name)))
 }
 
-// obtained reports whether a fact has a known field, else why not.
+// obtained reports whether a fact has a known field, and the reason if not.
 func obtained(fact reflect.Value) (why string, ok bool) {
 	for i := range fact.NumField() {
 		if value, isValue := fact.Field(i).Interface().(incident.Field); isValue {
@@ -190,7 +190,7 @@ func obtained(fact reflect.Value) (why string, ok bool) {
 	return why, false
 }
 
-// because lists what is missing, for people.
+// because lists the missing fields, for people.
 func because(missing []incident.Missing) string {
 	parts := make([]string, 0, len(missing))
 	for _, m := range missing {

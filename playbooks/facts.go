@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// DecodeFacts reads facts that people wrote by hand: sizes, rates and durations
+// DecodeFacts reads handwritten facts: sizes, rates and durations
 // in their units, every value assumed. A field that is not there is unknown; so
 // is one, or a whole fact, whose value is the plain word unknown. In quotes
 // that word is text, as in role: 'unknown'.
@@ -25,7 +25,7 @@ func DecodeFacts(file string, data []byte) (incident.Facts, error) {
 	return facts, nil
 }
 
-// facts decodes facts over those that are there, field by field.
+// facts decodes facts over existing ones, field by field.
 func (d *document) facts(n *yaml.Node, into *incident.Facts, what string) {
 	if !d.isMapping(n, field{name: what}) {
 		return
@@ -50,7 +50,8 @@ func (d *document) facts(n *yaml.Node, into *incident.Facts, what string) {
 // explain gives every unknown value its reason.
 func explain(facts *incident.Facts) { incident.Explain(facts, "not given") }
 
-// Given is what a test says of the world, over what stands above it.
+// Given are facts of a test and the state of the simulated estate, over those of
+// the level above.
 type Given struct{ node Node }
 
 func (g *Given) decodeYAML(d *document, n *yaml.Node, f field) {

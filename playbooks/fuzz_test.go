@@ -41,12 +41,12 @@ func corpus(f *testing.F, kind string) {
 	}
 }
 
-// placed checks that an error is a list of issues that stand in the file.
+// placed checks that an error is a list of issues with positions in the file.
 func placed(t *testing.T, err error, data []byte) {
 	t.Helper()
 	var issues playbooks.Issues
 	if !errors.As(err, &issues) || issues.Err() == nil {
-		t.Fatalf("the error is no list of faults: %v", err)
+		t.Fatalf("the error is not a list of issues: %v", err)
 	}
 	lines := 2
 	for _, b := range data {

@@ -18,7 +18,7 @@ type Issue struct {
 	Message string `json:"message"`
 	// Snippet is the line with a caret under the place; it may be empty.
 	Snippet string `json:"snippet,omitempty"`
-	// Warning marks what lint shows without failing.
+	// Warning marks an issue that lint shows without failing.
 	Warning bool `json:"warning,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func (i Issue) String() string {
 }
 
 // Issues are all complaints about a file, in the order of the file.
-type Issues []Issue //nolint:errname // What is wrong with a file is its issues, everywhere; they may be warnings alone.
+type Issues []Issue //nolint:errname // The faults of a file are its issues, everywhere; they may be warnings alone.
 
 // Error prints every issue with its snippet.
 func (is Issues) Error() string {
@@ -53,8 +53,7 @@ func (is Issues) Error() string {
 	return b.String()
 }
 
-// Err returns the issues as an error, or nil when there is nothing but
-// warnings.
+// Err returns the issues as an error, or nil when all are warnings.
 func (is Issues) Err() error {
 	if is.failed() {
 		return is
@@ -75,7 +74,7 @@ func (is Issues) sorted() Issues {
 	return slices.Compact(out)
 }
 
-// maxSnippet bounds what is shown of one line: the file may be anybody's.
+// maxSnippet bounds what is shown of one line: the file may be untrusted.
 const maxSnippet = 160
 
 // snippet returns the line with a caret under the column.
@@ -103,8 +102,7 @@ func snippet(lines []string, line, column int) string {
 
 func nearest(word string, known []string) string { return policy.Nearest(word, known) }
 
-// meant says which known word was probably meant, or what there is to choose
-// from.
+// meant returns the known word that was probably meant, or the list of choices.
 func meant(word string, known []string) string {
 	near := nearest(word, known)
 	switch {

@@ -12,7 +12,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// defaultTimeout is how long an enrichment may take where it does not say.
+// defaultTimeout is how long an enrichment may take if it has no timeout of its
+// own.
 const defaultTimeout = 20 * time.Second
 
 // Bounds of what a playbook may ask for: a slip of a digit is found at load.
@@ -27,9 +28,9 @@ const (
 // release in an if_denied or if_expired undoes what the case holds.
 const release = "release"
 
-// lint checks what types cannot say. It looks at the file wherever it matters
-// whether something was written, so that a key that was complained about is not
-// missed a second time.
+// lint checks rules that types cannot express. It reads the file wherever it
+// matters whether a key was written, so that a key with a fault is not also
+// reported as missing.
 type lint struct {
 	*document
 	playbook *Playbook
@@ -61,12 +62,12 @@ func (l lint) all() {
 	l.never()
 }
 
-// at complains at the value of a path.
+// at reports a fault at the value of a path.
 func (l lint) at(path []any, format string, args ...any) {
 	l.blame(l.place(path), format, args...)
 }
 
-// missing complains at the key of what lacks something.
+// missing reports a missing key at the key of its mapping.
 func (l lint) missing(path []any, format string, args ...any) {
 	n := l.keyPlace(path)
 	l.issue(n.Line, n.Column, format, args...)
@@ -86,7 +87,7 @@ func attackID(id string) bool {
 	return regexp.MustCompile(`^([A-Z]{1,4}\d{4})(\.\d{3})?$`).MatchString(id)
 }
 
-// name complains of a name that is not a-z, 0-9 and -.
+// name reports a name that is not of a-z, 0-9 and -.
 func (l lint) name(what, name string, n *yaml.Node) {
 	if n == nil || name == "" {
 		return
@@ -104,8 +105,7 @@ func (l lint) name(what, name string, n *yaml.Node) {
 
 func (l lint) key(path ...any) *yaml.Node { return l.keyPlace(path) }
 
-// between complains of a number or a duration outside its bounds, when it is
-// written.
+// between reports a number or a duration outside its bounds, if it is written.
 func between[T time.Duration | int](l lint, v, low, high T, path ...any) {
 	if n := l.find(path...); n != nil && (v < low || v > high) {
 		l.at(path, "%v must be between %s and %s", path[len(path)-1], show(low), show(high))
@@ -139,7 +139,7 @@ func (l lint) enrichments() {
 	}
 }
 
-// only complains of keys that mean nothing here.
+// only reports keys that have no meaning here.
 func (l lint) only(what, whose string, allowed []string, path ...any) {
 	n := l.find(path...)
 	if n != nil && n.Kind == yaml.MappingNode {
@@ -208,7 +208,7 @@ func (l lint) guardrails() {
 	}
 }
 
-// once complains of a second thing of the same name.
+// once reports a second entry of the same name.
 func (l lint) once(seen map[string]bool, what, name string, n *yaml.Node) {
 	if name == "" || n == nil {
 		return
@@ -219,14 +219,14 @@ func (l lint) once(seen map[string]bool, what, name string, n *yaml.Node) {
 	seen[name] = true
 }
 
-// alwaysTrue warns of a condition that is none.
+// alwaysTrue warns of a condition that is always true.
 func (l lint) alwaysTrue(path ...any) {
 	if n := l.find(path...); n != nil && strings.TrimSpace(n.Value) == "true" {
 		l.warn(n, "%v is always true", path[len(path)-1])
 	}
 }
 
-// refersToApproval complains when no approval has the name.
+// refersToApproval reports an unknown approval name.
 func (l lint) refersToApproval(name string, path ...any) {
 	if !l.has("approvals", name) {
 		l.at(path, "unknown approval %q%s", name, meant(name, slices.Sorted(maps.Keys(l.playbook.Approvals))))

@@ -18,12 +18,12 @@ const (
 	UnmatchedBeside = "no_playbook"
 )
 
-// proofSlack is how far above the rate of a limit its proof may lie: a limiter
+// proofSlack is how far above the rate of a limit its proof may be: a limiter
 // lets bursts through, and counts other headers than the flow store.
 const proofSlack = 2
 
-// never complains of what is well written and can never work. Playbooks that are
-// deployed may have it: see [Playbook.Lint].
+// never reports valid entries that can never work. Deployed playbooks may have
+// them: see [Playbook.Lint].
 func (l lint) never() {
 	if l.playbook.Name == Unmatched {
 		l.refuse(l.find("name"), "playbook name %q is taken: it is in the ids of cases for alerts that no playbook matches", Unmatched)
@@ -41,7 +41,7 @@ func (l lint) never() {
 	}
 }
 
-// refuse reports a complaint that a deployed playbook may have.
+// refuse reports a fault that a deployed playbook may have.
 func (l lint) refuse(n *yaml.Node, format string, args ...any) {
 	if n == nil || l.bad[n] {
 		return
@@ -50,7 +50,7 @@ func (l lint) refuse(n *yaml.Node, format string, args ...any) {
 	l.bad[n] = true
 }
 
-// unreachable complains of steps for which nothing tells what they act on.
+// unreachable reports steps whose target no fact can provide.
 func (l lint) unreachable() {
 	used := l.usedSteps()
 	for _, name := range slices.Sorted(maps.Keys(l.playbook.Steps)) {
@@ -81,7 +81,7 @@ func (l lint) usedSteps() map[string]bool {
 	return used
 }
 
-// unprovable complains of a proof that has nothing to measure.
+// unprovable reports a proof that has nothing to measure.
 func (l lint) unprovable(name string, s Step) {
 	if s.Verify == nil {
 		return
@@ -100,7 +100,7 @@ func (l lint) unprovable(name string, s Step) {
 	}
 }
 
-// idleGates complains of an approval that changes nothing, whatever people say.
+// idleGates reports an approval that changes nothing, whatever the answer.
 func (l lint) idleGates(rule int, r Rule) {
 	for i, doing := range r.Do {
 		if doing.Approve == "" || len(doing.IfDenied)+len(doing.IfExpired) > 0 {
@@ -119,7 +119,7 @@ func (l lint) idleGates(rule int, r Rule) {
 	}
 }
 
-// idleLimits complains of limits that count what is never done.
+// idleLimits reports limits of actions that no step carries out.
 func (l lint) idleLimits() {
 	for i, g := range l.playbook.Guardrails {
 		if g.Limit == nil || !g.Limit.Action.Containing() {
@@ -129,7 +129,7 @@ func (l lint) idleLimits() {
 		for _, s := range l.playbook.Steps {
 			done[string(s.Action)] = true
 		}
-		// What a step without an action does is not known.
+		// The action of a step without one is unknown.
 		if !done[""] && !done[string(g.Limit.Action)] {
 			l.refuse(l.find("guardrails", i, "limit", "action"), "no step is %s, so that this limit counts nothing: there are %s",
 				g.Limit.Action, strings.Join(slices.Sorted(maps.Keys(done)), ", "))
@@ -137,15 +137,15 @@ func (l lint) idleLimits() {
 	}
 }
 
-// excludesNobody complains of an exclude that keeps nobody from answering, as far
-// as the file itself shows.
+// excludesNobody reports an exclude that excludes no person from answering, as
+// far as the file itself shows.
 func (l lint) excludesNobody(name string, a Approval) {
 	path := []any{"approvals", name, "exclude"}
 	if n := l.find(path...); n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 		l.refuse(n, "exclude names nobody; leave it out, or name %s, %s or a person", ExcludeRaiser, ExcludeAuthor)
 	}
 	words := []string{ExcludeRaiser, ExcludeAuthor}
-	// Who is in a group, a Slack group or on call only others know.
+	// Members of a group, of a Slack group or of a rota are not known here.
 	named := a.Approvers.Group == "" && a.Approvers.SlackGroup == "" && l.find("approvals", name, "approvers", "on_call") == nil
 	for i, who := range a.Exclude {
 		n := l.find(append(slices.Clone(path), i)...)

@@ -53,8 +53,8 @@ func (l lint) doings(rule int, r Rule) {
 	}
 }
 
-// fallback checks the steps that run when people did not approve. Nothing that
-// people were asked for, or that cannot be taken back, may run then.
+// fallback checks the steps that run when people did not approve. No step that
+// needs approval, or that cannot be undone, may run then.
 func (l lint) fallback(names []string, path ...any) {
 	for i, name := range names {
 		at := append(slices.Clone(path), i)
@@ -75,7 +75,7 @@ func (l lint) refersToStep(name string, path ...any) {
 	}
 }
 
-// unused warns of steps and approvals that nothing names.
+// unused warns of steps and approvals that no rule refers to.
 func (l lint) unused() {
 	steps, approvals := map[string]bool{}, map[string]bool{l.playbook.Unsure: true}
 	for _, r := range l.playbook.Decide {
@@ -101,7 +101,8 @@ func (l lint) unused() {
 	}
 }
 
-// Use is what a playbook wants of an integration; one of its fields is set.
+// Use is the purpose for which a playbook uses an integration; one of its fields
+// is set.
 type Use struct {
 	Fact      string
 	Action    incident.Action
@@ -109,9 +110,9 @@ type Use struct {
 	OnCall    bool
 }
 
-// CheckIntegrations asks complain about every integration that the playbook
-// uses: for a fact, for an action, or as the messenger of a question. What
-// complain returns is an issue at the name; an empty text is none.
+// CheckIntegrations calls complain for every integration that the playbook uses:
+// for a fact, for an action, or as the messenger of a question. The text that
+// complain returns is an issue at the name; an empty text means no issue.
 func (p *Playbook) CheckIntegrations(complain func(name string, used Use) string) Issues {
 	l := lint{document: parse(p.file, p.text), playbook: p}
 	check := func(n *yaml.Node, name string, used Use) {

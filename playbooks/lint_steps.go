@@ -41,7 +41,7 @@ func (l lint) step(name string, s Step) {
 	}
 }
 
-// lasting checks the keys of what stands until it is given back.
+// lasting checks the keys of steps that have a lease.
 func (l lint) lasting(name string, s Step) {
 	at := func(keys ...any) []any { return append([]any{"steps", name}, keys...) }
 	for _, key := range []string{"ttl", "verify"} {

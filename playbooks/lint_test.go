@@ -17,7 +17,7 @@ const fewestLintCases = 60
 
 var update = flag.Bool("update", false, "write what lint says into testdata/lint")
 
-// complaints loads a file by what it is called and returns what is said of it.
+// complaints loads a file according to its name and returns its issues.
 func complaints(tb testing.TB, name string, data []byte) string {
 	tb.Helper()
 	var err error
@@ -65,7 +65,7 @@ func TestLint(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(archive.Files) != 2 || archive.Files[1].Name != "want" {
-				t.Fatal("a lint case holds one bad file and what is wanted")
+				t.Fatal("a lint case must have one bad file and the wanted messages")
 			}
 			got := complaints(t, archive.Files[0].Name, archive.Files[0].Data)
 			if got == "" {

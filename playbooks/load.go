@@ -13,17 +13,17 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Setting is something of the site that a playbook is read with.
+// Setting is a setting of the site that affects how a playbook is read.
 type Setting func(*Playbook)
 
-// WithRoles gives the site's asset roles; without it they are the shipped ones.
+// WithRoles sets the site's asset roles; the default is the shipped ones.
 func WithRoles(roles incident.Vocabulary) Setting {
 	return func(p *Playbook) { p.roles = roles.Or(p.roles) }
 }
 
-// Load reads a playbook. The error is [Issues] and holds every complaint: about
-// the YAML, the names, the steps and the expressions. What was deployed before
-// lint knew a complaint loads with it; see [Playbook.Lint].
+// Load reads a playbook. The error is [Issues] and has every fault: of the YAML,
+// the names, the steps and the expressions. A playbook that was deployed before
+// lint reported a fault loads with it; see [Playbook.Lint].
 func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 	d := parse(file, data)
 	p := &Playbook{file: file, text: bytes.Clone(data), roles: incident.AssetRoles()}
@@ -45,7 +45,7 @@ func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 	issues := d.sorted()
 	if issues.failed() {
 		issues = append(issues, d.complaints...).sorted()
-		// What is unused because of a fault would only hide it.
+		// Unused names that follow from a fault would only hide it.
 		return nil, slices.DeleteFunc(issues, func(i Issue) bool { return i.Warning })
 	}
 	p.warnings = issues
@@ -56,9 +56,9 @@ func Load(file string, data []byte, with ...Setting) (*Playbook, error) {
 	return p, nil
 }
 
-// expressionFaults takes over the compiler's complaints. A Windows path that is
-// not written as a raw string breaks the rest of its line: that is said once,
-// and how to fix it.
+// expressionFaults adds the compiler's issues. A Windows path that is not written
+// as a raw string breaks the rest of its line: that is reported once, with the
+// fix.
 func (d *document) expressionFaults(faults []policy.Issue) {
 	broken := map[int]bool{}
 	for _, f := range faults {
@@ -82,8 +82,7 @@ func (d *document) expressionFaults(faults []policy.Issue) {
 	}
 }
 
-// setDefaults fills in what the playbook leaves out, so that nobody has to know
-// the defaults twice.
+// setDefaults fills in the defaults, so that they are in one place.
 func (p *Playbook) setDefaults(d *document) {
 	for name, e := range p.Enrich {
 		setDefault(&e.Timeout, defaultTimeout)
@@ -124,9 +123,9 @@ func setDefault[T comparable](v *T, standard T) {
 	}
 }
 
-// source gathers the playbook's expressions for the compiler. Those that were
-// complained about already are left out, or stand for anything, so that each
-// fault is told once.
+// source gathers the playbook's expressions for the compiler. Those with a fault
+// already are left out, or replaced by a valid one, so that each fault is
+// reported once.
 func (p *Playbook) source(d *document) policy.Source {
 	src := policy.Source{
 		File: p.file, Content: p.text, Roles: p.roles,
@@ -153,7 +152,7 @@ func (p *Playbook) source(d *document) policy.Source {
 }
 
 // expr returns the expression at a path with the place of its first character,
-// or what stands in for one that cannot be used.
+// or a replacement for one that cannot be used.
 func (d *document) expr(standIn string, path ...any) policy.Expr {
 	n := d.find(path...)
 	if n == nil || d.bad[n] || n.Kind != yaml.ScalarNode || d.repaired[n.Line] {
@@ -162,7 +161,7 @@ func (d *document) expr(standIn string, path ...any) policy.Expr {
 	e := policy.Expr{
 		Text: strings.TrimSpace(n.Value), Line: n.Line, Column: n.Column,
 		Block: n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0,
-		// Only in double quotes may the file say something else than it means.
+		// Only in double quotes can the text in the file differ from its value.
 		Verbatim: n.Style&yaml.DoubleQuotedStyle == 0 || !strings.Contains(d.lines[n.Line-1], `\`),
 	}
 	switch {
@@ -179,10 +178,10 @@ func (d *document) expr(standIn string, path ...any) policy.Expr {
 	return e
 }
 
-// canonical is the content without what has no meaning: comments, quotes,
+// canonical is the content without parts that have no meaning: comments, quotes,
 // layout and the order of keys. The order of lists and of lets counts.
 func canonical(root *yaml.Node) []byte {
-	// A tree of lists and strings always encodes.
+	// Encoding a tree of lists and strings cannot fail.
 	data, err := json.Marshal(meaning(root, ""))
 	if err != nil {
 		return []byte(err.Error())

@@ -236,7 +236,7 @@ func TestEveryKeyOfThePlaybookIsDocumented(t *testing.T) {
 }
 
 // What lint refuses by now was reviewed and deployed before: such a text loads,
-// decides as it did, and is told of; a changed one is refused.
+// decides as it did, with a warning; a changed one is refused.
 func TestADeployedTextIsTolerated(t *testing.T) {
 	files, err := filepath.Glob("testdata/lint/never-*.txtar")
 	if err != nil || len(files) < 15 {
@@ -256,7 +256,7 @@ func TestADeployedTextIsTolerated(t *testing.T) {
 			t.Errorf("%s: a changed text would be taken up: %v", file, p.Lint())
 		}
 		if p.Policy() == nil || p.Digest() == "" || p.Warnings().Err() != nil || len(p.Warnings()) != len(p.Lint()) {
-			t.Errorf("%s: it cannot be used, or nobody is warned", file)
+			t.Errorf("%s: it cannot be used, or there is no warning", file)
 		}
 	}
 }

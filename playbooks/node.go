@@ -9,13 +9,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Node is a part of a file that is decoded later, when it is known into what:
-// the configuration of an integration, once its kind was read. Its complaints
-// have the places of the file.
+// Node is a part of a file that is decoded later, when its type is known: the
+// configuration of an integration, once its kind was read. Its issues have the
+// positions in the file.
 type Node struct {
 	doc  *document
 	node *yaml.Node
-	// without are keys that somebody else reads.
+	// without are keys that the caller reads.
 	without []string
 }
 
@@ -65,7 +65,7 @@ func (n Node) Items() []Node {
 	return items
 }
 
-// Without returns the same part, in which the given keys are passed over.
+// Without returns the same part without the given keys.
 func (n Node) Without(keys ...string) Node {
 	n.without = append(slices.Clone(n.without), keys...)
 	return n
@@ -93,7 +93,7 @@ func (n Node) Decode(into any) Issues {
 	return d.sorted()
 }
 
-// Issue returns a complaint at the place of the part.
+// Issue returns an issue at the position of the part.
 func (n Node) Issue(format string, args ...any) Issue {
 	if n.node == nil {
 		return Issue{Message: fmt.Sprintf(format, args...)}
@@ -104,9 +104,9 @@ func (n Node) Issue(format string, args ...any) Issue {
 	}
 }
 
-// Quoted is the text of the part for a complaint: in quotes where it can be
-// shown, else the words "the value". It is what the file says, not what an
-// environment variable holds.
+// Quoted is the text of the part for a message: in quotes where it can be shown,
+// else the words "the value". It is the text of the file, not the value of an
+// environment variable.
 func (n Node) Quoted() string {
 	if n.node == nil || n.node.Kind != yaml.ScalarNode || n.doc.private() && (!oneWord.MatchString(n.node.Value) || mayBeSecret(n.node.Value)) {
 		return "the value"
@@ -114,7 +114,7 @@ func (n Node) Quoted() string {
 	return strconv.Quote(n.node.Value)
 }
 
-// KeyIssue returns a complaint at the place of a key of a mapping.
+// KeyIssue returns an issue at the position of a key of a mapping.
 func (n Node) KeyIssue(key, format string, args ...any) Issue {
 	at, _ := lookup(n.node, key)
 	return Node{doc: n.doc, node: at}.Issue(format, args...)

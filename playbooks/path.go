@@ -11,7 +11,7 @@ func (d *document) find(path ...any) *yaml.Node {
 	return n
 }
 
-// has reports whether something is written at a path, or was meant to be.
+// has reports whether there is a value at a path, or a misspelt key for one.
 func (d *document) has(path ...any) bool {
 	n, rest := d.walkTo(path)
 	if len(rest) == 1 {
@@ -42,8 +42,8 @@ func (d *document) walkTo(path []any) (*yaml.Node, []any) {
 	return n, path
 }
 
-// place returns the node at which a complaint about a path is made: the value,
-// or what should hold it.
+// place returns the node at which a fault of a path is reported: the value, or
+// the node that should contain it.
 func (d *document) place(path []any) *yaml.Node {
 	n, _ := d.walkTo(path)
 	return n

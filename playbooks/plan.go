@@ -11,7 +11,7 @@ import (
 // Plan resolves a decision into the steps to run, in order. A decision that
 // rests on something unknown gets the approval named by unsure before its first
 // containing step; an undecided one asks it for the plan of the rule that may
-// hold; one that decides nothing only tells people.
+// hold; one that decides nothing only notifies people.
 func (p *Playbook) Plan(d incident.Decision, facts incident.Facts, target *incident.Target) incident.Plan {
 	rule, _ := d.AtStake()
 	plan := incident.Plan{PlaybookDigest: p.digest, Rule: rule, Shadow: p.Mode == Shadow, Target: target}
@@ -48,12 +48,12 @@ func (p *Playbook) resolved(do []incident.Doing, facts incident.Facts, target *i
 	return steps
 }
 
-// undecided are the steps of an undecided decision. What the rule that holds
-// does before its first gate contains nothing and waits for nobody. Then the
-// approval named by unsure is asked for all that the rule does that may hold,
-// also for a step that may act unsure: that is for a rule that was chosen. The
-// rule's own gates stay. Where its first is the same approval, before anything
-// contains, nobody is asked twice.
+// undecided are the steps of an undecided decision. The steps of the rule that
+// holds before its first gate contain nothing and need no approval. Then the
+// approval named by unsure is asked for all steps of the rule that may hold, also
+// for a step that may act unsure: that applies to a rule that was chosen. The
+// rule's own gates remain. Where its first is the same approval, before any
+// containing step, it is asked only once.
 func (p *Playbook) undecided(d incident.Decision, facts incident.Facts, target *incident.Target) []incident.PlannedStep {
 	at := slices.IndexFunc(d.Do, func(do incident.Doing) bool { return do.Approve != "" })
 	if at < 0 {
@@ -74,7 +74,7 @@ func (p *Playbook) undecided(d incident.Decision, facts incident.Facts, target *
 
 func gateName(approval string) string { return "approve " + approval }
 
-// tell names the steps by which people learn that nothing is done: the notify
+// tell returns the steps that notify people that nothing is done: the notify
 // steps of the chosen rule; where it has none but would have contained, or
 // where no rule was chosen, those of the default rule, else of any rule.
 func (p *Playbook) tell(d incident.Decision) []string {
@@ -137,7 +137,7 @@ func (p *Playbook) instead(names []string, facts incident.Facts, target *inciden
 	return out
 }
 
-// planned resolves one step against the facts.
+// planned resolves one step with the facts.
 func (p *Playbook) planned(name string, facts incident.Facts, target *incident.Target) incident.PlannedStep {
 	s, ok := p.Steps[name]
 	step := incident.PlannedStep{
@@ -160,7 +160,8 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 	return step
 }
 
-// resolve says which traffic a block stops, or what would have to be known.
+// resolve returns the traffic that a block stops, or the reason for which it is
+// unknown.
 func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
 	seen := facts.Traffic
 	if match == "reflected_port" {
@@ -187,9 +188,9 @@ func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
 	return filter, ""
 }
 
-// reflected blocks what comes in to the amplification service of the host that
-// answers most. A port that is in no table is the near end of something that
-// the host asked for itself.
+// reflected blocks the requests to the amplification service of the host that
+// answers most. A port that is not in the table is the near end of a connection
+// that the host opened itself.
 func reflected(facts incident.Facts) (*incident.Filter, string) {
 	seen := facts.Traffic
 	type local struct {
@@ -217,8 +218,8 @@ func reflected(facts incident.Facts) (*incident.Filter, string) {
 }
 
 // ownPort is the host's port of a flow. A sensor that follows connections writes
-// whoever began one as its source, and a reflector never does; where the host's
-// addresses are unknown, the source is the host.
+// the initiator of one as its source, which a reflector never is; where the
+// host's addresses are unknown, the source is the host.
 func ownPort(facts incident.Facts, t incident.Tuple) int {
 	for _, known := range []incident.Value[[]string]{facts.Endpoint.IP, facts.Alert.Host.IP} {
 		ips, _ := known.Get()
@@ -232,8 +233,8 @@ func ownPort(facts incident.Facts, t incident.Tuple) int {
 	return t.SrcPort
 }
 
-// oneProcess names the process to end. Both id and path must be known: a
-// process id is used again.
+// oneProcess returns the process to end. Both id and path must be known: process
+// ids are reused.
 func oneProcess(process incident.Process) (int64, string, string) {
 	pid, hasPID := process.PID.Get()
 	path, hasPath := process.Path.Get()

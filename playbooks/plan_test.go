@@ -80,7 +80,7 @@ func TestEvaluateAndPlan(t *testing.T) {
 			plan: []string{"throttle", "approve on-call because " + unknownRole, "cut-off", "tell"},
 		},
 		{
-			name:    "nobody is asked twice",
+			name:    "the same approval is asked once",
 			facts:   strings.Replace(loud, "asset: { role: workstation }", "asset: unknown", 1),
 			replace: []string{"when: much && asset.role == 'workstation'", "when: much", "[throttle, cut-off, tell]", "[approve: on-call, throttle, cut-off]"},
 			outcome: incident.Decided, rule: "loud",
@@ -104,18 +104,18 @@ func TestEvaluateAndPlan(t *testing.T) {
 			plan: []string{"tell", "approve on-call because " + open, "throttle", "cut-off", "tell"},
 		},
 		{
-			name:  "an unknown rule that contains nothing is nobody's",
+			name:  "an unknown rule that contains nothing needs no approval",
 			facts: unknown, outcome: incident.Decided, rule: "otherwise", replace: []string{"[throttle, cut-off, tell]", "[tell]"},
 			plan: []string{"tell"},
 		},
 		{
-			name:  "below an unknown rule that contains nothing stands one that would contain",
+			name:  "below an unknown rule that contains nothing is one that would contain",
 			facts: unknown, outcome: incident.Undecided, rule: "otherwise",
 			replace: []string{"decide:\n", "decide:\n  - rule: backup\n    when: traffic.bytes_in > 5\n    severity: info\n    because: A backup.\n    do: [tell]\n"},
 			plan:    []string{"tell", "approve on-call because " + open, "throttle", "cut-off", "tell"},
 		},
 		{
-			name:  "a guardrail that holds forbids, whatever is unknown",
+			name:  "a guardrail that holds denies, regardless of unknown facts",
 			facts: strings.Replace(unknown, "asset: unknown", "asset: { role: domain_controller }", 1), outcome: incident.Denied, rule: "otherwise", denied: "infrastructure",
 			replace: []string{"when: much && asset.role == 'workstation'", "when: much"}, plan: []string{"tell"},
 		},
@@ -126,20 +126,20 @@ func TestEvaluateAndPlan(t *testing.T) {
 			plan:    []string{"approve on-call because " + open, "throttle", "approve on-call", "cut-off"},
 		},
 		{
-			name:  "a guardrail forbids, and people are told",
+			name:  "a guardrail denies, and people are notified",
 			facts: strings.Replace(loud, "role: workstation }", "role: domain_controller }", 1), replace: []string{"when: much && asset.role == 'workstation'", "when: much"},
 			outcome: incident.Denied, rule: "loud", denied: "infrastructure",
 			plan: []string{"tell"},
 		},
 		{
-			name:    "a denied rule that tells nobody tells as the default does",
+			name:    "a denied rule without a notify step notifies as the default does",
 			facts:   strings.Replace(loud, "role: workstation }", "role: domain_controller }", 1),
 			replace: []string{"when: much && asset.role == 'workstation'", "when: much", "[throttle, cut-off, tell]", "[throttle, cut-off]"},
 			outcome: incident.Denied, rule: "loud", denied: "infrastructure",
 			plan: []string{"tell"},
 		},
 		{
-			name:    "a denied rule that would have done nothing tells nobody",
+			name:    "a denied rule that would have done nothing notifies no one",
 			facts:   strings.Replace(loud, "role: workstation }", "role: domain_controller }", 1),
 			replace: []string{"when: much && asset.role == 'workstation'", "when: much", "[throttle, cut-off, tell]", "[]"},
 			outcome: incident.Denied, rule: "loud", denied: "infrastructure",
@@ -160,7 +160,7 @@ func TestEvaluateAndPlan(t *testing.T) {
 			outcome: incident.Denied, rule: "loud", denied: "infrastructure", plan: []string{"tell"},
 		},
 		{
-			name:  "when no default rule tells, any does",
+			name:  "when no default rule notifies, any does",
 			facts: "asset: unknown", replace: []string{"use: inventory", "use: inventory, required: true", "do: [tell]", "do: []"},
 			outcome: incident.CannotDecide, plan: []string{"tell"},
 		},

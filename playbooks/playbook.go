@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/policy"
 )
 
-// Mode says whether a playbook acts.
+// Mode determines whether a playbook acts.
 type Mode string
 
 // The two modes.
@@ -50,17 +50,18 @@ type Playbook struct {
 	policy   *policy.Policy
 	roles    incident.Vocabulary
 	warnings Issues
-	// complaints fail lint and a changed file, and nothing else.
+	// complaints are faults that fail lint and a changed file only.
 	complaints Issues
 }
 
-// Trigger says which alerts a playbook answers, and what a case is about.
+// Trigger selects the alerts that a playbook answers, and the subject of their
+// case.
 type Trigger struct {
 	Match   string `yaml:"match,required" cel:"bool" doc:"Whether the playbook answers an alert. It sees the alert only."`
 	Subject string `yaml:"subject,required" cel:"string" doc:"What the case is about. One case is open per subject; later alerts join it."`
 }
 
-// Enrichment asks one integration for one fact.
+// Enrichment is the lookup of one fact from one integration.
 type Enrichment struct {
 	Use      string         `yaml:"use,required" doc:"The integration to ask, by its name in stanch.yaml."`
 	Timeout  time.Duration  `yaml:"timeout" default:"20s" doc:"How long the answer may take; the fact is unknown afterwards."`
@@ -109,9 +110,9 @@ type Rule struct {
 	Do       Doings `yaml:"do,required" doc:"The steps to run, in order. An approve gates the steps after it."`
 }
 
-// Step is one thing that a rule can do.
+// Step is one action that a rule can run.
 type Step struct {
-	Action  incident.Action  `yaml:"action,required" doc:"What is done to the world."`
+	Action  incident.Action  `yaml:"action,required" doc:"The action to carry out."`
 	Use     string           `yaml:"use,required" doc:"The integration that does it, by its name in stanch.yaml."`
 	With    StepWith         `yaml:"with" doc:"Parameters, by action."`
 	TTL     time.Duration    `yaml:"ttl" doc:"When the containment is given back. Required for {leased}."`
@@ -128,7 +129,8 @@ type StepWith struct {
 	Rate    int64    `yaml:"rate" unit:"rate" doc:"{with}: the most that the host may send, per second."`
 	What    []string `yaml:"what" enum:"processes,connections" doc:"{with}: what to take."`
 	Channel string   `yaml:"channel" doc:"{with}: where to write, in the messenger's own form."`
-	// Match says what a block stops, resolved from the traffic of the case.
+	// Match is the traffic that a block stops, resolved from the traffic of the
+	// case.
 	Match string `yaml:"match" enum:"top_destination,top_port,reflected_port" doc:"{with}: what to stop. top_destination and top_port are where most bytes go; reflected_port is the host's own port that answers."`
 }
 
@@ -140,27 +142,27 @@ type Approval struct {
 	RemindAfter    time.Duration      `yaml:"remind_after" doc:"When to ask again in the same place."`
 	ExpireAfter    time.Duration      `yaml:"expire_after,required" doc:"When the question ends. Expired is never approved."`
 	ReasonRequired []string           `yaml:"reason_required" enum:"approve,deny" doc:"The answers that need a reason."`
-	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer. raiser is whoever raised the alert, author each of the playbook's authors."`
+	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer. raiser is the person who raised the alert, author each of the playbook's authors."`
 	Fallback       Fallback           `yaml:"fallback" doc:"Where the question goes when it cannot be delivered."`
-	Escalate       []Escalation       `yaml:"escalate" doc:"Where else to ask when nobody has answered, in order of time."`
+	Escalate       []Escalation       `yaml:"escalate" doc:"Where else to ask when there is no answer, in order of time."`
 }
 
-// Ask says where a question goes: the name of a messenger integration and the
-// channel there.
+// Ask is the destination of a question: the name of a messenger integration and
+// the channel there.
 type Ask struct {
 	Use     string
 	Channel string
 	Mention string
 }
 
-// The words of exclude that stand for people of the case.
+// The words of exclude that mean people of the case.
 const (
 	ExcludeRaiser = "raiser"
 	ExcludeAuthor = "author"
 )
 
-// Fallback asks elsewhere when a question does not reach its place: the
-// messenger is down, slow, or refuses it. That never approves anything.
+// Fallback asks elsewhere when a question cannot be delivered: the
+// messenger is down, slow, or refuses it. It never approves anything.
 type Fallback struct {
 	After time.Duration `yaml:"after" default:"30s" doc:"How long a place has to show the question."`
 	Ask   []Ask         `yaml:"ask,required" doc:"Where to ask instead, one after the other."`
@@ -188,8 +190,8 @@ func (p *Playbook) Policy() *policy.Policy { return p.policy }
 // Roles are the asset roles that its policy knows.
 func (p *Playbook) Roles() incident.Vocabulary { return p.roles }
 
-// Warnings are what is shown though the playbook loads: the warnings of lint, and
-// the complaints that a deployed playbook may have.
+// Warnings are issues of a playbook that loads: the warnings of lint, and the
+// faults that a deployed playbook may have.
 func (p *Playbook) Warnings() Issues {
 	all := p.Lint()
 	for i := range all {
@@ -198,6 +200,6 @@ func (p *Playbook) Warnings() Issues {
 	return all
 }
 
-// Lint is what lint shows of a playbook that loads. Its errors keep a changed
-// file from being taken up.
+// Lint returns the issues that lint shows of a playbook that loads. A changed
+// file with errors among them is not loaded.
 func (p *Playbook) Lint() Issues { return append(slices.Clone(p.warnings), p.complaints...).sorted() }

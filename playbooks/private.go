@@ -10,13 +10,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// mask stands for what is not shown.
+// mask replaces text that is not shown.
 const mask = "…"
 
-// Shown names the words that complaints about a file with secrets may show:
-// keys and the words of closed sets. Of such a file (see [FileTwin]) nothing else
-// of a line is quoted: a secret may stand anywhere on it, also where it was put
-// by mistake, and on a line that is not YAML nobody can say where it begins.
+// Shown lists the words that messages about a file with secrets may show: keys
+// and the words of closed sets. Of such a file (see [FileTwin]) nothing else of a
+// line is quoted: a secret may be anywhere on it, also by mistake, and on a line
+// that is not YAML its beginning is unknown.
 func Shown(words []string) Option {
 	return func(d *document) {
 		d.shown = map[string]bool{}
@@ -26,8 +26,8 @@ func Shown(words []string) Option {
 	}
 }
 
-// WordsOf returns the keys that a type is written with, those of secrets' files
-// included, and the words that its fields are restricted to.
+// WordsOf returns the keys of a type, those of secrets' files included, and the
+// words that its fields are restricted to.
 func WordsOf(t reflect.Type, secret reflect.Type) []string {
 	words := map[string]bool{"true": true, "false": true}
 	collectWords(t, secret, words, map[reflect.Type]bool{})
@@ -59,7 +59,7 @@ func collectWords(t, secret reflect.Type, into map[string]bool, seen map[reflect
 	}
 }
 
-// Inline has found called for every secret that stands in the file itself.
+// Inline calls found for every secret that is in the file itself.
 func Inline(found func()) Option { return func(d *document) { d.inline = found } }
 
 func (d *document) noteInline(n *yaml.Node, text string, v reflect.Value) {
@@ -71,20 +71,20 @@ func (d *document) noteInline(n *yaml.Node, text string, v reflect.Value) {
 // private reports whether the file may hold secrets.
 func (d *document) private() bool { return d.twin != nil || d.misplaced }
 
-// configuration is what a line of stanch.yaml looks like and no line of a
-// playbook or a test does.
+// configuration matches lines of stanch.yaml that no playbook or test has.
 var configuration = regexp.MustCompile(`(?m)^["']?(people|listen|public_url|standing)["']?\s*:|(^|[{,\s"'])(sources|integrations|temporal|encryption_keys|token_sha256|auth|bearer|hmac|basic|bot_token)["']?\s*:`)
 
-// secretKey is a key that looks like one of a secret, where files have none.
+// secretKey matches a key that looks like one of a secret, in files without
+// secrets.
 var secretKey = regexp.MustCompile(`(?i)[\w.-]*(?:token|secret|passw|passphrase|bearer|api_?key|routing_?key|private_?key|encryption_?key|dsn|credential)[\w.-]*["']?\s*[:=]`)
 
-// oneWord is a value that swallowed nothing of what stands beside it.
+// oneWord matches a value without any text of its neighbours.
 var oneWord = regexp.MustCompile(`^[A-Za-z0-9._:/+@-]{1,64}$`)
 
-// quote quotes a value in a complaint. In a file with secrets only one word of a
-// key that holds none is, and that does not look like a secret: what has blanks in
-// it may have swallowed its neighbour, and what came from the environment is not in
-// the file.
+// quote quotes a value in a complaint. In a file with secrets only a single word
+// is quoted, of a key that is not for a secret, and only if it does not look like
+// one: a value with blanks may include its neighbour, and a value from the
+// environment is not in the file.
 func (d *document) quote(n *yaml.Node, text string, f field) string {
 	if d.private() && (n.Value != text || f.private || f.typ == d.twin || f.typ == nil || !oneWord.MatchString(text) || mayBeSecret(text)) {
 		return "the value"
@@ -92,7 +92,7 @@ func (d *document) quote(n *yaml.Node, text string, f field) string {
 	return strconv.Quote(text)
 }
 
-// withoutValue takes a value out of the words of an error, which may quote it.
+// withoutValue removes a value from the text of an error, which may quote it.
 func (d *document) withoutValue(n *yaml.Node, text string, f field, err error) string {
 	message := err.Error()
 	if quoted := d.quote(n, text, f); !strings.HasPrefix(quoted, `"`) {
@@ -107,8 +107,8 @@ func (d *document) withoutValue(n *yaml.Node, text string, f field, err error) s
 	return message
 }
 
-// kindOf names what a node is, for people. The text of a scalar is shown where
-// the field says that it is none of a secret.
+// kindOf describes the kind of a node, for people. The text of a scalar is shown
+// where the field is not a secret.
 func (d *document) kindOf(n *yaml.Node, f field) string {
 	if n.Kind != yaml.ScalarNode || !d.private() || n.Tag == "!!null" || !scalarField(f) {
 		return kindOf(n, !d.private())
@@ -119,11 +119,11 @@ func (d *document) kindOf(n *yaml.Node, f field) string {
 func scalarField(f field) bool { return f.typ != nil && scalarType(f.typ) }
 
 // keyText quotes a key that a mapping cannot have: in a file with secrets only
-// one that is close to what was meant, for a secret whose colon or comma is
-// missing is read as a key.
+// one that is close to a known key, as a secret whose colon or comma is missing
+// is read as a key.
 func (d *document) keyText(key string, known []string) string {
 	if d.private() && !d.shown[key] {
-		// A key that is much longer than what was meant has swallowed something.
+		// A key that is much longer than the known one includes other text.
 		near := nearest(key, known)
 		if near == "" || !oneWord.MatchString(key) || len(key) > len(near)+2 {
 			return ""
@@ -132,8 +132,8 @@ func (d *document) keyText(key string, known []string) string {
 	return " " + strconv.Quote(shorten(key, 80))
 }
 
-// syntaxText is a message of the YAML reader without what it quotes of the file:
-// the name of an alias is a value to whoever did not mean an alias.
+// syntaxText is a message of the YAML reader without its quotes of the file: the
+// name of an alias is part of a value where no alias was meant.
 func (d *document) syntaxText(message string) string {
 	if d.private() && strings.HasPrefix(message, "unknown anchor ") {
 		return "an asterisk begins an alias, and there is no such anchor; quote the value"
@@ -141,8 +141,8 @@ func (d *document) syntaxText(message string) string {
 	return message
 }
 
-// snippet returns the line with a caret under the column, without what may be a
-// secret.
+// snippet returns the line with a caret under the column, without text that may
+// be a secret.
 func (d *document) snippet(line, column int) string {
 	if line < 1 || line > len(d.lines) || column < 1 {
 		return ""
@@ -161,7 +161,7 @@ func (d *document) snippet(line, column int) string {
 	return snippet([]string{before + after}, 1, len([]rune(before))+1)
 }
 
-// cutSecret leaves out what follows a key that looks like one of a secret.
+// cutSecret cuts the text after a key that looks like one of a secret.
 func cutSecret(before, after string) (string, string) {
 	if found := secretKey.FindStringIndex(before); found != nil {
 		return before[:found[1]] + " " + mask, ""
@@ -172,7 +172,7 @@ func cutSecret(before, after string) (string, string) {
 	return before, after
 }
 
-// masked keeps of a part of a line its layout and the words that may be shown.
+// masked keeps the layout of a part of a line and the words that may be shown.
 func (d *document) masked(text string) string {
 	var out strings.Builder
 	hidden := false
@@ -184,7 +184,7 @@ func (d *document) masked(text string) string {
 	for i := 0; i < len(runes); {
 		r := runes[i]
 		if structural(runes, i) {
-			// The blanks between two masked words are part of what is masked.
+			// The blanks between two masked words are masked too.
 			if !hidden || !blank(r) || !d.hides(runes, i) {
 				put(string(r))
 			}

@@ -59,8 +59,8 @@ func section(b *strings.Builder, title string, v reflect.Value, seen map[reflect
 	}
 }
 
-// standard is the default of a key: what its tag says, else the value that
-// stands there before anything was read.
+// standard is the default of a key: from its tag, else the value before the file
+// was read.
 func standard(f field, in reflect.Value) string {
 	v := in.FieldByIndex(f.index)
 	if f.standard != "" || v.IsZero() {
@@ -83,7 +83,7 @@ func standard(f field, in reflect.Value) string {
 	return fmt.Sprintf("`%v`", v.Interface())
 }
 
-// nested returns the struct that a field holds, in whatever container.
+// nested returns the struct that a field has, directly or in a container.
 func nested(t reflect.Type) (reflect.Type, bool) {
 	if t == reflect.TypeFor[Doings]() {
 		return reflect.TypeFor[gate](), true
@@ -101,7 +101,7 @@ func nested(t reflect.Type) (reflect.Type, bool) {
 	}
 }
 
-// written says how a value is written, for people.
+// written describes how a value is written, for people.
 func written(f field) string {
 	inner := f
 	switch t := f.typ; {

@@ -9,12 +9,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// setting is one key of an enrichment's with. Which facts take it their
-// registration says.
+// setting is one key of an enrichment's with. The registration of a fact lists
+// the keys that it takes.
 type setting struct {
 	key string
-	// setDefault fills it in where the playbook leaves it out, check complains
-	// of a value outside its bounds.
+	// setDefault fills it in where the playbook leaves it out, check reports a
+	// value outside its bounds.
 	setDefault func(*EnrichmentWith)
 	check      func(l lint, with EnrichmentWith, fact string)
 }
@@ -38,8 +38,9 @@ func settingOf[T time.Duration | int](key string, of func(*EnrichmentWith) *T, s
 	}
 }
 
-// docOf puts the registered actions and facts into what a tag says of a key:
-// {leased} and {reversible} are those actions, {with} whatever takes the key.
+// docOf puts the registered actions and facts into the doc tag of a key: {leased}
+// and {reversible} are those actions, {with} the actions or facts that take the
+// key.
 func docOf(key, doc string) string {
 	if !strings.Contains(doc, "{") {
 		return doc
@@ -67,7 +68,7 @@ func texts[T ~string](list []T) []string {
 	return out
 }
 
-// listed joins names as people do: a, b and c.
+// listed joins names for people: a, b and c.
 func listed(names []string) string {
 	last := len(names) - 1
 	if last < 1 {

@@ -14,7 +14,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// kindOf names what a node is, for people, with its text if that is to be shown.
+// kindOf describes the kind of a node, for people, with its text if that may be
+// shown.
 func kindOf(n *yaml.Node, text bool) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -37,7 +38,7 @@ func kindOf(n *yaml.Node, text bool) string {
 	}
 }
 
-// wants names what a type wants to be written, for people.
+// wants describes the text that a type accepts, for people.
 func wants(t reflect.Type, f field) string {
 	switch {
 	case f.cel:
@@ -64,8 +65,8 @@ func wants(t reflect.Type, f field) string {
 }
 
 // scalar returns the text of a scalar that can be read as the type. Text that
-// YAML takes for a number or for true is refused where text is wanted, and the
-// other way round, because a reviewer reads it as what YAML takes it for.
+// YAML reads as a number or as true is refused where text is wanted, and vice
+// versa, because a reviewer reads it as YAML does.
 func (d *document) scalar(n *yaml.Node, f field, t reflect.Type) (string, bool) {
 	wrong := func() (string, bool) {
 		hint := ""
@@ -101,16 +102,16 @@ func (d *document) scalar(n *yaml.Node, f field, t reflect.Type) (string, bool) 
 	return text, true
 }
 
-// number and textual tell plain numbers and plain text from types that read
-// their own text, such as durations.
+// number and textual distinguish plain numbers and plain text from types that
+// read their own text, such as durations.
 func number(t reflect.Type) bool {
 	return t.Kind() != reflect.String && t.PkgPath() == "" && t.Kind() != reflect.Bool
 }
 
 func textual(t reflect.Type) bool { return t.Kind() == reflect.String }
 
-// expression returns the text of an expression. YAML must not have eaten any of
-// it.
+// expression returns the text of an expression. YAML must not have dropped any
+// part of it.
 func (d *document) expression(n *yaml.Node, f field) (string, bool) {
 	plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	if plain && eaten(n.Value, n.LineComment) {
@@ -126,9 +127,9 @@ func (d *document) expression(n *yaml.Node, f field) (string, bool) {
 	return text, true
 }
 
-// eaten reports whether a comment after a plain expression was meant to be part of
-// it: the expression ends within a string, or the comment reads like a
-// condition. A remark in words is left alone.
+// eaten reports whether a comment after a plain expression was meant to be part
+// of it: the expression ends within a string, or the comment looks like a
+// condition. A remark in words is ignored.
 func eaten(text, comment string) bool {
 	if comment == "" {
 		return false
@@ -202,7 +203,7 @@ func (d *document) set(text string, v reflect.Value, f field) error {
 	return nil
 }
 
-// integer leaves out what people read in two ways: 010, 0x1f, 1_000, 1e3.
+// integer excludes ambiguous spellings: 010, 0x1f, 1_000, 1e3.
 func (d *document) integer(text string, f field) (int64, error) {
 	parsed, err := strconv.ParseInt(text, 10, 64)
 	plain := err == nil && strconv.FormatInt(parsed, 10) == text

@@ -13,8 +13,8 @@ import (
 
 const expressionRef = "#/$defs/expression"
 
-// Schema returns the JSON Schema of a playbook, for editors. What it cannot say
-// is said by [Load].
+// Schema returns the JSON Schema of a playbook, for editors. Rules that it cannot
+// express are checked by [Load].
 func Schema() ([]byte, error) {
 	return schemaOf(&schemas{}, reflect.TypeFor[Playbook](), "playbook.schema.json", "Stanch playbook")
 }
@@ -45,7 +45,7 @@ type schemas struct {
 	bareUnits bool
 }
 
-// unit describes a number with a unit.
+// unit is the schema of a number with a unit.
 func (s *schemas) unit(name string, units string, doc string) map[string]any {
 	def := s.define(name, func() map[string]any { return pattern("^[0-9]+(\\.[0-9]+)? ?("+units+")$", doc) })
 	if s.bareUnits {
@@ -58,7 +58,7 @@ func pattern(p, doc string) map[string]any {
 	return map[string]any{"type": "string", "pattern": p, "description": doc}
 }
 
-// define returns a reference to a definition, which is made once.
+// define returns a reference to a definition, which is created once.
 func (s *schemas) define(name string, make func() map[string]any) map[string]any {
 	if _, ok := s.defs[name]; !ok {
 		s.defs[name] = nil // stops recursion
@@ -67,10 +67,10 @@ func (s *schemas) define(name string, make func() map[string]any) map[string]any
 	return map[string]any{"$ref": "#/$defs/" + name}
 }
 
-// of describes a type where it stands without tags.
+// of is the schema of a type without tags.
 func (s *schemas) of(t reflect.Type) map[string]any { return s.field(field{typ: t}) }
 
-// field describes what is written for a key.
+// field is the schema of the value of a key.
 func (s *schemas) field(f field) map[string]any {
 	out := s.bare(f)
 	if f.doc == "" && f.standard == "" {
@@ -132,7 +132,7 @@ func (s *schemas) bare(f field) map[string]any {
 
 func unknownWord() map[string]any { return map[string]any{"const": "unknown"} }
 
-// keyNames describes the keys of a free mapping.
+// keyNames is the schema of the keys of a free mapping.
 func keyNames(elem reflect.Type) map[string]any {
 	if elem == reflect.TypeFor[Enrichment]() {
 		return map[string]any{"enum": incident.FactNames()}
@@ -187,7 +187,7 @@ func (s *schemas) object(t reflect.Type) map[string]any {
 	return out
 }
 
-// facts describes facts that are written by hand: any of them may be unknown.
+// facts is the schema of handwritten facts: any of them may be unknown.
 func (s *schemas) facts() map[string]any {
 	return s.define("facts", func() map[string]any {
 		properties := map[string]any{}

@@ -7,16 +7,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// channel is a word behind # where a value belongs: YAML reads it, and all that
+// channel is a word after # where a value belongs: YAML reads it, and all that
 // follows on the line, as a comment.
 var channel = regexp.MustCompile(`(?:[:,\[{]|^-|\s-)\s+(#[^\s#,}\]]+)`)
 
-// farthest is how many lines above the place where YAML gives up the cause is
-// looked for.
+// farthest is how many lines above the position of YAML's error the cause is
+// searched for.
 const farthest = 10
 
-// slip returns better words for what keeps a file from being YAML, with the place
-// of the cause.
+// slip returns a better message for invalid YAML, with the position of the cause.
 func (d *document) slip(e *yaml.LoadError) (words string, line, column int, ok bool) {
 	line, column = e.Mark.Line, e.Mark.Column
 	at := d.from(line, column)
@@ -28,7 +27,7 @@ func (d *document) slip(e *yaml.LoadError) (words string, line, column int, ok b
 	case !strings.HasPrefix(e.Message, "did not find expected"):
 		return "", 0, 0, false
 	}
-	// A comment in a { … } or [ … ] takes the bracket's end away.
+	// A comment in a { … } or [ … ] hides the closing bracket.
 	for n := min(line, len(d.lines)); n > 0 && n > line-farthest; n-- {
 		text := d.lines[n-1]
 		if found := channel.FindStringSubmatchIndex(text); found != nil && strings.ContainsAny(text[:found[2]], "{[") {
@@ -54,8 +53,7 @@ func (d *document) from(line, column int) string {
 	return string(runes[min(column-1, len(runes)):])
 }
 
-// commented says what became of a value that is missing, where a comment stands
-// in its place.
+// commented explains a missing value where there is a comment in its place.
 func (d *document) commented(n *yaml.Node) string {
 	if n.Tag != "!!null" || n.Value != "" || n.Line < 1 || n.Line > len(d.lines) {
 		return ""

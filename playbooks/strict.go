@@ -16,7 +16,7 @@ import (
 const (
 	// MaxFile bounds every YAML file that Stanch reads.
 	MaxFile = 1 << 20
-	// maxDepth bounds nesting; no file of ours needs ten levels.
+	// maxDepth bounds nesting; no file of Stanch needs ten levels.
 	maxDepth = 64
 	// maxRepairs bounds how many lines that do not scan are reported at once.
 	maxRepairs = 20
@@ -25,32 +25,32 @@ const (
 // Option changes how a file is decoded.
 type Option func(*document)
 
-// Expand has every plain text of the file replaced by what expand returns,
-// before it is read as a number, a duration or text. An error is an issue at
-// the text.
+// Expand replaces every plain text of the file by the result of expand, before it
+// is read as a number, a duration or text. An error is an issue at the text.
 func Expand(expand func(text string) (string, error)) Option {
 	return func(d *document) { d.expand = expand }
 }
 
 // FileTwin lets every key whose field is of the given type (a kind of string)
 // be written as key_file instead: read is called with the path. Its errors are
-// shown, and must hold neither the secret nor the path: whoever wrote the secret
-// itself there would read it in a log.
+// shown, and must contain neither the secret nor the path: a user who wrote the
+// secret itself there would find it in a log.
 //
-// A file with such keys is told of without its values; see [Shown].
+// Messages about a file with such keys do not show its values; see [Shown].
 func FileTwin(secret reflect.Type, read func(path string) (string, error)) Option {
 	return func(d *document) { d.twin, d.readTwin = secret, read }
 }
 
 // DecodeStrict decodes one YAML document into the struct that into points to.
-// Keys are the fields' yaml (else json) tags; what is not in the file keeps its
-// value, so defaults are set before. Every complaint is reported at once, with
-// its place: unknown and repeated keys, wrong types, anchors, aliases, tags, a
-// second document. Into is only half filled when there are complaints.
+// Keys are the fields' yaml (else json) tags; fields that are not in the file
+// keep their value, so defaults must be set before. All faults are reported at
+// once, with their positions: unknown and repeated keys, wrong types, anchors,
+// aliases, tags, a second document. Into is only partly filled when there are
+// faults.
 //
-// Besides the plain kinds it reads time.Duration (also days), sizes and rates
-// (tag unit:"size", unit:"rate"), [encoding.TextUnmarshaler] and [Node]. The
-// tags `yaml:"x,required"` and `enum:"a,b"` are checked.
+// In addition to the plain kinds it reads time.Duration (also days), sizes and
+// rates (tag unit:"size", unit:"rate"), [encoding.TextUnmarshaler] and [Node].
+// The tags `yaml:"x,required"` and `enum:"a,b"` are checked.
 func DecodeStrict(file string, data []byte, into any, opts ...Option) Issues {
 	d := parse(file, data, opts...)
 	if d.root != nil {
@@ -59,30 +59,30 @@ func DecodeStrict(file string, data []byte, into any, opts ...Option) Issues {
 	return d.sorted()
 }
 
-// document is one parsed file and the complaints about it so far.
+// document is one parsed file and its issues so far.
 type document struct {
 	file   string
 	lines  []string
 	root   *yaml.Node // nil when the file does not parse
 	issues Issues
-	// complaints fail lint and a changed file; what was deployed loads with them.
+	// complaints fail lint and a changed file; a deployed file loads with them.
 	complaints Issues
-	// bad are nodes that were complained about: nothing more is said of them.
+	// bad are nodes with a reported fault: no more are reported for them.
 	bad map[*yaml.Node]bool
-	// misspelt are keys that a mapping lacks but was probably meant to have: they
-	// are not missed as well.
+	// misspelt are missing keys of a mapping for which there is a misspelt one:
+	// they are not also reported as missing.
 	misspelt map[*yaml.Node][]string
-	// repaired are lines that were quoted to be able to read on.
+	// repaired are lines that were quoted to be able to continue.
 	repaired map[int]bool
 
 	expand   func(string) (string, error)
 	twin     reflect.Type
 	readTwin func(string) (string, error)
 	inline   func()
-	// shown are the words of a file with secrets that complaints may show.
+	// shown are the words of a file with secrets that messages may show.
 	shown map[string]bool
-	// misplaced says that the file looks like stanch.yaml, and is read as something
-	// else.
+	// misplaced reports whether the file looks like stanch.yaml, but is read as
+	// another kind of file.
 	misplaced bool
 	// bareUnits lets sizes and rates be plain numbers: bytes, bits per second.
 	bareUnits bool
@@ -112,7 +112,7 @@ func parse(file string, data []byte, opts ...Option) *document {
 
 // document returns the root node. A line that does not scan as YAML, mostly an
 // expression that needs quotes, is reported and read as if it had them, so that
-// the rest of the file is looked at too.
+// the rest of the file is checked too.
 func (d *document) document(data []byte) *yaml.Node {
 	lines := strings.Split(string(data), "\n")
 	for range maxRepairs {
@@ -197,8 +197,8 @@ func quoteValue(line string) (string, bool) {
 	return key + ": '" + strings.ReplaceAll(value, "'", "''") + "'", true
 }
 
-// walk complains of everything that YAML allows and a reviewed file must not
-// have: anchors, aliases, merges, tags, repeated and odd keys.
+// walk reports everything that YAML allows and a reviewed file must not have:
+// anchors, aliases, merges, tags, repeated and odd keys.
 func (d *document) walk(n *yaml.Node) {
 	switch {
 	case n.Anchor != "":
@@ -238,7 +238,7 @@ func (d *document) walk(n *yaml.Node) {
 	}
 }
 
-// blame reports an issue at a node, and silences what else would be said of it.
+// blame reports an issue at a node, and suppresses further ones at it.
 func (d *document) blame(n *yaml.Node, format string, args ...any) {
 	if d.bad[n] {
 		return
@@ -247,7 +247,7 @@ func (d *document) blame(n *yaml.Node, format string, args ...any) {
 	d.issue(n.Line, n.Column, format, args...)
 }
 
-// complain makes a complaint of lint, with which a deployed file loads.
+// complain reports a fault for lint, with which a deployed file loads.
 func (d *document) complain(n *yaml.Node, format string, args ...any) {
 	if n == nil || d.bad[n] {
 		return
@@ -281,8 +281,8 @@ func (d *document) sorted() Issues {
 	if len(d.repaired) == 0 {
 		return d.issues.sorted()
 	}
-	// What is found in a line that had to be quoted has the wrong column, and
-	// follows from the first complaint.
+	// Faults in a line that had to be quoted have the wrong column, and follow
+	// from the first one.
 	var kept Issues
 	for _, i := range d.issues {
 		if !d.repaired[i.Line] || strings.HasPrefix(i.Message, "not YAML") {

@@ -19,40 +19,39 @@ type TestFile struct {
 	doc *document
 }
 
-// TestCase is one test: facts, what happens in time, and what is expected.
+// TestCase is one test: facts, a timeline of events, and expectations.
 type TestCase struct {
 	Name  string `yaml:"name,required" doc:"What the case shows, as a sentence."`
 	Given Given  `yaml:"given" doc:"What is different here, field by field; unknown makes a fact or a field unknown."`
-	// Timeline is nil when the file has none: the case is then looked at as
-	// soon as it waits or has nothing to do. An empty one lets every question
-	// end without an answer.
+	// Timeline is nil when the file has none: the case is then checked as soon as
+	// it waits or has nothing to do. An empty one lets every question expire.
 	Timeline []TestEvent `yaml:"timeline" doc:"What happens, in order of time. Without it the case is looked at as soon as it waits; an empty one lets every question expire."`
 	Expect   Expect      `yaml:"expect,required" doc:"What must hold at the end of the timeline. What is left out is not looked at."`
 
 	// Facts are the file's given with the case's given over it.
 	Facts incident.Facts `yaml:"-"`
-	// Line is where the case stands.
+	// Line is the line of the case.
 	Line int `yaml:"-"`
 }
 
-// TestEvent is what somebody does, or what changes, at a time after the case was
-// opened. An event of neither lets time pass.
+// TestEvent is an action of a person, or a change of facts, at a time after the
+// case was opened. An event with neither lets time pass.
 type TestEvent struct {
 	At      time.Duration `yaml:"at,required" doc:"Time since the case was opened."`
 	Approve string        `yaml:"approve" doc:"Id of the person who approves the pending approval. Anybody is in the groups that it asks; where it names people, it takes one of them."`
 	Deny    string        `yaml:"deny" doc:"Id of the person who denies it."`
 	Reason  string        `yaml:"reason" doc:"What the person gives as reason."`
-	Given   Given         `yaml:"given" doc:"What is different from then on, field by field. A fact of which nothing was given before comes late: until then whoever is asked for it does not answer."`
-	// Facts are those that hold after a given; nil where the event gives none.
+	Given   Given         `yaml:"given" doc:"What is different from then on, field by field. A fact of which nothing was given before comes late: until then its integration does not answer."`
+	// Facts are the facts after the event's given; nil where it has none.
 	Facts *incident.Facts `yaml:"-"`
-	// Later is what the file says of a later alert.
+	// Later is a later alert as the file describes it.
 	Later Node `yaml:"alert" as:"alert" doc:"A later alert of the same subject, over the alert of the case. A case decides again at most once a minute."`
-	// Alert is that alert, complete; nil when none comes.
+	// Alert is that alert, complete; nil if there is none.
 	Alert *incident.Alert `yaml:"-"`
 }
 
-// Expect is what a test asserts. A nil list or an empty text asserts nothing; an
-// empty list asserts that there is none.
+// Expect are the assertions of a test. A nil list or an empty text asserts
+// nothing; an empty list asserts that there is none.
 type Expect struct {
 	Rule     string            `yaml:"rule" doc:"The rule that was chosen."`
 	Severity string            `yaml:"severity" enum:"info,low,medium,high,critical" doc:"Its severity."`
@@ -66,8 +65,8 @@ type Expect struct {
 	After    time.Duration     `yaml:"after" doc:"How long after it was asked it ended."`
 }
 
-// LoadTests reads a test file. The error is [Issues] and holds every complaint.
-// Its names are compared with the playbook's by [TestFile.Check].
+// LoadTests reads a test file. The error is [Issues] and has every fault. Its
+// names are compared with the playbook's by [TestFile.Check].
 func LoadTests(file string, data []byte) (*TestFile, error) {
 	d := parse(file, data)
 	d.bareUnits = true
@@ -82,7 +81,7 @@ func LoadTests(file string, data []byte) (*TestFile, error) {
 	return t, nil
 }
 
-// complete merges the facts and checks what types cannot say.
+// complete merges the facts and checks rules that types cannot express.
 func (t *TestFile) complete() {
 	l := lint{document: t.doc}
 	seen := map[string]bool{}
@@ -138,8 +137,8 @@ func (t *TestFile) event(l lint, c *TestCase, j int, before *time.Duration, path
 	}
 }
 
-// Late names the facts that come late, with the index of the event that gives
-// them.
+// Late returns the facts that become available late, with the index of the event
+// that sets them.
 func (c TestCase) Late() map[string]int {
 	late := map[string]int{}
 	for _, name := range incident.FactNames() {
@@ -194,12 +193,12 @@ func (l lint) oneOf(what, name string, known []string, path ...any) {
 	}
 }
 
-// Issue returns a complaint about the playbook that the file names.
+// Issue returns an issue about the playbook that the file names.
 func (t *TestFile) Issue(format string, args ...any) Issue {
 	return Node{doc: t.doc, node: t.doc.place([]any{"playbook"})}.Issue(format, args...)
 }
 
-// Uncovered names the rules of the playbook that no case expects.
+// Uncovered returns the rules of the playbook that no case expects.
 func (t *TestFile) Uncovered(p *Playbook) []string {
 	var out []string
 	for _, r := range p.Decide {

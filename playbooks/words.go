@@ -8,8 +8,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Lint complains about words of the givens and of later alerts that no
-// vocabulary has. The tests run with them, and what they give is then unknown.
+// Lint reports words of the givens and of later alerts that are not in their
+// vocabulary. The tests run with them, and the value is then unknown.
 func (t *TestFile) Lint(roles incident.Vocabulary) Issues {
 	t.givenWords(roles, &t.Given, "given")
 	for i := range t.Cases {
@@ -31,8 +31,8 @@ func (t *TestFile) givenWords(roles incident.Vocabulary, given *Given, path ...a
 	t.words(roles, &facts, path...)
 }
 
-// words complains about the words of facts, below a path of the file, where that
-// itself says them.
+// words reports the unknown words of facts, below a path of the file, where the
+// file itself has them.
 func (t *TestFile) words(roles incident.Vocabulary, facts *incident.Facts, path ...any) {
 	incident.ClosedTexts(facts, roles, func(field, text string, of incident.Vocabulary) {
 		at := slices.Clone(path)
@@ -45,9 +45,9 @@ func (t *TestFile) words(roles incident.Vocabulary, facts *incident.Facts, path 
 	})
 }
 
-// outside says of a text that it is none of a vocabulary's words; empty where it
-// is one, or no value. Of an open vocabulary it may be a site's own, unless it is
-// nearly one of the library's.
+// outside returns the message for a text that is not in its vocabulary; empty
+// where it is, or where there is no value. In an open vocabulary it may be a
+// site's own, unless it is a near miss of one of the library's.
 func outside(text string, of incident.Vocabulary) string {
 	name, known := of.Word(text)
 	hint := near(text, of)
@@ -60,7 +60,7 @@ func outside(text string, of incident.Vocabulary) string {
 	return of.Outside(text) + hint
 }
 
-// near is the word that was probably meant.
+// near returns the word that was probably meant.
 func near(text string, of incident.Vocabulary) string {
 	if word := nearest(text, of.Names()); word != "" {
 		return ": did you mean '" + word + "'?"

@@ -30,8 +30,8 @@ func TestAWordThatMeansNothing(t *testing.T) {
 	}
 }
 
-// A guardrail on a role forbids whatever the inventory's spelling and its own,
-// and one on a role that nobody knows is unsure.
+// A guardrail on a role denies regardless of the inventory's spelling and its
+// own, and one on an unknown role is unsure.
 func TestAGuardrailMeetsItsRole(t *testing.T) {
 	own, _ := incident.RolesWith(map[string][]string{"kiosk": {"info terminal"}})
 	for _, written := range []string{"domain_controller", "Domain Controller", "DC"} {

@@ -23,7 +23,7 @@ func EncodeYAML(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode as YAML: %w", err)
 	}
-	// Text is left on its line: a reader may search it.
+	// Text is not wrapped, so that it can be searched.
 	out, err := yaml.Dump(node, yaml.WithIndent(2), yaml.WithLineWidth(-1))
 	if err != nil {
 		return nil, fmt.Errorf("encode as YAML: %w", err)

@@ -90,7 +90,7 @@ func FuzzEncodeYAML(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// JSON replaces what is not UTF-8; YAML has to say the same.
+		// JSON replaces what is not UTF-8; YAML must be the same.
 		j, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)

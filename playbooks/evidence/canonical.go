@@ -15,8 +15,8 @@ import (
 
 // canonical encodes a case so that the same case gives the same bytes: sorted
 // keys, numbers as they were, no HTML escaping. Two things are left out: the
-// alerts' documents, which stand beside it as they came, and the folder, for a
-// bundle does not say where it lies.
+// alerts' documents, which are next to it as they were received, and the folder,
+// as a bundle does not record its location.
 func canonical(c incident.Case) ([]byte, error) {
 	c.EvidenceDir = ""
 	c.Facts.Alert.Raw = nil
@@ -53,8 +53,8 @@ func list(files map[string][]byte) []File {
 	return out
 }
 
-// sums is the format of sha256sum. Paths hold no character that it would
-// escape; see [component].
+// sums is the format of sha256sum. Paths have no character that it would escape;
+// see [component].
 func sums(files []File) []byte {
 	var b bytes.Buffer
 	for _, f := range files {
@@ -64,9 +64,9 @@ func sums(files []File) []byte {
 }
 
 // component makes s one safe part of a path: letters, digits, dot, dash and
-// underscore, at most 64 characters, never hidden and never a way up. What had
-// to be changed carries a digest of the original, so that two names never
-// become one.
+// underscore, at most 64 characters, never hidden and never a parent folder. A
+// changed name ends in a digest of the original, so that two names never become
+// one.
 func component(s string) string {
 	safe := strings.Map(func(r rune) rune {
 		switch {

@@ -25,7 +25,7 @@ const (
 	glyphWidth  = 6.4 // of the chart's 11 px font, generously
 	mostMarks   = 16
 	labelMargin = 4
-	lowestTop   = 1e3 // bits per second, so that a quiet host has an axis too
+	lowestTop   = 1e3 // bits per second, so that a quiet host still has an axis
 )
 
 // chart is egress per minute, laid out for the template to draw. Numbers are
@@ -211,9 +211,9 @@ func numbers(n int) []string {
 }
 
 // placeMarks gives every moment a lane in which its label touches no other.
-// Labels stand to the right of their lines, near the edge to the left. The mark
-// that is farthest from where its label goes lies on top, so that no line meets
-// a label on its way down to the axis.
+// Labels are to the right of their lines, near the edge to the left. The mark
+// that is farthest from its label's side gets the top lane, so that no line
+// crosses a label on its way down to the axis.
 func placeMarks(moments []moment, texts []string, s scale) []mark {
 	var right, left []mark
 	for i, at := range moments {
@@ -238,8 +238,9 @@ func placeMarks(moments []moment, texts []string, s scale) []mark {
 	return out
 }
 
-// freeLane is the highest lane in which the mark meets nothing. Where lines have
-// to run through a label, which hides them, it is the highest without overlap.
+// freeLane is the highest lane in which the mark touches no other. Where lines
+// have to run through a label, which hides them, it is the highest without
+// overlap.
 func freeLane(m mark, placed []mark) int {
 	for m.lane = 0; m.lane <= len(placed); m.lane++ {
 		if !slices.ContainsFunc(placed, func(o mark) bool { return m.overlaps(o) || m.crosses(o) || o.crosses(m) }) {
@@ -260,14 +261,14 @@ func (m mark) crosses(o mark) bool {
 	return m.lane < o.lane && o.from-labelMargin/2 < m.X && m.X < o.to+labelMargin/2
 }
 
-// moment is when an action took hold, was proven or was given back.
+// moment is the time at which an action took effect, was proven or was released.
 type moment struct {
 	At         time.Time
 	Step, Text string
 }
 
-// moments are the case's marks in order. What happened to one step within a
-// minute is one mark: the chart cannot show it apart.
+// moments are the case's marks in order. Events of one step within a minute are
+// one mark: the chart cannot separate them.
 func moments(c incident.Case) []moment {
 	out := []moment{{c.OpenedAt, "", "case opened"}}
 	for _, s := range c.Steps {

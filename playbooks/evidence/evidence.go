@@ -1,6 +1,7 @@
 // Package evidence writes the record of a case to a folder that an auditor can
-// keep: the case as canonical JSON, the alerts as they came, a page for people,
-// the playbook that decided, what was collected, and digests of it all.
+// keep: the case as canonical JSON, the alerts as they were received, a page for
+// people, the playbook that decided, the collected artifacts, and digests of all
+// files.
 package evidence
 
 import (
@@ -25,12 +26,12 @@ const (
 	playbookFile = "playbook.yaml"
 )
 
-// Options are what a bundle holds besides the case. The caller bounds their
-// size: they are held in memory.
+// Options are the contents of a bundle in addition to the case. The caller must
+// bound their size: they are held in memory.
 type Options struct {
 	// Playbook is the text that the case ran with; empty leaves it out.
 	Playbook []byte
-	// Artifacts are what was collected, by name. Names are made safe.
+	// Artifacts are the collected files, by name. Names are made safe.
 	Artifacts map[string][]byte
 }
 
@@ -40,7 +41,7 @@ type Bundle struct {
 	Dir string
 	// Files are its files, sorted by path, without the sums.
 	Files []File
-	// Digest is that of SHA256SUMS, and so pins every file.
+	// Digest is the digest of SHA256SUMS, which pins every file.
 	Digest string
 }
 
@@ -54,7 +55,7 @@ type File struct {
 // Write writes the bundle of a case below dir, as
 // playbook/subject/opened-run. The folder appears whole or not at all. Writing
 // the same case again changes nothing; a later state of the same run replaces
-// the folder, but an artifact that a bundle has it keeps.
+// the folder, but keeps the artifacts that it has.
 func Write(ctx context.Context, dir string, c incident.Case, o Options) (Bundle, error) {
 	folder, err := folderOf(c)
 	if err != nil {
@@ -63,7 +64,7 @@ func Write(ctx context.Context, dir string, c incident.Case, o Options) (Bundle,
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Bundle{}, fmt.Errorf("make the evidence folder: %w", err)
 	}
-	// A root confines every path below dir, whatever links somebody put there.
+	// A root confines every path below dir, also where there are symbolic links.
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return Bundle{}, fmt.Errorf("open the evidence folder: %w", err)
@@ -75,7 +76,7 @@ func Write(ctx context.Context, dir string, c incident.Case, o Options) (Bundle,
 	}
 	files, err := contents(c, o, kept)
 	if err != nil {
-		return Bundle{}, fmt.Errorf("tell case %q: %w", c.ID, err)
+		return Bundle{}, fmt.Errorf("write the page of case %q: %w", c.ID, err)
 	}
 	if err := put(ctx, root, folder, files); err != nil {
 		return Bundle{}, fmt.Errorf("write the evidence %q: %w", folder, err)
@@ -98,7 +99,7 @@ func folderOf(c incident.Case) (string, error) {
 	return path.Join(component(c.Playbook), component(c.Subject), opened+"-"+run), nil
 }
 
-// artifactsFolder holds what was collected.
+// artifactsFolder is the folder of the collected artifacts.
 const artifactsFolder = "artifacts"
 
 // artifactsIn reads the artifacts that a bundle has already, by path.

@@ -196,7 +196,7 @@ func TestHostileNamesStayBelowTheFolder(t *testing.T) {
 			}
 		}
 		if siblings, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(siblings) != 1 {
-			t.Errorf("%.40q wrote beside the folder: %v, %v", name, siblings, err)
+			t.Errorf("%.40q wrote next to the folder: %v, %v", name, siblings, err)
 		}
 		if files := tree(t, b.Dir); len(files) != len(b.Files)+1 {
 			t.Errorf("%.40q: %d files, want %d", name, len(files), len(b.Files)+1)

@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// put makes folder hold exactly files: written to a folder beside it, made
-// durable, then renamed.
+// put makes folder hold exactly files: written to a folder next to it, synced,
+// then renamed.
 func put(ctx context.Context, root *os.Root, folder string, files map[string][]byte) error {
 	if same(root, folder, files) {
 		return nil

@@ -9,13 +9,13 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// graph is what the chart shows, before any layout.
+// graph is the data of the chart, before any layout.
 type graph struct {
 	points []incident.Point // sorted, in UTC, each minute once
 	// usual is the baseline's p99 as a rate; 0 when it is unknown.
 	usual   float64
 	moments []moment
-	// Summary says in words what the chart shows, Notes what it cannot show.
+	// Summary describes the chart in words, Notes what it cannot show.
 	Summary string
 	Notes   []string
 }
@@ -23,7 +23,7 @@ type graph struct {
 func graphOf(c incident.Case) graph {
 	var g graph
 	for _, p := range c.Series {
-		if p.BytesOut >= 0 { // less says that the sensor could not see it
+		if p.BytesOut >= 0 { // less than 0: the sensor could not see it
 			p.At = p.At.UTC()
 			g.points = append(g.points, p)
 		}
@@ -64,7 +64,7 @@ func (g *graph) addUsual(f incident.Facts) {
 	}
 }
 
-// addMoments keeps the moments that the chart covers; the others are told.
+// addMoments keeps the moments that the chart covers; the others become notes.
 func (g *graph) addMoments(all []moment) {
 	var outside []string
 	for _, m := range all {

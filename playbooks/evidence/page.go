@@ -26,7 +26,7 @@ const (
 	narrowChart = 360
 )
 
-// page is what the template shows.
+// page is the input of the template.
 type page struct {
 	wording.Account
 	Graph  graph
@@ -82,8 +82,7 @@ func offset(opened, at time.Time) string {
 	return "+" + incident.FormatDuration(d)
 }
 
-// glyph repeats an answer as a sign, for the eye; the word always stands
-// beside it.
+// glyph repeats an answer as a sign, for the eye; the word is always next to it.
 func glyph(answer string) string {
 	switch strings.TrimSpace(answer) {
 	case "yes":

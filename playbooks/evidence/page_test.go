@@ -181,7 +181,7 @@ func TestLabelsNeverOverlap(t *testing.T) {
 			for _, c := range []chart{layOut("wide", wideChart, false, g), layOut("narrow", narrowChart, true, g)} {
 				for i, a := range c.Marks {
 					if a.from < 0 || a.to > float64(c.Width) || a.LabelY > c.Top {
-						t.Errorf("%s from %v, %s: label %q lies outside: %+v", name, from, c.ID, a.Text, a)
+						t.Errorf("%s from %v, %s: label %q is outside: %+v", name, from, c.ID, a.Text, a)
 					}
 					for _, b := range c.Marks[:i] {
 						if a.LabelY == b.LabelY && a.from < b.to && b.from < a.to {

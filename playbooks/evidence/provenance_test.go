@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Every value of the facts is told with where it is from, or as unknown: on the
+// Every value of the facts is shown with its source, or as unknown: on the
 // page, and in the record that is the case itself.
 func TestEveryValueOfTheBundleSaysWhereItIsFrom(t *testing.T) {
 	dir := t.TempDir()
@@ -29,7 +29,7 @@ func TestEveryValueOfTheBundleSaysWhereItIsFrom(t *testing.T) {
 		for _, f := range group.Values {
 			told++
 			if f.From == "" || f.Known == (f.From == "unknown") || f.Known && f.Text == "" && len(f.Items) == 0 {
-				t.Errorf("%s is told as %+v", f.Path, f)
+				t.Errorf("%s is shown as %+v", f.Path, f)
 			}
 			if want := f.Path + " " + f.Text; f.Known && f.Text != "" && !strings.Contains(page, want+" "+f.From) {
 				t.Errorf("the page does not say %q with %q", want, f.From)
@@ -48,12 +48,12 @@ func TestEveryValueOfTheBundleSaysWhereItIsFrom(t *testing.T) {
 		}
 	}
 	if told < 60 {
-		t.Errorf("only %d values are told", told)
+		t.Errorf("only %d values are shown", told)
 	}
 }
 
-// What cannot be attributed is told with the reason, everywhere, and nowhere as
-// a number.
+// A value that cannot be attributed is shown with the reason, everywhere, and
+// nowhere as a number.
 func TestTheBundleSaysWhyTheSourceIsNotAttributable(t *testing.T) {
 	const why = "source not attributable: 10.0.0.7 is the NAT address of fw-01"
 	c := casetest.Flood(t)

@@ -13,17 +13,17 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Expr is one expression with where it stands.
+// Expr is one expression with its position.
 type Expr struct {
 	Text string
-	// Line and Column are where the first character of Text stands in the file,
-	// counted from 1, columns in code points.
+	// Line and Column are the position of the first character of Text in the
+	// file, counted from 1, columns in code points.
 	Line, Column int
-	// Block says that the expression is a literal or folded YAML block.
+	// Block reports whether the expression is a literal or folded YAML block.
 	Block bool
-	// Verbatim says that the text can be found in the file from that place on,
-	// folding and doubled single quotes aside. Otherwise faults are reported at
-	// its start.
+	// Verbatim reports whether the text is in the file from that position on,
+	// apart from folding and doubled single quotes. Otherwise faults are reported
+	// at its start.
 	Verbatim bool
 }
 
@@ -33,20 +33,21 @@ type Named struct {
 	Expr Expr
 }
 
-// Source is what a playbook gives to policy.
+// Source is the input of [Compile]: the expressions of a playbook.
 type Source struct {
 	File    string
 	Content []byte
 	// Match and Subject see only the alert and now. They may be empty, and then
-	// cannot be asked.
+	// must not be evaluated.
 	Match, Subject Expr
 	Let            []Named
 	Guardrails     []Named // those that deny
 	// Rules in order; one with an empty text always holds.
 	Rules []Named
-	// Facts are those that enrich provides. The alert and now are always there.
+	// Facts are the facts that enrich provides. The alert and now are always
+	// available.
 	Facts []string
-	// Roles are the asset roles; none are the shipped ones.
+	// Roles are the asset roles; empty means the shipped ones.
 	Roles incident.Vocabulary
 }
 
@@ -70,8 +71,8 @@ type expression struct {
 	reads   []reading
 }
 
-// reading is a path that an expression reads, with the leaves at it or below:
-// none where it is a let or now.
+// reading is a path that an expression reads, with the leaves at it or below; a
+// let or now has none.
 type reading struct {
 	path   string
 	leaves []*leaf
@@ -81,7 +82,7 @@ type compiler struct {
 	src     Source
 	content string
 	issues  []Issue
-	// complaints are those with which the policy compiles.
+	// complaints are errors with which the policy still compiles.
 	complaints []Issue
 }
 
@@ -190,8 +191,9 @@ func (c *compiler) condition(n Named, what string, s scope) condition {
 	return out
 }
 
-// let compiles a let and returns the scope of what comes after it. A let that
-// does not compile is declared all the same, so that its users are not blamed.
+// let compiles a let and returns the scope of the expressions after it. A let
+// that does not compile is declared all the same, so that its users are not
+// reported as well.
 func (c *compiler) let(p *Policy, n Named, s scope) scope {
 	typ := cel.DynType
 	trees := maps.Clone(s.trees)
@@ -229,7 +231,7 @@ func taken(name string, s scope) bool {
 }
 
 // check parses and checks one expression, reports its faults and reports whether
-// there were none. Any type will do where none is wanted.
+// there were none. Without a wanted type any type is accepted.
 func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast, bool) {
 	loc := locate(c.content, e)
 	parsed, issues := s.env.Parse(e.Text)
@@ -237,7 +239,7 @@ func (c *compiler) check(e Expr, what string, want *cel.Type, s scope) (*cel.Ast
 		for _, err := range issues.Errors() {
 			offset := offsetIn(e.Text, err.Location)
 			if words, at, ok := slip(e.Text, offset); ok {
-				// What else is said of the expression follows from it.
+				// Other faults of the expression follow from it.
 				c.report(loc.at(at), "%s", words)
 				break
 			}
@@ -301,7 +303,7 @@ func (s scope) inspector() *inspector {
 	return &inspector{scope: s, undeclared: map[int64]string{}}
 }
 
-// names are those that an expression in this scope can start with.
+// names are the names that an expression in this scope can start with.
 func (s scope) names() []string {
 	out := append([]string{nowName}, s.available...)
 	for name := range s.lets {
@@ -352,8 +354,8 @@ func offsetIn(text string, l common.Location) int {
 // fold makes one line of a text.
 func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// leavesRead returns the leaves that decide anything in expressions: the others
-// need not be looked at.
+// leavesRead returns the leaves that expressions read; the others do not affect
+// the result.
 func leavesRead(expressions []*expression) []*leaf {
 	var out []*leaf
 	for _, e := range expressions {

@@ -120,7 +120,7 @@ func TestComplaintsOutsideOfRules(t *testing.T) {
 			Source{Let: []Named{{"ratio", at(`alert.bytes / 2`)}}, Rules: []Named{{"r", at(`ratio > 2`)}}},
 			[]string{`:1:1: 'alert' has no field 'bytes': did you mean 'bytes_out'?`},
 		},
-		"a let knows only what comes before": {
+		"a let sees only earlier lets": {
 			Source{Let: []Named{{"first", at(`second + 1`)}, {"second", at(`2`)}}},
 			[]string{`:1:1: nothing is called 'second'`},
 		},

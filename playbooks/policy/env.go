@@ -30,9 +30,9 @@ const (
 )
 
 // The environments declare what every expression of every playbook can see.
-// Which facts a playbook provides is checked apart, so that the complaint can
-// say so. In a playbook that was deployed before there were candidates, a let
-// may have their name.
+// Which facts a playbook provides is checked separately, for a message of its
+// own. In a playbook that was deployed before candidates existed, a let may have
+// their name.
 var (
 	baseEnv       = sync.OnceValues(func() (*cel.Env, error) { return declare("") })
 	ownCandidates = sync.OnceValues(func() (*cel.Env, error) { return declare(candidateName) })

@@ -17,7 +17,7 @@ import (
 )
 
 // maxText is how much of a value a trace shows, in code points. Values are the
-// attacker's text: no longer than that, and nothing that is not printable.
+// attacker's text: no longer than that, and printable characters only.
 const maxText = 200
 
 // bounded returns a text that is safe to show on a line of its own.

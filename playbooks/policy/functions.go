@@ -14,7 +14,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// Function documents one function that expressions can call beside CEL's own.
+// Function documents one function that expressions can call in addition to CEL's
+// own.
 type Function struct {
 	Name       string
 	Signatures []string
@@ -26,8 +27,8 @@ type Function struct {
 // Functions returns the functions that a reader of a playbook may not know from
 // CEL itself: Stanch's own, and those for addresses.
 //
-// The signatures are those that the environment declares. Should it not build,
-// they are missing here, and Compile says why.
+// The signatures are those that the environment declares. If it cannot be built
+// they are missing here, and Compile returns the error.
 func Functions() []Function {
 	out := documented()
 	env, err := baseEnv()
@@ -51,7 +52,7 @@ func documented() []Function {
 	return []Function{
 		{
 			Name:    "known",
-			Doc:     "Tells whether a value is known. It is false where the value, or anything that the expression needs, is unknown; an error stays an error.",
+			Doc:     "Reports whether a value is known. It is false where the value, or anything that the expression needs, is unknown; an error stays an error.",
 			Example: `known(now)`,
 		},
 		{
@@ -71,8 +72,8 @@ func documented() []Function {
 		},
 		{Name: "ip", Doc: "Reads an address, or takes it from a network.", Example: `ip('192.0.2.1').family() == 4`},
 		{Name: "cidr", Doc: "Reads a network.", Example: `cidr('10.0.0.0/8').containsIP('10.1.2.3')`},
-		{Name: "containsIP", Doc: "Tells whether a network holds an address.", Example: `!cidr('10.0.0.0/8').containsIP('192.0.2.1')`},
-		{Name: "isIP", Doc: "Tells whether a text is an address.", Example: `isIP('2001:db8::1') && !isIP('ws-042')`},
+		{Name: "containsIP", Doc: "Reports whether a network holds an address.", Example: `!cidr('10.0.0.0/8').containsIP('192.0.2.1')`},
+		{Name: "isIP", Doc: "Reports whether a text is an address.", Example: `isIP('2001:db8::1') && !isIP('ws-042')`},
 	}
 }
 
@@ -90,7 +91,7 @@ func signature(name string, o *decls.OverloadDecl) string {
 	return fmt.Sprintf("%s%s(%s) -> %s", prefix, name, strings.Join(names, ", "), cel.FormatCELType(o.ResultType()))
 }
 
-// amplification is what the function of that name returns.
+// amplification is the result of the function of that name.
 type amplification struct {
 	Service    string                  `json:"service" doc:"Name of the service; empty where none is known on the port."`
 	FactorLow  incident.Value[float64] `json:"factor_low" doc:"Low end of the published factors."`
@@ -193,7 +194,7 @@ func (f *facts) shapeOfAmplification() *shape {
 	return f.shapes[reflect.TypeFor[amplification]().Name()]
 }
 
-// unlistedFunctions are parts of CEL that a policy must do without: dyn and
-// type would take the types away that make a misspelt field fail to load, and
-// the conversion to bytes gives its name to sizes.
+// unlistedFunctions are parts of CEL that a policy cannot use: dyn and type would
+// defeat the type check that rejects a misspelt field at load, and the name of
+// the conversion to bytes is used for sizes.
 func unlistedFunctions() []string { return []string{"bytes", "dyn", "type"} }

@@ -20,20 +20,21 @@ type fault struct {
 	id      int64
 	offset  int // added to the node's own
 	message string
-	// complaint marks what deployed playbooks may have: the policy compiles with it.
+	// complaint marks a fault that deployed playbooks may have: the policy
+	// compiles with it.
 	complaint bool
 }
 
-// inspector walks an expression for what CEL's checker cannot say: facts that
-// nobody provides, the name that was meant, literals that do not parse. It also
-// notes the paths that an expression reads.
+// inspector walks an expression for faults that CEL's checker does not find:
+// facts that no enrich entry provides, misspelt names, literals that do not
+// parse. It also records the paths that an expression reads.
 type inspector struct {
 	scope
 	// undeclared are the names that are neither fact, let nor now, by node. They
 	// may still be types.
 	undeclared map[int64]string
-	// written is the expression's text, and info knows the places in it. Without
-	// them literals are not looked at.
+	// written is the expression's text, and info has the positions in it. Without
+	// them literals are not checked.
 	written string
 	info    *ast.SourceInfo
 
@@ -45,8 +46,8 @@ type inspector struct {
 // of those that are objects.
 type locals map[string]*shape
 
-// result is what the inspector knows of a node's value: the object that it is,
-// or that its elements are.
+// result is the inspected type of a node's value: the object that it is, or that
+// its elements are.
 type result struct {
 	shape *shape
 	list  bool
@@ -83,13 +84,13 @@ func (in *inspector) walk(e ast.Expr, around locals) result {
 	return result{}
 }
 
-// refuse complains of what deployed playbooks may have.
+// refuse reports a fault that deployed playbooks may have.
 func (in *inspector) refuse(e ast.Expr, format string, args ...any) {
 	in.complain(e, 0, format, args...)
 	in.faults[len(in.faults)-1].complaint = true
 }
 
-// blamed reports whether a node was complained about.
+// blamed reports whether a fault of the node was reported.
 func (in *inspector) blamed(e ast.Expr) bool {
 	return slices.ContainsFunc(in.faults, func(f fault) bool { return f.id == e.ID() })
 }
@@ -136,8 +137,8 @@ func (in *inspector) ident(e ast.Expr, around locals) result {
 }
 
 // chain resolves a name or a selection. The result carries its path as long as
-// it is a chain of selections from a fact, a let or now; who ends the chain
-// notes it as read.
+// it is a chain of selections from a fact, a let or now; the caller at the end of
+// the chain records it as read.
 func (in *inspector) chain(e ast.Expr, around locals) result {
 	switch e.Kind() {
 	case ast.IdentKind:
@@ -163,7 +164,7 @@ func (in *inspector) selection(e ast.Expr, around locals) result {
 		if hint == "" {
 			hint = ": it has " + strings.Join(operand.shape.names(), ", ")
 		}
-		// A selection stands at its dot.
+		// The position of a selection is its dot.
 		in.complain(e, 1, "'%s' has no field '%s'%s", of, name, hint)
 		return result{}
 	}
@@ -205,7 +206,7 @@ func (in *inspector) call(e ast.Expr, around locals) result {
 			target = in.walk(call.Target(), around)
 		}
 	}
-	// A call stands at its opening bracket.
+	// The position of a call is its opening bracket.
 	toName := -utf8.RuneCountInString(call.FunctionName())
 	switch {
 	case name == "has":
@@ -259,7 +260,7 @@ func functionNames(env *cel.Env) []string {
 	return names
 }
 
-// literal complains about a size or duration that would fail each time.
+// literal reports a size or duration that can never be parsed.
 func (in *inspector) literal(function string, arg ast.Expr) {
 	if arg.Kind() != ast.LiteralKind {
 		return

@@ -105,7 +105,7 @@ func convert(function string, v ref.Val) ref.Val {
 	return nil
 }
 
-// division complains of one by what is always nothing.
+// division reports a division by a constant zero.
 func (in *inspector) division(function string, call ast.CallExpr) {
 	if function != operators.Divide && function != operators.Modulo {
 		return
@@ -128,7 +128,7 @@ func patterned(function string, member bool) int {
 	return -1
 }
 
-// pattern complains of a regular expression that is not what its author wrote.
+// pattern reports a regular expression that is not what its author wrote.
 func (in *inspector) pattern(function string, e ast.Expr) {
 	text, ok := in.constant(e).(types.String)
 	if !ok {
@@ -165,8 +165,8 @@ var (
 	program = regexp.MustCompile(`(?i)\.(exe|dll|sys|com|scr|bat|cmd|ps1|vbs|js)\$?$`)
 )
 
-// text complains of a literal whose backslashes YAML or CEL has eaten: what is
-// left holds characters that nobody types.
+// text reports a literal whose backslashes YAML or CEL has consumed: the rest
+// contains control characters.
 func (in *inspector) text(e ast.Expr) {
 	text, ok := e.AsLiteral().(types.String)
 	if !ok || in.blamed(e) {
@@ -187,14 +187,14 @@ func (in *inspector) text(e ast.Expr) {
 			"write the whole expression in single quotes or in a | block")
 		return
 	}
-	// A character that was written by its number was meant.
+	// A character that was written by its number is intended.
 	if !short.MatchString(strings.ReplaceAll(in.sourceOf(e), `\\`, "")) {
 		return
 	}
 	in.refuse(e, `CEL reads a backslash as the beginning of an escape, and this text lost one; write a raw string, such as r'C:\Windows' or r'\btool\.exe'`)
 }
 
-// sourceOf is the expression's text from where a literal begins to where it ends.
+// sourceOf returns the expression's text from the start to the end of a literal.
 func (in *inspector) sourceOf(e ast.Expr) string {
 	if in.info == nil {
 		return ""

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Issue is one fault of a playbook's expressions, where it stands in the file.
+// Issue is one fault of a playbook's expressions, with its position in the file.
 type Issue struct {
 	File         string
 	Line, Column int
@@ -22,8 +22,8 @@ const maxSnippet = 200
 // position is a place in a file, both counted from 1, columns in code points.
 type position struct{ line, column int }
 
-// locator knows for every code point of an expression where it stands in the
-// file. YAML folds lines and doubles quotes, so the two differ.
+// locator maps every code point of an expression to its position in the file.
+// YAML folds lines and doubles quotes, so the two differ.
 type locator struct {
 	start  position
 	points []position // nil: only the start is known
@@ -60,7 +60,7 @@ func locate(content string, e Expr) locator {
 	return l
 }
 
-// aligner walks a file beside an expression that stands in it.
+// aligner walks a file in step with an expression that is in it.
 type aligner struct {
 	file   string
 	at     int
@@ -143,8 +143,8 @@ func offsetOf(content string, line, column int) (int, bool) {
 	return at, line > 0 && column > 0
 }
 
-// snippet shows a line of the file with a caret under the column. Tabs stay, so
-// that the caret stands right wherever they end.
+// snippet shows a line of the file with a caret under the column. Tabs are kept,
+// so that the caret is in the right column whatever their width.
 func snippet(content string, p position) string {
 	start, ok := offsetOf(content, p.line, 1)
 	if !ok {

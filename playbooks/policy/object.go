@@ -15,15 +15,15 @@ import (
 type object struct {
 	shape *shape
 	v     reflect.Value
-	path  string // how people call it
+	path  string // as expressions write it
 }
 
-// ConvertToNative refuses: no function takes an object apart.
+// ConvertToNative always fails: no function converts an object.
 func (o *object) ConvertToNative(t reflect.Type) (any, error) {
 	return nil, fmt.Errorf("%s does not convert to %v", o.shape.name, t)
 }
 
-// ConvertToType refuses: an object is nothing else.
+// ConvertToType always fails: an object has no other type.
 func (o *object) ConvertToType(t ref.Type) ref.Val {
 	return types.NewErr("%s does not convert to %s", o.shape.name, t.TypeName())
 }
@@ -94,7 +94,7 @@ func (p provider) FindStructFieldType(name, field string) (*types.FieldType, boo
 	}, true
 }
 
-// NewValue refuses: policies read facts, they do not make them.
+// NewValue always fails: policies read facts and do not create them.
 func (p provider) NewValue(name string, fields map[string]ref.Val) ref.Val {
 	if _, ok := p.facts.shapes[name]; ok {
 		return types.NewErr("a policy cannot make a %s", name)
@@ -102,9 +102,9 @@ func (p provider) NewValue(name string, fields map[string]ref.Val) ref.Val {
 	return p.Provider.NewValue(name, fields)
 }
 
-// get reads a member of a struct. Unknown fields of facts never come here, they
-// are attribute patterns; those of a function's result, and of an element of a
-// list, become unknown here.
+// get reads a member of a struct. Unknown fields of facts are not read through
+// it, they are attribute patterns; those of a function's result, and of an
+// element of a list, become unknown here.
 func (m *member) get(o *object) ref.Val {
 	f, path := o.v.Field(m.index), o.path+"."+m.name
 	if part, ok := o.v.Interface().(interface{ Says(field string) bool }); ok && !part.Says(m.name) {
@@ -116,7 +116,7 @@ func (m *member) get(o *object) ref.Val {
 	// Members with value set are found by this interface; see describe.
 	field, ok := f.Interface().(incident.Field)
 	if !ok {
-		return types.NewErr("%s is no value", path)
+		return types.NewErr("%s is not a value", path)
 	}
 	v, from, _ := field.Any()
 	if from == incident.Unknown {
@@ -145,7 +145,7 @@ func (m *member) toCEL(v reflect.Value, path string) ref.Val {
 		return types.Bool(v.Bool())
 	case reflect.Struct:
 		return &object{shape: m.shape, v: v, path: path}
-	default: // a list of objects: describe lets nothing else through
+	default: // a list of objects: describe accepts nothing else
 		elements := make([]ref.Val, v.Len())
 		for i := range elements {
 			elements[i] = &object{shape: m.shape, v: v.Index(i), path: path}

@@ -1,6 +1,6 @@
 // Package policy compiles and evaluates the expressions of playbooks. It is
-// the only importer of cel-go. Evaluation is three-valued: what is unknown
-// stays unknown and says which field is missing.
+// the only importer of cel-go. Evaluation is three-valued: an unknown value stays
+// unknown and names the missing field.
 package policy
 
 import (
@@ -30,16 +30,17 @@ type Policy struct {
 	complaints      []Issue
 }
 
-// Complaints are about words that no vocabulary has. The policy compiles with
-// them, and what it compares such a word with is never equal to it.
+// Complaints are about literals that are not in the vocabulary of the field they
+// are compared with. The policy compiles with them; no value is ever equal to
+// such a literal.
 func (p *Policy) Complaints() []Issue { return slices.Clone(p.complaints) }
 
-// Result is what a policy says of some facts. A guardrail that denies stands
-// above the rules: Rule and Err then tell what would have been.
+// Result is the evaluation of a policy on some facts. A guardrail that denies
+// overrides the rules: Rule and Err are then what they would have decided.
 type Result struct {
 	Rule     int // index of the chosen rule; -1 if none
 	DeniedBy int // index of the first guardrail that denies; -1 if none
-	// Unsure lists what the answer would have needed to know, by path.
+	// Unsure lists the unknown fields that the result depends on, by path.
 	Unsure []incident.Missing
 	// Unknown are the rules above the chosen one that were unknown, in order.
 	Unknown []UnknownRule
@@ -48,14 +49,14 @@ type Result struct {
 	Trace incident.Trace
 }
 
-// UnknownRule is a rule by its index, with what it would have needed to know.
+// UnknownRule is a rule by its index, with the unknown fields that it depends on.
 type UnknownRule struct {
 	Rule    int
 	Missing []incident.Missing
 }
 
-// Match reports whether a playbook answers the alert of some facts; it looks at no
-// other fact. Unknown comes with the missing fields, Failed with the error.
+// Match reports whether a playbook answers the alert of some facts; it reads no
+// other fact. Unknown is returned with the missing fields, Failed with the error.
 func (p *Policy) Match(ctx context.Context, facts *incident.Facts, now time.Time) (incident.Verdict, []incident.Missing, error) {
 	if p.match == nil {
 		return incident.Failed, nil, errors.New("the playbook has no match")
@@ -68,8 +69,7 @@ func (p *Policy) Match(ctx context.Context, facts *incident.Facts, now time.Time
 }
 
 // Subject returns what the case of an alert is about. An unknown or empty
-// subject is an error: a case about nothing would join what does not belong
-// together.
+// subject is an error: it would join unrelated alerts in one case.
 func (p *Policy) Subject(ctx context.Context, facts *incident.Facts, now time.Time) (string, error) {
 	if p.subject == nil {
 		return "", errors.New("the playbook has no subject")
@@ -101,8 +101,8 @@ func describeMissing(missing []incident.Missing) string {
 }
 
 // Decide evaluates lets, guardrails and rules. The first rule that is true is
-// chosen. A rule that is unknown makes the result unsure and the next is asked;
-// one that fails ends the decision. Rules below are not evaluated.
+// chosen. A rule that is unknown makes the result unsure and the next is
+// evaluated; one that fails ends the decision. Rules below are not evaluated.
 func (p *Policy) Decide(ctx context.Context, facts incident.Facts, now time.Time) Result {
 	v := newView(&facts, now, p.leaves)
 	r := p.guard(ctx, v)
@@ -137,8 +137,8 @@ func (p *Policy) Guard(ctx context.Context, facts incident.Facts, now time.Time)
 	return r
 }
 
-// guard evaluates the lets and every guardrail. One that fails denies: it might
-// have forbidden.
+// guard evaluates the lets and every guardrail. A guardrail that fails denies, as
+// it might have denied.
 func (p *Policy) guard(ctx context.Context, v *view) Result {
 	r := Result{Rule: -1, DeniedBy: -1}
 	for _, l := range p.lets {
@@ -160,7 +160,7 @@ func (p *Policy) guard(ctx context.Context, v *view) Result {
 	return r
 }
 
-// sorted orders what is missing by path, each path once.
+// sorted orders missing fields by path, each path once.
 func sorted(missing []incident.Missing) []incident.Missing {
 	slices.SortStableFunc(missing, func(a, b incident.Missing) int { return cmp.Compare(a.Path, b.Path) })
 	return slices.CompactFunc(missing, func(a, b incident.Missing) bool { return a.Path == b.Path })

@@ -8,7 +8,7 @@ import (
 )
 
 // realisticYAML is a playbook of the size that teams write; the expressions
-// stand in it as they would be loaded.
+// are in it as they would be loaded.
 const realisticYAML = `trigger:
   match: alert.category == 'high_egress' && alert.host.os == 'windows'
   subject: alert.host.id

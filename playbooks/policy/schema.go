@@ -11,16 +11,16 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Variable is one path that an expression can read, for the reference manual
-// and for finding the name that was meant.
+// Variable is one path that an expression can read, for the reference manual and
+// for suggestions on misspelt names.
 type Variable struct {
 	Path string // such as traffic.bytes_out, or traffic.top[].ip within a list
 	Type string // in CEL's words
 	Doc  string
 }
 
-// Variables returns every path that expressions can read: the fields of the
-// facts in the order in which people are shown them, and now.
+// Variables returns every path that expressions can read: the fields of the facts
+// in the order of display, and now.
 func Variables() []Variable {
 	var out []Variable
 	s := schema()
@@ -65,8 +65,8 @@ type member struct {
 	value     bool   // an incident.Value, which can be unknown
 }
 
-// leaf is one field of the facts that holds no others: what is known or unknown
-// as a whole.
+// leaf is one field of the facts without fields of its own, known or unknown as a
+// whole.
 type leaf struct {
 	path    string
 	index   []int
@@ -74,14 +74,14 @@ type leaf struct {
 	pattern *cel.AttributePatternType
 }
 
-// facts is what reflection found in incident.Facts. It never changes.
+// facts is the structure of incident.Facts, found by reflection. It is immutable.
 type facts struct {
 	root   *shape
 	shapes map[string]*shape // by CEL type name
 	leaves []*leaf
 }
 
-// The nouns are compiled in, so they are looked at once.
+// The types are compiled in, so they are reflected on once.
 var schema = sync.OnceValue(func() *facts {
 	f := &facts{shapes: map[string]*shape{}}
 	f.root = f.shapeOf(reflect.TypeFor[incident.Facts]())
@@ -128,8 +128,8 @@ func (f *facts) shapeOf(t reflect.Type) *shape {
 }
 
 // describe fills in the CEL type of a field and reports whether policies see it.
-// Beside Values these are objects and plain scalars: lists and times that carry
-// no provenance are the engine's own bookkeeping.
+// Apart from Values these are objects and plain scalars: lists and times without
+// provenance are the engine's own bookkeeping.
 func (f *facts) describe(m *member, t reflect.Type) bool {
 	if v, ok := reflect.Zero(t).Interface().(incident.Field); ok {
 		m.value = true
@@ -183,7 +183,7 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// leavesUnder returns the leaves that stand at a path or below it.
+// leavesUnder returns the leaves at a path or below it.
 func (f *facts) leavesUnder(path string) []*leaf {
 	var out []*leaf
 	for _, l := range f.leaves {
@@ -194,7 +194,7 @@ func (f *facts) leavesUnder(path string) []*leaf {
 	return out
 }
 
-// read returns the value at a leaf, and why it is unknown where it is.
+// read returns the value at a leaf, or the reason for which it is unknown.
 func (l *leaf) read(facts reflect.Value) (value any, isKnown bool, why string) {
 	f := facts.FieldByIndex(l.index)
 	if !l.value {
@@ -203,7 +203,7 @@ func (l *leaf) read(facts reflect.Value) (value any, isKnown bool, why string) {
 	// Leaves with value set are found by this interface; see describe.
 	field, ok := f.Interface().(incident.Field)
 	if !ok {
-		return nil, false, "it is no value"
+		return nil, false, "it is not a value"
 	}
 	value, from, why := field.Any()
 	return value, from != incident.Unknown, why

@@ -14,8 +14,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// slips are what people write who know other languages, where CEL only says that
-// something is missing. Each begins at the place of the fault.
+// slips are habits from other languages, with better messages than CEL's. Each
+// pattern begins at the position of the fault.
 var slips = []struct {
 	begins *regexp.Regexp
 	words  string
@@ -31,8 +31,8 @@ var slips = []struct {
 // number is a number that ends where a unit begins.
 var number = regexp.MustCompile(`\d+(?:\.\d+)?\s*$`)
 
-// slip returns better words for a fault of syntax, with the place from which they
-// hold.
+// slip returns a better message for a syntax error, with the position that it is
+// about.
 func slip(text string, offset int) (words string, at int, ok bool) {
 	runes := []rune(text)
 	if offset < 0 || offset > len(runes) {
@@ -54,11 +54,12 @@ func slip(text string, offset int) (words string, at int, ok bool) {
 	return "", 0, false
 }
 
-// mismatch is how the checker says that an operator does not take its operands.
+// mismatch is the checker's message for an operator that does not take its
+// operands.
 var mismatch = regexp.MustCompile(`^found no matching overload for '_(==|!=|<|<=|>|>=|\+|-)_' applied to '\((.+), (.+)\)'$`)
 
-// operandWords says in plain words that a number and a text were put together, and
-// what was probably meant.
+// operandWords returns a plain message for an operator between a number and a
+// text, with a suggestion.
 func operandWords(message string, call ast.Expr) (string, bool) {
 	found := mismatch.FindStringSubmatch(message)
 	if found == nil || call == nil {

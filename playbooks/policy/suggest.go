@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// didYouMean words the nearest of the candidates as a question, or is empty
-// where none is near.
+// didYouMean returns the nearest candidate as a question, or an empty text where
+// none is near.
 func didYouMean(name string, candidates []string) string {
 	near := Nearest(name, candidates)
 	if near == "" {
@@ -16,8 +16,8 @@ func didYouMean(name string, candidates []string) string {
 	return ": did you mean '" + near + "'?"
 }
 
-// Nearest returns the known word that was probably meant, or nothing: one that
-// begins alike, else one with few letters changed.
+// Nearest returns the known word that was probably meant, or an empty text: one
+// with the same beginning, else one with few letters changed.
 func Nearest(word string, known []string) string {
 	if len(word) > 3 {
 		at := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(k, word) })

@@ -17,8 +17,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// view is what one evaluation sees: the facts, and the lets as they are
-// evaluated. It belongs to one goroutine.
+// view is the input of one evaluation: the facts, and the lets as they are
+// evaluated. It must not be used by several goroutines.
 type view struct {
 	facts reflect.Value
 	vars  map[string]any
@@ -26,7 +26,7 @@ type view struct {
 	// fields behind each, by path.
 	unknown []*cel.AttributePatternType
 	missing map[string][]incident.Missing
-	// prepared is what programs read; nil after vars or unknown changed.
+	// prepared is the activation of programs; nil after vars or unknown changed.
 	prepared cel.PartialActivation
 }
 
@@ -54,8 +54,8 @@ type outcome struct {
 	value   ref.Val
 	missing []incident.Missing
 	err     string
-	// fatal marks an error that a false part beside it does not absolve: the
-	// evaluation was cut short.
+	// fatal marks an error that a false operand does not override: the evaluation
+	// was cut short.
 	fatal bool
 }
 
@@ -94,7 +94,7 @@ func (v *view) evaluate(ctx context.Context, e *expression) outcome {
 }
 
 // behind names the fields that made a value unknown. There is always one: a
-// decision must not look sure because nothing could be named.
+// decision must not look sure because no field could be named.
 func (v *view) behind(u *types.Unknown, e *expression) []incident.Missing {
 	var out []incident.Missing
 	for _, id := range u.IDs() {
@@ -117,7 +117,8 @@ func (v *view) behind(u *types.Unknown, e *expression) []incident.Missing {
 	return sorted(out)
 }
 
-// whyWithin says why a field of an element or of a function's result is unknown.
+// whyWithin returns the reason for which a field of an element or of a function's
+// result is unknown.
 func whyWithin(path string) string {
 	if strings.HasPrefix(path, "traffic.top.") {
 		return "no sensor saw what was sent"
@@ -125,7 +126,7 @@ func whyWithin(path string) string {
 	return "no factor was published"
 }
 
-// missingUnder returns what is unknown at a path or below it.
+// missingUnder returns the unknown fields at a path or below it.
 func (v *view) missingUnder(path string) []incident.Missing {
 	if m, ok := v.missing[path]; ok {
 		return m
@@ -139,8 +140,8 @@ func (v *view) missingUnder(path string) []incident.Missing {
 	return sorted(out)
 }
 
-// bind evaluates a let for the expressions after it. One that fails makes those
-// fail that use it, and no others.
+// bind evaluates a let for the expressions after it. If it fails, those that use
+// it fail, and no others.
 func (v *view) bind(ctx context.Context, l binding) incident.LetTrace {
 	o := v.evaluate(ctx, l.expr)
 	trace := incident.LetTrace{Name: l.name, Unknown: o.missing, Error: o.err}
@@ -174,8 +175,9 @@ func (v *view) ask(ctx context.Context, c condition) (incident.ConditionTrace, [
 	return trace, all.missing
 }
 
-// and is CEL's conjunction: false with anything is false, then unknown stands
-// above an error. An evaluation that was cut short is an error in any company.
+// and is CEL's conjunction: false with anything is false, then unknown overrides
+// an error. An evaluation that was cut short is an error whatever the other
+// operand is.
 func and(a, b outcome) outcome {
 	rank := func(o outcome) int {
 		if o.fatal {

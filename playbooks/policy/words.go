@@ -13,26 +13,26 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// speller writes the literals that an expression compares with the field of a
-// closed vocabulary in the vocabulary's own words: 'Domain Controller' meets
-// domain_controller. The text of the playbook stays as it is. It works on a tree
-// of its own.
+// speller replaces the literals that an expression compares with a field of a
+// closed vocabulary by the vocabulary's own spelling: 'Domain Controller' equals
+// domain_controller. The text of the playbook is not changed; it works on a copy
+// of the tree.
 type speller struct {
 	scope
 	factory ast.ExprFactory
-	// outside are the literals that no vocabulary has, by node.
+	// outside are the literals that are not in their vocabulary, by node.
 	outside []misspelt
 }
 
-// misspelt is a literal that is none of a vocabulary's words.
+// misspelt is a literal that is not in its vocabulary.
 type misspelt struct {
 	id   int64
 	text string
 	of   incident.Vocabulary
 }
 
-// complaint says what is wrong with the literal. Of an open vocabulary only a
-// word that is nearly one of its own is complained about.
+// complaint returns the message for the literal. In an open vocabulary only a
+// near miss of a known word is reported.
 func (m misspelt) complaint() (string, bool) {
 	near := didYouMean(strings.TrimSpace(m.text), m.of.Names())
 	if m.of.Open() {
@@ -141,7 +141,7 @@ func (sp *speller) compare(e ast.Expr, around locals, over ranges) {
 }
 
 // part spells the literal with which a part of a field is compared: in the letters
-// of the vocabulary's words. A pattern is made to heed no case.
+// of the vocabulary's words. A pattern is made case-insensitive.
 func (sp *speller) part(e ast.Expr, around locals) {
 	call := e.AsCall()
 	if !call.IsMemberFunction() || len(call.Args()) != 1 || call.Args()[0].Kind() != ast.LiteralKind {
@@ -175,7 +175,8 @@ func (sp *speller) compareSets(args []ast.Expr, around locals, over ranges) {
 }
 
 // closed returns the field of a closed vocabulary that an expression reads, also
-// through a let, without what changes its letters: its words have one spelling.
+// through a let, without functions that change its letters: its words have one
+// spelling.
 func (sp *speller) closed(e ast.Expr, around locals) (ast.Expr, incident.Vocabulary, bool) {
 	switch e.Kind() {
 	case ast.CallKind:
@@ -204,14 +205,14 @@ func (sp *speller) closed(e ast.Expr, around locals) (ast.Expr, incident.Vocabul
 	return e, incident.Vocabulary{}, false
 }
 
-// spelling reports whether a function changes no more than the letters or the
-// blanks of a text.
+// spelling reports whether a function changes only the case or the blanks of a
+// text.
 func spelling(function string) bool {
 	return slices.Contains([]string{"lowerAscii", "upperAscii", "trim"}, function)
 }
 
-// literals spells the literals that an expression can be: itself, the elements of
-// a list, what a let or the list of a comprehension stands for.
+// literals spells the literals that an expression can evaluate to: itself, the
+// elements of a list, or the value of a let or of the list of a comprehension.
 func (sp *speller) literals(e ast.Expr, of incident.Vocabulary, over ranges) {
 	switch e.Kind() {
 	case ast.LiteralKind:
@@ -265,7 +266,7 @@ func plain(e ast.Expr) bool {
 }
 
 // renamed is a plain expression of another tree, with the number of the node that
-// it stands for: the numbers of two trees must not mix.
+// it replaces: the numbers of two trees must not mix.
 func (sp *speller) renamed(e ast.Expr, id int64) ast.Expr {
 	if e.Kind() == ast.LiteralKind {
 		return sp.factory.NewLiteral(id, e.AsLiteral())
