@@ -33,8 +33,8 @@ const (
 	estateTime, estateHost = "{end} - 1209600 + rand(1) % 1209600", "if(number % 100 = 0, '0007', concat(hex(toUInt8(rand(7) % 20)), hex(toUInt8(rand(8) % 250))))"
 )
 
-// The same queries written by hand: both directions, each 5-tuple once, what several
-// exporters made of it, the newest record, and the largest flows.
+// The same queries written by hand: both directions, each 5-tuple once, several
+// exporters' counts of it, the newest record, and the largest flows.
 const (
 	own       = "toFixedString(unhex('00000000000000000000FFFF0A010007'), 16)"
 	bareFlows = `(SELECT SrcAddr = ` + own + ` AS forth, if(forth, DstAddr, SrcAddr) AS peer, if(forth, SrcPort, DstPort) AS own,

@@ -17,9 +17,9 @@ func TestAFlowThatIsLongerThanLongest(t *testing.T) {
 	})
 }
 
-func TestTheRateThatIsSaid(t *testing.T) {
+func TestConfiguredRate(t *testing.T) {
 	for _, l := range layouts() {
-		contract.RateThatIsSaid(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
+		contract.ConfiguredRate(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
 			l, usual := l, l.config
 			l.config = func(c *Config) { usual(c); c.Sampling = rate }
 			return openerOf(l).open(t, records)

@@ -142,7 +142,7 @@ func TestInvalidAddressIsReported(t *testing.T) {
 		}
 	}
 	if len(said) != 1 || !strings.Contains(said[0], "1 addresses of the last hour") {
-		t.Errorf("the probe complains %q, want the invalid address", said)
+		t.Errorf("the probe reports %q, want the invalid address", said)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// with is the custom layout with a column more, of which the value is an
-// expression, and other settings.
+// with is the custom layout with one more column, whose value is an expression,
+// and other settings.
 func with(column string, change func(*Config)) layout {
 	l := layouts()[2]
 	l.create = strings.Replace(l.create, "sampling UInt32)", "sampling UInt32, "+column+")", 1)
@@ -61,7 +61,7 @@ func TestOnlySomeRowsCount(t *testing.T) {
 				}
 				for _, f := range store.Probe(t.Context()) {
 					if !f.OK && strings.Contains(f.What, "no new record has it") {
-						t.Errorf("%s: the probe complains %q", name, f.What)
+						t.Errorf("%s: the probe reports %q", name, f.What)
 					}
 				}
 			}

@@ -14,36 +14,36 @@ import (
 // AnswerableHarness opens a messenger in which people answer.
 type AnswerableHarness struct {
 	Knobs
-	// Open returns a messenger with people, and nothing said yet.
+	// Open returns a messenger with people, and without messages yet.
 	Open func(t testing.TB) AnswerableWorld
 }
 
-// AnswerableWorld is an opened messenger and the view of its world.
+// AnswerableWorld is an opened messenger and a view of its state.
 type AnswerableWorld struct {
 	integrations.Answerable
 	// Click is one of a person of the workspace. They are in Group, and not in
 	// Other, which exists.
 	Click        integrations.Click
 	Group, Other string
-	// Refused are clicks of accounts that are nobody here, by what they are: a
+	// Refused are clicks of accounts that identify no person here, by their kind: a
 	// bot, a guest, deactivated, of another workspace.
 	Refused map[string]integrations.Click
-	// Told are the texts that a user alone sees; Public counts the messages that
+	// Told are the texts that only a user sees; Public counts the messages that
 	// everybody sees.
 	Told   func(user string) []string
 	Public func() int
 	Break  func(Fault)
 }
 
-// Answerable checks what an [integrations.Answerable] says of people, and to
-// them. How clicks arrive is the product's own and is not checked here.
+// Answerable checks how an [integrations.Answerable] identifies people and replies
+// to them. How clicks arrive is specific to the product and is not checked here.
 func Answerable(t *testing.T, h AnswerableHarness) { t.Helper(); run(t, h, answerableChecks()) }
 
 func answerableChecks() []check[AnswerableHarness] {
 	return slices.Concat([]check[AnswerableHarness]{
 		{"who clicked is identified, with the groups that they are in", checkIdentified},
-		{"an account that is nobody here is denied, with the reason", checkNobody},
-		{"a reply is seen by who clicked, and nobody else", checkReply},
+		{"an account that is no person here is denied, with the reason", checkRefused},
+		{"only the person who clicked sees a reply", checkReply},
 	}, faultChecks(func(t testing.TB, h AnswerableHarness) (func(Fault), []call) {
 		w := h.Open(t)
 		return w.Break, []call{
@@ -58,7 +58,7 @@ func answerableChecks() []check[AnswerableHarness] {
 
 func checkIdentified(t testing.TB, h AnswerableHarness) {
 	w := h.Open(t)
-	for range 2 { // What is remembered is the same as what was read.
+	for range 2 { // A cached answer is the same as the first one.
 		got, err := w.Identify(t.Context(), w.Click, []string{w.Other, w.Group, "no-such-group-7f3a"})
 		h.fine(t, "identify", err)
 		if got.User != w.Click.User || !slices.Equal(got.Groups, []string{w.Group}) {
@@ -72,10 +72,10 @@ func checkIdentified(t testing.TB, h AnswerableHarness) {
 	}
 }
 
-func checkNobody(t testing.TB, h AnswerableHarness) {
+func checkRefused(t testing.TB, h AnswerableHarness) {
 	w := h.Open(t)
 	if len(w.Refused) == 0 {
-		t.Fatal("the harness has no account that is nobody")
+		t.Fatal("the harness has no account that is no person")
 	}
 	refused := maps.Clone(w.Refused)
 	unnamed := w.Click
@@ -99,14 +99,14 @@ func checkReply(t testing.TB, h AnswerableHarness) {
 	h.fine(t, "reply", w.Reply(t.Context(), w.Click, "You are not among the approvers."))
 	told := w.Told(w.Click.User)
 	if len(told) != 1 || !strings.Contains(told[0], "not among the approvers") {
-		t.Errorf("%s was told %q, want the reply", w.Click.User, told)
+		t.Errorf("%s got %q, want the reply", w.Click.User, told)
 	}
 	if now := w.Public(); now != public {
 		t.Errorf("everybody sees %d messages after a reply, and %d before", now, public)
 	}
 	for what, c := range w.Refused {
 		if got := w.Told(c.User); c.User != w.Click.User && len(got) > 0 {
-			t.Errorf("%s was told %q, which was for another", what, got)
+			t.Errorf("%s got %q, which was for another", what, got)
 		}
 	}
 }

@@ -11,16 +11,16 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// ConnectionsHarness opens EDRs that tell connections.
+// ConnectionsHarness opens EDRs that report connections.
 type ConnectionsHarness struct {
 	Knobs
-	// Open returns an EDR that knows the device, and exactly the connections
-	// for it.
+	// Open returns an EDR that has the device, and exactly the connections
+	// of it.
 	Open func(t testing.TB, device incident.Target, connections []incident.Connection) integrations.Connections
 	// Break makes an EDR that Open returned fail.
 	Break func(integrations.Connections, Fault)
 	// At is the hour around which the connections are laid, for EDRs that keep
-	// only what is recent. The zero time stands for a fixed one.
+	// recent ones only. The zero time means a fixed one.
 	At time.Time
 }
 
@@ -120,7 +120,7 @@ func checkConnectionsLimit(t testing.TB, h ConnectionsHarness) {
 	h.ports(t, q, 50001, 50002)
 }
 
-// The tuples' own connections come, however many newer ones there are.
+// The tuples' own connections are returned, regardless of the number of newer ones.
 func checkConnectionsTuples(t testing.TB, h ConnectionsHarness) {
 	q := h.query(h.device(t))
 	of := func(ago int) incident.Tuple { return h.laid()[slices.Index([]int{3, 6, 0, 1, 5, 2, 4}, ago)].Tuple }

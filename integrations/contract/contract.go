@@ -1,7 +1,7 @@
 // Package contract holds one suite of checks per capability of package
 // integrations. Every integration runs the suites of the capabilities that it
-// has, against its product or a stateful fake of it. The suites assert what
-// the product's world looks like afterwards, not which calls were made.
+// has, against its product or a stateful fake of it. The suites assert the state
+// of the product afterwards, not which calls were made.
 package contract
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Fault is a way in which a product fails. It lasts until the next fault is
-// set; Works ends it.
+// Fault is a kind of failure of a product. It lasts until the next fault is set;
+// Works ends it.
 type Fault string
 
 // The faults that a harness must be able to cause.
 const (
-	// Works is no fault.
+	// Works is the absence of a fault.
 	Works Fault = ""
 	// Throttle refuses every call and asks to come back after [ThrottledFor].
 	Throttle Fault = "throttle"
@@ -44,8 +44,8 @@ const ThrottledFor = 7 * time.Second
 
 // Knobs are what every harness can set.
 type Knobs struct {
-	// Skip names the checks that cannot hold for the product, each with the
-	// reason. A name that is no check fails the suite.
+	// Skip has the checks that the product cannot pass, each with the reason. An
+	// unknown name fails the suite.
 	Skip map[string]string
 	// Unbreakable is the reason for which the harness cannot cause faults, such
 	// as "a local file". Without it, a missing Break fails the suite.
@@ -53,14 +53,14 @@ type Knobs struct {
 	// Secrets are texts that no error may contain, such as the token with which
 	// the harness opened the product.
 	Secrets []string
-	// Patience is how long a call may take until it comes to where the product
-	// hangs; 100 ms when zero.
+	// Patience is how long a call may take until it reaches the point at which the
+	// product hangs; 100 ms when zero.
 	Patience time.Duration
 }
 
 func (k Knobs) knobs() Knobs { return k }
 
-// check is one obligation. Each runs on a product opened for it alone.
+// check is one obligation. Each runs on a product of its own.
 type check[H any] struct {
 	name string
 	run  func(t testing.TB, h H)
@@ -107,7 +107,7 @@ func (k Knobs) want(t testing.TB, what string, err error, kind integrations.Kind
 	case err == nil:
 		t.Errorf("%s: no error, want kind %s", what, kind)
 	case !ok:
-		t.Errorf("%s: error %q is no integrations.Error, want kind %s", what, err, kind)
+		t.Errorf("%s: error %q is not an integrations.Error, want kind %s", what, err, kind)
 	case e.Kind != kind:
 		t.Errorf("%s: error %q is of kind %s, want %s", what, err, e.Kind, kind)
 	}
@@ -160,8 +160,8 @@ func promptly(ctx context.Context, t testing.TB, c call) error {
 	}
 }
 
-// faultChecks are the checks that hold for every capability. open returns the
-// way to break the product and one call of each operation.
+// faultChecks are the checks that every capability must pass. open returns a
+// function that breaks the product and one call of each operation.
 func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) []check[H] {
 	broken := func(fault Fault, judge func(t testing.TB, k Knobs, c call)) func(testing.TB, H) {
 		return func(t testing.TB, h H) {

@@ -34,7 +34,7 @@ func (r *recorder) Fatal(args ...any)         { r.note(fmt.Sprint(args...)); run
 func (r *recorder) Fatalf(f string, a ...any) { r.note(fmt.Sprintf(f, a...)); runtime.Goexit() }
 func (r *recorder) Skip(args ...any)          { r.skipped = fmt.Sprint(args...); runtime.Goexit() }
 
-// verdicts runs every check and returns what each complained of.
+// verdicts runs every check and returns the failures of each.
 func verdicts[H harness](t *testing.T, h H, checks []check[H]) map[string]string {
 	t.Helper()
 	got := map[string]string{}
@@ -53,7 +53,7 @@ func verdicts[H harness](t *testing.T, h H, checks []check[H]) map[string]string
 	return got
 }
 
-// bites fails unless the named checks, and only those, complain.
+// bites fails unless exactly the named checks fail.
 func bites(t *testing.T, got map[string]string, want ...string) {
 	t.Helper()
 	for _, name := range want {
@@ -67,7 +67,7 @@ func bites(t *testing.T, got map[string]string, want ...string) {
 	}
 }
 
-// estate opens a world with the devices that the checks use.
+// estate opens an estate with the devices that the checks use.
 func estate(t testing.TB, ids ...string) *memory.Estate {
 	t.Helper()
 	e, err := memory.New(memory.Options{})
@@ -94,7 +94,7 @@ func device(t testing.TB, id string) incident.Target {
 // around makes a harness whose back end is an estate behind a fault.
 func around(wrap func(*memory.Estate) integrations.Enforcer, effects func(integrations.Enforcer, *memory.Estate) int) EnforcerHarness {
 	return EnforcerHarness{
-		Knobs: Knobs{Unbreakable: "the checks of the world are meant here"},
+		Knobs: Knobs{Unbreakable: "only the checks of the state are meant here"},
 		Open: func(t testing.TB) EnforcerWorld {
 			e := estate(t, "ws-042", "ws-0421")
 			backend := wrap(e)
@@ -114,7 +114,7 @@ func around(wrap func(*memory.Estate) integrations.Enforcer, effects func(integr
 
 func counted(_ integrations.Enforcer, e *memory.Estate) int { return len(e.Effects()) }
 
-// liar accepts everything; nothing ever stands.
+// liar accepts everything; nothing is ever in force.
 type liar struct{ *memory.Estate }
 
 func (l liar) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
@@ -122,7 +122,7 @@ func (l liar) Read(ctx context.Context, o incident.Order) (incident.Reading, err
 	return incident.Reading{}, err
 }
 
-// repeater has a new effect on every apply of a containment that stands.
+// repeater has a new effect on every apply of an active containment.
 type repeater struct {
 	*memory.Estate
 	mu    sync.Mutex
@@ -140,7 +140,7 @@ func (r *repeater) Apply(ctx context.Context, o incident.Order) (incident.Receip
 	return receipt, err
 }
 
-// lifter undoes whatever stands, whoever made it.
+// lifter undoes any active containment, regardless of who made it.
 type lifter struct{ *memory.Estate }
 
 func (l lifter) Undo(ctx context.Context, o incident.Order) (incident.Receipt, error) {
@@ -175,8 +175,8 @@ func TestEnforcerSuiteBites(t *testing.T) {
 	}{
 		{"an honest one passes", func(e *memory.Estate) integrations.Enforcer { return e }, counted, nil},
 		{"a liar", func(e *memory.Estate) integrations.Enforcer { return liar{e} }, counted, []string{
-			"what was applied stands", "read shows the key", "the same key is applied once", "the same key at once is applied once",
-			"what stands by another key is kept", "undo leaves another key alone", "undo leaves what has no key alone",
+			"an applied containment is in force", "read shows the key", "the same key is applied once", "the same key at once is applied once",
+			"a containment of another key is kept", "undo leaves another key alone", "undo leaves a containment without a key alone",
 			"it can be applied again after undo", "another device is not touched", "blocks are apart by what they stop",
 		}},
 		{
@@ -189,7 +189,7 @@ func TestEnforcerSuiteBites(t *testing.T) {
 			},
 			[]string{
 				"the same key is applied once", "the same key at once is applied once",
-				"what stands by another key is kept", "undo leaves what has no key alone",
+				"a containment of another key is kept", "undo leaves a containment without a key alone",
 			},
 		},
 		{
@@ -207,7 +207,7 @@ func TestEnforcerSuiteBites(t *testing.T) {
 	}
 }
 
-// leaky shows its secret and hangs though it was cancelled.
+// leaky shows its secret, and hangs after it was cancelled.
 type leaky struct {
 	*memory.Estate
 	broken *Fault
@@ -238,7 +238,7 @@ func TestFaultChecksBite(t *testing.T) {
 	}
 	for _, name := range []string{
 		"a cancelled context ends the call", "down is unavailable", "refused credentials are denied",
-		"no answer is ambiguous for a write and unavailable for a read", "a lost answer is ambiguous, and reading back tells",
+		"no answer is ambiguous for a write and unavailable for a read", "a lost answer is ambiguous, and reading back resolves it",
 	} {
 		if got[name] == "" {
 			t.Errorf("check %q did not complain", name)
@@ -264,11 +264,11 @@ func TestEndpointsSuiteBites(t *testing.T) {
 		Knobs: Knobs{Unbreakable: "the checks of the answers are meant here"},
 		Open:  func(_ testing.TB, devices []incident.Endpoint) integrations.Endpoints { return guesser{devices} },
 	}
-	bites(t, verdicts(t, h, endpointsChecks()), "a device is found by each identifier", "a prefix or a part is no match",
+	bites(t, verdicts(t, h, endpointsChecks()), "a device is found by each identifier", "a prefix or a part does not match",
 		"all that match are returned, sorted, each once", "a cancelled context ends the call")
 }
 
-// killsByNumber ignores the path; chatty sends whatever it is given.
+// killsByNumber ignores the path; chatty sends everything.
 type (
 	killsByNumber struct{ *memory.Estate }
 	chatty        struct{ sent *int }
@@ -287,7 +287,7 @@ func (c chatty) Post(context.Context, integrations.Message) (incident.Receipt, e
 }
 
 func TestOtherSuitesBite(t *testing.T) {
-	unbreakable := Knobs{Unbreakable: "the checks of the world are meant here"}
+	unbreakable := Knobs{Unbreakable: "only the checks of the state are meant here"}
 	killer := KillerHarness{Knobs: unbreakable, Open: func(t testing.TB) KillerWorld {
 		e := estate(t)
 		if err := e.AddHost(memory.Host{ID: "ws-042", Processes: []memory.Process{{Path: "/bin/sender", PID: 7}}}); err != nil {
@@ -311,7 +311,7 @@ func TestOtherSuitesBite(t *testing.T) {
 func TestSkipsAreData(t *testing.T) {
 	h := FlowsHarness{Knobs: Knobs{Skip: map[string]string{"no such check": "because"}}}
 	if got := unknownSkips(h, flowsChecks()); len(got) != 1 || got[0] != "no such check" {
-		t.Errorf("unknown skips are %v, want the one that is no check", got)
+		t.Errorf("unknown skips are %v, want the unknown one", got)
 	}
 	silent := laid(Knobs{}, func(e *memory.Estate) integrations.Flows { return e })
 	bites(t, verdicts(t, silent, flowsChecks()), "throttled says when to come back", "down is unavailable",

@@ -13,24 +13,24 @@ import (
 // EnforcerHarness opens a product that enforces containments.
 type EnforcerHarness struct {
 	Knobs
-	// Open returns a fresh product on which nothing stands.
+	// Open returns a fresh product without any containment.
 	Open func(t testing.TB) EnforcerWorld
 }
 
-// EnforcerWorld is an opened product and the view of its world.
+// EnforcerWorld is an opened product and a view of its state.
 type EnforcerWorld struct {
 	integrations.Enforcer
-	// Actions are what its Spec says that it enforces.
+	// Actions are the actions that its Spec lists.
 	Actions []incident.Action
-	// Target and Other are two devices that the product knows.
+	// Target and Other are two devices of the product.
 	Target, Other incident.Target
-	// Effects counts what was really carried out so far, applies and undos
-	// alike, as the product itself sees it.
+	// Effects counts the applies and undos that were really carried out so far,
+	// in the product's own state.
 	Effects func() int
-	// Impose makes a containment stand that somebody else made by hand.
+	// Impose puts in place a containment that somebody else made by hand.
 	Impose func(o incident.Order)
-	// Settle lets the product carry out what it has accepted. Nil where it is
-	// immediate.
+	// Settle lets the product carry out the actions that it has accepted. Nil where
+	// that is immediate.
 	Settle func()
 	// Break makes the product fail.
 	Break func(Fault)
@@ -41,15 +41,15 @@ func Enforcer(t *testing.T, h EnforcerHarness) { t.Helper(); run(t, h, enforcerC
 
 func enforcerChecks() []check[EnforcerHarness] {
 	return slices.Concat([]check[EnforcerHarness]{
-		{"nothing stands at first", eachAction(checkNothingStands)},
-		{"what was applied stands", eachAction(checkStands)},
+		{"there is no containment at first", eachAction(checkNothingStands)},
+		{"an applied containment is in force", eachAction(checkStands)},
 		{"read shows the key", eachAction(checkKey)},
 		{"the same key is applied once", eachAction(checkAppliedOnce)},
 		{"the same key at once is applied once", eachAction(checkConcurrent)},
-		{"what stands by another key is kept", eachAction(checkKept)},
+		{"a containment of another key is kept", eachAction(checkKept)},
 		{"undo lifts, once", eachAction(checkUndo)},
 		{"undo leaves another key alone", eachAction(checkUndoOther)},
-		{"undo leaves what has no key alone", eachAction(checkUndoImposed)},
+		{"undo leaves a containment without a key alone", eachAction(checkUndoImposed)},
 		{"undo of nothing is done", eachAction(checkUndoNothing)},
 		{"it can be applied again after undo", eachAction(checkAgain)},
 		{"another device is not touched", eachAction(checkOtherDevice)},
@@ -60,7 +60,7 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"an order without key is invalid", eachAction(checkNoKey)},
 		{"an order that cannot be meant is invalid", checkSenseless},
 		{"cancelled apply changes nothing", eachAction(checkCancelledApply)},
-		{"a lost answer is ambiguous, and reading back tells", eachAction(checkLostAnswer)},
+		{"a lost answer is ambiguous, and reading back resolves it", eachAction(checkLostAnswer)},
 	}, faultChecks(func(t testing.TB, h EnforcerHarness) (func(Fault), []call) {
 		w := h.Open(t)
 		o := w.order(w.Actions[0], "stanch-key-1")
@@ -83,7 +83,7 @@ func eachAction(f func(t testing.TB, w trial)) func(testing.TB, EnforcerHarness)
 	return func(t testing.TB, h EnforcerHarness) {
 		actions := h.Open(t).Actions
 		if len(actions) == 0 {
-			t.Fatalf("the harness names no action")
+			t.Fatalf("the harness has no action")
 		}
 		for _, a := range actions {
 			f(t, trial{h.Knobs, h.Open(t), a})
@@ -127,7 +127,7 @@ func (w trial) settle() {
 	}
 }
 
-// reads fails unless reading back says what is wanted.
+// reads fails unless reading back returns the wanted state.
 func (w trial) reads(t testing.TB, o incident.Order, stands bool) incident.Reading {
 	t.Helper()
 	s, err := w.Read(t.Context(), o)
@@ -200,7 +200,7 @@ func checkKept(t testing.TB, w trial) {
 	w.apply(t, second)
 	s := w.reads(t, second, true)
 	if s.Key == second.Key {
-		t.Errorf("read %s: the second key took over what the first had made", w.action)
+		t.Errorf("read %s: the second key took over the containment of the first", w.action)
 	}
 	if s.Rate != first.Rate && w.action == incident.RateLimit {
 		t.Errorf("read rate_limit: the rate is %d, want the first one's %d", s.Rate, first.Rate)
@@ -357,8 +357,8 @@ func checkBlocksApart(t testing.TB, h EnforcerHarness) {
 	w.effects(t, "after two blocks and one undo", 3)
 }
 
-// checkSenseless sends what can only be a mistake: a limit without a rate, a
-// block of nothing or of everything, an action that the product does not have.
+// checkSenseless sends invalid orders: a limit without a rate, a block of nothing or
+// of everything, an action that the product does not have.
 func checkSenseless(t testing.TB, h EnforcerHarness) {
 	w := h.Open(t)
 	bad := map[string]incident.Order{"an action it does not have": w.order(incident.Notify, "stanch-key-1")}
@@ -381,6 +381,6 @@ func checkSenseless(t testing.TB, h EnforcerHarness) {
 		h.want(t, "apply "+name, err, integrations.Invalid)
 	}
 	if n := w.Effects(); n != 0 {
-		t.Errorf("orders that cannot be meant had %d effects", n)
+		t.Errorf("invalid orders had %d effects", n)
 	}
 }

@@ -15,22 +15,22 @@ import (
 // FlowsHarness opens flow stores.
 type FlowsHarness struct {
 	Knobs
-	// OpenSeen returns a flow store that holds exactly what the sensors saw.
+	// OpenSeen returns a flow store with exactly the records of the sensors.
 	OpenSeen func(t testing.TB, records []Seen) integrations.Flows
-	// Open returns a flow store that holds exactly the records; without it they
-	// are what a sensor of the name test saw.
+	// Open returns a flow store with exactly the records; without it they are those
+	// of a sensor named test.
 	Open func(t testing.TB, records []incident.Flow) integrations.Flows
-	// Halves tells that each direction of a flow is a record of its own.
+	// Halves reports whether each direction of a flow is a record of its own.
 	Halves bool
-	// Moments tells that a record says only when the flow ended.
+	// Moments reports whether a record has only the end of the flow.
 	Moments bool
-	// Named are the names under which the store knows the sensors of records,
-	// where they differ.
+	// Named are the store's own names of the sensors of records, where they
+	// differ.
 	Named map[string]string
 	// Break makes a store fail.
 	Break func(integrations.Flows, Fault)
 	// At is the hour around which the records are laid, for stores that keep
-	// only what is recent. The zero time stands for a fixed one.
+	// recent ones only. The zero time means a fixed one.
 	At time.Time
 }
 
@@ -61,10 +61,10 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a quiet host is a known zero", checkTrafficQuiet},
 		{"one-way volume is unknown", checkTrafficOneWay},
 		{"a peer outside whose volume was not seen is a peer outside", checkTrafficUnseenPeer},
-		{"the role is told by the limits of the query", checkTrafficLimits},
+		{"the role depends on the limits of the query", checkTrafficLimits},
 		{"a baseline of few windows is unknown", checkBaselineFew},
 		{"a baseline counts quiet windows from the first record on", checkBaselineQuiet},
-		{"a baseline tells the usual from the exceptional", checkBaselineStatistics},
+		{"a baseline has the percentiles and the deviation", checkBaselineStatistics},
 		{"a baseline counts the windows of peers", checkBaselinePeers},
 		{"a baseline counts no window that the store does not reach", checkBaselineLags},
 		{"a series has every minute", checkSeries},
@@ -96,7 +96,7 @@ func (h FlowsHarness) open(t testing.TB, records []incident.Flow) integrations.F
 	return h.OpenSeen(t, seen)
 }
 
-// at is the end of the window that every check asks for.
+// at is the end of the window of every check.
 func (h FlowsHarness) at() time.Time {
 	if h.At.IsZero() {
 		return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
@@ -108,7 +108,7 @@ func (h FlowsHarness) window() integrations.TrafficQuery {
 	return integrations.TrafficQuery{IPs: []string{flowsHost}, From: h.at().Add(-flowsWindow), To: h.at(), Top: 10}
 }
 
-// hours asks for a baseline of hourly windows.
+// hours is a query for a baseline of hourly windows.
 func (h FlowsHarness) hours(days int) integrations.BaselineQuery {
 	return integrations.BaselineQuery{IPs: []string{flowsHost}, To: h.at(), Days: days, Window: time.Hour}
 }
@@ -138,7 +138,7 @@ func is[T comparable](t testing.TB, what string, v incident.Value[T], want T) {
 	}
 }
 
-// notKnown fails unless the value is unknown and says why.
+// notKnown fails unless the value is unknown, with a reason.
 func notKnown(t testing.TB, what string, v incident.Field) {
 	t.Helper()
 	switch value, from, why := v.Any(); {
@@ -216,8 +216,8 @@ func checkTrafficSample(t testing.TB, h FlowsHarness) {
 	}
 }
 
-// checkTrafficSampleAnswer lays a flow that the peer opened: what the host sent
-// left by the port that was asked.
+// checkTrafficSampleAnswer lays a flow that the peer opened: the host sent from the
+// port that was asked.
 func checkTrafficSampleAnswer(t testing.TB, h FlowsHarness) {
 	asked := h.flow(-2*time.Minute, flowsPeer, flowsHost, 100)
 	asked.BytesIn = 4000
@@ -246,8 +246,8 @@ func checkTrafficBounds(t testing.TB, h FlowsHarness) {
 	is(t, "bytes_out", got.BytesOut, peers*1000+peers*(peers-1)/2)
 }
 
-// checkTrafficShare lays flows over the window's edges. The one that goes on
-// beyond the window is what a host is doing at this moment.
+// checkTrafficShare lays flows over the window's edges. The one that goes on after
+// the window is what a host is doing at this moment.
 func checkTrafficShare(t testing.TB, h FlowsHarness) {
 	for _, tt := range []struct {
 		name             string
@@ -277,7 +277,7 @@ func checkTrafficShare(t testing.TB, h FlowsHarness) {
 	}
 }
 
-// volumeUnknown fails unless everything that would need the volume is unknown.
+// volumeUnknown fails unless every value that depends on the volume is unknown.
 func volumeUnknown(t testing.TB, got incident.Traffic) {
 	t.Helper()
 	notKnown(t, "bytes_out", got.BytesOut)
@@ -310,8 +310,8 @@ func checkTrafficQuiet(t testing.TB, h FlowsHarness) {
 	is(t, "flows", got.Flows, 0)
 }
 
-// checkTrafficUnseenPeer holds for stores of one record a direction too: there the
-// ports tell who opened a flow of which only the answer was seen.
+// checkTrafficUnseenPeer applies to stores of one record a direction too: there the
+// ports decide who opened a flow of which only the answer was seen.
 func checkTrafficUnseenPeer(t testing.TB, h FlowsHarness) {
 	unseen := h.flow(-2*time.Minute, flowsHost, flowsPeer, -1)
 	unseen.Transport, unseen.DstPort, unseen.BytesIn, unseen.PacketsOut = "tcp", 443, 100_000, -1
@@ -391,5 +391,5 @@ func checkFlowsInvalid(t testing.TB, h FlowsHarness) {
 	})
 	h.want(t, "baseline with a peer of no address", err, integrations.Invalid)
 	_, err = f.Traffic(t.Context(), integrations.TrafficQuery{IPs: []string{"192.0.2.10' OR '1'='1"}, From: h.at().Add(-flowsWindow), To: h.at()})
-	h.want(t, "traffic of what is no address", err, integrations.Invalid)
+	h.want(t, "traffic of an invalid address", err, integrations.Invalid)
 }

@@ -56,8 +56,8 @@ func checkBaselineQuiet(t testing.TB, h FlowsHarness) {
 }
 
 // checkBaselineStatistics uses windows for which every usual definition of a
-// percentile gives the same answer. It asks for fewer days than there are
-// records: what is older does not count.
+// percentile gives the same answer. It queries fewer days than there are records:
+// older ones do not count.
 func checkBaselineStatistics(t testing.TB, h FlowsHarness) {
 	got := h.baseline(t, h.hours(10), h.hourly(300, func(ago int) int64 {
 		switch {
@@ -77,8 +77,8 @@ func checkBaselineStatistics(t testing.TB, h FlowsHarness) {
 	is(t, "max", got.Max, 9000)
 }
 
-// checkBaselinePeers asks for a host that is too young for a baseline of its
-// own: its windows count beside those of hosts of the same role.
+// checkBaselinePeers queries a host that is too young for a baseline of its own: its
+// windows count together with those of hosts of the same role.
 func checkBaselinePeers(t testing.TB, h FlowsHarness) {
 	records := h.hourly(10, func(int) int64 { return 9000 })
 	for i, peer := range []string{"192.0.2.21", "192.0.2.22"} {

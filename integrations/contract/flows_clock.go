@@ -17,8 +17,8 @@ func clockChecks() []check[FlowsHarness] {
 	}
 }
 
-// checkClockFuture lets the one sensor stop two hours ago, and another record
-// something of the future.
+// checkClockFuture has one sensor stop two hours ago, and another write a record of
+// the future.
 func checkClockFuture(t testing.TB, h FlowsHarness) {
 	stopped := Seen{h.flow(-2*time.Hour, flowsElse, flowsPeer, 1000), "north", 1}
 	ahead := Seen{h.flow(8*time.Hour, "192.0.2.77", flowsPeer, 1400), "south", 1}
@@ -32,7 +32,7 @@ func checkClockFuture(t testing.TB, h FlowsHarness) {
 	points, err := f.Series(t.Context(), h.window())
 	h.fine(t, "series", err)
 	if len(points) != 0 {
-		t.Errorf("the series has %d points of a time of which nothing is known", len(points))
+		t.Errorf("the series has %d points of an unknown time", len(points))
 	}
 	if surveyor, ok := f.(integrations.Surveyor); ok {
 		s, err := surveyor.Survey(t.Context(), h.at().Add(-flowsWindow), h.at())
@@ -43,7 +43,7 @@ func checkClockFuture(t testing.TB, h FlowsHarness) {
 	}
 }
 
-// minutely is what a sensor records of other hosts, every minute from a time to
+// minutely is a sensor's records of other hosts, every minute from one time to
 // another.
 func (h FlowsHarness) minutely(sensor string, from, to time.Time) []Seen {
 	var records []Seen
@@ -53,7 +53,7 @@ func (h FlowsHarness) minutely(sensor string, from, to time.Time) []Seen {
 	return records
 }
 
-// now asks what the host sent until now.
+// now queries what the host sent until now.
 func (h FlowsHarness) now(t testing.TB, now time.Time, records []Seen) (incident.Traffic, incident.Survey) {
 	t.Helper()
 	f := h.OpenSeen(t, records)
@@ -64,8 +64,7 @@ func (h FlowsHarness) now(t testing.TB, now time.Time, records []Seen) (incident
 	return got, s
 }
 
-// ahead fails unless the clocks of a sensor, and of no other, are told to be
-// ahead.
+// ahead fails unless the clock of the sensor, and of no other, is reported as ahead.
 func (h FlowsHarness) ahead(t testing.TB, clocks []incident.FastClock, sensor string, steady bool) {
 	t.Helper()
 	if len(clocks) != 1 || clocks[0].Sensor != h.named(sensor) || clocks[0].Steady != steady || clocks[0].Ahead < 50*time.Minute {
@@ -73,8 +72,8 @@ func (h FlowsHarness) ahead(t testing.TB, clocks []incident.FastClock, sensor st
 	}
 }
 
-// checkClockSteady gives the sensor that is alive a clock that is an hour ahead:
-// what it wrote of the window was an hour ago.
+// checkClockSteady gives the live sensor a clock that is an hour ahead: its records
+// of the window were written an hour ago.
 func checkClockSteady(t testing.TB, h FlowsHarness) {
 	now := time.Now().UTC().Truncate(time.Second)
 	got, s := h.now(t, now, append(h.minutely("north", now.Add(-150*time.Minute), now.Add(-2*time.Hour)),
@@ -99,8 +98,8 @@ func checkClockSingle(t testing.TB, h FlowsHarness) {
 	h.ahead(t, s.FastClocks, "north", false)
 }
 
-// checkClockQuiet asks about a host of which there is no flow: the newest record
-// of a live sensor is always a little older than the moment.
+// checkClockQuiet queries a host without flows: the newest record of a live sensor
+// is always a little older than the moment.
 func checkClockQuiet(t testing.TB, h FlowsHarness) {
 	for _, ago := range []time.Duration{time.Second, 54 * time.Second, incident.LagTolerance} {
 		got := h.traffic(t, h.window(), h.flow(-ago-time.Second, flowsElse, flowsPeer, 1000))
@@ -123,7 +122,7 @@ func counterChecks() []check[FlowsHarness] {
 	}
 }
 
-// blank is a flow of which the exporter counted nothing.
+// blank is a flow for which the exporter has no counts.
 func (h FlowsHarness) blank(start time.Duration) incident.Flow {
 	f := h.flow(start, flowsHost, flowsPeer, 0)
 	f.BytesIn, f.PacketsOut = 0, 0
@@ -145,20 +144,20 @@ func checkNoPackets(t testing.TB, h FlowsHarness) {
 	h.blind(t, Seen{h.blank(-time.Minute), "north", 1})
 }
 
-// counted is a flow of another service than that of a blank one.
+// counted is a flow of another service than the blank one's.
 func (h FlowsHarness) counted(start time.Duration) incident.Flow {
 	f := h.flow(start, flowsHost, flowsPeer, 1000)
 	f.SrcPort, f.DstPort = 50001, 443
 	return f
 }
 
-// blind fails unless the survey says that the sensor tells no volume, and no
-// window of the baseline is taken for a quiet one.
+// blind fails unless the survey reports that the sensor has no volumes, and no
+// window of the baseline counts as quiet.
 func (h FlowsHarness) blind(t testing.TB, records ...Seen) {
 	t.Helper()
 	s := h.survey(t, records...)
 	if len(s.Sensors) != 1 || !s.Sensors[0].OneWay || s.Coverage != incident.OneWay {
-		t.Errorf("the survey is %+v, want one sensor that tells no volume", s)
+		t.Errorf("the survey is %+v, want one sensor without volumes", s)
 	}
 	b, err := h.OpenSeen(t, records).Baseline(t.Context(), h.hours(1))
 	h.fine(t, "baseline", err)

@@ -10,11 +10,10 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Hunter checks an [integrations.Hunter]: what the harness opens must be one.
+// Hunter checks an [integrations.Hunter]: the harness must open one.
 func Hunter(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, hunterChecks()) }
 
-// Surveyor checks an [integrations.Surveyor]: what the harness opens must be
-// one.
+// Surveyor checks an [integrations.Surveyor]: the harness must open one.
 func Surveyor(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, surveyorChecks()) }
 
 func hunterChecks() []check[FlowsHarness] {
@@ -38,8 +37,8 @@ func hunterChecks() []check[FlowsHarness] {
 func surveyorChecks() []check[FlowsHarness] {
 	return slices.Concat([]check[FlowsHarness]{
 		{"a survey counts the records and names the sensors", checkSurvey},
-		{"a survey tells the worst coverage", checkSurveyCoverage},
-		{"a survey tells a stale store from a quiet one", checkSurveyStale},
+		{"a survey reports the worst coverage", checkSurveyCoverage},
+		{"a survey distinguishes a stale store from a quiet one", checkSurveyStale},
 		{"a survey of no window is invalid", checkSurveyInvalid},
 	}, faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
 		f := h.open(t, []incident.Flow{h.flow(-time.Minute, "10.0.0.1", flowsPeer, 1000)})
@@ -61,7 +60,7 @@ func hunter(t testing.TB, f integrations.Flows) integrations.Hunter {
 	t.Helper()
 	hunter, ok := f.(integrations.Hunter)
 	if !ok {
-		t.Fatalf("%T is no Hunter", f)
+		t.Fatalf("%T is not a Hunter", f)
 	}
 	return hunter
 }
@@ -70,7 +69,7 @@ func surveyor(t testing.TB, f integrations.Flows) integrations.Surveyor {
 	t.Helper()
 	surveyor, ok := f.(integrations.Surveyor)
 	if !ok {
-		t.Fatalf("%T is no Surveyor", f)
+		t.Fatalf("%T is not a Surveyor", f)
 	}
 	return surveyor
 }
@@ -203,7 +202,7 @@ func (h FlowsHarness) survey(t testing.TB, records ...Seen) incident.Survey {
 	return got
 }
 
-// named is the name under which the store knows a sensor.
+// named is the store's name of a sensor.
 func (h FlowsHarness) named(sensor string) string {
 	if name, ok := h.Named[sensor]; ok {
 		return name

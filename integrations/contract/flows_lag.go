@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// checkTrafficLagsInside has the host receive something and send nothing, until
-// the store stops in the middle of the window.
+// checkTrafficLagsInside has the host receive traffic and send none, until the store
+// stops in the middle of the window.
 func checkTrafficLagsInside(t testing.TB, h FlowsHarness) {
 	asked := h.flow(-12*time.Minute, flowsPeer, flowsHost, 500)
 	asked.BytesIn = 0
@@ -22,8 +22,8 @@ func checkTrafficLagsInside(t testing.TB, h FlowsHarness) {
 	}
 }
 
-// checkBaselineLags lets the store stop ten hours before the baseline's end:
-// hours of which it knows nothing are not quiet.
+// checkBaselineLags has the store stop ten hours before the baseline's end: unknown
+// hours are not quiet.
 func checkBaselineLags(t testing.TB, h FlowsHarness) {
 	records := h.hourly(40, func(ago int) int64 {
 		if ago > 10 {
@@ -37,7 +37,7 @@ func checkBaselineLags(t testing.TB, h FlowsHarness) {
 	is(t, "median", got.Median, 5000)
 }
 
-// checkSeriesLags lets the store stop in the middle of a minute.
+// checkSeriesLags has the store stop in the middle of a minute.
 func checkSeriesLags(t testing.TB, h FlowsHarness) {
 	last := h.flow(-5*time.Minute+30*time.Second, flowsElse, flowsPeer, 77)
 	got, err := h.open(t, []incident.Flow{h.flow(-10*time.Minute, flowsHost, flowsPeer, 1000), last}).Series(t.Context(), h.window())

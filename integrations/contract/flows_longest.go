@@ -8,10 +8,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// LongerThanLongest checks a store that looks for flows up to a length, its
-// setting longest: one that lasts longer is missing in windows long after its
-// start. What is told then is the least that was sent, and no zero; a survey and
-// doctor say so.
+// LongerThanLongest checks a store that looks for flows up to a length, its setting
+// longest: a longer flow is missing from windows long after its start. The answer
+// must then be a lower bound, not zero; a survey and doctor must report that.
 func LongerThanLongest(t *testing.T, open func(t testing.TB, longest time.Duration, records []Seen) integrations.Flows) {
 	t.Helper()
 	long := Second(3*time.Hour, 3_000_000, 10)
@@ -40,11 +39,11 @@ func LongerThanLongest(t *testing.T, open func(t testing.TB, longest time.Durati
 		}
 		prober, ok := f.(integrations.Prober)
 		if !ok {
-			t.Fatalf("%T is no Prober", f)
+			t.Fatalf("%T is not a Prober", f)
 		}
 		told := false
 		for _, finding := range prober.Probe(t.Context()) {
-			told = told || finding.Warning && strings.Contains(finding.Fix, "raise longest beyond 4h")
+			told = told || finding.Warning && strings.Contains(finding.Fix, "raise longest above 4h")
 		}
 		if told == known {
 			t.Errorf("with longest %s the probe says %+v", longest, prober.Probe(t.Context()))

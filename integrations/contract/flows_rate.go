@@ -7,9 +7,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// RateThatIsSaid checks a store that is told at which rate sensors sample that do
-// not say it themselves.
-func RateThatIsSaid(t *testing.T, open func(t testing.TB, rate int, records []Seen) integrations.Flows) {
+// ConfiguredRate checks a store with a configured sampling rate for sensors that do
+// not report theirs.
+func ConfiguredRate(t *testing.T, open func(t testing.TB, rate int, records []Seen) integrations.Flows) {
 	t.Helper()
 	unsaid := Second(time.Minute, 1000, 0)
 	unsaid.Sampling, unsaid.PacketsOut = 0, 2

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Seen is what one sensor recorded of a flow. Its counters are as the sensor
+// Seen is one sensor's record of a flow. Its counters are as the sensor
 // wrote them: with a Sampling of n, of one packet in n.
 type Seen struct {
 	incident.Flow

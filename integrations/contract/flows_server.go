@@ -11,23 +11,23 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Second is what a sensor saw of a flow of a second that began so long before
-// the end of [Quarter], from the host that it asks for.
+// Second is a sensor's record of a flow of one second that began so long before the
+// end of [Quarter], from the host that it queries.
 func Second(ago time.Duration, out, in int64) Seen {
 	f := FlowsHarness{}.flow(-ago, flowsHost, flowsPeer, out)
 	f.DstPort, f.Transport, f.BytesIn, f.PacketsOut = 443, "tcp", in, 1
 	return Seen{Flow: f, Sensor: "north", Sampling: 1}
 }
 
-// Quarter asks for a quarter of an hour.
+// Quarter is a query for a quarter of an hour.
 func Quarter() integrations.TrafficQuery {
 	q := FlowsHarness{}.window()
 	q.Top = 5
 	return q
 }
 
-// QuietAfterContainment checks a store of records of one direction: a host that
-// answered nothing in the window, but sent before, sent a measured zero.
+// QuietAfterContainment checks a store of records of one direction: a host that sent
+// nothing in the window, but did before, sent a measured zero.
 func QuietAfterContainment(t *testing.T, open func(t testing.TB, records []Seen) integrations.Flows) {
 	t.Helper()
 	got, err := open(t, []Seen{Second(time.Hour, 90_000, 100), Second(time.Minute, -1, 700), Second(-time.Hour, 10, 10)}).
@@ -40,8 +40,8 @@ func QuietAfterContainment(t *testing.T, open func(t testing.TB, records []Seen)
 	}
 }
 
-// SumsBeyondRows checks a store that was told to read a hundred rows one by one:
-// its sums are of all.
+// SumsBeyondRows checks a store that is configured to read a hundred rows one by
+// one: its sums must be of all.
 func SumsBeyondRows(t *testing.T, open func(t testing.TB, records []Seen) integrations.Flows) {
 	t.Helper()
 	records := []Seen{Second(-time.Hour, 1, 1)}
@@ -70,9 +70,9 @@ func SumsBeyondRows(t *testing.T, open func(t testing.TB, records []Seen) integr
 	}
 }
 
-// SumsAgree checks that a store that sums in its server answers alike whether it
-// takes the flows one by one or has the server sum them: few opens it so that it
-// does the one, many so that it does the other.
+// SumsAgree checks that a store that sums in its server returns the same whether it
+// reads the flows one by one or has the server sum them: few opens it for the
+// former, many for the latter.
 func SumsAgree(t *testing.T, few, many func(t testing.TB, records []Seen) integrations.Flows) {
 	t.Helper()
 	records := mixed()
@@ -109,7 +109,7 @@ func SumsAgree(t *testing.T, few, many func(t testing.TB, records []Seen) integr
 }
 
 // mixed are flows of all kinds: of both directions, seen by one sensor or two
-// that disagree, in part, or beyond the window, and some after it.
+// that disagree, in part, or across the window's ends, and some after it.
 func mixed() []Seen {
 	chance := rand.New(rand.NewPCG(1, 2))
 	records := []Seen{Second(-time.Hour, 1, 1)}

@@ -9,8 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Spelled are the ways in which collectors write one IPv4 and one IPv6 address,
-// each first as it is written most.
+// Spelled are collectors' spellings of one IPv4 and one IPv6 address, each with the
+// most frequent one first.
 func Spelled() (four, six []string) {
 	four = []string{
 		"10.20.4.43", "::ffff:10.20.4.43", "::FFFF:10.20.4.43", "::ffff:a14:42b", "::FFFF:A14:42B", "0:0:0:0:0:ffff:10.20.4.43",
@@ -23,10 +23,10 @@ func Spelled() (four, six []string) {
 	return four, six
 }
 
-// Spellings checks that a store that takes addresses as they are written knows a
-// host by each of the spellings, which are some of [Spelled], and that what is no
-// address harms nobody's answer. Broken is what its column can hold beside
-// addresses.
+// Spellings checks that a store that keeps addresses as they are written finds a host
+// by each of the spellings, which are some of [Spelled], and that invalid addresses
+// do not affect other hosts' answers. Broken are the invalid values that its column
+// can hold.
 func Spellings(t *testing.T, open func(t testing.TB, records []Seen) integrations.Flows, four, six, broken []string) {
 	t.Helper()
 	records := []Seen{spelledFlow("192.0.2.99", "203.0.113.1", 0, 1)} // the store is up to date

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// zeroer says zero where it knows nothing.
+// zeroer returns zero for unknown values.
 type zeroer struct{ *memory.Estate }
 
 func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
@@ -24,7 +24,7 @@ func (z zeroer) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, err
 }
 
-// quieter fills up with zeros what nobody recorded.
+// quieter fills unrecorded times with zeros.
 type quieter struct{ *memory.Estate }
 
 func (u quieter) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
@@ -47,7 +47,7 @@ func (u quieter) Baseline(ctx context.Context, q integrations.BaselineQuery) (in
 	return b, err
 }
 
-// strict knows a quiet host only by a record from after the window.
+// strict accepts a quiet host only with a record from after the window.
 type strict struct{ *memory.Estate }
 
 func (s strict) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
@@ -60,7 +60,7 @@ func (s strict) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	return t, err
 }
 
-// hasty makes a baseline of whatever there is.
+// hasty makes a baseline of any number of windows.
 type hasty struct{ *memory.Estate }
 
 func (h hasty) Baseline(ctx context.Context, q integrations.BaselineQuery) (incident.Baseline, error) {
@@ -71,7 +71,7 @@ func (h hasty) Baseline(ctx context.Context, q integrations.BaselineQuery) (inci
 	return b, err
 }
 
-// adder takes the sampled and the doubled for what it is.
+// adder neither multiplies sampled counters nor merges flows that were seen twice.
 type adder struct{ *memory.Estate }
 
 func (a adder) Traffic(ctx context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
@@ -85,8 +85,8 @@ func (a adder) Traffic(ctx context.Context, q integrations.TrafficQuery) (incide
 	return t, err
 }
 
-// generous returns more hosts than were asked for, in no order, and calls every
-// sensor complete.
+// generous returns more hosts than requested, unordered, and reports every sensor as
+// complete.
 type generous struct{ *memory.Estate }
 
 func (g generous) Hosts(ctx context.Context, q integrations.HostsQuery) ([]incident.HostTraffic, error) {
@@ -129,7 +129,7 @@ func TestHunterAndSurveyorSuitesBite(t *testing.T) {
 	bites(t, verdicts(t, h, hunterChecks()), "hosts come by what they sent, the largest first", "hosts are bounded",
 		"only hosts of the networks count", "a host that answers sent its answer", "a host of unknown volume is not a quiet one",
 		"a flow that two sensors saw makes no host larger", "hosts of no window or of no network are invalid")
-	bites(t, verdicts(t, h, surveyorChecks()), "a survey tells the worst coverage", "a survey tells a stale store from a quiet one")
+	bites(t, verdicts(t, h, surveyorChecks()), "a survey reports the worst coverage", "a survey distinguishes a stale store from a quiet one")
 }
 
 func TestFlowsSuiteBites(t *testing.T) {
@@ -156,7 +156,7 @@ func TestFlowsSuiteBites(t *testing.T) {
 			},
 		},
 		{
-			"a lag is no quiet", func(e *memory.Estate) integrations.Flows { return strict{e} },
+			"a lag is not quiet", func(e *memory.Estate) integrations.Flows { return strict{e} },
 			[]string{"a quiet host of a live sensor is a known zero", "a record of the future does not blind a live sensor"},
 		},
 		{

@@ -14,20 +14,20 @@ import (
 // IllustratorHarness opens a product that takes pictures.
 type IllustratorHarness struct {
 	Knobs
-	// Open returns a product in which nothing was said yet.
+	// Open returns a product without messages.
 	Open func(t testing.TB) IllustratorWorld
 }
 
-// IllustratorWorld is an opened product and the view of its world.
+// IllustratorWorld is an opened product and a view of its state.
 type IllustratorWorld struct {
 	integrations.Messenger
 	integrations.Illustrator
 	// Channel is one that exists.
 	Channel string
-	// Unknown is a receipt in the product's form for a message that is not there.
+	// Unknown is a receipt in the product's form for a message that does not exist.
 	Unknown incident.Receipt
-	// Pictures are what the pictures that people see say in words, under the
-	// message that the receipt stands for, oldest first.
+	// Pictures are the texts of the pictures that people see under the message of
+	// the receipt, oldest first.
 	Pictures func(under incident.Receipt) []string
 	// Break makes illustrating fail.
 	Break func(Fault)

@@ -12,8 +12,8 @@ import (
 // EndpointsHarness opens EDRs.
 type EndpointsHarness struct {
 	Knobs
-	// Open returns an EDR that knows exactly the devices. Each has an id, a
-	// name and addresses.
+	// Open returns an EDR with exactly the devices. Each has an id, a name and
+	// addresses.
 	Open func(t testing.TB, devices []incident.Endpoint) integrations.Endpoints
 	// Break makes an EDR that Open returned fail.
 	Break func(integrations.Endpoints, Fault)
@@ -25,7 +25,7 @@ func Endpoints(t *testing.T, h EndpointsHarness) { t.Helper(); run(t, h, endpoin
 func endpointsChecks() []check[EndpointsHarness] {
 	return slices.Concat([]check[EndpointsHarness]{
 		{"a device is found by each identifier", checkFound},
-		{"a prefix or a part is no match", checkNoGuess},
+		{"a prefix or a part does not match", checkNoGuess},
 		{"a query that names nothing finds nothing", checkNamesNothing},
 		{"all that match are returned, sorted, each once", checkSorted},
 	}, faultChecks(func(t testing.TB, h EndpointsHarness) (func(Fault), []call) {
@@ -41,8 +41,8 @@ func endpointsChecks() []check[EndpointsHarness] {
 	}))
 }
 
-// devices are laid so that guessing is caught: one id and one name is the
-// beginning of another, and so is one address. Two devices share an address.
+// devices are chosen so that prefix matches are caught: one id, one name and one
+// address is the beginning of another. Two devices share an address.
 func devices() []incident.Endpoint {
 	device := func(id, name string, ips ...string) incident.Endpoint {
 		return incident.Endpoint{
@@ -134,7 +134,7 @@ type InventoryEntry struct {
 // InventoryHarness opens inventories.
 type InventoryHarness struct {
 	Knobs
-	// Open returns an inventory that holds exactly the entries.
+	// Open returns an inventory with exactly the entries.
 	Open func(t testing.TB, entries []InventoryEntry) integrations.Inventory
 	// Break makes an inventory that Open returned fail.
 	Break func(integrations.Inventory, Fault)
@@ -203,7 +203,7 @@ func checkAssetUnknown(t testing.TB, h InventoryHarness) {
 		"owner": got.Owner, "criticality": got.Criticality, "site": got.Site, "tags": got.Tags,
 	} {
 		if v.IsKnown() {
-			t.Errorf("%s is known to be %v, though the inventory does not say it", name, v)
+			t.Errorf("%s is known to be %v, though the inventory does not have it", name, v)
 		}
 	}
 }

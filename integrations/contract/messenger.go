@@ -10,14 +10,14 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// MessengerHarness opens a product that tells people.
+// MessengerHarness opens a product that sends messages to people.
 type MessengerHarness struct {
 	Knobs
-	// Open returns a product in which nothing was said yet.
+	// Open returns a product without messages.
 	Open func(t testing.TB) MessengerWorld
 }
 
-// MessengerWorld is an opened product and the view of its world.
+// MessengerWorld is an opened product and a view of its state.
 type MessengerWorld struct {
 	integrations.Messenger
 	// Channel is one that exists.
@@ -44,7 +44,7 @@ func messengerChecks() []check[MessengerHarness] {
 	}))
 }
 
-// message holds what an attacker could have put into an alert.
+// message has texts that an attacker could have put into an alert.
 func message(channel, key string) integrations.Message {
 	return integrations.Message{
 		Key: key, Channel: channel, Severity: "high", Title: "ws-042 sends <!channel> *4 GiB* %s%n",
@@ -95,17 +95,17 @@ func checkSentLostAnswer(t testing.TB, h MessengerHarness) {
 // UpdaterHarness opens a product whose messages can be changed.
 type UpdaterHarness struct {
 	Knobs
-	// Open returns a product in which nothing was said yet.
+	// Open returns a product without messages.
 	Open func(t testing.TB) UpdaterWorld
 }
 
-// UpdaterWorld is an opened product and the view of its world.
+// UpdaterWorld is an opened product and a view of its state.
 type UpdaterWorld struct {
 	integrations.Messenger
 	integrations.Updater
 	// Channel is one that exists.
 	Channel string
-	// Unknown is a receipt in the product's form for a message that is not there.
+	// Unknown is a receipt in the product's form for a message that does not exist.
 	Unknown incident.Receipt
 	// Seen are the texts of the messages that people see, oldest first.
 	Seen func() []string
@@ -146,8 +146,8 @@ func changed(channel, key, title string) integrations.Message {
 	return m
 }
 
-// shows fails unless the messages that people see hold these words, each its
-// own and nothing of the others.
+// shows fails unless the messages that people see have these words, each its own
+// only.
 func (w UpdaterWorld) shows(t testing.TB, when string, words ...string) {
 	t.Helper()
 	seen := w.Seen()

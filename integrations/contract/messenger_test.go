@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// forgetful posts an update as a message of its own; deaf says that it updated.
+// forgetful posts an update as a message of its own; deaf reports that it updated.
 type (
 	forgetful struct{ *memory.Estate }
 	deaf      struct{ *memory.Estate }
@@ -43,7 +43,7 @@ func TestUpdaterSuiteBites(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bites(t, verdicts(t, UpdaterHarness{
-				Knobs: Knobs{Unbreakable: "the checks of the world are meant here"},
+				Knobs: Knobs{Unbreakable: "only the checks of the state are meant here"},
 				Open: func(t testing.TB) UpdaterWorld {
 					e := estate(t)
 					return UpdaterWorld{
@@ -62,7 +62,7 @@ func TestUpdaterSuiteBites(t *testing.T) {
 	}
 }
 
-// gallery hangs up whatever it is given, again and again.
+// gallery shows every picture again.
 type gallery struct {
 	*memory.Estate
 	words []string
@@ -75,7 +75,7 @@ func (g *gallery) Illustrate(_ context.Context, r incident.Receipt, c integratio
 
 func TestIllustratorSuiteBites(t *testing.T) {
 	bites(t, verdicts(t, IllustratorHarness{
-		Knobs: Knobs{Unbreakable: "the checks of the world are meant here"},
+		Knobs: Knobs{Unbreakable: "only the checks of the state are meant here"},
 		Open: func(t testing.TB) IllustratorWorld {
 			g := &gallery{Estate: estate(t)}
 			return IllustratorWorld{
@@ -87,7 +87,7 @@ func TestIllustratorSuiteBites(t *testing.T) {
 		"a picture for a message that is not there is not found", "a cancelled context ends the call")
 }
 
-// crier identifies everybody as member of everything, and replies to all.
+// crier identifies everybody as a member of every group, and replies to all.
 type crier struct{ said []string }
 
 func (*crier) Listen(context.Context, integrations.Desk) error { return nil }
@@ -104,7 +104,7 @@ func (c *crier) Reply(_ context.Context, _ integrations.Click, text string) erro
 
 func TestAnswerableSuiteBites(t *testing.T) {
 	bites(t, verdicts(t, AnswerableHarness{
-		Knobs: Knobs{Unbreakable: "the checks of the world are meant here"},
+		Knobs: Knobs{Unbreakable: "only the checks of the state are meant here"},
 		Open: func(testing.TB) AnswerableWorld {
 			c := &crier{}
 			return AnswerableWorld{
@@ -114,6 +114,6 @@ func TestAnswerableSuiteBites(t *testing.T) {
 			}
 		},
 	}, answerableChecks()), "who clicked is identified, with the groups that they are in",
-		"an account that is nobody here is denied, with the reason", "a reply is seen by who clicked, and nobody else",
+		"an account that is no person here is denied, with the reason", "only the person who clicked sees a reply",
 		"a cancelled context ends the call")
 }

@@ -13,7 +13,7 @@ import (
 // CollectorHarness opens a product that collects evidence.
 type CollectorHarness struct {
 	Knobs
-	// Open returns a product with a device on which something runs.
+	// Open returns a product with a device on which a process runs.
 	Open func(t testing.TB) CollectorWorld
 }
 
@@ -41,7 +41,7 @@ func collectorChecks() []check[CollectorHarness] {
 				for _, a := range got {
 					what = append(what, a.What)
 					if !json.Valid(a.Data) || a.At.IsZero() || len(a.Data) < 3 {
-						t.Errorf("artifact %s of %s is no JSON of substance: %.100q", a.What, a.At, a.Data)
+						t.Errorf("artifact %s of %s is not useful JSON: %.100q", a.What, a.At, a.Data)
 					}
 				}
 				if !slices.Equal(what, []string{"processes", "connections"}) {
@@ -62,7 +62,7 @@ func collectorChecks() []check[CollectorHarness] {
 		}},
 	}, faultChecks(func(t testing.TB, h CollectorHarness) (func(Fault), []call) {
 		w := h.Open(t)
-		// Collecting changes nothing on the device, so that no answer is not
+		// Collecting changes nothing on the device, so a lost answer is not
 		// ambiguous.
 		return w.Break, []call{{"collect", false, func(ctx context.Context) error {
 			_, err := w.Collect(ctx, order(w.Target, "processes"))
@@ -98,7 +98,7 @@ func killerChecks() []check[KillerHarness] {
 	return slices.Concat([]check[KillerHarness]{
 		{"the process is ended, once", checkKilled},
 		{"a pid that is used again is left alone", checkPIDReused},
-		{"an order that names no process is refused", checkKillRefused},
+		{"an order without a process is refused", checkKillRefused},
 		{"a lost answer is ambiguous, and the kill can be repeated", checkKillLostAnswer},
 	}, faultChecks(func(t testing.TB, h KillerHarness) (func(Fault), []call) {
 		w := h.Open(t)

@@ -88,8 +88,8 @@ func TestSummedCountersThatSayNothing(t *testing.T) {
 	}
 }
 
-func TestTheRateThatIsSaid(t *testing.T) {
-	contract.RateThatIsSaid(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
+func TestConfiguredRate(t *testing.T) {
+	contract.ConfiguredRate(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
 		return harness(GoFlow2, exported, func(c *Config) { c.Sampling = rate }).OpenSeen(t, records)
 	})
 }

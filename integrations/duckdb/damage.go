@@ -16,7 +16,7 @@ import (
 // can check.
 const plausible = `regexp_full_match(src, '[0-9a-fA-F.:]+(%.*)?') AND regexp_full_match(dst, '[0-9a-fA-F.:]+(%.*)?')`
 
-// damaged counts the lines of which no record could be made. DuckDB passes over
+// damaged counts the lines that are not records. DuckDB passes over
 // them silently, so the lines are compared with the records. An unfinished line at
 // the end of a file is not counted: a sensor may be writing it.
 // Parquet has no lines, and a damaged file of it fails every query.

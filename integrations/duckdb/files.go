@@ -24,8 +24,8 @@ import (
 
 const (
 	maxFiles = 100_000
-	// clocks is the largest difference between the clock of the machine that wrote a file and
-	// the sensors'.
+	// clocks is the largest difference between the clock of the machine that wrote
+	// a file and the sensors'.
 	clocks = time.Hour
 	// maxHead bounds the header of a TSV file.
 	maxHead = 64 << 10

@@ -40,9 +40,9 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 			ZeekTSV, nil, func(folder string) { write(t, folder+"/conn[1].log", "#fields\tts\n") },
 			integrations.Unavailable, "contains a wildcard character",
 		},
-		"what is no Parquet":     {Parquet, nil, func(folder string) { write(t, folder+"/a.parquet", "nonsense, nothing but nonsense") }, integrations.Unavailable, "a.parquet"},
-		"columns of other names": {Parquet, nil, func(folder string) { copyOut(t, folder, "SELECT 1 AS a") }, integrations.Invalid, `no column "ts"`},
-		"addresses that are no text": {Parquet, nil, func(folder string) {
+		"a file that is not Parquet": {Parquet, nil, func(folder string) { write(t, folder+"/a.parquet", "nonsense, nothing but nonsense") }, integrations.Unavailable, "a.parquet"},
+		"columns of other names":     {Parquet, nil, func(folder string) { copyOut(t, folder, "SELECT 1 AS a") }, integrations.Invalid, `no column "ts"`},
+		"addresses that are not text": {Parquet, nil, func(folder string) {
 			copyOut(t, folder, `SELECT 1.0 AS ts, 16909060 AS "id.orig_h", 'x' AS "id.resp_h", 1 AS orig_bytes`)
 		}, integrations.Invalid, "addresses must be text"},
 		"no counter": {Parquet, nil, func(folder string) {

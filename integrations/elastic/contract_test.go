@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
 )
 
-// documentOf is what a writer of the layout makes of a flow.
+// documentOf is a flow as a writer of the layout stores it.
 func documentOf(l Layout, seen contract.Seen) document {
 	end := seen.Start.Add(seen.Duration)
 	d := document{
@@ -134,6 +134,6 @@ func TestSummedContract(t *testing.T) {
 		})
 	}
 	contract.Surveyor(t, harness(NetFlow, map[string]string{
-		"a survey tells the worst coverage": "above a number of records a survey does not compare sensors",
+		"a survey reports the worst coverage": "above a number of records a survey does not compare sensors",
 	}, summed))
 }

@@ -16,9 +16,9 @@ func TestAFlowThatIsLongerThanLongest(t *testing.T) {
 	}
 }
 
-func TestTheRateThatIsSaid(t *testing.T) {
+func TestConfiguredRate(t *testing.T) {
 	for _, most := range []int{1, 100} {
-		contract.RateThatIsSaid(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
+		contract.ConfiguredRate(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
 			return harness(NetFlow, nil, func(c *Config) { c.Records, c.Sampling = most, int64(rate) }).OpenSeen(t, records)
 		})
 	}

@@ -199,7 +199,7 @@ func TestPartOfAnAnswerIsNone(t *testing.T) {
 		"no privilege":              {integrations.Denied, failure(http.StatusForbidden, "security_exception")},
 		"no such index":             {integrations.NotFound, failure(http.StatusNotFound, "index_not_found_exception")},
 		"an unknown word":           {integrations.Invalid, failure(http.StatusBadRequest, "parsing_exception")},
-		"a type that is no word":    {integrations.Unavailable, failure(http.StatusInternalServerError, testKey)},
+		"a type that is not a word": {integrations.Unavailable, failure(http.StatusInternalServerError, testKey)},
 		"a gateway's own complaint": {integrations.Unavailable, func(a map[string]any) int { clear(a); return http.StatusBadGateway }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -223,8 +223,8 @@ func TestRecordThatCannotBeTrue(t *testing.T) {
 	for name, spoil := range map[string]func(document){
 		"no destination":       func(d document) { delete(d, destinationIP) },
 		"a year of duration":   func(d document) { d[eventEnd] = noon().AddDate(1, 0, 0) },
-		"bytes beyond all":     func(d document) { d[sourceBytes] = int64(1) << 60 },
-		"a sampling of a lie":  func(d document) { d[samplingInterval] = int64(1) << 40 },
+		"too many bytes":       func(d document) { d[sourceBytes] = int64(1) << 60 },
+		"a false sampling":     func(d document) { d[samplingInterval] = int64(1) << 40 },
 		"an address of a name": func(d document) { d[destinationIP] = "router" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestCredentials(t *testing.T) {
 	}
 	const wrong = "wrong-and-secret"
 	for name, set := range map[string]func(*Config){
-		"a wrong key": func(c *Config) { c.APIKey = wrong }, "a wrong password": basic(wrong), "nobody": func(c *Config) { c.APIKey = "" },
+		"a wrong key": func(c *Config) { c.APIKey = wrong }, "a wrong password": basic(wrong), "no key": func(c *Config) { c.APIKey = "" },
 	} {
 		s := start(t, docs).open(NetFlow, set)
 		_, err := s.Traffic(t.Context(), window())

@@ -123,11 +123,11 @@ func TestLookup(t *testing.T) {
 		{"full name of another domain", integrations.EndpointQuery{Name: "web.rome.example"}, "not_found"},
 		{"an exact name beats a shortened one", integrations.EndpointQuery{Name: "mail"}, "workstation"},
 		{"address in a network", integrations.EndpointQuery{IPs: []string{"198.51.100.15"}}, "domain_controller"},
-		{"address beyond the network", integrations.EndpointQuery{IPs: []string{"198.51.100.16"}}, "not_found"},
+		{"address outside of the network", integrations.EndpointQuery{IPs: []string{"198.51.100.16"}}, "not_found"},
 		{"mapped address", integrations.EndpointQuery{IPs: []string{"::ffff:192.0.2.1"}}, "server"},
 		{"long form of an address", integrations.EndpointQuery{IPs: []string{"2001:db8:0:0:0:0:0:1"}}, "server"},
 		{"identifiers of two hosts", integrations.EndpointQuery{ID: "a1", IPs: []string{"192.0.2.2"}}, "conflict"},
-		{"an address is no short name", integrations.EndpointQuery{Name: "10"}, "not_found"},
+		{"an address is not a short name", integrations.EndpointQuery{Name: "10"}, "not_found"},
 		{"nothing", integrations.EndpointQuery{}, "not_found"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,14 +148,14 @@ func TestWrongFiles(t *testing.T) {
 		{"misspelt key", "i.yaml", "assets:\n  - { id: a, rol: server }\n", "i.yaml:2:14: "},
 		{"no assets", "i.yaml", "hosts: []\n", "i.yaml:1:1: "},
 		{"not an address", "i.yaml", "assets:\n  - { id: a }\n  - { ips: [10.0.0.300] }\n", `i.yaml:3:5: "10.0.0.300" is neither an address nor a network`},
-		{"bits beyond the mask", "i.yaml", "assets:\n  - { ips: [10.0.0.1/24] }\n", `"10.0.0.1/24" has host bits set; the network is 10.0.0.0/24`},
+		{"host bits set", "i.yaml", "assets:\n  - { ips: [10.0.0.1/24] }\n", `"10.0.0.1/24" has host bits set; the network is 10.0.0.0/24`},
 		{"no identifier", "i.yaml", "assets:\n  - { role: server }\n", "i.yaml:2:5: an entry needs an id, a name or ips"},
-		{"id twice", "i.yaml", "assets:\n  - { id: a }\n  - { id: A }\n", `i.yaml:3:5: the id "A" stands twice`},
+		{"id twice", "i.yaml", "assets:\n  - { id: a }\n  - { id: A }\n", `i.yaml:3:5: duplicate id "A"`},
 		{"unknown column", "i.csv", "id,rol\na,server\n", `i.csv:1:4: unknown column "rol"`},
-		{"column twice", "i.csv", "id,ID\n", `i.csv:1:4: the column "id" stands twice`},
+		{"column twice", "i.csv", "id,ID\n", `i.csv:1:4: duplicate column "id"`},
 		{"too many fields", "i.csv", "id,role\na,server\nb,server,x\n", "i.csv:3:1: wrong number of fields"},
 		{"bad address", "i.csv", "id,ips\na,10.0.0.1\nb,10.0.0\n", `i.csv:3:3: "10.0.0" is neither an address nor a network`},
-		{"id twice in CSV", "i.csv", "ips,id\n10.0.0.1,a\n10.0.0.2,a\n", `i.csv:3:10: the id "a" stands twice`},
+		{"id twice in CSV", "i.csv", "ips,id\n10.0.0.1,a\n10.0.0.2,a\n", `i.csv:3:10: duplicate id "a"`},
 		{"open quote", "i.csv", "id\n\"a\n", `i.csv:2:`},
 		{"empty", "i.csv", "", "i.csv:1:1: the file is empty"},
 		{"not text", "i.csv", "id\n\xff\n", "i.csv: the file is not UTF-8"},
@@ -216,7 +216,7 @@ func TestReload(t *testing.T) {
 func TestMissingFile(t *testing.T) {
 	value, err := Spec().Open(t.Context(), &Config{Path: filepath.Join(t.TempDir(), "none.yaml")})
 	if err != nil {
-		t.Fatalf("open: %v; a file that is not there is told by the first use", err)
+		t.Fatalf("open: %v; the first use must report a missing file", err)
 	}
 	i := value.(*Inventory)
 	if _, err := i.Asset(t.Context(), integrations.EndpointQuery{ID: "a"}); integrations.KindOf(err) != integrations.Unavailable {

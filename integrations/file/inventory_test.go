@@ -95,7 +95,7 @@ func TestAHostThatStandsTwice(t *testing.T) {
 	}
 	for _, want := range []string{`"10.20.4.42" in lines 2 3`, `"srv-1" in lines 4 5`, `"10.20.4.7" in lines 6 7`} {
 		if !strings.Contains(strings.Join(problems, "\n"), want) {
-			t.Errorf("doctor is not told of %s: %q", want, problems)
+			t.Errorf("doctor does not report %s: %q", want, problems)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func parseYAML(name string, data []byte) ([]asset, playbooks.Issues) {
 			issues = append(issues, node.Issue("%s", err))
 		}
 		if repeated(ids, a.ID) {
-			issues = append(issues, node.Issue("the id %q stands twice", a.ID))
+			issues = append(issues, node.Issue("duplicate id %q", a.ID))
 		}
 	}
 	return assets, issues
@@ -196,7 +196,7 @@ func (c *csvFile) header() {
 		case !ok:
 			c.blame(line, column, "unknown column \""+n+"\"; the columns are "+columnNames)
 		case slices.Contains(c.names, n):
-			c.blame(line, column, "the column \""+n+"\" stands twice")
+			c.blame(line, column, "duplicate column \""+n+"\"")
 		}
 		c.columns, c.names = append(c.columns, set), append(c.names, n)
 	}
@@ -231,7 +231,7 @@ func (c *csvFile) row() bool {
 	}
 	if repeated(c.ids, a.ID) {
 		line, column := c.reader.FieldPos(slices.Index(c.names, "id"))
-		c.blame(line, column, "the id \""+a.ID+"\" stands twice")
+		c.blame(line, column, "duplicate id \""+a.ID+"\"")
 	}
 	c.assets = append(c.assets, a)
 	return true

@@ -78,7 +78,7 @@ func TestOtherLogsOfZeekAreNoFlows(t *testing.T) {
 			t.Errorf("%s is %v, %v, %v", line, got, bad, err)
 		}
 		if got, bad, err := readAll(t, line+"\n"+conn+"\n"+line+"\n"); len(got) != 1 || len(bad) > 0 || err != nil {
-			t.Errorf("beside a conn log %s is %v, %v, %v", line, got, bad, err)
+			t.Errorf("with a conn log %s is %v, %v, %v", line, got, bad, err)
 		}
 	}
 	const dnsTSV = "#separator \\x09\n#unset_field\t-\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tquery\n" +

@@ -114,7 +114,7 @@ func (r *Reader) FinishLine() {
 
 // Next reads the next record. It returns io.EOF at the end, a [*BadLine] for a
 // line that it could not read, [ErrUnrecognised] as soon as it is sure that the
-// stream is no flow log, and any other error when the stream breaks off. A last
+// stream is not a flow log, and any other error when the stream breaks off. A last
 // line that is not finished stays unread: a sensor may still be writing it.
 func (r *Reader) Next(rec *flowmath.Record) error {
 	for {

@@ -18,7 +18,7 @@ var errOtherEvent = fmt.Errorf("%w: another event of EVE", errNoFlow)
 // has none of the fields of a conn.log. It alone makes no file a flow log.
 var errOtherLog = errors.New("of another log of Zeek, not a conn log")
 
-// conn is the fields of Zeek's conn.log that matter, as written. An absent
+// conn is the fields of Zeek's conn.log that are used, as written. An absent
 // field is nil.
 type conn struct {
 	ts, duration                       []byte

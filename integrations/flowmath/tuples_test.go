@@ -47,7 +47,7 @@ func TestTuplesCountWhatServersCount(t *testing.T) {
 			out:   3, flows: 2, coverage: incident.BothWays,
 		},
 		{
-			name: "sensors whose counters lie far apart disagree", slot: time.Minute, several: true,
+			name: "sensors whose counters differ much disagree", slot: time.Minute, several: true,
 			views: []View{exported(time.Minute, true, 1000, 1), exported(time.Minute, true, 10, 2)},
 			out:   1000, flows: 1, coverage: incident.Disagree,
 		},

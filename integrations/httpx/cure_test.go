@@ -14,8 +14,8 @@ func TestWrongPortIsReportedWithItsCure(t *testing.T) {
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	for url, want := range map[string]string{
-		strings.Replace(plain.URL, "http:", "https:", 1):       "nothing speaks TLS at this port",
-		"https://" + servertest.Saying(t, "SSH-2.0-OpenSSH\n"): "nothing speaks TLS at this port",
+		strings.Replace(plain.URL, "http:", "https:", 1):       "the port does not speak TLS",
+		"https://" + servertest.Saying(t, "SSH-2.0-OpenSSH\n"): "the port does not speak TLS",
 		"http://" + servertest.Saying(t, ""):                   "if this is a port of TLS, write https",
 	} {
 		_, err := open(t, httpx.Options{}).Do(t.Context(), httpx.Request{Op: "ask", Method: http.MethodGet, URL: url})

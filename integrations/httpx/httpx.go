@@ -252,7 +252,7 @@ func cureOf(scheme string, err error) string {
 	_, record := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case record, errors.Is(err, http.ErrSchemeMismatch):
-		return ": nothing speaks TLS at this port: write the port of https, or http"
+		return ": the port does not speak TLS: write the port of https, or http"
 	case scheme == "http" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 		return ": it ended the connection without an answer: if this is a port of TLS, write https"
 	default:

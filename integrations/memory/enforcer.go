@@ -180,9 +180,9 @@ func (e *Estate) Undo(ctx context.Context, o incident.Order) (incident.Receipt, 
 		b := h.behaviours[o.Action]
 		switch {
 		case c == nil:
-			r = incident.Receipt{At: now, Detail: "nothing stands"}
+			r = incident.Receipt{At: now, Detail: "nothing to undo"}
 		case c.Order.Key != o.Key:
-			r = incident.Receipt{At: now, Detail: "left alone: it stands by another hand"}
+			r = incident.Receipt{At: now, Detail: "left in place: made by somebody else"}
 		case !c.EndsAt.IsZero() || b.Stuck:
 			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted"}
 		default:

@@ -51,7 +51,7 @@ func TestGivenFactsAreAnswered(t *testing.T) {
 	must(t, err)
 	known(t, "p99", baseline.P99, 20<<20)
 	if baseline.Median.IsKnown() {
-		t.Errorf("the median is %v, though nobody gave it", baseline.Median)
+		t.Errorf("the median is %v, though it was not given", baseline.Median)
 	}
 	asset, err := w.Asset(ctx, integrations.EndpointQuery{ID: "ws-042"})
 	must(t, err)

@@ -34,8 +34,8 @@ type fault struct {
 	times int
 }
 
-// isOperation reports whether there are calls of that name: an operation, or one of read,
-// apply and undo with its action.
+// isOperation reports whether there are calls of that name: an operation, or one of
+// read, apply and undo with its action.
 func isOperation(name string) bool {
 	op, action, named := strings.Cut(name, " ")
 	if named {

@@ -71,7 +71,7 @@ func TestWorldOutlivesKill(t *testing.T) {
 		t.Errorf("the isolation reads %+v, want standing", s)
 	}
 	if w.read(w.order(incident.RateLimit)).Stands {
-		t.Error("the limit stands again, though it was undone")
+		t.Error("the limit is in force again, though it was undone")
 	}
 	if e.Runs("ws-042", 77, `C:\Tools\sender.exe`) {
 		t.Error("the killed process runs again")

@@ -163,7 +163,7 @@ func TestProbe(t *testing.T) {
 	}
 	e.Fail("probe", integrations.Error{Kind: integrations.Unavailable}, 1)
 	if f := e.Probe(t.Context()); len(f) != 1 || f[0].OK || f[0].Fix == "" {
-		t.Errorf("findings are %+v, want one that is not OK and says how to fix it", f)
+		t.Errorf("findings are %+v, want one that is not OK and has a fix", f)
 	}
 }
 
@@ -245,6 +245,6 @@ func TestConfiguredDelays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := openSpec(t, slow, func(*memory.Config) {}); err == nil || !strings.Contains(err.Error(), "delay map[read:1s]") {
-		t.Errorf("two integrations that differ in delays give %v, want an error that tells them apart", err)
+		t.Errorf("two integrations that differ in delays give %v, want an error that distinguishes them", err)
 	}
 }

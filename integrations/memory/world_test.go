@@ -282,7 +282,7 @@ func TestContainmentsAsHostsTakeThem(t *testing.T) {
 		w.move(time.Hour)
 		w.sends(8_000_000)
 		if s := w.read(w.order(isolate)); s.Stands || s.Pending || len(w.Effects()) != 0 {
-			t.Errorf("a lie reads %+v after %d effects", s, len(w.Effects()))
+			t.Errorf("a liar reads %+v after %d effects", s, len(w.Effects()))
 		}
 	})
 	t.Run("not effective", func(t *testing.T) {
@@ -292,7 +292,7 @@ func TestContainmentsAsHostsTakeThem(t *testing.T) {
 		w.move(time.Minute)
 		w.sends(8_000_000)
 		if !w.read(w.order(isolate)).Stands {
-			t.Error("it does not stand")
+			t.Error("it is not in force")
 		}
 	})
 	t.Run("an undo that is stuck", func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestAmbiguousWrites(t *testing.T) {
 				t.Fatalf("apply: %v, want ambiguous", err)
 			}
 			if got := w.read(w.order(incident.Isolate)).Stands; got != tt.done {
-				t.Errorf("it stands is %t, want %t", got, tt.done)
+				t.Errorf("it is in force: %t, want %t", got, tt.done)
 			}
 			w.apply(w.order(incident.Isolate))
 			if n := len(w.Effects()); n != 2 {

@@ -95,7 +95,7 @@ func (c *collector) waitFor(what string, done func() bool) {
 }
 
 // stop has nfcapd write its file, once it has read everything that was sent.
-// It must have understood so many flows; any number when it is negative.
+// It must have read the given number of flows; any number when it is negative.
 func (c *collector) stop(flows int) {
 	c.tb.Helper()
 	if c.from.IsValid() {
@@ -103,8 +103,8 @@ func (c *collector) stop(flows int) {
 		// sender's last packet, of another domain, when it is read.
 		last := exporter{source: 1 << 20}
 		c.send(c.from, last.packets()...)
-		told := fmt.Sprintf("Domain: %d,", last.source)
-		c.waitFor("nfcapd has read the last packet", func() bool { return strings.Contains(c.text(), told) })
+		logged := fmt.Sprintf("Domain: %d,", last.source)
+		c.waitFor("nfcapd has read the last packet", func() bool { return strings.Contains(c.text(), logged) })
 	}
 	c.waitFor("nfcapd has stored all packets", func() bool {
 		pid := c.cmd.Process.Pid

@@ -180,7 +180,7 @@ func networkFilter(direction string, networks flowmath.Networks) filter {
 // second. Without an end it is open.
 func timeWindow(from, to time.Time) string {
 	const layout = "2006/01/02.15:04:05"
-	// nfdump knows no time before 1970.
+	// nfdump has no times before 1970.
 	first := time.Unix(0, 0).UTC().AddDate(0, 0, 1)
 	if from.Before(first) {
 		from = first

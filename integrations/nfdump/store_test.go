@@ -263,7 +263,7 @@ func TestEnvironmentIsBare(t *testing.T) {
 	s := script(t, "env >&2; exit 1\n")
 	_, err := s.Traffic(t.Context(), window())
 	if err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "TZ=UTC") {
-		t.Errorf("the program's environment is told as %v", err)
+		t.Errorf("the program's environment is reported as %v", err)
 	}
 }
 

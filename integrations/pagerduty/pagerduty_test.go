@@ -40,7 +40,7 @@ func TestMessenger(t *testing.T) {
 }
 
 func TestUpdater(t *testing.T) {
-	const silent = "PagerDuty's Events API takes events and tells nothing of its alerts"
+	const silent = "PagerDuty's Events API takes events and does not return alerts"
 	contract.Updater(t, contract.UpdaterHarness{
 		Knobs: contract.Knobs{
 			Secrets: []string{token, routingKey},
@@ -105,7 +105,7 @@ func TestOnCall(t *testing.T) {
 			t.Errorf("%+v: %v, %v; want %v", tt.q, got, err, tt.want)
 		}
 		if slices.ContainsFunc(got, func(a integrations.Account) bool { return a.Email != "" }) {
-			t.Errorf("%+v: an e-mail address is vouched for, though nobody asked to", tt.q)
+			t.Errorf("%+v: an e-mail address counts as proof, though match_email is not set", tt.q)
 		}
 	}
 	vouching := f.open(Config{Token: token, MatchEmail: true})
@@ -181,7 +181,7 @@ func TestOnCallIsStrict(t *testing.T) {
 		"null for the list":    `{"oncalls":null,"more":false}`,
 		"no word of more":      `{"oncalls":[` + ada + `]}`,
 		"another policy":       `{"oncalls":[` + ada + `,` + strings.Replace(ada, "PSECOPS", "POTHERS", 1) + `],"more":false}`,
-		"nobody":               `{"oncalls":[{"escalation_policy":{"id":"PSECOPS"},"escalation_level":1,"user":null}],"more":false}`,
+		"no person":            `{"oncalls":[{"escalation_policy":{"id":"PSECOPS"},"escalation_level":1,"user":null}],"more":false}`,
 		"the same page always": `{"oncalls":[` + ada + `],"more":true,"limit":0,"offset":0}`,
 		"another page":         `{"oncalls":[` + ada + `],"more":true,"limit":100,"offset":900}`,
 		"backwards":            `{"oncalls":[` + ada + `],"more":true,"limit":-100,"offset":0}`,
@@ -194,7 +194,7 @@ func TestOnCallIsStrict(t *testing.T) {
 			p.api = s.URL()
 			got, err := p.OnCall(t.Context(), integrations.OnCallQuery{Policy: "PSECOPS", Level: 1})
 			if wrong(t, err, integrations.Unavailable); len(got) > 0 || s.Calls() != 1 {
-				t.Errorf("on call are %v after %d calls, want nobody after one", got, s.Calls())
+				t.Errorf("on call are %v after %d calls, want no account after one", got, s.Calls())
 			}
 		})
 	}
@@ -417,7 +417,7 @@ func TestOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p := opened.(*PagerDuty); strings.Contains(p.api, ".eu.") != (name == "on call alone") || p.Close() != nil {
-				t.Errorf("the account is asked at %s", p.api)
+				t.Errorf("the account is queried at %s", p.api)
 			}
 		})
 	}
@@ -511,7 +511,7 @@ func FuzzReadPage(f *testing.F) {
 		}
 		for i, a := range accounts {
 			if a.User == "" || a.Email != "" || i > 0 && accounts[i-1].User == a.User {
-				t.Errorf("%v holds nobody, somebody twice, or an address that nobody vouches for", accounts)
+				t.Errorf("%v has no account, one twice, or an address that does not count as proof", accounts)
 			}
 		}
 	})
@@ -524,7 +524,7 @@ func FuzzLine(f *testing.F) {
 		most = 1 + (most&0x7fffffff)%2000
 		got := line(text, most)
 		if utf8.RuneCountInString(got) > most || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
-			t.Errorf("%q is no line of %d characters", got, most)
+			t.Errorf("%q is not a line of %d characters", got, most)
 		}
 		if _, err := json.Marshal(got); err != nil {
 			t.Error(err)

@@ -117,7 +117,7 @@ func TestUnusualSpellingIsReportedAndIsNoZero(t *testing.T) {
 		}
 	}
 	if len(said) != 1 || !strings.Contains(said[0], "1 addresses of the last hour") {
-		t.Errorf("the probe complains %q, want the address that is not found", said)
+		t.Errorf("the probe reports %q, want the address that is not found", said)
 	}
 }
 

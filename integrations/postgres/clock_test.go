@@ -102,8 +102,8 @@ func TestAFlowThatIsLongerThanLongest(t *testing.T) {
 	})
 }
 
-func TestTheRateThatIsSaid(t *testing.T) {
-	contract.RateThatIsSaid(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
+func TestConfiguredRate(t *testing.T) {
+	contract.ConfiguredRate(t, func(t testing.TB, rate int, records []contract.Seen) integrations.Flows {
 		o := openerOf(layouts()[0])
 		o.config = func(c *Config) { c.Sampling = rate }
 		return o.open(t, records)

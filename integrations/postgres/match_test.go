@@ -65,7 +65,7 @@ func TestOnlySomeRowsCount(t *testing.T) {
 				}
 				for _, f := range store.Probe(t.Context()) {
 					if strings.Contains(f.What, "action") && !f.OK {
-						t.Errorf("the probe complains %q", f.What)
+						t.Errorf("the probe reports %q", f.What)
 					}
 				}
 			}
@@ -113,7 +113,7 @@ func TestMatchesMustFit(t *testing.T) {
 		}
 	}
 	if len(said) != 1 || !strings.Contains(said[0], "without: no new record has it: transport is TCP'") {
-		t.Errorf("the probe complains %q, want the value that does not occur", said)
+		t.Errorf("the probe reports %q, want the value that does not occur", said)
 	}
 	o.config = func(c *Config) { c.Only = contract.Match(t, "transport", "sctp") }
 	got, err := o.open(t, []contract.Seen{contract.Second(time.Minute, 5000, 10), contract.Second(-time.Minute, 1, 1)}).Traffic(t.Context(), contract.Quarter())

@@ -149,7 +149,7 @@ func TestProbe(t *testing.T) {
 		}
 	}
 	if got := strings.Join(missing, ", "); got != "no index begins with orig_h, no index begins with resp_h" {
-		t.Errorf("the probe complains %q, want the two missing indexes", got)
+		t.Errorf("the probe reports %q, want the two missing indexes", got)
 	}
 	empty := openerOf(layouts()[0]).open(t, nil).Probe(t.Context())
 	if len(empty) != 1 || empty[0].OK || empty[0].Fix == "" {

@@ -57,7 +57,7 @@ type table struct {
 	// single reports whether a row covers one direction.
 	single bool
 	// perSecond is how many units of time are a second; 0 means
-	// timestamps, of which differences are seconds.
+	// timestamps, whose differences are seconds.
 	perSecond float64
 	// local reports whether the column of the start has no zone.
 	local bool
@@ -71,7 +71,7 @@ type table struct {
 	address address
 	// only and without choose the rows that count.
 	only, without []integrations.Match
-	// router is a sensor's name without the direction that it looked at.
+	// router is a sensor's name without its direction.
 	router string
 	// asked are the ports of amplification services.
 	asked []int32
@@ -199,7 +199,7 @@ func (t *table) choose(c *Config, there map[string]string) error {
 	return nil
 }
 
-// endOf is the expression for the end of a flow of which the duration is known.
+// endOf is the expression for the end of a flow with a known duration.
 func (t *table) endOf(unit string) string {
 	start, duration := t.columns["start"], t.columns["duration"]
 	numeric := t.types["duration"] != "interval"

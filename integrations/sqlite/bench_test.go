@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// estate makes flows of an estate of so many hosts over 14 days, sorted by
+// estate makes flows of an estate of the given number of hosts over 14 days, sorted by
 // time: mostly web and DNS, a few thousand servers, now and then a big upload.
 type estate struct {
 	rng   *rand.Rand

@@ -36,7 +36,7 @@ type judged struct {
 	Attribution, Explained, Role string
 }
 
-// judge asks for each flow who sent it: it is given all bytes for that.
+// judge finds the sender of each flow by a join in which that flow has all bytes.
 func (p pair) judge() judged {
 	all := traffic.Join(p.traffic.Sample, p.conns)
 	j := judged{
@@ -198,7 +198,7 @@ func TestCaptures(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", p.name, got, want)
 		}
 		if got.Wrong > 0 || got.Joined+got.None != got.Flows {
-			t.Errorf("%s: %+v, want nobody wrong", p.name, got)
+			t.Errorf("%s: %+v, want no wrong process", p.name, got)
 		}
 	}
 	if err := w.Flush(); err != nil {

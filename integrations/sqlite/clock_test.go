@@ -20,7 +20,7 @@ func goflow(end time.Time, sensor string, bytes, packets, rate int) string {
 
 // An exporter that leaves the sampling rate at 0 has not reported it; the rate
 // that is given when its log is imported is used instead.
-func TestTheRateThatIsSaidAtTheImport(t *testing.T) {
+func TestConfiguredRateAtTheImport(t *testing.T) {
 	at := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	log := goflow(at.Add(-time.Minute), "10.0.0.1", 5000, 4, 0) + goflow(at.Add(-2*time.Minute), "10.0.0.2", 300, 2, 1)
 	for _, tt := range []struct {

@@ -146,7 +146,7 @@ func TestImportCountsBadLines(t *testing.T) {
 	}
 	for i, b := range got.BadLines {
 		if b.Line != int64(4+2*i) || !strings.Contains(b.Err.Error(), bad[i].want) {
-			t.Errorf("bad line %d is told as %q, want line %d: …%s", i+1, b.Error(), 4+2*i, bad[i].want)
+			t.Errorf("bad line %d is reported as %q, want line %d: …%s", i+1, b.Error(), 4+2*i, bad[i].want)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func TestSpecOpensLazily(t *testing.T) {
 	config.Path = filepath.Join(missing, "odd name?#%20.db")
 	value, err := Spec().Open(t.Context(), config)
 	if err != nil {
-		t.Fatalf("open: %v; a folder that is not there is told by the first use", err)
+		t.Fatalf("open: %v; the first use must report a missing folder", err)
 	}
 	s := value.(*Store)
 	if f := s.Probe(t.Context()); f[0].OK || f[0].Fix == "" {

@@ -11,8 +11,8 @@ import (
 // receivers must ignore keys that they do not know.
 const version = 1
 
-// What a document asks of its receiver: a new message, or that the one of the
-// same key shows this from now on.
+// The events of a document: a new message, or a change of the one with the same
+// key.
 const (
 	eventPost   = "post"
 	eventUpdate = "update"

@@ -138,7 +138,7 @@ func (w *Webhook) Probe(ctx context.Context) []integrations.Finding {
 	return []integrations.Finding{{What: "the receiver at " + w.origin + " can be connected to", OK: true}}
 }
 
-// Post implements [integrations.Messenger]. The receiver knows a repeated
+// Post implements [integrations.Messenger]. The receiver recognises a repeated
 // message by its Idempotency-Key: the message's key, or its digest where a
 // header cannot hold that.
 func (w *Webhook) Post(ctx context.Context, m integrations.Message) (incident.Receipt, error) {

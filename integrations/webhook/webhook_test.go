@@ -151,7 +151,7 @@ func TestUpdater(t *testing.T) {
 		r := newReceiver(t)
 		w := r.open()
 		return contract.UpdaterWorld{
-			Messenger: w, Updater: w, Channel: "sec", Unknown: incident.Receipt{Ref: "nobody-posted-it"}, Seen: r.texts, Break: r.Break,
+			Messenger: w, Updater: w, Channel: "sec", Unknown: incident.Receipt{Ref: "never-posted"}, Seen: r.texts, Break: r.Break,
 		}
 	}})
 }

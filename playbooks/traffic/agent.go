@@ -9,11 +9,11 @@ import (
 )
 
 // An agent is a program that sends for others on its host: a web filter, the
-// client of a proxy or of a VPN. Its connections match everybody's flows, so
-// that it explains nothing: who sends through it is not known.
+// client of a proxy or of a VPN. Its connections match the flows of all programs,
+// so it explains nothing: the real sender is unknown.
 
-// CheckAgent returns an error for what can name no agent: it is the full path of
-// an image, or the bare name of one.
+// CheckAgent returns an error for a text that cannot name an agent: that is the
+// full path of an image, or the bare name of one.
 func CheckAgent(agent string) error {
 	name := agent[strings.LastIndexAny(agent, `\/`)+1:]
 	switch {
@@ -28,7 +28,7 @@ func CheckAgent(agent string) error {
 }
 
 // isAgent reports whether a process is one of the agents. A bare name is that of
-// any image with it: who forges it only makes himself unknown.
+// any image with it: forging it only makes the sender unknown.
 func isAgent(p *incident.Process, agents []string) bool {
 	path := spelled(p)
 	if path == "" {

@@ -31,7 +31,7 @@ func TestAgentsSendForOthers(t *testing.T) {
 		}
 	}
 	if p := (incident.Process{Name: incident.Known("TUNNEL.exe", incident.FromEDR)}); !isAgent(&p, agents) {
-		t.Error("an image of which the name alone is known is no agent")
+		t.Error("an image with a known name only is not an agent")
 	}
 }
 

@@ -16,7 +16,7 @@ var amplificationCSV string
 
 // MaxFactor is the highest amplification that was seen in an attack
 // (memcached). A published figure above it is theory, such as the 4,294,967,296
-// of TP240, and is never shown: the measured low end then stands for both ends.
+// of TP240, and is never shown: the measured low end is then used for both ends.
 const MaxFactor = 51000
 
 // AmplificationService is a service that answers a small request with a large
@@ -33,13 +33,13 @@ type AmplificationService struct {
 	// Confidence is A (several measurements), B (one) or C (on lists only).
 	Confidence string
 	Sources    string
-	// Reflector is what answers on a Windows host, BenignClient what
-	// legitimately asks from one.
+	// Reflector is the program that answers on a Windows host, BenignClient the
+	// program that legitimately asks from one.
 	Reflector, BenignClient string
 	Note                    string
 }
 
-// HasFactor reports whether anyone published a factor for the service.
+// HasFactor reports whether a factor for the service was published.
 func (s AmplificationService) HasFactor() bool { return s.FactorHigh > 0 }
 
 type amplificationTable struct {
@@ -100,7 +100,7 @@ func parseAmplification(text string) ([]AmplificationService, error) {
 }
 
 // compareServices orders by port. Where a port serves both transports, udp
-// stands first: it is the one that can be spoofed.
+// is first: it is the one that can be spoofed.
 func compareServices(a, b AmplificationService) int {
 	if a.Port != b.Port {
 		return a.Port - b.Port

@@ -21,7 +21,7 @@ func onPort(s AmplificationService, answering bool) Shape {
 
 // TestOnlyEvidentServicesMakeARole walks the whole shipped table, so that a new
 // row cannot drive an automatic action unnoticed. Policies act by themselves on
-// the roles requester and reflector, and rows of confidence C stand on one list.
+// the roles requester and reflector, and rows of confidence C are on one list.
 func TestOnlyEvidentServicesMakeARole(t *testing.T) {
 	everybody := map[int]bool{80: true, 443: true, 1194: true} // browsers and VPN clients
 	counted := map[string]int{}
@@ -46,7 +46,7 @@ func TestOnlyEvidentServicesMakeARole(t *testing.T) {
 	}
 }
 
-// Rows of confidence C do not count beside others either: neither their peers
+// Rows of confidence C do not count together with others either: neither their peers
 // nor their packets lift something small over a threshold.
 func TestUnevidentServicesAddNothing(t *testing.T) {
 	l := DefaultRoleLimits()
@@ -58,7 +58,7 @@ func TestUnevidentServicesAddNothing(t *testing.T) {
 		shape := onPort(s, false)
 		shape.Peers = append(shape.Peers, few...)
 		if got := Classify(shape, l); got != incident.UnknownRole {
-			t.Errorf("19 name servers beside 200 peers on %d/%s are a %s", s.Port, s.Transport, got)
+			t.Errorf("19 name servers with 200 peers on %d/%s are a %s", s.Port, s.Transport, got)
 		}
 	}
 }
@@ -113,7 +113,7 @@ func TestThresholdsAreSharp(t *testing.T) {
 			t.Errorf("%s: at the threshold the role is %s, want %s", c.name, got, c.want)
 		}
 		if got := Classify(c.below, l); got != c.except {
-			t.Errorf("%s: beyond the threshold the role is %s, want %s", c.name, got, c.except)
+			t.Errorf("%s: above the threshold the role is %s, want %s", c.name, got, c.except)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// spelled returns how the image of a process is written, or its name where the
-// path is unknown. What the endpoint could not attribute is spelled by nothing.
+// spelled returns the path of a process's image, or its name where the path is
+// unknown. It is empty for connections that the endpoint could not attribute.
 func spelled(p *incident.Process) string {
 	text, ok := p.Path.Get()
 	if !ok {
@@ -23,26 +23,26 @@ func spelled(p *incident.Process) string {
 	return text
 }
 
-// namespace is the way in which a path names its volume.
+// namespace is how a path names its volume.
 type namespace int
 
 const (
-	asWritten   namespace = iota // by nothing that could be another spelling
-	someVolume                   // by none, or by the system's: \SystemRoot, %ProgramFiles%
+	asWritten   namespace = iota // no other spelling is possible
+	someVolume                   // no volume, or the system's: \SystemRoot, %ProgramFiles%
 	driveLetter                  // C:
 	deviceName                   // \Device\HarddiskVolume2
 	volumeID                     // \\?\Volume{…}
 )
 
-// location is a path, in lower case, by its volume and what stands behind it.
+// location is a path, in lower case, by its volume and the rest.
 type location struct {
 	in           namespace
 	volume, rest string
 }
 
 // locate reads a path as Windows and its EDRs write it: the kernel knows volumes
-// by device, people by letter. Whatever is none is compared as it is written,
-// without case.
+// by device, people by letter. Anything else is compared as it is written, without
+// case.
 func locate(path string) location {
 	s := strings.ToLower(strings.Trim(path, `" `))
 	if strings.HasPrefix(s, "/") || !strings.ContainsAny(s, `\/`) {
@@ -71,7 +71,7 @@ func locate(path string) location {
 	return locateSystem(s)
 }
 
-// withoutNamespace cuts off the prefixes that say how a path is to be read, and
+// withoutNamespace cuts off the prefixes that set how a path is read, and
 // reports whether there was one.
 func withoutNamespace(s string) (rest string, found bool) {
 	for _, prefix := range []string{`\\?\`, `\??\`, `\\.\`, `\global??\`, `\dosdevices\`} {
@@ -82,7 +82,7 @@ func withoutNamespace(s string) (rest string, found bool) {
 	return s, false
 }
 
-// locateDevice reads what stands behind \Device\. A redirector's device is
+// locateDevice reads the part after \Device\. A redirector's device is
 // followed by the session that it serves, and by server and share.
 func locateDevice(s string) location {
 	device, rest, _ := strings.Cut(s, `\`)
@@ -100,7 +100,7 @@ func locateDevice(s string) location {
 	return location{deviceName, device, `\` + rest}
 }
 
-// locateSystem reads paths that leave it to the system where they begin.
+// locateSystem reads paths whose volume is the system's.
 func locateSystem(s string) location {
 	for _, folder := range [...]struct{ name, is string }{
 		{`\systemroot`, `\windows`},
@@ -130,9 +130,9 @@ func locateSystem(s string) location {
 	return location{rest: s}
 }
 
-// images tells which paths are of one image. Two ways to name a volume name the
-// same one where the paths behind them agree, and where at most one volume of each
-// way has that path: the same path on two drives is of two images.
+// images decides which paths are of one image. Two names of a volume mean the same
+// one where the rest of the paths agree, and where at most one volume of each kind of
+// name has that path: the same path on two drives is of two images.
 type images struct {
 	volumes map[string]*[volumeID + 1]string // by the rest of the path
 	// pairs counts the paths that a letter and a device have in common: a letter is
@@ -142,7 +142,7 @@ type images struct {
 	lettered map[string]string
 }
 
-// several stands for more than one volume.
+// several means more than one volume.
 const several = "*"
 
 func imagesOf(paths []string) *images {
@@ -179,7 +179,7 @@ func imagesOf(paths []string) *images {
 	return m
 }
 
-// key is equal for paths of one image; nothing for no path.
+// key is equal for paths of one image; empty for no path.
 func (m *images) key(path string) string {
 	l := locate(path)
 	of, ok := m.volumes[l.rest]
@@ -212,15 +212,14 @@ func (m *images) one(of *[volumeID + 1]string) bool {
 	return true
 }
 
-// sameImage reports whether two paths, or names, are of one image as far as they
-// tell.
+// sameImage reports whether two paths, or names, can be of one image.
 func sameImage(a, b string) bool {
 	m := imagesOf([]string{a, b})
 	return m.key(a) == m.key(b)
 }
 
-// clear writes the path of a process as people and policies do, where anything
-// did: with its drive's letter.
+// clear writes the path of a process as people and policies do, if any path of the
+// image has it: with its drive's letter.
 func (m *images) clear(p incident.Process) incident.Process {
 	path, known := p.Path.Get()
 	if lettered, ok := m.lettered[m.key(path)]; known && ok && locate(path).in != driveLetter {

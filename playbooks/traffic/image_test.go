@@ -65,7 +65,7 @@ func TestDifferentImagesStayDifferent(t *testing.T) {
 		{`\\one\share\a.exe`, `\\two\share\a.exe`},
 		{`\Device\Mup\one\share\a.exe`, `\\?\UNC\two\share\a.exe`},
 		{`C:\Windows\a.exe`, `\SystemRoot\System32\a.exe`},
-		{`%APPDATA%\a.exe`, `C:\Users\eve\AppData\Roaming\a.exe`}, // whose it is nobody says
+		{`%APPDATA%\a.exe`, `C:\Users\eve\AppData\Roaming\a.exe`}, // the user is unknown
 		{`/usr/bin/curl`, `C:\usr\bin\curl`},
 		{`\Device\HarddiskVolumeShadowCopy1\Tools\a.exe`, `\Device\HarddiskVolume2\Tools\a.exe`},
 	} {
@@ -98,7 +98,7 @@ func TestDifferentImagesStayDifferent(t *testing.T) {
 }
 
 // A driver's view of a process and a user's are of one process, which has all of
-// the traffic; the path that people and policies know is told.
+// the traffic; the path that people and policies use is reported.
 func TestOneProcessInTwoSpellingsIsNamed(t *testing.T) {
 	at := time.Date(2026, 11, 28, 23, 0, 0, 0, time.UTC)
 	const letter, device = `C:\Tools\send.exe`, `\Device\HarddiskVolume2\Tools\send.exe`
@@ -172,7 +172,8 @@ func TestAgentsInAnySpelling(t *testing.T) {
 	}
 }
 
-// FuzzImages: whatever an endpoint writes is one image with itself, in any case.
+// FuzzImages checks that any path of an endpoint is one image with itself, regardless
+// of case.
 func FuzzImages(f *testing.F) {
 	for _, seed := range []string{`C:\a`, `\Device\Mup\;x\y`, `\\?\`, `%SystemRoot%\`, `\device\`, `\\?\unc\`, `c:\`, `\\`, `"`, `\??\volume{`} {
 		f.Add(seed, `D:\a`)

@@ -7,17 +7,17 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// JoinTolerance is how far a connection may lie from its flow once the clocks
-// are corrected. Sysmon writes its events in batches of up to 15 seconds; in
+// JoinTolerance is how far a connection may be from its flow once the clocks are
+// corrected. Sysmon writes its events in batches of up to 15 seconds; in
 // seven real captures 95 of 100 pairs stayed within 10.
 const JoinTolerance = 15 * time.Second
 
-// JoinResult is what joining flows and connections found.
+// JoinResult is the result of joining flows and connections.
 type JoinResult struct {
-	// Process is who sent, where the attribution is exact: connections of one
-	// process, or of several of one image, match most of it. Its PID is unknown
-	// where several share the traffic, and so is whatever else they do not agree
-	// on. Candidate is who may have sent where the attribution is only a guess.
+	// Process is the sender, where the attribution is exact: connections of one
+	// process, or of several of one image, match most of it. Where several share
+	// the traffic its PID is unknown, and so is every field that differs between
+	// them. Candidate is the possible sender where the attribution is a guess.
 	Process, Candidate incident.Process
 	Attribution        incident.Attribution
 	// Explained is how many bytes the connections of Process match, Bytes how
@@ -33,19 +33,19 @@ type JoinResult struct {
 	Matched, Flows int
 }
 
-// Join tells which process sent the flows of a host. Flows and connections are
+// Join determines which process sent the flows of a host. Flows and connections are
 // matched by 5-tuple, whichever end comes first, and by time: the clocks'
 // difference is the one on which the pairs of equal tuples agree, and a match
-// stands when the corrected time lies within [JoinTolerance] of the flow. A
-// tuple alone is no match, for ports are used again: where the pairs agree on
-// nothing the clocks are taken to be right, and where connections of several
-// images fit one flow it is nobody's.
+// is accepted when the corrected time is within [JoinTolerance] of the flow. A
+// tuple alone is not a match, for ports are used again: where the pairs do not
+// agree the clocks are assumed to be right, and where connections of several images
+// fit one flow it is not attributed.
 //
 // A process is named only when it explains more than half of the bytes (of the
 // flows, where the bytes are unknown). Where no process does, one is guessed in
 // the same way by address and port alone, and last by the bare list of
-// connections. A connection that found its flow is no ground to guess whose the
-// others are. The result does not depend on the order of either list.
+// connections. A connection that found its flow is not used to guess the sender of
+// the others. The result does not depend on the order of either list.
 func Join(flows []incident.Flow, conns []incident.Connection) JoinResult {
 	x := newIndex(flows, conns)
 	offsets, skew := x.clocks()
@@ -65,7 +65,7 @@ func Join(flows []incident.Flow, conns []incident.Connection) JoinResult {
 	return result
 }
 
-// Sender is who sent, or who is guessed to have sent.
+// Sender is the sender, known or guessed.
 func (r *JoinResult) Sender() incident.Process {
 	if r.Attribution == incident.Exact {
 		return r.Process
@@ -73,8 +73,8 @@ func (r *JoinResult) Sender() incident.Process {
 	return r.Candidate
 }
 
-// DisownAgent names nobody where the process is one of the agents, and returns
-// why: an agent sends for others. It is left as the candidate.
+// DisownAgent clears the process where it is one of the agents, and returns why:
+// an agent sends for others. It is left as the candidate.
 func (r *JoinResult) DisownAgent(agents []string) (why string) {
 	if r.Attribution != incident.Exact || !isAgent(&r.Process, agents) {
 		return ""
@@ -106,8 +106,8 @@ func rate(joined, of int) incident.Value[float64] {
 	return incident.Known(float64(joined)/float64(of), incident.Computed)
 }
 
-// owned is what a connection stands for: flows that are its own process's, and
-// flows that some process of the same image made.
+// owned is the flows of a connection: those of its own process, and those of some
+// process of the same image.
 type owned struct{ own, shared volume }
 
 type volume struct {
@@ -125,11 +125,11 @@ func (v *volume) join(o volume) {
 	v.matches += o.matches
 }
 
-// matches is what [index.match] found.
+// matches is the result of [index.match].
 type matches struct {
 	// owned holds a volume for each of index.seen.
 	owned []owned
-	// edges tells which connections were matched: at each place of index.seen
+	// edges marks the connections that were matched: at each place of index.seen
 	// how many ranges of matched ones begin, less those that end.
 	edges []int
 	flows int
@@ -192,8 +192,8 @@ func (x *index) total() (all volume) {
 	return all
 }
 
-// sum adds up what the connections stand for. They are many and the processes
-// few: the first connection of each speaks for it.
+// sum adds up the flows of the connections. They are many and the processes few:
+// the first connection of each represents it.
 func (x *index) sum(of []owned) *shares {
 	sums := map[int32]*owned{}
 	var first []int32
@@ -223,7 +223,7 @@ func (x *index) sum(of []owned) *shares {
 
 // byDestination gives each flow to a connection to the same address and port
 // that found no flow of its own, where all such connections are of one image. For
-// what it received, an endpoint may name its own end as the destination.
+// received traffic, an endpoint may name its own end as the destination.
 func (x *index) byDestination(joined []bool) []owned {
 	type destination struct {
 		first              int

@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// joined is what a join made of a capture whose truth is known.
+// joined is the result of a join of a capture whose truth is known.
 type joined struct {
 	JoinResult
 	rate float64

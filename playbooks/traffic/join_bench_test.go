@@ -9,9 +9,9 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// BenchmarkJoin joins 100,000 connections with a million flows. Beside time and
-// allocations it reports the heap that the inputs take, and what the process
-// holds of the system's memory after it joined, both in MB.
+// BenchmarkJoin joins 100,000 connections with a million flows. In addition to time
+// and allocations it reports the heap that the inputs take, and the system's memory
+// that the process has after it joined, both in MB.
 func BenchmarkJoin(b *testing.B) {
 	b.Run("storm", func(b *testing.B) { benchmarkJoin(b, storm) })
 	b.Run("one resolver", func(b *testing.B) { benchmarkJoin(b, oneResolver) })

@@ -15,9 +15,9 @@ import (
 type capture struct {
 	rnd      *rand.Rand
 	sessions []session
-	// clock is what the endpoint's clock shows at a time of the sensor's.
+	// clock is the endpoint's time at a time of the sensor's clock.
 	clock func(time.Time) time.Time
-	// jitter bounds how much later than the sensor the endpoint notes a session;
+	// jitter bounds how much later than the sensor the endpoint records a session;
 	// Sysmon writes in batches.
 	jitter time.Duration
 }
@@ -73,7 +73,7 @@ func (c *capture) tuple(port int) incident.Tuple {
 	return t
 }
 
-// flow carries the number of its session where the join does not look.
+// flow has the number of its session in a field that the join does not read.
 func (s session) flow(number int) incident.Flow {
 	return incident.Flow{Start: s.at, Duration: s.duration, Tuple: s.Tuple, BytesOut: s.bytes, BytesIn: int64(number), PacketsOut: 1 + s.bytes/1000}
 }
@@ -87,7 +87,7 @@ func processOf(n int) incident.Process {
 	return incident.Process{Path: incident.Known(fmt.Sprintf(`C:\Apps\app%04d.exe`, n), incident.FromEDR), PID: incident.Known(int64(1000+n), incident.FromEDR)}
 }
 
-// flows and connections of the sessions that the recorder noted.
+// flows and connections of the sessions that the recorder recorded.
 func (c *capture) flows(noted func(session) bool) []incident.Flow {
 	var out []incident.Flow
 	for i, s := range c.sessions {
@@ -108,7 +108,7 @@ func (c *capture) connections(noted func(session) bool) []incident.Connection {
 	return out
 }
 
-// shuffle loses the order in which sessions came.
+// shuffle removes the order in which sessions came.
 func (c *capture) shuffle(flows []incident.Flow, conns []incident.Connection) {
 	c.rnd.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
 	c.rnd.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
@@ -120,7 +120,7 @@ func every(n int) func(session) bool {
 	return func(session) bool { i++; return i%n == 0 }
 }
 
-// storm is what the join is built for: a day of a busy host, of which the
+// storm is the case that the join is built for: a day of a busy host, of which the
 // endpoint reports a tenth, some of it twice, by a clock that is days off.
 func storm() ([]incident.Flow, []incident.Connection) {
 	c := newCapture(1, 1_000_000, 16384, 12, 24*time.Hour)

@@ -11,32 +11,34 @@ import (
 
 const (
 	// maxVotes bounds the votes. The tuples with the fewest pairs vote first: one
-	// that is used over and over, as a fixed port is, says little of the clocks.
+	// that is used repeatedly, such as that of a fixed port, is little evidence of the
+	// clocks.
 	maxVotes = 1 << 19
-	// maxTimes bounds the times by which it is told how long records go on.
+	// maxTimes bounds the times from which the length of the records is estimated.
 	maxTimes = 1 << 14
-	// maxChance is how many differences as good as one that is believed may be
-	// expected where all votes are accidents.
+	// maxChance is how many differences as good as an accepted one may be expected
+	// where all votes are accidents.
 	maxChance = 0.01
 	// fewVotes are so few that others may outvote them.
 	fewVotes = 10
-	// maxOffsets bounds the differences of the clocks that are believed at
-	// once. Where more fit, none is known.
+	// maxOffsets bounds the differences of the clocks that are accepted at once.
+	// Where more fit, the difference is unknown.
 	maxOffsets = 8
-	// A second difference, for clocks that drift or jump, needs so many votes,
+	// A second difference, for clocks that drift or jump, needs this many votes,
 	// and this share of what the first has.
 	minFurther   = 3
 	furtherShare = 1. / 8
 )
 
-// vote is how far a connection's time lies from its flow's.
+// vote is how far a connection's time is from its flow's.
 type vote struct {
 	diff  int64
 	tuple int32
 }
 
 // ballot holds the votes of one kind, by difference, of how many tuples they can
-// be, and how long the recorders ran: within that the pairs of ports that were used again differ by anything.
+// be, and how long the recorders ran: pairs of ports that were used again can
+// differ by anything up to that.
 type ballot struct {
 	votes  []vote
 	tuples int
@@ -44,10 +46,10 @@ type ballot struct {
 }
 
 // clocks returns the differences of the endpoint's clock and the sensors' by
-// which flows and connections are matched, and what is said of them. Tuples
-// that were used once tell most; the others are asked where those do not agree,
-// or are few.
-// Without agreement the clocks are taken to be right.
+// which flows and connections are matched, and the clock skew that is reported.
+// Tuples that were used once are the best evidence; the others are used where those
+// do not agree, or are few.
+// Without agreement the clocks are assumed to be right.
 func (x *index) clocks() ([]int64, incident.Value[time.Duration]) {
 	once := x.votes(func(pairs int) bool { return pairs == 1 })
 	offsets, near := once.offsets()
@@ -71,7 +73,7 @@ func (x *index) clocks() ([]int64, incident.Value[time.Duration]) {
 	return offsets, incident.Known(time.Duration(near[(len(near)-1)/2]), incident.Computed)
 }
 
-// votes pairs the uses of those tuples that have as many pairs as asked for.
+// votes pairs the uses of those tuples that have the given number of pairs.
 func (x *index) votes(asked func(pairs int) bool) ballot {
 	b := ballot{tuples: len(x.tuples)}
 	type voter struct {
@@ -142,8 +144,8 @@ func (b *ballot) around(offset int64) []int64 {
 // offsets returns the differences on which the votes agree, the one with the
 // most first, and the votes behind them. It returns none where another
 // difference has half as many votes as the first, or more, and cannot be
-// believed as well: then it is open which of them is right. What lies beside a
-// difference that is believed is its own fringe.
+// accepted as well: then it is open which of them is right. Votes next to an
+// accepted difference are its own fringe.
 func (b *ballot) offsets() (offsets, near []int64) {
 	left := slices.Clone(b.votes)
 	most := 0
@@ -161,7 +163,7 @@ func (b *ballot) offsets() (offsets, near []int64) {
 			for _, v := range left[w.begin:w.end] {
 				near = append(near, v.diff)
 			}
-		case votes > 0 && beside(offsets, middle(left, w)):
+		case votes > 0 && adjacent(offsets, middle(left, w)):
 		case 2*tuples > most:
 			return nil, nil
 		default:
@@ -171,22 +173,23 @@ func (b *ballot) offsets() (offsets, near []int64) {
 	}
 }
 
-// beside reports whether a difference lies so near one of the offsets that one
-// window may have cut the other's votes off.
-func beside(offsets []int64, diff int64) bool {
+// adjacent reports whether a difference is so near one of the offsets that one window
+// may have cut off the other's votes.
+func adjacent(offsets []int64, diff int64) bool {
 	return slices.ContainsFunc(offsets, func(o int64) bool { return max(o-diff, diff-o) <= 2*int64(JoinTolerance) })
 }
 
 // together reports whether the offsets are one that a window cut in two.
 func together(offsets []int64) bool {
-	return !slices.ContainsFunc(offsets, func(o int64) bool { return !beside(offsets[:1], o) })
+	return !slices.ContainsFunc(offsets, func(o int64) bool { return !adjacent(offsets[:1], o) })
 }
 
 // middle is the median of the votes of a window, the lower one of two.
 func middle(votes []vote, w span) int64 { return votes[w.begin+(w.end-w.begin-1)/2].diff }
 
-// widest returns the votes within twice the tolerance that are of the most of
-// so many tuples; of equal ones those nearest to clocks that agree.
+// widest returns the votes within twice the tolerance that are of the most tuples, and
+// how many these are; of equal ones those nearest to clocks that agree. Tuples bounds
+// the numbers of tuples.
 func widest(votes []vote, tuples int) (best span, most int) {
 	in := make([]int32, tuples)
 	begin, distinct := 0, 0
@@ -215,10 +218,9 @@ func nearer(votes []vote, a, b span) bool {
 	return b.begin < b.end && distance(a) < distance(b)
 }
 
-// accident is how many windows with so many tuples may be expected where the
-// others of so many votes, and these too, fell anywhere in the time that the
-// recorders ran. Two that agree may do so in a short time though there is no
-// other.
+// accident is how many windows with that many tuples may be expected if all of the
+// votes fell anywhere in the time that the recorders ran. Two that agree may do so
+// in a short time though there is no other.
 func (b *ballot) accident(tuples, votes, others int) float64 {
 	const window = float64(2 * JoinTolerance)
 	if tuples == 2 {

@@ -9,9 +9,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// FuzzJoin reads records of six bytes, of which little is what it should be.
-// Whatever they are, what is said does not contradict itself, and does not
-// depend on their order.
+// FuzzJoin reads records of six bytes, most of them invalid. Regardless of them
+// the result must not contradict itself, and must not depend on their order.
 func FuzzJoin(f *testing.F) {
 	f.Add([]byte("\x00\x01\x02\x03\x04\x05\x01\x01\x02\x03\x04\x05"))
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\xff\xff"))

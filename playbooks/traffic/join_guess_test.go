@@ -51,7 +51,7 @@ func TestADriverIsNobody(t *testing.T) {
 	namesNobody(t, flows, conns)
 }
 
-// A flow began before anything that the endpoint was asked for.
+// A flow began before the time for which the endpoint was queried.
 func TestAnOldFlowIsNobodys(t *testing.T) {
 	old := guessedFlow(guessedAt.Add(-time.Hour), 61001, "1.1.1.1", 443, "tcp", 300_000_000)
 	old.Duration = 90 * time.Minute
@@ -68,7 +68,7 @@ func namesNobody(t *testing.T, flows []incident.Flow, conns []incident.Connectio
 	t.Helper()
 	got := Join(flows, conns)
 	if got.Attribution != incident.NoneJoined || got.Process != (incident.Process{}) || got.Candidate != (incident.Process{}) || got.Explained != 0 {
-		t.Errorf("%s: process %v, candidate %v, %d bytes explained, join rate %v; want nobody",
+		t.Errorf("%s: process %v, candidate %v, %d bytes explained, join rate %v; want no process",
 			got.Attribution, got.Process.Path, got.Candidate.Path, got.Explained, got.JoinRate)
 	}
 }

@@ -18,7 +18,7 @@ type index struct {
 	flows []incident.Flow
 	conns []incident.Connection
 	names *names
-	// images tells which of the connections' paths are of one image.
+	// images decides which of the connections' paths are of one image.
 	images *images
 	// seen are the places in conns of the connections that a sensor could see,
 	// those of one tuple side by side, earliest first; the last ones have no
@@ -46,7 +46,7 @@ type index struct {
 // span is a range of places, without its end.
 type span struct{ begin, end int32 }
 
-// end is one end of a connection; numbers stand for address and transport.
+// end is one end of a connection, by the numbers of its address and transport.
 type end struct{ ip, port, transport int32 }
 
 func newEnd(ip int32, port int, transport int32) end {
@@ -105,14 +105,14 @@ func (x *index) findTuples(numbers map[ends]int32) {
 }
 
 // number gives equal numbers to connections of one image and of one process.
-// Without a process id, processes are the same where nothing tells them apart.
+// Without a process id, processes are the same if nothing distinguishes them.
 func (x *index) number() {
 	type process struct {
 		image int32
 		pid   int64
 	}
 	images, processes, others := map[string]int32{}, map[process]int32{}, map[incident.Process]int32{}
-	// Few spellings stand for many connections.
+	// Many connections have few spellings.
 	spellings := map[string]int32{}
 	x.imageOf, x.processOf = make([]int32, len(x.conns)), make([]int32, len(x.conns))
 	for i := range x.conns {
@@ -191,9 +191,9 @@ func (x *index) runs(of []int32) []int32 {
 }
 
 // claims appends the connections of a flow: those of its tuple whose times,
-// corrected by one of the offsets, lie within its life and the tolerance. It
+// corrected by one of the offsets, are within its life and the tolerance. It
 // returns none where they are of several images or of another use of the tuple,
-// for then it is open whose the flow is, and reports whether they are of one
+// for then the sender is open, and reports whether they are of one
 // process.
 func (x *index) claims(flow int, offsets []int64, by []span) (_ []span, oneProcess bool) {
 	t := x.tupleOf[flow]
@@ -254,7 +254,7 @@ type names struct {
 	texts      map[string]int32
 	addrs      map[netip.Addr]int32
 	transports map[string]int32
-	// last and lastTransport are those that were found last.
+	// last and lastTransport are the results of the last lookup.
 	last, lastTransport string
 	lastIP, lastNumber  int32
 }
@@ -263,7 +263,7 @@ func newNames() *names {
 	return &names{texts: map[string]int32{}, addrs: map[netip.Addr]int32{}, transports: map[string]int32{}, lastIP: -1, lastNumber: -1}
 }
 
-// add returns the end, and numbers what has no number yet.
+// add returns the end, and numbers new values.
 func (n *names) add(ip string, port int, transport string) end {
 	e := newEnd(-1, port, numberOf(n.transports, strings.ToLower(transport)))
 	var ok bool
@@ -324,7 +324,7 @@ func parseAddr(ip string) (netip.Addr, error) {
 }
 
 // timed reports whether a time can be one that a recorder wrote: zero times of
-// any kind are none, and the sums of others do not overflow.
+// any kind cannot, and the sums of others do not overflow.
 func timed(t time.Time) bool {
 	const year2100 = 4102444800
 	return t.Unix() > 0 && t.Unix() < year2100
@@ -356,7 +356,7 @@ func subnetsAround(addr netip.Addr) []netip.Prefix {
 	return []netip.Prefix{p}
 }
 
-// compareConnections is an order that only the connections decide.
+// compareConnections is an order that depends on the connections only.
 func compareConnections(a, b *incident.Connection) int {
 	if c := a.At.Compare(b.At); c != 0 {
 		return c
@@ -366,7 +366,7 @@ func compareConnections(a, b *incident.Connection) int {
 		compareValues(a.Process.CommandLine, b.Process.CommandLine))
 }
 
-// compareValues puts what is unknown first.
+// compareValues puts unknown values first.
 func compareValues[T cmp.Ordered](a, b incident.Value[T]) int {
 	x, known := a.Get()
 	y, too := b.Get()

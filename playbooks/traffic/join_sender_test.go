@@ -16,8 +16,8 @@ func heavy(c *capture, process int) {
 	}
 }
 
-// Whatever becomes of the records, a process that is named with exact
-// attribution is the one that sent.
+// Whatever happens to the records, a process that is named with exact attribution
+// must be the sender.
 func TestJoinNamesOnlyTheSender(t *testing.T) {
 	const sender = 7
 	for _, tt := range []struct {
@@ -51,7 +51,7 @@ func TestJoinNamesOnlyTheSender(t *testing.T) {
 			flows, conns := c.flows(func(s session) bool { return s.process == sender }), c.connections(nil)
 			return flows, conns[len(conns)/4:]
 		}},
-		{"nobody reports the sender, who used ports of others again", false, func(c *capture) ([]incident.Flow, []incident.Connection) {
+		{"the sender is not reported, and used ports of others again", false, func(c *capture) ([]incident.Flow, []incident.Connection) {
 			return c.flows(nil), c.connections(func(s session) bool { return s.process != sender })
 		}},
 		{"records of different hours", false, func(c *capture) ([]incident.Flow, []incident.Connection) {

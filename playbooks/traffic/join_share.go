@@ -15,9 +15,8 @@ type share struct {
 	pids    map[int64]*share
 }
 
-// shares sums what was joined by image, and within it by process id. Images
-// stand in the order in which they were added, so that ties do not hang on a
-// map.
+// shares sums joined flows by image, and within it by process id. Images are in
+// the order in which they were added, so that ties do not depend on a map.
 type shares struct {
 	images *images
 	index  map[string]*share
@@ -48,8 +47,8 @@ func (s *shares) addShared(p incident.Process, v volume) {
 	s.image(imageOnly(s.images.clear(p), why), v)
 }
 
-// image counts for the image alone. A process without path and name stands for
-// nobody: an EDR writes such a row for what it could not attribute.
+// image counts for the image only. A process without path and name is not a
+// process: an EDR writes such a row for traffic that it could not attribute.
 func (s *shares) image(p incident.Process, v volume) *share {
 	key := s.images.key(spelled(&p))
 	if key == "" {
@@ -97,7 +96,7 @@ func (s *share) most(of volume) bool {
 	return s.matches*2 > of.matches
 }
 
-// imageOnly returns what holds for every process of an image.
+// imageOnly returns the fields that are true of every process of an image.
 func imageOnly(p incident.Process, why string) incident.Process {
 	unknown := incident.NotKnown[string](why)
 	p.PID = incident.NotKnown[int64](why)
@@ -105,8 +104,8 @@ func imageOnly(p incident.Process, why string) incident.Process {
 	return p
 }
 
-// common returns what two processes of one image agree on; path and name are
-// the image's, in the first one's spelling.
+// common returns the fields that two processes of one image have in common; path and
+// name are the image's, in the first one's spelling.
 func common(a, b incident.Process) incident.Process {
 	a.PID = agreed(a.PID, b.PID)
 	a.CommandLine, a.Script, a.User = agreed(a.CommandLine, b.CommandLine), agreed(a.Script, b.Script), agreed(a.User, b.User)

@@ -51,13 +51,13 @@ func TestALongFlowIsOfOneConnection(t *testing.T) {
 				t.Errorf("%s: %q, %d of %d bytes are explained", got.Attribution, named, got.Explained, got.Bytes)
 			}
 			if skew, ok := got.ClockSkew.Get(); ok && skew != 0 {
-				t.Errorf("the clocks are said to be %s apart", skew)
+				t.Errorf("the clocks are reported as %s apart", skew)
 			}
 		})
 	}
 }
 
-// Many flows that were under way when the window began say nothing of the
+// Many flows that were under way when the window began are no evidence of the
 // clocks: all their connections are as much older.
 func TestFlowsUnderWaySayNothingOfTheClocks(t *testing.T) {
 	var flows []incident.Flow
@@ -75,8 +75,8 @@ func TestFlowsUnderWaySayNothingOfTheClocks(t *testing.T) {
 	}
 }
 
-// Where another process takes over the port within one use, what comes later
-// may be either's.
+// Where another process takes over the port within one use, later flows may be
+// either's.
 func TestATakenOverPortIsNobodys(t *testing.T) {
 	flows := slicesOf(guessedAt, 10, time.Minute, 50000, 1_000_000)
 	first, second := guessedConnection(flows[0], `C:\a.exe`, 1), guessedConnection(flows[6], `C:\b.exe`, 2)

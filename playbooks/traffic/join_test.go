@@ -50,7 +50,7 @@ func TestJoin(t *testing.T) {
 			skew:        skew + 4*time.Second,
 		},
 		{
-			name:        "a port that was used again much later is no match",
+			name:        "a port that was used again much later does not match",
 			flows:       []incident.Flow{flow(1, 0, 900), flow(2, 0, 500), flow(3, 0, 500)},
 			conns:       []incident.Connection{conn(1, 203*time.Second, "reused.exe", 1), conn(2, 0, "a.exe", 7), conn(3, 0, "a.exe", 7)},
 			path:        "a.exe",
@@ -137,7 +137,7 @@ func TestJoin(t *testing.T) {
 			attribution: incident.NoneJoined,
 		},
 		{
-			name:        "an endpoint that talks to nobody else",
+			name:        "an endpoint with no other connections",
 			flows:       []incident.Flow{{Start: start(), Tuple: incident.Tuple{SrcIP: "10.0.1.4", SrcPort: 4, DstIP: "203.0.113.77", DstPort: 80, Transport: "tcp"}, BytesOut: 10}},
 			conns:       []incident.Connection{conn(8, 0, "a.exe", 1), conn(9, 0, "a.exe", 1)},
 			path:        "a.exe",

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// UseSlack is how far apart two records of one tuple may lie and still be of
-// one use of it: two sensors, an event that was reported twice, or the records of
+// UseSlack is how far apart two records of one tuple may be and still be of one
+// use of it: two sensors, an event that was reported twice, or the records of
 // one long flow.
 const UseSlack = 5 * time.Second
 
@@ -18,7 +18,7 @@ type period struct{ from, to int64 }
 // flow comes as many records where the exporter has an active timeout.
 type use struct {
 	period
-	// running says that it was under way when the window began.
+	// running reports whether it was under way when the window began.
 	running bool
 }
 
@@ -42,7 +42,7 @@ func (x *index) usesOfFlows() [][]use {
 	return of
 }
 
-// begun returns the uses of a tuple of which it is known when they began.
+// begun returns the uses of a tuple whose beginning is known.
 func (x *index) begun(tuple int) []use {
 	uses := x.flowUses[tuple]
 	if len(uses) > 0 && uses[0].running { // Only the earliest can be.
@@ -98,9 +98,9 @@ func (x *index) usesOfConnections(tuple span) []int64 {
 }
 
 // contested reports whether the connections of a span may be of other uses of
-// their tuple than the one that is asked about: there are more uses near them
-// than connections. An endpoint that did not report one of two uses would
-// otherwise have the other's process answer for both.
+// their tuple than the given one: there are more uses near them than connections.
+// Otherwise, when an endpoint did not report one of two uses, both would be
+// attributed to the process of the other.
 func (x *index) contested(s span, tuple int32, offset int64) bool {
 	uses := x.flowUses[tuple]
 	if len(uses) == 1 {

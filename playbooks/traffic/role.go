@@ -15,21 +15,21 @@ type Peer struct {
 	IP        string
 	Port      int
 	Transport string
-	// Answering tells that the peer opened the flows: the port is the host's.
+	// Answering reports whether the peer opened the flows: the port is the host's.
 	Answering                            bool
 	BytesOut, BytesIn, PacketsOut, Flows int64
-	// Unseen is how many of the flows had something sent in them that no sensor
-	// saw: it is in neither BytesOut nor PacketsOut.
+	// Unseen is in how many of the flows something was sent that no sensor saw: it
+	// is in neither BytesOut nor PacketsOut.
 	Unseen int64
 	// First and Last are when it began and ended, from the beginning of the
 	// shape; both zero: as long as the shape.
 	First, Last time.Duration
 }
 
-// Shape is what a traffic role is told from. A host whose volume is
-// unknown has no shape; peers may be among it whose volume was not seen.
+// Shape is the input of [Classify]. A host of unknown volume has no shape; it may
+// have peers whose volume was not seen.
 type Shape struct {
-	// Host holds the host's own addresses, which tell its subnets: the /24 or
+	// Host holds the host's own addresses, which determine its subnets: the /24 or
 	// /64 around each, as no flow record carries the mask.
 	Host []string
 	// Active is the time between the first and the last packet.
@@ -37,18 +37,18 @@ type Shape struct {
 	Peers  []Peer
 }
 
-// Classify tells what a host's traffic looks like. The order of the peers does
-// not matter. The roles are tried in this order, and the first that fits holds:
+// Classify returns the role of a host's traffic. The order of the peers does not
+// matter. The roles are tried in this order, and the first that fits is returned:
 //
 //   - discovery: everything goes to multicast, broadcast or link-local
 //     addresses, or in small volume to the own subnet.
 //   - requester: many external peers are asked at amplification ports over udp,
-//     fast, in small packets, and little comes back of any of them.
+//     fast, in small packets, and little comes back from any of them.
 //   - reflector: many external peers are answered from an amplification port,
-//     with far more than they asked with.
+//     with far more than they sent.
 //   - flooder: one destination takes nearly all packets, at a high rate that it
-//     does not answer, or by a storm of new connections. Over udp, where much goes
-//     unanswered by right, the rate alone does not make it.
+//     does not answer, or by a storm of new connections. Over udp, where much
+//     legitimately goes unanswered, the rate alone is not enough.
 //   - transfer: few destinations take nearly all of many bytes.
 //
 // External is every unicast address outside of the own subnets: an attacker may
@@ -56,12 +56,12 @@ type Shape struct {
 // [Amplification] count, without those of the web and of tunnels, which every
 // browser and VPN client uses, unless the limits name the ports.
 //
-// What a sensor did not see is no evidence, and is not nothing. A peer outside
+// Traffic that a sensor did not see is no evidence, but is not zero. A peer outside
 // whose volume was not seen is a peer outside, and what may have gone to it counts
-// against whoever is said to have got nearly all. An answer to nobody's question is a
-// question that was not captured, so it makes no reflector; data that tcp
-// carries is acknowledged, so where nothing came back it was not captured, and
-// the host is neither a requester nor, by that stream, a flooder.
+// against a peer that seems to have got nearly all. An answer without a question
+// means that the question was not captured, so it makes no reflector; data over tcp
+// is acknowledged, so where nothing came back it was not captured, and the host is
+// neither a requester nor, by that stream, a flooder.
 func Classify(shape Shape, limits RoleLimits) incident.Role {
 	t := newTally(shape, limits)
 	switch {
@@ -82,10 +82,10 @@ func Classify(shape Shape, limits RoleLimits) incident.Role {
 	}
 }
 
-// Amplifies reports whether a port says something about amplification: whatever
-// acts without a person goes by this and not by the table alone. Services of
-// confidence C stand on one list only. The web and tunnels are left out, for
-// every browser and VPN client uses their ports.
+// Amplifies reports whether a port is evidence of amplification: automatic actions
+// must use this and not the table alone. Services of confidence C are on one list
+// only. The web and tunnels are left out, for every browser and VPN client uses
+// their ports.
 func Amplifies(port int, transport string) bool {
 	switch port {
 	case 80, 443, 1194:
@@ -95,7 +95,7 @@ func Amplifies(port int, transport string) bool {
 	return ok && (s.Confidence == "A" || s.Confidence == "B")
 }
 
-// subnetsOf returns the networks that are taken for the host's own.
+// subnetsOf returns the networks that are assumed to be the host's own.
 func subnetsOf(host []string) []netip.Prefix {
 	var subnets []netip.Prefix
 	for _, ip := range host {
@@ -116,7 +116,7 @@ func subnetsOf(host []string) []netip.Prefix {
 }
 
 // groupOrLocal reports whether an address cannot be a single distant host:
-// multicast, broadcast, link-local, loopback or none.
+// multicast, broadcast, link-local, loopback or invalid.
 func groupOrLocal(a netip.Addr, subnets []netip.Prefix) bool {
 	if a.IsMulticast() || a.IsLinkLocalUnicast() || a.IsLoopback() || a.IsUnspecified() {
 		return true

@@ -20,7 +20,7 @@ func over(transport string, port int, p Peer) Peer {
 	return p
 }
 
-// What hping3 sends at 10 and at 100 Mbit/s to one target is a flood, from one
+// Traffic of hping3 at 10 and at 100 Mbit/s to one target is a flood, from one
 // source port (-k) or from the next for each packet, with payload or without.
 func TestHping3IsAFlooder(t *testing.T) {
 	active := time.Minute
@@ -79,7 +79,7 @@ func TestHping3IsAFlooder(t *testing.T) {
 	}
 }
 
-// Much is sent over udp and hardly answered, by right and as fast as a flood.
+// Much benign traffic over udp is hardly answered, and as fast as a flood.
 func TestVolumeAloneIsNoFlood(t *testing.T) {
 	quarter := 15 * time.Minute
 	for _, c := range []struct {
@@ -109,8 +109,8 @@ func TestVolumeAloneIsNoFlood(t *testing.T) {
 	}
 }
 
-// Whoever is flooded answers each packet, and whoever serves one client that
-// opens a connection for each request answers those: neither floods.
+// A host that is flooded answers each packet, and a server of one client that opens
+// a connection for each request answers those: neither floods.
 func TestTheFloodedIsNoFlooder(t *testing.T) {
 	minute := time.Minute
 	answering := func(p Peer) Peer { p.Answering = true; return p }
@@ -190,14 +190,14 @@ func TestOutOfReachIsNoReflection(t *testing.T) {
 			}
 		}
 	}
-	// The devices beside it answer too.
+	// The devices next to it answer too.
 	shape := polls(161, 2, 2, 40)
 	shape.Peers = append(shape.Peers, peers(40, "10.20.4.%d", Peer{Port: 161, Transport: "udp", BytesOut: 352e3, BytesIn: 6e5, PacketsOut: 4e3, Flows: 4e3})...)
 	if got := Classify(shape, DefaultRoleLimits()); got == incident.Requester {
 		t.Errorf("a poller that reaches only its own subnet is %s", got)
 	}
 	if got := Classify(polls(161, 3, 3, 100), DefaultRoleLimits()); got != incident.Requester {
-		t.Errorf("300 hosts of which none ever answers are %s", got)
+		t.Errorf("300 hosts that never answer are %s", got)
 	}
 	// What is polled hides no attack over another service.
 	shape = polls(161, 3, 2, 100)

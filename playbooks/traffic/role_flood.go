@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The streamKinds that a flood is told apart by.
+// The streamKinds by which a flood is recognised.
 const (
 	overTCP = iota
 	overUDP
@@ -33,31 +33,31 @@ const (
 	// messages of a log, and voice, are above it.
 	bareSegment = 80
 	// dataSegment is the least mean size of packets that carry data over tcp, and
-	// of udp packets that are no questions.
+	// of udp packets that are not questions.
 	dataSegment = 200
 	// bulkPacket is the least mean size of packets that carry video or files. At
 	// the rate of a flood a camera's and a file transfer's are nearly full.
 	bulkPacket = 700
-	// bulkPart is how often a flood's packets stand in full packets that nobody
-	// answers before they are one: a camera in 4K sends 25 Mbit, 2600 packets.
+	// bulkPart is by what factor full packets without answers must exceed a
+	// flood's rate of packets: a camera in 4K sends 25 Mbit, 2600 packets.
 	bulkPart = 2.75
-	// echoed is how many bytes come back at most per byte of what is answered in
-	// kind, such as an echo, or a reset.
+	// echoed is how many bytes come back at most per byte that is answered with a
+	// packet like it, such as an echo, or a reset.
 	echoed = 2
-	// icmpPart is the part of a flood's bits that is one over icmp, in which
-	// nothing travels that anybody needs so much of.
+	// icmpPart is the part of a flood's bits that is a flood over icmp, which has no
+	// benign use at that rate.
 	icmpPart = 10
-	// collectedPart is how often a flood's bits stand at a collector's port before
-	// they are one: no relay of logs was seen to send so much to one collector.
+	// collectedPart is by what factor bits to a collector's port must exceed a
+	// flood's: no relay of logs was seen to send so much to one collector.
 	collectedPart = 10
 )
 
-// stream is what one peer got over one transport, whatever the ports.
+// stream is what one peer got over one transport, on all ports.
 type stream struct {
 	sums
 	// opened are the flows that the host opened.
 	opened sums
-	// unheard is the part that left over tcp without being acknowledged, collected
+	// unheard is the part that left over tcp without acknowledgement, collected
 	// are the packets to ports of collectors.
 	unheard, collected int64
 }
@@ -83,11 +83,11 @@ func (p *Peer) unheard() int64 {
 }
 
 // floods reports whether the peer that gets nearly all packets is flooded. A
-// storm of connections is one over the whole time: a page that opens many at
-// once is none. Questions and answers over udp are no connections.
+// storm of connections lasts the whole time: a page that opens many at once is not
+// one. Questions and answers over udp are not connections.
 func (t *tally) floods() bool {
 	l, largest := &t.limits, t.largest()
-	if largest == nobody {
+	if largest == noPeer {
 		return false
 	}
 	var others int64
@@ -110,7 +110,8 @@ func (t *tally) floods() bool {
 		by[overICMP].floodsICMP(l) || by[overUDP].floodsUDP(l) || by[overOther].floodsUDP(l)
 }
 
-// atPackets reports whether the rate is so often that of a flood's packets.
+// atPackets reports whether the rate is at least the given multiple of that of a
+// flood's packets.
 func (s *sums) atPackets(l *RoleLimits, times float64) bool {
 	return s.packets > 0 && float64(s.packets) >= times*float64(l.FloodPackets)*s.seconds()
 }
@@ -123,8 +124,8 @@ func (s *sums) unanswered(l *RoleLimits) bool {
 }
 
 // floodsTCP reports a flood of segments that carry nothing, which are answered
-// with a reset or not at all, or of others that nobody acknowledges though
-// others are. Acknowledging a download takes bare segments too, and brings far
+// with a reset or not at all, or of others that are not acknowledged though other
+// traffic is. Acknowledging a download takes bare segments too, and brings far
 // more than it sends.
 func (s *stream) floodsTCP(l *RoleLimits) bool {
 	bare := s.opened.atPackets(l, 1) && s.opened.size() <= bareSegment && s.opened.in <= echoed*s.opened.out
@@ -139,12 +140,12 @@ func (s *stream) floodsICMP(l *RoleLimits) bool {
 // floodsUDP reports a flood over a transport in which nothing need be answered.
 // Cameras, file transfers of their own protocol and logs go unanswered or nearly,
 // at any rate: volume alone makes none of them a flood. They differ from one in
-// that each is one flow or a few, with something in every packet.
+// that each is one flow or a few, with data in every packet.
 func (s *stream) floodsUDP(l *RoleLimits) bool {
 	bits := float64(l.FloodBits)
 	scattered := float64(s.flows) >= float64(l.FloodConnections)*s.seconds()
 	if !s.unanswered(l) {
-		// Full packets, each from a port of its own, are no questions.
+		// Full packets, each from a port of its own, are not questions.
 		return scattered && s.size() >= dataSegment && float64(s.in) <= l.FloodBack*float64(s.out)
 	}
 	switch {
@@ -155,13 +156,13 @@ func (s *stream) floodsUDP(l *RoleLimits) bool {
 	case s.size() < bulkPacket:
 		return true
 	default:
-		// Whoever takes part in a call or a transfer reports what arrives, if rarely.
+		// The receiver of a call or a transfer reports what arrives, if rarely.
 		return s.in == 0 && (s.atBits(bits) || s.atPackets(l, bulkPart))
 	}
 }
 
-// collects reports whether what is sent to a port is collected and never answered.
-// Shipped are SNMP traps, syslog (514, and what relays and agents use beside it),
+// collects reports whether a port is a collector's, which never answers. Shipped are
+// SNMP traps, syslog (514, and the ports that relays and agents also use),
 // NetFlow and IPFIX, sFlow, StatsD, GELF and collectd.
 func (l *RoleLimits) collects(port int, transport string) bool {
 	if len(l.CollectorPorts) > 0 {

@@ -21,7 +21,7 @@ type service struct {
 	external, own map[string]exchange
 }
 
-// exchange is what went to a peer and came back.
+// exchange is the traffic to a peer and back.
 type exchange struct{ out, in int64 }
 
 func (s *service) count(p *Peer, own bool, active time.Duration) {
@@ -38,7 +38,7 @@ func (s *service) count(p *Peer, own bool, active time.Duration) {
 }
 
 // answered is the share of the peers that send back more than a part of what
-// they got. Those of the own subnets are asked with the same right.
+// they got. Those of the own subnets count the same.
 func (s *service) answered(back float64) float64 {
 	answering := 0
 	for _, peers := range []map[string]exchange{s.external, s.own} {
@@ -79,9 +79,9 @@ func inAll(services map[ServicePort]*service, fits func(ServicePort, *service) b
 	return all
 }
 
-// serve counts traffic of an amplification port. Only udp can be asked in
-// another's name; over tcp that takes a middlebox on the open internet, while a
-// directory server answers its clients all day.
+// serve counts traffic of an amplification port. Only over udp can the source be
+// forged; over tcp that takes a middlebox on the open internet, while a directory
+// server answers its clients all day.
 func (t *tally) serve(p *Peer, addr netip.Addr, own bool) {
 	services := t.asks
 	switch {
@@ -100,9 +100,9 @@ func (t *tally) serve(p *Peer, addr netip.Addr, own bool) {
 	s.count(p, own, t.active)
 }
 
-// requests leaves out the services that are used and not driven: what is sent
-// there is no request, for it is large, or their servers answer, and those that
-// do not are out of reach.
+// requests leaves out the services that are used and not driven: their packets are
+// too large for requests, or their servers answer, and those that do not are
+// unreachable.
 func (t *tally) requests() bool {
 	l := t.limits
 	deaf := t.in == 0 && t.unheard > 0

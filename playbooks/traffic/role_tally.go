@@ -33,21 +33,21 @@ func (s *sums) merge(o *sums) {
 // seconds is how long it took, a second at least.
 func (s *sums) seconds() float64 { return max(1, (s.last - s.first).Seconds()) }
 
-// fullPacket is the size of the packets of a large transfer, unbounded stands for
-// more bytes than anybody sends.
+// fullPacket is the size of the packets of a large transfer, unbounded is more bytes
+// than any host sends.
 const (
 	fullPacket = 1460
 	unbounded  = 1 << 60
 )
 
-// unseen is the most that can have been sent in flows of which only what came
-// back was seen: to acknowledge costs a part of it. Where nothing came back
-// either there is no such bound.
+// unseen is the most that can have been sent in flows of which only the replies
+// were seen: acknowledging costs a part of it. Without replies there is no such
+// bound.
 func (p *Peer) unseen() int64 {
 	const acknowledging = 0.003
 	unseen := p.Unseen
 	if p.Flows > 0 && !p.Answering && p.BytesOut == 0 && p.PacketsOut == 0 {
-		unseen = p.Flows // Whoever opens a flow sends a packet.
+		unseen = p.Flows // The end that opens a flow sends a packet.
 	}
 	switch {
 	case unseen == 0:
@@ -71,7 +71,7 @@ type peer struct {
 	unseen int64
 }
 
-// tally is a host's traffic, sorted by what the roles look at.
+// tally is a host's traffic, sorted by the inputs of the roles.
 type tally struct {
 	limits        RoleLimits
 	active        time.Duration
@@ -84,7 +84,7 @@ type tally struct {
 	// bytes and packets are all that was seen to leave; distant is the part that
 	// left the own subnets, local the unicast part that did not, both with what may
 	// have left unseen. in is what came back,
-	// unheard what left over tcp without being acknowledged.
+	// unheard what left over tcp without acknowledgement.
 	bytes, packets, distant, local, in, unheard int64
 }
 
@@ -101,8 +101,8 @@ func newTally(shape Shape, limits RoleLimits) *tally {
 	return t
 }
 
-// nobody is the place of a peer that is no single distant host.
-const nobody = -1
+// noPeer is the place of a peer that is not a single distant host.
+const noPeer = -1
 
 // add returns the place of the peer.
 func (t *tally) add(p Peer, subnets []netip.Prefix) int {
@@ -115,7 +115,7 @@ func (t *tally) add(p Peer, subnets []netip.Prefix) int {
 		addr = addr.Unmap()
 		p.IP = addr.String()
 		if groupOrLocal(addr, subnets) {
-			return nobody
+			return noPeer
 		}
 	}
 	at, ok := t.index[p.IP]
@@ -148,9 +148,9 @@ func (t *tally) discovers() bool {
 // largest returns the place of the peer that got the most packets; peers that are
 // equal in that are equal in rank, by bytes and then by address.
 func (t *tally) largest() int {
-	best := nobody
+	best := noPeer
 	for i := range t.peers {
-		if best == nobody || compareReceived(&t.peers[i], &t.peers[best]) > 0 {
+		if best == noPeer || compareReceived(&t.peers[i], &t.peers[best]) > 0 {
 			best = i
 		}
 	}

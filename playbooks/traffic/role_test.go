@@ -67,7 +67,7 @@ func TestClassify(t *testing.T) {
 		{"limited broadcast", minute, one("255.255.255.255", 10001, "udp", with(dns, 32, 0, 1, 1)), incident.Discovery},
 		{"link-local", minute, one("fe80::1", 5355, "udp", with(dns, 232, 0, 3, 1)), incident.Discovery},
 		{"one web page", minute, one("203.0.113.9", 443, "tcp", with(dns, 9e3, 90e3, 60, 1)), incident.UnknownRole},
-		{"an address that is none is not taken for noise", minute, one("gone", 443, "tcp", with(dns, 9e6, 90e3, 60, 1)), incident.Transfer},
+		{"an invalid address does not count as noise", minute, one("gone", 443, "tcp", with(dns, 9e6, 90e3, 60, 1)), incident.Transfer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			shape := Shape{Host: []string{"10.0.1.4", "fe80::9"}, Active: c.active, Peers: c.peers}

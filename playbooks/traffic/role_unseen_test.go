@@ -22,7 +22,7 @@ func single(ip string, p Peer) []Peer {
 	return []Peer{p}
 }
 
-// What a sensor did not see is no evidence against anybody.
+// Traffic that a sensor did not see is no evidence against a host.
 func TestTheUnseenIsNoEvidence(t *testing.T) {
 	quarter := 15 * time.Minute
 	upload := Peer{Port: 8080, Transport: "tcp", BytesOut: 133e6, PacketsOut: 92e3, Flows: 12}
@@ -43,13 +43,13 @@ func TestTheUnseenIsNoEvidence(t *testing.T) {
 		{"an upload whose acknowledgements were not captured", of(40*time.Second, single("217.75.208.140", upload)), incident.Transfer},
 		{"the same over IPv6", of(40*time.Second, single("2a00:1028::1", upload)), incident.Transfer},
 		{"the same, captured both ways", of(40*time.Second, single("217.75.208.140", acked)), incident.Transfer},
-		{"bare segments that nobody answers", of(40*time.Second, single("203.0.113.9", syn)), incident.Flooder},
-		{"a udp flood beside such an upload", of(40*time.Second, single("203.0.113.9", flood), single("198.51.100.1", upload)), incident.Flooder},
+		{"bare segments without answers", of(40*time.Second, single("203.0.113.9", syn)), incident.Flooder},
+		{"a udp flood with such an upload", of(40*time.Second, single("203.0.113.9", flood), single("198.51.100.1", upload)), incident.Flooder},
 		{"a resolver of which only the questions are captured, as a form that was sent shows", of(quarter, peers(200, "198.51.100.%d", asks), single("203.0.113.9", page)), incident.UnknownRole},
 		{"the same where something came back from others", of(quarter, peers(200, "198.51.100.%d", asks), single("203.0.113.9", acked)), incident.Requester},
 		{"a name server of which only the answers are captured", of(quarter, peers(200, "198.51.100.%d", answers)), incident.UnknownRole},
 		{"one that is abused", of(quarter, peers(200, "198.51.100.%d", questioned)), incident.Reflector},
-		{"nineteen that ask, and answers that nobody asked for", of(quarter, peers(19, "198.51.100.%d", questioned), peers(200, "203.0.113.%d", answers)), incident.UnknownRole},
+		{"nineteen that ask, and answers without questions", of(quarter, peers(19, "198.51.100.%d", questioned), peers(200, "203.0.113.%d", answers)), incident.UnknownRole},
 	} {
 		if got := Classify(c.shape, DefaultRoleLimits()); got != c.want {
 			t.Errorf("%s is %s, want %s", c.name, got, c.want)
@@ -58,7 +58,7 @@ func TestTheUnseenIsNoEvidence(t *testing.T) {
 }
 
 // Flows to outside whose volume was not seen are not "everything stays in the own
-// subnet", and whoever got most of what was seen need not have got most.
+// subnet", and the peer that got most of the seen traffic need not have got most.
 func TestUnseenVolumeIsNoNothing(t *testing.T) {
 	minute := time.Minute
 	answered := Peer{Port: 443, Transport: "tcp", BytesIn: 100_000, Flows: 1}
@@ -83,13 +83,13 @@ func TestUnseenVolumeIsNoNothing(t *testing.T) {
 		{"the same, of which nothing was counted", of(minute, netbios, single("198.51.100.9", blind)), incident.UnknownRole},
 		{"broadcasts, and a scan that was not answered", of(minute, netbios, single("198.51.100.9", scanned)), incident.Discovery},
 		{"broadcasts, and a file server of which only the answers were seen", of(minute, netbios, files), incident.UnknownRole},
-		{"a theft beside an unseen question", of(minute, theft, single("198.51.100.9", Peer{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), incident.Transfer},
+		{"a theft with an unseen question", of(minute, theft, single("198.51.100.9", Peer{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), incident.Transfer},
 		{"a theft and two downloads whose other direction was not seen", of(minute, theft, peers(2, "198.51.100.%d", download)), incident.Transfer},
 		{"a theft and three of them", of(minute, theft, peers(3, "198.51.100.%d", download)), incident.UnknownRole},
-		{"a theft and flows that nobody counted", of(minute, theft, peers(20, "198.51.100.%d", Peer{Port: 443, Transport: "tcp", Flows: 20, Unseen: 20})), incident.UnknownRole},
-		{"a flood beside an unseen question", of(40*time.Second, flood, single("198.51.100.9", Peer{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), incident.Flooder},
-		{"a flood and flows that nobody counted", of(40*time.Second, flood, peers(5, "198.51.100.%d", Peer{Port: 443, Transport: "tcp", Flows: 5, Unseen: 5})), incident.UnknownRole},
-		{"requests beside them are requests", of(minute, asks, single("203.0.113.9", blind)), incident.Requester},
+		{"a theft and flows that were not counted", of(minute, theft, peers(20, "198.51.100.%d", Peer{Port: 443, Transport: "tcp", Flows: 20, Unseen: 20})), incident.UnknownRole},
+		{"a flood with an unseen question", of(40*time.Second, flood, single("198.51.100.9", Peer{Port: 53, Transport: "udp", BytesIn: 200, Flows: 1, Unseen: 1})), incident.Flooder},
+		{"a flood and flows that were not counted", of(40*time.Second, flood, peers(5, "198.51.100.%d", Peer{Port: 443, Transport: "tcp", Flows: 5, Unseen: 5})), incident.UnknownRole},
+		{"requests with them are requests", of(minute, asks, single("203.0.113.9", blind)), incident.Requester},
 	} {
 		if got := Classify(c.shape, DefaultRoleLimits()); got != c.want {
 			t.Errorf("%s is %s, want %s", c.name, got, c.want)
@@ -131,7 +131,7 @@ func TestARateIsOverItsOwnTime(t *testing.T) {
 	heartbeat := single("203.0.113.250", Peer{Port: 443, Transport: "tcp", BytesOut: 90e3, BytesIn: 90e3, PacketsOut: 900, Flows: 15, Last: quarter})
 	attack := Peer{Port: 53, Transport: "udp", BytesOut: 420e3, PacketsOut: 6000, Flows: 6000, First: 13 * time.Minute, Last: 14 * time.Minute}
 	if got := Classify(of(quarter, heartbeat, peers(200, "198.51.100.%d", attack)), DefaultRoleLimits()); got != incident.Requester {
-		t.Errorf("a minute of 100 queries a second is %s beside a heartbeat", got)
+		t.Errorf("a minute of 100 queries a second is %s with a heartbeat", got)
 	}
 	attack.First, attack.Last = 0, quarter
 	if got := Classify(of(quarter, heartbeat, peers(200, "198.51.100.%d", attack)), DefaultRoleLimits()); got != incident.UnknownRole {

@@ -1,5 +1,5 @@
-// Package traffic computes what flows and connections say: which process sent
-// what (join), what a host's traffic looks like (role), which ports amplify, and
-// the limits by which the role is told. It is arithmetic on the nouns of incident:
-// no I/O, and the same answer for the same input in any order.
+// Package traffic evaluates flows and connections: which process sent what (join),
+// the role of a host's traffic (role), which ports amplify, and the limits of the
+// roles. It is arithmetic on the types of incident: no I/O, and the same result for
+// the same input in any order.
 package traffic

@@ -1,4 +1,4 @@
-// Package bench measures what a deployment can carry: cases from the alert to
+// Package bench measures the capacity of a deployment: cases from the alert to
 // the isolation, storms of alerts, memory and start. Each figure about speed is
 // given as a ratio to a bare workflow of four activities on the same engine in
 // the same run, since machines differ and are noisy.
@@ -25,7 +25,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Options say how much is measured.
+// Options are the sizes of the measurement.
 type Options struct {
 	// Cases is how many distinct subjects are contained.
 	Cases int
@@ -36,18 +36,18 @@ type Options struct {
 	// StormAlerts and StormSubjects make the storm.
 	StormAlerts   int
 	StormSubjects int
-	// StormSenders is how many of the storm's requests wait at a time.
+	// StormSenders is how many of the storm's requests are in flight at a time.
 	StormSenders int
 	// Sender is the command that sends the storm from a process of its own; none
 	// sends it from this one.
 	Sender []string
 	// Dir is where the engine keeps its data; it is left there.
 	Dir string
-	// Progress tells what is being measured.
+	// Progress is called with the name of each measurement.
 	Progress func(what string, done, total int)
 }
 
-// Result is what was measured.
+// Result is the measured figures.
 type Result struct {
 	ColdStart time.Duration `json:"cold_start"`
 	// BarePerSecond and CasesPerSecond are workflows a second with the same
@@ -223,7 +223,7 @@ func (b *bench) isolated(ctx context.Context, n int) error {
 	}
 }
 
-// many calls do for 0..n-1 with so many at a time.
+// many calls do for 0..n-1 with the given number in parallel.
 func many(ctx context.Context, n, at int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -6,8 +6,8 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 )
 
-// A small measurement counts what it did: no case is lost or doubled, no alert
-// is forgotten.
+// The counts of a small measurement are right: no case is lost or doubled, no alert
+// is lost.
 func TestSmallMeasurementCounts(t *testing.T) {
 	if !embedded.BuiltIn {
 		t.Skip("this build has no embedded engine")

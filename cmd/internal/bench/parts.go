@@ -107,7 +107,7 @@ func (b *bench) throughput(ctx context.Context, bare *yardstick) error {
 	return nil
 }
 
-// cases contains so many subjects; as many are under way as are in flight.
+// cases contains the subjects, InFlight at a time.
 func (b *bench) cases(ctx context.Context, from, n int) error {
 	before := b.estate.Count("apply", incident.Isolate)
 	slots := make(chan struct{}, b.InFlight)
@@ -172,7 +172,7 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 }
 
 // countStorm reads from the cases themselves how many there are, and how many
-// alerts they hold.
+// alerts they have.
 func (b *bench) countStorm(ctx context.Context, first int) error {
 	data, err := b.to.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", b.token, nil)
 	if err != nil {
@@ -218,5 +218,5 @@ func PeakMemory() (int64, error) {
 			return kib << 10, nil
 		}
 	}
-	return 0, fmt.Errorf("read the process's memory: the system does not tell it")
+	return 0, fmt.Errorf("read the process's memory: the system does not report it")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
-// measured is the shipped playbook that decisions are timed with.
+// measured is the shipped playbook whose decisions are timed.
 const measured = "high-egress-windows"
 
 // policy times loading and deciding with the shipped playbook. Two facts are
@@ -54,7 +54,7 @@ func each(n int, do func() error) (time.Duration, error) {
 	return time.Since(began) / time.Duration(n), nil
 }
 
-// flood are facts of a host that floods and that the inventory does not know.
+// flood are facts of a host that floods and that is not in the inventory.
 func flood() incident.Facts {
 	text := func(s string) incident.Value[string] { return incident.Known(s, incident.FromEDR) }
 	number := func(n int64) incident.Value[int64] { return incident.Known(n, incident.FromFlows) }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Storm is many alerts on few subjects, as the process that sends them is told.
+// Storm describes many alerts on few subjects for the process that sends them.
 type Storm struct {
 	// Address is the receiver's host and port.
 	Address string `json:"address"`
@@ -21,11 +21,11 @@ type Storm struct {
 	First    int `json:"first"`
 	Subjects int `json:"subjects"`
 	Alerts   int `json:"alerts"`
-	// Senders is how many requests wait at a time.
+	// Senders is how many requests are in flight at a time.
 	Senders int `json:"senders"`
 }
 
-// Sent is what a process that sent a storm says of it.
+// Sent is the report of a process that sent a storm.
 type Sent struct {
 	Took time.Duration `json:"took"`
 }
@@ -90,8 +90,8 @@ func (l *line) send(host, alert int) error {
 	return err
 }
 
-// sendApart has another process send the storm: what the senders hold is none
-// of the memory that is measured.
+// sendApart has another process send the storm, so that the senders' memory is not
+// measured.
 func (s Storm) sendApart(ctx context.Context, command []string) (Sent, error) {
 	in, err := json.Marshal(s)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s sender) call(ctx context.Context, method, path, credential string, body 
 	return read(path, resp)
 }
 
-// read returns what was answered, and an error unless it was a success.
+// read returns the body of the answer, and an error unless it was a success.
 func read(path string, resp *http.Response) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// approval shows the question and gives the answer to it.
+// approval shows the question and answers it.
 func (s *show) approval(ctx context.Context) error {
 	err := s.follow(ctx, promptly, "the question to people", func() bool { return len(s.c.Approvals) > 0 })
 	if err != nil {
@@ -49,7 +49,7 @@ func (s *show) pending() bool {
 	return slices.ContainsFunc(s.c.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 }
 
-// errNoInput tells that nobody can answer any more.
+// errNoInput reports that the input has ended before the answer.
 var errNoInput = errors.New("the input ended before the question was answered; --approve and --deny answer it without")
 
 // ask asks the person at the terminal. It reports whether they answered; the
@@ -108,8 +108,8 @@ func (s *show) why(ctx context.Context, lines <-chan string, approve bool) (*str
 	}
 }
 
-// line asks and returns what was typed, or nothing when the question is over
-// for another reason.
+// line asks and returns the typed line, or nothing when the question is over for
+// another reason.
 func (s *show) line(ctx context.Context, lines <-chan string, question string) (*string, error) {
 	if err := s.p.Ask(question); err != nil {
 		return nil, err
@@ -141,11 +141,11 @@ func (s *show) line(ctx context.Context, lines <-chan string, question string) (
 	}
 }
 
-// tooSoon is what nobody can read and answer a question in.
+// tooSoon is a time in which no person can read and answer a question.
 const tooSoon = 200 * time.Millisecond
 
-// typedAhead drops what was typed before the question was put: it is no answer
-// to it.
+// typedAhead drops lines that were typed before the question was asked: they are
+// not an answer to it.
 func typedAhead(ctx context.Context, lines <-chan string) error {
 	for over := time.After(tooSoon); ; {
 		select {

@@ -1,7 +1,6 @@
 // Package demo shows one case from alert to evidence: the real engine, receiver,
-// worker, policy and flow store, around an estate that is simulated. What it
-// shows is read from the case over HTTP and from the flow store, as any client
-// would read it.
+// worker, policy and flow store, around a simulated estate. It shows what any client
+// can read: the case over HTTP, and the flow store.
 package demo
 
 import (
@@ -35,34 +34,34 @@ const (
 // Command is something to try next.
 type Command struct{ Does, Line string }
 
-// Options say how the demo runs.
+// Options configure the demo.
 type Options struct {
-	// Dir is the folder that everything is kept in; it must be empty. Without
-	// one it is a new folder among the temporary files.
+	// Dir is the folder of all files of the demo; it must be empty. Without
+	// one it is a new temporary folder.
 	Dir string
 	// Answer is given to the approval, with the Reason; AskPerson reads both
 	// from In.
 	Answer Answer
 	Reason string
-	// Because says, where nobody is asked, why not.
+	// Because is why no person is asked, if none is.
 	Because string
 	In      io.Reader
 	Printer *term.Printer
-	// Overwrites tells that lines can be written over, so that nothing that
-	// passes is also printed.
+	// Overwrites reports whether lines can be overwritten, so that progress
+	// lines need not be printed.
 	Overwrites bool
 	// Next returns what to try next, given the folder and its files.
 	Next func(Kept) []Command
 }
 
-// Kept is what a demo leaves behind.
+// Kept is what remains of a demo.
 type Kept struct {
 	Dir, Config, Playbook, Token, Evidence string
 	// Case is its id.
 	Case string
 }
 
-// errSurprise marks what did not go as a response must go.
+// errSurprise marks a response that did not go as it must.
 var errSurprise = errors.New("this did not go as it must")
 
 // show is a demo while it runs.
@@ -77,22 +76,21 @@ type show struct {
 	store   *sqlite.Store
 	sensor  *sensor
 	api     *apiclient.Client
-	// ref is the case, c how it stood last, told how many of its events were
-	// shown.
+	// ref is the case, c its last state, told how many of its events were shown.
 	ref  api.CaseRef
 	c    incident.Case
 	told int
-	// last tells that nothing is left to be shown but the end of the case.
+	// last reports whether only the end of the case is left to be shown.
 	last bool
-	// beat is when a line was printed last for what passes.
+	// beat is when a progress line was last printed.
 	beat time.Time
-	// held are the leases by step, as they stood.
+	// held are the leases by step, in their last state.
 	held map[string]incident.Lease
 	stop []func() error
 }
 
-// Run shows the demo. It ends by itself; when the context ends before, it says
-// what becomes of the case.
+// Run shows the demo. It ends by itself; when the context ends before, it prints
+// what happens to the case.
 func Run(ctx context.Context, o Options) error {
 	f, err := layOut(o.Dir)
 	if err != nil {
@@ -135,7 +133,7 @@ func (s *show) introduce(context.Context) error {
 	)
 }
 
-// interrupted says what becomes of a case whose engine stops.
+// interrupted prints what happens to a case whose engine stops.
 func (s *show) interrupted() error {
 	text := "Stopped. "
 	if s.ref.ID == "" {
@@ -145,7 +143,7 @@ func (s *show) interrupted() error {
 	return errors.Join(s.p.Say(""), s.p.Say(text), s.p.Command("", "stanch serve --config "+s.folder.path(configFile)))
 }
 
-// close stops what was started, the last first.
+// close stops everything that was started, the last first.
 func (s *show) close() error {
 	var errs []error
 	for i := len(s.stop) - 1; i >= 0; i-- {
@@ -154,7 +152,7 @@ func (s *show) close() error {
 	return errors.Join(errs...)
 }
 
-// farewell says where everything lies and what to try next.
+// farewell prints where the files are and what to try next.
 func (s *show) farewell() error {
 	k := Kept{
 		Dir: s.folder.dir, Config: s.folder.path(configFile), Playbook: s.folder.path(playbookFile),

@@ -23,7 +23,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/memory"
 )
 
-// done counts what was really done to the estate.
+// done counts the changes that were really made to the estate.
 func done(estate *memory.Estate) map[string]int {
 	counts := map[string]int{}
 	for _, e := range estate.Effects() {
@@ -34,8 +34,8 @@ func done(estate *memory.Estate) map[string]int {
 	return counts
 }
 
-// person sits at a terminal and types the next line whenever it waits for one:
-// whenever what is shown does not end its line.
+// person types the next line whenever the terminal waits for one: when the last
+// output does not end its line.
 type person struct {
 	shown bytes.Buffer
 	says  []string
@@ -60,9 +60,9 @@ func needsEngine(t *testing.T) {
 	}
 }
 
-// TestAPersonDenies answers as somebody at a terminal does who is not sure at
-// first: a word that is no answer, a look at the evidence, and a denial whose
-// reason is forgotten at first. What was typed before the question is no answer.
+// TestAPersonDenies answers like a person who is not sure at first: an invalid
+// word, a look at the evidence, and a denial whose reason is missing at first. A
+// line that was typed before the question is not an answer.
 func TestAPersonDenies(t *testing.T) {
 	needsEngine(t)
 	t.Parallel()
@@ -70,7 +70,7 @@ func TestAPersonDenies(t *testing.T) {
 	in, keys := io.Pipe()
 	defer in.Close()
 	out := &person{keys: keys, says: []string{"what?", "e", "d", "", "it is a load test"}}
-	go fmt.Fprintln(keys, "approve") // It is read as soon as the question is put.
+	go fmt.Fprintln(keys, "approve") // It is read as soon as the question is asked.
 	var kept Kept
 	err := Run(t.Context(), Options{
 		Dir: dir, Answer: AskPerson, In: in, Printer: term.New(out, term.Options{}),
@@ -83,7 +83,7 @@ func TestAPersonDenies(t *testing.T) {
 	for _, moment := range []string{
 		"asked", "Asked of people: ws-042", "How sure", "undone", "see all [e]vidence?", "see all [e]vidence?", "CRITICAL ws-042",
 		"see all [e]vidence?", "wants a reason", "wants a reason", "denied", "it is a load test", "skipped", "cut-off (isolate)",
-		"given back", "rate_limit does not stand on ws-042", "The flood is back", "Case closed: refused", "Closed: people said no.", "stanch go on",
+		"given back", "rate_limit is no longer active on ws-042", "The flood is back", "Case closed: refused", "Closed: people said no.", "stanch go on",
 	} {
 		_, after, found := strings.Cut(rest, moment)
 		if !found {
@@ -119,9 +119,9 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// TestAStoppedDemoIsGoneOnWith interrupts the demo while the host is cut off,
-// and starts what it says: the lease that has run out is given back, once.
-func TestAStoppedDemoIsGoneOnWith(t *testing.T) {
+// TestAStoppedDemoGoesOn interrupts the demo while the host is isolated, and runs
+// the command that it prints: the expired lease is given back, once.
+func TestAStoppedDemoGoesOn(t *testing.T) {
 	needsEngine(t)
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")

@@ -18,7 +18,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// shipped is what the demo brings along: its stanch.yaml, its playbook, its
+// shipped are the files of the demo: its stanch.yaml, its playbook, its
 // inventory, its alert and its flow log.
 //
 //go:embed files/stanch.yaml files/inventory.yaml files/alert.json files/conn.log.gz files/playbooks
@@ -36,11 +36,11 @@ const (
 	playbookFile = "playbooks/high-egress-windows.yaml"
 )
 
-// ErrFolder marks a folder that cannot be used because of what is in it. It is
-// left as it was.
+// ErrFolder marks a folder that cannot be used because it is not empty. It is left
+// as it was.
 var ErrFolder = errors.New("the folder is not empty")
 
-// folder is where everything of one demo lies. It is kept.
+// folder is the folder of one demo. It is kept.
 type folder struct {
 	dir    string
 	token  integrations.Secret
@@ -48,7 +48,7 @@ type folder struct {
 }
 
 // layOut makes the folder and puts the shipped files into it, with fresh
-// secrets. Without a name it is a new one among the temporary files.
+// secrets. Without a name it is a new temporary folder.
 func layOut(dir string) (*folder, error) {
 	dir, err := emptyFolder(dir)
 	if err != nil {
@@ -114,7 +114,7 @@ func newSecret() integrations.Secret { return integrations.Secret(rand.Text() + 
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
-// alert returns the shipped alert as it is posted: it happened just now.
+// alert returns the shipped alert as it is posted, with the present time.
 func (f *folder) alert(now time.Time) ([]byte, error) {
 	data, err := os.ReadFile(f.path(alertFile))
 	if err != nil {

@@ -65,8 +65,8 @@ func load(t *testing.T, f *folder) *playbooks.Playbook {
 	return p
 }
 
-// TestThePlaybookIsTheLibrarysShortened keeps the demo from showing something
-// that the library does not have.
+// TestThePlaybookIsTheLibrarysShortened checks that the demo shows nothing that the
+// library does not have.
 func TestThePlaybookIsTheLibrarysShortened(t *testing.T) {
 	f, err := layOut("")
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// look is how often the case is looked at.
+	// look is how often the case is read.
 	look = 200 * time.Millisecond
-	// beatEvery is how often a line is printed for what passes, where nothing
-	// can be written over.
+	// beatEvery is how often a progress line is printed, where lines cannot be
+	// overwritten.
 	beatEvery = 5 * time.Second
 )
 
@@ -28,7 +28,7 @@ func (s *show) follow(ctx context.Context, limit time.Duration, what string, don
 	for {
 		err := s.refresh(ctx)
 		if err == nil {
-			err = s.tell()
+			err = s.showEvents()
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -53,7 +53,7 @@ func (s *show) follow(ctx context.Context, limit time.Duration, what string, don
 	}
 }
 
-// refresh asks how the case stands.
+// refresh reads the state of the case.
 func (s *show) refresh(ctx context.Context) error {
 	c, err := s.api.Case(ctx, s.ref.ID, s.ref.Run)
 	if err != nil {
@@ -63,9 +63,9 @@ func (s *show) refresh(ctx context.Context) error {
 	return nil
 }
 
-// tell shows the events that were not shown yet, and with the decision why it
-// was made and why no other.
-func (s *show) tell() error {
+// showEvents shows the events that were not shown yet, and with the decision why
+// it was made and why no other.
+func (s *show) showEvents() error {
 	var errs []error
 	for ; s.told < len(s.c.Timeline); s.told++ {
 		e := s.c.Timeline[s.told]
@@ -81,8 +81,8 @@ func (s *show) tell() error {
 	return errors.Join(errs...)
 }
 
-// pass shows what passes while nothing happens: egress, and how long the leases
-// stand.
+// pass shows progress while nothing happens: egress, and how long the leases are
+// active.
 func (s *show) pass() error {
 	rates, _ := s.sensor.recent()
 	if s.Overwrites {

@@ -66,8 +66,8 @@ func TestTheFlowLogIsWhatItsGeneratorWrites(t *testing.T) {
 	}
 }
 
-// TestTheFlowLogIsAnOrdinaryFortnight imports the log as the demo does. What
-// the demo calls normal must be so: known, and far below the flood.
+// TestTheFlowLogIsAnOrdinaryFortnight imports the log as the demo does. The demo's
+// normal traffic must be known, and far below the flood.
 func TestTheFlowLogIsAnOrdinaryFortnight(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "flows.db"))
 	if err != nil {
@@ -102,7 +102,7 @@ func TestTheFlowLogIsAnOrdinaryFortnight(t *testing.T) {
 
 const historyDays = 14
 
-// sender is a host of the estate as the sensor has seen it.
+// sender is a host of the estate as the sensor saw it.
 type sender struct {
 	ip string
 	// perHour is how many flows it opens in an hour of work, atNight in others.
@@ -111,9 +111,9 @@ type sender struct {
 	port             int
 	service          string
 	transport        string
-	// bytes is the median that a flow sends, answer how much comes back for it.
+	// bytes is the median of what a flow sends, answer the ratio of what comes back.
 	bytes, answer float64
-	// spread is how far sizes scatter, as the deviation of their logarithm.
+	// spread is the deviation of the logarithm of sizes.
 	spread  float64
 	minutes float64
 }

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// sensorName is who wrote all flows of the demo: the log and what follows.
+	// sensorName is the sensor of all flows of the demo: the log and later ones.
 	sensorName = "berlin-edge"
-	// exportEvery is how often the sensor hands its records over. A measurement
-	// of five seconds takes a store that is at most a quarter of that behind.
+	// exportEvery is how often the sensor exports its records. A measurement of
+	// five seconds needs a store that is at most a quarter of that behind.
 	exportEvery = 500 * time.Millisecond
 	// meterOver is the time over which a rate is shown.
 	meterOver = time.Second
-	// keptRates bounds the rates that are kept for showing.
+	// keptRates bounds the rates that are kept for display.
 	keptRates = 64
 )
 
 // sensor plays the flow exporter at the edge of the simulated estate: it writes
-// what really flowed there into the real flow store, and reads back from the
-// store what a host sends. It knows nothing of cases or containments.
+// the real flows into the real flow store, and reads back from the store what a
+// host sends. It has no access to cases or containments.
 type sensor struct {
 	estate *memory.Estate
 	store  *sqlite.Store
@@ -37,7 +37,7 @@ type sensor struct {
 	failed chan error
 
 	mu sync.Mutex
-	// until is up to when the estate's traffic was written.
+	// until is the time up to which the estate's traffic was written.
 	until time.Time
 	rates []int64
 }
@@ -63,7 +63,7 @@ func (s *sensor) run(ctx context.Context) {
 	}
 }
 
-// export writes what flowed since the last time, and notes the host's rate.
+// export writes the flows since the last time, and records the host's rate.
 func (s *sensor) export(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	from := s.until
@@ -93,14 +93,13 @@ func (s *sensor) export(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// measure asks the flow store what the host sent in a window, in bits per
-// second.
+// measure queries what the host sent in a window, in bits per second.
 func (s *sensor) measure(ctx context.Context, from, to time.Time) (incident.Value[int64], error) {
 	t, err := s.store.Traffic(ctx, integrations.TrafficQuery{IPs: s.ips, From: from, To: to, Top: 1})
 	return t.Rate, err
 }
 
-// recent returns the last rates, oldest first, and up to when the store knows.
+// recent returns the last rates, oldest first, and up to when the store has records.
 func (s *sensor) recent() ([]int64, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

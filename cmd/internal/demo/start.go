@@ -23,7 +23,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// start starts what `stanch serve` starts, in this process.
+// start starts the parts of `stanch serve` in this process.
 func (s *show) start(ctx context.Context) error {
 	begun := time.Now()
 	err := errors.Join(s.p.Title("Start"), s.p.Live(nil, "starting the engine, the worker and the receiver"))
@@ -65,11 +65,11 @@ func (s *show) start(ctx context.Context) error {
 // log is moved to end there.
 const attackAgo = 10 * time.Minute
 
-// alertedIP is the address of the host that the shipped alert is about.
+// alertedIP is the address of the host of the shipped alert.
 const alertedIP = "10.20.4.42"
 
-// importFlows fills the flow store: the shipped log first, then what the sensor
-// saw since, and from then on as it happens.
+// importFlows fills the flow store: the shipped log first, then the sensor's records
+// since, and from then on continuously.
 func (s *show) importFlows(ctx context.Context) error {
 	packed, err := shipped.ReadFile("files/" + flowLog)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *show) importFlows(ctx context.Context) error {
 	)
 }
 
-// flood shows what the flow store measures before anybody was told.
+// flood shows what the flow store measures before the alert.
 func (s *show) flood(ctx context.Context) error {
 	begun := time.Now()
 	for ticker := time.Tick(look); ; {
@@ -134,7 +134,7 @@ func (s *show) flood(ctx context.Context) error {
 // source is the SIEM's name in the demo's stanch.yaml.
 const source = "siem"
 
-// signed proves that the SIEM sends a body.
+// signed returns the signature that proves that the SIEM sent a body.
 func (s *show) signed(body []byte, now time.Time) func(*http.Request) {
 	return func(req *http.Request) {
 		req.Header.Set(auth.SignatureHeader, httpx.Signature(s.folder.secret, now, body))

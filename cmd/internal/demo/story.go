@@ -20,13 +20,13 @@ const (
 )
 
 const (
-	// promptly is how long anything may take that has no time limit of its own.
+	// promptly is the limit of steps without a time limit of their own.
 	promptly = 30 * time.Second
-	// settled is how long after a change the flow store is asked about it.
+	// settled is how long after a change the flow store is queried about it.
 	settled = 3 * time.Second
 )
 
-// step returns a step of the case as it stands.
+// step returns a step of the case in its present state.
 func (s *show) step(name string) (incident.StepState, bool) {
 	at := slices.IndexFunc(s.c.Steps, func(step incident.StepState) bool { return step.Name == name })
 	if at < 0 {
@@ -35,13 +35,13 @@ func (s *show) step(name string) (incident.StepState, bool) {
 	return s.c.Steps[at], true
 }
 
-// firstResponse follows the case up to the proof of what was done at once.
+// firstResponse follows the case up to the proof of the first containment.
 func (s *show) firstResponse(ctx context.Context) error {
 	return s.proven(ctx, throttle)
 }
 
 // proven follows the case until the flow store has answered whether a step is
-// effective. Any answer but yes is a surprise.
+// effective. Any answer but yes is an error.
 func (s *show) proven(ctx context.Context, name string) error {
 	err := s.follow(ctx, time.Minute, "the proof of "+name, func() bool {
 		step, ok := s.step(name)
@@ -58,8 +58,7 @@ func (s *show) proven(ctx context.Context, name string) error {
 	return s.hold(ctx)
 }
 
-// hold notes the leases that stand, to look at what they were about when they
-// have ended.
+// hold records the active leases, to have their contents when they have ended.
 func (s *show) hold(ctx context.Context) error {
 	standing, err := s.api.Leases(ctx)
 	if err != nil {
@@ -73,13 +72,13 @@ func (s *show) hold(ctx context.Context) error {
 	return nil
 }
 
-// approved reports whether people said yes.
+// approved reports whether people approved.
 func (s *show) approved() bool {
 	return slices.ContainsFunc(s.c.Approvals, func(a incident.Approval) bool { return a.State == incident.Approved })
 }
 
-// containment follows what was approved: the host is cut off and its process
-// ended, until the lease runs out.
+// containment follows the approved steps: the host is isolated and its process
+// ended, until the lease expires.
 func (s *show) containment(ctx context.Context) error {
 	if !s.approved() {
 		return nil
@@ -120,8 +119,8 @@ func (s *show) ended(ctx context.Context, name string, within time.Duration) err
 	})
 }
 
-// afterRelease shows the proof of a release: what the device says, and what the
-// flow store has measured since. It returns the rate.
+// afterRelease shows the proof of a release: the device's state, and what the flow
+// store has measured since. It returns the rate.
 func (s *show) afterRelease(ctx context.Context, name string) (int64, error) {
 	lease, ok := s.held[name]
 	if !ok {
@@ -136,7 +135,7 @@ func (s *show) afterRelease(ctx context.Context, name string) (int64, error) {
 		return 0, err
 	}
 	if standing.Stands || standing.Pending {
-		return 0, fmt.Errorf("%w: %s was given back and still stands", errSurprise, name)
+		return 0, fmt.Errorf("%w: %s was given back and is still active", errSurprise, name)
 	}
 	step, _ := s.step(name)
 	from := step.EndedAt
@@ -153,12 +152,12 @@ func (s *show) afterRelease(ctx context.Context, name string) (int64, error) {
 		return 0, fmt.Errorf("%w: egress after %s is unknown: %s", errSurprise, name, measured.Why())
 	}
 	return rate, errors.Join(
-		s.p.Field("device", fmt.Sprintf("%s does not stand on %s any more", lease.Order.Action, lease.Order.Target.Name()), "read from "+lease.Use+" just now"),
+		s.p.Field("device", fmt.Sprintf("%s is no longer active on %s", lease.Order.Action, lease.Order.Target.Name()), "read from "+lease.Use+" just now"),
 		s.p.Field("egress", incident.FormatRate(rate)+s.against(rate), "from the flow store, since then"),
 	)
 }
 
-// watch follows the case for a while in which nothing need happen.
+// watch follows the case for a while in which nothing needs to happen.
 func (s *show) watch(ctx context.Context, d time.Duration) error {
 	over := time.Now().Add(d)
 	return s.follow(ctx, d+promptly, "the clock", func() bool { return time.Now().After(over) })
@@ -173,8 +172,7 @@ func (s *show) measuredSince(ctx context.Context, then time.Time) error {
 	})
 }
 
-// against compares a rate with what the case found to be usual, or with the
-// flood.
+// against compares a rate with the usual rate of the case, or with the flood.
 func (s *show) against(rate int64) string {
 	if usual, ok := s.usual(); ok && rate <= 2*usual {
 		return ", as usual for this host (p99 is " + incident.FormatRate(usual) + ")"
@@ -192,15 +190,15 @@ func (s *show) usual() (int64, bool) {
 	return int64(float64(p99) * 8 / window.Seconds()), true
 }
 
-// givenBack has the person give back, before its time, what still stands.
+// givenBack has the person release the remaining lease before its time.
 func (s *show) givenBack(ctx context.Context) error {
 	step, ok := s.step(throttle)
 	if !ok || step.Status != incident.StepStanding {
 		return nil
 	}
-	why, reason := "The flood has ended with its process. The limit would stand for another", "the process was ended, egress is as usual"
+	why, reason := "The flood has ended with its process. The limit would stay for another", "the process was ended, egress is as usual"
 	if !s.approved() {
-		why, reason = "Nobody was cut off, and the limit holds. It would stand for another", "end of the demo"
+		why, reason = "No host was cut off, and the limit holds. It would stay for another", "end of the demo"
 		if err := s.watch(ctx, settled); err != nil {
 			return err
 		}
@@ -226,10 +224,10 @@ func (s *show) givenBack(ctx context.Context) error {
 	if rate <= step.Verify.EgressBelow {
 		return fmt.Errorf("%w: the limit is gone and the host sends only %s", errSurprise, incident.FormatRate(rate))
 	}
-	return s.p.Aside("The flood is back: nobody ended the process, and that is what the answer meant. The next alert opens a new case.")
+	return s.p.Aside("The flood is back: the process was not ended, as the answer asked. The next alert opens a new case.")
 }
 
-// closed follows the case to its end, and sums it up.
+// closed follows the case to its end, and shows a summary.
 func (s *show) closed(ctx context.Context) error {
 	s.last = true
 	if err := s.follow(ctx, promptly, "the end of the case", func() bool { return s.c.Status == incident.Closed }); err != nil {

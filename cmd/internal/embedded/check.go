@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/server/common/resolver"
 )
 
-// readTables reads the first row of every table, on the connection that the
-// server has: it is the only one that the database lets in.
+// readTables reads the first row of every table, on the server's connection: it is
+// the only one that the database accepts.
 func readTables(c *config.SQL) error {
 	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 const clusterName = "active"
 
-// serverConfig is what the server reads from its file elsewhere. Metrics,
+// serverConfig is the content of the server's configuration file. Metrics,
 // profiling and HTTP have no port, so nothing listens for them.
 func serverConfig(store *config.SQL, frontend int, run services) *config.Config {
 	const off = "disabled"
@@ -46,16 +46,16 @@ func serverConfig(store *config.SQL, frontend int, run services) *config.Config 
 	}
 }
 
-// What the server keeps in memory: so many workflows, each some 50 KB, and so
-// many bytes of events. A limit in bytes for workflows counts a tenth of what
-// they take. What is not kept is read again, which takes a millisecond.
+// The server's caches: the number of workflows, each some 50 KB, and the bytes of
+// events. A limit in bytes for workflows counts a tenth of what they take.
+// Anything else is read again, which takes a millisecond.
 const (
 	historyCache = 256
 	eventsCache  = 8 << 20
 )
 
-// settings are the server's dynamic configuration, as far as its defaults do
-// not suit one process that serves one product. Updates, update-with-start and
+// settings are the server's dynamic configuration where its defaults do not suit
+// one process that serves one product. Updates, update-with-start and
 // eager start are on by default; its limits of 2 MiB per payload, 50 MiB and
 // 51,200 events per history are far above what a case needs.
 func settings() dynamicconfig.StaticClient {
@@ -63,7 +63,7 @@ func settings() dynamicconfig.StaticClient {
 		// The default of 20 polls per second costs 50 ms per step at rest.
 		polls = 250
 		// The rate limits protect a cluster from one of many tenants. Here the
-		// disk is the limit, and what is refused would only be tried again.
+		// disk is the limit, and refused requests would only be retried.
 		unlimited = 100_000
 		// atOnce is how many tasks of a queue are done at a time.
 		atOnce = 32
@@ -96,7 +96,7 @@ func settings() dynamicconfig.StaticClient {
 		dynamicconfig.MatchingPersistenceMaxQPS.Key():                    unlimited,
 
 		// Caches are sized for a cluster by default; one machine has a few hundred
-		// workflows in motion.
+		// running workflows.
 		dynamicconfig.HistoryCacheSizeBasedLimit.Key():       false,
 		dynamicconfig.HistoryCacheHostLevelMaxSize.Key():     historyCache,
 		dynamicconfig.EventsHostLevelCacheMaxSizeBytes.Key(): eventsCache,

@@ -1,7 +1,7 @@
 // Package embedded runs a Temporal server inside the process: four services on
 // free loopback ports, their state in one SQLite file. It is the only package
 // that imports go.temporal.io/server; a build with the tag no_embedded leaves
-// that out, and its Start says so.
+// that out, and its Start returns an error.
 package embedded
 
 import (
@@ -17,15 +17,15 @@ import (
 	"go.temporal.io/api/enums/v1"
 )
 
-// Options say how the server runs. The zero value runs in memory.
+// Options configure the server. The zero value runs in memory.
 type Options struct {
-	// DataDir is the folder of the SQLite file; it is made when it is not
-	// there. Empty: everything is in memory and lost with the process.
+	// DataDir is the folder of the SQLite file; it is created if missing.
+	// Empty: everything is in memory and lost with the process.
 	DataDir string
 	// Namespace is registered at start. Empty: stanch.
 	Namespace string
-	// SearchAttributes are registered in the namespace at start. One that is
-	// already there stays; one of another type than before is an error, and so
+	// SearchAttributes are registered in the namespace at start. Existing ones
+	// stay; one of another type than before is an error, and so
 	// is one of text or of a list of keywords, which are not searched here.
 	SearchAttributes map[string]enums.IndexedValueType
 	// Retention is how long closed workflows are kept. Zero: 30 days.
@@ -34,7 +34,7 @@ type Options struct {
 	FrontendPort int
 	// Logger gets the server's own log. Nil: it is dropped.
 	Logger *slog.Logger
-	// LogLevel is the least level that reaches Logger. Nil: warnings.
+	// LogLevel is the lowest level that reaches Logger. Nil: warnings.
 	LogLevel slog.Leveler
 }
 
@@ -60,8 +60,8 @@ func (s *Server) HostPort() string { return s.hostPort }
 // Namespace returns the namespace that was registered.
 func (s *Server) Namespace() string { return s.namespace }
 
-// TLS returns what a client needs to be let in: the server talks to nobody who
-// does not hold the key that it made at start.
+// TLS returns the configuration of a client: the server accepts only clients with
+// the key that it made at start.
 func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
 
 // Check reads from every table of the database, and returns an error when one
@@ -72,7 +72,7 @@ func (s *Server) Check() error { return s.check() }
 // Stop stops the server. What it accepted is on disk. It may be called once.
 func (s *Server) Stop() error { return s.stop() }
 
-// withDefaults fills in what is not set and checks the rest.
+// withDefaults fills in unset options and checks the rest.
 func (o Options) withDefaults() (Options, error) {
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
@@ -97,7 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("search attribute %q has no name or no type", name)
 		}
 		if kind := o.SearchAttributes[name]; kind == enums.INDEXED_VALUE_TYPE_TEXT || kind == enums.INDEXED_VALUE_TYPE_KEYWORD_LIST {
-			return o, fmt.Errorf("search attribute %q is of type %s, which is not searched here", name, kind)
+			return o, fmt.Errorf("search attribute %q has type %s, which cannot be searched", name, kind)
 		}
 	}
 	return o, nil

@@ -26,7 +26,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 )
 
-// childDir tells the test binary to be the process that is killed.
+// childDir makes the test binary the process that is killed.
 const childDir = "STANCH_EMBEDDED_CHILD"
 
 func TestMain(m *testing.M) {
@@ -56,7 +56,7 @@ func nap(ctx workflow.Context, dir string) (string, error) {
 	return "awake", nil
 }
 
-// mark adds a line to the file, so that doing it twice is seen.
+// mark adds a line to the file, so that a second run is noticed.
 func mark(_ context.Context, dir, text string) error {
 	f, err := os.OpenFile(filepath.Join(dir, "marks"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -157,8 +157,8 @@ func listed(t *testing.T, c client.Client, query, want string) {
 	}
 }
 
-// A data folder is used again: workflows, search attributes and their values
-// stay, new attributes are there at once, and the retention follows.
+// A data folder is used again: workflows, search attributes and their values stay,
+// new attributes are available at once, and the retention is the new one.
 func TestRestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made at start", "50% #1?")
 	t.Run("first", func(t *testing.T) {
@@ -184,14 +184,14 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("changed type", func(t *testing.T) {
 		_, err := Start(t.Context(), Options{DataDir: dir, SearchAttributes: map[string]enums.IndexedValueType{"StanchKind": enums.INDEXED_VALUE_TYPE_INT}})
-		const want = `start the embedded engine: register namespace "stanch": search attribute StanchKind is of type Keyword and has to be Int`
+		const want = `start the embedded engine: register namespace "stanch": search attribute StanchKind has type Keyword and must have type Int`
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	})
 }
 
-// child runs a server with a workflow that naps, says so, and waits to be
+// child runs a server with a workflow that naps, reports it, and waits to be
 // killed. Its worker is stopped, so that only the next process can go on.
 func child(dir string) error {
 	ctx := context.Background()
@@ -246,7 +246,7 @@ func TestKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // It was killed, and says so.
+	_ = cmd.Wait() // The error is that it was killed.
 
 	_, c := serve(t, Options{DataDir: dir})
 	var result string
@@ -259,7 +259,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// Nobody but this process is let in, and nothing listens to the outside.
+// Only this process can connect, and nothing listens on outside addresses.
 func TestStrangers(t *testing.T) {
 	s, _ := serve(t, Options{})
 	other, err := newIdentity()
@@ -303,13 +303,13 @@ func TestStartRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, o := range map[string]Options{
-		"retention 1m0s is below 1h0m0s":                                          {Retention: time.Minute},
-		"port 65536 is not a port":                                                {FrontendPort: 65536},
-		`search attribute "X" has no name or no type`:                             {SearchAttributes: map[string]enums.IndexedValueType{"X": 0}},
-		`search attribute "X" is of type Text, which is not searched here`:        {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_TEXT}},
-		`search attribute "X" is of type KeywordList, which is not searched here`: {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_KEYWORD_LIST}},
-		"address already in use":                                                  {FrontendPort: taken},
-		"not a directory":                                                         {DataDir: file},
+		"retention 1m0s is below 1h0m0s":                                      {Retention: time.Minute},
+		"invalid port 65536":                                                  {FrontendPort: 65536},
+		`search attribute "X" has no name or no type`:                         {SearchAttributes: map[string]enums.IndexedValueType{"X": 0}},
+		`search attribute "X" has type Text, which cannot be searched`:        {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_TEXT}},
+		`search attribute "X" has type KeywordList, which cannot be searched`: {SearchAttributes: map[string]enums.IndexedValueType{"X": enums.INDEXED_VALUE_TYPE_KEYWORD_LIST}},
+		"address already in use":                                              {FrontendPort: taken},
+		"not a directory":                                                     {DataDir: file},
 	} {
 		if _, err := Start(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "start the embedded engine: ") || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
@@ -318,7 +318,7 @@ func TestStartRefuses(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Start(ctx, Options{}); err == nil {
-		t.Error("started for nobody")
+		t.Error("started for no client")
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 	"go.temporal.io/server/common/rpc/encryption"
 )
 
-// identity is a key pair that lives as long as the process. The server shows
-// it and asks for it, so that only this process can talk to itself.
+// identity is a key pair that lives as long as the process. The server presents
+// it and requires it, so that only this process can connect to itself.
 type identity struct {
 	server, client *tls.Config
 }
@@ -58,16 +58,16 @@ func newIdentity() (*identity, error) {
 
 var _ encryption.TLSConfigProvider = (*identity)(nil)
 
-// GetInternodeServerConfig guards the services against strangers.
+// GetInternodeServerConfig has the services require the key.
 func (i *identity) GetInternodeServerConfig() (*tls.Config, error) { return i.server, nil }
 
-// GetInternodeClientConfig lets the services talk to each other.
+// GetInternodeClientConfig lets the services connect to each other.
 func (i *identity) GetInternodeClientConfig() (*tls.Config, error) { return i.client, nil }
 
-// GetFrontendServerConfig guards the frontend against strangers.
+// GetFrontendServerConfig has the frontend require the key.
 func (i *identity) GetFrontendServerConfig() (*tls.Config, error) { return i.server, nil }
 
-// GetFrontendClientConfig lets the services talk to the frontend.
+// GetFrontendClientConfig lets the services connect to the frontend.
 func (i *identity) GetFrontendClientConfig() (*tls.Config, error) { return i.client, nil }
 
 // GetRemoteClusterClientConfig is never used: there is no other cluster.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every socket of this process is bound to loopback: the kernel says so.
+// Every socket of this process is bound to loopback, according to the kernel.
 func TestOnlyLoopback(t *testing.T) {
 	serve(t, Options{})
 	own := map[string]bool{}

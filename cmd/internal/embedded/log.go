@@ -13,12 +13,12 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// logger hands the server's log to slog.
+// logger passes the server's log to slog.
 type logger struct {
 	to    *slog.Logger
 	least slog.Leveler
 	fatal chan error
-	// closing drops warnings: services that stop complain of each other.
+	// closing drops warnings: services that stop log errors about each other.
 	closing atomic.Bool
 }
 
@@ -29,17 +29,17 @@ func newLogger(to *slog.Logger, least slog.Leveler) *logger {
 // Debug implements the server's log.Logger, as do the methods below.
 func (l *logger) Debug(msg string, tags ...tag.Tag) { l.log(slog.LevelDebug, msg, tags) }
 
-// Info reports what happens.
+// Info implements the server's log.Logger.
 func (l *logger) Info(msg string, tags ...tag.Tag) { l.log(slog.LevelInfo, msg, tags) }
 
-// Warn reports what may be wrong. That there is no HTTP API is meant.
+// Warn implements the server's log.Logger. The missing HTTP API is intended.
 func (l *logger) Warn(msg string, tags ...tag.Tag) {
 	if !l.closing.Load() && !strings.HasPrefix(msg, "HTTP API port has not been set") {
 		l.log(slog.LevelWarn, msg, tags)
 	}
 }
 
-// Error reports what is wrong.
+// Error implements the server's log.Logger.
 func (l *logger) Error(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
 
 // DPanic reports a state that the server holds impossible and survives.
@@ -49,7 +49,7 @@ func (l *logger) DPanic(msg string, tags ...tag.Tag) { l.log(slog.LevelError, ms
 func (l *logger) Panic(msg string, tags ...tag.Tag) { l.Fatal(msg, tags...) }
 
 // Fatal must not return. It ends only the goroutine that found the fault:
-// whether the process ends is not the server's choice.
+// the server must not decide whether the process ends.
 func (l *logger) Fatal(msg string, tags ...tag.Tag) {
 	l.log(slog.LevelError, msg, tags)
 	select {

@@ -24,7 +24,7 @@ import (
 )
 
 // register puts the namespace into the database before the server reads it, so
-// that nobody has to wait for the server's caches. It is safe to repeat:
+// that no client has to wait for the server's caches. It is safe to repeat:
 // retention and missing search attributes follow the options.
 func register(ctx context.Context, c *config.SQL, o Options) error {
 	db, err := sql.NewSQLDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
@@ -61,8 +61,8 @@ func register(ctx context.Context, c *config.SQL, o Options) error {
 	return err
 }
 
-// configure gives every search attribute a column. What stands already keeps
-// its column, since closed cases are stored in it.
+// configure gives every search attribute a column. Existing attributes keep their
+// column, since closed cases are stored in it.
 func configure(c *persistence.NamespaceConfig, o Options) error {
 	c.Retention = durationpb.New(o.Retention)
 	columns := sadefs.GetDBIndexSearchAttributes(nil).GetCustomSearchAttributes()
@@ -77,13 +77,13 @@ func configure(c *persistence.NamespaceConfig, o Options) error {
 		kind := o.SearchAttributes[name]
 		if column, ok := names[name]; ok {
 			if columns[column] != kind {
-				return fmt.Errorf("search attribute %s is of type %s and has to be %s", name, columns[column], kind)
+				return fmt.Errorf("search attribute %s has type %s and must have type %s", name, columns[column], kind)
 			}
 			continue
 		}
 		column, ok := freeColumn(columns, c.CustomSearchAttributeAliases, kind)
 		if !ok {
-			return fmt.Errorf("there is no room for search attribute %s of type %s", name, kind)
+			return fmt.Errorf("there is no column left for search attribute %s of type %s", name, kind)
 		}
 		c.CustomSearchAttributeAliases[column] = name
 	}

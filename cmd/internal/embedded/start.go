@@ -18,10 +18,10 @@ import (
 // BuiltIn reports whether the server is part of this build.
 const BuiltIn = true
 
-// Start starts a server and returns when it takes requests. It listens on
-// loopback only, and everybody who talks to it, its own services included,
-// must hold the key that is made here and never leaves the process: other
-// users of the machine could otherwise approve an isolation by themselves.
+// Start starts a server and returns when it accepts requests. It listens on
+// loopback only, and every client, its own services included, must have the key
+// that is made here and never leaves the process: other users of the machine could
+// otherwise approve an isolation by themselves.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -82,7 +82,7 @@ type booted struct {
 
 // boot builds and starts the server in a goroutine of its own, because the
 // server reports some failures by ending the goroutine that found them. A
-// server that comes up when nobody waits any more is stopped.
+// server that comes up when Start has returned is stopped.
 func boot(ctx context.Context, log *logger, build func() (temporal.Server, error)) (temporal.Server, error) {
 	done := make(chan booted, 1)
 	go func() {
@@ -124,7 +124,7 @@ func freePorts(frontend int) ([]int, error) {
 		defer func() { _ = l.Close() }()
 		address, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
-			return nil, fmt.Errorf("listen on loopback: %s is no TCP address", l.Addr())
+			return nil, fmt.Errorf("listen on loopback: %s is not a TCP address", l.Addr())
 		}
 		ports = append(ports, address.Port)
 	}
@@ -134,8 +134,8 @@ func freePorts(frontend int) ([]int, error) {
 // services are those that run here, by name.
 type services map[string]config.Service
 
-// placement says at which port each service listens. The services know each
-// other by these fixed addresses, so none of them gossips.
+// placement is the port of each service. The services find each other by these
+// fixed addresses, so none of them gossips.
 //
 // The worker service has an address, as the server demands, and does not run:
 // it schedules, batches, deletes namespaces and sweeps what closed workflows

@@ -33,7 +33,7 @@ const fileName = "engine.db"
 // The server cannot change an older SQLite layout into it.
 const schemaVersion = schema.Version + "+" + schema.VisibilityVersion
 
-// openStore opens the database, makes its tables when it is new, and registers
+// openStore opens the database, creates its tables when it is new, and registers
 // the namespace. The connection stays open until the process ends, because the
 // server keeps it in a pool that is never emptied.
 func openStore(ctx context.Context, o Options) (*config.SQL, error) {
@@ -101,7 +101,7 @@ func prepare(c *config.SQL) error {
 	if slices.Contains(tables, "namespaces") {
 		has, err := db.ReadSchemaVersion(fileName)
 		if err == nil && has != schemaVersion {
-			err = fmt.Errorf("it has layout %s and this build needs %s: finish its cases with the build that made it, or choose another folder", has, schemaVersion)
+			err = fmt.Errorf("the database has layout %s and this build needs %s: finish its cases with the build that made it, or choose another folder", has, schemaVersion)
 		}
 		return err
 	}
@@ -125,14 +125,14 @@ func layOut(db sqlplugin.AdminDB) error {
 	return db.UpdateSchemaVersion(fileName, schemaVersion, schemaVersion)
 }
 
-// lean lays a database out without what only searches use that are never made
-// here. The list of workflows comes with some sixty indexes, two of full text
+// lean creates a database without the parts that are only for searches that are
+// never made here. The list of workflows comes with some sixty indexes, two of full text
 // and many columns for searches of its own, and every start, change and end of a
 // workflow is written to all of them, while every other writer waits.
 type lean struct{ sqlplugin.AdminDB }
 
-// These match what is made for searches of the list, by name where it is an
-// index or a column, and the indexes and columns that are used: search
+// These match the statements for searches of the list, by the name of the index or
+// column, and the indexes and columns that are used: search
 // attributes are keywords, or at least neither text nor lists.
 var (
 	forSearch     = regexp.MustCompile(`^\s*CREATE (?:(?:TRIGGER|VIRTUAL TABLE) executions_visibility_|INDEX (\w+)\s+ON executions_visibility )`)
@@ -156,8 +156,8 @@ func (l lean) Exec(statement string, args ...any) error {
 	return l.AdminDB.Exec(statement, args...)
 }
 
-// foldIn moves what stands in the write-ahead log into the database, so that a
-// stopped engine is one file. It waits for what the server still writes.
+// foldIn moves the content of the write-ahead log into the database, so that a
+// stopped engine is one file. It waits for the server's last writes.
 func foldIn(c *config.SQL, dir string) error {
 	if dir == "" {
 		return nil
@@ -178,7 +178,7 @@ func foldIn(c *config.SQL, dir string) error {
 	return nil
 }
 
-// inUse words the error of a database that another process holds.
+// inUse returns the error of a database that another process has locked.
 func inUse(err error) error {
 	if e, ok := errors.AsType[*driver.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_BUSY {
 		return errors.New("another process uses it")

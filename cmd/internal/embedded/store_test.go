@@ -21,7 +21,7 @@ import (
 )
 
 // admin opens a folder's database through the server's own pool, so that it is
-// the very connection that the server uses.
+// the same connection as the server's.
 func admin(t *testing.T, dir string) sqlplugin.AdminDB {
 	t.Helper()
 	c, err := storeConfig(dir)
@@ -46,8 +46,8 @@ func TestPragmas(t *testing.T) {
 	}
 }
 
-// selected returns the one value that a new database answers. It is read by way
-// of the one table that the plugin can be asked for.
+// selected returns the one value of a query to a new database. It is read through
+// the one table that the plugin can query.
 func selected(t *testing.T, read string) string {
 	t.Helper()
 	db := admin(t, t.TempDir())
@@ -61,8 +61,8 @@ func selected(t *testing.T, read string) string {
 	return got
 }
 
-// The list of workflows is written to no more indexes than are searched; all
-// else of the server's own layout is there.
+// The list of workflows has only the indexes that are searched; the rest of the
+// server's own layout is complete.
 func TestTheListHasTheIndexesThatAreSearched(t *testing.T) {
 	const made = `group_concat(name, ' ') FROM (SELECT name FROM sqlite_master
 		WHERE tbl_name LIKE 'executions_visibility%' AND name NOT LIKE 'sqlite_%' ORDER BY name)`
@@ -83,7 +83,7 @@ func TestAnotherLayoutIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Start(t.Context(), Options{DataDir: dir})
-	if err == nil || !strings.Contains(err.Error(), "it has layout 0.1+0.1 and this build needs "+schemaVersion) {
+	if err == nil || !strings.Contains(err.Error(), "the database has layout 0.1+0.1 and this build needs "+schemaVersion) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -99,7 +99,7 @@ func TestConfigure(t *testing.T) {
 		}
 	}
 	all := keywords("C", "D", "E", "F", "G", "H", "I", "J")
-	if err := configure(c, Options{SearchAttributes: all}); err == nil || err.Error() != "there is no room for search attribute J of type Keyword" {
+	if err := configure(c, Options{SearchAttributes: all}); err == nil || err.Error() != "there is no column left for search attribute J of type Keyword" {
 		t.Errorf("error %v", err)
 	}
 	if err := configure(c, Options{SearchAttributes: map[string]enums.IndexedValueType{"N": enums.INDEXED_VALUE_TYPE_INT}}); err != nil {
@@ -107,8 +107,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// A fault that the server cannot go on from is an error of Start, and does not
-// end the process.
+// A fatal fault of the server is an error of Start, and does not end the process.
 func TestFatalIsAnError(t *testing.T) {
 	var text strings.Builder
 	l := newLogger(slog.New(slog.NewTextHandler(&text, nil)), slog.LevelWarn)
@@ -125,7 +124,7 @@ func TestFatalIsAnError(t *testing.T) {
 	}
 }
 
-// lateServer comes up when nobody waits any more.
+// lateServer comes up after Start has returned.
 type lateServer struct{ stopped chan struct{} }
 
 func (lateServer) Start() error { return nil }

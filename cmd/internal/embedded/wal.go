@@ -17,7 +17,7 @@ import (
 const (
 	walHeader      = 32
 	walFrameHeader = 24
-	walMagic       = 0x377f0682 // its last bit says that sums are of big-endian words
+	walMagic       = 0x377f0682 // its last bit means that sums are of big-endian words
 	walChecked     = 24         // bytes of the header that its own sum covers
 	minPage        = 512
 	maxPage        = 65536
@@ -26,8 +26,8 @@ const (
 	walGenerations = 1 << 20
 )
 
-// sum is the state of the checksum that runs through a log: every frame's goes on
-// from the one before.
+// sum is the state of the running checksum of a log: every frame's continues the
+// one before.
 type sum [2]uint32
 
 func (s sum) add(order binary.ByteOrder, data []byte) sum {
@@ -42,11 +42,11 @@ func storedSum(data []byte) sum {
 	return sum{binary.BigEndian.Uint32(data), binary.BigEndian.Uint32(data[4:])}
 }
 
-// damage is where a log is broken though what was written later is whole.
+// damage is where a log is broken before frames that are whole.
 type damage struct {
 	file   string
 	frame  int   // counted from 1; 0 is the header
-	offset int64 // where what can still be read ends
+	offset int64 // the end of the readable part
 }
 
 func (d *damage) Error() string {
@@ -59,10 +59,10 @@ func (d *damage) Error() string {
 		"and restore a backup. To go on without what was written since, cut the log first: truncate -s %d %s", d.file, what, d.offset, d.file)
 }
 
-// checkLog looks at the write-ahead log of a database before SQLite does, which
+// checkLog checks the write-ahead log of a database before SQLite opens it, which
 // drops everything from the first frame that does not fit. That is right for the
 // end of a log, which a crash cuts off anywhere; before the end it would drop
-// what was accepted. Nothing is changed. The log of a database that another
+// accepted data. Nothing is changed. The log of a database that another
 // process writes is left to the lock.
 func checkLog(database string) error {
 	file := database + "-wal"
@@ -122,7 +122,7 @@ func (l *walReader) order() binary.ByteOrder {
 
 func (l *walReader) salts() [8]byte { return [8]byte(l.head[16:24]) }
 
-// wholeHeader reports whether SQLite takes the log for one.
+// wholeHeader reports whether SQLite accepts the header.
 func (l *walReader) wholeHeader() bool {
 	magic, page := binary.BigEndian.Uint32(l.head[:]), binary.BigEndian.Uint32(l.head[8:])
 	return magic&^1 == walMagic && isPage(page) && sum{}.add(l.order(), l.head[:walChecked]) == storedSum(l.head[24:])
@@ -153,7 +153,7 @@ func (l *walReader) damage(page int, order binary.ByteOrder, running sum) (*dama
 		if broken != nil && ours && binary.BigEndian.Uint32(frame[4:]) != 0 {
 			committed = true
 		}
-		// The next frame is compared with what this one says its sum is: that is how
+		// The next frame is checked against the sum in this one: that is how
 		// a whole one is known behind a broken one.
 		running = storedSum(frame[16:])
 	}
@@ -168,8 +168,8 @@ func (l *walReader) unwritten(frame []byte) bool {
 	return [16]byte(frame[:16]) == [16]byte{} || age > 0 && age < walGenerations
 }
 
-// brokenHeader looks whether the frames behind a header that is not whole belong
-// to it. SQLite takes such a log for an empty one. That is right where a crash
+// brokenHeader checks whether the frames after a broken header belong to it.
+// SQLite takes such a log for an empty one. That is right where a crash
 // came while a new life of the log began, for the frames of the one before are in
 // the database.
 func (l *walReader) brokenHeader(database string) (*damage, error) {

@@ -16,8 +16,8 @@ import (
 )
 
 // crashed returns a database in WAL mode as a killed process leaves it: so many
-// transactions stand in the log, or older ones behind them, where the log began
-// anew after earlier transactions.
+// transactions are in the log, or older ones after them, where the log began anew
+// after earlier transactions.
 func crashed(t *testing.T, earlier, transactions int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -67,8 +67,7 @@ func rows(t *testing.T, file string) (n int) {
 	return n
 }
 
-// frames are the frames of a log of 4096-byte pages, as many as are of its
-// present life.
+// frames are the frames of a log of 4096-byte pages, those of its present life.
 func frames(data []byte) (n int) {
 	for at := walHeader; at+walFrameHeader+4096 <= len(data); at += walFrameHeader + 4096 {
 		if bytes.Equal(data[at+8:at+16], data[16:24]) {
@@ -135,8 +134,8 @@ func put(t *testing.T, file string, data []byte) {
 	}
 }
 
-// Wherever a frame before the end is broken, what was written later would be
-// dropped without a word.
+// Wherever a frame before the end is broken, later frames would be dropped
+// silently.
 func TestADamagedLogIsFound(t *testing.T) {
 	for _, earlier := range []int{0, 40} {
 		file := crashed(t, earlier, 10)
@@ -162,7 +161,7 @@ func TestADamagedLogIsFound(t *testing.T) {
 				}
 			}
 		}
-		// What it advises keeps what stands before the damage.
+		// The advised remedy keeps the frames before the damage.
 		bad := bytes.Clone(data)
 		bad[frameAt(count/2)+100] ^= 1
 		put(t, file+"-wal", bad)

@@ -35,8 +35,8 @@ func TestDemoWithoutATerminal(t *testing.T) {
 		"accepted", "throttle (rate_limit to 2 Mbit/s)", "verified", "throttle: effective",
 		"Asked of people: ws-042", "powershell.exe (pid 7316)", "How sure", "exact", "left to answer", "is a lease", "cannot be undone",
 		"no terminal to ask at", "voted", "analyst approved on-call", "cut-off (isolate) accepted", "end-process", "accepted by edr",
-		"verified", "cut-off: effective", "given back", "isolate does not stand on ws-042.corp.example any more", "as usual for this host",
-		"the analyst shortens its lease", "given back", "rate_limit does not stand on", "closed", "everything was given back",
+		"verified", "cut-off: effective", "given back", "isolate is no longer active on ws-042.corp.example", "as usual for this host",
+		"the analyst shortens its lease", "given back", "rate_limit is no longer active on", "closed", "everything was given back",
 		"The evidence bundle", "SHA256SUMS", filepath.Join(dir, "evidence"), "Try next", "serve --config " + filepath.Join(dir, "stanch.yaml"),
 	} {
 		_, after, found := strings.Cut(rest, moment)

@@ -28,7 +28,7 @@ func attacks() []Scenario {
 		{Name: "syn-flood", Role: incident.Flooder, About: "connections that are never answered", draw: floodsConnections},
 		{Name: "http-flood", Role: incident.Flooder, About: "a storm of connections that are answered", draw: floodsRequests},
 		{Name: "open-resolver", Role: incident.Reflector, About: "answers name queries that a victim seems to send", draw: func(g *generator) { reflects(g, 53, 64, 28, 54) }},
-		{Name: "cldap-on-a-domain-controller", Role: incident.Reflector, About: "answers CLDAP beside its usual clients", draw: func(g *generator) {
+		{Name: "cldap-on-a-domain-controller", Role: incident.Reflector, About: "answers CLDAP in addition to its usual clients", draw: func(g *generator) {
 			domainController(g)
 			reflects(g, 389, 52, 56, 70)
 		}},
@@ -94,7 +94,7 @@ func floodsRequests(g *generator) {
 	namesAndTime(g)
 }
 
-// reflects answers an amplification port to many victims, with so many times
+// reflects answers from an amplification port to many victims, with a multiple
 // what they seem to ask.
 func reflects(g *generator, port uint16, request, low, high int64) {
 	victims := g.peers(int(g.between(25, 120)))
@@ -164,7 +164,7 @@ func benign() []Scenario {
 				g.asks(peer, 6881, n, n*g.between(95, 110), in)
 			}
 		}},
-		{Name: "video-call", Role: incident.UnknownRole, Benign: true, About: "media to relays, both ways, beside office work", draw: func(g *generator) {
+		{Name: "video-call", Role: incident.UnknownRole, Benign: true, About: "media to relays, both ways, during office work", draw: func(g *generator) {
 			office(g)
 			for _, relay := range g.peers(5) {
 				out := g.spread(200e3)

@@ -27,7 +27,7 @@ func logOf(s synthetic.Scenario, seed uint64) synthetic.Log {
 	return synthetic.Log{Note: fmt.Sprintf("scenario %s, seed %d", s.Name, seed), UID: "CSyn", Flows: s.Flows(options(seed))}
 }
 
-// traffic imports a log and asks for what its host sent.
+// traffic imports a log and returns the traffic of its host.
 func traffic(t *testing.T, log []byte, flows int) incident.Traffic {
 	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "flows.db"))
@@ -118,7 +118,7 @@ func TestTheSeedDecidesEverything(t *testing.T) {
 		for _, f := range s.Flows(options(7)) {
 			o := options(7)
 			if f.At.Before(o.Begin) || f.At.Add(f.Duration).After(o.Begin.Add(o.Length)) {
-				t.Fatalf("%s: a flow of %s at %s lies outside", s.Name, f.Duration, f.At)
+				t.Fatalf("%s: a flow of %s at %s is outside", s.Name, f.Duration, f.At)
 			}
 		}
 	}
