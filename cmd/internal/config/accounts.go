@@ -15,6 +15,9 @@ func (p Person) Account(name, kind string) string {
 	return p.Accounts[kind]
 }
 
+// answerable is the capability of messengers in which people answer.
+const answerable = "Answerable"
+
 // Answers reports whether the person can answer questions: at a terminal, or in a
 // messenger where they have an account.
 func (c *Config) Answers(p Person) bool {
@@ -22,11 +25,10 @@ func (c *Config) Answers(p Person) bool {
 		return true
 	}
 	for key, id := range p.Accounts {
+		// A key may be a name and a kind: a simulated estate that is called slack.
 		spec, ok := c.catalog.Integration(key)
-		if at := slices.IndexFunc(c.Opened, func(i Integration) bool { return i.Name == key }); at >= 0 {
-			spec, ok = c.Opened[at].Spec, true
-		}
-		if ok && id != "" && spec.Can("Answerable") {
+		answers := ok && spec.Can(answerable) || slices.ContainsFunc(c.Opened, func(i Integration) bool { return i.Name == key && i.Spec.Can(answerable) })
+		if answers && id != "" {
 			return true
 		}
 	}
