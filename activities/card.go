@@ -107,7 +107,7 @@ func impact(c incident.Case) []string {
 func missingOf(list []incident.Missing) []string {
 	out := make([]string, 0, len(list))
 	for _, m := range list {
-		out = append(out, strings.TrimSuffix(m.Path+": "+m.Why, ": "))
+		out = append(out, m.String())
 	}
 	return out
 }

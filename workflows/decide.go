@@ -171,11 +171,7 @@ func decisionText(d incident.Decision) string {
 func missingText(missing []incident.Missing) string {
 	parts := make([]string, 0, len(missing))
 	for _, m := range missing {
-		part := m.Path + " is unknown"
-		if m.Why != "" {
-			part += " (" + m.Why + ")"
-		}
-		parts = append(parts, part)
+		parts = append(parts, m.String())
 	}
 	return strings.Join(parts, ", ")
 }

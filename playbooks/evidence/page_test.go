@@ -43,7 +43,7 @@ func TestThePageTellsTheWholeCase(t *testing.T) {
 		"alert.window 15m assumed",
 		"sanctioned-transfer false not this one: process.path =",
 		"unexplained-volume true decided every part is true",
-		"throttle rate-limit the host to 2 Mbit/s with gateway given back accepted ✓ yes 03:12:14 UTC, +10s",
+		"throttle limit the host to 2 Mbit/s with gateway given back accepted ✓ yes 03:12:14 UTC, +10s",
 		"effective ✓ yes 03:19:15 UTC, +7m11s egress fell to 10 kbit/s, asked for below 64 kbit/s",
 		"until 2026-03-14 07:17:18 UTC given back 2026-03-14 04:05:44 UTC alice",
 		"2026-03-14 03:17:15 UTC alice via slack approve Temp-folder binary, user is asleep. Cut it.",

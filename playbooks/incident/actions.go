@@ -62,7 +62,7 @@ var actionSpecs = sync.OnceValue(func() []ActionSpec {
 	return []ActionSpec{
 		{
 			Action: Notify, Doc: "Tells people.", By: ByMessenger, With: "channel", ActsUnsure: true,
-			Does: func(s PlannedStep, _ string) string { return "tell " + s.Channel },
+			Does: func(s PlannedStep, _ string) string { return "notify " + s.Channel },
 		},
 		{
 			Action: Collect, Doc: "Takes evidence of the host.", By: ByCollector, With: "what", ActsUnsure: true,
@@ -99,7 +99,7 @@ var actionSpecs = sync.OnceValue(func() []ActionSpec {
 			Action: KillProcess, Doc: "Ends the process that sends.", By: ByKiller,
 			Needs: []NeededFact{device, {ProcessFact, "it is the one whose process ends"}},
 			Does: func(s PlannedStep, host string) string {
-				return fmt.Sprintf("end process %d of %s", s.PID, host)
+				return fmt.Sprintf("end process %d, %s, of %s", s.PID, s.Path, host)
 			},
 			Undone: "An ended process stays ended: it cannot be undone.", MayHave: "ended the process",
 		},

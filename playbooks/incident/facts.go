@@ -68,3 +68,11 @@ type Missing struct {
 	Path string `json:"path"` // such as baseline.p99
 	Why  string `json:"why,omitempty"`
 }
+
+// String says it for people: baseline.p99 is unknown (flows: unavailable).
+func (m Missing) String() string {
+	if m.Why == "" {
+		return m.Path + " is unknown"
+	}
+	return m.Path + " is unknown (" + m.Why + ")"
+}

@@ -39,7 +39,7 @@ func (p *Printer) conditions(title string, conditions []wording.Condition) {
 		for _, part := range c.Parts {
 			note := strings.Join(part.Values, ", ")
 			if part.Missing != "" {
-				note = "unknown: " + part.Missing
+				note = part.Missing
 			}
 			p.field(6, labelWidth-2, span{part.Mark.Word, toned(part.Mark.Tone)}, span{part.Expr, plain}, note)
 		}

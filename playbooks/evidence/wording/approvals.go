@@ -154,7 +154,7 @@ func instead(c incident.Case, steps []incident.PlannedStep) string {
 	names := make([]string, 0, len(steps))
 	released := false
 	for _, s := range steps {
-		names = append(names, fmt.Sprintf("%s (%s)", s.Name, does(s)))
+		names = append(names, fmt.Sprintf("%s (%s)", s.Name, short(s.Does(theHost))))
 		released = released || s.Release
 	}
 	text := "those steps do not run"

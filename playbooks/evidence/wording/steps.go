@@ -9,6 +9,9 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
+// theHost is the case's device in what a step does to it.
+const theHost = "the host"
+
 // Step is one step of the plan and how far it came.
 type Step struct {
 	Name, Does string
@@ -65,7 +68,7 @@ func steps(c incident.Case) []Step {
 	for _, s := range planned(c) {
 		word, tone := statusWord(s.Status)
 		told := Step{
-			Name: short(s.Name), Does: does(s.PlannedStep), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
+			Name: short(s.Name), Does: short(s.Does(theHost)), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
 			Because: long(s.Because), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
 		}
 		if s.Approve != "" {
@@ -144,7 +147,7 @@ func leases(c incident.Case) []Lease {
 			continue
 		}
 		told := Lease{
-			Step: short(s.Name), Does: does(s.PlannedStep), ID: short(s.Lease), Adopted: s.Adopted,
+			Step: short(s.Name), Does: short(s.Does(theHost)), ID: short(s.Lease), Adopted: s.Adopted,
 			Since: s.AcceptedAt, Until: s.Until, EndedAt: s.EndedAt, Approver: approver(c, i),
 		}
 		if c.Target != nil {

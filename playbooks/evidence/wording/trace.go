@@ -58,7 +58,7 @@ func TraceOf(d incident.Decision) Trace {
 	for _, l := range t.Let {
 		let := Let{Name: short(l.Name), Value: long(l.Value), Problem: long(l.Error)}
 		if len(l.Unknown) > 0 {
-			let.Problem = "unknown: " + missing(l.Unknown)
+			let.Problem = missing(l.Unknown)
 		}
 		told.Let = append(told.Let, let)
 	}
@@ -147,7 +147,7 @@ func firstPart(parts []Part, v incident.Verdict) string {
 		}
 		switch {
 		case p.Missing != "":
-			return p.Missing + " is unknown"
+			return p.Missing
 		case len(p.Values) > 0:
 			return strings.Join(p.Values, ", ")
 		default:

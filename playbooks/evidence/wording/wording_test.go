@@ -121,7 +121,7 @@ func TestTheTraceSaysWhyNotTheOthers(t *testing.T) {
 			t.Errorf("rule %s: chosen %t, why %q, want %q", name, got.Chosen, got.Why, want)
 		}
 	}
-	if got, want := a.Trace.Guardrails[0].Why, "cannot be told: asset.role (inventory: timed out after 5s) is unknown"; got != want {
+	if got, want := a.Trace.Guardrails[0].Why, "cannot be told: asset.role is unknown (inventory: timed out after 5s)"; got != want {
 		t.Errorf("guardrail: %q, want %q", got, want)
 	}
 }

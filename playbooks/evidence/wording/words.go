@@ -2,7 +2,6 @@ package wording
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -157,41 +156,10 @@ func eventWord(k incident.EventKind) (string, Tone) {
 	return word, Plain
 }
 
-// does says what a step does, for people.
-func does(s incident.PlannedStep) string {
-	switch {
-	case s.Approve != "":
-		return "ask " + short(s.Approve)
-	case s.Release:
-		return "give back what this case holds"
-	}
-	switch s.Action {
-	case incident.RateLimit:
-		return "rate-limit the host to " + incident.FormatRate(s.Rate)
-	case incident.Block:
-		if s.Filter != nil {
-			return "block " + short(s.Filter.String())
-		}
-	case incident.Isolate:
-		return "isolate the host"
-	case incident.KillProcess:
-		return "kill process " + short(fmt.Sprintf("%d, %s", s.PID, s.Path))
-	case incident.Collect:
-		return "collect " + join(s.What)
-	case incident.Notify:
-		return "notify " + short(s.Channel)
-	}
-	return short(string(s.Action))
-}
-
 func missing(list []incident.Missing) string {
 	parts := make([]string, 0, len(list))
 	for _, m := range list {
-		if m.Why == "" {
-			parts = append(parts, m.Path)
-			continue
-		}
-		parts = append(parts, fmt.Sprintf("%s (%s)", m.Path, m.Why))
+		parts = append(parts, m.String())
 	}
 	return join(parts)
 }
