@@ -27,14 +27,14 @@ var (
 	seed  = flag.Uint64("seed", 0, "the seed of the random schedule; 0 is a new one")
 )
 
-// randomPlaybook contains whatever it hears of; gate stands before the
+// randomPlaybook contains the host of every alert; gate is before the
 // isolation.
 func randomPlaybook(name, gate string) string {
 	return fmt.Sprintf(`apiVersion: stanch/v1
 kind: Playbook
 name: %[1]s
 owner: secops
-description: Contains whatever it hears of.
+description: Contains the host of every alert.
 mode: enforce
 trigger: { match: "alert.category == '%[1]s'", subject: alert.host.id }
 enrich:
@@ -79,7 +79,7 @@ func hosts() map[string]string {
 }
 
 // TestTheRecordAndTheWorldAgree kills the process at random, between and during
-// what people and sources do at random. In the end what stands in the world is
+// what people and sources do at random. In the end the state of the estate is
 // what the leases hold and what the cases say, nothing stands that people
 // denied, and every alert that was accepted is in a case.
 func TestTheRecordAndTheWorldAgree(t *testing.T) {
@@ -118,7 +118,7 @@ func TestTheRecordAndTheWorldAgree(t *testing.T) {
 		time.Since(killed).Round(time.Second), s.counts, s.effects("apply", ""), s.effects("undo", ""), len(s.world()))
 	for _, what := range []string{"alert", "approve", "deny", "close", "release", "pause", "resume"} {
 		if *kills >= 100 && s.counts[what] == 0 {
-			t.Errorf("nobody could %s", what)
+			t.Errorf("no one could %s", what)
 		}
 	}
 	s.stop()
@@ -133,7 +133,7 @@ func (s *schedule) upTo(most time.Duration) time.Duration {
 // of a case come one after the other, and each is tried for two and a half minutes.
 const settleWithin = 6 * time.Minute
 
-// settle waits until the world, the leases and the cases agree.
+// settle waits until the estate, the leases and the cases agree.
 func (s *schedule) settle() {
 	s.t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -201,7 +201,7 @@ func pick[T any](dice *rand.Rand, from []T) (T, bool) {
 func (s *schedule) said(what, path string, body any) bool {
 	status := s.post(path, tokenOf(alice), body, nil)
 	if status >= 300 || status == 0 {
-		// To resume what is not paused is a conflict, and as good.
+		// Resuming without a pause is a conflict, which is fine too.
 		return what == "resume" && status == http.StatusConflict
 	}
 	s.counts[what]++
@@ -282,8 +282,8 @@ func (s *schedule) world() []string {
 	return slices.Sorted(maps.Keys(stands))
 }
 
-// difference says in what the world, the leases, the cases and the sources do
-// not agree; nothing is empty.
+// difference describes in what the estate, the leases, the cases and the sources
+// do not agree; nothing is empty.
 func (s *schedule) difference() string {
 	var list api.LeaseList
 	if s.get("/v1/leases", &list) != http.StatusOK || len(list.Unread) > 0 {
@@ -321,7 +321,7 @@ func (s *schedule) difference() string {
 	slices.Sort(held)
 	world, cases := s.world(), slices.Sorted(maps.Keys(said))
 	if !slices.Equal(world, held) || !slices.Equal(world, cases) {
-		wrong = append(wrong, fmt.Sprintf("in the world stands %q, the leases hold %q, the cases say %q", world, held, cases))
+		wrong = append(wrong, fmt.Sprintf("the estate has %q, the leases hold %q, the cases say %q", world, held, cases))
 	}
 	return strings.Join(wrong, "; ")
 }

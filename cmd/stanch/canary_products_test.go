@@ -29,7 +29,7 @@ func (p products) services(c canaries) string {
 	return fmt.Sprintf(", services: { secops: { routing_key: %s } }", c.plantWord("a routing key", ""))
 }
 
-// nowhere are products that nobody reaches.
+// nowhere are products that cannot be reached.
 func nowhere() products {
 	return products{house: "127.0.0.1:1", tables: "127.0.0.1:1", web: "127.0.0.1:1"}
 }
@@ -66,7 +66,7 @@ func serveOne(t *testing.T, answer func(net.Conn) error) string {
 			}
 			go func() {
 				defer func() { _ = conn.Close() }()
-				// A client that hangs up early is none of this test's matter.
+				// A client that hangs up early does not matter here.
 				_ = answer(conn)
 			}()
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// noProxy leads whatever would leave this machine nowhere.
+// noProxy blocks all traffic that would leave this machine.
 func noProxy() []string {
 	return []string{"HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1"}
 }
@@ -64,7 +64,7 @@ type stranger struct {
 	answers map[int]int
 }
 
-// send sends a request to the service and watches what comes back.
+// send sends a request to the service and checks the response for secrets.
 func (s *stranger) send(method, path, body string, headers ...string) int {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -105,7 +105,7 @@ func (s *stranger) raw(text string) {
 	defer func() { _ = res.Body.Close() }()
 	answer, err := httputil.DumpResponse(res, true)
 	if err == nil {
-		s.secrets.watch(s.t, "the answer to a request that is none", answer)
+		s.secrets.watch(s.t, "the answer to an invalid request", answer)
 	}
 }
 
@@ -184,7 +184,7 @@ func (s *stranger) right() {
 	}
 }
 
-// wrong sends what is wrong with credentials that are right.
+// wrong sends invalid requests with valid credentials.
 func (s *stranger) wrong() {
 	for _, body := range []string{`{`, ``, `[]`, "{\"id\":\"\xff\"}", `{"hots":1}`, `{"alerts":[{"id":"w-1"},7]}`} {
 		s.send("POST", "/v1/alerts/plain", body, "Authorization", "Bearer "+s.secrets["a bearer"])

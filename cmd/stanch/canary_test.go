@@ -54,7 +54,7 @@ func (c canaries) find(text []byte) (use, form string) {
 	return "", ""
 }
 
-// watch fails the test where a text tells a secret.
+// watch fails the test where a text contains a secret.
 func (c canaries) watch(t *testing.T, where string, text []byte) {
 	t.Helper()
 	use, form := c.find(text)
@@ -62,7 +62,7 @@ func (c canaries) watch(t *testing.T, where string, text []byte) {
 		return
 	}
 	at := bytes.Index(bytes.ToLower(text), []byte(strings.ToLower(form)))
-	t.Errorf("%s tells the secret of %s, as %q: …%q…", where, use, form, text[max(0, at-200):min(len(text), at+len(form)+60)])
+	t.Errorf("%s contains the secret of %s, as %q: …%q…", where, use, form, text[max(0, at-200):min(len(text), at+len(form)+60)])
 }
 
 // watchFiles looks into every file below a folder.
@@ -90,7 +90,7 @@ func (c canaries) command(t *testing.T, dir string, env []string, args ...string
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "stanch", args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-	// What fails says so by its exit code; here it matters what is printed.
+	// A failure is in the exit code; here only the output matters.
 	out, _ := cmd.CombinedOutput()
 	c.watch(t, "stanch "+strings.Join(args, " "), out)
 	return string(out)

@@ -51,7 +51,7 @@ func changesMind(person string) func(*site) bool {
 	return func(s *site) bool { return s.vote(floodCase, person, false) == http.StatusConflict }
 }
 
-// questionShown reports whether the question stands in its channel. One that is
+// questionShown reports whether the question is in its channel. One that is
 // decided before it could be shown is never posted.
 func questionShown(s *site) bool { return s.effects("post", "") > 0 }
 
@@ -160,7 +160,7 @@ func (m moment) edits() []string {
 	return edits
 }
 
-// each does one thing after the other, each until it succeeds.
+// each does its actions in order, each until it succeeds.
 func (s *site) each(what []func(*site) bool) {
 	s.t.Helper()
 	for i, do := range what {
@@ -168,7 +168,7 @@ func (s *site) each(what []func(*site) bool) {
 	}
 }
 
-// checkGivenBack wants the world as a case leaves it that contained a host,
+// checkGivenBack wants the estate as a case leaves it that contained a host,
 // and gave it back.
 func (s *site) checkGivenBack(opened api.CaseRef, asked bool) {
 	s.t.Helper()
@@ -219,7 +219,7 @@ func (s *site) checkEvidence(c incident.Case) {
 	s.t.Helper()
 	record, err := os.ReadFile(filepath.Join(c.EvidenceDir, "case.json"))
 	if err != nil || !strings.HasPrefix(c.EvidenceDir, s.path("data/evidence")) || !strings.Contains(string(record), c.Run) {
-		s.t.Errorf("the evidence in %q does not tell of the case: %v", c.EvidenceDir, err)
+		s.t.Errorf("the evidence in %q has nothing of the case: %v", c.EvidenceDir, err)
 	}
 	for _, name := range []string{"artifacts/evidence-00.json", "artifacts/evidence-01.json", "alerts/0001.json", "SHA256SUMS"} {
 		if _, err := os.Stat(filepath.Join(c.EvidenceDir, name)); err != nil {

@@ -23,8 +23,8 @@ import (
 const histories = "../../workflows/testdata/histories"
 
 // generation is the end of the names of what the code of today records. The
-// histories of earlier releases stand beside them. The first had none: raise it
-// after a release, when a path asks other things of the engine.
+// histories of earlier releases are next to them. The first had none: raise it
+// after a release, when the commands of a path change.
 const generation = "-2"
 
 var record = flag.Bool("record", false, "add the histories that were not recorded yet to "+histories)

@@ -68,7 +68,7 @@ func shared(r *recorder, p *path) bool {
 	return standing(2)(r, &second)
 }
 
-// leftAlone waits until the first case of the host holds nothing any more.
+// leftAlone waits until the first case of the host holds no lease any more.
 func leftAlone(r *recorder, p *path) bool {
 	first := path{name: p.of}
 	return r.see(first.caseID()).Status == incident.Closed

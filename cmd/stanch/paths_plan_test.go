@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// planPaths are those of what is decided, and of what people answer.
+// planPaths are the paths of decisions, and of people's answers.
 func planPaths() []*path {
 	return []*path{
 		{name: "contained", outcome: incident.OutcomeGivenBack, leases: true, claim: true},

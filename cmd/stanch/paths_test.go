@@ -9,7 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// path is one way that a case can go. Its name is that of its playbook, of the
+// path is one possible course of a case. Its name is that of its playbook, of the
 // category of its alerts, and of its host.
 type path struct {
 	name string
@@ -30,15 +30,15 @@ type path struct {
 	// or at once.
 	alert  map[string]any
 	begins step
-	// alone tells that nothing else may be under way; such paths come last.
+	// alone reports whether no other path may be under way; such paths come last.
 	alone bool
 	// before prepares the estate.
 	before func(*recorder, *path) error
 	// steps are what people do and wait for; each is tried until it is true.
 	steps   []step
 	outcome incident.CaseOutcome
-	// leases tells that the histories of the case's leases are kept too, claim
-	// that the one of the claim to its device is.
+	// leases reports whether the histories of the case's leases are kept too,
+	// claim that the one of the claim to its device is.
 	leases, claim bool
 }
 

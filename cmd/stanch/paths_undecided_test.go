@@ -6,7 +6,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// undecidedPaths are those of a host of which the flow store does not tell.
+// undecidedPaths are the paths of a host that is unknown to the flow store.
 func undecidedPaths() []*path {
 	return []*path{
 		{name: "undecided-approved", before: unseen, outcome: incident.OutcomeGivenBack, steps: []step{says(alice, true)}},

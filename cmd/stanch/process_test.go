@@ -48,9 +48,9 @@ type site struct {
 	client http.Client
 	// settings is the text of stanch.yaml.
 	settings func(slow string) string
-	// args and env are what serve gets beside its configuration.
+	// args and env are what serve gets in addition to its configuration.
 	args, env []string
-	// glance is how often it is looked whether what is awaited has come, patience
+	// glance is how often an awaited condition is checked, patience
 	// for how long.
 	glance, patience time.Duration
 	// last is the case that was seen last, for the report of a failure.
@@ -311,7 +311,7 @@ func (s *site) vote(id, person string, approve bool) int {
 		api.DecideRequest{Approve: approve, Plan: plan, Reason: "seen on call"}, nil)
 }
 
-// effects reads what was really done to the world from the estate's journal,
+// effects reads the actions that were carried out from the estate's journal,
 // which can be read while a process writes it.
 func (s *site) effects(op string, action incident.Action) int {
 	s.t.Helper()

@@ -43,7 +43,7 @@ func (r *recorder) showMessages() {
 	r.startOnce(protocol.ClickWorkflow, id, protocol.ClickInput{Click: click})
 	var answered protocol.Answered
 	if err := r.service.Client().GetWorkflow(r.t.Context(), id, "").Get(r.t.Context(), &answered); err != nil || answered.Refused == "" {
-		r.t.Fatalf("a click that nobody can answer ended as %+v, %v", answered, err)
+		r.t.Fatalf("a click that cannot be counted ended as %+v, %v", answered, err)
 	}
 	r.keep("click-refused", id, "")
 }

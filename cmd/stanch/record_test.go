@@ -48,7 +48,7 @@ type recorder struct {
 
 // TestRecordHistories takes every path that a case can go, on a real engine,
 // and replays what it recorded. With -record those of new paths are written
-// beside the others, else only their names are compared.
+// next to the others, else only their names are compared.
 func TestRecordHistories(t *testing.T) {
 	t.Parallel()
 	all := paths()
@@ -301,7 +301,7 @@ func (r *recorder) keep(name, workflowID, run string) {
 		h.Events = append(h.Events, event)
 	}
 	r.decode(&h)
-	// What else the machine has to do is no deadlock.
+	// Other load of the machine is not a deadlock.
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true})
 	if err != nil {
 		r.t.Fatal(err)
@@ -327,7 +327,7 @@ func (r *recorder) keep(name, workflowID, run string) {
 func (r *recorder) rejectAlert() {
 	r.t.Helper()
 	if status := r.post("/v1/alerts/siem", sourceToken, map[string]any{"id": "r-1", "hostt": "ws-042"}, nil); status != http.StatusUnprocessableEntity {
-		r.t.Fatalf("an alert that nobody understands has the status %d", status)
+		r.t.Fatalf("an alert that cannot be read has the status %d", status)
 	}
 	var list api.RejectedList
 	r.wait("the rejected alert that waits", func() bool { return r.get("/v1/rejected", &list) == http.StatusOK && len(list.Rejected) == 1 })

@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs the command line: each testdata/*.txtar says what is typed,
-// and what comes, word for word. UPDATE_GOLDEN=1 writes what comes.
+// TestScripts runs the command line: each testdata/*.txtar has commands and their
+// output, word for word. UPDATE_GOLDEN=1 writes the output.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

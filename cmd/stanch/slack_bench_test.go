@@ -127,7 +127,7 @@ func (o *office) decided(id string) time.Time {
 	return time.Time{}
 }
 
-// report tells how long the clicks took until the engine had decided, how many
+// report logs how long the clicks took until the engine had decided, how many
 // were lost and how many counted twice.
 func (o *office) report(b *testing.B, sent map[string]time.Time) {
 	var took []time.Duration

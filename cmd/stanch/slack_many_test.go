@@ -102,11 +102,11 @@ func TestAThousandAlertsAreOneDigestInSlack(t *testing.T) {
 	for i := range hosts {
 		o.wait("case "+hostOf(i)+" to be shown", func() bool { return saw(o.see("high-egress-windows/"+hostOf(i)), incident.EvShown, "") })
 	}
-	o.wait("every card to stand in the thread or the channel", func() bool { return len(o.questions()) == hosts })
+	o.wait("every card to be in the thread or the channel", func() bool { return len(o.questions()) == hosts })
 	// What came before it was a storm stands there by itself.
 	top := slices.DeleteFunc(o.slack.Messages(cOncall), func(m slackfake.Message) bool { return m.Thread != "" && m.Thread != m.TS })
 	if len(top) > 15 {
-		t.Errorf("%d messages stand in the channel itself", len(top))
+		t.Errorf("%d messages are in the channel itself", len(top))
 	}
 	for _, m := range o.questions()[:3] {
 		o.click(uAlice, m, "Isolate")

@@ -145,7 +145,7 @@ func (o *office) fill(user, reason string) {
 // toldPrivately waits until only the user was told something with the words.
 func (o *office) toldPrivately(user, words string) {
 	o.t.Helper()
-	o.wait(user+" to be told "+words, func() bool {
+	o.wait(user+" to get "+words, func() bool {
 		return slices.ContainsFunc(o.slack.Ephemerals(user), func(m slackfake.Message) bool {
 			return strings.Contains(fmt.Sprint(m.Text, m.Blocks), words)
 		})
@@ -205,7 +205,7 @@ func TestTheOnCallApprovesInSlack(t *testing.T) {
 }
 
 // The evidence names users and command lines: it takes the right to read, as at
-// the API, and who has it not sees nothing and is told why.
+// the API, and a person without it sees nothing and gets the reason.
 func TestEvidenceInSlackTakesTheRightToRead(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, "http")
@@ -282,7 +282,8 @@ func TestAClickCountsThoughTheProcessDies(t *testing.T) {
 	o.open("socket")
 	o.flood()
 	card := o.card("Isolate ws-042")
-	// Nobody listens: Slack tells the person, who clicks again later.
+	// No receiver is connected: Slack shows that to the person, who clicks again
+	// later.
 	o.kill()
 	o.wait("the socket to be gone", func() bool { return o.slack.Sockets() == 0 })
 	if n := o.effects("apply", incident.Isolate); n != 0 {
@@ -296,11 +297,11 @@ func TestAClickCountsThoughTheProcessDies(t *testing.T) {
 	o.wait("the click to be acknowledged", func() bool {
 		return slices.ContainsFunc(late.Answers(), func(a slackfake.Answer) bool { return a.Acked })
 	})
-	// What was acknowledged counts, whatever happens next.
+	// An acknowledged click counts, whatever happens next.
 	o.kill()
 	o.open("socket")
 	o.wait("the isolation", func() bool { return o.effects("apply", incident.Isolate) == 1 })
-	// The same click once more is no second vote.
+	// A repeated click is not a second vote.
 	late.Deliver()
 	o.card("ffective", "alice")
 	if votes := o.see(floodCase).Approvals[0].Votes; len(votes) != 1 {

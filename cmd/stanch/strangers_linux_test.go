@@ -41,7 +41,8 @@ people:`, hmacSecret, sourceToken, sourceToken), 1)
 	return s
 }
 
-// ask sends a request with one header, and returns the status; 0 is no answer.
+// ask sends a request with one header, and returns the status; 0 means no
+// response.
 func (s *site) ask(path, body, key, value string) int {
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -175,7 +176,7 @@ func (s *site) resident() int {
 
 // TestSlowStrangersTakeLittle has many connections send large bodies to
 // the service slowly, without a credential and with a forged signature. It says
-// by how much the service grows; whoever has a credential is served.
+// by how much the service grows; a sender with a credential is served.
 func TestSlowStrangersTakeLittle(t *testing.T) {
 	t.Parallel()
 	// The body of each is 4 MiB: 300 of them would be more than a gigabyte. The
@@ -208,7 +209,7 @@ func TestSlowStrangersTakeLittle(t *testing.T) {
 		}
 		most := s.resident()
 		for range 8 {
-			s.until("whoever has a credential to be served", func() bool {
+			s.until("a sender with a credential to be served", func() bool {
 				body := alertOf("meanwhile", "ws-042")
 				return s.ask("/v1/alerts/signed", body, auth.SignatureHeader, signature(time.Now(), hmacSecret, body)) == http.StatusAccepted
 			})

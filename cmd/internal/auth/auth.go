@@ -1,4 +1,4 @@
-// Package auth proves who sends: the senders of alert sources.
+// Package auth authenticates the senders of alert sources.
 package auth
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-// Auth says how the senders of a source prove themselves. Exactly one way is
-// set; with none, every request is refused.
+// Auth is how the senders of a source authenticate. Exactly one method is set;
+// with none, every request is refused.
 type Auth struct {
 	HMAC     *HMAC               `yaml:"hmac" doc:"The sender signs every request."`
 	Bearer   integrations.Secret `yaml:"bearer" doc:"Authorization: Bearer with this token."`
@@ -40,13 +40,13 @@ type Basic struct {
 // t=<seconds since 1970>,v1=<hex HMAC-SHA256 of "t.body">.
 const SignatureHeader = "Stanch-Signature"
 
-// Tolerance is how far the time of a signature may be from ours.
+// Tolerance is how far the time of a signature may differ from the local clock.
 const Tolerance = 5 * time.Minute
 
 const minSecret = 16
 
-// ErrDenied is behind every refusal. Its text is for our log, never for the
-// sender, and holds no secret.
+// ErrDenied is wrapped by every refusal. Its text is for the log, never for the
+// sender, and has no secret.
 var ErrDenied = errors.New("denied")
 
 func denied(why string) error { return fmt.Errorf("%w: %s", ErrDenied, why) }
@@ -54,13 +54,13 @@ func denied(why string) error { return fmt.Errorf("%w: %s", ErrDenied, why) }
 type method struct {
 	setting, doc string
 	set          func(Auth) bool
-	// check is how a request proves itself by its headers; nil where the body is
-	// part of it.
+	// check authenticates a request by its headers; nil where the body is part of
+	// the proof.
 	check func(*Verifier, *http.Request) error
 }
 
-// methods lists the ways; the configuration, the check and the documentation
-// all read it.
+// methods lists the methods, for the configuration, the check and the
+// documentation.
 func methods() []method {
 	return []method{
 		{
@@ -93,21 +93,21 @@ func methods() []method {
 // Verifier checks the requests of one source. It is safe for concurrent use.
 //
 // Of a signed request the time must be within Tolerance. Within that it can be
-// sent again by whoever has recorded it, and needs no memory of its own to be
-// harmless: what it holds is known by its occurrence and content, also after a
+// replayed by anyone who has recorded it. That is harmless without a cache of
+// signatures: its alerts are recognised by occurrence and content, also after a
 // restart, and a repeat changes nothing; see workflows.RetryWithin.
 type Verifier struct {
 	auth   Auth
 	method *method
-	// secrets are what is compared: for ways that are not configured ones that
-	// nobody knows, so that every request takes the same work.
+	// secrets are the values to compare with: random ones for methods that are
+	// not configured, so that every request takes the same time.
 	secrets Auth
 }
 
-// Nobody returns a verifier that lets nobody in.
+// Nobody returns a verifier that refuses every request.
 func Nobody() *Verifier { return &Verifier{secrets: Auth{}.unguessable()} }
 
-// unguessable fills in what is not configured.
+// unguessable fills in random secrets for methods that are not configured.
 func (a Auth) unguessable() Auth {
 	secret := func() integrations.Secret { return integrations.Secret(rand.Text()) }
 	if a.HMAC == nil {
@@ -147,10 +147,10 @@ func (a Auth) Verifier() (*Verifier, error) {
 	return v, nil
 }
 
-// VerifyHeader returns nil when a request proves itself by its headers, and an
-// error that wraps ErrDenied otherwise: a signed one does not, as the body is part
-// of the proof. All ways are tried, so that the time taken does not tell which is
-// configured.
+// VerifyHeader returns nil when a request is authenticated by its headers, and an
+// error that wraps ErrDenied otherwise, also for a signed one, as the body is
+// part of the proof. All methods are tried, so that the time does not reveal
+// which is configured.
 func (v *Verifier) VerifyHeader(r *http.Request) error {
 	err := denied("the source has no auth configured")
 	if v.method != nil {
@@ -167,16 +167,16 @@ func (v *Verifier) VerifyHeader(r *http.Request) error {
 	return err
 }
 
-// Signed reports whether a request carries a signature of now, be it right or
-// wrong: only then is it worth to read its body.
+// Signed reports whether a request has a signature with a current time, valid or
+// not: only then should its body be read.
 func Signed(r *http.Request, now time.Time) bool {
 	stamp, _, ok := parseSignature(r.Header.Get(SignatureHeader))
 	return ok && now.Sub(stamp).Abs() <= Tolerance
 }
 
-// VerifySignature returns nil when the signature of a request is right, of which
-// [Signed] is true, and an error that wraps ErrDenied otherwise. Body is the whole
-// body as it came.
+// VerifySignature returns nil when the signature of a request for which [Signed]
+// is true is valid, and an error that wraps ErrDenied otherwise. Body is the
+// whole body as it was received.
 func (v *Verifier) VerifySignature(r *http.Request, body []byte) error {
 	stamp, sums, _ := parseSignature(r.Header.Get(SignatureHeader))
 	want := httpx.Sum(v.secrets.HMAC.Secret, stamp, body)
@@ -221,15 +221,15 @@ func (v *Verifier) urlToken(r *http.Request) error {
 	return nil
 }
 
-// same compares without telling by its time how much is equal, or how long the
-// secret is. An empty secret is never the same as anything.
+// same compares in a time that depends neither on how much is equal nor on the
+// length of the secret. An empty secret equals nothing.
 func same(given, secret string) bool {
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && secret != ""
 }
 
-// parseSignature reads t=…,v1=…; v1 may stand there more than once while a
-// sender changes its secret.
+// parseSignature reads t=…,v1=…; v1 may be repeated while a sender changes its
+// secret.
 func parseSignature(header string) (stamp time.Time, sums []string, ok bool) {
 	const most = 8
 	for part := range strings.SplitSeq(header, ",") {
@@ -250,8 +250,8 @@ func parseSignature(header string) (stamp time.Time, sums []string, ok bool) {
 	return stamp, sums, !stamp.IsZero() && len(sums) > 0
 }
 
-// Reference lists the ways in which a source can be configured, as rows of a table:
-// the setting and what the sender gives.
+// Reference lists the methods of authentication, as rows of a table: the setting
+// and the sender's credential.
 func Reference() [][2]string {
 	var rows [][2]string
 	for _, m := range methods() {

@@ -94,14 +94,14 @@ func TestVerify(t *testing.T) {
 			case !c.ok && !errors.Is(err, ErrDenied):
 				t.Errorf("error %v, want a refusal", err)
 			case err != nil && strings.Contains(err.Error(), secret):
-				t.Errorf("the error tells the secret: %v", err)
+				t.Errorf("the error contains the secret: %v", err)
 			}
 		})
 	}
 }
 
-// A source is proven to in its own way alone: what is right in another way, only
-// almost right, empty, or second of two, lets nobody in.
+// A source accepts its own method only: a credential of another method, one that
+// is almost right, an empty one, or the second of two is refused.
 func TestOneWayOfOneSource(t *testing.T) {
 	const user = "siem"
 	pair := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
@@ -197,7 +197,7 @@ func TestTheTimeOfASignature(t *testing.T) {
 	}
 }
 
-// A source that is not configured lets nobody in, whatever is sent.
+// A source that is not configured refuses every request.
 func TestNobody(t *testing.T) {
 	for _, header := range []string{"", "Bearer ", "Bearer " + secret, "Basic Og==", "Basic " + base64.StdEncoding.EncodeToString([]byte(":"))} {
 		r := request(t, "/?token=", "Authorization", header)

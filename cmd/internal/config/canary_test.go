@@ -53,7 +53,7 @@ func leaks(text string) string {
 type place struct {
 	path    []string
 	beside  string
-	private bool // not a secret to the decoder, and shown by nobody all the same
+	private bool // not a secret to the decoder, but never shown
 }
 
 // places are all secrets of a configuration.
@@ -183,8 +183,8 @@ func mistakes(key, secret string) map[string]string {
 	}
 }
 
-// No complaint about a configuration quotes a secret, whatever mistake was made
-// with it, in whatever style, and whoever was given the file to read.
+// No message about a configuration quotes a secret, regardless of the mistake,
+// the style, and the command that read the file.
 func TestNoMistakeShowsASecret(t *testing.T) {
 	tried, refused := 0, 0
 	for at, p := range places() {
@@ -262,13 +262,13 @@ func look(t *testing.T, err error) {
 	}
 	for _, out := range outputs {
 		if form := leaks(out); form != "" {
-			t.Errorf("%q of a secret is in what is told:\n%s", form, out)
+			t.Errorf("%q of a secret is in the message:\n%s", form, out)
 			return
 		}
 	}
 }
 
-// What is wrong about a secret is told with the key, the place, and what to do.
+// A fault of a secret is reported with the key, the position, and what to do.
 func TestAWrongSecretIsNamedByItsKey(t *testing.T) {
 	const secret = "c4n4ryS3cretV4lue00xyz"
 	for name, c := range map[string]struct{ text, want string }{

@@ -28,7 +28,7 @@ import (
 // Embedded is the address of the engine that runs in the process.
 const Embedded = "embedded"
 
-// Config is stanch.yaml.
+// Config is the content of stanch.yaml.
 type Config struct {
 	Listen       string              `yaml:"listen" doc:"Address of the HTTP side."`
 	PublicURL    string              `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
@@ -53,22 +53,22 @@ type Config struct {
 
 	catalog integrations.Catalog
 	file    string
-	// secretFiles are the files that secrets were read from, and inline says that
-	// secrets stand in the configuration itself.
+	// secretFiles are the files that secrets were read from, and inline reports
+	// whether there are secrets in the configuration itself.
 	secretFiles []string
 	inline      bool
 }
 
-// Temporal says which engine runs the cases.
+// Temporal selects the engine that runs the cases.
 type Temporal struct {
 	Address   string      `yaml:"address" doc:"embedded, or host:port of a Temporal frontend."`
 	Namespace string      `yaml:"namespace" doc:"Namespace in Temporal."`
 	TLS       *engine.TLS `yaml:"tls" doc:"TLS towards Temporal; an empty one uses the system's certificates."`
-	// Keys encrypt what is stored in history.
+	// Keys encrypt the payloads in history.
 	Keys integrations.Secret `yaml:"encryption_keys" doc:"Keys that encrypt what Temporal stores, as id:base64, separated by commas; the first encrypts, all decrypt."`
 }
 
-// Person is somebody who may use the API.
+// Person is a person who may use the API.
 type Person struct {
 	ID    string `yaml:"id,required" doc:"The name that the record shows."`
 	Email string `yaml:"email" doc:"E-mail address."`
@@ -77,8 +77,8 @@ type Person struct {
 	Slack     string            `yaml:"slack" doc:"The same as accounts: { slack: … }."`
 	PagerDuty string            `yaml:"pagerduty" doc:"The same as accounts: { pagerduty: … }."`
 	Groups    []string          `yaml:"groups" doc:"Groups of approvers that the person belongs to."`
-	// May is nil where the file does not say.
-	May         []incident.Right `yaml:"may" enum:"read,retry,extend,release,pause" default:"[read]" doc:"What the person may do, beside what their groups may; see [security](../security.md#who-may-do-what)."`
+	// May is nil where it is not in the file.
+	May         []incident.Right `yaml:"may" enum:"read,retry,extend,release,pause" default:"[read]" doc:"What the person may do, in addition to the rights of their groups; see [security](../security.md#who-may-do-what)."`
 	TokenSHA256 string           `yaml:"token_sha256" private:"" doc:"SHA-256 of the person's token, in hex; stanch token makes one."`
 }
 
@@ -91,7 +91,7 @@ type Daily struct {
 	Zone    string `yaml:"zone" default:"UTC" doc:"Time zone, such as Europe/Berlin."`
 }
 
-// Evidence says where bundles go.
+// Evidence is the destination of bundles.
 type Evidence struct {
 	Dir string `yaml:"dir" doc:"Folder for evidence bundles; below data when empty."`
 }
@@ -100,8 +100,8 @@ type Evidence struct {
 type Integration struct {
 	Name string
 	Spec integrations.Spec
-	// Rate is how many requests a second the product may be asked, by all
-	// workers together; 0 is no limit.
+	// Rate is how many requests a second the product may get, from all workers
+	// together; 0 is no limit.
 	Rate Rate
 	// Config is what the Spec's NewConfig returned, filled in.
 	Config any
@@ -115,15 +115,16 @@ func defaults() *Config {
 	}
 }
 
-// Default is what runs without a file: the embedded engine over the simulated
-// estate, with the library's playbooks in shadow mode, and nobody let in.
+// Default is the configuration without a file: the embedded engine over the
+// simulated estate, with the library's playbooks in shadow mode, and no access
+// for anyone.
 func Default(data string, catalog integrations.Catalog) (*Config, error) {
 	return Parse("the defaults", fmt.Appendf(nil, "data: %q\n", data), catalog)
 }
 
-// simulate stands in for integrations that the file does not name: one
-// simulated estate, kept beside the engine's data, so that what it contains
-// ends with its lease also after a restart.
+// simulate replaces integrations that the file does not name: one simulated
+// estate, kept next to the engine's data, so that its containments end with their
+// leases also after a restart.
 func (c *Config) simulate(spec integrations.Spec) playbooks.Issues {
 	var estate playbooks.Node
 	text := fmt.Appendf(nil, "{ kind: %s, path: %q }", spec.Kind, filepath.Join(c.Data, "estate.jsonl"))
@@ -134,7 +135,7 @@ func (c *Config) simulate(spec integrations.Spec) playbooks.Issues {
 	return issues
 }
 
-// Load reads a file. The complaints are all there are, each with its place.
+// Load reads a file. The error has all faults, each with its position.
 func Load(file string, catalog integrations.Catalog, overrides ...func(*Config)) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -146,8 +147,8 @@ func Load(file string, catalog integrations.Catalog, overrides ...func(*Config))
 	return Parse(file, data, catalog, overrides...)
 }
 
-// Parse reads the text of a file. Overrides are what the command line says
-// instead; they come before anything is derived from the settings.
+// Parse reads the text of a file. Overrides are settings of the command line;
+// they are applied before anything is derived from the settings.
 func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...func(*Config)) (*Config, error) {
 	c := defaults()
 	c.catalog, c.file, c.Dir = catalog, file, filepath.Dir(file)
@@ -159,7 +160,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	}
 	issues = append(issues, c.openIntegrations()...)
 	var root playbooks.Node
-	// What is wrong with the form was told above.
+	// Faults of the form were reported above.
 	_ = playbooks.DecodeStrict(file, data, &root, private...)
 	issues = append(issues, c.readRoles(root.Get("roles"))...)
 	issues = append(issues, c.Traffic.read(c.AssetRoles)...)
@@ -171,7 +172,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	return c, nil
 }
 
-// shown are the words of the file that complaints may show: its keys and the
+// shown are the words of the file that messages may show: its keys and the
 // words of closed sets. None of them is a secret.
 func shown(catalog integrations.Catalog) []string {
 	secret := reflect.TypeFor[integrations.Secret]()
@@ -185,12 +186,12 @@ func shown(catalog integrations.Catalog) []string {
 	return words
 }
 
-// variableName is what names of variables look like. Anything else after ${env:
-// may be the secret itself.
+// variableName matches names of variables. Any other text after ${env: may be the
+// secret itself.
 var variableName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
 
-// expand replaces ${env:NAME} by the variable; one that is not set is a fault,
-// for an empty secret is an open door.
+// expand replaces ${env:NAME} by the variable; one that is not set is an error,
+// as an empty secret would grant access.
 func expand(text string) (string, error) {
 	var out strings.Builder
 	for {
@@ -265,7 +266,7 @@ func (c *Config) resolvePath(config any) {
 	}
 }
 
-// check finds what is wrong beyond the form.
+// check finds faults other than those of the form.
 func (c *Config) check(root playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -316,7 +317,7 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 		}
 		key := strings.ToLower(p.TokenSHA256)
 		if other, ok := owner[key]; ok && key != "" {
-			issues = append(issues, node.At(i).Issue("person %s has the token of %s: then neither is anybody", name, other))
+			issues = append(issues, node.At(i).Issue("person %s has the same token as %s: it identifies neither", name, other))
 		}
 		owner[key] = name
 		if slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {
@@ -326,7 +327,7 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 	return issues
 }
 
-// personName is the id of a person for a complaint, or the place in the list
+// personName is the id of a person for a message, or the place in the list
 // where the id is more than a word.
 func personName(node playbooks.Node, i int) string {
 	quoted := node.At(i).Get("id").Quoted()
@@ -336,7 +337,7 @@ func personName(node playbooks.Node, i int) string {
 	return fmt.Sprintf("%d", i+1)
 }
 
-// EvidenceDir is where bundles go.
+// EvidenceDir is the folder of bundles.
 func (c *Config) EvidenceDir() string {
 	if c.Evidence.Dir != "" {
 		return c.Path(c.Evidence.Dir)

@@ -57,8 +57,8 @@ sources:
 	}
 }
 
-// Every mistake is told with its place, all of them at once, and no secret is
-// in what is told.
+// Every mistake is reported with its position, all of them at once, and without
+// secrets.
 func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
 		"misspelt key":              {"listne: x\n", `f.yaml:1:1: `},
@@ -69,13 +69,13 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
 		"bad digest":                {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
 		"two people with one id":    {"people: [{ id: alice }, { id: alice }]\n", `there are two people with the id "alice"`},
-		"two people with one token": {"people: [{ id: a, token_sha256: " + strings.Repeat("ab", 32) + " }, { id: b, token_sha256: " + strings.Repeat("AB", 32) + " }]\n", "person b has the token of a"},
+		"two people with one token": {"people: [{ id: a, token_sha256: " + strings.Repeat("ab", 32) + " }, { id: b, token_sha256: " + strings.Repeat("AB", 32) + " }]\n", "person b has the same token as a: it identifies neither"},
 		"unknown right":             {"people: [{ id: a, may: [relase] }]\n", `f.yaml:1:25: an entry of may cannot be "relase": did you mean 'release'?`},
 		"unknown right of a group":  {"people: [{ id: a, groups: [g] }]\ngroups: { g: { may: [reed] } }\n", `f.yaml:2:22: an entry of may cannot be "reed": did you mean 'read'?`},
 		"right twice":               {"people: [{ id: a, may: [pause, read, pause] }]\n", `f.yaml:1:38: person a has the right pause twice`},
 		"right of a group twice":    {"people: [{ id: a, groups: [g] }]\ngroups: { g: { may: [read, read] } }\n", `f.yaml:2:28: group g has the right read twice`},
 		"group without a right":     {"people: [{ id: a, groups: [g] }]\ngroups: { g: {} }\n", `g needs may`},
-		"unknown group":             {"people: [{ id: a, groups: [leads] }]\ngroups: { lead: { may: [read] } }\n", `f.yaml:2:11: nobody of people is in the group "lead": did you mean 'leads'?`},
+		"unknown group":             {"people: [{ id: a, groups: [leads] }]\ngroups: { lead: { may: [read] } }\n", `f.yaml:2:11: no one in people is in the group "lead": did you mean 'leads'?`},
 		"one right for a list":      {"people: [{ id: a, may: read }]\n", `f.yaml:1:24: may must be a list`},
 		"group twice":               {"people: [{ id: a, groups: [g] }]\ngroups:\n  g: { may: [read] }\n  g: { may: [pause] }\n", `f.yaml:4:3: `},
 		"bad public url":            {"public_url: stanch\n", `"stanch" is not an address`},
@@ -98,6 +98,6 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	}
 	_, err := Parse("f.yaml", []byte("listen: here\npublic_url: stanch\n"), all.Catalog())
 	if err == nil || strings.Count(err.Error(), "f.yaml:") != 2 {
-		t.Errorf("two mistakes are told as %v", err)
+		t.Errorf("two mistakes are reported as %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/all"
 )
 
-// settings are all settings that hold text and are none of a secret.
+// settings are all text settings that are not for secrets.
 func settings() []place {
 	return placesOf(func(f reflect.StructField) bool {
 		_, private := f.Tag.Lookup("private")
@@ -18,7 +18,7 @@ func settings() []place {
 	})
 }
 
-// What is a secret by its look is refused in a setting that is none of one:
+// A value that looks like a secret is refused in a setting that is not for one:
 // people would be shown it.
 func TestASecretInAnotherSettingIsRefused(t *testing.T) {
 	secrets := map[string]string{
@@ -77,7 +77,7 @@ func TestWhatMayBeASecretIsNotQuoted(t *testing.T) {
 	}
 }
 
-// What looks a little like a secret and is none is taken.
+// A value that looks a little like a secret and is not one is accepted.
 func TestAPlainSettingIsTaken(t *testing.T) {
 	const text = `listen: '[::1]:8080'
 public_url: https://stanch.example:8443/soar

@@ -11,11 +11,11 @@ import (
 
 // Group is what all people of a group may do.
 type Group struct {
-	May []incident.Right `yaml:"may,required" enum:"read,retry,extend,release,pause" doc:"What the people of the group may do, beside what each of them may."`
+	May []incident.Right `yaml:"may,required" enum:"read,retry,extend,release,pause" doc:"What the people of the group may do, in addition to their own rights."`
 }
 
 // Rights are what a person may do: their own rights and those of their groups,
-// least first. One of whom neither says anything may read.
+// least first. A person without any may read.
 func (c *Config) Rights(p Person) []incident.Right {
 	said, may := p.May != nil, slices.Clone(p.May)
 	for _, name := range p.Groups {
@@ -32,16 +32,15 @@ func (c *Config) Rights(p Person) []incident.Right {
 // May reports whether a person has a right.
 func (c *Config) May(p Person, right incident.Right) bool { return slices.Contains(c.Rights(p), right) }
 
-// Unheld are the rights without which nobody can end what Stanch does, and that
-// nobody has who can speak: neither a token nor an account is bound to them.
+// Unheld are the rights that are needed to stop Stanch, and that no person has
+// with a token or an account.
 func (c *Config) Unheld() []incident.Right {
 	return slices.DeleteFunc([]incident.Right{incident.MayPause, incident.MayRelease}, func(r incident.Right) bool {
 		return slices.ContainsFunc(c.People, func(p Person) bool { return p.TokenSHA256 != "" && c.May(p, r) })
 	})
 }
 
-// Unsaid are the people of whom the file does not say what they may do, so that
-// they may only read.
+// Unsaid are the people without rights in the file, who may only read.
 func (c *Config) Unsaid() []string {
 	var ids []string
 	for _, p := range c.People {
@@ -52,7 +51,7 @@ func (c *Config) Unsaid() []string {
 	return ids
 }
 
-// checkRights finds rights that stand twice, and groups in which nobody is.
+// checkRights finds repeated rights, and groups without people.
 func (c *Config) checkRights(root playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	people := root.Get("people").Items()
@@ -73,7 +72,7 @@ func (c *Config) checkRights(root playbooks.Node) playbooks.Issues {
 		if near := policy.Nearest(name, carried); near != "" {
 			meant = ": did you mean '" + near + "'?"
 		}
-		issues = append(issues, groups.KeyIssue(name, "nobody of people is in the group %q%s", name, meant))
+		issues = append(issues, groups.KeyIssue(name, "no one in people is in the group %q%s", name, meant))
 	}
 	return issues
 }

@@ -30,11 +30,11 @@ groups:
 		}
 	}
 	if unheld, unsaid := c.Unheld(), c.Unsaid(); len(unheld) != 0 || !slices.Equal(unsaid, []string{"neither"}) {
-		t.Errorf("nobody has %v, of %v nothing is said", unheld, unsaid)
+		t.Errorf("unheld %v, unsaid %v", unheld, unsaid)
 	}
 	c.People[3].TokenSHA256 = ""
 	if got := c.Unheld(); !slices.Equal(got, []incident.Right{incident.MayPause, incident.MayRelease}) {
-		t.Errorf("without a token nobody has %v", got)
+		t.Errorf("unheld without a token: %v", got)
 	}
 }
 
@@ -50,6 +50,6 @@ func TestAFileWithoutRightsLoads(t *testing.T) {
 		}
 	}
 	if len(c.Unsaid()) != 2 || len(c.Unheld()) != 2 {
-		t.Errorf("nothing is said of %v, nobody has %v", c.Unsaid(), c.Unheld())
+		t.Errorf("unsaid %v, unheld %v", c.Unsaid(), c.Unheld())
 	}
 }

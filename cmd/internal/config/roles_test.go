@@ -21,13 +21,13 @@ func TestRolesOfTheSite(t *testing.T) {
 		t.Errorf("a kiosk may ask %d peers: its limits are by an alias", got)
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"an alias as a role":     {"roles: { dc: [] }", "f.yaml:1:14: the name of a role means domain_controller already"},
-		"an alias of another":    {"roles: { kiosk: [x, Work-Station] }", "means workstation already"},
-		"a filler":               {"roles: { kiosk: [n/a] }", "says that there is no value"},
-		"a name that is no name": {"roles: { 'Info Point': [] }", "must be of a-z, 0-9 and _"},
-		"no list":                {"roles: { kiosk: terminal }", "must be a list"},
-		"no mapping":             {"roles: [kiosk]", "must be a mapping"},
-		"a misspelt key":         {"role: { kiosk: [] }", "did you mean 'roles'?"},
+		"an alias as a role":  {"roles: { dc: [] }", "f.yaml:1:14: the name of a role means domain_controller already"},
+		"an alias of another": {"roles: { kiosk: [x, Work-Station] }", "means workstation already"},
+		"a filler":            {"roles: { kiosk: [n/a] }", "says that there is no value"},
+		"an invalid name":     {"roles: { 'Info Point': [] }", "must be of a-z, 0-9 and _"},
+		"no list":             {"roles: { kiosk: terminal }", "must be a list"},
+		"no mapping":          {"roles: [kiosk]", "must be a mapping"},
+		"a misspelt key":      {"role: { kiosk: [] }", "did you mean 'roles'?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("f.yaml", []byte(c.text+"\n"), all.Catalog())

@@ -17,9 +17,9 @@ import (
 // maxSecret bounds a secret's file.
 const maxSecret = 64 << 10
 
-// SecretText reads a secret as it stands in a file of its own: without the end of
-// line. What an editor or a shell adds unseen is an error here, for a credential
-// that holds it is refused for ever. The error holds nothing of the text.
+// SecretText reads a secret from a file of its own: without the end of line.
+// Invisible characters that an editor or a shell adds are an error here, as a
+// credential with them is always refused. The error contains nothing of the text.
 func SecretText(data []byte) (string, error) {
 	switch {
 	case len(data) > maxSecret:
@@ -38,21 +38,22 @@ func SecretText(data []byte) (string, error) {
 	case strings.TrimSpace(text) != text:
 		return "", errors.New("white space around the secret: only one newline may follow it")
 	case strings.ContainsFunc(text, invisible):
-		return "", errors.New("the file holds a character that nobody sees, such as a zero-width space or a control character: write the secret anew")
+		return "", errors.New("the file has an invisible character, such as a zero-width space or a control character: write the secret anew")
 	}
 	return text, nil
 }
 
-// invisible reports whether a character was hardly meant to be part of a secret.
-// Ends of line are not of them: a file of keys has one on each line.
+// invisible reports whether a character is probably not meant to be part of a
+// secret. Ends of line are not among them: a file of keys has one on each line.
 func invisible(r rune) bool {
 	return r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f || slices.Contains([]rune{0x200b, 0x200c, 0x200d, 0x2060, 0xfeff, 0xa0}, r)
 }
 
 // readSecret reads a secret from its file. Only
-// encryption keys may stand on several lines.
+// encryption keys may have several lines.
 // Its errors name neither the text nor
-// the path: who wrote the secret itself for the path would find it in a log.
+// the path: a user who wrote the secret itself as the path would find it in a
+// log.
 func (c *Config) readSecret(path string) (string, error) {
 	path = c.Path(path)
 	data, err := os.ReadFile(path)
@@ -67,7 +68,7 @@ func (c *Config) readSecret(path string) (string, error) {
 	text, err := SecretText(data)
 	if err == nil && strings.ContainsAny(text, "\r\n") {
 		if _, notKeys := engine.ParseKeys(integrations.Secret(text)); notKeys != nil {
-			return "", errors.New("the file has several lines, and the secret is one")
+			return "", errors.New("the file has several lines; a secret must be a single line")
 		}
 	}
 	if err == nil && !slices.Contains(c.secretFiles, path) {

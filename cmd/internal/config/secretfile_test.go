@@ -45,9 +45,9 @@ func TestASecretFileHoldsTheSecretAlone(t *testing.T) {
 		"a line before":            {"\n" + secret, "around the secret"},
 		"a line of blanks":         {secret + "\n  \n", "around the secret"},
 		"a no-break space":         {secret + "\u00a0", "around the secret"},
-		"a zero-width space":       {"\u200b" + secret, "nobody sees"},
-		"a mark inside":            {"c4n4ry\ufeffS3cret", "nobody sees"},
-		"an escape":                {"c4n4ry\x1b[0mS3cret", "nobody sees"},
+		"a zero-width space":       {"\u200b" + secret, "invisible character"},
+		"a mark inside":            {"c4n4ry\ufeffS3cret", "invisible character"},
+		"an escape":                {"c4n4ry\x1b[0mS3cret", "invisible character"},
 		"Latin-1":                  {secret + "\xe9", "not UTF-8"},
 		"nothing":                  {"", "empty"},
 		"a line end alone":         {"\r\n", "empty"},
@@ -83,7 +83,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
-// Whoever else can read a secret is told of every kind of file that holds one.
+// Files with secrets that others can read are reported, of every kind.
 func TestExposedFilesAreFound(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }

@@ -20,7 +20,7 @@ type Source struct {
 	OS       string    `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
 	Rate     Rate      `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
 
-	// Alerts reads what is sent.
+	// Alerts reads the requests.
 	Alerts alerts.Source `yaml:"-"`
 }
 
@@ -33,7 +33,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(count, 10, 31)
 	seconds, ok := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
 	if err != nil || n == 0 || !ok {
-		return fmt.Errorf("rate %q is not one: write 50/s, 100/m or 1000/h", text)
+		return fmt.Errorf("invalid rate %q: write it like 50/s, 100/m or 1000/h", text)
 	}
 	*r = Rate(float64(n) / seconds)
 	return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// Traffic says how traffic is judged.
+// Traffic has the thresholds for the roles of traffic.
 type Traffic struct {
 	Limits playbooks.Node `yaml:"limits" as:"mapping of asset roles, and the word default, to [limits](#limits)" doc:"The thresholds of traffic.role for hosts of an asset role of the inventory; default is for all others, and what a role leaves out is the default's."`
 	Agents []string       `yaml:"agents" doc:"Programs that send for others on their host, such as a web filter or the client of a proxy: full paths of images, or bare names. See [agents](../operating.md#agents)."`
@@ -17,7 +17,7 @@ type Traffic struct {
 }
 
 // read reads the limits: first the default ones, which the others start from.
-// What is no role has limits all the same: it may become one.
+// An unknown role has limits all the same: it may become one.
 func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 	var roles map[string]playbooks.Node
 	issues := t.Limits.Decode(&roles)
@@ -38,7 +38,7 @@ func (t *Traffic) read(known incident.Vocabulary) playbooks.Issues {
 		case role == "":
 			issues = append(issues, node.Issue("limits need the name of an asset role"))
 		case again:
-			issues = append(issues, node.Issue("the limits of the asset role %s stand twice", role))
+			issues = append(issues, node.Issue("the limits of the asset role %s are repeated", role))
 		}
 		limits := general.ForAssetRole(role)
 		issues = append(issues, readLimits(node, &limits)...)
@@ -52,14 +52,14 @@ func readLimits(node playbooks.Node, into *traffic.RoleLimits) playbooks.Issues 
 	for _, wrong := range into.Check() {
 		at := node.Get(wrong.Key)
 		if at.IsZero() {
-			continue // The default limits' fault, which is told there.
+			continue // The fault of the default limits is reported there.
 		}
 		issues = append(issues, at.Issue("%s %s", wrong.Key, wrong.Problem))
 	}
 	return issues
 }
 
-// checkAgents tells which of the agents can be no program's.
+// checkAgents reports agents that cannot be a program.
 func (t *Traffic) checkAgents(at playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	for i, agent := range t.Agents {

@@ -63,7 +63,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		"a size without a unit":  {"traffic: { limits: { default: { transfer_bytes: 5 } } }", `f.yaml:1:49: transfer_bytes: "5" is not a size`},
 		"no agent":               {"traffic: { agents: [filter.exe, 'Filter\\agent.exe'] }", `f.yaml:1:33: agent "Filter\\agent.exe" is a part of a path`},
 		"no port":                {"traffic: { limits: { default: { amplification_ports: [dns] } } }", `"dns" is not a port such as 53/udp`},
-		"one role twice":         {"traffic: { limits: { domain-controller: {}, domain_controller: {} } }", "f.yaml:1:64: the limits of the asset role domain_controller stand twice"},
+		"one role twice":         {"traffic: { limits: { domain-controller: {}, domain_controller: {} } }", "f.yaml:1:64: the limits of the asset role domain_controller are repeated"},
 		"a misspelt block":       {"traffic: { limit: {} }", "did you mean 'limits'?"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 				t.Errorf("it says\n%v\nnot %q", err, c.want)
 			}
 			if err != nil && strings.Count(err.Error(), "f.yaml:") != 1 {
-				t.Errorf("one mistake is told several times:\n%v", err)
+				t.Errorf("one mistake is reported several times:\n%v", err)
 			}
 		})
 	}

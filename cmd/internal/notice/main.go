@@ -1,5 +1,5 @@
-// Command notice writes the part of NOTICE that says whose code is in the binary
-// and under which licences. It reads the licences that the modules carry:
+// Command notice writes the part of NOTICE that lists the third-party code in the
+// binary and its licences. It reads the licences of the modules:
 //
 //	go run ./cmd/internal/notice NOTICE
 package main
@@ -33,10 +33,10 @@ func rewrite(file string) error {
 	return os.WriteFile(file, []byte(byHand(string(text))+generated), 0o644)
 }
 
-// mark is the first line of what is generated.
+// mark is the first line of the generated part.
 const mark = "Code of others in the binary"
 
-// byHand returns what people wrote, which stands before the mark.
+// byHand returns the handwritten part, which is before the mark.
 func byHand(notice string) string {
 	before, _, found := strings.Cut(notice, "\n"+mark+"\n")
 	if !found {
@@ -45,7 +45,7 @@ func byHand(notice string) string {
 	return before + "\n"
 }
 
-// generate returns the mark and all that stands below it.
+// generate returns the mark and the text below it.
 func generate(packages ...string) (string, error) {
 	modules, err := modulesOf(packages...)
 	if err != nil {

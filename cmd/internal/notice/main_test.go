@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNOTICE keeps NOTICE as the modules want it: whoever changes a dependency
+// TestNOTICE keeps NOTICE as the modules want it: a change of a dependency
 // writes it anew, as the command's comment says.
 func TestNOTICE(t *testing.T) {
 	notice, err := os.ReadFile("../../../NOTICE")
@@ -67,7 +67,7 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// A module's licence may stand beside the part that it covers.
+// A module's licence may be next to the part that it covers.
 func TestLicencesAreFoundOnTheWay(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

@@ -15,22 +15,22 @@ import (
 	"strings"
 )
 
-// module is one of which packages are in the binary.
+// module is a module with packages in the binary.
 type module struct {
 	path, dir string
 	// folders are those of its packages, below dir.
 	folders []string
 }
 
-// statement is one text in which a module says under which terms it may be used.
+// statement is one text of a module with its terms of use.
 type statement struct {
 	module string
-	// notice marks what Apache-2.0 wants passed on beside the licence.
+	// notice marks a notice that Apache-2.0 requires in addition to the licence.
 	notice bool
 	text   string
 }
 
-// modulesOf lists the modules of others in a binary for Linux on amd64, sorted.
+// modulesOf lists the third-party modules in a binary for Linux on amd64, sorted.
 func modulesOf(packages ...string) ([]module, error) {
 	cmd := exec.CommandContext(context.Background(), "go", append([]string{"list", "-deps", "-json=Dir,Module"}, packages...)...)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOFLAGS=")
@@ -69,7 +69,7 @@ func modulesOf(packages ...string) ([]module, error) {
 	return modules, nil
 }
 
-// lent are the modules that carry no licence, and those of the same owner and
+// lent are the modules without a licence, and those of the same owner and
 // repository or organisation whose licence is theirs.
 func lent() map[string]string {
 	return map[string]string{

@@ -53,14 +53,14 @@ func modulesWhere(found []statement, holds func(statement) bool) []string {
 	return slices.Compact(modules)
 }
 
-// group is one licence, and who grants it: modules with their lines of copyright.
+// group is one licence, and its licensors: modules with their lines of copyright.
 type group struct {
 	text   string
 	owners []string
 }
 
-// groups sorts the licences that want to be passed on by their text. Texts that
-// differ in spaces, case and whose copyright it is alone are one.
+// groups groups the licences that must be reproduced by their text. Texts that
+// differ only in spaces, case and the copyright holder are one.
 func groups(found []statement) []group {
 	byWords := map[string]*group{}
 	for _, s := range found {
@@ -74,7 +74,7 @@ func groups(found []statement) []group {
 			g = &group{text: text}
 			byWords[words] = g
 		}
-		// Of two spellings one is chosen, always the same.
+		// The choice between two spellings is deterministic.
 		g.text = min(g.text, text)
 		g.owners = append(g.owners, strings.Join(append([]string{s.module}, copyright...), "\n    "))
 	}
@@ -89,7 +89,7 @@ func groups(found []statement) []group {
 	return all
 }
 
-// divide parts the lines of copyright at a licence's top from its text.
+// divide separates the lines of copyright at a licence's top from its text.
 func divide(licence string) (text string, copyright []string) {
 	owner := regexp.MustCompile(`^\W*((Copyright|COPYRIGHT)\b.*(©|\([cC]\)|\d{4})|©|\([cC]\) ).*`)
 	var rest []string
@@ -111,7 +111,8 @@ func title(line string) bool {
 	return regexp.MustCompile(`(?i)^(the )?(mit|expat|bsd|isc|new bsd|simplified bsd|bsd [23]-clause|modified bsd|mit-style)[\w -]*licen[cs]e[\w (),:"'/.-]{0,40}$|^licen[cs]e$|^all rights reserved\.?$`).MatchString(line)
 }
 
-// notices returns what Apache-2.0 wants passed on, each text once a module.
+// notices returns the notices that Apache-2.0 requires, each text once per
+// module.
 func notices(found []statement) []statement {
 	var all []statement
 	for _, s := range found {

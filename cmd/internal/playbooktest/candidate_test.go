@@ -14,10 +14,10 @@ func TestACandidateIsGiven(t *testing.T) {
 	example, _, _ := load(t, "example")
 	const when = `when: process.path == r'C:\Program Files\Veeam\VeeamAgent.exe' && process.signed`
 	for name, c := range map[string]struct{ when, given, rule string }{
-		"read by its name":               {strings.ReplaceAll(when, "process.", "candidate."), "candidate", "sanctioned-transfer"},
-		"not read as the process":        {when, "candidate", "unexplained-volume"},
-		"the process is one":             {strings.ReplaceAll(when, "process.", "candidate."), "process", "sanctioned-transfer"},
-		"nobody is, where none is given": {strings.ReplaceAll(when, "process.", "candidate."), "asset: { role: server, site: berlin }\n  #", "unexplained-volume"},
+		"read by its name":                   {strings.ReplaceAll(when, "process.", "candidate."), "candidate", "sanctioned-transfer"},
+		"not read as the process":            {when, "candidate", "unexplained-volume"},
+		"the process is one":                 {strings.ReplaceAll(when, "process.", "candidate."), "process", "sanctioned-transfer"},
+		"there is none, where none is given": {strings.ReplaceAll(when, "process.", "candidate."), "asset: { role: server, site: berlin }\n  #", "unexplained-volume"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := playbooks.Load("playbook.yaml", []byte(strings.Replace(string(example.Text()), when, c.when, 1)))

@@ -13,7 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// run runs one case, written as it stands in a file, over the example's given.
+// run runs one case, written as in a file, over the example's given.
 func run(t *testing.T, text string) playbooktest.Result {
 	t.Helper()
 	p, _, _ := load(t, "example")
@@ -38,7 +38,7 @@ cases:
 	return report.Cases[0]
 }
 
-// What people and time do, and what is not as expected, word for word.
+// The effects of people and time, and the messages of failures, word for word.
 func TestCases(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string

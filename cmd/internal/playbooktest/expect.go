@@ -11,8 +11,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// compare returns what was expected and did not hold. What the test leaves out
-// is not looked at.
+// compare returns the expectations that did not hold. Fields that the test leaves
+// out are not compared.
 func compare(want playbooks.Expect, got *state) []Failure {
 	var failures []Failure
 	text := func(what, want, got string) {
@@ -108,7 +108,7 @@ func leases(actions []incident.Action) []string {
 	return names
 }
 
-// asked returns the approval that is pending, and the last that was asked.
+// asked returns the pending approval, and the last one.
 func asked(approvals []incident.Approval) (pending string, last incident.Approval) {
 	for _, a := range approvals {
 		if a.State == incident.Pending {
@@ -119,7 +119,7 @@ func asked(approvals []incident.Approval) (pending string, last incident.Approva
 	return pending, last
 }
 
-// after says how long an approval took, in whole seconds.
+// after is how long an approval took, in whole seconds.
 func after(a incident.Approval) string {
 	if a.EndedAt.IsZero() {
 		return ""

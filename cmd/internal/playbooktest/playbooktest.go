@@ -1,6 +1,6 @@
 // Package playbooktest runs the tests of playbooks: each case is a rehearsal of
 // the real workflow with the real activities, on a skipped clock, over a
-// simulated estate of which the given facts are true.
+// simulated estate with the given facts.
 package playbooktest
 
 import (
@@ -16,12 +16,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// Report is what came of one test file.
+// Report is the result of one test file.
 type Report struct {
 	File     string `json:"file"`
 	Playbook string `json:"playbook"`
-	// Enforced tells that the playbook is in shadow mode and was tested as if it
-	// acted.
+	// Enforced reports whether the playbook is in shadow mode and was tested as
+	// if it acted.
 	Enforced bool     `json:"enforced,omitempty"`
 	Cases    []Result `json:"cases"`
 	// Rules is how many rules the playbook has; Uncovered are those that no case
@@ -41,11 +41,12 @@ func (r Report) Failed() int {
 	return n
 }
 
-// Result is what came of one case.
+// Result is the result of one case.
 type Result struct {
 	Name string `json:"name"`
 	Line int    `json:"line"`
-	// Failures are what did not hold; none is a passed case.
+	// Failures are the expectations that did not hold; a case without any has
+	// passed.
 	Failures []Failure `json:"failures,omitempty"`
 	// Decision and Timeline explain a failure.
 	Decision *incident.Decision `json:"decision,omitempty"`
@@ -60,7 +61,7 @@ type Failure struct {
 	Got  string `json:"got"`
 }
 
-// String says what was expected and what came.
+// String returns the expected and the actual value.
 func (f Failure) String() string {
 	if f.Want == "" {
 		return f.What + ": " + f.Got
@@ -69,9 +70,9 @@ func (f Failure) String() string {
 }
 
 // Run runs the cases whose names match, all when match is nil, as many at once
-// as there are processors. The error is one of the surroundings; a failing case
-// is none. Where the cases do not give the role of the traffic, the limits tell
-// it; none are the shipped ones.
+// as there are processors. The error is one of the environment; a failing case is
+// not an error. Where the cases do not give the role of the traffic, it is
+// derived with the limits; nil means the shipped ones.
 func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, file string, match *regexp.Regexp, limits traffic.LimitsByRole) (Report, error) {
 	report := Report{File: file, Playbook: p.Name, Enforced: p.Mode == playbooks.Shadow, Rules: len(p.Decide), Uncovered: tests.Uncovered(p)}
 	var cases []playbooks.TestCase
@@ -101,7 +102,7 @@ func Run(ctx context.Context, p *playbooks.Playbook, tests *playbooks.TestFile, 
 	return report, ctx.Err()
 }
 
-// runCase rehearses one case and looks at what is expected.
+// runCase rehearses one case and checks its expectations.
 func runCase(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits traffic.LimitsByRole) (result Result) {
 	result = Result{Name: c.Name, Line: c.Line}
 	fail := func(format string, args ...any) Result {

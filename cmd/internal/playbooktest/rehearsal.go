@@ -19,9 +19,9 @@ import (
 
 const (
 	// patience is how long a case may work, on its own clock, before it is
-	// looked at though it has not come to rest.
+	// checked although it is not at rest.
 	patience = time.Hour
-	// firstLook and longestLook bound the pauses between two looks.
+	// firstLook and longestLook bound the pauses between two checks.
 	firstLook   = 100 * time.Millisecond
 	longestLook = 30 * time.Second
 )
@@ -32,8 +32,8 @@ type rehearsal struct {
 	test playbooks.TestCase
 	id   string
 	host string // id of the device
-	// late are the facts that whoever is asked for them does not tell yet, with
-	// the event of the timeline that gives them.
+	// late are the facts that the estate does not return yet, with the event of
+	// the timeline that sets them.
 	late   map[string]int
 	estate *memory.Estate
 	length time.Duration
@@ -43,15 +43,15 @@ type rehearsal struct {
 	fault   error
 }
 
-// state is the case and the world at the end of the timeline.
+// state is the case and the estate at the end of the timeline.
 type state struct {
 	incident.Case
-	// standing are the containments that stand in the estate.
+	// standing are the active containments in the estate.
 	standing []incident.Action
 	mishaps  []Failure
 }
 
-// newRehearsal lays the estate and plans what happens.
+// newRehearsal sets up the estate and plans the events.
 func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCase, dir string, limits traffic.LimitsByRole) (*rehearsal, error) {
 	facts := laid(c.Facts)
 	host := identify(&facts)
@@ -86,8 +86,8 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	return r, nil
 }
 
-// laid are the facts as the estate tells them: what a step is proven by follows
-// from the volume, and changes with it.
+// laid are the facts as the estate returns them: the facts that prove a step
+// follow from the volume, and change with it.
 func laid(facts incident.Facts) incident.Facts {
 	if t := &facts.Traffic; t.BytesOut.IsKnown() {
 		leave(&t.Rate)
@@ -96,7 +96,7 @@ func laid(facts incident.Facts) incident.Facts {
 	return facts
 }
 
-// withhold has the estate not answer for the facts that come late.
+// withhold makes the estate fail for the facts that come late.
 func (r *rehearsal) withhold() {
 	for fact := range r.late {
 		op, _ := memory.Operation(fact) // The estate answers every fact; its Spec is checked for it.
@@ -106,8 +106,8 @@ func (r *rehearsal) withhold() {
 
 // identify returns the host of the estate and names it alike in the facts,
 // where the test leaves its identifiers out: a target is exact when two of the
-// alert's identifiers agree with the device. A device of which nothing is given
-// is not there.
+// alert's identifiers agree with the device. A device without given facts does
+// not exist.
 func identify(facts *incident.Facts) memory.Host {
 	alert, endpoint := &facts.Alert.Host, &facts.Endpoint
 	id := first(endpoint.ID, alert.ID, alert.Name, incident.Known("host-1", incident.Assumed))
@@ -126,8 +126,8 @@ func identify(facts *incident.Facts) memory.Host {
 }
 
 // sender is the process of the host where the facts name no volume: it sends a
-// little, so that who sends can be told though not how much. A given volume is
-// laid in its place.
+// little, so that the sender is known though not the volume. A given volume
+// replaces it.
 func sender(given incident.Process) memory.Process {
 	return memory.Process{
 		Path: first(given.Path, incident.Known(`C:\Windows\explorer.exe`, incident.Assumed)), PID: first(given.PID, incident.Known[int64](4242, incident.Assumed)),
@@ -135,7 +135,7 @@ func sender(given incident.Process) memory.Process {
 	}
 }
 
-// given reports whether a test says anything of the device.
+// given reports whether a test has facts of the device.
 func given(e incident.Endpoint) bool {
 	return slices.ContainsFunc([]incident.Field{e.ID, e.Name, e.IP, e.OS, e.Role, e.Online, e.Isolation, e.LastSeen}, func(f incident.Field) bool {
 		_, from, _ := f.Any()
@@ -143,7 +143,7 @@ func given(e incident.Endpoint) bool {
 	})
 }
 
-// first returns the first known value; the last must be.
+// first returns the first known value; the last must be known.
 func first[T any](values ...incident.Value[T]) T {
 	var v T
 	for _, value := range values {
@@ -154,7 +154,7 @@ func first[T any](values ...incident.Value[T]) T {
 	return v
 }
 
-// leave leaves a value that is not given to what the estate computes.
+// leave leaves a value that is not given to the estate.
 func leave[T any](v *incident.Value[T]) {
 	if !v.IsKnown() {
 		*v = incident.Value[T]{}
@@ -167,8 +167,8 @@ func fill[T any](v *incident.Value[T], with T) {
 	}
 }
 
-// complete makes an alert one that a receiver would take, and returns when it
-// happened, which is when the case is opened.
+// complete adds the fields to an alert that a receiver requires, and returns its
+// time, at which the case is opened.
 func complete(a *incident.Alert) time.Time {
 	at := first(a.Time, incident.Known(time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC), incident.Assumed))
 	fill(&a.Time, at)
@@ -204,7 +204,7 @@ func uses(p *playbooks.Playbook) []string {
 	return slices.Compact(names)
 }
 
-// plan plans the events of the timeline, and the look at its end.
+// plan plans the events of the timeline, and the check at its end.
 func (r *rehearsal) plan(p *playbooks.Playbook) {
 	end := time.Duration(0)
 	for i, e := range r.test.Timeline {
@@ -221,7 +221,7 @@ func (r *rehearsal) plan(p *playbooks.Playbook) {
 	r.look(end+firstLook, firstLook)
 }
 
-// look looks at the case once it rests; until then it looks again and again.
+// look reads the case once it rests; until then it polls.
 func (r *rehearsal) look(after, pause time.Duration) {
 	r.At(after, func() {
 		c, err := r.Case(r.id)
@@ -248,7 +248,7 @@ func (r *rehearsal) rests(c incident.Case) bool {
 	return false
 }
 
-// state is the case with what stands in the estate.
+// state is the case with the active containments in the estate.
 func (r *rehearsal) state(c incident.Case) *state {
 	s := &state{Case: c, mishaps: r.mishaps}
 	stands := map[string]incident.Action{}
@@ -266,7 +266,7 @@ func (r *rehearsal) state(c incident.Case) *state {
 	return s
 }
 
-// run runs the rehearsal and returns what was seen at the end of the timeline.
+// run runs the rehearsal and returns the state at the end of the timeline.
 func (r *rehearsal) run() (*state, error) {
 	if err := r.Run(r.length); err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// happen makes an event of the timeline happen. One without a doer lets time
+// happen carries out an event of the timeline. One without a person lets time
 // pass.
 func (r *rehearsal) happen(i int, e playbooks.TestEvent) {
 	if e.Facts != nil {
@@ -29,7 +29,7 @@ func (r *rehearsal) happen(i int, e playbooks.TestEvent) {
 	}
 }
 
-// change makes other facts true. What came late so far is told from now on.
+// change changes the facts. Late facts are returned from now on.
 func (r *rehearsal) change(i int, e playbooks.TestEvent) {
 	facts := laid(*e.Facts)
 	identify(&facts)
@@ -46,9 +46,9 @@ func (r *rehearsal) mishap(e playbooks.TestEvent, format string, args ...any) {
 	r.mishaps = append(r.mishaps, Failure{What: "timeline at " + incident.FormatDuration(e.At), Got: fmt.Sprintf(format, args...)})
 }
 
-// vote has a person answer the pending approval. The person is in the groups
-// that the approval asks, so anybody may; where it names people, it must be one
-// of them.
+// vote has a person answer the pending approval. The person is in the groups that
+// the approval asks, so any person may answer; where it names people, it must be
+// one of them.
 func (r *rehearsal) vote(i int, e playbooks.TestEvent, who string, approve bool) {
 	word := "deny"
 	if approve {
@@ -91,7 +91,7 @@ func refusal(err error) string {
 }
 
 // laterAlert sends another alert of the subject. It names the host as the first
-// one did, where it says nothing else.
+// one did, unless it has a host of its own.
 func (r *rehearsal) laterAlert(i int, e playbooks.TestEvent) {
 	facts := r.test.Facts
 	facts.Alert = *e.Alert

@@ -22,7 +22,7 @@ type registered struct {
 	in, out reflect.Type
 }
 
-// recorder is a registry that only looks.
+// recorder is a registry that only records.
 type recorder struct{ activities, workflows []registered }
 
 // RegisterActivityWithOptions implements [activities.Registry].
@@ -35,7 +35,7 @@ func (r *recorder) RegisterWorkflowWithOptions(w any, options workflow.RegisterO
 	r.workflows = append(r.workflows, signature(options.Name, w))
 }
 
-// signature takes the types of a function of a context and an input.
+// signature returns the types of a function of a context and an input.
 func signature(name string, f any) registered {
 	t := reflect.TypeOf(f)
 	found := registered{name: name}
@@ -81,7 +81,7 @@ func rows(b *strings.Builder, list []registered) {
 	}
 }
 
-// shape names a type and the fields that its JSON has.
+// shape describes a type and the fields of its JSON.
 func shape(t reflect.Type) string {
 	if t == nil {
 		return "nothing"

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/all"
 )
 
-// Whatever kind is registered stands in a document, with its settings or its
+// Every registered kind is in a document, with its settings or its
 // example.
 func TestEveryKindIsDescribed(t *testing.T) {
 	catalog := all.Catalog()

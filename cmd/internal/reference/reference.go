@@ -1,6 +1,6 @@
-// Package reference writes the reference documents from the code: whatever the
-// loader, the policy, the integrations and the engine read or do is described
-// from what they read it by. Nothing in it is written twice.
+// Package reference writes the reference documents from the code: the input and
+// behaviour of the loader, the policy, the integrations and the engine are
+// described from their own definitions. Nothing is written twice.
 package reference
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// generated stands on top of each document.
+// generated is at the top of each document.
 const generated = "Generated from the code; `stanch docs` writes it.\n"
 
 // Files returns the documents by their paths below the folder of documents.
@@ -61,7 +61,7 @@ func wordsReference() string {
 ## Words
 
 Some variables hold words of a closed set. What a source, an inventory or an EDR says is put into them where it enters, and
-so are the literals that an expression compares with such a variable: ` + "`'Domain Controller'`" + ` meets ` + "`domain_controller`" + `. Case, and
+so are the literals that an expression compares with such a variable: ` + "`'Domain Controller'`" + ` equals ` + "`domain_controller`" + `. Case, and
 whether parts are joined by a blank, a dash, an underscore or nothing, never matter. A word that is not among them is
 unknown, with that word in the reason, so a condition on it is unknown and never false; ` + "`stanch playbook lint`" + ` refuses it in a
 literal, and ` + "`stanch doctor`" + ` lists those of the inventory.

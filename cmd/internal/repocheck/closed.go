@@ -7,9 +7,9 @@ import (
 	"path"
 )
 
-// ClosedSets checks that a switch over a set of ours names what it switches on:
-// the linter then sees which member it forgets, as it cannot where each case is
-// a comparison of its own.
+// ClosedSets checks that a switch over a closed set of ours has an operand: the
+// linter then reports a missing member, which it cannot where each case is a
+// comparison of its own.
 func ClosedSets(t *Tree) []Complaint {
 	members := t.members()
 	var found []Complaint
@@ -56,7 +56,8 @@ func (t *Tree) members() members {
 				if !ok {
 					continue
 				}
-				// Without a type and a value it is the one before, counted on.
+				// Without a type and a value it repeats the one before, as with
+				// iota.
 				if typ, ok := v.Type.(*ast.Ident); ok && typ.IsExported() {
 					set = typ.Name
 				} else if v.Type != nil || v.Values != nil {
@@ -73,8 +74,8 @@ func (t *Tree) members() members {
 	return all
 }
 
-// comparison returns what a case compares with a member, and the member's set,
-// where that is all that the case holds, or the first part of it.
+// comparison returns the operand that a case compares with a member, and the
+// member's set, where that is the whole case or its first operand.
 func (m members) comparison(f GoFile, clause ast.Stmt) (operand, set string) {
 	c, ok := clause.(*ast.CaseClause)
 	if !ok || len(c.List) == 0 {
@@ -93,7 +94,7 @@ func (m members) comparison(f GoFile, clause ast.Stmt) (operand, set string) {
 	}
 }
 
-// set returns the set of which an expression is a member, or nothing.
+// set returns the set of which an expression is a member, or an empty text.
 func (m members) set(f GoFile, e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -158,7 +158,7 @@ func TestComposeWeaknessesAreSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := readCompose(t)
 			if !strings.Contains(text, c.old) {
-				t.Fatalf("docker-compose.yml holds no %q to change", c.old)
+				t.Fatalf("docker-compose.yml has no %q to change", c.old)
 			}
 			p, err := loadCompose(t, strings.Replace(text, c.old, c.new, 1), required())
 			if err != nil {
@@ -172,7 +172,7 @@ func TestComposeWeaknessesAreSeen(t *testing.T) {
 	t.Run("a service that is not there", func(t *testing.T) {
 		text := strings.Replace(readCompose(t), "postgresql: { condition:", "mysql: { condition:", 1)
 		if _, err := loadCompose(t, text, required()); err == nil {
-			t.Error("loaded a file in which a service waits for one that is not there")
+			t.Error("loaded a file in which a service waits for one that does not exist")
 		}
 	})
 }

@@ -8,8 +8,8 @@ import (
 
 // IsDouble reports whether a folder holds a package that only tests may import:
 // a double of a product, the fixtures or the suites of tests. Its name says so,
-// or is listed here. The simulated estate in integrations/memory is none: people
-// run demos and rehearsals on it.
+// or is listed here. The simulated estate in integrations/memory is not a double:
+// users run demos and rehearsals on it.
 func IsDouble(dir string) bool {
 	// The tests of people's playbooks are a command of the product.
 	if dir == "cmd/internal/playbooktest" {
@@ -21,7 +21,7 @@ func IsDouble(dir string) bool {
 	})
 }
 
-// Doubles checks that nothing that ships is made of what only tests may use.
+// Doubles checks that code that ships does not import packages for tests.
 func Doubles(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {

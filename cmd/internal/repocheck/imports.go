@@ -7,7 +7,7 @@ import (
 )
 
 // layers are the folders in the order in which imports may go: each may import
-// itself and what stands before it.
+// itself and those before it.
 func layers() []string {
 	return []string{"playbooks", "integrations", "activities", "workflows", "cmd"}
 }
@@ -45,16 +45,16 @@ func bans(module string) []ban {
 		except:  []string{"playbooks/policy"},
 		imports: []string{"github.com/google/cel-go/...", "cel.dev/..."},
 		tests:   true,
-		why:     "CEL stands behind one seam, so that a new version is one package's matter",
+		why:     "CEL is behind one package, so that a new version affects one package only",
 	}, {
 		in:      everywhere,
 		except:  []string{"cmd/...", "integrations/all"},
 		imports: []string{module + "/integrations/all"},
-		why:     "which integrations exist is the command's matter; everybody else speaks to capabilities",
+		why:     "only the command knows which integrations exist; all others use capabilities",
 	}}
 }
 
-// Imports checks who imports whom.
+// Imports checks the imports between packages.
 func Imports(t *Tree) []Complaint {
 	var found []Complaint
 	forbidden := bans(t.Module)
@@ -99,7 +99,7 @@ func (t *Tree) objections(f GoFile, imported string, forbidden []ban) []string {
 		why = append(why, "an integration knows the capabilities, the HTTP client and the nouns, and no other integration")
 	}
 	if vendor(ours) != "" && vendor(f.Dir) == "" && f.Dir != "integrations/all" && layer(f.Dir) != layer("cmd") {
-		why = append(why, "only the command and tests know a vendor; everybody else speaks to capabilities")
+		why = append(why, "only the command and tests know a vendor; all others use capabilities")
 	}
 	return why
 }

@@ -12,7 +12,7 @@ import (
 
 // Fence is one fenced block of a Markdown file.
 type Fence struct {
-	// Line is that of the block's first line of content.
+	// Line is the number of the block's first line of content.
 	Line int
 	Lang string
 	Text string
@@ -45,7 +45,7 @@ func Fences(text []byte) (fences []Fence, prose string) {
 	return fences, out.String()
 }
 
-// Command is one command that a document tells people to type.
+// Command is one command that a document asks people to type.
 type Command struct {
 	Line int
 	// Text is the whole command, with continued lines and here-documents.
@@ -97,7 +97,7 @@ func (f Fence) commands() []Command {
 }
 
 // Paths checks that the files, folders and headings that the documents name
-// are there.
+// exist.
 func Paths(t *Tree) []Complaint {
 	var found []Complaint
 	for _, file := range t.markdown() {
@@ -163,8 +163,8 @@ func headings(text []byte) []string {
 }
 
 // isPath reports whether a code span names something of this repository: it
-// starts with one of its folders. What has a gap to fill in, such as <name>,
-// names nothing.
+// starts with one of its folders. A span with a placeholder, such as <name>, does
+// not.
 func isPath(span string) bool {
 	if !regexp.MustCompile(`^[\w./*-]+$`).MatchString(span) {
 		return false

@@ -22,11 +22,11 @@ func Npm(t *Tree) []Complaint {
 			found = append(found, lockedNpm(file, text)...)
 		case strings.HasPrefix(file, ".ci/") || base == "Dockerfile" || path.Ext(base) == ".sh":
 			for _, at := range unpinned.FindAllIndex(text, -1) {
-				found = append(found, Complaint{file, lineOf(text, at[0]), fmt.Sprintf("%q takes what is newest: npm ci takes what a lock file says", text[at[0]:at[1]])})
+				found = append(found, Complaint{file, lineOf(text, at[0]), fmt.Sprintf("%q installs the newest version: npm ci installs those of a lock file", text[at[0]:at[1]])})
 			}
 			for _, at := range clean.FindAllIndex(text, -1) {
 				if !strings.Contains(string(text[at[0]:at[1]]), "--ignore-scripts") {
-					found = append(found, Complaint{file, lineOf(text, at[0]), "npm ci without --ignore-scripts runs what strangers wrote"})
+					found = append(found, Complaint{file, lineOf(text, at[0]), "npm ci without --ignore-scripts runs third-party scripts"})
 				}
 			}
 		}
@@ -34,7 +34,7 @@ func Npm(t *Tree) []Complaint {
 	return sorted(found)
 }
 
-// lockedNpm checks that a lock file says what each package must hold. An optional
+// lockedNpm checks that a lock file has the digest of each package. An optional
 // one may be for another system than the tests', and then is never fetched.
 func lockedNpm(file string, text []byte) []Complaint {
 	var lock struct {

@@ -68,7 +68,7 @@ func wordsPlant() (fstest.MapFS, string) {
 	}
 	return files, `.ci/run:3: "` + registry + `": which registry serves packages is the machine's matter
 activities/a.go:3: "` + unfinished + `": unfinished work belongs into the issue tracker, or is finished
-docs/a.md:2: "` + notes + `": the repository stands by itself: nobody who clones it has that folder
+docs/a.md:2: "` + notes + `": the repository stands by itself: a clone of it does not have that folder
 `
 }
 
@@ -114,7 +114,7 @@ func TestReadNeedsAModule(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := repocheck.Read(files); err == nil {
-				t.Error("read a tree that is no repository of ours")
+				t.Error("read a tree that is not a repository of ours")
 			}
 		})
 	}

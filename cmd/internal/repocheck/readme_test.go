@@ -30,7 +30,7 @@ func TestTheReadmesConfigurationLoads(t *testing.T) {
 		t.Errorf("it keeps its data in %q, which is not the deployment's volume", c.Data)
 	}
 	if _, ok := c.Sources["splunk"]; !ok {
-		t.Error("nobody may send to /v1/alerts/splunk")
+		t.Error("no source may send to /v1/alerts/splunk")
 	}
 }
 

@@ -90,7 +90,7 @@ func TestEveryCommandInTheDocumentsIsListed(t *testing.T) {
 	}
 	for command, used := range listed {
 		if !used {
-			t.Errorf("testdata/commands.txt: no document tells people to type %q", command)
+			t.Errorf("testdata/commands.txt: no document has the command %q", command)
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 
 // Sleeps checks that no test waits for a time to pass instead of for what it
 // wants to see: it would be slow where the machine is fast, and fail where the
-// machine is slow. A time may bound a wait, as one case of a select beside the
+// machine is slow. A time may bound a wait, as one case of a select next to the
 // condition, and a ticker may pace how often the condition is looked at. Within
-// synctest.Test time is not the machine's, and passes at once.
+// synctest.Test time is simulated, and passes at once.
 func Sleeps(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {
@@ -26,7 +26,7 @@ func Sleeps(t *Tree) []Complaint {
 	return found
 }
 
-// sleeps finds, in one declaration, what waits for nothing but a time.
+// sleeps finds, in one declaration, statements that wait for a time only.
 func sleeps(decl ast.Decl) []token.Pos {
 	var found []token.Pos
 	timers := timersIn(decl)
@@ -58,7 +58,7 @@ func sleeps(decl ast.Decl) []token.Pos {
 	return found
 }
 
-// commsOf returns what a select waits for; its default is nil.
+// commsOf returns the communications of a select; its default is nil.
 func commsOf(s *ast.SelectStmt) []ast.Stmt {
 	var comms []ast.Stmt
 	for _, clause := range s.Body.List {
@@ -115,7 +115,7 @@ func (names timers) receives(s ast.Stmt) bool {
 	if !ok || receive.Op != token.ARROW {
 		return false
 	}
-	// A ticker of nobody's ticks once.
+	// A ticker without a variable ticks only once.
 	call, ok := receive.X.(*ast.CallExpr)
 	return ok && called(call) == "time.Tick" || names.holds(receive.X)
 }

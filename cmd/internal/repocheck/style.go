@@ -17,7 +17,7 @@ const (
 	maxMethods = 4
 )
 
-// PackageComments checks that each package says once what it is for.
+// PackageComments checks that each package has exactly one package comment.
 func PackageComments(t *Tree) []Complaint {
 	comments := map[string][]string{}
 	for _, f := range t.Go {
@@ -55,8 +55,8 @@ func FileSizes(t *Tree) []Complaint {
 	return found
 }
 
-// Code checks what no file may do: init functions anywhere, panics in what
-// ships, and interfaces that are too wide to fake.
+// Code checks for forbidden constructs: init functions anywhere, panics in code
+// that ships, and interfaces with too many methods to fake.
 func Code(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {
@@ -64,7 +64,7 @@ func Code(t *Tree) []Complaint {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
 				if n.Name.Name == "init" && n.Recv == nil {
-					found = append(found, t.at(f, n.Pos(), "an init function runs before anybody asked: call it by name"))
+					found = append(found, t.at(f, n.Pos(), "an init function runs without a call: call it by name"))
 				}
 			case *ast.CallExpr:
 				if !f.Test && called(n) == "panic" {
@@ -137,8 +137,8 @@ func (t *Tree) interfaceNamed(dir, name string) *ast.InterfaceType {
 // Limits is the document that lists every reason for which a test is skipped.
 const Limits = "docs/limits.md"
 
-// Skips checks that every reason for which a test skips itself is told in
-// Limits. A format's text up to its first verb is looked for.
+// Skips checks that every reason for which a test skips itself is listed in
+// Limits. Of a format the text up to its first verb is searched.
 func Skips(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {
@@ -157,7 +157,7 @@ func Skips(t *Tree) []Complaint {
 			if reason := literal(call.Args); len(reason) < 8 {
 				found = append(found, t.at(f, n.Pos(), "a skip without a literal reason"))
 			} else if !bytes.Contains(t.Text[Limits], []byte(reason)) {
-				found = append(found, t.at(f, n.Pos(), "%s does not tell the reason %q", Limits, reason))
+				found = append(found, t.at(f, n.Pos(), "%s does not list the reason %q", Limits, reason))
 			}
 			return true
 		})
@@ -181,7 +181,7 @@ func literal(args []ast.Expr) string {
 	return strings.TrimRight(text, ": ")
 }
 
-// Modules checks that nobody who imports us gets other code than we test.
+// Modules checks that importers of this module get the code that is tested here.
 func Modules(t *Tree) []Complaint {
 	directive := regexp.MustCompile(`(?m)^\s*(replace|exclude)\b`)
 	var found []Complaint

@@ -1,7 +1,7 @@
 // Package repocheck holds the rules of this repository that a compiler does not
 // know: who may import whom, what every file must have, and that the documents
-// speak of things that exist. Its tests run the rules over the repository, and
-// prove on small planted trees that each of them bites.
+// name only files that exist. Its tests run the rules over the repository, and
+// prove on small planted trees that each of them finds faults.
 package repocheck
 
 import (
@@ -52,7 +52,7 @@ type GoFile struct {
 	AST       *ast.File
 }
 
-// maxFile bounds what is read of one file; nothing that people write is larger.
+// maxFile bounds what is read of one file; no file that people write is larger.
 const maxFile = 4 << 20
 
 // Read reads the repository whose root is fsys. What .gitignore excludes at the
@@ -108,8 +108,8 @@ func (t *Tree) ignored() map[string]bool {
 	return ignored
 }
 
-// isText reports whether people write such a file; records that tests replay and
-// data tables are not text in that sense.
+// isText reports whether a file is written by people; records that tests replay
+// and data tables are not text in that sense.
 func isText(file string) bool {
 	switch path.Ext(file) {
 	case ".go", ".mod", ".md", ".yml", ".yaml", ".sh", ".txt", ".txtar", ".html", ".css", ".js", ".sql":

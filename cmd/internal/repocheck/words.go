@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// word is a pattern that no text of ours may hold.
+// word is a pattern that no text of ours may contain.
 type word struct {
 	pattern *regexp.Regexp
 	why     string
@@ -21,12 +21,12 @@ type word struct {
 func words() []word {
 	return []word{
 		{regexp.MustCompile(`\b(TO[D]O|FIX[M]E|XX[X])\b`), "unfinished work belongs into the issue tracker, or is finished"},
-		{regexp.MustCompile(`\b(work|\.\.)/share[d]\b|\bshare[d]/(design|reference|fixtures|specs|data|hooks)\b`), "the repository stands by itself: nobody who clones it has that folder"},
+		{regexp.MustCompile(`\b(work|\.\.)/share[d]\b|\bshare[d]/(design|reference|fixtures|specs|data|hooks)\b`), "the repository stands by itself: a clone of it does not have that folder"},
 		{regexp.MustCompile(`\b((proxy|sum)\.golang\.o[r]g|(deb|security|ftp)\.debian\.o[r]g|registry\.npmjs\.o[r]g|pypi\.o[r]g|crates\.i[o]|(index|registry-1)\.docker\.i[o])\b`), "which registry serves packages is the machine's matter"},
 	}
 }
 
-// Words checks that no text holds a word that leads nowhere.
+// Words checks that no text contains a reference that a reader cannot follow.
 func Words(t *Tree) []Complaint {
 	var found []Complaint
 	for file, text := range t.Text {
@@ -39,7 +39,7 @@ func Words(t *Tree) []Complaint {
 	return sorted(found)
 }
 
-// Layout checks that the root holds only what a newcomer is told of.
+// Layout checks that the root has only the documented entries.
 func Layout(t *Tree) []Complaint {
 	folders := append(layers(), "docs", ".ci")
 	files := []string{
@@ -73,8 +73,8 @@ func ignoredByEnding(t *Tree, name string) bool {
 	return false
 }
 
-// Generated checks that the files that the command writes stand in the
-// repository as it would write them now.
+// Generated checks that the generated files in the repository are those that the
+// command would write now.
 func Generated(t *Tree, files map[string][]byte) []Complaint {
 	var found []Complaint
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -58,7 +58,7 @@ type event struct {
 	Output  string
 }
 
-// report copies the stream for people, and returns what is wrong with it.
+// report copies the stream for people, and returns its problems.
 func report(in io.Reader, out io.Writer, reasons []string) []string {
 	outputs := map[string]string{}
 	ended, failed := map[string]bool{}, false

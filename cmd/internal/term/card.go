@@ -11,9 +11,9 @@ import (
 // labelWidth is the column of the card's labels.
 const labelWidth = 12
 
-// Case shows a case: what, who and how sure, why it was decided so, what was
-// done and how far it is proven, what stands until when, and last, next to the
-// prompt, what is asked and what each answer does.
+// Case shows a case: subject, device and attribution, the reasons of the
+// decision, the steps and how far they are proven, the active leases with their
+// ends, and last, next to the prompt, the question and the effect of each answer.
 func (p *Printer) Case(c incident.Case) error {
 	a := wording.Of(c)
 	p.head(a)
@@ -98,7 +98,7 @@ func (p *Printer) proof(proof wording.Proof) {
 	p.field(4, labelWidth-2, span{proof.Level, dim}, span{p.sign(proof.Answer) + " " + proof.Answer, toned(proof.Tone)}, detail)
 }
 
-// sign repeats an answer as one character.
+// sign shows an answer as one character.
 func (p *Printer) sign(answer string) string {
 	ascii, sign := "-", "–"
 	switch answer {

@@ -6,7 +6,7 @@ func (p *Printer) Title(text string) error {
 	return p.flush()
 }
 
-// Field shows a label and a text that is wrapped beside it; the note follows,
+// Field shows a label and a text that is wrapped next to it; the note follows,
 // in brackets.
 func (p *Printer) Field(label, text, note string) error {
 	p.field(2, labelWidth, span{label, strong}, span{text, plain}, note)

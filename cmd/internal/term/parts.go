@@ -15,14 +15,14 @@ func (p *Printer) Say(text string) error {
 	return p.flush()
 }
 
-// Aside shows a paragraph that may be passed over.
+// Aside shows a paragraph that may be skipped.
 func (p *Printer) Aside(text string) error {
 	p.field(0, 0, span{}, span{text, dim}, "")
 	return p.flush()
 }
 
-// Command shows what can be typed. It is never wrapped or cut, so that it can
-// be copied; a text that says what it does stands above it.
+// Command shows a command line. It is never wrapped or cut, so that it can be
+// copied; its explanation is above it.
 func (p *Printer) Command(text, command string) error {
 	if text != "" {
 		p.field(2, 0, span{}, span{text, dim}, "")
@@ -31,14 +31,15 @@ func (p *Printer) Command(text, command string) error {
 	return p.flush()
 }
 
-// Ask shows a question and leaves the cursor behind it, for the answer.
+// Ask shows a question and leaves the cursor after it, for the answer.
 func (p *Printer) Ask(question string) error {
 	p.out.WriteString(p.paint(strong, p.text(question)) + " ")
 	return p.flush()
 }
 
-// Question shows what people are asked: what, who and how sure, what stands
-// already, what each answer does, and how that is undone.
+// Question shows a question to people: subject, device and attribution,
+// containments that are active already, the effect of each answer, and how that
+// is undone.
 func (p *Printer) Question(c incident.Case) error {
 	a := wording.Of(c)
 	p.title("Asked of people: " + a.Subject)
@@ -58,7 +59,7 @@ func (p *Printer) Question(c incident.Case) error {
 	return p.flush()
 }
 
-// gated returns the containing steps that wait behind an approval.
+// gated returns the containing steps that wait for an approval.
 func gated(c incident.Case, approval string) []incident.PlannedStep {
 	var steps []incident.PlannedStep
 	behind := false
@@ -75,7 +76,7 @@ func gated(c incident.Case, approval string) []incident.PlannedStep {
 
 func undone(s incident.PlannedStep) string {
 	if !s.Action.Leased() {
-		return fmt.Sprintf("%s is for good: it cannot be undone", s.Name)
+		return fmt.Sprintf("%s is permanent: it cannot be undone", s.Name)
 	}
 	return fmt.Sprintf("%s is a lease: it ends by itself after %s, and can be released before", s.Name, incident.FormatDuration(s.TTL))
 }
@@ -96,9 +97,8 @@ const barsWidth = 24
 // high is the part of the largest value above which a value is still high.
 const high = 4
 
-// Live shows a line that the next thing to be shown takes the place of: the
-// last values as bars, and what they mean. Elsewhere than on a terminal nothing
-// is shown.
+// Live shows a line that the next output replaces: the last values as bars, and
+// their meaning. Only a terminal shows it.
 func (p *Printer) Live(values []int64, text string) error {
 	if !p.o.TTY {
 		return nil
@@ -124,8 +124,8 @@ func (p *Printer) Live(values []int64, text string) error {
 	return err
 }
 
-// bars draws values against the largest of all. The height goes by the square
-// root, so that a tenth can still be told from nothing.
+// bars draws values against the largest of all. The height is proportional to the
+// square root, so that a tenth can still be distinguished from zero.
 func (p *Printer) bars(values, all []int64) string {
 	steps := []rune("▁▂▃▄▅▆▇█")
 	if p.o.ASCII {

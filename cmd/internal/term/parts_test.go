@@ -56,7 +56,7 @@ func TestQuestionSaysWhatEachAnswerDoesAndHowItIsUndone(t *testing.T) {
 		rest = after
 	}
 	if strings.Contains(out, "Rules") {
-		t.Errorf("the trace stands in the question:\n%s", out)
+		t.Errorf("the trace is in the question:\n%s", out)
 	}
 }
 

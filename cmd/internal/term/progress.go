@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// repaint is how often a progress line is written over at most.
+// repaint is the shortest time between two updates of a progress line.
 const repaint = 100 * time.Millisecond
 
-// Progress is a line that says how far something is. On a terminal it is
-// written over; elsewhere one line is written for every tenth.
+// Progress is a progress line. On a terminal it is overwritten; elsewhere one
+// line is written for every tenth.
 type Progress struct {
 	p     *Printer
 	label string
@@ -20,12 +20,12 @@ type Progress struct {
 	open  bool
 }
 
-// Progress starts a line; total is how many there are to do, 0 if nobody knows.
+// Progress starts a line; total is how many there are to do, 0 if unknown.
 func (p *Printer) Progress(label string, total int) *Progress {
 	return &Progress{p: p, label: label, total: total}
 }
 
-// Set says that so many are done. The text is what is going on.
+// Set updates the number of finished ones. The text describes the current one.
 func (r *Progress) Set(done int, text string) error {
 	if r.p.o.TTY {
 		return r.over(done, text)
@@ -68,14 +68,14 @@ func (r *Progress) over(done int, text string) error {
 	return r.p.flush()
 }
 
-// End closes the line: the text stands where the progress was.
+// End closes the line: the text replaces the progress.
 func (r *Progress) End(text string) error {
 	r.wipe()
 	r.p.line(span{text, plain})
 	return r.p.flush()
 }
 
-// Clear takes the progress off a terminal, for what is printed next.
+// Clear removes the progress from a terminal, before other output.
 func (r *Progress) Clear() error {
 	r.wipe()
 	return r.p.flush()

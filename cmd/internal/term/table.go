@@ -2,7 +2,7 @@ package term
 
 import "strings"
 
-// gap stands between columns, leastColumn is what a column keeps of its width.
+// gap separates columns, leastColumn is what a column keeps of its width.
 const (
 	gap         = 2
 	leastColumn = 6
@@ -38,8 +38,8 @@ func (p *Printer) Table(headers []string, rows [][]string) error {
 	return p.flush()
 }
 
-// fit takes columns off the widest until the table fits, or nothing is left to
-// take.
+// fit shortens the widest columns until the table fits, or all have their least
+// width.
 func (p *Printer) fit(widths []int) {
 	if p.o.Width == 0 {
 		return

@@ -1,7 +1,7 @@
-// Package term shows cases on a terminal. Whatever an attacker wrote reaches it
-// as printable text only: no escape sequence, no bidi control, no newline.
+// Package term shows cases on a terminal. Text of an attacker reaches it as
+// printable characters only: no escape sequence, no bidi control, no newline.
 //
-// Colour and place are for the eye; the words alone carry the meaning, so that
+// Colour and layout are for the eye; the words alone carry the meaning, so that
 // the same output can be piped.
 package term
 
@@ -19,14 +19,14 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Options say what the output is. The zero Options are those of a pipe to a
+// Options describe the output. The zero Options are those of a pipe to a
 // program that reads UTF-8.
 type Options struct {
 	// Width is the number of columns; 0 is no limit: nothing is cut or wrapped.
 	Width int
-	// Color allows colours, TTY lines that are written over.
+	// Color allows colours, TTY allows lines that are overwritten.
 	Color, TTY bool
-	// ASCII allows nothing beyond ASCII.
+	// ASCII allows ASCII characters only.
 	ASCII bool
 	// Now is the clock of countdowns; nil is the real one.
 	Now func() time.Time
@@ -35,8 +35,9 @@ type Options struct {
 // narrowest is the width below which nothing can be laid out any more.
 const narrowest = 40
 
-// Detect finds out what w is: a terminal with its width, and whether it may be
-// coloured (NO_COLOR, TERM) and shows UTF-8 (LC_ALL, LC_CTYPE, LANG).
+// Detect returns the options of w: whether it is a terminal, its width, and
+// whether it may be coloured (NO_COLOR, TERM) and shows UTF-8 (LC_ALL, LC_CTYPE,
+// LANG).
 func Detect(w io.Writer, env func(string) string) Options {
 	o := Options{ASCII: !utf8Locale(env)}
 	f, ok := w.(interface{ Fd() uintptr })
@@ -61,13 +62,13 @@ func utf8Locale(env func(string) string) bool {
 	return false
 }
 
-// Printer shows things on one output. It is not safe for concurrent use.
+// Printer writes parts of cases to one output. It is not safe for concurrent use.
 type Printer struct {
 	w io.Writer
 	o Options
-	// out collects what one call shows, so that it is written at once.
+	// out collects the output of one call, so that it is written at once.
 	out bytes.Buffer
-	// live tells that the line at the cursor is one that is written over.
+	// live reports whether the line at the cursor will be overwritten.
 	live bool
 }
 
@@ -82,10 +83,10 @@ func New(w io.Writer, o Options) *Printer {
 	return &Printer{w: w, o: o}
 }
 
-// clear takes away the line at the cursor.
+// clear erases the line at the cursor.
 const clear = "\r\x1b[K"
 
-// flush writes what was collected, in the place of a line that is written over.
+// flush writes the collected output, in place of a live line.
 func (p *Printer) flush() error {
 	text := p.out.Bytes()
 	if p.live {
@@ -100,7 +101,7 @@ func (p *Printer) flush() error {
 	return nil
 }
 
-// Countdown says how long it is until then, or since.
+// Countdown returns the time until then, or since.
 func (p *Printer) Countdown(until time.Time) string {
 	left := until.Sub(p.o.Now())
 	switch {
@@ -143,8 +144,8 @@ func (p *Printer) paint(s style, text string) string {
 		return text
 	}
 	c := color.New(attribute(s))
-	// The library looks at the process's standard output; these options know
-	// the output that is written to.
+	// The library checks the process's standard output; these options are for the
+	// actual output.
 	c.EnableColor()
 	return c.Sprint(text)
 }

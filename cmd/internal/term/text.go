@@ -19,7 +19,7 @@ type span struct {
 	style style
 }
 
-// text makes s safe for this output; everything that is shown goes through it.
+// text makes s safe for this output; all output must go through it.
 func (p *Printer) text(s string) string {
 	s = wording.Inert(s, longest)
 	if !p.o.ASCII {
@@ -48,7 +48,7 @@ func (p *Printer) ellipsis() string {
 	return "…"
 }
 
-// wide counts columns. It does not look at the environment, so that the same
+// wide counts columns. It does not depend on the environment, so that the same
 // options give the same output.
 func wide() *runewidth.Condition { return &runewidth.Condition{StrictEmojiNeutral: true} }
 
@@ -85,7 +85,7 @@ func (p *Printer) line(spans ...span) {
 	p.out.WriteByte('\n')
 }
 
-// field adds a label and a text that is wrapped beside it, or below a label that
+// field adds a label and a text that is wrapped next to it, or below a label that
 // is too long for its column. The note follows the text, dimmed.
 func (p *Printer) field(indent, labelWidth int, label, text span, note string) {
 	spans := []span{text}

@@ -9,7 +9,7 @@ import (
 )
 
 // Timeline shows events, one line each, with the time since the case was
-// opened. It may be called for each event as it comes.
+// opened. It may be called for each event when it happens.
 func (p *Printer) Timeline(opened time.Time, events ...incident.Event) error {
 	for _, e := range events {
 		p.event(opened, wording.EventOf(e))
@@ -80,7 +80,8 @@ func stepOf(e wording.Event) string {
 	return e.Step
 }
 
-// byOf is who did it, where the text does not begin with them.
+// byOf is the person or product of an event, where the text does not begin with
+// it.
 func byOf(e wording.Event) string {
 	if strings.HasPrefix(e.Text, e.By) {
 		return ""

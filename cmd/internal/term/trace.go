@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Trace shows why a decision was made and why no other.
+// Trace shows the reasons of a decision, and of the rules that were not chosen.
 func (p *Printer) Trace(d incident.Decision) error {
 	p.trace(wording.TraceOf(d))
 	return p.flush()

@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-// heading starts the part of the document that names what stays.
+// heading starts the part of the document that lists accepted vulnerabilities.
 const heading = "## Known vulnerabilities"
 
 // known returns the ids that the document names below the heading.
@@ -44,7 +44,7 @@ func known(doc string) []string {
 	return regexp.MustCompile(`GO-\d+-\d+`).FindAllString(part, -1)
 }
 
-// message is one of govulncheck's; each says one thing.
+// message is one message of govulncheck; one of its fields is set.
 type message struct {
 	Config  *struct{}
 	OSV     *struct{ ID, Summary string }
@@ -56,7 +56,7 @@ type message struct {
 	}
 }
 
-// report prints what was found, and returns what is wrong with it.
+// report prints the findings, and returns the problems.
 func report(in io.Reader, out io.Writer, stays []string) []string {
 	summaries, found, scanned := map[string]string{}, map[string]string{}, false
 	for messages := json.NewDecoder(in); ; {
@@ -66,20 +66,20 @@ func report(in io.Reader, out io.Writer, stays []string) []string {
 			break
 		}
 		if err != nil {
-			return []string{"read what govulncheck says: " + err.Error()}
+			return []string{"read the output of govulncheck: " + err.Error()}
 		}
 		scanned = scanned || m.Config != nil
 		if m.OSV != nil {
 			summaries[m.OSV.ID] = m.OSV.Summary
 		}
-		// One without a package is in a module of which nothing is imported.
+		// One without a package is in a module without imported packages.
 		if f := m.Finding; f != nil && len(f.Trace) > 0 && f.Trace[0].Package != "" {
 			at := f.Trace[0]
 			found[f.OSV] = fmt.Sprintf("%s@%s, fixed in %s", at.Module, at.Version, f.FixedVersion)
 		}
 	}
 	if !scanned {
-		return []string{"govulncheck said nothing"}
+		return []string{"govulncheck printed nothing"}
 	}
 	var problems []string
 	for _, id := range slices.Sorted(maps.Keys(found)) {

@@ -32,13 +32,13 @@ func TestReport(t *testing.T) {
 		in, out  string
 		problems []string
 	}{
-		"nothing found":        {config, "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", nil},
-		"one that stays":       {config + osv + finding("GO-2026-0002", "example.com/m/p"), "stays: GO-2026-0002: Slow (example.com/m@v1.2.0, fixed in v1.3.0)\nnot found any more: GO-2026-0003\n", nil},
-		"one that is not told": {config + osv + finding("GO-2026-0001", "example.com/m/p"), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", unknown},
-		"twice, told once":     {config + osv + finding("GO-2026-0001", "example.com/m/p") + finding("GO-2026-0001", "example.com/m/q"), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", unknown},
-		"in what nobody uses":  {config + osv + finding("GO-2026-0001", ""), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", nil},
-		"silence":              {"", "", []string{"govulncheck said nothing"}},
-		"torn":                 {config + `{"finding":`, "", []string{"read what govulncheck says: unexpected EOF"}},
+		"nothing found":          {config, "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", nil},
+		"one that stays":         {config + osv + finding("GO-2026-0002", "example.com/m/p"), "stays: GO-2026-0002: Slow (example.com/m@v1.2.0, fixed in v1.3.0)\nnot found any more: GO-2026-0003\n", nil},
+		"one that is not listed": {config + osv + finding("GO-2026-0001", "example.com/m/p"), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", unknown},
+		"twice, told once":       {config + osv + finding("GO-2026-0001", "example.com/m/p") + finding("GO-2026-0001", "example.com/m/q"), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", unknown},
+		"in an unused package":   {config + osv + finding("GO-2026-0001", ""), "not found any more: GO-2026-0002\nnot found any more: GO-2026-0003\n", nil},
+		"silence":                {"", "", []string{"govulncheck printed nothing"}},
+		"torn":                   {config + `{"finding":`, "", []string{"read the output of govulncheck: unexpected EOF"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder

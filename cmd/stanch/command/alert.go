@@ -87,8 +87,8 @@ func (o *alertSendOptions) send(ctx context.Context, file string) error {
 	return o.accepted(o.output, got)
 }
 
-// accepted shows what became of the alerts of a request. That some of them were
-// rejected is an error: whoever sent them has to know.
+// accepted shows the results of the alerts of a request. Rejected ones are an
+// error, as the sender has to know.
 func (s streams) accepted(output outputFlag, got api.Accepted) error {
 	err := output.print(s, got, func(p *term.Printer) error { return showAccepted(p, got) })
 	if err == nil && len(got.Rejected) > 0 {
@@ -128,10 +128,10 @@ func (o *alertSendOptions) read(file string) ([]byte, error) {
 	return data, usage(err)
 }
 
-// prove returns what adds the source's credential to the request.
+// prove returns the function that adds the source's credential to the request.
 func (o *alertSendOptions) prove(body []byte) (func(*http.Request), error) {
 	if o.authFile != "" && o.hmacFile != "" {
-		return nil, usagef("--auth-file and --hmac-file are two ways to prove it: give one")
+		return nil, usagef("--auth-file and --hmac-file exclude each other: give one")
 	}
 	token, err := credential("the source's token", o.authFile, envSourceToken)
 	if err != nil {
@@ -141,7 +141,7 @@ func (o *alertSendOptions) prove(body []byte) (func(*http.Request), error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is given as a flag goes before what happens to be in the environment.
+	// A flag takes precedence over the environment.
 	if o.authFile != "" {
 		secret = ""
 	}

@@ -21,7 +21,7 @@ func newAlertRejected(s streams) *cobra.Command {
 		newRejectedList(s), newRejectedShow(s), newRejectedRetry(s))
 }
 
-// rejectedFlags say which rejected alert a command is about.
+// rejectedFlags select the rejected alert of a command.
 type rejectedFlags struct {
 	serverFlags
 	output outputFlag
@@ -125,7 +125,7 @@ type shownRejected struct {
 func shown(r protocol.RejectedAlert) shownRejected {
 	body := json.RawMessage(r.Body)
 	if !json.Valid(r.Body) {
-		// A text always encodes.
+		// Encoding a text cannot fail.
 		body, _ = json.Marshal(string(r.Body))
 	}
 	return shownRejected{r.ID, r.Source, r.At, r.Field, r.Problem, r.Resolved, body, r.Size}

@@ -48,8 +48,8 @@ that you want to size, when it is otherwise at rest.`,
 	return c
 }
 
-// newBenchStorm is the process by which bench sends a storm. It is told what on
-// its standard input.
+// newBenchStorm is the process by which bench sends a storm. It reads its
+// settings from standard input.
 func newBenchStorm(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "storm", Short: "Send the storm of a measurement", Hidden: true, Args: cobra.NoArgs,
@@ -73,7 +73,7 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		"storm-alerts": o.run.StormAlerts, "storm-subjects": o.run.StormSubjects, "storm-senders": o.run.StormSenders,
 	} {
 		if n < 1 || n > 50_000 {
-			return usagef("--%s %d is not from 1 to 50000", name, n)
+			return usagef("--%s must be between 1 and 50000, not %d", name, n)
 		}
 	}
 	if o.run.Dir == "" {

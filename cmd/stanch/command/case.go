@@ -21,7 +21,7 @@ func newCase(s streams) *cobra.Command {
 		newCaseDecide(s, true), newCaseDecide(s, false), newCaseClose(s), newCaseExport(s))
 }
 
-// caseFlags say which case a command is about.
+// caseFlags select the case of a command.
 type caseFlags struct {
 	serverFlags
 	run string
@@ -47,7 +47,7 @@ func (f *caseFlags) addTo(c *cobra.Command) {
 	})
 }
 
-// addRun lets a command look at an older case of the same name.
+// addRun lets a command read an older case of the same name.
 func (f *caseFlags) addRun(c *cobra.Command) {
 	c.Flags().StringVar(&f.run, "run", "", "`run` of the case, where its subject had several (the newest when not given)")
 }
@@ -123,8 +123,8 @@ func newCaseList(s streams) *cobra.Command {
 	o.addTo(c)
 	o.output.addTo(c)
 	status := choiceFlag{value: "all", choices: []string{"all", "open", "closed", "working", "awaiting", "contained"}}
-	c.Flags().Var(&status, "status", "only cases that stand so")
-	c.Flags().StringVar(&o.filter.Subject, "subject", "", "only cases about a `host`, or whatever the playbook's subject is")
+	c.Flags().Var(&status, "status", "only cases with this status")
+	c.Flags().StringVar(&o.filter.Subject, "subject", "", "only cases about a `host`, or any other subject of the playbook")
 	c.Flags().IntVar(&o.filter.Limit, "limit", 100, "at most `n` cases, up to 1000")
 	c.PreRun = func(*cobra.Command, []string) { o.filter.Status = status.value }
 	// The flag exists; registering its completion cannot fail.

@@ -59,7 +59,7 @@ are asked; elsewhere give the digest of the plan that you were shown with
 
 func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	if o.plan != "" && o.yes {
-		return usagef("--plan is one plan and --yes whatever there is: give one")
+		return usagef("--plan and --yes exclude each other: give one")
 	}
 	client, c, err := o.get(ctx, name)
 	if refused, ok := errors.AsType[*apiclient.Error](err); ok && refused.Status == http.StatusForbidden && o.plan != "" && strings.Contains(name, "/") {
@@ -73,7 +73,7 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	at := slices.IndexFunc(c.Approvals, func(a incident.Approval) bool { return a.State == incident.Pending })
 	switch {
 	case o.plan != "":
-		// Whether it still is the plan, the server knows.
+		// The server checks that it still is the plan.
 	case at < 0:
 		return usagef("case %s waits for no approval: it is %s%s", c.ID, c.Status, because(ending(c)))
 	case o.yes:
@@ -98,7 +98,7 @@ func (o *caseDecideOptions) decide(ctx context.Context, name string) error {
 	})
 }
 
-// ask returns the digest of the plan that somebody at the terminal said yes to.
+// ask returns the digest of the plan that the user at the terminal confirmed.
 func (o *caseDecideOptions) ask(c incident.Case, a incident.Approval, reason *string) (string, error) {
 	if !isTerminal(o.in) || !isTerminal(o.out) {
 		return "", usagef("give --plan with the digest of the plan that you were shown, or --yes: there is no terminal to ask at")
@@ -106,8 +106,8 @@ func (o *caseDecideOptions) ask(c incident.Case, a incident.Approval, reason *st
 	return o.question(c, a, reason)
 }
 
-// question shows the case, next to the prompt what the answer does, and takes
-// nothing but a clear yes.
+// question shows the case, next to the prompt the effect of the answer, and
+// accepts only a clear yes.
 func (o *caseDecideOptions) question(c incident.Case, a incident.Approval, reason *string) (string, error) {
 	p := o.printer()
 	if err := p.Case(c); err != nil {

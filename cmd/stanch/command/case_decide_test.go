@@ -40,7 +40,7 @@ func TestAQuestionTakesNothingButAYes(t *testing.T) {
 			t.Errorf("%q after %t: plan %q, reason %q, %v", tt.typed, tt.approve, plan, reason, err)
 		}
 		if !strings.Contains(out.String(), pending.PlanDigest) || !strings.Contains(out.String(), o.word()+" "+pending.Name+" of case "+c.ID+"? [y/N] ") {
-			t.Fatalf("what is asked is not shown:\n%s", out.String())
+			t.Fatalf("the question is not shown:\n%s", out.String())
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (o *caseExplainOptions) explain(ctx context.Context, name string) error {
 	})
 }
 
-// ending says how a case ended, and where it goes on.
+// ending describes how a case ended, and where it continues.
 func ending(c incident.Case) string {
 	if c.MergedInto != nil {
 		return string(c.Outcome) + " into case " + c.MergedInto.ID
@@ -108,7 +108,7 @@ func because(detail string) string {
 	return " (" + detail + ")"
 }
 
-// watchEvery is how often a case is looked at.
+// watchEvery is how often a case is read.
 const watchEvery = time.Second
 
 // caseWatchOptions are the flags of case watch.
@@ -147,7 +147,7 @@ func (o *caseWatchOptions) watch(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			// Whoever stops watching has seen enough.
+			// The user has stopped watching.
 			return nil
 		case <-ticker.C:
 		}

@@ -15,14 +15,14 @@ import (
 )
 
 // The exit codes: a fault of the product or its surroundings, and a mistake of
-// the user, of which nothing was changed.
+// the user, after which nothing was changed.
 const (
 	exitOK    = 0
 	exitFault = 1
 	exitUsage = 2
 )
 
-// UsageError marks a user's mistake: it is shown without more, and nothing was
+// UsageError marks a user's mistake: only its message is shown, and nothing was
 // changed.
 type UsageError struct{ Err error }
 

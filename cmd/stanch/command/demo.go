@@ -87,8 +87,7 @@ func isTerminal(r any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// next returns what there is to try after a demo, of the commands that this
-// build has.
+// next returns the commands to try after a demo, of those that this build has.
 func (o *demoOptions) next(k demo.Kept) []demo.Command {
 	var found []demo.Command
 	self := "stanch"

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// TestDemoWithoutATerminal runs the whole demo as a pipe does: nobody can be
+// TestDemoWithoutATerminal runs the whole demo as a pipe does: no one can be
 // asked, so it approves and says so. Every moment of the story is shown in its
 // order, and happened in the estate.
 func TestDemoWithoutATerminal(t *testing.T) {
@@ -45,7 +45,7 @@ func TestDemoWithoutATerminal(t *testing.T) {
 		}
 		rest = after
 	}
-	// These come beside the others, so their place among them is not certain.
+	// These are concurrent with the others, so their order is not certain.
 	for _, moment := range []string{", cut-off ", "s left", "Asked on-call", "throttle: read back from the device", "cut-off: read back from the device", "Told #sec-egress"} {
 		if !strings.Contains(out.String(), moment) {
 			t.Errorf("%q is not shown", moment)
@@ -82,7 +82,7 @@ func checkNoSecret(t *testing.T, dir, shown string) {
 	for _, name := range []string{"analyst.token", "siem.secret"} {
 		secret, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || len(secret) < 20 {
-			t.Fatalf("%s is no secret: %v", name, err)
+			t.Fatalf("%s is not a secret: %v", name, err)
 		}
 		if text := strings.TrimSpace(string(secret)); strings.Contains(shown, text) || strings.Contains(string(log), text) {
 			t.Errorf("%s is shown or logged", name)

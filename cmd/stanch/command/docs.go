@@ -89,8 +89,8 @@ func commandsReference(root *cobra.Command) []byte {
 	return b.Bytes()
 }
 
-// describe writes the section of one command. Usage and examples are no sh:
-// the tests of the commands run them.
+// describe writes the section of one command. Usage and examples are not marked
+// as sh: the tests of the commands run them.
 func describe(b *bytes.Buffer, c *cobra.Command) {
 	fmt.Fprintf(b, "\n## %s\n\n%s.\n\n```text\n%s\n```\n", c.CommandPath(), c.Short, c.UseLine())
 	if c.Long != "" {

@@ -45,7 +45,7 @@ func TestTheDocumentsAreWhatTheCodeSays(t *testing.T) {
 	for _, c := range repocheck.Generated(repository(t), inDocs) {
 		t.Error(c)
 	}
-	// A document of the reference that nobody generates goes stale.
+	// A document of the reference that is not generated goes stale.
 	entries, err := os.ReadDir(root + "/docs/reference")
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestDocsWritesOnlyWhatChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := docs(); again != policy+"\n" {
-		t.Errorf("%q were written, want the one that differs", again)
+		t.Errorf("%q were written, want only the changed one", again)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// doctorTimeout bounds each question that doctor asks of something else.
+// doctorTimeout bounds each call of doctor to a product or a server.
 const doctorTimeout = 20 * time.Second
 
 // doctorOptions are the flags of doctor.
@@ -45,7 +45,7 @@ give. Nothing is changed. It exits with 1 when something fails.`,
 	return c
 }
 
-// finding is one line of what doctor found, with what it is about.
+// finding is one result of doctor, with its subject.
 type finding struct {
 	About string `json:"about"`
 	integrations.Finding

@@ -32,8 +32,8 @@ func checkFolders(c *config.Config) []finding {
 	return found
 }
 
-// writable writes and removes a file in the folder, or in the nearest one above
-// it that there is: serve makes the rest.
+// writable writes and removes a file in the folder, or in the nearest existing
+// one above it: serve creates the rest.
 func writable(dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -73,8 +73,8 @@ func checkEngine(ctx context.Context, c *config.Config) []finding {
 	return []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
 }
 
-// checkSecretFiles looks for secrets that others on the machine can read. What is
-// wrong inside such a file was refused when the configuration was read.
+// checkSecretFiles looks for secrets that others on the machine can read. Faults
+// inside such a file were refused when the configuration was read.
 func checkSecretFiles(c *config.Config) []finding {
 	var found []finding
 	for _, path := range c.Exposed() {
@@ -83,7 +83,7 @@ func checkSecretFiles(c *config.Config) []finding {
 	return found
 }
 
-// checkDoors looks at who may come in: sources and people.
+// checkDoors checks who has access: sources and people.
 func checkDoors(c *config.Config) []finding {
 	var found []finding
 	if len(c.Sources) == 0 {
@@ -108,7 +108,7 @@ func checkDoors(c *config.Config) []finding {
 	return found
 }
 
-// checkRights looks for what nobody could do when it has to be done.
+// checkRights checks for rights that no person could use when they are needed.
 func checkRights(c *config.Config) []finding {
 	if len(c.People) == 0 {
 		return nil
@@ -133,7 +133,6 @@ func checkRights(c *config.Config) []finding {
 	return found
 }
 
-
 // checkIntegrations opens and probes each, so that one that fails hides no
 // other.
 func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set, []finding) {
@@ -148,7 +147,7 @@ func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set
 				fix = "make the folder; stanch serve makes only its data folder"
 			}
 			found = append(found, bad(about, fix, "%v", err))
-			// What it could do is still compared with the playbooks.
+			// Its capabilities are still compared with the playbooks.
 			set.Add(i.Name, i.Spec, nil)
 			continue
 		}
@@ -171,8 +170,8 @@ func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set
 	return set, found
 }
 
-// checkRoles looks for roles of an inventory that are none: a condition on them
-// is unknown, so people are asked.
+// checkRoles checks for unknown roles in inventories: a condition on them is
+// unknown, so people are asked.
 func checkRoles(ctx context.Context, c *config.Config, about string, opened any) []finding {
 	inventory, ok := opened.(integrations.RoleLister)
 	if !ok {
@@ -180,7 +179,7 @@ func checkRoles(ctx context.Context, c *config.Config, about string, opened any)
 	}
 	roles, err := inventory.AssetRoles(ctx)
 	if err != nil {
-		return nil // Its probe has said why.
+		return nil // Its probe has reported the reason.
 	}
 	hosts := map[string]int{}
 	for _, role := range roles {
@@ -196,12 +195,11 @@ func checkRoles(ctx context.Context, c *config.Config, about string, opened any)
 		words = append(words, fmt.Sprintf("%q (%s)", role, count(hosts[role], "host")))
 	}
 	return []finding{bad(about, "correct them, or add them to roles in stanch.yaml: "+strings.Join(c.AssetRoles.Names(), ", "),
-		"words that are no asset roles make conditions on the role unknown: %s", strings.Join(words, ", "))}
+		"words that are not asset roles make conditions on the role unknown: %s", strings.Join(words, ", "))}
 }
 
-// checkWords looks for words of the configuration that nothing can meet: limits
-// of traffic by what is no asset role, and sources whose hosts run what is no
-// operating system.
+// checkWords checks for words of the configuration that match nothing: limits of
+// traffic for unknown asset roles, and sources with an unknown operating system.
 func checkWords(c *config.Config) []finding {
 	var found []finding
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
@@ -213,13 +211,13 @@ func checkWords(c *config.Config) []finding {
 	}
 	for _, role := range slices.Sorted(maps.Keys(c.Traffic.ByRole)) {
 		if _, known := c.AssetRoles.Word(role); !known && role != traffic.DefaultLimits {
-			found = append(found, bad("traffic", "add it to roles in stanch.yaml", "there are limits for %q, which is no asset role: no host has it", role))
+			found = append(found, bad("traffic", "add it to roles in stanch.yaml", "there are limits for %q, which is not an asset role: no host has it", role))
 		}
 	}
 	return found
 }
 
-// permissions says what an integration needs in its product.
+// permissions describes the permissions that an integration needs in its product.
 func permissions(s integrations.Spec) string {
 	needs := make([]string, 0, len(s.Permissions))
 	for _, p := range s.Permissions {
@@ -281,15 +279,15 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 	about := fmt.Sprintf("approval %s of %s", name, p.Name)
 	for _, id := range a.Approvers.People {
 		if !slices.ContainsFunc(c.People, func(p config.Person) bool { return p.ID == id }) {
-			return bad(about, "add the person, or correct the playbook", "approver %q is none of people in stanch.yaml", id)
+			return bad(about, "add the person, or correct the playbook", "approver %q is not in people of stanch.yaml", id)
 		}
 	}
 	for _, id := range a.Exclude {
 		if id != playbooks.ExcludeRaiser && id != playbooks.ExcludeAuthor && !slices.ContainsFunc(c.People, func(p config.Person) bool { return p.ID == id }) {
-			return bad(about, "correct the id, or add the person", "exclude names %q, who is none of people in stanch.yaml: it keeps nobody from answering", id)
+			return bad(about, "correct the id, or add the person", "exclude names %q, who is not in people of stanch.yaml: it has no effect", id)
 		}
 	}
-	// Who is in a Slack group only Slack knows.
+	// Only Slack knows the members of a Slack group.
 	_, err := integrations.Use[integrations.UseChecker](set, a.Ask.Use)
 	vouched := err == nil
 	able := 0

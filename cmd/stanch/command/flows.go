@@ -28,7 +28,7 @@ func newFlows(s streams) *cobra.Command {
 		newFlowsImport(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s))
 }
 
-// hostFlags say which host a command asks about.
+// hostFlags select the host of a query.
 type hostFlags struct{ host, ip string }
 
 func (f *hostFlags) addTo(c *cobra.Command) {
@@ -39,7 +39,7 @@ func (f *hostFlags) addTo(c *cobra.Command) {
 func (f *hostFlags) given() bool { return f.ip != "" || f.host != "" }
 
 // addresses returns the host's addresses. A host that is not exactly one device
-// is nobody's.
+// has none.
 func (f *hostFlags) addresses(ctx context.Context, c *config.Config) ([]string, error) {
 	if f.ip != "" && f.host != "" {
 		return nil, usagef("--ip and --host name one host: give one")
@@ -120,7 +120,7 @@ type flowsImportOptions struct {
 	storeFlags
 	output outputFlag
 	sensor string
-	// sampling is for records that do not say theirs.
+	// sampling is for records without a rate of their own.
 	sampling int64
 	shift    bool
 }
@@ -137,13 +137,13 @@ is new, and an import that was interrupted goes on where it was.`,
 	}
 	o.addTo(c, embeddedStore)
 	o.output.addTo(c)
-	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of who wrote the records that do not say it")
-	c.Flags().Int64Var(&o.sampling, "sampling", 0, "one packet in `n` was seen by sensors that do not say it, 1 is every packet (their volume is unknown when not given)")
+	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of the sensor of records without one")
+	c.Flags().Int64Var(&o.sampling, "sampling", 0, "sampling rate of sensors that do not report one: one packet in `n` was seen, 1 is every packet (their volume is unknown when not given)")
 	c.Flags().BoolVar(&o.shift, "shift", false, "move all times so that each file ends now, to try out old captures")
 	return c
 }
 
-// imported is what became of one file.
+// imported is the result of one file.
 type imported struct {
 	File    string `json:"file"`
 	Records int64  `json:"records"`
@@ -157,7 +157,7 @@ type imported struct {
 
 func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
 	if o.sampling < 0 || o.sampling > flowmath.MaxSampling {
-		return usagef("--sampling is 1 to %d", flowmath.MaxSampling)
+		return usagef("--sampling must be between 1 and %d", flowmath.MaxSampling)
 	}
 	for _, file := range files {
 		if info, err := os.Stat(file); err != nil || info.IsDir() {
@@ -203,7 +203,7 @@ func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file 
 	defer f.Close()
 	progress := term.New(o.err, term.Detect(o.err, os.Getenv)).Progress("flows", 0)
 	options := sqlite.ImportOptions{Name: file, Sensor: o.sensor, Sampling: o.sampling, Progress: func(r sqlite.ImportResult) {
-		// That progress cannot be shown is no reason to stop.
+		// A failure to show progress is no reason to stop.
 		_ = progress.Set(int(r.Records), file)
 	}}
 	if o.shift {

@@ -16,12 +16,12 @@ type flowStore struct {
 	integrations.Flows
 	set  *integrations.Set
 	name string
-	// embedded is the store where it is the embedded one, which knows more of
-	// itself.
+	// embedded is the store where it is the embedded one, which reports more of
+	// its state.
 	embedded *sqlite.Store
 }
 
-// asking has a question answered by the store that the flags name.
+// asking runs a query on the store that the flags name.
 func (q *flowsQuestion) asking(ctx context.Context, answer func(*flowStore, *config.Config) error) error {
 	c, err := q.load()
 	if err != nil {
@@ -80,8 +80,8 @@ func (f *storeFlags) chooseEmbedded(c *config.Config) (config.Integration, error
 	return f.choose(c)
 }
 
-// moment returns the end of the window, and what tells people how the store lies to
-// it.
+// moment returns the end of the window, and the function that shows people the
+// lag of the store behind it.
 func (q *flowsQuestion) moment(ctx context.Context, s *flowStore) (time.Time, func() error, error) {
 	if s.embedded != nil {
 		to, err := q.to.end(ctx, s.embedded)

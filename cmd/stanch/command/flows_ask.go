@@ -28,7 +28,7 @@ const (
 	anyStore      = "that is a flow store"
 )
 
-// flowsQuestion are the flags of a command that asks a flow store about a
+// flowsQuestion are the flags of a command that queries a flow store for a
 // window.
 type flowsQuestion struct {
 	streams
@@ -38,8 +38,8 @@ type flowsQuestion struct {
 	to     timeFlag
 }
 
-// addTo gives the command the flags. Stores says which integrations it may ask,
-// window what the window is, and end what ends.
+// addTo gives the command the flags. The texts describe, for the usage, the
+// integrations that it may query, the window, and its end.
 func (q *flowsQuestion) addTo(c *cobra.Command, stores, window, end string) {
 	q.storeFlags.addTo(c, stores)
 	q.output.addTo(c)
@@ -47,8 +47,8 @@ func (q *flowsQuestion) addTo(c *cobra.Command, stores, window, end string) {
 	c.Flags().Var(&q.to, "to", "end of the "+end+" (the newest record when not given)")
 }
 
-// warn tells people what they must know to read the answer, if anything. It
-// goes beside the answer, which may be for a program.
+// warn shows people what they must know to read the result, if anything. It is
+// kept apart from the result, which may be for a program.
 func (q *flowsQuestion) warn(what string) error {
 	if what == "" {
 		return nil
@@ -59,7 +59,7 @@ func (q *flowsQuestion) warn(what string) error {
 	return nil
 }
 
-// lags tells people when the embedded store is stale for a window that ends at
+// lags warns people when the embedded store is stale for a window that ends at
 // to.
 func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.Time) error {
 	span, err := store.SpanAt(ctx, to)
@@ -68,24 +68,24 @@ func (q *flowsQuestion) lags(ctx context.Context, store *sqlite.Store, to time.T
 	}
 	stale := staleness(span.Newest, to, windowsEnd)
 	if span.Newest.IsZero() && span.Records > 0 {
-		// It began later, or all that it has is of the future.
+		// It began later, or all its records are of the future.
 		stale = ""
 	}
 	return errors.Join(q.warn(stale), q.clocks(span.Fast))
 }
 
-// least tells people why volumes are the least that was sent, if they are.
+// least shows people the reason for which volumes are minimums, if they are.
 func (q *flowsQuestion) least(why string) error {
 	if why == "" {
 		return nil
 	}
-	if _, err := fmt.Fprintln(q.err, "volumes are at least what is told: "+why); err != nil {
+	if _, err := fmt.Fprintln(q.err, "volumes are at least those shown: "+why); err != nil {
 		return fmt.Errorf("write a warning: %w", err)
 	}
 	return nil
 }
 
-// clocks tells people which sensors' clocks are ahead.
+// clocks warns people of sensors whose clocks are ahead.
 func (q *flowsQuestion) clocks(fast []incident.FastClock) error {
 	for _, c := range fast {
 		if _, err := fmt.Fprintf(q.err, "%s: what it recorded of the future proves nothing\n", c); err != nil {
@@ -132,7 +132,7 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 		own = append(own, prefix)
 	}
 	if o.limit < 1 {
-		return usagef("--limit is at least 1")
+		return usagef("--limit must be at least 1")
 	}
 	return o.asking(ctx, func(store *flowStore, c *config.Config) error {
 		to, lags, err := o.moment(ctx, store)
@@ -156,7 +156,7 @@ func (o *flowsTopOptions) run(ctx context.Context) error {
 	})
 }
 
-// one shows where a host sent what it sent.
+// one shows the destinations of a host.
 func (o *flowsTopOptions) one(ctx context.Context, store *flowStore, c *config.Config, judge *judge, to time.Time, lags func() error) error {
 	ips, err := o.addresses(ctx, c)
 	if err != nil {
@@ -174,7 +174,7 @@ func (o *flowsTopOptions) one(ctx context.Context, store *flowStore, c *config.C
 	return o.output.print(o.streams, t, func(p *term.Printer) error { return o.traffic(p, t) })
 }
 
-// most shows the hosts that sent most.
+// most shows the hosts with the most egress.
 func (o *flowsTopOptions) most(ctx context.Context, store *flowStore, q sqlite.TopQuery, lags func() error) error {
 	top, err := store.top(ctx, q)
 	if err != nil {

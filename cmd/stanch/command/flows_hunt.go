@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// flowsWindow is a question to a flow store of any kind.
+// flowsWindow is a query to a flow store of any kind.
 type flowsWindow struct {
 	flowsQuestion
 	from timeFlag
@@ -26,23 +26,23 @@ func (w *flowsWindow) addTo(c *cobra.Command) {
 	c.Flags().Var(&w.from, "from", "begin of the window, instead of its length")
 }
 
-// asked is the window that an answer is about, and how it lies to what the
-// store has.
+// asked is the window of a result, and its relation to the records of the store.
 type asked struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	// Stale says why the store cannot answer for the whole window, or nothing.
+	// Stale is the reason for which the store cannot answer for the whole window,
+	// or empty.
 	Stale string `json:"stale,omitempty"`
 	// fast are the sensors whose clocks are ahead.
 	fast []incident.FastClock
-	// least says why volumes are the least that was sent.
+	// least is the reason for which volumes are minimums.
 	least string
 }
 
-// ask opens the store, finds the window, and has the store answered by answer.
+// ask opens the store, finds the window, and calls answer with the store.
 func (w *flowsWindow) ask(ctx context.Context, answer func(*integrations.Set, string, asked) error) error {
 	if !w.from.at.IsZero() && !w.to.at.IsZero() && w.window.d > 0 {
-		return usagef("--from, --to and --window say one thing too much: give two of them")
+		return usagef("--from, --to and --window are too many together: give two of them")
 	}
 	set, name, err := w.openAny(ctx)
 	if err != nil {
@@ -58,8 +58,8 @@ func (w *flowsWindow) ask(ctx context.Context, answer func(*integrations.Set, st
 	return errors.Join(err, set.Close())
 }
 
-// find returns the window. Without an end it ends with the newest record; a
-// store that does not say which that is has it end now.
+// find returns the window. Without an end it ends with the newest record; for a
+// store that does not report it, the window ends now.
 func (w *flowsWindow) find(ctx context.Context, set *integrations.Set, name string) (asked, error) {
 	a := asked{From: w.from.at.UTC(), To: w.to.at.UTC()}
 	length, now := w.window.or(defaultWindow), time.Now().UTC()
@@ -68,7 +68,8 @@ func (w *flowsWindow) find(ctx context.Context, set *integrations.Set, name stri
 	}
 	surveyor, err := integrations.Use[integrations.Surveyor](set, name)
 	if err == nil {
-		// The newest record is that of the whole store, whatever is surveyed.
+		// The newest record is that of the whole store, regardless of the
+		// surveyed window.
 		s, err := surveyor.Survey(ctx, now.Add(-time.Minute), now)
 		if err != nil {
 			return a, err
@@ -123,7 +124,7 @@ store, or with --to.`,
 	return c
 }
 
-// hunted is the answer of flows hunt.
+// hunted is the result of flows hunt.
 type hunted struct {
 	asked
 	Hosts []incident.HostTraffic `json:"hosts"`
@@ -131,7 +132,7 @@ type hunted struct {
 
 func (o *flowsHuntOptions) run(ctx context.Context) error {
 	if o.top < 1 {
-		return usagef("--top is at least 1")
+		return usagef("--top must be at least 1")
 	}
 	return o.ask(ctx, func(set *integrations.Set, name string, a asked) error {
 		hunter, err := capable[integrations.Hunter](set, name, "list hosts by what they sent")
@@ -176,7 +177,8 @@ func topText(h incident.HostTraffic) string {
 	return text
 }
 
-// seenText says what the sensors saw of a host, or why its volume is unknown.
+// seenText describes what the sensors saw of a host, or why its volume is
+// unknown.
 func seenText(h incident.HostTraffic) string {
 	if why := h.BytesOut.Why(); why != "" {
 		return "volume unknown: " + why

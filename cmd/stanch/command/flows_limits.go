@@ -12,8 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// judge says by which limits the role of a host's traffic is told: those of the
-// configuration for what its inventory takes the host for, as in a case.
+// judge selects the limits for the role of a host's traffic: those of the
+// configuration for the host's asset role in its inventory, as in a case.
 type judge struct {
 	byRole      traffic.LimitsByRole
 	roles       incident.Vocabulary
@@ -45,7 +45,7 @@ func newJudge(ctx context.Context, c *config.Config) (*judge, error) {
 // Close closes the inventories.
 func (j *judge) Close() error { return j.set.Close() }
 
-// limits returns the limits for the host. One that no inventory knows has the
+// limits returns the limits for the host. A host that is in no inventory has the
 // default ones.
 func (j *judge) limits(ctx context.Context, host integrations.EndpointQuery) *traffic.RoleLimits {
 	role := ""

@@ -18,15 +18,15 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// storeFlags say which flow store a command is about.
+// storeFlags select the flow store of a command.
 type storeFlags struct {
 	store  string
 	config string
 	use    string
 }
 
-// addTo gives the command the flags. What says which integrations --use may
-// name.
+// addTo gives the command the flags. What describes the integrations that --use
+// may name.
 func (f *storeFlags) addTo(c *cobra.Command, what string) {
 	c.Flags().StringVar(&f.store, "store", "", "`file` of the embedded flow store")
 	c.Flags().StringVar(&f.config, "config", "", "`stanch.yaml` that names the flow store")
@@ -48,7 +48,7 @@ func (f *storeFlags) load() (*config.Config, error) {
 	}
 }
 
-// open opens the embedded store, and makes it where it is not there.
+// open opens the embedded store, and creates it if it does not exist.
 func (f *storeFlags) open(ctx context.Context) (*sqlite.Store, *config.Config, error) {
 	c, err := f.load()
 	if err != nil {
@@ -137,7 +137,7 @@ func (f *storeFlags) choose(c *config.Config) (config.Integration, error) {
 }
 
 // capable returns the store as the capability C, or the user's mistake; what
-// says what the capability does.
+// describes the capability.
 func capable[C any](set *integrations.Set, name, what string) (C, error) {
 	c, err := integrations.Use[C](set, name)
 	if err != nil {
@@ -147,7 +147,7 @@ func capable[C any](set *integrations.Set, name, what string) (C, error) {
 	return c, nil
 }
 
-// timeFlag is a moment; none is the newest record of the store.
+// timeFlag is a time; the zero one means the newest record of the store.
 type timeFlag struct{ at time.Time }
 
 func (f *timeFlag) String() string {
@@ -170,7 +170,7 @@ func (f *timeFlag) Set(value string) error {
 	return nil
 }
 
-// end is the moment that is asked for.
+// end is the requested time.
 func (f *timeFlag) end(ctx context.Context, store *sqlite.Store) (time.Time, error) {
 	if !f.at.IsZero() {
 		return f.at, nil
@@ -188,17 +188,17 @@ func (f *timeFlag) end(ctx context.Context, store *sqlite.Store) (time.Time, err
 	return after(span.Newest), nil
 }
 
-// after returns the end of a window that holds what ends at a moment: a window
-// is without its end.
+// after returns the end of a window that includes records at the given time: the
+// end of a window is exclusive.
 func after(newest time.Time) time.Time { return newest.Add(time.Nanosecond) }
 
 func empty(store string) error {
 	return usagef("the flow store %q is empty: stanch flows import fills it", store)
 }
 
-// staleness says that a store is stale at a moment, which what names, or
-// nothing. Of what is after its newest record it knows nothing, not that it was
-// quiet.
+// staleness returns the message that a store is stale at a time, which what
+// describes, or an empty text. A store knows nothing of the time after its newest
+// record; that does not mean that it was quiet.
 func staleness(newest, at time.Time, what string) string {
 	switch lag, stale := incident.Lag(newest, at); {
 	case newest.IsZero():
@@ -211,7 +211,7 @@ func staleness(newest, at time.Time, what string) string {
 	}
 }
 
-// The moments at which a store may be stale.
+// The times at which a store may be stale.
 const (
 	windowsEnd = "the window's end"
 	thePresent = "now"

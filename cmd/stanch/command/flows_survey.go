@@ -34,7 +34,7 @@ window ends with the newest record of the store, or with --to.`,
 	return c
 }
 
-// surveyed is the answer of flows survey.
+// surveyed is the result of flows survey.
 type surveyed struct {
 	asked
 	incident.Survey
@@ -70,7 +70,7 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 		err = errors.Join(err, o.say("%s, its newest record is of %s: what it recorded of the future proves nothing", c, c.Newest.Format(time.RFC3339)))
 	}
 	if s.AtLeast != "" {
-		err = errors.Join(err, o.say("volumes are at least what is told: %s", s.AtLeast))
+		err = errors.Join(err, o.say("volumes are at least those shown: %s", s.AtLeast))
 	}
 	if err != nil || len(s.Sensors) == 0 {
 		return err
@@ -85,7 +85,7 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 	return p.Table([]string{"SENSOR", "RECORDS", "COUNTS", "SEES", "NEWEST"}, rows)
 }
 
-// seenOf says what the sensors saw of all flows.
+// seenOf describes what the sensors saw of all flows.
 func seenOf(s incident.Survey) string {
 	if slices.ContainsFunc(s.Sensors, func(one incident.Sensor) bool { return one.NoPackets+one.NoRate > 0 }) {
 		return "some flows without a volume"
@@ -93,8 +93,8 @@ func seenOf(s incident.Survey) string {
 	return coverageText(s.Coverage)
 }
 
-// countsText says what a sensor counts, and in how many of its records it does
-// not say so.
+// countsText describes the counters of a sensor, and in how many of its records
+// they are missing.
 func countsText(s incident.Sensor) string {
 	text := "1 packet in " + strconv.FormatInt(s.Sampling, 10)
 	switch s.Sampling {

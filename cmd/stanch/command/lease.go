@@ -50,7 +50,7 @@ func (f *durationFlag) Set(value string) error {
 	return nil
 }
 
-// leaseFlags say which lease a command is about, and why.
+// leaseFlags select the lease of a command, with the reason.
 type leaseFlags struct {
 	serverFlags
 	output outputFlag
@@ -76,7 +76,7 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 	})
 }
 
-// check returns what is asked of a lease, and of whom.
+// check returns the client and the request for a lease.
 func (f *leaseFlags) check(id string) (*apiclient.Client, api.LeaseRequest, error) {
 	if err := f.reason.check(); err != nil {
 		return nil, api.LeaseRequest{}, err
@@ -186,7 +186,7 @@ func (o *leaseExtendOptions) extend(ctx context.Context, id string) error {
 	return o.output.print(o.streams, got, func(*term.Printer) error { return o.asked(got) })
 }
 
-// asked says who is asked. The lease stands as before until they have approved.
+// asked shows who is asked. The lease is unchanged until they have approved.
 func (o *leaseExtendOptions) asked(got api.Extending) error {
 	var errs []error
 	for _, a := range got.Asked {
@@ -231,7 +231,7 @@ func (o *leaseReleaseOptions) release(ctx context.Context, id string) error {
 	})
 }
 
-// releasedText says what became of a lease that was to be given back.
+// releasedText describes the state of a lease after a request to release it.
 func releasedText(l incident.Lease) string {
 	switch l.Phase {
 	case incident.GivenBack:

@@ -39,7 +39,7 @@ func (f *choiceFlag) Set(value string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it is none of %s", strings.Join(f.choices, ", "))
+	return fmt.Errorf("must be one of %s", strings.Join(f.choices, ", "))
 }
 
 // outputFlag is the --output of a command that answers with data.
@@ -74,7 +74,7 @@ func (f *outputFlag) print(s streams, v any, table func(*term.Printer) error) er
 	}
 }
 
-// printer shows things on the command's output.
+// printer writes text for people to the command's output.
 func (s streams) printer() *term.Printer { return term.New(s.out, term.Detect(s.out, os.Getenv)) }
 
 func (s streams) write(data []byte) error {

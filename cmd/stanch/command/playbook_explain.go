@@ -17,7 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// decision is what the policy said.
+// decision is the decision of the policy.
 type decision = incident.Decision
 
 // explainOptions are the flags of playbook explain.
@@ -48,7 +48,7 @@ one of kind stanch, as a SIEM would post it.`,
 	return c
 }
 
-// explanation is the answer of explain.
+// explanation is the result of explain.
 type explanation struct {
 	Playbook string `json:"playbook"`
 	Digest   string `json:"digest"`
@@ -134,7 +134,7 @@ func (o *explainOptions) readFacts(now time.Time) (incident.Facts, error) {
 	return facts, nil
 }
 
-// table shows the explanation to people.
+// table writes the explanation for people.
 func (e explanation) table(p *term.Printer) error {
 	if err := p.Title("Playbook"); err != nil {
 		return err

@@ -15,19 +15,19 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
-// theLibrary is the word for the playbooks that ship with Stanch, where a file
-// or a folder is asked for.
+// theLibrary is the argument for the playbooks that ship with Stanch, in place of
+// a file or a folder.
 const theLibrary = "library"
 
 // file is a playbook or a test file.
 type file struct {
-	// path is how people are shown it.
+	// path is the path for display.
 	path string
-	// shipped tells that it is of the library.
+	// shipped reports whether it is part of the library.
 	shipped bool
 }
 
-// isTest tells a test file from a playbook, beside which it stands.
+// isTest reports whether it is a test file; those are next to their playbooks.
 func (f file) isTest() bool {
 	return strings.HasSuffix(strings.TrimSuffix(f.path, filepath.Ext(f.path)), "_test")
 }
@@ -59,8 +59,8 @@ func (f file) open() (fs.File, error) {
 	return os.Open(f.path)
 }
 
-// read reads at most a little more than a file may hold, so that the reader of
-// its text can say that it is too long.
+// read reads at most slightly more than the maximum size, so that the parser can
+// report that the file is too long.
 func (f file) read() ([]byte, error) {
 	in, err := f.open()
 	switch {
@@ -77,7 +77,7 @@ func (f file) read() ([]byte, error) {
 	return data, nil
 }
 
-// cause is an error without the path, which is told already.
+// cause is an error without the path, which the message has already.
 func cause(err error) error {
 	if inner, ok := errors.AsType[*fs.PathError](err); ok {
 		return inner.Err
@@ -96,7 +96,7 @@ func (f file) playbook(with ...playbooks.Setting) (*playbooks.Playbook, error) {
 }
 
 // findFiles returns the YAML files at the given places (files, folders, or the
-// word library), sorted, each once. No place is the current folder.
+// word library), sorted, each once. Without places it is the current folder.
 func findFiles(places []string) ([]file, error) {
 	if len(places) == 0 {
 		places = []string{"."}
@@ -144,7 +144,7 @@ func filesAt(place string) ([]file, error) {
 	return files, nil
 }
 
-// where names the places for a complaint that nothing is there.
+// where lists the places for the message that nothing was found.
 func where(places []string) string {
 	if len(places) == 0 {
 		return `"."`

@@ -26,8 +26,8 @@ func write(t *testing.T, name string, data []byte) string {
 	return file
 }
 
-// Whatever is in a file, it is told with its place, and the terminal is left as
-// it was.
+// Faults of any file are reported with their positions, and the terminal is left
+// as it was.
 func TestLintOfHostileFiles(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"too long":      {strings.Repeat("# x\n", playbooks.MaxFile/4+1), ": the file has 1048577 bytes; at most 1048576 are read\n"},

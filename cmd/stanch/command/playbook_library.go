@@ -111,8 +111,8 @@ func copyPlaybook(s streams, name, dir string) error {
 	return s.write([]byte(strings.Join(copies, "\n") + "\n"))
 }
 
-// copyFile copies a file of the library to a new file. Where an editor finds
-// the schema differs from place to place, so that line is left out.
+// copyFile copies a file of the library to a new file. The path of the schema
+// depends on the folder, so that line is left out.
 func copyFile(f file, to string) error {
 	data, err := f.read()
 	if err != nil {

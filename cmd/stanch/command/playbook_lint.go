@@ -38,7 +38,7 @@ not fail; with an error the exit code is 2.`,
 	return c
 }
 
-// linted is the answer of lint.
+// linted is the result of lint.
 type linted struct {
 	Files    int              `json:"files"`
 	Errors   int              `json:"errors"`
@@ -83,7 +83,7 @@ func (o *lintOptions) run(_ context.Context, places []string) error {
 	return nil
 }
 
-// String counts what was found.
+// String is the summary of the counts.
 func (l linted) String() string {
 	return fmt.Sprintf("%s: %s, %s", count(l.Files, "file"), count(l.Errors, "error"), count(l.Warnings, "warning"))
 }
@@ -96,7 +96,7 @@ func count(n int, what string) string {
 }
 
 // configuredNames names the integrations of a configuration without opening one,
-// and its asset roles. Without a configuration there is no set, and the roles are
+// and its asset roles. Without a configuration the set is nil, and the roles are
 // the shipped ones.
 func configuredNames(config string) (*integrations.Set, incident.Vocabulary, error) {
 	if config == "" {
@@ -113,8 +113,8 @@ func configuredNames(config string) (*integrations.Set, incident.Vocabulary, err
 	return set, c.AssetRoles, nil
 }
 
-// lintFile returns what is wrong with a file. Names are those of the playbooks
-// before it, with their files.
+// lintFile returns the issues of a file. Names are those of the playbooks before
+// it, with their files.
 func lintFile(f file, set *integrations.Set, names map[string]string, with ...playbooks.Setting) (playbooks.Issues, error) {
 	if f.isTest() {
 		return lintTests(f, with...)
@@ -140,8 +140,8 @@ func lintFile(f file, set *integrations.Set, names map[string]string, with ...pl
 	})...), nil
 }
 
-// lintTests returns what is wrong with a test file. What is wrong with its
-// playbook is told where the playbook is linted.
+// lintTests returns the issues of a test file. Those of its playbook are reported
+// where the playbook is linted.
 func lintTests(f file, with ...playbooks.Setting) (playbooks.Issues, error) {
 	data, err := f.read()
 	if err != nil {
@@ -198,8 +198,8 @@ func annotation(i playbooks.Issue) string {
 	return fmt.Sprintf("::%s %s::%s", kind, place, data.Replace(visible(i.Message)))
 }
 
-// visible replaces what would move a terminal's cursor: the text of a file may
-// be anybody's.
+// visible replaces what would move a terminal's cursor: the text of a file may be
+// untrusted.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && !slices.Contains([]rune{'\n', '\t'}, r) || r >= 0x7f && r < 0xa0 {

@@ -43,8 +43,8 @@ below the current folder. A failing case gives the exit code 1, a bad file 2.`,
 	f := c.Flags()
 	f.StringVar(&o.match, "run", "", "only the cases whose name matches the regular `expression`")
 	f.Var(&o.format, "format", "form of the report")
-	f.StringVar(&o.config, "config", "", "tell the role of traffic by the limits of this configuration `file`")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "name the cases that passed, too")
+	f.StringVar(&o.config, "config", "", "derive the role of traffic with the limits of this configuration `file`")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "also list the cases that passed")
 	f.BoolVar(&o.coverage, "require-coverage", false, "fail when a rule has no case that expects it")
 	return c
 }
@@ -103,7 +103,7 @@ func (o *playbookTestOptions) run(ctx context.Context, places []string) error {
 }
 
 // loadSuites reads the test files at the given places with their playbooks. A
-// playbook stands for the tests beside it. All complaints come at once.
+// playbook selects the tests next to it. All issues are returned at once.
 func loadSuites(places []string, with ...playbooks.Setting) ([]suite, error) {
 	files, err := findFiles(places)
 	if err != nil {
@@ -123,7 +123,7 @@ func loadSuites(places []string, with ...playbooks.Setting) ([]suite, error) {
 	return suites, usage(bad.Err())
 }
 
-// testFiles are the test files among files, and those beside the playbooks.
+// testFiles are the test files among files, and those next to the playbooks.
 func testFiles(files []file) []file {
 	var tests []file
 	for _, f := range files {
@@ -160,7 +160,7 @@ func loadSuite(f file, with ...playbooks.Setting) (suite, error) {
 	return suite{f.path, p, tests}, tests.Check(p).Err()
 }
 
-// show tells one report to people.
+// show writes one report for people.
 func (o *playbookTestOptions) show(r playbooktest.Report) error {
 	var b strings.Builder
 	word := "ok    "
@@ -210,7 +210,7 @@ func (o *playbookTestOptions) showCase(file string, c playbooktest.Result) error
 	return showDecision(o.printer(), *c.Decision)
 }
 
-// verdict is the error of what failed.
+// verdict returns the error for failed cases.
 func (o *playbookTestOptions) verdict(reports []playbooktest.Report) error {
 	failed, cases, uncovered := 0, 0, 0
 	for _, r := range reports {
@@ -227,7 +227,7 @@ func (o *playbookTestOptions) verdict(reports []playbooktest.Report) error {
 	return nil
 }
 
-// showDecision shows why it was decided so.
+// showDecision shows the reasons of the decision.
 func showDecision(p *term.Printer, d decision) error {
 	if err := p.Title("Decision"); err != nil {
 		return err

@@ -71,11 +71,11 @@ func loadConfig(file, data string) (*config.Config, error) {
 func (o *serveOptions) run(ctx context.Context) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return usagef("log level %q is none of debug, info, warn, error", o.logLevel)
+		return usagef("invalid log level %q: must be one of debug, info, warn, error", o.logLevel)
 	}
 	for _, role := range o.roles {
 		if !slices.Contains(service.Roles(), role) {
-			return usagef("role %q is none of %s", role, strings.Join(service.Roles(), ", "))
+			return usagef("invalid role %q: must be one of %s", role, strings.Join(service.Roles(), ", "))
 		}
 	}
 	c, err := loadConfig(o.config, o.data)
@@ -111,8 +111,8 @@ func (o *serveOptions) run(ctx context.Context) error {
 	return err
 }
 
-// fit refuses to divide what cannot be: the embedded engine lets in no other
-// process, so what this one leaves out nobody would do.
+// fit refuses to run only some roles with the embedded engine: no other process
+// can reach it, so the other roles would not run at all.
 func (o *serveOptions) fit(c *config.Config) error {
 	if c.Temporal.Address != config.Embedded || len(o.roles) == 0 {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 )
 
-// The environment of commands that call a server. A token never stands on the
+// The environment of commands that call a server. A token is never passed on the
 // command line, where every user of the machine sees it.
 const (
 	envURL       = "STANCH_URL"
@@ -26,7 +26,7 @@ const (
 	envTokenFile = "STANCH_TOKEN_FILE"
 )
 
-// serverFlags say which server a command calls, and as whom.
+// serverFlags select the server that a command calls, and the person.
 type serverFlags struct {
 	url       string
 	tokenFile string
@@ -41,7 +41,7 @@ func (f *serverFlags) addURL(c *cobra.Command) {
 	c.Flags().StringVar(&f.url, "url", "", "`address` of the server (else $"+envURL+", else "+apiclient.DefaultURL+")")
 }
 
-// client returns a client that speaks as the person whose token is configured.
+// client returns a client with the configured token of a person.
 func (f *serverFlags) client() (*apiclient.Client, error) {
 	token, err := f.token()
 	if err != nil {
@@ -70,7 +70,7 @@ func (f *serverFlags) token() (integrations.Secret, error) {
 }
 
 // readSecret reads a secret from its file, without blanks around it. The error
-// holds nothing of it.
+// has nothing of it.
 func readSecret(what, file string) (integrations.Secret, error) {
 	data, err := readFile(file, 64<<10)
 	if err != nil {
@@ -87,7 +87,7 @@ func readSecret(what, file string) (integrations.Secret, error) {
 	return integrations.Secret(text), nil
 }
 
-// readFile reads a file of at most so many bytes.
+// readFile reads a file of at most the given number of bytes.
 func readFile(file string, most int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -108,8 +108,8 @@ func readAll(name string, r io.Reader, most int64) ([]byte, error) {
 	return data, nil
 }
 
-// answered marks what the server refused as the user's mistake; that the server
-// or the way to it is at fault is none.
+// answered marks an error with which the server refused the request as the user's
+// mistake; a fault of the server or of the connection is not.
 func answered(err error) error {
 	if e, ok := errors.AsType[*apiclient.Error](err); ok && e.Mistake() {
 		return usage(err)
@@ -117,8 +117,8 @@ func answered(err error) error {
 	return err
 }
 
-// completer offers what the server knows, where it answers; a person who has no
-// token is offered nothing.
+// completer completes with data of the server, if it answers; without a token it
+// offers nothing.
 func (f *serverFlags) completer(list func(context.Context, *apiclient.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -136,7 +136,7 @@ func (f *serverFlags) completer(list func(context.Context, *apiclient.Client) ([
 	}
 }
 
-// say writes one line for people, in which nothing can steer the terminal.
+// say writes one line for people, without terminal escape sequences.
 func (s streams) say(format string, args ...any) error {
 	return s.write([]byte(wording.Inert(fmt.Sprintf(format, args...), 2000) + "\n"))
 }

@@ -39,9 +39,9 @@ type madeToken struct {
 
 func (o *tokenOptions) run() error {
 	var random [32]byte
-	// It never fails: the process ends before it would give too little.
+	// It cannot fail: the process ends if there is no randomness.
 	_, _ = rand.Read(random[:])
-	// The prefix lets scanners for leaked secrets know it.
+	// Scanners for leaked secrets recognise the prefix.
 	made := madeToken{Token: "stanch_" + base64.RawURLEncoding.EncodeToString(random[:])}
 	sum := sha256.Sum256([]byte(made.Token))
 	made.TokenSHA256 = hex.EncodeToString(sum[:])

@@ -29,7 +29,7 @@ func newVersion(s streams) *cobra.Command {
 	return c
 }
 
-// build is what a binary was built from.
+// build is the build information of a binary.
 type build struct {
 	Version  string `json:"version"`
 	Commit   string `json:"commit,omitempty"`
