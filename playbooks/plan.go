@@ -108,7 +108,7 @@ func (p *Playbook) notifies(do []incident.Doing) []string {
 
 // gateUnsure puts the approval named by unsure before the first containing step
 // that may not run unsure. Where the rule asks it before that step anyway,
-// nobody is asked twice.
+// it is asked only once.
 func (p *Playbook) gateUnsure(steps []incident.PlannedStep, why string) []incident.PlannedStep {
 	first := slices.IndexFunc(steps, func(s incident.PlannedStep) bool {
 		return s.Approve == "" && s.Action.Containing() && !s.UnsureAct

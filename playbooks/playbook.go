@@ -168,7 +168,7 @@ type Fallback struct {
 	Ask   []Ask         `yaml:"ask,required" doc:"Where to ask instead, one after the other."`
 }
 
-// Escalation asks elsewhere when nobody has answered.
+// Escalation asks elsewhere when there is no answer.
 type Escalation struct {
 	After time.Duration `yaml:"after,required" doc:"How long after the question was asked."`
 	Ask   Ask           `yaml:"ask,required" doc:"Where to ask."`

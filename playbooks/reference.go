@@ -17,7 +17,7 @@ func Reference() string {
 	b.WriteString("# The playbook language\n\nGenerated from the code; `stanch docs` writes it. Expressions are described in [policy.md](policy.md).\n")
 	section(&b, "Playbook", reflect.ValueOf(Playbook{}), map[reflect.Type]bool{})
 	registered(&b)
-	b.WriteString("\n# The test file\n\nIt stands beside the playbook as `playbook_test.yaml` and runs with `stanch playbook test`.\n")
+	b.WriteString("\n# The test file\n\nIt is next to the playbook as `playbook_test.yaml` and runs with `stanch playbook test`.\n")
 	section(&b, "Test file", reflect.ValueOf(TestFile{}), map[reflect.Type]bool{})
 	return b.String()
 }

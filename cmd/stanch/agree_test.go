@@ -293,7 +293,7 @@ func (s *schedule) difference() string {
 	for _, l := range list.Leases {
 		switch {
 		case l.Phase == incident.Applying && len(l.Holders) == 0:
-			// Whoever was to hold it was killed: it applies nothing, and ends.
+			// Its holder was killed: it applies nothing, and ends.
 			continue
 		case l.Phase != incident.Confirmed:
 			return fmt.Sprintf("%s is %s", l.ID, l.Phase)

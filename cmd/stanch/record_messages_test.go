@@ -30,7 +30,7 @@ func (r *recorder) showMessages() {
 		return req
 	})
 
-	// What is due daily is told once, a minute from now.
+	// The daily message is sent once, a minute from now.
 	standing := func(i int) any {
 		return protocol.DailyInput{Use: "slack", Channel: fmt.Sprintf("#standing-%d", i%2), At: time.Now().Add(time.Minute).UTC().Format("15:04"), Zone: "UTC"}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// arithmetic are expressions of which mathematics knows the answer whatever the
+// arithmetic are expressions whose value is mathematically known whatever the
 // value is, and those that a careless author would guard with. $ is the value.
 func arithmetic() map[string][]string {
 	return map[string][]string{

@@ -44,7 +44,7 @@ func (c *Config) Account(use string, p Person) string {
 	return p.Account(use, c.Opened[at].Spec.Kind)
 }
 
-// readAccounts puts the accounts that have keys of their own among the others.
+// readAccounts adds the accounts with keys of their own to the map.
 func (c *Config) readAccounts(p *Person, name string, node playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
 	for _, key := range node.Get("accounts").Keys() {

@@ -177,7 +177,7 @@ func configurationReference() (string, error) {
 ` + "`stanch serve --config stanch.yaml`" + ` reads one YAML file. It is strict: a key that is not listed here is refused, with its
 place. Every value may hold ` + "`${env:NAME}`" + `; every secret may be written as its key with ` + "`_file`" + `: the
 file holds the secret and one end of line, as plain text without a byte order mark. Complaints about this file show its keys,
-and never what stands beside one that takes a secret. Relative paths start from the file's folder. Integrations have [their own page](integrations.md), sources [theirs](alerts.md).
+and never the text next to one that takes a secret. Relative paths start from the file's folder. Integrations have [their own page](integrations.md), sources [theirs](alerts.md).
 ` + playbooks.ReferenceOf("stanch.yaml", defaults) + limitsReference(), nil
 }
 

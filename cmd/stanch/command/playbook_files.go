@@ -32,8 +32,8 @@ func (f file) isTest() bool {
 	return strings.HasSuffix(strings.TrimSuffix(f.path, filepath.Ext(f.path)), "_test")
 }
 
-// beside is the file at a path that starts from this file's folder.
-func (f file) beside(name string) file {
+// nextTo returns the file at a path relative to this file's folder.
+func (f file) nextTo(name string) file {
 	if f.shipped {
 		return file{path.Join(path.Dir(f.path), name), true}
 	}

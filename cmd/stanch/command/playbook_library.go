@@ -95,7 +95,7 @@ func copyPlaybook(s streams, name, dir string) error {
 		return err
 	}
 	var copies []string
-	for _, f := range []file{playbook, playbook.beside("playbook_test.yaml")} {
+	for _, f := range []file{playbook, playbook.nextTo("playbook_test.yaml")} {
 		to := filepath.Join(dir, filepath.Base(f.path))
 		if err = copyFile(f, to); err != nil {
 			break

@@ -151,7 +151,7 @@ func lintTests(f file, with ...playbooks.Setting) (playbooks.Issues, error) {
 	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
 		return issues, nil
 	}
-	p, err := f.beside(tests.Playbook).playbook(with...)
+	p, err := f.nextTo(tests.Playbook).playbook(with...)
 	if _, ok := errors.AsType[playbooks.Issues](err); ok {
 		return nil, nil
 	}

@@ -147,7 +147,7 @@ func loadSuite(f file, with ...playbooks.Setting) (suite, error) {
 	if err != nil {
 		return suite{}, err
 	}
-	p, err := f.beside(tests.Playbook).playbook(with...)
+	p, err := f.nextTo(tests.Playbook).playbook(with...)
 	if _, ok := errors.AsType[playbooks.Issues](err); err != nil && !ok {
 		return suite{}, playbooks.Issues{tests.Issue("%v", err)}
 	}
