@@ -189,8 +189,8 @@ func questionOf(c incident.Case, a incident.Approval, gated []incident.StepState
 		Quorum: a.Quorum, Approvers: who, AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Notes: a.Notes,
 		Paused: a.Paused,
 	}
-	if a.Approvers.SlackGroup != "" {
-		q.Groups = []string{a.Approvers.SlackGroup}
+	if group := a.Approvers.DirectoryGroup(); group != "" {
+		q.Groups = []string{group}
 	}
 	for _, v := range a.Votes {
 		q.Votes = append(q.Votes, integrations.CardVote{Person: v.Person.ID, Via: v.Person.Via, Approve: v.Approve, Reason: v.Reason, At: v.At})

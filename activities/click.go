@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.temporal.io/sdk/temporal"
@@ -18,6 +19,10 @@ type People interface {
 	// Bind returns the one person whose account it is. Nobody, and more than
 	// one, is a denied error that says so.
 	Bind(use string, a integrations.Account) (incident.Person, error)
+	// Vouch returns those of the directories' groups, as
+	// [incident.Approvers.DirectoryGroup] names them, in which the person is now. A
+	// directory that does not answer vouches for nothing.
+	Vouch(ctx context.Context, person string, groups []string) []string
 }
 
 // The activities of a click.
@@ -81,7 +86,8 @@ func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click
 
 // who resolves a click to one person, with the groups that they are in now.
 func (a *Activities) who(ctx context.Context, messenger integrations.Answerable, click integrations.Click) (incident.Person, error) {
-	account, err := messenger.Identify(ctx, click, click.Groups)
+	own, others := groupsBy(click)
+	account, err := messenger.Identify(ctx, click, slices.Sorted(maps.Keys(own)))
 	if err != nil {
 		return incident.Person{}, err
 	}
@@ -91,9 +97,30 @@ func (a *Activities) who(ctx context.Context, messenger integrations.Answerable,
 	}
 	// Of a group of the messenger only the messenger's word counts.
 	person.Groups = slices.DeleteFunc(slices.Clone(person.Groups), func(g string) bool { return slices.Contains(click.Groups, g) })
-	person.Groups = append(person.Groups, account.Groups...)
+	for _, group := range account.Groups {
+		if name, asked := own[group]; asked {
+			person.Groups = append(person.Groups, name)
+		}
+	}
+	if len(others) > 0 {
+		person.Groups = append(person.Groups, a.People.Vouch(ctx, person.ID, others)...)
+	}
 	person.Via = click.Use
 	return person, nil
+}
+
+// groupsBy sorts the groups that a click asks of: those of the messenger itself,
+// by their names there, and those of other directories.
+func groupsBy(click integrations.Click) (own map[string]string, others []string) {
+	own = map[string]string{}
+	for _, name := range click.Groups {
+		if use, group := incident.SplitDirectoryGroup(name); use == "" || use == click.Use {
+			own[group] = name
+		} else {
+			others = append(others, name)
+		}
+	}
+	return own, others
 }
 
 // reasonOf is the innermost text of an error: what people are told.

@@ -37,6 +37,8 @@ func (lobby) Identify(context.Context, integrations.Click, []string) (integratio
 	return integrations.Account{User: "u-alice"}, nil
 }
 
+func (lobby) Vouch(context.Context, string, []string) []string { return nil }
+
 func (lobby) Bind(string, integrations.Account) (incident.Person, error) {
 	return incident.Person{ID: "alice"}, nil
 }
@@ -95,10 +97,16 @@ type club struct {
 	vouches []string
 	fails   error
 	groups  []string
+	// elsewhere says who is in which groups of other directories.
+	elsewhere []string
 }
 
 func (c club) Identify(_ context.Context, click integrations.Click, _ []string) (integrations.Account, error) {
 	return integrations.Account{User: click.User, Groups: c.vouches}, c.fails
+}
+
+func (c club) Vouch(_ context.Context, person string, groups []string) []string {
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(c.elsewhere, person+" in "+g) })
 }
 
 func (c club) Bind(_ string, a integrations.Account) (incident.Person, error) {
@@ -148,6 +156,32 @@ func TestACaseIsToldWhoClicked(t *testing.T) {
 		}
 		if !slices.Equal(before, c.groups) {
 			t.Errorf("%s: the directory's own groups became %v", name, c.groups)
+		}
+	}
+}
+
+// A group of a named directory is a matter of that directory: another one's group
+// of the same name gives nobody a vote.
+func TestAGroupBelongsToItsDirectory(t *testing.T) {
+	for name, c := range map[string]struct {
+		club
+		want []string
+	}{
+		"in the messenger's":       {club{vouches: []string{"sec"}}, []string{"slack/sec"}},
+		"in the other directory's": {club{elsewhere: []string{"alice in teams/sec"}}, []string{"teams/sec"}},
+		"in both":                  {club{vouches: []string{"sec"}, elsewhere: []string{"alice in teams/sec"}}, []string{"slack/sec", "teams/sec"}},
+		"by stanch.yaml alone":     {club{groups: []string{"slack/sec", "teams/sec"}}, nil},
+		"in one not asked of":      {club{vouches: []string{"admins"}, elsewhere: []string{"alice in teams/admins"}}, nil},
+	} {
+		engine := &hearing{}
+		_, err := clicking(t, engine, c.club, integrations.Click{
+			ID: "1", Use: "slack", User: "u-alice", Case: "p/ws", Approve: true, Groups: []string{"slack/sec", "teams/sec"},
+		})
+		if err != nil || len(engine.calls) != 1 {
+			t.Fatalf("%s: %v, %+v", name, err, engine.calls)
+		}
+		if vote, ok := engine.calls[0].Arg.(incident.Vote); !ok || !slices.Equal(vote.Person.Groups, c.want) {
+			t.Errorf("%s: the vote is %+v, want the groups %v", name, engine.calls[0].Arg, c.want)
 		}
 	}
 }

@@ -23,9 +23,9 @@ type LeaseIn struct {
 // Applied is what apply found and did.
 type Applied struct {
 	// Adopted tells that the containment stood already, made by somebody else.
-	Adopted bool              `json:"adopted"`
+	Adopted bool             `json:"adopted"`
 	Before  incident.Reading `json:"before"`
-	Receipt incident.Receipt  `json:"receipt"`
+	Receipt incident.Receipt `json:"receipt"`
 	// Stands tells that the device was read after the write, and says so.
 	Stands bool `json:"stands,omitempty"`
 }

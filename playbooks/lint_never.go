@@ -145,8 +145,8 @@ func (l lint) excludesNobody(name string, a Approval) {
 		l.refuse(n, "exclude names nobody; leave it out, or name %s, %s or a person", ExcludeRaiser, ExcludeAuthor)
 	}
 	words := []string{ExcludeRaiser, ExcludeAuthor}
-	// Members of a group, of a Slack group or of a rota are not known here.
-	named := a.Approvers.Group == "" && a.Approvers.SlackGroup == "" && l.find("approvals", name, "approvers", "on_call") == nil
+	// Members of a group, of a directory or of a rota are not known here.
+	named := a.Approvers.Group == "" && a.Approvers.DirectoryGroup() == "" && l.find("approvals", name, "approvers", "on_call") == nil
 	for i, who := range a.Exclude {
 		n := l.find(append(slices.Clone(path), i)...)
 		near := nearest(strings.ToLower(who), words)

@@ -108,6 +108,7 @@ type Use struct {
 	Action    incident.Action
 	Messenger bool
 	OnCall    bool
+	Directory bool
 }
 
 // CheckIntegrations calls complain for every integration that the playbook uses:
@@ -133,6 +134,9 @@ func (p *Playbook) CheckIntegrations(complain func(name string, used Use) string
 		}
 		if on := a.Approvers.OnCall; on.Use != "" {
 			check(l.place([]any{"approvals", name, "approvers", "on_call", "use"}), on.Use, Use{OnCall: true})
+		}
+		if use := a.Approvers.Directory.Use; use != "" {
+			check(l.place([]any{"approvals", name, "approvers", "directory", "use"}), use, Use{Directory: true})
 		}
 		for i, e := range a.Escalate {
 			check(l.key("approvals", name, "escalate", i, "ask", e.Ask.Use), e.Ask.Use, Use{Messenger: true})

@@ -69,9 +69,12 @@ func (l lint) approval(name string, a Approval) {
 	l.name("approval", name, l.key(at()...))
 	people := slices.DeleteFunc(slices.Clone(a.Approvers.People), func(id string) bool { return slices.Contains(a.Exclude, id) })
 	rota := l.find(at("approvers", "on_call")...) != nil
-	grouped := a.Approvers.Group != "" || a.Approvers.SlackGroup != "" || rota
+	grouped := a.Approvers.Group != "" || a.Approvers.DirectoryGroup() != "" || rota
 	if n := l.find(at("approvers")...); n != nil && !l.bad[n] && !grouped && len(people) == 0 {
-		l.at(at("approvers"), "approval %q has no approvers; name people, a group, a slack_group or on_call", name)
+		l.at(at("approvers"), "approval %q has no approvers; name people, a group, a directory or on_call", name)
+	}
+	if a.Approvers.SlackGroup != "" && a.Approvers.Directory.Group != "" {
+		l.at(at("approvers", "slack_group"), "approval %q names a slack_group and a directory: keep directory", name)
 	}
 	slices.Sort(people)
 	people = slices.Compact(people)

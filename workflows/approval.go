@@ -343,12 +343,12 @@ func (r *responder) excluded(approval string, p incident.Person) string {
 func mayAnswer(a incident.Approvers, p incident.Person) bool {
 	return slices.Contains(a.People, p.ID) ||
 		a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		a.SlackGroup != "" && slices.Contains(p.Groups, a.SlackGroup)
+		a.DirectoryGroup() != "" && slices.Contains(p.Groups, a.DirectoryGroup())
 }
 
 func approversText(a incident.Approvers) string {
 	parts := slices.Clone(a.People)
-	for _, group := range []string{a.Group, a.SlackGroup} {
+	for _, group := range []string{a.Group, a.DirectoryGroup()} {
 		if group != "" {
 			parts = append(parts, "group "+group)
 		}

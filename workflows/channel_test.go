@@ -88,6 +88,8 @@ func (p *parlour) OnCall(context.Context, integrations.OnCallQuery) ([]integrati
 // people implements [activities.People]: the account u-x is the person x.
 type people struct{}
 
+func (people) Vouch(context.Context, string, []string) []string { return nil }
+
 func (people) Bind(_ string, a integrations.Account) (incident.Person, error) {
 	id, ok := strings.CutPrefix(a.User, "u-")
 	if !ok {

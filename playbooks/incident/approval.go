@@ -1,6 +1,9 @@
 package incident
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Person is somebody of the configuration, never a display name. The edge
 // resolves who it is; the engine decides whether they may.
@@ -91,10 +94,36 @@ type Pause struct {
 // Approvers says who may answer. A person may when they are named, when they
 // belong to the group, or when they were on call as the question was asked.
 type Approvers struct {
-	People     []string `json:"people,omitempty" yaml:"people,omitempty" doc:"Ids of people from stanch.yaml."`
-	Group      string   `json:"group,omitempty" yaml:"group,omitempty" doc:"A group that people of stanch.yaml carry."`
-	SlackGroup string   `json:"slack_group,omitempty" yaml:"slack_group,omitempty" doc:"A Slack user group. Who is in it is asked at the moment of the answer."`
-	OnCall     OnCall   `json:"on_call,omitzero" yaml:"on_call,omitempty" doc:"Whoever is on call when the question is asked."`
+	People     []string  `json:"people,omitempty" yaml:"people,omitempty" doc:"Ids of people from stanch.yaml."`
+	Group      string    `json:"group,omitempty" yaml:"group,omitempty" doc:"A group that people of stanch.yaml carry."`
+	Directory  Directory `json:"directory,omitzero" yaml:"directory,omitempty" doc:"A group in the directory of an integration. Who is in it is asked at the moment of the answer."`
+	SlackGroup string    `json:"slack_group,omitempty" yaml:"slack_group,omitempty" doc:"The name of a directory's group without its integration: whichever messenger the person has an account in says who is in it. directory names one."`
+	OnCall     OnCall    `json:"on_call,omitzero" yaml:"on_call,omitempty" doc:"Whoever is on call when the question is asked."`
+}
+
+// Directory names a group in the directory of an integration.
+type Directory struct {
+	Use   string `json:"use" yaml:"use,required" doc:"The integration whose group it is, such as slack."`
+	Group string `json:"group" yaml:"group,required" doc:"The group's name there."`
+}
+
+// DirectoryGroup is the group of a directory that may answer, as a person's groups
+// name it: integration/group, or the bare name of one that any messenger's word
+// counts for. It is empty where no such group may.
+func (a Approvers) DirectoryGroup() string {
+	if a.Directory.Group != "" {
+		return a.Directory.Use + "/" + a.Directory.Group
+	}
+	return a.SlackGroup
+}
+
+// SplitDirectoryGroup returns the integration and the group that a
+// [Approvers.DirectoryGroup] names; use is empty for a bare name.
+func SplitDirectoryGroup(name string) (use, group string) {
+	if use, group, ok := strings.Cut(name, "/"); ok {
+		return use, group
+	}
+	return "", name
 }
 
 // OnCall names a level of an escalation policy.

@@ -81,7 +81,7 @@ func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who 
 	if asked < 0 || r.Vouch == nil {
 		return nil
 	}
-	group := c.Approvals[asked].Approvers.SlackGroup
+	group := c.Approvals[asked].Approvers.DirectoryGroup()
 	if group == "" || slices.Contains(who.Groups, group) {
 		return nil
 	}

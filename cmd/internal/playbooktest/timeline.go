@@ -64,7 +64,7 @@ func (r *rehearsal) vote(i int, e playbooks.TestEvent, who string, approve bool)
 	for _, a := range c.Approvals {
 		if a.State == incident.Pending {
 			pending, v.Approval, v.PlanDigest = a.Name, a.Name, a.PlanDigest
-			v.Person.Groups = []string{a.Approvers.Group, a.Approvers.SlackGroup}
+			v.Person.Groups = []string{a.Approvers.Group, a.Approvers.DirectoryGroup()}
 		}
 	}
 	if pending == "" {

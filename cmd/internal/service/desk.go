@@ -77,7 +77,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 		if err != nil {
 			continue
 		}
-		d := desk{engine: s.engine, use: use, messenger: messenger, people: directory{s.options.Config, s.set}}
+		d := desk{engine: s.engine, use: use, messenger: messenger, people: s.directory()}
 		if slices.Contains(s.limited(), use) {
 			d.queue = protocol.QueueOf(use)
 		} else if s.activities != nil {

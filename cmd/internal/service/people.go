@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,11 @@ func warnOfRights(c *config.Config, log *slog.Logger) {
 type directory struct {
 	config *config.Config
 	set    *integrations.Set
+	log    *slog.Logger
+}
+
+func (s *Service) directory() directory {
+	return directory{s.options.Config, s.set, s.options.Log}
 }
 
 // Bind returns the one person whose account it is: by the product's id, and by
@@ -91,29 +97,42 @@ func (d directory) accountOf(use string, p config.Person) string {
 // a terminal is not kept waiting for a product that is down.
 const vouchWithin = 2 * time.Second
 
-// vouch returns those of the groups in which messengers say that the person is
-// now. A messenger that does not answer vouches for nothing.
-func (s *Service) vouch(ctx context.Context, person string, groups []string) []string {
+// Vouch returns those of the directories' groups in which the person is now. A
+// directory that does not answer vouches for nothing; a group without a directory
+// is asked of every messenger.
+func (d directory) Vouch(ctx context.Context, person string, groups []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, vouchWithin)
 	defer cancel()
-	d := directory{s.options.Config, s.set}
+	at := slices.IndexFunc(d.config.People, func(p config.Person) bool { return p.ID == person })
+	if at < 0 {
+		return nil
+	}
 	var in []string
-	at := slices.IndexFunc(s.options.Config.People, func(p config.Person) bool { return p.ID == person })
-	for _, use := range s.set.Names() {
-		messenger, err := integrations.Use[integrations.Answerable](s.set, use)
-		if err != nil || at < 0 {
-			continue
+	for _, use := range d.set.Names() {
+		asked := map[string]string{} // by the name in the directory
+		for _, name := range groups {
+			if of, group := incident.SplitDirectoryGroup(name); of == "" || of == use {
+				asked[group] = name
+			}
 		}
-		account := d.accountOf(use, s.options.Config.People[at])
-		if account == "" {
-			continue
+		for _, group := range d.groupsNow(ctx, use, d.config.People[at], slices.Sorted(maps.Keys(asked))) {
+			in = append(in, asked[group])
 		}
-		known, err := messenger.Identify(ctx, integrations.Click{Use: use, User: account}, groups)
-		if err != nil {
-			s.options.Log.Warn("a messenger does not vouch for a person", "integration", use, "person", person, "error", err)
-			continue
-		}
-		in = append(in, known.Groups...)
 	}
 	return in
+}
+
+// groupsNow asks one directory.
+func (d directory) groupsNow(ctx context.Context, use string, p config.Person, groups []string) []string {
+	messenger, err := integrations.Use[integrations.Answerable](d.set, use)
+	account := d.accountOf(use, p)
+	if err != nil || account == "" || len(groups) == 0 {
+		return nil
+	}
+	known, err := messenger.Identify(ctx, integrations.Click{Use: use, User: account}, groups)
+	if err != nil {
+		d.log.Warn("a directory does not vouch for a person", "integration", use, "person", p.ID, "error", err)
+		return nil
+	}
+	return known.Groups
 }

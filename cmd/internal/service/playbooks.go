@@ -207,6 +207,8 @@ func Complaint(set *integrations.Set, name string, used playbooks.Use) string {
 		return fmt.Sprintf("integration %s (%s) cannot %s", name, spec.Kind, used.Action)
 	case used.Messenger && !spec.Can("Messenger"):
 		return fmt.Sprintf("integration %s (%s) cannot tell people", name, spec.Kind)
+	case used.Directory && !spec.Can("Answerable"):
+		return fmt.Sprintf("integration %s (%s) has no directory of people", name, spec.Kind)
 	case used.OnCall && !spec.Can("OnCall"):
 		return fmt.Sprintf("integration %s (%s) does not know who is on call", name, spec.Kind)
 	}

@@ -193,7 +193,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
-		Set: s.set, Workflows: s.engine, People: directory{s.options.Config, s.set}, Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
@@ -259,7 +259,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	c := s.options.Config
 	warnOfRights(c, s.options.Log)
 	o := httpapi.Options{
-		Engine: s.engine, Vouch: s.vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
+		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 	}
 	o.Limited = s.limited()

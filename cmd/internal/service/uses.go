@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -58,9 +59,9 @@ func messengerUses(loaded []*playbooks.Playbook) map[string]*messengerUse {
 			for _, e := range a.Escalate {
 				of(e.Ask.Use).add(e.Ask.Channel)
 			}
-			if a.Approvers.SlackGroup != "" {
-				u := of(a.Ask.Use)
-				u.groups = append(u.groups, integrations.GroupUse{Group: a.Approvers.SlackGroup, Quorum: max(1, a.Quorum)})
+			if use, group := incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup()); group != "" {
+				u := of(cmp.Or(use, a.Ask.Use))
+				u.groups = append(u.groups, integrations.GroupUse{Group: group, Quorum: max(1, a.Quorum)})
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -287,8 +288,9 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 			return bad(about, "correct the id, or add the person", "exclude names %q, who is not in people of stanch.yaml: it has no effect", id)
 		}
 	}
-	// Only Slack knows the members of a Slack group.
-	_, err := integrations.Use[integrations.UseChecker](set, a.Ask.Use)
+	// Only the directory knows the members of its groups.
+	use, _ := directoryOf(a)
+	_, err := integrations.Use[integrations.UseChecker](set, use)
 	vouched := err == nil
 	able := 0
 	for _, person := range c.People {
@@ -304,16 +306,24 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 	return fine(about, "it takes %d, and %d could answer", quorum, able)
 }
 
+// directoryOf is the integration and the group whose members may answer: a bare
+// name is looked up where the question goes.
+func directoryOf(a playbooks.Approval) (use, group string) {
+	use, group = incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup())
+	return cmp.Or(use, a.Ask.Use), group
+}
+
 func named(c *config.Config, approval playbooks.Approval, p config.Person, vouched bool) bool {
 	a := approval.Approvers
+	use, group := directoryOf(approval)
 	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		a.SlackGroup != "" && (vouched && c.Account(approval.Ask.Use, p) != "" || slices.Contains(p.Groups, a.SlackGroup)) ||
+		group != "" && (vouched && c.Account(use, p) != "" || slices.Contains(p.Groups, a.DirectoryGroup())) ||
 		a.OnCall.Use != "" && (c.Account(a.OnCall.Use, p) != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
 }
 
 func approversText(a incident.Approvers) string {
 	parts := slices.Clone(a.People)
-	for _, group := range []string{a.Group, a.SlackGroup, a.OnCall.Otherwise} {
+	for _, group := range []string{a.Group, a.DirectoryGroup(), a.OnCall.Otherwise} {
 		if group != "" {
 			parts = append(parts, "group "+group)
 		}

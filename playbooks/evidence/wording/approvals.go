@@ -120,8 +120,11 @@ func approvers(a incident.Approval) string {
 	if a.Approvers.Group != "" {
 		who = append(who, "group "+short(a.Approvers.Group))
 	}
-	if a.Approvers.SlackGroup != "" {
-		who = append(who, "Slack group "+short(a.Approvers.SlackGroup))
+	switch use, group := incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup()); {
+	case use != "":
+		who = append(who, "group "+short(group)+" of "+short(use))
+	case group != "":
+		who = append(who, "messenger group "+short(group))
 	}
 	need := "1 person"
 	if a.Quorum > 1 {

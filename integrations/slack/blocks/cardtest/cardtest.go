@@ -86,7 +86,7 @@ func Asking() integrations.Card {
 		Rule:    "unexplained-volume", Playbook: "high-egress-windows", PlaybookDigest: incident.DigestOf([]byte("playbook")),
 		Question: &integrations.CardQuestion{
 			Approval: "on-call", PlanDigest: PlanDigest(), State: incident.Pending, Approve: "Isolate WS-042 for 4 h",
-			DenyReason: true, Quorum: 1, Approvers: "1 person of Slack group sec-oncall", Groups: []string{"sec-oncall"},
+			DenyReason: true, Quorum: 1, Approvers: "1 person of messenger group sec-oncall", Groups: []string{"sec-oncall"},
 			AskedAt: Asked(), ExpiresAt: after(15 * time.Minute),
 		},
 		Steps: []integrations.CardStep{{Text: "cut-off (isolate)", Status: incident.StepWaiting}},
@@ -105,7 +105,7 @@ func Critical() integrations.Card {
 	c.Missing, c.Impact[0] = nil, "role workstation"
 	q := c.Question
 	q.Critical, q.ApproveReason, q.Quorum, q.Approval = true, true, 2, "two-people"
-	q.Approvers, q.Groups = "2 people of Slack group sec-leads", []string{"sec-leads"}
+	q.Approvers, q.Groups = "2 people of messenger group sec-leads", []string{"sec-leads"}
 	q.Votes = []integrations.CardVote{{
 		Person: "alice", Via: "slack", Approve: true, Reason: "Seen on the firewall as well.", At: after(3 * time.Minute),
 	}}
