@@ -102,9 +102,9 @@ func TestReplayBites(t *testing.T) {
 		protocol.ClickWorkflow: func(ctx workflow.Context, in protocol.ClickInput) (protocol.Answered, error) {
 			return late(ctx, workflows.Click, in)
 		},
-		protocol.ChannelWorkflow:  silently(workflows.Channel),
-		protocol.ClaimWorkflow:    silently(workflows.Claim),
-		protocol.DailyWorkflow: silently(workflows.Daily),
+		protocol.ChannelWorkflow: silently(workflows.Channel),
+		protocol.ClaimWorkflow:   silently(workflows.Claim),
+		protocol.DailyWorkflow:   silently(workflows.Daily),
 	}
 	for name, history := range map[string]string{
 		protocol.RespondWorkflow: "respond-contained", protocol.LeaseWorkflow: "lease-contained-isolate",

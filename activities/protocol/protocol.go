@@ -14,7 +14,7 @@ const (
 	RejectedWorkflow = "rejected"
 	ChannelWorkflow  = "channel"
 	ClickWorkflow    = "click"
-	DailyWorkflow = "standing"
+	DailyWorkflow    = "standing"
 	ClaimWorkflow    = "claim"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert

@@ -37,7 +37,7 @@ type Lease struct {
 	Phase LeasePhase `json:"phase"`
 	// Adopted tells that the containment stood before us: it is never undone
 	// by us.
-	Adopted bool     `json:"adopted"`
+	Adopted bool    `json:"adopted"`
 	Before  Reading `json:"before"`
 	// Undo says in words how it is undone.
 	Undo        string    `json:"undo"`
