@@ -81,6 +81,7 @@ func (e *FieldError) Error() string {
 	return e.Path + ": " + e.Problem
 }
 
+// Wrong is the problem of the field at path, which is empty for the whole body.
 func Wrong(path, format string, args ...any) *FieldError {
 	return &FieldError{Path: path, Problem: fmt.Sprintf(format, args...)}
 }
@@ -238,6 +239,8 @@ func contentID(fields map[string]any) string {
 	return "sha256:" + Digest(stable)[:32]
 }
 
+// Digest is the SHA-256 of a value that was decoded from JSON, in hex; the order
+// of keys makes no difference.
 func Digest(v any) string {
 	// Maps that were decoded from JSON always encode, keys sorted.
 	data, _ := json.Marshal(v)

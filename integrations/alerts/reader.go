@@ -73,6 +73,7 @@ func jsonProblem(err error) string {
 	return "it ends too early"
 }
 
+// KindOf is the word that messages have for the type of a decoded JSON value.
 func KindOf(v any) string {
 	switch v.(type) {
 	case nil:

@@ -68,14 +68,17 @@ func (r *Reader) number(what string, most int64, paths ...string) incident.Value
 	}, paths...)
 }
 
+// Port reads a TCP or UDP port.
 func (r *Reader) Port(paths ...string) incident.Value[int64] {
 	return r.number("port", math.MaxUint16, paths...)
 }
 
+// PID reads the id of a process.
 func (r *Reader) PID(paths ...string) incident.Value[int64] {
 	return r.number("process id", math.MaxUint32, paths...)
 }
 
+// Instant reads a time; one without a zone counts as assumed.
 func (r *Reader) Instant(paths ...string) incident.Value[time.Time] {
 	return parsed(r, func(text string) (incident.Value[time.Time], string) {
 		t, zoned, ok := parseTime(text)
@@ -89,6 +92,7 @@ func (r *Reader) Instant(paths ...string) incident.Value[time.Time] {
 	}, paths...)
 }
 
+// Duration reads a duration above zero; a bare number is in seconds.
 func (r *Reader) Duration(paths ...string) incident.Value[time.Duration] {
 	return parsed(r, func(text string) (incident.Value[time.Duration], string) {
 		d, err := incident.ParseDuration(text)
@@ -129,10 +133,12 @@ func parseAddress(text string) (netip.Addr, error) {
 	return netip.ParseAddr(strings.Trim(text, "[]"))
 }
 
+// Transport reads a transport protocol, in any spelling of it that is known.
 func (r *Reader) Transport(paths ...string) incident.Value[string] {
 	return incident.Transports().Of(r.Text(paths...))
 }
 
+// OS reads an operating system, in any spelling of it that is known.
 func (r *Reader) OS(paths ...string) incident.Value[string] {
 	return incident.OSes().Of(r.Text(paths...))
 }

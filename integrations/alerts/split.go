@@ -34,6 +34,7 @@ func Object(path string, data json.RawMessage) (map[string]json.RawMessage, *Fie
 	return members, nil
 }
 
+// IsList reports whether a JSON text is a list, by its first character.
 func IsList(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")) }
 
 // StatusOf reads the words that products use for the state of an alert.

@@ -18,12 +18,13 @@ import (
 const (
 	// callTimeout bounds one call to the engine.
 	callTimeout = 10 * time.Second
-	// batchAlerts and batchBytes bound what one call carries, MaxAlert one alert,
-	// as they are encoded: the engine takes no more than 2 MiB at once, and a
-	// case is larger than its alerts.
+	// batchAlerts and batchBytes bound what one call carries, as it is encoded:
+	// the engine takes no more than 2 MiB at once, and a case is larger than its
+	// alerts.
 	batchAlerts = 500
 	batchBytes  = 1 << 20
-	MaxAlert    = 1 << 19
+	// MaxAlert bounds one alert, in bytes as it is encoded.
+	MaxAlert = 1 << 19
 	// A case's history holds every call, and the engine works for each. After
 	// the first calls of a storm the calls for one subject are paced, so that a
 	// flood of alerts neither fills the one nor takes the other from the cases.
