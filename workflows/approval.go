@@ -259,6 +259,7 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 	if v.Approve {
 		word = "approve"
 	}
+	_, voted := a.VoteOf(v.Person.ID)
 	switch {
 	case v.Person.ID == "":
 		return refuse(RefusedNotApprover, "nobody is named")
@@ -272,7 +273,7 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 		return refuse(RefusedNotPending, "the case does not wait for %q, it waits for %s", foreign(v.Approval), a.Name)
 	case !workflow.Now(ctx).Before(a.ExpiresAt):
 		return refuse(RefusedExpired, "%s expired at %s", a.Name, a.ExpiresAt.UTC().Format(time.RFC3339))
-	case slices.ContainsFunc(a.Votes, func(o incident.Vote) bool { return o.Person.ID == v.Person.ID }):
+	case voted:
 		return refuse(RefusedTwice, "%s has answered %s already", v.Person.ID, a.Name)
 	case slices.Contains(a.ReasonRequired, word) && strings.TrimSpace(v.Reason) == "":
 		return refuse(RefusedReason, "to %s %s takes a reason", word, a.Name)

@@ -129,7 +129,7 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 // begin writes the first lines of the case.
 func (r *responder) begin(ctx workflow.Context) {
 	if r.in.Pin.Digest == "" {
-		r.event(ctx, incident.EvOpened, "", "Alert for %s: no playbook matches it", r.in.Subject)
+		r.event(ctx, incident.EvOpened, "", "Alert for %s: %s", r.in.Subject, incident.NoPlaybook)
 		r.state.Unmatched, r.state.Decided = true, true
 	} else {
 		r.event(ctx, incident.EvOpened, "", "Case opened for %s by playbook %s", r.in.Subject, r.in.Pin.Name)

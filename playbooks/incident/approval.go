@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -82,6 +83,15 @@ type Approval struct {
 	// Paused is set while containment is paused: what the approval lets run waits
 	// until it is resumed, and is not run after ExpiresAt.
 	Paused *Pause `json:"paused,omitempty"`
+}
+
+// VoteOf returns the person's vote, if they have voted.
+func (a Approval) VoteOf(person string) (Vote, bool) {
+	at := slices.IndexFunc(a.Votes, func(v Vote) bool { return v.Person.ID == person })
+	if at < 0 {
+		return Vote{}, false
+	}
+	return a.Votes[at], true
 }
 
 // Pause is the kill switch: who, why, when. Of a resumption it says the same.

@@ -16,6 +16,9 @@ const (
 	Closed    CaseStatus = "closed"
 )
 
+// NoPlaybook says why an alert has no playbook.
+const NoPlaybook = "no playbook matches"
+
 // CaseOutcome says how a case ended.
 type CaseOutcome string
 

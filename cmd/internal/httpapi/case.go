@@ -96,10 +96,8 @@ func question(c incident.Case, in api.DecideRequest, who incident.Person) (int, 
 		if a.PlanDigest != in.Plan || in.Approval != "" && a.Name != in.Approval {
 			continue
 		}
-		voted := slices.ContainsFunc(a.Votes, func(v incident.Vote) bool {
-			return v.Person.ID == who.ID && v.Approve == in.Approve
-		})
-		if a.State != incident.Pending && !voted {
+		vote, voted := a.VoteOf(who.ID)
+		if a.State != incident.Pending && !(voted && vote.Approve == in.Approve) {
 			return i, fail(http.StatusConflict, workflows.RefusedNotPending, "%s is %s already", a.Name, a.State)
 		}
 		return i, nil

@@ -301,7 +301,7 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	id, known := a.Host.ID.Get()
 	subject, err := playbooks.NormalizeSubject(id)
 	if !known || err != nil {
-		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: "no playbook matches, and the alert names no host"}
+		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: incident.NoPlaybook + ", and the alert names no host"}
 	}
 	name := r.unmatched()
 	return workflows.CaseInput{ID: name + "/" + subject, Subject: subject, Pin: activities.Pin{Name: name}}, nil

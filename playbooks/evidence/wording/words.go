@@ -67,7 +67,7 @@ func standing(c incident.Case) (string, Tone) {
 		}
 		return "Closed: decided and reported only, the playbook is in shadow mode.", Plain
 	case incident.OutcomeNoPlaybook:
-		return "Closed: no playbook answers this alert.", Plain
+		return "Closed: " + incident.NoPlaybook + " the alert.", Plain
 	case incident.OutcomeClosedByHand:
 		return "Closed by hand.", Plain
 	case incident.OutcomeMerged:
