@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Capability is one thing that an integration can do.
+// Capability is one interface that an integration can implement.
 type Capability struct {
 	// Name is that of its interface in this package, and of its suite in package
 	// contract.
@@ -24,8 +24,8 @@ type Capability struct {
 	iface reflect.Type
 }
 
-// Capabilities lists them all. What an integration can do is derived from it: a
-// capability that is not listed here is none.
+// Capabilities lists them all. Those of an integration are derived from its type: one
+// that is not listed here does not exist.
 func Capabilities() []Capability {
 	return []Capability{
 		{Name: "Answerable", iface: reflect.TypeFor[Answerable]()},
@@ -48,7 +48,7 @@ func Capabilities() []Capability {
 	}
 }
 
-// Capabilities lists what the integration can do, sorted by name.
+// Capabilities lists the capabilities of the integration, sorted by name.
 func (s Spec) Capabilities() []Capability {
 	t := reflect.TypeOf(s.Implements)
 	return slices.DeleteFunc(Capabilities(), func(c Capability) bool { return t == nil || !t.Implements(c.iface) })
@@ -87,7 +87,7 @@ func (s Spec) unmet(fact string, action incident.Action) string {
 }
 
 // Lies lists what the Spec claims and its type does not do, and what its type does
-// and the Spec keeps quiet about.
+// and the Spec does not claim.
 func (s Spec) Lies() []string {
 	t := reflect.TypeOf(s.Implements)
 	if t == nil {
@@ -133,7 +133,7 @@ func folderOf(t reflect.Type) string {
 	return "integrations/" + below
 }
 
-// Connect opens the integration and holds what it got against Implements.
+// Connect opens the integration and checks that its type is that of Implements.
 func (s Spec) Connect(ctx context.Context, config any) (any, error) {
 	opened, err := s.Open(ctx, config)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// CardState is what a card says of its case in one word.
+// CardState is the state of a card's case in one word.
 type CardState string
 
 // The closed set of card states.
@@ -34,31 +34,31 @@ const (
 // changes nothing.
 type Card struct {
 	State CardState
-	// Case, Subject and Severity say what it is about, Title in one line: the
+	// Case, Subject and Severity identify the case, Title in one line: the
 	// question while it asks ("Isolate ws-042 for 4 h?"), the state afterwards.
 	Case     string
 	Subject  string
 	Severity string
 	Title    string
-	// Because is the rule's reason. Shadow tells that nothing is or will be done.
+	// Because is the rule's reason. Shadow reports that no action is or will be taken.
 	Because string
 	Shadow  bool
-	// Facts are who, what and where, each with how sure. Missing is what the
+	// Facts are who, what and where, each with its certainty. Missing is what the
 	// decision would have needed to know.
 	Facts   []CardFact
 	Missing []string
-	// Effect is what approving does, one line a step, with for how long; Impact
-	// is the blast radius, Undo how it is given back.
+	// Effect is the effect of approving, one line a step, with its duration; Impact
+	// is the blast radius, Undo how it is undone.
 	Effect []string
 	Impact []string
 	Undo   string
-	// Rule, Playbook and PlaybookDigest say what decided.
+	// Rule, Playbook and PlaybookDigest identify what decided.
 	Rule           string
 	Playbook       string
 	PlaybookDigest string
 	// Question is set while the card asks, and kept to show how it ended.
 	Question *CardQuestion
-	// Steps are how far the case has come, one line a step.
+	// Steps are the progress of the case, one line a step.
 	Steps []CardStep
 	// Command is the line for a terminal, for when the messenger is down.
 	Commands []string
@@ -70,8 +70,8 @@ type Card struct {
 type CardFact struct {
 	Label string
 	Value string
-	// How says where it is from and how sure that is, in words; "unknown"
-	// for what is not known, of which the value says why.
+	// How is its source and certainty, in words; "unknown"
+	// for an unknown value, the reason of which is in the value.
 	How string
 }
 
@@ -83,14 +83,14 @@ type CardQuestion struct {
 	// Approve labels the button that approves, by its effect: "Isolate ws-042
 	// for 4 h".
 	Approve string
-	// Critical asks again before an approval counts.
+	// Critical asks for confirmation before an approval counts.
 	Critical bool
-	// ApproveReason and DenyReason tell which answer takes a reason.
+	// ApproveReason and DenyReason report which answer takes a reason.
 	ApproveReason bool
 	DenyReason    bool
 	Quorum        int
-	// Approvers says in words who may answer; Groups are the product's groups
-	// that membership is asked of.
+	// Approvers is in words who may answer; Groups are the product's groups
+	// in which membership is looked up.
 	Approvers string
 	Groups    []string
 	Votes     []CardVote
@@ -118,7 +118,7 @@ type CardVote struct {
 type CardStep struct {
 	Text   string
 	Status incident.StepStatus
-	// Proof is what is shown of the effect: accepted, confirmed, verified,
+	// Proof is the evidence of the effect: accepted, confirmed, verified,
 	// not_effective, cannot_tell; empty before it.
 	Proof string
 	At    time.Time

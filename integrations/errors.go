@@ -7,7 +7,7 @@ import (
 )
 
 // Kind is what went wrong, from a closed set. Everybody switches on kinds;
-// nobody compares error text.
+// no caller compares error text.
 type Kind string
 
 // The closed set of kinds.
@@ -15,9 +15,9 @@ const (
 	NotFound    Kind = "not_found"   // no such device, asset or object
 	Denied      Kind = "denied"      // credentials or permissions
 	Invalid     Kind = "invalid"     // the request itself is wrong
-	Conflict    Kind = "conflict"    // something else is under way on the object
+	Conflict    Kind = "conflict"    // another operation is running on the object
 	Throttled   Kind = "throttled"   // come back after After
-	Unavailable Kind = "unavailable" // nothing was done; may be tried again
+	Unavailable Kind = "unavailable" // no change was made; may be tried again
 	Ambiguous   Kind = "ambiguous"   // a write may have been done: read back first
 )
 
@@ -37,7 +37,7 @@ func (k Kind) Retryable() bool {
 	return true
 }
 
-// Error is what every capability returns. Its text must hold no secret.
+// Error is the error of every capability. Its text must not contain a secret.
 type Error struct {
 	Kind Kind
 	// Op names the operation: "read isolation of ws-042".
@@ -61,7 +61,7 @@ func Errorf(kind Kind, op, format string, args ...any) *Error {
 	return &Error{Kind: kind, Op: op, Err: fmt.Errorf(format, args...)}
 }
 
-// KindOf returns the kind of an error; one that is none of ours is
+// KindOf returns the kind of an error; one of another type is
 // unavailable.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {

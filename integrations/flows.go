@@ -22,7 +22,7 @@ type Hunter interface {
 	Hosts(ctx context.Context, q HostsQuery) ([]incident.HostTraffic, error)
 }
 
-// Surveyor is a flow store that says what its records can and cannot tell.
+// Surveyor is a flow store that reports what its records can and cannot show.
 type Surveyor interface {
 	// Survey looks at the records of [from, to), of all hosts.
 	Survey(ctx context.Context, from, to time.Time) (incident.Survey, error)

@@ -1,7 +1,7 @@
 // Package integrations declares what Stanch can ask of other products: one
 // small interface per capability, the Spec by which an integration describes
 // itself, and the closed set of error kinds. The capabilities' obligations
-// stand in their comments and are checked by the suites in contract.
+// are in their comments and are checked by the suites in contract.
 package integrations
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 // EndpointQuery names a host by the identifiers that an alert carries; empty
-// ones are not asked. At is the time for which addresses are resolved.
+// ones are not queried. At is the time for which addresses are resolved.
 type EndpointQuery struct {
 	ID   string
 	Name string
@@ -35,16 +35,16 @@ type ConnectionQuery struct {
 	Target   incident.Target
 	From, To time.Time
 	Limit    int
-	// Tuples narrows the answer to connections of these 5-tuples, whichever end
-	// comes first, so that others take no room from them; none means all. There
-	// are at most [MaxTuples]: who cannot ask for so many at once asks in parts.
+	// Tuples narrows the answer to connections of these 5-tuples, in either
+	// direction, so that others take no room from them; none means all. There
+	// are at most [MaxTuples]: a caller with more makes several queries.
 	Tuples []incident.Tuple
 }
 
 // MaxTuples bounds the tuples of one query.
 const MaxTuples = 500
 
-// Connections tells which process made which connection.
+// Connections finds the process of each connection.
 type Connections interface {
 	// Connections returns the connections of a device, with their processes.
 	Connections(ctx context.Context, q ConnectionQuery) ([]incident.Connection, error)
@@ -56,7 +56,7 @@ type TrafficQuery struct {
 	IPs      []string
 	From, To time.Time
 	Top      int
-	// Limits tell the traffic's role; nil stands for the default ones.
+	// Limits decide the traffic's role; nil means the default ones.
 	Limits *traffic.RoleLimits
 }
 
@@ -66,7 +66,7 @@ type TrafficQuery struct {
 type BaselineQuery struct {
 	IPs []string
 	// Peers are the addresses of other hosts of the same role, a list a host:
-	// their windows count beside the host's own.
+	// their windows count in addition to the host's own.
 	Peers  [][]string
 	To     time.Time
 	Days   int
@@ -77,7 +77,7 @@ type BaselineQuery struct {
 type Flows interface {
 	// Traffic returns what left the host. What the store cannot know stays
 	// unknown; a store without any record for the window answers with unknown
-	// values and the reason, never with zero, unless it can tell that the host
+	// values and the reason, never with zero, unless it can show that the host
 	// was quiet: its newest record (of any host) is later than the window.
 	Traffic(ctx context.Context, q TrafficQuery) (incident.Traffic, error)
 	// Baseline returns the statistics; with fewer than
@@ -94,24 +94,24 @@ type Inventory interface {
 	Asset(ctx context.Context, q EndpointQuery) (incident.Asset, error)
 }
 
-// Enforcer applies containments that stand until they are undone. Its Spec
+// Enforcer applies containments that stay until they are undone. Its Spec
 // lists the actions that it can enforce; any other is an invalid error, as is
 // a zero target.
 type Enforcer interface {
-	// Read returns what stands on the device now. It must not change anything.
+	// Read returns what is in place on the device now. It must not change anything.
 	Read(ctx context.Context, o incident.Order) (incident.Reading, error)
-	// Apply makes the containment stand. It must be safe to repeat: a second
+	// Apply puts the containment in place. It must be safe to repeat: a second
 	// Apply with the same key has no second effect. It returns when the
-	// product has accepted it; Read tells when it stands.
+	// product has accepted it; Read reports when it is in place.
 	Apply(ctx context.Context, o incident.Order) (incident.Receipt, error)
-	// Undo lifts what Apply made, and only that: what stands with another key,
+	// Undo lifts what Apply made, and only that: what is in place with another key,
 	// or with none, is left alone. It must be safe to repeat.
 	Undo(ctx context.Context, o incident.Order) (incident.Receipt, error)
 }
 
 // RoleLister is an inventory that can list the roles that it gives to hosts, as it
-// spells them, one for each host. What is no role is found by it before a case
-// rests on it.
+// spells them, one for each host. It serves to find an unknown role before a case
+// relies on it.
 type RoleLister interface {
 	AssetRoles(ctx context.Context) ([]string, error)
 }
@@ -156,9 +156,9 @@ type Killer interface {
 type Finding struct {
 	What string `json:"what"`
 	OK   bool   `json:"ok"`
-	// Warning marks what is told without failing the check; OK is set then too.
+	// Warning marks a finding that does not fail the check; OK is set then too.
 	Warning bool `json:"warning,omitempty"`
-	// Fix says what to do when it is not OK, or what is better done.
+	// Fix is what to do when it is not OK, or what would be better.
 	Fix string `json:"fix,omitempty"`
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 // Match says of which rows a flow store's table is made, by one column: for a
-// table that holds what must not count. It has no other words than a column and
-// values, and none of it ever comes from an alert.
+// table with rows that must not count. It consists of a column and
+// values only, and none of it ever comes from an alert.
 type Match struct {
 	Column Column    `yaml:"column,required" doc:"Column of the table, or field of the records."`
 	Is     []Literal `yaml:"is,required" doc:"The values, as text: 0 and '0' are the same."`
@@ -75,7 +75,7 @@ func (m Match) Texts() []string {
 	return texts
 }
 
-// String says the match as people write it.
+// String returns the match as people write it.
 func (m Match) String() string {
 	return fmt.Sprintf("%s is %s", m.Column, strings.Join(m.Texts(), " or "))
 }
@@ -99,8 +99,8 @@ func CheckMatches(only, without []Match, known func(column string) bool) error {
 	return nil
 }
 
-// MatchFinding is what a check says of a match, given whether any of its values
-// occurs in the newest records: one that matches nothing is a mistake, most likely.
+// MatchFinding is the finding about a match, given whether any of its values
+// occurs in the newest records: one that matches no row is a mistake, most likely.
 func MatchFinding(setting string, m Match, occurs bool) Finding {
 	if occurs {
 		return Finding{What: fmt.Sprintf("%s: %s occurs", setting, m), OK: true}

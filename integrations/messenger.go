@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Message is what people are told. Its fields are plain text and may hold the
+// Message is a message to people. Its fields are plain text and may hold the
 // attacker's words: the integration must escape them for its product.
 type Message struct {
 	// Key identifies the message: the same key is one message.
@@ -17,7 +17,7 @@ type Message struct {
 	// Thread is the reference of the message under which it goes; empty: the
 	// channel itself.
 	Thread string
-	// Mention is whom to call, in the product's own form, from the playbook.
+	// Mention is whom to mention, in the product's own form, from the playbook.
 	Mention  string
 	Severity string
 	Title    string
@@ -29,7 +29,7 @@ type Message struct {
 	Card *Card
 }
 
-// Messenger tells people.
+// Messenger sends messages to people.
 type Messenger interface {
 	// Post delivers a message. It must be safe to repeat: the same key is
 	// delivered once, as far as the product lets one look.
@@ -38,14 +38,14 @@ type Messenger interface {
 
 // Updater is a messenger whose messages can be changed after they were sent.
 type Updater interface {
-	// Update makes the message that a receipt stands for show m. It must be
+	// Update makes the message of a receipt show m. It must be
 	// safe to repeat; a message that is gone is a not_found error.
 	Update(ctx context.Context, r incident.Receipt, m Message) (incident.Receipt, error)
 }
 
 // Illustrator is a messenger that takes pictures.
 type Illustrator interface {
-	// Illustrate puts a chart under the message that a receipt stands for. It
+	// Illustrate puts a chart under the message of a receipt. It
 	// must be safe to repeat: the same key is one picture.
 	Illustrate(ctx context.Context, r incident.Receipt, c Chart) (incident.Receipt, error)
 }
@@ -54,12 +54,12 @@ type Illustrator interface {
 type Chart struct {
 	Key   string
 	Title string
-	// Alt says in words what the chart shows.
+	// Alt describes the chart in words.
 	Alt string
 	// Series is bytes sent per minute; people are shown rates.
 	Series []incident.Point
 	// Normal is the baseline's 95th percentile in bits per second; unknown
-	// draws nothing.
+	// is not drawn.
 	Normal incident.Value[int64]
 	Marks  []ChartMark
 }
@@ -89,36 +89,36 @@ type Click struct {
 	PlanDigest string `json:"plan_digest"`
 	Approve    bool   `json:"approve"`
 	Reason     string `json:"reason,omitempty"`
-	// Groups are the product's groups that the card asks of. They say where to
-	// look and not who may answer: a group that is not looked up is nobody's.
+	// Groups are the product's groups in which the card looks up membership. They say
+	// where to look and not who may answer: a group that is not looked up has no members.
 	Groups []string `json:"groups,omitempty"`
-	// At is when it reached Stanch. Payload is the digest of it as it came, for
+	// At is when it reached Stanch. Payload is the digest of it as received, for
 	// the audit.
 	At      time.Time `json:"at"`
 	Payload string    `json:"payload,omitempty"`
 }
 
-// Account is a person as a product knows them. Which person of the
-// configuration that is, the configuration says.
+// Account is a person as a product knows them. The configuration decides which
+// of its persons that is.
 type Account struct {
 	// User is the product's id.
 	User string `json:"user"`
-	// Email is given only where the integration is told to vouch for it.
+	// Email is given only where the integration is configured to vouch for it.
 	Email string `json:"email,omitempty"`
-	// Groups are those of the groups asked for that the account is in now.
+	// Groups are those of the requested groups that the account is in now.
 	Groups []string `json:"groups,omitempty"`
 }
 
-// Desk takes what people do in a messenger.
+// Desk receives the actions of people in a messenger.
 type Desk interface {
-	// Answer keeps a click. When it returns without an error the click is
+	// Answer stores a click. When it returns without an error the click is
 	// durable and will be answered; only then may it be acknowledged. The same
-	// click again is kept once.
+	// click again is stored once.
 	Answer(ctx context.Context, c Click) error
-	// Admit is nil where the one who clicked may read cases. Who may not gets a
-	// denied error with the reason; every other error is no yes either.
+	// Admit is nil where the one who clicked may read cases. One who may not gets a
+	// denied error with the reason; no other error admits either.
 	Admit(ctx context.Context, c Click) error
-	// Case returns the click's case as it stands, to one who is admitted.
+	// Case returns the state of the click's case, to one who is admitted.
 	Case(ctx context.Context, c Click) (incident.Case, error)
 }
 
@@ -131,11 +131,11 @@ type Answerable interface {
 	// Handler answers the product's signed requests, or is nil when the
 	// integration is not configured for them.
 	Handler(d Desk) http.Handler
-	// Identify says who clicked, and in which of the groups they are. Who is a
-	// bot, a guest, deactivated or of another workspace is a denied error with
+	// Identify returns who clicked, and in which of the groups they are. A
+	// bot, a guest, a deactivated account or one of another workspace is a denied error
 	// the reason. What it remembers is at most 60 seconds old.
 	Identify(ctx context.Context, c Click, groups []string) (Account, error)
-	// Reply tells the person who clicked, and nobody else.
+	// Reply answers the person who clicked, visible to no one else.
 	Reply(ctx context.Context, c Click, text string) error
 }
 
@@ -145,21 +145,21 @@ type OnCallQuery struct {
 	Level  int
 }
 
-// OnCall tells who is on call.
+// OnCall knows who is on call.
 type OnCall interface {
 	// OnCall returns those who are on call now, each once, sorted by user; an
 	// empty rota is an empty list, an unknown policy a not_found error.
 	OnCall(ctx context.Context, q OnCallQuery) ([]Account, error)
 }
 
-// GroupUse is a messenger's group as a playbook counts on it.
+// GroupUse is a messenger's group that a playbook uses.
 type GroupUse struct {
 	Group  string
 	Quorum int
 }
 
-// UseChecker is a messenger that can tell beforehand whether what playbooks
-// name is there.
+// UseChecker is a messenger that can check beforehand whether the channels and
+// groups that playbooks name exist.
 type UseChecker interface {
 	// CheckUse looks at the channels and groups, without changing anything.
 	CheckUse(ctx context.Context, channels []string, groups []GroupUse) []Finding

@@ -20,17 +20,17 @@ type Spec struct {
 	// Kind is the name in stanch.yaml, and the folder's name.
 	Kind    string
 	Summary string
-	// Implements is a typed nil of what Open returns, such as (*Store)(nil). What the
-	// integration can do is derived from it, and Actions and Facts are held against
-	// it.
+	// Implements is a typed nil of what Open returns, such as (*Store)(nil). The
+	// capabilities of the integration are derived from it, and Actions and Facts are checked
+	// against it.
 	Implements any
 	// Actions are what it can enforce or do.
 	Actions []incident.Action
 	// Facts are the enrichments that it can answer.
 	Facts       []string
 	Permissions []Permission
-	// StandsFor are the names for which one integration of this kind stands in where
-	// stanch.yaml names none; empty but for a simulation.
+	// StandsFor are the names that one integration of this kind takes where
+	// stanch.yaml does not configure them; empty but for a simulation.
 	StandsFor []string
 	// Example is a line of stanch.yaml that lints.
 	Example string
@@ -39,7 +39,7 @@ type Spec struct {
 	NewConfig func() any
 	// Open connects. It gets what NewConfig returned, filled in. It must not
 	// block for long, and must not fail because the product is down: that is
-	// found by Probe and told by the first use.
+	// found by Probe and reported by the first use.
 	Open func(ctx context.Context, config any) (any, error)
 }
 
@@ -151,7 +151,7 @@ func (s *Set) Close() error {
 }
 
 // Use returns the integration called name as the capability C, or an invalid
-// error that says what is configured instead.
+// error that lists what is configured instead.
 func Use[C any](s *Set, name string) (C, error) {
 	var none C
 	o, ok := s.opened[name]

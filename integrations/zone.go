@@ -18,7 +18,7 @@ func (z *Zone) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Location returns the zone. A zone of this machine is none.
+// Location returns the zone. The zone of this machine ("Local") is invalid.
 func (z Zone) Location() (*time.Location, error) {
 	at, err := time.LoadLocation(string(z))
 	if err != nil || z == "Local" {

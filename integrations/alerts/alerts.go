@@ -1,7 +1,7 @@
 // Package alerts is what the sources of alerts share: a [Spec] describes a kind of
 // source, and a [Reader] takes values out of one alert. It never trusts a body:
-// whatever is in it ends as data in an alert or as a [FieldError]. Each alert of a
-// request stands alone: one that is wrong takes nothing from the others.
+// any content ends as data in an alert or as a [FieldError]. Each alert of a
+// request is read alone: one that is wrong takes nothing from the others.
 package alerts
 
 import (
@@ -30,15 +30,15 @@ type Spec struct {
 	// Doc says how the host and the fields are read, in Markdown, for the
 	// generated reference.
 	Doc string
-	// Identity and Occurrence say by what an alert is known again, and one
+	// Identity and Occurrence describe by what an alert is known again, and one
 	// occurrence of it, for the generated reference.
 	Identity, Occurrence string
 	// Example is a body with one alert, synthetic.
 	Example string
-	// Split finds the alerts in a body, each with the place where it stood.
+	// Split finds the alerts in a body, each with its place in it.
 	Split func(body json.RawMessage) ([]Document, *FieldError)
 	// Join makes a body that Split takes apart into just these documents; nil
-	// stands for {"alerts": [...]}.
+	// means {"alerts": [...]}.
 	Join func(documents []Document) []byte
 	// Read reads one alert. What it cannot read is unknown, never zero.
 	Read func(r *Reader, d Document) incident.Alert
@@ -57,8 +57,8 @@ type Source struct {
 	Category, OS string
 }
 
-// The bounds of what one request may hold. A command line, and what else whoever
-// runs a process writes, is cut to what Windows takes at most; it alone makes no
+// The bounds of one request. A command line, and any other text that
+// the owner of a process writes, is cut to what Windows takes at most; it alone makes no
 // alert too large.
 const (
 	MaxAlerts      = 1000
@@ -86,9 +86,9 @@ func Wrong(path, format string, args ...any) *FieldError {
 	return &FieldError{Path: path, Problem: fmt.Sprintf(format, args...)}
 }
 
-// Document is one alert as it came: where it stood in the body, its bytes, its
-// fields where they were decoded already, and what the container says of its
-// state.
+// Document is one alert as received: its place in the body, its bytes, its
+// fields where they were decoded already, and the state that the container
+// gives it.
 type Document struct {
 	Path   string
 	Raw    json.RawMessage
@@ -125,7 +125,7 @@ type Parsed struct {
 	// Alert is what was read. Where Wrong is set it may lack anything, also the
 	// id.
 	Alert incident.Alert
-	// Wrong says why it is no alert that can be taken.
+	// Wrong is why it cannot be taken.
 	Wrong *FieldError
 	// Body is a request that holds it alone.
 	Body []byte
@@ -194,8 +194,8 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 	return a, checkNames(d.Path, a)
 }
 
-// assume fills in what the alert left open and the configuration knows. What the
-// alert says and nobody understands is not open.
+// assume fills in what the alert left open and the configuration has. A value of the
+// alert that cannot be read is not open.
 func (s Source) assume(a *incident.Alert) {
 	if v := a.Category; !v.IsKnown() && v.Why() == "" {
 		a.Category = incident.Categories().Of(incident.Said(s.Category, incident.Assumed))
@@ -231,7 +231,7 @@ func HostID(h incident.AlertHost) incident.Value[string] {
 }
 
 // contentID identifies an alert that has no id of its own: the same content
-// gives the same id, whatever the order of its keys. The status is left out,
+// gives the same id, regardless of the order of its keys. The status is left out,
 // so that the news that an alert is resolved meets the alert.
 func contentID(fields map[string]any) string {
 	stable := maps.Clone(fields)
@@ -248,7 +248,7 @@ func Digest(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkNames refuses identifiers that cannot be those of a thing: they become
+// checkNames refuses identifiers that no object can have: they become
 // part of workflow ids and URLs.
 func checkNames(path string, a incident.Alert) *FieldError {
 	hostID, _ := a.Host.ID.Get()

@@ -12,7 +12,7 @@ import (
 // clean makes a body valid UTF-8 without making two texts one: a byte that is
 // none becomes \xff, and half of a surrogate pair \ud800, as text that people can
 // read. The decoder would make the same character of all of them. A body that is
-// valid comes back as it is.
+// valid is returned unchanged.
 func clean(body []byte) []byte {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	if utf8.Valid(body) && !bytes.Contains(body, []byte(`\ud`)) && !bytes.Contains(body, []byte(`\uD`)) {

@@ -24,8 +24,8 @@ func cut(text string, most int) string {
 }
 
 // cutDocument shortens the texts of an alert's document that are longer than any
-// command line on Windows and that whoever runs a process writes. What was cut
-// off is said at the cut.
+// command line on Windows and that the owner of a process writes. The length of
+// the rest is noted at the cut.
 func cutDocument(a *incident.Alert, fields map[string]any) {
 	if short, changed := shortened(fields, false); changed {
 		// What was decoded from JSON encodes.
@@ -34,7 +34,7 @@ func cutDocument(a *incident.Alert, fields map[string]any) {
 }
 
 // shortened is a copy of a decoded value with its long texts cut below the names
-// that speak of a process or a user, if there was one to cut.
+// of fields about a process or a user, if there was one to cut.
 func shortened(v any, written bool) (short any, changed bool) {
 	switch v := v.(type) {
 	case string:

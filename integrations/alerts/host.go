@@ -61,7 +61,7 @@ func (r *Reader) Host(ids, names, ips string) incident.AlertHost {
 	return h
 }
 
-// addressNames are the addresses that stand where a name is meant.
+// addressNames are the addresses that are given in place of a name.
 func (r *Reader) addressNames(paths ...string) (ips []string) {
 	for _, path := range paths {
 		texts, _ := words(Lookup(r.Fields, path), hostWords)
@@ -74,8 +74,8 @@ func (r *Reader) addressNames(paths ...string) (ips []string) {
 	return ips
 }
 
-// nobody reports whether a name is that of every machine, or of none: a filler to
-// which somebody appended a domain, and what programs write for no id.
+// nobody reports whether a name is that of every machine, or of none: a filler
+// with a domain appended, or a word that programs write for no id.
 func nobody(name string) bool {
 	short, domain, _ := strings.Cut(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
 	return short == "localhost" || short == "localhost6" || NobodysID(name) ||
@@ -83,12 +83,12 @@ func nobody(name string) bool {
 }
 
 // NobodysID reports whether an identifier is one that programs write where there
-// is none: 0, -1, or a value that is true or false.
+// is none: 0, -1, or a boolean.
 func NobodysID(id string) bool {
 	return strings.Trim(id, "0-") == "" || slices.Contains([]string{"-1", "true", "false"}, strings.ToLower(id))
 }
 
-// hostWords takes apart what joins several hosts in one text. The name that a
+// hostWords splits a text that joins several hosts. The name that a
 // person gave to an Apple computer has blanks; other host names have none.
 func hostWords(text string) []string {
 	parts := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",;|\n\r\t", r) })
@@ -117,8 +117,8 @@ func apple(word string) bool {
 }
 
 // Addresses reads a list, or a text of addresses with commas or spaces between
-// them. Loopback and link-local addresses, and those of nobody and of everybody,
-// name no host and are left out. Of which hosts they are the caller knows.
+// them. Loopback, link-local, unspecified and broadcast addresses
+// name no host and are left out. The caller knows whose addresses they are.
 func (r *Reader) Addresses(paths ...string) (ips []string, why string) {
 	for _, path := range paths {
 		v := Lookup(r.Fields, path)

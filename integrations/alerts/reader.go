@@ -13,14 +13,14 @@ import (
 )
 
 // Reader takes values out of one decoded alert. What cannot be read is unknown,
-// and its reason says what stood there. Each method takes paths with dots between
-// the names, and reads the first that holds something. Only what names the host,
+// and its reason quotes the value. Each method takes paths with dots between
+// the names, and reads the first that has a value. Only fields that name the host,
 // the id and the category can refuse an alert, and only where Strict is set: then
 // bad is the first such field, and the caller throws the alert away.
 //
-// A field that is absent, null, empty or a filler word holds nothing.
+// A field that is absent, null, empty or a filler word has no value.
 type Reader struct {
-	// Fields are the alert's own; a source may put others in their place.
+	// Fields are the alert's own; a source may replace them.
 	Fields map[string]any
 	// Strict says that the sender writes our own form and can correct it.
 	Strict bool
@@ -109,7 +109,7 @@ func Lookup(fields map[string]any, path string) any {
 	return nil
 }
 
-// empty reports whether a field says nothing.
+// empty reports whether a field has no value.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -131,7 +131,7 @@ func empty(v any) bool {
 }
 
 // firstOf returns the value of the first of the paths that can be read, else why the first that
-// holds something cannot.
+// has a value cannot.
 func firstOf[T any](r *Reader, parse func(v any) (value incident.Value[T], why string), paths ...string) incident.Value[T] {
 	reason := ""
 	for _, path := range paths {
@@ -150,7 +150,7 @@ func firstOf[T any](r *Reader, parse func(v any) (value incident.Value[T], why s
 	return incident.NotKnown[T](reason)
 }
 
-// words are the different texts that a field holds: one, those of a list, or
+// words are the different texts of a field: one, those of a list, or
 // those of a text that split takes apart. Fillers are left out. What is neither
 // text nor a number nor a list of such is refused in why.
 func words(v any, split func(string) []string) (texts []string, why string) {
@@ -203,12 +203,12 @@ func asJSON(v any) string {
 
 func whole(text string) []string { return []string{text} }
 
-// lines takes apart the values that Splunk joins with line breaks.
+// lines splits the values that Splunk joins with line breaks.
 func lines(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 }
 
-// one is the only text that a field holds, else why there is none.
+// one is the only text of a field, else why there is none.
 func one(v any, split func(string) []string) (text, why string) {
 	texts, why := words(v, split)
 	switch {
@@ -235,7 +235,7 @@ func (r *Reader) Text(paths ...string) incident.Value[string] {
 	return firstOf(r, func(v any) (incident.Value[string], string) { return shown(v, lines) }, paths...)
 }
 
-// Written reads a text that whoever runs a process writes: it may have several
+// Written reads a text that the owner of a process writes: it may have several
 // lines, and is cut.
 func (r *Reader) Written(paths ...string) incident.Value[string] {
 	return firstOf(r, func(v any) (incident.Value[string], string) {
@@ -267,7 +267,7 @@ func (r *Reader) Identity(paths ...string) incident.Value[string] {
 	}, paths...)
 }
 
-// Misplaced gives the fields of a group the reason that something else stands in
+// Misplaced gives the fields of a group the reason that another value is in
 // its place.
 func (r *Reader) Misplaced(group string, fields any) {
 	v := Lookup(r.Fields, group)

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// End is one end of a connection, as an alert tells it.
+// End is one end of a connection, as an alert gives it.
 type End struct {
 	Field string // the field that gives the addresses, for people
 	Names []string
@@ -24,22 +24,22 @@ func (e End) isOf(ips []string) bool {
 	return slices.ContainsFunc(e.IPs, func(ip string) bool { return slices.Contains(ips, ip) })
 }
 
-// Connection is what an alert says of who sent to whom. Where the host of the
+// Connection is an alert's data about who sent to whom. Where the host of the
 // alert is an agent that reports another machine's traffic, it is the sensor.
 type Connection struct {
 	Source, Destination End
 	// Host is the machine that reports, as far as the alert describes one.
 	Host     incident.AlertHost
 	HostName string // for people
-	// Inbound says that the connection came in to the machine that is watched.
+	// Inbound reports that the connection came in to the machine that is watched.
 	Inbound bool
-	// Sensor says that the machine that reports is a sensor, also where the alert
+	// Sensor reports that the machine that reports is a sensor, also where the alert
 	// does not give its addresses.
 	Sensor bool
 }
 
-// Inbound reports whether the words for a direction say that a connection came
-// in. Sysmon says it by who initiated it.
+// Inbound reports whether the words for a direction mean that a connection came
+// in. Sysmon gives it by who initiated it.
 func Inbound(direction, initiated incident.Value[string]) bool {
 	word, _ := direction.Get()
 	if slices.Contains([]string{"inbound", "ingress", "incoming", "in", "received", "receive", "rx"}, strings.ToLower(word)) {
@@ -52,8 +52,8 @@ func Inbound(direction, initiated incident.Value[string]) bool {
 // Sender decides which of the machines is the host of the alert: the one that
 // sends. It is decided by the addresses, by the direction and, where that leaves
 // it open, by who sent more; else the host is in doubt. From is its end of the
-// connection. IsHost says that it is the machine that reports, so that what the
-// alert says of a process holds.
+// connection. IsHost reports whether it is the machine that reports, so that the
+// alert's data about a process applies to it.
 func (c Connection) Sender() (host incident.AlertHost, from End, isHost bool) {
 	ips, _ := c.Host.IP.Get()
 	switch {
@@ -78,7 +78,7 @@ func (c Connection) Sender() (host incident.AlertHost, from End, isHost bool) {
 }
 
 // farEnd is the connection that came in to the host: it is the one that sends
-// only where it sent more than it was sent.
+// only where it sent more than it received.
 func (c Connection) farEnd() (host incident.AlertHost, from End, isHost bool) {
 	in, heard := c.Source.Bytes.Get()
 	out, told := c.Destination.Bytes.Get()
@@ -127,7 +127,7 @@ func (c Connection) other(e End, why string) incident.AlertHost {
 	return h
 }
 
-// Unsaid makes what an alert says of a process unknown: it is of the machine
+// Unsaid makes an alert's data about a process unknown: it is of the machine
 // that reports, and another one sends.
 func Unsaid(p *incident.AlertProcess, host incident.AlertHost) {
 	why := host.Name.Why()

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// parsed reads the one text of a field with a parser that says why it cannot.
+// parsed reads the one text of a field with a parser that returns why it cannot.
 func parsed[T any](r *Reader, parse func(text string) (incident.Value[T], string), paths ...string) incident.Value[T] {
 	return firstOf(r, func(v any) (incident.Value[T], string) {
 		if _, is := v.(bool); is {
@@ -56,7 +56,7 @@ func (r *Reader) Size(paths ...string) incident.Value[int64] {
 	}, paths...)
 }
 
-// number reads a whole number of so many bits.
+// number reads a whole number of at most so many bits.
 func (r *Reader) number(what string, most int64, paths ...string) incident.Value[int64] {
 	return parsed(r, func(text string) (incident.Value[int64], string) {
 		n, isWhole, ok := parseInteger(text)

@@ -69,7 +69,7 @@ func parseInteger(s string) (n int64, whole, ok bool) {
 	return int64(f), f == math.Trunc(f), true
 }
 
-// ungrouped takes out what people put between groups of three digits: commas,
+// ungrouped removes what people put between groups of three digits: commas,
 // blanks, apostrophes, and points where there are several. One comma before
 // three digits is such a group, as Splunk and spreadsheets write it.
 func ungrouped(s string) string {
@@ -116,7 +116,7 @@ func parseTime(s string) (t time.Time, zoned, ok bool) {
 }
 
 // parseEpoch reads seconds since 1970 with or without a fraction, or whole
-// milli-, micro- or nanoseconds, told apart by their number of digits.
+// milli-, micro- or nanoseconds, distinguished by their number of digits.
 func parseEpoch(s string) (time.Time, bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
@@ -140,5 +140,5 @@ func digits(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// plausible keeps out times that a mistaken unit makes.
+// plausible refuses times that result from a wrong unit.
 func plausible(t time.Time) bool { return t.Year() >= 1990 && t.Year() < 2100 }

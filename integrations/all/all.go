@@ -18,8 +18,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/webhook"
 )
 
-// Catalog returns what every vendor registers. What each call returns shares
-// nothing with what another returned.
+// Catalog returns what every vendor registers. The results of two calls share
+// no memory.
 func Catalog() integrations.Catalog {
 	return integrations.NewCatalog(
 		clickhouse.Vendor(),

@@ -29,7 +29,7 @@ type AlertsHarness struct {
 	Cases string
 	// Several is a body with three alerts, of which the second cannot be taken.
 	Several string
-	// Resolved is a body that says that the alert of the Spec's Example is resolved,
+	// Resolved is a body in which the alert of the Spec's Example is resolved,
 	// and Next one of its next occurrence.
 	Resolved, Next string
 	// ResolvedAnew is the reason for which Resolved has an id of its own.

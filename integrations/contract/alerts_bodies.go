@@ -109,7 +109,7 @@ func alertFields(v reflect.Value, at string, f func(path string, field incident.
 	}
 }
 
-// checkAlertUnknown takes every value of the example away: nothing may become a
+// checkAlertUnknown removes every value of the example: nothing may become a
 // zero by it, and what is unknown has its reason.
 func checkAlertUnknown(t testing.TB, h AlertsHarness) {
 	absent := func(v any) []any {
@@ -177,7 +177,7 @@ func checkAlertResolved(t testing.TB, h AlertsHarness) {
 	if a := parsed[0].Alert; a.Status != incident.Resolved || a.ID != first.ID && h.ResolvedAnew == "" {
 		t.Errorf("resolved, the alert is %q and %s; want %q and %s", a.ID, a.Status, first.ID, incident.Resolved)
 	}
-	// The example says nothing of its state, so no value of it is one.
+	// The example has no state, so no value of it is one.
 	text := func(v any) []any {
 		if _, ok := v.(string); ok {
 			return []any{"resolved"}
@@ -223,8 +223,8 @@ func checkAlertBodies(t testing.TB, h AlertsHarness) {
 	}
 }
 
-// holds checks what must be true of every body: a field is named, or what is taken
-// has an id and a state, can be stored, and is the same when it comes again.
+// holds checks the invariants of every body: a field is named, or the alert taken
+// has an id and a state, can be stored, and is the same when it is sent again.
 func (h AlertsHarness) holds(t testing.TB, body []byte) {
 	t.Helper()
 	parsed, err := h.parse(t, bytes.Clone(body), alertNow())
@@ -281,7 +281,7 @@ func checkAlertText(t testing.TB, h AlertsHarness) {
 	}
 }
 
-// plain wants a complaint that can be shown in a terminal.
+// plain checks that a complaint can be shown in a terminal.
 func (h AlertsHarness) plain(t testing.TB, place, text string) {
 	t.Helper()
 	if len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) {
@@ -292,7 +292,7 @@ func (h AlertsHarness) plain(t testing.TB, place, text string) {
 func checkAlertBody(t testing.TB, h AlertsHarness) {
 	for _, text := range []string{h.Spec.Example, h.Several, h.Resolved, h.Next} {
 		body := []byte(text)
-		// What was not understood is kept, so it must be what came.
+		// What could not be read is kept, so it must be what was sent.
 		if _, err := h.parse(t, body, alertNow()); err != nil {
 			t.Errorf("%.200s: %v", text, err)
 		}
@@ -328,7 +328,7 @@ func checkAlertTimes(t testing.TB, h AlertsHarness) {
 	}
 }
 
-// FuzzAlerts holds any body against what must be true of every one.
+// FuzzAlerts checks the invariants of every body.
 func FuzzAlerts(f *testing.F, h AlertsHarness) {
 	for _, body := range []string{h.Spec.Example, h.Several, h.Resolved, h.Next} {
 		f.Add([]byte(body))

@@ -36,8 +36,8 @@ func Alerts() alerts.Spec {
 	}
 }
 
-// joinAlerts makes a body of these documents, in Kibana's groups where they came in
-// such.
+// joinAlerts makes a body of these documents, in Kibana's groups where they were
+// grouped.
 func joinAlerts(documents []alerts.Document) []byte {
 	if len(documents) == 1 && documents[0].Status == "" {
 		return documents[0].Raw
@@ -218,7 +218,7 @@ func reporterName(h incident.AlertHost) string {
 }
 
 // fromSensor reports whether the machine that shipped the event watches
-// others, as the Elastic Common Schema says it: it is the observer, or the event
+// others, as the Elastic Common Schema has it: it is the observer, or the event
 // was forwarded.
 func fromSensor(r *alerts.Reader) bool {
 	if slices.Contains(r.Texts("tags"), "forwarded") {
@@ -234,7 +234,7 @@ func fromSensor(r *alerts.Reader) bool {
 
 // alertStatus reads the state. A building block is material for other rules
 // and, in Elastic's own words, no alert; a document in Kibana's list of
-// recovered alerts is resolved, whatever it says itself.
+// recovered alerts is resolved, regardless of its own status.
 func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 	words := []incident.Value[string]{
 		incident.Known(group, incident.FromAlert),
@@ -254,7 +254,7 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 }
 
 // withTerms adds the fields that a threshold rule grouped by, which are the
-// only ones that its alert has, and which stand in a list of their own.
+// only ones that its alert has, and which are in a list of their own.
 func withTerms(fields map[string]any) map[string]any {
 	terms, _ := alerts.Lookup(fields, "kibana.alert.threshold_result.terms").([]any)
 	if len(terms) == 0 {

@@ -48,8 +48,8 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 // its name, and one row of its result, in which every value is text. Field
 // names follow Splunk's Common Information Model.
 //
-// The field host is the indexer's word for who sent the event, which of network
-// events is the Sensor: it names the host only in a row that names nothing else.
+// The field host is the indexer's name of the event's sender, which for network
+// events is the Sensor: it names the host only in a row without another name.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	if _, ok := d.Fields["result"].(map[string]any); !ok {
 		r.Fail("result", "is %s, not the row of a search result", alerts.KindOf(d.Fields["result"]))

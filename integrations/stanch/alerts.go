@@ -47,7 +47,7 @@ func doc() string {
 	return b.String()
 }
 
-// splitAlerts takes one alert, or {"alerts": [...]} and nothing beside it.
+// splitAlerts takes one alert, or an object with the key "alerts" alone.
 func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	fields, bad := alerts.Decode("", body)
 	if bad != nil {
@@ -106,7 +106,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	r.Misplaced("process", &a.Process)
 	r.Misplaced("destination", &a.Destination)
 	if word, known := r.Text("status").Get(); known {
-		// A word that is none must not lose the alert: it is decided.
+		// An unknown word must not lose the alert: it is decided.
 		if status, ok := alerts.StatusOf(word); ok {
 			a.Status = status
 		}
@@ -118,7 +118,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 }
 
 // refuseUnknown refuses a field that the reference does not list: a misspelt
-// one would otherwise be lost without a word.
+// one would otherwise be lost silently.
 func refuseUnknown(r *alerts.Reader, fields map[string]any, at string) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		path := alerts.Join(at, name)
@@ -139,7 +139,7 @@ func refuseUnknown(r *alerts.Reader, fields map[string]any, at string) {
 	}
 }
 
-// foreign shows a name that the sender made up, quoted unless it is plain.
+// foreign quotes a name that the sender made up, unless it is plain.
 func foreign(name string) string {
 	if quoted := alerts.Quote(name); quoted != `"`+name+`"` || strings.ContainsAny(name, " .") {
 		return quoted
@@ -150,7 +150,7 @@ func foreign(name string) string {
 // field is one field of an alert in the product's own form.
 type field struct{ Path, Type, Doc string }
 
-// ownFields is asked for every key of every alert; the types never change.
+// ownFields is called for every key of every alert; the types never change.
 var ownFields = sync.OnceValue(func() []field {
 	own := []field{
 		{"id", "text", "The sender's own id of the alert. With `time` it names one occurrence: sent again it changes nothing, with other content it is an update, and with another time it is the next occurrence. Without an id it is computed from the content."},

@@ -30,7 +30,7 @@ type ReasonRequest struct {
 	Reason string `json:"reason"`
 }
 
-// What a [CaseFilter] selects beside the statuses of an open case.
+// What a [CaseFilter] selects in addition to the statuses of an open case.
 const (
 	AllCases    = "all"
 	OpenCases   = "open"
@@ -48,30 +48,30 @@ type CaseFilter struct {
 	Limit int
 }
 
-// CaseList is a list of cases, newest first. More tells that it was cut off.
+// CaseList is a list of cases, newest first. More reports that it was cut off.
 type CaseList struct {
 	Cases []incident.CaseSummary `json:"cases"`
 	More  bool                   `json:"more,omitempty"`
 }
 
-// CaseRef is where an alert went.
+// CaseRef is the case that an alert was added to.
 type CaseRef struct {
 	ID string `json:"id"`
-	// Run tells apart the cases that one subject had.
+	// Run distinguishes the cases that one subject had.
 	Run string `json:"run,omitempty"`
 	URL string `json:"url"`
-	// Alerts is how many of the request's alerts went there.
+	// Alerts is the number of the request's alerts that were added.
 	Alerts int `json:"alerts"`
 	// Repeat reports that the case is closed and has had all of them before.
 	Repeat bool `json:"repeat,omitempty"`
 }
 
-// Extending is a lease as it stands, with whoever is asked whether it may stand
-// longer.
+// Extending is an active lease, with the approvers who are asked whether to
+// extend it.
 type Extending struct {
 	incident.Lease
 	Asked []AskedToExtend `json:"asked"`
-	// NotAsked are the cases that hold the lease too and ask nobody, with why.
+	// NotAsked are the other cases that hold the lease and ask no approver, with why.
 	NotAsked map[string]string `json:"not_asked,omitempty"`
 }
 
@@ -88,26 +88,26 @@ type Accepted struct {
 	// Cases are where the alerts went, each once, in the order of their first
 	// alerts.
 	Cases []CaseRef `json:"cases"`
-	// Recorded are the ids of alerts that ask for no response and are kept.
+	// Recorded are the ids of alerts that require no response and are kept.
 	Recorded []string `json:"recorded,omitempty"`
-	// Rejected are the alerts that could not be taken, in their order.
+	// Rejected are the alerts that were rejected, in their order.
 	Rejected []RejectedRef `json:"rejected,omitempty"`
 }
 
-// RejectedRef is one alert of a request that could not be taken.
+// RejectedRef is one alert of a request that was rejected.
 type RejectedRef struct {
 	// Index is its place in the request, from 0.
 	Index int `json:"index"`
-	// ID is under which it is kept.
+	// ID is the id under which it is kept.
 	ID string `json:"id"`
 	// Alert is the sender's own id of it, where that could be read.
 	Alert string `json:"alert,omitempty"`
-	// Path is the field that is wrong, as it stands in the request.
+	// Path is the field that is wrong, as written in the request.
 	Path    string `json:"path,omitempty"`
 	Problem string `json:"problem"`
 }
 
-// LeaseList is the leases that stand, those that end soonest first.
+// LeaseList is the active leases, those that end soonest first.
 type LeaseList struct {
 	Leases []incident.Lease `json:"leases"`
 	// Unread are the ids of leases that did not answer.
@@ -119,25 +119,25 @@ type LeaseList struct {
 type LeaseRequest struct {
 	ID     string `json:"id"`
 	Reason string `json:"reason"`
-	// For is how long from now an extended lease stands.
+	// For is how long from now an extended lease stays active.
 	For time.Duration `json:"for,omitempty"`
 }
 
-// SinceRequest asks to give back everything that was contained lately.
+// SinceRequest asks to release everything that was contained lately.
 type SinceRequest struct {
 	Since  time.Duration `json:"since"`
 	Reason string        `json:"reason"`
 }
 
-// Released says what became of each lease that was asked for.
+// Released is the outcome of each lease of a release request.
 type Released struct {
-	// Released were given back, and the devices say so. Undoing are ordered to
-	// be and are tried on.
+	// Released were released, confirmed by the devices. Undoing are ordered to
+	// be released and are retried.
 	Released []incident.Lease `json:"released"`
 	Undoing  []incident.Lease `json:"undoing,omitempty"`
-	// Failed are the leases that were not given back, by id, with the reason.
+	// Failed are the leases that were not released, by id, with the reason.
 	Failed map[string]string `json:"failed,omitempty"`
-	// More tells that there were more leases than one request takes.
+	// More reports that there were more leases than one request takes.
 	More bool `json:"more,omitempty"`
 }
 

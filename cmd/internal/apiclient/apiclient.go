@@ -21,7 +21,7 @@ import (
 // DefaultURL is where stanch serve listens by default.
 const DefaultURL = "http://127.0.0.1:8080"
 
-// Limits of one call. The longest that a server takes is a release, which waits
+// Limits of one call. The longest call is a release, for which the server waits
 // for a device.
 const (
 	dialTimeout = 5 * time.Second
@@ -99,7 +99,7 @@ func (e *Error) Error() string {
 }
 
 // Mistake reports whether the request was wrong, and so nothing was changed;
-// otherwise the server or the way to it is at fault.
+// otherwise the server or the connection to it is at fault.
 func (e *Error) Mistake() bool {
 	return e.Status >= 400 && e.Status < 500 && e.Status != http.StatusTooManyRequests
 }
@@ -107,7 +107,7 @@ func (e *Error) Mistake() bool {
 // request is one call.
 type request struct {
 	method string
-	// path is what stands after the base, each part escaped.
+	// path is the part after the base URL, each segment escaped.
 	path  string
 	query url.Values
 	// body is sent as JSON, unless it is bytes.
@@ -201,7 +201,7 @@ func (c *Client) failure(resp *http.Response, data []byte, stranger bool) error 
 	return e
 }
 
-// unreachable words why there is no answer. The address is named once, and a
+// unreachable describes why there is no answer. The address is named once, and a
 // query is never shown.
 func (c *Client) unreachable(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {

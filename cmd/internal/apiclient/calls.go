@@ -27,7 +27,7 @@ func (c *Client) Cases(ctx context.Context, f api.CaseFilter) (api.CaseList, err
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/cases", query: query}, &out)
 }
 
-// escape makes an id of several parts a path.
+// escape makes a path of an id that has several parts.
 func escape(id string) string {
 	parts := strings.Split(id, "/")
 	for i, p := range parts {
@@ -36,7 +36,7 @@ func escape(id string) string {
 	return strings.Join(parts, "/")
 }
 
-// Case returns a case as it stands; an empty run is the newest.
+// Case returns the state of a case; an empty run is the newest.
 func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error) {
 	query := url.Values{}
 	if run != "" {
@@ -52,7 +52,7 @@ func (c *Client) Decide(ctx context.Context, id string, in api.DecideRequest) (i
 	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/decide", in, &out)
 }
 
-// CloseCase closes a case by hand: what it holds is given back.
+// CloseCase closes a case on a person's request: its leases are released.
 func (c *Client) CloseCase(ctx context.Context, id, reason string) (incident.Case, error) {
 	var out incident.Case
 	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", api.ReasonRequest{Reason: reason}, &out)
@@ -62,25 +62,25 @@ func (c *Client) post(ctx context.Context, path string, body, into any) error {
 	return c.call(ctx, request{method: http.MethodPost, path: path, body: body}, into)
 }
 
-// Leases lists the leases that stand, those that end soonest first.
+// Leases lists the active leases, those that end soonest first.
 func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
 	var out api.LeaseList
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases"}, &out)
 }
 
-// ExtendLease has people asked whether a lease may stand longer.
+// ExtendLease asks the approvers whether to extend a lease.
 func (c *Client) ExtendLease(ctx context.Context, in api.LeaseRequest) (api.Extending, error) {
 	var out api.Extending
 	return out, c.post(ctx, "/v1/leases/extend", in, &out)
 }
 
-// ReleaseLease gives one lease back, whoever holds it.
+// ReleaseLease releases one lease, regardless of which cases hold it.
 func (c *Client) ReleaseLease(ctx context.Context, in api.LeaseRequest) (incident.Lease, error) {
 	var out incident.Lease
 	return out, c.post(ctx, "/v1/leases/release", in, &out)
 }
 
-// ReleaseSince gives back everything that was contained lately.
+// ReleaseSince releases everything that was contained lately.
 func (c *Client) ReleaseSince(ctx context.Context, in api.SinceRequest) (api.Released, error) {
 	var out api.Released
 	return out, c.post(ctx, "/v1/release", in, &out)

@@ -37,7 +37,7 @@ func (c *Client) Resume(ctx context.Context, why incident.Pause) (protocol.Budge
 	return c.toggle(ctx, protocol.ResumeUpdate, why)
 }
 
-// toggle throws the kill switch; each throw is an update of its own.
+// toggle switches the kill switch; each switch is an update of its own.
 func (c *Client) toggle(ctx context.Context, update string, why incident.Pause) (protocol.BudgetState, error) {
 	var out protocol.BudgetState
 	return out, c.UpdateWithStart(ctx, activities.Call{

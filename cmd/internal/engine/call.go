@@ -15,9 +15,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// budgetUpdates is how many calls to the budget one process has under way. A
+// budgetUpdates bounds this process's concurrent calls to the budget. A
 // Temporal server takes ten for one workflow (history.maxInFlightUpdates); to
-// the eleventh it answers by breaking off the ten, and all begin again.
+// the eleventh it answers by aborting the ten, and all begin again.
 const budgetUpdates = 4
 
 // UpdateWithStart sends the update, starting the workflow if it does not run.

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Case returns a case as it stands: a running one is asked, of a closed one the
+// Case returns the state of a case: a running one is queried, of a closed one the
 // result is read. An empty run is the last one. One that is not there is a
 // not_found error.
 func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error) {
@@ -45,7 +45,7 @@ func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error
 	}
 }
 
-// lastRun finds the engine's run that knows how a case stands. A case keeps the
+// lastRun finds the engine's run that has the state of a case. A case keeps the
 // id of its first run while the engine goes on with it in others.
 func (c *Client) lastRun(ctx context.Context, workflowID, run string) (*workflowpb.WorkflowExecutionInfo, error) {
 	described, err := c.temporal.DescribeWorkflowExecution(ctx, workflowID, run)
@@ -68,7 +68,7 @@ func (c *Client) lastRun(ctx context.Context, workflowID, run string) (*workflow
 	return info, nil
 }
 
-// endedByForce is what is left of a case that was ended from outside of Stanch.
+// endedByForce is the result of a case that was ended from outside of Stanch.
 func endedByForce(info *workflowpb.WorkflowExecutionInfo) incident.Case {
 	s := summaryOf(info)
 	how := strings.ToLower(info.GetStatus().String())
@@ -79,7 +79,7 @@ func endedByForce(info *workflowpb.WorkflowExecutionInfo) incident.Case {
 	}
 }
 
-// Decide gives a person's vote on what a case asks. The update's id makes a
+// Decide gives a person's vote on the open question of a case. The update's id makes a
 // repeat one vote.
 func (c *Client) Decide(ctx context.Context, id, updateID string, vote incident.Vote) (incident.Approval, error) {
 	var out incident.Approval
@@ -88,7 +88,7 @@ func (c *Client) Decide(ctx context.Context, id, updateID string, vote incident.
 	}, &out)
 }
 
-// CloseCase closes a case by hand and returns it as it ended.
+// CloseCase closes a case on a person's request and returns its final state.
 func (c *Client) CloseCase(ctx context.Context, id string, in protocol.CloseRequest) (incident.Case, error) {
 	var out incident.Case
 	return out, c.Update(ctx, activities.Call{
@@ -96,7 +96,7 @@ func (c *Client) CloseCase(ctx context.Context, id string, in protocol.CloseRequ
 	}, &out)
 }
 
-// Extend has a case ask its approvers whether a lease that it holds may stand
+// Extend has a case ask its approvers whether to extend a lease that it holds
 // until later. The case is named by its workflow id, as the lease's holder.
 func (c *Client) Extend(ctx context.Context, workflowID string, in protocol.ExtendRequest) (incident.Approval, error) {
 	var out incident.Approval

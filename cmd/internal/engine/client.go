@@ -1,4 +1,4 @@
-// Package engine is all that a process asks of Temporal, the embedded server or
+// Package engine is the client of Temporal, of the embedded server or of
 // the team's own cluster: it connects, with encrypted payloads where keys are
 // given, and starts, signals, updates, reads and lists the workflows of Stanch.
 package engine
@@ -12,8 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/activities"
 )
 
-// Client talks to the workflows of Stanch. A process needs one: it bounds how
-// many calls are under way.
+// Client calls the workflows of Stanch. A process needs one: it bounds the
+// number of concurrent calls.
 type Client struct {
 	temporal client.Client
 	payloads converter.DataConverter
@@ -21,7 +21,7 @@ type Client struct {
 	namespace string
 	eager     bool
 	commits   *committer
-	// budget holds a token for each call to the budget that is under way.
+	// budget holds a token for each concurrent call to the budget.
 	budget chan struct{}
 }
 
@@ -29,7 +29,7 @@ var _ activities.Workflows = (*Client)(nil)
 
 // Options of a client.
 type Options struct {
-	// Payloads reads what Temporal stores beside a workflow; nil reads what is
+	// Payloads decodes what Temporal stores with a workflow; nil decodes what is
 	// neither compressed nor encrypted.
 	Payloads converter.DataConverter
 	// Namespace is that of the connection.
@@ -52,10 +52,10 @@ func New(connection client.Client, o Options) *Client {
 	return c
 }
 
-// atOnce is how many questions are put to Temporal side by side.
+// atOnce bounds the concurrent queries to Temporal.
 const atOnce = 16
 
-// SideBySide does something for every number below n, several at a time.
+// SideBySide calls a function for every number below n, several concurrently.
 func SideBySide(n int, do func(i int)) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, atOnce)

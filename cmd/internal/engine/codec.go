@@ -19,7 +19,7 @@ import (
 
 // Key is a named AES-256 key.
 type Key struct {
-	// ID is written beside every payload, so that it can be found again.
+	// ID is written with every payload, so that the key can be found again.
 	ID     string
 	secret integrations.Secret
 }
@@ -28,8 +28,8 @@ const keyBytes = 32
 
 // ParseKeys reads keys as id:base64, separated by commas or white space. The
 // first encrypts, all decrypt. To rotate, put a new one in front, and remove
-// the old one when no history that it encrypted is kept any more. A key is made
-// by: openssl rand -base64 32.
+// the old one when no history that it encrypted is kept any more. To make a
+// key: openssl rand -base64 32.
 func ParseKeys(text integrations.Secret) ([]Key, error) {
 	var keys []Key
 	for i, word := range strings.FieldsFunc(text.Reveal(), func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
@@ -53,7 +53,7 @@ func ParseKeys(text integrations.Secret) ([]Key, error) {
 	return keys, nil
 }
 
-// What an encrypted payload says of itself.
+// The metadata of an encrypted payload.
 const (
 	encodingEncrypted = "binary/encrypted"
 	metadataKeyID     = "encryption-key-id"
@@ -93,7 +93,7 @@ func (c *Codec) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
 }
 
 // Decode implements converter.PayloadCodec. A payload that is not encrypted is
-// returned as it is: histories from before the first key must stay readable.
+// returned unchanged: histories from before the first key must stay readable.
 func (c *Codec) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return each(payloads, c.decrypt)
 }

@@ -30,24 +30,24 @@ const (
 	// flood of alerts neither fills the one nor takes the other from the cases.
 	unpacedCalls = 4
 	pacedEvery   = 250 * time.Millisecond
-	// callsAtOnce bounds the calls under way for all subjects. More would wait in
+	// callsAtOnce bounds the concurrent calls for all subjects. More would wait in
 	// the engine, each with fewer alerts: of 50 subjects in a storm all would
 	// call at once, and twice as often.
 	callsAtOnce = 16
-	// laneIdle is after how long a quiet subject is forgotten here; sweepEvery is
-	// how often it is looked for them.
+	// laneIdle is the idle time after which a subject is forgotten here; sweepEvery is
+	// the interval of looking for such subjects.
 	laneIdle   = 10 * time.Minute
 	sweepEvery = time.Minute
 )
 
-// committer puts alerts into cases. While a call for a subject is under way,
-// the alerts that come for it wait and go together in the next (group commit).
+// committer adds alerts to cases. While a call for a subject is running,
+// the alerts that arrive for it wait and are sent together in the next (group commit).
 type committer struct {
 	client *Client
 	mu     sync.Mutex
 	lanes  map[string]*lane
 	swept  time.Time
-	// calls holds as many as are under way.
+	// calls holds a token for each running call.
 	calls chan struct{}
 }
 
@@ -79,9 +79,9 @@ func newCommitter(c *Client) *committer {
 	return &committer{client: c, lanes: map[string]*lane{}, calls: make(chan struct{}, callsAtOnce)}
 }
 
-// Delivered is where alerts went.
+// Delivered is the case that alerts were added to.
 type Delivered struct {
-	// Run tells apart the cases that one subject had.
+	// Run distinguishes the cases that one subject had.
 	Run string
 	// Repeat reports that the case is closed and has had all of the alerts before.
 	Repeat bool
@@ -126,7 +126,7 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 }
 
 // drain sends a lane's batches one after the other until there is none. Alerts
-// that come while the lane must wait go along.
+// that arrive while the lane must wait are sent with them.
 func (c *committer) drain(l *lane) {
 	for c.waiting(l) {
 		<-time.After(l.pace.Reserve().Delay())
@@ -219,8 +219,8 @@ func portion(alerts []incident.Alert) int {
 	return len(alerts)
 }
 
-// What an alert takes in a call is bounded by its document: each of its bytes
-// stands there once and, escaped to six, in at most two fields; beside that are
+// The size of an alert in a call is bounded by its document: each of its bytes
+// is in it once and, escaped to six, in at most two fields; added to that are
 // the fields' names and origins. Small ones need no closer look.
 const (
 	bytesPerByte = 16
@@ -228,10 +228,10 @@ const (
 	smallAlert   = 16 << 10
 )
 
-// Fits reports whether the engine takes an alert at all.
+// Fits reports whether the engine accepts an alert of this size.
 func Fits(a incident.Alert) bool { return encodedSize(a) <= MaxAlert }
 
-// encodedSize is what an alert takes in a call, at most.
+// encodedSize is the maximum size of an alert in a call.
 func encodedSize(a incident.Alert) int {
 	if most := bytesPerByte*len(a.Raw) + fieldBytes; len(a.Raw) > 0 && most <= smallAlert {
 		return most

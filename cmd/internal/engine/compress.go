@@ -12,11 +12,11 @@ import (
 
 const (
 	encodingCompressed = "binary/s2"
-	// plainBytes is up to where a payload stays readable for the engine's own
-	// tools. It is a little less than the 32 KiB beyond which gRPC takes a buffer
-	// of 1 MiB for a message, on each of its ways through the engine.
+	// plainBytes is the size up to which a payload stays readable for the engine's own
+	// tools. It is a little less than the 32 KiB above which gRPC takes a buffer
+	// of 1 MiB for a message, on each of its hops through the engine.
 	plainBytes = 24 << 10
-	// maxPlain bounds what a payload may grow to. The engine takes 2 MiB at once.
+	// maxPlain bounds the size of a decompressed payload. The engine takes 2 MiB at once.
 	maxPlain = 64 << 20
 )
 
@@ -27,13 +27,13 @@ type compressor struct{}
 var _ converter.PayloadCodec = compressor{}
 
 // Encode implements converter.PayloadCodec. A payload that does not become
-// smaller stays as it is.
+// smaller is left unchanged.
 func (compressor) Encode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return each(payloads, compress)
 }
 
 // Decode implements converter.PayloadCodec. A payload that is not compressed is
-// returned as it is.
+// returned unchanged.
 func (compressor) Decode(payloads []*common.Payload) ([]*common.Payload, error) {
 	return each(payloads, decompress)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
-// TellDaily has people told once a day what stands, there and then from now on.
+// TellDaily schedules the daily message about active leases, replacing its settings.
 func (c *Client) TellDaily(ctx context.Context, in protocol.DailyInput) error {
 	return c.SignalWithStart(ctx, activities.Call{
 		Workflow: protocol.DailyWorkflow, ID: protocol.DailyWorkflow, Input: in,
@@ -17,7 +17,7 @@ func (c *Client) TellDaily(ctx context.Context, in protocol.DailyInput) error {
 	})
 }
 
-// StopDaily has nobody told any more.
+// StopDaily stops the daily message.
 func (c *Client) StopDaily(ctx context.Context, why string) error {
 	err := c.temporal.TerminateWorkflow(ctx, protocol.DailyWorkflow, "", why)
 	if err != nil && !notFound(err) {

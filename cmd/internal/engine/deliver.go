@@ -14,8 +14,8 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// Deliver puts alerts into the case of their subject and returns when the engine
-// holds them. Those of one subject that come while a call is under way travel
+// Deliver adds alerts to the case of their subject and returns when the engine
+// holds them. Those of one subject that arrive while a call is running are sent
 // together.
 func (c *Client) Deliver(ctx context.Context, in workflows.CaseInput) (Delivered, error) {
 	return c.commits.commit(ctx, in)
@@ -51,7 +51,7 @@ func (c *Client) put(ctx context.Context, run string, in workflows.CaseInput) (s
 		}
 		info := described.GetWorkflowExecutionInfo()
 		if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-			// If it has closed by when it is signalled, it is the one to look at.
+			// If it has closed by the time of the signal, it is the one to look at.
 			run, reuse = info.GetFirstRunId(), enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 			continue
 		}
@@ -78,9 +78,9 @@ func (c *Client) caseOptions(id string, in workflows.CaseInput, reuse enumspb.Wo
 	return o
 }
 
-// heardBy returns what a closed case and those before it heard, as it is handed
-// on, and whether all of the alerts are repeats of that. A case that was ended by
-// force left nothing.
+// heardBy returns the alerts that a closed case and those before it had, as it hands
+// them on, and whether all of the alerts are repeats of those. A case that was ended by
+// force left none.
 func (c *Client) heardBy(ctx context.Context, info *workflowpb.WorkflowExecutionInfo, alerts []incident.Alert) ([]string, bool, error) {
 	payload, ok := info.GetMemo().GetFields()[workflows.SeenMemo]
 	if !ok {
@@ -135,7 +135,7 @@ func (c *Client) over(ctx context.Context, seen *workflows.Seen, a incident.Aler
 	return !at.Before(received), nil
 }
 
-// Tell hands alerts that must not start a case to one that runs. It reports
+// Tell signals alerts that must not start a case to a running one. It reports
 // whether there was such a case.
 func (c *Client) Tell(ctx context.Context, id string, alerts []incident.Alert) (bool, error) {
 	err := c.temporal.SignalWorkflow(ctx, protocol.CaseWorkflowID(id), "", protocol.AlertsSignal, alerts)

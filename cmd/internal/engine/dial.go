@@ -15,7 +15,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Config says which Temporal to use, and how.
+// Config is the Temporal server to use, and how to reach it.
 type Config struct {
 	// Address is host:port of the frontend.
 	Address   string
@@ -88,7 +88,7 @@ func (c Config) options() (client.Options, error) {
 		ConnectionOptions: client.ConnectionOptions{TLS: c.TLS},
 	}
 	if local(c.Address) {
-		// Within the machine, packing costs more than it saves.
+		// Within one machine, compression costs more than it saves.
 		o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	}
 	payloads, err := c.DataConverter()
@@ -99,7 +99,7 @@ func (c Config) options() (client.Options, error) {
 	if len(c.Keys) == 0 {
 		return o, nil
 	}
-	// Messages and stack traces of errors quote what was being worked on.
+	// Messages and stack traces of errors quote the data being processed.
 	o.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
 		DataConverter:          o.DataConverter,
 		EncodeCommonAttributes: true,
@@ -116,7 +116,7 @@ func (c Config) DataConverter() (converter.DataConverter, error) {
 	return converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), codecs...), nil
 }
 
-// Codecs are what payloads are decoded with, in this order: large ones are
+// Codecs are the codecs of payloads, in the order of decoding: large ones are
 // compressed, and all are encrypted after that when there are keys.
 func (c Config) Codecs() ([]converter.PayloadCodec, error) {
 	if len(c.Keys) == 0 {

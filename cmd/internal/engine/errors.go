@@ -10,8 +10,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// missing wraps an error once. What is not there, or has an id that nothing can
-// have, is a not_found error.
+// missing wraps an error once. What does not exist, or has an invalid id,
+// is a not_found error.
 func missing(op string, err error) error {
 	if err == nil {
 		return nil
@@ -33,8 +33,8 @@ func alreadyStarted(err error) bool {
 	return is
 }
 
-// Refusal returns the rule by which a workflow refused a request, and what it
-// says to whoever asked. It is empty where the request was not refused.
+// Refusal returns the rule by which a workflow refused a request, and the message
+// for the client. It is empty where the request was not refused.
 func Refusal(err error) (rule, text string) {
 	if e, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return e.Type(), e.Message()

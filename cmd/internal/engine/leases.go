@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Leases returns every lease that stands, the first to end first.
+// Leases returns every active lease, the first to end first.
 func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
 	infos, more, err := c.list(ctx, protocol.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", maxListed)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
 	return out, nil
 }
 
-// Ended reports whether a lease holds nothing any more: the list of what runs
+// Ended reports whether a lease is over: the list of running workflows
 // lags a little behind.
 func Ended(l incident.Lease) bool {
 	return l.Phase == incident.GivenBack || l.Phase == incident.LeaseFailed
@@ -63,8 +63,8 @@ func (c *Client) Lease(ctx context.Context, id string) (incident.Lease, error) {
 	return out, nil
 }
 
-// Release has a lease given back and returns it as it stands then, or when the
-// time is up: the engine goes on with an undo until it has worked. The order
+// Release ends a lease and returns its state then, or when the
+// time is up: the engine retries an undo until it succeeds. The order
 // itself has its own limit, so that the last of many is ordered as the first.
 func (c *Client) Release(ctx context.Context, id, updateID string, in protocol.ReleaseRequest, until time.Time) (incident.Lease, error) {
 	var out incident.Lease
@@ -84,7 +84,7 @@ func (c *Client) Release(ctx context.Context, id, updateID string, in protocol.R
 	if _, late := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err); !late {
 		return out, missing("release "+id, err)
 	}
-	// It has the order. How far it came is asked beside the time limit.
+	// It has the order. Its progress is queried outside the time limit.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	return c.Lease(late, id)

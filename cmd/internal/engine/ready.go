@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// ReadyWorkflow is the workflow by which it is known that Temporal takes one.
-// Nobody runs it: it would begin long after it was deleted, and on a queue of its
+// ReadyWorkflow is the workflow that proves that Temporal accepts one.
+// No worker runs it: it would begin long after it was deleted, and on a queue of its
 // own.
 const ReadyWorkflow = "ready"
 
@@ -22,11 +22,11 @@ const (
 )
 
 // Ready has Temporal take a workflow, as it takes an alert, and delete it. A
-// connection that answers says nothing of the disk behind it.
+// connection that answers does not prove that the disk behind it works.
 func (c *Client) Ready(ctx context.Context) error {
 	o := startOptions(ReadyWorkflow, ReadyWorkflow, nil)
 	o.TaskQueue, o.StartDelay, o.WorkflowExecutionTimeout = readyQueue, readyDelay, readyTimeout
-	// What an earlier question left goes.
+	// Delete what an earlier check left.
 	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
 	run, err := c.temporal.ExecuteWorkflow(ctx, o, ReadyWorkflow)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Keep keeps a request or an alert that started nothing. What is kept under the
-// same id already stays as it is.
+// Keep stores a request or an alert that started no case. What is stored under the
+// same id already stays unchanged.
 func (c *Client) Keep(ctx context.Context, record protocol.RejectedAlert) error {
 	return c.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
 }
 
-// Record keeps the news that an alert does not fire, in place of those of the
-// same alert before, and returns the id under which they are kept.
+// Record stores the news that an alert does not fire, in place of earlier news of
+// the same alert, and returns the id under which it is stored.
 func (c *Client) Record(ctx context.Context, a incident.Alert, record protocol.RejectedAlert) (string, error) {
 	record.ID = recordedID(a)
 	return record.ID, c.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
@@ -40,7 +40,7 @@ func (c *Client) keep(ctx context.Context, record protocol.RejectedAlert, confli
 
 func rejectedWorkflowID(id string) string { return "rejected/" + id }
 
-// recordedID is under which the news that an alert does not fire are kept, of
+// recordedID is the id under which the news that an alert does not fire is stored, of
 // each alert the last.
 func recordedID(a incident.Alert) string { return a.Source + "/" + a.Fingerprint() }
 
@@ -95,7 +95,7 @@ func (c *Client) RejectedAlert(ctx context.Context, id string) (protocol.Rejecte
 	return out, missing("read "+workflowID, value.Get(&out))
 }
 
-// Resolve notes what became of a rejected alert that was retried.
+// Resolve records the outcome of a rejected alert that was retried.
 func (c *Client) Resolve(ctx context.Context, id, how string) error {
 	return c.Update(ctx, activities.Call{
 		ID: rejectedWorkflowID(id), Update: protocol.ResolveUpdate, UpdateID: how, Arg: how,

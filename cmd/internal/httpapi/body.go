@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// strangersBytes bounds what the bodies of all requests take together whose
-	// sender is known only when they have been read, sendersBytes the bodies of
-	// those that have proven themselves.
+	// strangersBytes bounds the total size of the bodies of requests whose
+	// sender is known only when they have been read, sendersBytes that of the bodies of
+	// authenticated senders.
 	strangersBytes = 8 << 20
 	sendersBytes   = 64 << 20
-	// firstBytes is what a body gets first; it grows with what comes.
+	// firstBytes is the first buffer of a body; it grows with the data that arrives.
 	firstBytes = 4 << 10
-	// patience is how long a body may take at least, roomWithin how long another
+	// patience is the minimum time that a body is allowed, roomWithin how long another
 	// waits for its room.
 	patience   = time.Second
 	roomWithin = time.Second
-	// spareBytes bounds the buffers that are kept for the bodies that come next.
+	// spareBytes bounds the buffers that are kept for later bodies.
 	spareBytes = 4 << 20
-	// busyAfter is when a sender for whose body there was no room tries again.
+	// busyAfter is the Retry-After of a sender for whose body there was no room.
 	busyAfter = 2 * time.Second
 )
 
 // bodies is the room for the bodies of requests. A body takes as much of it as
-// has come, not what it says that it will be. When there is none left, the
-// slowest body is broken off: whoever sends slowly on purpose keeps nobody out.
+// has arrived, not its declared length. When there is none left, the
+// slowest body is aborted: a client that sends slowly on purpose blocks no other.
 type bodies struct {
 	most int64
 
@@ -38,10 +38,10 @@ type bodies struct {
 	// coming are the bodies that are being read, in the order in which they
 	// began.
 	coming []*coming
-	// spare are buffers that nobody holds, spared bytes in all.
+	// spare are unused buffers, spared bytes in all.
 	spare  [][]byte
 	spared int64
-	// room is closed and made anew whenever something is given back.
+	// room is closed and made anew on every release.
 	room chan struct{}
 }
 
@@ -58,7 +58,7 @@ func newBodies(most int64) *bodies {
 
 var errNoRoom = errors.New("no room for the body")
 
-// read returns a body of at most so many bytes. Release gives its room back; it
+// read returns a body of at most so many bytes. Release frees its room; it
 // is never nil.
 func (b *bodies) read(w http.ResponseWriter, req *http.Request, most int64) (body []byte, release func(), p *problem) {
 	none := func() {}
@@ -102,8 +102,8 @@ func (b *bodies) fill(c *coming, from io.Reader, most int64) (body []byte, held 
 		if len(body) == cap(body) {
 			size := max(firstBytes, 2*int64(cap(body)))
 			if size >= most {
-				// One byte more than a body may have tells that there are more. It
-				// is asked for with the last of them: alone it would take the whole
+				// One byte more than the limit shows that the body is too large. It
+				// is read with the last of them: alone it would take the whole
 				// body's room once more.
 				size = most + 1
 			}
@@ -120,7 +120,7 @@ func (b *bodies) fill(c *coming, from io.Reader, most int64) (body []byte, held 
 		n, err := from.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		if errors.Is(err, io.EOF) {
-			// Whoever gets it may hold on to it: it is not used again.
+			// The caller may keep it: it is not used again.
 			return slices.Clip(body), held, nil
 		}
 		if err != nil {
@@ -145,7 +145,7 @@ func (b *bodies) buffer(size int64) []byte {
 	return found
 }
 
-// keep keeps a buffer that nobody holds for the next body of its size: those who
+// keep keeps an unused buffer for the next body of its size: clients that
 // send slowly would otherwise leave garbage behind at the pace of the network.
 func (b *bodies) keep(buffer []byte) {
 	size := int64(cap(buffer))
@@ -164,7 +164,7 @@ func (b *bodies) begin(stop func()) *coming {
 	return c
 }
 
-// end reports whether the body was broken off.
+// end reports whether the body was aborted.
 func (b *bodies) end(c *coming) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -172,7 +172,7 @@ func (b *bodies) end(c *coming) bool {
 	return c.stop == nil
 }
 
-// take gives a body room, for which slower ones may have to go.
+// take reserves room for a body, for which slower ones may be aborted.
 func (b *bodies) take(c *coming, n int64) error {
 	deadline := time.NewTimer(roomWithin)
 	defer deadline.Stop()
@@ -194,7 +194,7 @@ func (b *bodies) take(c *coming, n int64) error {
 	}
 }
 
-// breakOff ends the body that takes longest, unless it is this one or has had
+// breakOff aborts the body that takes longest, unless it is this one or has had
 // little time yet.
 func (b *bodies) breakOff(but *coming) {
 	for _, c := range b.coming {

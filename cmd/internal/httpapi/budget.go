@@ -27,7 +27,7 @@ func (r *Receiver) resume(w http.ResponseWriter, req *http.Request, who incident
 	return r.toggle(w, req, who, "resume", r.Engine.Resume)
 }
 
-// toggle throws the kill switch, one way or the other.
+// toggle switches the kill switch on or off.
 func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident.Person, op string,
 	throw func(context.Context, incident.Pause) (protocol.BudgetState, error),
 ) *problem {

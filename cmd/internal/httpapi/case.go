@@ -75,7 +75,7 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 }
 
 // vouched are the messenger's groups of the question in which the person is now.
-// Those of the configuration count beside them: the terminal answers also when
+// Those of the configuration count in addition: the terminal answers also when
 // the messenger is down.
 func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who incident.Person) []string {
 	if asked < 0 || r.Vouch == nil {
@@ -89,8 +89,8 @@ func (r *Receiver) vouched(ctx context.Context, c incident.Case, asked int, who 
 }
 
 // question finds the approval that is answered: the last of that name and plan.
-// -1 leaves it to the case to refuse. A question that is over takes no answer,
-// except for the one that the person gave: that was heard.
+// -1 leaves it to the case to refuse. A question that is closed takes no answer,
+// except a repeat of the one that the person gave: that was counted.
 func question(c incident.Case, in api.DecideRequest, who incident.Person) (int, *problem) {
 	for i, a := range slices.Backward(c.Approvals) {
 		if a.PlanDigest != in.Plan || in.Approval != "" && a.Name != in.Approval {

@@ -10,7 +10,7 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// extendLease has every open case that holds a lease ask whoever let it stand.
+// extendLease has every open case that holds a lease ask its approvers to extend it.
 // Nothing changes until they approve, and then for their case alone.
 func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
 	in, p := leaseRequest(w, req)

@@ -24,7 +24,7 @@ import (
 type problem struct {
 	status int
 	// retry is when the same request may be sent again, as the header Retry-After
-	// says it; hangUp ends the connection, of which something is left unread.
+	// has it; hangUp closes the connection, part of which is unread.
 	retry  time.Duration
 	hangUp bool
 	Error  string `json:"error"`
@@ -62,18 +62,18 @@ func (p *problem) reply(w http.ResponseWriter) {
 
 func reply(w http.ResponseWriter, status int, body any) {
 	var text bytes.Buffer
-	// What we answer always encodes.
+	// Our answers always encode.
 	_ = json.NewEncoder(&text).Encode(body)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	// A document that a sender wrote may hold bytes that are no text. A client
-	// that has gone away cannot be told that it has.
+	// A document that a sender wrote may hold bytes that are not text. A client
+	// that has disconnected cannot be sent an error.
 	_, _ = w.Write(bytes.ToValidUTF8(text.Bytes(), []byte("\uFFFD")))
 }
 
-// plain answers paths and queries that name nothing with 400: those with bytes
-// that are no text, or with control characters. What is not the one way to write a
-// path is nowhere.
+// plain answers invalid paths and queries with 400: those with bytes
+// that are not text, or with control characters. A path that is not in canonical
+// form is not found.
 func plain(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		query, err := url.QueryUnescape(req.URL.RawQuery)
@@ -81,8 +81,8 @@ func plain(h http.Handler) http.Handler {
 		case !isPlain(req.URL.Path) || !isPlain(query) || err != nil:
 			invalid("", "the path or the query holds a byte that is no text").reply(w)
 		case path.Clean("/"+req.URL.Path) != strings.TrimSuffix(req.URL.Path, "/") && req.URL.Path != "/":
-			// The mux would lead to what was meant, and name it with its query, in
-			// which a token may stand.
+			// The mux would redirect to the clean path, and name it with its query, in
+			// which a token may be.
 			fail(http.StatusNotFound, "not_found", "there is nothing at this path").reply(w)
 		default:
 			h.ServeHTTP(w, req)
@@ -94,7 +94,7 @@ func isPlain(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
-// decode reads a strict JSON body: one document, no field that is not known.
+// decode reads a strict JSON body: one document, no unknown field.
 func decode(w http.ResponseWriter, req *http.Request, into any) *problem {
 	req.Body = http.MaxBytesReader(w, req.Body, maxRequest)
 	dec := json.NewDecoder(req.Body)

@@ -32,41 +32,41 @@ const (
 type Source struct {
 	alerts.Source
 	Verifier *auth.Verifier
-	// Rate is how many requests a second are taken; 0 is no limit.
+	// Rate is the limit of requests per second; 0 is no limit.
 	Rate float64
 }
 
 // Person is somebody who may use the API.
 type Person struct {
 	incident.Person
-	// May is what the person may do.
+	// May are the person's rights.
 	May []incident.Right
 	// TokenSHA256 is the digest of the person's token, 32 bytes.
 	TokenSHA256 []byte
 }
 
-// Options are what the receiver needs.
+// Options configure a receiver.
 type Options struct {
 	Engine *engine.Client
 	// Playbooks returns the playbooks in force, sorted by name.
 	Playbooks func() []*playbooks.Playbook
-	// Limited names the integrations that are asked through a task queue of
-	// their own, because their product bounds how often.
+	// Limited names the integrations that are called through a task queue of
+	// their own, because their product limits the rate.
 	Limited []string
 	Sources map[string]Source
 	People  []Person
-	// Vouch returns those of the groups in which a person is now, by what their
-	// products say.
+	// Vouch returns those of the groups in which a person is now, according to
+	// their products.
 	Vouch func(ctx context.Context, person string, groups []string) []string
-	// PublicURL is the address that people reach the API by, for links.
+	// PublicURL is the address at which people reach the API, for links.
 	PublicURL string
-	// Ready returns nil when an alert can be taken. It is asked at most once in a
-	// while, for all who want to know.
+	// Ready returns nil when an alert can be taken. Its result is shared for a
+	// while by all callers.
 	Ready func(context.Context) error
 	Log   *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// ReleaseWait is how long an answer waits for the network to be given back;
+	// ReleaseWait is how long an answer waits for the network to be restored;
 	// 20 seconds when zero. A host that is offline may take days.
 	ReleaseWait time.Duration
 }
@@ -78,7 +78,7 @@ type Receiver struct {
 	metrics *metrics
 	mux     *http.ServeMux
 	routes  []Route
-	// nobody verifies for sources that are not configured: it lets nobody in.
+	// nobody is the verifier of sources that are not configured: it refuses all.
 	nobody *auth.Verifier
 	// senders and strangers are the room for bodies.
 	senders, strangers *bodies

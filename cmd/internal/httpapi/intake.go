@@ -21,7 +21,7 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// add notes where alerts went; a case that is there already gets them too.
+// add lists a case in the answer, and sums the alerts of one that is listed already.
 func add(a *api.Accepted, ref api.CaseRef) {
 	at := slices.IndexFunc(a.Cases, func(c api.CaseRef) bool { return c.ID == ref.ID })
 	if at < 0 {
@@ -50,7 +50,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	reply(w, http.StatusAccepted, accepted)
 }
 
-// label keeps names that nobody configured out of the metrics.
+// label keeps names that are not configured out of the metrics.
 func (r *Receiver) label(source string) string {
 	if _, ok := r.Sources[source]; ok {
 		return source
@@ -59,8 +59,8 @@ func (r *Receiver) label(source string) string {
 }
 
 func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (api.Accepted, *problem) {
-	// A source that nobody configured is answered like one that was: which there
-	// are is nobody's business.
+	// A source that is not configured is answered like one that is: which
+	// sources exist is not disclosed.
 	source, verifier := r.Sources[name], r.nobody
 	if source.Verifier != nil {
 		verifier = source.Verifier
@@ -85,8 +85,8 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	return accepted, none(accepted)
 }
 
-// authentic returns the body of a request whose sender has proven who it is. What
-// proves itself by its headers is checked before a byte of the body is read; what
+// authentic returns the body of a request whose sender is authenticated. What
+// is authenticated by its headers is checked before a byte of the body is read; what
 // is signed must be read first, in room that all strangers share. Which of the two
 // is tried does not depend on the source. Release is never nil.
 func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.Verifier) (body []byte, release func(), p *problem) {
@@ -126,11 +126,11 @@ func (r *Receiver) notTaken(source string, err error) *problem {
 	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
 }
 
-// maxKept bounds what is kept of a rejected request: the engine takes no more
+// maxKept bounds the stored part of a rejected request: the engine takes no more
 // than 2 MiB at once, and it is encoded.
 const maxKept = 5 << 18
 
-// notUnderstood keeps a request that was authentic and is wrong as a whole.
+// notUnderstood stores an authenticated request that is invalid as a whole.
 func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte, wrong *alerts.FieldError) *problem {
 	record, err := r.reject(ctx, protocol.RejectedAlert{
 		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
@@ -143,17 +143,17 @@ func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte
 	return p
 }
 
-// routed is alerts with the case that they go to: the firing ones of a request
+// routed is alerts with their case: the firing ones of a request
 // together, every other one alone.
 type routed struct {
 	in     workflows.CaseInput
 	firing bool
-	// body is a request that holds the first of them alone.
+	// body is a request with the first of them alone.
 	body []byte
 }
 
-// accept parses, routes and commits. Each alert stands alone; an error that is
-// no [alerts.FieldError] means that the engine does not hold all of them.
+// accept parses, routes and commits. Each alert is handled alone; an error that is
+// not an [alerts.FieldError] means that the engine does not hold all of them.
 func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.Accepted, error) {
 	out := api.Accepted{Cases: []api.CaseRef{}}
 	parsed, err := source.Parse(body, r.Now())
@@ -187,13 +187,13 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	return out, err
 }
 
-// taken returns the case that an alert goes to, or why it cannot be taken.
+// taken returns the case of an alert, or why it cannot be taken.
 func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseInput, *alerts.FieldError) {
 	if p.Wrong != nil {
 		return workflows.CaseInput{}, p.Wrong
 	}
 	if !engine.Fits(p.Alert) {
-		// The document that it came as is left out first.
+		// Its original document is left out first.
 		p.Alert.Raw = nil
 	}
 	if !engine.Fits(p.Alert) {
@@ -202,7 +202,7 @@ func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseI
 	return r.route(ctx, p.Alert)
 }
 
-// rejectAll keeps the alerts of a request that cannot be taken.
+// rejectAll stores the alerts of a request that cannot be taken.
 func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]api.RejectedRef, error) {
 	refs, errs := make([]api.RejectedRef, len(rejected)), make([]error, len(rejected))
 	engine.SideBySide(len(rejected), func(i int) {
@@ -230,7 +230,7 @@ func former(in workflows.CaseInput) string {
 	return ""
 }
 
-// ref is where alerts went; the run is empty where it is not known.
+// ref is the case that alerts were added to; the run is empty where it is unknown.
 func (r *Receiver) ref(id, run string, alerts int) api.CaseRef {
 	link := url.URL{Path: "/v1/cases/" + id}
 	if run != "" {
@@ -278,7 +278,7 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *api.Accepted) 
 }
 
 // route finds the playbook and the subject of an alert: the first playbook
-// whose trigger holds, else the first whose trigger cannot be told, else none.
+// whose trigger holds, else the first whose trigger is unknown, else none.
 func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseInput, *alerts.FieldError) {
 	facts := &incident.Facts{Alert: a}
 	var perhaps *playbooks.Playbook
@@ -307,8 +307,8 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	return workflows.CaseInput{ID: name + "/" + subject, Subject: subject, Pin: activities.Pin{Name: name}}, nil
 }
 
-// unmatched is the playbook's place in the id of a case that no playbook takes:
-// the name of none that is in force.
+// unmatched is the playbook's place in the id of a case without a playbook:
+// not a name of any that is in force.
 func (r *Receiver) unmatched() string {
 	if slices.ContainsFunc(r.Playbooks(), func(p *playbooks.Playbook) bool { return p.Name == playbooks.Unmatched }) {
 		return playbooks.UnmatchedBeside
@@ -326,8 +326,8 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *inci
 	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 
-// reject keeps a request and returns what is kept. The same body from the same
-// source is kept once; one that is too large is cut, and says so.
+// reject stores a request and returns what is stored. The same body from the same
+// source is stored once; one that is too large is cut, and marked so.
 func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (protocol.RejectedAlert, error) {
 	record.ID = record.Source + "/" + incident.DigestOf(record.Body)[len("sha256:"):][:16]
 	record.At = r.Now()

@@ -57,8 +57,8 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 // releaseWait is the default of [Options.ReleaseWait].
 const releaseWait = 20 * time.Second
 
-// releaseSince gives back every lease that was applied in the last while, or is
-// being applied. Released, undoing and failed add up to what stood.
+// releaseSince releases every lease that was applied in the last while, or is
+// being applied. Released, undoing and failed add up to the leases found.
 func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
 	var in api.SinceRequest
 	if p := decode(w, req, &in); p != nil {
@@ -87,7 +87,7 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 	return nil
 }
 
-// release has a lease given back; the order's id is new each time.
+// release ends a lease; the order's id is new each time.
 func (r *Receiver) release(ctx context.Context, id string, who incident.Person, reason string, until time.Time) (incident.Lease, error) {
 	order := fmt.Sprintf("release/%s/%d", who.ID, r.Now().UnixNano())
 	return r.Engine.Release(ctx, id, order, protocol.ReleaseRequest{By: who.ID, Reason: reason}, until)

@@ -2,7 +2,7 @@ package httpapi
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics are what Prometheus reads.
+// metrics are the receiver's Prometheus metrics.
 type metrics struct {
 	registry *prometheus.Registry
 	alerts   *prometheus.CounterVec

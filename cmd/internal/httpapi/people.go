@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// answerWithin bounds how long a person waits for an answer. What was asked of
+// answerWithin bounds how long a person waits for an answer. What was ordered from
 // the engine by then goes on.
 const answerWithin = 30 * time.Second
 
@@ -24,8 +24,8 @@ type personHandler func(http.ResponseWriter, *http.Request, incident.Person) *pr
 // kindForbidden is the kind of the answer to a person who lacks a right.
 const kindForbidden = "forbidden"
 
-// forPeople lets through people with a token who may use the route. Nobody
-// configured means closed.
+// forPeople admits people with a token who may use the route. Without people
+// in the configuration it is closed.
 func (r *Receiver) forPeople(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		p, err := r.who(req)
@@ -58,7 +58,7 @@ func (r *Receiver) lacks(p Person, route Route) *problem {
 }
 
 // who resolves a token to exactly one person. All people are compared, so that
-// the time taken tells nothing; two people with one token are nobody. The error
+// the time taken discloses nothing; a token that two people have is refused. The error
 // is for our log.
 func (r *Receiver) who(req *http.Request) (Person, error) {
 	scheme, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")

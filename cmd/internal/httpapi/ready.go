@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// probeEvery is how long an answer holds, probeWithin how long it may take.
+	// probeEvery is how long a result is valid, probeWithin how long a probe may take.
 	probeEvery  = 5 * time.Second
 	probeWithin = 3 * time.Second
 )
 
-// probe asks whether an alert can be taken, for all who want to know together: a
-// question writes to the engine's store, and anybody may put it.
+// probe checks whether an alert can be taken, for all concurrent callers together: a
+// check writes to the engine's store, and needs no credential.
 type probe struct {
 	ask func(context.Context) error
 	now func() time.Time
@@ -22,10 +22,10 @@ type probe struct {
 	mu     sync.Mutex
 	asked  time.Time
 	err    error
-	asking chan struct{} // closed when the answer is there; nil while nobody asks
+	asking chan struct{} // closed when the result is there; nil while no check runs
 }
 
-// ready returns the last answer, or a new one where that is old.
+// ready returns the last result, or a new one where that is old.
 func (p *probe) ready(ctx context.Context) error {
 	p.mu.Lock()
 	if p.asking == nil {
@@ -48,8 +48,8 @@ func (p *probe) ready(ctx context.Context) error {
 	}
 }
 
-// put puts the question, for no longer than probeWithin: an engine whose disk
-// hangs may not even notice that it is not waited for.
+// put runs the check, for no longer than probeWithin: an engine whose disk
+// hangs may not even notice that the call was cancelled.
 func (p *probe) put(answered chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeWithin)
 	defer cancel()

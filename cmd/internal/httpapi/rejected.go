@@ -37,8 +37,8 @@ func (r *Receiver) noRejected(id string, err error) *problem {
 	return r.unavailable("read rejected alert "+id, err)
 }
 
-// retryRejected reads a rejected alert again, with the sources and playbooks
-// as they are now.
+// retryRejected reads a rejected alert again, with the current sources and
+// playbooks.
 func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
 	id := rejectedID(req)
 	record, err := r.Engine.RejectedAlert(req.Context(), id)

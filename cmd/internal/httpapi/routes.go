@@ -10,15 +10,15 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Door says who gets through to a route: a person who has a right, or one of
-// those below. The empty door is shut: a route without one is nobody's.
+// Door is who may use a route: a person who has a right, or one of
+// those below. The empty door is closed: a route without one admits no client.
 type Door string
 
-// The doors that are no rights.
+// The doors that are not rights.
 const (
-	// DoorOpen lets everybody through.
+	// DoorOpen admits every client.
 	DoorOpen Door = "open"
-	// DoorSender is for who proves itself to the handler, which checks it.
+	// DoorSender is for senders that authenticate to the handler, which checks it.
 	DoorSender Door = "sender"
 	// DoorPerson is for every person: the case decides whether they may.
 	DoorPerson Door = "person"
@@ -33,7 +33,7 @@ type Route struct {
 	person  personHandler
 }
 
-// Routes are all routes, each with who gets through.
+// Routes are all routes, each with its door.
 func (r *Receiver) Routes() []Route { return r.routes }
 
 func may(pattern string, right incident.Right, h personHandler) Route {
@@ -90,7 +90,7 @@ func (r *Receiver) roomFor(h http.Handler) http.Handler {
 	})
 }
 
-// add mounts a route behind its door. It is the only way into the mux.
+// add mounts a route behind its door. Every route of the mux is added by it.
 func (r *Receiver) add(route Route) {
 	h := r.forPeople(route)
 	if route.Door == DoorOpen || route.Door == DoorSender {

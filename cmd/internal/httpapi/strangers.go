@@ -12,23 +12,23 @@ import (
 
 const (
 	// refusedAtOnce wrong credentials of one address are answered as such and
-	// logged, and then one every refusedEvery; beyond they are throttled.
+	// logged, then one every refusedEvery; more are throttled.
 	refusedAtOnce = 100
 	refusedEvery  = time.Second
-	// addressesKept bounds the addresses that are told apart.
+	// addressesKept bounds the addresses that are counted one by one.
 	addressesKept = 4096
 )
 
-// refusals paces the answers to wrong credentials, by the address that they come
-// from. It is asked after a credential was found wrong, so it never keeps a
-// right one out.
+// refusals limits the rate of answers to wrong credentials, by the address that they
+// come from. It is asked after a credential was found wrong, so it never refuses a
+// right one.
 type refusals struct {
 	now func() time.Time
 
 	mu        sync.Mutex
 	addresses map[netip.Addr]*rate.Limiter
 	swept     time.Time
-	// others is for those that are not told apart.
+	// others is for those that are not counted one by one.
 	others *rate.Limiter
 }
 
@@ -69,8 +69,8 @@ func (r *refusals) forget(now time.Time) {
 }
 
 // remote is the address that a request comes from; of IPv6 the network, of which
-// a site has all. It is the proxy's where there is one: what a proxy says of the
-// address behind it, anybody may say.
+// has all. It is the proxy's where there is one: the address that a proxy reports
+// behind it can be forged.
 func remote(req *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(req.RemoteAddr)
 	if err != nil {
@@ -90,8 +90,8 @@ func remote(req *http.Request) netip.Addr {
 	return address
 }
 
-// refuse answers a wrong credential: all alike, whatever is wrong with it. Door
-// is what it was for, and why for the log alone.
+// refuse answers a wrong credential: all alike, regardless of the reason. Door
+// is the door that was tried, and why is for the log alone.
 func (r *Receiver) refuse(req *http.Request, door string, why error, text string) *problem {
 	address := remote(req)
 	p := fail(http.StatusUnauthorized, "unauthorized", "%s", text)

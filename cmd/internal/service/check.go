@@ -40,7 +40,7 @@ func folders(c *config.Config) []string {
 	return dirs
 }
 
-// reachOf says how the engine is reached: where, with which keys and
+// reachOf describes how the engine is reached: where, with which keys and
 // certificates.
 func reachOf(c *config.Config, log *slog.Logger) (engine.Config, error) {
 	reach := engine.Config{Address: c.Temporal.Address, Namespace: c.Temporal.Namespace, Logger: log}

@@ -8,14 +8,14 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// leases are those that stand, as the daily message asks for them.
+// leases selects the active leases for the daily message.
 func (s *Service) leases(ctx context.Context) ([]incident.Lease, bool, error) {
 	list, err := s.engine.Leases(ctx)
 	return list.Leases, list.More || len(list.Unread) > 0, err
 }
 
-// tellDaily has people told once a day what stands, as the configuration says
-// now; without a place for it nobody is told any more.
+// tellDaily starts the daily message about active leases, as now
+// configured; without a channel for it the message is stopped.
 func (s *Service) tellDaily(ctx context.Context) error {
 	where := s.options.Config.Daily
 	if where.Use == "" {

@@ -13,16 +13,16 @@ import (
 )
 
 // desk implements [integrations.Desk] on the engine: a click is counted, or kept
-// as a workflow of its own, before it is acknowledged, and so survives whatever
-// happens afterwards.
+// as a workflow of its own, before it is acknowledged, and so survives any crash
+// afterwards.
 type desk struct {
 	engine *engine.Client
 	use    string
 	queue  string
-	// messenger knows whose account it is, people which person that is.
+	// messenger identifies accounts, people maps an account to its person.
 	messenger integrations.Answerable
 	people    directory
-	// answer hands a click to its case at once; nil where this process does not
+	// answer passes a click to its case at once; nil where this process does not
 	// run cases, or has to keep to the pace of the integration.
 	answer func(context.Context, protocol.ClickInput) (protocol.Answered, error)
 }
@@ -32,7 +32,7 @@ type desk struct {
 const atOnce = time.Second
 
 // Answer implements [integrations.Desk]. A click that does not count at once
-// gets the workflow, which tries on, and tells the person of a refusal.
+// is handed to the workflow, which retries it and reports a refusal to the person.
 func (d desk) Answer(ctx context.Context, c integrations.Click) error {
 	c.Use = d.use
 	in := protocol.ClickInput{Click: c, Queue: d.queue}
@@ -87,7 +87,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 			r.Interactions(use, h)
 		}
 		s.running.Go(func() {
-			// Nobody can answer there any more, but everything else goes on: the
+			// No one can answer there any more, but everything else works: the
 			// terminal and the API take the same answers.
 			if err := messenger.Listen(ctx, d); err != nil && ctx.Err() == nil {
 				s.options.Log.Error("nobody can answer in a messenger; see stanch doctor", "integration", use, "error", err)
@@ -96,7 +96,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 	}
 }
 
-// limited are the integrations that are asked through a task queue of their
+// limited are the integrations that are called through a task queue of their
 // own.
 func (s *Service) limited() []string {
 	var names []string

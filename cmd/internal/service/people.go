@@ -17,7 +17,7 @@ import (
 )
 
 // receiverPerson is a person as the receiver knows them. Without a token
-// nobody can speak as them.
+// no client can act as them.
 func receiverPerson(c *config.Config, p config.Person) (httpapi.Person, error) {
 	sum, err := hex.DecodeString(p.TokenSHA256)
 	if err != nil {
@@ -26,7 +26,7 @@ func receiverPerson(c *config.Config, p config.Person) (httpapi.Person, error) {
 	return httpapi.Person{Person: p.IncidentPerson(), May: c.Rights(p), TokenSHA256: sum}, nil
 }
 
-// warnOfRights says loudly what nobody can do, above all after an upgrade from a
+// warnOfRights warns of rights that no person has, above all after an upgrade from a
 // version in which every person could do everything.
 func warnOfRights(c *config.Config, log *slog.Logger) {
 	unsaid := c.Unsaid()
@@ -99,7 +99,7 @@ const vouchWithin = 2 * time.Second
 
 // Vouch returns those of the directories' groups in which the person is now. A
 // directory that does not answer vouches for nothing; a group without a directory
-// is asked of every messenger.
+// is looked up in every messenger.
 func (d directory) Vouch(ctx context.Context, person string, groups []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, vouchWithin)
 	defer cancel()

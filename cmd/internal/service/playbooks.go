@@ -19,7 +19,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
-// watchEvery is how often the folders of playbooks are looked at.
+// watchEvery is the interval at which the folders of playbooks are checked.
 const watchEvery = 2 * time.Second
 
 // shelf holds the playbooks in force. A folder that does not lint never
@@ -30,7 +30,7 @@ type shelf struct {
 	set     *integrations.Set
 	log     *slog.Logger
 	current atomic.Pointer[[]*playbooks.Playbook]
-	// stamp is what the files looked like when they were read last.
+	// stamp is the state of the files when they were read last.
 	stamp string
 }
 
@@ -47,7 +47,7 @@ func newShelf(dirs []string, set *integrations.Set, log *slog.Logger, with ...pl
 	return s, nil
 }
 
-// warn logs what lint has to say about playbooks that load.
+// warn logs the complaints of lint about playbooks that load.
 func (s *shelf) warn(loaded []*playbooks.Playbook) {
 	for _, p := range loaded {
 		for _, w := range p.Warnings() {
@@ -59,7 +59,7 @@ func (s *shelf) warn(loaded []*playbooks.Playbook) {
 // playbooks returns the playbooks in force, sorted by name.
 func (s *shelf) playbooks() []*playbooks.Playbook { return *s.current.Load() }
 
-// watch takes up changes until the context ends.
+// watch loads changes until the context ends.
 func (s *shelf) watch(ctx context.Context) {
 	if len(s.dirs) == 0 {
 		return
@@ -137,7 +137,7 @@ func (s *shelf) files() (files []string, stamp string, err error) {
 	return files, b.String(), nil
 }
 
-// isPlaybook tells a playbook from its tests, which stand beside it.
+// isPlaybook reports whether a file is a playbook and not its tests, which are next to it.
 func isPlaybook(name string) bool {
 	ext := filepath.Ext(name)
 	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), "_test")
@@ -172,7 +172,7 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 	return loaded, s.fits(loaded)
 }
 
-// changed reports whether a playbook is another than the one of its file that is
+// changed reports whether a playbook differs from the one of its file that is
 // in force. At start there is none: what was deployed then loads with the
 // complaints that lint has learnt since.
 func (s *shelf) changed(p *playbooks.Playbook) bool {
@@ -182,8 +182,8 @@ func (s *shelf) changed(p *playbooks.Playbook) bool {
 	})
 }
 
-// fits reports whether the integrations that the playbooks use are there and can
-// do what is asked of them.
+// fits reports whether the integrations that the playbooks use exist and can
+// do what the playbooks require.
 func (s *shelf) fits(loaded []*playbooks.Playbook) error {
 	var issues playbooks.Issues
 	for _, p := range loaded {
@@ -194,8 +194,8 @@ func (s *shelf) fits(loaded []*playbooks.Playbook) error {
 	return issues.Err()
 }
 
-// Complaint says why an integration cannot do what a playbook asks, or nothing
-// when it can.
+// Complaint returns why an integration cannot do what a playbook requires, or the
+// empty string when it can.
 func Complaint(set *integrations.Set, name string, used playbooks.Use) string {
 	spec, ok := set.Spec(name)
 	switch {

@@ -48,11 +48,11 @@ const stopTimeout = 10 * time.Second
 // are replayed from their history when something happens to them.
 const cachedWorkflows = 400
 
-// containAtOnce is how many containments this process has under way. More would
-// be no faster, and let everybody else wait for the engine.
+// containAtOnce bounds this process's concurrent containments. More would
+// be no faster, and let all others wait for the engine.
 const containAtOnce = 16
 
-// Options say what runs.
+// Options configure a service.
 type Options struct {
 	Config *config.Config
 	// Roles are those of this process; none means all.
@@ -68,7 +68,7 @@ type Service struct {
 	engine  *engine.Client
 	set     *integrations.Set
 	shelf   *shelf
-	// activities are what the workers do; nil where none runs.
+	// activities are the activities of the workers; nil where none runs.
 	activities *activities.Activities
 	workers    []worker.Worker
 	http       *http.Server
@@ -185,7 +185,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 }
 
 // startWorker starts the worker of the cases, and one for each integration: a
-// case that began when the integration had a rate asks there also when the rate
+// case that began when the integration had a rate calls it there also when the rate
 // is gone from the configuration.
 func (s *Service) startWorker(ctx context.Context) error {
 	if !s.has(RoleWorker) {
@@ -220,7 +220,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 func (s *Service) workerOptions() worker.Options {
 	return worker.Options{
 		WorkerStopTimeout: stopTimeout, MaxConcurrentWorkflowTaskPollers: 4,
-		// Sent as seldom as by default, one late beat makes a worker that lives
+		// Sent as seldom as by default, one late heartbeat makes a live worker
 		// look dead.
 		MaxHeartbeatThrottleInterval: time.Second,
 		OnFatalError:                 func(err error) { s.fail(fmt.Errorf("a worker ended: %w", err)) },
@@ -228,7 +228,7 @@ func (s *Service) workerOptions() worker.Options {
 }
 
 func (s *Service) startReceiver(context.Context) error {
-	// Everything that runs on ends with Stop, not with the context of Start.
+	// Everything that keeps running ends with Stop, not with the context of Start.
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.running.Go(func() { s.shelf.watch(ctx) })
@@ -296,7 +296,7 @@ func (s *Service) Stop() error {
 		defer cancel()
 		err := s.http.Shutdown(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			// Who sends slowly, or never, does not keep the service from a clean end.
+			// Slow or stalled clients do not keep the service from a clean end.
 			err = s.http.Close()
 		}
 		errs = append(errs, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// messengerUse is what playbooks want of one messenger.
+// messengerUse is the channels and groups that playbooks use of one messenger.
 type messengerUse struct {
 	channels []string
 	groups   []integrations.GroupUse
@@ -23,8 +23,8 @@ func (u *messengerUse) add(channel string) {
 	}
 }
 
-// CheckMessengers asks every messenger that can tell whether the channels and
-// groups that playbooks name are there. The findings are by integration.
+// CheckMessengers has every [integrations.UseChecker] check that the channels and
+// groups that playbooks name exist. The findings are by integration.
 func CheckMessengers(ctx context.Context, set *integrations.Set, loaded []*playbooks.Playbook) map[string][]integrations.Finding {
 	found := map[string][]integrations.Finding{}
 	uses := messengerUses(loaded)
@@ -68,7 +68,7 @@ func messengerUses(loaded []*playbooks.Playbook) map[string]*messengerUse {
 	return uses
 }
 
-// checkAtStart says in the log what keeps people from answering. It holds up
+// checkAtStart logs what keeps people from answering. It blocks
 // nothing: alerts are taken and hosts contained also while a messenger is away.
 func (s *Service) checkAtStart(ctx context.Context) {
 	for use, findings := range CheckMessengers(ctx, s.set, s.shelf.playbooks()) {
