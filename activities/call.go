@@ -33,7 +33,7 @@ type Workflows interface {
 	// SignalWithStart sends a signal to a workflow, which is started first if it
 	// does not run.
 	SignalWithStart(ctx context.Context, c Call) error
-	// Case returns a case as it stands. One that is not there is a not_found
+	// Case returns the current state of a case. One that does not exist is a not_found
 	// error.
 	Case(ctx context.Context, id, run string) (incident.Case, error)
 }

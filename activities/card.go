@@ -83,7 +83,7 @@ func factsOf(c incident.Case) []integrations.CardFact {
 	return out
 }
 
-// impact is the blast radius, as the inventory tells it.
+// impact is the blast radius, as the inventory states it.
 func impact(c incident.Case) []string {
 	var out []string
 	add := func(label string, v incident.Value[string]) {
@@ -300,7 +300,7 @@ func spoken(d time.Duration) string {
 	return incident.FormatDuration(d)
 }
 
-// undo says what becomes of what the steps do, each thing once.
+// undo says how the effects of the steps end, each line once.
 func undo(gated []incident.StepState) string {
 	var said []string
 	for _, s := range gated {

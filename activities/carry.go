@@ -56,7 +56,7 @@ func Unfetched(specs []incident.FactSpec) []string {
 	return problems
 }
 
-// Fetches reports whether an activity fetches a fact. It bears the fact's name.
+// Fetches reports whether an activity fetches a fact. It has the fact's name.
 func Fetches(fact string) bool {
 	for _, f := range new(Activities).fetches() {
 		if f.fact == fact {

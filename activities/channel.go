@@ -46,13 +46,13 @@ type ShowIn struct {
 	Rendered string            `json:"rendered,omitempty"`
 }
 
-// ShowOut is where the message stands and the digest of what it shows.
+// ShowOut is where the message was posted and the digest of what it shows.
 type ShowOut struct {
 	Receipt  incident.Receipt `json:"receipt"`
 	Rendered string           `json:"rendered"`
 }
 
-// show reads the case as it stands now and posts its message, or brings it up
+// show reads the current state of the case and posts its message, or brings it up
 // to date: what is shown is a pure function of the case.
 func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 	messenger, err := use[integrations.Messenger](a, in.Use)
@@ -91,7 +91,7 @@ func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 	return out, err
 }
 
-// MessageOf is what people are told of a case as it stands.
+// MessageOf is the message about a case in its current state.
 func MessageOf(c incident.Case, req protocol.ShowRequest) integrations.Message {
 	m := integrations.Message{
 		Key: req.Key, Mention: req.Mention, Severity: req.Severity, Title: req.Title, URL: "/v1/cases/" + c.ID,

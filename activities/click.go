@@ -16,7 +16,7 @@ import (
 
 // People are those of the configuration, as products know them.
 type People interface {
-	// Bind returns the one person whose account it is. Nobody, and more than
+	// Bind returns the one person whose account it is. No person, and more than
 	// one, is a denied error that says so.
 	Bind(use string, a integrations.Account) (incident.Person, error)
 	// Vouch returns those of the directories' groups, as
@@ -95,7 +95,7 @@ func (a *Activities) who(ctx context.Context, messenger integrations.Answerable,
 	if err != nil {
 		return incident.Person{}, err
 	}
-	// Of a group of the messenger only the messenger's word counts.
+	// For a group of the messenger only the messenger's answer counts.
 	person.Groups = slices.DeleteFunc(slices.Clone(person.Groups), func(g string) bool { return slices.Contains(click.Groups, g) })
 	for _, group := range account.Groups {
 		if name, asked := own[group]; asked {
@@ -123,7 +123,7 @@ func groupsBy(click integrations.Click) (own map[string]string, others []string)
 	return own, others
 }
 
-// reasonOf is the innermost text of an error: what people are told.
+// reasonOf is the innermost text of an error, for people.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*integrations.Error](err); ok && e.Err != nil {
 		return e.Err.Error()
@@ -131,7 +131,7 @@ func reasonOf(err error) string {
 	return err.Error()
 }
 
-// ReplyIn is what the person who clicked is told.
+// ReplyIn is the reply to the person who clicked.
 type ReplyIn struct {
 	Click integrations.Click `json:"click"`
 	Text  string             `json:"text"`
@@ -151,7 +151,7 @@ type OnCallIn struct {
 }
 
 // OnCallOut are the people on call, by their ids in the configuration. Unbound
-// counts the accounts that are nobody's.
+// counts the accounts that belong to no person.
 type OnCallOut struct {
 	People  []string `json:"people,omitempty"`
 	Unbound int      `json:"unbound,omitempty"`

@@ -78,7 +78,7 @@ func TestAClickThatHasCountedIsNotRefusedLater(t *testing.T) {
 	}
 }
 
-// hearing is an engine that takes every answer and keeps what it was told.
+// hearing is an engine that takes every answer and records the calls.
 type hearing struct {
 	Workflows
 	calls []Call
@@ -123,8 +123,8 @@ func clicking(t *testing.T, engine Workflows, c club, click integrations.Click) 
 	return (&Activities{Set: set, Workflows: engine, People: c}).Answer(t.Context(), protocol.ClickInput{Click: click})
 }
 
-// The case is told who clicked, with the groups that they are in now: of a group
-// of the messenger only its word counts, whatever stanch.yaml says.
+// The case gets who clicked, with the groups that they are in now: for a group
+// of the messenger only its answer counts, regardless of stanch.yaml.
 func TestACaseIsToldWhoClicked(t *testing.T) {
 	click := integrations.Click{
 		ID: "1", Use: "slack", User: "u-alice", Case: "p/ws", Approval: "on-call", PlanDigest: "sha256:1", Approve: false, Reason: "no",
@@ -186,8 +186,8 @@ func TestAGroupBelongsToItsDirectory(t *testing.T) {
 	}
 }
 
-// Whoever is nobody is refused, and whoever cannot be told apart is no answer: the
-// case hears of neither. What may pass is tried again.
+// A click by an unknown person is refused, and one whose person cannot be looked up
+// is not an answer: the case hears of neither. A passing fault is tried again.
 func TestAClickOfNobodyReachesNoCase(t *testing.T) {
 	denied := integrations.Errorf(integrations.Denied, "identify", "u-alice is a guest")
 	down := integrations.Errorf(integrations.Unavailable, "identify", "connection refused")

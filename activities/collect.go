@@ -23,7 +23,7 @@ type CollectIn struct {
 	What   []string        `json:"what"`
 }
 
-// CollectOut says what was taken. The evidence itself lies in the evidence
+// CollectOut says what was taken. The evidence itself is in the evidence
 // folder: it may be large, and history is no place for it.
 type CollectOut struct {
 	Artifacts []Collected `json:"artifacts"`

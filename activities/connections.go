@@ -30,9 +30,9 @@ type ConnectionsOut struct {
 }
 
 // findConnections asks for the connections that the sample of flows can belong
-// to: from the start of its earliest flow, which may lie before the window.
+// to: from the start of its earliest flow, which may be before the window.
 // Where there are more than one question brings, those of the flows' own tuples
-// come first; where these connections do not tell who sends, for theirs within a day:
+// come first; where these connections do not show who sends, for theirs within a day:
 // the clocks may differ by hours, or the connections be older than the flows.
 func (a *Activities) findConnections(ctx context.Context, in EnrichIn) (ConnectionsOut, error) {
 	var out ConnectionsOut
@@ -82,7 +82,7 @@ func (a *Activities) getConnections(ctx context.Context, in EnrichIn) (Packed[[]
 	return Packed[[]incident.Connection]{Value: found}, err
 }
 
-// connections asks the EDR, and puts what it says into our words.
+// connections asks the EDR, and normalises its answer.
 func (a *Activities) connections(ctx context.Context, in EnrichIn, q integrations.ConnectionQuery) ([]incident.Connection, error) {
 	edr, err := use[integrations.Connections](a, in.Use)
 	if err != nil {
@@ -124,7 +124,7 @@ func tuplesOf(flows []incident.Flow) []incident.Tuple {
 	return tuples
 }
 
-// together joins two answers of one EDR. What both tell is told once.
+// together merges two answers of one EDR. A connection in both is kept once.
 func together(a, b []incident.Connection) []incident.Connection {
 	type connection struct {
 		at int64

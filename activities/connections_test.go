@@ -13,7 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// telling is an EDR that tells its connections as it is asked for them.
+// telling is an EDR that returns the connections that it is asked for.
 type telling struct {
 	connections []incident.Connection
 	asked       []integrations.ConnectionQuery
@@ -158,7 +158,7 @@ func TestConnectionsAreAskedForOnceWhereThatTells(t *testing.T) {
 	}
 }
 
-// What no connection explains stays nobody's, and it is said how far was looked.
+// Traffic that no connection explains has no process, and how far was looked is said.
 func TestAHiddenSenderIsLookedForWithinADay(t *testing.T) {
 	edr := &telling{}
 	var flows []incident.Flow
@@ -212,7 +212,7 @@ func TestALongFloodIsItsProcesses(t *testing.T) {
 }
 
 // An EDR that does not answer the further question leaves what the first one
-// brought, and it is said; one that is down is asked again.
+// brought, and is reported; one that is down is asked again.
 func TestAFurtherQuestionThatIsRefused(t *testing.T) {
 	f, _ := sent(5*time.Minute, 61000, 60_000, "")
 	_, conn := sent(time.Minute, 50000, 900, browser)

@@ -30,22 +30,22 @@ type ContainIn struct {
 	Step   incident.PlannedStep `json:"step"`
 	Case   string               `json:"case"`
 	Run    string               `json:"run"`
-	// ID identifies this step of this case, for ever.
+	// ID identifies this step of this case, permanently.
 	ID       string    `json:"id"`
 	Until    time.Time `json:"until"`
 	Reason   string    `json:"reason"`
 	Approver string    `json:"approver,omitempty"`
 	// Waived names the approvals that people have given for the plan.
 	Waived []string `json:"waived,omitempty"`
-	// UnsureOK tells that the step may act though something is unknown, Answered
+	// UnsureOK reports whether the step may act though something is unknown, Answered
 	// are the unknown paths that people were shown and answered for.
 	UnsureOK bool     `json:"unsure_ok,omitempty"`
 	Answered []string `json:"answered,omitempty"`
-	// Expires is when the case waits for no answer any more.
+	// Expires is when the case no longer waits for an answer.
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// ContainOut says what came of it: a lease, a receipt, or what held it back.
+// ContainOut is the result: a lease, a receipt, or what held it back.
 type ContainOut struct {
 	Lease   *incident.Lease   `json:"lease,omitempty"`
 	Receipt *incident.Receipt `json:"receipt,omitempty"`
@@ -56,7 +56,7 @@ type ContainOut struct {
 	Paused        *incident.Pause    `json:"paused,omitempty"`
 	Exceeded      *protocol.Limit    `json:"exceeded,omitempty"`
 	Counted       int                `json:"counted,omitempty"`
-	// Earlier tells of a step that is held back that other attempts came before.
+	// Earlier reports whether other attempts came before one that is held back.
 	// They may have taken what this one was refused.
 	Earlier bool `json:"earlier,omitempty"`
 }
@@ -98,7 +98,7 @@ func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, err
 }
 
 // kill ends the process. That it was cleared is written down before: what an
-// attempt that is lost may have done stands there.
+// attempt that is lost may have done is recorded there.
 func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error) {
 	if err := carries(Kill, in.Step.Action); err != nil {
 		return ContainOut{}, err
@@ -160,7 +160,7 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 	var answer protocol.ReserveAnswer
 	var keep time.Time
 	if !in.Step.Action.Leased() {
-		// No lease will say what an attempt did: that it was cleared must do.
+		// No lease will say what an attempt did: that it was cleared must suffice.
 		keep = in.Expires
 	}
 	err = a.Workflows.UpdateWithStart(ctx, Call{
@@ -232,7 +232,7 @@ func (a *Activities) lookUp(ctx context.Context, in ContainIn, host incident.Ale
 	return out, true
 }
 
-// giveBackReservation takes back what was reserved for an action that did not
+// giveBackReservation releases what was reserved for an action that did not
 // happen, unless it may have happened or will be tried again.
 func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, cause error) error {
 	if cause == nil {
@@ -295,7 +295,7 @@ func limits(p *playbooks.Playbook, action incident.Action, facts incident.Facts,
 	return out
 }
 
-// budgetKeys are all the things that a limit may count the step by.
+// budgetKeys are all keys that a limit may count the step by.
 func budgetKeys(playbook string, facts incident.Facts, target incident.Target) []protocol.BudgetKey {
 	keys := []protocol.BudgetKey{{Per: "all", Key: "all"}, {Per: protocol.PerHost, Key: target.ID()}, {Per: "playbook", Key: playbook}}
 	if role, ok := facts.Asset.Role.Get(); ok {

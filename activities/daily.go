@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Daily tells people what stands, and says when it is due again.
+// Daily sends people the active leases, and returns when it is due again.
 var Daily = Ref[DailyIn, DailyOut]{"standing"}
 
 // DailyIn reports whether the digest is due; if not, only its time is asked.
@@ -65,7 +65,7 @@ func nextAt(now time.Time, at string) (time.Time, error) {
 	return next, nil
 }
 
-// dailyMessage says what stands, until when, what was never proven and what
+// dailyMessage lists what is active, until when, what was never proven and what
 // ends today.
 func (a *Activities) dailyMessage(ctx context.Context, leases []incident.Lease, now time.Time) integrations.Message {
 	unproven, today := 0, 0

@@ -34,7 +34,7 @@ type DecideOut struct {
 	Decision incident.Decision `json:"decision"`
 	Plan     incident.Plan     `json:"plan"`
 	Facts    incident.Facts    `json:"facts"`
-	// Unmatched tells that the trigger does not hold for this alert now that
+	// Unmatched reports whether the trigger does not hold for this alert now that
 	// more is known of it.
 	Unmatched bool `json:"unmatched,omitempty"`
 }
@@ -85,8 +85,8 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or
-// one of the two is missing; then the reason is carried on. Who is only guessed
-// is not told apart yet.
+// one of the two is missing; then the reason is carried on. A guess is not
+// distinguished from an exact join yet.
 func attribute(facts *incident.Facts, connections []incident.Connection, agents []string) {
 	if facts.Traffic.Attribution.IsKnown() && facts.Process.Path.IsKnown() {
 		return

@@ -13,7 +13,7 @@ import (
 )
 
 // Claim makes a case the one that acts on a device, or says which case is.
-// Unclaim gives the device back. HandOver gives a case's alerts to the one that
+// Unclaim releases the device. HandOver gives a case's alerts to the one that
 // has claimed their device.
 var (
 	Claim    = Ref[ClaimIn, ClaimOut]{"claim"}
@@ -21,7 +21,7 @@ var (
 	HandOver = Ref[HandOverIn, HandOverOut]{"hand_over"}
 )
 
-// ClaimIn is the claim's id and the case that asks for it or gives it back.
+// ClaimIn is the claim's id and the case that asks for it or releases it.
 type ClaimIn struct {
 	ID       string           `json:"id"`
 	Playbook string           `json:"playbook,omitempty"`
@@ -39,7 +39,7 @@ type ClaimOut struct {
 const claimTries = 3
 
 // claim asks for the device. A case that has claimed it and has ended since,
-// whatever ended it, does not keep it.
+// for whatever reason, does not keep it.
 func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 	var out ClaimOut
 	var gone *incident.CaseRef
@@ -67,7 +67,7 @@ func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 }
 
 // ended reports whether a case holds no device any more. Before it says that it
-// is closed it has given back what it had.
+// is closed it has released what it had.
 func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, error) {
 	c, err := a.Workflows.Case(ctx, ref.ID, ref.Run)
 	if integrations.KindOf(err) == integrations.NotFound {
@@ -79,7 +79,7 @@ func (a *Activities) ended(ctx context.Context, ref incident.CaseRef) (bool, err
 	return c.Run != ref.Run || c.Status == incident.Closed, nil
 }
 
-// unclaim gives a device back. Whoever else has it by now keeps it.
+// unclaim releases a device. Another case that has it by now keeps it.
 func (a *Activities) unclaim(ctx context.Context, in ClaimIn) (struct{}, error) {
 	err := a.Workflows.Update(ctx, Call{ID: in.ID, Update: protocol.UnclaimUpdate, UpdateID: a.unique("unclaim/" + in.Case.Run), Arg: in.Case}, nil)
 	if integrations.KindOf(err) == integrations.NotFound {
@@ -96,7 +96,7 @@ type HandOverIn struct {
 	Request protocol.MergeRequest `json:"request"`
 }
 
-// HandOverOut says why the case did not take the alerts; nothing when it did.
+// HandOverOut says why the case did not take the alerts; empty when it did.
 type HandOverOut struct {
 	Refused string `json:"refused,omitempty"`
 }

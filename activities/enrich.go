@@ -22,7 +22,7 @@ var (
 	GetAsset        = Ref[EnrichIn, AssetOut]{"asset"}
 )
 
-// fetch is an activity that fetches a fact and bears its name.
+// fetch is an activity that fetches a fact and has its name.
 type fetch struct {
 	fact     string
 	register func(Registry)
@@ -52,7 +52,7 @@ type EnrichIn struct {
 	// Target and IPs are known once the endpoint was found.
 	Target *incident.Target `json:"target,omitempty"`
 	IPs    []string         `json:"ips,omitempty"`
-	// Shared are those of the host's addresses that do not tell who it is, and
+	// Shared are those of the host's addresses that do not identify it, and
 	// AssetRole is what it is, once the inventory has said so.
 	Shared    []incident.SharedAddress `json:"shared,omitempty"`
 	AssetRole string                   `json:"asset_role,omitempty"`
@@ -162,7 +162,7 @@ func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Bas
 }
 
 // AssetOut is what the inventory says of a host, and which of the host's
-// addresses it gives to something that many send through.
+// addresses belong to an asset that many send through.
 type AssetOut struct {
 	incident.Asset
 	Shared []incident.SharedAddress `json:"shared,omitempty"`
@@ -198,7 +198,7 @@ func (a *Activities) getAsset(ctx context.Context, in EnrichIn) (AssetOut, error
 	return AssetOut{Asset: asset, Shared: shared}, err
 }
 
-// assetOf asks an inventory for a host and puts its answer into our words.
+// assetOf asks an inventory for a host and normalises its answer.
 func (a *Activities) assetOf(ctx context.Context, inventory integrations.Inventory, q integrations.EndpointQuery) (incident.Asset, error) {
 	asset, err := inventory.Asset(ctx, q)
 	asset.InWords(a.roles())

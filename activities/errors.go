@@ -26,7 +26,7 @@ func ours(op, words string) error {
 	return worded{integrations.Errorf(integrations.Invalid, op, "%s", words), words}
 }
 
-// use returns an integration as the capability C, or says in words what is
+// use returns an integration as the capability C, or an error that says what is
 // configured wrongly.
 func use[C any](a *Activities, name string) (C, error) {
 	c, err := integrations.Use[C](a.Set, name)
@@ -67,7 +67,7 @@ func mapError(err error) error {
 }
 
 // ErrorKind returns the kind of an error that came back through the engine,
-// and false for one that is none of ours, such as a timeout.
+// and false for one that is not ours, such as a timeout.
 func ErrorKind(err error) (integrations.Kind, bool) {
 	e, ok := errors.AsType[*temporal.ApplicationError](err)
 	if !ok {
@@ -81,8 +81,8 @@ func ErrorKind(err error) (integrations.Kind, bool) {
 	return "", false
 }
 
-// MayAnswer reports whether who did not answer a question may do so later: they
-// were down, busy or slow. That several things match is an answer.
+// MayAnswer reports whether a product that did not answer may do so later: it
+// was down, busy or slow. Several matches are an answer.
 func MayAnswer(err error) bool {
 	kind, known := ErrorKind(err)
 	return err != nil && (!known || kind.Retryable() && kind != integrations.Conflict)

@@ -16,7 +16,7 @@ import (
 )
 
 // Every kind of fault crosses the engine as itself, is tried again exactly
-// where that can help, and is told to people in words without the product's.
+// where that can help, and is reported to people without the product's text.
 func TestEveryKindCrossesTheEngine(t *testing.T) {
 	words := map[integrations.Kind]string{
 		integrations.NotFound: "not found", integrations.Denied: "access denied", integrations.Invalid: "it refused the request",

@@ -12,7 +12,7 @@ import (
 )
 
 // GiveUp makes sure that a request of a containing step takes nothing any more,
-// whatever an attempt that was lost has on its way, and says what it had taken.
+// also by an attempt that was lost and still runs, and returns what it had taken.
 var GiveUp = Ref[GiveUpIn, protocol.GivenUp]{"give_up"}
 
 // GiveUpIn names the request as [ContainIn] did.
@@ -23,7 +23,7 @@ type GiveUpIn struct {
 	Request protocol.GiveUpRequest `json:"request"`
 }
 
-// order is what the step asks of a lease, but for its key and its end.
+// order is what the step asks of a lease, without its key and its end.
 func (in ContainIn) order() incident.Order {
 	return incident.Order{Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter}
 }
@@ -43,7 +43,7 @@ func earlier(ctx context.Context) bool {
 }
 
 // found waits for what an earlier attempt has asked of the lease, and returns
-// the lease as it came of it. It is nil where the lease does not run, or has not
+// the resulting lease. It is nil where the lease does not run, or has not
 // heard of the request.
 func (a *Activities) found(ctx context.Context, in ContainIn, hold Call) (*incident.Lease, error) {
 	var found protocol.Found

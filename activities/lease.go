@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// What a lease does to the world, and how it looks at it.
+// What a lease does to a device, and how it reads it.
 var (
 	Apply = Ref[LeaseIn, Applied]{"apply"}
 	Read  = Ref[LeaseIn, incident.Reading]{"read"}
@@ -22,15 +22,15 @@ type LeaseIn struct {
 
 // Applied is what apply found and did.
 type Applied struct {
-	// Adopted tells that the containment stood already, made by somebody else.
+	// Adopted reports whether the containment was there already, made by somebody else.
 	Adopted bool             `json:"adopted"`
 	Before  incident.Reading `json:"before"`
 	Receipt incident.Receipt `json:"receipt"`
-	// Stands tells that the device was read after the write, and says so.
+	// Stands reports whether a read of the device after the write shows it in place.
 	Stands bool `json:"stands,omitempty"`
 }
 
-// apply reads the state before it writes: what stands already is adopted, and
+// apply reads the state before it writes: what is in place already is adopted, and
 // what an earlier attempt of ours made, whose answer was lost, is found again.
 func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	enforcer, err := use[integrations.Enforcer](a, in.Use)

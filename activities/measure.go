@@ -17,7 +17,7 @@ var (
 	Series  = Ref[MeasureIn, []incident.Point]{"series"}
 )
 
-// MeasureIn names a host and a time. What is measured lies in it: its last
+// MeasureIn names a host and a time. The measurement is within it: its last
 // window of which the store has records.
 type MeasureIn struct {
 	Use    string        `json:"use"`

@@ -20,7 +20,7 @@ const (
 // lasts.
 type Packed[T any] struct{ Value T }
 
-// plain is how a small value stands in history; a compressed one is a string.
+// plain is how a small value is written in history; a compressed one is a string.
 type plain struct {
 	Plain json.RawMessage `json:"plain"`
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
-// Watch has the budget tell a case when containment is paused and resumed, and
-// returns how that stands now.
+// Watch has the budget notify a case when containment is paused and resumed, and
+// returns the current state.
 var Watch = Ref[protocol.Watcher, protocol.PauseChange]{"watch"}
 
 func (a *Activities) watch(ctx context.Context, in protocol.Watcher) (protocol.PauseChange, error) {

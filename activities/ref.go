@@ -30,16 +30,16 @@ type Activities struct {
 	Workflows Workflows
 	// People are those of the configuration.
 	People People
-	// Leases returns the leases that stand; more tells that there are others.
+	// Leases returns the active leases; more reports whether there are others.
 	Leases func(ctx context.Context) (leases []incident.Lease, more bool, err error)
 	// EvidenceDir is where bundles are written.
 	EvidenceDir string
-	// Limits are the thresholds of traffic roles by asset role; none are the
+	// Limits are the thresholds of traffic roles by asset role; empty means the
 	// shipped ones.
 	Limits traffic.LimitsByRole
 	// Agents are programs that send for others on their host, of every host.
 	Agents []string
-	// Roles are the asset roles, with the site's own; none are the shipped ones.
+	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
@@ -97,7 +97,7 @@ func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context,
 	}, activity.RegisterOptions{Name: ref.Name})
 }
 
-// beat tells the engine that this worker lives, for as long as the activity
+// beat sends heartbeats to the engine, for as long as the activity
 // runs. What a dead worker had under way is then given to another after a few
 // seconds, not after all of the time that the activity may take.
 func beat(ctx context.Context) (stop func()) {

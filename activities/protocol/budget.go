@@ -16,7 +16,7 @@ type Limit struct {
 	Per       string          `json:"per"`
 	Max       int             `json:"max"`
 	Window    time.Duration   `json:"window"`
-	// Then is the approval that may go beyond it; empty: nobody may.
+	// Then is the approval that may exceed it; empty: none may.
 	Then string `json:"then,omitempty"`
 	// Key is the value that the limit counts by, such as the site's name.
 	// KeyMissing says that it is unknown, which counts as reached.
@@ -44,7 +44,7 @@ type ReserveRequest struct {
 // PerHost is the [BudgetKey] by which a limit counts for one host.
 const PerHost = "host"
 
-// BudgetKey is one thing that limits count by.
+// BudgetKey is one key that limits count by.
 type BudgetKey struct {
 	Per string `json:"per"`
 	Key string `json:"key"`

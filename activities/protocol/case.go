@@ -39,7 +39,7 @@ type MergeRequest struct {
 	Raisers incident.Raisers `json:"raisers,omitzero"`
 }
 
-// LeaseChange tells a case what became of a lease that it holds.
+// LeaseChange is a change of a lease that a case holds, sent to the case.
 type LeaseChange struct {
 	Lease  string             `json:"lease"`
 	Step   string             `json:"step"`
@@ -52,18 +52,18 @@ type LeaseChange struct {
 	Request string `json:"request,omitempty"`
 }
 
-// ShownChange tells a case what became of a message.
+// ShownChange is a change of a message, sent to its case.
 type ShownChange struct {
 	Key     string    `json:"key"`
 	At      time.Time `json:"at,omitzero"`
 	Link    string    `json:"link,omitempty"`
 	Digest  bool      `json:"digest,omitempty"`
 	Problem string    `json:"problem,omitempty"`
-	// GivenUp tells that it is not tried any more.
+	// GivenUp reports whether it is not tried any more.
 	GivenUp bool `json:"given_up,omitempty"`
 }
 
-// PauseChange says how the kill switch stands.
+// PauseChange is the state of the kill switch.
 type PauseChange struct {
 	// Run is that of the case that is told.
 	Run string `json:"run"`
@@ -74,6 +74,6 @@ type PauseChange struct {
 	// resumed it, if anybody did.
 	Paused  *incident.Pause `json:"paused,omitempty"`
 	Resumed *incident.Pause `json:"resumed,omitempty"`
-	// Full tells that too many cases are told: this one is not.
+	// Full reports whether too many cases watch already: this one is not notified.
 	Full bool `json:"full,omitempty"`
 }

@@ -20,7 +20,7 @@ type ChannelInput struct {
 }
 
 // ShowRequest asks a channel to show a message about a case, or to show it
-// again as the case stands now.
+// again in the case's current state.
 type ShowRequest struct {
 	// Key identifies the message: the same again brings it up to date.
 	Key string `json:"key"`
@@ -35,8 +35,8 @@ type ShowRequest struct {
 	Title string `json:"title"`
 	// Under is the message of the same channel under which it goes.
 	Under string `json:"under,omitempty"`
-	// Open tells that it waits for people, Last that the case will not ask
-	// again, Chart that the case has a chart for it.
+	// Open reports whether it waits for people, Last whether the case will not ask
+	// again, Chart whether the case has a chart for it.
 	Open  bool `json:"open,omitempty"`
 	Last  bool `json:"last,omitempty"`
 	Chart bool `json:"chart,omitempty"`
@@ -46,7 +46,7 @@ type ShowRequest struct {
 type ChannelState struct {
 	Entries []ChannelEntry `json:"entries,omitempty"`
 	// Posted are the times of the last messages in the channel itself, by which
-	// a storm is told.
+	// a storm is recognised.
 	Posted []time.Time `json:"posted,omitempty"`
 	Digest *Digest     `json:"digest,omitempty"`
 	// Digests counts them, for their keys.
@@ -59,8 +59,8 @@ type ChannelEntry struct {
 	// Receipt is set once it was posted; Rendered is the digest of what it shows.
 	Receipt  *incident.Receipt `json:"receipt,omitempty"`
 	Rendered string            `json:"rendered,omitempty"`
-	// Dirty tells that the case has changed since, Listed that it stands in the
-	// digest, Drawn that its chart was sent or cannot be.
+	// Dirty reports whether the case has changed since, Listed whether it is in the
+	// digest, Drawn whether its chart was sent or cannot be.
 	Dirty  bool `json:"dirty,omitempty"`
 	Listed bool `json:"listed,omitempty"`
 	Drawn  bool `json:"drawn,omitempty"`
@@ -69,11 +69,11 @@ type ChannelEntry struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
-// Digest is the one message that stands for many in a storm.
+// Digest is the one message that replaces many in a storm.
 type Digest struct {
 	Key     string            `json:"key"`
 	Receipt *incident.Receipt `json:"receipt,omitempty"`
-	// Dirty tells that its list has changed, At when it was last sent.
+	// Dirty reports whether its list has changed, At is when it was last sent.
 	Dirty bool      `json:"dirty,omitempty"`
 	At    time.Time `json:"at"`
 }

@@ -16,7 +16,7 @@ type ClickInput struct {
 	Queue string `json:"queue,omitempty"`
 }
 
-// Answered is what became of a click. Refused is the rule that refused it, and
+// Answered is the result of a click. Refused is the rule that refused it, and
 // empty when it counts.
 type Answered struct {
 	Person   string                 `json:"person,omitempty"`

@@ -1,6 +1,6 @@
 package protocol
 
-// DailyInput says where people are told once a day what stands.
+// DailyInput says where the daily digest of active leases is sent.
 type DailyInput struct {
 	Use     string `json:"use"`
 	Channel string `json:"channel"`

@@ -19,6 +19,6 @@ type ClaimInput struct {
 // ClaimRequest asks for a device for a case.
 type ClaimRequest struct {
 	Case incident.CaseRef `json:"case"`
-	// Gone is an owner that has ended without giving the device back.
+	// Gone is an owner that has ended without releasing the device.
 	Gone *incident.CaseRef `json:"gone,omitempty"`
 }

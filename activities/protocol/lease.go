@@ -36,7 +36,7 @@ type Leaving struct {
 	By     string          `json:"by,omitempty"`
 }
 
-// HoldRequest asks a lease to stand for a holder.
+// HoldRequest adds a holder to a lease.
 type HoldRequest struct {
 	// ID identifies the request: the same one again is the same holder, and one
 	// that its case has given up is refused.
@@ -66,11 +66,11 @@ type GiveUpRequest struct {
 	Expires time.Time `json:"expires"`
 }
 
-// GivenUp says what a request had come to when it was given up.
+// GivenUp is what a request had achieved when it was given up.
 type GivenUp struct {
-	// Held tells that it held the lease: the case is told when that is over.
+	// Held reports whether it held the lease: the case is told when that is over.
 	Held bool `json:"held,omitempty"`
-	// Reserved tells that its action was cleared: where there is no lease, it
+	// Reserved reports whether its action was cleared: where there is no lease, it
 	// may have been done.
 	Reserved bool `json:"reserved,omitempty"`
 }
@@ -93,7 +93,7 @@ type HolderExtension struct {
 	Approver string    `json:"approver"`
 }
 
-// ReleaseRequest gives a lease back now, whoever holds it.
+// ReleaseRequest gives a lease back now, regardless of its holders.
 type ReleaseRequest struct {
 	By     string `json:"by"`
 	Reason string `json:"reason"`

@@ -1,12 +1,12 @@
-// Package protocol is what cases, leases, budgets, channels and people's commands
-// say to each other: names and ids of workflows, their signals, updates and
-// queries with what travels under them, search attributes and task queues. It
-// holds no behaviour. All of it is in histories: a field may be added, never
+// Package protocol is the messages between cases, leases, budgets, channels and
+// people's commands: names and ids of workflows, their signals, updates and
+// queries with their payloads, search attributes and task queues. It
+// has no behaviour. All of it is in histories: a field may be added, never
 // renamed or given another meaning.
 package protocol
 
-// Names of the workflows, updates, signals and queries, as they stand in
-// history. They live beside the types that travel under them.
+// Names of the workflows, updates, signals and queries, as they are in
+// history. They are next to the types of their payloads.
 const (
 	RespondWorkflow  = "respond"
 	LeaseWorkflow    = "lease"
@@ -24,7 +24,7 @@ const (
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ExtendSignal = "extend" // to a lease: HolderExtension
 	ShowSignal   = "show"   // to a channel: ShowRequest
-	// ConfigureSignal is to what tells daily what stands: DailyInput.
+	// ConfigureSignal is to the daily digest: DailyInput.
 	ConfigureSignal = "configure"
 
 	DecideUpdate  = "decide"  // to a case: incident.Vote
@@ -35,7 +35,7 @@ const (
 	HoldUpdate    = "hold"    // to a lease: HoldRequest
 	FindUpdate    = "find"    // to a lease: HoldRequest
 	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
-	ExtendUpdate  = "extend"  // to a case: ExtendRequest; to a lease of before, which extended at once
+	ExtendUpdate  = "extend"  // to a case: ExtendRequest; to a lease of an earlier version, which extended at once
 	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
 	ReserveUpdate = "reserve" // to a budget: ReserveRequest
 	PauseUpdate   = "pause"   // to a budget: Pause
@@ -50,8 +50,8 @@ const (
 )
 
 // How soon a worker takes up a workflow's tasks when many wait, 1 is first: what
-// people have just said goes before everything, and what tells them how things
-// stand after everything. All else has the engine's own, which is 3.
+// people have just said goes before everything, and showing them the current
+// state after everything. All else has the engine's own, which is 3.
 const (
 	PriorityAnswer = 1
 	PriorityTell   = 4

@@ -58,7 +58,7 @@ func (f Filter) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Order asks an integration for a containment. Key identifies it for ever: the
+// Order asks an integration for a containment. Key identifies it permanently: the
 // same key is the same containment, however often it is sent.
 type Order struct {
 	Key    string `json:"key"`
@@ -85,11 +85,11 @@ func (o Order) Scope() string {
 	return o.Target.ID()
 }
 
-// Reading is what reading a device's state says of one containment.
+// Reading is the state of one containment, as read from the device.
 type Reading struct {
 	// Stands reports whether the containment is in force.
 	Stands bool `json:"stands"`
-	// Pending tells that the product has accepted it but the device has not
+	// Pending reports whether the product has accepted it but the device has not
 	// carried it out, such as an isolation of a host that is offline.
 	Pending bool `json:"pending,omitempty"`
 	// Key is the key of whoever made it, where the product keeps one. Empty
@@ -107,7 +107,7 @@ type Receipt struct {
 	Ref    string    `json:"ref,omitempty"`
 	At     time.Time `json:"at"`
 	Detail string    `json:"detail,omitempty"`
-	// Rest is how long the product wants to be left alone before the next write
+	// Rest is how long the product asks to wait before the next write
 	// to the same place.
 	Rest time.Duration `json:"rest,omitempty"`
 }

@@ -15,7 +15,7 @@ type Carrier string
 const (
 	ByMessenger Carrier = "messenger" // people are told; nothing happens to the host
 	ByCollector Carrier = "collector" // evidence is read off the host
-	ByEnforcer  Carrier = "enforcer"  // it stands until it is undone: a lease
+	ByEnforcer  Carrier = "enforcer"  // it lasts until it is undone: a lease
 	ByKiller    Carrier = "killer"    // one process ends, and stays ended
 )
 
@@ -38,7 +38,7 @@ type ActionSpec struct {
 	Needs []NeededFact
 	// Does says what a step does to a host, as an imperative: isolate web-1.
 	Does func(s PlannedStep, host string) string
-	// Detail is what tells one step of the action from another, for a plan: to
+	// Detail is what distinguishes one step of the action from another, for a plan: to
 	// 2Mbit. It is nil for an action that has none.
 	Detail func(s PlannedStep) string
 	// Undone says what becomes of it: how it is given back, or that it stays. It
@@ -129,7 +129,7 @@ func ActionsWhere(holds func(Action) bool) []Action {
 	return out
 }
 
-// Spec returns the action's registration; that of a text that is no action has no
+// Spec returns the action's registration; that of an unknown action has no
 // carrier.
 func (a Action) Spec() ActionSpec {
 	for _, s := range actionSpecs() {
@@ -165,7 +165,7 @@ func (c Carrier) Contains() bool {
 	return false
 }
 
-// By is who carries the action out; empty for a text that is no action.
+// By is who carries the action out; empty for an unknown action.
 func (a Action) By() Carrier { return a.Spec().By }
 
 // Tells reports whether the action only tells people: it needs no device.
@@ -175,7 +175,7 @@ func (a Action) Tells() bool { return a.By() == ByMessenger }
 // exact target, passes the guardrails and counts against the budget.
 func (a Action) Containing() bool { return a.By().Contains() }
 
-// Leased reports whether the action stands until it is undone. Such a step needs
+// Leased reports whether the action lasts until it is undone. Such a step needs
 // a ttl and a verify, and is held as a lease.
 func (a Action) Leased() bool { return a.By() == ByEnforcer }
 

@@ -98,7 +98,7 @@ func (a Alert) Fingerprints(began Value[time.Time]) []string {
 	if at, ok := began.Get(); ok {
 		occurrence = fingerprint([]byte(a.Key() + "\x00" + at.UTC().Format(time.RFC3339Nano)))
 	}
-	// When it was sent, and by what time it is told apart, is no content.
+	// When it was sent, and the time that distinguishes it, are not content.
 	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil
 	// An alert always encodes: its document is what may not.
 	data, _ := json.Marshal(a)

@@ -36,7 +36,7 @@ type Vote struct {
 	Payload string `json:"payload,omitempty"`
 }
 
-// ApprovalState says where an approval stands.
+// ApprovalState is the state of an approval.
 type ApprovalState string
 
 // The closed set of approval states. Expired is not denied, and never approved.
@@ -118,8 +118,8 @@ type Directory struct {
 }
 
 // DirectoryGroup is the group of a directory that may answer, as a person's groups
-// name it: integration/group, or the bare name of one that any messenger's word
-// counts for. It is empty where no such group may.
+// name it: integration/group, or the bare name of one that any messenger may
+// vouch for. It is empty where no such group may.
 func (a Approvers) DirectoryGroup() string {
 	if a.Directory.Group != "" {
 		return a.Directory.Use + "/" + a.Directory.Group

@@ -12,7 +12,7 @@ type CaseStatus string
 const (
 	Working   CaseStatus = "working"   // enriching, deciding or acting
 	Awaiting  CaseStatus = "awaiting"  // an approval is pending
-	Contained CaseStatus = "contained" // leases stand
+	Contained CaseStatus = "contained" // leases are active
 	Closed    CaseStatus = "closed"
 )
 
@@ -42,7 +42,7 @@ const (
 	OutcomeMerged       CaseOutcome = "merged" // another case is about the same device, and has its alerts
 )
 
-// CaseRef names one case: the run tells apart those that one subject had.
+// CaseRef names one case: the run distinguishes those that one subject had.
 type CaseRef struct {
 	ID  string `json:"id"`
 	Run string `json:"run"`
@@ -51,7 +51,7 @@ type CaseRef struct {
 // Case is the record of one run of one playbook for one subject: what the API
 // shows, and what the evidence bundle holds.
 type Case struct {
-	// ID is playbook/subject; Run tells apart the cases that one subject had.
+	// ID is playbook/subject; Run distinguishes the cases that one subject had.
 	ID      string `json:"id"`
 	Run     string `json:"run"`
 	Subject string `json:"subject"`
@@ -66,7 +66,7 @@ type Case struct {
 
 	// Alerts are the first alerts in full, AlertKeys the first keys, each up to
 	// a bound. What is decided from alerts is decided from all of them, so it
-	// stands in what follows.
+	// is in the fields that follow.
 	Alerts    []Alert  `json:"alerts,omitempty"`
 	AlertKeys []string `json:"alert_keys,omitempty"`
 	// AlertCount is how many alerts joined.
@@ -168,14 +168,14 @@ type Shown struct {
 	// Text is its headline where the case itself does not give it.
 	Text   string    `json:"text,omitempty"`
 	SentAt time.Time `json:"sent_at"`
-	// At is when it arrived; zero until then. Link leads to it. Digest tells
-	// that it stands in a digest of many cases, not as a message of its own yet.
+	// At is when it arrived; zero until then. Link leads to it. Digest reports
+	// whether it is in a digest of many cases, not a message of its own yet.
 	At     time.Time `json:"at,omitzero"`
 	Link   string    `json:"link,omitempty"`
 	Digest bool      `json:"digest,omitempty"`
 	// Problem says why it did not arrive.
 	Problem string `json:"problem,omitempty"`
-	// GivenUp tells that it is not tried any more.
+	// GivenUp reports whether it is not tried any more.
 	GivenUp bool `json:"given_up,omitempty"`
 }
 
@@ -190,7 +190,7 @@ const (
 	ShownNotice   ShownKind = "notice"   // a notify step
 )
 
-// StepStatus says where a step stands.
+// StepStatus is the status of a step.
 type StepStatus string
 
 // The closed set of step statuses.
@@ -236,7 +236,7 @@ type StepState struct {
 	// Until is when the lease expires, EndedAt when it was given back.
 	Until   time.Time `json:"until,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
-	// Problem says why it failed or was skipped. HeldBack tells that a check right
+	// Problem says why it failed or was skipped. HeldBack reports whether a check right
 	// before the step was why: the target, a guardrail, a limit or a pause.
 	Problem  string `json:"problem,omitempty"`
 	HeldBack bool   `json:"held_back,omitempty"`
@@ -255,7 +255,7 @@ type Event struct {
 	By string `json:"by,omitempty"`
 }
 
-// EventKind is the word of an event.
+// EventKind is the kind of an event.
 type EventKind string
 
 // The closed set of event kinds.

@@ -11,8 +11,8 @@ import (
 // DecisionOutcome says what kind of answer policy gave.
 type DecisionOutcome string
 
-// The closed set of decision outcomes. Of Undecided people decide. The others
-// but Decided do nothing to the world beyond telling people.
+// The closed set of decision outcomes. People decide an Undecided one. The others
+// but Decided only notify people.
 const (
 	Decided      DecisionOutcome = "decided"
 	Undecided    DecisionOutcome = "undecided"     // nothing that is known asks for containment, something unknown might
@@ -46,7 +46,7 @@ type Decision struct {
 }
 
 // UnknownRule is a rule that would contain, and of which it is not known whether
-// it holds. It stands above the rule that is known to hold, which contains
+// it holds. It precedes the rule that is known to hold, which contains
 // nothing.
 type UnknownRule struct {
 	Rule     string `json:"rule"`
@@ -167,7 +167,7 @@ type PlannedStep struct {
 	Release bool `json:"release,omitempty"`
 	// UnsureAct lets the step run though the decision is unsure.
 	UnsureAct bool `json:"unsure_act,omitempty"`
-	// Undecided tells that the gate asks for the plan of a rule that may hold:
+	// Undecided reports whether the gate asks for the plan of a rule that may hold:
 	// without an answer the case ends undecided.
 	Undecided bool `json:"undecided,omitempty"`
 	// Because says why a gate was put in that the rule does not write: the

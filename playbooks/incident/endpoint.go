@@ -48,7 +48,7 @@ func (t Target) Name() string {
 // known by one alone, unless people were asked about it and chose it.
 func (t Target) OnlyBy() string { return t.onlyBy }
 
-// Assumption says in words that only one identifier agrees; nothing where two
+// Assumption says in words that only one identifier agrees; empty where two
 // do.
 func (t Target) Assumption() string {
 	if t.onlyBy == "" {
@@ -89,7 +89,7 @@ func DeviceTarget(id, name string) (Target, error) {
 const DevicePath = "endpoint.id"
 
 // Unchosen is what people must be asked before anything is done to the target,
-// when they were shown and approved what the paths name; nothing where two
+// when they were shown and approved what the paths name; empty where two
 // identifiers agree, or where they have chosen it.
 func (t Target) Unchosen(answered []string) []Missing {
 	if t.onlyBy == "" || slices.Contains(answered, DevicePath) {

@@ -16,7 +16,7 @@ type Extension struct {
 	// By is who asks for it, and Reason why.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
-	// Settled reports that the lease and the case were told of the answer.
+	// Settled reports whether the lease and the case have the answer.
 	Settled bool `json:"settled,omitempty"`
 }
 

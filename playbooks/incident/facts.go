@@ -8,7 +8,7 @@ type Facts struct {
 	Alert    Alert    `json:"alert"`
 	Endpoint Endpoint `json:"endpoint"`
 	Process  Process  `json:"process"`
-	// Candidate is who is only guessed to send. Nothing is done to it.
+	// Candidate is the process that is only guessed to send. Nothing is done to it.
 	Candidate Process  `json:"candidate,omitzero"`
 	Traffic   Traffic  `json:"traffic"`
 	Baseline  Baseline `json:"baseline"`
@@ -16,8 +16,8 @@ type Facts struct {
 }
 
 // DisownGuess makes the process a mere candidate where it was not joined to the
-// traffic connection by connection. Whoever sends by a driver or raw sockets is
-// not seen, and a benign process beside it must not vouch for it.
+// traffic connection by connection. One that sends by a driver or raw sockets is
+// not seen, and a benign process next to it must not vouch for it.
 func (f *Facts) DisownGuess() {
 	how, known := f.Traffic.Attribution.Get()
 	if known && Attribution(how) == Exact || f.Process == (Process{}) {
@@ -42,7 +42,7 @@ func (f *Facts) DisownGuess() {
 	}
 }
 
-// whyGuessed says why a join that is not exact names nobody.
+// whyGuessed returns why a join that is not exact names no process.
 func whyGuessed(how Attribution) string {
 	switch how {
 	case Destination:
@@ -54,8 +54,8 @@ func whyGuessed(how Attribution) string {
 	return "no process was joined to the traffic"
 }
 
-// Suspect makes the candidate whom a policy reads under that name: the process
-// itself where it is known, else the one that is guessed, else nobody.
+// Suspect sets the candidate that a policy reads under that name: the process
+// itself where it is known, else the one that is guessed, else none.
 func (f *Facts) Suspect() {
 	if f.Process.named() {
 		f.Candidate = f.Process

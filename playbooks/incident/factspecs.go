@@ -78,8 +78,8 @@ var factSpecs = sync.OnceValue(func() []FactSpec {
 		{
 			Name: ProcessFact, Doc: "Which process sends, joined from the device's connections and the flows.", By: ByConnections,
 			Needs: NeedsDevice, Leads: []string{TrafficFact, candidatePart},
-			// Who sends is known once connections and flows are joined: the decision
-			// tells it.
+			// Who sends is known once connections and flows are joined: it is in the
+			// decision.
 			Told: func(*Facts) []string { return nil },
 		},
 		{
@@ -92,7 +92,7 @@ var factSpecs = sync.OnceValue(func() []FactSpec {
 		},
 		{
 			Name: AssetFact, Doc: "What the inventory knows of the host.", By: ByInventory, Needs: NeedsNothing,
-			// Whose the addresses are decides whose the traffic is.
+			// The owner of the addresses is the owner of the traffic.
 			Leads: []string{TrafficFact, ProcessFact, candidatePart},
 			Told:  func(f *Facts) []string { return []string{"asset role " + f.Asset.Role.String()} },
 		},
@@ -158,7 +158,7 @@ func Reach(fact string) []string {
 	return append([]string{fact}, spec.Leads...)
 }
 
-// Part returns a pointer to the part of the facts that has a name, or nil.
+// Part returns a pointer to the part of the facts with a name, or nil.
 func (f *Facts) Part(name string) any {
 	if at := partIndex(reflect.TypeFor[Facts](), name); at >= 0 {
 		return reflect.ValueOf(f).Elem().Field(at).Addr().Interface()

@@ -9,12 +9,12 @@ import (
 // Filler reports whether a text that came from outside stands for no value:
 // what products, exports and people write where a field must be filled in and
 // there is nothing to say. A filler names no host, answers no condition and
-// never stands above a configured default.
+// never overrides a configured default.
 //
 // The words are a closed list. None of them can be a host's name in practice:
 // words that are, such as test, host, server, default or nobody, are left out.
 // Case, blanks around it and brackets or quotes around it do not matter.
-// What nobody sees, such as a zero-width space, is no text.
+// Invisible characters, such as a zero-width space, are no text.
 func Filler(text string) bool {
 	if text = strings.TrimSpace(text); len(text) > longestFiller {
 		return false
@@ -41,7 +41,7 @@ func seen(r rune) rune {
 	return r
 }
 
-// absences are the words that say of a thing that it is not there, as in
+// absences are the words for something that is not there, as in
 // "unknown host" or "hostname missing".
 func absences() []string {
 	return []string{"unknown", "no", "undefined", "unresolved", "unnamed", "missing", "empty", "unspecified", "unidentified", "invalid"}
@@ -58,7 +58,7 @@ func things() []string {
 // variable of a template that counts for one.
 const longestFiller = 64
 
-// punctuation is what a text of nothing else says nothing with: -, --, ?, .,
+// punctuation is the characters that alone make a text a filler: -, --, ?, .,
 // *, the dashes that word processors make of a hyphen, and what is left of a
 // bracket around nothing.
 const punctuation = " -–—_.,;:?!*#/\\|~()<>[]{}\"'`"
@@ -67,14 +67,14 @@ func fillers() []string {
 	return []string{
 		// What the issuer does not know.
 		"unknown", "not known", "n/k", "undefined", "undetermined", "unresolved", "not resolved", "not found",
-		// What there is none of.
+		// What does not exist.
 		"none", "null", "nil", "void", "empty", "blank", "nothing", "no value", "no data", "missing",
 		// What does not apply or was not filled in. NA is what R, pandas and
 		// spreadsheets write for a missing value.
 		"n/a", "na", "n.a.", "n.a", "n.d.", "not applicable", "not available", "unavailable", "not set", "unset", "notset",
 		"not specified", "unspecified", "not provided", "not assigned", "unassigned", "not defined", "tbd", "tba", "to be defined",
 		// The failed cells of a spreadsheet, a database export's null, JavaScript's
-		// object and a number that is none.
+		// object and NaN.
 		"#n/a", "#n/a n/a", "#na", "#null!", "#ref!", "#value!", "#name?", "#div/0!", `\n`, "object object", "nan", "-nan",
 		"none none", "null null", "unknown unknown",
 		// The id that a product gives to no device.

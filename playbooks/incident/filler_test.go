@@ -83,8 +83,8 @@ func TestTheWordsThatSayNothing(t *testing.T) {
 	}
 }
 
-// However long a text is that stands for no value, it is one up to the bound, and
-// beyond it is not looked at.
+// A text that stands for no value is one up to the bound, however long it is, and
+// is not looked at above it.
 func TestALongTextIsAValue(t *testing.T) {
 	for n, want := range map[int]bool{1: true, longestFiller - 1: true, longestFiller: true, longestFiller + 1: false, 1 << 20: false} {
 		if text := strings.Repeat("-", n); Filler(text) != want {

@@ -2,20 +2,20 @@ package incident
 
 import "time"
 
-// LagTolerance is how far a flow store's newest record may lie before a moment
+// LagTolerance is how far a flow store's newest record may be before a moment
 // without the store being stale then: sensors write a flow when it has ended, or
 // once in so many minutes.
 const LagTolerance = 5 * time.Minute
 
-// ClockTolerance is how far beyond a moment a record may end and still be of
+// ClockTolerance is how far after a moment a record may end and still be of
 // that moment. Clocks that are kept by NTP differ by less than a second, and
 // exporters that reckon from their uptime, or round to minutes, by up to a
 // minute; twice that leaves room for both. It is less than half of LagTolerance:
 // what a wrong clock can hide is shorter than what a slow sensor may.
 const ClockTolerance = 2 * time.Minute
 
-// Lag tells how far a store's newest record lies before a moment, and whether
-// the store is stale then. A stale store knows nothing of what came after that
+// Lag returns how far a store's newest record is before a moment, and whether
+// the store is stale then. A stale store knows nothing of the time after that
 // record; it was not quiet.
 func Lag(newest, at time.Time) (lag time.Duration, stale bool) {
 	lag = max(0, at.Sub(newest))
@@ -26,11 +26,11 @@ func Lag(newest, at time.Time) (lag time.Duration, stale bool) {
 // Such records prove nothing.
 type FastClock struct {
 	Sensor string `json:"sensor"`
-	// Newest is the latest time of a record, Ahead how far that lay beyond the
+	// Newest is the latest time of a record, Ahead how far that is after the
 	// moment at which the store was asked.
 	Newest time.Time     `json:"newest"`
 	Ahead  time.Duration `json:"ahead"`
-	// Steady tells that the records go on beyond that moment without a gap: what
+	// Steady reports whether the records go on after that moment without a gap: what
 	// the sensor wrote of other times is of other times, too. Else only some
 	// records are wrong.
 	Steady bool `json:"steady,omitempty"`

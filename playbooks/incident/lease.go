@@ -2,7 +2,7 @@ package incident
 
 import "time"
 
-// LeasePhase says where a lease stands in its life.
+// LeasePhase is the phase of a lease's life.
 type LeasePhase string
 
 // The closed set of lease phases.
@@ -15,7 +15,7 @@ const (
 	LeaseFailed LeasePhase = "failed" // it was never applied
 )
 
-// Holder is a case that needs a containment to stand.
+// Holder is a case that needs a containment.
 type Holder struct {
 	// Case is the workflow id of the case, which is told of every change.
 	Case string `json:"case"`
@@ -28,14 +28,14 @@ type Holder struct {
 	Until    time.Time `json:"until"`
 }
 
-// Lease is a containment that stands: who needs it, why, until when, how it is
-// undone and what stood before.
+// Lease is an active containment: who needs it, why, until when, how it is
+// undone and what was in place before.
 type Lease struct {
 	ID    string     `json:"id"`
 	Use   string     `json:"use"`
 	Order Order      `json:"order"`
 	Phase LeasePhase `json:"phase"`
-	// Adopted tells that the containment stood before us: it is never undone
+	// Adopted reports whether it was in place before us: then it is never undone
 	// by us.
 	Adopted bool    `json:"adopted"`
 	Before  Reading `json:"before"`

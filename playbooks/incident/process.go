@@ -2,7 +2,7 @@ package incident
 
 import "time"
 
-// Process is who sends, as the EDR says.
+// Process is the process that sends, as the EDR says.
 type Process struct {
 	Path        Value[string] `json:"path" doc:"Full path of the image."`
 	Name        Value[string] `json:"name" doc:"Image name; can be forged, check path and signature."`
@@ -15,7 +15,7 @@ type Process struct {
 	Parent      Value[string] `json:"parent" doc:"Path of the parent's image."`
 }
 
-// named reports whether anything tells the process from others.
+// named reports whether anything distinguishes the process from others.
 func (p *Process) named() bool { return p.Path.IsKnown() || p.Name.IsKnown() || p.PID.IsKnown() }
 
 // Connection is one network connection of a process, as the EDR saw it. EDRs

@@ -10,7 +10,7 @@ import (
 type Raisers struct {
 	// IDs are sorted, in lower case; a name too long to be kept is its digest.
 	IDs []string `json:"ids,omitempty"`
-	// More reports that there were more than are kept.
+	// More reports whether there were more than are kept.
 	More bool `json:"more,omitempty"`
 }
 
@@ -30,7 +30,7 @@ func raiserID(id string) string {
 	return id
 }
 
-// Note adds whoever raised an alert; a rule's alert adds nobody.
+// Note adds the person who raised an alert; a rule's alert adds none.
 func (r *Raisers) Note(a Alert) {
 	if by, known := a.RaisedBy.Get(); known {
 		r.add(raiserID(by))

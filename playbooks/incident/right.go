@@ -1,7 +1,7 @@
 package incident
 
-// Right is what a person of the configuration may do. To answer an approval
-// takes none: its approvers may, and nobody else.
+// Right is what a person of the configuration may do. Answering an approval
+// needs none: only its approvers may.
 type Right string
 
 // The closed set of rights.

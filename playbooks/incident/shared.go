@@ -9,12 +9,12 @@ import (
 )
 
 // SharedRoles are the words, as an asset's role or as one of its tags, by which
-// an inventory says that traffic at the asset's addresses is others': whoever
-// stands behind it sends under them.
+// an inventory says that traffic at the asset's addresses is others': the hosts
+// behind it send under them.
 func SharedRoles() []string { return []string{"nat", "proxy", "vpn", "load_balancer"} }
 
-// SharedAddress is an address under which several hosts send. Nobody can be
-// told by it, so nobody is contained because of it.
+// SharedAddress is an address under which several hosts send. No host can be
+// identified by it, so none is contained because of it.
 type SharedAddress struct {
 	IP string `json:"ip"`
 	// Kind is one of [SharedRoles], Asset the name of what holds the address.
@@ -34,7 +34,7 @@ func (s SharedAddress) String() string {
 	return fmt.Sprintf("%s is the %s address of %s", s.IP, kind, s.Asset)
 }
 
-// NotAttributable says why a host cannot be told by the addresses; nothing for
+// NotAttributable says why the addresses do not identify a host; empty for
 // none.
 func NotAttributable(shared []SharedAddress) string {
 	if len(shared) == 0 {

@@ -18,7 +18,7 @@ func TestActionsAndFactsAreRegisteredWhole(t *testing.T) {
 	}
 }
 
-// TestHalfRegisteredActionsAreFound plants an action without each thing that it
+// TestHalfRegisteredActionsAreFound plants an action without each part that it
 // must have.
 func TestHalfRegisteredActionsAreFound(t *testing.T) {
 	whole := incident.ActionSpec{
@@ -52,7 +52,7 @@ func TestHalfRegisteredActionsAreFound(t *testing.T) {
 	}
 }
 
-// TestHalfRegisteredFactsAreFound plants a fact without each thing that it must
+// TestHalfRegisteredFactsAreFound plants a fact without each part that it must
 // have, and a field that is no fact.
 func TestHalfRegisteredFactsAreFound(t *testing.T) {
 	told := func(*incident.Facts) []string { return nil }

@@ -13,7 +13,7 @@ type HostTraffic struct {
 	Coverage     Value[Coverage] `json:"coverage"`
 }
 
-// Survey says what the records of a flow store can tell.
+// Survey is what the records of a flow store can show.
 type Survey struct {
 	// Records is how many there are in the window.
 	Records int64 `json:"records"`
@@ -28,7 +28,7 @@ type Survey struct {
 	AtLeast string `json:"at_least,omitempty"`
 	// Coverage is the worst that holds for the window.
 	Coverage Coverage `json:"coverage,omitempty"`
-	// Damaged is how many lines could not be read, in the files that may tell of
+	// Damaged is how many lines could not be read, in the files that may cover
 	// the window, or how many addresses in a table: what they held is missing in
 	// every answer. Only a store that reads what others wrote has any.
 	Damaged int64 `json:"damaged,omitempty"`
@@ -42,7 +42,7 @@ type Sensor struct {
 	Records int64  `json:"records"`
 	// Sampling is one packet in so many; 1 is every packet, 0 is not known.
 	Sampling int64 `json:"sampling,omitempty"`
-	// NoPackets and NoRate are how many of the records tell no volume: those
+	// NoPackets and NoRate are how many of the records have no volume: those
 	// without a packet, and those of which the sampling rate was not said.
 	NoPackets int64     `json:"no_packets,omitempty"`
 	NoRate    int64     `json:"no_rate,omitempty"`

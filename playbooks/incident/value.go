@@ -89,7 +89,7 @@ func (v *Value[T]) explain(why string) {
 	}
 }
 
-// Field is what every Value is, whatever its inner type.
+// Field is the interface of every Value, regardless of its inner type.
 type Field interface {
 	Any() (value any, from Provenance, why string)
 	Type() reflect.Type
@@ -119,7 +119,7 @@ func (v *Value[T]) UnmarshalJSON(data []byte) error {
 	return v.read(bytes.TrimSpace(data))
 }
 
-// read is the strict way: what people write by hand comes so.
+// read is the strict way, for values that people write by hand.
 func (v *Value[T]) read(data []byte) error {
 	if bytes.Equal(data, []byte("null")) {
 		return nil
@@ -150,7 +150,7 @@ func (v *Value[T]) read(data []byte) error {
 
 // readOwn reads exactly what [Value.MarshalJSON] writes of a value without
 // fields of its own, and reports whether it did. A case carries thousands of
-// values and nearly all come so; the strict way takes a decoder for each.
+// values and nearly all are of this form; the strict way takes a decoder for each.
 func (v *Value[T]) readOwn(data []byte) bool {
 	switch any(v.v).(type) {
 	case string, bool, int64, float64, []string, time.Time, time.Duration:
@@ -170,7 +170,7 @@ func (v *Value[T]) readOwn(data []byte) bool {
 	return false
 }
 
-// between returns what stands between a prefix and a suffix.
+// between returns the text between a prefix and a suffix.
 func between(data []byte, prefix, suffix string) ([]byte, bool) {
 	if len(data) < len(prefix)+len(suffix) || string(data[:len(prefix)]) != prefix || string(data[len(data)-len(suffix):]) != suffix {
 		return nil, false

@@ -17,8 +17,8 @@ type Word struct {
 	Aliases []string
 }
 
-// Vocabulary is a closed set of words that policies compare. What comes from
-// outside is put into these words once, where it enters; a word that is not
+// Vocabulary is a closed set of words that policies compare. Text from
+// outside is normalised to these words once, where it enters; a word that is not
 // among them is unknown, so that a condition on it is unknown and never false.
 // The zero Vocabulary has no words.
 type Vocabulary struct {
@@ -61,7 +61,7 @@ func Spelling(text string) string {
 }
 
 // Word returns the word that a text means, if it is one of the vocabulary. A
-// filler is none, unless the vocabulary itself has it.
+// filler does not count, unless the vocabulary itself has it.
 func (v Vocabulary) Word(text string) (string, bool) {
 	key := letters(text)
 	name, ok := v.names[key]
@@ -80,7 +80,7 @@ func (v Vocabulary) Word(text string) (string, bool) {
 	return name, ok
 }
 
-// Of puts what came from outside into the words of the vocabulary. A filler is
+// Of normalises text from outside to the words of the vocabulary. A filler is
 // no value; any other word that is not among them is unknown, and said in the
 // reason.
 func (v Vocabulary) Of(value Value[string]) Value[string] {
@@ -97,7 +97,7 @@ func (v Vocabulary) Of(value Value[string]) Value[string] {
 	return NotKnown[string](v.Outside(text))
 }
 
-// Outside says that a text is none of the words.
+// Outside is the problem of a text that is not one of the words.
 func (v Vocabulary) Outside(text string) string {
 	const most = 60
 	if r := []rune(text); len(r) > most {
@@ -212,8 +212,8 @@ var oses = sync.OnceValue(func() Vocabulary {
 	return v
 })
 
-// family finds the one family that the words of a product's name stand for. A
-// name that speaks of two, such as Windows Subsystem for Linux, is none.
+// family finds the one family that the words of a product's name mean. A
+// name with two, such as Windows Subsystem for Linux, has none.
 func family(v Vocabulary, text string) (string, bool) {
 	parts := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
 	found := ""

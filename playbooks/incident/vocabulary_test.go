@@ -91,7 +91,7 @@ func TestRolesOfASite(t *testing.T) {
 	}
 }
 
-// The roles that the product itself speaks of are among the shipped ones.
+// The roles that the product itself mentions are among the shipped ones.
 func TestRolesThatTheProductNames(t *testing.T) {
 	for _, role := range SharedRoles() {
 		if got, _ := AssetRoles().Word(role); got != role {
@@ -109,7 +109,7 @@ func TestRolesThatTheProductNames(t *testing.T) {
 	}
 }
 
-// A word that a vocabulary has counts also where it says nothing elsewhere, and a
+// A word that a vocabulary has counts also where it is a filler elsewhere, and a
 // word in the plural is no other vocabulary's singular.
 func TestWordsAtTheEdgeOfAVocabulary(t *testing.T) {
 	for _, c := range []struct {

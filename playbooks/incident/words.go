@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// Facts that come from outside are put into our words where they enter: fillers
+// Facts that come from outside are normalised where they enter: fillers
 // become unknown, and the words of closed vocabularies their one spelling. Doing
 // it again changes nothing.
 
-// InWords puts what an inventory says of a host into our words.
+// InWords normalises an inventory's answer about a host.
 func (a *Asset) InWords(roles Vocabulary) {
 	settle(a)
 	a.Role = roles.Of(a.Role)
@@ -24,7 +24,7 @@ func (a *Asset) InWords(roles Vocabulary) {
 	}
 }
 
-// InWords puts what an EDR says of a device into our words.
+// InWords normalises an EDR's answer about a device.
 func (e *Endpoint) InWords(roles Vocabulary) {
 	isolation := e.Isolation // none is a word of ours there.
 	settle(e)
@@ -35,10 +35,10 @@ func (e *Endpoint) InWords(roles Vocabulary) {
 	}
 }
 
-// InWords puts what an EDR says of a process into our words.
+// InWords normalises an EDR's answer about a process.
 func (p *Process) InWords() { settle(p) }
 
-// InWords puts a connection into our words, so that it meets its flow.
+// InWords normalises a connection, so that it matches its flow.
 func (c *Connection) InWords() {
 	c.Process.InWords()
 	c.Tuple.InWords()
@@ -57,7 +57,7 @@ func (t *Tuple) InWords() {
 	}
 }
 
-// InWords puts the words of facts into ours. The role of traffic is ours already,
+// InWords normalises the words of facts. The role of traffic is ours already,
 // and unknown is one of its words.
 func (f *Facts) InWords(roles Vocabulary) {
 	f.Asset.InWords(roles)
@@ -78,8 +78,8 @@ func (f *Facts) InWords(roles Vocabulary) {
 	}
 }
 
-// nowhere reports whether a text is no address of a host: nothing, or the
-// address that stands for none or for all.
+// nowhere reports whether a text is not the address of a host: empty, or the
+// address that means none or all.
 func nowhere(ip string) bool {
 	a, err := netip.ParseAddr(ip)
 	return Filler(ip) || err == nil && (a.IsUnspecified() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}))

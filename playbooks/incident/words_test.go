@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What an inventory, an EDR and a flow store say is put into our words; doing it
+// What an inventory, an EDR and a flow store say is normalised; doing it
 // again changes nothing.
 func TestFactsArePutIntoOurWords(t *testing.T) {
 	said := func(s string) Value[string] { return Known(s, FromEDR) }

@@ -11,8 +11,8 @@ import (
 )
 
 // High egress of which no process is known to send nearly all is never closed
-// as benign: people are told, or asked, or it is contained. It holds whatever
-// else is true of the host, and whoever is guessed.
+// as benign: people are told, or asked, or it is contained. It holds regardless
+// of what else is true of the host, and of who is guessed.
 func TestHighEgressWithoutAttributionIsNeverBenign(t *testing.T) {
 	now := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
 	asked := 0

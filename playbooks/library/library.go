@@ -1,5 +1,5 @@
 // Package library holds the playbooks that ship with Stanch, each with its
-// tests beside it. They only report until their mode is set to enforce.
+// tests next to it. They only report until their mode is set to enforce.
 package library
 
 import (
