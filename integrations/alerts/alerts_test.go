@@ -40,7 +40,7 @@ func read(s alerts.Source, body string, at time.Time) ([]incident.Alert, error) 
 	return found, nil
 }
 
-// One alert that is wrong takes nothing from the others, and stands alone as a
+// One alert that is wrong takes nothing from the others, and is by itself a
 // request that can be read again.
 func TestEachAlertStandsAlone(t *testing.T) {
 	good := func(id string) string {
@@ -83,7 +83,7 @@ func TestEachAlertStandsAlone(t *testing.T) {
 	}
 }
 
-// What is beyond the bound of a request is one that can be sent by itself.
+// An alert over the bound of a request is one that can be sent by itself.
 func TestWhatIsBeyondTheBoundStaysTogether(t *testing.T) {
 	one := map[string]string{
 		"stanch": `{"host":{"id":"a"}}`, "splunk": `{"result":{"src":"10.0.0.1"}}`, "elastic": `{"@timestamp":"2026-03-01T03:00:00Z"}`,
@@ -105,7 +105,7 @@ func TestWhatIsBeyondTheBoundStaysTogether(t *testing.T) {
 	}
 }
 
-// The attacker writes the command line: however long, it loses no alert.
+// The attacker writes the command line: whatever its length, it loses no alert.
 func TestALongCommandLineIsCut(t *testing.T) {
 	for kind, body := range map[string]string{
 		"stanch":  `{"host":{"id":"a"},"process":{"command_line":"LINE"}}`,

@@ -18,8 +18,8 @@ func read1(body string) (incident.Alert, error) {
 	return found[0], nil
 }
 
-// Ids that differ only in what is no character are two alerts, and nothing of
-// what is read holds an invalid byte.
+// Ids that differ only in invalid bytes are two alerts, and no text
+// that is read has an invalid byte.
 func TestInvalidCharactersStayApart(t *testing.T) {
 	bodies := []string{
 		"{\"id\":\"a\xff\",\"host\":{\"id\":\"h\"},\"rule\":\"r\xfe\"}",

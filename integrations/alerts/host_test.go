@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// One machine is meant however often and in however many spellings it is named;
+// One machine is meant regardless of how often and in how many spellings it is named;
 // two are neither of them.
 func TestHowManyHostsAnAlertNames(t *testing.T) {
 	const several = "several"

@@ -2,8 +2,8 @@ package alerts_test
 
 import "testing"
 
-// What programs and people write where they know no host names none: the address
-// does, or nobody. Two strangers must not meet in one case.
+// A filler that programs and people write for an unknown host names none: the address
+// does, or no field. Two strangers must not meet in one case.
 func TestWhatNamesNobody(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"host":{"id":0,"name":"ws-1"}}`:                                "ws-1",

@@ -7,8 +7,8 @@ import (
 )
 
 // Which machine sends is decided by the addresses, then by the direction, then by
-// who sent more; where that is not enough the host is in doubt, and so nothing is
-// done to it. A sensor is never the host without a doubt.
+// who sent more; where that is not enough the host is in doubt, and so no action is
+// taken on it. A sensor is never the host without a doubt.
 func TestWhoSends(t *testing.T) {
 	const watching, other, far = "10.20.2.10", "10.20.4.42", "203.0.113.7"
 	const unsaid = -1

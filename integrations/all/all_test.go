@@ -38,7 +38,7 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
-// checkConfig wants every field of the configuration documented.
+// checkConfig checks that every field of the configuration is documented.
 func checkConfig(t *testing.T, s integrations.Spec) {
 	t.Helper()
 	config := reflect.TypeOf(s.NewConfig())
@@ -52,7 +52,7 @@ func checkConfig(t *testing.T, s integrations.Spec) {
 	}
 }
 
-// checkPermissions wants the rights of whatever takes credentials, and a
+// checkPermissions checks that a kind with credentials lists its permissions, with a
 // reason for each.
 func checkPermissions(t *testing.T, s integrations.Spec) {
 	t.Helper()
@@ -68,7 +68,7 @@ func checkPermissions(t *testing.T, s integrations.Spec) {
 	}
 }
 
-// checkExample wants an example line that this very configuration reads.
+// checkExample checks that the example line is read by this very configuration.
 func checkExample(t *testing.T, s integrations.Spec) {
 	t.Helper()
 	var file struct {

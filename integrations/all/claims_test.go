@@ -22,15 +22,15 @@ import (
 
 const module = "github.com/stanch-soar/stanch/"
 
-// What a Spec claims is what its type does, and what its type does was held
-// against the contract.
+// What a Spec claims is what its type does, and what its type does was checked
+// by the contract.
 func TestSpecsDoNotLie(t *testing.T) {
 	for _, complaint := range complaints(t, all.Catalog()) {
 		t.Error(complaint)
 	}
 }
 
-// complaints holds what is registered against its types, and against the suites
+// complaints checks what is registered against its types, and against the suites
 // that the tests of its folders run.
 func complaints(t *testing.T, catalog integrations.Catalog) []string {
 	t.Helper()
@@ -61,7 +61,7 @@ func folderOf(s alerts.Spec) string {
 	return folder
 }
 
-// suites counts the calls of package contract in the tests of a folder, whatever
+// suites counts the calls of package contract in the tests of a folder, regardless of
 // their build tags.
 func suites(t *testing.T, folder string) map[string]int {
 	t.Helper()
@@ -91,17 +91,17 @@ func suites(t *testing.T, folder string) map[string]int {
 	return calls
 }
 
-// idle can be opened, and does nothing.
+// idle can be opened, and has no capability.
 type idle struct{}
 
-// quiet ends processes, and its Spec does not say so.
+// quiet ends processes, and its Spec does not list that.
 type quiet struct{}
 
 func (quiet) Kill(context.Context, integrations.KillOrder) (incident.Receipt, error) {
 	return incident.Receipt{}, nil
 }
 
-// A planted Spec that lies is named, with the place.
+// A planted Spec with a false claim is reported, with the place.
 func TestLiesAreFound(t *testing.T) {
 	planted := func(s integrations.Spec) integrations.Catalog {
 		return integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{s}})
@@ -135,7 +135,7 @@ func TestLiesAreFound(t *testing.T) {
 	}
 }
 
-// Each fact and each action of a playbook is some capability's.
+// Each fact and each action of a playbook belongs to some capability.
 func TestEverythingRegisteredHasACapability(t *testing.T) {
 	capabilities := integrations.Capabilities()
 	for _, f := range incident.FactSpecs() {

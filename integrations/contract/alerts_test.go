@@ -51,7 +51,7 @@ func pagers(spec alerts.Spec) AlertsHarness {
 	}
 }
 
-// A source that does what it must passes, and each that does not is caught by the
+// A correct source passes, and each faulty one is caught by the
 // check for it.
 func TestAlertsSuiteBites(t *testing.T) {
 	reads := func(change func(a *incident.Alert, r *alerts.Reader, d alerts.Document)) alerts.Spec {

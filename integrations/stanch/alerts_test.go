@@ -22,7 +22,7 @@ func TestAlerts(t *testing.T) { contract.Alerts(t, harness()) }
 
 func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, harness()) }
 
-// The example in the documentation fills in every field that there is.
+// The example in the documentation fills in every field.
 func TestExampleHasEveryField(t *testing.T) {
 	parsed, err := alerts.Source{Spec: Alerts(), Name: "siem"}.Parse([]byte(example), time.Unix(1772334765, 0))
 	if err != nil || len(parsed) != 1 {

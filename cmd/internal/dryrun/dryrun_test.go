@@ -11,7 +11,7 @@ const (
 	acmeTest = "integrations/acme/acme_test.go"
 )
 
-// register adds the one line, and its import, by which a vendor is there.
+// register adds the one line, and its import, that registers a vendor.
 func (s *scratch) register(t *testing.T) {
 	t.Helper()
 	s.edit(t, allFile, "\t\tclickhouse.Vendor(),\n", "\t\tacme.Vendor(),\n\t\tclickhouse.Vendor(),\n")

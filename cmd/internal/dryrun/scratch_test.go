@@ -1,5 +1,5 @@
-// Package dryrun adds to a copy of this module what people will add to it, and
-// checks what that touches and what complains while it is half done.
+// Package dryrun adds to a copy of this module what contributors will add to it, and
+// checks which files that touches and which checks fail while it is incomplete.
 package dryrun_test
 
 import (
@@ -17,7 +17,7 @@ import (
 // scratch is a copy of the module.
 type scratch struct {
 	dir string
-	// before has what was there of the files that were changed; nil was nothing.
+	// before has the contents of the files that were changed; nil for a new file.
 	before map[string][]byte
 }
 
@@ -55,7 +55,7 @@ func newScratch(t *testing.T) *scratch {
 	return s
 }
 
-// restore takes back what was added and changed.
+// restore undoes all additions and changes.
 func (s *scratch) restore(t *testing.T) {
 	t.Helper()
 	for name, data := range s.before {
@@ -103,7 +103,7 @@ func (s *scratch) add(t *testing.T, archive string) {
 	}
 }
 
-// edit puts new in the place of old, which must be there once.
+// edit replaces old, which must occur once, with new.
 func (s *scratch) edit(t *testing.T, name, old, replacement string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(s.dir, name))
@@ -121,7 +121,7 @@ func (s *scratch) run(t *testing.T, args ...string) (output string, ok bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = s.dir
-	// As what ships is built, whatever runs this test.
+	// Built as in a release, regardless of how this test is run.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
@@ -135,7 +135,7 @@ func (s *scratch) passes(t *testing.T, args ...string) {
 	}
 }
 
-// fails wants a go command to fail, and to say so in these words.
+// fails wants a go command to fail with an error that contains these words.
 func (s *scratch) fails(t *testing.T, words string, args ...string) {
 	t.Helper()
 	out, ok := s.run(t, args...)
@@ -147,7 +147,7 @@ func (s *scratch) fails(t *testing.T, words string, args ...string) {
 }
 
 // touched wants exactly these files of the module to be changed; added files
-// are not asked for.
+// are not compared.
 func (s *scratch) touched(t *testing.T, want ...string) {
 	t.Helper()
 	for name, data := range s.before {

@@ -23,7 +23,7 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// slowEngine is an engine that takes its time for every start and signal.
+// slowEngine is an engine that delays every start and signal.
 type slowEngine struct {
 	client.Client
 	takes time.Duration
@@ -71,7 +71,7 @@ func stormed(subject, i int) workflows.CaseInput {
 }
 
 // With ten times as many subjects as there are calls, every sender sends one
-// alert after the other: the alerts that wait for a call travel together.
+// alert after the other: the alerts that wait for a call are sent together.
 func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 	const subjects, senders, each = 10 * callsAtOnce, 10, 20
 	synctest.Test(t, func(t *testing.T) {
@@ -103,8 +103,8 @@ func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 	})
 }
 
-// Who waits behind an engine that does not answer is told so in time, however
-// many wait before.
+// A sender that waits behind an engine that does not answer gets an error in time,
+// regardless of how many wait before it.
 func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 	const subjects = 10 * callsAtOnce
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 // the case closes before it is signalled.
 type overtaken struct {
 	client.Client
-	// heard is what each case of the subject heard; so many of them have closed,
+	// heard is the alerts of each case of the subject; so many of them have closed,
 	// and one more may be open.
 	heard  [][]string
 	closed int

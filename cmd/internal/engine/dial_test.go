@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// write makes a certificate of its own authority, and its key, in a folder.
+// write makes a certificate of a new authority, and its key, in a folder.
 func write(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

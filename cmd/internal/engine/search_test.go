@@ -89,7 +89,7 @@ func TestEnsureRefusals(t *testing.T) {
 	}
 }
 
-// An attribute that never becomes known ends with the caller's patience.
+// Waiting for an attribute that never becomes known ends with the caller's context.
 func TestEnsureGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -16,9 +16,9 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 )
 
-// A body that was broken off leaves its buffers to the next one: otherwise those
-// who send slowly would leave more garbage than the room that they have. One that
-// was read to the end is its reader's alone.
+// A body that was aborted leaves its buffers to the next one: otherwise slow
+// senders would leave more garbage than the room that they have. One that
+// was read to the end belongs to its reader.
 func TestBrokenBodiesLeaveNoGarbage(t *testing.T) {
 	const times, size = 200, 700 << 10
 	b := newBodies(strangersBytes)
@@ -58,7 +58,7 @@ func TestBrokenBodiesLeaveNoGarbage(t *testing.T) {
 	}
 }
 
-// However many were broken off, what is kept for the next is bounded, and counted.
+// However many were aborted, the buffers kept for the next are bounded, and counted.
 func TestSpareBuffersAreBounded(t *testing.T) {
 	b := newBodies(strangersBytes)
 	for range 3 * spareBytes / api.MaxBody {
@@ -83,7 +83,7 @@ func TestSpareBuffersAreBounded(t *testing.T) {
 	}
 }
 
-// A body has nothing of an earlier one in it, in the buffers of which it is read.
+// A body contains nothing of an earlier one in whose buffers it is read.
 func TestABodyHoldsNothingOfAnEarlierOne(t *testing.T) {
 	b := newBodies(strangersBytes)
 	read := func(from io.Reader) []byte {
@@ -111,13 +111,13 @@ func TestABodyHoldsNothingOfAnEarlierOne(t *testing.T) {
 	}
 }
 
-// room is the room for one body, and those that were told to stop, in that order.
+// room is the room for one body, and the bodies that were stopped, in that order.
 type room struct {
 	*bodies
 	stopped []string
 }
 
-// begins adds a body that gives its room back when it is told to stop, as its
+// begins adds a body that releases its room when it is stopped, as its
 // reader does.
 func (r *room) begins(name string, holds int64) *coming {
 	return r.begin(func() {
@@ -133,9 +133,9 @@ func (r *room) waits(c *coming) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// A body is left the time that every body gets. After that it goes as soon as
+// A body is left the minimum time of every body. After that it is stopped as soon as
 // another needs its room, which has it at once; the slowest first, each once, and
-// never one that was read or that asks itself.
+// never one that was read or the one that needs the room.
 func TestTheSlowestBodyMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{bodies: newBodies(firstBytes)}
@@ -159,7 +159,7 @@ func TestTheSlowestBodyMakesRoom(t *testing.T) {
 			t.Errorf("the second had %v after %s, and %v are told to stop", err, took, r.stopped)
 		}
 		time.Sleep(patience)
-		// Slow has not ended yet, and is not told again.
+		// Slow has not ended yet, and is not stopped again.
 		third := r.begins("third", r.most)
 		if took, err := r.waits(third); err != nil || took > 0 || !slices.Equal(r.stopped, []string{"slow", "second"}) {
 			t.Errorf("the third had %v after %s, and %v are told to stop", err, took, r.stopped)
@@ -170,8 +170,8 @@ func TestTheSlowestBodyMakesRoom(t *testing.T) {
 	})
 }
 
-// Whatever becomes of a body its room is given back once, also when that is asked
-// for twice; what is left unread ends the connection.
+// However a body ends, its room is released once, also when the release is called
+// twice; an unread rest closes the connection.
 func TestARoomIsGivenBackOnce(t *testing.T) {
 	b := newBodies(strangersBytes)
 	for name, c := range map[string]struct {

@@ -131,7 +131,7 @@ func TestNothingIsAcceptedWhenTheEngineIsAway(t *testing.T) {
 func TestWhatIsWrongIsNamedKeptAndRetried(t *testing.T) {
 	h := host(t)
 	body := alert("late", "new_kind", h)
-	// A playbook that wants to know more than the alert says.
+	// A playbook that needs facts that the alert does not have.
 	named := playbook(t, "named", "new_kind", "", 1)
 	picky, err := playbooks.Load("named.yaml", []byte(strings.Replace(string(named.Text()), "subject: alert.host.id", "subject: alert.process.path", 1)))
 	if err != nil {
@@ -194,7 +194,7 @@ func TestABodyThatCannotBeReadIsKeptWhole(t *testing.T) {
 	s.call("GET", "/v1/cases/contain/"+h, aliceToken, nil).refused(404, "not_found")
 }
 
-// One alert that is wrong or too large takes nothing from the others.
+// One alert that is invalid or too large does not affect the others.
 func TestEachAlertOfARequestStandsAlone(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
@@ -254,7 +254,7 @@ func TestOnlyARequestOfWhichNothingIsTakenIsRefused(t *testing.T) {
 	if len(got.Recorded) != 1 || len(got.Rejected) != 1 {
 		t.Errorf("accepted as %+v", got)
 	}
-	// More alerts than one request may hold lose none.
+	// More alerts than one request may have lose none.
 	var bodies []string
 	for i := range alerts.MaxAlerts + 2 {
 		bodies = append(bodies, alert(fmt.Sprint(i), "note", h))
@@ -270,8 +270,8 @@ func TestOnlyARequestOfWhichNothingIsTakenIsRefused(t *testing.T) {
 	}
 }
 
-// An alert that is larger encoded than the engine takes is taken without the
-// document that it came as.
+// An alert that is larger encoded than the engine takes is taken without its
+// original document.
 func TestALargeAlertIsTakenWithoutItsDocument(t *testing.T) {
 	s := newSide(t)
 	ref := s.send(alert("a", "note", host(t), `,"rule":"`+strings.Repeat("<", 60<<10)+`"`)).Cases[0]
@@ -280,7 +280,7 @@ func TestALargeAlertIsTakenWithoutItsDocument(t *testing.T) {
 	}
 }
 
-// Bytes that are no text are nowhere in an answer, and name nothing.
+// Bytes that are not text are nowhere in an answer, and identify no object.
 func TestBytesThatAreNoText(t *testing.T) {
 	s := newSide(t)
 	ref := s.send("{\"id\":\"a\xff\",\"category\":\"note\",\"rule\":\"r\xff\xfe\",\"host\":{\"id\":\"" + host(t) + "\"}}").Cases[0]
@@ -452,7 +452,7 @@ func TestAFloodIsThrottled(t *testing.T) {
 		o.Sources["siem"] = source(t, sender{Name: "siem", Kind: "stanch", Rate: 0.2, Auth: auth.Auth{Bearer: siemToken}})
 	})
 	body := alert("a", "note", host(t))
-	s.call("POST", "/v1/alerts/siem", "guess", body).refused(401, "unauthorized") // takes nothing of the rate
+	s.call("POST", "/v1/alerts/siem", "guess", body).refused(401, "unauthorized") // does not count towards the rate
 	s.call("POST", "/v1/alerts/siem", siemToken, body).is(202, nil)
 	a := s.call("POST", "/v1/alerts/siem", siemToken, body)
 	a.refused(429, "throttled")

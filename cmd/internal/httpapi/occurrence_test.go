@@ -23,7 +23,7 @@ import (
 func at(t *testing.T, ahead time.Duration) *side {
 	return newSide(t, func(o *httpapi.Options) {
 		o.Now = func() time.Time { return time.Now().Add(ahead) }
-		// No category in its alerts, as a sender without any care writes them.
+		// No category in its alerts, as a careless sender writes them.
 		o.Sources["bare"] = source(t, sender{Name: "bare", Kind: "stanch", Category: "note", OS: "windows", Auth: auth.Auth{Bearer: siemToken}})
 	})
 }
@@ -41,8 +41,8 @@ func (s *side) to(source, body string) api.CaseRef {
 
 func began(when string) string { return fmt.Sprintf(`,"time":%q`, when) }
 
-// Once its case has closed, an alert that keeps its id is heard as another
-// occurrence and with newer content; sent again it changes nothing.
+// Once its case has closed, an alert that keeps its id is taken as another
+// occurrence and with newer content; sent again it has no effect.
 func TestAClosedCaseTellsOccurrencesApart(t *testing.T) {
 	now, later := at(t, 0), at(t, time.Hour)
 	h := host(t)
@@ -74,7 +74,7 @@ func TestAClosedCaseTellsOccurrencesApart(t *testing.T) {
 	}
 }
 
-// What says neither who it is nor when it happened is a retry for ten minutes,
+// An alert with neither an id nor a time is a retry for ten minutes,
 // and then another occurrence; the same where it has an id.
 func TestTheSameBytesAreARetryForTenMinutes(t *testing.T) {
 	for name, id := range map[string]string{"without an id": "", "with an id": `"id":"x",`} {
@@ -98,7 +98,7 @@ func TestTheSameBytesAreARetryForTenMinutes(t *testing.T) {
 	}
 }
 
-// After a resolved an alert is heard, whether its case was open then or not.
+// After a resolved an alert is taken, whether its case was open then or not.
 func TestAnAlertIsHeardAfterItWasResolved(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
@@ -137,7 +137,7 @@ func TestAnAlertIsHeardAfterItWasResolved(t *testing.T) {
 }
 
 // A case that an earlier version closed has kept the keys of its alerts: they
-// stand for every occurrence until then, and for no later one.
+// cover every occurrence until then, and no later one.
 func TestAnUpgradeReopensNothingAndSwallowsNothing(t *testing.T) {
 	s := newSide(t)
 	h := host(t)
@@ -167,7 +167,7 @@ func TestAnUpgradeReopensNothingAndSwallowsNothing(t *testing.T) {
 		t.Fatalf("an occurrence of after went to %+v", next)
 	}
 	s.over(next)
-	// What the next case hands on stands for the same.
+	// The keys that the next case hands on cover the same.
 	if got := s.to("siem", alert("a", "note", h, began("2026-03-01T03:00:00Z"))); !got.Repeat || got.Run != next.Run {
 		t.Errorf("one of before, two cases later, went to %+v", got)
 	}

@@ -166,7 +166,7 @@ func TestLeasesAreListedExtendedAndReleased(t *testing.T) {
 		s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id, Reason: "r", For: d}).refused(400, "invalid")
 	}
 	s.call("POST", "/v1/leases/extend", aliceToken, api.LeaseRequest{ID: id + "x", Reason: "r", For: 2 * time.Hour}).refused(404, "not_found")
-	// Eve may ask; whoever let it stand is asked, and the lease stands as before
+	// Eve may ask; the approvers of the lease are asked, and it is unchanged
 	// until they have approved.
 	longer := api.LeaseRequest{ID: id, Reason: "still dirty", For: 2 * time.Hour}
 	var asked api.Extending
@@ -252,7 +252,7 @@ func TestReleaseSinceGivesBackWhatIsRecent(t *testing.T) {
 		s.until(ref, "the host is contained", contained)
 		refs = append(refs, ref)
 	}
-	// Seen from ten minutes later, nothing was contained in the last five.
+	// Seen from ten minutes later, no host was contained in the last five.
 	later := newSide(t, func(o *httpapi.Options) { o.Now = func() time.Time { return time.Now().Add(10 * time.Minute) } })
 	var got api.Released
 	later.call("POST", "/v1/release", aliceToken, api.SinceRequest{Since: 5 * time.Minute, Reason: "r"}).is(200, &got)
@@ -285,8 +285,8 @@ func TestAReleaseDoesNotWaitForAHostThatIsStuck(t *testing.T) {
 	newSide(t, func(o *httpapi.Options) { o.ReleaseWait = 300 * time.Millisecond }).releaseStuck()
 }
 
-// releaseStuck releases a host whose network does not come back, wants to be
-// told so, and that the case ends when it does.
+// releaseStuck releases a host whose network does not come back, and checks that
+// the answer reports it, and that the case ends when it does.
 func (s *side) releaseStuck() {
 	t := s.t
 	t.Helper()
@@ -309,8 +309,8 @@ func (s *side) releaseStuck() {
 	}
 }
 
-// hasty is an engine that ends a wait for an update's end before the one who
-// waits does.
+// hasty is an engine that stops waiting for an update's end before its caller
+// does.
 type hasty struct{ client.Client }
 
 type hastyUpdate struct{ client.WorkflowUpdateHandle }
@@ -373,7 +373,7 @@ func TestACaseThatWasEndedByForceIsShown(t *testing.T) {
 	}
 }
 
-// resumed makes sure that containment is not paused after a test.
+// resumed resumes containment after a test.
 func resumed(t *testing.T) {
 	t.Helper()
 	var state protocol.BudgetState

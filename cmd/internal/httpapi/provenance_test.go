@@ -7,8 +7,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// The API gives every value of the facts with where it is from, or why it is
-// unknown; no number stands there by itself.
+// The API gives every value of the facts with its source, or why it is
+// unknown; no number is given without either.
 func TestEveryValueOfACaseSaysWhereItIsFrom(t *testing.T) {
 	s := newSide(t)
 	ref := s.send(alert("a", "ask", host(t))).Cases[0]

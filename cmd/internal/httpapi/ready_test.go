@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// However many ask, the engine is asked once in a while, and nobody waits for
-// one that hangs.
+// However many requests come, the engine is checked once in a while, and no request
+// waits for a check that hangs.
 func TestReadinessIsAskedOnceForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
@@ -59,7 +59,7 @@ func TestReadinessIsAskedOnceForAll(t *testing.T) {
 	})
 }
 
-// Wrong credentials of one address throttle no other, and what is remembered of
+// Wrong credentials of one address throttle no other, and the memory for
 // addresses is bounded.
 func TestRefusalsAreCountedByAddress(t *testing.T) {
 	now := time.Now()
@@ -90,7 +90,7 @@ func TestRefusalsAreCountedByAddress(t *testing.T) {
 	}
 }
 
-// An address is the same however it is written, one network of IPv6 is one
+// An address is the same in every spelling, one network of IPv6 is one
 // address, and no other is.
 func TestRemoteIsTheAddressOfARequest(t *testing.T) {
 	for from, want := range map[string]string{

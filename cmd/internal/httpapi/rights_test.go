@@ -17,7 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// doors are the routes that take no right, each with why.
+// doors are the routes that require no right, each with why.
 var doors = map[string]httpapi.Door{
 	// The machine's own health, and counters without names.
 	"GET /healthz": httpapi.DoorOpen,
@@ -32,7 +32,7 @@ var doors = map[string]httpapi.Door{
 	"POST /v1/cases/{playbook}/{subject}/decide": httpapi.DoorPerson,
 }
 
-// rightOnly is somebody with the rights alone, whose token is their id.
+// rightOnly is a person with these rights alone, whose token is their id.
 func rightOnly(id string, may ...incident.Right) httpapi.Person {
 	p := person(id, id)
 	p.May = may
@@ -54,13 +54,13 @@ func routesOf(t *testing.T, people ...httpapi.Person) (*side, []httpapi.Route) {
 	return newSide(t, func(into *httpapi.Options) { *into = o }), r.Routes()
 }
 
-// pathOf puts something that is not there in for what a pattern leaves open.
+// pathOf fills the wildcards of a pattern with an id that does not exist.
 func pathOf(pattern string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
 	return method, strings.NewReplacer("{playbook}", "contain", "{subject}", "nobody", "{source}", "siem", "{id}", "0").Replace(path)
 }
 
-// Every route has a right, or stands in the list of those that take none.
+// Every route has a right, or is in the list of those that require none.
 func TestEveryRouteHasADoor(t *testing.T) {
 	_, routes := routesOf(t)
 	if len(routes) < 18 {
@@ -103,8 +103,8 @@ func TestARouteTakesItsRight(t *testing.T) {
 	}
 }
 
-// A thousand requests of each kind by somebody who has every other right change
-// nothing: what stands stands, and nothing is paused.
+// A thousand requests of each kind by a person who has every other right change
+// nothing: active leases stay active, and containment is not paused.
 func TestAThousandRequestsWithoutTheRight(t *testing.T) {
 	owner := newSide(t)
 	h := host(t)
@@ -145,7 +145,7 @@ func TestAThousandRequestsWithoutTheRight(t *testing.T) {
 	}
 }
 
-// docs/security.md has one row for each right, with every route that takes it.
+// docs/security.md has one row for each right, with every route that requires it.
 func TestTheTableOfRightsIsWhole(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "security.md"))
 	if err != nil {

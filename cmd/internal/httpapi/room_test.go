@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 )
 
-// forgedSignature is a header that only reading the body proves wrong.
+// forgedSignature is a header that is found wrong only by reading the body.
 func forgedSignature() string {
 	return fmt.Sprintf("%s: t=%d,v1=%s", auth.SignatureHeader, time.Now().Unix(), strings.Repeat("0", 64))
 }
@@ -38,9 +38,9 @@ func (s *side) part(source, header string, sent int) net.Conn {
 	return conn
 }
 
-// Bodies that hardly come hold all the room that strangers share, and nothing
-// ends them by itself: a right request is served all the same, and it is the slow
-// ones that are told to come again.
+// Slow bodies take all the room that strangers share, and nothing
+// ends them by itself: a valid request is served all the same, and it is the slow
+// ones that are answered with Retry-After.
 func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 	const held = 64 << 10
 	s := newSide(t, everyWay(t))
@@ -60,7 +60,7 @@ func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 			}()
 		}
 	}
-	// More than the room is for, and then small ones into what is left of it.
+	// More bodies than there is room for, and then small ones into the rest of it.
 	slow(160, held/2+1)
 	eventually(t, "there is no room for all of them", func() bool { return answered.Load() > 0 })
 	before := answered.Load()
@@ -71,7 +71,7 @@ func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 		body := alert("right", "note", h)
 		return s.call("POST", "/v1/alerts/signed", "", body, signedAt(time.Now(), hmacSecret, body)).status == http.StatusAccepted
 	}
-	// Later than any of those waits that found no room, the rest stays as it is.
+	// Later than any of those waits that found no room, the rest is unchanged.
 	for began := time.Now(); time.Since(began) < 3*time.Second; {
 		served()
 	}
@@ -83,8 +83,8 @@ func TestARightRequestIsServedWhileSlowBodiesHoldTheRoom(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a body, its room is given back, also of the largest that
-// may come.
+// However a body ends, its room is released, also of the largest that
+// is allowed.
 func TestTheRoomOfABodyIsGivenBack(t *testing.T) {
 	s := newSide(t, everyWay(t))
 	large := strings.Repeat("x", api.MaxBody/2+1)
@@ -92,7 +92,7 @@ func TestTheRoomOfABodyIsGivenBack(t *testing.T) {
 	h := host(t)
 	for i := range 5 {
 		s.call("POST", "/v1/alerts/signed", "", large, signedAt(time.Now(), "another secret of 16", large)).refused(401, "unauthorized")
-		// Without a length it is known to be too large when it has come.
+		// Without a length it is known to be too large when it has been read.
 		s.call("POST", "/v1/alerts/signed", "", endless, signedAt(time.Now(), hmacSecret, endless), func(req *http.Request) {
 			req.ContentLength = -1
 		}).refused(413, "too_large")

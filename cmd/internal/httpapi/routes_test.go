@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// A route that somebody adds without saying who may use it is nobody's.
+// A route that is added without a door admits no client.
 func TestARouteWithoutADoorIsShut(t *testing.T) {
 	sum := sha256.Sum256([]byte("token"))
 	all := Person{Person: incident.Person{ID: "alice"}, May: append(incident.Rights(), "", "raed"), TokenSHA256: sum[:]}
@@ -37,7 +37,7 @@ func TestARouteWithoutADoorIsShut(t *testing.T) {
 	}
 }
 
-// There is no way into the mux beside add, which asks for the door.
+// Every route is added to the mux by add, which requires the door.
 func TestRoutesAreMountedInOnePlace(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// products lets Splunk and Elastic in, whose alerts are of high egress.
+// products configures Splunk and Elastic as sources of high egress alerts.
 func products(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
 		for _, kind := range []string{"splunk", "elastic"} {
@@ -43,8 +43,8 @@ func post(s *side, kind, body string) api.CaseRef {
 	return got.Cases[0]
 }
 
-// Two hosts in one field are neither of them: the case says so, and nothing is
-// done to either.
+// Two hosts in one field are neither of them: the case gives the reason, and no action
+// is taken on either.
 func TestAlertsThatNameSeveralHosts(t *testing.T) {
 	s := newSide(t, products(t))
 	idA, ipA := device(t)
@@ -69,7 +69,7 @@ func TestAlertsThatNameSeveralHosts(t *testing.T) {
 	}
 }
 
-// What a sensor saw is about the machine that sends: the sensor is left alone,
+// What a sensor saw is about the machine that sends: no action is taken on the sensor,
 // and two machines behind one sensor are two cases.
 func TestASensorIsNotTheHost(t *testing.T) {
 	s := newSide(t, products(t))
@@ -98,8 +98,8 @@ func TestASensorIsNotTheHost(t *testing.T) {
 	}
 }
 
-// A field beside the host never loses an alert, and a word that says nothing
-// names nobody.
+// An invalid field other than the host never loses an alert, and a filler word
+// names no host.
 func TestSideFieldsLoseNoAlert(t *testing.T) {
 	s := newSide(t, products(t))
 	id, ip := device(t)

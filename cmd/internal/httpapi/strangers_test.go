@@ -25,7 +25,7 @@ import (
 
 const hmacSecret = "0123456789abcdef"
 
-// everyWay configures a source for each way to prove oneself.
+// everyWay configures a source for each way to authenticate.
 func everyWay(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
 		for name, auth := range map[string]auth.Auth{
@@ -109,8 +109,8 @@ func TestWrongRequestsAreCountedAndNeverAccepted(t *testing.T) {
 	t.Logf("%d wrong requests of each of %d classes: 0 accepted, %d throttled", each, len(classes), throttled)
 }
 
-// Whoever has no credential cannot tell a source that there is from one that
-// there is not, whatever is sent.
+// A client without a credential cannot distinguish a source that exists from one
+// that does not, regardless of the request.
 func TestAStrangerCannotTellWhichSourcesThereAre(t *testing.T) {
 	body := alert("a", "note", "x")
 	large := strings.Repeat("x", api.MaxBody+1)
@@ -143,7 +143,7 @@ func TestAStrangerCannotTellWhichSourcesThereAre(t *testing.T) {
 	}
 }
 
-// resident is the memory of this process, after what is not used was given back.
+// resident is the memory of this process, after unused memory was returned.
 func resident(t *testing.T) int {
 	t.Helper()
 	runtime.GC()
@@ -159,8 +159,8 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// Hundreds who send large bodies slowly take little memory, and keep nobody out
-// who has a credential.
+// Hundreds of clients that send large bodies slowly take little memory, and block
+// no client that has a credential.
 func TestSlowBodiesTakeNoMemory(t *testing.T) {
 	const connections = 300
 	o := options(t)
@@ -200,7 +200,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 				_, _ = conn.Write(part)
 			}()
 			if head == "" {
-				// Refused at once: its body is not waited for.
+				// Refused at once, without waiting for its body.
 				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				if err != nil {
@@ -226,7 +226,7 @@ func TestSlowBodiesTakeNoMemory(t *testing.T) {
 	}
 }
 
-// A path that is written in another way leads nowhere: nobody is sent on to an
+// A path in another spelling is not found: no client is redirected to an
 // address that has the query of the request, with the token in it.
 func TestAnotherSpellingOfAPathIsNowhere(t *testing.T) {
 	needsEngine(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // An alert goes to the first playbook whose trigger holds; where none does, to the
-// first whose trigger is not known, and none is lost.
+// first whose trigger is unknown, and none is lost.
 func TestATriggerThatIsNotKnownTakesTheAlert(t *testing.T) {
 	trigger := func(name, match string) *playbooks.Playbook {
 		text := strings.Replace(fmt.Sprintf(playbookText, name, "x", "", 1), "alert.category == 'x'", match, 1)

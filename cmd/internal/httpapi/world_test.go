@@ -62,7 +62,7 @@ func runWith(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	if !embedded.BuiltIn {
-		// Nobody is there; whoever needs an engine is skipped.
+		// There is no engine; a test that needs one is skipped.
 		shared.client, err = client.NewLazyClient(client.Options{HostPort: "127.0.0.1:1"})
 		if err != nil {
 			return 0, err
@@ -109,7 +109,7 @@ func runWith(m *testing.M) (code int, err error) {
 }
 
 // The playbooks of the tests, by category of the alert: contain takes a lease,
-// ask asks alice first, note does nothing.
+// ask asks alice first, note takes no action.
 const playbookText = `apiVersion: stanch/v1
 kind: Playbook
 name: %s
@@ -156,13 +156,13 @@ const (
 	eveToken   = "eve-token"
 )
 
-// person is somebody who may do everything.
+// person is a person who has every right.
 func person(id, token string) httpapi.Person {
 	sum := sha256.Sum256([]byte(token))
 	return httpapi.Person{Person: incident.Person{ID: id}, May: incident.Rights(), TokenSHA256: sum[:]}
 }
 
-// sender is a source of alerts and how it proves itself.
+// sender is a source of alerts and its credential.
 type sender struct {
 	Name, Kind, Category, OS string
 	Rate                     float64
@@ -219,7 +219,7 @@ func newSide(t *testing.T, edit ...func(*httpapi.Options)) *side {
 	return &side{t, server.URL}
 }
 
-// answer is what the receiver answered.
+// answer is the receiver's answer.
 type answer struct {
 	t      *testing.T
 	status int
@@ -227,7 +227,7 @@ type answer struct {
 	body   []byte
 }
 
-// call sends a request; a body that is no text or bytes is sent as JSON.
+// call sends a request; a body that is neither text nor bytes is sent as JSON.
 func (s *side) call(method, path, token string, body any, edit ...func(*http.Request)) answer {
 	s.t.Helper()
 	var data []byte
@@ -318,7 +318,7 @@ func host(t *testing.T) string {
 }
 
 func alert(id, category, host string, more ...string) string {
-	// Two identifiers agree, or nobody would be touched.
+	// Two identifiers agree, or no action would be taken.
 	return fmt.Sprintf(`{"id":%q,"category":%q,"host":{"id":%q,"name":%q,"os":"windows"}%s}`, id, category, host, host, strings.Join(more, ""))
 }
 
@@ -406,7 +406,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func awaiting(c incident.Case) bool  { return c.Status == incident.Awaiting }
 func contained(c incident.Case) bool { return c.Status == incident.Contained }
 
-// applied counts how often something was really done to a host.
+// applied counts how often an action was really applied to a host.
 func applied(host string) int {
 	n := 0
 	for _, e := range shared.estate.Effects() {

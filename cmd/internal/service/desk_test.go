@@ -26,8 +26,8 @@ func (k *keeping) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOpt
 	return nil, ctx.Err()
 }
 
-// What counts at once needs nothing more; all else is kept, also when whoever
-// should have counted it takes too long.
+// A click that counts at once needs no workflow; all others are stored, also when
+// counting takes too long.
 func TestAClickIsCountedOrKept(t *testing.T) {
 	type answer func(context.Context, protocol.ClickInput) (protocol.Answered, error)
 	for name, test := range map[string]struct {

@@ -25,7 +25,7 @@ func (r rolls) Identify(_ context.Context, c integrations.Click, groups []string
 	return integrations.Account{User: c.User, Groups: in}, nil
 }
 
-// A group of a named directory is asked of that directory alone, by the person's
+// A group of a named directory is looked up in that directory alone, by the person's
 // account there; a bare name of all in which the person has an account.
 func TestADirectoryVouchesForItsOwnGroups(t *testing.T) {
 	slack := rolls{groups: map[string][]string{"U1": {"sec", "ops"}}}

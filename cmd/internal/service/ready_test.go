@@ -61,7 +61,7 @@ func (s *Service) status(t *testing.T, path string) int {
 	return resp.StatusCode
 }
 
-// becomes waits until readiness is as wanted: an answer holds for a while.
+// becomes waits until readiness is as wanted: a result is valid for a while.
 func (s *Service) becomes(t *testing.T, status int) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -77,7 +77,7 @@ func (s *Service) becomes(t *testing.T, status int) {
 	}
 }
 
-// Whatever part of the database is damaged, it does not start, or is not ready.
+// Regardless of which part of the database is damaged, it does not start, or is not ready.
 func TestNotReadyOnADamagedDatabase(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "data")
 	s := serveIn(t, whole)
@@ -96,7 +96,7 @@ func TestNotReadyOnADamagedDatabase(t *testing.T) {
 			for i := part[0]; i < part[1]; i++ {
 				damaged[i] = 0xA5
 			}
-			// In the old folder this process would go on with what it has in memory.
+			// In the old folder this process would continue with what it has in memory.
 			dir := t.TempDir()
 			if err := os.Mkdir(filepath.Join(dir, "temporal"), 0o700); err != nil {
 				t.Fatal(err)
@@ -124,7 +124,7 @@ func TestNotReadyOnADamagedDatabase(t *testing.T) {
 	}
 }
 
-// However often it is asked, it leaves nothing behind.
+// However often it is checked, no workflow is left.
 func TestReadinessLeavesNothingBehind(t *testing.T) {
 	s := serveIn(t, filepath.Join(t.TempDir(), "data"))
 	defer func() { _ = s.Stop() }()

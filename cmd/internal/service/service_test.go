@@ -23,8 +23,8 @@ import (
 
 const alert = `{"id":"a-1","category":"high_egress","host":{"id":"ws-042","name":"ws-042.corp.example","ip":["10.20.4.42"],"os":"windows"}}`
 
-// An integration with a rate is asked through its own task queue only, where
-// the engine bounds how often; the case is contained all the same.
+// An integration with a rate is called through its own task queue only, where
+// the engine limits the rate; the case is contained all the same.
 func TestARateGoesThroughItsOwnQueue(t *testing.T) {
 	needsEngine(t)
 	dir := t.TempDir()

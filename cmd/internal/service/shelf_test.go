@@ -37,7 +37,7 @@ func simulated(names ...string) *integrations.Set {
 	return set
 }
 
-// writer returns what writes a file anew, each time with a later date.
+// writer returns a function that rewrites a file, each time with a later date.
 func writer(t *testing.T, file string) func(text []byte) {
 	t.Helper()
 	stamp := time.Now().Add(-time.Hour)
@@ -53,7 +53,7 @@ func writer(t *testing.T, file string) func(text []byte) {
 	}
 }
 
-// A file that does not lint never replaces one that did, and a mended one does.
+// A file that does not lint never replaces one that did, and a corrected one does.
 func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "high-egress-windows.yaml")
@@ -82,8 +82,8 @@ func TestABrokenPlaybookNeverReplacesAGoodOne(t *testing.T) {
 	}
 }
 
-// What was deployed loads with what lint has learnt since; a changed file does
-// not.
+// A deployed playbook loads with the complaints that lint has learnt since; a changed
+// file does not.
 func TestAComplaintOfLintKeepsOnlyAChangedFileOut(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "p.yaml")
@@ -131,8 +131,8 @@ func TestPlaybooksFitTheIntegrations(t *testing.T) {
 	}
 }
 
-// What lint refuses by now and is deployed stays in force, over a restart too, and
-// is told of; a text that is changed is refused.
+// A deployed playbook that lint refuses by now stays in force, over a restart too, and
+// is reported; a text that is changed is refused.
 func TestADeployedPlaybookOutlivesANewComplaint(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "high-egress-windows.yaml")
