@@ -26,7 +26,7 @@ const (
 // join takes alerts into the case; the slice is used up. One that was heard
 // before changes nothing, but who raised it is noted: a repeat may say that
 // somebody else did. Newer content of one that the case has takes its place. It
-// is the only way in: a case that takes over the alerts of another passes those
+// is the only entry: a case that takes over the alerts of another passes those
 // that the other kept, and adds its count and raisers.
 func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 	joined, updated := alerts[:0], 0
@@ -75,9 +75,9 @@ func (r *responder) recognise(entries []string) int {
 	return news
 }
 
-// hear says what an alert is to those that the case and those before it heard.
-// Of an alert that joined before occurrences were told apart, what the case keeps
-// tells; else it stands for all of them up to the last decision.
+// hear classifies an alert against those that the case and those before it heard.
+// For an alert that joined before occurrences were distinguished, what the case
+// keeps decides; else it counts as all of them up to the last decision.
 func (r *responder) hear(a incident.Alert) Heard {
 	is := r.seen.Judge(a, r.state.DecidedAt)
 	if is == Newer || len(a.Prints) != 2 || !r.seen.Before(a) {
@@ -164,7 +164,7 @@ func (r *responder) keep(a incident.Alert) {
 	}
 }
 
-// recall fills in what a state of before does not say of its alerts, from those
+// recall fills in what the state of an earlier version lacks, from the alerts
 // that it keeps.
 func (s *caseState) recall() {
 	s.Case.AlertCount = max(s.Case.AlertCount, len(s.Case.AlertKeys))

@@ -31,7 +31,7 @@ func refuse(kind, format string, args ...any) error {
 }
 
 // approve asks people and waits for their answer. It reports whether the gate is
-// over; an interruption leaves the question standing.
+// over; an interruption leaves the question open.
 func (r *responder) approve(ctx workflow.Context, i int) bool {
 	s := &r.state.Case.Steps[i]
 	spec, ok := r.in.Pin.Approval(s.Approve)
@@ -130,7 +130,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 const onCallWithin = 30 * time.Second
 
 // approvers are those of the playbook, with who is on call now by name. When
-// nobody is, or it cannot be told, the group named for that is asked.
+// nobody is, or that is unknown, the group named for that is asked.
 func (r *responder) approvers(ctx workflow.Context, spec activities.PinnedApproval) (incident.Approvers, []string) {
 	a := spec.Approvers
 	rota := a.OnCall
@@ -185,7 +185,7 @@ func (r *responder) nudge(ctx workflow.Context, at int, spec activities.PinnedAp
 	return next
 }
 
-// remind asks again under the question, where it stands.
+// remind asks again under the question, where it was posted.
 func (r *responder) remind(ctx workflow.Context, at int, spec activities.PinnedApproval) {
 	a := &r.state.Case.Approvals[at]
 	a.Notes = append(a.Notes, "reminded")

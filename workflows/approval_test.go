@@ -100,7 +100,7 @@ func TestDeniedAndExpiredRunWhatTheyName(t *testing.T) {
 	})
 }
 
-// Every answer that may not be given is refused, and none of them does
+// Every invalid answer is refused, and none of them does
 // anything.
 func TestAnswersThatAreRefused(t *testing.T) {
 	t.Parallel()
@@ -195,7 +195,7 @@ func TestTheAnswerBelongsToTheQuestionThatWasAsked(t *testing.T) {
 	w.contained(incident.Isolate, 0, 0)
 }
 
-// An answer that comes after the deadline is none, also where the case is busy
+// An answer that comes after the deadline does not count, also where the case is busy
 // then and has not written down that the question is over.
 func TestAnAnswerAfterTheDeadlineIsNone(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func (w *world) nothing(c incident.Case) {
 }
 
 // People are asked about the one device that agrees by its name alone, before
-// anything is done to it, whatever may act unsure.
+// anything is done to it, regardless of what may act unsure.
 func TestADeviceKnownByItsNameAloneIsAsked(t *testing.T) {
 	t.Parallel()
 	w, id := named(t)

@@ -6,8 +6,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// await blocks until the condition holds, and no longer than patience; it tells
-// whether it holds. It takes its timer back when it is not needed any more:
+// await blocks until the condition holds, and no longer than patience; it reports
+// whether it holds. It cancels its timer when it is not needed any more:
 // workflow.AwaitWithTimeout leaves it, and the engine wakes the workflow for
 // nothing when it fires.
 func await(ctx workflow.Context, patience time.Duration, holds func() bool) (bool, error) {

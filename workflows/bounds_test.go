@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// reserved asks the budget at a time; what it answers stands there after the run.
+// reserved asks the budget at a time; its answer is there after the run.
 func (w *world) reserved(after time.Duration, id string, limit protocol.Limit) *protocol.ReserveAnswer {
 	var out protocol.ReserveAnswer
 	w.At(after, func() {
@@ -79,7 +79,7 @@ func TestTheLongestWindowOfAnActionIsRemembered(t *testing.T) {
 	}
 }
 
-// change asks for a change of a lease at a time; what came of it stands there
+// change asks for a change of a lease at a time; the result is there
 // after the run.
 func (w *world) change(after time.Duration, lease, update string, arg any) *error {
 	refused := errNotAsked()
@@ -187,8 +187,8 @@ func TestAnUndoEndsWhereSomebodyElsesContainmentStands(t *testing.T) {
 	}
 }
 
-// That an undo was accepted gives nobody the network back: the lease stands until
-// the device says that nothing stands any more.
+// That an undo was accepted gives nobody the network back: the lease is active until
+// the device says that the containment is gone.
 func TestAnUndoIsOverWhenTheDeviceSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, behaves := range map[string]memory.Behaviour{
@@ -287,7 +287,7 @@ func (w *world) leads(after time.Duration, id string) {
 	})
 }
 
-// Only who is asked because something is unknown lets the host be contained
+// Only the approval asked because of an unknown value lets the host be contained
 // though it is: another approval does not answer for it.
 func TestAnotherApprovalDoesNotAnswerForWhatIsUnknown(t *testing.T) {
 	t.Parallel()

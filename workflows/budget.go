@@ -36,8 +36,8 @@ func Budget(ctx workflow.Context, state protocol.BudgetState) error {
 type budget struct {
 	state   protocol.BudgetState
 	updates int
-	// told are the changes of the kill switch that the cases which watch it were
-	// told.
+	// told are the changes of the kill switch of which the cases that watch it were
+	// notified.
 	told int
 }
 
@@ -70,7 +70,7 @@ func (b *budget) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// reserve grants an action, or says what holds it back. The same id is granted
+// reserve grants an action, or returns what holds it back. The same id is granted
 // once and counted once.
 func (b *budget) reserve(ctx workflow.Context, req protocol.ReserveRequest) (protocol.ReserveAnswer, error) {
 	b.updates++

@@ -75,7 +75,7 @@ func TestALimitCountsItsOwn(t *testing.T) {
 }
 
 // What is given up or released is one request's alone; one that was given up is
-// refused for as long as it may come, and what it had come to stays known.
+// refused for as long as it may come, and what it had achieved stays known.
 func TestAReservationIsGivenUpForItself(t *testing.T) {
 	t.Parallel()
 	h := purse(t)
@@ -110,7 +110,7 @@ func TestAReservationIsGivenUpForItself(t *testing.T) {
 	}
 }
 
-// The kill switch is somebody's, and is turned one way at a time.
+// A change of the kill switch has an author, and must change its state.
 func TestWhoTurnsTheKillSwitch(t *testing.T) {
 	t.Parallel()
 	h := purse(t)

@@ -15,7 +15,7 @@ import (
 
 const (
 	// crowd is how many messages may wait for a channel, or may have been posted
-	// in it within crowdWindow, before a digest stands for the others.
+	// in it within crowdWindow, before a digest replaces the others.
 	crowd       = 5
 	crowdPosted = 10
 	crowdWindow = 10 * time.Minute
@@ -23,11 +23,11 @@ const (
 	// how many messages it names.
 	digestEvery = 5 * time.Second
 	digestLines = 15
-	// maxEntries bounds the messages that a channel holds. What comes beyond is
+	// maxEntries bounds the messages that a channel holds. A further one is
 	// refused, and its case asks elsewhere.
 	maxEntries = 2000
 	// showWithin is how long one message is tried before its case is told that
-	// it does not arrive; it is tried on.
+	// it does not arrive; the attempts go on.
 	showWithin = 30 * time.Second
 	// retryFirst and retryLongest bound the pause before a message that did not
 	// arrive is tried again; the others go on meanwhile.
@@ -44,7 +44,7 @@ const (
 type channel struct {
 	in    protocol.ChannelInput
 	state *protocol.ChannelState
-	// rest is until when the product wants to be left alone.
+	// rest is until when the product asks to wait.
 	rest time.Time
 }
 
@@ -125,8 +125,8 @@ func (c *channel) busy(ctx workflow.Context) bool {
 	return c.digestDue(ctx) || c.pick(ctx) >= 0
 }
 
-// next does the most urgent thing, and then leaves the product alone for as
-// long as it asked.
+// next does what is most urgent, and then waits for as
+// long as the product asked.
 func (c *channel) next(ctx workflow.Context) {
 	if left := c.rest.Sub(workflow.Now(ctx)); left > 0 {
 		_ = workflow.Sleep(ctx, left)
@@ -151,7 +151,7 @@ func (c *channel) next(ctx workflow.Context) {
 }
 
 // pick returns the entry that goes next: what waits for people and was never
-// shown, the severest first; then what has changed; then what only tells; then
+// shown, the severest first; then what has changed; then notices; then
 // charts. -1 when there is none.
 func (c *channel) pick(ctx workflow.Context) int {
 	best, bestRank := -1, 0
@@ -178,7 +178,7 @@ func rankOf(e protocol.ChannelEntry) int {
 	return 0
 }
 
-// crowded reports whether a digest should stand for what waits.
+// crowded reports whether a digest should replace what waits.
 func (c *channel) crowded(ctx workflow.Context) bool {
 	since := workflow.Now(ctx).Add(-crowdWindow)
 	c.state.Posted = slices.DeleteFunc(c.state.Posted, func(t time.Time) bool { return t.Before(since) })
@@ -215,7 +215,7 @@ func (c *channel) open(ctx workflow.Context) {
 // alone reports whether an entry would be a message of its own in the channel.
 func alone(e protocol.ChannelEntry) bool { return e.Receipt == nil && !e.Listed && e.Under == "" }
 
-// listing reports whether the digest still stands for something.
+// listing reports whether the digest still lists a message.
 func (c *channel) listing() bool {
 	return slices.ContainsFunc(c.state.Entries, func(e protocol.ChannelEntry) bool { return e.Listed })
 }
@@ -315,7 +315,7 @@ func (c *channel) failed(ctx workflow.Context, e *protocol.ChannelEntry, err err
 }
 
 // thread is the message under which an entry goes: the one that it names, or
-// the digest that stands for it.
+// the digest that lists it.
 func (c *channel) thread(e protocol.ChannelEntry) string {
 	if under := c.entry(e.Under); under != nil && under.Receipt != nil {
 		return under.Receipt.Ref
@@ -369,7 +369,7 @@ func (c *channel) remove(key string) {
 	})
 }
 
-// tell lets the case know what became of its message. A case that has closed
+// tell reports a change of a message to its case. A case that has closed
 // need not know.
 func (c *channel) tell(ctx workflow.Context, req protocol.ShowRequest, change protocol.ShownChange) {
 	change.Key = req.Key

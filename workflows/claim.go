@@ -11,8 +11,8 @@ import (
 
 // Claim says which case of a playbook acts on a device. Its id names playbook,
 // integration and device, so the engine itself guarantees that there is one,
-// and gives the device to the first that asks. It ends when the device is given
-// back. A case that has ended without doing so loses it to the next that asks.
+// and gives the device to the first that asks. It ends when the device is
+// released. A case that has ended without doing so loses it to the next that asks.
 func Claim(ctx workflow.Context, in protocol.ClaimInput) error {
 	c := &claimKeeper{owner: in.Owner, asked: in.Owner != nil}
 	if err := c.listen(ctx); err != nil {
@@ -30,7 +30,7 @@ func Claim(ctx workflow.Context, in protocol.ClaimInput) error {
 // claimKeeper is a claim while it runs.
 type claimKeeper struct {
 	owner *incident.CaseRef
-	// asked reports that somebody has asked for the device.
+	// asked reports whether a case has asked for the device.
 	asked bool
 }
 
@@ -44,7 +44,7 @@ func (c *claimKeeper) listen(ctx workflow.Context) error {
 	return nil
 }
 
-// claim answers which case has the device: the one that asks, if none has.
+// claim returns which case has the device: the one that asks, if none has.
 func (c *claimKeeper) claim(_ workflow.Context, req protocol.ClaimRequest) (incident.CaseRef, error) {
 	c.asked = true
 	if c.owner == nil || req.Gone != nil && *req.Gone == *c.owner {
@@ -53,7 +53,7 @@ func (c *claimKeeper) claim(_ workflow.Context, req protocol.ClaimRequest) (inci
 	return *c.owner, nil
 }
 
-// unclaim gives the device back, if the case has it.
+// unclaim releases the device, if the case has it.
 func (c *claimKeeper) unclaim(_ workflow.Context, from incident.CaseRef) error {
 	if c.owner != nil && *c.owner == from {
 		c.owner = nil

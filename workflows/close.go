@@ -22,7 +22,7 @@ const maxSeen = 2000
 // chartBefore is how much of the time before the case the chart shows.
 const chartBefore = time.Hour
 
-// leaseChanged takes in what a lease says of itself. What it says before the
+// leaseChanged takes in a change of a lease. One that arrives before the
 // case knows that it holds the lease is kept until then.
 func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChange) {
 	var held *incident.StepState
@@ -68,18 +68,18 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		incident.EvSuperseded, incident.EvStarted, incident.EvAccepted, incident.EvVerified, incident.EvNotEffective,
 		incident.EvCannotTell, incident.EvDone, incident.EvSkipped, incident.EvShadowed, incident.EvFailed, incident.EvPaged,
 		incident.EvMerged, incident.EvClosed:
-		// No lease says these of a step.
+		// A lease reports none of these.
 	}
 }
 
-// isTaking reports whether a lease speaks of the request whose answer the case
+// isTaking reports whether a lease's change is of the request whose answer the case
 // waits for. Leases that are older than this name the step alone.
 func (r *responder) isTaking(change protocol.LeaseChange) bool {
 	return r.taking != "" && r.state.Case.Steps[r.state.Next].Name == change.Step &&
 		(change.Request == "" || change.Request == r.taking)
 }
 
-// catchUp takes in what a lease said before the case knew that it holds it.
+// catchUp takes in the changes of a lease from before the case knew that it holds it.
 func (r *responder) catchUp(ctx workflow.Context) {
 	early := r.state.Early
 	r.state.Early = nil
@@ -88,7 +88,7 @@ func (r *responder) catchUp(ctx workflow.Context) {
 	}
 }
 
-// leaveAll gives back whatever the case holds.
+// leaveAll gives back every lease that the case holds.
 func (r *responder) leaveAll(ctx workflow.Context) {
 	for i := range r.state.Case.Steps {
 		s := r.state.Case.Steps[i]
@@ -152,7 +152,7 @@ func (r *responder) close(ctx workflow.Context) {
 	if c.MergedInto == nil {
 		r.chart(ctx)
 	}
-	// Who says that it is closed has no device any more.
+	// A case that says that it is closed has no device any more.
 	r.unclaim(ctx)
 	r.event(ctx, incident.EvClosed, "", "Case closed: %s", strings.ReplaceAll(string(c.Outcome), "_", " "))
 	c.Status = incident.Closed
@@ -214,8 +214,8 @@ func (r *responder) chart(ctx workflow.Context) {
 	r.state.Case.Series = series
 }
 
-// outcome says how the case ended. What kept the plan from being carried out
-// as a whole says more than that the rest was given back: a case whose throttle
+// outcome returns how the case ended. What kept the plan from being carried out
+// as a whole precedes that the rest was given back: a case whose throttle
 // has ended and whose isolation nobody answered for is expired.
 func (r *responder) outcome() incident.CaseOutcome {
 	c := r.state.Case
@@ -247,7 +247,7 @@ func (r *responder) outcome() incident.CaseOutcome {
 	return incident.OutcomeFailed
 }
 
-// withoutPlan is the outcome of a case whose decision plans nothing but telling
+// withoutPlan is the outcome of a case whose decision plans only to notify
 // people.
 func withoutPlan(c incident.Case) incident.CaseOutcome {
 	switch c.Decision.Outcome {

@@ -60,7 +60,7 @@ func TestAnAlertThatComesWhileACaseClosesIsDecided(t *testing.T) {
 	}
 }
 
-// Whoever closes a case has seen the alerts that it has.
+// The person who closes a case has seen the alerts that it has.
 func TestAnAlertFromBeforeACaseWasClosedIsNotDecidedAfter(t *testing.T) {
 	t.Parallel()
 	w, id := flood(t)
@@ -87,7 +87,7 @@ func TestAnAlertThatComesWhileFactsAreAskedForIsDecided(t *testing.T) {
 	w.contained(incident.Isolate, 1, 0)
 }
 
-// Who cancels the workflow of a case closes the case: its leases are given back,
+// Cancelling the workflow of a case closes the case: its leases are given back,
 // and an alert that comes meanwhile is decided.
 func TestACancelledCaseIsClosed(t *testing.T) {
 	t.Parallel()
@@ -137,7 +137,7 @@ func TestACancelledCaseIsClosed(t *testing.T) {
 	})
 }
 
-// Who cancels what a person is closing already changes nothing: an alert that came
+// Cancelling a case that a person is closing changes nothing: an alert that came
 // since is decided.
 func TestACaseThatIsBeingClosedIsNotClosedTwice(t *testing.T) {
 	t.Parallel()
@@ -155,7 +155,7 @@ func TestACaseThatIsBeingClosedIsNotClosedTwice(t *testing.T) {
 	w.contained(incident.Isolate, 2, 1)
 }
 
-// Who cancels the workflow of a lease gives it back, and its cases hear of it.
+// Cancelling the workflow of a lease gives it back, and its cases hear of it.
 func TestACancelledLeaseIsGivenBack(t *testing.T) {
 	t.Parallel()
 	w, id := flood(t)

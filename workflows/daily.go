@@ -10,12 +10,12 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 )
 
-// dailyWithin bounds telling people what stands: later on the day it is
-// better told the next.
+// dailyWithin bounds sending the digest of active leases: later on the day it is
+// better sent the next.
 const dailyWithin = 4 * time.Hour
 
-// Daily tells people once a day what stands. Every start of Stanch signals
-// what the configuration says now.
+// Daily sends the digest of active leases once a day. Every start of Stanch signals
+// the current configuration.
 func Daily(ctx workflow.Context, in protocol.DailyInput) error {
 	changes := workflow.GetSignalChannel(ctx, protocol.ConfigureSignal)
 	for changed := (protocol.DailyInput{}); changes.ReceiveAsync(&changed); {

@@ -15,7 +15,7 @@ import (
 // long before.
 const decideTimeout = 10 * time.Second
 
-// decide lets the policy speak. Of a later decision only what is stricter is
+// decide evaluates the policy. Of a later decision only what is stricter is
 // carried out: to loosen takes a person.
 func (r *responder) decide(ctx workflow.Context, f findings) {
 	out, err := r.evaluate(ctx, f)
@@ -107,7 +107,7 @@ func (r *responder) evaluate(ctx workflow.Context, f findings) (activities.Decid
 	return out, err
 }
 
-// adopt makes a plan the case's plan. Steps that already stand are not taken
+// adopt makes a plan the case's plan. Steps whose lease is active are not taken
 // twice.
 func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
 	c := &r.state.Case

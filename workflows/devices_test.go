@@ -46,7 +46,7 @@ func (w *world) reserve(per string, requests []reservation) []protocol.ReserveAn
 	return answers
 }
 
-// A limit of hosts counts a host once, whoever contains it how often, and for
+// A limit of hosts counts a host once, however often any case contains it, and for
 // as long as any of its containments is in the window.
 func TestABudgetCountsDevices(t *testing.T) {
 	t.Parallel()

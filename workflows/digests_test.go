@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// released are how many histories stood here when the first release was made.
+// released is how many histories were here when the first release was made.
 const released = 45
 
 // TestRecordedHistoriesStandAsTheyWere compares every recorded history with its

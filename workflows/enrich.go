@@ -19,7 +19,7 @@ import (
 type findings struct {
 	facts       incident.Facts
 	connections []incident.Connection
-	// wide says that connections were asked for beyond the window.
+	// wide reports whether connections were asked for outside the window.
 	wide       string
 	target     *incident.Target
 	problem    string
@@ -29,7 +29,7 @@ type findings struct {
 	// heeded are the shared addresses by which the target was not looked for.
 	heeded []incident.SharedAddress
 	// at is the moment that the facts are about, late names those that can still
-	// come: who was asked did not answer, or a store lags behind.
+	// come: the product that was asked did not answer, or a store lags behind.
 	at   time.Time
 	late []string
 }
@@ -100,7 +100,7 @@ func (o other) obtain(ctx workflow.Context, facts *incident.Facts) {
 	answer, why := o.get(ctx)
 	if why == "" {
 		if err := json.Unmarshal(answer, part); err != nil {
-			reflect.ValueOf(part).Elem().SetZero() // Half an answer is none.
+			reflect.ValueOf(part).Elem().SetZero() // A partial answer does not count.
 			why = o.use + ": its answer could not be read"
 		}
 	}
@@ -109,9 +109,9 @@ func (o other) obtain(ctx workflow.Context, facts *incident.Facts) {
 	}
 }
 
-// askWho returns what takes in the endpoint's connections. They are asked for
-// once the flows are known to which they belong, by a case that was opened
-// before that was so at once.
+// askWho returns the function that takes in the endpoint's connections. It asks
+// for them once the flows to which they belong are known, in a case that was opened
+// before that change at once.
 func (r *responder) askWho(ctx workflow.Context, in activities.EnrichIn) func(f *findings, in activities.EnrichIn) {
 	_, flows := r.in.Pin.Enrichment(incident.TrafficFact)
 	_, process := r.in.Pin.Enrichment(incident.ProcessFact)
@@ -152,7 +152,7 @@ func (f *findings) tookConnections(found activities.Packed[[]incident.Connection
 	f.isLate(incident.ProcessFact, late)
 }
 
-// isLate notes of a fact whether it can still come.
+// isLate notes whether a fact can still come.
 func (f *findings) isLate(fact string, late bool) {
 	if late {
 		f.late = append(f.late, fact)
@@ -170,7 +170,7 @@ func (r *responder) askAsset(ctx workflow.Context, host incident.AlertHost, at t
 
 // attribute takes in all that the inventory has said by now. Traffic at an
 // address that the host shares is not its own. A target that was found by such
-// an address is none: this is the case only where the inventory was late.
+// an address does not count: this occurs only where the inventory was late.
 func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAlert, asset asking[activities.AssetOut]) {
 	out, why := asset.get(ctx)
 	f.facts.Asset = out.Asset
@@ -189,7 +189,7 @@ func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAl
 	}
 }
 
-// sameHost reports whether two names of a host ask the inventory the same.
+// sameHost reports whether two names of a host are the same query to the inventory.
 func sameHost(a, b incident.AlertHost) bool {
 	aID, _ := a.ID.Get()
 	bID, _ := b.ID.Get()
@@ -294,7 +294,7 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	return asking[T]{future: future, use: e.Use}
 }
 
-// ask gets an answer that only takes reading. The quick way goes past the queue
+// ask runs an activity that only reads. The quick way bypasses the queue
 // of an integration that has one of its own, and so is not for those.
 func ask[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
 	return askSoon(ctx, quickAnswer, queue, timeout, ref, in)
@@ -319,7 +319,7 @@ func askSoon[In, Out any](ctx workflow.Context, quick time.Duration, queue strin
 	return out, err
 }
 
-// get waits for the answer; why says for what reason there is none.
+// get waits for the answer; why is the reason where there is none.
 func (a asking[T]) get(ctx workflow.Context) (out T, why string) {
 	if a.future == nil {
 		return out, a.why
@@ -339,7 +339,7 @@ func (a asking[T]) mayCome(ctx workflow.Context) bool {
 }
 
 // within waits for the answer so long, and reports whether it came. One that is
-// an error says nothing.
+// an error does not count.
 func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, came bool) {
 	if a.future == nil {
 		return out, true

@@ -30,9 +30,9 @@ func (r *responder) holding(lease, step string) int {
 	return at
 }
 
-// letStand returns the approval by which a step's containment stands, else the
-// one that the playbook asks when it is unsure: whoever let it stand is asked
-// whether it may stand longer.
+// letStand returns the approval by which a step's lease is active, else the
+// one that the playbook asks when it is unsure: the people who gave it are asked
+// for an extension.
 func (r *responder) letStand(i int) (activities.PinnedApproval, bool) {
 	if spec, ok := r.in.Pin.Approval(r.state.Case.Steps[i].Approval); ok {
 		return spec, true
@@ -52,7 +52,7 @@ func (r *responder) mayAskToExtend(ctx workflow.Context, req protocol.ExtendRequ
 	return r.mayExtend(ctx, req)
 }
 
-// mayExtend says why nobody is to be asked for an extension as the case stands.
+// mayExtend returns why people may not be asked for an extension now.
 func (r *responder) mayExtend(ctx workflow.Context, req protocol.ExtendRequest) error {
 	c := &r.state.Case
 	i := r.holding(req.Lease, req.Step)
@@ -83,7 +83,7 @@ func (r *responder) mayExtend(ctx workflow.Context, req protocol.ExtendRequest) 
 	return nil
 }
 
-// askToExtend asks whoever let a containment stand whether it may stand longer.
+// askToExtend asks the people who approved a containment for an extension.
 // Nothing changes until they have approved.
 func (r *responder) askToExtend(ctx workflow.Context, req protocol.ExtendRequest) (incident.Approval, error) {
 	r.asking = true
@@ -129,7 +129,7 @@ func (r *responder) goOnExtending(ctx workflow.Context) {
 	}
 }
 
-// followExtension waits beside everything else for the answer, and carries it
+// followExtension waits concurrently for the answer, and carries it
 // out.
 func (r *responder) followExtension(ctx workflow.Context, at int) {
 	r.busy++

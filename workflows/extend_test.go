@@ -15,7 +15,7 @@ import (
 )
 
 // extend asks a case at a time whether its isolation of ws-042 may stand until
-// another; what came of it stands in the error after the run.
+// another; the result is in the error after the run.
 func (w *world) extend(after time.Duration, id string, until time.Duration, edit ...func(*protocol.ExtendRequest)) *error {
 	refused := new(error)
 	*refused = errors.New("not answered")
@@ -48,8 +48,8 @@ func (w *world) isolatedUntil(want time.Duration) {
 	}
 }
 
-// Only an answer by whoever let it stand, to exactly this question, has it stand
-// longer.
+// Only an answer by the people who approved it, to exactly this question, extends
+// it.
 func TestAnExtensionIsApprovedAgain(t *testing.T) {
 	t.Parallel()
 	yes, other := &ballot{who: alice()}, &ballot{who: alice(), plan: "sha256:other", approval: "on-call"}
@@ -117,7 +117,7 @@ func TestAnExtensionIsApprovedAgain(t *testing.T) {
 	}
 }
 
-// The containment stood by an approval of two people: these are asked again, and
+// The containment was approved by two people: these are asked again, and
 // one of them is not enough.
 func TestTheSameQuorumIsAskedAgain(t *testing.T) {
 	t.Parallel()

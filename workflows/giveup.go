@@ -24,7 +24,7 @@ type givingBack struct {
 }
 
 // attempt runs a containing activity. It is stopped when a person closes the
-// case, or when its lease is told to be over before the activity has said so:
+// case, or when its lease is reported over before the activity has returned:
 // then none of its attempts may take anything any more.
 func (r *responder) attempt(ctx workflow.Context, in activities.ContainIn) (out activities.ContainOut, stopped bool, err error) {
 	ref, queue := activities.Contain, protocol.ContainQueue
@@ -60,7 +60,7 @@ func (r *responder) stopped(ctx workflow.Context, i int, in activities.ContainIn
 	r.catchUp(ctx)
 }
 
-// earlyEnd is what a lease said of the end of a request before the case knew that
+// earlyEnd is a lease's change that ended a request before the case knew that
 // the request holds it, or nil.
 func (r *responder) earlyEnd(request string) *protocol.LeaseChange {
 	at := slices.IndexFunc(r.state.Early, func(c protocol.LeaseChange) bool {
@@ -96,7 +96,7 @@ func (r *responder) giveUp(ctx workflow.Context, in activities.GiveUpIn) {
 	}
 }
 
-// isGivingBack notes what a lease says of a request that was given up, and
+// isGivingBack notes a lease's change of a request that was given up, and
 // reports whether it is one.
 func (r *responder) isGivingBack(change protocol.LeaseChange) bool {
 	at := slices.IndexFunc(r.state.GivingBack, func(g givingBack) bool {

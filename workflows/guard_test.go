@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// untouched asserts that nothing was done to the world but telling people.
+// untouched asserts that nothing was done except to notify people.
 func (w *world) untouched() {
 	w.t.Helper()
 	for _, e := range w.estate.Effects() {
@@ -86,7 +86,7 @@ func TestNothingIsDoneWithoutAnExactTarget(t *testing.T) {
 	})
 }
 
-// A later look at the EDR that fails takes the plan's target from nobody: the
+// A later look at the EDR that fails does not remove the plan's target: the
 // approval is for that device, and it is looked up again before the action.
 func TestThePlanKeepsItsTarget(t *testing.T) {
 	t.Parallel()
@@ -269,7 +269,7 @@ func TestKillProcessEndsTheProcessOnce(t *testing.T) {
 	w.ended(id, incident.OutcomeGivenBack)
 }
 
-// Who sends is not known, so there is no process to end, whatever people say: the
+// Who sends is not known, so there is no process to end, whatever the answer: the
 // step fails with that word, and what comes after it is left out.
 func TestAProcessThatIsNotKnownIsNotEnded(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func (h *held) accepted(replies ...*reply[incident.Lease]) {
 	}
 }
 
-// Each step of each case holds a lease for itself: what one gives back or gives
+// Each step of each case holds a lease for itself: what one releases or gives
 // up is no other's, and what it asks again does not count twice.
 func TestEachHolderLeavesForItself(t *testing.T) {
 	t.Parallel()
@@ -239,7 +239,7 @@ func TestARequestIsFoundAgain(t *testing.T) {
 }
 
 // An approved extension moves the one holder that it is for, never backwards, and
-// never beyond what a lease may stand.
+// never further than a lease may last.
 func TestAnExtensionMovesOneHolderWithinTheMaximum(t *testing.T) {
 	t.Parallel()
 	const most = 14 * 24 * time.Hour
@@ -275,7 +275,7 @@ func TestAnExtensionMovesOneHolderWithinTheMaximum(t *testing.T) {
 }
 
 // A stricter limit that cannot be had is its asker's problem alone: the others
-// keep theirs. What stood before us is made no stricter.
+// keep theirs. What was in place before us is made no stricter.
 func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 	t.Parallel()
 	strict := func(r *protocol.HoldRequest) { r.Order.Rate = 1_000_000 }
@@ -333,7 +333,7 @@ func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 	})
 }
 
-// A device is its owner's until that gives it back, or has ended: what others say
+// A device is its owner's until that releases it, or has ended: what others say
 // of it changes nothing.
 func TestADeviceIsItsOwners(t *testing.T) {
 	t.Parallel()

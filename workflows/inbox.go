@@ -6,7 +6,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// inbox is the signals that a workflow hears, by kind. A signal stays in its
+// inbox is the signals that a workflow receives, by kind. A signal stays in its
 // channel until it is taken in: one that was handed to a coroutine which had not
 // run yet would be lost with the run.
 type inbox []slot
@@ -18,7 +18,7 @@ type slot struct {
 	take func(ctx workflow.Context) bool
 }
 
-// hear returns the slot of the signals of a name. What takes one in must not
+// hear returns the slot of the signals of a name. The function take must not
 // block.
 func hear[T any](ctx workflow.Context, name string, take func(workflow.Context, T)) slot {
 	channel := workflow.GetSignalChannel(ctx, name)
@@ -45,7 +45,7 @@ func (b inbox) open(ctx workflow.Context) {
 	})
 }
 
-// drain takes in every signal that has arrived. Who ends a run must call it
+// drain takes in every signal that has arrived. Code that ends a run must call it
 // last, and then not block.
 func (b inbox) drain(ctx workflow.Context) {
 	for _, s := range b {

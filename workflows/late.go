@@ -48,7 +48,7 @@ func (r *responder) waitForFacts(ctx workflow.Context, f findings) {
 	r.state.Late = late
 }
 
-// without says what a case does that waits for facts in vain, or is empty where
+// without returns what a case that waits for facts in vain does, or is empty where
 // it does not wait: nothing that it lacks can still come, or people are asked
 // already.
 func (r *responder) without(ctx workflow.Context, f findings) string {
@@ -78,7 +78,7 @@ func (r *responder) lacksDevice() bool {
 }
 
 // mustAwaitFacts reports whether a step does not run while facts are waited for.
-// What tells people runs, and so does what takes evidence where the device is
+// Notifications run, and so does the collection of evidence where the device is
 // known.
 func (r *responder) mustAwaitFacts(s incident.StepState) bool {
 	return r.state.Late != nil && (s.Approve != "" || s.Action.Containing() || s.Action.By() == incident.ByCollector && r.state.Case.Plan.Target == nil)
@@ -93,7 +93,7 @@ func (f findings) mayCome(missing []incident.Missing) bool {
 }
 
 // lags reports whether the flow store has not yet heard of the moment that it
-// was asked about, and for that does not know what the host sent.
+// was asked about, and therefore does not know what the host sent.
 func lags(t incident.Traffic, at time.Time) bool {
 	newest, told := t.Freshness.Get()
 	if !told || t.BytesOut.IsKnown() && t.Role.IsKnown() {

@@ -104,7 +104,7 @@ func TestADeviceThatIsNotNeededIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// Who closes a case does not wait for the EDR, an alert asks it sooner, and a new
+// Closing a case does not wait for the EDR, an alert asks it sooner, and a new
 // run of the engine goes on waiting.
 func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 	t.Parallel()

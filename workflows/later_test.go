@@ -108,7 +108,7 @@ func TestALaterDecisionMayOnlyGetStricter(t *testing.T) {
 	})
 }
 
-// A milder decision does not take the place of a question that waits: whoever is
+// A milder decision does not take the place of a question that waits: a person who is
 // asked about an isolation decides about the isolation.
 func TestAMilderDecisionLeavesTheQuestion(t *testing.T) {
 	t.Parallel()

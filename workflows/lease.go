@@ -18,7 +18,7 @@ const (
 	readTimeout = 30 * time.Second
 	undoTimeout = time.Minute
 	// undoAlarm is after how many failed attempts holders are told that an undo
-	// keeps failing. It is tried for ever: a network that is not given back is
+	// keeps failing. It is tried without end: a network that is not given back is
 	// an outage of our making.
 	undoAlarm = 5
 	undoPause = 5 * time.Minute
@@ -40,8 +40,8 @@ const (
 
 // Lease holds one containment: apply, confirm, hold, undo, confirm. Its id
 // names action, integration and target, so the engine itself guarantees that
-// there is one at a time. It is the child of nobody: it outlives its cases.
-// Who cancels its workflow gives it back.
+// there is one at a time. It has no parent workflow: it outlives its cases.
+// Cancelling its workflow gives it back.
 func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error) {
 	cancelled := ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
@@ -94,7 +94,7 @@ type leaseKeeper struct {
 	givenUp []string
 	refuses time.Time
 	once    []string
-	// confirming tells that the device is being read beside the rest, yield that
+	// confirming reports whether the device is being read concurrently, yield whether
 	// this run ends.
 	confirming, yield bool
 }
@@ -116,7 +116,7 @@ func (l *leaseKeeper) stands() bool {
 	return l.lease.Phase == incident.Holding || l.lease.Phase == incident.Confirmed
 }
 
-// over reports whether it does not stand any more, and is not being undone.
+// over reports whether it is not in place any more, and is not being undone.
 func (l *leaseKeeper) over() bool {
 	return l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
 }
@@ -170,7 +170,7 @@ func (l *leaseKeeper) expire(ctx workflow.Context) {
 	l.drop(ctx, func(h incident.Holder) bool { return !h.Until.After(workflow.Now(ctx)) }, "the lease expired", "")
 }
 
-// drop takes holders away. They are told at once when others still need the
+// drop removes holders. They are told at once when others still need the
 // containment, else when it was undone.
 func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) bool, why, by string) {
 	gone := l.take(which)
@@ -209,8 +209,8 @@ func (l *leaseKeeper) take(which func(incident.Holder) bool) []incident.Holder {
 
 func same(a, b incident.Holder) bool { return a.Case == b.Case && a.Step == b.Step }
 
-// heldAgain tells, when everybody was answered and no request that was given up
-// can come any more, whether somebody came to hold the lease that is over; it is
+// heldAgain reports, once everybody was answered and no request that was given up
+// can come any more, whether a case has come to hold the lease that is over; it is
 // applied anew then.
 func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) || l.held() })
@@ -226,7 +226,7 @@ func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
 	return true
 }
 
-// tellAll tells every holder's case what became of the lease.
+// tellAll sends a change of the lease to every holder's case.
 func (l *leaseKeeper) tellAll(ctx workflow.Context, kind incident.EventKind, detail, by string) {
 	l.tell(ctx, l.lease.Holders, kind, detail, by)
 }
@@ -240,12 +240,12 @@ func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind
 		if kind == incident.EvExtended {
 			change.Until = h.Until
 		}
-		// A case that has ended needs no telling.
+		// A case that has ended needs no message.
 		_ = workflow.SignalExternalWorkflow(ctx, h.Case, "", protocol.LeaseSignal, change).Get(ctx, nil)
 	}
 }
 
-// tellGone tells former holders what became of the lease.
+// tellGone sends a change of the lease to former holders.
 func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []protocol.Leaving, kind incident.EventKind, detail string) {
 	for _, g := range slices.Clone(gone) {
 		l.tell(ctx, []incident.Holder{g.Holder}, kind, g.Why+"; "+detail, g.By)

@@ -12,7 +12,7 @@ import (
 )
 
 // listen registers what a lease answers to: holders that come and go, those who
-// extend or release it, and the question how it stands.
+// extend or release it, and the query of its state.
 func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) error {
 	l.inbox = inbox{hear(ctx, protocol.LeaveSignal, l.left), hear(ctx, protocol.ExtendSignal, l.extendHolder)}
 	l.inbox.open(ctx)
@@ -53,7 +53,7 @@ func (l *leaseKeeper) left(ctx workflow.Context, leave protocol.LeaveRequest) {
 	l.drop(ctx, func(h incident.Holder) bool { return h.Case == leave.Case && h.Step == leave.Step }, "the case gave it back", "")
 }
 
-// remember adds a request to those that a lease keeps in mind.
+// remember adds a request to those that a lease remembers.
 func remember(requests []string, id string) []string {
 	if id == "" || slices.Contains(requests, id) {
 		return requests
@@ -62,7 +62,7 @@ func remember(requests []string, id string) []string {
 	return requests[max(0, len(requests)-requestsKept):]
 }
 
-// giveUp refuses a request from now on, and lets go of what it holds.
+// giveUp refuses a request from now on, and releases what it holds.
 func (l *leaseKeeper) giveUp(ctx workflow.Context, req protocol.GiveUpRequest) (protocol.GivenUp, error) {
 	l.givenUp, l.refuses = remember(l.givenUp, req.ID), maxTime(l.refuses, req.Expires)
 	by := func(h incident.Holder) bool { return madeBy(h, req.Case, req.Step, req.ID) }
@@ -122,7 +122,7 @@ func (l *leaseKeeper) mayJoin(ctx workflow.Context, req protocol.HoldRequest) er
 // limits the stricter holds for both.
 func (l *leaseKeeper) join(ctx workflow.Context, req protocol.HoldRequest) (incident.Lease, error) {
 	if l.over() && !l.held() {
-		// What is over binds nobody who comes now.
+		// The order of a lease that is over does not bind new holders.
 		l.lease.Order = req.Order
 	}
 	l.take(func(h incident.Holder) bool { return same(h, req.Holder) })
@@ -141,7 +141,7 @@ func (l *leaseKeeper) join(ctx workflow.Context, req protocol.HoldRequest) (inci
 // was not, or the holder is gone.
 func (l *leaseKeeper) settled(ctx workflow.Context, holder incident.Holder) (incident.Lease, error) {
 	failures := l.failures
-	// Its time may be up before anybody saw it stand, as after an outage: then
+	// Its time may be up before it was seen in place, as after an outage: then
 	// it is not a holder any more, and hears that it was given back.
 	gone := func() bool {
 		return !slices.ContainsFunc(l.lease.Holders, func(h incident.Holder) bool { return same(h, holder) })
@@ -188,7 +188,7 @@ func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext protocol.HolderExte
 }
 
 // extend moves every holder's end. Cases ask people today; it is kept for the
-// histories of before.
+// histories of earlier versions.
 func (l *leaseKeeper) extend(ctx workflow.Context, req protocol.ExtendRequest) (incident.Lease, error) {
 	for i := range l.lease.Holders {
 		l.lease.Holders[i].Until = maxTime(l.lease.Holders[i].Until, req.Until)

@@ -45,7 +45,7 @@ func (w *world) second(after time.Duration, edit ...string) string {
 	return id
 }
 
-// pinned makes the flow store say the same of ws-042 whatever stands, so that a
+// pinned makes the flow store say the same of ws-042 whatever is in place, so that a
 // second playbook decides as the first did.
 func (w *world) pinned() {
 	w.t.Helper()
@@ -297,7 +297,7 @@ func TestAnAmbiguousWriteHasOneEffect(t *testing.T) {
 	}
 }
 
-// The read that would tell is down as well, so apply gives up: nothing that it
+// The read that would show it is down as well, so apply gives up: nothing that it
 // may have made is left behind.
 func TestNothingIsLeftBehindWhenApplyGivesUp(t *testing.T) {
 	t.Parallel()
@@ -307,7 +307,7 @@ func TestNothingIsLeftBehindWhenApplyGivesUp(t *testing.T) {
 	w.engine.onCall = func(c activities.Call) {
 		if c.Update == protocol.HoldUpdate && strings.Contains(c.ID, "isolate") && reads == 0 {
 			reads++
-			// The first read sees that nothing stands; all others fail.
+			// The first read sees that nothing is in place; all others fail.
 			w.At(100*time.Millisecond, func() { w.estate.Fail("read isolate", down(), -1) })
 		}
 	}

@@ -17,7 +17,7 @@ func (l *leaseKeeper) in() activities.LeaseIn {
 	return activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order}
 }
 
-// apply makes the containment stand.
+// apply puts the containment in place.
 func (l *leaseKeeper) apply(ctx workflow.Context) {
 	// A lease that nobody comes to hold was started by a refused request.
 	_, _ = await(ctx, applyWithin, func() bool { return l.held() || len(l.leaving) > 0 })
@@ -59,9 +59,9 @@ func (l *leaseKeeper) nobody(ctx workflow.Context) {
 	l.lease.Phase, l.lease.Problem, l.lease.EndedAt = incident.LeaseFailed, "no case took it", workflow.Now(ctx)
 }
 
-// failed answers those who asked. Others for whom it stood before keep it: it
-// is tried on. Where it cannot be known whether an attempt had an effect, what
-// may stand is lifted.
+// failed answers those who asked. Others who held it before keep it: the
+// attempts go on. Where it cannot be known whether one had an effect, what
+// may be in place is lifted.
 func (l *leaseKeeper) failed(ctx workflow.Context, err error) {
 	kind, known := activities.ErrorKind(err)
 	why := activities.Reason(err)
@@ -85,7 +85,7 @@ func (l *leaseKeeper) failed(ctx workflow.Context, err error) {
 	}
 }
 
-// confirm reads the device, beside the rest, until the containment stands: the
+// confirm reads the device, concurrently, until the containment is in place: the
 // second level of proof.
 func (l *leaseKeeper) confirm(ctx workflow.Context) {
 	if l.confirming || l.lease.Phase != incident.Holding {
@@ -134,7 +134,7 @@ func notConfirmed(standing incident.Reading, err error) string {
 }
 
 // undo gives the network back, once. What was adopted is left as it was found.
-// A holder that comes before it has worked keeps the containment standing.
+// A holder that comes before it has worked keeps the containment in place.
 func (l *leaseKeeper) undo(ctx workflow.Context) {
 	detail, done := "it was in place before and was left in place", true
 	if !l.lease.Adopted {

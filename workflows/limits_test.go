@@ -289,5 +289,5 @@ func errLost() error {
 	return integrations.Errorf(integrations.Unavailable, "reach the engine", "the connection was lost")
 }
 
-// errNotAsked stands where an answer is to come.
+// errNotAsked is the result until there is an answer.
 func errNotAsked() error { return errors.New("not asked") }

@@ -69,7 +69,7 @@ func paused() incident.Pause {
 	return incident.Pause{By: "alice", Reason: "it isolates the wrong hosts"}
 }
 
-// nothingLeft asserts that in the end nothing stands, in the world and in the
+// nothingLeft asserts that in the end nothing is in place, in the estate and in the
 // case, and that each containment was given back once.
 func (w *world) nothingLeft(id string) {
 	w.t.Helper()
@@ -86,7 +86,7 @@ func (w *world) nothingLeft(id string) {
 }
 
 // The first attempt took the lease and its answer was lost. What would hold the
-// step back now came after that: it stands, in the world and in the case.
+// step back now came after that: it is active, in the estate and in the case.
 func TestWhatALostAttemptHasTakenIsTheSteps(t *testing.T) {
 	t.Parallel()
 	for name, since := range map[string]func(*world){
@@ -163,7 +163,7 @@ func TestALostRequestThatArrivesLateTakesNothing(t *testing.T) {
 }
 
 // People have approved, the attempt is lost and containment paused; after the
-// pause the step asks anew, for what was given up is refused for ever.
+// pause the step asks anew, for what was given up is refused permanently.
 func TestWhatWasLostBeforeAPauseIsTakenAfterIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [{ approve: on-call }, cut-off, tell]")
@@ -261,7 +261,7 @@ func TestALostKillIsNotRepeatedUnasked(t *testing.T) {
 }
 
 // A person closes the case, or releases the lease, while it is being taken: it
-// does not stand in the end, and the case does not wait for the product.
+// is not in place in the end, and the case does not wait for the product.
 func TestWhoeverEndsItWhileItIsTakenIsHeard(t *testing.T) {
 	t.Parallel()
 	t.Run("closed", func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 const (
 	// claimWithin is how long a claim, or to hand alerts over, is tried.
 	claimWithin = 10 * time.Minute
-	// unclaimWithin is how long a device is tried to be given back. What is not
-	// given back goes to the next that asks for it, so it need not be certain.
+	// unclaimWithin is how long the release of a device is tried. One that is not
+	// released goes to the next that asks for it, so it need not be certain.
 	unclaimWithin = 5 * time.Second
 	// claimSoon and claimLater are how often a device is asked for again that a
 	// case has which takes no more alerts: at first, and in the end.
@@ -27,7 +27,7 @@ const (
 	keysHanded = 512 << 10
 )
 
-// holding says whether a case may act on its device.
+// holding is whether a case may act on its device.
 type holding int
 
 const (
@@ -43,7 +43,7 @@ func (r *responder) ref() incident.CaseRef {
 }
 
 // claim makes sure that one case of the playbook asks about a device or acts on
-// it, whatever its alerts call it. A plan without a device, or without a step,
+// it, under any name in its alerts. A plan without a device, or without a step,
 // needs no claim.
 func (r *responder) claim(ctx workflow.Context, plan incident.Plan) (incident.CaseRef, holding) {
 	e, ok := r.in.Pin.Enrichment("endpoint")
@@ -159,7 +159,7 @@ func (r *responder) merged(ctx workflow.Context, req protocol.MergeRequest) erro
 		known[a.Key()] = true
 	}
 	r.join(ctx, req.Alerts)
-	// Of the others it is known that they were, and how repeats are recognised.
+	// Of the others only keys and number are known, and how repeats are recognised.
 	news := r.recognise(req.Seen)
 	c.AlertCount += max(0, min(news, req.Count-inFull))
 	for _, key := range req.Keys {
@@ -186,7 +186,7 @@ func (r *responder) mayMerge(_ workflow.Context, req protocol.MergeRequest) erro
 
 // holds claims the device of a plan, and reports whether the case may go on with
 // the plan. Where another case has the device, that one has the alerts now, and
-// this one ends, unless something of an earlier plan stands or waits for more
+// this one ends, unless something of an earlier plan is active or waits for more
 // than facts.
 func (r *responder) holds(ctx workflow.Context, f findings, plan incident.Plan) bool {
 	owner, whose := r.claim(ctx, plan)
@@ -204,7 +204,7 @@ func (r *responder) holds(ctx workflow.Context, f findings, plan incident.Plan) 
 	return false
 }
 
-// unclaim gives back the devices that the case had.
+// unclaim releases the devices that the case had.
 func (r *responder) unclaim(ctx workflow.Context) {
 	for _, id := range r.state.Claims {
 		if _, err := ask(ctx, "", unclaimWithin, activities.Unclaim, activities.ClaimIn{ID: id, Case: r.ref()}); err != nil {

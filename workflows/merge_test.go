@@ -67,7 +67,7 @@ func (w *world) oneCase(ids []string, alerts ...string) incident.Case {
 	return owner
 }
 
-// One device is one case of a playbook, whatever alerts call it: the first to
+// One device is one case of a playbook, under any name in alerts: the first to
 // claim it acts, and the others hand over what they have.
 func TestADeviceUnderTwoNamesIsOneCase(t *testing.T) {
 	t.Parallel()
@@ -207,7 +207,7 @@ func TestAClaimSurvivesLostCalls(t *testing.T) {
 	}
 }
 
-// A case that is being closed by hand takes nothing over: who claimed the same
+// A case that is being closed by hand takes nothing over: one that claimed the same
 // device goes on itself when it has ended.
 func TestAnOwnerThatIsClosingRefuses(t *testing.T) {
 	t.Parallel()
@@ -263,7 +263,7 @@ func TestAlertsAreHandedToTheRunThatIsMeant(t *testing.T) {
 	}
 }
 
-// An owner whose workflow has vanished does not hold the device for ever, nor
+// An owner whose workflow has vanished does not hold the device permanently, nor
 // does one that was followed by another case of its subject.
 func TestADeviceOfACaseThatIsGoneIsFree(t *testing.T) {
 	t.Parallel()
@@ -295,7 +295,7 @@ func claimOf(w *world) string {
 	return protocol.ClaimID(w.pin.Name, "edr", device)
 }
 
-// Claims and owners go on in new runs of the engine, and a case gives back the
+// Claims and owners go on in new runs of the engine, and a case releases the
 // device when it closes.
 func TestAClaimCrossesRuns(t *testing.T) {
 	t.Parallel()

@@ -71,7 +71,7 @@ func TestNewerContentIsDecidedAgain(t *testing.T) {
 }
 
 // An alert that keeps its id is heard again when it is another occurrence, and
-// after it was resolved; that never lifts what stands.
+// after it was resolved; that never lifts a containment.
 func TestAnAlertThatKeepsItsIDIsHeardAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")
@@ -95,7 +95,7 @@ func TestAnAlertThatKeepsItsIDIsHeardAgain(t *testing.T) {
 }
 
 // A case whose alerts an earlier version received knows them by their keys. It
-// tells their occurrences apart all the same.
+// distinguishes their occurrences all the same.
 func TestACaseOfBeforeTellsOccurrencesApart(t *testing.T) {
 	t.Parallel()
 	before := occurrence(0, 1, 0)

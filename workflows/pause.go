@@ -13,8 +13,8 @@ import (
 )
 
 // watch has the budget tell the case of every pause and resumption until a time,
-// and takes in how the kill switch stands now. It reports whether the case will
-// be told. What the case shows and waits for rests on this; whether a step may
+// and takes in the state of the kill switch. It reports whether the case will
+// be notified. What the case shows and waits for rests on this; whether a step may
 // act, the budget says when it is asked for the step.
 func (r *responder) watch(ctx workflow.Context, until time.Time) bool {
 	c := r.state.Case
@@ -31,7 +31,7 @@ func (r *responder) watch(ctx workflow.Context, until time.Time) bool {
 	return !change.Full
 }
 
-// pauseChanged takes in what the budget says of the kill switch.
+// pauseChanged takes in a change of the kill switch from the budget.
 func (r *responder) pauseChanged(ctx workflow.Context, change protocol.PauseChange) {
 	if change.Run != r.state.Case.Run || change.Changes < r.state.Pauses {
 		return
@@ -40,8 +40,8 @@ func (r *responder) pauseChanged(ctx workflow.Context, change protocol.PauseChan
 	r.markPause(ctx, change.Resumed)
 }
 
-// markPause has the approval that waits, for people or for a resumption, say
-// how the kill switch stands.
+// markPause has the approval that waits, for people or for a resumption, show
+// the state of the kill switch.
 func (r *responder) markPause(ctx workflow.Context, resumed *incident.Pause) {
 	a := r.waits()
 	if a == nil {
@@ -85,7 +85,7 @@ func (r *responder) granted() *incident.Approval {
 		last := &all[i]
 		switch {
 		case last.Extends != nil:
-			// What stands longer lets nothing run.
+			// An extension lets nothing run.
 		case last.State != incident.Approved || !slices.Contains(r.state.Waived, last.Name):
 			return nil
 		default:

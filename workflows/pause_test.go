@@ -58,7 +58,7 @@ func gatedIn(t *testing.T, budget protocol.BudgetState) (*world, string) {
 	return w, id
 }
 
-// budget starts the budget, which else whoever asks it first does.
+// budget starts the budget, which otherwise its first caller does.
 func (w *world) budget(state protocol.BudgetState) {
 	w.t.Helper()
 	if err := w.StartAt(0, protocol.BudgetWorkflow, protocol.BudgetID, state); err != nil {
@@ -174,7 +174,7 @@ func TestAnApprovalDoesNotOutliveItsQuestion(t *testing.T) {
 	}
 }
 
-// A resumption that comes too late is none, also where the case was busy with
+// A resumption that comes too late does not count, also where the case was busy with
 // something else when the time was up.
 func TestAResumptionThatComesTooLateIsNone(t *testing.T) {
 	t.Parallel()
@@ -237,7 +237,7 @@ func TestWhatWaitedForTheResumptionIsCheckedAgain(t *testing.T) {
 	})
 }
 
-// Whoever closes the case, and an alert that changes the plan, do not wait for
+// Closing the case, and an alert that changes the plan, do not wait for
 // the resumption.
 func TestWhatInterruptsTheWaitForTheResumption(t *testing.T) {
 	t.Parallel()
@@ -307,7 +307,7 @@ func TestAPauseThatTheCaseWasNotToldOf(t *testing.T) {
 	w.contained(incident.Isolate, 1, 1)
 }
 
-// What the budget said before, and arrives late, is not how the kill switch stands.
+// An older message of the budget that arrives late is not the kill switch's state.
 func TestAnOlderWordOfAPauseIsNoPause(t *testing.T) {
 	t.Parallel()
 	w, id := gated(t)
@@ -353,7 +353,7 @@ func TestAnApprovalOfThePlanBeforeDoesNotOutliveIt(t *testing.T) {
 	w.contained(incident.Isolate, 0, 0)
 }
 
-// A yes to one question is none to the next: what is done instead, as that was
+// A yes to one question does not answer the next: what is done instead, as that was
 // denied, does not wait for the resumption.
 func TestAYesBeforeDoesNotHaveADenialWait(t *testing.T) {
 	t.Parallel()
@@ -375,7 +375,7 @@ func TestAYesBeforeDoesNotHaveADenialWait(t *testing.T) {
 	w.ended(id, incident.OutcomeRefused)
 }
 
-// Whether something else may stand longer is another question: what was approved
+// An extension of another lease is another question: what was approved
 // waits on for the resumption while it is asked, and when it is denied.
 func TestAnExtensionDoesNotVoidWhatWaitsForTheResumption(t *testing.T) {
 	t.Parallel()

@@ -22,8 +22,8 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// payloadTypes are today's types of all that may stand in a history, by where it
-// stands there.
+// payloadTypes are today's types of all that may be in a history, by where it
+// is there.
 func payloadTypes() map[string]reflect.Type {
 	all := map[string]reflect.Type{
 		"memo " + workflows.SeenMemo: reflect.TypeFor[[]string](),

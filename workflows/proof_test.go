@@ -313,7 +313,7 @@ func TestWhatFlowedBeforeItStoodIsNoProof(t *testing.T) {
 	}
 }
 
-// A lease that is over before its product could take it never stood, and no
+// A lease that is over before its product could take it was never in place, and no
 // line of the case names an end that it does not have.
 func TestALeaseThatEndsBeforeItIsAcceptedHasNoEnd(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// prove asks the flow store, beside everything else, whether egress fell since
+// prove asks the flow store, concurrently, whether egress fell since
 // the step was accepted: the third level of proof.
 func (r *responder) prove(ctx workflow.Context, i int) {
 	s := r.state.Case.Steps[i]
@@ -31,8 +31,8 @@ func pace(within time.Duration) time.Duration {
 	return min(max(within/12, measureAtLeast), 30*time.Second)
 }
 
-// proveUntil measures until an answer is known. What is measured lies in the
-// time in which the containment stood: what flowed before it was confirmed, or
+// proveUntil measures until an answer is known. The measurement is within the
+// time in which the containment was in place: what flowed before it was confirmed, or
 // after it was given back, says nothing about it.
 func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
 	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }

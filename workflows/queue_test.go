@@ -56,7 +56,7 @@ func (o *observed) Collect(ctx context.Context, order integrations.CollectOrder)
 	return o.Estate.Collect(ctx, order)
 }
 
-// Whatever asks an integration that is limited goes through its queue; the
+// Every call to an integration that is limited goes through its queue; the
 // check right before the action is part of the action's own activity.
 func TestALimitedIntegrationIsAskedThroughItsQueue(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func storm(n int, by string) []incident.Alert {
 	return alerts
 }
 
-// Whoever raised an alert of the case may not answer, also when the case keeps
+// A person who raised an alert of the case may not answer, also when the case keeps
 // that alert no more.
 func TestARaiserIsNeverForgotten(t *testing.T) {
 	t.Parallel()

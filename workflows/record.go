@@ -12,7 +12,7 @@ import (
 )
 
 // maxEvents bounds what a timeline holds of alerts that joined and of decisions
-// that changed nothing; a storm says them again and again. What was done is
+// that changed nothing; a storm repeats them. What was done is
 // always written down.
 const maxEvents = 1000
 
@@ -33,7 +33,7 @@ func (r *responder) eventBy(ctx workflow.Context, kind incident.EventKind, step,
 	})
 }
 
-// status changes where the case stands, there and in the lists.
+// status changes the status of the case, there and in the lists.
 func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
 	if r.state.Case.Status == status {
 		return

@@ -29,7 +29,7 @@ const (
 )
 
 // recorded are the paths without whose history the guard would be open; more
-// may stand in the folder.
+// may be in the folder.
 func recorded() []string {
 	return []string{
 		"budget-continued", "budget-goes-on",

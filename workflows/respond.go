@@ -29,7 +29,7 @@ const (
 	// quickAnswer is how long a fact is waited for before it is asked for as an
 	// activity of its own.
 	quickAnswer = time.Second
-	// silence is how long nothing may be heard of a worker before what it had
+	// silence is how long a worker may send no heartbeat before what it had
 	// under way is given to another: a crash costs seconds, not a time limit.
 	silence = 5 * time.Second
 
@@ -45,7 +45,7 @@ const (
 	askAgainWithin  = 3 * time.Minute
 	// measureAtLeast is the shortest window over which egress is measured.
 	measureAtLeast = 5 * time.Second
-	// defaultWindow is the window of traffic where the playbook names none.
+	// defaultWindow is the window of traffic where the playbook sets none.
 	defaultWindow = 15 * time.Minute
 )
 
@@ -69,8 +69,8 @@ type CaseInput struct {
 
 // Respond runs one case: one playbook for one subject.
 func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
-	// 1 Join: the alerts that opened the case, and those that come later. Who
-	// cancels the workflow closes the case: what it holds is given back.
+	// 1 Join: the alerts that opened the case, and those that come later. Cancelling
+	// the workflow closes the case: what it holds is given back.
 	cancelled := ctx.Done()
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	r, err := open(ctx, in)
@@ -86,13 +86,13 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 			case r.mustDecide(ctx):
 				// 2 Enrich: who is it, what does it send, what is normal.
 				found := r.enrich(ctx)
-				// 3 Guard and 4 decide: the policy speaks, and says why. Then
+				// 3 Guard and 4 decide: the policy answers, with reasons. Then
 				// the device is claimed, or the case merged into its owner.
 				r.decide(ctx, found)
 			}
-			// 5 Budget and 6 steps, in order; 7 prove goes on beside them.
+			// 5 Budget and 6 steps, in order; 7 prove runs concurrently.
 			r.run(ctx)
-			// Leases stand until they end; a later alert may ask for more.
+			// Leases are active until they end; a later alert may ask for more.
 			r.hold(ctx)
 			if r.mustYield(ctx) {
 				return incident.Case{}, r.continueAsNew(ctx)

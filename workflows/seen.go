@@ -8,8 +8,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// RetryWithin is how long after it was first received an alert that says
-// nothing of when it happened is taken for a retry when the same content comes
+// RetryWithin is how long after it was first received an alert that does not
+// say when it happened is taken for a retry when the same content comes
 // again; later it is another occurrence. A signed request can be replayed for
 // less than that.
 const RetryWithin = 10 * time.Minute
@@ -18,7 +18,7 @@ const RetryWithin = 10 * time.Minute
 // senders repeat an alert every few seconds with other numbers.
 const contentsKept = 20
 
-// Heard says what an alert is to those that were heard before.
+// Heard is how an alert relates to those that were heard before.
 type Heard int
 
 // An alert is another occurrence, the same one with newer content, or the very
@@ -35,8 +35,8 @@ const (
 //	occurrence+content         the fingerprints of one that says when it happened
 //	key+content+"@"+received   the same of one that does not, and fires
 //	key+content+"!"+received   ... and does not fire: the alert was over then
-//	key                        an alert of a version that did not tell occurrences
-//	                           apart: each of them that was received before its
+//	key                        an alert of a version without occurrences:
+//	                           each of them that was received before its
 //	                           case closed
 //	key+"<"+closed             the same, once that is known
 //
@@ -57,7 +57,7 @@ type Seen struct {
 // sizeOf is how many characters a fingerprint has.
 const sizeOf = 16
 
-// NewSeen reads what was remembered. What is no entry is left out.
+// NewSeen reads what was remembered. Invalid entries are left out.
 func NewSeen(entries []string) *Seen {
 	s := &Seen{exact: map[string]int64{}, contents: map[string]int{}, undated: map[string]int{}, before: map[string]int64{}}
 	s.Add(entries)
@@ -100,13 +100,13 @@ func (s *Seen) Closed(at time.Time) {
 	}
 }
 
-// Judge says what an alert is to those that were heard. Until is when every
+// Judge classifies an alert against those that were heard. Until is when every
 // occurrence was heard of an alert of which that is not known otherwise.
 func (s *Seen) Judge(a incident.Alert, until time.Time) Heard {
 	key := a.Fingerprint()
 	closed, legacy := s.before[key]
 	if len(a.Prints) != 2 {
-		// It was received by a version that did not tell occurrences apart.
+		// It was received by a version that did not distinguish occurrences.
 		if legacy {
 			return Same
 		}
@@ -132,8 +132,8 @@ func (s *Seen) Judge(a incident.Alert, until time.Time) Heard {
 	return Same
 }
 
-// Note remembers an alert. What does not fire ends the occurrence of an alert
-// that says nothing of when it happened: what comes then is another.
+// Note remembers an alert. One that does not fire ends the occurrence of an alert
+// that does not say when it happened: the next is another.
 func (s *Seen) Note(a incident.Alert) {
 	key := a.Fingerprint()
 	if len(a.Prints) != 2 {
@@ -166,21 +166,21 @@ func (s *Seen) Note(a incident.Alert) {
 	s.add(entry)
 }
 
-// Before reports whether an alert was heard by a version that did not tell
-// occurrences apart, and it is not known until when.
+// Before reports whether an alert was heard by a version that did not
+// distinguish occurrences, and it is not known until when.
 func (s *Seen) Before(a incident.Alert) bool {
 	closed, before := s.before[a.Fingerprint()]
 	return before && closed == 0
 }
 
-// End forgets an alert that says nothing of when it happened, because it was
+// End forgets an alert that does not say when it happened, because it was
 // over in the meantime.
 func (s *Seen) End(a incident.Alert) {
 	key := a.Fingerprint()
 	s.remove(func(e string) bool { return len(e) > 2*sizeOf && e[:sizeOf] == key })
 }
 
-// Received returns when an alert that says nothing of when it happened was first
+// Received returns when an alert that does not say when it happened was first
 // received; false for another.
 func (s *Seen) Received(a incident.Alert) (time.Time, bool) {
 	if len(a.Prints) != 2 || s.exact[a.Prints[0]+a.Prints[1]] == 0 {

@@ -62,7 +62,7 @@ func TestAnAlertIsAnotherNewerOrTheSame(t *testing.T) {
 	}
 }
 
-// What an earlier version remembered of an alert stands for every occurrence
+// What an earlier version remembered of an alert counts as every occurrence
 // that was received before its case closed.
 func TestFingerprintsOfBefore(t *testing.T) {
 	old := heardAt(0, "a", "", 1, incident.Firing)
@@ -124,7 +124,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 }
 
 // What two cases remember is put together: an entry counts once, whatever kind it
-// is of, and what is no entry is left out.
+// is of, and invalid entries are left out.
 func TestWhatIsRememberedElsewhereIsAdded(t *testing.T) {
 	dated, undated, over := heardAt(0, "a", "0", 1, incident.Firing), heardAt(0, "b", "", 1, incident.Firing), heardAt(0, "c", "", 1, incident.Resolved)
 	old, closed := heardAt(0, "d", "", 1, incident.Firing), heardAt(0, "e", "", 1, incident.Firing)
@@ -162,7 +162,7 @@ func TestWhatIsRememberedElsewhereIsAdded(t *testing.T) {
 	}
 }
 
-// What does not say when it happened is over when it was resolved, by whomever
+// An alert that does not say when it happened is over when it was resolved, by whomever
 // that was heard; the others are not.
 func TestAnUndatedAlertIsOver(t *testing.T) {
 	a, b, dated := heardAt(3, "a", "", 1, incident.Firing), heardAt(4, "b", "", 1, incident.Firing), heardAt(5, "c", "5", 1, incident.Firing)

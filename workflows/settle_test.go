@@ -10,7 +10,7 @@ import (
 )
 
 // That a case is undecided still is no news, however often its facts are asked
-// for; that an alert changed nothing stands in its record.
+// for; that an alert changed nothing is in its record.
 func TestUndecidedStillIsNoNews(t *testing.T) {
 	t.Parallel()
 	w, id := blinded(t)

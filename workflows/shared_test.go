@@ -67,7 +67,7 @@ func TestAnAddressOfManyNamesNobody(t *testing.T) {
 		t.Run(ip, func(t *testing.T) {
 			t.Parallel()
 			w := behind(t, shares)
-			// A device that sends through it does not become the culprit by that.
+			// A device that sends through it does not become the sender by that.
 			if err := w.estate.AddHost(memory.Host{ID: "ws-900", Name: ip, IPs: []string{ip}, OS: "windows"}); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestAnAddressOfManyNamesNobody(t *testing.T) {
 	}
 }
 
-// Whoever is named by more than the address is found by that alone, also where
+// A host that is named by more than the address is found by that alone, also where
 // the EDR knows a device at the address.
 func TestAHostBehindAProxyIsFoundByItsName(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestWhatLeavesAProxyIsItsClients(t *testing.T) {
 }
 
 // An inventory that answers late does not hold up traffic, and still counts: a
-// target that rested on the address is none, nor is the traffic its own.
+// target that rested on the address does not count, nor is the traffic its own.
 func TestALateInventoryStillCounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")

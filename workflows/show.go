@@ -26,9 +26,9 @@ func (r *responder) post(ctx workflow.Context, ask playbooks.Ask, s incident.Sho
 	r.changed = true
 }
 
-// keepShown sends what people are to be told, brings it up to date whenever the
-// case changes, and sends it elsewhere when it does not arrive. It is the only
-// one that speaks to channels while the case runs.
+// keepShown sends the messages for people, brings them up to date whenever the
+// case changes, and sends elsewhere what does not arrive. It is the only
+// function that signals channels while the case runs.
 func (r *responder) keepShown(ctx workflow.Context) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for !r.yield {
@@ -115,7 +115,7 @@ func (r *responder) request(s incident.Shown, last bool) protocol.ShowRequest {
 	return req
 }
 
-// shownChanged takes in what a channel says of a message.
+// shownChanged takes in a channel's change of a message.
 func (r *responder) shownChanged(ctx workflow.Context, change protocol.ShownChange) {
 	for i := range r.state.Case.Shown {
 		s := &r.state.Case.Shown[i]

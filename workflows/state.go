@@ -20,18 +20,18 @@ type responder struct {
 	seen *Seen
 	// busy counts the coroutines that prove effects and deliver messages.
 	busy int
-	// changed tells that people see an older state of the case.
+	// changed reports whether people see an older state of the case.
 	changed bool
-	// heard tells that somebody has just answered, and waits to be told so.
+	// heard reports whether somebody has just answered, and waits for the confirmation.
 	heard bool
-	// final tells that people were sent the end of the case.
+	// final reports whether people were sent the end of the case.
 	final bool
 	// came counts the alerts that came since the case began to enrich: the
 	// decision that follows is not about them.
 	came int
 	// taking is the request whose answer the case waits for.
 	taking string
-	// asking reports that people are about to be asked for an extension.
+	// asking reports whether people are about to be asked for an extension.
 	asking bool
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
@@ -51,13 +51,13 @@ type caseState struct {
 	Latest  *incident.Alert `json:"latest,omitempty"`
 	Fresh   int             `json:"fresh,omitempty"`
 	Decided bool            `json:"decided,omitempty"`
-	// Anew tells that the next decision is not bound to be stricter: what the
+	// Anew reports whether the next decision is not bound to be stricter: what the
 	// plan did is over.
 	Anew      bool      `json:"anew,omitempty"`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
 	// Late is set while the case waits for facts that can still come.
 	Late *lateFacts `json:"late,omitempty"`
-	// Unmatched tells that the trigger turned out not to hold.
+	// Unmatched reports whether the trigger turned out not to hold.
 	Unmatched bool `json:"unmatched,omitempty"`
 	// Next is the step that runs next.
 	Next int `json:"next"`
@@ -87,7 +87,7 @@ type caseState struct {
 	// changes until then.
 	Paused *incident.Pause `json:"paused,omitempty"`
 	Pauses int             `json:"pauses,omitempty"`
-	// Contained tells that a lease has stood or a process was ended.
+	// Contained reports whether a lease was active or a process was ended.
 	Contained bool `json:"contained,omitempty"`
 	// Closing is set when a person closes the case.
 	Closing *protocol.CloseRequest `json:"closing,omitempty"`
@@ -139,7 +139,7 @@ func (r *responder) begin(ctx workflow.Context) {
 }
 
 // listen registers what a case answers to: alerts, lease changes, votes, the
-// order to close, and the question how it stands.
+// order to close, and the query of its state.
 func (r *responder) listen(ctx workflow.Context) error {
 	r.inbox = inbox{
 		hear(ctx, protocol.AlertsSignal, r.join),
@@ -184,10 +184,10 @@ func (r *responder) again() bool {
 		(r.state.Fresh > 0 || r.state.Late != nil) && r.state.Closing == nil
 }
 
-// standing reports whether a lease of the case stands, or is being given back.
+// standing reports whether a lease of the case is active, or is being given back.
 func (r *responder) standing() bool { return r.contained() || len(r.state.GivingBack) > 0 }
 
-// contained reports whether a step of the case stands.
+// contained reports whether a step of the case has an active lease.
 func (r *responder) contained() bool {
 	return slices.ContainsFunc(r.state.Case.Steps, func(s incident.StepState) bool {
 		return s.Status == incident.StepStanding
@@ -258,7 +258,7 @@ func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() b
 	return done()
 }
 
-// hold waits while leases stand, or facts can still come. A case that a person
+// hold waits while leases are active, or facts can still come. A case that a person
 // closes gives back now what it holds.
 func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {

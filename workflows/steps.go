@@ -120,7 +120,7 @@ func (r *responder) containIn(ctx workflow.Context, i int) activities.ContainIn 
 	now := workflow.Now(ctx)
 	id := fmt.Sprintf("%s/%s/%d/%s", c.ID, c.Run, i, s.Name)
 	if r.state.Requests > 0 {
-		// One that was given up is refused for ever.
+		// One that was given up is refused permanently.
 		id = fmt.Sprintf("%s/%d", id, r.state.Requests)
 	}
 	return activities.ContainIn{
@@ -143,7 +143,7 @@ func (r *responder) failedToContain(ctx workflow.Context, i int, in activities.C
 		r.giveUp(ctx, in.GivesUp())
 		r.catchUp(ctx)
 	case in.Step.Action.Leased():
-		// A lease that has ended needs no telling.
+		// A lease that has ended needs no message.
 		_ = r.leave(ctx, protocol.LeaseID(in.Step.Use, in.GivesUp().Order), in.Step.Name, in.ID)
 	}
 	r.state.Early = nil
@@ -190,7 +190,7 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 }
 
 // neverApplied records that a lease was over before the vendor took the action,
-// as after an outage. The lease tells when nothing can stand any more.
+// as after an outage. The lease reports when nothing can be in place any more.
 func (r *responder) neverApplied(ctx workflow.Context, i int, lease incident.Lease) {
 	s := &r.state.Case.Steps[i]
 	s.Status, s.Lease, r.state.Contained = incident.StepStanding, lease.ID, true
@@ -339,7 +339,7 @@ func do[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, 
 	return out, err
 }
 
-// reasonText is why a lease is taken, without a word of the alert's.
+// reasonText is why a lease is taken, without text of the alert.
 func reasonText(c incident.Case) string {
 	if c.Decision == nil {
 		return "case " + c.ID

@@ -18,7 +18,7 @@ import (
 
 // readStrictly reads a payload into its type of today, and refuses what that
 // does not know. A type that reads itself lets unknown keys pass: so what was
-// read is written again, and must hold all that stood there.
+// read is written again, and must have all that was there.
 func readStrictly(types map[string]reflect.Type, what string, p *commonpb.Payload) error {
 	as, ok := types[what]
 	if !ok {
@@ -100,7 +100,7 @@ func kept(before, after any, path string) error {
 	return nil
 }
 
-// empty reports whether a value of JSON says nothing: it is left out where its
+// empty reports whether a value of JSON is empty: it is left out where its
 // field says so.
 func empty(v any) bool {
 	switch v := v.(type) {

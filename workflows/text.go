@@ -14,7 +14,7 @@ const (
 	maxLine    = 2000
 )
 
-// foreign makes a text that is not ours harmless: bounded, on one line, without
+// foreign makes a text from outside harmless: bounded, on one line, without
 // characters that steer a terminal or turn the direction of writing.
 func foreign(s string) string { return bounded(s, maxForeign) }
 

@@ -23,8 +23,9 @@ func (r *responder) unanswered() bool {
 // facts.
 func (r *responder) unsettled() bool { return r.unanswered() || r.state.Late != nil }
 
-// settle takes in a further decision of a case that is not settled. One that says more takes the place of the question: nothing stands that
-// it could loosen.
+// settle takes in a further decision of a case that is not settled. One that
+// says more takes the place of the question: no lease is active that it could
+// loosen.
 func (r *responder) settle(ctx workflow.Context, f findings, out activities.DecideOut, alerts int) {
 	d, how := out.Decision, "Decided, as more is known now: "
 	if r.noNews(d, out.Plan) {
@@ -61,8 +62,8 @@ func (r *responder) noNews(d incident.Decision, plan incident.Plan) bool {
 	return false
 }
 
-// toldBefore reports of the steps that wait for nobody whether the case has
-// taken them: that it is undecided still is no news.
+// toldBefore reports whether the case has taken the steps that wait for no
+// answer: that it is undecided still is no news.
 func (r *responder) toldBefore() func(incident.PlannedStep) bool {
 	asked := false
 	return func(s incident.PlannedStep) bool {

@@ -14,7 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// blinded is a flood that the flow store does not tell of: whether the rule for
+// blinded is a flood that the flow store does not see: whether the rule for
 // amplification holds is not known, and the one that is known to hold contains
 // nothing.
 func blinded(t *testing.T, edit ...string) (*world, string) {
@@ -209,7 +209,7 @@ func TestWhatCannotComeIsAskedAtOnce(t *testing.T) {
 	w.untouched()
 }
 
-// Whoever closes the case, or a new alert, does not wait for the facts.
+// Closing the case, or a new alert, does not wait for the facts.
 func TestWaitingForFactsIsInterrupted(t *testing.T) {
 	t.Parallel()
 	t.Run("by closing", func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestWaitingForFactsIsInterrupted(t *testing.T) {
 	t.Run("by an alert", func(t *testing.T) {
 		t.Parallel()
 		w, id := blinded(t)
-		// Between two of the case's own looks the store tells the truth only to
+		// Between two of the case's own looks the store answers truly only
 		// a question about now.
 		w.later(75*time.Second, id, another("a-2", incident.Firing))
 		w.do(74*time.Second, (*memory.Estate).Mend)
@@ -353,7 +353,7 @@ func TestTheYesToAnUndecidedCaseIsNoBlankCheque(t *testing.T) {
 	})
 }
 
-// A case whose playbook text names nobody any more ends undecided, and says so.
+// A case whose playbook text names no approver any more ends undecided, and says so.
 func TestAnUndecidedCaseThatCanAskNobodySaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")

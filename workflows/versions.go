@@ -2,7 +2,7 @@ package workflows
 
 import "go.temporal.io/sdk/workflow"
 
-// Changes of what workflows ask of the engine, by the name that stands in
+// Changes of what workflows ask of the engine, by the name that is in
 // history. A run that passed the place before the change goes on as it began.
 const (
 	// changeGiveUp gives up what a step that failed may have taken, in the budget
@@ -21,7 +21,7 @@ const (
 	changeFreshLeft = "fresh-left"
 	// changeClaim: a case claims its device before it asks or does anything.
 	changeClaim = "claim-device"
-	// changeProofInTime measures a containment only while it stands.
+	// changeProofInTime measures a containment only while it is in place.
 	changeProofInTime = "proof-in-time"
 	// changeTellRelease tells holders that somebody has released their lease
 	// before it is undone.

@@ -22,8 +22,8 @@ func (b *budget) mayWatch(_ workflow.Context, w protocol.Watcher) error {
 	return nil
 }
 
-// watch has a case told of every pause and resumption until it need not know
-// any more, and answers how the kill switch stands.
+// watch has a case notified of every pause and resumption until it need not know
+// any more, and returns the state of the kill switch.
 func (b *budget) watch(ctx workflow.Context, w protocol.Watcher) (protocol.PauseChange, error) {
 	b.updates++
 	now := workflow.Now(ctx)
@@ -41,8 +41,8 @@ func (b *budget) pauseChange(w protocol.Watcher) protocol.PauseChange {
 	return protocol.PauseChange{Run: w.Run, Changes: b.state.Changes, Paused: b.state.Paused, Resumed: b.state.Resumed}
 }
 
-// tellWatchers tells the cases that watch of every pause and resumption. Who
-// paused waits for none of it.
+// tellWatchers notifies the cases that watch of every pause and resumption. The
+// pause itself waits for none of it.
 func (b *budget) tellWatchers(ctx workflow.Context) {
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for workflow.Await(ctx, func() bool { return b.told != b.state.Changes }) == nil {
@@ -62,7 +62,7 @@ func (b *budget) tell(ctx workflow.Context, some []protocol.Watcher) {
 	}
 	for i, w := range some {
 		if sent[i].Get(ctx, nil) != nil {
-			// A case that has ended need not be told again.
+			// A case that has ended need not be notified again.
 			b.state.Watchers = slices.DeleteFunc(b.state.Watchers, func(o protocol.Watcher) bool { return o == w })
 		}
 	}

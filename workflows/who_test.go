@@ -8,7 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// Whose clock is hours off is found all the same, and people see that it took
+// A process is found also where a clock is hours off, and people see that it took
 // a wider look.
 func TestWhoSendsIsFoundWhereTheClocksAreHoursApart(t *testing.T) {
 	t.Parallel()

@@ -137,7 +137,7 @@ func (w *world) explainOnFailure(id string) {
 	})
 }
 
-// count returns how often something was really done to the world.
+// count returns how often an action was really done to the estate.
 func (w *world) count(op string, action incident.Action) int {
 	n := 0
 	for _, e := range w.estate.Effects() {
@@ -162,7 +162,7 @@ type ballot struct {
 }
 
 // vote has a person answer the pending approval at a time. What came of it
-// stands in the ballot after the run.
+// is in the ballot after the run.
 func (w *world) vote(after time.Duration, id string, b *ballot) {
 	w.At(after, func() {
 		plan, approval := b.plan, b.approval
@@ -205,7 +205,7 @@ func (w *world) later(after time.Duration, id string, alerts ...incident.Alert) 
 	})
 }
 
-// do has something done to the estate at a time.
+// do changes the estate at a time.
 func (w *world) do(after time.Duration, what func(*memory.Estate)) {
 	w.At(after, func() { what(w.estate) })
 }

@@ -89,7 +89,7 @@ func (o *outbound) GetInfo(ctx workflow.Context) *workflow.Info {
 // performance is one activity that is under way.
 type performance struct {
 	// left is closed when it first waits for another workflow, and so gives back
-	// its place; parked is told of every later time; over is closed at its end.
+	// its place; parked receives on every later time; over is closed at its end.
 	left, parked, over chan struct{}
 	away               atomic.Bool
 }
@@ -136,7 +136,7 @@ type silent struct {
 	interceptor.ActivityOutboundInterceptorBase
 }
 
-// attemptsKey is the context's key of how many attempts came before, beside those
+// attemptsKey is the context's key of how many attempts came before, besides those
 // that the test environment counts.
 type attemptsKey struct{}
 

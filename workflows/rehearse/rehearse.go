@@ -1,6 +1,6 @@
 // Package rehearse runs real cases, leases and budgets, with the real
-// activities, on a clock that skips what nobody waits for. Playbook tests and
-// the tests of the workflows use it; nothing of it runs in production.
+// activities, on a clock that skips idle time. Playbook tests and
+// the tests of the workflows use it; none of it runs in production.
 package rehearse
 
 import (
@@ -83,7 +83,7 @@ func New(start time.Time, with func(activities.Workflows, func() time.Time) *act
 	r.env.RegisterWorkflowWithOptions(r.root, workflow.RegisterOptions{Name: rootWorkflow})
 	workflows.Register(r.env)
 	with(engine{r}, r.env.Now).Register(r.env)
-	// A workflow that was never started is as gone as one that has ended.
+	// A workflow that was never started counts as one that has ended.
 	r.env.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).
 		Return(serviceerror.NewNotFound("no such workflow")).Maybe()
 	return r
@@ -194,7 +194,7 @@ func (r *Rehearsal) Cancel(id string) {
 	r.env.CancelWorkflowByID(id, "")
 }
 
-// wake gives a workflow a task, by a signal that nobody hears.
+// wake gives a workflow a task, by a signal that it ignores.
 func (r *Rehearsal) wake(id string) error { return r.Signal(id, "wake", nil) }
 
 // RunOf returns the current run of a workflow.
