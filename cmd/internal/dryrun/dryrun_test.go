@@ -95,7 +95,7 @@ func addFact(t *testing.T, s *scratch) {
 		"\tAsset     Asset    `json:\"asset\"`\n\tThreat struct {\n\t\tScore Value[int64] `json:\"score\" doc:\"How bad the destination is, 0 to 100.\"`\n\t} `json:\"threat,omitzero\"`\n")
 	s.fails(t, "fact threat: incident.Facts has a field for it, and it is not registered", "test", "./playbooks/incident")
 
-	s.edit(t, factSpecsFile, "Name: AssetFact, Doc:", "Name: \"threat\", Doc: \"What is known of the destination.\", By: \"threats\", Needs: NeedsAddress,\n\t\t},\n\t\t{\n\t\t\tName: AssetFact, Doc:")
+	s.edit(t, factSpecsFile, "Name: AssetFact, Doc:", "Name: \"threat\", Doc: \"What is known of the destination.\", By: \"threats\", Needs: NeedsAddress,\n\t\t\tTold: func(f *Facts) []string { return []string{\"threat score \" + f.Threat.Score.String()} },\n\t\t},\n\t\t{\n\t\t\tName: AssetFact, Doc:")
 	s.edit(t, factSpecsFile, "TrafficFact, BaselineFact, AssetFact}", "TrafficFact, BaselineFact, AssetFact, \"threat\"}")
 	s.passes(t, "test", "./playbooks/incident")
 	s.fails(t, "fact threat: no activity of that name fetches it (activities/enrich.go, fetches)", "test", "-run", "Fetched", "./activities")
