@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -21,6 +22,15 @@ type Call struct {
 	// Signal is the signal's name, for a call that is one.
 	Signal string
 	Arg    any
+}
+
+// BudgetCall is an update to the budget, which is started first if it does not run.
+func BudgetCall(update, updateID string, arg any) Call {
+	return Call{
+		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
+		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
+		Update:     update, UpdateID: updateID, Arg: arg,
+	}
 }
 
 // Workflows lets an activity talk to the other workflows.

@@ -163,15 +163,10 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 		// No lease will say what an attempt did: that it was cleared must suffice.
 		keep = in.Expires
 	}
-	err = a.Workflows.UpdateWithStart(ctx, Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     protocol.ReserveUpdate, UpdateID: a.unique(in.ID + "/reserve"),
-		Arg: protocol.ReserveRequest{
-			ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
-			Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep,
-		},
-	}, &answer)
+	err = a.Workflows.UpdateWithStart(ctx, BudgetCall(protocol.ReserveUpdate, a.unique(in.ID+"/reserve"), protocol.ReserveRequest{
+		ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
+		Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep,
+	}), &answer)
 	if err != nil {
 		return nil, fmt.Errorf("reserve budget for %s: %w", in.Step.Name, err)
 	}
@@ -242,11 +237,7 @@ func (a *Activities) giveBackReservation(ctx context.Context, in ContainIn, caus
 	if !ok || !final.NonRetryable() {
 		return cause
 	}
-	err := a.Workflows.UpdateWithStart(ctx, Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     protocol.ReleaseUpdate, UpdateID: a.unique(in.ID + "/release"), Arg: in.ID,
-	}, nil)
+	err := a.Workflows.UpdateWithStart(ctx, BudgetCall(protocol.ReleaseUpdate, a.unique(in.ID+"/release"), in.ID), nil)
 	if err != nil {
 		// The action did not happen; that the budget counts it is the safe side.
 		return fmt.Errorf("%w; the budget still counts it: %w", cause, err)

@@ -79,11 +79,7 @@ func (a *Activities) giveUp(ctx context.Context, in GiveUpIn) (protocol.GivenUp,
 		}
 	}
 	var reserved protocol.GivenUp
-	err := a.Workflows.UpdateWithStart(ctx, Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     protocol.GiveUpUpdate, UpdateID: in.Request.ID + "/give-up", Arg: in.Request,
-	}, &reserved)
+	err := a.Workflows.UpdateWithStart(ctx, BudgetCall(protocol.GiveUpUpdate, in.Request.ID+"/give-up", in.Request), &reserved)
 	if err != nil {
 		return out, fmt.Errorf("give up the reservation of %s: %w", in.Request.Step, err)
 	}

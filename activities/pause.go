@@ -13,11 +13,7 @@ var Watch = Ref[protocol.Watcher, protocol.PauseChange]{"watch"}
 
 func (a *Activities) watch(ctx context.Context, in protocol.Watcher) (protocol.PauseChange, error) {
 	var out protocol.PauseChange
-	err := a.Workflows.UpdateWithStart(ctx, Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     protocol.WatchUpdate, UpdateID: a.unique(in.Case + "/" + in.Run + "/watch"), Arg: in,
-	}, &out)
+	err := a.Workflows.UpdateWithStart(ctx, BudgetCall(protocol.WatchUpdate, a.unique(in.Case+"/"+in.Run+"/watch"), in), &out)
 	if err != nil {
 		return out, fmt.Errorf("ask whether containment is paused: %w", err)
 	}

@@ -40,9 +40,5 @@ func (c *Client) Resume(ctx context.Context, why incident.Pause) (protocol.Budge
 // toggle switches the kill switch; each switch is an update of its own.
 func (c *Client) toggle(ctx context.Context, update string, why incident.Pause) (protocol.BudgetState, error) {
 	var out protocol.BudgetState
-	return out, c.UpdateWithStart(ctx, activities.Call{
-		Workflow: protocol.BudgetWorkflow, ID: protocol.BudgetID, Input: protocol.BudgetState{},
-		Attributes: map[string]string{protocol.AttrKind: protocol.BudgetWorkflow},
-		Update:     update, UpdateID: fmt.Sprintf("%s/%s/%d", update, why.By, time.Now().UnixNano()), Arg: why,
-	}, &out)
+	return out, c.UpdateWithStart(ctx, activities.BudgetCall(update, fmt.Sprintf("%s/%s/%d", update, why.By, time.Now().UnixNano()), why), &out)
 }
