@@ -31,7 +31,7 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	}
 	if d := c.Decision; d != nil {
 		card.Because = d.Because
-		card.Missing = missingOf(d.Unsure)
+		card.Missing = incident.MissingTexts(d.Unsure)
 	}
 	if at < 0 || at >= len(c.Approvals) {
 		for _, s := range c.Steps {
@@ -42,7 +42,7 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	a := c.Approvals[at]
 	gated := c.Behind(a)
 	card.State = stateOf(a, gated)
-	card.Because, card.Missing = cmp.Or(a.Because, card.Because), missingOf(a.Missing)
+	card.Because, card.Missing = cmp.Or(a.Because, card.Because), incident.MissingTexts(a.Missing)
 	card.Question = questionOf(c, a, gated, told.Approvals[at].Who)
 	card.Title = TitleOf(c, at)
 	card.Effect, card.Undo = effects(c, gated), undo(gated)
@@ -100,14 +100,6 @@ func impact(c incident.Case) []string {
 	add("site", asset.Site)
 	if tags, ok := asset.Tags.Get(); ok && len(tags) > 0 {
 		out = append(out, "tags "+strings.Join(tags, ", "))
-	}
-	return out
-}
-
-func missingOf(list []incident.Missing) []string {
-	out := make([]string, 0, len(list))
-	for _, m := range list {
-		out = append(out, m.String())
 	}
 	return out
 }

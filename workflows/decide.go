@@ -153,7 +153,7 @@ func decisionText(d incident.Decision) string {
 	case incident.Decided:
 		text := "Rule " + d.Rule + ", severity " + d.Severity + ": " + d.Because
 		if len(d.Unsure) > 0 {
-			text += " Unsure: " + missingText(d.Unsure)
+			text += " Unsure: " + strings.Join(incident.MissingTexts(d.Unsure), ", ")
 		}
 		return text
 	case incident.Undecided:
@@ -161,17 +161,9 @@ func decisionText(d incident.Decision) string {
 	case incident.Denied:
 		return "Guardrail " + d.DeniedBy + " forbids containment: " + d.Because
 	case incident.CannotDecide:
-		return "Cannot decide: " + missingText(d.Unsure)
+		return "Cannot decide: " + strings.Join(incident.MissingTexts(d.Unsure), ", ")
 	case incident.DecisionErr:
 		return "The policy failed, nothing is done: " + d.Error
 	}
 	return string(d.Outcome)
-}
-
-func missingText(missing []incident.Missing) string {
-	parts := make([]string, 0, len(missing))
-	for _, m := range missing {
-		parts = append(parts, m.String())
-	}
-	return strings.Join(parts, ", ")
 }

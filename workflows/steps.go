@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -217,7 +218,7 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 		r.skipRest(ctx, text, incident.OutcomeHeldBack)
 	case len(out.Unsure) > 0:
 		r.state.Missing = out.Unsure
-		r.gate(ctx, i, r.in.Pin.Unsure, missingText(out.Unsure))
+		r.gate(ctx, i, r.in.Pin.Unsure, strings.Join(incident.MissingTexts(out.Unsure), ", "))
 	case out.Exceeded != nil:
 		text := limitText(*out.Exceeded, out.Counted)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
@@ -307,7 +308,7 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 // askForDevice puts the question which device it is before a step.
 func (r *responder) askForDevice(ctx workflow.Context, i int) bool {
 	r.state.Missing = r.state.Case.Plan.Target.Unchosen(r.state.Answered)
-	r.gate(ctx, i, r.in.Pin.Unsure, missingText(r.state.Missing))
+	r.gate(ctx, i, r.in.Pin.Unsure, strings.Join(incident.MissingTexts(r.state.Missing), ", "))
 	return r.state.Case.Steps[i].Status != incident.StepWaiting
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -81,7 +82,7 @@ func (r *responder) askUndecided(ctx workflow.Context, i int) bool {
 	switch {
 	case c.Shadow:
 		r.event(ctx, incident.EvShadowed, s.Name, "Would be undecided, and %s would be asked for the plan of rule %s: %s",
-			s.Approve, c.Decision.Unknown.Rule, missingText(c.Decision.Unsure))
+			s.Approve, c.Decision.Unknown.Rule, strings.Join(incident.MissingTexts(c.Decision.Unsure), ", "))
 		for j := i; j < len(c.Steps); j++ {
 			c.Steps[j].Status = incident.StepShadowed
 		}

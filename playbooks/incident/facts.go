@@ -69,6 +69,15 @@ type Missing struct {
 	Why  string `json:"why,omitempty"`
 }
 
+// MissingTexts says each for people.
+func MissingTexts(missing []Missing) []string {
+	texts := make([]string, 0, len(missing))
+	for _, m := range missing {
+		texts = append(texts, m.String())
+	}
+	return texts
+}
+
 // String says it for people: baseline.p99 is unknown (flows: unavailable).
 func (m Missing) String() string {
 	if m.Why == "" {

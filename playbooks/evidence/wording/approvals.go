@@ -45,7 +45,7 @@ func approvals(c incident.Case) []Approval {
 	for _, a := range c.Approvals {
 		told := Approval{
 			Name: short(a.Name), State: short(string(a.State)), Tone: approvalTone(a.State), Pending: a.State == incident.Pending,
-			Because: long(a.Because), Missing: missing(a.Missing), Who: approvers(a), PlanDigest: short(a.PlanDigest),
+			Because: long(a.Because), Missing: join(incident.MissingTexts(a.Missing)), Who: approvers(a), PlanDigest: short(a.PlanDigest),
 			AskedAt: a.AskedAt, ExpiresAt: a.ExpiresAt, EndedAt: a.EndedAt, Answers: answers(c, a), Paused: paused(c, a),
 		}
 		for _, v := range a.Votes {

@@ -15,7 +15,7 @@ func headline(c incident.Case) []Line {
 		lines = append(lines, Line{Label: "Clock", Text: short(clock.String()) + "; what it recorded of the future proves nothing", Tone: Warn})
 	}
 	if c.Decision != nil && len(c.Decision.Unsure) > 0 {
-		lines = append(lines, Line{Label: "Unsure", Text: missing(c.Decision.Unsure), Tone: Warn})
+		lines = append(lines, Line{Label: "Unsure", Text: join(incident.MissingTexts(c.Decision.Unsure)), Tone: Warn})
 	}
 	return lines
 }

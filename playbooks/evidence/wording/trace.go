@@ -58,7 +58,7 @@ func TraceOf(d incident.Decision) Trace {
 	for _, l := range t.Let {
 		let := Let{Name: short(l.Name), Value: long(l.Value), Problem: long(l.Error)}
 		if len(l.Unknown) > 0 {
-			let.Problem = missing(l.Unknown)
+			let.Problem = join(incident.MissingTexts(l.Unknown))
 		}
 		told.Let = append(told.Let, let)
 	}
@@ -87,7 +87,7 @@ func condition(c incident.ConditionTrace, chosen bool, why func(incident.Conditi
 }
 
 func part(p incident.PartTrace) Part {
-	told := Part{Expr: expression(p.Expr), Mark: mark(p.Verdict), Missing: missing(p.Unknown)}
+	told := Part{Expr: expression(p.Expr), Mark: mark(p.Verdict), Missing: join(incident.MissingTexts(p.Unknown))}
 	for _, o := range p.Values {
 		told.Values = append(told.Values, short(o.Name)+" = "+short(o.Value))
 	}

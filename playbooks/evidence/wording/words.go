@@ -155,11 +155,3 @@ func eventWord(k incident.EventKind) (string, Tone) {
 	}
 	return word, Plain
 }
-
-func missing(list []incident.Missing) string {
-	parts := make([]string, 0, len(list))
-	for _, m := range list {
-		parts = append(parts, m.String())
-	}
-	return join(parts)
-}
