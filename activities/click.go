@@ -86,7 +86,7 @@ func (a *Activities) unlessCounted(ctx context.Context, click integrations.Click
 
 // who resolves a click to one person, with the groups that they are in now.
 func (a *Activities) who(ctx context.Context, messenger integrations.Answerable, click integrations.Click) (incident.Person, error) {
-	own, others := groupsBy(click)
+	own := incident.GroupsIn(click.Use, click.Groups)
 	account, err := messenger.Identify(ctx, click, slices.Sorted(maps.Keys(own)))
 	if err != nil {
 		return incident.Person{}, err
@@ -102,25 +102,15 @@ func (a *Activities) who(ctx context.Context, messenger integrations.Answerable,
 			person.Groups = append(person.Groups, name)
 		}
 	}
+	others := slices.DeleteFunc(slices.Clone(click.Groups), func(name string) bool {
+		use, _ := incident.SplitDirectoryGroup(name)
+		return use == "" || use == click.Use
+	})
 	if len(others) > 0 {
 		person.Groups = append(person.Groups, a.People.Vouch(ctx, person.ID, others)...)
 	}
 	person.Via = click.Use
 	return person, nil
-}
-
-// groupsBy sorts the groups that a click asks of: those of the messenger itself,
-// by their names there, and those of other directories.
-func groupsBy(click integrations.Click) (own map[string]string, others []string) {
-	own = map[string]string{}
-	for _, name := range click.Groups {
-		if use, group := incident.SplitDirectoryGroup(name); use == "" || use == click.Use {
-			own[group] = name
-		} else {
-			others = append(others, name)
-		}
-	}
-	return own, others
 }
 
 // reasonOf is the innermost text of an error, for people.

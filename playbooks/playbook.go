@@ -4,6 +4,7 @@
 package playbooks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -145,6 +146,13 @@ type Approval struct {
 	Exclude        []string           `yaml:"exclude" doc:"Ids of people who may not answer. raiser is the person who raised the alert, author each of the playbook's authors."`
 	Fallback       Fallback           `yaml:"fallback" doc:"Where the question goes when it cannot be delivered."`
 	Escalate       []Escalation       `yaml:"escalate" doc:"Where else to ask when there is no answer, in order of time."`
+}
+
+// Directory is the integration and the group whose members may answer: a bare name
+// is looked up where the question goes. The group is empty where there is none.
+func (a Approval) Directory() (use, group string) {
+	use, group = incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup())
+	return cmp.Or(use, a.Ask.Use), group
 }
 
 // Ask is the destination of a question: the name of a messenger integration and

@@ -136,6 +136,18 @@ func SplitDirectoryGroup(name string) (use, group string) {
 	return "", name
 }
 
+// GroupsIn returns those of the names of [Approvers.DirectoryGroup] that the directory
+// of an integration is asked of, by the group's name there.
+func GroupsIn(use string, names []string) map[string]string {
+	asked := map[string]string{}
+	for _, name := range names {
+		if of, group := SplitDirectoryGroup(name); of == "" || of == use {
+			asked[group] = name
+		}
+	}
+	return asked
+}
+
 // OnCall names a level of an escalation policy.
 type OnCall struct {
 	Use       string `json:"use" yaml:"use,required" doc:"The integration that knows the rota."`

@@ -109,12 +109,7 @@ func (d directory) Vouch(ctx context.Context, person string, groups []string) []
 	}
 	var in []string
 	for _, use := range d.set.Names() {
-		asked := map[string]string{} // by the name in the directory
-		for _, name := range groups {
-			if of, group := incident.SplitDirectoryGroup(name); of == "" || of == use {
-				asked[group] = name
-			}
-		}
+		asked := incident.GroupsIn(use, groups)
 		for _, group := range d.groupsNow(ctx, use, d.config.People[at], slices.Sorted(maps.Keys(asked))) {
 			in = append(in, asked[group])
 		}

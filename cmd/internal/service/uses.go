@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -59,8 +58,8 @@ func messengerUses(loaded []*playbooks.Playbook) map[string]*messengerUse {
 			for _, e := range a.Escalate {
 				of(e.Ask.Use).add(e.Ask.Channel)
 			}
-			if use, group := incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup()); group != "" {
-				u := of(cmp.Or(use, a.Ask.Use))
+			if use, group := a.Directory(); group != "" {
+				u := of(use)
 				u.groups = append(u.groups, integrations.GroupUse{Group: group, Quorum: max(1, a.Quorum)})
 			}
 		}

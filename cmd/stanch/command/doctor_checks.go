@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -289,7 +288,7 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 		}
 	}
 	// Only the directory knows the members of its groups.
-	use, _ := directoryOf(a)
+	use, _ := a.Directory()
 	_, err := integrations.Use[integrations.UseChecker](set, use)
 	vouched := err == nil
 	able := 0
@@ -306,16 +305,9 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 	return fine(about, "it takes %d, and %d could answer", quorum, able)
 }
 
-// directoryOf is the integration and the group whose members may answer: a bare
-// name is looked up where the question goes.
-func directoryOf(a playbooks.Approval) (use, group string) {
-	use, group = incident.SplitDirectoryGroup(a.Approvers.DirectoryGroup())
-	return cmp.Or(use, a.Ask.Use), group
-}
-
 func named(c *config.Config, approval playbooks.Approval, p config.Person, vouched bool) bool {
 	a := approval.Approvers
-	use, group := directoryOf(approval)
+	use, group := approval.Directory()
 	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
 		group != "" && (vouched && c.Account(use, p) != "" || slices.Contains(p.Groups, a.DirectoryGroup())) ||
 		a.OnCall.Use != "" && (c.Account(a.OnCall.Use, p) != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
