@@ -62,28 +62,36 @@ func (s Spec) Can(name string) bool {
 // Knows reports whether the integration answers for the fact: its Spec claims it,
 // and it has the capability.
 func (s Spec) Knows(fact string) bool {
-	return slices.Contains(s.Facts, fact) && s.unmet(fact, "") == ""
+	return slices.Contains(s.Facts, fact) && s.lacks(answering(fact)) == ""
 }
 
 // Does reports whether the integration carries the action out.
 func (s Spec) Does(a incident.Action) bool {
-	return slices.Contains(s.Actions, a) && s.unmet("", a) == ""
+	return slices.Contains(s.Actions, a) && s.lacks(carrying(a)) == ""
 }
 
-// unmet names the interface that a fact or an action needs and that the
-// integration lacks.
-func (s Spec) unmet(fact string, action incident.Action) string {
-	for _, c := range Capabilities() {
-		answers := c.Answers != "" && slices.ContainsFunc(incident.FactSpecs(), func(f incident.FactSpec) bool { return f.Name == fact && f.By == c.Answers })
-		carries := c.Carries != "" && slices.ContainsFunc(incident.ActionSpecs(), func(a incident.ActionSpec) bool { return a.Action == action && a.By == c.Carries })
-		if answers || carries {
-			if s.Can(c.Name) {
-				return ""
-			}
-			return "integrations." + c.Name
-		}
+// answering and carrying report of a capability whether a fact, or an action, needs
+// it.
+func answering(fact string) func(Capability) bool {
+	spec, registered := incident.FactSpecOf(fact)
+	return func(c Capability) bool { return registered && c.Answers != "" && c.Answers == spec.By }
+}
+
+func carrying(a incident.Action) func(Capability) bool {
+	return func(c Capability) bool { return c.Carries != "" && c.Carries == a.By() }
+}
+
+// lacks names the interface that is needed and that the integration lacks.
+func (s Spec) lacks(needed func(Capability) bool) string {
+	all := Capabilities()
+	at := slices.IndexFunc(all, needed)
+	switch {
+	case at < 0:
+		return "any capability for it"
+	case s.Can(all[at].Name):
+		return ""
 	}
-	return "any capability for it"
+	return "integrations." + all[at].Name
 }
 
 // Lies lists what the Spec claims and its type does not do, and what its type does
@@ -95,19 +103,19 @@ func (s Spec) Lies() []string {
 	}
 	var lies []string
 	for _, action := range s.Actions {
-		if lacks := s.unmet("", action); lacks != "" {
+		if lacks := s.lacks(carrying(action)); lacks != "" {
 			lies = append(lies, fmt.Sprintf("%s: kind %s claims the action %s, but %s does not implement %s", folderOf(t), s.Kind, action, t, lacks))
 		}
 	}
 	for _, fact := range s.Facts {
-		if lacks := s.unmet(fact, ""); lacks != "" {
+		if lacks := s.lacks(answering(fact)); lacks != "" {
 			lies = append(lies, fmt.Sprintf("%s: kind %s claims the fact %s, but %s does not implement %s", folderOf(t), s.Kind, fact, t, lacks))
 		}
 	}
 	for _, c := range s.Capabilities() {
 		used := c.Answers == "" && c.Carries == "" ||
-			slices.ContainsFunc(incident.FactSpecs(), func(f incident.FactSpec) bool { return f.By == c.Answers && slices.Contains(s.Facts, f.Name) }) ||
-			slices.ContainsFunc(incident.ActionSpecs(), func(a incident.ActionSpec) bool { return a.By == c.Carries && slices.Contains(s.Actions, a.Action) })
+			slices.ContainsFunc(s.Facts, func(fact string) bool { return answering(fact)(c) }) ||
+			slices.ContainsFunc(s.Actions, func(a incident.Action) bool { return carrying(a)(c) })
 		if !used {
 			lies = append(lies, fmt.Sprintf("%s: %s implements integrations.%s, but kind %s claims none of its facts and actions", folderOf(t), t, c.Name, s.Kind))
 		}
