@@ -19,6 +19,14 @@ func (s *scratch) register(t *testing.T) {
 		"\t\"github.com/stanch-soar/stanch/integrations/acme\"\n\t\"github.com/stanch-soar/stanch/integrations/clickhouse\"\n")
 }
 
+// addVendor registers the folder integrations/acme, which must be all that it takes.
+func (s *scratch) addVendor(t *testing.T) {
+	t.Helper()
+	s.register(t)
+	s.passes(t, "test", specs, "./integrations/acme")
+	s.touched(t, allFile)
+}
+
 func TestDryRuns(t *testing.T) {
 	s := newScratch(t)
 	for _, run := range []struct {
@@ -40,9 +48,7 @@ func TestDryRuns(t *testing.T) {
 
 func addEDR(t *testing.T, s *scratch) {
 	s.add(t, "edr.txtar")
-	s.register(t)
-	s.passes(t, "test", specs, "./integrations/acme")
-	s.touched(t, allFile)
+	s.addVendor(t)
 
 	s.edit(t, acme, "// Undo implements", "// undo does not implement")
 	s.edit(t, acme, ") Undo(", ") undo(")
@@ -62,9 +68,7 @@ func addAlertSource(t *testing.T, s *scratch) {
 	s.add(t, "alert_source.txtar")
 	s.write(t, "integrations/acme/testdata/case.txtar", []byte("Synthetic: no time.\n-- source --\nacme\n"+
 		"-- body.json --\n[{\"id\": \"7\", \"host\": \"ws-042\"}]\n-- want --\nhost.name = ws-042 (alert)\n"))
-	s.register(t)
-	s.passes(t, "test", specs, "./integrations/acme")
-	s.touched(t, allFile)
+	s.addVendor(t)
 
 	s.write(t, "integrations/acme/alerts_test.go", []byte("package acme\n"))
 	s.fails(t, "contract.Alerts", "test", specs)
@@ -75,9 +79,7 @@ func addAlertSource(t *testing.T, s *scratch) {
 
 func addMessenger(t *testing.T, s *scratch) {
 	s.add(t, "messenger.txtar")
-	s.register(t)
-	s.passes(t, "test", specs, "./integrations/acme")
-	s.touched(t, allFile)
+	s.addVendor(t)
 
 	s.edit(t, acme, "_, again := c.posted[m.Key]; !again", "true")
 	s.edit(t, acme, "c.posted[m.Key] = m", "c.posted[m.Key+time.Now().String()] = m")
