@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -74,7 +75,7 @@ func stormed(subject, i int) workflows.CaseInput {
 // alert after the other: the alerts that wait for a call are sent together.
 func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 	const subjects, senders, each = 10 * callsAtOnce, 10, 20
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		engine := &slowEngine{takes: 50 * time.Millisecond}
 		c := New(engine, Options{})
 		var sending sync.WaitGroup
@@ -107,7 +108,7 @@ func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 // regardless of how many wait before it.
 func TestAnEngineThatDoesNotAnswerKeepsNobodyWaiting(t *testing.T) {
 	const subjects = 10 * callsAtOnce
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		c := New(&slowEngine{takes: time.Hour}, Options{})
 		began := time.Now()
 		var sending sync.WaitGroup

@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc"
+
+	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
 )
 
 // operator is a cluster's operator service. It shows an attribute that was
@@ -46,7 +48,7 @@ func want() map[string]enums.IndexedValueType {
 }
 
 func TestEnsureAddsWhatIsMissing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		o := &operator{attributes: map[string]enums.IndexedValueType{"StanchKind": enums.INDEXED_VALUE_TYPE_KEYWORD}}
 		for range 2 {
 			if err := ensure(t.Context(), o, "secops", want()); err != nil {
@@ -91,7 +93,7 @@ func TestEnsureRefusals(t *testing.T) {
 
 // Waiting for an attribute that never becomes known ends with the caller's context.
 func TestEnsureGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := &operator{attributes: map[string]enums.IndexedValueType{}}
 		done := make(chan error)

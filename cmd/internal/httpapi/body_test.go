@@ -10,10 +10,10 @@ import (
 	"slices"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
 )
 
 // A body that was aborted leaves its buffers to the next one: otherwise slow
@@ -137,7 +137,7 @@ func (r *room) waits(c *coming) (time.Duration, error) {
 // another needs its room, which has it at once; the slowest first, each once, and
 // never one that was read or the one that needs the room.
 func TestTheSlowestBodyMakesRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		r := &room{bodies: newBodies(firstBytes)}
 		read := r.begins("read", 0)
 		slow := r.begins("slow", r.most)

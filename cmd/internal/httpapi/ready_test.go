@@ -9,14 +9,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
 )
 
 // However many requests come, the engine is checked once in a while, and no request
 // waits for a check that hangs.
 func TestReadinessIsAskedOnceForAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubbletest.Run(t, func(t *testing.T) {
 		var asked atomic.Int32
 		var answer atomic.Pointer[func(context.Context) error]
 		set := func(f func(context.Context) error) { answer.Store(&f) }

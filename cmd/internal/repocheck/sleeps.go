@@ -10,7 +10,7 @@ import (
 // wants to see: it would be slow where the machine is fast, and fail where the
 // machine is slow. A time may bound a wait, as one case of a select next to the
 // condition, and a ticker may pace how often the condition is looked at. Within
-// synctest.Test time is simulated, and passes at once.
+// bubbletest.Run time is simulated, and passes at once.
 func Sleeps(t *Tree) []Complaint {
 	var found []Complaint
 	for _, f := range t.Go {
@@ -34,7 +34,7 @@ func sleeps(decl ast.Decl) []token.Pos {
 	ast.Inspect(decl, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			if called(n) == "synctest.Test" {
+			if called(n) == "bubbletest.Run" {
 				return false
 			}
 			if called(n) == "time.Sleep" {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 
 	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations"
 )
@@ -50,7 +50,7 @@ func TestAClickIsCountedOrKept(t *testing.T) {
 		"not of this process": {nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubbletest.Run(t, func(t *testing.T) {
 				temporal := &keeping{}
 				d := desk{engine: engine.New(temporal, engine.Options{}), use: "slack", answer: test.answer}
 				if err := d.Answer(t.Context(), integrations.Click{ID: "1"}); err != nil {
