@@ -39,8 +39,20 @@ type Spec struct {
 	NewConfig func() any
 	// Open connects. It gets what NewConfig returned, filled in. It must not
 	// block for long, and must not fail because the product is down: that is
-	// found by Probe and reported by the first use.
+	// found by Probe and reported by the first use. [OpenWith] makes it from a
+	// function of the configuration's own type.
 	Open func(ctx context.Context, config any) (any, error)
+}
+
+// OpenWith returns the Open of a Spec whose NewConfig returns a *C.
+func OpenWith[C any](open func(context.Context, *C) (any, error)) func(context.Context, any) (any, error) {
+	return func(ctx context.Context, config any) (any, error) {
+		c, ok := config.(*C)
+		if !ok {
+			return nil, Errorf(Invalid, "open an integration", "the configuration is a %T, not a %T", config, c)
+		}
+		return open(ctx, c)
+	}
 }
 
 // Vendor is what one folder registers: kinds of integrations, kinds of alert

@@ -81,13 +81,7 @@ func Spec() integrations.Spec {
 		},
 		Example:   "flows: { kind: clickhouse, address: 'flows.example:9000', schema: akvorado, user: stanch, password_file: /run/secrets/flows }",
 		NewConfig: func() any { return defaults() },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, opOpen, "the configuration is a %T", config)
-			}
-			return newStore(c)
-		},
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return newStore(c) }),
 	}
 }
 

@@ -98,13 +98,7 @@ func Spec() integrations.Spec {
 		NewConfig: func() any {
 			return &Config{Unit: "ns", Records: defaultRecords, Memory: defaultMemory, Threads: defaultThreads}
 		},
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, opening, "the configuration is a %T", config)
-			}
-			return open(*c)
-		},
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c) }),
 	}
 }
 

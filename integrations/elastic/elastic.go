@@ -75,13 +75,7 @@ func Spec() integrations.Spec {
 		NewConfig: func() any {
 			return &Config{Longest: defaultLongest, Records: maxRecords, Documents: defaultDocuments, Timeout: defaultTimeout}
 		},
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "the configuration is a %T", config)
-			}
-			return Open(*c)
-		},
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
 	}
 }
 

@@ -44,13 +44,12 @@ func Spec() integrations.Spec {
 		},
 		Example:   "inventory: { kind: file, path: ./inventory.yaml }",
 		NewConfig: func() any { return &Config{} },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok || c.Path == "" {
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {
+			if c.Path == "" {
 				return nil, integrations.Errorf(integrations.Invalid, "open the inventory", "path is empty")
 			}
 			return New(c.Path)
-		},
+		}),
 	}
 }
 

@@ -38,11 +38,7 @@ func Spec() integrations.Spec {
 		opened *Estate
 		with   Config
 	)
-	return describe(func(_ context.Context, config any) (any, error) {
-		c, ok := config.(*Config)
-		if !ok {
-			return nil, fmt.Errorf("open memory: the configuration is a %T", config)
-		}
+	return describe(integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if opened != nil {
@@ -58,7 +54,7 @@ func Spec() integrations.Spec {
 		}
 		opened, with = e, *c
 		return e, nil
-	})
+	}))
 }
 
 func (c Config) String() string {

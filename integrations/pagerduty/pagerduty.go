@@ -48,13 +48,7 @@ func Spec() integrations.Spec {
 		},
 		Example:   "pager: { kind: pagerduty, token_file: /run/secrets/pagerduty, services: { secops: { routing_key_file: /run/secrets/pagerduty-secops } } }",
 		NewConfig: func() any { return &Config{Region: "us"} },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, "open pagerduty", "the configuration is a %T", config)
-			}
-			return open(*c)
-		},
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c) }),
 	}
 }
 

@@ -116,13 +116,7 @@ func Spec() integrations.Spec {
 		Example: "flows: { kind: postgres, host: flows.example, database: netflow, user: stanch_ro, password_file: /run/secrets/flows, " +
 			"table: netflow.flows, columns: { start: first_seen, end: last_seen, sensor: exporter, sampling: rate } }",
 		NewConfig: func() any { return defaults() },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, opOpen, "the configuration is a %T", config)
-			}
-			return newStore(c)
-		},
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return newStore(c) }),
 	}
 }
 

@@ -70,13 +70,7 @@ func Spec() integrations.Spec {
 		NewConfig: func() any {
 			return &Config{Mode: Socket, APIURL: slack.APIURL, Timeout: defaultTimeout}
 		},
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, fmt.Errorf("open slack: the configuration is a %T", config)
-			}
-			return Open(*c, Options{})
-		},
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c, Options{}) }),
 	}
 }
 

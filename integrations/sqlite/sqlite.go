@@ -40,13 +40,12 @@ func Spec() integrations.Spec {
 		},
 		Example:   "flows: { kind: sqlite, path: ./flows.db }",
 		NewConfig: func() any { return &Config{} },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok || c.Path == "" {
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {
+			if c.Path == "" {
 				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "path is empty")
 			}
 			return newStore(c.Path), nil
-		},
+		}),
 	}
 }
 

@@ -60,13 +60,7 @@ func Spec() integrations.Spec {
 		},
 		Example:   "desk: { kind: webhook, url: 'https://desk.example/stanch', secret_file: /run/secrets/desk, allow_networks: [10.20.0.0/16] }",
 		NewConfig: func() any { return &Config{} },
-		Open: func(_ context.Context, config any) (any, error) {
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, invalid("open webhook", "the configuration is a %T", config)
-			}
-			return open(*c)
-		},
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c) }),
 	}
 }
 
