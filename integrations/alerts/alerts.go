@@ -108,12 +108,12 @@ func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 		if i == MaxAlerts {
 			rest := documents[i:]
 			return append(parsed, Parsed{
-				Index: i, Body: s.together(rest),
+				Index: i, Body: s.Together(rest),
 				Wrong: Wrong(d.Path, "is one of %d beyond the %d alerts that a request may hold", len(rest), MaxAlerts),
 			}), nil
 		}
 		a, bad := s.alert(d, now)
-		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.together(documents[i : i+1])})
+		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.Together(documents[i : i+1])})
 	}
 	return parsed, nil
 }
@@ -131,8 +131,8 @@ type Parsed struct {
 	Body []byte
 }
 
-// together is the body of a request that holds these documents and no others.
-func (s Source) together(documents []Document) []byte {
+// Together is the body of a request that holds these documents and no others.
+func (s Spec) Together(documents []Document) []byte {
 	if s.Join != nil {
 		return s.Join(documents)
 	}

@@ -2,7 +2,6 @@ package contract
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -212,11 +211,7 @@ func checkAlertsBound(t testing.TB, h AlertsHarness) {
 		t.Fatalf("%.200s holds %d documents, %v; want 1", alone[0].Body, len(documents), bad)
 	}
 	many := slices.Repeat(documents, alerts.MaxAlerts+3)
-	body, _ := json.Marshal(map[string]any{"alerts": raws(many)})
-	if h.Spec.Join != nil {
-		body = h.Spec.Join(many)
-	}
-	parsed, err := h.parse(t, body, alertNow())
+	parsed, err := h.parse(t, h.Spec.Together(many), alertNow())
 	if err != nil || len(parsed) != alerts.MaxAlerts+1 || parsed[alerts.MaxAlerts].Wrong == nil {
 		t.Fatalf("a request with %d alerts is read as %d, %v", len(many), len(parsed), err)
 	}
@@ -224,12 +219,4 @@ func checkAlertsBound(t testing.TB, h AlertsHarness) {
 	if err != nil || len(rest) != 3 || rest[2].Wrong != nil || rest[2].Alert.ID != parsed[0].Alert.ID {
 		t.Errorf("the rest is read as %d alerts, %v; want 3", len(rest), err)
 	}
-}
-
-func raws(documents []alerts.Document) []json.RawMessage {
-	all := make([]json.RawMessage, 0, len(documents))
-	for _, d := range documents {
-		all = append(all, d.Raw)
-	}
-	return all
 }

@@ -75,7 +75,8 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	}
 	path := ""
 	if inner, ok := members["context"]; ok && members["alerts"] == nil {
-		if path, members, bad = descend("context", inner); bad != nil {
+		path = "context"
+		if members, bad = alerts.Object(path, inner); bad != nil {
 			return nil, bad
 		}
 	}
@@ -92,11 +93,6 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	return nil, alerts.Wrong(path, "holds no alerts")
 }
 
-func descend(path string, data json.RawMessage) (string, map[string]json.RawMessage, *alerts.FieldError) {
-	members, bad := alerts.Object(path, data)
-	return path, members, bad
-}
-
 // alertSummary reads Kibana's grouping by what changed since the last run.
 func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	groups, bad := alerts.Object(path, data)
@@ -109,7 +105,7 @@ func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts
 			continue
 		}
 		at := alerts.Join(path, state)
-		_, group, bad := descend(at, groups[state])
+		group, bad := alerts.Object(at, groups[state])
 		if bad != nil {
 			return nil, bad
 		}
@@ -126,7 +122,7 @@ func alertHits(data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(data) {
 		return alerts.List("hits", data, "")
 	}
-	_, members, bad := descend("hits", data)
+	members, bad := alerts.Object("hits", data)
 	if bad != nil {
 		return nil, bad
 	}
