@@ -265,7 +265,7 @@ func (r *responder) mayVote(ctx workflow.Context, v incident.Vote) error {
 		return refuse(RefusedNotApprover, "nobody is named")
 	case r.excluded(a.Name, v.Person) != "":
 		return refuse(RefusedNotApprover, "%s is excluded from %s: %s", v.Person.ID, a.Name, r.excluded(a.Name, v.Person))
-	case !mayAnswer(a.Approvers, v.Person):
+	case !a.Approvers.Include(v.Person.ID, v.Person.Groups):
 		return refuse(RefusedNotApprover, "%s may not answer %s: that takes one of %s", v.Person.ID, a.Name, approversText(a.Approvers))
 	case v.PlanDigest != a.PlanDigest:
 		return refuse(RefusedPlan, "the plan has changed since it was shown: it is %s now", a.PlanDigest)
@@ -341,21 +341,7 @@ func (r *responder) excluded(approval string, p incident.Person) string {
 	return "they raised an alert of the case"
 }
 
-func mayAnswer(a incident.Approvers, p incident.Person) bool {
-	return slices.Contains(a.People, p.ID) ||
-		a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		a.DirectoryGroup() != "" && slices.Contains(p.Groups, a.DirectoryGroup())
-}
-
-func approversText(a incident.Approvers) string {
-	parts := slices.Clone(a.People)
-	for _, group := range []string{a.Group, a.DirectoryGroup()} {
-		if group != "" {
-			parts = append(parts, "group "+group)
-		}
-	}
-	return strings.Join(parts, ", ")
-}
+func approversText(a incident.Approvers) string { return strings.Join(a.Texts(), ", ") }
 
 func votersText(votes []incident.Vote) string {
 	names := make([]string, 0, len(votes))

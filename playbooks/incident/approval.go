@@ -127,6 +127,25 @@ func (a Approvers) DirectoryGroup() string {
 	return a.SlackGroup
 }
 
+// Include reports whether a person of these groups is among them. Who is on call
+// is not looked at.
+func (a Approvers) Include(person string, groups []string) bool {
+	return slices.Contains(a.People, person) ||
+		a.Group != "" && slices.Contains(groups, a.Group) ||
+		a.DirectoryGroup() != "" && slices.Contains(groups, a.DirectoryGroup())
+}
+
+// Texts are the people and groups, for people. Who is on call is not among them.
+func (a Approvers) Texts() []string {
+	texts := slices.Clone(a.People)
+	for _, group := range []string{a.Group, a.DirectoryGroup()} {
+		if group != "" {
+			texts = append(texts, "group "+group)
+		}
+	}
+	return texts
+}
+
 // SplitDirectoryGroup returns the integration and the group that a
 // [Approvers.DirectoryGroup] names; use is empty for a bare name.
 func SplitDirectoryGroup(name string) (use, group string) {

@@ -308,17 +308,14 @@ func checkApproval(c *config.Config, set *integrations.Set, p *playbooks.Playboo
 func named(c *config.Config, approval playbooks.Approval, p config.Person, vouched bool) bool {
 	a := approval.Approvers
 	use, group := approval.Directory()
-	return slices.Contains(a.People, p.ID) || a.Group != "" && slices.Contains(p.Groups, a.Group) ||
-		group != "" && (vouched && c.Account(use, p) != "" || slices.Contains(p.Groups, a.DirectoryGroup())) ||
+	return a.Include(p.ID, p.Groups) || group != "" && vouched && c.Account(use, p) != "" ||
 		a.OnCall.Use != "" && (c.Account(a.OnCall.Use, p) != "" || slices.Contains(p.Groups, a.OnCall.Otherwise))
 }
 
 func approversText(a incident.Approvers) string {
-	parts := slices.Clone(a.People)
-	for _, group := range []string{a.Group, a.DirectoryGroup(), a.OnCall.Otherwise} {
-		if group != "" {
-			parts = append(parts, "group "+group)
-		}
+	parts := a.Texts()
+	if a.OnCall.Otherwise != "" {
+		parts = append(parts, "group "+a.OnCall.Otherwise)
 	}
 	if a.OnCall.Use != "" {
 		parts = append(parts, "who is on call by "+a.OnCall.Policy)
