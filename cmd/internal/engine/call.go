@@ -39,10 +39,10 @@ func (c *Client) UpdateWithStart(ctx context.Context, call activities.Call, resu
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
-	if err != nil {
-		return fmt.Errorf("update %s of %s: %w", call.Update, call.ID, err)
+	if err == nil {
+		err = handle.Get(ctx, result)
 	}
-	if err := handle.Get(ctx, result); err != nil {
+	if err != nil {
 		return fmt.Errorf("update %s of %s: %w", call.Update, call.ID, err)
 	}
 	return nil
