@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -227,6 +228,9 @@ func TestAnAnswerFromBeforeThePauseDoesNotOutliveIt(t *testing.T) {
 // calls: before they arrive, or their answers.
 type faulty struct {
 	activities.Workflows
+	// mu is held while a field is read, as several activities call at the same
+	// time, and while one of the functions below runs, which may set fields.
+	mu      sync.Mutex
 	update  string
 	times   int
 	before  bool
@@ -244,29 +248,45 @@ type faulty struct {
 func (f *faulty) lost(update string, times int) { f.update, f.times = update, times }
 
 func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result any) error {
-	if f.onCall != nil {
-		f.onCall(c)
-	}
+	f.meanwhile(func() {
+		if f.onCall != nil {
+			f.onCall(c)
+		}
+	})
 	return f.call(c, func() error { return f.Workflows.UpdateWithStart(ctx, c, result) })
 }
 
 func (f *faulty) Update(ctx context.Context, c activities.Call, result any) error {
-	if f.onUpdate != nil {
-		f.onUpdate(c)
-	}
+	f.meanwhile(func() {
+		if f.onUpdate != nil {
+			f.onUpdate(c)
+		}
+	})
 	return f.call(c, func() error { return f.Workflows.Update(ctx, c, result) })
+}
+
+// meanwhile reads or sets fields while activities may call.
+func (f *faulty) meanwhile(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
 }
 
 // call makes a call, or loses it or its answer.
 func (f *faulty) call(c activities.Call, do func() error) error {
-	if f.down != nil && f.down(c) {
+	var down, lose, before bool
+	f.meanwhile(func() {
+		if down = f.down != nil && f.down(c); down {
+			return
+		}
+		if lose, before = f.loses(c), f.before; lose {
+			f.times--
+		}
+	})
+	if down {
 		return errLost()
 	}
-	lose := f.loses(c)
-	if lose {
-		f.times--
-	}
-	if !lose || !f.before {
+	if !lose || !before {
 		if err := do(); err != nil {
 			return err
 		}
@@ -274,9 +294,11 @@ func (f *faulty) call(c activities.Call, do func() error) error {
 	if !lose {
 		return nil
 	}
-	if f.between != nil {
-		f.between()
-	}
+	f.meanwhile(func() {
+		if f.between != nil {
+			f.between()
+		}
+	})
 	return errLost()
 }
 

@@ -296,7 +296,7 @@ func TestAPauseThatTheCaseWasNotToldOf(t *testing.T) {
 	w.engine.lost(protocol.WatchUpdate, 1000)
 	w.engine.before = true
 	w.freeze(time.Minute)
-	w.do(5*time.Minute, func(*memory.Estate) { w.engine.lost("", 0) })
+	w.do(5*time.Minute, func(*memory.Estate) { w.engine.meanwhile(func() { w.engine.lost("", 0) }) })
 	w.vote(6*time.Minute, id, &ballot{who: alice()})
 	waits := w.snap(8*time.Minute, id)
 	w.thaw(10 * time.Minute)
