@@ -54,7 +54,7 @@ func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 		return
 	}
 	r.state.Unhanded = true
-	r.latest(joined)
+	r.latest(ctx, joined)
 	last := joined[len(joined)-1]
 	switch {
 	case len(joined) > 1:
@@ -189,7 +189,7 @@ func encodedSize(a incident.Alert) int {
 
 // latest notes the alert that the next decision is about: the last that fires,
 // and any while there was none. That an alert was resolved asks for nothing.
-func (r *responder) latest(joined []incident.Alert) {
+func (r *responder) latest(ctx workflow.Context, joined []incident.Alert) {
 	last, firing := len(joined)-1, 0
 	for i := range joined {
 		if joined[i].Status == incident.Firing {
@@ -200,6 +200,7 @@ func (r *responder) latest(joined []incident.Alert) {
 	if firing == 0 && r.state.Latest != nil {
 		return
 	}
+	r.due(ctx, joined)
 	about := joined[last]
 	about.Raw = nil
 	r.state.Latest, r.state.Fresh, r.came = &about, r.state.Fresh+firing, r.came+firing

@@ -138,7 +138,7 @@ func (r *responder) mayClose(_ workflow.Context, req protocol.CloseRequest) erro
 // closeByHand ends the case: open questions are void, leases are given back.
 func (r *responder) closeByHand(ctx workflow.Context, req protocol.CloseRequest) (incident.Case, error) {
 	// An alert that comes from now on was not known to whoever closes the case.
-	r.state.Closing, r.state.Fresh, r.came = &req, 0, 0
+	r.state.Closing, r.state.Fresh, r.came, r.state.Due = &req, 0, 0, nil
 	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))
 	r.supersede(ctx, "the case was closed")
 	return r.state.Case, nil

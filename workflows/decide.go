@@ -38,6 +38,7 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 		r.state.Unmatched = true
 		c.Plan = &incident.Plan{PlaybookDigest: r.in.Pin.Digest}
 		r.found(ctx, f)
+		r.follow(ctx, f)
 		r.event(ctx, incident.EvDecided, "", "The trigger of playbook %s does not hold now that more is known", c.Playbook)
 	case c.Decision == nil:
 		if !r.holds(ctx, f, out.Plan) {
@@ -66,6 +67,9 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 	default:
 		r.event(ctx, incident.EvDecided, "", "Decided again, no stricter, the plan is kept: %s", decisionText(out.Decision))
 	}
+	if !r.state.Decided {
+		r.state.Due = &f.round
+	}
 	// A claim that is not settled is decided again, in the next run.
 	r.state.Anew = r.state.Anew && !r.state.Decided
 	r.waitForFacts(ctx, f)
@@ -89,6 +93,7 @@ func (r *responder) resolve(ctx workflow.Context, f findings, out activities.Dec
 		why = "more is known now, and another decision replaced the plan"
 	}
 	r.found(ctx, f)
+	r.follow(ctx, f)
 	r.state.Unmatched, r.state.Ended = false, ""
 	c.Decision = &out.Decision
 	r.event(ctx, incident.EvDecided, "", "%s%s", how, decisionText(out.Decision))

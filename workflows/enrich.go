@@ -32,6 +32,8 @@ type findings struct {
 	// come: the product that was asked did not answer, or a store lags behind.
 	at   time.Time
 	late []string
+	// round is the case's way to this decision, up to enriched.
+	round incident.Round
 }
 
 // enrich asks for the playbook's facts: first whose the alert's addresses are,
@@ -40,6 +42,7 @@ type findings struct {
 // parallel. What is not obtained is unknown, and says why.
 func (r *responder) enrich(ctx workflow.Context) findings {
 	r.came = 0
+	round := r.takeRound()
 	named, at := r.state.Latest.Host, r.windowEnd(ctx)
 	byAlert := r.askAsset(ctx, named, at)
 	early, inTime := byAlert.within(ctx, assetFirst)
@@ -70,6 +73,8 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	}
 	f.attribute(ctx, host, byAlert, asset)
 	f.isLate(incident.AssetFact, asset.mayCome(ctx))
+	round.EnrichedAt = workflow.Now(ctx)
+	f.round = round
 	return f
 }
 

@@ -51,6 +51,8 @@ type caseState struct {
 	Latest  *incident.Alert `json:"latest,omitempty"`
 	Fresh   int             `json:"fresh,omitempty"`
 	Decided bool            `json:"decided,omitempty"`
+	// Due is the round of the next decision: when its first alert came.
+	Due *incident.Round `json:"due,omitempty"`
 	// Anew reports whether the next decision is not bound to be stricter: what the
 	// plan did is over.
 	Anew      bool      `json:"anew,omitempty"`

@@ -73,6 +73,8 @@ type Case struct {
 	AlertCount int `json:"alert_count,omitempty"`
 	// Raisers are those who raised an alert of the case by hand, sorted.
 	Raisers Raisers `json:"raisers,omitzero"`
+	// Rounds are its ways from an alert to a decision that it followed; see [Case.StageTimes].
+	Rounds []Round `json:"rounds,omitempty"`
 
 	Facts Facts `json:"facts"`
 	// Target is the device, once it is exact; TargetProblem and Candidates say
