@@ -32,6 +32,9 @@ type Spec struct {
 	// StandsFor are the names that one integration of this kind takes where
 	// stanch.yaml does not configure them; empty but for a simulation.
 	StandsFor []string
+	// MakesFile reports that Open makes the file of the setting path, where there
+	// is none.
+	MakesFile bool
 	// Example is a line of stanch.yaml that lints.
 	Example string
 	// NewConfig returns a pointer to the configuration struct with its

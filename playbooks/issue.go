@@ -28,7 +28,10 @@ func (i Issue) String() string {
 	if i.Warning {
 		message = "warning: " + message
 	}
-	if i.Line == 0 {
+	switch {
+	case i.File == "":
+		return message
+	case i.Line == 0:
 		return fmt.Sprintf("%s: %s", i.File, message)
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", i.File, i.Line, i.Column, message)

@@ -1,6 +1,7 @@
 package playbooks
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,6 +16,9 @@ import (
 type Node struct {
 	doc  *document
 	node *yaml.Node
+	// above is the nearest part that is there, where this one is missing: an
+	// issue about what is missing has its position.
+	above *yaml.Node
 	// without are keys that the caller reads.
 	without []string
 }
@@ -24,19 +28,21 @@ func (n Node) IsZero() bool { return n.node == nil }
 
 // Get returns the value of a key.
 func (n Node) Get(key string) Node {
-	if n.node == nil {
-		return Node{}
-	}
 	_, value := lookup(n.node, key)
-	return Node{doc: n.doc, node: value}
+	return n.below(value)
 }
 
 // At returns an entry of a list.
 func (n Node) At(i int) Node {
 	if n.node == nil || n.node.Kind != yaml.SequenceNode || i >= len(n.node.Content) {
-		return Node{}
+		return n.below(nil)
 	}
-	return Node{doc: n.doc, node: n.node.Content[i]}
+	return n.below(n.node.Content[i])
+}
+
+// below is a part of this one; nil is one that is missing.
+func (n Node) below(node *yaml.Node) Node {
+	return Node{doc: n.doc, node: node, above: cmp.Or(n.node, n.above)}
 }
 
 // Keys returns the keys of a mapping, in the order of the file.
@@ -60,7 +66,7 @@ func (n Node) Items() []Node {
 	}
 	items := make([]Node, 0, len(n.node.Content))
 	for _, item := range n.node.Content {
-		items = append(items, Node{doc: n.doc, node: item})
+		items = append(items, n.below(item))
 	}
 	return items
 }
@@ -93,12 +99,14 @@ func (n Node) Decode(into any) Issues {
 	return d.sorted()
 }
 
-// Issue returns an issue at the position of the part.
+// Issue returns an issue at the position of the part, or of the part in which it
+// is missing.
 func (n Node) Issue(format string, args ...any) Issue {
-	if n.node == nil {
+	at := cmp.Or(n.node, n.above)
+	if at == nil {
 		return Issue{Message: fmt.Sprintf(format, args...)}
 	}
-	line, column := n.node.Line, n.node.Column
+	line, column := at.Line, at.Column
 	return Issue{
 		File: n.doc.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...), Snippet: n.doc.snippet(line, column),
 	}
@@ -117,7 +125,7 @@ func (n Node) Quoted() string {
 // KeyIssue returns an issue at the position of a key of a mapping.
 func (n Node) KeyIssue(key, format string, args ...any) Issue {
 	at, _ := lookup(n.node, key)
-	return Node{doc: n.doc, node: at}.Issue(format, args...)
+	return n.below(at).Issue(format, args...)
 }
 
 // lookup returns the key and the value nodes of a key in a mapping.

@@ -127,6 +127,7 @@ func describe(open func(context.Context, any) (any, error)) integrations.Spec {
 		Actions:    incident.ActionsWhere(carriesOut),
 		Facts:      answered(),
 		StandsFor:  []string{"edr", "flows", "gateway", "inventory", "slack"},
+		MakesFile:  true,
 		Example:    "edr: { kind: memory, scenario: flood }",
 		NewConfig: func() any {
 			return &Config{Scenario: Flood}

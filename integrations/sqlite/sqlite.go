@@ -38,6 +38,7 @@ func Spec() integrations.Spec {
 		Permissions: []integrations.Permission{
 			{Name: "read and write the file and its folder", Why: "SQLite keeps a write-ahead log next to the file"},
 		},
+		MakesFile: true,
 		Example:   "flows: { kind: sqlite, path: ./flows.db }",
 		NewConfig: func() any { return &Config{} },
 		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {

@@ -266,6 +266,26 @@ func (c *Config) resolvePath(config any) {
 	}
 }
 
+// Unmade is the file that opening the integration would make, where it makes one
+// and there is none yet.
+func (i Integration) Unmade() (path string, ok bool) {
+	if !i.Spec.MakesFile {
+		return "", false
+	}
+	path = reflect.ValueOf(i.Config).Elem().FieldByName("Path").String()
+	_, err := os.Stat(path)
+	return path, path != "" && errors.Is(err, fs.ErrNotExist)
+}
+
+// MovedTo is the integration with its file at another path.
+func (i Integration) MovedTo(path string) Integration {
+	moved := reflect.New(reflect.TypeOf(i.Config).Elem())
+	moved.Elem().Set(reflect.ValueOf(i.Config).Elem())
+	moved.Elem().FieldByName("Path").SetString(path)
+	i.Config = moved.Interface()
+	return i
+}
+
 // check finds faults other than those of the form.
 func (c *Config) check(root playbooks.Node) playbooks.Issues {
 	var issues playbooks.Issues
@@ -317,7 +337,7 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 		}
 		key := strings.ToLower(p.TokenSHA256)
 		if other, ok := owner[key]; ok && key != "" {
-			issues = append(issues, node.At(i).Issue("person %s has the same token as %s: it identifies neither", name, other))
+			issues = append(issues, node.At(i).Get("token_sha256").Issue("person %s has the same token as %s: it identifies neither", name, other))
 		}
 		owner[key] = name
 		if slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {

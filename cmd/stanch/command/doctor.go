@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,7 +87,12 @@ func (o *doctorOptions) run(ctx context.Context) error {
 			case f.Warning:
 				word = "warning"
 			}
-			rows = append(rows, []string{word, f.About, f.What, f.Fix})
+			// A complaint about a file has the line that it is about below it.
+			lines := strings.Split(strings.TrimSuffix(f.What, "\n"), "\n")
+			rows = append(rows, []string{word, f.About, lines[0], f.Fix})
+			for _, line := range lines[1:] {
+				rows = append(rows, []string{"", "", line})
+			}
 		}
 		return p.Table([]string{"RESULT", "ABOUT", "FOUND", "FIX"}, rows)
 	})
@@ -101,7 +108,12 @@ func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding
 	found = append(found, checkSecretFiles(c)...)
 	found = append(found, checkDoors(c)...)
 	found = append(found, checkWords(c)...)
-	set, about := checkIntegrations(ctx, c)
+	scratch, err := os.MkdirTemp("", "stanch-doctor-")
+	if err != nil {
+		return append(found, bad("integrations", "give this user a temporary folder", "%v", err))
+	}
+	defer os.RemoveAll(scratch) //nolint:errcheck // What it holds is of no use; the system clears its temporary folder.
+	set, about := checkIntegrations(ctx, c, scratch)
 	found = append(found, about...)
 	found = append(found, checkPlaybooks(ctx, c, set)...)
 	if err := set.Close(); err != nil {

@@ -96,6 +96,7 @@ func checkDoors(c *config.Config) []finding {
 		}
 		found = append(found, fine("source "+name, "takes alerts of kind %s", c.Sources[name].Kind))
 	}
+	found = append(found, checkAccounts(c)...)
 	if len(c.People) == 0 {
 		found = append(found, bad("people", "add people to stanch.yaml; stanch token makes a token", "nobody may approve, release or pause"))
 	}
@@ -103,6 +104,27 @@ func checkDoors(c *config.Config) []finding {
 	for _, p := range c.People {
 		if !c.Answers(p) {
 			found = append(found, bad("person "+p.ID, "give token_sha256 (stanch token makes one) or an account in a messenger", "nobody can speak as %s", p.ID))
+		}
+	}
+	return found
+}
+
+// checkAccounts checks for accounts that more than one person has: a click there
+// is nobody's.
+func checkAccounts(c *config.Config) []finding {
+	var found []finding
+	for _, i := range c.Opened {
+		owners := map[string][]string{}
+		for _, p := range c.People {
+			if id := c.Account(i.Name, p); id != "" {
+				owners[id] = append(owners[id], p.ID)
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(owners)) {
+			if people := owners[id]; len(people) > 1 {
+				found = append(found, bad("people", "give each the account that is their own", "account %s of %s is that of %s: it identifies none of them",
+					id, i.Name, strings.Join(people, " and ")))
+			}
 		}
 	}
 	return found
@@ -133,22 +155,45 @@ func checkRights(c *config.Config) []finding {
 	return found
 }
 
+// makeable reports whether stanch serve can make a file: it makes its data folder,
+// and no other.
+func makeable(c *config.Config, path string) error {
+	dir := filepath.Dir(path)
+	if filepath.Clean(dir) == filepath.Clean(c.Data) {
+		return writable(dir)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	return writable(dir)
+}
+
 // checkIntegrations opens and probes each, so that one that fails hides no
-// other.
-func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set, []finding) {
+// other. A file that an integration would make is made in the folder scratch
+// instead.
+func checkIntegrations(ctx context.Context, c *config.Config, scratch string) (*integrations.Set, []finding) {
 	set := integrations.NewSet()
 	var found []finding
 	for _, i := range c.Opened {
 		about := "integration " + i.Name
-		opened, err := i.Spec.Connect(ctx, i.Config)
-		if err != nil {
-			fix := permissions(i.Spec)
-			if errors.Is(err, fs.ErrNotExist) {
-				fix = "make the folder; stanch serve makes only its data folder"
-			}
+		fail := func(fix string, err error) {
 			found = append(found, bad(about, fix, "%v", err))
 			// Its capabilities are still compared with the playbooks.
 			set.Add(i.Name, i.Spec, nil)
+		}
+		shown := func(text string) string { return text }
+		if path, unmade := i.Unmade(); unmade {
+			if err := makeable(c, path); err != nil {
+				fail("make the folder for the user that runs stanch serve, which makes only its data folder", err)
+				continue
+			}
+			there := filepath.Join(scratch, incident.DigestOf([]byte(path)))
+			i = i.MovedTo(there)
+			shown = func(text string) string { return strings.ReplaceAll(text, there, path) }
+		}
+		opened, err := i.Spec.Connect(ctx, i.Config)
+		if err != nil {
+			fail(permissions(i.Spec), err)
 			continue
 		}
 		set.Add(i.Name, i.Spec, opened)
@@ -162,6 +207,7 @@ func checkIntegrations(ctx context.Context, c *config.Config) (*integrations.Set
 			if !f.OK && f.Fix == "" {
 				f.Fix = permissions(i.Spec)
 			}
+			f.What = shown(f.What)
 			found = append(found, finding{about, f})
 		}
 		found = append(found, checkRoles(probe, c, about, opened)...)

@@ -26,7 +26,7 @@ traffic: { limits: { kiosk: { requester_peers: 30 } } }
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, found := checkIntegrations(t.Context(), c)
+	_, found := checkIntegrations(t.Context(), c, t.TempDir())
 	var bad []string
 	for _, f := range append(found, checkWords(c)...) {
 		if !f.OK {
