@@ -4,11 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
+	"strings"
+	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -71,9 +76,70 @@ func Dial(ctx context.Context, c Config) (client.Client, error) {
 	}
 	dialed, err := client.DialContext(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("connect to temporal at %q, namespace %q: %w", c.Address, c.Namespace, err)
+		return nil, fmt.Errorf("connect to temporal at %q, namespace %q: %w", c.Address, c.Namespace, reason(ctx, c.Address, err))
 	}
 	return dialed, nil
+}
+
+const (
+	// redialEvery is the pause between two attempts to reach a Temporal that does
+	// not answer, and attemptTimeout bounds one attempt.
+	redialEvery    = 2 * time.Second
+	attemptTimeout = 10 * time.Second
+)
+
+// DialPatiently is [Dial], again and again for as long as Temporal does not answer,
+// at most for the given time. What cannot become better, such as a certificate
+// that is refused, ends it at once.
+func DialPatiently(ctx context.Context, c Config, most time.Duration) (client.Client, error) {
+	log := c.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	over := time.Now().Add(most)
+	for {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		dialed, err := Dial(attempt, c)
+		cancel()
+		if err == nil || ctx.Err() != nil || !unreachable(err) {
+			return dialed, err
+		}
+		if left := time.Until(over); left <= 0 {
+			return nil, fmt.Errorf("%w; no answer within %s", err, most)
+		}
+		log.Warn("temporal does not answer; trying again", "address", c.Address, "until", over.UTC().Format(time.TimeOnly), "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(redialEvery):
+		}
+	}
+}
+
+// unreachable reports whether an attempt to connect failed because nothing
+// answered.
+func unreachable(err error) bool {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded)
+}
+
+// reason is why Temporal could not be reached. Where the address itself does not
+// answer, that is said as the network says it: gRPC speaks of its own parts.
+func reason(ctx context.Context, address string, err error) error {
+	if strings.Contains(address, "//") {
+		return err
+	}
+	conn, dialErr := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if dialErr != nil {
+		return dialErr
+	}
+	_ = conn.Close() // Nothing was sent.
+	return err
 }
 
 func (c Config) options() (client.Options, error) {

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -89,5 +91,35 @@ func TestDialNobody(t *testing.T) {
 	_, err = Dial(ctx, Config{Address: address, Namespace: "secops"})
 	if want := `connect to temporal at "` + address + `", namespace "secops": `; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error %v, want %s…", err, want)
+	}
+}
+
+// A Temporal that does not answer is waited for, and then named with the network's
+// own words.
+func TestAnEngineThatIsAwayIsWaitedFor(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{closed: "connection refused", "temporal.invalid:7233": "temporal.invalid"} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			begun, most := time.Now(), redialEvery/2
+			_, err := DialPatiently(t.Context(), Config{Address: address, Namespace: "stanch", Logger: slog.New(slog.NewTextHandler(&log, nil))}, most)
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "children") || strings.Contains(err.Error(), "desc =") {
+				t.Errorf("%v, want the network's %q", err, want)
+			}
+			if took := time.Since(begun); took < most {
+				t.Errorf("it was given up after %s", took)
+			}
+			if !strings.Contains(log.String(), "temporal does not answer; trying again") {
+				t.Errorf("it does not say that it tries again:\n%s", log.String())
+			}
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -43,6 +44,10 @@ func Roles() []string { return []string{RoleReceiver, RoleWorker} }
 
 // stopTimeout is how long a worker may finish what it is doing.
 const stopTimeout = 10 * time.Second
+
+// engineTimeout is how long a start waits for an engine that does not answer: one
+// that starts at the same time needs a while.
+const engineTimeout = time.Minute
 
 // cachedWorkflows bounds the workflows that the worker keeps in memory; others
 // are replayed from their history when something happens to them.
@@ -87,7 +92,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	limitMemory()
 	s := &Service{options: o, failed: make(chan error, 1)}
 	for _, start := range []func(context.Context) error{
-		s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
+		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
 	} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, s.Stop())
@@ -120,6 +125,30 @@ func (s *Service) Integrations() *integrations.Set { return s.set }
 func (s *Service) Failed() <-chan error { return s.failed }
 
 func (s *Service) has(role string) bool { return slices.Contains(s.options.Roles, role) }
+
+// checkAddress reports before anything is started that the receiver could not
+// listen. It does not listen yet: nobody would answer.
+func (s *Service) checkAddress(context.Context) error {
+	if !s.has(RoleReceiver) {
+		return nil
+	}
+	listener, err := listen(s.options.Config.Listen)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}
+
+func listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("another process listens on %s: stop it, or give another address with listen in stanch.yaml or --listen", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
 
 func (s *Service) openIntegrations(ctx context.Context) error {
 	if err := os.MkdirAll(s.options.Config.Data, 0o700); err != nil {
@@ -170,7 +199,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 		}
 		reach.Address, reach.TLS = s.server.HostPort(), s.server.TLS()
 	}
-	if s.client, err = engine.Dial(ctx, reach); err != nil {
+	if s.client, err = engine.DialPatiently(ctx, reach, engineTimeout); err != nil {
 		return err
 	}
 	payloads, err := reach.DataConverter()
@@ -236,9 +265,9 @@ func (s *Service) startReceiver(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := net.Listen("tcp", s.options.Config.Listen)
+	listener, err := listen(s.options.Config.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", s.options.Config.Listen, err)
+		return err
 	}
 	s.listener = listener
 	r, err := s.receiver()
