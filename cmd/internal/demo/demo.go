@@ -37,7 +37,8 @@ type Command struct{ Does, Line string }
 // Options configure the demo.
 type Options struct {
 	// Dir is the folder of all files of the demo; it must be empty. Without
-	// one it is a new temporary folder.
+	// one it is a temporary folder that is removed at the end, unless the demo
+	// fails.
 	Dir string
 	// Answer is given to the approval, with the Reason; AskPerson reads both
 	// from In.
@@ -54,7 +55,8 @@ type Options struct {
 	Next func(Kept) []Command
 }
 
-// Kept is what remains of a demo.
+// Kept is what remains of a demo; without a folder of its own nothing does, and
+// Dir is empty.
 type Kept struct {
 	Dir, Config, Playbook, Token, Evidence string
 	// Case is its id.
@@ -90,7 +92,7 @@ type show struct {
 }
 
 // Run shows the demo. It ends by itself; when the context ends before, it prints
-// what happens to the case.
+// what happens to the case, and returns the context's cause.
 func Run(ctx context.Context, o Options) error {
 	f, err := layOut(o.Dir)
 	if err != nil {
@@ -110,7 +112,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%w; the log is %s", err, f.path(logFile))
 	}
-	return nil
+	if f.temporary {
+		if err := os.RemoveAll(f.dir); err != nil {
+			return fmt.Errorf("remove the demo's folder: %w", err)
+		}
+	}
+	return context.Cause(ctx)
 }
 
 func (s *show) play(ctx context.Context) error {
@@ -125,11 +132,15 @@ func (s *show) play(ctx context.Context) error {
 }
 
 func (s *show) introduce(context.Context) error {
+	files := s.p.Field("kept in", s.folder.dir, "")
+	if s.folder.temporary {
+		files = s.p.Field("files", s.folder.dir, "removed at the end; --data keeps them")
+	}
 	return errors.Join(
 		s.p.Title("Stanch demo: a workstation floods the Internet, and is stopped"),
 		s.p.Field("real", "the embedded Temporal engine, the receiver, the worker, the policy, the flow store, the evidence", ""),
-		s.p.Field("simulated", "the company: its hosts, its EDR, its gateway and what they send", ""),
-		s.p.Field("kept in", s.folder.dir, ""),
+		s.p.Field("simulated", "the company: its hosts, its EDR, its gateway, its Slack, and what they send", ""),
+		files,
 	)
 }
 
@@ -138,6 +149,9 @@ func (s *show) interrupted() error {
 	text := "Stopped. "
 	if s.ref.ID == "" {
 		return errors.Join(s.p.Say(""), s.p.Say(text+"No case was opened."))
+	}
+	if s.folder.temporary {
+		return errors.Join(s.p.Say(""), s.p.Say(text+"The case and its leases were the demo's alone, and are gone with it."))
 	}
 	text += "The case and its leases are in the engine's database: a deployment that starts again goes on with them, and gives back what has run out. So does this one:"
 	return errors.Join(s.p.Say(""), s.p.Say(text), s.p.Command("", "stanch serve --config "+s.folder.path(configFile)))
@@ -166,9 +180,13 @@ func (s *show) farewell() error {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	errs := []error{
-		s.p.Title("The evidence bundle"),
-		s.p.Command("the whole case with its alerts, what was collected, the playbook, and digests of it all: "+strings.Join(names, ", "), k.Evidence),
+	held := "the whole case with its alerts, what was collected, the playbook, and digests of it all: " + strings.Join(names, ", ")
+	errs := []error{s.p.Title("The evidence bundle")}
+	if s.folder.temporary {
+		k = Kept{Case: k.Case}
+		errs = append(errs, s.p.Say("  "+held+"."))
+	} else {
+		errs = append(errs, s.p.Command(held, k.Evidence))
 	}
 	if s.Next != nil {
 		errs = append(errs, s.p.Title("Try next"))

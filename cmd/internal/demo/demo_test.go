@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -127,7 +128,7 @@ func TestAStoppedDemoGoesOn(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	ctx, stop := context.WithCancel(t.Context())
 	out := &stopper{at: "cut-off (isolate) accepted", stop: stop}
-	if err := Run(ctx, Options{Dir: dir, Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})}); err != nil {
+	if err := Run(ctx, Options{Dir: dir, Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	file := filepath.Join(dir, configFile)
@@ -168,7 +169,58 @@ func TestAStopBeforeTheFirstCaseLosesNothing(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	out := &stopper{at: "flow log", stop: stop}
 	err := Run(ctx, Options{Dir: filepath.Join(t.TempDir(), "demo"), Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})})
-	if err != nil || !strings.HasSuffix(out.String(), "Stopped. No case was opened.\n") {
+	if !errors.Is(err, context.Canceled) || !strings.HasSuffix(out.String(), "Stopped. No case was opened.\n") {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Without a folder of its own a demo leaves nothing, whether it is stopped early or
+// in the middle of a case.
+func TestADemoWithoutAFolderLeavesNothing(t *testing.T) {
+	needsEngine(t)
+	for _, at := range []string{"receiver", "throttle (rate_limit to 2 Mbit/s) accepted"} {
+		temp := t.TempDir()
+		t.Setenv("TMPDIR", temp)
+		ctx, stop := context.WithCancel(t.Context())
+		out := &stopper{at: at, stop: stop}
+		err := Run(ctx, Options{Answer: Approve, Because: "test", Printer: term.New(out, term.Options{})})
+		if !errors.Is(err, context.Canceled) || !strings.Contains(out.String(), temp) || !strings.Contains(out.String(), "Stopped. ") {
+			t.Fatalf("stopped at %q: %v\n%s", at, err, out.String())
+		}
+		left, err := os.ReadDir(temp)
+		if err != nil || len(left) > 0 {
+			t.Errorf("stopped at %q, the temporary folder holds %v, %v", at, left, err)
+		}
+	}
+}
+
+// What the demo's configuration simulates, the demo says.
+func TestADemoSaysWhatItSimulates(t *testing.T) {
+	f, err := layOut(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	s := &show{p: term.New(&out, term.Options{}), folder: f}
+	if err := s.introduce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(f.path(configFile), all.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	simulated, _, _ := strings.Cut(out.String()[strings.Index(out.String(), "simulated"):], "\n")
+	said := 0
+	for _, i := range c.Opened {
+		if i.Spec.Kind != memory.Spec().Kind {
+			continue
+		}
+		said++
+		if !strings.Contains(strings.ToLower(simulated), strings.ToLower(i.Name)) {
+			t.Errorf("%s is simulated, and the demo says %q", i.Name, simulated)
+		}
+	}
+	if said < 3 {
+		t.Errorf("%d integrations are simulated", said)
 	}
 }

@@ -40,21 +40,24 @@ const (
 // as it was.
 var ErrFolder = errors.New("the folder is not empty")
 
-// folder is the folder of one demo. It is kept.
+// folder is the folder of one demo.
 type folder struct {
-	dir    string
-	token  integrations.Secret
-	secret integrations.Secret
+	dir string
+	// temporary reports that the folder is removed at the end.
+	temporary bool
+	token     integrations.Secret
+	secret    integrations.Secret
 }
 
 // layOut makes the folder and puts the shipped files into it, with fresh
 // secrets. Without a name it is a new temporary folder.
 func layOut(dir string) (*folder, error) {
+	temporary := dir == ""
 	dir, err := emptyFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{dir: dir, token: newSecret(), secret: newSecret()}
+	f := &folder{dir: dir, temporary: temporary, token: newSecret(), secret: newSecret()}
 	sum := sha256.Sum256([]byte(f.token.Reveal()))
 	err = fs.WalkDir(shipped, "files", func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(strings.TrimPrefix(path, "files"), "/")

@@ -50,7 +50,7 @@ without a terminal the demo approves by itself, and says so.`,
 	f.BoolVar(&o.approve, "approve", false, "answer the question with approve")
 	f.BoolVar(&o.deny, "deny", false, "answer the question with deny")
 	f.StringVar(&o.reason, "reason", "", "`text` that goes with --approve or --deny")
-	f.StringVar(&o.data, "data", "", "empty `folder` to keep everything in (a temporary one when not given)")
+	f.StringVar(&o.data, "data", "", "empty `folder` to keep everything in (when not given nothing is kept)")
 	return c
 }
 
@@ -87,6 +87,31 @@ func isTerminal(r any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// suggestion is a command to try after a demo.
+type suggestion struct {
+	does, before string
+	path         []string
+	after        string
+}
+
+// suggestions are what can be tried with what a demo has left.
+func suggestions(k demo.Kept) []suggestion {
+	rehearse := suggestion{"rehearse the library's playbooks on the real engine", "", []string{"playbook", "test"}, "library --verbose"}
+	if k.Dir == "" {
+		return []suggestion{
+			{"keep everything, and look into it afterwards", "", []string{"demo"}, "--data ./demo"},
+			{"copy the library's playbook and its tests, and change a line of it", "", []string{"playbook", "copy"}, "high-egress-windows ./playbooks"},
+			rehearse,
+		}
+	}
+	return []suggestion{
+		{"check the playbook that decided, then change a line of it", "", []string{"playbook", "lint"}, k.Playbook},
+		rehearse,
+		{"serve what the demo has left, with its case", "", []string{"serve"}, "--config " + k.Config + " --listen 127.0.0.1:8080"},
+		{"and look at the case from another terminal", "STANCH_TOKEN_FILE=" + k.Token + " ", []string{"case", "show"}, k.Case},
+	}
+}
+
 // next returns the commands to try after a demo, of those that this build has.
 func (o *demoOptions) next(k demo.Kept) []demo.Command {
 	var found []demo.Command
@@ -94,16 +119,7 @@ func (o *demoOptions) next(k demo.Kept) []demo.Command {
 	if strings.Contains(os.Args[0], "go-build") {
 		self = "go run ./cmd/stanch"
 	}
-	for _, c := range []struct {
-		does, before string
-		path         []string
-		after        string
-	}{
-		{"check the playbook that decided, then change a line of it", "", []string{"playbook", "lint"}, k.Playbook},
-		{"rehearse the library's playbooks on the real engine", "", []string{"playbook", "test"}, "library --verbose"},
-		{"serve what the demo has left, with its case", "", []string{"serve"}, "--config " + k.Config + " --listen 127.0.0.1:8080"},
-		{"and look at the case from another terminal", "STANCH_TOKEN_FILE=" + k.Token + " ", []string{"case", "show"}, k.Case},
-	} {
+	for _, c := range suggestions(k) {
 		if cmd, rest, err := o.root.Find(c.path); err == nil && len(rest) == 0 && cmd != o.root {
 			found = append(found, demo.Command{Does: c.does, Line: c.before + self + " " + strings.Join(c.path, " ") + " " + c.after})
 		}

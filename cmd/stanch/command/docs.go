@@ -75,7 +75,7 @@ func (o *docsOptions) run(root *cobra.Command) error {
 func commandsReference(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Commands\n\nGenerated from the code; `stanch docs` writes it.\n\n")
-	b.WriteString("Exit code 0 is success, 1 a fault of the product or its surroundings (or a test that fails), 2 a mistake of the user:\nthen nothing was changed.\n")
+	b.WriteString("Exit code 0 is success, 1 a fault of the product or its surroundings (or a test that fails), 2 a mistake of the user:\nthen nothing was changed. A command that a signal ended before it was done exits with 128 and the signal's number, 130 after Ctrl-C.\n")
 	var list func(c *cobra.Command)
 	list = func(c *cobra.Command) {
 		describe(&b, c)
