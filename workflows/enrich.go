@@ -272,6 +272,8 @@ type asking[T any] struct {
 	future workflow.Future
 	use    string
 	why    string
+	// slow reports whether it was asked as an activity of its own.
+	slow *bool
 }
 
 // start asks for one fact, if the playbook wants it. Most answers come at once:
@@ -292,11 +294,12 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	}
 	in.Use, in.Top, in.Days = e.Use, e.With.Top, e.With.Days
 	future, answer := workflow.NewFuture(ctx)
+	slow := false
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		out, err := ask(ctx, r.in.Pin.Queue(e.Use), e.Timeout, ref, in)
+		out, err := askNoting(ctx, &slow, quickAnswer, r.in.Pin.Queue(e.Use), e.Timeout, ref, in)
 		answer.Set(out, err)
 	})
-	return asking[T]{future: future, use: e.Use}
+	return asking[T]{future: future, use: e.Use, slow: &slow}
 }
 
 // ask runs an activity that only reads. The quick way bypasses the queue
@@ -307,6 +310,12 @@ func ask[In, Out any](ctx workflow.Context, queue string, timeout time.Duration,
 
 // askSoon is ask with its own idea of a quick answer.
 func askSoon[In, Out any](ctx workflow.Context, quick time.Duration, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
+	var slow bool
+	return askNoting(ctx, &slow, quick, queue, timeout, ref, in)
+}
+
+// askNoting is askSoon, and notes when it asks by an activity of its own.
+func askNoting[In, Out any](ctx workflow.Context, slow *bool, quick time.Duration, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
 	var out Out
 	if queue == "" {
 		quick = min(quick, timeout)
@@ -317,6 +326,7 @@ func askSoon[In, Out any](ctx workflow.Context, quick time.Duration, queue strin
 			return out, err
 		}
 	}
+	*slow = true
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: queue, ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
 		RetryPolicy: retries(500*time.Millisecond, 5*time.Second),
@@ -349,7 +359,13 @@ func (a asking[T]) within(ctx workflow.Context, patience time.Duration) (out T, 
 	if a.future == nil {
 		return out, true
 	}
-	if came, err := await(ctx, patience, a.future.IsReady); err != nil || !came {
+	began := workflow.Now(ctx)
+	if !a.future.IsReady() && since(ctx, changeNoIdleTimer) {
+		// The quick way has its own limit, and needs no timer of the engine.
+		_ = workflow.Await(ctx, func() bool { return a.future.IsReady() || *a.slow })
+	}
+	left := max(patience-workflow.Now(ctx).Sub(began), 0)
+	if came, err := await(ctx, left, a.future.IsReady); err != nil || !came {
 		return out, false
 	}
 	_ = a.future.Get(ctx, &out)

@@ -42,16 +42,23 @@ func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
 	r.upsert(ctx)
 }
 
-// upsert brings the lists up to date.
+// upsert brings the lists up to date, where they would show something else.
 func (r *responder) upsert(ctx workflow.Context) {
 	c := r.state.Case
-	updates := []temporal.SearchAttributeUpdate{
-		attribute(protocol.AttrStatus).ValueSet(string(c.Status)),
-		attribute(protocol.AttrOutcome).ValueSet(string(c.Outcome)),
-	}
+	shown := [][2]string{{protocol.AttrStatus, string(c.Status)}, {protocol.AttrOutcome, string(c.Outcome)}}
 	if c.Decision != nil {
 		rule, severity := c.Decision.AtStake()
-		updates = append(updates, attribute(protocol.AttrRule).ValueSet(rule), attribute(protocol.AttrSeverity).ValueSet(severity))
+		shown = append(shown, [2]string{protocol.AttrRule, rule}, [2]string{protocol.AttrSeverity, severity})
+	}
+	var updates []temporal.SearchAttributeUpdate
+	listed, same := workflow.GetTypedSearchAttributes(ctx), true
+	for _, s := range shown {
+		is, _ := listed.GetKeyword(attribute(s[0]))
+		same = same && is == s[1]
+		updates = append(updates, attribute(s[0]).ValueSet(s[1]))
+	}
+	if same && since(ctx, changeListChanges) {
+		return
 	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)

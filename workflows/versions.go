@@ -1,6 +1,10 @@
 package workflows
 
-import "go.temporal.io/sdk/workflow"
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+)
 
 // Changes of what workflows ask of the engine, by the name that is in
 // history. A run that passed the place before the change goes on as it began.
@@ -37,12 +41,41 @@ const (
 	// changeAfterTraffic asks for connections once the flows are known to which
 	// they belong.
 	changeAfterTraffic = "connections-after-traffic"
+	// changeNoIdleTimer starts no timer while the inventory answers within the
+	// engine's own task.
+	changeNoIdleTimer = "no-idle-timer"
+	// changeContainHere runs containing activities on the queue of their case.
+	changeContainHere = "contain-here"
+	// changeListChanges brings the lists up to date only where they would show
+	// something else.
+	changeListChanges = "list-changes"
 )
 
+// changesOfRun is the name in history under which a run notes how many of the
+// changes the code had on which it came to the first of their places.
+const changesOfRun = "changes"
+
+// changes are all of them, in the order in which they came: a run notes their
+// number. Append, and never remove one.
+func changes() []string {
+	return []string{
+		changeGiveUp, changeStopTaking, changeHearLast, changeDecideAnew, changeFreshLeft, changeClaim, changeProofInTime,
+		changeTellRelease, changeShowPause, changeAwaitResume, changeAskAgain, changeAfterTraffic,
+		changeNoIdleTimer, changeContainHere, changeListChanges,
+	}
+}
+
 // since reports whether a run makes a change: it does where it comes to the
-// place for the first time on code that has the change. Ask only on the path
-// that differs, as each question is a marker in history, and never in a
-// validator or a query.
+// place for the first time on code that has the change. One marker says it of
+// all changes at once, where the run comes to its first such place; a run that
+// passed one before, or on older code, has a marker for each change that it
+// meets later. Ask only on the path that differs, as each marker is two events
+// and a line in the lists, and never in a validator or a query.
 func since(ctx workflow.Context, change string) bool {
+	all := changes()
+	had := workflow.GetVersion(ctx, changesOfRun, workflow.DefaultVersion, workflow.Version(len(all)))
+	if at := slices.Index(all, change); at < int(had) {
+		return at >= 0
+	}
 	return workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
