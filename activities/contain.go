@@ -59,11 +59,28 @@ type ContainOut struct {
 	// Earlier reports whether other attempts came before one that is held back.
 	// They may have taken what this one was refused.
 	Earlier bool `json:"earlier,omitempty"`
+	// Busy reports that nothing was done, as too many wait in this process for
+	// their turn: the step waits on [protocol.ContainQueue], where that costs
+	// nothing.
+	Busy bool `json:"busy,omitempty"`
 }
 
-// contain takes the lease. What an earlier attempt has taken is found before
-// anything is checked anew: it had passed the checks when it took it.
+// contain takes the lease when it is its turn.
 func (a *Activities) contain(ctx context.Context, in ContainIn) (ContainOut, error) {
+	done, err := a.turn(ctx)
+	if errors.Is(err, ErrBusy) {
+		return ContainOut{Busy: true}, nil
+	}
+	if err != nil {
+		return ContainOut{}, err
+	}
+	defer done()
+	return a.takeLease(ctx, in)
+}
+
+// takeLease takes the lease. What an earlier attempt has taken is found before
+// anything is checked anew: it had passed the checks when it took it.
+func (a *Activities) takeLease(ctx context.Context, in ContainIn) (ContainOut, error) {
 	if err := carries(Contain, in.Step.Action); err != nil {
 		return ContainOut{}, err
 	}

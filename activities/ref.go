@@ -41,6 +41,9 @@ type Activities struct {
 	Agents []string
 	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
+	// Turn waits until one more containment may be taken, as [Turns.Take] does; nil
+	// bounds none.
+	Turn func(ctx context.Context, elsewhere bool) (done func(), err error)
 	// PublicURL is the address that people reach the API by, for links.
 	PublicURL string
 	// Now is the clock; nil is the wall clock.

@@ -27,17 +27,32 @@ type givingBack struct {
 // case, or when its lease is reported over before the activity has returned:
 // then none of its attempts may take anything any more.
 func (r *responder) attempt(ctx workflow.Context, in activities.ContainIn) (out activities.ContainOut, stopped bool, err error) {
-	ref, queue := activities.Contain, protocol.ContainQueue
-	if name, _ := activities.Carrying(in.Step.Action.Spec()); name == activities.Kill.Name {
-		ref, queue = activities.Kill, r.in.Pin.Queue(in.Step.Use)
-	}
+	r.taking = in.ID
+	defer func() { r.taking = "" }()
 	within := containWithin(in.Step)
+	switch name, _ := activities.Carrying(in.Step.Action.Spec()); {
+	case name == activities.Kill.Name:
+		return r.attemptOn(ctx, r.in.Pin.Queue(in.Step.Use), within, activities.Kill, in)
+	case since(ctx, changeContainHere):
+		began := workflow.Now(ctx)
+		out, stopped, err = r.attemptOn(ctx, "", within, activities.Contain, in)
+		if err != nil || !out.Busy {
+			return out, stopped, err
+		}
+		within = max(within-workflow.Now(ctx).Sub(began), time.Second)
+	}
+	return r.attemptOn(ctx, protocol.ContainQueue, within, activities.Contain, in)
+}
+
+// attemptOn runs a containing activity on a task queue; an empty one is that of
+// the case.
+func (r *responder) attemptOn(ctx workflow.Context, queue string, within time.Duration,
+	ref activities.Ref[activities.ContainIn, activities.ContainOut], in activities.ContainIn,
+) (out activities.ContainOut, stopped bool, err error) {
 	running, stop := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: queue, ScheduleToCloseTimeout: within, StartToCloseTimeout: within, HeartbeatTimeout: silence,
 		RetryPolicy: retries(200*time.Millisecond, 10*time.Second),
 	}))
-	r.taking = in.ID
-	defer func() { r.taking = "" }()
 	answer := workflow.ExecuteActivity(running, ref.Name, in)
 	_ = workflow.Await(ctx, func() bool { return answer.IsReady() || r.state.Closing != nil || r.earlyEnd(in.ID) != nil })
 	if answer.IsReady() || !since(ctx, changeStopTaking) {

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -74,5 +75,34 @@ func TestALimitedIntegrationIsAskedThroughItsQueue(t *testing.T) {
 	slices.Sort(asked)
 	if !slices.Equal(asked, want) {
 		t.Errorf("the EDR was asked by %q, want %q", asked, want)
+	}
+}
+
+// A containing step begins on the queue of its case. Where too many wait in the
+// process it waits in the queue for those, and contains once all the same.
+func TestAStepWithoutATurnWaitsInTheQueue(t *testing.T) {
+	t.Parallel()
+	for name, busy := range map[string]bool{"a turn is free": false, "too many wait": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Flood, "high-egress-windows")
+			edr := &observed{Estate: w.estate}
+			w.set.Add("edr", integrations.Spec{Kind: "memory"}, edr)
+			w.activities.Turn = func(_ context.Context, elsewhere bool) (func(), error) {
+				if elsewhere && busy {
+					return nil, activities.ErrBusy
+				}
+				return func() {}, nil
+			}
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			w.run(5 * time.Hour)
+			w.ended(id, incident.OutcomeGivenBack)
+			w.contained(incident.Isolate, 1, 1)
+			w.contained(incident.RateLimit, 1, 1)
+			if waited := slices.Contains(edr.queues, "contain "+protocol.ContainQueue); waited != busy {
+				t.Errorf("the EDR was asked by %q", edr.queues)
+			}
+		})
 	}
 }

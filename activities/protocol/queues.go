@@ -4,9 +4,11 @@ package protocol
 // none of their own.
 const TaskQueue = "stanch"
 
-// ContainQueue is the task queue of [Contain]. It is one of its own so that only
-// so many are under way: one that waits its turn there costs nothing, while one
-// that waits in a worker sends the engine a heartbeat every second.
+// ContainQueue is the task queue of containing activities for which there was no
+// room on their case's own, where they begin without being dispatched: one that
+// waits its turn here costs nothing, while one that waits in a worker sends the
+// engine a heartbeat every second. Cases that were opened before that wait here
+// at once.
 const ContainQueue = "stanch-contain"
 
 // QueueOf is the task queue of an integration that has one of its own. A process that

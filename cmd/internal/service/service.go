@@ -54,8 +54,12 @@ const engineTimeout = time.Minute
 const cachedWorkflows = 400
 
 // containAtOnce bounds this process's concurrent containments. More would
-// be no faster, and let all others wait for the engine.
-const containAtOnce = 16
+// be no faster, and let all others wait for the engine. As many more wait in
+// the process as containWait says, others in their queue.
+const (
+	containAtOnce = 16
+	containWait   = 32
+)
 
 // Options configure a service.
 type Options struct {
@@ -223,6 +227,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
 		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
