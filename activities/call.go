@@ -14,6 +14,10 @@ type Call struct {
 	Workflow string
 	ID       string
 	Input    any
+	// Instead, where it is set, is what the workflow starts with where it does not
+	// run, with the effect of the update: the update is not sent then, and its
+	// result stays as it is.
+	Instead any
 	// Attributes are search attributes of a started workflow.
 	Attributes map[string]string
 	// Update is the update's name; UpdateID makes a repeated call one update.

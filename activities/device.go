@@ -38,10 +38,11 @@ type ClaimOut struct {
 // have ended.
 const claimTries = 3
 
-// claim asks for the device. A case that has claimed it and has ended since,
-// for whatever reason, does not keep it.
+// claim asks for the device; one that nobody has is the case's from the start of
+// its claim. A case that has claimed it and has ended since, for whatever reason,
+// does not keep it.
 func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
-	var out ClaimOut
+	out := ClaimOut{Owner: in.Case}
 	var gone *incident.CaseRef
 	for range claimTries {
 		update := "claim/" + in.Case.ID + "/" + in.Case.Run
@@ -50,6 +51,7 @@ func (a *Activities) claim(ctx context.Context, in ClaimIn) (ClaimOut, error) {
 		}
 		err := a.Workflows.UpdateWithStart(ctx, Call{
 			Workflow: protocol.ClaimWorkflow, ID: in.ID, Input: protocol.ClaimInput{ID: in.ID},
+			Instead:    protocol.ClaimInput{ID: in.ID, Owner: &in.Case},
 			Attributes: map[string]string{protocol.AttrKind: protocol.ClaimWorkflow, protocol.AttrPlaybook: in.Playbook, protocol.AttrTarget: in.Device},
 			Update:     protocol.ClaimUpdate, UpdateID: a.unique(update), Arg: protocol.ClaimRequest{Case: in.Case, Gone: gone},
 		}, &out.Owner)

@@ -141,7 +141,12 @@ func (r *Rehearsal) try(ctx context.Context, c activities.Call, started bool, re
 		return
 	}
 	if !started {
-		start, err := r.starter(c.Workflow, c.ID, c.Input)
+		input := c.Input
+		if c.Instead != nil {
+			// A start is not atomic here: the update says whose it was.
+			input = c.Instead
+		}
+		start, err := r.starter(c.Workflow, c.ID, input)
 		if err != nil {
 			respond(answer{err: err})
 			return

@@ -31,6 +31,11 @@ func (c *Client) UpdateWithStart(ctx context.Context, call activities.Call, resu
 			return fmt.Errorf("update %s of %s: %w", call.Update, call.ID, ctx.Err())
 		}
 	}
+	if call.Instead != nil {
+		if running, err := c.startWith(ctx, call); err != nil || !running {
+			return err
+		}
+	}
 	start := c.temporal.NewWithStartWorkflowOperation(startOptions(call.Workflow, call.ID, call.Attributes), call.Workflow, call.Input)
 	handle, err := c.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
@@ -46,6 +51,22 @@ func (c *Client) UpdateWithStart(ctx context.Context, call activities.Call, resu
 		return fmt.Errorf("update %s of %s: %w", call.Update, call.ID, err)
 	}
 	return nil
+}
+
+// startWith starts the workflow with what the update would do, and reports
+// whether it runs already.
+func (c *Client) startWith(ctx context.Context, call activities.Call) (running bool, err error) {
+	o := startOptions(call.Workflow, call.ID, call.Attributes)
+	o.EnableEagerStart, o.WorkflowExecutionErrorWhenAlreadyStarted = c.eager, true
+	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
+	_, err = c.temporal.ExecuteWorkflow(ctx, o, call.Workflow, call.Instead)
+	if alreadyStarted(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("start %s: %w", call.ID, err)
+	}
+	return false, nil
 }
 
 // Update sends the update to a workflow that runs.
