@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
@@ -61,6 +62,9 @@ type Result struct {
 	// acceptance, one case at a time.
 	CaseP50 time.Duration `json:"case_p50"`
 	CaseP99 time.Duration `json:"case_p99"`
+	// CaseCost is what a contained case took of the engine, by workflow: the case,
+	// the claim to its device, its lease, and its part of the budget.
+	CaseCost map[string]engine.Cost `json:"case_cost"`
 	// StormPerSecond is alerts accepted a second.
 	StormPerSecond float64 `json:"storm_per_second"`
 	StormCases     int     `json:"storm_cases"`
@@ -127,7 +131,7 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	defer bare.stop()
-	for _, part := range []func(context.Context, *yardstick) error{b.policy, b.atRest, b.throughput, b.storm} {
+	for _, part := range []func(context.Context, *yardstick) error{b.policy, b.atRest, b.cost, b.throughput, b.storm} {
 		if err := part(ctx, bare); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 )
 
 // The counts of a small measurement are right: no case is lost or doubled, no alert
@@ -26,6 +27,16 @@ func TestSmallMeasurementCounts(t *testing.T) {
 	if r.CaseRatio <= 0 || r.CaseP50 <= 0 || r.BareP50 <= 0 || r.ColdStart <= 0 || r.PeakMemory <= 0 {
 		t.Errorf("something was not measured: %+v", r)
 	}
+	for name, most := range map[string]engine.Cost{
+		"case": {Events: 21, WorkflowTasks: 2, Actions: 7}, "claim": {Events: 4, WorkflowTasks: 1, Actions: 1},
+		"lease": {Events: 14, WorkflowTasks: 2, Actions: 5}, "budget": {Events: 5, WorkflowTasks: 1, Actions: 1},
+	} {
+		got := r.CaseCost[name]
+		if got.Events == 0 || got.Events > most.Events || got.WorkflowTasks > most.WorkflowTasks || got.Actions > most.Actions {
+			t.Errorf("a contained case takes %+v of its %s, at most %+v are expected", got, name, most)
+		}
+	}
+	t.Logf("%+v", r.CaseCost)
 	if r.Decide <= 0 || r.Load <= 0 {
 		t.Errorf("the policy was not measured: %+v", r)
 	}

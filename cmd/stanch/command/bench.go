@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/bench"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -108,6 +109,10 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 
 func rows(r bench.Result) [][]string {
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+	var whole engine.Cost
+	for _, c := range r.CaseCost {
+		whole = whole.Plus(c)
+	}
 	return [][]string{
 		{"cold start to ready", ms(r.ColdStart)},
 		{"load and lint of the shipped playbook", ms(r.Load)},
@@ -118,6 +123,7 @@ func rows(r bench.Result) [][]string {
 		{"cases a second", fmt.Sprintf("%.1f", r.CasesPerSecond)},
 		{"bare workflows a second", fmt.Sprintf("%.1f", r.BarePerSecond)},
 		{"cases to bare workflows", fmt.Sprintf("%.2f", r.CaseRatio)},
+		{"a contained case in the engine", fmt.Sprintf("%d events, %d workflow tasks, %d actions", whole.Events, whole.WorkflowTasks, whole.Actions)},
 		{"storm, alerts accepted a second", fmt.Sprintf("%.0f", r.StormPerSecond)},
 		{"storm, cases", strconv.Itoa(r.StormCases)},
 		{"storm, alerts recorded", strconv.Itoa(r.StormRecorded)},
