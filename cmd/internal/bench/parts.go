@@ -174,20 +174,10 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 // countStorm reads from the cases themselves how many there are, and how many
 // alerts they have.
 func (b *bench) countStorm(ctx context.Context, first int) error {
-	data, err := b.to.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", b.token, nil)
-	if err != nil {
+	if err := b.listStorm(ctx, first); err != nil {
 		return err
 	}
-	var list api.CaseList
-	if err := json.Unmarshal(data, &list); err != nil {
-		return fmt.Errorf("read the list of cases: %w", err)
-	}
 	for i := range b.StormSubjects {
-		for _, s := range list.Cases {
-			if s.Subject == hostID(first+i) {
-				b.result.StormCases++
-			}
-		}
 		data, err := b.to.call(ctx, http.MethodGet, "/v1/cases/bench/"+hostID(first+i), b.token, nil)
 		if err != nil {
 			return err
@@ -200,6 +190,41 @@ func (b *bench) countStorm(ctx context.Context, first int) error {
 		b.Progress("counting the storm", i+1, b.StormSubjects)
 	}
 	return nil
+}
+
+// listed is how long the list of cases may lag behind.
+const listed = 10 * time.Second
+
+// listStorm counts the storm's cases in the list, when all are in it.
+func (b *bench) listStorm(ctx context.Context, first int) error {
+	storm := map[string]bool{}
+	for i := range b.StormSubjects {
+		storm[hostID(first+i)] = true
+	}
+	for until := time.Now().Add(listed); ; {
+		data, err := b.to.call(ctx, http.MethodGet, "/v1/cases?status=open&limit=1000", b.token, nil)
+		if err != nil {
+			return err
+		}
+		var list api.CaseList
+		if err := json.Unmarshal(data, &list); err != nil {
+			return fmt.Errorf("read the list of cases: %w", err)
+		}
+		b.result.StormCases = 0
+		for _, s := range list.Cases {
+			if storm[s.Subject] {
+				b.result.StormCases++
+			}
+		}
+		if b.result.StormCases >= b.StormSubjects || time.Now().After(until) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("list the cases of the storm: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // PeakMemory is the most resident memory that this process has had, in bytes,
