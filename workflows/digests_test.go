@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stanch-soar/stanch/workflows/historytest"
 )
 
 // released is how many histories were here when the first release was made.
@@ -33,11 +35,7 @@ func TestRecordedHistoriesStandAsTheyWere(t *testing.T) {
 	if len(want) < released {
 		t.Errorf("DIGESTS names %d histories, and %d were released", len(want), released)
 	}
-	files, err := filepath.Glob(filepath.Join(histories, "*"+historyExt))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
+	for _, file := range historytest.Files(t, histories) {
 		name := filepath.Base(file)
 		if want[name] == "" {
 			t.Errorf("%s is not in DIGESTS: add the line that sha256sum prints", name)

@@ -1,19 +1,15 @@
 package workflows_test
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -21,16 +17,14 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
+	"github.com/stanch-soar/stanch/workflows/historytest"
 )
 
-const (
-	histories  = "testdata/histories"
-	historyExt = ".json.gz"
-)
+const histories = "testdata/histories"
 
-// recorded are the paths without whose history the guard would be open; more
+// paths are those without whose history the guard would be open; more
 // may be in the folder.
-func recorded() []string {
+func paths() []string {
 	return []string{
 		"budget-continued", "budget-goes-on",
 		"lease-adopted-isolate", "lease-contained-isolate", "lease-contained-rate_limit", "lease-denied-rate_limit",
@@ -64,17 +58,14 @@ func recorded() []string {
 // TestRecordedHistoriesReplay runs the workflows of today over what a real
 // engine recorded: a case that runs must survive an upgrade.
 func TestRecordedHistoriesReplay(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(histories, "*"+historyExt))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range recorded() {
-		if !slices.Contains(files, filepath.Join(histories, name+historyExt)) {
+	files := historytest.Files(t, histories)
+	for _, name := range paths() {
+		if !slices.Contains(files, filepath.Join(histories, name+historytest.Ext)) {
 			t.Errorf("the history %s was not recorded", name)
 		}
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), historyExt), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), historytest.Ext), func(t *testing.T) {
 			t.Parallel()
 			replayer := newReplayer(t)
 			workflows.Register(replayer)
@@ -115,7 +106,7 @@ func TestReplayBites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			replayer := newReplayer(t)
 			replayer.RegisterWorkflowWithOptions(planted[name], workflow.RegisterOptions{Name: name})
-			err := replay(t, replayer, filepath.Join(histories, history+historyExt), patience)
+			err := replay(t, replayer, filepath.Join(histories, history+historytest.Ext), patience)
 			// The SDK gives this error no type that can be asked for.
 			if err == nil || !strings.Contains(err.Error(), "[TMPRL1100]") {
 				t.Errorf("a timer was added to %s, and its recorded history replays with %v", name, err)
@@ -152,7 +143,7 @@ func TestReplayOfADeadlockEnds(t *testing.T) {
 		<-over
 		return workflows.Respond(ctx, in)
 	}, workflow.RegisterOptions{Name: protocol.RespondWorkflow})
-	if err := replay(t, replayer, filepath.Join(histories, "respond-contained"+historyExt), 100*time.Millisecond); !errors.Is(err, errStuck) {
+	if err := replay(t, replayer, filepath.Join(histories, "respond-contained"+historytest.Ext), 100*time.Millisecond); !errors.Is(err, errStuck) {
 		t.Errorf("a workflow that never gives way replays with %v", err)
 	}
 }
@@ -177,7 +168,7 @@ func newReplayer(t *testing.T) worker.WorkflowReplayer {
 
 func replay(t *testing.T, replayer worker.WorkflowReplayer, file string, within time.Duration) error {
 	t.Helper()
-	history := readHistory(t, file)
+	history := historytest.History(t, file)
 	replayed := make(chan error, 1)
 	go func() {
 		replayed <- replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), history)
@@ -188,22 +179,4 @@ func replay(t *testing.T, replayer worker.WorkflowReplayer, file string, within 
 	case <-time.After(within):
 		return fmt.Errorf("%w: it takes more than %s", errStuck, within)
 	}
-}
-
-func readHistory(t *testing.T, file string) *historypb.History {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	packed, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h, err := client.HistoryFromJSON(packed, client.HistoryJSONOptions{})
-	if err = errors.Join(err, packed.Close()); err != nil {
-		t.Fatalf("read %s: %v", file, err)
-	}
-	return h
 }

@@ -183,8 +183,7 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	}
 	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
 	if !lease.ConfirmedAt.IsZero() {
-		// The lease knew it before it answered.
-		s.ConfirmedAt = maxTime(lease.ConfirmedAt, s.AcceptedAt)
+		s.ConfirmedAt = lease.ConfirmedAt
 		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
 	}
 	r.catchUp(ctx)

@@ -1,4 +1,4 @@
-package workflows_test
+package payloads
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 )
 
-// readStrictly reads a payload into its type of today, and refuses what that
-// does not know. A type that reads itself lets unknown keys pass: so what was
+// Read reads a payload into its type of today, and refuses what that does not
+// know. A type that reads itself lets unknown keys pass: so what was
 // read is written again, and must have all that was there.
-func readStrictly(types map[string]reflect.Type, what string, p *commonpb.Payload) error {
+func Read(types map[string]reflect.Type, what string, p *commonpb.Payload) error {
 	as, ok := types[what]
 	if !ok {
-		return errors.New("no type is known for it: name it in payloadTypes")
+		return errors.New("no type is known for it: name it in Types")
 	}
 	if string(p.GetMetadata()["encoding"]) == "binary/null" {
 		return nil
