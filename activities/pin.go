@@ -89,6 +89,21 @@ func (p Pin) Approval(name string) (PinnedApproval, bool) {
 	return PinnedApproval{}, false
 }
 
+// Load returns the pinned playbook, compiled. A text that no longer gives the
+// pinned digest was tampered with, or this engine reads it differently: it is
+// refused either way.
+func (p Pin) Load(roles incident.Vocabulary) (*playbooks.Playbook, error) {
+	loaded, err := playbooks.Load(p.File, p.Text, playbooks.WithRoles(roles))
+	if err != nil {
+		return nil, fmt.Errorf("load the case's playbook %q: %w", p.Name, err)
+	}
+	if loaded.Digest() != p.Digest {
+		return nil, fmt.Errorf("load the case's playbook %q: its digest is %s, the case started with %s",
+			p.Name, loaded.Digest(), p.Digest)
+	}
+	return loaded, nil
+}
+
 // maxCached bounds the compiled playbooks that a worker keeps.
 const maxCached = 64
 
@@ -99,9 +114,7 @@ type playbookCache struct {
 	compiled map[string]*playbooks.Playbook
 }
 
-// load returns the pinned playbook, compiled. A text that no longer gives the
-// pinned digest was tampered with, or this engine reads it differently: it is
-// refused either way.
+// load returns the pinned playbook, compiled; see [Pin.Load].
 func (c *playbookCache) load(ctx context.Context, pin Pin, roles incident.Vocabulary) (*playbooks.Playbook, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,13 +124,9 @@ func (c *playbookCache) load(ctx context.Context, pin Pin, roles incident.Vocabu
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := playbooks.Load(pin.File, pin.Text, playbooks.WithRoles(roles))
+	p, err := pin.Load(roles)
 	if err != nil {
-		return nil, fmt.Errorf("load the case's playbook %q: %w", pin.Name, err)
-	}
-	if p.Digest() != pin.Digest {
-		return nil, fmt.Errorf("load the case's playbook %q: its digest is %s, the case started with %s",
-			pin.Name, p.Digest(), pin.Digest)
+		return nil, err
 	}
 	if c.compiled == nil || len(c.compiled) >= maxCached {
 		c.compiled = map[string]*playbooks.Playbook{}

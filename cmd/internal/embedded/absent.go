@@ -12,5 +12,10 @@ const BuiltIn = false
 
 // Start fails: this build was made without the server.
 func Start(context.Context, Options) (*Server, error) {
-	return nil, errors.New("this build has no embedded engine: set temporal.address")
+	return nil, errAbsent
 }
+
+// Snapshot fails: this build was made without the server.
+func Snapshot(_, _ string) error { return errAbsent }
+
+var errAbsent = errors.New("this build has no embedded engine: set temporal.address")

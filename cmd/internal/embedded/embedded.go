@@ -6,6 +6,7 @@ package embedded
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -53,6 +54,9 @@ type Server struct {
 	stop      func() error
 	check     func() error
 }
+
+// ErrNoEngine is that a folder has no engine's data.
+var ErrNoEngine = errors.New("there is no engine's data")
 
 // HostPort returns the address at which clients reach the server.
 func (s *Server) HostPort() string { return s.hostPort }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -189,13 +188,10 @@ func (s *Service) startEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range protocol.Attributes() {
-		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
-	}
+	attributes := searchAttributes()
 	if c.Temporal.Address == config.Embedded {
 		s.server, err = embedded.Start(ctx, embedded.Options{
-			DataDir: filepath.Join(c.Data, "temporal"), Namespace: c.Temporal.Namespace,
+			DataDir: engineDir(c), Namespace: c.Temporal.Namespace,
 			SearchAttributes: attributes, Logger: s.options.Log,
 		})
 		if err != nil {
@@ -215,6 +211,15 @@ func (s *Service) startEngine(ctx context.Context) error {
 		return nil
 	}
 	return engine.EnsureSearchAttributes(ctx, s.client, c.Temporal.Namespace, attributes)
+}
+
+// searchAttributes are those of the namespace.
+func searchAttributes() map[string]enumspb.IndexedValueType {
+	attributes := map[string]enumspb.IndexedValueType{}
+	for _, name := range protocol.Attributes() {
+		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	return attributes
 }
 
 // startWorker starts the worker of the cases, and one for each integration: a
