@@ -35,7 +35,7 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	}
 	if at < 0 || at >= len(c.Approvals) {
 		for _, s := range c.Steps {
-			card.Steps = append(card.Steps, cardStep(s))
+			card.Steps = append(card.Steps, cardStep(c, s))
 		}
 		return card
 	}
@@ -53,7 +53,7 @@ func CardOf(c incident.Case, at int) integrations.Card {
 		card.Effect = append([]string{"Nothing can be done to the host: no exact target, " + c.TargetProblem}, card.Effect...)
 	}
 	for _, s := range gated {
-		card.Steps = append(card.Steps, cardStep(s))
+		card.Steps = append(card.Steps, cardStep(c, s))
 	}
 	if card.State == integrations.CardPaused {
 		card.Commands = append(card.Commands, "stanch resume --reason …")
@@ -303,8 +303,11 @@ func undo(gated []incident.StepState) string {
 	return strings.Join(said, " ")
 }
 
-func cardStep(s incident.StepState) integrations.CardStep {
+func cardStep(c incident.Case, s incident.StepState) integrations.CardStep {
 	step := integrations.CardStep{Text: s.PlannedStep.String(), Status: s.Status, Until: s.Until, Problem: s.Problem}
+	if s.Approve != "" {
+		step.Word, _ = wording.StatusOf(c, s)
+	}
 	if !s.Action.Containing() {
 		step.At = s.AcceptedAt
 		return step

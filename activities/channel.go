@@ -132,7 +132,8 @@ func lines(c incident.Case) []string {
 		out = append(out, f.Label+": "+f.Value+" ("+f.How+")")
 	}
 	for _, s := range c.Steps {
-		out = append(out, fmt.Sprintf("%s: %s", s.PlannedStep, s.Status))
+		word, _ := wording.StatusOf(c, s)
+		out = append(out, fmt.Sprintf("%s: %s", s.PlannedStep, word))
 	}
 	if c.TargetProblem != "" {
 		out = append(out, "No exact target: "+c.TargetProblem)

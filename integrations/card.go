@@ -118,6 +118,9 @@ type CardVote struct {
 type CardStep struct {
 	Text   string
 	Status incident.StepStatus
+	// Word is how far it has come where the status does not say it, such as denied;
+	// empty: the status and the proof say it.
+	Word string `json:",omitempty"`
 	// Proof is the evidence of the effect: accepted, confirmed, verified,
 	// not_effective, cannot_tell; empty before it.
 	Proof string

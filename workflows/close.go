@@ -53,7 +53,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 	switch change.Kind {
 	case incident.EvConfirmed:
-		s.ConfirmedAt, s.Problem = change.At, ""
+		s.ConfirmedAt, s.Problem = maxTime(change.At, s.AcceptedAt), ""
 	case incident.EvExtended:
 		s.Until = change.Until
 	case incident.EvReleased:

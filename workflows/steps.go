@@ -183,7 +183,8 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	}
 	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
 	if !lease.ConfirmedAt.IsZero() {
-		s.ConfirmedAt = lease.ConfirmedAt
+		// The lease knew it before it answered.
+		s.ConfirmedAt = maxTime(lease.ConfirmedAt, s.AcceptedAt)
 		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
 	}
 	r.catchUp(ctx)

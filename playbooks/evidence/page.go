@@ -45,8 +45,8 @@ func renderPage(c incident.Case, files []File) ([]byte, error) {
 		"clock":  wording.Clock,
 		"time":   func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"since":  offset,
-		"length": func(from, to time.Time) string { return incident.FormatDuration(to.Sub(from)) },
+		"since":  wording.Since,
+		"length": wording.Between,
 		"size":   incident.FormatSize,
 		"glyph":  glyph,
 	}).Parse(pageText)
@@ -71,15 +71,6 @@ func renderPage(c incident.Case, files []File) ([]byte, error) {
 func contentPolicy() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
-}
-
-// offset is the time since the case was opened: +1m47s.
-func offset(opened, at time.Time) string {
-	d := at.Sub(opened)
-	if d < 0 {
-		return "−" + incident.FormatDuration(-d)
-	}
-	return "+" + incident.FormatDuration(d)
 }
 
 // glyph repeats an answer as a sign, for the eye; the word is always next to it.

@@ -36,7 +36,7 @@ func isAgent(p *incident.Process, agents []string) bool {
 	}
 	return slices.ContainsFunc(agents, func(agent string) bool {
 		if strings.ContainsAny(agent, `\/`) {
-			return sameImage(path, agent)
+			return SameImage(path, agent)
 		}
 		return strings.EqualFold(path[strings.LastIndexAny(path, `\/`)+1:], agent)
 	})

@@ -212,8 +212,8 @@ func (m *images) one(of *[volumeID + 1]string) bool {
 	return true
 }
 
-// sameImage reports whether two paths, or names, can be of one image.
-func sameImage(a, b string) bool {
+// SameImage reports whether two paths, or names, can be of one image.
+func SameImage(a, b string) bool {
 	m := imagesOf([]string{a, b})
 	return m.key(a) == m.key(b)
 }

@@ -179,7 +179,7 @@ func FuzzImages(f *testing.F) {
 		f.Add(seed, `D:\a`)
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if !sameImage(a, strings.ToLower(a)) || sameImage(a, b) != sameImage(b, a) {
+		if !SameImage(a, strings.ToLower(a)) || SameImage(a, b) != SameImage(b, a) {
 			t.Errorf("%q and %q", a, b)
 		}
 	})

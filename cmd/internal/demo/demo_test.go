@@ -3,12 +3,14 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // done counts the changes that were really made to the estate.
@@ -102,6 +105,40 @@ func TestAPersonDenies(t *testing.T) {
 	}
 	if data, err := os.ReadFile(filepath.Join(kept.Evidence, "case.json")); err != nil || !bytes.Contains(data, []byte("it is a load test")) {
 		t.Errorf("the evidence does not hold the reason: %v", err)
+	}
+	checkEvidence(t, kept.Evidence)
+}
+
+// checkEvidence checks the order and the words of what a bundle says.
+func checkEvidence(t *testing.T, folder string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, "case.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c incident.Case
+	if err := json.Unmarshal(data, &c); err != nil {
+		t.Fatal(err)
+	}
+	confirmed := 0
+	for _, s := range c.Steps {
+		if s.ConfirmedAt.IsZero() {
+			continue
+		}
+		confirmed++
+		if s.AcceptedAt.Before(s.StartedAt) || s.ConfirmedAt.Before(s.AcceptedAt) {
+			t.Errorf("%s started %s, was accepted %s and confirmed %s", s.Name, s.StartedAt, s.AcceptedAt, s.ConfirmedAt)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(folder, "index.html"))
+	if err != nil || confirmed == 0 {
+		t.Fatalf("%d steps are confirmed: %v", confirmed, err)
+	}
+	if at := regexp.MustCompile(`[+-][0-9.]+(ms|µs|ns)`).Find(page); at != nil {
+		t.Errorf("the page tells a time as %s", at)
+	}
+	if !bytes.Contains(page, []byte(">denied<")) {
+		t.Error("the page does not tell the gate as denied")
 	}
 }
 

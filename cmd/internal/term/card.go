@@ -47,9 +47,9 @@ func (p *Printer) head(a wording.Account) {
 	p.field(0, 0, span{}, span{about, dim}, "")
 	opened := "opened " + wording.Clock(a.OpenedAt)
 	if a.ClosedAt.IsZero() {
-		opened += ", " + strings.TrimPrefix(since(a.OpenedAt, p.o.Now()), "+") + " ago"
+		opened += ", " + wording.Between(a.OpenedAt, p.o.Now()) + " ago"
 	} else {
-		opened += ", closed after " + strings.TrimPrefix(since(a.OpenedAt, a.ClosedAt), "+")
+		opened += ", closed after " + wording.Between(a.OpenedAt, a.ClosedAt)
 	}
 	p.field(0, 0, span{}, span{opened, dim}, "run "+a.Run)
 	p.line()

@@ -67,7 +67,7 @@ func (p *Printer) Event(opened time.Time, event incident.Event) error {
 func (p *Printer) when(opened time.Time, e wording.Event) []span {
 	return []span{
 		{p.glyph(e.Kind) + " ", toned(e.Tone)},
-		{pad(since(opened, e.At), offsetWidth) + " ", dim},
+		{pad(wording.Since(opened, e.At), offsetWidth) + " ", dim},
 		{pad(e.Word, wordWidth) + " ", toned(e.Tone)},
 	}
 }
@@ -87,15 +87,6 @@ func byOf(e wording.Event) string {
 		return ""
 	}
 	return "(" + e.By + ")"
-}
-
-// since is the time between two moments, signed: +1m47s.
-func since(from, to time.Time) string {
-	if d := to.Sub(from); d >= 0 {
-		return "+" + incident.FormatDuration(d.Truncate(time.Second))
-	} else {
-		return "-" + incident.FormatDuration((-d).Truncate(time.Second))
-	}
 }
 
 // glyph is the sign of an event, one column wide.

@@ -98,6 +98,9 @@ func (p painter) step(s integrations.CardStep) line {
 // stepWord is how far a step has come. Of a containment that stands
 // it is what is proven of it.
 func stepWord(s integrations.CardStep) string {
+	if s.Word != "" {
+		return told(s.Word, 40)
+	}
 	switch s.Status {
 	case incident.StepWaiting:
 		return "waiting"

@@ -10,7 +10,11 @@ import (
 )
 
 func headline(c incident.Case) []Line {
-	lines := []Line{what(c), who(c), device(c), volume(c), destinations(c.Facts.Traffic), attribution(c.Facts.Traffic)}
+	lines := []Line{what(c), who(c), device(c), volume(c)}
+	if line, differ := conflict(c); differ {
+		lines = append(lines, line)
+	}
+	lines = append(lines, destinations(c.Facts.Traffic), attribution(c.Facts.Traffic))
 	for _, clock := range c.Facts.Traffic.FastClocks {
 		lines = append(lines, Line{Label: "Clock", Text: short(clock.String()) + "; what it recorded of the future proves nothing", Tone: Warn})
 	}
@@ -156,12 +160,12 @@ func destinations(t incident.Traffic) Line {
 		text += fmt.Sprintf("; the largest of %s destinations", count(n))
 	}
 	if role, ok := t.Role.Get(); ok {
-		text += "; looks like " + traffic(role)
+		text += "; looks like " + shapeOf(role)
 	}
 	return Line{Label: "Where to", Text: text, From: From(t.Top.From())}
 }
 
-func traffic(role string) string {
+func shapeOf(role string) string {
 	switch incident.Role(role) {
 	case incident.Requester:
 		return "requests that drive a reflection attack"

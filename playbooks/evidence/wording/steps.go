@@ -66,7 +66,7 @@ func planned(c incident.Case) []incident.StepState {
 func steps(c incident.Case) []Step {
 	var out []Step
 	for _, s := range planned(c) {
-		word, tone := statusWord(s.Status)
+		word, tone := StatusOf(c, s)
 		told := Step{
 			Name: short(s.Name), Does: short(s.Does(theHost)), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
 			Because: long(s.Because), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),

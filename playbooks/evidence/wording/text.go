@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // The bounds of text that others wrote, in characters. What is cut off stands
@@ -83,4 +85,19 @@ func Clock(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// Since is the time of a moment since the case was opened, signed and in whole
+// seconds that have passed: +1m47s.
+func Since(opened, at time.Time) string {
+	if at.Before(opened) {
+		return "-" + Between(at, opened)
+	}
+	return "+" + Between(opened, at)
+}
+
+// Between is the time from one moment to another, in whole seconds that have
+// passed, so that the same two moments are as far apart wherever they are shown.
+func Between(from, to time.Time) string {
+	return incident.FormatDuration(to.Sub(from).Truncate(time.Second))
 }

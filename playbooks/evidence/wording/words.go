@@ -121,6 +121,32 @@ func verdictWord(v incident.Verdict) (string, Tone) {
 	}
 }
 
+// StatusOf says how far a step has come. A gate is as its answer.
+func StatusOf(c incident.Case, s incident.StepState) (string, Tone) {
+	gate := func(a incident.Approval) bool { return a.Name == s.Approve && a.Extends == nil }
+	at := -1
+	for i, a := range c.Approvals {
+		if s.Approve != "" && gate(a) && !a.AskedAt.Before(s.StartedAt) {
+			at = i
+		}
+	}
+	if at < 0 || s.Status == incident.StepWaiting || s.Status == incident.StepShadowed {
+		return statusWord(s.Status)
+	}
+	switch a := c.Approvals[at]; a.State {
+	case incident.Pending:
+		return "asked", Warn
+	case incident.Approved:
+		return "approved", Good
+	case incident.ApprovalDenied:
+		return "denied", Warn
+	case incident.ApprovalExpired:
+		return "expired, not approved", Warn
+	case incident.Superseded:
+	}
+	return "no longer asked", Plain
+}
+
 func statusWord(s incident.StepStatus) (string, Tone) {
 	switch s {
 	case incident.StepDone:
