@@ -95,6 +95,7 @@ type vote struct {
 type step struct {
 	Text    string    `json:"text"`
 	Status  string    `json:"status"`
+	Word    string    `json:"word,omitempty"`
 	Proof   string    `json:"proof,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Until   time.Time `json:"until,omitzero"`
@@ -117,7 +118,7 @@ func describe(event string, m integrations.Message) document {
 			d.Card.Facts = append(d.Card.Facts, fact(f))
 		}
 		for _, s := range c.Steps {
-			d.Card.Steps = append(d.Card.Steps, step{s.Text, string(s.Status), s.Proof, s.At, s.Until, s.Problem})
+			d.Card.Steps = append(d.Card.Steps, step{s.Text, string(s.Status), s.Word, s.Proof, s.At, s.Until, s.Problem})
 		}
 	}
 	return d
