@@ -19,6 +19,9 @@ func TestTheReadmesConfigurationLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := configuration(t, readRepository(t))
+	for person, digit := range map[string]string{"alice": "a", "bob": "b"} {
+		text = strings.ReplaceAll(text, "$(grep token_sha256 "+person+".token)", "token_sha256: "+strings.Repeat(digit, 64))
+	}
 	c, err := config.Parse("stanch.yaml", []byte(strings.ReplaceAll(text, "/etc/stanch", secrets)), all.Catalog())
 	if err != nil {
 		t.Fatal(err)
