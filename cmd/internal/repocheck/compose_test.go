@@ -31,7 +31,10 @@ func loadCompose(t *testing.T, text string, env types.Mapping) (*types.Project, 
 		WorkingDir:  dir,
 		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yml", Content: []byte(text)}},
 		Environment: env,
-	}, func(o *loader.Options) { o.SetProjectName("stanch", true) })
+	}, func(o *loader.Options) {
+		o.SetProjectName("stanch", true)
+		o.Profiles = []string{"codec"}
+	})
 }
 
 func readCompose(t *testing.T) string {
@@ -48,7 +51,7 @@ func TestComposeIsHardened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"postgresql", "stanch", "temporal", "temporal-namespace", "temporal-schema", "temporal-ui"}
+	want := []string{"codec", "postgresql", "stanch", "temporal", "temporal-namespace", "temporal-schema", "temporal-ui"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(p.Services))); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}
