@@ -65,8 +65,12 @@ type Result struct {
 	// CaseCost is what a contained case took of the engine, by workflow: the case,
 	// the claim to its device, its lease, and its part of the budget.
 	CaseCost map[string]engine.Cost `json:"case_cost"`
-	// StormPerSecond is alerts accepted a second.
+	// StormPerSecond is alerts accepted a second, StormWaiting how many requests
+	// waited for that at a time, StormAgain how many were answered that they are to
+	// be sent again, and were.
 	StormPerSecond float64 `json:"storm_per_second"`
+	StormWaiting   int     `json:"storm_waiting"`
+	StormAgain     int64   `json:"storm_again"`
 	StormCases     int     `json:"storm_cases"`
 	StormRecorded  int     `json:"storm_recorded"`
 	// Decide is one decision of the shipped playbook with its trace; Load is

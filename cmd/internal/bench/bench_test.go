@@ -41,3 +41,23 @@ func TestSmallMeasurementCounts(t *testing.T) {
 		t.Errorf("the policy was not measured: %+v", r)
 	}
 }
+
+// A twentieth of the storm that limits.md speaks of ends in a case for each host,
+// with every alert in it once, also those that had to be sent again.
+func TestAStormIsInOneCaseAHost(t *testing.T) {
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
+	o := Options{
+		Cases: 4, InFlight: 1, Alone: 1, StormAlerts: 5000, StormSubjects: 100, StormSenders: 500, Dir: t.TempDir(),
+		Progress: func(string, int, int) {},
+	}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.StormCases != o.StormSubjects || r.StormRecorded != o.StormAlerts {
+		t.Errorf("the storm ended in %d cases with %d alerts; want %d with %d", r.StormCases, r.StormRecorded, o.StormSubjects, o.StormAlerts)
+	}
+	t.Logf("%.0f alerts a second, %d sent again", r.StormPerSecond, r.StormAgain)
+}

@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os/exec"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +30,13 @@ type Storm struct {
 // Sent is the report of a process that sent a storm.
 type Sent struct {
 	Took time.Duration `json:"took"`
+	// Again is how many requests were answered that they are to be sent again, and
+	// were.
+	Again int64 `json:"again"`
 }
+
+// againAfter is the pause before a request is sent again.
+const againAfter = time.Second
 
 // Send sends the storm and returns when the last alert was accepted.
 func (s Storm) Send(ctx context.Context) (Sent, error) {
@@ -41,13 +49,25 @@ func (s Storm) Send(ctx context.Context) (Sent, error) {
 		defer l.close()
 		free <- l
 	}
+	var again atomic.Int64
 	began := time.Now()
-	err := many(ctx, s.Alerts, s.Senders, func(_ context.Context, i int) error {
+	err := many(ctx, s.Alerts, s.Senders, func(ctx context.Context, i int) error {
 		l := <-free
 		defer func() { free <- l }()
-		return l.send(s.First+i%s.Subjects, 2_000_000+i)
+		for {
+			err := l.send(s.First+i%s.Subjects, 2_000_000+i)
+			if !errors.Is(err, errAgain) {
+				return err
+			}
+			again.Add(1)
+			select {
+			case <-ctx.Done():
+				return err
+			case <-time.After(againAfter):
+			}
+		}
 	})
-	return Sent{Took: time.Since(began)}, err
+	return Sent{Took: time.Since(began), Again: again.Load()}, err
 }
 
 // line is a connection on which alerts are sent one after the other. The client
@@ -162,11 +182,17 @@ func (s sender) call(ctx context.Context, method, path, credential string, body 
 	return read(path, resp)
 }
 
+// errAgain reports that a request was not taken and is to be sent again.
+var errAgain = errors.New(http.StatusText(http.StatusServiceUnavailable))
+
 // read returns the body of the answer, and an error unless it was a success.
 func read(path string, resp *http.Response) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("call %s: %w: %s", path, errAgain, bytes.TrimSpace(data))
 	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		return nil, fmt.Errorf("call %s: %s: %s", path, resp.Status, bytes.TrimSpace(data))

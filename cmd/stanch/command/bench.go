@@ -17,6 +17,9 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
+// mostMeasured bounds every size of a measurement.
+const mostMeasured = 1_000_000
+
 type benchOptions struct {
 	streams
 	output outputFlag
@@ -32,9 +35,10 @@ func newBench(s streams) *cobra.Command {
 simulated estate, and compares them with a bare workflow of four activities on
 the same engine in the same run. Disk and processor decide: run it on the machine
 that you want to size, when it is otherwise at rest.`,
-		Example: "  stanch bench\n  stanch bench --cases 2000 --output json",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context()) },
+		Example: "  stanch bench\n  stanch bench --cases 2000 --output json\n" +
+			"  stanch bench --storm-alerts 100000 --storm-subjects 100 --storm-senders 2500",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context()) },
 	}
 	f := c.Flags()
 	f.IntVar(&o.run.Cases, "cases", 400, "distinct subjects to contain")
@@ -73,8 +77,8 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		"cases": o.run.Cases, "in-flight": o.run.InFlight, "alone": o.run.Alone,
 		"storm-alerts": o.run.StormAlerts, "storm-subjects": o.run.StormSubjects, "storm-senders": o.run.StormSenders,
 	} {
-		if n < 1 || n > 50_000 {
-			return usagef("--%s must be between 1 and 50000, not %d", name, n)
+		if n < 1 || n > mostMeasured {
+			return usagef("--%s must be between 1 and %d, not %d", name, mostMeasured, n)
 		}
 	}
 	if o.run.Dir == "" {
@@ -125,6 +129,8 @@ func rows(r bench.Result) [][]string {
 		{"cases to bare workflows", fmt.Sprintf("%.2f", r.CaseRatio)},
 		{"a contained case in the engine", fmt.Sprintf("%d events, %d workflow tasks, %d actions", whole.Events, whole.WorkflowTasks, whole.Actions)},
 		{"storm, alerts accepted a second", fmt.Sprintf("%.0f", r.StormPerSecond)},
+		{"storm, requests that waited at a time", strconv.Itoa(r.StormWaiting)},
+		{"storm, requests sent again", strconv.FormatInt(r.StormAgain, 10)},
 		{"storm, cases", strconv.Itoa(r.StormCases)},
 		{"storm, alerts recorded", strconv.Itoa(r.StormRecorded)},
 		{"peak memory of the process", incident.FormatSize(r.PeakMemory)},
