@@ -67,6 +67,9 @@ func settings() dynamicconfig.StaticClient {
 		unlimited = 100_000
 		// atOnce is how many tasks of a queue are done at a time.
 		atOnce = 32
+		// writesAtOnce is how many writes of the one shard are under way at a time.
+		// Those that wait for the disk together share one sync.
+		writesAtOnce = 32
 	)
 	return dynamicconfig.StaticClient{
 		dynamicconfig.TransferProcessorMaxPollRPS.Key():   polls,
@@ -81,6 +84,8 @@ func settings() dynamicconfig.StaticClient {
 		// Nothing is copied to another cluster.
 		dynamicconfig.ReplicationProcessorSchedulerWorkerCount.Key():            1,
 		dynamicconfig.ReplicationLowPriorityProcessorSchedulerWorkerCount.Key(): 1,
+
+		dynamicconfig.ShardIOConcurrency.Key(): writesAtOnce,
 
 		// With several partitions a task and a poller may miss each other.
 		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,

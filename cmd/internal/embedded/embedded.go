@@ -37,6 +37,26 @@ type Options struct {
 	Logger *slog.Logger
 	// LogLevel is the lowest level that reaches Logger. Nil: warnings.
 	LogLevel slog.Leveler
+	// SyncDelay is added to every sync of the log, to measure what a slower disk
+	// would do. Zero: none.
+	SyncDelay time.Duration
+
+	inTest inTest
+}
+
+// syncFile is a file that is never closed: it belongs to an open database.
+type syncFile interface {
+	ReadAt(p []byte, offset int64) (int, error)
+	WriteAt(p []byte, offset int64) (int, error)
+	// Datasync returns when everything that was written to the file is on the disk.
+	Datasync() error
+}
+
+// inTest is what a test changes: how many pages the log may hold before a checkpoint,
+// and who sees its syncs.
+type inTest struct {
+	checkpoint int
+	watch      func(log syncFile) syncFile
 }
 
 // The defaults of Options, and the least retention that the server accepts.
@@ -53,6 +73,7 @@ type Server struct {
 	tls       *tls.Config
 	stop      func() error
 	check     func() error
+	syncs     func() int64
 }
 
 // ErrNoEngine is that a folder has no engine's data.
@@ -72,6 +93,11 @@ func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
 // cannot be read: the database is damaged then, though the server may still answer
 // from memory.
 func (s *Server) Check() error { return s.check() }
+
+// Syncs returns how often the server waited for its disk since it was started, for
+// however many commits each time; 0 in memory. SQLite's own syncs, when it copies the log
+// into the database, are not among them.
+func (s *Server) Syncs() int64 { return s.syncs() }
 
 // Stop stops the server. What it accepted is on disk. It may be called once.
 func (s *Server) Stop() error { return s.stop() }

@@ -51,7 +51,7 @@ func start(ctx context.Context, o Options) (*Server, error) {
 	services, hosts := placement(ports)
 	server, err := boot(ctx, log, func() (temporal.Server, error) {
 		return temporal.NewServer(
-			temporal.WithConfig(serverConfig(store, ports[0], services)),
+			temporal.WithConfig(serverConfig(store.served, ports[0], services)),
 			temporal.ForServices(services.names()),
 			temporal.WithStaticHosts(hosts),
 			temporal.WithLogger(log),
@@ -67,10 +67,11 @@ func start(ctx context.Context, o Options) (*Server, error) {
 		hostPort:  loopback(ports[0]),
 		namespace: o.Namespace,
 		tls:       identity.client,
-		check:     func() error { return readTables(store) },
+		syncs:     store.syncs,
+		check:     func() error { return readTables(store.own) },
 		stop: func() error {
 			log.closing.Store(true)
-			return errors.Join(server.Stop(), foldIn(store, o.DataDir))
+			return errors.Join(server.Stop(), store.foldIn())
 		},
 	}, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/server/common/config"
@@ -33,26 +34,100 @@ const fileName = "engine.db"
 // The server cannot change an older SQLite layout into it.
 const schemaVersion = schema.Version + "+" + schema.VisibilityVersion
 
+const (
+	// checkpointPages is how many pages of 4 KiB the log may hold before a commit
+	// copies them into the database.
+	checkpointPages = 4000
+	// exitUnsynced is how a process ends that could not sync its log.
+	exitUnsynced = 1
+)
+
+// store is an open database.
+type store struct {
+	dir string
+	// own is the server's store on this database, and served the one that the server
+	// gets: what it writes waits for the disk. In memory they are the same.
+	own, served *config.SQL
+	sync        *syncer // nil in memory
+}
+
 // openStore opens the database, creates its tables when it is new, and registers
 // the namespace. The connection stays open until the process ends, because the
 // server keeps it in a pool that is never emptied.
-func openStore(ctx context.Context, o Options) (*config.SQL, error) {
+func openStore(ctx context.Context, o Options) (*store, error) {
 	c, err := storeConfig(o.DataDir)
 	if err != nil {
 		return nil, err
 	}
+	if o.inTest.checkpoint > 0 && o.DataDir != "" {
+		c.ConnectAttributes["wal_autocheckpoint"] = strconv.Itoa(o.inTest.checkpoint)
+	}
+	s := &store{dir: o.DataDir, own: c, served: c}
 	if o.DataDir != "" {
-		if err := checkLog(filepath.Join(o.DataDir, fileName)); err != nil {
+		if err := s.openFile(o); err != nil {
 			return nil, err
 		}
-		if err := prepare(c); err != nil {
-			return nil, fmt.Errorf("open %s in %q: %w", fileName, o.DataDir, err)
-		}
 	}
-	if err := register(ctx, c, o); err != nil {
+	if err := register(ctx, s.served, o); err != nil {
 		return nil, fmt.Errorf("register namespace %q: %w", o.Namespace, err)
 	}
-	return c, nil
+	return s, nil
+}
+
+func (s *store) openFile(o Options) error {
+	plugin, database := registered(), filepath.Join(s.dir, fileName)
+	before := plugin.syncer(s.own.DatabaseName)
+	if before == nil {
+		// It opens and closes the database file, which would end the lock of
+		// a connection that this process has.
+		if err := checkLog(database); err != nil {
+			return err
+		}
+	}
+	if err := prepare(s.own, s.dir); err != nil {
+		return fmt.Errorf("open %s in %q: %w", fileName, s.dir, err)
+	}
+	opened, err := openSyncer(database, before, o)
+	if err != nil {
+		return fmt.Errorf("open the write-ahead log of %s: %w", database, err)
+	}
+	plugin.add(s.own.DatabaseName, opened)
+	served := *s.own
+	served.PluginName = pluginName
+	s.served, s.sync = &served, opened
+	return nil
+}
+
+// openSyncer opens the log beside SQLite, and keeps it open as SQLite does; a
+// server that is started again in the same process takes it over. The log is empty.
+func openSyncer(database string, before *syncer, o Options) (*syncer, error) {
+	var log syncFile
+	if before != nil {
+		log = before.log
+	} else {
+		f, err := os.OpenFile(database+"-wal", os.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		log = dataFile{f}
+	}
+	if o.inTest.watch != nil {
+		log = o.inTest.watch(log)
+	}
+	f, err := os.OpenFile(database+markerEnding, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	s := newSyncer(log, dataFile{f}, o.SyncDelay, func(err error) {
+		o.Logger.Error("what was accepted last may not be on the disk: the process ends", "error", err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitUnsynced)
+	})
+	if err := s.mark.reset(); err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(database)
+	return s, errors.Join(syncFolder(dir), syncFolder(filepath.Dir(dir)))
 }
 
 func storeConfig(dir string) (*config.SQL, error) {
@@ -77,8 +152,12 @@ func storeConfig(dir string) (*config.SQL, error) {
 		ConnectAttributes: map[string]string{
 			"mode":         "rwc",
 			"journal_mode": "wal",
-			// Every commit is on disk before it is answered: accepted is durable.
-			"synchronous": "full",
+			// The log is synced by the syncer, before anything is answered; SQLite
+			// does so where it copies the log into the database.
+			"synchronous": "normal",
+			// A transaction that is not committed writes nothing into the log.
+			"cache_spill":        "off",
+			"wal_autocheckpoint": strconv.Itoa(checkpointPages),
 			// Two processes that write one database would lose each other's
 			// work. The lock ends with the process, however that ends.
 			"locking_mode": "exclusive",
@@ -87,8 +166,9 @@ func storeConfig(dir string) (*config.SQL, error) {
 }
 
 // prepare makes the tables of a new database, all or none, and refuses one
-// that another version of the server laid out.
-func prepare(c *config.SQL) error {
+// that another version of the server laid out. Everything is in the database then,
+// on the disk, and the log is empty.
+func prepare(c *config.SQL, dir string) error {
 	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
 		return inUse(err)
@@ -103,7 +183,7 @@ func prepare(c *config.SQL) error {
 		if err == nil && has != schemaVersion {
 			err = fmt.Errorf("the database has layout %s and this build needs %s: finish its cases with the build that made it, or choose another folder", has, schemaVersion)
 		}
-		return err
+		return errors.Join(err, emptyLog(db, dir))
 	}
 	// One connection serves the database, so the statements share a transaction.
 	if err := db.Exec("BEGIN IMMEDIATE"); err != nil {
@@ -112,7 +192,10 @@ func prepare(c *config.SQL) error {
 	if err := layOut(db); err != nil {
 		return errors.Join(err, db.Exec("ROLLBACK"))
 	}
-	return db.Exec("COMMIT")
+	if err := db.Exec("COMMIT"); err != nil {
+		return err
+	}
+	return emptyLog(db, dir)
 }
 
 func layOut(db sqlplugin.AdminDB) error {
@@ -156,18 +239,38 @@ func (l lean) Exec(statement string, args ...any) error {
 	return l.AdminDB.Exec(statement, args...)
 }
 
+// syncs is how often the log was synced.
+func (s *store) syncs() int64 {
+	if s.sync == nil {
+		return 0
+	}
+	return s.sync.rounds.Load()
+}
+
 // foldIn moves the content of the write-ahead log into the database, so that a
 // stopped engine is one file. It waits for the server's last writes.
-func foldIn(c *config.SQL, dir string) error {
-	if dir == "" {
+func (s *store) foldIn() error {
+	if s.sync == nil {
 		return nil
 	}
 	// It is the server's own connection, from its pool: no other gets the lock.
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, s.own, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
 		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
 	}
 	defer func() { _ = db.Close() }()
+	if err := s.sync.wait(); err != nil {
+		return err
+	}
+	if err := emptyLog(db, s.dir); err != nil {
+		return err
+	}
+	// It says nothing about a log that another build may write.
+	return os.Remove(filepath.Join(s.dir, fileName+markerEnding))
+}
+
+// emptyLog moves the content of the write-ahead log into the database, on the disk.
+func emptyLog(db sqlplugin.AdminDB, dir string) error {
 	if err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // The layout of SQLite's write-ahead log, as https://sqlite.org/walformat.html
@@ -47,12 +48,20 @@ type damage struct {
 	file   string
 	frame  int   // counted from 1; 0 is the header
 	offset int64 // the end of the readable part
+	// synced means that the frame was on the disk, as the marker says.
+	synced bool
 }
 
 func (d *damage) Error() string {
 	what := fmt.Sprintf("frame %d does not fit its checksum", d.frame)
 	if d.frame == 0 {
 		what = "its header does not fit its checksum"
+	}
+	if d.synced {
+		return fmt.Sprintf("the write-ahead log %q is damaged: frame %d is missing or does not fit its checksum, and it was on the disk when it was acknowledged. "+
+			"No crash leaves it so, and to start would drop accepted data. Nothing was changed: copy the folder, check the disk, "+
+			"and restore a backup. To go on without what was written since, cut the log first: truncate -s %d %s && rm %s",
+			d.file, d.frame, d.offset, d.file, strings.TrimSuffix(d.file, "-wal")+markerEnding)
 	}
 	return fmt.Sprintf("the write-ahead log %q is damaged: %s, and frames that were written after it are whole. "+
 		"No crash leaves it so, and to start would drop what they hold. Nothing was changed: copy the folder, check the disk, "+
@@ -73,7 +82,11 @@ func checkLog(database string) error {
 	if err != nil {
 		return err
 	}
-	found, err := readLog(file, database)
+	marked, err := readMarker(database + markerEnding)
+	if err != nil {
+		return err
+	}
+	found, err := readLog(file, database, marked)
 	if err != nil || found == nil {
 		return err
 	}
@@ -83,7 +96,7 @@ func checkLog(database string) error {
 	return found
 }
 
-func readLog(file, database string) (*damage, error) {
+func readLog(file, database string, marked noted) (*damage, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the write-ahead log: %w", err)
@@ -94,6 +107,9 @@ func readLog(file, database string) (*damage, error) {
 		return nil, ended(err)
 	}
 	if size := binary.BigEndian.Uint32(l.head[8:]); l.wholeHeader() {
+		if marked.known {
+			return l.damageBefore(marked.upTo(l.salts()), int(size), l.order(), storedSum(l.head[24:]))
+		}
 		return l.damage(int(size), l.order(), storedSum(l.head[24:]))
 	}
 	return l.brokenHeader(database)
@@ -130,7 +146,33 @@ func (l *walReader) wholeHeader() bool {
 
 func isPage(size uint32) bool { return size >= minPage && size <= maxPage && size&(size-1) == 0 }
 
-// damage reads the frames behind a header that is whole.
+// whole reports whether a frame is of this life of the log and fits the sum of those
+// before it.
+func (l *walReader) whole(frame []byte, order binary.ByteOrder, running sum) bool {
+	return [8]byte(frame[8:16]) == l.salts() && running.add(order, frame[:8]).add(order, frame[walFrameHeader:]) == storedSum(frame[16:])
+}
+
+// damageBefore reads the frames that were on the disk. What comes after them nobody was
+// told of, and a loss of power may leave it in any state.
+func (l *walReader) damageBefore(synced int64, page int, order binary.ByteOrder, running sum) (*damage, error) {
+	frame := make([]byte, walFrameHeader+page)
+	at := int64(walHeader)
+	for n := 1; at < synced; n++ {
+		_, err := io.ReadFull(l.in, frame)
+		if err != nil && ended(err) != nil {
+			return nil, ended(err)
+		}
+		if err != nil || !l.whole(frame, order, running) {
+			return &damage{file: l.file, frame: n, offset: at, synced: true}, nil
+		}
+		running = storedSum(frame[16:])
+		at += int64(len(frame))
+	}
+	return nil, nil
+}
+
+// damage reads the frames behind a header that is whole, of a log without a
+// marker: each of its commits was synced before the next.
 func (l *walReader) damage(page int, order binary.ByteOrder, running sum) (*damage, error) {
 	frame := make([]byte, walFrameHeader+page)
 	var broken *damage
@@ -140,10 +182,10 @@ func (l *walReader) damage(page int, order binary.ByteOrder, running sum) (*dama
 			return nil, ended(err)
 		}
 		ours := [8]byte(frame[8:16]) == l.salts()
-		whole := ours && running.add(order, frame[:8]).add(order, frame[walFrameHeader:]) == storedSum(frame[16:])
+		whole := l.whole(frame, order, running)
 		switch {
 		case broken == nil && !whole:
-			broken = &damage{l.file, n, walHeader + int64(n-1)*int64(len(frame))}
+			broken = &damage{file: l.file, frame: n, offset: walHeader + int64(n-1)*int64(len(frame))}
 			hole = l.unwritten(frame)
 		case broken != nil && whole && (committed || !hole):
 			return broken, nil
@@ -190,7 +232,7 @@ func (l *walReader) brokenHeader(database string) (*damage, error) {
 			}
 			ours := [8]byte(frame[8:16]) == l.salts()
 			if n == 1 && (of(storedSum(l.head[24:])) || ours && of(sum{}.add(order, l.head[:walChecked]))) || n == 2 && ours && of(running[i]) {
-				return &damage{l.file, 0, 0}, nil
+				return &damage{file: l.file}, nil
 			}
 			running[i] = storedSum(frame[16:])
 		}

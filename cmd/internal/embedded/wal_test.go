@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -262,6 +263,9 @@ func TestTheEngineAndItsLog(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Join(dir, fileName+"-wal")); err == nil && info.Size() > 0 {
 		t.Errorf("the log has %d bytes after the stop", info.Size())
+	}
+	if _, err := os.Stat(filepath.Join(dir, fileName+markerEnding)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the marker is left after the stop: %v", err)
 	}
 
 	log := filepath.Join(killed, fileName+"-wal")

@@ -1,0 +1,267 @@
+//go:build !no_embedded
+
+package embedded
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/metrics"
+	"go.temporal.io/server/common/persistence/sql"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin"
+	"go.temporal.io/server/common/resolver"
+)
+
+// reads and neither are the methods that write nothing, by their names.
+var (
+	reads   = regexp.MustCompile(`^(Select|RangeSelect|Get|List|Count|Paginate|ReadLock|WriteLock|Lock|Read)`)
+	neither = regexp.MustCompile(`^(BeginTx|Rollback|Commit|Close|DbName|PluginName|ExpectedVersion|VerifyVersion|IsDupEntryError)$`)
+)
+
+// declared reports whether a type has a method of its own, not one that an embedded
+// interface lends it.
+func declared(of reflect.Type, name string) bool {
+	m, ok := of.MethodByName(name)
+	if !ok {
+		return false
+	}
+	file, _ := runtime.FuncForPC(m.Func.Pointer()).FileLine(m.Func.Pointer())
+	return strings.HasSuffix(file, ".go")
+}
+
+// Every method of the server's store reads, waits for the disk, or is among those
+// that need not, with a reason. A method that is new in a server fails here
+// until it is one of them.
+func TestEveryWriteWaits(t *testing.T) {
+	own := reflect.TypeFor[*db]()
+	free := unsynced()
+	for _, of := range []reflect.Type{reflect.TypeFor[sqlplugin.DB](), reflect.TypeFor[sqlplugin.AdminDB]()} {
+		for i := range of.NumMethod() {
+			name := of.Method(i).Name
+			_, exempt := free[name]
+			waits := declared(own, name)
+			switch {
+			case reads.MatchString(name) || neither.MatchString(name):
+				if exempt {
+					t.Errorf("%s writes nothing and is said to", name)
+				}
+			case waits == exempt:
+				t.Errorf("%s: it waits %t, it need not %t", name, waits, exempt)
+			}
+			delete(free, name)
+		}
+	}
+	for name := range free {
+		t.Errorf("the store has no %s", name)
+	}
+	// In a transaction only its end matters.
+	of := reflect.TypeFor[sqlplugin.Tx]()
+	for i := range of.NumMethod() {
+		name := of.Method(i).Name
+		if waits := declared(reflect.TypeFor[*tx](), name); waits != (name == "Commit" || name == "Rollback") {
+			t.Errorf("%s of a transaction waits %t", name, waits)
+		}
+	}
+	for _, name := range []string{"BeginTx", "SelectFromExecutions"} {
+		if !declared(own, name) {
+			t.Errorf("%s is the server's own", name)
+		}
+	}
+}
+
+// slowLog is a log whose syncs end when the test says so.
+type slowLog struct {
+	dataFile
+	began chan struct{}
+	end   chan error
+}
+
+func (l *slowLog) ReadAt([]byte, int64) (int, error)      { return 0, nil }
+func (l *slowLog) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+func (l *slowLog) Datasync() error {
+	l.began <- struct{}{}
+	return <-l.end
+}
+
+func newSlowLog() *slowLog { return &slowLog{began: make(chan struct{}), end: make(chan error)} }
+
+// blank calls a method with empty rows, which the store may take or refuse.
+func blank(t *testing.T, d *db, name string) func() error {
+	t.Helper()
+	m := reflect.ValueOf(d).MethodByName(name)
+	var in []reflect.Value
+	for i := range m.Type().NumIn() {
+		if m.Type().IsVariadic() && i == m.Type().NumIn()-1 {
+			break
+		}
+		if m.Type().In(i) == reflect.TypeFor[context.Context]() {
+			in = append(in, reflect.ValueOf(t.Context()))
+			continue
+		}
+		in = append(in, empty(m.Type().In(i)))
+	}
+	return func() error {
+		out := m.Call(in)
+		err, _ := out[len(out)-1].Interface().(error)
+		return err
+	}
+}
+
+// empty is a value without content, whose pointers can be followed.
+func empty(of reflect.Type) reflect.Value {
+	v := reflect.New(of).Elem()
+	switch {
+	case of == reflect.TypeFor[sqlplugin.MatchingTaskVersion]():
+		v.Set(reflect.ValueOf(sqlplugin.MatchingTaskVersion1))
+	case of.Kind() == reflect.Pointer:
+		v.Set(reflect.New(of.Elem()))
+		v.Elem().Set(empty(of.Elem()))
+	case of.Kind() == reflect.Slice:
+		v.Set(reflect.Append(v, empty(of.Elem())))
+	case of.Kind() == reflect.Struct && of != reflect.TypeFor[time.Time]():
+		for i := range of.NumField() {
+			if of.Field(i).IsExported() {
+				v.Field(i).Set(empty(of.Field(i).Type))
+			}
+		}
+	}
+	return v
+}
+
+// A commit is answered only after a sync that began when it had returned: one that
+// was under way before is not enough. Those who come during a sync share the next.
+func TestASyncIsShared(t *testing.T) {
+	log := newSlowLog()
+	s := newSyncer(log, log, 0, func(error) {})
+	var answered atomic.Int32
+	commit := func() {
+		if err := s.after(func() error { return nil }); err != nil {
+			t.Error(err)
+		}
+		answered.Add(1)
+	}
+	var group sync.WaitGroup
+	group.Go(commit)
+	<-log.began
+	for range 20 {
+		group.Go(commit)
+	}
+	waitFor(t, func() bool { return s.unsettled.Load() == 21 })
+	log.end <- nil
+	<-log.began // The second sync began: the first was not enough for the others.
+	waitFor(t, func() bool { return answered.Load() == 1 })
+	log.end <- nil
+	group.Wait()
+	if got := s.rounds.Load(); got != 2 {
+		t.Errorf("%d syncs for 21 commits", got)
+	}
+}
+
+func waitFor(t *testing.T, true func() bool) {
+	t.Helper()
+	for ctx, until := t.Context(), time.Now().Add(30*time.Second); !true(); runtime.Gosched() {
+		if ctx.Err() != nil || time.Now().After(until) {
+			t.Fatal("it never came to be")
+		}
+	}
+}
+
+// After a sync that failed nothing is acknowledged, and no sync is tried again.
+func TestAFailedSyncEndsEverything(t *testing.T) {
+	log := newSlowLog()
+	var ended []error
+	s := newSyncer(log, log, 0, func(err error) { ended = append(ended, err) })
+	gone := errors.New("input/output error")
+	go func() {
+		<-log.began
+		log.end <- gone
+	}()
+	if err := s.after(func() error { return nil }); !errors.Is(err, gone) {
+		t.Errorf("the commit is answered %v", err)
+	}
+	if err := s.after(func() error { return nil }); !errors.Is(err, gone) {
+		t.Errorf("a commit after it is answered %v", err)
+	}
+	if len(ended) != 1 || s.rounds.Load() != 1 || !strings.HasPrefix(ended[0].Error(), "sync the write-ahead log: ") {
+		t.Errorf("ended with %v after %d syncs", ended, s.rounds.Load())
+	}
+}
+
+// What a read sees is on the disk before it is answered, and so is what refuses a
+// transaction. A request that ended meanwhile does not make a write seen early.
+func TestAReadWaitsForWhatItSaw(t *testing.T) {
+	log := newSlowLog()
+	s := newSyncer(log, log, 0, func(error) {})
+	// The commit is done, and its goroutine has not come to wait for it yet.
+	seen, answer := make(chan struct{}), make(chan error)
+	go func() {
+		answer <- s.after(func() error {
+			<-seen
+			return context.DeadlineExceeded
+		})
+	}()
+	waitFor(t, func() bool { return s.unsettled.Load() == 1 })
+	read := make(chan error)
+	go func() { read <- s.settle() }()
+	<-log.began
+	select {
+	case <-read:
+		t.Fatal("the read was answered before its sync ended")
+	case log.end <- nil:
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	// The write whose answer is not known is on the disk too before anybody is told.
+	close(seen)
+	<-log.began
+	log.end <- nil
+	if err := <-answer; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the write is answered %v", err)
+	}
+	if err := s.settle(); err != nil || s.rounds.Load() != 2 {
+		t.Errorf("at rest a read waits: %v after %d syncs", err, s.rounds.Load())
+	}
+}
+
+// The server's store is asked and waited for by every method that writes.
+func TestEveryWaitingMethodWaits(t *testing.T) {
+	own := reflect.TypeFor[*db]()
+	refused := errors.New("refused")
+	c, err := storeConfig("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := sql.NewSQLDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, ok := opened.(server)
+	if !ok {
+		t.Fatalf("the server's store is a %T", opened)
+	}
+	for i := range own.NumMethod() {
+		name := own.Method(i).Name
+		if !declared(own, name) || name == "BeginTx" || name == "SelectFromExecutions" {
+			continue
+		}
+		log := newSlowLog()
+		s := newSyncer(log, log, 0, func(error) {})
+		go func() {
+			<-log.began
+			log.end <- refused
+		}()
+		if err := blank(t, &db{server: both, sync: s}, name)(); !errors.Is(err, refused) {
+			t.Errorf("%s is answered %v where the sync fails", name, err)
+		}
+	}
+}
