@@ -148,3 +148,25 @@ type RejectedList struct {
 	Unread []string `json:"unread,omitempty"`
 	More   bool     `json:"more,omitempty"`
 }
+
+// Health is whether the process lives, or whether it can take alerts.
+type Health struct {
+	Status string `json:"status"`
+	// Error is why it cannot.
+	Error string `json:"error,omitempty"`
+}
+
+// Problem is an answer other than success.
+type Problem struct {
+	Error string `json:"error"`
+	// Kind is what went wrong in one word, for programs.
+	Kind string `json:"kind,omitempty"`
+	// Field is what is wrong in the request.
+	Field string `json:"field,omitempty"`
+	// Missing is the right that the person lacks.
+	Missing string `json:"missing,omitempty"`
+	// Rejected is the id under which the request was kept, or the first alert of
+	// it; Alerts are all, where they were kept one by one.
+	Rejected string        `json:"rejected,omitempty"`
+	Alerts   []RejectedRef `json:"alerts,omitempty"`
+}

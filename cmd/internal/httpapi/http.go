@@ -19,27 +19,18 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 )
 
-// problem is an answer other than success. Field names what is wrong in the
-// request.
+// problem is an answer other than success.
 type problem struct {
 	status int
 	// retry is when the same request may be sent again, as the header Retry-After
 	// has it; hangUp closes the connection, part of which is unread.
 	retry  time.Duration
 	hangUp bool
-	Error  string `json:"error"`
-	Kind   string `json:"kind,omitempty"`
-	Field  string `json:"field,omitempty"`
-	// Missing is the right that the person lacks.
-	Missing string `json:"missing,omitempty"`
-	// Rejected is the id under which the request was kept, or the first alert of
-	// it; Alerts are all, where they were kept one by one.
-	Rejected string            `json:"rejected,omitempty"`
-	Alerts   []api.RejectedRef `json:"alerts,omitempty"`
+	api.Problem
 }
 
 func fail(status int, kind, format string, args ...any) *problem {
-	return &problem{status: status, Kind: kind, Error: fmt.Sprintf(format, args...)}
+	return &problem{status: status, Problem: api.Problem{Kind: kind, Error: fmt.Sprintf(format, args...)}}
 }
 
 // invalid is the answer to a request that is wrong in a field.
@@ -57,7 +48,7 @@ func (p *problem) reply(w http.ResponseWriter) {
 		// Otherwise the server reads on, and answers after that.
 		w.Header().Set("Connection", "close")
 	}
-	reply(w, p.status, p)
+	reply(w, p.status, p.Problem)
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

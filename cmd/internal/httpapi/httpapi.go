@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -125,8 +126,8 @@ func (r *Receiver) Server() *http.Server {
 
 func (r *Receiver) ready(w http.ResponseWriter, req *http.Request) {
 	if err := r.probe.ready(req.Context()); err != nil {
-		reply(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "error": err.Error()})
+		reply(w, http.StatusServiceUnavailable, api.Health{Status: "not ready", Error: err.Error()})
 		return
 	}
-	reply(w, http.StatusOK, map[string]string{"status": "ready"})
+	reply(w, http.StatusOK, api.Health{Status: "ready"})
 }

@@ -24,8 +24,8 @@ func TestARouteWithoutADoorIsShut(t *testing.T) {
 		return nil
 	}
 	r.add(Route{Pattern: "GET /v1/none", person: reached})
-	r.add(may("GET /v1/misspelt", "raed", reached))
-	r.add(may("GET /v1/right", incident.MayRead, reached))
+	r.add(may("GET /v1/misspelt", "raed", reached, Operation{}))
+	r.add(may("GET /v1/right", incident.MayRead, reached, Operation{}))
 	for path, want := range map[string]int{"/v1/none": 403, "/v1/misspelt": 403, "/v1/right": 200} {
 		req := httptest.NewRequest("GET", path, nil)
 		req.Header.Set("Authorization", "Bearer token")

@@ -263,6 +263,7 @@ func (s *side) call(method, path, token string, body any, edit ...func(*http.Req
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	checkDescribed(s.t, req, data, resp, got)
 	return answer{s.t, resp.StatusCode, resp.Header, got}
 }
 

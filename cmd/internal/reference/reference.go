@@ -32,6 +32,9 @@ func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["reference/configuration.md"] = []byte(configuration)
+	if files["reference/openapi.json"], err = OpenAPI(); err != nil {
+		return nil, err
+	}
 	if files["playbook.schema.json"], err = playbooks.Schema(); err != nil {
 		return nil, err
 	}
