@@ -5,6 +5,8 @@ package embedded
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -193,6 +195,54 @@ func TestAFailedSyncEndsEverything(t *testing.T) {
 	}
 	if len(ended) != 1 || s.rounds.Load() != 1 || !strings.HasPrefix(ended[0].Error(), "sync the write-ahead log: ") {
 		t.Errorf("ended with %v after %d syncs", ended, s.rounds.Load())
+	}
+}
+
+// The log is copied into the database when it is long. If that fails, its pages may be
+// neither in the database nor, soon, in the log.
+func TestAFailedCopyIntoTheDatabaseEndsEverything(t *testing.T) {
+	dir := t.TempDir()
+	db := admin(t, dir)
+	defer db.Close()
+	log, err := os.OpenFile(filepath.Join(dir, fileName+"-wal"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	marked, err := os.Create(filepath.Join(dir, "marker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer marked.Close()
+	var ended []error
+	s := newSyncer(dataFile{log}, dataFile{marked}, 0, func(err error) { ended = append(ended, err) })
+	var copied int
+	var broken error
+	s.fold, s.foldAt = func() error { copied++; return broken }, walHeader+10*(walFrameHeader+pageBytes)
+	write := func() error {
+		return s.after(func() error {
+			return db.Exec("UPDATE schema_version SET curr_version = curr_version || '.'")
+		})
+	}
+	for range 5 {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if copied != 0 {
+		t.Fatalf("a log of a few pages was copied %d times", copied)
+	}
+	for copied == 0 {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.wait(); err != nil || copied != 1 {
+		t.Errorf("nothing was written since, and it was copied %d times: %v", copied, err)
+	}
+	broken = errors.New("input/output error")
+	if err := write(); !errors.Is(err, broken) || len(ended) != 1 {
+		t.Errorf("the commit is answered %v, and the process ends with %v", err, ended)
 	}
 }
 

@@ -3,6 +3,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.temporal.io/server/common/config"
@@ -35,9 +35,10 @@ const fileName = "engine.db"
 const schemaVersion = schema.Version + "+" + schema.VisibilityVersion
 
 const (
-	// checkpointPages is how many pages of 4 KiB the log may hold before a commit
-	// copies them into the database.
+	// checkpointPages is how many pages the log may hold before they are copied into the
+	// database.
 	checkpointPages = 4000
+	pageBytes       = 4096
 	// exitUnsynced is how a process ends that could not sync its log.
 	exitUnsynced = 1
 )
@@ -58,9 +59,6 @@ func openStore(ctx context.Context, o Options) (*store, error) {
 	c, err := storeConfig(o.DataDir)
 	if err != nil {
 		return nil, err
-	}
-	if o.inTest.checkpoint > 0 && o.DataDir != "" {
-		c.ConnectAttributes["wal_autocheckpoint"] = strconv.Itoa(o.inTest.checkpoint)
 	}
 	s := &store{dir: o.DataDir, own: c, served: c}
 	if o.DataDir != "" {
@@ -84,13 +82,17 @@ func (s *store) openFile(o Options) error {
 			return err
 		}
 	}
-	if err := prepare(s.own, s.dir); err != nil {
+	if err := s.prepare(); err != nil {
 		return fmt.Errorf("open %s in %q: %w", fileName, s.dir, err)
 	}
 	opened, err := openSyncer(database, before, o)
 	if err != nil {
 		return fmt.Errorf("open the write-ahead log of %s: %w", database, err)
 	}
+	if opened.fold, err = s.folding(); err != nil {
+		return err
+	}
+	opened.foldAt = walHeader + int64(cmp.Or(o.inTest.checkpoint, checkpointPages))*(walFrameHeader+pageBytes)
 	plugin.add(s.own.DatabaseName, opened)
 	served := *s.own
 	served.PluginName = pluginName
@@ -130,6 +132,28 @@ func openSyncer(database string, before *syncer, o Options) (*syncer, error) {
 	return s, errors.Join(syncFolder(dir), syncFolder(filepath.Dir(dir)))
 }
 
+// folding returns a function that copies the log into the database. It uses the server's own
+// connection, which stays open as that does.
+func (s *store) folding() (func() error, error) {
+	db, err := s.admin()
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := db.Exec("PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
+			return fmt.Errorf("copy it into the database: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// admin opens the database by the server's own connection, from its pool: no other
+// gets the lock.
+func (s *store) admin() (sqlplugin.AdminDB, error) {
+	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, s.own, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	return db, inUse(err)
+}
+
 func storeConfig(dir string) (*config.SQL, error) {
 	if dir == "" {
 		return &config.SQL{
@@ -153,11 +177,12 @@ func storeConfig(dir string) (*config.SQL, error) {
 			"mode":         "rwc",
 			"journal_mode": "wal",
 			// The log is synced by the syncer, before anything is answered; SQLite
-			// does so where it copies the log into the database.
+			// syncs where the log is copied into the database.
 			"synchronous": "normal",
 			// A transaction that is not committed writes nothing into the log.
-			"cache_spill":        "off",
-			"wal_autocheckpoint": strconv.Itoa(checkpointPages),
+			"cache_spill": "off",
+			// The syncer does that, which heeds an error.
+			"wal_autocheckpoint": "0",
 			// Two processes that write one database would lose each other's
 			// work. The lock ends with the process, however that ends.
 			"locking_mode": "exclusive",
@@ -168,10 +193,10 @@ func storeConfig(dir string) (*config.SQL, error) {
 // prepare makes the tables of a new database, all or none, and refuses one
 // that another version of the server laid out. Everything is in the database then,
 // on the disk, and the log is empty.
-func prepare(c *config.SQL, dir string) error {
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+func (s *store) prepare() error {
+	db, err := s.admin()
 	if err != nil {
-		return inUse(err)
+		return err
 	}
 	defer func() { _ = db.Close() }()
 	tables, err := db.ListTables("")
@@ -183,7 +208,7 @@ func prepare(c *config.SQL, dir string) error {
 		if err == nil && has != schemaVersion {
 			err = fmt.Errorf("the database has layout %s and this build needs %s: finish its cases with the build that made it, or choose another folder", has, schemaVersion)
 		}
-		return errors.Join(err, emptyLog(db, dir))
+		return errors.Join(err, emptyLog(db, s.dir))
 	}
 	// One connection serves the database, so the statements share a transaction.
 	if err := db.Exec("BEGIN IMMEDIATE"); err != nil {
@@ -195,7 +220,7 @@ func prepare(c *config.SQL, dir string) error {
 	if err := db.Exec("COMMIT"); err != nil {
 		return err
 	}
-	return emptyLog(db, dir)
+	return emptyLog(db, s.dir)
 }
 
 func layOut(db sqlplugin.AdminDB) error {
@@ -253,10 +278,9 @@ func (s *store) foldIn() error {
 	if s.sync == nil {
 		return nil
 	}
-	// It is the server's own connection, from its pool: no other gets the lock.
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, s.own, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := s.admin()
 	if err != nil {
-		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
+		return fmt.Errorf("fold in the write-ahead log: %w", err)
 	}
 	defer func() { _ = db.Close() }()
 	if err := s.sync.wait(); err != nil {

@@ -11,12 +11,8 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/server/api/persistence/v1"
-	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/log/tag"
-	"go.temporal.io/server/common/metrics"
-	"go.temporal.io/server/common/persistence/sql"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
-	"go.temporal.io/server/common/resolver"
 	"go.temporal.io/server/temporal"
 )
 
@@ -28,10 +24,11 @@ func admin(t *testing.T, dir string) sqlplugin.AdminDB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prepare(c, dir); err != nil {
+	s := &store{dir: dir, own: c}
+	if err := s.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := s.admin()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,13 @@ type syncer struct {
 	end func(error)
 	// delay is added to each sync, to play a slower disk.
 	delay time.Duration
+	// fold copies the log into the database, on the disk, once the log has foldAt bytes.
+	// SQLite would do that by itself after a commit, but drops the error: the next
+	// time it would take the log's place for free, and pages that never reached
+	// the disk would be lost.
+	fold   func() error
+	foldAt int64
+	folded position
 
 	// unsettled counts writes from before they begin until they are on the disk.
 	unsettled atomic.Int64
@@ -106,7 +113,14 @@ func (s *syncer) sync() error {
 	if at == (position{}) {
 		return nil
 	}
-	return s.mark.note(at)
+	if err := s.mark.note(at); err != nil {
+		return err
+	}
+	if s.fold == nil || at.offset < s.foldAt || at == s.folded {
+		return nil
+	}
+	s.folded = at
+	return s.fold()
 }
 
 // dataFile is a file on a disk.
