@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Two may act, three may wait, and what can wait elsewhere is sent there; what
@@ -45,8 +46,10 @@ func TestTurnsAreBoundedAndSoIsTheWaitForThem(t *testing.T) {
 	for range 3 {
 		wait(true)
 	}
-	for len(turns.waits) < 3 {
-		runtime.Gosched()
+	for late := time.Now().Add(10 * time.Second); len(turns.waits) < 3; runtime.Gosched() {
+		if time.Now().After(late) {
+			t.Fatalf("%d wait for 2 turns that are taken, want 3", len(turns.waits))
+		}
 	}
 	if _, err := turns.Take(t.Context(), true); !errors.Is(err, ErrBusy) {
 		t.Errorf("a fourth may wait here: %v", err)

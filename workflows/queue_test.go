@@ -106,3 +106,31 @@ func TestAStepWithoutATurnWaitsInTheQueue(t *testing.T) {
 		})
 	}
 }
+
+// An attempt that follows one that was lost stays where it is, however many wait:
+// elsewhere it would be the first, and not look for what the lost one has taken.
+func TestALaterAttemptIsNotSentToTheQueue(t *testing.T) {
+	t.Parallel()
+	w, id := flood(t)
+	w.engine.lost(protocol.HoldUpdate, 1)
+	w.engine.of = string(incident.Isolate)
+	w.engine.between = func() { w.pauseAt(0, protocol.PauseUpdate, paused(), new(error)) }
+	var mu sync.Mutex
+	taken := 0
+	w.activities.Turn = func(_ context.Context, elsewhere bool) (func(), error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if taken++; elsewhere && taken > 2 {
+			return nil, activities.ErrBusy
+		}
+		return func() {}, nil
+	}
+	during := w.snap(5*time.Minute, id)
+	w.run(5 * time.Hour)
+	if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding {
+		t.Errorf("cut-off is %s; it is in place since the first attempt", s.Status)
+	}
+	w.contained(incident.Isolate, 1, 1)
+	w.nothingLeft(id)
+	w.ended(id, incident.OutcomeGivenBack)
+}

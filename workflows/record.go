@@ -42,24 +42,24 @@ func (r *responder) status(ctx workflow.Context, status incident.CaseStatus) {
 	r.upsert(ctx)
 }
 
+// listed is what the lists show of a case.
+type listed struct{ status, outcome, rule, severity string }
+
 // upsert brings the lists up to date, where they would show something else.
 func (r *responder) upsert(ctx workflow.Context) {
 	c := r.state.Case
-	shown := [][2]string{{protocol.AttrStatus, string(c.Status)}, {protocol.AttrOutcome, string(c.Outcome)}}
+	is := listed{status: string(c.Status), outcome: string(c.Outcome)}
+	updates := []temporal.SearchAttributeUpdate{
+		attribute(protocol.AttrStatus).ValueSet(is.status), attribute(protocol.AttrOutcome).ValueSet(is.outcome),
+	}
 	if c.Decision != nil {
-		rule, severity := c.Decision.AtStake()
-		shown = append(shown, [2]string{protocol.AttrRule, rule}, [2]string{protocol.AttrSeverity, severity})
+		is.rule, is.severity = c.Decision.AtStake()
+		updates = append(updates, attribute(protocol.AttrRule).ValueSet(is.rule), attribute(protocol.AttrSeverity).ValueSet(is.severity))
 	}
-	var updates []temporal.SearchAttributeUpdate
-	listed, same := workflow.GetTypedSearchAttributes(ctx), true
-	for _, s := range shown {
-		is, _ := listed.GetKeyword(attribute(s[0]))
-		same = same && is == s[1]
-		updates = append(updates, attribute(s[0]).ValueSet(s[1]))
-	}
-	if same && since(ctx, changeListChanges) {
+	if is == r.listed && since(ctx, changeListChanges) {
 		return
 	}
+	r.listed = is
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
 		workflow.GetLogger(ctx).Error("the lists of cases were not brought up to date", "case", c.ID, "error", err)
 	}

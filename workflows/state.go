@@ -33,6 +33,8 @@ type responder struct {
 	taking string
 	// asking reports whether people are about to be asked for an extension.
 	asking bool
+	// listed is what the lists show; empty at the start of a later run.
+	listed listed
 	// yield tells those coroutines that this run of the engine ends.
 	yield bool
 	inbox inbox
@@ -114,6 +116,8 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 	r.state.recall()
 	r.seen = NewSeen(r.state.Seen)
 	if in.State == nil {
+		// The search attributes that a case is started with.
+		r.listed = listed{status: string(incident.Working)}
 		r.begin(ctx)
 	}
 	if err := r.listen(ctx); err != nil {

@@ -301,7 +301,12 @@ func (r *recorder) keep(name, workflowID, run string) {
 		h.Events = append(h.Events, event)
 	}
 	r.decode(&h)
-	// Other load of the machine is not a deadlock.
+	text, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(&h)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	// Other load of the machine is not a deadlock. What is replayed is changed by
+	// that: the SDK notes new search attributes in the first event.
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true})
 	if err != nil {
 		r.t.Fatal(err)
@@ -309,10 +314,6 @@ func (r *recorder) keep(name, workflowID, run string) {
 	workflows.Register(replayer)
 	if err := replayer.ReplayWorkflowHistory(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)), &h); err != nil {
 		r.t.Errorf("%s does not replay: %v", name, err)
-	}
-	text, err := temporalproto.CustomJSONMarshalOptions{}.Marshal(&h)
-	if err != nil {
-		r.t.Fatal(err)
 	}
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
