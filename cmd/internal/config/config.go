@@ -33,6 +33,7 @@ type Config struct {
 	Listen       string              `yaml:"listen" doc:"Address of the HTTP side."`
 	PublicURL    string              `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
 	Data         string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
+	Memory       int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
 	Temporal     Temporal            `yaml:"temporal" doc:"The engine."`
 	Playbooks    []string            `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
 	Integrations playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
@@ -107,9 +108,17 @@ type Integration struct {
 	Config any
 }
 
+// defaultMemory keeps the peak of a storm below 512 MiB, and minMemory is what an engine
+// at rest leaves the garbage collector to work with.
+const (
+	defaultMemory = 360 << 20
+	minMemory     = 128 << 20
+)
+
 func defaults() *Config {
 	return &Config{
 		Listen: "127.0.0.1:8080", Data: "data",
+		Memory:   defaultMemory,
 		Temporal: Temporal{Address: Embedded, Namespace: "stanch"},
 		Daily:    Daily{At: "09:00", Zone: "UTC"},
 	}
@@ -294,6 +303,9 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 	}
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		issues = append(issues, root.Get("public_url").Issue("%s is not an address such as https://stanch.example", root.Get("public_url").Quoted()))
+	}
+	if c.Memory < minMemory {
+		issues = append(issues, root.Get("memory").Issue("%s is less than %s: the engine alone takes that", root.Get("memory").Quoted(), incident.FormatSize(minMemory)))
 	}
 	if t := c.Temporal.TLS; t != nil {
 		t.CA, t.Cert, t.Key = c.Path(t.CA), c.Path(t.Cert), c.Path(t.Key)

@@ -63,6 +63,9 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
 		"misspelt key":              {"listne: x\n", `f.yaml:1:1: `},
 		"bad listen":                {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
+		"little memory":             {"memory: 64MiB\n", `f.yaml:1:9: "64MiB" is less than 128 MiB`},
+		"no memory":                 {"memory: 0MiB\n", `f.yaml:1:9: "0MiB" is less than 128 MiB`},
+		"memory without a unit":     {"memory: 512\n", `f.yaml:1:9: memory: "512" is not a size`},
 		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, duckdb, `},
 		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
 		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", "f.yaml:1:52: bearer_file: there is no such file"},

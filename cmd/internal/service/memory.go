@@ -5,14 +5,12 @@ import (
 	"runtime/debug"
 )
 
-// memoryLimit is the runtime's soft memory limit, in bytes, where GOMEMLIMIT in
-// the environment sets none. The garbage collector runs more often as the heap
+// limitMemory sets the runtime's soft memory limit, in bytes, where GOMEMLIMIT in the
+// environment sets none. The garbage collector runs more often as the heap
 // approaches it: without a limit a storm's garbage grows the process to several
 // times what is in use.
-const memoryLimit = 276 << 20
-
-func limitMemory() {
+func limitMemory(limit int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+		debug.SetMemoryLimit(limit)
 	}
 }

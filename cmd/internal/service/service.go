@@ -92,7 +92,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	if len(o.Roles) == 0 {
 		o.Roles = Roles()
 	}
-	limitMemory()
+	limitMemory(o.Config.Memory)
 	s := &Service{options: o, failed: make(chan error, 1)}
 	for _, start := range []func(context.Context) error{
 		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
