@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/traffic"
@@ -95,9 +96,31 @@ func (a *Activities) Register(r Registry) {
 func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context, In) (Out, error)) {
 	r.RegisterActivityWithOptions(func(ctx context.Context, in In) (Out, error) {
 		defer beat(ctx)()
+		if id := caseOf(in); id != "" {
+			ctx = integrations.ForCase(ctx, id)
+		}
 		out, err := f(ctx, in)
 		return out, mapError(err)
 	}, activity.RegisterOptions{Name: ref.Name})
+}
+
+// caseOf returns the case that an activity is about which another workflow than
+// the case runs; what a case runs is about that case.
+func caseOf(in any) string {
+	switch in := in.(type) {
+	case SendIn:
+		return in.Request.Case
+	case ShowIn:
+		return in.Request.Case
+	case IllustrateIn:
+		return in.Request.Case
+	case ReplyIn:
+		return in.Click.Case
+	case protocol.ClickInput:
+		return in.Click.Case
+	default:
+		return ""
+	}
 }
 
 // beat sends heartbeats to the engine, for as long as the activity

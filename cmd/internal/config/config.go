@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/logs"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -44,6 +45,7 @@ type Config struct {
 	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
 	Daily        Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
+	Log          Log                 `yaml:"log" doc:"What serve and codec write to standard error, see [operating](../operating.md#logs)."`
 
 	// AssetRoles are the shipped roles and the site's own.
 	AssetRoles incident.Vocabulary `yaml:"-"`
@@ -92,6 +94,12 @@ type Daily struct {
 	Zone    string `yaml:"zone" default:"UTC" doc:"Time zone, such as Europe/Berlin."`
 }
 
+// Log is how a process logs.
+type Log struct {
+	Format logs.Format `yaml:"format" enum:"json,text" doc:"How each line is written."`
+	Level  string      `yaml:"level" enum:"debug,info,warn,error" doc:"The least level that is logged."`
+}
+
 // Evidence is the destination of bundles.
 type Evidence struct {
 	Dir string `yaml:"dir" doc:"Folder for evidence bundles; below data when empty."`
@@ -121,6 +129,7 @@ func defaults() *Config {
 		Memory:   defaultMemory,
 		Temporal: Temporal{Address: Embedded, Namespace: "stanch"},
 		Daily:    Daily{At: "09:00", Zone: "UTC"},
+		Log:      Log{Format: logs.JSON, Level: "info"},
 	}
 }
 

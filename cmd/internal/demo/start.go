@@ -14,6 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/logs"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/all"
@@ -39,7 +40,7 @@ func (s *show) start(ctx context.Context) error {
 		return fmt.Errorf("open the demo's log: %w", err)
 	}
 	s.stop = append(s.stop, s.log.Close)
-	s.service, err = service.Start(ctx, service.Options{Config: c, Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	s.service, err = service.Start(ctx, service.Options{Config: c, Log: logs.New(s.log, logs.Text, slog.LevelInfo)})
 	if err != nil {
 		return err
 	}

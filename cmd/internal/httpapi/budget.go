@@ -13,7 +13,7 @@ import (
 func (r *Receiver) showBudget(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	state, err := r.Engine.Budget(req.Context())
 	if err != nil {
-		return r.unavailable("show the budget", err)
+		return r.unavailable(req.Context(), "show the budget", err)
 	}
 	reply(w, http.StatusOK, state)
 	return nil
@@ -40,7 +40,7 @@ func (r *Receiver) toggle(w http.ResponseWriter, req *http.Request, who incident
 	}
 	state, err := throw(req.Context(), incident.Pause{By: who.ID, Reason: in.Reason})
 	if err != nil {
-		return r.refused(op, err)
+		return r.refused(req.Context(), op, err)
 	}
 	reply(w, http.StatusOK, state)
 	return nil

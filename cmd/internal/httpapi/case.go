@@ -24,7 +24,7 @@ func (r *Receiver) showCase(w http.ResponseWriter, req *http.Request, _ incident
 		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
 	}
 	if err != nil {
-		return r.unavailable("show case "+id, err)
+		return r.unavailable(req.Context(), "show case "+id, err)
 	}
 	reply(w, http.StatusOK, c)
 	return nil
@@ -48,7 +48,7 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 		return fail(http.StatusNotFound, "not_found", "there is no case %s", id)
 	}
 	if err != nil {
-		return r.unavailable("decide case "+id, err)
+		return r.unavailable(req.Context(), "decide case "+id, err)
 	}
 	asked, p := question(c, in, who)
 	if p != nil {
@@ -68,7 +68,7 @@ func (r *Receiver) decideCase(w http.ResponseWriter, req *http.Request, who inci
 	approval, err := r.Engine.Decide(req.Context(), id, vote,
 		incident.Vote{Person: who, Approval: name, Approve: in.Approve, Reason: in.Reason, PlanDigest: in.Plan})
 	if err != nil {
-		return r.refused("decide case "+id, err)
+		return r.refused(req.Context(), "decide case "+id, err)
 	}
 	reply(w, http.StatusOK, approval)
 	return nil
@@ -117,7 +117,7 @@ func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incid
 	}
 	c, err := r.Engine.CloseCase(req.Context(), caseID(req), protocol.CloseRequest{By: who.ID, Reason: in.Reason})
 	if err != nil {
-		return r.refused("close case "+caseID(req), err)
+		return r.refused(req.Context(), "close case "+caseID(req), err)
 	}
 	reply(w, http.StatusOK, c)
 	return nil

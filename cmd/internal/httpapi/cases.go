@@ -42,7 +42,7 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 	}
 	out, err := r.Engine.Cases(req.Context(), filter)
 	if err != nil {
-		return r.unavailable("list cases", err)
+		return r.unavailable(req.Context(), "list cases", err)
 	}
 	reply(w, http.StatusOK, out)
 	return nil

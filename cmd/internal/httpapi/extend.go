@@ -6,6 +6,7 @@ import (
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )
@@ -25,7 +26,7 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		return fail(http.StatusNotFound, "not_found", "extend %s: there is none that is open", in.ID)
 	}
 	if err != nil {
-		return r.unavailable("extend "+in.ID, err)
+		return r.unavailable(req.Context(), "extend "+in.ID, err)
 	}
 	if l.Phase != incident.Holding && l.Phase != incident.Confirmed || len(l.Holders) == 0 {
 		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease is not active: it is %s", l.Phase)
@@ -38,7 +39,7 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		asked.Approval, err = r.Engine.Extend(req.Context(), h.Case,
 			protocol.ExtendRequest{Lease: in.ID, Step: h.Step, By: who.ID, Reason: in.Reason, Until: until})
 		if err != nil {
-			last = r.refused("ask case "+asked.Case, err)
+			last = r.refused(integrations.ForCase(req.Context(), asked.Case), "ask case "+asked.Case, err)
 			out.NotAsked[asked.Case] = last.Error
 			continue
 		}

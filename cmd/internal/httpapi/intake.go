@@ -15,6 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -80,7 +81,7 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 		return api.Accepted{}, r.notUnderstood(req.Context(), name, body, wrong)
 	}
 	if err != nil {
-		return api.Accepted{}, r.notTaken(name, err)
+		return api.Accepted{}, r.notTaken(req.Context(), name, err)
 	}
 	return accepted, none(accepted)
 }
@@ -121,8 +122,11 @@ func none(a api.Accepted) *problem {
 }
 
 // notTaken is the answer when the engine does not hold the alerts.
-func (r *Receiver) notTaken(source string, err error) *problem {
-	r.Log.Error("alerts were not accepted", "source", source, "error", err)
+func (r *Receiver) notTaken(ctx context.Context, source string, err error) *problem {
+	if of, ok := errors.AsType[*caseError](err); ok {
+		ctx = integrations.ForCase(ctx, of.id)
+	}
+	r.Log.ErrorContext(ctx, "alerts were not accepted", "source", source, "error", err)
 	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
 }
 
@@ -136,7 +140,7 @@ func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte
 		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
 	})
 	if err != nil {
-		return r.notTaken(source, err)
+		return r.notTaken(ctx, source, err)
 	}
 	p := fail(http.StatusUnprocessableEntity, "rejected", "%s", record.Problem)
 	p.Field, p.Rejected = wrong.Path, record.ID
@@ -151,6 +155,16 @@ type routed struct {
 	// body is a request with the first of them alone.
 	body []byte
 }
+
+// caseError is an error of the engine about one case.
+type caseError struct {
+	id  string
+	err error
+}
+
+func (e *caseError) Error() string { return e.err.Error() }
+
+func (e *caseError) Unwrap() error { return e.err }
 
 // accept parses, routes and commits. Each alert is handled alone; an error that is
 // not an [alerts.FieldError] means that the engine does not hold all of them.
@@ -180,7 +194,7 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	}
 	for _, group := range groups {
 		if err := r.commit(ctx, group, &out); err != nil {
-			return api.Accepted{}, err
+			return api.Accepted{}, &caseError{group.in.ID, err}
 		}
 	}
 	out.Rejected, err = r.rejectAll(ctx, source.Name, rejected)
@@ -285,7 +299,7 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 	for _, p := range r.Playbooks() {
 		verdict, _, err := p.Match(ctx, facts, r.Now())
 		if err != nil {
-			r.Log.Warn("a trigger failed", "playbook", p.Name, "error", err)
+			r.Log.WarnContext(ctx, "a trigger failed", "playbook", p.Name, "error", err)
 			verdict = incident.Unsure
 		}
 		if verdict == incident.True {

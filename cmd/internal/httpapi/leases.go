@@ -17,7 +17,7 @@ import (
 func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	list, err := r.Engine.Leases(req.Context())
 	if err != nil {
-		return r.unavailable("list leases", err)
+		return r.unavailable(req.Context(), "list leases", err)
 	}
 	reply(w, http.StatusOK, list)
 	return nil
@@ -44,7 +44,7 @@ func (r *Receiver) releaseLease(w http.ResponseWriter, req *http.Request, who in
 	}
 	l, err := r.release(req.Context(), in.ID, who, in.Reason, time.Now().Add(r.ReleaseWait))
 	if err != nil {
-		return r.refused("release "+in.ID, err)
+		return r.refused(req.Context(), "release "+in.ID, err)
 	}
 	if !engine.Ended(l) {
 		reply(w, http.StatusAccepted, l)
@@ -73,7 +73,7 @@ func (r *Receiver) releaseSince(w http.ResponseWriter, req *http.Request, who in
 	from := r.Now().Add(-in.Since)
 	list, err := r.Engine.Leases(req.Context())
 	if err != nil {
-		return r.unavailable("list leases", err)
+		return r.unavailable(req.Context(), "list leases", err)
 	}
 	recent := slices.DeleteFunc(list.Leases, func(l incident.Lease) bool {
 		return !l.AppliedAt.IsZero() && l.AppliedAt.Before(from)
@@ -106,7 +106,7 @@ func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who 
 			l.Phase = incident.GivenBack
 			out.Released = append(out.Released, l)
 		case errs[i] != nil:
-			out.Failed[leases[i].ID] = r.refused("release "+leases[i].ID, errs[i]).Error
+			out.Failed[leases[i].ID] = r.refused(ctx, "release "+leases[i].ID, errs[i]).Error
 		case engine.Ended(l):
 			out.Released = append(out.Released, l)
 		default:

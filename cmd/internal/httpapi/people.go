@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -28,12 +29,15 @@ const kindForbidden = "forbidden"
 // in the configuration it is closed.
 func (r *Receiver) forPeople(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.PathValue("playbook") != "" {
+			req = req.WithContext(integrations.ForCase(req.Context(), caseID(req)))
+		}
 		p, err := r.who(req)
 		if err != nil {
 			r.refuse(req, "person", err, "a person's token is needed: send it as a bearer token").reply(w)
 			return
 		}
-		if problem := r.lacks(p, route); problem != nil {
+		if problem := r.lacks(req.Context(), p, route); problem != nil {
 			problem.reply(w)
 			return
 		}
@@ -46,12 +50,12 @@ func (r *Receiver) forPeople(route Route) http.Handler {
 }
 
 // lacks is the answer to a person who may not use a route.
-func (r *Receiver) lacks(p Person, route Route) *problem {
+func (r *Receiver) lacks(ctx context.Context, p Person, route Route) *problem {
 	right := incident.Right(route.Door)
 	if route.Door == DoorPerson || slices.Contains(incident.Rights(), right) && slices.Contains(p.May, right) {
 		return nil
 	}
-	r.Log.Warn("a person was refused", "person", p.ID, "route", route.Pattern, "right", string(route.Door))
+	r.Log.WarnContext(ctx, "a person was refused", "person", p.ID, "route", route.Pattern, "right", string(route.Door))
 	problem := fail(http.StatusForbidden, kindForbidden, "%s lacks the right %s: people or groups in stanch.yaml give it, under may", p.ID, route.Door)
 	problem.Missing = string(route.Door)
 	return problem

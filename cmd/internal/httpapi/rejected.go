@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -12,7 +13,7 @@ import (
 func (r *Receiver) listRejected(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
 	out, err := r.Engine.Rejected(req.Context())
 	if err != nil {
-		return r.unavailable("list rejected alerts", err)
+		return r.unavailable(req.Context(), "list rejected alerts", err)
 	}
 	reply(w, http.StatusOK, out)
 	return nil
@@ -24,17 +25,17 @@ func (r *Receiver) showRejected(w http.ResponseWriter, req *http.Request, _ inci
 	id := rejectedID(req)
 	record, err := r.Engine.RejectedAlert(req.Context(), id)
 	if err != nil {
-		return r.noRejected(id, err)
+		return r.noRejected(req.Context(), id, err)
 	}
 	reply(w, http.StatusOK, record)
 	return nil
 }
 
-func (r *Receiver) noRejected(id string, err error) *problem {
+func (r *Receiver) noRejected(ctx context.Context, id string, err error) *problem {
 	if missing(err) {
 		return fail(http.StatusNotFound, "not_found", "there is no rejected alert %s", id)
 	}
-	return r.unavailable("read rejected alert "+id, err)
+	return r.unavailable(ctx, "read rejected alert "+id, err)
 }
 
 // retryRejected reads a rejected alert again, with the current sources and
@@ -43,7 +44,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	id := rejectedID(req)
 	record, err := r.Engine.RejectedAlert(req.Context(), id)
 	if err != nil {
-		return r.noRejected(id, err)
+		return r.noRejected(req.Context(), id, err)
 	}
 	if record.Resolved != "" {
 		return fail(http.StatusConflict, "not_pending", "it was retried already: %s", record.Resolved)
@@ -62,7 +63,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 		return p
 	}
 	if err != nil {
-		return r.unavailable("retry rejected alert "+record.ID, err)
+		return r.unavailable(req.Context(), "retry rejected alert "+record.ID, err)
 	}
 	if p := none(accepted); p != nil {
 		p.Rejected = record.ID
@@ -72,7 +73,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 		return fail(http.StatusConflict, "recorded", "%s", record.Problem)
 	}
 	if err := r.Engine.Resolve(req.Context(), id, "retried by "+who.ID); err != nil {
-		return r.refused("resolve rejected alert "+record.ID, err)
+		return r.refused(req.Context(), "resolve rejected alert "+record.ID, err)
 	}
 	reply(w, http.StatusAccepted, accepted)
 	return nil

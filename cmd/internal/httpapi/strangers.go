@@ -99,7 +99,7 @@ func (r *Receiver) refuse(req *http.Request, door string, why error, text string
 		p = fail(http.StatusTooManyRequests, "throttled", "too many wrong credentials: send it again later")
 		p.retry = refusedEvery
 	} else {
-		r.Log.Warn("a request was refused", "door", door, "path", req.URL.Path, "from", address.String(), "error", why)
+		r.Log.WarnContext(req.Context(), "a request was refused", "door", door, "path", req.URL.Path, "from", address.String(), "error", why)
 	}
 	r.metrics.refused.WithLabelValues(door, p.Kind).Inc()
 	p.hangUp = true

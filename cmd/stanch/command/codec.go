@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/logs"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
 )
@@ -89,7 +90,11 @@ func checkOrigin(origin string) error {
 }
 
 func (o *codecOptions) serve(ctx context.Context, c *config.Config, own integrations.Secret) error {
-	log := slog.New(slog.NewTextHandler(o.err, nil))
+	log, err := logger(o.err, c, "", "")
+	if err != nil {
+		return err
+	}
+	logs.TakeAll(log)
 	handler, err := service.Codec(c, own, o.origin, log)
 	if errors.Is(err, service.ErrNoReader) {
 		return usage(fmt.Errorf("%w: give somebody a token_sha256 in %s, or give --token-file", err, o.config))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/logs"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -20,12 +22,13 @@ import (
 // serveOptions are the flags of serve.
 type serveOptions struct {
 	streams
-	config   string
-	data     string
-	temporal string
-	listen   string
-	roles    []string
-	logLevel string
+	config    string
+	data      string
+	temporal  string
+	listen    string
+	roles     []string
+	logFormat string
+	logLevel  string
 }
 
 func newServe(s streams) *cobra.Command {
@@ -46,7 +49,8 @@ estate, the library's playbooks in shadow mode, and nobody who may send alerts.`
 	f.StringVar(&o.temporal, "temporal", "", "engine: embedded, or `host:port` of a Temporal frontend")
 	f.StringVar(&o.listen, "listen", "", "`address` of the HTTP side")
 	f.StringSliceVar(&o.roles, "roles", nil, "roles of this process: "+strings.Join(service.Roles(), ", ")+" (all when not given)")
-	f.StringVar(&o.logLevel, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
+	f.StringVar(&o.logFormat, "log-format", "", "`format` of the log: json, text (the configuration's when not given)")
+	f.StringVar(&o.logLevel, "log-level", "", "least `level` that is logged: debug, info, warn, error (the configuration's when not given)")
 	return c
 }
 
@@ -68,11 +72,21 @@ func loadConfig(file, data string) (*config.Config, error) {
 	return c, usage(err)
 }
 
-func (o *serveOptions) run(ctx context.Context) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
-		return usagef("invalid log level %q: must be one of debug, info, warn, error", o.logLevel)
+// logger is the log of a process: as the configuration says, where the command
+// line says nothing else.
+func logger(w io.Writer, c *config.Config, format, level string) (*slog.Logger, error) {
+	written, err := logs.ParseFormat(cmp.Or(format, string(c.Log.Format)))
+	if err != nil {
+		return nil, usage(err)
 	}
+	least, err := logs.ParseLevel(cmp.Or(level, c.Log.Level))
+	if err != nil {
+		return nil, usage(err)
+	}
+	return logs.New(w, written, least), nil
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
 	for _, role := range o.roles {
 		if !slices.Contains(service.Roles(), role) {
 			return usagef("invalid role %q: must be one of %s", role, strings.Join(service.Roles(), ", "))
@@ -91,7 +105,11 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err := o.fit(c); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	log, err := logger(o.err, c, o.logFormat, o.logLevel)
+	if err != nil {
+		return err
+	}
+	logs.TakeAll(log)
 	s, err := service.Start(ctx, service.Options{Config: c, Roles: o.roles, Log: log})
 	if issues, ok := errors.AsType[playbooks.Issues](err); ok {
 		return usage(issues)

@@ -68,6 +68,7 @@ func (r *Receiver) press(ctx context.Context, desk integrations.Desk, in interac
 	if err != nil {
 		return r.puzzled(ctx, in, err)
 	}
+	ctx = integrations.ForCase(ctx, a.Case)
 	if b.ActionID == blocks.ActionEvidence {
 		return r.evidence(ctx, desk, in, a)
 	}
