@@ -22,11 +22,10 @@ func CardOf(c incident.Case, at int) integrations.Card {
 	card := integrations.Card{
 		State: integrations.CardTold, Case: c.ID, Subject: told.Subject, Severity: told.Severity,
 		Title: told.Subject + ": " + told.Standing, Shadow: c.Shadow, Facts: factsOf(c), Impact: impact(c),
-		Rule: told.Rule, Playbook: told.Playbook, PlaybookDigest: c.PlaybookDigest, URL: "/v1/cases/" + c.ID,
+		Rule: told.Rule, Playbook: told.Playbook, PlaybookDigest: c.PlaybookDigest,
 		Commands: []string{"stanch case show " + c.ID},
 	}
 	if into := c.MergedInto; into != nil {
-		card.URL = "/v1/cases/" + into.ID
 		card.Commands = []string{"stanch case show " + into.ID}
 	}
 	if d := c.Decision; d != nil {
@@ -311,6 +310,9 @@ func cardStep(c incident.Case, s incident.StepState) integrations.CardStep {
 	if !s.Action.Containing() {
 		step.At = s.AcceptedAt
 		return step
+	}
+	if s.Proof == incident.NotEffective || s.Proof == incident.CannotTell {
+		step.Problem = cmp.Or(s.Problem, s.ProofDetail)
 	}
 	switch {
 	case s.Proof != incident.NoProof:

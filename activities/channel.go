@@ -65,12 +65,7 @@ func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 	}
 	m := MessageOf(c, in.Request)
 	m.Channel, m.Thread = in.Channel, in.Thread
-	if a.PublicURL != "" {
-		m.URL = a.PublicURL + m.URL
-		if m.Card != nil {
-			m.Card.URL = m.URL
-		}
-	}
+	m.API = a.apiAddress("/v1/cases/" + c.ID)
 	text, err := json.Marshal(m)
 	if err != nil {
 		return ShowOut{}, fmt.Errorf("encode the message %s: %w", m.Key, err)
@@ -94,7 +89,7 @@ func (a *Activities) show(ctx context.Context, in ShowIn) (ShowOut, error) {
 // MessageOf is the message about a case in its current state.
 func MessageOf(c incident.Case, req protocol.ShowRequest) integrations.Message {
 	m := integrations.Message{
-		Key: req.Key, Mention: req.Mention, Severity: req.Severity, Title: req.Title, URL: "/v1/cases/" + c.ID,
+		Key: req.Key, Mention: req.Mention, Severity: req.Severity, Title: req.Title,
 	}
 	switch req.Kind {
 	case incident.ShownReminder:
@@ -184,11 +179,8 @@ func (a *Activities) summarise(ctx context.Context, in SummariseIn) (incident.Re
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	m := integrations.Message{
-		Key: in.Key, Channel: in.Channel, Mention: in.Mention, Lines: in.First,
-		Title: fmt.Sprintf("Many cases at once: %d wait for an answer, %d need none any more", in.Waiting, in.Over),
-		URL:   strings.TrimSuffix(a.PublicURL, "/") + "/v1/cases?status=awaiting",
-	}
+	m := digestOf(in)
+	m.API = a.apiAddress("/v1/cases?status=awaiting")
 	if in.Receipt == nil {
 		return messenger.Post(ctx, m)
 	}
@@ -196,4 +188,21 @@ func (a *Activities) summarise(ctx context.Context, in SummariseIn) (incident.Re
 		return updater.Update(ctx, *in.Receipt, m)
 	}
 	return *in.Receipt, nil
+}
+
+// digestOf is the message that stands for many.
+func digestOf(in SummariseIn) integrations.Message {
+	return integrations.Message{
+		Key: in.Key, Channel: in.Channel, Mention: in.Mention, Lines: in.First,
+		Title: fmt.Sprintf("Many cases at once: %d wait for an answer, %d need none any more", in.Waiting, in.Over),
+	}
+}
+
+// apiAddress is where the API has a path, or nothing where people have not said by
+// which address it is reached: a path alone leads nowhere.
+func (a *Activities) apiAddress(path string) string {
+	if a.PublicURL == "" {
+		return ""
+	}
+	return strings.TrimSuffix(a.PublicURL, "/") + path
 }

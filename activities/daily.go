@@ -93,7 +93,7 @@ func (a *Activities) dailyMessage(ctx context.Context, leases []incident.Lease, 
 	}
 	m := integrations.Message{
 		Title: fmt.Sprintf("Standing: %d; never proven: %d; ending today: %d", len(leases), unproven, today),
-		Lines: lines, URL: strings.TrimSuffix(a.PublicURL, "/") + "/v1/leases",
+		Lines: lines, API: a.apiAddress("/v1/leases"),
 	}
 	if len(leases) == 0 {
 		m.Title = "Nothing stands: no host is contained."

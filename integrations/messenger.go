@@ -22,8 +22,11 @@ type Message struct {
 	Severity string
 	Title    string
 	Lines    []string
-	// URL leads to the case.
+	// URL leads people to a page about it; empty where there is none. API is the
+	// address of the API for it, for programs with a token; empty where people have
+	// not said by which address it is reached.
 	URL string
+	API string
 	// Card is set when the message shows a case: then it is what is shown, and
 	// Title and Lines are the same in short, for products without cards.
 	Card *Card

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -32,6 +33,8 @@ type document struct {
 	Title    string   `json:"title"`
 	Lines    []string `json:"lines"`
 	URL      string   `json:"url,omitempty"`
+	// API is the address of the API for it.
+	API string `json:"api,omitempty"`
 	// Card is the case in full; Title and Lines are it in short.
 	Card *card `json:"card,omitempty"`
 }
@@ -106,7 +109,7 @@ type step struct {
 func describe(event string, m integrations.Message) document {
 	d := document{
 		Version: version, Event: event, Key: m.Key, Channel: m.Channel, Thread: m.Thread, Mention: m.Mention,
-		Severity: m.Severity, Title: m.Title, Lines: append([]string{}, m.Lines...), URL: m.URL,
+		Severity: m.Severity, Title: m.Title, Lines: append([]string{}, m.Lines...), URL: cmp.Or(m.URL, m.API), API: m.API,
 	}
 	if c := m.Card; c != nil {
 		d.Card = &card{

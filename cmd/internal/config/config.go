@@ -32,7 +32,7 @@ const Embedded = "embedded"
 // Config is the content of stanch.yaml.
 type Config struct {
 	Listen       string              `yaml:"listen" doc:"Address of the HTTP side."`
-	PublicURL    string              `yaml:"public_url" doc:"The address that people reach the API by, for links; the listening address when empty."`
+	PublicURL    string              `yaml:"public_url" doc:"The address at which the API is reached, such as https://stanch.example: in answers to alerts and in what webhooks get. When it is empty, answers have the listening address, and webhooks none."`
 	Data         string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
 	Memory       int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
 	Temporal     Temporal            `yaml:"temporal" doc:"The engine."`

@@ -25,7 +25,7 @@ func (p painter) answers(m integrations.Message) []slack.Block {
 	yes.Approve, yes.Reason, no.Reason = true, q.ApproveReason, q.DenyReason
 	values := []string{yes.Encode(), no.Encode(), Answer{Case: c.Case}.Encode()}
 	if !p.answerable || values[0] == "" || values[1] == "" {
-		return []slack.Block{markup("The buttons for this question do not fit into Slack. *Answer it in a terminal*, as below, or in the console.")}
+		return []slack.Block{markup("The buttons for this question do not fit into Slack. *Answer it in a terminal*, as below.")}
 	}
 	elements := []slack.BlockElement{
 		approve(values[0], label, *c),

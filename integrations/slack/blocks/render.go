@@ -164,7 +164,7 @@ func header(word, title string, shadow bool) slack.Block {
 // link leads to the case, or is nothing where no address is known.
 func link(m integrations.Message) line {
 	if address := address(m); address != "" {
-		return line{slack.NewRichTextSectionLinkElement(address, "Open in the console", nil)}
+		return line{slack.NewRichTextSectionLinkElement(address, "Open", nil)}
 	}
 	return nil
 }

@@ -265,7 +265,7 @@ func TestTheCardSaysWhatMatters(t *testing.T) {
 	digest := cardtest.PlanDigest()
 	for name, want := range map[string][]string{
 		"asking": {
-			"🟠 HIGH · Isolate WS-042 for 4 h?", "updatesvc.exe (pid 6612)", "from the EDR", "198.51.100.7", "asset.role: inventory: timed out",
+			"🟠 HIGH · Isolate WS-042 for 4 h?", "updatesvc.exe (pid 6612)", "from the EDR", "203.0.113.77", "asset.role is unknown (inventory: timed out",
 			"Isolate WS-042 for 4 h, then undone by itself", "owner finance", "earlier with stanch lease release", "rule unexplained-volume",
 			"0 of 1 needed approval", "sec-oncall", "<!date^1773458940^{time} {date_short_pretty}|14 Mar 2026 03:29 UTC>",
 			"stanch case approve high-egress-windows/ws-042 --plan " + digest, "stanch case deny high-egress-windows/ws-042 --plan " + digest + " --reason …",
