@@ -37,6 +37,9 @@ type Spec struct {
 	MakesFile bool
 	// Example is a line of stanch.yaml that lints.
 	Example string
+	// Reference is what else its page says, in Markdown, made from the types and
+	// values that it is about; nil: nothing.
+	Reference func() string
 	// NewConfig returns a pointer to the configuration struct with its
 	// defaults. Its fields carry yaml and doc tags; secrets are of type Secret.
 	NewConfig func() any

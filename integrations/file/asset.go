@@ -16,20 +16,48 @@ import (
 
 // asset is one entry of the file.
 type asset struct {
-	ID          string   `yaml:"id"`
-	Name        string   `yaml:"name"`
-	IPs         []string `yaml:"ips"`
-	Role        string   `yaml:"role"`
-	Owner       string   `yaml:"owner"`
-	Criticality string   `yaml:"criticality"`
-	Site        string   `yaml:"site"`
-	Tags        []string `yaml:"tags"`
-	Agents      []string `yaml:"agents"`
+	ID          string   `yaml:"id" doc:"The host's id, by which the EDR knows it."`
+	Name        string   `yaml:"name" doc:"Host name, with or without its domain."`
+	IPs         []string `yaml:"ips" doc:"Addresses, and networks such as 10.8.0.0/16."`
+	Role        string   `yaml:"role" doc:"What the host is for: a [role](policy.md#roles)."`
+	Owner       string   `yaml:"owner" doc:"Who answers for it."`
+	Criticality string   `yaml:"criticality" doc:"How much depends on it, in the site's own words."`
+	Site        string   `yaml:"site" doc:"Where it is; limits can be per site."`
+	Tags        []string `yaml:"tags" doc:"Any words. nat, proxy, vpn and load_balancer make its addresses those of many hosts."`
+	Agents      []string `yaml:"agents" doc:"Programs on it that send for all others, as paths or names of images."`
 
 	networks []netip.Prefix
 	// line is its line in the file.
 	line int
 }
+
+// reference describes the file.
+func reference() string {
+	var b strings.Builder
+	b.WriteString("A YAML file is a mapping with the one key `assets`, a list of hosts; a CSV file has the keys as its header, and separates several\n" +
+		"values of a field by semicolons. An entry needs an `id`, a `name` or `ips`; what it leaves out is unknown.\n\n| key | type | meaning |\n|---|---|---|\n")
+	t := reflect.TypeFor[asset]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		kind := "text"
+		if f.Type.Kind() == reflect.Slice {
+			kind = "list of text"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Tag.Get("yaml"), kind, f.Tag.Get("doc"))
+	}
+	b.WriteString("\n```yaml\n" + exampleFile + "```\n")
+	return b.String()
+}
+
+// exampleFile is a file as it may be; a test reads it.
+const exampleFile = `assets:
+  - { name: ws-042, ips: [10.20.4.42], role: workstation, owner: finance, criticality: tier3, site: zurich }
+  - { name: srv-dc-01, id: a3f1c2d4, ips: [10.20.1.5, 'fd12:20:1::5'], role: domain_controller, site: zurich }
+  - { name: fw-01, ips: [10.0.0.7], role: firewall, tags: [nat] }
+`
 
 // prepare removes placeholders, reads the addresses, and returns what is wrong
 // with the entry.

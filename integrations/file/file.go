@@ -43,6 +43,7 @@ func Spec() integrations.Spec {
 			{Name: "read the file", Why: "it is read again when it changes"},
 		},
 		Example:   "inventory: { kind: file, path: ./inventory.yaml }",
+		Reference: reference,
 		NewConfig: func() any { return &Config{} },
 		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {
 			if c.Path == "" {

@@ -226,3 +226,11 @@ func TestMissingFile(t *testing.T) {
 		t.Errorf("probe finds %+v, want the missing file", f)
 	}
 }
+
+// The page's example is a file that is read.
+func TestTheExampleIsAnInventory(t *testing.T) {
+	assets, issues := parseYAML("example.yaml", []byte(exampleFile))
+	if len(issues) > 0 || len(assets) != 3 {
+		t.Fatalf("%d hosts, %v", len(assets), issues)
+	}
+}

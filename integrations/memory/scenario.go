@@ -165,3 +165,34 @@ func webServer() Host {
 		}},
 	}
 }
+
+// reference lists the hosts of the default estate, and what happens to them.
+func reference() string {
+	var b strings.Builder
+	b.WriteString("These hosts are in every estate, each with fifteen days of ordinary traffic. Name one in an alert by its name and its address, and it is found:\n\n" +
+		"| id | name | addresses | operating system | role | site |\n|---|---|---|---|---|---|\n")
+	quiet, err := defaultHosts(Quiet)
+	if err != nil {
+		return err.Error() // The scenario is one of ours.
+	}
+	for _, h := range quiet {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s |\n", h.ID, h.Name, strings.Join(h.IPs, ", "), h.OS, h.Role, h.Asset.Site)
+	}
+	b.WriteString("\nIn a scenario one of them sends more, from ten minutes before the start until it is stopped:\n\n| scenario | host | process | sends |\n|---|---|---|---|\n")
+	for _, s := range Scenarios() {
+		hosts, err := defaultHosts(s)
+		if err != nil {
+			return err.Error()
+		}
+		for i, h := range hosts {
+			for _, p := range h.Processes {
+				for _, stream := range p.Streams {
+					if stream.From == began {
+						fmt.Fprintf(&b, "| `%s` | `%s` | `%s` | %s over %s to %d hosts |\n", s, hosts[i].ID, p.Path, incident.FormatRate(stream.BitsOut), stream.Transport, len(stream.Destinations))
+					}
+				}
+			}
+		}
+	}
+	return b.String()
+}

@@ -128,6 +128,7 @@ func describe(open func(context.Context, any) (any, error)) integrations.Spec {
 		Facts:      answered(),
 		StandsFor:  []string{"edr", "flows", "gateway", "inventory", "slack"},
 		MakesFile:  true,
+		Reference:  reference,
 		Example:    "edr: { kind: memory, scenario: flood }",
 		NewConfig: func() any {
 			return &Config{Scenario: Flood}

@@ -152,6 +152,9 @@ that holds it.
 	for _, s := range specs {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\nintegrations:\n  %s\n```\n", s.Kind, s.Summary, strings.ReplaceAll(s.Example, "\n", "\n  "))
 		b.WriteString(strings.Replace(playbooks.ReferenceOf(s.Kind, s.NewConfig()), "\n## "+s.Kind+"\n", "", 1))
+		if s.Reference != nil {
+			b.WriteString("\n" + s.Reference())
+		}
 		if len(s.Permissions) == 0 {
 			continue
 		}
