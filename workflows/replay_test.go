@@ -52,6 +52,11 @@ func paths() []string {
 		"respond-merged-first-2", "respond-merged-second-2", "respond-merges-closing-2", "respond-merges-waits-2", "respond-stopped-2",
 		"respond-undecided-approved-2", "respond-undecided-down-2", "respond-undecided-late-2", "respond-undecided-refused-2",
 		"respond-undecided-shadow-2", "respond-undecided-silent-2", "respond-undecided-superseded-2",
+
+		"claim-contained-3", "claim-merged-first-3",
+		"respond-approved-3", "respond-contained-3", "respond-denied-3", "respond-given-up-3", "respond-held-back-3",
+		"respond-merged-first-3", "respond-merged-second-3", "respond-pause-resumed-3", "respond-retried-3", "respond-stopped-3",
+		"respond-unsure-3", "respond-updated-3",
 	}
 }
 
