@@ -1,7 +1,8 @@
 // Package bench measures the capacity of a deployment: cases from the alert to
-// the isolation, storms of alerts, memory and start. Each figure about speed is
-// given as a ratio to a bare workflow of four activities on the same engine in
-// the same run, since machines differ and are noisy.
+// the isolation, storms of alerts, memory and start. Machines differ and are noisy, so
+// figures about speed are compared in turns, in the same run, with a bare workflow
+// of four activities, on the same engine and on a stock one, and with the same calls
+// without any engine.
 package bench
 
 import (
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
@@ -42,6 +44,11 @@ type Options struct {
 	// Sender is the command that sends the storm from a process of its own; none
 	// sends it from this one.
 	Sender []string
+	// Stock is the command that runs the stock engine in a process of its own; none
+	// runs it in this one.
+	Stock []string
+	// SyncDelay is added to every sync of the disk, in both engines.
+	SyncDelay time.Duration
 	// Dir is where the engine keeps its data; it is left there.
 	Dir string
 	// Progress is called with the name of each measurement.
@@ -50,6 +57,10 @@ type Options struct {
 
 // Result is the measured figures.
 type Result struct {
+	// SyncTime is how long the disk of the data takes to sync a page, the median, and
+	// SyncDelay what was added to each sync of the engines to play another disk.
+	SyncTime  time.Duration `json:"sync_time"`
+	SyncDelay time.Duration `json:"sync_delay"`
 	ColdStart time.Duration `json:"cold_start"`
 	// BarePerSecond and CasesPerSecond are workflows a second with the same
 	// number in flight.
@@ -62,6 +73,23 @@ type Result struct {
 	// acceptance, one case at a time.
 	CaseP50 time.Duration `json:"case_p50"`
 	CaseP99 time.Duration `json:"case_p99"`
+	// CaseSyncs is how often the engine waited for the disk, a case, with InFlight
+	// under way, and CaseSyncsAtRest with one at a time. CaseProcessor is the processor time
+	// of a case with InFlight under way: the whole process, its senders and the estate included.
+	CaseSyncs       float64       `json:"case_syncs"`
+	CaseSyncsAtRest float64       `json:"case_syncs_at_rest"`
+	CaseProcessor   time.Duration `json:"case_processor"`
+	// The stock engine is the server as Temporal ships it, on its own SQLite store: bare
+	// workflows a second with the same number in flight, one at a time, and what they take.
+	StockPerSecond   float64       `json:"stock_per_second"`
+	StockP50         time.Duration `json:"stock_p50"`
+	StockSyncs       float64       `json:"stock_syncs"`
+	StockSyncsAtRest float64       `json:"stock_syncs_at_rest"`
+	StockProcessor   time.Duration `json:"stock_processor"`
+	// StockRatio is cases to bare workflows on the stock engine.
+	StockRatio float64 `json:"stock_ratio"`
+	// FloorPerSecond is the calls of a case without any engine, a second, in memory.
+	FloorPerSecond float64 `json:"floor_per_second"`
 	// CaseCost is what a contained case took of the engine, by workflow: the case,
 	// the claim to its device, its lease, and its part of the budget.
 	CaseCost map[string]engine.Cost `json:"case_cost"`
@@ -116,6 +144,7 @@ type bench struct {
 	estate  *memory.Estate
 	token   string
 	to      sender
+	stock   *stock
 	result  Result
 }
 
@@ -135,7 +164,24 @@ func (b *bench) measure(ctx context.Context) error {
 		return err
 	}
 	defer bare.stop()
-	for _, part := range []func(context.Context, *yardstick) error{b.policy, b.atRest, b.cost, b.throughput, b.storm} {
+	if err := b.compare(ctx, bare); err != nil {
+		return err
+	}
+	return b.each(ctx, bare, b.storm)
+}
+
+// compare measures what is compared with the stock engine, which runs meanwhile.
+func (b *bench) compare(ctx context.Context, bare *yardstick) (err error) {
+	if b.stock, err = b.startStock(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.stock.stop()) }()
+	return b.each(ctx, bare, b.policy, b.floor, b.atRest, b.cost, b.throughput)
+}
+
+// each does the parts, and looks at the memory after each.
+func (b *bench) each(ctx context.Context, bare *yardstick, parts ...func(context.Context, *yardstick) error) error {
+	for _, part := range parts {
 		if err := part(ctx, bare); err != nil {
 			return err
 		}
@@ -173,8 +219,12 @@ people: [{ id: bench, token_sha256: %s }]
 	if err != nil {
 		return err
 	}
+	if b.result.SyncTime, err = embedded.SyncTime(b.Dir, 200); err != nil {
+		return err
+	}
+	b.result.SyncDelay = b.SyncDelay
 	began := time.Now()
-	b.service, err = service.Start(ctx, service.Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	b.service, err = service.Start(ctx, service.Options{Config: c, Log: quiet(), SyncDelay: b.SyncDelay})
 	if err != nil {
 		return err
 	}
@@ -185,6 +235,9 @@ people: [{ id: bench, token_sha256: %s }]
 	b.result.ColdStart = time.Since(began)
 	return nil
 }
+
+// quiet drops what a measured part has to say.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // hosts makes an estate in which every subject is a workstation that floods.
 func (b *bench) hosts() (*memory.Estate, error) {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
@@ -14,7 +15,7 @@ func TestSmallMeasurementCounts(t *testing.T) {
 		t.Skip("this build has no embedded engine")
 	}
 	o := Options{
-		Cases: 8, InFlight: 4, Alone: 2, StormAlerts: 60, StormSubjects: 3, StormSenders: 20, Dir: t.TempDir(),
+		Cases: 8, InFlight: 4, Alone: 2, StormAlerts: 60, StormSubjects: 3, StormSenders: 20, Dir: t.TempDir(), SyncDelay: time.Millisecond,
 		Progress: func(string, int, int) {},
 	}
 	r, err := Run(t.Context(), o)
@@ -26,6 +27,25 @@ func TestSmallMeasurementCounts(t *testing.T) {
 	}
 	if r.CaseRatio <= 0 || r.CaseP50 <= 0 || r.BareP50 <= 0 || r.ColdStart <= 0 || r.PeakMemory <= 0 {
 		t.Errorf("something was not measured: %+v", r)
+	}
+	for what, n := range map[string]float64{
+		"the disk": float64(r.SyncTime), "cases": r.CasesPerSecond, "their syncs": r.CaseSyncs, "their processor time": float64(r.CaseProcessor),
+		"the stock engine": r.StockPerSecond, "its syncs": r.StockSyncs, "its processor time": float64(r.StockProcessor),
+		"the ratio": r.StockRatio, "the floor": r.FloorPerSecond,
+	} {
+		if n <= 0 {
+			t.Errorf("of %s nothing was measured", what)
+		}
+	}
+	if r.SyncDelay != o.SyncDelay {
+		t.Errorf("the delay is reported as %s", r.SyncDelay)
+	}
+	// Each sync takes at least its delay, and a case at rest, as any workflow, waits for several in a row.
+	if took := time.Duration(r.StockSyncsAtRest * float64(o.SyncDelay)); r.StockSyncsAtRest < 10 || r.StockP50 < took/2 {
+		t.Errorf("a bare workflow on the stock engine takes %s and %.1f syncs", r.StockP50, r.StockSyncsAtRest)
+	}
+	if r.CaseSyncsAtRest < 5 || r.CaseP50 < 5*o.SyncDelay {
+		t.Errorf("a case at rest takes %s and %.1f syncs", r.CaseP50, r.CaseSyncsAtRest)
 	}
 	for name, most := range map[string]engine.Cost{
 		"case": {Events: 21, WorkflowTasks: 2, Actions: 7}, "claim": {Events: 4, WorkflowTasks: 1, Actions: 1},

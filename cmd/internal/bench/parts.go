@@ -57,53 +57,67 @@ func (b *yardstick) run(ctx context.Context, name string) error {
 
 func (b *yardstick) stop() { b.worker.Stop() }
 
-// atRest times single cases, and single bare workflows between them.
+// atRest times single cases, and single bare workflows on both engines between them.
 func (b *bench) atRest(ctx context.Context, bare *yardstick) error {
-	var cases, bares []time.Duration
+	var cases, bares, stocks []time.Duration
+	var whole, stock spent
 	for i := range b.Alone {
+		one, err := b.stock.run(order{Name: "alone-" + strconv.Itoa(i), Count: 1, InFlight: 1})
+		if err != nil {
+			return err
+		}
+		stocks, stock = append(stocks, one.Took), stock.plus(one)
 		began := time.Now()
 		if err := bare.run(ctx, "alone-"+strconv.Itoa(i)); err != nil {
 			return err
 		}
 		bares = append(bares, time.Since(began))
-		began = time.Now()
-		if err := b.to.send(ctx, b.Cases+i, i); err != nil {
-			return err
-		}
-		if err := b.isolated(ctx, i+1); err != nil {
-			return err
-		}
-		cases = append(cases, time.Since(began))
-		b.Progress("single cases at rest", i+1, b.Alone)
-	}
-	b.result.BareP50, b.result.CaseP50, b.result.CaseP99 = quantile(bares, 0.5), quantile(cases, 0.5), quantile(cases, 0.99)
-	return nil
-}
-
-// throughput runs bare workflows and cases with the same number in flight, in
-// turns, so that a busy neighbour slows both.
-func (b *bench) throughput(ctx context.Context, bare *yardstick) error {
-	const turns = 4
-	var bareTook, casesTook time.Duration
-	each := b.Cases / turns
-	for turn := range turns {
-		began := time.Now()
-		err := many(ctx, each, b.InFlight, func(ctx context.Context, i int) error {
-			return bare.run(ctx, fmt.Sprintf("many-%d-%d", turn, i))
+		one, err = measure(b.service.Syncs, func() error {
+			if err := b.to.send(ctx, b.Cases+i, i); err != nil {
+				return err
+			}
+			return b.isolated(ctx, i+1)
 		})
 		if err != nil {
 			return err
 		}
-		bareTook += time.Since(began)
-		began = time.Now()
-		if err := b.cases(ctx, turn*each, each); err != nil {
+		cases, whole = append(cases, one.Took), whole.plus(one)
+		b.Progress("single cases at rest", i+1, b.Alone)
+	}
+	b.result.BareP50, b.result.CaseP50, b.result.CaseP99 = quantile(bares, 0.5), quantile(cases, 0.5), quantile(cases, 0.99)
+	b.result.StockP50 = quantile(stocks, 0.5)
+	b.result.CaseSyncsAtRest, b.result.StockSyncsAtRest = float64(whole.Syncs)/float64(b.Alone), float64(stock.Syncs)/float64(b.Alone)
+	return nil
+}
+
+// throughput runs cases, and bare workflows on both engines, with the same number in
+// flight, in turns, so that a busy neighbour slows all.
+func (b *bench) throughput(ctx context.Context, bare *yardstick) error {
+	const turns = 4
+	var bares, cases, stocks spent
+	each := b.Cases / turns
+	for turn := range turns {
+		o := order{Name: "many-" + strconv.Itoa(turn), Count: each, InFlight: b.InFlight}
+		one, err := b.stock.run(o)
+		if err != nil {
 			return err
 		}
-		casesTook += time.Since(began)
+		stocks = stocks.plus(one)
+		if one, err = measure(b.service.Syncs, func() error { return bare.many(ctx, o) }); err != nil {
+			return err
+		}
+		bares = bares.plus(one)
+		if one, err = measure(b.service.Syncs, func() error { return b.cases(ctx, turn*each, each) }); err != nil {
+			return err
+		}
+		cases = cases.plus(one)
 	}
-	b.result.BarePerSecond = float64(each*turns) / bareTook.Seconds()
-	b.result.CasesPerSecond = float64(each*turns) / casesTook.Seconds()
-	b.result.CaseRatio = b.result.CasesPerSecond / b.result.BarePerSecond
+	n := each * turns
+	r := &b.result
+	r.BarePerSecond, r.CasesPerSecond, r.StockPerSecond = bares.perSecond(n), cases.perSecond(n), stocks.perSecond(n)
+	r.CaseRatio, r.StockRatio = r.CasesPerSecond/r.BarePerSecond, r.CasesPerSecond/r.StockPerSecond
+	r.CaseSyncs, r.StockSyncs = float64(cases.Syncs)/float64(n), float64(stocks.Syncs)/float64(n)
+	r.CaseProcessor, r.StockProcessor = cases.Processor/time.Duration(n), stocks.Processor/time.Duration(n)
 	return nil
 }
 

@@ -5,6 +5,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // BuiltIn reports whether the server is part of this build.
@@ -14,6 +15,14 @@ const BuiltIn = false
 func Start(context.Context, Options) (*Server, error) {
 	return nil, errAbsent
 }
+
+// StartStock fails: this build was made without the server.
+func StartStock(context.Context, Options) (*Server, error) {
+	return nil, errAbsent
+}
+
+// SyncTime fails: this build was made without the server.
+func SyncTime(string, int) (time.Duration, error) { return 0, errAbsent }
 
 // Snapshot fails: this build was made without the server.
 func Snapshot(_, _ string) error { return errAbsent }

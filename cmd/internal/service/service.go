@@ -66,6 +66,8 @@ type Options struct {
 	// Roles are those of this process; none means all.
 	Roles []string
 	Log   *slog.Logger
+	// SyncDelay plays a slower disk for the embedded engine, in measurements.
+	SyncDelay time.Duration
 }
 
 // Service is a running process.
@@ -120,6 +122,14 @@ func (s *Service) Address() string { return s.listener.Addr().String() }
 
 // Client reaches the engine.
 func (s *Service) Client() client.Client { return s.client }
+
+// Syncs returns how often the embedded engine waited for its disk; 0 where there is none.
+func (s *Service) Syncs() int64 {
+	if s.server == nil {
+		return 0
+	}
+	return s.server.Syncs()
+}
 
 // Integrations are the opened integrations.
 func (s *Service) Integrations() *integrations.Set { return s.set }
@@ -192,7 +202,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 	if c.Temporal.Address == config.Embedded {
 		s.server, err = embedded.Start(ctx, embedded.Options{
 			DataDir: engineDir(c), Namespace: c.Temporal.Namespace,
-			SearchAttributes: attributes, Logger: s.options.Log,
+			SearchAttributes: attributes, Logger: s.options.Log, SyncDelay: s.options.SyncDelay,
 		})
 		if err != nil {
 			return err

@@ -32,10 +32,14 @@ func newBench(s streams) *cobra.Command {
 		Use:   "bench",
 		Short: "Measure what a deployment on this machine can carry",
 		Long: `Runs cases, a storm of alerts and decisions on the embedded engine over a
-simulated estate, and compares them with a bare workflow of four activities on
-the same engine in the same run. Disk and processor decide: run it on the machine
-that you want to size, when it is otherwise at rest.`,
-		Example: "  stanch bench\n  stanch bench --cases 2000 --output json\n" +
+simulated estate. In turns with the cases it runs a bare workflow of four activities, on
+the same engine and on a stock one: Temporal's server with its own SQLite store and
+its default settings, in a process of its own. The floor is what a case asks of the estate
+and of the policy, without any engine: nothing of it is kept.
+
+Disk and processor decide: run it on the machine that you want to size, when it is
+otherwise at rest. --sync-delay plays a slower disk, for both engines.`,
+		Example: "  stanch bench\n  stanch bench --cases 2000 --output json\n  stanch bench --sync-delay 2ms\n" +
 			"  stanch bench --storm-alerts 100000 --storm-subjects 100 --storm-senders 2500",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context()) },
@@ -47,9 +51,10 @@ that you want to size, when it is otherwise at rest.`,
 	f.IntVar(&o.run.StormAlerts, "storm-alerts", 10_000, "alerts of the storm")
 	f.IntVar(&o.run.StormSubjects, "storm-subjects", 50, "subjects of the storm")
 	f.IntVar(&o.run.StormSenders, "storm-senders", 1000, "requests of the storm that wait at a time")
+	f.DurationVar(&o.run.SyncDelay, "sync-delay", 0, "time added to every sync of the disk, 1s at most")
 	f.StringVar(&o.run.Dir, "data", "", "`folder` for the engine's data; a temporary one, removed afterwards, when not given")
 	o.output.addTo(c)
-	c.AddCommand(newBenchStorm(s))
+	c.AddCommand(newBenchStorm(s), newBenchStock(s))
 	return c
 }
 
@@ -72,6 +77,15 @@ func newBenchStorm(s streams) *cobra.Command {
 	}
 }
 
+// newBenchStock is the process in which bench runs the stock engine. It reads its
+// orders from standard input.
+func newBenchStock(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "stock", Short: "Run the stock engine of a measurement", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return bench.ServeStock(cmd.Context(), s.in, s.out) },
+	}
+}
+
 func (o *benchOptions) measure(ctx context.Context) (err error) {
 	for name, n := range map[string]int{
 		"cases": o.run.Cases, "in-flight": o.run.InFlight, "alone": o.run.Alone,
@@ -80,6 +94,9 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		if n < 1 || n > mostMeasured {
 			return usagef("--%s must be between 1 and %d, not %d", name, mostMeasured, n)
 		}
+	}
+	if o.run.SyncDelay < 0 || o.run.SyncDelay > time.Second {
+		return usagef("--sync-delay must be between 0 and 1s, not %s", o.run.SyncDelay)
 	}
 	if o.run.Dir == "" {
 		if o.run.Dir, err = os.MkdirTemp("", "stanch-bench-"); err != nil {
@@ -100,7 +117,7 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("find the program that sends the storm: %w", err)
 	}
-	o.run.Sender = []string{self, "bench", "storm"}
+	o.run.Sender, o.run.Stock = []string{self, "bench", "storm"}, []string{self, "bench", "stock"}
 	r, err := bench.Run(ctx, o.run)
 	if progress != nil {
 		err = errors.Join(err, progress.Clear())
@@ -117,16 +134,31 @@ func rows(r bench.Result) [][]string {
 	for _, c := range r.CaseCost {
 		whole = whole.Plus(c)
 	}
+	perCase := func(syncs float64, processor time.Duration) string {
+		return fmt.Sprintf("%.1f syncs, %s of processor", syncs, ms(processor))
+	}
+	disk := ms(r.SyncTime)
+	if r.SyncDelay > 0 {
+		disk += " and " + ms(r.SyncDelay) + " more"
+	}
 	return [][]string{
+		{"a sync of the disk, median", disk},
 		{"cold start to ready", ms(r.ColdStart)},
 		{"load and lint of the shipped playbook", ms(r.Load)},
 		{"one decision with its trace", fmt.Sprintf("%d µs", r.Decide.Microseconds())},
 		{"alert to isolation at rest, p50", ms(r.CaseP50)},
 		{"alert to isolation at rest, p99", ms(r.CaseP99)},
 		{"bare workflow of four activities at rest, p50", ms(r.BareP50)},
+		{"bare workflow on the stock engine at rest, p50", ms(r.StockP50)},
+		{"syncs at rest, case and bare workflow on stock", fmt.Sprintf("%.1f and %.1f", r.CaseSyncsAtRest, r.StockSyncsAtRest)},
 		{"cases a second", fmt.Sprintf("%.1f", r.CasesPerSecond)},
 		{"bare workflows a second", fmt.Sprintf("%.1f", r.BarePerSecond)},
+		{"bare workflows a second on the stock engine", fmt.Sprintf("%.1f", r.StockPerSecond)},
+		{"the calls of a case a second, without an engine", fmt.Sprintf("%.0f", r.FloorPerSecond)},
 		{"cases to bare workflows", fmt.Sprintf("%.2f", r.CaseRatio)},
+		{"cases to bare workflows on the stock engine", fmt.Sprintf("%.2f", r.StockRatio)},
+		{"a case of many", perCase(r.CaseSyncs, r.CaseProcessor)},
+		{"a bare workflow of many on the stock engine", perCase(r.StockSyncs, r.StockProcessor)},
 		{"a contained case in the engine", fmt.Sprintf("%d events, %d workflow tasks, %d actions", whole.Events, whole.WorkflowTasks, whole.Actions)},
 		{"storm, alerts accepted a second", fmt.Sprintf("%.0f", r.StormPerSecond)},
 		{"storm, requests that waited at a time", strconv.Itoa(r.StormWaiting)},
