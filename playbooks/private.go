@@ -72,7 +72,7 @@ func (d *document) noteInline(n *yaml.Node, text string, v reflect.Value) {
 func (d *document) private() bool { return d.twin != nil || d.misplaced }
 
 // configuration matches lines of stanch.yaml that no playbook or test has.
-var configuration = regexp.MustCompile(`(?m)^["']?(people|listen|public_url|standing)["']?\s*:|(^|[{,\s"'])(sources|integrations|temporal|encryption_keys|token_sha256|auth|bearer|hmac|basic|bot_token)["']?\s*:`)
+var configuration = regexp.MustCompile(`(?m)^["']?(people|listen|public_url|standing|telemetry|log)["']?\s*:|(^|[{,\s"'])(sources|integrations|temporal|encryption_keys|token_sha256|auth|bearer|hmac|basic|bot_token)["']?\s*:`)
 
 // secretKey matches a key that looks like one of a secret, in files without
 // secrets.

@@ -93,8 +93,8 @@ func New(o Options) (*Client, error) {
 	}
 	fresh := transport.Clone()
 	fresh.DisableKeepAlives = true
-	c.reads = &http.Client{Transport: transport, CheckRedirect: sameOrigin}
-	c.writes = &http.Client{Transport: fresh, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.reads = &http.Client{Transport: Traced(transport), CheckRedirect: sameOrigin}
+	c.writes = &http.Client{Transport: Traced(fresh), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 

@@ -3,6 +3,8 @@ package slack
 import (
 	"net/http"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // maxAnswer bounds what is read of an answer: a page of cards takes a few
@@ -16,7 +18,7 @@ func newHTTPClient(timeout time.Duration) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		c.Transport = t.Clone()
+		c.Transport = httpx.Traced(t.Clone())
 	}
 	return c
 }

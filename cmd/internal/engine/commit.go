@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -73,6 +74,8 @@ type batch struct {
 	// fingerprints.
 	repeats map[string]bool
 	err     error
+	// span is that of the first request, in whose trace the call is.
+	span trace.Span
 }
 
 func newCommitter(c *Client) *committer {
@@ -89,7 +92,7 @@ type Delivered struct {
 
 // commit returns when the engine holds the alerts.
 func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (Delivered, error) {
-	b := c.enqueue(in)
+	b := c.enqueue(in, trace.SpanFromContext(ctx))
 	select {
 	case <-ctx.Done():
 		return Delivered{}, fmt.Errorf("wait for case %s: %w", in.ID, context.Cause(ctx))
@@ -104,7 +107,7 @@ func (c *committer) commit(ctx context.Context, in workflows.CaseInput) (Deliver
 
 func repeatKey(a incident.Alert) string { return strings.Join(a.Prints, " ") }
 
-func (c *committer) enqueue(in workflows.CaseInput) *batch {
+func (c *committer) enqueue(in workflows.CaseInput, span trace.Span) *batch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.lanes[in.ID]
@@ -113,7 +116,9 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 		c.lanes[in.ID] = l
 	}
 	if l.pending == nil {
-		l.pending = &batch{in: in, done: make(chan struct{}), repeats: map[string]bool{}}
+		l.pending = &batch{in: in, done: make(chan struct{}), repeats: map[string]bool{}, span: span}
+	} else {
+		together(l.pending.span, span)
 	}
 	l.pending.alerts = append(l.pending.alerts, in.Alerts)
 	l.pending.in.Pin = in.Pin
@@ -123,6 +128,14 @@ func (c *committer) enqueue(in workflows.CaseInput) *batch {
 		go c.drain(l)
 	}
 	return b
+}
+
+// together links the spans of requests whose alerts go in one call.
+func together(first, later trace.Span) {
+	if first.SpanContext().IsValid() && later.SpanContext().IsValid() {
+		first.AddLink(trace.Link{SpanContext: later.SpanContext()})
+		later.AddLink(trace.Link{SpanContext: first.SpanContext()})
+	}
 }
 
 // drain sends a lane's batches one after the other until there is none. Alerts
@@ -182,7 +195,7 @@ func (c *committer) send(l *lane, b *batch) {
 		n := portion(alerts)
 		in := b.in
 		in.Alerts = alerts[:n:n]
-		ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+		ctx, cancel := context.WithTimeout(trace.ContextWithSpan(context.Background(), b.span), callTimeout)
 		run, repeats, err := c.client.put(ctx, l.run, in)
 		cancel()
 		if err != nil {

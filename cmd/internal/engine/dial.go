@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 )
@@ -30,6 +31,8 @@ type Config struct {
 	// Keys encrypt payloads. The first encrypts, all decrypt; none: payloads
 	// are plain. See [ParseKeys].
 	Keys []Key
+	// Interceptors see all that goes through the connection; none is the rule.
+	Interceptors []interceptor.ClientInterceptor
 	// Logger gets the SDK's log. Nil: it is dropped.
 	Logger *slog.Logger
 }
@@ -152,6 +155,7 @@ func (c Config) options() (client.Options, error) {
 		Namespace:         c.Namespace,
 		Logger:            log.NewStructuredLogger(logger.With("component", "temporal")),
 		ConnectionOptions: client.ConnectionOptions{TLS: c.TLS},
+		Interceptors:      c.Interceptors,
 	}
 	if local(c.Address) {
 		// Within one machine, compression costs more than it saves.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
@@ -65,6 +66,8 @@ type Options struct {
 	// while by all callers.
 	Ready func(context.Context) error
 	Log   *slog.Logger
+	// Tracer makes spans of requests; nil makes none.
+	Tracer trace.Tracer
 	// Now is the clock.
 	Now func() time.Time
 	// ReleaseWait is how long an answer waits for the network to be restored;

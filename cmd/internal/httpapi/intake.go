@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
@@ -59,7 +61,7 @@ func (r *Receiver) label(source string) string {
 	return "unknown"
 }
 
-func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (api.Accepted, *problem) {
+func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (_ api.Accepted, p *problem) {
 	// A source that is not configured is answered like one that is: which
 	// sources exist is not disclosed.
 	source, verifier := r.Sources[name], r.nobody
@@ -71,6 +73,8 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	if p != nil {
 		return api.Accepted{}, p
 	}
+	req, end := r.traced(req, "POST /v1/alerts/{source}", attribute.String("stanch.source", name))
+	defer func() { end(p) }()
 	if !r.limits[name].Allow() {
 		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
 		p.retry = time.Duration(float64(time.Second) / source.Rate)

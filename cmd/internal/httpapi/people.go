@@ -43,7 +43,10 @@ func (r *Receiver) forPeople(route Route) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(req.Context(), answerWithin)
 		defer cancel()
-		if problem := route.person(w, req.WithContext(ctx), p.Person); problem != nil {
+		req, end := r.traced(req.WithContext(ctx), route.Pattern)
+		problem := route.person(w, req, p.Person)
+		end(problem)
+		if problem != nil {
 			problem.reply(w)
 		}
 	})

@@ -63,9 +63,9 @@ func ParseLevel(text string) (slog.Level, error) {
 func New(w io.Writer, format Format, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if format == Text {
-		return slog.New(&handler{to: slog.NewTextHandler(w, o)})
+		return slog.New(&handler{to: slog.NewTextHandler(w, o), runs: &runs{}})
 	}
-	return slog.New(&handler{to: slog.NewJSONHandler(w, o)})
+	return slog.New(&handler{to: slog.NewJSONHandler(w, o), runs: &runs{}})
 }
 
 // handler gives every line the same fields, whoever logs it: names in snake
@@ -74,6 +74,8 @@ type handler struct {
 	to    slog.Handler
 	attrs []slog.Attr
 	group string
+	// runs has the traces of runs: the engine's client names the run alone.
+	runs *runs
 }
 
 // Enabled implements slog.Handler, as do the methods below.
@@ -88,7 +90,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		with.flatten(h.group, a)
 	}
-	return &handler{to: h.to, attrs: with.attrs, group: h.group}
+	return &handler{to: h.to, attrs: with.attrs, group: h.group, runs: h.runs}
 }
 
 // WithGroup implements slog.Handler.
@@ -96,7 +98,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{to: h.to, attrs: h.attrs, group: h.group + name + "_"}
+	return &handler{to: h.to, attrs: h.attrs, group: h.group + name + "_", runs: h.runs}
 }
 
 // Handle implements slog.Handler.
@@ -109,7 +111,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	})
 	all.attrs = append(all.attrs, ofContext(ctx)...)
 	out := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	out.AddAttrs(all.once()...)
+	out.AddAttrs(all.once(h.runs)...)
 	return h.to.Handle(ctx, out)
 }
 
@@ -151,18 +153,21 @@ func (f *fields) flatten(prefix string, a slog.Attr) {
 }
 
 // once returns the fields, each name once: the first stays, for it is the more
-// general one. The workflow of a case names the case.
-func (f *fields) once() []slog.Attr {
+// general one. The workflow of a case names the case, a run its trace.
+func (f *fields) once(traces *runs) []slog.Attr {
 	seen := map[string]bool{}
 	var out []slog.Attr
-	var of string
+	var of, run string
 	for _, a := range f.attrs {
 		if seen[a.Key] {
 			continue
 		}
 		seen[a.Key] = true
 		out = append(out, a)
-		if a.Key == fieldWorkflow {
+		switch a.Key {
+		case fieldRun:
+			run = a.Value.String()
+		case fieldWorkflow:
 			of, _ = strings.CutPrefix(a.Value.String(), protocol.CaseWorkflowID(""))
 			if of == a.Value.String() {
 				of = ""
@@ -171,6 +176,9 @@ func (f *fields) once() []slog.Attr {
 	}
 	if of != "" && !seen[fieldCase] {
 		out = append(out, slog.String(fieldCase, of))
+	}
+	if id := traces.traceOf(run); id != "" && !seen[fieldTrace] {
+		out = append(out, slog.String(fieldTrace, id))
 	}
 	return out
 }

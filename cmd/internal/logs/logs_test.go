@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +111,25 @@ func TestTextHasTheSameFields(t *testing.T) {
 	l.Warn("x y", "WorkflowID", "case/pb/ws-042")
 	if got := text.String(); !strings.Contains(got, `level=WARN msg="x y" workflow_id=case/pb/ws-042 case=pb/ws-042`) || strings.Contains(got, "not wanted") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestRunNamesItsTrace wants the lines of the engine's client, which names the run
+// alone, to have the trace; the oldest of many runs are forgotten.
+func TestRunNamesItsTrace(t *testing.T) {
+	var text bytes.Buffer
+	l := logs.New(&text, logs.JSON, slog.LevelInfo)
+	logs.Note(l, "run", "0af7")
+	l.With("component", "temporal").Error("Activity error.", "RunID", "run")
+	if got := line(t, text.String()); got["trace_id"] != "0af7" {
+		t.Errorf("the trace is %v", got["trace_id"])
+	}
+	for i := range 20_000 {
+		logs.Note(l, strconv.Itoa(i), "other")
+	}
+	text.Reset()
+	l.Error("x", "RunID", "run")
+	if got, ok := line(t, text.String())["trace_id"]; ok {
+		t.Errorf("after 20,000 others its trace is %v", got)
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/tracing"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/workflows"
@@ -76,6 +77,8 @@ type Service struct {
 	server  *embedded.Server
 	client  client.Client
 	engine  *engine.Client
+	// tracing is nil when nothing is traced.
+	tracing *tracing.Tracing
 	set     *integrations.Set
 	shelf   *shelf
 	// activities are the activities of the workers; nil where none runs.
@@ -97,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 	limitMemory(o.Config.Memory)
 	s := &Service{options: o, failed: make(chan error, 1)}
 	for _, start := range []func(context.Context) error{
-		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startEngine, s.startWorker, s.startReceiver,
+		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startTracing, s.startEngine, s.startWorker, s.startReceiver,
 	} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, s.Stop())
@@ -197,6 +200,9 @@ func (s *Service) startEngine(ctx context.Context) error {
 	reach, err := reachOf(c, s.options.Log)
 	if err != nil {
 		return err
+	}
+	if s.tracing != nil {
+		reach.Interceptors = s.tracing.Interceptors()
 	}
 	attributes := searchAttributes()
 	if c.Temporal.Address == config.Embedded {
@@ -312,6 +318,9 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 	}
 	o.Limited = s.limited()
+	if s.tracing != nil {
+		o.Tracer = s.tracing.Tracer()
+	}
 	for name, source := range c.Sources {
 		verifier, err := source.Auth.Verifier()
 		if err != nil {
@@ -364,6 +373,9 @@ func (s *Service) Stop() error {
 	}
 	if s.server != nil {
 		errs = append(errs, s.server.Stop())
+	}
+	if s.tracing != nil {
+		s.tracing.Stop()
 	}
 	if s.set != nil {
 		errs = append(errs, s.set.Close())
