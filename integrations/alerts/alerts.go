@@ -35,6 +35,9 @@ type Spec struct {
 	Identity, Occurrence string
 	// Example is a body with one alert, synthetic.
 	Example string
+	// Fields says which values Read takes from where; nil where Doc names every
+	// path.
+	Fields Fields
 	// Split finds the alerts in a body, each with its place in it.
 	Split func(body json.RawMessage) ([]Document, *FieldError)
 	// Join makes a body that Split takes apart into just these documents; nil

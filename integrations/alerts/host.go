@@ -13,7 +13,7 @@ import (
 // of them are several hosts, unless one is short for another.
 func (r *Reader) Names(paths ...string) []string {
 	for _, path := range paths {
-		v := Lookup(r.Fields, path)
+		v := r.Lookup(path)
 		if v == nil {
 			continue
 		}
@@ -32,14 +32,14 @@ func (r *Reader) Names(paths ...string) []string {
 	return nil
 }
 
-// Host reads an identifier, names and addresses that the alert gives to one host.
-// Several identifiers or names are several hosts.
-func (r *Reader) Host(ids, names, ips string) incident.AlertHost {
-	h := Named(r.Names(strings.Split(names, " ")...), nil, "")
-	v := Lookup(r.Fields, ids)
-	texts, why := words(v, whole)
+// Host reads an identifier, names and addresses that the alert gives to one host,
+// each from the first of its paths that has some. Several identifiers or names
+// are several hosts.
+func (r *Reader) Host(ids, names, ips []string) incident.AlertHost {
+	h := Named(r.Names(names...), nil, "")
+	texts, why := words(r.first(ids), whole)
 	texts = slices.DeleteFunc(texts, NobodysID)
-	r.refuse(why, []string{ids})
+	r.refuse(why, ids)
 	switch {
 	case len(h.Doubts) > 0:
 		return h
@@ -50,10 +50,10 @@ func (r *Reader) Host(ids, names, ips string) incident.AlertHost {
 	case why != "":
 		h.ID = incident.NotKnown[string]("it " + why)
 	}
-	addresses, why := r.Addresses(ips)
+	addresses, why := r.Addresses(ips...)
 	if len(addresses) == 0 && !h.Name.IsKnown() {
 		// A name that is an address names the host by it; two are two hosts.
-		if addresses = r.addressNames(strings.Split(names, " ")...); len(addresses) > 1 {
+		if addresses = r.addressNames(names...); len(addresses) > 1 {
 			return several(addresses)
 		}
 	}
@@ -61,10 +61,20 @@ func (r *Reader) Host(ids, names, ips string) incident.AlertHost {
 	return h
 }
 
+// first is the value of the first of the paths that has one.
+func (r *Reader) first(paths []string) any {
+	for _, path := range paths {
+		if v := r.Lookup(path); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
 // addressNames are the addresses that are given in place of a name.
 func (r *Reader) addressNames(paths ...string) (ips []string) {
 	for _, path := range paths {
-		texts, _ := words(Lookup(r.Fields, path), hostWords)
+		texts, _ := words(r.Lookup(path), hostWords)
 		for _, text := range texts {
 			if ip, err := parseAddress(text); err == nil {
 				ips = appendHost(ips, ip)
@@ -121,7 +131,7 @@ func apple(word string) bool {
 // name no host and are left out. The caller knows whose addresses they are.
 func (r *Reader) Addresses(paths ...string) (ips []string, why string) {
 	for _, path := range paths {
-		v := Lookup(r.Fields, path)
+		v := r.Lookup(path)
 		if v == nil {
 			continue
 		}

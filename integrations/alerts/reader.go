@@ -24,13 +24,25 @@ type Reader struct {
 	Fields map[string]any
 	// Strict says that the sender writes our own form and can correct it.
 	Strict bool
+	// Asked, where it is set, is told of every path that is looked up.
+	Asked func(path string)
 
 	at  string
 	bad *FieldError
 }
 
 // Of returns a reader of other fields of the same alert.
-func (r *Reader) Of(fields map[string]any) *Reader { return &Reader{Fields: fields, at: r.at} }
+func (r *Reader) Of(fields map[string]any) *Reader {
+	return &Reader{Fields: fields, Asked: r.Asked, at: r.at}
+}
+
+// Lookup finds a path as [Lookup] does, in the fields of the alert.
+func (r *Reader) Lookup(path string) any {
+	if r.Asked != nil {
+		r.Asked(path)
+	}
+	return Lookup(r.Fields, path)
+}
 
 // Fail refuses the alert for what is wrong with a field.
 func (r *Reader) Fail(path, format string, args ...any) {
@@ -135,7 +147,7 @@ func empty(v any) bool {
 func firstOf[T any](r *Reader, parse func(v any) (value incident.Value[T], why string), paths ...string) incident.Value[T] {
 	reason := ""
 	for _, path := range paths {
-		v := Lookup(r.Fields, path)
+		v := r.Lookup(path)
 		if v == nil {
 			continue
 		}
@@ -225,7 +237,7 @@ func one(v any, split func(string) []string) (text, why string) {
 // Texts are the different texts of a field that may hold several; of another
 // field there are none.
 func (r *Reader) Texts(path string) []string {
-	texts, _ := words(Lookup(r.Fields, path), whole)
+	texts, _ := words(r.Lookup(path), whole)
 	return texts
 }
 

@@ -42,6 +42,7 @@ func alertsChecks() []check[AlertsHarness] {
 	return []check[AlertsHarness]{
 		{"the example is one alert that fires and names its host", checkAlertExample},
 		{"the cases are read as they say", checkAlertCases},
+		{"what is read is documented, and the reverse", checkAlertFields},
 		{"an alert that is wrong takes nothing from the others", checkAlertsAlone},
 		{"what is beyond the bound of a request stays together", checkAlertsBound},
 		{"what is not known is not zero", checkAlertUnknown},

@@ -17,6 +17,14 @@ func pager() alerts.Spec {
 	return alerts.Spec{
 		Kind: "pager", Summary: "what a pager posts", Doc: "One object, or a list.",
 		Identity: "`key`", Occurrence: "`began`",
+		Fields: alerts.Fields{
+			{Name: "id", Paths: []string{"key"}},
+			{Name: "time", Paths: []string{"began"}},
+			{Name: "bytes_out", Paths: []string{"sent"}},
+			{Name: "host.name", Paths: []string{"host"}},
+			{Name: "host.ip", Paths: []string{"address"}},
+			{Name: "status", Paths: []string{"state"}},
+		},
 		Example: `{ "key": "p-1", "began": "2026-03-01T03:00:00Z", "host": "ws-042", "address": "10.20.0.42", "sent": 4294967296 }`,
 		Split: func(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 			if alerts.IsList(body) {
@@ -30,7 +38,7 @@ func pager() alerts.Spec {
 			if !known {
 				r.Fail("key", "names no alert")
 			}
-			a := incident.Alert{ID: id, Status: incident.Firing, Time: r.Instant("began"), BytesOut: r.Size("sent"), Host: r.Host("", "host", "address")}
+			a := incident.Alert{ID: id, Status: incident.Firing, Time: r.Instant("began"), BytesOut: r.Size("sent"), Host: r.Host(nil, []string{"host"}, []string{"address"})}
 			if word, ok := r.Text("state").Get(); ok {
 				if status, known := alerts.StatusOf(word); known {
 					a.Status = status
@@ -72,6 +80,7 @@ func TestAlertsSuiteBites(t *testing.T) {
 	const (
 		alone, unknown, identity = "an alert that is wrong takes nothing from the others", "what is not known is not zero", "the same alert is known again, another is another"
 		resolved, bodies, text   = "resolved never fires, and no other text resolves", "no body panics, and what is taken can be stored", "hostile text is data"
+		fields                   = "what is read is documented, and the reverse"
 		unchanged, utc, bound    = "the body is not changed", "times are in UTC", "what is beyond the bound of a request stays together"
 	)
 	calls := 0
@@ -100,7 +109,13 @@ func TestAlertsSuiteBites(t *testing.T) {
 				a.Status = incident.Resolved
 			}
 		}), []string{resolved}},
-		"control characters": {reads(func(a *incident.Alert, r *alerts.Reader, _ alerts.Document) { a.Rule = r.Identity("address") }), []string{text}},
+		"control characters":             {reads(func(a *incident.Alert, r *alerts.Reader, _ alerts.Document) { a.Rule = r.Identity("address") }), []string{text}},
+		"a field that is not documented": {reads(func(_ *incident.Alert, r *alerts.Reader, _ alerts.Document) { r.Text("note") }), []string{fields}},
+		"a field that is not read": {func() alerts.Spec {
+			s := pager()
+			s.Fields = append(s.Fields, alerts.Field{Name: "rule", Paths: []string{"title"}})
+			return s
+		}(), []string{fields}},
 		"local times": {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) {
 			if at, ok := a.Time.Get(); ok {
 				a.Time = incident.Known(at.In(time.FixedZone("", 3600)), incident.FromAlert)

@@ -30,7 +30,8 @@ func Alerts() alerts.Spec {
   "source": { "ip": "10.20.0.42", "bytes": 4294967296 }, "destination": { "ip": "203.0.113.7", "port": 123 }
 }
 `,
-		Split: splitAlerts, Join: joinAlerts, Read: readAlert,
+		Fields: fields(),
+		Split:  splitAlerts, Join: joinAlerts, Read: readAlert,
 		Began:   []string{"kibana.alert.start"},
 		Updated: []string{"kibana.alert.updated_at", "@timestamp"},
 	}
@@ -135,31 +136,31 @@ func alertHits(data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 // The fields host.* are those of the machine whose agent shipped the event. That
 // is a sensor where it is neither end of the connection.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
-	hit := r.Fields
+	f, hit := fields(), r.Fields
 	if source, ok := hit["_source"].(map[string]any); ok {
 		r.Fields = source
 	}
-	r.Fields = withTerms(r.Fields)
-	id, _ := r.Identity("kibana.alert.uuid", "alert.uuid").Get()
-	hitID, _ := r.Of(hit).Identity("_id").Get()
+	r.Fields = withTerms(r)
+	id, _ := r.Identity(f.Of("id")...).Get()
+	hitID, _ := r.Of(hit).Identity(f.Of("id of a hit")...).Get()
 	a := incident.Alert{
 		ID:       cmp.Or(id, hitID),
 		Status:   alertStatus(r, d.Status),
-		Rule:     r.Text("kibana.alert.rule.name", "alert.rule.name", "signal.rule.name"),
-		Severity: r.Text("kibana.alert.severity", "alert.severity", "signal.rule.severity"),
-		Time:     r.Instant("kibana.alert.original_time", "@timestamp"),
-		Count:    r.Integer("kibana.alert.threshold_result.count"),
+		Rule:     r.Text(f.Of("rule")...),
+		Severity: r.Text(f.Of("severity")...),
+		Time:     r.Instant(f.Of("time")...),
+		Count:    r.Integer(f.Of("count")...),
 		Process: incident.AlertProcess{
-			Name:        r.Written("process.name"),
-			Path:        r.Written("process.executable"),
-			PID:         r.PID("process.pid"),
-			CommandLine: r.Written("process.command_line"),
-			User:        r.Written("user.name"),
+			Name:        r.Written(f.Of("process.name")...),
+			Path:        r.Written(f.Of("process.path")...),
+			PID:         r.PID(f.Of("process.pid")...),
+			CommandLine: r.Written(f.Of("process.command_line")...),
+			User:        r.Written(f.Of("process.user")...),
 		},
-		Destination: incident.AlertDestination{Transport: r.Transport("network.transport", "network.iana_number")},
+		Destination: incident.AlertDestination{Transport: r.Transport(f.Of("destination.transport")...)},
 	}
 	readAlertEnds(r, &a)
-	a.Window = alerts.Between(r.Instant("kibana.alert.threshold_result.from"), a.Time)
+	a.Window = alerts.Between(r.Instant(f.Of("window")...), a.Time)
 	if a.ID == "" && !a.Time.IsKnown() && !a.Rule.IsKnown() {
 		r.Fail("", "is no alert document: it has none of kibana.alert.uuid, _id, @timestamp and kibana.alert.rule.name")
 	}
@@ -168,19 +169,17 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 
 // readAlertEnds reads which of the machines sends, how much and where to.
 func readAlertEnds(r *alerts.Reader, a *incident.Alert) {
-	host := r.Host("host.id", "host.name host.hostname host", "host.ip")
-	system := []string{"host.os.type", "host.os.family", "host.os.platform", "host.os.name", "host.os.full"}
-	if _, group := alerts.Lookup(r.Fields, "host.os").(map[string]any); !group {
-		system = append(system, "host.os")
-	}
-	host.OS = r.OS(system...)
-	sourceIPs, whySource := r.Addresses("source.ip")
-	destinationIPs, _ := r.Addresses("destination.ip")
+	f := fields()
+	host := r.Host(f.Of("host.id"), f.Of("host.name"), f.Of("host.ip"))
+	_, group := alerts.Lookup(r.Fields, "host.os").(map[string]any)
+	host.OS = r.OS(slices.DeleteFunc(slices.Clone(f.Of("host.os")), func(path string) bool { return group && path == "host.os" })...)
+	sourceIPs, whySource := r.Addresses(f.Of("source.ip")...)
+	destinationIPs, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
 		Host: host, HostName: reporterName(host), Sensor: fromSensor(r),
-		Inbound:     alerts.Inbound(r.Text("network.direction"), r.Text("winlog.event_data.Initiated", "event_data.Initiated")),
-		Source:      alerts.End{Field: "source.ip " + strings.Join(sourceIPs, " "), IPs: sourceIPs, Port: r.Port("source.port"), Bytes: r.Size("source.bytes")},
-		Destination: alerts.End{Field: "destination.ip " + strings.Join(destinationIPs, " "), IPs: destinationIPs, Port: r.Port("destination.port"), Bytes: r.Size("destination.bytes")},
+		Inbound:     alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...)),
+		Source:      alerts.End{Field: "source.ip " + strings.Join(sourceIPs, " "), IPs: sourceIPs, Port: r.Port(f.Of("source.port")...), Bytes: r.Size(f.Of("source.bytes")...)},
+		Destination: alerts.End{Field: "destination.ip " + strings.Join(destinationIPs, " "), IPs: destinationIPs, Port: r.Port(f.Of("destination.port")...), Bytes: r.Size(f.Of("destination.bytes")...)},
 	}
 	r.Misplaced("process", &a.Process)
 	sender, from, isHost := c.Sender()
@@ -197,10 +196,10 @@ func readAlertEnds(r *alerts.Reader, a *incident.Alert) {
 		peer = "source"
 		a.Destination.Port = c.Source.Port
 	}
-	a.Destination.IP = r.Address(peer + ".ip")
+	a.Destination.IP = r.Address(f.Of(peer + ".ip")...)
 	r.Misplaced(peer, &a.Destination)
 	if !a.BytesOut.IsKnown() && isHost && peer == "destination" {
-		a.BytesOut = r.Size("source.bytes", "host.network.egress.bytes")
+		a.BytesOut = r.Size(f.Of("bytes_out")...)
 	}
 }
 
@@ -217,25 +216,18 @@ func reporterName(h incident.AlertHost) string {
 // others, as the Elastic Common Schema has it: it is the observer, or the event
 // was forwarded.
 func fromSensor(r *alerts.Reader) bool {
-	if slices.Contains(r.Texts("tags"), "forwarded") {
-		return true
-	}
-	for _, path := range []string{"observer.type", "observer.name", "observer.hostname", "observer.ip", "observer.vendor", "observer.product"} {
-		if alerts.Lookup(r.Fields, path) != nil {
-			return true
-		}
-	}
-	return false
+	f := fields()
+	forwarded := slices.ContainsFunc(f.Of("forwarded"), func(path string) bool { return slices.Contains(r.Texts(path), "forwarded") })
+	return forwarded || slices.ContainsFunc(f.Of("sensor"), func(path string) bool { return r.Lookup(path) != nil })
 }
 
 // alertStatus reads the state. A building block is material for other rules
 // and, in Elastic's own words, no alert; a document in Kibana's list of
 // recovered alerts is resolved, regardless of its own status.
 func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
-	words := []incident.Value[string]{
-		incident.Known(group, incident.FromAlert),
-		r.Text("kibana.alert.status"),
-		r.Text("kibana.alert.workflow_status"),
+	words := []incident.Value[string]{incident.Known(group, incident.FromAlert)}
+	for _, path := range fields().Of("status") {
+		words = append(words, r.Text(path))
 	}
 	for _, v := range words {
 		word, _ := v.Get()
@@ -243,7 +235,7 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 			return s
 		}
 	}
-	if r.Text("kibana.alert.building_block_type").IsKnown() {
+	if r.Text(fields().Of("building block")...).IsKnown() {
 		return incident.NotAlerting
 	}
 	return incident.Firing
@@ -251,12 +243,15 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 
 // withTerms adds the fields that a threshold rule grouped by, which are the
 // only ones that its alert has, and which are in a list of their own.
-func withTerms(fields map[string]any) map[string]any {
-	terms, _ := alerts.Lookup(fields, "kibana.alert.threshold_result.terms").([]any)
-	if len(terms) == 0 {
-		return fields
+func withTerms(r *alerts.Reader) map[string]any {
+	var terms []any
+	for _, path := range fields().Of("fields of a threshold rule") {
+		terms, _ = r.Lookup(path).([]any)
 	}
-	all := maps.Clone(fields)
+	if len(terms) == 0 {
+		return r.Fields
+	}
+	all := maps.Clone(r.Fields)
 	for _, t := range terms {
 		term, _ := t.(map[string]any)
 		name, _ := term["field"].(string)

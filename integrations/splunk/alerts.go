@@ -4,6 +4,7 @@ package splunk
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -29,7 +30,8 @@ func Alerts() alerts.Spec {
   "result": { "_time": "1772334765", "src_ip": "10.20.0.42", "src_host": "ws-042", "dest_ip": "203.0.113.7", "dest_port": "123", "bytes_out": "4294967296" }
 }
 `,
-		Split: splitAlerts, Join: alerts.JoinList, Read: readAlert,
+		Fields: fields(),
+		Split:  splitAlerts, Join: alerts.JoinList, Read: readAlert,
 	}
 }
 
@@ -54,78 +56,77 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	if _, ok := d.Fields["result"].(map[string]any); !ok {
 		r.Fail("result", "is %s, not the row of a search result", alerts.KindOf(d.Fields["result"]))
 	}
+	f := fields()
 	a := incident.Alert{
 		ID:       alertID(r, d),
 		Status:   incident.Firing,
-		Category: incident.Categories().Of(r.Text("result.category")),
-		Rule:     r.Text("search_name"),
-		Severity: r.Text("result.severity", "result.urgency"),
-		Time:     r.Instant("result._time"),
-		Count:    r.Integer("result.count", "result.event_count"),
+		Category: incident.Categories().Of(r.Text(f.Of("category")...)),
+		Rule:     r.Text(f.Of("rule")...),
+		Severity: r.Text(f.Of("severity")...),
+		Time:     r.Instant(f.Of("time")...),
+		Count:    r.Integer(f.Of("count")...),
 		Process: incident.AlertProcess{
-			Name:        r.Written("result.process_name"),
-			Path:        r.Written("result.process_path"),
-			PID:         r.PID("result.process_id", "result.pid"),
-			CommandLine: r.Written("result.process"),
-			User:        r.Written("result.user", "result.src_user"),
+			Name:        r.Written(f.Of("process.name")...),
+			Path:        r.Written(f.Of("process.path")...),
+			PID:         r.PID(f.Of("process.pid")...),
+			CommandLine: r.Written(f.Of("process.command_line")...),
+			User:        r.Written(f.Of("process.user")...),
 		},
-		Destination: incident.AlertDestination{Transport: r.Transport("result.transport", "result.protocol")},
+		Destination: incident.AlertDestination{Transport: r.Transport(f.Of("destination.transport")...)},
 	}
 	readEnds(r, &a)
-	if word, ok := r.Text("result.alert_state").Get(); ok {
+	if word, ok := r.Text(f.Of("status")...).Get(); ok {
 		if s, known := alerts.StatusOf(word); known {
 			a.Status = s
 		}
 	}
-	a.Window = alerts.Between(r.Instant("result.info_min_time"), r.Instant("result.info_max_time"))
+	a.Window = alerts.Between(r.Instant(f.Of("window, from")...), r.Instant(f.Of("window, to")...))
 	return a
 }
 
 // readEnds reads which of the machines sends, how much and where to.
 // Sysmon's ComputerName is the machine that reports its own connection.
 func readEnds(r *alerts.Reader, a *incident.Alert) {
-	comesIn := alerts.Inbound(r.Text("result.direction", "result.network_direction"), r.Text("result.Initiated", "result.initiated"))
-	reporter := []string{"result.ComputerName", "result.Computer"}
-	source, destination := []string{"result.src_host", "result.src_nt_host"}, []string{"result.dest_host", "result.dest_nt_host"}
+	f := fields()
+	comesIn := alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...))
+	sourceReporter, destinationReporter := f.Of("reporter"), []string(nil)
 	if comesIn {
-		destination = append(destination, reporter...)
-	} else {
-		source = append(source, reporter...)
+		sourceReporter, destinationReporter = destinationReporter, sourceReporter
 	}
-	sourceIPs, whySource := r.Addresses("result.src_ip", "result.src")
-	destinationIPs, _ := r.Addresses("result.dest_ip", "result.dest")
+	sourceIPs, whySource := r.Addresses(f.Of("source.ip")...)
+	destinationIPs, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
 		HostName: "the host", Inbound: comesIn, Sensor: true,
 		Source: alerts.End{
-			Field: "src", Names: r.Names(append(source, "result.src")...), IPs: sourceIPs, Port: r.Port("result.src_port"),
-			Bytes: r.Size("result.bytes_out", "result.sum_bytes_out", "result.sum(bytes_out)"),
+			Field: "src", Names: r.Names(slices.Concat(f.Of("source.name"), sourceReporter, f.Of("source"))...), IPs: sourceIPs, Port: r.Port(f.Of("source.port")...),
+			Bytes: r.Size(f.Of("source.bytes")...),
 		},
 		Destination: alerts.End{
-			Field: "dest", IPs: destinationIPs, Port: r.Port("result.dest_port"),
-			Bytes: r.Size("result.bytes_in", "result.sum_bytes_in", "result.sum(bytes_in)"),
+			Field: "dest", IPs: destinationIPs, Port: r.Port(f.Of("destination.port")...),
+			Bytes: r.Size(f.Of("destination.bytes")...),
 		},
 	}
 	if comesIn {
-		c.Destination.Names = r.Names(append(destination, "result.dest")...)
+		c.Destination.Names = r.Names(slices.Concat(f.Of("destination.name"), destinationReporter, f.Of("destination"))...)
 	}
 	from := c.Source
 	switch {
 	case c.Source.IsKnown() || comesIn && c.Destination.IsKnown():
 		a.Host, from = c.Watched()
 	default:
-		a.Host = alerts.Named(r.Names("result.host"), nil, whySource)
-		seen := c.Destination.IsKnown() || alerts.Lookup(r.Fields, "result.dvc") != nil
+		a.Host = alerts.Named(r.Names(f.Of("host.name")...), nil, whySource)
+		seen := c.Destination.IsKnown() || slices.ContainsFunc(f.Of("device"), func(path string) bool { return r.Lookup(path) != nil })
 		if name, ok := a.Host.Name.Get(); ok && seen && !a.Process.Name.IsKnown() && !a.Process.PID.IsKnown() {
 			a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("host %s is the sensor of a network event that does not say whose traffic it saw", alerts.Quote(name)))
 		}
 	}
 	a.BytesOut, a.Destination.Port = from.Bytes, c.Destination.Port
-	a.Destination.IP = r.Address("result.dest_ip", "result.dest")
+	a.Destination.IP = r.Address(f.Of("destination.ip")...)
 	if from.Field == "dest" {
-		a.Destination.Port, a.Destination.IP = c.Source.Port, r.Address("result.src_ip", "result.src")
+		a.Destination.Port, a.Destination.IP = c.Source.Port, r.Address(f.Of("source.ip")...)
 	}
-	a.Host.OS = r.OS("result.os", "result.src_os")
-	if id := r.Text("result.device_id", "result.aid", "result.host_id"); len(a.Host.Doubts) == 0 && id.IsKnown() && !alerts.NobodysID(id.String()) {
+	a.Host.OS = r.OS(f.Of("host.os")...)
+	if id := r.Text(f.Of("host.id")...); len(a.Host.Doubts) == 0 && id.IsKnown() && !alerts.NobodysID(id.String()) {
 		a.Host.ID = id
 	}
 }
@@ -133,7 +134,7 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 // alertID is the search id and a digest of the row: one search may post many
 // rows, each as a request of its own with the same id.
 func alertID(r *alerts.Reader, d alerts.Document) string {
-	sid, ok := r.Identity("sid").Get()
+	sid, ok := r.Identity(fields().Of("id")...).Get()
 	if !ok {
 		return ""
 	}

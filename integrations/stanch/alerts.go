@@ -76,7 +76,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	r.Strict = true
 	refuseUnknown(r, d.Fields, "")
 	id, _ := r.Identity("id").Get()
-	host := r.Host("host.id", "host.name", "host.ip")
+	host := r.Host([]string{"host.id"}, []string{"host.name"}, []string{"host.ip"})
 	host.OS = r.OS("host.os")
 	a := incident.Alert{
 		ID:       id,

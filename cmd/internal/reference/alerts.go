@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
@@ -47,6 +48,7 @@ say which of its machines sends.
 `)
 	for _, k := range sources {
 		fmt.Fprintf(&b, "\n## Kind %s\n\n%s\n\n```json\n%s```\n", k.Kind, k.Doc, k.Example)
+		b.WriteString(fieldsReference(k))
 	}
 	b.WriteString(`
 ## Authentication
@@ -58,6 +60,29 @@ Exactly one of these per source; a source without any refuses every request.
 `)
 	for _, row := range auth.Reference() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", row[0], row[1])
+	}
+	return b.String()
+}
+
+// fieldsReference says of each value of an alert where it is looked for, unless
+// the kind's own words do.
+func fieldsReference(k alerts.Spec) string {
+	if k.Fields == nil {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `
+What is read from which fields of a document of the kind %s, in the order in which they are tried: the first that has a value
+that can be read counts.
+
+| value | fields | |
+|---|---|---|
+`, k.Kind)
+	began, updated := alerts.Field{Name: "began", Doc: "When this occurrence began, where it is not the time.", Paths: k.Began}, alerts.Field{Name: "updated", Doc: "When the alert was changed last.", Paths: k.Updated}
+	for _, f := range append(slices.Clone(k.Fields), began, updated) {
+		if len(f.Paths) > 0 {
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", f.Name, strings.Join(f.Paths, "`, `"), cell(f.Doc))
+		}
 	}
 	return b.String()
 }

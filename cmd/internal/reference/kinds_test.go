@@ -12,7 +12,7 @@ import (
 // example.
 func TestEveryKindIsDescribed(t *testing.T) {
 	catalog := all.Catalog()
-	catalog.Sources = append(catalog.Sources, alerts.Spec{Kind: "planted", Summary: "a planted kind", Doc: "Its own words.", Example: "{}\n", Identity: "`key`", Occurrence: "`began`"})
+	catalog.Sources = append(catalog.Sources, alerts.Spec{Kind: "planted", Summary: "a planted kind", Doc: "Its own words.", Example: "{}\n", Identity: "`key`", Occurrence: "`began`", Fields: alerts.Fields{{Name: "host.name", Doc: "Not the sensor.", Paths: []string{"machine", "box"}}}})
 	files, err := Files(catalog)
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +21,13 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		page := string(files["reference/alerts.md"])
 		if !strings.Contains(page, "\n## Kind "+s.Kind+"\n\n"+s.Doc) || !strings.Contains(page, s.Example) || !strings.Contains(page, "| "+s.Summary+" | "+s.Identity+" |") {
 			t.Errorf("the kind %s of alert sources is not described in alerts.md", s.Kind)
+		}
+		_, page, _ = strings.Cut(page, "\n## Kind "+s.Kind+"\n")
+		page, _, _ = strings.Cut(page, "\n## ")
+		for _, f := range s.Fields {
+			if row := "\n| " + f.Name + " | `" + strings.Join(f.Paths, "`, `") + "` | " + f.Doc + " |\n"; !strings.Contains(page, row) {
+				t.Errorf("what the kind %s reads as %s is not described in alerts.md: want %s", s.Kind, f.Name, row)
+			}
 		}
 	}
 	for _, s := range catalog.Integrations {
