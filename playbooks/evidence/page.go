@@ -68,6 +68,10 @@ func renderPage(c incident.Case, files []File) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Style is the style of the page, and the policy that allows a page that style and
+// nothing else.
+func Style() (style template.CSS, policy string) { return template.CSS(pageStyle), contentPolicy() }
+
 func contentPolicy() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"

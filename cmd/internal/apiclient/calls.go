@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
@@ -25,6 +26,17 @@ func (c *Client) Cases(ctx context.Context, f api.CaseFilter) (api.CaseList, err
 	}
 	var out api.CaseList
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/cases", query: query}, &out)
+}
+
+// Report adds up what cases did in the last while; the server's own span when it is
+// zero.
+func (c *Client) Report(ctx context.Context, since time.Duration) (api.Report, error) {
+	query := url.Values{}
+	if since != 0 {
+		query.Set("since", since.String())
+	}
+	var out api.Report
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/report", query: query}, &out)
 }
 
 // escape makes a path of an id that has several parts.

@@ -24,20 +24,26 @@ func (c *Client) Case(ctx context.Context, id, run string) (incident.Case, error
 	if err != nil {
 		return out, missing("look at case "+id, err)
 	}
-	run = info.GetExecution().GetRunId()
+	return c.record(ctx, info)
+}
+
+// record returns the state of a case that the engine knows of.
+func (c *Client) record(ctx context.Context, info *workflowpb.WorkflowExecutionInfo) (incident.Case, error) {
+	var out incident.Case
+	workflowID, run := info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()
 	switch info.GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		value, err := c.temporal.QueryWorkflow(ctx, workflowID, run, protocol.CaseQuery)
 		if err != nil {
-			return out, missing("ask case "+id, err)
+			return out, missing("ask "+workflowID, err)
 		}
 		if err := value.Get(&out); err != nil {
-			return out, fmt.Errorf("read case %s: %w", id, err)
+			return out, fmt.Errorf("read %s: %w", workflowID, err)
 		}
 		return out, nil
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
 		if err := c.temporal.GetWorkflow(ctx, workflowID, run).Get(ctx, &out); err != nil {
-			return out, missing("read case "+id, err)
+			return out, missing("read "+workflowID, err)
 		}
 		return out, nil
 	default:

@@ -123,6 +123,10 @@ func (r *Receiver) caseRoutes() []Route {
 
 func (r *Receiver) leaseRoutes() []Route {
 	return []Route{
+		may("GET /v1/report", incident.MayRead, r.showReport, Operation{
+			Summary: "Add up what cases did: outcomes, time by stage, approvals, and what stands", Answers: ok(api.Report{}),
+			Query: []Parameter{{"since", "how far back it goes, such as 24h or 7d, at most 366d; 7d when it is not given"}},
+		}),
 		may("GET /v1/leases", incident.MayRead, r.listLeases, Operation{Summary: "List the leases that stand, those that end soonest first", Answers: ok(api.LeaseList{})}),
 		may("POST /v1/leases/extend", incident.MayExtend, r.extendLease, Operation{
 			Summary: "Ask the approvers of a lease whether it may stand longer", Body: api.LeaseRequest{}, Answers: accepted(api.Extending{}),
