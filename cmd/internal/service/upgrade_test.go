@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/workflow"
 
@@ -107,12 +109,7 @@ func leaveOpen(t *testing.T, dir string) {
 		}
 		var open []string
 		for _, e := range list.GetExecutions() {
-			d, err := s.Client().DescribeWorkflowExecution(t.Context(), e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId())
-			if err != nil {
-				t.Fatal(err)
-			}
-			// Its first task is completed, and has asked for something.
-			if d.GetWorkflowExecutionInfo().GetHistoryLength() > 4 {
+			if s.ran(t, e.GetExecution()) {
 				open = append(open, e.GetType().GetName())
 			}
 		}
@@ -125,6 +122,22 @@ func leaveOpen(t *testing.T, dir string) {
 		case <-look:
 		}
 	}
+}
+
+// ran reports whether a worker has completed a task of a workflow.
+func (s *Service) ran(t *testing.T, e *commonpb.WorkflowExecution) bool {
+	t.Helper()
+	events := s.Client().GetWorkflowHistory(t.Context(), e.GetWorkflowId(), e.GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+			return true
+		}
+	}
+	return false
 }
 
 // All that an engine kept goes on with this build, encrypted as it is. A change of
