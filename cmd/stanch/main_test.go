@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/stanch-soar/stanch/cmd/internal/embedded/clustertest"
 	"github.com/stanch-soar/stanch/cmd/stanch/command"
 )
 
@@ -21,5 +22,9 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"stanch": func() { os.Exit(command.Main()) }})
+	testscript.Main(m, map[string]func(){
+		"stanch":            func() { os.Exit(command.Main()) },
+		clusterNode:         nodeMain,
+		clustertest.Program: clustertest.Main,
+	})
 }

@@ -31,7 +31,7 @@ func bans(module string) []ban {
 		why:     "a workflow is replayed: it must do the same every time, so it has no I/O, chance, locks or policy of its own",
 	}, {
 		in:      everywhere,
-		except:  []string{"cmd/internal/embedded"},
+		except:  []string{"cmd/internal/embedded/..."},
 		imports: []string{"go.temporal.io/server/..."},
 		tests:   true,
 		why:     "the embedded engine is heavy and left out by a build tag, so one package holds it",
