@@ -364,8 +364,9 @@ func (c *Config) checkPeople(node playbooks.Node) playbooks.Issues {
 			issues = append(issues, node.At(i).Get("token_sha256").Issue("person %s has the same token as %s: it identifies neither", name, other))
 		}
 		owner[key] = name
-		if slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {
-			issues = append(issues, node.At(i).Get("id").Issue("there are two people with the id %s", node.At(i).Get("id").Quoted()))
+		// Whoever has no id was complained about for that.
+		if id := node.At(i).Get("id"); p.ID != "" && slices.ContainsFunc(c.People[:i], func(o Person) bool { return o.ID == p.ID }) {
+			issues = append(issues, id.Issue("there are two people with the id %s", id.Quoted()))
 		}
 	}
 	return issues

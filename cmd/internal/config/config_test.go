@@ -74,7 +74,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"two people with one id":    {"people:\n  - id: alice\n  - id: alice\n", `f.yaml:3:9: there are two people with the id "alice"`},
 		"two people with one token": {"people: \n  - id: a\n    token_sha256: " + strings.Repeat("ab", 32) + "\n  - id: b\n    token_sha256: " + strings.Repeat("AB", 32) + "\n", "f.yaml:5:19: person b has the same token as a: it identifies neither"},
 		// Nothing of an alias is there to point at but itself.
-		"a person by an alias":     {"people:\n  - &a { id: alice }\n  - *a\n", "f.yaml:3:5: there are two people with the id"},
+		"a person by an alias":     {"people:\n  - &a { id: alice }\n  - *a\n", "f.yaml:3:5: anchors and aliases hide what a change touches"},
 		"unknown right":            {"people: [{ id: a, may: [relase] }]\n", `f.yaml:1:25: an entry of may cannot be "relase": did you mean 'release'?`},
 		"unknown right of a group": {"people: [{ id: a, groups: [g] }]\ngroups: { g: { may: [reed] } }\n", `f.yaml:2:22: an entry of may cannot be "reed": did you mean 'read'?`},
 		"right twice":              {"people: [{ id: a, may: [pause, read, pause] }]\n", `f.yaml:1:38: person a has the right pause twice`},
