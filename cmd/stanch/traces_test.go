@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -148,7 +149,11 @@ func TestOneTraceACase(t *testing.T) {
 		}
 	}
 	to.check(t, found)
-	for _, joined := range to.of(secondTrace)["HandleSignal:"+"alerts"] {
+	signalled := to.of(secondTrace)["HandleSignal:"+protocol.AlertsSignal]
+	if len(signalled) != 1 {
+		t.Errorf("the second alert's trace has %d signals to the case, want 1", len(signalled))
+	}
+	for _, joined := range signalled {
 		if !slices.ContainsFunc(joined.GetLinks(), func(l *tracepb.Span_Link) bool { return hex.EncodeToString(l.GetTraceId()) == firstTrace }) {
 			t.Error("the alert that joined is not linked with the case")
 		}

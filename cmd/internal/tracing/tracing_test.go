@@ -3,6 +3,7 @@ package tracing
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -155,6 +156,33 @@ func TestCollectorIsAway(t *testing.T) {
 	}
 	if n := log.lines(); n != 1 || !strings.Contains(log.String(), address) {
 		t.Errorf("the log has %d lines: %s", n, log.String())
+	}
+}
+
+// flaky fails until it is well.
+type flaky struct {
+	sdktrace.SpanExporter
+	well bool
+}
+
+func (f *flaky) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error {
+	if f.well {
+		return nil
+	}
+	return errors.New("the collector is away")
+}
+
+func TestFailureIsSaidOnce(t *testing.T) {
+	log := &safe{said: make(chan struct{})}
+	to := &flaky{}
+	l := &listed{to: to, endpoint: "c.example:4317", log: slog.New(slog.NewTextHandler(log, nil))}
+	for _, to.well = range []bool{false, false, false, true, true} {
+		if err := l.ExportSpans(t.Context(), nil); err != nil {
+			t.Errorf("somebody else is told: %v", err)
+		}
+	}
+	if got := log.String(); log.lines() != 2 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "arrive again") {
+		t.Errorf("the log is %s", got)
 	}
 }
 
