@@ -47,8 +47,8 @@ func TestCallIsPartOfItsTrace(t *testing.T) {
 		t.Errorf("the call's span is below %v", span.Parent())
 	}
 	for _, a := range span.Attributes() {
-		if strings.Contains(a.Value.Emit(), "hunter2") {
-			t.Errorf("the span has %s: %s", a.Key, a.Value.Emit())
+		if strings.Contains(a.Value.String(), "hunter2") {
+			t.Errorf("the span has %s: %s", a.Key, a.Value.String())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 	"unicode"
 
 	"go.opentelemetry.io/otel/trace"
@@ -185,15 +186,14 @@ func (f *fields) once(traces *runs) []slog.Attr {
 
 // readable returns a value as people read it: errors and durations as text.
 func readable(v slog.Value) slog.Value {
-	switch v.Kind() {
-	case slog.KindDuration:
-		return slog.StringValue(v.Duration().String())
-	case slog.KindAny:
-		if err, ok := v.Any().(error); ok {
-			return slog.StringValue(err.Error())
-		}
+	switch of := v.Any().(type) {
+	case time.Duration:
+		return slog.StringValue(of.String())
+	case error:
+		return slog.StringValue(of.Error())
+	default:
+		return v
 	}
-	return v
 }
 
 // nameOf is a field's name in snake case. The engine's client writes WorkflowID,
