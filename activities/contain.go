@@ -131,6 +131,7 @@ func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error)
 	receipt, err := killer.Kill(ctx, integrations.KillOrder{
 		Key: in.ID, Target: in.Target, PID: in.Step.PID, Path: in.Step.Path,
 	})
+	observe(ctx, in.Step.Use, Kill.Name, err, a.now())
 	if err != nil {
 		return ContainOut{}, a.giveBackReservation(ctx, in, err)
 	}

@@ -41,6 +41,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
+	duplicates(ctx, in, before)
 	ours := before.Key == in.Order.Key
 	switch {
 	case (before.Stands || before.Pending) && !ours:
@@ -67,6 +68,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	// Most products carry it out at once. Those that do not are read again
 	// later; a read that fails now takes nothing back.
 	after, err := enforcer.Read(ctx, in.Order)
+	duplicates(ctx, in, after)
 	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
 }
 
@@ -92,6 +94,7 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 	if err != nil {
 		return incident.Receipt{}, err
 	}
+	duplicates(ctx, in, before)
 	switch {
 	case !before.Stands && !before.Pending:
 		return incident.Receipt{At: a.now(), Detail: "it was no longer in place"}, nil

@@ -100,6 +100,9 @@ func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context,
 			ctx = integrations.ForCase(ctx, id)
 		}
 		out, err := f(ctx, in)
+		if c, ok := any(in).(calls); ok {
+			observe(ctx, c.integration(), ref.Name, err, time.Now())
+		}
 		return out, mapError(err)
 	}, activity.RegisterOptions{Name: ref.Name})
 }

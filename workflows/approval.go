@@ -53,6 +53,7 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 		if !workflow.Now(ctx).Before(a.ExpiresAt) {
 			a.State, a.EndedAt = incident.ApprovalExpired, workflow.Now(ctx)
 			r.event(ctx, incident.EvExpired, a.Name, "Nobody decided %s within %s: expired", a.Name, incident.FormatDuration(spec.ExpireAfter))
+			r.approvalEnded(ctx, *a)
 			break
 		}
 		deadline := r.nudge(ctx, at, spec)
@@ -120,6 +121,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 	r.event(ctx, incident.EvAsked, a.Name, "Asked %s (%d of %s needed) to decide until %s: %s",
 		a.Name, a.Quorum, approversText(a.Approvers), a.ExpiresAt.UTC().Format(time.RFC3339), strings.Join(a.Gates, ", "))
 	at := len(c.Approvals) - 1
+	r.timed(ctx, c.ApprovalTimes(a), incident.StageAsked)
 	r.markPause(ctx, nil)
 	r.post(ctx, spec.Ask, incident.Shown{Kind: incident.ShownQuestion, Approval: at, Ask: spec.Name})
 	r.drawEgress(ctx)
@@ -309,12 +311,14 @@ func (r *responder) vote(ctx workflow.Context, v incident.Vote) (incident.Approv
 	if !v.Approve {
 		a.State, a.EndedAt = incident.ApprovalDenied, v.At
 		r.eventBy(ctx, incident.EvDenied, a.Name, v.Person.ID, "%s denied %s%s", v.Person.ID, a.Name, said)
+		r.approvalEnded(ctx, *a)
 		return *a, nil
 	}
 	r.eventBy(ctx, incident.EvVoted, a.Name, v.Person.ID, "%s approved %s (%d of %d)%s", v.Person.ID, a.Name, len(a.Votes), a.Quorum, said)
 	if len(a.Votes) >= a.Quorum {
 		a.State, a.EndedAt = incident.Approved, v.At
 		r.event(ctx, incident.EvApproved, a.Name, "%s is approved by %s", a.Name, votersText(a.Votes))
+		r.approvalEnded(ctx, *a)
 	}
 	return *a, nil
 }

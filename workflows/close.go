@@ -35,6 +35,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	}
 	switch {
 	case held != nil:
+		r.timedStep(ctx, *held, stageOf(change.Kind)...)
 		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
 	case r.isTaking(change):
 		r.state.Early = append(r.state.Early, change)
@@ -99,6 +100,7 @@ func (r *responder) leaveAll(ctx workflow.Context) {
 			s := &r.state.Case.Steps[i]
 			s.Status, s.EndedAt = incident.StepEnded, workflow.Now(ctx)
 			r.event(ctx, incident.EvGivenBack, s.Name, "%s: the lease had ended already", s.Name)
+			r.timedStep(ctx, *s, incident.StageGivenBack)
 		} else if err == nil && since(ctx, changeProofInTime) {
 			// It may be undone from now on.
 			r.state.Case.Steps[i].Until = workflow.Now(ctx)

@@ -149,6 +149,7 @@ func (r *responder) supersede(ctx workflow.Context, why string) {
 		if a.State == incident.Pending {
 			a.State, a.EndedAt = incident.Superseded, workflow.Now(ctx)
 			r.event(ctx, incident.EvSuperseded, a.Name, "Approval %s is void: %s", a.Name, why)
+			r.approvalEnded(ctx, *a)
 		}
 	}
 }

@@ -155,6 +155,7 @@ func (r *responder) waitForExtension(ctx workflow.Context, at int) {
 		if !now.Before(question().ExpiresAt) {
 			question().State, question().EndedAt = incident.ApprovalExpired, now
 			r.event(ctx, incident.EvExpired, question().Name, "Nobody decided %s by %s: expired", question().Name, now.UTC().Format(time.RFC3339))
+			r.approvalEnded(ctx, *question())
 			return
 		}
 		_, _ = await(ctx, r.nudge(ctx, at, spec).Sub(now), over)
@@ -162,6 +163,7 @@ func (r *responder) waitForExtension(ctx workflow.Context, at int) {
 	if a := question(); a.State == incident.Pending && !r.yield {
 		a.State, a.EndedAt = incident.Superseded, workflow.Now(ctx)
 		r.event(ctx, incident.EvSuperseded, a.Name, "Approval %s is void: %s does not stand any more", a.Name, ext.Step)
+		r.approvalEnded(ctx, *a)
 	}
 }
 

@@ -172,6 +172,7 @@ func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 			}
 		}
 		l.lease.Problem = "the undo has not worked yet"
+		l.undoFailed(ctx)
 		if err != nil {
 			l.lease.Problem += ": " + activities.Reason(err)
 		}

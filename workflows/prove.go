@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -95,6 +96,7 @@ func (r *responder) unproven(ctx workflow.Context, i int) bool {
 	s.Proof = incident.CannotTell
 	s.ProofDetail = fmt.Sprintf("the lease was over after %s, before it could be measured", incident.FormatDuration(stood))
 	r.event(ctx, incident.EvCannotTell, s.Name, "%s: cannot tell whether it is effective, %s", s.Name, s.ProofDetail)
+	r.countStep(ctx, protocol.MetricProofs, *s, protocol.LabelProof, string(s.Proof))
 	return true
 }
 
@@ -107,7 +109,9 @@ func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, ki
 	}[proof]
 	if proof == incident.Verified {
 		s.ProvenAt = workflow.Now(ctx)
+		r.timedStep(ctx, *s, incident.StageEffective)
 	}
+	r.countStep(ctx, protocol.MetricProofs, *s, protocol.LabelProof, string(proof))
 	r.event(ctx, kind, s.Name, "%s: %s, %s", s.Name, words, detail)
 	if proof != incident.Verified && s.OnFailure == "page" {
 		r.page(ctx, s.Name, fmt.Sprintf("%s: %s, %s", s.Name, words, detail))

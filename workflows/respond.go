@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -100,6 +101,9 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 		}
 		// 8 Close: chart and evidence bundle; unless an alert came just now.
 		if r.close(ctx); !r.more(ctx) {
+			count(ctx, protocol.MetricCasesClosed, map[string]string{
+				protocol.LabelPlaybook: r.state.Case.Playbook, protocol.LabelOutcome: string(r.state.Case.Outcome),
+			})
 			return r.state.Case, nil
 		}
 		if r.reopen(ctx) {

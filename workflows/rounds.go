@@ -45,4 +45,5 @@ func (r *responder) follow(ctx workflow.Context, f findings) {
 	f.round.DecidedAt = workflow.Now(ctx)
 	c.Rounds = append(c.Rounds, f.round)
 	c.Rounds = c.Rounds[max(0, len(c.Rounds)-roundsKept):]
+	r.timed(ctx, f.round.Times(), incident.StageAccepted, incident.StageEnriched, incident.StageDecided)
 }

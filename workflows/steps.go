@@ -163,6 +163,7 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		s.Status = incident.StepDone
 		r.state.Contained = true
 		r.event(ctx, incident.EvAccepted, s.Name, "%s accepted by %s: %s", s.PlannedStep, s.Use, foreign(out.Receipt.Detail))
+		r.timedStep(ctx, *s, incident.StageApplied)
 		return
 	}
 	lease := out.Lease
@@ -182,9 +183,11 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		text += ", shared with " + otherCases(len(lease.Holders)-1)
 	}
 	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
+	r.timedStep(ctx, *s, incident.StageApplied)
 	if !lease.ConfirmedAt.IsZero() {
 		// The lease knew it before it answered.
 		s.ConfirmedAt = maxTime(lease.ConfirmedAt, s.AcceptedAt)
+		r.timedStep(ctx, *s, incident.StageConfirmed)
 		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
 	}
 	r.catchUp(ctx)
@@ -222,6 +225,7 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 		r.gate(ctx, i, r.in.Pin.Unsure, strings.Join(incident.MissingTexts(out.Unsure), ", "))
 	case out.Exceeded != nil:
 		text := limitText(*out.Exceeded, out.Counted)
+		r.countStep(ctx, protocol.MetricLimitsReached, *s, protocol.LabelGuardrail, out.Exceeded.Guardrail)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 		if out.Exceeded.Then == "" || slices.Contains(r.state.Waived, out.Exceeded.Then) {
 			r.skipRest(ctx, text, incident.OutcomeHeldBack)
@@ -292,6 +296,7 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 	s := &r.state.Case.Steps[i]
 	s.Status, s.Problem = incident.StepFailed, why
 	r.event(ctx, incident.EvFailed, s.Name, "%s failed: %s", s.PlannedStep, why)
+	r.countStep(ctx, protocol.MetricStepsFailed, *s, "", "")
 	switch s.OnFailure {
 	case "continue":
 	case "page":

@@ -44,6 +44,20 @@ func (e *Estate) slot(o incident.Order, at time.Time) *containment {
 	return nil
 }
 
+// copies is how many open containments there are like one of ours; 0 where there is one only.
+func (e *Estate) copies(like *containment, at time.Time) int {
+	n := 0
+	for _, c := range e.containments {
+		if o := c.Order; o.Action == like.Order.Action && o.Key == like.Order.Key && o.Key != "" && o.Scope() == like.Order.Scope() && c.open(at) {
+			n++
+		}
+	}
+	if n < 2 {
+		return 0
+	}
+	return n
+}
+
 func enforced() []incident.Action {
 	return []incident.Action{incident.RateLimit, incident.Block, incident.Isolate}
 }
@@ -102,6 +116,7 @@ func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 	err := e.order(ctx, "read", o, func(_ *host, now time.Time) error {
 		if c := e.slot(o, now); c != nil {
 			s = c.standing(now)
+			s.Copies = e.copies(c, now)
 		}
 		return nil
 	})

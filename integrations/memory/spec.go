@@ -22,6 +22,8 @@ type Config struct {
 	// before it had an effect, or only its answer is.
 	Delay       map[string]time.Duration `yaml:"delay" doc:"How long calls of an operation take before anything is carried out, such as { apply isolate: 2s }; for drills."`
 	DelayAnswer map[string]time.Duration `yaml:"delay_answer" doc:"How long calls of an operation take to answer after it was carried out; for drills."`
+	// Fail makes products refuse or fail, for drills of what is watched.
+	Fail map[string]string `yaml:"fail" doc:"Operations that fail before anything is carried out, each with the kind of its error, such as { undo isolate: unavailable }; for drills."`
 }
 
 // Vendor is what this folder registers.
@@ -58,7 +60,7 @@ func Spec() integrations.Spec {
 }
 
 func (c Config) String() string {
-	return fmt.Sprintf("path %q, scenario %q, delay %v, delay_answer %v", c.Path, c.Scenario, c.Delay, c.DelayAnswer)
+	return fmt.Sprintf("path %q, scenario %q, delay %v, delay_answer %v, fail %v", c.Path, c.Scenario, c.Delay, c.DelayAnswer, c.Fail)
 }
 
 // open returns the estate that the configuration describes.
@@ -68,9 +70,20 @@ func (c *Config) open() (*Estate, error) {
 			return nil, fmt.Errorf("unknown operation %q in delay", op)
 		}
 	}
+	for _, op := range slices.Sorted(maps.Keys(c.Fail)) {
+		if !isOperation(op) {
+			return nil, fmt.Errorf("unknown operation %q in fail", op)
+		}
+		if !slices.Contains(integrations.Kinds(), integrations.Kind(c.Fail[op])) {
+			return nil, fmt.Errorf("invalid kind of error %q of %s in fail: must be one of %v", c.Fail[op], op, integrations.Kinds())
+		}
+	}
 	e, err := New(Options{Path: c.Path})
 	if err != nil {
 		return nil, err
+	}
+	for op, kind := range c.Fail {
+		e.Fail(op, integrations.Error{Kind: integrations.Kind(kind)}, -1)
 	}
 	maps.Copy(e.delays, c.Delay)
 	maps.Copy(e.answerDelays, c.DelayAnswer)

@@ -96,6 +96,9 @@ type Reading struct {
 	// with Stands means that somebody else made it: it is adopted, and never
 	// undone by us.
 	Key string `json:"key,omitempty"`
+	// Copies is how many containments with the order's key are in place or under way, where the
+	// product can hold several and has more than one: all but the first are effects too many.
+	Copies int `json:"copies,omitempty"`
 	// Rate is the limit in force, bits per second, for a rate_limit.
 	Rate   int64  `json:"rate,omitempty"`
 	Detail string `json:"detail,omitempty"`

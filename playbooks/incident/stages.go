@@ -62,22 +62,26 @@ type StageTime struct {
 func (c Case) StageTimes() []StageTime {
 	var out []StageTime
 	for _, round := range c.rounds() {
-		out = append(out, newPath(round).reached...)
+		out = append(out, round.Times()...)
 	}
 	for _, a := range c.Approvals {
 		if a.Extends == nil {
-			out = append(out, c.askedTimes(a)...)
+			out = append(out, c.ApprovalTimes(a)...)
 		}
 	}
 	for _, s := range c.Steps {
 		if s.Action.Containing() && !s.AcceptedAt.IsZero() {
-			out = append(out, c.stepTimes(s)...)
+			out = append(out, c.StepTimes(s)...)
 		}
 	}
 	return out
 }
 
-func (c Case) askedTimes(a Approval) []StageTime {
+// Times are the times of the stages up to the decision.
+func (r Round) Times() []StageTime { return newPath(r).reached }
+
+// ApprovalTimes are when people were asked for an approval, and when they answered.
+func (c Case) ApprovalTimes(a Approval) []StageTime {
 	p := newPath(c.roundAt(a.AskedAt))
 	from := len(p.reached)
 	p.step = a.Name
@@ -91,7 +95,8 @@ func (c Case) askedTimes(a Approval) []StageTime {
 	return p.reached[from:]
 }
 
-func (c Case) stepTimes(s StepState) []StageTime {
+// StepTimes are the times of the stages that a containing step has reached.
+func (c Case) StepTimes(s StepState) []StageTime {
 	round := c.roundAt(s.StartedAt)
 	p := newPath(round)
 	for _, a := range c.Approvals {

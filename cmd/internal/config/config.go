@@ -45,7 +45,7 @@ type Config struct {
 	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
 	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
 	Daily        Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
-	Telemetry    Telemetry           `yaml:"telemetry" doc:"What is told to the team's own monitoring, besides metrics."`
+	Telemetry    Telemetry           `yaml:"telemetry" doc:"What is told to the team's own monitoring."`
 	Log          Log                 `yaml:"log" doc:"What serve and codec write to standard error, see [operating](../operating.md#logs)."`
 
 	// AssetRoles are the shipped roles and the site's own.
@@ -130,7 +130,7 @@ func defaults() *Config {
 		Memory:    defaultMemory,
 		Temporal:  Temporal{Address: Embedded, Namespace: "stanch"},
 		Daily:     Daily{At: "09:00", Zone: "UTC"},
-		Telemetry: Telemetry{Traces{Header: "authorization", Sample: 1}},
+		Telemetry: Telemetry{Traces: Traces{Header: "authorization", Sample: 1}},
 		Log:       Log{Format: logs.JSON, Level: "info"},
 	}
 }
@@ -326,6 +326,7 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 			issues = append(issues, root.Get("temporal").Issue("%v", err))
 		}
 	}
+	issues = append(issues, c.Telemetry.Metrics.check(root.Get("telemetry").Get("metrics"))...)
 	issues = append(issues, c.checkTraces(root.Get("telemetry").Get("traces"))...)
 	issues = append(issues, c.checkSources(root.Get("sources"))...)
 	issues = append(issues, c.checkDaily(root.Get("standing"))...)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -15,7 +16,13 @@ import (
 
 // Telemetry is what is told to the team's own monitoring.
 type Telemetry struct {
-	Traces Traces `yaml:"traces" doc:"OpenTelemetry traces, one a case, see [operating](../operating.md#traces). Off without an endpoint."`
+	Metrics Metrics `yaml:"metrics" doc:"Metrics for Prometheus."`
+	Traces  Traces  `yaml:"traces" doc:"OpenTelemetry traces, one a case, see [operating](../operating.md#traces). Off without an endpoint."`
+}
+
+// Metrics says where Prometheus reads the metrics.
+type Metrics struct {
+	Listen string `yaml:"listen" doc:"Address that shows /metrics and nothing else, to whoever reaches it, such as 127.0.0.1:9464: for a process without the receiver, or to keep them from those who send alerts. The HTTP side shows them too. None: only the HTTP side."`
 }
 
 // Traces say where spans go.
@@ -25,6 +32,14 @@ type Traces struct {
 	Token    integrations.Secret `yaml:"token" doc:"What the collector asks for; not over http:// to another machine."`
 	Header   string              `yaml:"header" doc:"The header that the token is sent in. In authorization it is a bearer token."`
 	Sample   float64             `yaml:"sample" doc:"The share of cases that are traced, from 0 to 1, where the sender of the alert does not say."`
+}
+
+func (m Metrics) check(node playbooks.Node) playbooks.Issues {
+	if _, _, err := net.SplitHostPort(m.Listen); m.Listen != "" && err != nil {
+		listen := node.Get("listen")
+		return playbooks.Issues{listen.Issue("%s is not host:port, such as 127.0.0.1:9464", listen.Quoted())}
+	}
+	return nil
 }
 
 // headerName matches names of headers as gRPC sends them.

@@ -35,6 +35,8 @@ type Config struct {
 	Interceptors []interceptor.ClientInterceptor
 	// Logger gets the SDK's log. Nil: it is dropped.
 	Logger *slog.Logger
+	// Metrics gets what the SDK, workflows and activities count. Nil: it is dropped.
+	Metrics client.MetricsHandler
 }
 
 // TLS names the files with which a cluster is reached.
@@ -156,6 +158,7 @@ func (c Config) options() (client.Options, error) {
 		Logger:            log.NewStructuredLogger(logger.With("component", "temporal")),
 		ConnectionOptions: client.ConnectionOptions{TLS: c.TLS},
 		Interceptors:      c.Interceptors,
+		MetricsHandler:    c.Metrics,
 	}
 	if local(c.Address) {
 		// Within one machine, compression costs more than it saves.

@@ -16,6 +16,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -68,6 +69,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Tracer makes spans of requests; nil makes none.
 	Tracer trace.Tracer
+	// Metrics is what /metrics shows; nil is a registry of its own.
+	Metrics *metrics.Registry
 	// Now is the clock.
 	Now func() time.Time
 	// ReleaseWait is how long an answer waits for the network to be restored;
@@ -78,10 +81,9 @@ type Options struct {
 // Receiver answers HTTP requests.
 type Receiver struct {
 	Options
-	limits  map[string]*rate.Limiter
-	metrics *metrics
-	mux     *http.ServeMux
-	routes  []Route
+	limits map[string]*rate.Limiter
+	mux    *http.ServeMux
+	routes []Route
 	// nobody is the verifier of sources that are not configured: it refuses all.
 	nobody *auth.Verifier
 	// senders and strangers are the room for bodies.
@@ -93,9 +95,12 @@ type Receiver struct {
 // New returns a receiver.
 func New(o Options) *Receiver {
 	o.ReleaseWait = cmp.Or(o.ReleaseWait, releaseWait)
+	if o.Metrics == nil {
+		o.Metrics = metrics.New()
+	}
 	r := &Receiver{
 		Options: o, limits: map[string]*rate.Limiter{},
-		metrics: newMetrics(), mux: http.NewServeMux(), nobody: auth.Nobody(),
+		mux: http.NewServeMux(), nobody: auth.Nobody(),
 		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
 		probe: probe{ask: o.Ready, now: o.Now},
 	}
@@ -106,8 +111,22 @@ func New(o Options) *Receiver {
 		}
 		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
 	}
+	r.declare()
 	r.addRoutes()
 	return r
+}
+
+// declare begins to count what every source may come to, so that the first is seen as an increase.
+func (r *Receiver) declare() {
+	for name := range r.Sources {
+		for _, result := range []string{"accepted", "recorded", "rejected", "unauthorized", "throttled", "unavailable"} {
+			r.Metrics.Add(metrics.Alerts, 0, name, result)
+		}
+	}
+	for _, door := range []string{doorSource, doorPerson} {
+		r.Metrics.Add(metrics.Refused, 0, door, "unauthorized")
+		r.Metrics.Add(metrics.Refused, 0, door, "throttled")
+	}
 }
 
 // Handler returns the handler of all requests.

@@ -17,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -40,16 +41,16 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 	start := r.Now()
 	accepted, p := r.intake(w, req, name)
 	if p != nil {
-		r.metrics.alerts.WithLabelValues(r.label(name), p.Kind).Add(float64(max(1, len(p.Alerts))))
+		r.Metrics.Add(metrics.Alerts, float64(max(1, len(p.Alerts))), r.label(name), p.Kind)
 		p.reply(w)
 		return
 	}
-	r.metrics.requests.WithLabelValues(name).Observe(r.Now().Sub(start).Seconds())
+	r.Metrics.Observe(metrics.Intake, r.Now().Sub(start).Seconds(), name)
 	for _, c := range accepted.Cases {
-		r.metrics.alerts.WithLabelValues(name, "accepted").Add(float64(c.Alerts))
+		r.Metrics.Add(metrics.Alerts, float64(c.Alerts), name, "accepted")
 	}
-	r.metrics.alerts.WithLabelValues(name, "recorded").Add(float64(len(accepted.Recorded)))
-	r.metrics.alerts.WithLabelValues(name, "rejected").Add(float64(len(accepted.Rejected)))
+	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Recorded)), name, "recorded")
+	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Rejected)), name, "rejected")
 	reply(w, http.StatusAccepted, accepted)
 }
 
@@ -101,14 +102,14 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.V
 		return r.senders.read(w, req, api.MaxBody)
 	}
 	if !auth.Signed(req, r.Now()) {
-		return nil, func() {}, r.refuse(req, "source", denied, refused)
+		return nil, func() {}, r.refuse(req, doorSource, denied, refused)
 	}
 	if body, release, p = r.strangers.read(w, req, api.MaxBody); p != nil {
 		return nil, release, p
 	}
 	if denied = v.VerifySignature(req, body); denied != nil {
 		release()
-		return nil, func() {}, r.refuse(req, "source", denied, refused)
+		return nil, func() {}, r.refuse(req, doorSource, denied, refused)
 	}
 	return body, release, nil
 }

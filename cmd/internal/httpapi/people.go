@@ -34,7 +34,7 @@ func (r *Receiver) forPeople(route Route) http.Handler {
 		}
 		p, err := r.who(req)
 		if err != nil {
-			r.refuse(req, "person", err, "a person's token is needed: send it as a bearer token").reply(w)
+			r.refuse(req, doorPerson, err, "a person's token is needed: send it as a bearer token").reply(w)
 			return
 		}
 		if problem := r.lacks(req.Context(), p, route); problem != nil {

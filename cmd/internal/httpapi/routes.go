@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -159,7 +157,6 @@ func (r *Receiver) openRoutes() []Route {
 	alive := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, api.Health{Status: "alive"})
 	})
-	metrics := promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{})
 	return []Route{
 		{
 			Pattern: "GET /healthz", Door: DoorOpen, serve: alive,
@@ -173,7 +170,7 @@ func (r *Receiver) openRoutes() []Route {
 			},
 		},
 		{
-			Pattern: "GET /metrics", Door: DoorOpen, serve: metrics,
+			Pattern: "GET /metrics", Door: DoorOpen, serve: r.Metrics.Handler(),
 			Operation: Operation{Summary: "Show the metrics, in the text format of Prometheus", Answers: []Answer{{Status: http.StatusOK, Text: true}}},
 		},
 	}

@@ -8,6 +8,14 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/stanch-soar/stanch/cmd/internal/metrics"
+)
+
+// The doors at which a credential is asked for.
+const (
+	doorSource = "source"
+	doorPerson = "person"
 )
 
 const (
@@ -101,7 +109,7 @@ func (r *Receiver) refuse(req *http.Request, door string, why error, text string
 	} else {
 		r.Log.WarnContext(req.Context(), "a request was refused", "door", door, "path", req.URL.Path, "from", address.String(), "error", why)
 	}
-	r.metrics.refused.WithLabelValues(door, p.Kind).Inc()
+	r.Metrics.Add(metrics.Refused, 1, door, p.Kind)
 	p.hangUp = true
 	return p
 }

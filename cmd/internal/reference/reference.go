@@ -26,6 +26,7 @@ func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 		"reference/integrations.md": []byte(integrationsReference(catalog.Integrations)),
 		"reference/alerts.md":       []byte(alertsReference(catalog.Sources)),
 		"reference/activities.md":   []byte(activitiesReference()),
+		"reference/metrics.md":      []byte(metricsReference()),
 	}
 	configuration, err := configurationReference()
 	if err != nil {

@@ -30,13 +30,17 @@ type shelf struct {
 	set     *integrations.Set
 	log     *slog.Logger
 	current atomic.Pointer[[]*playbooks.Playbook]
+	// failing counts the files that do not load now, or is 1 where the folder as a whole does not; changed is
+	// called when that, or what is in force, has changed.
+	failing atomic.Int64
+	changed func()
 	// stamp is the state of the files when they were read last.
 	stamp string
 }
 
 // newShelf loads the playbooks, as the settings of the site say. At start, what does not lint is an error.
 func newShelf(dirs []string, set *integrations.Set, log *slog.Logger, with ...playbooks.Setting) (*shelf, error) {
-	s := &shelf{dirs: dirs, with: with, set: set, log: log}
+	s := &shelf{dirs: dirs, with: with, set: set, log: log, changed: func() {}}
 	loaded, stamp, err := s.load()
 	if err != nil {
 		return nil, err
@@ -86,6 +90,8 @@ func (s *shelf) refresh() {
 	if err == nil {
 		loaded, err = s.read(files)
 	}
+	s.failing.Store(failures(err))
+	defer s.changed()
 	if err != nil {
 		s.log.Error("the playbooks were changed and do not load; those before stay in force", "error", err)
 		return
@@ -94,6 +100,17 @@ func (s *shelf) refresh() {
 	for _, p := range loaded {
 		s.log.Info("playbook in force", "name", p.Name, "mode", p.Mode, "digest", p.Digest())
 	}
+}
+
+// failures counts the files that do not load.
+func failures(err error) int64 {
+	if err == nil {
+		return 0
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return int64(len(joined.Unwrap()))
+	}
+	return 1
 }
 
 func (s *shelf) load() ([]*playbooks.Playbook, string, error) {
@@ -152,7 +169,7 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 			return nil, fmt.Errorf("read playbook: %w", err)
 		}
 		p, err := playbooks.Load(file, data, s.with...)
-		if err == nil && s.changed(p) {
+		if err == nil && s.differs(p) {
 			err = p.Lint().Err()
 		}
 		if err != nil {
@@ -172,10 +189,10 @@ func (s *shelf) read(files []string) ([]*playbooks.Playbook, error) {
 	return loaded, s.fits(loaded)
 }
 
-// changed reports whether a playbook differs from the one of its file that is
+// differs reports whether a playbook differs from the one of its file that is
 // in force. At start there is none: what was deployed then loads with the
 // complaints that lint has learnt since.
-func (s *shelf) changed(p *playbooks.Playbook) bool {
+func (s *shelf) differs(p *playbooks.Playbook) bool {
 	before := s.current.Load()
 	return before != nil && !slices.ContainsFunc(*before, func(o *playbooks.Playbook) bool {
 		return o.File() == p.File() && bytes.Equal(o.Text(), p.Text())

@@ -27,6 +27,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/cmd/internal/tracing"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
@@ -84,11 +85,14 @@ type Service struct {
 	// activities are the activities of the workers; nil where none runs.
 	activities *activities.Activities
 	workers    []worker.Worker
+	metrics    *metrics.Registry
 	http       *http.Server
-	listener   net.Listener
-	stop       context.CancelFunc
-	running    sync.WaitGroup
-	failed     chan error
+	// scraped serves the metrics, where they have an address of their own.
+	scraped  *http.Server
+	listener net.Listener
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	failed   chan error
 }
 
 // Start starts everything and returns when alerts can be taken. What was
@@ -98,9 +102,9 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		o.Roles = Roles()
 	}
 	limitMemory(o.Config.Memory)
-	s := &Service{options: o, failed: make(chan error, 1)}
+	s := &Service{options: o, failed: make(chan error, 1), metrics: metrics.New()}
 	for _, start := range []func(context.Context) error{
-		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startTracing, s.startEngine, s.startWorker, s.startReceiver,
+		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startTracing, s.startEngine, s.watch, s.startWorker, s.startReceiver,
 	} {
 		if err := start(ctx); err != nil {
 			return nil, errors.Join(err, s.Stop())
@@ -148,17 +152,24 @@ func (s *Service) checkAddress(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := listen(s.options.Config.Listen)
+	listener, err := listen(s.options.Config.Listen, setListen)
 	if err != nil {
 		return err
 	}
 	return listener.Close()
 }
 
-func listen(address string) (net.Listener, error) {
+// How an address to listen on is set.
+const (
+	setListen        = "listen in stanch.yaml or --listen"
+	setMetricsListen = "telemetry.metrics.listen in stanch.yaml"
+)
+
+// listen listens on an address, which is set as setting says.
+func listen(address, setting string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("another process listens on %s: stop it, or give another address with listen in stanch.yaml or --listen", address)
+		return nil, fmt.Errorf("another process listens on %s: stop it, or give another address with %s", address, setting)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
@@ -204,6 +215,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 	if s.tracing != nil {
 		reach.Interceptors = s.tracing.Interceptors()
 	}
+	reach.Metrics = s.metrics.Client()
 	attributes := searchAttributes()
 	if c.Temporal.Address == config.Embedded {
 		s.server, err = embedded.Start(ctx, embedded.Options{
@@ -291,7 +303,7 @@ func (s *Service) startReceiver(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := listen(s.options.Config.Listen)
+	listener, err := listen(s.options.Config.Listen, setListen)
 	if err != nil {
 		return err
 	}
@@ -315,7 +327,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	warnOfRights(c, s.options.Log)
 	o := httpapi.Options{
 		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
-		PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
+		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 	}
 	o.Limited = s.limited()
 	if s.tracing != nil {
@@ -360,6 +372,9 @@ func (s *Service) Stop() error {
 		errs = append(errs, err)
 	} else if s.listener != nil {
 		errs = append(errs, s.listener.Close())
+	}
+	if s.scraped != nil {
+		errs = append(errs, s.scraped.Close())
 	}
 	if s.stop != nil {
 		s.stop()

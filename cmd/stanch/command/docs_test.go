@@ -35,8 +35,8 @@ func TestTheDocumentsAreWhatTheCodeSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 9 {
-		t.Errorf("%d documents are generated, want 9: %q", len(files), slices.Sorted(maps.Keys(files)))
+	if len(files) != 11 {
+		t.Errorf("%d documents are generated, want 11: %q", len(files), slices.Sorted(maps.Keys(files)))
 	}
 	inDocs := map[string][]byte{}
 	for name, text := range files {
@@ -66,8 +66,8 @@ func TestDocsWritesOnlyWhatChanged(t *testing.T) {
 		}
 		return out.String()
 	}
-	if n := strings.Count(docs(), "\n"); n != 9 {
-		t.Errorf("the first time %d files were written, want 9", n)
+	if n := strings.Count(docs(), "\n"); n != 11 {
+		t.Errorf("the first time %d files were written, want 11", n)
 	}
 	if again := docs(); again != "" {
 		t.Errorf("the second time %q were written, want none", again)
