@@ -44,10 +44,12 @@ func (d *db) UpdateTaskQueueUserData(ctx context.Context, request *sqlplugin.Upd
 	return d.waitAfter(func() error { return d.server.UpdateTaskQueueUserData(ctx, request) })
 }
 
+//nolint:staticcheck // The server's interface has the name.
 func (d *db) AddToBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.AddToBuildIdToTaskQueueMapping) error {
 	return d.waitAfter(func() error { return d.server.AddToBuildIdToTaskQueueMapping(ctx, request) })
 }
 
+//nolint:staticcheck // The server's interface has the name.
 func (d *db) RemoveFromBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.RemoveFromBuildIdToTaskQueueMapping) error {
 	return d.waitAfter(func() error { return d.server.RemoveFromBuildIdToTaskQueueMapping(ctx, request) })
 }

@@ -74,11 +74,15 @@ func Definitions() []Definition {
 
 func intake() []Definition {
 	return []Definition{
-		{Name: Alerts, Kind: Counter, Labels: []string{labelSource, protocol.LabelResult}, Help: "Alerts by source and what became of them.",
-			Labelled: "`source` of stanch.yaml, or `unknown`; `result` is `accepted`, `recorded` (it does not fire), `rejected`, or why the request was refused: `unauthorized`, `throttled`, `too_large`, `unavailable` and the other kinds of problems of the API."},
+		{
+			Name: Alerts, Kind: Counter, Labels: []string{labelSource, protocol.LabelResult}, Help: "Alerts by source and what became of them.",
+			Labelled: "`source` of stanch.yaml, or `unknown`; `result` is `accepted`, `recorded` (it does not fire), `rejected`, or why the request was refused: `unauthorized`, `throttled`, `too_large`, `unavailable` and the other kinds of problems of the API.",
+		},
 		{Name: Intake, Kind: Histogram, Labels: []string{labelSource}, buckets: intakeBuckets(), Help: "Time from an alert's request to its answer."},
-		{Name: Refused, Kind: Counter, Labels: []string{labelDoor, protocol.LabelResult}, Help: "Wrong credentials, by what they were for and what was answered.",
-			Labelled: "`door` is `source` or `person`; `result` is `unauthorized`, or `throttled` above 100 of one address."},
+		{
+			Name: Refused, Kind: Counter, Labels: []string{labelDoor, protocol.LabelResult}, Help: "Wrong credentials, by what they were for and what was answered.",
+			Labelled: "`door` is `source` or `person`; `result` is `unauthorized`, or `throttled` above 100 of one address.",
+		},
 		{Name: RejectedWaiting, Kind: Gauge, Shared: true, Help: "Requests and alerts that started nothing and wait to be retried; also news that an alert does not fire."},
 		{Name: Ready, Kind: Gauge, Help: "1 while an alert can be taken, as /readyz says, else 0."},
 	}
@@ -90,31 +94,43 @@ func cases() []Definition {
 	return []Definition{
 		{Name: protocol.MetricStage, Kind: Histogram, Labels: staged, buckets: stageBuckets(), Help: "Time that a case took to a stage from the stage that it reached before.", Labelled: stages},
 		{Name: protocol.MetricSinceReceived, Kind: Histogram, Labels: staged, buckets: stageBuckets(), Help: "Time that a case took to a stage from the receipt of the alert that the decision is about.", Labelled: "as of " + "`" + protocol.MetricStage + "`."},
-		{Name: protocol.MetricCasesClosed, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelOutcome}, Help: "Cases that were closed, by their outcome.",
-			Labelled: "`outcome` as in [Operating](../operating.md#when-something-is-wrong)."},
-		{Name: Cases, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelPlaybook, labelStatus}, Help: "Open cases.",
-			Labelled: "`playbook` in force, or `other`; `status` is `working`, `awaiting` or `contained`."},
+		{
+			Name: protocol.MetricCasesClosed, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelOutcome}, Help: "Cases that were closed, by their outcome.",
+			Labelled: "`outcome` as in [Operating](../operating.md#when-something-is-wrong).",
+		},
+		{
+			Name: Cases, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelPlaybook, labelStatus}, Help: "Open cases.",
+			Labelled: "`playbook` in force, or `other`; `status` is `working`, `awaiting` or `contained`.",
+		},
 	}
 }
 
 func people() []Definition {
 	return []Definition{
-		{Name: protocol.MetricApprovals, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelApproval, protocol.LabelResult}, Help: "Approvals that are over, those about an extension included.",
-			Labelled: "`approval` of the playbook; `result` is `approved`, `denied`, `expired` or `superseded`."},
-		{Name: ApprovalsPending, Kind: Gauge, Shared: true, Labels: []string{labelOlderThan}, Help: "Approvals that wait for people longer than this.",
-			Labelled: "`older_than` is `0s`, `5m`, `15m`, `1h` or `4h`: each counts those of the next too."},
+		{
+			Name: protocol.MetricApprovals, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelApproval, protocol.LabelResult}, Help: "Approvals that are over, those about an extension included.",
+			Labelled: "`approval` of the playbook; `result` is `approved`, `denied`, `expired` or `superseded`.",
+		},
+		{
+			Name: ApprovalsPending, Kind: Gauge, Shared: true, Labels: []string{labelOlderThan}, Help: "Approvals that wait for people longer than this.",
+			Labelled: "`older_than` is `0s`, `5m`, `15m`, `1h` or `4h`: each counts those of the next too.",
+		},
 		{Name: ApprovalsUnread, Kind: Gauge, Shared: true, Help: "Cases that wait for people and were not looked at for their approvals: there are too many, or they did not answer."},
 	}
 }
 
 func containment() []Definition {
 	return []Definition{
-		{Name: protocol.MetricProofs, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction, protocol.LabelProof}, Help: "Containments by what the flow store said of their effect.",
-			Labelled: "`proof` is `verified`, `not_effective` or `cannot_tell`."},
+		{
+			Name: protocol.MetricProofs, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction, protocol.LabelProof}, Help: "Containments by what the flow store said of their effect.",
+			Labelled: "`proof` is `verified`, `not_effective` or `cannot_tell`.",
+		},
 		{Name: protocol.MetricLimitsReached, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction, protocol.LabelGuardrail}, Help: "Times that a limit held a step back."},
 		{Name: protocol.MetricStepsFailed, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction}, Help: "Containing steps that failed."},
-		{Name: Leases, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelAction, labelPhase}, Help: "Leases that have not ended.",
-			Labelled: "`phase` is `applying`, `holding` (accepted by the product), `confirmed` or `undoing`."},
+		{
+			Name: Leases, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelAction, labelPhase}, Help: "Leases that have not ended.",
+			Labelled: "`phase` is `applying`, `holding` (accepted by the product), `confirmed` or `undoing`.",
+		},
 		{Name: LeasesProblem, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelAction}, Help: "Leases with a problem: not confirmed within two minutes, not applied yet, or an undo that fails; and those that could not be asked."},
 		{Name: protocol.MetricUndoFailures, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelAction}, Help: "Attempts to give the network back that did not work. Each is repeated."},
 		{Name: protocol.MetricDuplicateEffects, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelAction}, Help: "Containments that were in place more than once under one key when a device was read, counted at each look. It must stay 0."},
@@ -127,12 +143,16 @@ func surroundings() []Definition {
 	return []Definition{
 		{Name: Playbooks, Kind: Gauge, Labels: []string{labelMode}, Help: "Playbooks in force.", Labelled: "`mode` is `enforce` or `shadow`."},
 		{Name: PlaybooksFailing, Kind: Gauge, Help: "Complaints about the playbooks in the folders, because of which those before stay in force; 0 when all are loaded."},
-		{Name: protocol.MetricCalls, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelCall, protocol.LabelResult}, Help: "Calls of integrations by how they ended.",
-			Labelled: "`call` is the activity; `result` is `ok` or the kind of error: `not_found`, `denied`, `invalid`, `conflict`, `throttled`, `unavailable` or `ambiguous`."},
+		{
+			Name: protocol.MetricCalls, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelCall, protocol.LabelResult}, Help: "Calls of integrations by how they ended.",
+			Labelled: "`call` is the activity; `result` is `ok` or the kind of error: `not_found`, `denied`, `invalid`, `conflict`, `throttled`, `unavailable` or `ambiguous`.",
+		},
 		{Name: protocol.MetricLastSuccess, Kind: Gauge, Labels: integration, Help: "When the product answered last, in seconds since 1970; `not_found` and `conflict` are answers."},
 		{Name: protocol.MetricLastFailure, Kind: Gauge, Labels: integration, Help: "When the product last did not answer, or refused, in seconds since 1970. Nothing stops calling a product that fails: while this is later than the success, it is failing."},
-		{Name: FlowLag, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelIntegration, labelSensor}, Help: "How old the newest record of a sensor in a flow store is.",
-			Labelled: "`sensor` as the store names it, or `all` for the newest of any."},
+		{
+			Name: FlowLag, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelIntegration, labelSensor}, Help: "How old the newest record of a sensor in a flow store is.",
+			Labelled: "`sensor` as the store names it, or `all` for the newest of any.",
+		},
 		{Name: FlowSurveyAge, Kind: Gauge, Labels: integration, Help: "How long ago a flow store was last asked for its sensors with success."},
 		{Name: StandingAge, Kind: Gauge, Help: "How old the families are that say what stands, as the engine lists it."},
 		{Name: SeriesDropped, Kind: Counter, Help: "Series of the engine's client that were not kept, because there are too many. It must stay 0."},

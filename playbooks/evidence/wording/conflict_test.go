@@ -46,10 +46,14 @@ func TestAConflictIsTold(t *testing.T) {
 		"the account in short": {func(f *incident.Facts) { f.Alert.Process.User = alert("M.Keller@corp.example") }, ""},
 		"another system":       {func(f *incident.Facts) { f.Alert.Host.OS = alert("linux") }, "the alert says that the host runs linux, the EDR says windows"},
 		"an assumed system":    {func(f *incident.Facts) { f.Alert.Host.OS = incident.Known("linux", incident.Assumed) }, ""},
-		"fewer bytes": {func(f *incident.Facts) { f.Alert.BytesOut = incident.Known[int64](10<<20, incident.FromAlert) },
-			"the alert says that 10 MiB were sent in 15m, the flow store says 4.1 GiB in 15m"},
-		"more bytes": {func(f *incident.Facts) { f.Alert.BytesOut = incident.Known[int64](40<<30, incident.FromAlert) },
-			"the alert says that 40 GiB were sent in 15m, the flow store says 4.1 GiB in 15m"},
+		"fewer bytes": {
+			func(f *incident.Facts) { f.Alert.BytesOut = incident.Known[int64](10<<20, incident.FromAlert) },
+			"the alert says that 10 MiB were sent in 15m, the flow store says 4.1 GiB in 15m",
+		},
+		"more bytes": {
+			func(f *incident.Facts) { f.Alert.BytesOut = incident.Known[int64](40<<30, incident.FromAlert) },
+			"the alert says that 40 GiB were sent in 15m, the flow store says 4.1 GiB in 15m",
+		},
 		"about as many bytes": {func(f *incident.Facts) { f.Alert.BytesOut = incident.Known[int64](3<<30, incident.FromAlert) }, ""},
 		"the same rate": {func(f *incident.Facts) {
 			f.Alert.BytesOut, f.Alert.Window = incident.Known[int64](16<<30, incident.FromAlert), incident.Known(time.Hour, incident.FromAlert)

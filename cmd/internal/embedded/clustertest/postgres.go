@@ -40,7 +40,7 @@ func startPostgres(tb testing.TB) *postgres {
 	if initdb == "" || server == "" {
 		tb.Skip("SKIPPED: PostgreSQL is not installed")
 	}
-	dir, err := os.MkdirTemp("", "stanch-cluster-")
+	dir, err := os.MkdirTemp("", "stanch-cluster-") //nolint:usetesting // PostgreSQL's own user enters it, and no folder of the test's.
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func startPostgres(tb testing.TB) *postgres {
 	p.Address = "127.0.0.1:" + strconv.Itoa(port)
 	var said bytes.Buffer
 	// Not with the test's context: others still use it when that has ended.
-	cmd := exec.Command(server, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir, "-c", "max_connections=200")
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), server, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir, "-c", "max_connections=200")
 	cmd.Stderr = &said
 	if err := errors.Join(asUser(cmd, dir), cmd.Start()); err != nil {
 		tb.Fatal(err)

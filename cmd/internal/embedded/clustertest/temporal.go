@@ -4,6 +4,7 @@ package clustertest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -81,7 +82,8 @@ func Start(tb testing.TB, compose string) string {
 		tb.Fatal(err)
 	}
 	var said bytes.Buffer
-	cmd := exec.Command(Program, string(told))
+	// Others still use it when the test's context has ended.
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), Program, string(told))
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
