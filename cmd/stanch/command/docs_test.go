@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/repocheck"
 	"github.com/stanch-soar/stanch/integrations/all"
+	inventory "github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/playbooks"
 )
 
@@ -171,7 +173,7 @@ func TestYAMLInTheDocumentsLints(t *testing.T) {
 				t.Setenv(variable[1], "set")
 			}
 			text := regexp.MustCompile(`_file: [^\s,}]+`).ReplaceAllString(f.Text, "_file: "+secret)
-			if err := readsAsYAML(fmt.Sprintf("%s:%d", file, f.Line), []byte(text)); err != nil {
+			if err := readsAsYAML(t, fmt.Sprintf("%s:%d", file, f.Line), []byte(text)); err != nil {
 				t.Errorf("%s:%d: the block does not read:\n%v", file, f.Line, err)
 			}
 		}
@@ -181,7 +183,7 @@ func TestYAMLInTheDocumentsLints(t *testing.T) {
 	}
 }
 
-func readsAsYAML(name string, text []byte) error {
+func readsAsYAML(t *testing.T, name string, text []byte) error {
 	var block playbooks.Node
 	if err := playbooks.DecodeStrict(name, text, &block).Err(); err != nil {
 		return err
@@ -192,12 +194,31 @@ func readsAsYAML(name string, text []byte) error {
 		_, err = playbooks.Load(name, text)
 	case slices.Contains(keys, "cases"):
 		_, err = playbooks.LoadTests(name, text)
+	case slices.Contains(keys, "assets"):
+		return readsAsInventory(t, text)
 	case slices.Contains(keys, "approvals"):
 		_, err = playbooks.Load(name, append([]byte(aroundApprovals), text...))
 	default:
 		_, err = config.Parse(name, text, all.Catalog())
 	}
 	return err
+}
+
+func readsAsInventory(t *testing.T, text []byte) error {
+	path := filepath.Join(t.TempDir(), "inventory.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return err
+	}
+	opened, err := inventory.New(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range opened.Probe(t.Context()) {
+		if !f.OK {
+			return errors.New(f.What)
+		}
+	}
+	return nil
 }
 
 // aroundApprovals is a playbook without its approvals, of which there must be
