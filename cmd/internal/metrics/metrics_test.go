@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,11 +78,15 @@ func TestSeriesOfTheClientAreBounded(t *testing.T) {
 func TestWhatStandsIsAskedForByScrapes(t *testing.T) {
 	bubbletest.Run(t, func(t *testing.T) {
 		r := New()
+		var mu sync.Mutex
 		asked, slow, down := 0, time.Duration(0), error(nil)
 		r.Sample(10*time.Second, time.Minute, Point{Name: StandingAge}, func(ctx context.Context) ([]Point, error) {
+			mu.Lock()
 			asked++
-			time.Sleep(slow)
-			return []Point{{Name: Paused, Value: float64(asked)}}, down
+			took, n, err := slow, asked, down
+			mu.Unlock()
+			time.Sleep(took)
+			return []Point{{Name: Paused, Value: float64(n)}}, err
 		}, func(error) {})
 		seen := func() string {
 			text := exposed(t, r)
@@ -104,7 +109,9 @@ func TestWhatStandsIsAskedForByScrapes(t *testing.T) {
 			{10 * time.Second, 0, nil, "stanch_paused 6 0"},
 		} {
 			time.Sleep(step.after)
+			mu.Lock()
 			slow, down = step.slow, step.down
+			mu.Unlock()
 			if got := seen(); got != step.want {
 				t.Errorf("after %s more: %s, want %s", step.after, got, step.want)
 			}
