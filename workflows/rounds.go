@@ -14,12 +14,7 @@ func (r *responder) due(ctx workflow.Context, joined []incident.Alert) {
 	if r.state.Due != nil {
 		return
 	}
-	round := incident.Round{AcceptedAt: workflow.Now(ctx)}
-	for _, a := range joined {
-		if !a.ReceivedAt.IsZero() && (round.ReceivedAt.IsZero() || a.ReceivedAt.Before(round.ReceivedAt)) {
-			round.ReceivedAt = a.ReceivedAt
-		}
-	}
+	round := incident.Round{ReceivedAt: incident.FirstReceived(joined), AcceptedAt: workflow.Now(ctx)}
 	r.state.Due = &round
 }
 

@@ -163,12 +163,7 @@ func (c Case) roundAt(at time.Time) Round {
 // rounds are the case's rounds, at least one. The first of a case that was opened by a version that
 // noted none is taken from its alerts and its timeline.
 func (c Case) rounds() []Round {
-	first := Round{AcceptedAt: c.OpenedAt}
-	for _, a := range c.Alerts {
-		if !a.ReceivedAt.IsZero() && (first.ReceivedAt.IsZero() || a.ReceivedAt.Before(first.ReceivedAt)) {
-			first.ReceivedAt = a.ReceivedAt
-		}
-	}
+	first := Round{ReceivedAt: FirstReceived(c.Alerts), AcceptedAt: c.OpenedAt}
 	first.EnrichedAt, first.DecidedAt = c.first(EvEnriched), c.first(EvDecided)
 	if len(c.Rounds) == 0 {
 		return []Round{first}
@@ -186,4 +181,15 @@ func (c Case) first(kind EventKind) time.Time {
 		return time.Time{}
 	}
 	return c.Timeline[at].At
+}
+
+// FirstReceived is when the first of some alerts was received; zero where none says so.
+func FirstReceived(alerts []Alert) time.Time {
+	var first time.Time
+	for _, a := range alerts {
+		if !a.ReceivedAt.IsZero() && (first.IsZero() || a.ReceivedAt.Before(first)) {
+			first = a.ReceivedAt
+		}
+	}
+	return first
 }
