@@ -7,17 +7,12 @@ import (
 	"strings"
 
 	"go.temporal.io/server/common/config"
-	"go.temporal.io/server/common/log"
-	"go.temporal.io/server/common/metrics"
-	"go.temporal.io/server/common/persistence/sql"
-	"go.temporal.io/server/common/persistence/sql/sqlplugin"
-	"go.temporal.io/server/common/resolver"
 )
 
 // readTables reads the first row of every table, on the server's connection: it is
 // the only one that the database accepts.
 func readTables(c *config.SQL) error {
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := openAdmin(c)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}

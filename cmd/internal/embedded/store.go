@@ -150,8 +150,12 @@ func (s *store) folding() (func() error, error) {
 // admin opens the database by the server's own connection, from its pool: no other
 // gets the lock.
 func (s *store) admin() (sqlplugin.AdminDB, error) {
-	db, err := sql.NewSQLAdminDB(sqlplugin.DbKindMain, s.own, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	db, err := openAdmin(s.own)
 	return db, inUse(err)
+}
+
+func openAdmin(c *config.SQL) (sqlplugin.AdminDB, error) {
+	return sql.NewSQLAdminDB(sqlplugin.DbKindMain, c, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 }
 
 func storeConfig(dir string) (*config.SQL, error) {
