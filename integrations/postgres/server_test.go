@@ -7,9 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/user"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -44,27 +41,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary finds a program of PostgreSQL, which Debian keeps off the path.
-func binary(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return real, nil
-		}
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("%s is not installed", name)
-	}
-	slices.Sort(found)
-	return found[len(found)-1], nil
-}
-
 func startServer() (*server, func()) {
-	initdb, err := binary("initdb")
+	initdb, err := servertest.PostgresProgram("initdb")
 	if err != nil {
 		return &server{absent: true}, func() {}
 	}
-	postgres, err := binary("postgres")
+	postgres, err := servertest.PostgresProgram("postgres")
 	if err != nil {
 		return &server{absent: true}, func() {}
 	}
@@ -83,35 +65,11 @@ func startServer() (*server, func()) {
 	}
 }
 
-// asUser makes the command run as another user when we are root, as which
-// PostgreSQL refuses to run.
-func asUser(cmd *exec.Cmd, dir string) error {
-	cmd.Dir = dir
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		return err
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	return os.Chown(dir, uid, gid)
-}
-
 func start(dir, initdb, postgres string) (*server, func(), error) {
-	data, password := filepath.Join(dir, "data"), filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(adminPassword), 0o644); err != nil {
-		return nil, nil, err
-	}
 	ctx := context.Background()
-	initialise := exec.CommandContext(ctx, initdb, "-D", data, "-U", "admin", "-A", "scram-sha-256", "--pwfile", password, "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-	if err := asUser(initialise, dir); err != nil {
+	data, err := servertest.InitPostgres(ctx, initdb, dir, "admin", adminPassword)
+	if err != nil {
 		return nil, nil, err
-	}
-	if out, err := initialise.CombinedOutput(); err != nil {
-		return nil, nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	port, err := servertest.FreePort()
 	if err != nil {
@@ -120,7 +78,7 @@ func start(dir, initdb, postgres string) (*server, func(), error) {
 	cmd := exec.CommandContext(ctx, postgres, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir,
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=200",
 		"-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "work_mem=64MB")
-	if err := asUser(cmd, dir); err != nil {
+	if err := servertest.AsPostgres(cmd, dir); err != nil {
 		return nil, nil, err
 	}
 	var said bytes.Buffer
