@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,13 +104,70 @@ func clusterHost(i int) (id, ip string) {
 	return fmt.Sprintf("ws-%04d", i), fmt.Sprintf("10.9.%d.%d", i/250, 1+i%250)
 }
 
+// product is an estate that notes by which keys its hosts are isolated.
+type product struct {
+	*memory.Estate
+	mu   sync.Mutex
+	keys map[string][]string
+	// held is closed when answers are given again, and nil while they are; waiting counts
+	// those that are withheld.
+	held    chan struct{}
+	waiting int
+}
+
+// withhold makes the product carry orders out and not answer, until answer is called.
+func (p *product) withhold() (answer func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = make(chan struct{})
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		close(p.held)
+		p.held, p.waiting = nil, 0
+	})
+}
+
+// withheld is how many orders were carried out and not answered.
+func (p *product) withheld() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
+}
+
+// Apply carries out an order.
+func (p *product) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	r, err := p.Estate.Apply(ctx, o)
+	p.mu.Lock()
+	if id := o.Target.ID(); !slices.Contains(p.keys[id], o.Key) {
+		p.keys[id] = append(p.keys[id], o.Key)
+	}
+	held := p.held
+	if held != nil {
+		p.waiting++
+	}
+	p.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	return r, err
+}
+
+// ordered returns the keys by which a host was to be isolated.
+func (p *product) ordered(host string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.keys[host])
+}
+
 // serveEstate serves an estate with so many hosts that flood to other processes.
-func serveEstate(tb testing.TB, hosts int) (*memory.Estate, string) {
+func serveEstate(tb testing.TB, hosts int) (*product, string) {
 	tb.Helper()
-	e, err := memory.New(memory.Options{})
+	world, err := memory.New(memory.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
+	e := &product{Estate: world, keys: map[string][]string{}}
 	for i := range hosts {
 		id, ip := clusterHost(i)
 		err := e.AddHost(memory.Host{

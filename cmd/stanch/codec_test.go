@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
 // The built command decodes for who may read, with the keys of the configuration, and
@@ -38,6 +39,7 @@ func TestCodecServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

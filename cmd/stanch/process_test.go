@@ -21,6 +21,7 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/library"
@@ -141,6 +142,7 @@ func (s *site) start(slow string) {
 	}
 	s.cmd = exec.Command("stanch", append([]string{"serve", "--config", s.path("stanch.yaml")}, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr, s.cmd.Env = log, log, append(os.Environ(), s.env...)
+	servertest.EndWithTest(s.cmd, syscall.SIGKILL)
 	err = s.cmd.Start()
 	log.Close()
 	if err != nil {

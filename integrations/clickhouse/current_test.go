@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ func startCurrent() (*server, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, node, filepath.Join("testdata", "chdb", "serve.js"), folder, strconv.Itoa(s.web))
 	cmd.Env = append(os.Environ(), "TZ=Europe/Berlin")
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {

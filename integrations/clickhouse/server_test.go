@@ -120,6 +120,7 @@ func start(dir, path string, args []string) (*server, func(), error) {
 	ctx := context.Background()
 	cmd := exec.CommandContext(ctx, path, append(args, "--config-file="+config)...)
 	cmd.Dir = dir
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = io.Discard, &said
 	if err := cmd.Start(); err != nil {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/servertest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -66,6 +67,7 @@ func startCollector(tb testing.TB, folder string, in []string, args ...string) *
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.Env = append(os.Environ(), "TZ=UTC")
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGKILL) }
+	servertest.EndWithTest(c.cmd, syscall.SIGKILL)
 	if err := c.cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -180,6 +181,7 @@ func (n *namespaces) start(namespace string, env []string, argv ...string) *prog
 		n.tb.Fatal(err)
 	}
 	p.stdin, p.lines = stdin, bufio.NewScanner(out)
+	servertest.EndWithTest(p.cmd, syscall.SIGKILL)
 	if err := p.cmd.Start(); err != nil {
 		n.tb.Fatal(err)
 	}

@@ -78,6 +78,7 @@ func start(dir, initdb, postgres string) (*server, func(), error) {
 	cmd := exec.CommandContext(ctx, postgres, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir,
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=200",
 		"-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "work_mem=64MB")
+	servertest.EndWithTest(cmd, syscall.SIGINT)
 	if err := servertest.AsPostgres(cmd, dir); err != nil {
 		return nil, nil, err
 	}

@@ -106,6 +106,11 @@ func weaknesses(p *types.Project) []string {
 		if s.MemLimit == 0 || s.CPUS == 0 || s.PidsLimit == 0 {
 			weak("its resources are not bounded")
 		}
+		for _, safe := range []string{"synchronous_commit=on", "fsync=on"} {
+			if name == "postgresql" && !slices.Contains(s.Command, safe) {
+				weak("loses commits with the power: %s is missing", safe)
+			}
+		}
 		for _, port := range s.Ports {
 			if port.HostIP != "127.0.0.1" {
 				weak("port %s is bound to %q", port.Published, port.HostIP)
@@ -154,6 +159,8 @@ func TestComposeWeaknessesAreSeen(t *testing.T) {
 		"default password":   {"POSTGRES_PWD: ${POSTGRES_PASSWORD:?set it in .env}", "POSTGRES_PWD: temporal", "temporal: POSTGRES_PWD does not come from outside"},
 		"no health check":    {"test: [CMD, /stanch, health]", "disable: true", "stanch: no health check"},
 		"unbounded":          {"pids_limit: 512", "pids_limit: 0", "stanch: its resources are not bounded"},
+		"answers too early":  {"synchronous_commit=on", "synchronous_commit=off", "postgresql: loses commits with the power: synchronous_commit=on is missing"},
+		"never syncs":        {"fsync=on", "fsync=off", "postgresql: loses commits with the power: fsync=on is missing"},
 		"a capability":       {"command: [serve,", "cap_add: [NET_ADMIN]\n    command: [serve,", "stanch: has capabilities"},
 		"a wrong condition":  {"temporal: { condition: service_healthy }", "temporal: { condition: service_started }", "temporal-namespace: waits for temporal to be service_started, which must be service_healthy"},
 		"waits not for jobs": {"temporal-schema: { condition: service_completed_successfully }", "temporal-schema: { condition: service_started }", "temporal: waits for temporal-schema to be service_started, which must be service_completed_successfully"},

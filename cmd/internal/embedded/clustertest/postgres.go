@@ -24,14 +24,14 @@ import (
 // owner is PostgreSQL's superuser.
 const owner = "temporal"
 
-// postgres is a running PostgreSQL, which syncs as it does by default.
+// postgres is a running PostgreSQL, which syncs as the deployment's does.
 type postgres struct {
 	Address  string `json:"address"`
 	Password string `json:"password"`
 }
 
-// startPostgres starts PostgreSQL until the test ends, and skips it where there is none.
-func startPostgres(tb testing.TB) *postgres {
+// startPostgres starts PostgreSQL until the test or its process ends, and skips it where there is none.
+func startPostgres(tb testing.TB, args []string) *postgres {
 	tb.Helper()
 	initdb, noInitdb := servertest.PostgresProgram("initdb")
 	server, noServer := servertest.PostgresProgram("postgres")
@@ -55,8 +55,10 @@ func startPostgres(tb testing.TB) *postgres {
 	p.Address = "127.0.0.1:" + strconv.Itoa(port)
 	var said bytes.Buffer
 	// Not with the test's context: others still use it when that has ended.
-	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), server, "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir, "-c", "max_connections=200")
+	args = append([]string{"-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1", "-k", dir}, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), server, args...)
 	cmd.Stderr = &said
+	servertest.EndWithTest(cmd, syscall.SIGINT)
 	if err := errors.Join(servertest.AsPostgres(cmd, dir), cmd.Start()); err != nil {
 		tb.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,13 +22,12 @@ import (
 	"go.temporal.io/server/common/authorization"
 	"go.temporal.io/server/common/cluster"
 	"go.temporal.io/server/common/config"
-	"go.temporal.io/server/common/dynamicconfig"
 	"go.temporal.io/server/common/log"
 	"go.temporal.io/server/common/membership/static"
 	"go.temporal.io/server/common/metrics"
 	"go.temporal.io/server/common/persistence/sql"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
-	"go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql"
+	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql" // Registers itself.
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/common/resolver"
 	"go.temporal.io/server/schema"
@@ -42,34 +41,25 @@ import (
 // Namespace is that of the cluster.
 const Namespace = "stanch"
 
-// shards are far fewer than a deployment has, so that a test starts fast.
-const shards = 4
-
 // Program is the name under which a test's binary is Temporal's server; see [Main].
 const Program = "temporal-server"
 
 // placement is what the server's process is told.
 type placement struct {
-	Postgres *postgres `json:"postgres"`
-	Ports    []int     `json:"ports"`
-	// Settings is the file of the dynamic configuration.
-	Settings string `json:"settings"`
+	Postgres *postgres         `json:"postgres"`
+	Ports    []int             `json:"ports"`
+	Env      map[string]string `json:"env"`
+	Dynamic  string            `json:"dynamic"`
+	Changed  map[string]string `json:"changed"`
 }
 
-// Start starts PostgreSQL and a Temporal server on it until the test ends, with the dynamic
-// configuration that docker-compose.yml has. It returns the address of the frontend. The
-// test's binary must run [Main] under the name Program.
-func Start(tb testing.TB, compose string) string {
+// Start starts PostgreSQL and a Temporal server on it, as a deployment says, until the test
+// or its process ends. It returns the address of the frontend. The test's binary must run
+// [Main] under the name Program.
+func Start(tb testing.TB, d Deployment) string {
 	tb.Helper()
-	p := placement{Postgres: startPostgres(tb), Settings: tb.TempDir() + "/dynamic.yaml"}
-	layOut(tb, p.Postgres)
-	text, err := os.ReadFile(compose)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.WriteFile(p.Settings, []byte(Settings(string(text))), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	p := placement{Postgres: startPostgres(tb, d.database), Env: d.env, Dynamic: d.dynamic, Changed: d.changed}
+	layOut(tb, p)
 	for range temporal.DefaultServices {
 		port, err := servertest.FreePort()
 		if err != nil {
@@ -85,6 +75,7 @@ func Start(tb testing.TB, compose string) string {
 	// Others still use it when the test's context has ended.
 	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), Program, string(told))
 	cmd.Stderr = &said
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
@@ -99,20 +90,6 @@ func Start(tb testing.TB, compose string) string {
 	address := loopback(p.Ports[0])
 	register(tb, address, &said)
 	return address
-}
-
-// Settings returns the dynamic configuration in docker-compose.yml.
-func Settings(compose string) string {
-	_, rest, _ := strings.Cut(compose, "\n  temporal-dynamic:\n    content: |\n")
-	var b strings.Builder
-	for line := range strings.Lines(rest) {
-		own, inside := strings.CutPrefix(line, "      ")
-		if !inside && strings.TrimSpace(line) != "" {
-			break
-		}
-		b.WriteString(own)
-	}
-	return b.String()
 }
 
 // register makes the namespace, once the server answers.
@@ -145,26 +122,45 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
+// database is one of a cluster's. The variable conns says how many connections each
+// service has to it, and most how many it is without.
+type database struct {
+	store, file, version string
+	conns                string
+	most                 int
+}
+
 // databases are those of a cluster, by their store's name.
-func databases() []struct{ store, file, version string } {
-	return []struct{ store, file, version string }{
-		{"temporal", "postgresql/v12/temporal/schema.sql", v12.Version},
-		{"visibility", "postgresql/v12/visibility/schema.sql", v12.VisibilityVersion},
+func databases() []database {
+	return []database{
+		{"temporal", "postgresql/v12/temporal/schema.sql", v12.Version, "SQL_MAX_CONNS", 20},
+		{"visibility", "postgresql/v12/visibility/schema.sql", v12.VisibilityVersion, "SQL_VIS_MAX_CONNS", 10},
 	}
 }
 
-func (p *postgres) store(database string) *config.SQL {
-	return &config.SQL{
-		PluginName: postgresql.PluginName, ConnectProtocol: "tcp", ConnectAddr: p.Address, User: owner, Password: p.Password, DatabaseName: database,
-		MaxConns: 20, MaxIdleConns: 20, MaxConnLifetime: time.Hour,
+// store is where a database is, with as many connections for each of the server's
+// services as the variables of its environment say.
+func (p placement) store(d database) (*config.SQL, error) {
+	most, err := p.number(d.conns, d.most)
+	if err != nil {
+		return nil, err
 	}
+	return &config.SQL{
+		PluginName: p.Env["DB"], ConnectProtocol: "tcp", ConnectAddr: p.Postgres.Address, User: owner, Password: p.Postgres.Password,
+		DatabaseName: d.store, MaxConns: most, MaxIdleConns: most, MaxConnLifetime: time.Hour,
+	}, nil
 }
 
 // layOut makes the databases as temporal-sql-tool does.
-func layOut(tb testing.TB, p *postgres) {
+func layOut(tb testing.TB, p placement) {
 	tb.Helper()
-	admin := func(database string) sqlplugin.AdminDB {
-		db, err := sql.NewSQLAdminDB(sqlplugin.DbKindUnknown, p.store(database), resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
+	admin := func(d database, name string) sqlplugin.AdminDB {
+		d.store = name
+		at, err := p.store(d)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		db, err := sql.NewSQLAdminDB(sqlplugin.DbKindUnknown, at, resolver.NewNoopResolver(), log.NewNoopLogger(), metrics.NoopMetricsHandler)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -176,10 +172,10 @@ func layOut(tb testing.TB, p *postgres) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		if err := admin("postgres").CreateDatabase(d.store); err != nil {
+		if err := admin(d, "postgres").CreateDatabase(d.store); err != nil {
 			tb.Fatal(err)
 		}
-		db := admin(d.store)
+		db := admin(d, d.store)
 		for _, do := range []func() error{
 			db.CreateSchemaVersionTables,
 			func() error { return db.Exec(string(text)) },
@@ -208,16 +204,20 @@ func serve(told string) error {
 		return fmt.Errorf("read the placement: %w", err)
 	}
 	l := log.NewZapLogger(log.BuildZapLogger(log.Config{Level: "warn", Format: "console"}))
-	settings, err := dynamicconfig.NewFileBasedClient(&dynamicconfig.FileBasedClientConfig{Filepath: p.Settings, PollInterval: time.Minute}, l, nil)
+	settings, err := p.settings()
 	if err != nil {
-		return fmt.Errorf("read the settings of docker-compose.yml: %w", err)
+		return err
+	}
+	placed, err := p.config()
+	if err != nil {
+		return err
 	}
 	hosts := map[primitives.ServiceName]static.Hosts{}
 	for i, name := range temporal.DefaultServices {
 		hosts[primitives.ServiceName(name)] = static.SingleLocalHost(loopback(p.Ports[i]))
 	}
 	server, err := temporal.NewServer(
-		temporal.WithConfig(p.config()),
+		temporal.WithConfig(placed),
 		temporal.ForServices(temporal.DefaultServices),
 		temporal.WithStaticHosts(hosts),
 		temporal.WithLogger(l),
@@ -231,11 +231,19 @@ func serve(told string) error {
 	return server.Start()
 }
 
-func (p placement) config() *config.Config {
+func (p placement) config() (*config.Config, error) {
 	const active = "active"
+	shards, err := p.number("NUM_HISTORY_SHARDS", 4)
+	if err != nil {
+		return nil, err
+	}
 	stores := map[string]config.DataStore{}
 	for _, d := range databases() {
-		stores[d.store] = config.DataStore{SQL: p.Postgres.store(d.store)}
+		at, err := p.store(d)
+		if err != nil {
+			return nil, err
+		}
+		stores[d.store] = config.DataStore{SQL: at}
 	}
 	run := map[string]config.Service{}
 	for i, name := range temporal.DefaultServices {
@@ -243,7 +251,7 @@ func (p placement) config() *config.Config {
 	}
 	frontend := loopback(p.Ports[0])
 	return &config.Config{
-		Persistence: config.Persistence{DefaultStore: "temporal", VisibilityStore: "visibility", NumHistoryShards: shards, DataStores: stores},
+		Persistence: config.Persistence{DefaultStore: "temporal", VisibilityStore: "visibility", NumHistoryShards: int32(shards), DataStores: stores},
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10, MasterClusterName: active, CurrentClusterName: active,
 			ClusterInformation: map[string]cluster.ClusterInformation{active: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: frontend}},
@@ -256,5 +264,5 @@ func (p placement) config() *config.Config {
 			History:    config.HistoryArchivalNamespaceDefaults{State: "disabled"},
 			Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
 		}},
-	}
+	}, nil
 }

@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/stanch-soar/stanch/integrations/servertest"
 	"github.com/stanch-soar/stanch/integrations/slack/slackfake"
 )
 
@@ -71,6 +73,7 @@ func emulate(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
