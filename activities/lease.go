@@ -18,6 +18,8 @@ var (
 type LeaseIn struct {
 	Use   string         `json:"use"`
 	Order incident.Order `json:"order"`
+	// Case is a case that needs the lease, for the log.
+	Case string `json:"case,omitempty"`
 }
 
 // Applied is what apply found and did.

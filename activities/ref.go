@@ -121,6 +121,8 @@ func caseOf(in any) string {
 		return in.Click.Case
 	case protocol.ClickInput:
 		return in.Click.Case
+	case LeaseIn:
+		return in.Case
 	default:
 		return ""
 	}

@@ -26,18 +26,10 @@ func Daily(ctx workflow.Context, in protocol.DailyInput) error {
 		return fmt.Errorf("find out when what stands is told: %w", err)
 	}
 	for !workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-		changed := false
-		left := out.Next.Sub(workflow.Now(ctx))
-		timer, cancel := workflow.WithCancel(ctx)
-		selector := workflow.NewSelector(ctx)
-		selector.AddFuture(workflow.NewTimer(timer, max(left, 0)), func(workflow.Future) {})
-		selector.AddReceive(changes, func(c workflow.ReceiveChannel, _ bool) {
-			var next protocol.DailyInput
-			c.Receive(ctx, &next)
-			changed, in = next != in, next
-		})
-		selector.Select(ctx)
-		cancel()
+		changed := awaitDigest(ctx, changes, &in, out.Next)
+		if err := ctx.Err(); err != nil {
+			return err // Somebody cancelled it: nothing would be waited for any more.
+		}
 		due := !workflow.Now(ctx).Before(out.Next)
 		if !due && !changed {
 			continue
@@ -50,4 +42,27 @@ func Daily(ctx workflow.Context, in protocol.DailyInput) error {
 		}
 	}
 	return workflow.NewContinueAsNewError(ctx, Daily, in)
+}
+
+// awaitDigest waits until the digest is due or a configuration comes, and reports
+// whether that is another one.
+func awaitDigest(ctx workflow.Context, changes workflow.ReceiveChannel, in *protocol.DailyInput, due time.Time) (changed bool) {
+	took := func(c workflow.ReceiveChannel, _ bool) {
+		var next protocol.DailyInput
+		c.Receive(ctx, &next)
+		changed, *in = changed || next != *in, next
+	}
+	if changes.Len() > 0 && since(ctx, changeHeardBefore) {
+		for changes.Len() > 0 {
+			took(changes, true)
+		}
+		return changed
+	}
+	timer, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	workflow.NewSelector(ctx).
+		AddFuture(workflow.NewTimer(timer, max(due.Sub(workflow.Now(ctx)), 0)), func(workflow.Future) {}).
+		AddReceive(changes, took).
+		Select(ctx)
+	return changed
 }

@@ -10,11 +10,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 func (l *leaseKeeper) in() activities.LeaseIn {
-	return activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order}
+	return activities.LeaseIn{Use: l.lease.Use, Order: l.lease.Order, Case: protocol.FirstCase(l.lease.Holders, l.leaving)}
 }
 
 // apply puts the containment in place.

@@ -49,6 +49,9 @@ const (
 	// changeListChanges brings the lists up to date only where they would show
 	// something else.
 	changeListChanges = "list-changes"
+	// changeHeardBefore starts no timer of the daily digest where a configuration
+	// has come before.
+	changeHeardBefore = "heard-before"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -61,7 +64,7 @@ func changes() []string {
 	return []string{
 		changeGiveUp, changeStopTaking, changeHearLast, changeDecideAnew, changeFreshLeft, changeClaim, changeProofInTime,
 		changeTellRelease, changeShowPause, changeAwaitResume, changeAskAgain, changeAfterTraffic,
-		changeNoIdleTimer, changeContainHere, changeListChanges,
+		changeNoIdleTimer, changeContainHere, changeListChanges, changeHeardBefore,
 	}
 }
 

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -8,6 +9,15 @@ import (
 
 // CaseWorkflowID is the workflow id of a case.
 func CaseWorkflowID(id string) string { return "case/" + id }
+
+// CaseID is the id of the case whose workflow has the id; it is empty where that is
+// another workflow's.
+func CaseID(workflow string) string {
+	if id, ok := strings.CutPrefix(workflow, CaseWorkflowID("")); ok {
+		return id
+	}
+	return ""
+}
 
 // CloseRequest closes a case by hand: what it holds is given back.
 type CloseRequest struct {

@@ -36,6 +36,19 @@ type Leaving struct {
 	By     string          `json:"by,omitempty"`
 }
 
+// FirstCase is the case that holds a lease first or, where none does, that held it
+// and is still to be told; it is empty where there is neither.
+func FirstCase(holders []incident.Holder, leaving []Leaving) string {
+	switch {
+	case len(holders) > 0:
+		return CaseID(holders[0].Case)
+	case len(leaving) > 0:
+		return CaseID(leaving[0].Holder.Case)
+	default:
+		return ""
+	}
+}
+
 // HoldRequest adds a holder to a lease.
 type HoldRequest struct {
 	// ID identifies the request: the same one again is the same holder, and one

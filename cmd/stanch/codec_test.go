@@ -2,12 +2,15 @@ package main_test
 
 import (
 	"bufio"
+	"bytes"
+	"net"
 	"net/http"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
@@ -15,6 +18,50 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
+
+// The log of the codec server is as the configuration says: its format, and its level.
+func TestCodecServersLog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for level, want := range map[string]bool{"info": true, "error": false} {
+		name := level + ".yaml"
+		s.write(name, configuration("")+"log: { format: text, level: "+level+" }\n")
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := free.Addr().String()
+		if err := free.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		cmd := exec.CommandContext(t.Context(), "stanch", "codec", "--config", s.path(name), "--listen", address)
+		cmd.Stderr = &log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.until("the codec server to listen", func() bool {
+			c, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", address)
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil
+		})
+		out, err := exec.CommandContext(t.Context(), "stanch", "codec", "--config", s.path(name), "--listen", address).CombinedOutput()
+		if want := "stanch: another process listens on " + address + ": "; err == nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("where another listens: %v, %s", err, out)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("level %s: %v", level, err)
+		}
+		if got := strings.Contains(log.String(), "level=INFO msg=ready"); got != want || !want && log.Len() > 0 {
+			t.Errorf("with level %s it says %q", level, log.String())
+		}
+	}
+}
 
 // The built command decodes for who may read, with the keys of the configuration, and
 // does not start where nobody could use it.

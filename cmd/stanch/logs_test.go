@@ -101,6 +101,18 @@ func TestEveryLineOfTheLog(t *testing.T) {
 	if len(found) == 0 {
 		t.Error("no line is about the case")
 	}
+	leases := 0
+	for _, line := range lines {
+		if id, _ := line["workflow_id"].(string); strings.HasPrefix(id, "lease/") {
+			leases++
+			if line["case"] != floodCase {
+				t.Errorf("a line about a lease does not name its case: %v", line)
+			}
+		}
+	}
+	if leases == 0 {
+		t.Error("no line is about a lease")
+	}
 	components := map[any]bool{}
 	for _, line := range lines {
 		components[line["component"]] = true

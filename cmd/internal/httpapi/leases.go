@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -106,7 +107,8 @@ func (r *Receiver) releaseAll(ctx context.Context, leases []incident.Lease, who 
 			l.Phase = incident.GivenBack
 			out.Released = append(out.Released, l)
 		case errs[i] != nil:
-			out.Failed[leases[i].ID] = r.refused(ctx, "release "+leases[i].ID, errs[i]).Error
+			of := integrations.ForCase(ctx, protocol.FirstCase(leases[i].Holders, nil))
+			out.Failed[leases[i].ID] = r.refused(of, "release "+leases[i].ID, errs[i]).Error
 		case engine.Ended(l):
 			out.Released = append(out.Released, l)
 		default:

@@ -3,6 +3,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,10 +64,11 @@ func ParseLevel(text string) (slog.Level, error) {
 // New returns a logger that writes lines of at least the level.
 func New(w io.Writer, format Format, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
+	h := &handler{to: slog.NewJSONHandler(w, o), traces: &notes{}, cases: &notes{}}
 	if format == Text {
-		return slog.New(&handler{to: slog.NewTextHandler(w, o), runs: &runs{}})
+		h.to = slog.NewTextHandler(w, o)
 	}
-	return slog.New(&handler{to: slog.NewJSONHandler(w, o), runs: &runs{}})
+	return slog.New(h)
 }
 
 // handler gives every line the same fields, whoever logs it: names in snake
@@ -75,8 +77,9 @@ type handler struct {
 	to    slog.Handler
 	attrs []slog.Attr
 	group string
-	// runs has the traces of runs: the engine's client names the run alone.
-	runs *runs
+	// traces are those of runs, and cases those for which other workflows work: the
+	// engine's client names run and workflow alone.
+	traces, cases *notes
 }
 
 // Enabled implements slog.Handler, as do the methods below.
@@ -91,7 +94,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	for _, a := range attrs {
 		with.flatten(h.group, a)
 	}
-	return &handler{to: h.to, attrs: with.attrs, group: h.group, runs: h.runs}
+	return &handler{to: h.to, attrs: with.attrs, group: h.group, traces: h.traces, cases: h.cases}
 }
 
 // WithGroup implements slog.Handler.
@@ -99,7 +102,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{to: h.to, attrs: h.attrs, group: h.group + name + "_", runs: h.runs}
+	return &handler{to: h.to, attrs: h.attrs, group: h.group + name + "_", traces: h.traces, cases: h.cases}
 }
 
 // Handle implements slog.Handler.
@@ -112,7 +115,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	})
 	all.attrs = append(all.attrs, ofContext(ctx)...)
 	out := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	out.AddAttrs(all.once(h.runs)...)
+	out.AddAttrs(h.once(all.attrs)...)
 	return h.to.Handle(ctx, out)
 }
 
@@ -154,12 +157,12 @@ func (f *fields) flatten(prefix string, a slog.Attr) {
 }
 
 // once returns the fields, each name once: the first stays, for it is the more
-// general one. The workflow of a case names the case, a run its trace.
-func (f *fields) once(traces *runs) []slog.Attr {
+// general one. The workflow names the case, a run its trace.
+func (h *handler) once(attrs []slog.Attr) []slog.Attr {
 	seen := map[string]bool{}
 	var out []slog.Attr
 	var of, run string
-	for _, a := range f.attrs {
+	for _, a := range attrs {
 		if seen[a.Key] {
 			continue
 		}
@@ -169,16 +172,13 @@ func (f *fields) once(traces *runs) []slog.Attr {
 		case fieldRun:
 			run = a.Value.String()
 		case fieldWorkflow:
-			of, _ = strings.CutPrefix(a.Value.String(), protocol.CaseWorkflowID(""))
-			if of == a.Value.String() {
-				of = ""
-			}
+			of = cmp.Or(protocol.CaseID(a.Value.String()), h.cases.of(a.Value.String()))
 		}
 	}
 	if of != "" && !seen[fieldCase] {
 		out = append(out, slog.String(fieldCase, of))
 	}
-	if id := traces.traceOf(run); id != "" && !seen[fieldTrace] {
+	if id := h.traces.of(run); id != "" && !seen[fieldTrace] {
 		out = append(out, slog.String(fieldTrace, id))
 	}
 	return out

@@ -13,7 +13,7 @@ func metricsReference() string {
 	b.WriteString("# Metrics\n\n" + generated + `
 What ` + "`/metrics`" + ` shows, in the text format of Prometheus. Times are in seconds. Labels hold words of closed sets, and names in your own files: never a
 host, a person or text of an alert. [Alert rules](../monitoring/alerts.yml) and a [dashboard](../monitoring/dashboard.json) for Grafana use them;
-[Operating](../operating.md#metrics-and-logs) says how they are set up.
+[Operating](../operating.md#metrics-and-health) says how they are set up.
 
 *Counters* count what one process did since it started: sum them over processes. A workflow task that was lost and done again counts twice.
 Gauges that are marked *shared* say what stands, as the engine lists it, so that every process says the same: take ` + "`max`" + ` over processes, never the sum.

@@ -23,6 +23,19 @@ func Playbooks(c *config.Config, set *integrations.Set) ([]*playbooks.Playbook, 
 	return s.playbooks(), nil
 }
 
+// Open opens the configured integrations.
+func Open(ctx context.Context, all []config.Integration) (*integrations.Set, error) {
+	set := integrations.NewSet()
+	for _, i := range all {
+		opened, err := i.Spec.Connect(ctx, i.Config)
+		if err != nil {
+			return set, fmt.Errorf("open integration %s: %w", i.Name, err)
+		}
+		set.Add(i.Name, i.Spec, opened)
+	}
+	return set, nil
+}
+
 // Reach connects to the team's own engine, as Start does.
 func Reach(ctx context.Context, c *config.Config) (client.Client, error) {
 	reach, err := reachOf(c, slog.New(slog.DiscardHandler))

@@ -57,7 +57,7 @@ func (s *Service) exposeMetrics() error {
 	if address == "" {
 		return nil
 	}
-	listener, err := listen(address, setMetricsListen)
+	listener, err := Listen(address, setMetricsListen)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
@@ -27,6 +28,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
+	"github.com/stanch-soar/stanch/cmd/internal/logs"
 	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/cmd/internal/tracing"
 	"github.com/stanch-soar/stanch/integrations"
@@ -152,7 +154,7 @@ func (s *Service) checkAddress(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := listen(s.options.Config.Listen, setListen)
+	listener, err := Listen(s.options.Config.Listen, setListen)
 	if err != nil {
 		return err
 	}
@@ -165,8 +167,8 @@ const (
 	setMetricsListen = "telemetry.metrics.listen in stanch.yaml"
 )
 
-// listen listens on an address, which is set as setting says.
-func listen(address, setting string) (net.Listener, error) {
+// Listen listens on an address, which is set as setting says.
+func Listen(address, setting string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("another process listens on %s: stop it, or give another address with %s", address, setting)
@@ -184,19 +186,6 @@ func (s *Service) openIntegrations(ctx context.Context) error {
 	set, err := Open(ctx, s.options.Config.Opened)
 	s.set = set
 	return err
-}
-
-// Open opens the configured integrations.
-func Open(ctx context.Context, all []config.Integration) (*integrations.Set, error) {
-	set := integrations.NewSet()
-	for _, i := range all {
-		opened, err := i.Spec.Connect(ctx, i.Config)
-		if err != nil {
-			return set, fmt.Errorf("open integration %s: %w", i.Name, err)
-		}
-		set.Add(i.Name, i.Spec, opened)
-	}
-	return set, nil
 }
 
 func (s *Service) loadPlaybooks(context.Context) error {
@@ -290,6 +279,7 @@ func (s *Service) workerOptions() worker.Options {
 		// Sent as seldom as by default, one late heartbeat makes a live worker
 		// look dead.
 		MaxHeartbeatThrottleInterval: time.Second,
+		Interceptors:                 []interceptor.WorkerInterceptor{logs.Cases(s.options.Log)},
 		OnFatalError:                 func(err error) { s.fail(fmt.Errorf("a worker ended: %w", err)) },
 	}
 }
@@ -303,7 +293,7 @@ func (s *Service) startReceiver(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := listen(s.options.Config.Listen, setListen)
+	listener, err := Listen(s.options.Config.Listen, setListen)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/stanch-soar/stanch/integrations"
 )
 
 // The attributes of a span that leave the process. Each holds what is ours: words
@@ -37,6 +39,7 @@ func Attributes() []string {
 type listed struct {
 	to       sdktrace.SpanExporter
 	endpoint string
+	token    integrations.Secret
 	log      *slog.Logger
 	failing  atomic.Bool
 }
@@ -51,7 +54,7 @@ func (l *listed) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan)
 	err := l.to.ExportSpans(ctx, out)
 	switch {
 	case err != nil && l.failing.CompareAndSwap(false, true):
-		l.log.Warn("spans do not arrive; they are dropped until the collector takes them", "endpoint", l.endpoint, "error", err)
+		l.log.Warn("spans do not arrive; they are dropped until the collector takes them", "endpoint", l.endpoint, "error", reason(err, l.token))
 	case err == nil && l.failing.CompareAndSwap(true, false):
 		l.log.Info("spans arrive again", "endpoint", l.endpoint)
 	}

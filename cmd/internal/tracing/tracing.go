@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -64,38 +65,48 @@ type Tracing struct {
 // Start begins to send spans. It does not wait for the collector, and nothing
 // else ever does.
 func Start(ctx context.Context, o Options) (*Tracing, error) {
-	u, err := url.Parse(o.Endpoint)
+	host, client, err := o.client(otlptracegrpc.RetryConfig{
+		Enabled: true, InitialInterval: exportEvery, MaxInterval: exportTimeout, MaxElapsedTime: retryWithin,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("start tracing: invalid endpoint %q", o.Endpoint)
+		return nil, fmt.Errorf("start tracing: %w", err)
 	}
-	client := []otlptracegrpc.Option{
-		otlptracegrpc.WithEndpoint(u.Host), otlptracegrpc.WithTimeout(exportTimeout),
-		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: exportEvery, MaxInterval: exportTimeout, MaxElapsedTime: retryWithin}),
-	}
-	if u.Scheme == "http" {
-		client = append(client, otlptracegrpc.WithInsecure())
-	} else {
-		client = append(client, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(o.TLS)))
-	}
-	if o.Token != "" {
-		value := o.Token.Reveal()
-		if o.Header == "authorization" {
-			value = "Bearer " + value
-		}
-		client = append(client, otlptracegrpc.WithHeaders(map[string]string{o.Header: value}))
-	}
-	exporter, err := otlptracegrpc.New(ctx, client...)
+	exporter, err := otlptrace.New(ctx, client)
 	if err != nil {
-		return nil, fmt.Errorf("start tracing to %q: %w", u.Host, err)
+		return nil, fmt.Errorf("start tracing to %q: %w", host, err)
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", "stanch"), attribute.String("service.version", o.Version)), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("start tracing: read OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	t := with(&listed{to: exporter, endpoint: u.Host, log: o.Log}, o.Sample, about)
+	t := with(&listed{to: exporter, endpoint: host, log: o.Log, token: o.Token}, o.Sample, about)
 	t.note = o.Note
 	return t, nil
+}
+
+// client returns the collector's host:port, and how it is reached.
+func (o Options) client(retry otlptracegrpc.RetryConfig) (string, otlptrace.Client, error) {
+	u, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return "", nil, fmt.Errorf("invalid endpoint %q", o.Endpoint)
+	}
+	with := []otlptracegrpc.Option{
+		otlptracegrpc.WithEndpoint(u.Host), otlptracegrpc.WithTimeout(exportTimeout), otlptracegrpc.WithRetry(retry),
+	}
+	if u.Scheme == "http" {
+		with = append(with, otlptracegrpc.WithInsecure())
+	} else {
+		with = append(with, otlptracegrpc.WithTLSCredentials(credentials.NewTLS(o.TLS)))
+	}
+	if o.Token != "" {
+		value := o.Token.Reveal()
+		if o.Header == "authorization" {
+			value = "Bearer " + value
+		}
+		with = append(with, otlptracegrpc.WithHeaders(map[string]string{o.Header: value}))
+	}
+	return u.Host, otlptracegrpc.NewClient(with...), nil
 }
 
 // with sends spans to an exporter.

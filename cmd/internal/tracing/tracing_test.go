@@ -169,19 +169,19 @@ func (f *flaky) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error {
 	if f.well {
 		return nil
 	}
-	return errors.New("the collector is away")
+	return errors.New("the collector does not let Bearer hunter2 in")
 }
 
 func TestFailureIsSaidOnce(t *testing.T) {
 	log := &safe{said: make(chan struct{})}
 	to := &flaky{}
-	l := &listed{to: to, endpoint: "c.example:4317", log: slog.New(slog.NewTextHandler(log, nil))}
+	l := &listed{to: to, endpoint: "c.example:4317", token: "hunter2", log: slog.New(slog.NewTextHandler(log, nil))}
 	for _, to.well = range []bool{false, false, false, true, true} {
 		if err := l.ExportSpans(t.Context(), nil); err != nil {
 			t.Errorf("somebody else is told: %v", err)
 		}
 	}
-	if got := log.String(); log.lines() != 2 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "arrive again") {
+	if got := log.String(); log.lines() != 2 || strings.Contains(got, "hunter2") || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "arrive again") {
 		t.Errorf("the log is %s", got)
 	}
 }

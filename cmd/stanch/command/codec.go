@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -102,9 +101,9 @@ func (o *codecOptions) serve(ctx context.Context, c *config.Config, own integrat
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := service.Listen(o.listen, "--listen")
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", o.listen, err)
+		return err
 	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: codecTimeout, ReadTimeout: codecTimeout, WriteTimeout: 2 * codecTimeout, IdleTimeout: 2 * time.Minute,

@@ -33,8 +33,9 @@ func newDoctor(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor", Short: "Find what would keep a configuration from working, and how to fix it", Args: cobra.NoArgs,
 		Long: `Loads the configuration as stanch serve does, asks every integration whether it
-is reachable and has its permissions, and looks for approvals that nobody could
-give. Nothing is changed. It exits with 1 when something fails.`,
+is reachable and has its permissions, a Temporal cluster and the collector of
+traces whether they answer, and looks for approvals that nobody could give.
+Nothing is changed. It exits with 1 when something fails.`,
 		Example: "  stanch doctor --config stanch.yaml\n  stanch doctor --config stanch.yaml --live",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -105,6 +106,7 @@ func (o *doctorOptions) run(ctx context.Context) error {
 func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding {
 	found := checkFolders(c)
 	found = append(found, checkEngine(ctx, c)...)
+	found = append(found, checkCollector(ctx, c)...)
 	found = append(found, checkSecretFiles(c)...)
 	found = append(found, checkDoors(c)...)
 	found = append(found, checkWords(c)...)

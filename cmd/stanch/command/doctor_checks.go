@@ -73,6 +73,20 @@ func checkEngine(ctx context.Context, c *config.Config) []finding {
 	return []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
 }
 
+// checkCollector asks the collector of traces, where there is one, to take them.
+func checkCollector(ctx context.Context, c *config.Config) []finding {
+	if c.Telemetry.Traces.Endpoint == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	host, err := service.ReachCollector(ctx, c)
+	if err != nil {
+		return []finding{bad("traces", "start the collector, or correct telemetry.traces in stanch.yaml; cases go on without it", "%v", err)}
+	}
+	return []finding{fine("traces", "the collector at %s takes spans", host)}
+}
+
 // checkSecretFiles looks for secrets that others on the machine can read. Faults
 // inside such a file were refused when the configuration was read.
 func checkSecretFiles(c *config.Config) []finding {

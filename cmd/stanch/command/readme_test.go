@@ -55,7 +55,7 @@ func TestTheFirstHour(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "etc"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	sh("umask 077; " + theReadmes(t, "openssl rand"))
+	sh(theReadmes(t, "umask") + "; " + theReadmes(t, "openssl rand"))
 	tokens := map[string]string{}
 	for _, person := range []string{"alice", "bob"} {
 		var out bytes.Buffer

@@ -50,6 +50,32 @@ func TestDocuments(t *testing.T) {
 	compare(t, path, want)
 }
 
+// stateWords are the words for a state at the head of a card.
+var stateWords = regexp.MustCompile(`[⏳✋⏸⌛👍✅🚨↩💬❔] ([A-Z]{2,}(?: [A-Z]{2,})*)(?: and ([A-Z]+))?:`)
+
+// TestTheWordsOfACardAreExplained wants each word that a card has for its state
+// explained in docs/approvals.md, and no others.
+func TestTheWordsOfACardAreExplained(t *testing.T) {
+	document, err := os.ReadFile("../../../docs/approvals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var explained, said []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([A-Z]{2,}(?: [A-Z]{2,})*) \|`).FindAllStringSubmatch(string(document), -1) {
+		explained = append(explained, row[1])
+	}
+	for _, text := range documented(t) {
+		for _, words := range stateWords.FindAllStringSubmatch(strings.Join(text, "\n"), -1) {
+			said = append(said, slices.DeleteFunc(words[1:], func(w string) bool { return w == "" })...)
+		}
+	}
+	slices.Sort(explained)
+	slices.Sort(said)
+	if said = slices.Compact(said); !slices.Equal(explained, said) {
+		t.Errorf("the document explains %q, and cards say %q", explained, said)
+	}
+}
+
 // documented returns what messages say, block by block, by their names.
 func documented(t *testing.T) map[string][]string {
 	t.Helper()
