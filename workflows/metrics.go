@@ -32,9 +32,10 @@ func (r *responder) timed(ctx workflow.Context, times []incident.StageTime, reac
 	}
 }
 
-// timedStep emits how long a step took to the stages that it reached just now.
+// timedStep emits how long a step took to the stages that it reached just now. One that was
+// never accepted has reached none, whatever its lease reports.
 func (r *responder) timedStep(ctx workflow.Context, s incident.StepState, reached ...incident.Stage) {
-	if s.Action.Containing() {
+	if s.Action.Containing() && !s.AcceptedAt.IsZero() {
 		r.timed(ctx, r.state.Case.StepTimes(s), reached...)
 	}
 }

@@ -33,17 +33,20 @@ type world struct {
 	// activities are those of the rehearsal.
 	activities *activities.Activities
 	set        *integrations.Set
+	emitted    *emitted
 	pin        activities.Pin
 	dir        string
+	// cases are the ids of those that were started.
+	cases []string
 }
 
 // newWorld returns a world in which a scenario happens and the library's
 // playbook acts; edit changes its text.
 func newWorld(t *testing.T, scenario memory.Scenario, playbook string, edit ...string) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), emitted: newEmitted()}
 	w.pin = activities.PinOf(enforced(t, playbook, edit...))
-	w.Rehearsal = rehearse.New(start, func(engine activities.Workflows, now func() time.Time) *activities.Activities {
+	w.Rehearsal = rehearse.New(start, w.emitted, func(engine activities.Workflows, now func() time.Time) *activities.Activities {
 		estate, err := memory.New(memory.Options{Now: now})
 		if err != nil {
 			t.Fatal(err)
@@ -103,12 +106,25 @@ func (w *world) open(alert incident.Alert) string {
 	return id
 }
 
-// run runs the rehearsal.
+// StartCase opens a case when the rehearsal begins.
+func (w *world) StartCase(in workflows.CaseInput) error {
+	w.cases = append(w.cases, in.ID)
+	return w.Rehearsal.StartCase(in)
+}
+
+// StartCaseAt opens a case at a time.
+func (w *world) StartCaseAt(after time.Duration, in workflows.CaseInput) error {
+	w.cases = append(w.cases, in.ID)
+	return w.Rehearsal.StartCaseAt(after, in)
+}
+
+// run runs the rehearsal. In the end what was counted must agree with the records.
 func (w *world) run(length time.Duration) {
 	w.t.Helper()
 	if err := w.Run(length); err != nil {
 		w.t.Fatal(err)
 	}
+	w.t.Cleanup(w.countedAsRecorded)
 }
 
 // see returns the case as it stands; on failure of the test its timeline is

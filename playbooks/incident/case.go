@@ -42,6 +42,14 @@ const (
 	OutcomeMerged       CaseOutcome = "merged" // another case is about the same device, and has its alerts
 )
 
+// Outcomes lists the outcomes of closed cases.
+func Outcomes() []CaseOutcome {
+	return []CaseOutcome{
+		OutcomeNothingToDo, OutcomeGivenBack, OutcomeDenied, OutcomeRefused, OutcomeExpired, OutcomeUndecided, OutcomeCannotDecide,
+		OutcomeError, OutcomeNoTarget, OutcomeHeldBack, OutcomeFailed, OutcomeShadow, OutcomeNoPlaybook, OutcomeClosedByHand, OutcomeMerged,
+	}
+}
+
 // CaseRef names one case: the run distinguishes those that one subject had.
 type CaseRef struct {
 	ID  string `json:"id"`

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
@@ -64,9 +65,12 @@ type startRequest struct {
 }
 
 // New returns a rehearsal that begins at start, with activities made for its
-// engine and its clock.
-func New(start time.Time, with func(activities.Workflows, func() time.Time) *activities.Activities) *Rehearsal {
+// engine and its clock. Metrics gets what workflows and activities emit; nil: it is dropped.
+func New(start time.Time, metrics client.MetricsHandler, with func(activities.Workflows, func() time.Time) *activities.Activities) *Rehearsal {
 	suite := testsuite.WorkflowTestSuite{}
+	if metrics != nil {
+		suite.SetMetricsHandler(metrics)
+	}
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	r := &Rehearsal{
 		env: suite.NewTestWorkflowEnvironment(), start: start, meter: &meter{DataConverter: converter.GetDefaultDataConverter()},

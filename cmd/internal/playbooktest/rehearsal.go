@@ -62,7 +62,7 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 		return nil, fmt.Errorf("the alert of the case has no subject: %w", err)
 	}
 	r := &rehearsal{test: c, id: p.Name + "/" + subject, host: host.ID, late: c.Late()}
-	r.Rehearsal = rehearse.New(start, func(engine activities.Workflows, now func() time.Time) *activities.Activities {
+	r.Rehearsal = rehearse.New(start, nil, func(engine activities.Workflows, now func() time.Time) *activities.Activities {
 		set := integrations.NewSet()
 		r.estate, r.fault = memory.New(memory.Options{Now: now})
 		if r.fault == nil {
