@@ -119,6 +119,7 @@ func New(o Options) *Receiver {
 // declare begins to count what every source may come to, so that the first is seen as an increase.
 func (r *Receiver) declare() {
 	for name := range r.Sources {
+		r.Metrics.Begin(metrics.Intake, name)
 		for _, result := range []string{"accepted", "recorded", "rejected", "unauthorized", "throttled", "unavailable"} {
 			r.Metrics.Add(metrics.Alerts, 0, name, result)
 		}

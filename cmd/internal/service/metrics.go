@@ -100,6 +100,9 @@ func (s *Service) declare() {
 	}
 	s.metrics.Set(metrics.PlaybooksFailing, float64(s.shelf.failing.Load()))
 	for _, p := range in {
+		for _, outcome := range incident.Outcomes() {
+			s.metrics.Add(protocol.MetricCasesClosed, 0, p.Name, string(outcome))
+		}
 		for name := range p.Approvals {
 			for _, state := range []incident.ApprovalState{incident.Approved, incident.ApprovalDenied, incident.ApprovalExpired, incident.Superseded} {
 				s.metrics.Add(protocol.MetricApprovals, 0, p.Name, name, string(state))
