@@ -52,7 +52,8 @@ func (f *caseFlags) addRun(c *cobra.Command) {
 	c.Flags().StringVar(&f.run, "run", "", "`run` of the case, where its subject had several (the newest when not given)")
 }
 
-// resolve returns the id of the case that an argument names.
+// resolve returns the id of the case that an argument names: of the one open case
+// about a subject or, where none is open, of the one that all closed ones have.
 func (f *caseFlags) resolve(ctx context.Context, c *apiclient.Client, name string) (string, error) {
 	if playbook, subject, full := strings.Cut(name, "/"); full {
 		if playbook == "" || subject == "" || strings.Contains(subject, "/") {
@@ -74,6 +75,9 @@ func (f *caseFlags) resolve(ctx context.Context, c *apiclient.Client, name strin
 		}
 		if len(closed.Cases) == 0 {
 			return "", usagef("no case is about %q", name)
+		}
+		if id := closed.Cases[0].ID; !slices.ContainsFunc(closed.Cases, func(c incident.CaseSummary) bool { return c.ID != id }) {
+			return id, nil
 		}
 		return "", usagef("no open case is about %q; closed are:%s", name, candidates(closed.Cases))
 	default:
