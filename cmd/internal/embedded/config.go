@@ -48,9 +48,10 @@ func serverConfig(store *config.SQL, frontend int, run services) *config.Config 
 
 // The server's caches: the number of workflows, each some 50 KB, and the bytes of
 // events. A limit in bytes for workflows counts a tenth of what they take.
-// Anything else is read again, which takes a millisecond.
+// Anything else is read again, which takes a millisecond: a workflow is looked at once
+// more when the time for a task of it would have been over, ten seconds later.
 const (
-	historyCache = 256
+	historyCache = 1024
 	eventsCache  = 8 << 20
 )
 
@@ -108,6 +109,10 @@ func settings() dynamicconfig.StaticClient {
 		dynamicconfig.EventsCacheMaxSizeBytes.Key():          eventsCache,
 		// It holds what other clusters ask for.
 		dynamicconfig.XDCCacheMaxSizeBytes.Key(): 1,
+
+		// It measures payloads that are kept elsewhere; here none is, and looking for
+		// them in every event takes a twentieth of the processor.
+		dynamicconfig.ExternalPayloadsEnabled.Key(): false,
 
 		// It asks a server on the Internet for the newest version.
 		dynamicconfig.EnableServerVersionCheck.Key(): false,

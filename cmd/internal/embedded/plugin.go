@@ -83,18 +83,43 @@ func (p *plugin) CreateDB(kind sqlplugin.DbKind, c *config.SQL, r resolver.Servi
 	if !ok {
 		return nil, fmt.Errorf("the server's SQLite store is a %T, which is not administered", opened)
 	}
-	return &db{server: both, sync: s}, nil
+	return newDB(both, s), nil
 }
 
-// db is the server's store. Transactions wait for the disk, and so does every write
-// outside of one that is not among those that need not (unsynced).
+// tables are the server's tables. What is written to them waits for the disk, but for
+// what need not (unsynced): a method that is not here is the server's own.
+type tables struct {
+	sqlplugin.TableCRUD
+	to waiter
+}
+
+// waiter does a write and sees to it that it is on the disk before anybody is told.
+type waiter interface {
+	after(write func() error) error
+}
+
+// rest is what the server's store can do beside its tables.
+type rest interface {
+	sqlplugin.AdminDB
+	BeginTx(ctx context.Context) (sqlplugin.Tx, error)
+	IsDupEntryError(err error) bool
+}
+
+// db is the server's store. Its single writes wait for the disk, and so do the ends of its
+// transactions.
 type db struct {
-	server
+	tables
+	rest
 	sync *syncer
 }
 
-// unsynced are the single writes that do not wait for the disk, and why a loss of
-// power that takes them changes nothing that anybody was told.
+func newDB(of server, s *syncer) *db {
+	return &db{tables: tables{TableCRUD: of, to: s}, rest: of, sync: s}
+}
+
+// unsynced are the writes that do not wait for the disk, and why a loss of power that
+// takes them changes nothing that anybody was told. What they read to do so is not
+// told either.
 func unsynced() map[string]string {
 	const (
 		again = "the task is found again and done again, and what it does is refused the second time or is the same"
@@ -109,61 +134,97 @@ func unsynced() map[string]string {
 		"DeleteFromTimerTasks": again, "RangeDeleteFromTimerTasks": again,
 		"DeleteFromVisibilityTasks": again, "RangeDeleteFromVisibilityTasks": again,
 		"DeleteFromTasks": again, "DeleteFromTasksV2": again,
-		"InsertIntoHistoryNode": order,
+		"InsertIntoHistoryNode": order, "InsertIntoHistoryTree": order,
 		"DeleteFromHistoryNode": trash,
-		"InsertIntoVisibility":  list, "ReplaceIntoVisibility": list, "DeleteFromVisibility": list,
+		"InsertIntoTasks":       list, "InsertIntoTasksV2": list,
+		"InsertIntoVisibility": list, "ReplaceIntoVisibility": list, "DeleteFromVisibility": list,
 	}
 }
 
 // BeginTx begins a transaction whose end waits for the disk.
 func (d *db) BeginTx(ctx context.Context) (sqlplugin.Tx, error) {
-	t, err := d.server.BeginTx(ctx)
+	t, err := d.rest.BeginTx(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &tx{Tx: t, sync: d.sync}, nil
+	w := &writes{}
+	return &tx{tables: tables{TableCRUD: t, to: w}, own: t, sync: d.sync, writes: w}, nil
 }
 
 // SelectFromExecutions reads a workflow. What it says may be answered without a
 // write, a signal that came twice for example, so it is on the disk.
 func (d *db) SelectFromExecutions(ctx context.Context, filter sqlplugin.ExecutionsFilter) (*sqlplugin.ExecutionsRow, error) {
-	row, err := d.server.SelectFromExecutions(ctx, filter)
+	row, err := d.tables.SelectFromExecutions(ctx, filter)
 	if failed := d.sync.settle(); failed != nil {
 		return nil, failed
 	}
 	return row, err
 }
 
-// tx is a transaction of the server's store.
+// tx is a transaction of the server's store. Its end waits for the disk, unless all that
+// it wrote need not.
 type tx struct {
-	sqlplugin.Tx
-	sync *syncer
+	tables
+	own    sqlplugin.Tx
+	sync   *syncer
+	writes *writes
 }
 
-// Commit returns when the transaction is on the disk.
-func (t *tx) Commit() error { return t.sync.after(t.Tx.Commit) }
+// writes are those of a transaction: whether one waits for the disk, and whether one
+// need not.
+type writes struct{ waits, unsynced bool }
+
+// after does a write; the end of its transaction waits.
+func (w *writes) after(write func() error) error {
+	w.waits = true
+	return write()
+}
+
+// The server does these in transactions of their own, whose end need not wait.
+
+func (t *tx) InsertIntoHistoryNode(ctx context.Context, row *sqlplugin.HistoryNodeRow) (stdsql.Result, error) {
+	t.writes.unsynced = true
+	return t.tables.InsertIntoHistoryNode(ctx, row)
+}
+
+func (t *tx) InsertIntoTasks(ctx context.Context, rows []sqlplugin.TasksRow) (stdsql.Result, error) {
+	t.writes.unsynced = true
+	return t.tables.InsertIntoTasks(ctx, rows)
+}
+
+func (t *tx) InsertIntoTasksV2(ctx context.Context, rows []sqlplugin.TasksRowV2) (stdsql.Result, error) {
+	t.writes.unsynced = true
+	return t.tables.InsertIntoTasksV2(ctx, rows)
+}
+
+// Commit returns when the transaction is on the disk, where one of its writes waits. So does
+// one that is not known to have written anything.
+func (t *tx) Commit() error {
+	if t.writes.unsynced && !t.writes.waits {
+		return t.own.Commit()
+	}
+	return t.sync.after(t.own.Commit)
+}
 
 // Rollback returns when what the transaction has read is on the disk: a start that
 // is refused because the workflow runs is answered by that.
 func (t *tx) Rollback() error {
-	err := t.Tx.Rollback()
+	err := t.own.Rollback()
 	if failed := t.sync.settle(); failed != nil {
 		return failed
 	}
 	return err
 }
 
-// waited does a single write and waits for the disk.
-func waited[T any](ctx context.Context, s *syncer, write func(context.Context, T) (stdsql.Result, error), row T) (stdsql.Result, error) {
-	return result(s, func() (stdsql.Result, error) { return write(ctx, row) })
+// waited does a write that waits for the disk.
+func waited[T any](ctx context.Context, to waiter, write func(context.Context, T) (stdsql.Result, error), row T) (stdsql.Result, error) {
+	return result(to, func() (stdsql.Result, error) { return write(ctx, row) })
 }
 
-func result(s *syncer, write func() (stdsql.Result, error)) (out stdsql.Result, err error) {
-	err = s.after(func() error {
+func result(to waiter, write func() (stdsql.Result, error)) (out stdsql.Result, err error) {
+	err = to.after(func() error {
 		out, err = write()
 		return err
 	})
 	return out, err
 }
-
-func (d *db) waitAfter(write func() error) error { return d.sync.after(write) }

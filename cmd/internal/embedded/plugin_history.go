@@ -9,185 +9,180 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 )
 
-// The single writes of the history service that wait for the disk. The server does most of them
-// in transactions only.
+// The writes of the history service that wait for the disk.
 
-func (d *db) ReplaceIntoActivityInfoMaps(ctx context.Context, rows []sqlplugin.ActivityInfoMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoActivityInfoMaps, rows)
+func (t *tables) ReplaceIntoActivityInfoMaps(ctx context.Context, rows []sqlplugin.ActivityInfoMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoActivityInfoMaps, rows)
 }
 
-func (d *db) DeleteFromActivityInfoMaps(ctx context.Context, filter sqlplugin.ActivityInfoMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromActivityInfoMaps, filter)
+func (t *tables) DeleteFromActivityInfoMaps(ctx context.Context, filter sqlplugin.ActivityInfoMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromActivityInfoMaps, filter)
 }
 
-func (d *db) DeleteAllFromActivityInfoMaps(ctx context.Context, filter sqlplugin.ActivityInfoMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromActivityInfoMaps, filter)
+func (t *tables) DeleteAllFromActivityInfoMaps(ctx context.Context, filter sqlplugin.ActivityInfoMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromActivityInfoMaps, filter)
 }
 
-func (d *db) InsertIntoBufferedEvents(ctx context.Context, rows []sqlplugin.BufferedEventsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoBufferedEvents, rows)
+func (t *tables) InsertIntoBufferedEvents(ctx context.Context, rows []sqlplugin.BufferedEventsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoBufferedEvents, rows)
 }
 
-func (d *db) DeleteFromBufferedEvents(ctx context.Context, filter sqlplugin.BufferedEventsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromBufferedEvents, filter)
+func (t *tables) DeleteFromBufferedEvents(ctx context.Context, filter sqlplugin.BufferedEventsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromBufferedEvents, filter)
 }
 
-func (d *db) ReplaceIntoChasmNodeMaps(ctx context.Context, rows []sqlplugin.ChasmNodeMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoChasmNodeMaps, rows)
+func (t *tables) ReplaceIntoChasmNodeMaps(ctx context.Context, rows []sqlplugin.ChasmNodeMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoChasmNodeMaps, rows)
 }
 
-func (d *db) DeleteFromChasmNodeMaps(ctx context.Context, filter sqlplugin.ChasmNodeMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromChasmNodeMaps, filter)
+func (t *tables) DeleteFromChasmNodeMaps(ctx context.Context, filter sqlplugin.ChasmNodeMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromChasmNodeMaps, filter)
 }
 
-func (d *db) DeleteAllFromChasmNodeMaps(ctx context.Context, filter sqlplugin.ChasmNodeMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromChasmNodeMaps, filter)
+func (t *tables) DeleteAllFromChasmNodeMaps(ctx context.Context, filter sqlplugin.ChasmNodeMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromChasmNodeMaps, filter)
 }
 
-func (d *db) ReplaceIntoChildExecutionInfoMaps(ctx context.Context, rows []sqlplugin.ChildExecutionInfoMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoChildExecutionInfoMaps, rows)
+func (t *tables) ReplaceIntoChildExecutionInfoMaps(ctx context.Context, rows []sqlplugin.ChildExecutionInfoMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoChildExecutionInfoMaps, rows)
 }
 
-func (d *db) DeleteFromChildExecutionInfoMaps(ctx context.Context, filter sqlplugin.ChildExecutionInfoMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromChildExecutionInfoMaps, filter)
+func (t *tables) DeleteFromChildExecutionInfoMaps(ctx context.Context, filter sqlplugin.ChildExecutionInfoMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromChildExecutionInfoMaps, filter)
 }
 
-func (d *db) DeleteAllFromChildExecutionInfoMaps(ctx context.Context, filter sqlplugin.ChildExecutionInfoMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromChildExecutionInfoMaps, filter)
+func (t *tables) DeleteAllFromChildExecutionInfoMaps(ctx context.Context, filter sqlplugin.ChildExecutionInfoMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromChildExecutionInfoMaps, filter)
 }
 
-func (d *db) InsertIntoExecutions(ctx context.Context, row *sqlplugin.ExecutionsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoExecutions, row)
+func (t *tables) InsertIntoExecutions(ctx context.Context, row *sqlplugin.ExecutionsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoExecutions, row)
 }
 
-func (d *db) UpdateExecutions(ctx context.Context, row *sqlplugin.ExecutionsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateExecutions, row)
+func (t *tables) UpdateExecutions(ctx context.Context, row *sqlplugin.ExecutionsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateExecutions, row)
 }
 
-func (d *db) DeleteFromExecutions(ctx context.Context, filter sqlplugin.ExecutionsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromExecutions, filter)
+func (t *tables) DeleteFromExecutions(ctx context.Context, filter sqlplugin.ExecutionsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromExecutions, filter)
 }
 
-func (d *db) InsertIntoCurrentExecutions(ctx context.Context, row *sqlplugin.CurrentExecutionsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoCurrentExecutions, row)
+func (t *tables) InsertIntoCurrentExecutions(ctx context.Context, row *sqlplugin.CurrentExecutionsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoCurrentExecutions, row)
 }
 
-func (d *db) UpdateCurrentExecutions(ctx context.Context, row *sqlplugin.CurrentExecutionsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateCurrentExecutions, row)
+func (t *tables) UpdateCurrentExecutions(ctx context.Context, row *sqlplugin.CurrentExecutionsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateCurrentExecutions, row)
 }
 
-func (d *db) DeleteFromCurrentExecutions(ctx context.Context, filter sqlplugin.CurrentExecutionsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromCurrentExecutions, filter)
+func (t *tables) DeleteFromCurrentExecutions(ctx context.Context, filter sqlplugin.CurrentExecutionsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromCurrentExecutions, filter)
 }
 
-func (d *db) InsertIntoHistoryImmediateTasks(ctx context.Context, rows []sqlplugin.HistoryImmediateTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoHistoryImmediateTasks, rows)
+func (t *tables) InsertIntoHistoryImmediateTasks(ctx context.Context, rows []sqlplugin.HistoryImmediateTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoHistoryImmediateTasks, rows)
 }
 
-func (d *db) RangeDeleteFromHistoryNode(ctx context.Context, filter sqlplugin.HistoryNodeDeleteFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.RangeDeleteFromHistoryNode, filter)
+func (t *tables) RangeDeleteFromHistoryNode(ctx context.Context, filter sqlplugin.HistoryNodeDeleteFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.RangeDeleteFromHistoryNode, filter)
 }
 
-func (d *db) InsertIntoReplicationDLQTasks(ctx context.Context, row []sqlplugin.ReplicationDLQTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoReplicationDLQTasks, row)
+func (t *tables) InsertIntoReplicationDLQTasks(ctx context.Context, row []sqlplugin.ReplicationDLQTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoReplicationDLQTasks, row)
 }
 
-func (d *db) DeleteFromReplicationDLQTasks(ctx context.Context, filter sqlplugin.ReplicationDLQTasksFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromReplicationDLQTasks, filter)
+func (t *tables) DeleteFromReplicationDLQTasks(ctx context.Context, filter sqlplugin.ReplicationDLQTasksFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromReplicationDLQTasks, filter)
 }
 
-func (d *db) RangeDeleteFromReplicationDLQTasks(ctx context.Context, filter sqlplugin.ReplicationDLQTasksRangeFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.RangeDeleteFromReplicationDLQTasks, filter)
+func (t *tables) RangeDeleteFromReplicationDLQTasks(ctx context.Context, filter sqlplugin.ReplicationDLQTasksRangeFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.RangeDeleteFromReplicationDLQTasks, filter)
 }
 
-func (d *db) InsertIntoReplicationTasks(ctx context.Context, rows []sqlplugin.ReplicationTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoReplicationTasks, rows)
+func (t *tables) InsertIntoReplicationTasks(ctx context.Context, rows []sqlplugin.ReplicationTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoReplicationTasks, rows)
 }
 
-func (d *db) DeleteFromReplicationTasks(ctx context.Context, filter sqlplugin.ReplicationTasksFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromReplicationTasks, filter)
+func (t *tables) DeleteFromReplicationTasks(ctx context.Context, filter sqlplugin.ReplicationTasksFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromReplicationTasks, filter)
 }
 
-func (d *db) RangeDeleteFromReplicationTasks(ctx context.Context, filter sqlplugin.ReplicationTasksRangeFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.RangeDeleteFromReplicationTasks, filter)
+func (t *tables) RangeDeleteFromReplicationTasks(ctx context.Context, filter sqlplugin.ReplicationTasksRangeFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.RangeDeleteFromReplicationTasks, filter)
 }
 
-func (d *db) ReplaceIntoRequestCancelInfoMaps(ctx context.Context, rows []sqlplugin.RequestCancelInfoMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoRequestCancelInfoMaps, rows)
+func (t *tables) ReplaceIntoRequestCancelInfoMaps(ctx context.Context, rows []sqlplugin.RequestCancelInfoMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoRequestCancelInfoMaps, rows)
 }
 
-func (d *db) DeleteFromRequestCancelInfoMaps(ctx context.Context, filter sqlplugin.RequestCancelInfoMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromRequestCancelInfoMaps, filter)
+func (t *tables) DeleteFromRequestCancelInfoMaps(ctx context.Context, filter sqlplugin.RequestCancelInfoMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromRequestCancelInfoMaps, filter)
 }
 
-func (d *db) DeleteAllFromRequestCancelInfoMaps(ctx context.Context, filter sqlplugin.RequestCancelInfoMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromRequestCancelInfoMaps, filter)
+func (t *tables) DeleteAllFromRequestCancelInfoMaps(ctx context.Context, filter sqlplugin.RequestCancelInfoMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromRequestCancelInfoMaps, filter)
 }
 
-func (d *db) InsertIntoHistoryScheduledTasks(ctx context.Context, rows []sqlplugin.HistoryScheduledTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoHistoryScheduledTasks, rows)
+func (t *tables) InsertIntoHistoryScheduledTasks(ctx context.Context, rows []sqlplugin.HistoryScheduledTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoHistoryScheduledTasks, rows)
 }
 
-func (d *db) InsertIntoShards(ctx context.Context, rows *sqlplugin.ShardsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoShards, rows)
+func (t *tables) InsertIntoShards(ctx context.Context, rows *sqlplugin.ShardsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoShards, rows)
 }
 
-func (d *db) UpdateShards(ctx context.Context, row *sqlplugin.ShardsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateShards, row)
+func (t *tables) UpdateShards(ctx context.Context, row *sqlplugin.ShardsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateShards, row)
 }
 
-func (d *db) ReplaceIntoSignalInfoMaps(ctx context.Context, rows []sqlplugin.SignalInfoMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoSignalInfoMaps, rows)
+func (t *tables) ReplaceIntoSignalInfoMaps(ctx context.Context, rows []sqlplugin.SignalInfoMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoSignalInfoMaps, rows)
 }
 
-func (d *db) DeleteFromSignalInfoMaps(ctx context.Context, filter sqlplugin.SignalInfoMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromSignalInfoMaps, filter)
+func (t *tables) DeleteFromSignalInfoMaps(ctx context.Context, filter sqlplugin.SignalInfoMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromSignalInfoMaps, filter)
 }
 
-func (d *db) DeleteAllFromSignalInfoMaps(ctx context.Context, filter sqlplugin.SignalInfoMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromSignalInfoMaps, filter)
+func (t *tables) DeleteAllFromSignalInfoMaps(ctx context.Context, filter sqlplugin.SignalInfoMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromSignalInfoMaps, filter)
 }
 
-func (d *db) ReplaceIntoSignalsRequestedSets(ctx context.Context, rows []sqlplugin.SignalsRequestedSetsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoSignalsRequestedSets, rows)
+func (t *tables) ReplaceIntoSignalsRequestedSets(ctx context.Context, rows []sqlplugin.SignalsRequestedSetsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoSignalsRequestedSets, rows)
 }
 
-func (d *db) DeleteFromSignalsRequestedSets(ctx context.Context, filter sqlplugin.SignalsRequestedSetsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromSignalsRequestedSets, filter)
+func (t *tables) DeleteFromSignalsRequestedSets(ctx context.Context, filter sqlplugin.SignalsRequestedSetsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromSignalsRequestedSets, filter)
 }
 
-func (d *db) DeleteAllFromSignalsRequestedSets(ctx context.Context, filter sqlplugin.SignalsRequestedSetsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromSignalsRequestedSets, filter)
+func (t *tables) DeleteAllFromSignalsRequestedSets(ctx context.Context, filter sqlplugin.SignalsRequestedSetsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromSignalsRequestedSets, filter)
 }
 
-func (d *db) ReplaceIntoTimerInfoMaps(ctx context.Context, rows []sqlplugin.TimerInfoMapsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.ReplaceIntoTimerInfoMaps, rows)
+func (t *tables) ReplaceIntoTimerInfoMaps(ctx context.Context, rows []sqlplugin.TimerInfoMapsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.ReplaceIntoTimerInfoMaps, rows)
 }
 
-func (d *db) DeleteFromTimerInfoMaps(ctx context.Context, filter sqlplugin.TimerInfoMapsFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromTimerInfoMaps, filter)
+func (t *tables) DeleteFromTimerInfoMaps(ctx context.Context, filter sqlplugin.TimerInfoMapsFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromTimerInfoMaps, filter)
 }
 
-func (d *db) DeleteAllFromTimerInfoMaps(ctx context.Context, filter sqlplugin.TimerInfoMapsAllFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteAllFromTimerInfoMaps, filter)
+func (t *tables) DeleteAllFromTimerInfoMaps(ctx context.Context, filter sqlplugin.TimerInfoMapsAllFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteAllFromTimerInfoMaps, filter)
 }
 
-func (d *db) InsertIntoTimerTasks(ctx context.Context, rows []sqlplugin.TimerTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoTimerTasks, rows)
+func (t *tables) InsertIntoTimerTasks(ctx context.Context, rows []sqlplugin.TimerTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoTimerTasks, rows)
 }
 
-func (d *db) InsertIntoTransferTasks(ctx context.Context, rows []sqlplugin.TransferTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoTransferTasks, rows)
+func (t *tables) InsertIntoTransferTasks(ctx context.Context, rows []sqlplugin.TransferTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoTransferTasks, rows)
 }
 
-func (d *db) InsertIntoHistoryTree(ctx context.Context, row *sqlplugin.HistoryTreeRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoHistoryTree, row)
+func (t *tables) DeleteFromHistoryTree(ctx context.Context, filter sqlplugin.HistoryTreeDeleteFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromHistoryTree, filter)
 }
 
-func (d *db) DeleteFromHistoryTree(ctx context.Context, filter sqlplugin.HistoryTreeDeleteFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromHistoryTree, filter)
-}
-
-func (d *db) InsertIntoVisibilityTasks(ctx context.Context, rows []sqlplugin.VisibilityTasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoVisibilityTasks, rows)
+func (t *tables) InsertIntoVisibilityTasks(ctx context.Context, rows []sqlplugin.VisibilityTasksRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoVisibilityTasks, rows)
 }

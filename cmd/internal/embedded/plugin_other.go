@@ -9,161 +9,152 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin"
 )
 
-// The single writes of the other services that wait for the disk. The server does most of them
-// in transactions only.
+// The writes of the other services that wait for the disk.
 
-func (d *db) SaveClusterMetadata(ctx context.Context, row *sqlplugin.ClusterMetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.SaveClusterMetadata, row)
+func (t *tables) SaveClusterMetadata(ctx context.Context, row *sqlplugin.ClusterMetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.SaveClusterMetadata, row)
 }
 
-func (d *db) DeleteClusterMetadata(ctx context.Context, filter *sqlplugin.ClusterMetadataFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteClusterMetadata, filter)
+func (t *tables) DeleteClusterMetadata(ctx context.Context, filter *sqlplugin.ClusterMetadataFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteClusterMetadata, filter)
 }
 
-func (d *db) UpsertClusterMembership(ctx context.Context, row *sqlplugin.ClusterMembershipRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpsertClusterMembership, row)
+func (t *tables) UpsertClusterMembership(ctx context.Context, row *sqlplugin.ClusterMembershipRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpsertClusterMembership, row)
 }
 
-func (d *db) PruneClusterMembership(ctx context.Context, filter *sqlplugin.PruneClusterMembershipFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.PruneClusterMembership, filter)
+func (t *tables) PruneClusterMembership(ctx context.Context, filter *sqlplugin.PruneClusterMembershipFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.PruneClusterMembership, filter)
 }
 
-func (d *db) InsertIntoTaskQueues(ctx context.Context, row *sqlplugin.TaskQueuesRow, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
-	return result(d.sync, func() (sql.Result, error) { return d.server.InsertIntoTaskQueues(ctx, row, v) })
+func (t *tables) InsertIntoTaskQueues(ctx context.Context, row *sqlplugin.TaskQueuesRow, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
+	return result(t.to, func() (sql.Result, error) { return t.TableCRUD.InsertIntoTaskQueues(ctx, row, v) })
 }
 
-func (d *db) UpdateTaskQueues(ctx context.Context, row *sqlplugin.TaskQueuesRow, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
-	return result(d.sync, func() (sql.Result, error) { return d.server.UpdateTaskQueues(ctx, row, v) })
+func (t *tables) UpdateTaskQueues(ctx context.Context, row *sqlplugin.TaskQueuesRow, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
+	return result(t.to, func() (sql.Result, error) { return t.TableCRUD.UpdateTaskQueues(ctx, row, v) })
 }
 
-func (d *db) DeleteFromTaskQueues(ctx context.Context, filter sqlplugin.TaskQueuesFilter, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
-	return result(d.sync, func() (sql.Result, error) { return d.server.DeleteFromTaskQueues(ctx, filter, v) })
+func (t *tables) DeleteFromTaskQueues(ctx context.Context, filter sqlplugin.TaskQueuesFilter, v sqlplugin.MatchingTaskVersion) (sql.Result, error) {
+	return result(t.to, func() (sql.Result, error) { return t.TableCRUD.DeleteFromTaskQueues(ctx, filter, v) })
 }
 
-func (d *db) UpdateTaskQueueUserData(ctx context.Context, request *sqlplugin.UpdateTaskQueueDataRequest) error {
-	return d.waitAfter(func() error { return d.server.UpdateTaskQueueUserData(ctx, request) })
-}
-
-//nolint:staticcheck // The server's interface has the name.
-func (d *db) AddToBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.AddToBuildIdToTaskQueueMapping) error {
-	return d.waitAfter(func() error { return d.server.AddToBuildIdToTaskQueueMapping(ctx, request) })
+func (t *tables) UpdateTaskQueueUserData(ctx context.Context, request *sqlplugin.UpdateTaskQueueDataRequest) error {
+	return t.to.after(func() error { return t.TableCRUD.UpdateTaskQueueUserData(ctx, request) })
 }
 
 //nolint:staticcheck // The server's interface has the name.
-func (d *db) RemoveFromBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.RemoveFromBuildIdToTaskQueueMapping) error {
-	return d.waitAfter(func() error { return d.server.RemoveFromBuildIdToTaskQueueMapping(ctx, request) })
+func (t *tables) AddToBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.AddToBuildIdToTaskQueueMapping) error {
+	return t.to.after(func() error { return t.TableCRUD.AddToBuildIdToTaskQueueMapping(ctx, request) })
 }
 
-func (d *db) InsertIntoTasks(ctx context.Context, rows []sqlplugin.TasksRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoTasks, rows)
+//nolint:staticcheck // The server's interface has the name.
+func (t *tables) RemoveFromBuildIdToTaskQueueMapping(ctx context.Context, request sqlplugin.RemoveFromBuildIdToTaskQueueMapping) error {
+	return t.to.after(func() error { return t.TableCRUD.RemoveFromBuildIdToTaskQueueMapping(ctx, request) })
 }
 
-func (d *db) InsertIntoTasksV2(ctx context.Context, rows []sqlplugin.TasksRowV2) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoTasksV2, rows)
+func (t *tables) InsertIntoNamespace(ctx context.Context, rows *sqlplugin.NamespaceRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoNamespace, rows)
 }
 
-func (d *db) InsertIntoNamespace(ctx context.Context, rows *sqlplugin.NamespaceRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoNamespace, rows)
+func (t *tables) UpdateNamespace(ctx context.Context, row *sqlplugin.NamespaceRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateNamespace, row)
 }
 
-func (d *db) UpdateNamespace(ctx context.Context, row *sqlplugin.NamespaceRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateNamespace, row)
+func (t *tables) DeleteFromNamespace(ctx context.Context, filter sqlplugin.NamespaceFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromNamespace, filter)
 }
 
-func (d *db) DeleteFromNamespace(ctx context.Context, filter sqlplugin.NamespaceFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromNamespace, filter)
+func (t *tables) UpdateNamespaceMetadata(ctx context.Context, row *sqlplugin.NamespaceMetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateNamespaceMetadata, row)
 }
 
-func (d *db) UpdateNamespaceMetadata(ctx context.Context, row *sqlplugin.NamespaceMetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateNamespaceMetadata, row)
+func (t *tables) InitializeNexusEndpointsTableVersion(ctx context.Context) (sql.Result, error) {
+	return result(t.to, func() (sql.Result, error) { return t.TableCRUD.InitializeNexusEndpointsTableVersion(ctx) })
 }
 
-func (d *db) InitializeNexusEndpointsTableVersion(ctx context.Context) (sql.Result, error) {
-	return result(d.sync, func() (sql.Result, error) { return d.server.InitializeNexusEndpointsTableVersion(ctx) })
+func (t *tables) IncrementNexusEndpointsTableVersion(ctx context.Context, lastKnownTableVersion int64) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.IncrementNexusEndpointsTableVersion, lastKnownTableVersion)
 }
 
-func (d *db) IncrementNexusEndpointsTableVersion(ctx context.Context, lastKnownTableVersion int64) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.IncrementNexusEndpointsTableVersion, lastKnownTableVersion)
+func (t *tables) InsertIntoNexusEndpoints(ctx context.Context, row *sqlplugin.NexusEndpointsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoNexusEndpoints, row)
 }
 
-func (d *db) InsertIntoNexusEndpoints(ctx context.Context, row *sqlplugin.NexusEndpointsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoNexusEndpoints, row)
+func (t *tables) UpdateNexusEndpoint(ctx context.Context, row *sqlplugin.NexusEndpointsRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateNexusEndpoint, row)
 }
 
-func (d *db) UpdateNexusEndpoint(ctx context.Context, row *sqlplugin.NexusEndpointsRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateNexusEndpoint, row)
+func (t *tables) DeleteFromNexusEndpoints(ctx context.Context, id []byte) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromNexusEndpoints, id)
 }
 
-func (d *db) DeleteFromNexusEndpoints(ctx context.Context, id []byte) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromNexusEndpoints, id)
+func (t *tables) InsertIntoMessages(ctx context.Context, row []sqlplugin.QueueMessageRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoMessages, row)
 }
 
-func (d *db) InsertIntoMessages(ctx context.Context, row []sqlplugin.QueueMessageRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoMessages, row)
+func (t *tables) DeleteFromMessages(ctx context.Context, filter sqlplugin.QueueMessagesFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.DeleteFromMessages, filter)
 }
 
-func (d *db) DeleteFromMessages(ctx context.Context, filter sqlplugin.QueueMessagesFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.DeleteFromMessages, filter)
+func (t *tables) RangeDeleteFromMessages(ctx context.Context, filter sqlplugin.QueueMessagesRangeFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.RangeDeleteFromMessages, filter)
 }
 
-func (d *db) RangeDeleteFromMessages(ctx context.Context, filter sqlplugin.QueueMessagesRangeFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.RangeDeleteFromMessages, filter)
+func (t *tables) InsertIntoQueueMetadata(ctx context.Context, row *sqlplugin.QueueMetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoQueueMetadata, row)
 }
 
-func (d *db) InsertIntoQueueMetadata(ctx context.Context, row *sqlplugin.QueueMetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoQueueMetadata, row)
+func (t *tables) UpdateQueueMetadata(ctx context.Context, row *sqlplugin.QueueMetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateQueueMetadata, row)
 }
 
-func (d *db) UpdateQueueMetadata(ctx context.Context, row *sqlplugin.QueueMetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateQueueMetadata, row)
+func (t *tables) InsertIntoQueueV2Messages(ctx context.Context, row []sqlplugin.QueueV2MessageRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoQueueV2Messages, row)
 }
 
-func (d *db) InsertIntoQueueV2Messages(ctx context.Context, row []sqlplugin.QueueV2MessageRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoQueueV2Messages, row)
+func (t *tables) RangeDeleteFromQueueV2Messages(ctx context.Context, filter sqlplugin.QueueV2MessagesFilter) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.RangeDeleteFromQueueV2Messages, filter)
 }
 
-func (d *db) RangeDeleteFromQueueV2Messages(ctx context.Context, filter sqlplugin.QueueV2MessagesFilter) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.RangeDeleteFromQueueV2Messages, filter)
+func (t *tables) InsertIntoQueueV2Metadata(ctx context.Context, row *sqlplugin.QueueV2MetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.InsertIntoQueueV2Metadata, row)
 }
 
-func (d *db) InsertIntoQueueV2Metadata(ctx context.Context, row *sqlplugin.QueueV2MetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.InsertIntoQueueV2Metadata, row)
-}
-
-func (d *db) UpdateQueueV2Metadata(ctx context.Context, row *sqlplugin.QueueV2MetadataRow) (sql.Result, error) {
-	return waited(ctx, d.sync, d.server.UpdateQueueV2Metadata, row)
+func (t *tables) UpdateQueueV2Metadata(ctx context.Context, row *sqlplugin.QueueV2MetadataRow) (sql.Result, error) {
+	return waited(ctx, t.to, t.TableCRUD.UpdateQueueV2Metadata, row)
 }
 
 // The changes of the layout wait too.
 
 func (d *db) CreateSchemaVersionTables() error {
-	return d.waitAfter(d.server.CreateSchemaVersionTables)
+	return d.sync.after(d.rest.CreateSchemaVersionTables)
 }
 
 func (d *db) UpdateSchemaVersion(database, version, least string) error {
-	return d.waitAfter(func() error { return d.server.UpdateSchemaVersion(database, version, least) })
+	return d.sync.after(func() error { return d.rest.UpdateSchemaVersion(database, version, least) })
 }
 
 func (d *db) WriteSchemaUpdateLog(before, after, digest, text string) error {
-	return d.waitAfter(func() error { return d.server.WriteSchemaUpdateLog(before, after, digest, text) })
+	return d.sync.after(func() error { return d.rest.WriteSchemaUpdateLog(before, after, digest, text) })
 }
 
 func (d *db) DropTable(table string) error {
-	return d.waitAfter(func() error { return d.server.DropTable(table) })
+	return d.sync.after(func() error { return d.rest.DropTable(table) })
 }
 
 func (d *db) DropAllTables(database string) error {
-	return d.waitAfter(func() error { return d.server.DropAllTables(database) })
+	return d.sync.after(func() error { return d.rest.DropAllTables(database) })
 }
 
 func (d *db) CreateDatabase(database string) error {
-	return d.waitAfter(func() error { return d.server.CreateDatabase(database) })
+	return d.sync.after(func() error { return d.rest.CreateDatabase(database) })
 }
 
 func (d *db) DropDatabase(database string) error {
-	return d.waitAfter(func() error { return d.server.DropDatabase(database) })
+	return d.sync.after(func() error { return d.rest.DropDatabase(database) })
 }
 
 func (d *db) Exec(statement string, args ...any) error {
-	return d.waitAfter(func() error { return d.server.Exec(statement, args...) })
+	return d.sync.after(func() error { return d.rest.Exec(statement, args...) })
 }

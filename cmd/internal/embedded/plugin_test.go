@@ -44,13 +44,12 @@ func declared(of reflect.Type, name string) bool {
 // that need not, with a reason. A method that is new in a server fails here
 // until it is one of them.
 func TestEveryWriteWaits(t *testing.T) {
-	own := reflect.TypeFor[*db]()
-	free := unsynced()
+	db, tables, free := reflect.TypeFor[*db](), reflect.TypeFor[*tables](), unsynced()
 	for _, of := range []reflect.Type{reflect.TypeFor[sqlplugin.DB](), reflect.TypeFor[sqlplugin.AdminDB]()} {
 		for i := range of.NumMethod() {
 			name := of.Method(i).Name
 			_, exempt := free[name]
-			waits := declared(own, name)
+			waits := declared(db, name) || declared(tables, name)
 			switch {
 			case reads.MatchString(name) || neither.MatchString(name):
 				if exempt {
@@ -65,16 +64,8 @@ func TestEveryWriteWaits(t *testing.T) {
 	for name := range free {
 		t.Errorf("the store has no %s", name)
 	}
-	// In a transaction only its end matters.
-	of := reflect.TypeFor[sqlplugin.Tx]()
-	for i := range of.NumMethod() {
-		name := of.Method(i).Name
-		if waits := declared(reflect.TypeFor[*tx](), name); waits != (name == "Commit" || name == "Rollback") {
-			t.Errorf("%s of a transaction waits %t", name, waits)
-		}
-	}
 	for _, name := range []string{"BeginTx", "SelectFromExecutions"} {
-		if !declared(own, name) {
+		if !declared(db, name) {
 			t.Errorf("%s is the server's own", name)
 		}
 	}
@@ -97,9 +88,9 @@ func (l *slowLog) Datasync() error {
 func newSlowLog() *slowLog { return &slowLog{began: make(chan struct{}), end: make(chan error)} }
 
 // blank calls a method with empty rows, which the store may take or refuse.
-func blank(t *testing.T, d *db, name string) func() error {
+func blank(t *testing.T, of any, name string) func() error {
 	t.Helper()
-	m := reflect.ValueOf(d).MethodByName(name)
+	m := reflect.ValueOf(of).MethodByName(name)
 	var in []reflect.Value
 	for i := range m.Type().NumIn() {
 		if m.Type().IsVariadic() && i == m.Type().NumIn()-1 {
@@ -283,10 +274,9 @@ func TestAReadWaitsForWhatItSaw(t *testing.T) {
 	}
 }
 
-// The server's store is asked and waited for by every method that writes.
-func TestEveryWaitingMethodWaits(t *testing.T) {
-	own := reflect.TypeFor[*db]()
-	refused := errors.New("refused")
+// inMemory is the server's own store.
+func inMemory(t *testing.T) server {
+	t.Helper()
 	c, err := storeConfig("")
 	if err != nil {
 		t.Fatal(err)
@@ -299,19 +289,73 @@ func TestEveryWaitingMethodWaits(t *testing.T) {
 	if !ok {
 		t.Fatalf("the server's store is a %T", opened)
 	}
-	for i := range own.NumMethod() {
-		name := own.Method(i).Name
-		if !declared(own, name) || name == "BeginTx" || name == "SelectFromExecutions" {
-			continue
+	return both
+}
+
+var errRefused = errors.New("refused")
+
+// refusing is a syncer whose syncs fail.
+func refusing(t *testing.T) *syncer {
+	log := newSlowLog()
+	go func() {
+		select {
+		case <-log.began:
+			log.end <- errRefused
+		case <-t.Context().Done():
 		}
-		log := newSlowLog()
-		s := newSyncer(log, log, 0, func(error) {})
-		go func() {
-			<-log.began
-			log.end <- refused
-		}()
-		if err := blank(t, &db{server: both, sync: s}, name)(); !errors.Is(err, refused) {
-			t.Errorf("%s is answered %v where the sync fails", name, err)
+	}()
+	return newSyncer(log, log, 0, func(error) {})
+}
+
+// The server's store is asked and waited for by every method that writes.
+func TestEveryWaitingMethodWaits(t *testing.T) {
+	of := inMemory(t)
+	for _, own := range []reflect.Type{reflect.TypeFor[*tables](), reflect.TypeFor[*db]()} {
+		for i := range own.NumMethod() {
+			name := own.Method(i).Name
+			if !declared(own, name) || name == "BeginTx" || name == "SelectFromExecutions" {
+				continue
+			}
+			if err := blank(t, newDB(of, refusing(t)), name)(); !errors.Is(err, errRefused) {
+				t.Errorf("%s is answered %v where the sync fails", name, err)
+			}
+		}
+	}
+}
+
+// The end of a transaction waits for each write in it that waits, and where nothing is known
+// to have been written. Of those that need not wait it waits for none.
+func TestTheEndOfATransactionWaits(t *testing.T) {
+	of, free := inMemory(t), unsynced()
+	table := reflect.TypeFor[sqlplugin.TableCRUD]()
+	after := func(names ...string) error {
+		d := newDB(of, refusing(t))
+		begun, err := d.BeginTx(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			_ = blank(t, begun, name)() // What is blank may be refused.
+		}
+		return begun.Commit()
+	}
+	for i := range table.NumMethod() {
+		name := table.Method(i).Name
+		_, exempt := free[name]
+		if !exempt && !reads.MatchString(name) {
+			if err := after("InsertIntoHistoryNode", name); !errors.Is(err, errRefused) {
+				t.Errorf("after %s the end is answered %v where the sync fails", name, err)
+			}
+		}
+	}
+	for _, names := range [][]string{{}, {"LockTaskQueues"}, {"DeleteFromTasks"}} {
+		if err := after(names...); !errors.Is(err, errRefused) {
+			t.Errorf("after %v the end is answered %v where the sync fails", names, err)
+		}
+	}
+	for _, names := range [][]string{{"InsertIntoHistoryNode", "InsertIntoHistoryTree"}, {"InsertIntoTasks", "LockTaskQueues"}, {"InsertIntoTasksV2"}} {
+		if err := after(names...); err != nil {
+			t.Errorf("after %v the end waits: %v", names, err)
 		}
 	}
 }
