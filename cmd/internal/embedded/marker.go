@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // The marker is a small file beside the database: up to where the write-ahead log
@@ -53,8 +54,15 @@ type marker struct {
 	life [8]byte
 }
 
-// reset says that nothing of the present log was acknowledged.
-func (m *marker) reset() error { return m.begin(position{}) }
+// clearMarker makes a marker, on the disk, that says nothing of the present log.
+func clearMarker(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	m := &marker{file: dataFile{f}}
+	return errors.Join(m.begin(position{}), f.Close())
+}
 
 func (m *marker) begin(at position) error {
 	if _, err := m.file.WriteAt(at.encode(), 0); err != nil {
@@ -99,6 +107,11 @@ func readMarker(file string) (noted, error) {
 		}
 	}
 	return n, nil
+}
+
+// acknowledged reports whether something of a log was: that log has a header then.
+func (n noted) acknowledged() bool {
+	return slices.ContainsFunc(n.entries, func(e position) bool { return e.offset >= walHeader })
 }
 
 // upTo is the place up to which this life of the log was certainly on the disk.

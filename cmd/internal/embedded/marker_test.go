@@ -46,7 +46,7 @@ func marked(t *testing.T, file string, log []byte) int {
 	}
 	out := &memFile{}
 	m := &marker{file: out}
-	if err := errors.Join(m.reset(), m.note(at)); err != nil {
+	if err := m.note(at); err != nil {
 		t.Fatal(err)
 	}
 	put(t, file+markerEnding, out.data)
@@ -263,6 +263,47 @@ func flipped(data []byte) []byte {
 	out := bytes.Clone(data)
 	out[20] ^= 1
 	return out
+}
+
+// No crash takes away a file whose content was acknowledged: SQLite would go on without
+// it, as if nothing had ever been accepted.
+func TestAFileThatTheMarkerNamesIsMissing(t *testing.T) {
+	for what, lose := range map[string]func(file string) error{
+		"the log":                   func(file string) error { return os.Remove(file + "-wal") },
+		"the content of the log":    func(file string) error { return os.Truncate(file+"-wal", 0) },
+		"the end of the log's head": func(file string) error { return os.Truncate(file+"-wal", walHeader-1) },
+		"the database":              os.Remove,
+		"the database's content":    func(file string) error { return os.Truncate(file, 0) },
+	} {
+		file := crashed(t, 40, 10)
+		whole := logOf(t, file)
+		for _, acknowledged := range []bool{true, false} {
+			if acknowledged {
+				marked(t, file, whole)
+			} else if err := clearMarker(file + markerEnding); err != nil {
+				t.Fatal(err)
+			}
+			one := copied(t, file)
+			marker, err := os.ReadFile(file + markerEnding)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, one+markerEnding, marker)
+			if err := lose(one); err != nil {
+				t.Fatal(err)
+			}
+			var gone *missing
+			if err := checkLog(one); errors.As(err, &gone) != acknowledged || !acknowledged && err != nil {
+				t.Errorf("%s is missing, acknowledged %t: %v", what, acknowledged, err)
+			}
+			if err := os.Remove(one + markerEnding); err != nil {
+				t.Fatal(err)
+			}
+			if err := checkLog(one); err != nil {
+				t.Errorf("%s is missing, and the marker was removed: %v", what, err)
+			}
+		}
+	}
 }
 
 // A life of the log is on the disk in the marker before anything of it is; the

@@ -101,7 +101,8 @@ func (s *store) openFile(o Options) error {
 }
 
 // openSyncer opens the log beside SQLite, and keeps it open as SQLite does; a
-// server that is started again in the same process takes it over. The log is empty.
+// server that is started again in the same process takes it over. The log is empty,
+// and the marker says nothing of it.
 func openSyncer(database string, before *syncer, o Options) (*syncer, error) {
 	var log syncFile
 	if before != nil {
@@ -116,7 +117,7 @@ func openSyncer(database string, before *syncer, o Options) (*syncer, error) {
 	if o.inTest.watch != nil {
 		log = o.inTest.watch(log)
 	}
-	f, err := os.OpenFile(database+markerEnding, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(database+markerEnding, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +126,6 @@ func openSyncer(database string, before *syncer, o Options) (*syncer, error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitUnsynced)
 	})
-	if err := s.mark.reset(); err != nil {
-		return nil, err
-	}
 	dir := filepath.Dir(database)
 	return s, errors.Join(syncFolder(dir), syncFolder(filepath.Dir(dir)))
 }
@@ -298,11 +296,21 @@ func (s *store) foldIn() error {
 }
 
 // emptyLog moves the content of the write-ahead log into the database, on the disk.
+// The marker says so before the log loses it: a log that is shorter than its
+// marker says is refused.
 func emptyLog(db sqlplugin.AdminDB, dir string) error {
-	if err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
-		return fmt.Errorf("fold in the write-ahead log: %w", inUse(err))
+	const what = "fold in the write-ahead log: %w"
+	if err := db.Exec("PRAGMA wal_checkpoint(FULL)"); err != nil {
+		return fmt.Errorf(what, inUse(err))
 	}
-	info, err := os.Stat(filepath.Join(dir, fileName+"-wal"))
+	database := filepath.Join(dir, fileName)
+	if err := clearMarker(database + markerEnding); err != nil {
+		return fmt.Errorf(what, err)
+	}
+	if err := db.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		return fmt.Errorf(what, inUse(err))
+	}
+	info, err := os.Stat(database + "-wal")
 	if err == nil && info.Size() > 0 {
 		return fmt.Errorf("fold in the write-ahead log: %d bytes of it are left; the next start reads them", info.Size())
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"strings"
+	"time"
 )
 
 // The layout of SQLite's write-ahead log, as https://sqlite.org/walformat.html
@@ -75,25 +77,61 @@ func (d *damage) Error() string {
 // process writes is left to the lock.
 func checkLog(database string) error {
 	file := database + "-wal"
-	before, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	before, marked, err := sizes(database)
 	if err != nil {
 		return err
 	}
-	marked, err := readMarker(database + markerEnding)
-	if err != nil {
-		return err
+	var found error
+	switch {
+	case marked.acknowledged() && before[file].size < walHeader:
+		found = &missing{database: database, file: file}
+	case marked.acknowledged() && before[database].size == 0:
+		// SQLite would take it for a new one, and delete the log.
+		found = &missing{database: database, file: database}
+	case before[file].size > 0:
+		damaged, err := readLog(file, database, marked)
+		if err != nil || damaged == nil {
+			return err
+		}
+		found = damaged
 	}
-	found, err := readLog(file, database, marked)
-	if err != nil || found == nil {
-		return err
-	}
-	if after, err := os.Stat(file); err != nil || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+	if after, _, err := sizes(database); err != nil || !maps.Equal(before, after) {
 		return err
 	}
 	return found
+}
+
+// missing is a file of a database that is not there, or has no content, though
+// the marker says that something in it was acknowledged.
+type missing struct{ database, file string }
+
+func (m *missing) Error() string {
+	return fmt.Sprintf("%q is missing or empty, and it held accepted data: %s names what was on the disk in it. "+
+		"No crash leaves it so. Nothing was changed: put the file back, or restore a backup of the whole folder. "+
+		"To go on without that data, remove the marker: rm %[2]s", m.file, m.database+markerEnding)
+}
+
+// fileState is what a file looks like from outside; the zero value is that of no file.
+type fileState struct {
+	size    int64
+	changed time.Time
+}
+
+// sizes returns what the files of a database look like, and what its marker says.
+func sizes(database string) (map[string]fileState, noted, error) {
+	out := map[string]fileState{}
+	for _, file := range []string{database, database + "-wal", database + markerEnding} {
+		info, err := os.Stat(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, noted{}, err
+		}
+		out[file] = fileState{info.Size(), info.ModTime()}
+	}
+	marked, err := readMarker(database + markerEnding)
+	return out, marked, err
 }
 
 func readLog(file, database string, marked noted) (*damage, error) {

@@ -250,13 +250,18 @@ func TestTheEngineAndItsLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := t.TempDir()
-	for _, name := range []string{fileName, fileName + "-wal"} {
+	killed, robbed := t.TempDir(), t.TempDir()
+	for _, name := range []string{fileName, fileName + "-wal", fileName + markerEnding} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, filepath.Join(killed, name), data)
+		if name != fileName+markerEnding {
+			put(t, filepath.Join(killed, name), data)
+		}
+		if name != fileName+"-wal" {
+			put(t, filepath.Join(robbed, name), data)
+		}
 	}
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
@@ -266,6 +271,13 @@ func TestTheEngineAndItsLog(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, fileName+markerEnding)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the marker is left after the stop: %v", err)
+	}
+
+	if _, err := Start(t.Context(), Options{DataDir: robbed}); err == nil || !strings.Contains(err.Error(), `engine.db-wal" is missing or empty`) {
+		t.Errorf("a log that is missing: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(robbed, fileName+"-wal")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the refused start made a log: %v", err)
 	}
 
 	log := filepath.Join(killed, fileName+"-wal")
