@@ -95,10 +95,12 @@ type Result struct {
 	CaseCost map[string]engine.Cost `json:"case_cost"`
 	// StormPerSecond is alerts accepted a second, StormWaiting how many requests
 	// waited for that at a time, StormAgain how many were answered that they are to
-	// be sent again, and were.
+	// be sent again, and were. StormContained is how many hosts were isolated when the
+	// last alert was accepted.
 	StormPerSecond float64 `json:"storm_per_second"`
 	StormWaiting   int     `json:"storm_waiting"`
 	StormAgain     int64   `json:"storm_again"`
+	StormContained int     `json:"storm_contained"`
 	StormCases     int     `json:"storm_cases"`
 	StormRecorded  int     `json:"storm_recorded"`
 	// Decide is one decision of the shipped playbook with its trace; Load is

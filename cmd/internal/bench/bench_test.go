@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,4 +82,37 @@ func TestAStormIsInOneCaseAHost(t *testing.T) {
 		t.Errorf("the storm ended in %d cases with %d alerts; want %d with %d", r.StormCases, r.StormRecorded, o.StormSubjects, o.StormAlerts)
 	}
 	t.Logf("%.0f alerts a second, %d sent again", r.StormPerSecond, r.StormAgain)
+}
+
+// While a storm goes on its hosts are contained: what is sent for a case that is
+// there leaves the engine to what the cases do.
+func TestHostsAreContainedDuringAStorm(t *testing.T) {
+	if !embedded.BuiltIn {
+		t.Skip("this build has no embedded engine")
+	}
+	const hosts = 100
+	b := &bench{Options: Options{StormSubjects: hosts, InFlight: 1, Dir: t.TempDir()}}
+	if err := b.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.service.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	storm, end := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		// It is cancelled long before it ends.
+		if sent, err := (Storm{Address: b.service.Address(), Subjects: hosts, Alerts: 10_000_000, Senders: 1000}).Send(storm); err == nil {
+			t.Errorf("the storm ended: %+v", sent)
+		}
+	})
+	patience, give := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer give()
+	if err := b.isolated(patience, hosts); err != nil {
+		t.Error(err)
+	}
+	end()
+	sending.Wait()
 }

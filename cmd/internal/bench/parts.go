@@ -180,6 +180,7 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 	b.Progress("storm, alerts accepted", b.StormAlerts, b.StormAlerts)
 	b.result.StormPerSecond = float64(b.StormAlerts) / sent.Took.Seconds()
 	b.result.StormWaiting, b.result.StormAgain = b.StormSenders, sent.Again
+	b.result.StormContained = b.estate.Count("apply", incident.Isolate) - before
 	if err := b.isolated(ctx, before+b.StormSubjects); err != nil {
 		return err
 	}

@@ -35,6 +35,10 @@ const (
 	// the engine, each with fewer alerts: of 50 subjects in a storm all would
 	// call at once, and twice as often.
 	callsAtOnce = 16
+	// laterAtOnce bounds those that add to a case which is there. What the engine
+	// is asked to keep for a case is done before what the case itself asks for: without the
+	// bound no case of a storm would contain anything before the storm is over.
+	laterAtOnce = 2
 	// laneIdle is the idle time after which a subject is forgotten here; sweepEvery is
 	// the interval of looking for such subjects.
 	laneIdle   = 10 * time.Minute
@@ -48,8 +52,9 @@ type committer struct {
 	mu     sync.Mutex
 	lanes  map[string]*lane
 	swept  time.Time
-	// calls holds a token for each running call.
-	calls chan struct{}
+	// first holds a token for each running call to a case that may be new, and later
+	// for each to one that is there.
+	first, later chan struct{}
 }
 
 // lane is one subject's queue.
@@ -79,7 +84,7 @@ type batch struct {
 }
 
 func newCommitter(c *Client) *committer {
-	return &committer{client: c, lanes: map[string]*lane{}, calls: make(chan struct{}, callsAtOnce)}
+	return &committer{client: c, lanes: map[string]*lane{}, first: make(chan struct{}, callsAtOnce), later: make(chan struct{}, laterAtOnce)}
 }
 
 // Delivered is the case that alerts were added to.
@@ -143,10 +148,14 @@ func together(first, later trace.Span) {
 func (c *committer) drain(l *lane) {
 	for c.waiting(l) {
 		<-time.After(l.pace.Reserve().Delay())
+		calls := c.later
+		if l.run == "" {
+			calls = c.first
+		}
 		select {
-		case c.calls <- struct{}{}:
+		case calls <- struct{}{}:
 			c.send(l, c.take(l))
-			<-c.calls
+			<-calls
 		case <-time.After(callTimeout):
 			c.take(l).end(fmt.Errorf("wait for a call to case %s: the engine is busy with others: %w", l.id, context.DeadlineExceeded))
 		}

@@ -95,11 +95,51 @@ func TestAStormOnManySubjectsMakesFewCalls(t *testing.T) {
 		if engine.received != subjects*senders*each {
 			t.Errorf("the engine has %d alerts of %d", engine.received, subjects*senders*each)
 		}
-		if engine.most > callsAtOnce {
-			t.Errorf("%d calls were under way, more than %d", engine.most, callsAtOnce)
+		if engine.most > callsAtOnce+laterAtOnce {
+			t.Errorf("%d calls were under way, more than %d", engine.most, callsAtOnce+laterAtOnce)
 		}
 		if most := subjects * (each + 2); engine.calls > most {
 			t.Errorf("%d calls for %d alerts, more than %d: they did not travel together", engine.calls, engine.received, most)
+		}
+	})
+}
+
+// In a storm the alerts of cases that are there leave the engine to what the cases do, and
+// keep no new case waiting.
+func TestAStormLeavesTheEngineToTheCases(t *testing.T) {
+	const subjects, takes = 10 * callsAtOnce, 50 * time.Millisecond
+	bubbletest.Run(t, func(t *testing.T) {
+		engine := &slowEngine{takes: takes}
+		c := New(engine, Options{})
+		send := func(from, to, i int) *sync.WaitGroup {
+			var sending sync.WaitGroup
+			for subject := from; subject < to; subject++ {
+				sending.Go(func() {
+					if _, err := c.Deliver(t.Context(), stormed(subject, i)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			return &sending
+		}
+		send(0, subjects, 0).Wait()
+		if engine.most != callsAtOnce {
+			t.Errorf("%d new cases were made at a time, want %d", engine.most, callsAtOnce)
+		}
+		engine.most = 0
+		storm := send(0, subjects, 1)
+		synctest.Wait()
+		if engine.under != laterAtOnce {
+			t.Errorf("%d calls to cases that are there are under way, want %d", engine.under, laterAtOnce)
+		}
+		began := time.Now()
+		send(subjects, subjects+callsAtOnce, 0).Wait()
+		if took := time.Since(began); took != takes {
+			t.Errorf("in a storm new cases are made in %s, want %s", took, takes)
+		}
+		storm.Wait()
+		if most := laterAtOnce + callsAtOnce; engine.most > most {
+			t.Errorf("%d calls were under way, more than %d", engine.most, most)
 		}
 	})
 }

@@ -275,7 +275,10 @@ func (s *Service) startWorker(ctx context.Context) error {
 
 func (s *Service) workerOptions() worker.Options {
 	return worker.Options{
-		WorkerStopTimeout: stopTimeout, MaxConcurrentWorkflowTaskPollers: 4,
+		WorkerStopTimeout: stopTimeout,
+		// A poll ends only when the engine has noted that its task begins. With few, what the
+		// first cases of a storm wait for would come after what is sent for the others.
+		MaxConcurrentWorkflowTaskPollers: 16,
 		// Sent as seldom as by default, one late heartbeat makes a live worker
 		// look dead.
 		MaxHeartbeatThrottleInterval: time.Second,

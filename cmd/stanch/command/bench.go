@@ -163,6 +163,7 @@ func rows(r bench.Result) [][]string {
 		{"storm, alerts accepted a second", fmt.Sprintf("%.0f", r.StormPerSecond)},
 		{"storm, requests that waited at a time", strconv.Itoa(r.StormWaiting)},
 		{"storm, requests sent again", strconv.FormatInt(r.StormAgain, 10)},
+		{"storm, hosts contained when the last was accepted", strconv.Itoa(r.StormContained)},
 		{"storm, cases", strconv.Itoa(r.StormCases)},
 		{"storm, alerts recorded", strconv.Itoa(r.StormRecorded)},
 		{"peak memory of the process", incident.FormatSize(r.PeakMemory)},
