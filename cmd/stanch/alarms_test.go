@@ -292,16 +292,7 @@ func (s *site) answersLate(p *prometheus) {
 // person and nothing of an alert.
 func (s *site) checkFamilies() {
 	s.t.Helper()
-	res, err := s.client.Get(s.url + "/metrics")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	text := string(data)
+	text := s.metrics()
 	defined := map[string]metrics.Definition{}
 	for _, d := range metrics.Definitions() {
 		defined[d.Name] = d

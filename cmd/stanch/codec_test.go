@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
 	"os/exec"
@@ -26,17 +27,15 @@ func TestCodecServersLog(t *testing.T) {
 	for level, want := range map[string]bool{"info": true, "error": false} {
 		name := level + ".yaml"
 		s.write(name, configuration("")+"log: { format: text, level: "+level+" }\n")
-		free, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := servertest.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		address := free.Addr().String()
-		if err := free.Close(); err != nil {
-			t.Fatal(err)
-		}
+		address := fmt.Sprintf("127.0.0.1:%d", port)
 		var log bytes.Buffer
 		cmd := exec.CommandContext(t.Context(), "stanch", "codec", "--config", s.path(name), "--listen", address)
 		cmd.Stderr = &log
+		servertest.EndWithTest(cmd, syscall.SIGKILL)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -177,6 +177,21 @@ func (s *site) kill() {
 	s.cmd = nil
 }
 
+// metrics are what the process exposes.
+func (s *site) metrics() string {
+	s.t.Helper()
+	res, err := s.client.Get(s.url + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(data)
+}
+
 // stop ends the process as a service manager does, and wants a clean exit.
 func (s *site) stop() {
 	s.t.Helper()

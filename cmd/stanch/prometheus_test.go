@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stanch-soar/stanch/integrations/servertest"
@@ -68,6 +69,7 @@ scrape_configs: [{ job_name: stanch, file_sd_configs: [{ files: [targets.json], 
 	cmd := exec.Command("prometheus", "--config.file="+s.path("prometheus.yml"), "--storage.tsdb.path="+s.path("tsdb"),
 		"--web.listen-address="+strings.TrimPrefix(p.url, "http://"))
 	cmd.Stdout, cmd.Stderr = log, log
+	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

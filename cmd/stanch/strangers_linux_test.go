@@ -139,16 +139,7 @@ func TestForgedRequestsAreRefused(t *testing.T) {
 // counter is the sum of a counter over its labels.
 func (s *site) counter(name string) (sum int) {
 	s.t.Helper()
-	res, err := s.client.Get(s.url + "/metrics")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(s.metrics()) {
 		if strings.HasPrefix(line, name+"{") {
 			n, err := strconv.ParseFloat(strings.Fields(line)[1], 64)
 			if err != nil {

@@ -136,7 +136,7 @@ func about(tags map[string]string) []attribute.KeyValue {
 	if run := tags["temporalRunID"]; run != "" {
 		out = append(out, attribute.String(attrRun, run))
 	}
-	if of, ok := strings.CutPrefix(tags["temporalWorkflowID"], protocol.CaseWorkflowID("")); ok {
+	if of := protocol.CaseID(tags["temporalWorkflowID"]); of != "" {
 		playbook, _, _ := strings.Cut(of, "/")
 		out = append(out, attribute.String(attrPlaybook, playbook))
 	}
