@@ -1,0 +1,198 @@
+package edrtest
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind is what an action does.
+type Kind string
+
+// The actions that the products know.
+const (
+	Isolate   Kind = "isolate"
+	Release   Kind = "release"
+	RunScript Kind = "run_script"
+	Kill      Kind = "kill"
+)
+
+// State is how far an action is.
+type State string
+
+// The states. A product has its own words for them.
+const (
+	AwaitsApproval State = "awaits_approval" // somebody must approve it at the product
+	Pending        State = "pending"
+	Running        State = "running"
+	Done           State = "done"
+	Failed         State = "failed"
+	Cancelled      State = "cancelled"
+	Expired        State = "expired"
+)
+
+// Action is one that was ordered on a device.
+type Action struct {
+	ID      string
+	Kind    Kind
+	Host    string
+	By      string
+	Comment string
+	// Script and Input are those of a RunScript; PID is that of a Kill.
+	Script, Input    string
+	PID              int64
+	Created, Updated time.Time
+	State            State
+	// Sticks keeps the action open in the product's eyes after it was carried out.
+	Sticks bool
+	// Result is a script's.
+	Result Result
+}
+
+// Result is what a script left.
+type Result struct {
+	Exit           int
+	Stdout, Stderr string
+}
+
+// Open reports whether it has not ended in the product's eyes.
+func (a Action) Open() bool {
+	return a.State == Pending || a.State == Running || a.State == AwaitsApproval
+}
+
+// OnScript sets what scripts do on a device.
+func (w *World) OnScript(run func(h Host, name, input string) Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.script = run
+}
+
+// Order takes an action on: it is pending until it is carried out by
+// [World.CarryOut] or [World.Settle]. An isolation or release counts as an effect.
+func (w *World) Order(a Action) Action {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.ID, a.Created, a.Updated = w.nextID(), w.Now(), w.Now()
+	if a.State == "" {
+		a.State = Pending
+	}
+	if a.Kind == Isolate || a.Kind == Release {
+		w.effects[a.Host]++
+	}
+	w.actions = append(w.actions, &a)
+	return a
+}
+
+// Actions are all actions of a device, or of all for an empty id, oldest first.
+func (w *World) Actions(host string) []Action {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []Action
+	for _, a := range w.actions {
+		if host == "" || a.Host == host {
+			out = append(out, *a)
+		}
+	}
+	return out
+}
+
+// Action returns the action with an id.
+func (w *World) Action(id string) (Action, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.action(id); a != nil {
+		return *a, true
+	}
+	return Action{}, false
+}
+
+// Open are the actions of a device that have not ended, of these kinds, or of all
+// for none, oldest first.
+func (w *World) Open(host string, kinds ...Kind) []Action {
+	return slices.DeleteFunc(w.Actions(host), func(a Action) bool {
+		return !a.Open() || len(kinds) > 0 && !slices.Contains(kinds, a.Kind)
+	})
+}
+
+func (w *World) action(id string) *Action {
+	at := slices.IndexFunc(w.actions, func(a *Action) bool { return a.ID == id })
+	if at < 0 {
+		return nil
+	}
+	return w.actions[at]
+}
+
+// ChangeAction changes an action: it fails, expires, sticks, is approved.
+func (w *World) ChangeAction(id string, change func(*Action)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.action(id)
+	if a == nil {
+		w.tb.Errorf("change an action: there is no %s", id)
+		return
+	}
+	change(a)
+	a.Updated = w.Now()
+}
+
+// CarryOut has the device carry an action out now, whatever its place among the
+// others, and reports whether it did: an offline device does nothing, and what has
+// ended or awaits approval is not carried out.
+func (w *World) CarryOut(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.action(id)
+	if a == nil || a.State != Pending && a.State != Running {
+		return false
+	}
+	h := w.find(a.Host)
+	if h == nil || h.Offline {
+		return false
+	}
+	w.perform(h, a)
+	a.Updated = w.Now()
+	if !a.Sticks {
+		if a.State != Failed {
+			a.State = Done
+		}
+	}
+	return true
+}
+
+func (w *World) perform(h *Host, a *Action) {
+	switch a.Kind {
+	case Isolate:
+		w.isolated[h.ID] = true
+	case Release:
+		w.isolated[h.ID] = false
+	case RunScript:
+		if w.script == nil {
+			a.State = Failed
+			return
+		}
+		a.Result = w.script(*h, a.Script, a.Input)
+	case Kill:
+		for _, p := range h.Processes {
+			if p.PID == a.PID && p.End.IsZero() {
+				p.End = w.Now()
+			}
+		}
+	}
+}
+
+// Settle carries out all that is open, oldest first; what sticks stays open.
+func (w *World) Settle() {
+	for _, a := range w.Open("") {
+		w.CarryOut(a.ID)
+	}
+}
+
+// SettleBy carries out all that is open, in the order that choose gives: of n open
+// actions it returns the index of the next.
+func (w *World) SettleBy(choose func(n int) int) {
+	open := w.Open("")
+	for len(open) > 0 {
+		i := choose(len(open))
+		w.CarryOut(open[i].ID)
+		open = slices.Delete(open, i, i+1)
+	}
+}

@@ -1,0 +1,44 @@
+package edrtest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/edrtest"
+)
+
+// Actions take effect in the order in which the device carries them out, not in
+// that in which they were ordered.
+func TestActionsOutOfOrder(t *testing.T) {
+	w := edrtest.New(t, func() time.Time { return time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC) })
+	w.Add(edrtest.Host{ID: "h1"})
+	isolate := w.Order(edrtest.Action{Kind: edrtest.Isolate, Host: "h1"})
+	w.Order(edrtest.Action{Kind: edrtest.Release, Host: "h1"})
+	if w.Isolated("h1") {
+		t.Fatal("an accepted isolation is carried out")
+	}
+	w.SettleBy(func(n int) int { return n - 1 })
+	if !w.Isolated("h1") || w.Effects("h1") != 2 {
+		t.Errorf("isolated is %t with %d effects, want true with 2: the isolation was carried out last", w.Isolated("h1"), w.Effects("h1"))
+	}
+	if w.CarryOut(isolate.ID) {
+		t.Error("an action that has ended was carried out again")
+	}
+	w.Change("h1", func(h *edrtest.Host) { h.Offline = true })
+	w.Order(edrtest.Action{Kind: edrtest.Release, Host: "h1"})
+	w.Settle()
+	if !w.Isolated("h1") || len(w.Open("h1")) != 1 {
+		t.Error("an offline device carried a release out")
+	}
+}
+
+func TestAddressAtATime(t *testing.T) {
+	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	h := edrtest.Host{Addresses: []edrtest.Address{
+		{IP: "192.0.2.2", From: noon},
+		{IP: "192.0.2.9", From: noon.Add(-time.Hour), To: noon},
+	}}
+	if got := h.IPsAt(noon.Add(-time.Minute)); len(got) != 1 || got[0] != "192.0.2.9" || h.IP() != "192.0.2.2" {
+		t.Errorf("the addresses before noon are %v, now %s; want 192.0.2.9, now 192.0.2.2", got, h.IP())
+	}
+}
