@@ -50,6 +50,23 @@ type Connections interface {
 	Connections(ctx context.Context, q ConnectionQuery) ([]incident.Connection, error)
 }
 
+// ExecutionQuery asks for the starts of processes and scripts on a device in
+// [From, To), by the endpoint's clock. At most Limit are returned, newest first.
+type ExecutionQuery struct {
+	Target   incident.Target
+	From, To time.Time
+	Limit    int
+	// PIDs narrows the answer to processes with these ids; none means all.
+	PIDs []int64
+}
+
+// Executions finds what a device ran.
+type Executions interface {
+	// Executions returns the starts of processes, each with its parents, and the
+	// scripts that they executed, with the text where the product has it.
+	Executions(ctx context.Context, q ExecutionQuery) ([]incident.Execution, error)
+}
+
 // TrafficQuery asks for what left a host in [From, To). IPs are the host's
 // addresses in that window; Top bounds the destinations returned.
 type TrafficQuery struct {
@@ -102,7 +119,10 @@ type Enforcer interface {
 	Read(ctx context.Context, o incident.Order) (incident.Reading, error)
 	// Apply puts the containment in place. It must be safe to repeat: a second
 	// Apply with the same key has no second effect. It returns when the
-	// product has accepted it; Read reports when it is in place.
+	// product has accepted it; Read reports when it is in place. While another
+	// action of the kind is open on the device, whoever ordered it and in
+	// whichever direction, it writes nothing and returns a conflict: products
+	// carry actions out in any order. So does Undo.
 	Apply(ctx context.Context, o incident.Order) (incident.Receipt, error)
 	// Undo lifts what Apply made, and only that: what is in place with another key,
 	// or with none, is left alone. It must be safe to repeat.
@@ -150,6 +170,49 @@ type KillOrder struct {
 type Killer interface {
 	// Kill must be safe to repeat; a process that is already gone is done.
 	Kill(ctx context.Context, o KillOrder) (incident.Receipt, error)
+}
+
+// ScriptOrder asks to run a script of the product's library on one device.
+type ScriptOrder struct {
+	Key    string
+	Target incident.Target
+	// Script is its name in the library. Each of Args is a number, or consists of
+	// letters, digits and ._:/\\- without blanks: anything else is an invalid error,
+	// for products join arguments to a command line.
+	Script string
+	Args   []string
+}
+
+// ScriptState is how far a script is.
+type ScriptState string
+
+// The states of a script. One that waits for approval waits for a person at the
+// product, not for us.
+const (
+	ScriptQueued         ScriptState = "queued" // also: the device is offline
+	ScriptAwaitsApproval ScriptState = "awaits_approval"
+	ScriptRunning        ScriptState = "running"
+	ScriptDone           ScriptState = "done"
+	ScriptFailed         ScriptState = "failed" // it did not run to its end; what it did is unknown
+)
+
+// ScriptResult is what is known of a script that was ordered. Exit is nil where
+// the product does not tell it; output is bounded.
+type ScriptResult struct {
+	State          ScriptState `json:"state"`
+	Exit           *int        `json:"exit,omitempty"`
+	Stdout, Stderr string
+	Detail         string `json:"detail,omitempty"`
+}
+
+// Runner runs scripts on devices, one at a time on each.
+type Runner interface {
+	// Run orders the script. It must be safe to repeat: a second Run with the same
+	// key orders nothing. While another script runs on the device it is a conflict.
+	Run(ctx context.Context, o ScriptOrder) (incident.Receipt, error)
+	// Ran returns how far the order of that key is, with all of its output once
+	// it has ended; one that was never ordered is a not_found error.
+	Ran(ctx context.Context, o ScriptOrder) (ScriptResult, error)
 }
 
 // Finding is one line of what a check found.

@@ -89,8 +89,9 @@ func (o Order) Scope() string {
 type Reading struct {
 	// Stands reports whether the containment is in force.
 	Stands bool `json:"stands"`
-	// Pending reports whether the product has accepted it but the device has not
-	// carried it out, such as an isolation of a host that is offline.
+	// Pending reports whether the product has accepted it, or an end of it, but the
+	// device has not carried it out, such as an isolation of a host that is offline.
+	// It counts everybody's open actions of the kind on the device.
 	Pending bool `json:"pending,omitempty"`
 	// Key is the key of whoever made it, where the product keeps one. Empty
 	// with Stands means that somebody else made it: it is adopted, and never
@@ -102,6 +103,8 @@ type Reading struct {
 	// Rate is the limit in force, bits per second, for a rate_limit.
 	Rate   int64  `json:"rate,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	// Heard is when the device's agent was last heard, where the product says so.
+	Heard time.Time `json:"heard,omitzero"`
 }
 
 // Receipt is a product's answer to a write. It is acceptance, never proof.

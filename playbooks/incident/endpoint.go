@@ -20,6 +20,10 @@ type Endpoint struct {
 	Online    Value[bool]      `json:"online" doc:"Whether the agent answers now."`
 	Isolation Value[string]    `json:"isolation" doc:"none, isolating, isolated or releasing."`
 	LastSeen  Value[time.Time] `json:"last_seen" doc:"When the agent last answered."`
+	Users     Value[[]string]  `json:"users" doc:"Accounts that are logged on, or were last."`
+	Tags      Value[[]string]  `json:"tags" doc:"Tags that the device has in the EDR."`
+	Groups    Value[[]string]  `json:"groups" doc:"Groups of the EDR that the device is in, by name where it tells names, else by id."`
+	Route     Value[string]    `json:"route" doc:"How the agent reaches its cloud: direct, proxy or vpn."`
 }
 
 // Target is exactly one device. It cannot be made without one, and it cannot

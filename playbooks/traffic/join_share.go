@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -101,6 +102,7 @@ func imageOnly(p incident.Process, why string) incident.Process {
 	unknown := incident.NotKnown[string](why)
 	p.PID = incident.NotKnown[int64](why)
 	p.CommandLine, p.Script, p.User, p.Parent = unknown, unknown, unknown, unknown
+	p.ScriptText, p.Session, p.Parents, p.Started = unknown, unknown, unknown, incident.NotKnown[time.Time](why)
 	return p
 }
 
@@ -110,6 +112,8 @@ func common(a, b incident.Process) incident.Process {
 	a.PID = agreed(a.PID, b.PID)
 	a.CommandLine, a.Script, a.User = agreed(a.CommandLine, b.CommandLine), agreed(a.Script, b.Script), agreed(a.User, b.User)
 	a.Parent, a.SHA256, a.Signed = agreed(a.Parent, b.Parent), agreed(a.SHA256, b.SHA256), agreed(a.Signed, b.Signed)
+	a.ScriptText, a.Session, a.Signer = agreed(a.ScriptText, b.ScriptText), agreed(a.Session, b.Session), agreed(a.Signer, b.Signer)
+	a.Parents, a.Started = agreed(a.Parents, b.Parents), agreed(a.Started, b.Started)
 	return a
 }
 
