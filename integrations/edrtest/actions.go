@@ -41,7 +41,10 @@ type Action struct {
 	Script, Input    string
 	PID              int64
 	Created, Updated time.Time
-	State            State
+	// Expires is when the product gives an action up that its device has not carried
+	// out; zero is never.
+	Expires time.Time
+	State   State
 	// Sticks keeps the action open in the product's eyes after it was carried out.
 	Sticks bool
 	// Result is a script's.
@@ -86,6 +89,7 @@ func (w *World) Order(a Action) Action {
 func (w *World) Actions(host string) []Action {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.expire()
 	var out []Action
 	for _, a := range w.actions {
 		if host == "" || a.Host == host {
@@ -99,10 +103,20 @@ func (w *World) Actions(host string) []Action {
 func (w *World) Action(id string) (Action, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.expire()
 	if a := w.action(id); a != nil {
 		return *a, true
 	}
 	return Action{}, false
+}
+
+// expire ends the actions that are given up by now. The lock must be held.
+func (w *World) expire() {
+	for _, a := range w.actions {
+		if a.Open() && !a.Expires.IsZero() && !w.Now().Before(a.Expires) {
+			a.State, a.Updated = Expired, a.Expires
+		}
+	}
 }
 
 // Open are the actions of a device that have not ended, of these kinds, or of all
@@ -125,6 +139,7 @@ func (w *World) action(id string) *Action {
 func (w *World) ChangeAction(id string, change func(*Action)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.expire()
 	a := w.action(id)
 	if a == nil {
 		w.tb.Errorf("change an action: there is no %s", id)
@@ -140,6 +155,7 @@ func (w *World) ChangeAction(id string, change func(*Action)) {
 func (w *World) CarryOut(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.expire()
 	a := w.action(id)
 	if a == nil || a.State != Pending && a.State != Running {
 		return false

@@ -32,6 +32,22 @@ func TestActionsOutOfOrder(t *testing.T) {
 	}
 }
 
+// What was given up is not carried out by a device that comes back too late.
+func TestExpiredAction(t *testing.T) {
+	now := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	w := edrtest.New(t, func() time.Time { return now })
+	w.Add(edrtest.Host{ID: "h1", Offline: true})
+	a := w.Order(edrtest.Action{Kind: edrtest.Isolate, Host: "h1", Expires: now.Add(72 * time.Hour)})
+	now = now.Add(73 * time.Hour)
+	w.Change("h1", func(h *edrtest.Host) { h.Offline = false })
+	if w.CarryOut(a.ID) || w.Isolated("h1") {
+		t.Error("an isolation was carried out after it was given up")
+	}
+	if got, _ := w.Action(a.ID); got.State != edrtest.Expired || !got.Updated.Equal(a.Expires) {
+		t.Errorf("the action is %s since %s, want expired since %s", got.State, got.Updated, a.Expires)
+	}
+}
+
 func TestAddressAtATime(t *testing.T) {
 	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	h := edrtest.Host{Addresses: []edrtest.Address{
