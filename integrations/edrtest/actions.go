@@ -187,11 +187,34 @@ func (w *World) perform(h *Host, a *Action) {
 		}
 		a.Result = w.script(*h, a.Script, a.Input)
 	case Kill:
-		for _, p := range h.Processes {
-			if p.PID == a.PID && p.End.IsZero() {
-				p.End = w.Now()
-			}
+		h.end(a.PID, w.Now())
+	}
+}
+
+// end ends the running process with an id. What readers hold of the device is left
+// as it was: its processes are copied.
+func (h *Host) end(pid int64, now time.Time) {
+	copies := map[*Process]*Process{}
+	var copied func(p *Process) *Process
+	copied = func(p *Process) *Process {
+		if p == nil || copies[p] != nil {
+			return copies[p]
 		}
+		c := *p
+		copies[p] = &c
+		c.Parent = copied(p.Parent)
+		return &c
+	}
+	h.Processes = slices.Clone(h.Processes)
+	for i, p := range h.Processes {
+		h.Processes[i] = copied(p)
+		if p.PID == pid && p.End.IsZero() {
+			h.Processes[i].End = now
+		}
+	}
+	h.Connections = slices.Clone(h.Connections)
+	for i := range h.Connections {
+		h.Connections[i].Process = copied(h.Connections[i].Process)
 	}
 }
 

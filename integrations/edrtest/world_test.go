@@ -48,6 +48,27 @@ func TestExpiredAction(t *testing.T) {
 	}
 }
 
+// A process that is killed ends for its children and connections too, and not in
+// what was read before.
+func TestKill(t *testing.T) {
+	now := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	w := edrtest.New(t, func() time.Time { return now })
+	parent := &edrtest.Process{PID: 4}
+	child := &edrtest.Process{PID: 8, Parent: parent}
+	w.Add(edrtest.Host{ID: "h1", Processes: []*edrtest.Process{parent, child}, Connections: []edrtest.Connection{{Process: child}}})
+	before, _ := w.Host("h1")
+	w.Order(edrtest.Action{Kind: edrtest.Kill, Host: "h1", PID: 4})
+	w.Settle()
+	after, _ := w.Host("h1")
+	if !before.Processes[0].End.IsZero() {
+		t.Error("what was read before the kill has changed")
+	}
+	killed := after.Processes[0]
+	if !killed.End.Equal(now) || after.Connections[0].Process != after.Processes[1] || after.Processes[1].Parent != killed || !child.End.IsZero() {
+		t.Errorf("the killed process ended at %s, want %s, and be the parent of the process of the connection", killed.End, now)
+	}
+}
+
 func TestAddressAtATime(t *testing.T) {
 	noon := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	h := edrtest.Host{Addresses: []edrtest.Address{
