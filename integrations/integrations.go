@@ -119,10 +119,10 @@ type Enforcer interface {
 	Read(ctx context.Context, o incident.Order) (incident.Reading, error)
 	// Apply puts the containment in place. It must be safe to repeat: a second
 	// Apply with the same key has no second effect. It returns when the
-	// product has accepted it; Read reports when it is in place. While another
-	// action of the kind is open on the device, whoever ordered it and in
-	// whichever direction, it writes nothing and returns a conflict: products
-	// carry actions out in any order. So does Undo.
+	// product has accepted it; Read reports when it is in place. Where the
+	// product carries actions out in any order, it writes nothing while another one
+	// is open on the device, whoever ordered it and in whichever direction, and
+	// returns a conflict; so does Undo.
 	Apply(ctx context.Context, o incident.Order) (incident.Receipt, error)
 	// Undo lifts what Apply made, and only that: what is in place with another key,
 	// or with none, is left alone. It must be safe to repeat.

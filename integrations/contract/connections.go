@@ -49,7 +49,7 @@ func connectionsChecks() []check[ConnectionsHarness] {
 
 func (h ConnectionsHarness) device(t testing.TB) incident.Target {
 	t.Helper()
-	device, err := incident.DeviceTarget("ws-042", "accounting-2")
+	device, err := incident.DeviceTarget(h.id("ws-042"), "accounting-2")
 	h.fine(t, "make a target", err)
 	return device
 }
@@ -137,7 +137,7 @@ func checkConnectionsTuples(t testing.TB, h ConnectionsHarness) {
 func checkConnectionsTarget(t testing.TB, h ConnectionsHarness) {
 	device := h.device(t)
 	c := h.Open(t, device, h.laid())
-	_, err := c.Connections(t.Context(), h.query(unknownDevice(t)))
+	_, err := c.Connections(t.Context(), h.query(h.unknownDevice(t)))
 	h.want(t, "connections of an unknown device", err, integrations.NotFound)
 	_, err = c.Connections(t.Context(), h.query(incident.Target{}))
 	h.want(t, "connections of a zero target", err, integrations.Invalid)

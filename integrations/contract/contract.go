@@ -53,12 +53,22 @@ type Knobs struct {
 	// Secrets are texts that no error may contain, such as the token with which
 	// the harness opened the product.
 	Secrets []string
+	// ID returns the product's form of a device id of the suites, such as ws-042; nil
+	// leaves them as they are. Different ids must stay different.
+	ID func(id string) string
 	// Patience is how long a call may take until it reaches the point at which the
 	// product hangs; 100 ms when zero.
 	Patience time.Duration
 }
 
 func (k Knobs) knobs() Knobs { return k }
+
+func (k Knobs) id(id string) string {
+	if k.ID == nil {
+		return id
+	}
+	return k.ID(id)
+}
 
 // check is one obligation. Each runs on a product of its own.
 type check[H any] struct {
@@ -230,9 +240,9 @@ func concurrently(n int, do func() error) error {
 }
 
 // unknownDevice is a device that no harness has.
-func unknownDevice(t testing.TB) incident.Target {
+func (k Knobs) unknownDevice(t testing.TB) incident.Target {
 	t.Helper()
-	target, err := incident.DeviceTarget("no-such-device-7f3a", "no-such-device-7f3a")
+	target, err := incident.DeviceTarget(k.id("no-such-device-7f3a"), "no-such-device-7f3a")
 	if err != nil {
 		t.Fatalf("make a target: %v", err)
 	}

@@ -32,6 +32,9 @@ type EnforcerWorld struct {
 	// Settle lets the product carry out the actions that it has accepted. Nil where
 	// that is immediate.
 	Settle func()
+	// Unordered reports that the product carries out what it has accepted in any
+	// order, so that nothing may be written while an action is open.
+	Unordered bool
 	// Break makes the product fail.
 	Break func(Fault)
 }
@@ -52,6 +55,7 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"undo leaves a containment without a key alone", eachAction(checkUndoImposed)},
 		{"undo of nothing is done", eachAction(checkUndoNothing)},
 		{"it can be applied again after undo", eachAction(checkAgain)},
+		{"nothing is written while another action is open", eachAction(checkOneAtATime)},
 		{"another device is not touched", eachAction(checkOtherDevice)},
 		{"blocks are apart by what they stop", checkBlocksApart},
 		{"read changes nothing", eachAction(checkReadOnly)},
@@ -218,6 +222,34 @@ func checkUndo(t testing.TB, w trial) {
 	w.effects(t, "after apply and two undos", 2)
 }
 
+// Products carry out what is open in any order: a second write could be overtaken
+// by the first.
+func checkOneAtATime(t testing.TB, w trial) {
+	if !w.Unordered {
+		return
+	}
+	o := w.order(w.action, "stanch-key-1")
+	_, err := w.Apply(t.Context(), o)
+	w.fine(t, "apply", err)
+	if s, err := w.Read(t.Context(), o); err != nil || !s.Pending || s.Key != o.Key {
+		t.Errorf("read %s while it is open: %+v, %v; want it pending, with our key", w.action, s, err)
+	}
+	_, err = w.Undo(t.Context(), o)
+	w.want(t, "undo while the containment is open", err, integrations.Conflict)
+	w.effects(t, "after an undo that had to wait", 1)
+	w.settle()
+	_, err = w.Undo(t.Context(), o)
+	w.fine(t, "undo", err)
+	if s, err := w.Read(t.Context(), o); err != nil || !s.Pending {
+		t.Errorf("read %s while its end is open: %+v, %v; want it pending", w.action, s, err)
+	}
+	_, err = w.Apply(t.Context(), o)
+	w.want(t, "apply while the end of the last one is open", err, integrations.Conflict)
+	w.effects(t, "after an apply that had to wait", 2)
+	w.settle()
+	w.reads(t, o, false)
+}
+
 func checkUndoOther(t testing.TB, w trial) {
 	first, second := w.order(w.action, "stanch-key-1"), w.order(w.action, "stanch-key-2")
 	w.apply(t, first)
@@ -275,7 +307,7 @@ func checkReadOnly(t testing.TB, w trial) {
 
 func checkUnknownDevice(t testing.TB, w trial) {
 	o := w.order(w.action, "stanch-key-1")
-	o.Target = unknownDevice(t)
+	o.Target = w.unknownDevice(t)
 	_, err := w.Read(t.Context(), o)
 	w.want(t, "read "+string(w.action), err, integrations.NotFound)
 	_, err = w.Apply(t.Context(), o)

@@ -29,13 +29,13 @@ func endpointsChecks() []check[EndpointsHarness] {
 		{"a query that names nothing finds nothing", checkNamesNothing},
 		{"all that match are returned, sorted, each once", checkSorted},
 	}, faultChecks(func(t testing.TB, h EndpointsHarness) (func(Fault), []call) {
-		e := h.Open(t, devices())
+		e := h.Open(t, h.devices())
 		var breakIt func(Fault)
 		if h.Break != nil {
 			breakIt = func(fault Fault) { h.Break(e, fault) }
 		}
 		return breakIt, []call{{"endpoints", false, func(ctx context.Context) error {
-			_, err := e.Endpoints(ctx, integrations.EndpointQuery{ID: "ws-042"})
+			_, err := e.Endpoints(ctx, integrations.EndpointQuery{ID: h.id("ws-042")})
 			return err
 		}}}
 	}))
@@ -43,10 +43,10 @@ func endpointsChecks() []check[EndpointsHarness] {
 
 // devices are chosen so that prefix matches are caught: one id, one name and one
 // address is the beginning of another. Two devices share an address.
-func devices() []incident.Endpoint {
+func (h EndpointsHarness) devices() []incident.Endpoint {
 	device := func(id, name string, ips ...string) incident.Endpoint {
 		return incident.Endpoint{
-			ID: incident.Known(id, incident.FromEDR), Name: incident.Known(name, incident.FromEDR),
+			ID: incident.Known(h.id(id), incident.FromEDR), Name: incident.Known(name, incident.FromEDR),
 			IP: incident.Known(ips, incident.FromEDR), OS: incident.Known("windows", incident.FromEDR),
 			Online: incident.Known(true, incident.FromEDR),
 		}
@@ -60,7 +60,11 @@ func devices() []incident.Endpoint {
 
 func (h EndpointsHarness) finds(t testing.TB, q integrations.EndpointQuery, want ...string) []incident.Endpoint {
 	t.Helper()
-	got, err := h.Open(t, devices()).Endpoints(t.Context(), q)
+	for i, id := range want {
+		want[i] = h.id(id)
+	}
+	slices.Sort(want)
+	got, err := h.Open(t, h.devices()).Endpoints(t.Context(), q)
 	h.fine(t, "endpoints", err)
 	var ids []string
 	for _, e := range got {
@@ -75,10 +79,10 @@ func (h EndpointsHarness) finds(t testing.TB, q integrations.EndpointQuery, want
 
 func checkFound(t testing.TB, h EndpointsHarness) {
 	for _, q := range []integrations.EndpointQuery{
-		{ID: "ws-042"},
+		{ID: h.id("ws-042")},
 		{Name: "accounting-2"},
 		{IPs: []string{"192.0.2.2"}},
-		{ID: "ws-042", Name: "accounting-2", IPs: []string{"192.0.2.2"}},
+		{ID: h.id("ws-042"), Name: "accounting-2", IPs: []string{"192.0.2.2"}},
 	} {
 		got := h.finds(t, q, "ws-042")
 		if len(got) == 0 {
@@ -95,17 +99,20 @@ func checkFound(t testing.TB, h EndpointsHarness) {
 }
 
 func checkNoGuess(t testing.TB, h EndpointsHarness) {
+	id := h.id("ws-042")
 	for _, q := range []integrations.EndpointQuery{
-		{ID: "ws-04"},
-		{ID: "42"},
-		{ID: "ws-*"},
+		{ID: id[:len(id)-1]},
+		{ID: id[len(id)-2:]},
+		{ID: id[:3] + "*"},
+		{ID: id + "," + h.id("ws-007")},
+		{ID: "all"},
 		{Name: "accounting"},
 		{Name: "ounting-2"},
 		{Name: "*"},
 		{IPs: []string{"192.0.2"}},
 		{IPs: []string{"192.0.2.0/24"}},
 		{ID: "accounting-2"},
-		{Name: "ws-042"},
+		{Name: id},
 		{ID: "' OR '1'='1"},
 	} {
 		h.finds(t, q)
@@ -115,12 +122,12 @@ func checkNoGuess(t testing.TB, h EndpointsHarness) {
 func checkNamesNothing(t testing.TB, h EndpointsHarness) {
 	h.finds(t, integrations.EndpointQuery{})
 	h.finds(t, integrations.EndpointQuery{IPs: []string{""}})
-	h.finds(t, integrations.EndpointQuery{ID: "no-such-device-7f3a"})
+	h.finds(t, integrations.EndpointQuery{ID: h.id("no-such-device-7f3a")})
 }
 
 func checkSorted(t testing.TB, h EndpointsHarness) {
 	h.finds(t, integrations.EndpointQuery{IPs: []string{"192.0.2.200"}}, "ws-007", "ws-0421")
-	h.finds(t, integrations.EndpointQuery{ID: "ws-0421", Name: "accounting-2", IPs: []string{"192.0.2.21", "192.0.2.7"}},
+	h.finds(t, integrations.EndpointQuery{ID: h.id("ws-0421"), Name: "accounting-2", IPs: []string{"192.0.2.21", "192.0.2.7"}},
 		"ws-007", "ws-042", "ws-0421")
 }
 

@@ -57,7 +57,7 @@ func collectorChecks() []check[CollectorHarness] {
 			h.want(t, "collect of nothing", err, integrations.Invalid)
 			_, err = w.Collect(t.Context(), order(incident.Target{}, "processes"))
 			h.want(t, "collect of a zero target", err, integrations.Invalid)
-			_, err = w.Collect(t.Context(), order(unknownDevice(t), "processes"))
+			_, err = w.Collect(t.Context(), order(h.unknownDevice(t), "processes"))
 			h.want(t, "collect of an unknown device", err, integrations.NotFound)
 		}},
 	}, faultChecks(func(t testing.TB, h CollectorHarness) (func(Fault), []call) {
@@ -159,7 +159,7 @@ func checkKillRefused(t testing.TB, h KillerHarness) {
 		h.want(t, "kill with "+name, err, integrations.Invalid)
 	}
 	o := w.order()
-	o.Target = unknownDevice(t)
+	o.Target = h.unknownDevice(t)
 	_, err := w.Kill(t.Context(), o)
 	h.want(t, "kill on an unknown device", err, integrations.NotFound)
 	w.killed(t, "after refused kills", 0)

@@ -80,9 +80,22 @@ func (w *World) Order(a Action) Action {
 	}
 	if a.Kind == Isolate || a.Kind == Release {
 		w.effects[a.Host]++
+		for _, o := range w.actions {
+			if w.oneAtATime && o.Host == a.Host && o.Open() && (o.Kind == Isolate || o.Kind == Release) {
+				w.tb.Errorf("%s of %s was ordered while %s %s is %s", a.Kind, a.Host, o.Kind, o.ID, o.State)
+			}
+		}
 	}
 	w.actions = append(w.actions, &a)
 	return a
+}
+
+// OneAtATime has the test fail when an isolation or release is ordered while
+// another is open on the device: products carry them out in any order.
+func (w *World) OneAtATime() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.oneAtATime = true
 }
 
 // Actions are all actions of a device, or of all for an empty id, oldest first.
@@ -222,6 +235,16 @@ func (h *Host) end(pid int64, now time.Time) {
 func (w *World) Settle() {
 	for _, a := range w.Open("") {
 		w.CarryOut(a.ID)
+	}
+}
+
+// SettleSome carries out some of what is open, in any order: intn returns a number
+// from 0 to below n.
+func (w *World) SettleSome(intn func(n int) int) {
+	for _, a := range w.Open("") {
+		if intn(2) == 0 {
+			w.CarryOut(a.ID)
+		}
 	}
 }
 

@@ -110,8 +110,9 @@ type World struct {
 	actions []*Action
 	// isolated is whether a device is cut off, and effects how many isolations and
 	// releases were accepted from clients, by device.
-	isolated map[string]bool
-	effects  map[string]int
+	isolated   map[string]bool
+	oneAtATime bool
+	effects    map[string]int
 	// Script is what a script does on a device; without it every script fails.
 	script func(h Host, name, input string) Result
 }
