@@ -17,7 +17,7 @@ func IsDouble(dir string) bool {
 	}
 	return slices.ContainsFunc(strings.Split(dir, "/"), func(name string) bool {
 		return strings.HasSuffix(name, "fake") || strings.HasSuffix(name, "test") ||
-			slices.Contains([]string{"contract", "faulty", "synthetic"}, name)
+			slices.Contains([]string{"apispec", "contract", "faulty", "synthetic"}, name)
 	})
 }
 
