@@ -33,7 +33,8 @@ type ConnectionsOut struct {
 // to: from the start of its earliest flow, which may be before the window.
 // Where there are more than one question brings, those of the flows' own tuples
 // come first; where these connections do not show who sends, for theirs within a day:
-// the clocks may differ by hours, or the connections be older than the flows.
+// the clocks may differ by hours, or the connections be older than the flows. The
+// sender's processes come with what the EDR knows of their start and scripts.
 func (a *Activities) findConnections(ctx context.Context, in EnrichIn) (ConnectionsOut, error) {
 	var out ConnectionsOut
 	flows := in.Sample.Value
@@ -67,6 +68,7 @@ func (a *Activities) findConnections(ctx context.Context, in EnrichIn) (Connecti
 			since, incident.FormatDuration(furthest), asked)
 		found = all
 	}
+	a.tellExecutions(ctx, in, firstStart(in).Add(-clockSlack), in.At.Add(clockSlack), found)
 	out.Connections.Value = found
 	return out, nil
 }

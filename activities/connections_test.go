@@ -53,6 +53,20 @@ func sent(ago time.Duration, port int, bytes int64, path string) (incident.Flow,
 
 func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, traffic.JoinResult) {
 	t.Helper()
+	out, joined := findBy(t, edr, flows)
+	for _, q := range edr.asked {
+		if q.To.Sub(alerted) > 24*time.Hour || alerted.Sub(q.From) > 24*time.Hour+15*time.Minute {
+			t.Errorf("asked from %s to %s, further than a day from %s", q.From, q.To, alerted)
+		}
+		if len(q.Tuples) > integrations.MaxTuples || q.Limit <= 0 {
+			t.Errorf("asked for %d tuples at once, limit %d", len(q.Tuples), q.Limit)
+		}
+	}
+	return out, joined
+}
+
+func findBy(t *testing.T, edr integrations.Connections, flows []incident.Flow) (ConnectionsOut, traffic.JoinResult) {
+	t.Helper()
 	a := &Activities{Set: integrations.NewSet()}
 	a.Set.Add("edr", integrations.Spec{Kind: "telling"}, edr)
 	target, err := incident.DeviceTarget("ws-042", "ws-042")
@@ -64,14 +78,6 @@ func find(t *testing.T, edr *telling, flows []incident.Flow) (ConnectionsOut, tr
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, q := range edr.asked {
-		if q.To.Sub(alerted) > 24*time.Hour || alerted.Sub(q.From) > 24*time.Hour+15*time.Minute {
-			t.Errorf("asked from %s to %s, further than a day from %s", q.From, q.To, alerted)
-		}
-		if len(q.Tuples) > integrations.MaxTuples || q.Limit <= 0 {
-			t.Errorf("asked for %d tuples at once, limit %d", len(q.Tuples), q.Limit)
-		}
 	}
 	return out, traffic.Join(flows, out.Connections.Value)
 }

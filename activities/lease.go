@@ -33,7 +33,9 @@ type Applied struct {
 }
 
 // apply reads the state before it writes: what is in place already is adopted, and
-// what an earlier attempt of ours made, whose answer was lost, is found again.
+// what an earlier attempt of ours made, whose answer was lost, is found again. What
+// somebody else has open on the device may as well be the end of what stands: the
+// product decides, by a conflict, whether it is waited for.
 func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
@@ -46,18 +48,18 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	duplicates(ctx, in, before)
 	ours := before.Key == in.Order.Key
 	switch {
-	case (before.Stands || before.Pending) && !ours:
+	case before.Stands && !before.Pending && !ours:
 		return Applied{
 			Adopted: true, Before: before, Stands: before.Stands,
 			Receipt: incident.Receipt{At: a.now(), Detail: "it was already in place"},
 		}, nil
-	case (before.Stands || before.Pending) && looser(before, in.Order):
+	case ours && (before.Stands || before.Pending) && looser(before, in.Order):
 		// Ours, but a stricter limit is wanted now: it makes room first.
 		if _, err := enforcer.Undo(ctx, in.Order); err != nil {
 			return Applied{}, err
 		}
 		return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
-	case before.Stands || before.Pending:
+	case ours && (before.Stands || before.Pending):
 		return Applied{Stands: before.Stands, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
 	receipt, err := enforcer.Apply(ctx, in.Order)
@@ -71,6 +73,9 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	// later; a read that fails now takes nothing back.
 	after, err := enforcer.Read(ctx, in.Order)
 	duplicates(ctx, in, after)
+	if err == nil && before.Pending && (after.Stands || after.Pending) && after.Key != in.Order.Key {
+		return Applied{Adopted: true, Before: before, Stands: after.Stands, Receipt: receipt}, nil
+	}
 	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
 }
 

@@ -63,6 +63,11 @@ func who(c incident.Case) Line {
 	if signed, ok := p.Signed.Get(); ok && !signed {
 		text += ", not signed"
 	}
+	if script, ok := p.Script.Get(); ok {
+		text += ", script " + short(script)
+	} else if typed, ok := p.ScriptText.Get(); ok {
+		text += ", script text " + short(typed)
+	}
 	return Line{Label: "Who", Text: text, From: From(image.From())}
 }
 
