@@ -37,7 +37,8 @@ type Action struct {
 	Host    string
 	By      string
 	Comment string
-	// Script and Input are those of a RunScript; PID is that of a Kill.
+	// Script and Input are those of a RunScript, and of an isolation or release that
+	// the product has a script of ours do; PID is that of a Kill.
 	Script, Input    string
 	PID              int64
 	Created, Updated time.Time
@@ -189,10 +190,14 @@ func (w *World) CarryOut(id string) bool {
 
 func (w *World) perform(h *Host, a *Action) {
 	switch a.Kind {
-	case Isolate:
-		w.isolated[h.ID] = true
-	case Release:
-		w.isolated[h.ID] = false
+	case Isolate, Release:
+		// A script that fails changes nothing.
+		if a.Script != "" && w.script != nil {
+			a.Result = w.script(*h, a.Script, a.Input)
+		}
+		if a.Result.Exit == 0 {
+			w.isolated[h.ID] = a.Kind == Isolate
+		}
 	case RunScript:
 		if w.script == nil {
 			a.State = Failed

@@ -79,3 +79,18 @@ func TestAddressAtATime(t *testing.T) {
 		t.Errorf("the addresses before noon are %v, now %s; want 192.0.2.9, now 192.0.2.2", got, h.IP())
 	}
 }
+
+// An isolation that is done by a script is done where the script succeeds.
+func TestIsolationByScript(t *testing.T) {
+	w := edrtest.New(t, func() time.Time { return time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC) })
+	w.Add(edrtest.Host{ID: "h1"})
+	for exit, want := range []bool{true, false} {
+		w.OnScript(func(edrtest.Host, string, string) edrtest.Result { return edrtest.Result{Exit: exit} })
+		w.Order(edrtest.Action{Kind: edrtest.Release, Host: "h1"})
+		w.Order(edrtest.Action{Kind: edrtest.Isolate, Host: "h1", Script: "isolate", Input: "{}"})
+		w.Settle()
+		if w.Isolated("h1") != want {
+			t.Errorf("isolated is %t after a script that exits with %d, want %t", w.Isolated("h1"), exit, want)
+		}
+	}
+}
