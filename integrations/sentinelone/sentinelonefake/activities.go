@@ -45,13 +45,15 @@ func kindsOf(a edrtest.Action) (command, outcome int) {
 	if a.Kind == edrtest.Release {
 		command, outcome = userConnects, agentConnected
 	}
-	switch {
-	case a.Open() || a.State == edrtest.Cancelled || a.State == edrtest.Expired:
+	switch a.State {
+	case edrtest.Done:
+	case edrtest.Failed:
+		// No type is documented for a reconnect that failed.
+		if outcome = 0; a.Kind == edrtest.Isolate {
+			outcome = agentDidNotObey
+		}
+	case edrtest.AwaitsApproval, edrtest.Pending, edrtest.Running, edrtest.Cancelled, edrtest.Expired:
 		outcome = 0
-	case a.State == edrtest.Failed && a.Kind == edrtest.Isolate:
-		outcome = agentDidNotObey
-	case a.State == edrtest.Failed:
-		outcome = 0 // no type is documented for a reconnect that failed
 	}
 	return command, outcome
 }
