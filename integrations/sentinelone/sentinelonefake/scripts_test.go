@@ -106,11 +106,12 @@ func TestScriptThatFails(t *testing.T) {
 	a := b.get("/remote-scripts/status?parentTaskId=" + parent)
 	same(t, "the states, of which one is of an agent that is away", a.column("status"), []string{"completed", "pending"})
 	same(t, "the detail", a.at("data", 0, "detailedStatus"), "The execution terminated in failure")
-	for state, word := range map[edrtest.State]string{
+	words := map[edrtest.State]string{
 		edrtest.Running: "in_progress", edrtest.Failed: "failed", edrtest.Expired: "expired", edrtest.Cancelled: "canceled",
-	} {
+	}
+	for _, state := range []edrtest.State{edrtest.Running, edrtest.Failed, edrtest.Expired, edrtest.Cancelled} {
 		b.world.ChangeAction(b.world.Actions(ws2)[0].ID, func(a *edrtest.Action) { a.State = state })
-		same(t, string(state), b.get("/remote-scripts/status?parentTaskId="+parent).at("data", 1, "status"), word)
+		same(t, string(state), b.get("/remote-scripts/status?parentTaskId="+parent).at("data", 1, "status"), words[state])
 	}
 	same(t, "the tasks of one state", b.get("/remote-scripts/status?status=canceled&parentTaskId="+parent).column("agentId"), []string{ws2})
 }
