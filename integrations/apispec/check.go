@@ -74,6 +74,9 @@ func (s *Spec) request(r *http.Request, body []byte) (*call, error) {
 	c.input.Request = own
 	problems := c.queryProblems()
 	operation := c.route.Operation
+	if operation.Security != nil && len(*operation.Security) == 0 && r.Header.Get("Authorization") != "" {
+		problems = append(problems, "credentials: the operation takes none in a header, and they would be given to whom they are not for")
+	}
 	switch {
 	case operation.Deprecated:
 		problems = append(problems, "the vendor retires this operation: "+operation.Description)
