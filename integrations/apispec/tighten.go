@@ -176,7 +176,8 @@ func patterns() map[string]string {
 	}
 }
 
-// closer forbids unknown keys and turns formats into patterns.
+// closer forbids unknown keys and turns formats into patterns. An alternative
+// that stands beside the properties of its object only says more of them.
 type closer struct {
 	// open are the references to schemas that are parts of others.
 	open map[string]bool
@@ -223,7 +224,7 @@ func (c closer) close(value any, at string, part bool) {
 		}
 		for key, e := range v {
 			if key != "example" && key != "examples" && key != "enum" {
-				c.close(e, at+"/"+key, key == "allOf")
+				c.close(e, at+"/"+key, key == "allOf" || ok && slices.Contains([]string{"oneOf", "anyOf", "not"}, key))
 			}
 		}
 	case []any:
