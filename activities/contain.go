@@ -170,6 +170,9 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 		// No step may act on a device that nobody has chosen.
 		return &ContainOut{Unsure: unchosen}, nil
 	}
+	if in.Step.Action == incident.Isolate && !slices.Contains(in.Answered, incident.RoutePath) {
+		unanswered = append(unanswered, facts.Endpoint.UnknownRoute()...)
+	}
 	if len(unanswered) > 0 && !in.UnsureOK {
 		return &ContainOut{Unsure: unanswered}, nil
 	}

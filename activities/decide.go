@@ -80,8 +80,20 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 			decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
 		}
 	}
-	plan := p.AskForDevice(p.Plan(decision, facts, in.Target))
+	plan := p.Plan(decision, facts, in.Target)
+	if cutsOff(plan) && decision.Outcome != incident.Denied {
+		if unknown := facts.Endpoint.UnknownRoute(); len(unknown) > 0 {
+			decision.Unsure = append(decision.Unsure, unknown...)
+			plan = p.Plan(decision, facts, in.Target)
+		}
+	}
+	plan = p.AskForDevice(plan)
 	return DecideOut{Decision: decision, Plan: plan, Facts: facts}, nil
+}
+
+// cutsOff reports whether a plan isolates the device.
+func cutsOff(plan incident.Plan) bool {
+	return plan.Target != nil && slices.ContainsFunc(plan.Steps, func(s incident.PlannedStep) bool { return s.Action == incident.Isolate })
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or

@@ -78,6 +78,9 @@ func (l lint) usedSteps() map[string]bool {
 			}
 		}
 	}
+	for _, s := range l.playbook.Steps {
+		used[s.Fallback] = true
+	}
 	return used
 }
 

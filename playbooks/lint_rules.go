@@ -77,13 +77,10 @@ func (l lint) refersToStep(name string, path ...any) {
 
 // unused warns of steps and approvals that no rule refers to.
 func (l lint) unused() {
-	steps, approvals := map[string]bool{}, map[string]bool{l.playbook.Unsure: true}
+	steps, approvals := l.usedSteps(), map[string]bool{l.playbook.Unsure: true}
 	for _, r := range l.playbook.Decide {
 		for _, doing := range r.Do {
-			steps[doing.Step], approvals[doing.Approve] = true, true
-			for _, name := range slices.Concat(doing.IfDenied, doing.IfExpired) {
-				steps[name] = true
-			}
+			approvals[doing.Approve] = true
 		}
 	}
 	for _, g := range l.playbook.Guardrails {

@@ -35,9 +35,35 @@ func (l lint) step(name string, s Step) {
 		l.at(at("with", "what"), "what must name processes, connections or both")
 	}
 	l.lasting(name, s)
+	l.wayBack(name, s)
 	between(l, s.Timeout, time.Second, maxTimeout, at("timeout")...)
 	if s.UnsureAct && !s.Action.Reversible() {
 		l.at(at("unsure"), "unsure: act is for %s; step %q is %s", namedActions(incident.Action.Reversible), name, s.Action)
+	}
+}
+
+// wayBack checks the keys by which an isolation is undone where the agent is not
+// heard.
+func (l lint) wayBack(name string, s Step) {
+	at := func(key string) []any { return []any{"steps", name, key} }
+	for _, key := range []string{"heard_within", "fallback"} {
+		if l.has(at(key)...) && s.Action != incident.Isolate {
+			l.blame(l.key(at(key)...), "%s belongs to an isolate: it is about a device that is cut off; step %q is %s", key, name, s.Action)
+			return
+		}
+	}
+	between(l, s.HeardWithin, time.Minute, maxWindow, at("heard_within")...)
+	if !l.has(at("fallback")...) {
+		return
+	}
+	instead, ok := l.playbook.Steps[s.Fallback]
+	switch {
+	case s.HeardWithin == 0:
+		l.at(at("fallback"), "fallback takes place when the agent is not heard: write heard_within")
+	case !ok:
+		l.at(at("fallback"), "step %q is not defined", shorten(s.Fallback, 80))
+	case !instead.Action.Leased() || instead.Action == incident.Isolate:
+		l.at(at("fallback"), "fallback %q is %s: it must be %s", s.Fallback, instead.Action, namedActions(func(a incident.Action) bool { return a.Leased() && a != incident.Isolate }))
 	}
 }
 

@@ -144,6 +144,10 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 		Name: name, Action: s.Action, Use: s.Use, Rate: s.With.Rate, What: s.With.What, Channel: s.With.Channel,
 		TTL: s.TTL, Timeout: s.Timeout, Verify: s.Verify, OnFailure: s.OnFailure, UnsureAct: s.UnsureAct,
 	}
+	if step.HeardWithin = s.HeardWithin; s.Fallback != "" {
+		fallback := p.planned(s.Fallback, facts, target)
+		step.Fallback = &fallback
+	}
 	switch s.Action {
 	case incident.Block:
 		step.Filter, step.Problem = resolve(s.With.Match, facts)

@@ -121,6 +121,9 @@ type Step struct {
 	Verify  *incident.Verify `yaml:"verify" doc:"The proof that is asked of the flow store. Required for {leased}."`
 	// OnFailure is what happens when the step fails or is not effective.
 	OnFailure string `yaml:"on_failure" enum:"continue,page,stop" default:"stop for a containing action, else continue" doc:"What happens when the step fails or is not effective: go on, tell people and go on, or end."`
+	// HeardWithin and Fallback are the way back of an isolation.
+	HeardWithin time.Duration `yaml:"heard_within" doc:"For isolate: within what time after it is in place the EDR must have heard the device's agent. Where it has not, the isolation is undone."`
+	Fallback    string        `yaml:"fallback" doc:"For isolate, with heard_within: the step that takes its place when it is undone because the agent was not heard, such as a rate_limit at a gateway."`
 	// UnsureAct lets a reversible step run though the decision is unsure.
 	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For {reversible}."`
 }

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,9 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	default:
 		r.disown(ctx, change)
 	}
+	if held != nil && change.Kind == incident.EvUnheard {
+		r.standIn(ctx, *held, change.Detail)
+	}
 	if change.Kind == incident.EvUndoFailing || held != nil && change.Kind == incident.EvNotConfirmed && held.OnFailure == "page" {
 		r.page(ctx, change.Step, change.Step+": "+change.Detail)
 	}
@@ -61,16 +65,28 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		s.Until = change.At
 	case incident.EvGivenBack:
 		s.Status, s.EndedAt = incident.StepEnded, change.At
-	case incident.EvNotConfirmed, incident.EvUndoFailing:
+	case incident.EvNotConfirmed, incident.EvUndoFailing, incident.EvUnheard:
 		s.Problem = change.Detail
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvHeldBack, incident.EvPaused, incident.EvResumed, incident.EvAsked, incident.EvShown, incident.EvNotShown,
 		incident.EvReminded, incident.EvEscalated, incident.EvVoted, incident.EvApproved, incident.EvDenied, incident.EvExpired,
 		incident.EvSuperseded, incident.EvStarted, incident.EvAccepted, incident.EvVerified, incident.EvNotEffective,
 		incident.EvCannotTell, incident.EvDone, incident.EvSkipped, incident.EvShadowed, incident.EvFailed, incident.EvPaged,
-		incident.EvMerged, incident.EvClosed:
-		// A lease reports none of these.
+		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold:
+		// A lease reports none of these, or they change nothing.
 	}
+}
+
+// standIn puts the step that takes an isolation's place after those that are
+// planned. It was part of the plan that people saw, or that needed nobody.
+func (r *responder) standIn(ctx workflow.Context, s incident.StepState, why string) {
+	if s.Fallback == nil || r.state.Closing != nil {
+		r.page(ctx, s.Name, s.Name+": "+why)
+		return
+	}
+	r.state.Case.Steps = append(r.state.Case.Steps, waiting(*s.Fallback))
+	r.replan()
+	r.page(ctx, s.Name, fmt.Sprintf("%s: %s; %s takes its place", s.Name, why, s.Fallback))
 }
 
 // isTaking reports whether a lease's change is of the request whose answer the case

@@ -55,6 +55,7 @@ func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error)
 			l.apply(ctx)
 		case incident.Holding, incident.Confirmed:
 			l.confirm(ctx)
+			l.hear(ctx)
 			l.hold(ctx)
 		case incident.Undoing:
 			l.undo(ctx)
@@ -65,7 +66,7 @@ func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error)
 			return *l.lease, l.continueAsNew(ctx)
 		}
 	}
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming })
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming && !l.hearing })
 	l.list(ctx)
 	return *l.lease, nil
 }
@@ -94,9 +95,9 @@ type leaseKeeper struct {
 	givenUp []string
 	refuses time.Time
 	once    []string
-	// confirming reports whether the device is being read concurrently, yield whether
-	// this run ends.
-	confirming, yield bool
+	// confirming and hearing report whether the device is being read concurrently,
+	// yield whether this run ends.
+	confirming, hearing, yield bool
 }
 
 func newLeaseKeeper(in protocol.LeaseInput) *leaseKeeper {
@@ -221,7 +222,7 @@ func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
 	if !l.held() {
 		return false
 	}
-	l.lease.Phase, l.lease.Adopted, l.lease.Problem = incident.Applying, false, ""
+	l.lease.Phase, l.lease.Adopted, l.lease.Problem, l.lease.Agent = incident.Applying, false, "", ""
 	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.EndedAt = time.Time{}, time.Time{}, time.Time{}
 	return true
 }
@@ -262,7 +263,7 @@ func (l *leaseKeeper) list(ctx workflow.Context) {
 // continueAsNew goes on in a new run with all that the lease knows.
 func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.yield = true
-	_ = workflow.Await(ctx, func() bool { return !l.confirming && workflow.AllHandlersFinished(ctx) })
+	_ = workflow.Await(ctx, func() bool { return !l.confirming && !l.hearing && workflow.AllHandlersFinished(ctx) })
 	l.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Lease, protocol.LeaseInput{
 		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease,

@@ -42,7 +42,7 @@ func (l *leaseKeeper) apply(ctx workflow.Context) {
 		l.lease.Before = out.Before
 	}
 	l.lease.Phase, l.lease.Adopted, l.lease.Receipt, l.lease.Problem = incident.Holding, out.Adopted, out.Receipt, ""
-	l.lease.AppliedAt, l.lease.ConfirmedAt = workflow.Now(ctx), time.Time{}
+	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.Agent = workflow.Now(ctx), time.Time{}, ""
 	if out.Stands {
 		l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, workflow.Now(ctx)
 	}
@@ -112,6 +112,7 @@ func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
 		l.lease.Phase, l.lease.ConfirmedAt, l.lease.Problem = incident.Confirmed, workflow.Now(ctx), ""
 		l.list(ctx)
 		l.tellAll(ctx, incident.EvConfirmed, "read back from the device", "")
+		l.hear(ctx)
 	case workflow.Now(ctx).Sub(l.lease.AppliedAt) <= confirmWithin:
 	case l.lease.Problem == "":
 		l.lease.Problem = notConfirmed(standing, err)

@@ -274,7 +274,9 @@ func (r *responder) hold(ctx workflow.Context) {
 		r.status(ctx, incident.Contained)
 	}
 	if r.state.Closing == nil {
-		r.wait(ctx, time.Time{}, func() bool { return !r.standing() && r.state.Fresh == 0 && r.state.Late == nil })
+		r.wait(ctx, time.Time{}, func() bool {
+			return r.state.Next < len(r.state.Case.Steps) || !r.standing() && r.state.Fresh == 0 && r.state.Late == nil
+		})
 	}
 	if r.state.Closing != nil {
 		r.leaveAll(ctx)

@@ -66,7 +66,7 @@ func (e *Estate) endpoint(h *host, now time.Time) incident.Endpoint {
 		ID: text(h.ID), Name: text(h.Name), OS: text(h.OS), Role: text(h.Role),
 		IP:     incident.Known(slices.Clone(h.IPs), incident.FromEDR),
 		Online: incident.Known(h.online, incident.FromEDR), LastSeen: incident.Known(seen, incident.FromEDR),
-		Isolation: incident.Known(e.isolation(h, now), incident.FromEDR),
+		Isolation: incident.Known(e.isolation(h, now), incident.FromEDR), Route: text(cmp.Or(h.Route, "direct")),
 	}, given)
 }
 

@@ -113,10 +113,13 @@ func (e *Estate) order(ctx context.Context, op string, o incident.Order, do func
 // Read implements [integrations.Enforcer].
 func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
 	var s incident.Reading
-	err := e.order(ctx, "read", o, func(_ *host, now time.Time) error {
+	err := e.order(ctx, "read", o, func(h *host, now time.Time) error {
 		if c := e.slot(o, now); c != nil {
 			s = c.standing(now)
 			s.Copies = e.copies(c, now)
+		}
+		if o.Action == incident.Isolate {
+			s.Heard = e.heard(h, now)
 		}
 		return nil
 	})
@@ -124,6 +127,19 @@ func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 		return incident.Reading{}, err
 	}
 	return s, nil
+}
+
+// heard is when the agent last reached its cloud.
+func (e *Estate) heard(h *host, now time.Time) time.Time {
+	if !h.online {
+		return h.lastSeen
+	}
+	for _, c := range e.containments {
+		if c.Order.Action == incident.Isolate && c.Order.Target.ID() == h.ID && c.stands(now) && h.behaviours[incident.Isolate].Deaf {
+			return c.StandsAt
+		}
+	}
+	return now
 }
 
 func (c *containment) standing(now time.Time) incident.Reading {

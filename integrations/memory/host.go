@@ -18,6 +18,8 @@ type Host struct {
 	OS   string
 	// Role is the EDR's role of the host: workstation, server or domain_controller.
 	Role string
+	// Route is how the agent reaches its cloud: direct, proxy or vpn; empty is direct.
+	Route string
 	// Offline reports whether the agent does not answer. The host itself goes on sending.
 	Offline bool
 	// ClockSkew is how far the endpoint's clock is ahead of the flow store's.

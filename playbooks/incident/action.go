@@ -71,6 +71,9 @@ type Order struct {
 	// Until is when the lease ends, for products with an expiry of their own:
 	// a second safety net, never the first.
 	Until time.Time `json:"until"`
+	// HeardWithin is within what time after an isolation is in place the device's
+	// agent must be heard; else it is undone. Zero: it is not looked for.
+	HeardWithin time.Duration `json:"heard_within,omitempty"`
 	// Reason is written where the product has room for it. It carries no text
 	// of the alert.
 	Reason string `json:"reason"`

@@ -293,6 +293,9 @@ const (
 	EvAccepted     EventKind = "accepted"
 	EvConfirmed    EventKind = "confirmed"
 	EvNotConfirmed EventKind = "not_confirmed"
+	EvHeard        EventKind = "heard"   // an isolated device's agent reaches its cloud
+	EvUnheard      EventKind = "unheard" // it does not: the isolation is undone
+	EvUntold       EventKind = "untold"  // it is not known whether it does
 	EvVerified     EventKind = "verified"
 	EvNotEffective EventKind = "not_effective"
 	EvCannotTell   EventKind = "cannot_tell"

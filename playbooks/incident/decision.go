@@ -187,6 +187,11 @@ type PlannedStep struct {
 	Verify  *Verify       `json:"verify,omitempty"`
 	// OnFailure is continue, page or stop.
 	OnFailure string `json:"on_failure,omitempty"`
+	// HeardWithin is within what time after an isolation is in place the device's
+	// agent must be heard. Where it is not, the isolation is undone, and Fallback,
+	// if there is one, takes its place.
+	HeardWithin time.Duration `json:"heard_within,omitempty"`
+	Fallback    *PlannedStep  `json:"fallback,omitempty"`
 	// Problem says why the step cannot be carried out as planned, such as a
 	// block of a top destination that is unknown. Such a step fails, loudly.
 	Problem string `json:"problem,omitempty"`

@@ -26,6 +26,9 @@ type Endpoint struct {
 	Route     Value[string]    `json:"route" doc:"How the agent reaches its cloud: direct, proxy or vpn."`
 }
 
+// RoutePath is the path of what [Endpoint.UnknownRoute] asks for.
+const RoutePath = "endpoint.route"
+
 // Target is exactly one device. It cannot be made without one, and it cannot
 // hold two: the zero Target is refused by every integration.
 type Target struct{ id, name, onlyBy string }
@@ -45,6 +48,16 @@ func (t Target) Name() string {
 		return t.id
 	}
 	return t.name
+}
+
+// UnknownRoute is what people must be asked before a device is isolated of which
+// is not known how its agent reaches its cloud: behind a proxy or on a VPN it may
+// not be reached any more, and so not be given back.
+func (e Endpoint) UnknownRoute() []Missing {
+	if e.Route.IsKnown() {
+		return nil
+	}
+	return []Missing{{Path: RoutePath, Why: e.Route.Why()}}
 }
 
 // OnlyBy is the one identifier on which the alert and the device agree: id, name

@@ -15,6 +15,18 @@ const (
 	LeaseFailed LeasePhase = "failed" // it was never applied
 )
 
+// AgentState is what is known of an isolated device's agent.
+type AgentState string
+
+// The closed set of agent states.
+const (
+	AgentHeard   AgentState = "heard"
+	AgentUnheard AgentState = "unheard"
+	// AgentUntold: the product does not say when it heard the agent, or could not
+	// be read.
+	AgentUntold AgentState = "cannot_tell"
+)
+
 // Holder is a case that needs a containment.
 type Holder struct {
 	// Case is the workflow id of the case, which is told of every change.
@@ -47,6 +59,9 @@ type Lease struct {
 	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
 	EndedAt     time.Time `json:"ended_at,omitzero"`
 	Until       time.Time `json:"until,omitzero"`
+	// Agent is whether the device's agent was heard since an isolation is in place;
+	// empty where that is not looked for, or not known yet.
+	Agent AgentState `json:"agent,omitempty"`
 	// Problem says what went wrong last, such as an undo that keeps failing.
 	Problem string `json:"problem,omitempty"`
 }

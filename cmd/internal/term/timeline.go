@@ -97,17 +97,17 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = ">", "▸"
 	case incident.EvDecided:
 		ascii, sign = "=", "◆"
-	case incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvCannotTell, incident.EvNotConfirmed:
+	case incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvCannotTell, incident.EvNotConfirmed, incident.EvUntold:
 		ascii, sign = "?", "?"
 	case incident.EvStarted, incident.EvAccepted, incident.EvExtended:
 		ascii, sign = "o", "○"
 	case incident.EvConfirmed:
 		ascii, sign = "*", "●"
-	case incident.EvApproved, incident.EvVerified, incident.EvDone:
+	case incident.EvApproved, incident.EvVerified, incident.EvDone, incident.EvHeard:
 		ascii, sign = "+", "✓"
 	case incident.EvGivenBack:
 		ascii, sign = "<", "↩"
-	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvDenied:
+	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvDenied, incident.EvUnheard:
 		ascii, sign = "x", "✗"
 	case incident.EvHeldBack, incident.EvPaused, incident.EvExpired, incident.EvPaged:
 		ascii, sign = "!", "!"
