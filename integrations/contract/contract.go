@@ -56,6 +56,9 @@ type Knobs struct {
 	// ID returns the product's form of a device id of the suites, such as ws-042; nil
 	// leaves them as they are. Different ids must stay different.
 	ID func(id string) string
+	// ReadsFirst reports that the client reads before each of its writes. What hangs is
+	// that read then: nothing was written, and the call is unavailable.
+	ReadsFirst bool
 	// Patience is how long a call may take until it reaches the point at which the
 	// product hangs; 100 ms when zero.
 	Patience time.Duration
@@ -218,7 +221,7 @@ func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) 
 			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(k.Patience, 100*time.Millisecond))
 			defer cancel()
 			kind := integrations.Unavailable
-			if c.write {
+			if c.write && !k.ReadsFirst {
 				kind = integrations.Ambiguous
 			}
 			k.want(t, c.name, promptly(ctx, t, c), kind)
