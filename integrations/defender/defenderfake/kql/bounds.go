@@ -1,0 +1,177 @@
+package kql
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds are what a query says of the rows that it wants of a table before it
+// computes anything from them.
+type Bounds struct {
+	// From and To bound Timestamp, both included; zero is no bound.
+	From, To time.Time
+	// Equal are the values that the texts of a column can have, regardless of case, by
+	// column; and Terms are texts that it must contain.
+	Equal, Terms map[string][]string
+}
+
+// pushed are the conditions that stand before whatever changes rows, and through
+// reports whether nothing does.
+func pushed(ops []operator) (conds []expr, through bool) {
+	for _, op := range ops {
+		switch op := op.(type) {
+		case whereOp:
+			conds = append(conds, conjuncts(op.cond)...)
+		case sortOp:
+			if op.top != nil {
+				return conds, false
+			}
+		case *unionOp:
+			// What follows holds for the rows of both.
+		case pickOp:
+			if op.how == "distinct" {
+				return conds, false
+			}
+		case projectOp:
+			if !slices.ContainsFunc(op.columns, renames) {
+				continue
+			}
+			return conds, false
+		case extendOp:
+			if slices.ContainsFunc(op.columns, bounding) {
+				return conds, false
+			}
+		default:
+			return conds, false
+		}
+	}
+	return conds, true
+}
+
+// renames reports whether a column is given a name that a bound could mean.
+func renames(n named) bool {
+	x, plain := n.expr.(nameExpr)
+	return bounding(n) && (!plain || x.name != n.name)
+}
+
+func bounding(n named) bool {
+	return n.name == "Timestamp" || strings.HasPrefix(n.name, "Device") || n.name == "IPAddresses"
+}
+
+func conjuncts(x expr) []expr {
+	if b, ok := x.(binaryExpr); ok && b.op == "and" {
+		return append(conjuncts(b.left), conjuncts(b.right)...)
+	}
+	return []expr{x}
+}
+
+func (e *env) bounds(columns []Column, conds []expr) Bounds {
+	b := Bounds{Equal: map[string][]string{}, Terms: map[string][]string{}}
+	for _, c := range conds {
+		switch x := c.(type) {
+		case binaryExpr:
+			e.boundBinary(&b, columns, x)
+		case betweenExpr:
+			if n, ok := x.of.(nameExpr); ok && n.name == "Timestamp" && !x.not {
+				e.boundBetween(&b, x)
+			}
+		case inExpr:
+			e.boundIn(&b, columns, x)
+		}
+	}
+	return b
+}
+
+func (e *env) boundBinary(b *Bounds, columns []Column, x binaryExpr) {
+	left, ok := x.left.(nameExpr)
+	other, op := x.right, x.op
+	if !ok || indexOf(columns, left.name) < 0 {
+		turned := map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "=~": "=~"}
+		if left, ok = x.right.(nameExpr); !ok || indexOf(columns, left.name) < 0 {
+			return
+		}
+		other, op = x.left, turned[x.op]
+	}
+	v, err := e.constant(other)
+	if err != nil {
+		return
+	}
+	switch at, isTime := v.v.(time.Time); {
+	case isTime && left.name == "Timestamp":
+		if strings.HasPrefix(op, ">") || op == "==" {
+			b.from(at)
+		}
+		if strings.HasPrefix(op, "<") || op == "==" {
+			b.to(at)
+		}
+	case v.typ == String && (op == "==" || op == "=~"):
+		b.equal(left.name, []string{text(v.v)})
+	case v.typ == String && (op == "has" || op == "contains" || op == "has_cs" || op == "contains_cs"):
+		b.Terms[left.name] = append(b.Terms[left.name], text(v.v))
+	}
+}
+
+func (e *env) boundBetween(b *Bounds, x betweenExpr) {
+	from, err := e.constant(x.from)
+	if err != nil {
+		return
+	}
+	to, err := e.constant(x.to)
+	if err != nil {
+		return
+	}
+	start, ok := from.v.(time.Time)
+	if !ok {
+		return
+	}
+	b.from(start)
+	switch end := to.v.(type) {
+	case time.Time:
+		b.to(end)
+	case time.Duration:
+		b.to(start.Add(end))
+	}
+}
+
+func (e *env) boundIn(b *Bounds, columns []Column, x inExpr) {
+	of, ok := x.of.(nameExpr)
+	i := -1
+	if ok {
+		i = indexOf(columns, of.name)
+	}
+	if i < 0 || columns[i].Type != String || x.op != "in" && x.op != "in~" {
+		return
+	}
+	list, err := x.values(&scope{e, columns}, String)
+	if err != nil {
+		return
+	}
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i] = text(v)
+	}
+	b.equal(of.name, texts)
+}
+
+func (b *Bounds) from(t time.Time) {
+	if b.From.Before(t) {
+		b.From = t
+	}
+}
+
+func (b *Bounds) to(t time.Time) {
+	if b.To.IsZero() || t.Before(b.To) {
+		b.To = t
+	}
+}
+
+// equal narrows what a column can be.
+func (b *Bounds) equal(column string, texts []string) {
+	if before, ok := b.Equal[column]; ok {
+		texts = slices.DeleteFunc(slices.Clone(texts), func(s string) bool {
+			return !slices.ContainsFunc(before, func(t string) bool { return strings.EqualFold(s, t) })
+		})
+	}
+	b.Equal[column] = texts
+}
