@@ -212,11 +212,11 @@ func (d *Double) writeResult(w http.ResponseWriter, t kql.Table) {
 	if d.o.UpperSchema {
 		name, kind = "Name", "Type"
 	}
-	var schema []map[string]string
+	schema := []map[string]string{}
 	for _, c := range t.Columns {
 		schema = append(schema, map[string]string{name: c.Name, kind: typeName(c.Type)})
 	}
-	var results []map[string]any
+	results := []map[string]any{}
 	for _, row := range t.Rows {
 		result := map[string]any{}
 		for i, c := range t.Columns {
@@ -226,7 +226,7 @@ func (d *Double) writeResult(w http.ResponseWriter, t kql.Table) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#microsoft.graph.security.huntingQueryResults",
-		"schema":         list(d, schema), "results": list(d, results),
+		"schema":         schema, "results": results,
 	})
 }
 

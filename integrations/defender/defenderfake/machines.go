@@ -95,7 +95,7 @@ func (d *Double) machine(h edrtest.Host) map[string]any {
 		"id": h.ID, "computerDnsName": dnsName(h), "firstSeen": stamp(first), "lastSeen": stamp(seen),
 		"osPlatform": platform(h), "version": nil, "osProcessor": "x64", "osArchitecture": "64-bit", "osBuild": nil,
 		"lastIpAddress": nullable(h.IP()), "lastExternalIpAddress": nil, "healthStatus": health,
-		"onboardingStatus": onboarding, "rbacGroupName": group, "rbacGroupId": "0", "riskScore": "None", "exposureLevel": "Low",
+		"onboardingStatus": onboarding, "rbacGroupName": group, "rbacGroupId": 0, "riskScore": "None", "exposureLevel": "Low",
 		"deviceValue": "Normal", "aadDeviceId": nil, "machineTags": list(d, h.Tags), "ipAddresses": list(d, addresses),
 	})
 }
