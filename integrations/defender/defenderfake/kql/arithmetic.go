@@ -23,22 +23,28 @@ func (x binaryExpr) arithmetic(s *scope) (node, error) {
 
 func arithmeticType(op string, a, b Type) (Type, bool) {
 	number := func(t Type) bool { return t == Int || t == Long || t == Real }
-	switch {
-	case number(a) && number(b):
+	if number(a) && number(b) {
 		if a == Real || b == Real {
 			return Real, true
 		}
 		return Long, true
-	case a == Datetime && b == Timespan && (op == "+" || op == "-"), a == Timespan && b == Datetime && op == "+":
-		return Datetime, true
-	case a == Datetime && b == Datetime && op == "-", a == Timespan && b == Timespan && (op == "+" || op == "-"):
-		return Timespan, true
-	case a == Timespan && number(b) && (op == "*" || op == "/"), number(a) && b == Timespan && op == "*":
-		return Timespan, true
-	case a == Timespan && b == Timespan && op == "/":
-		return Real, true
 	}
-	return "", false
+	if number(a) {
+		return Timespan, b == Timespan && op == "*"
+	}
+	if number(b) {
+		return Timespan, a == Timespan && (op == "*" || op == "/")
+	}
+	typ, ok := map[[3]string]Type{
+		{string(Datetime), "+", string(Timespan)}: Datetime,
+		{string(Datetime), "-", string(Timespan)}: Datetime,
+		{string(Timespan), "+", string(Datetime)}: Datetime,
+		{string(Datetime), "-", string(Datetime)}: Timespan,
+		{string(Timespan), "+", string(Timespan)}: Timespan,
+		{string(Timespan), "-", string(Timespan)}: Timespan,
+		{string(Timespan), "/", string(Timespan)}: Real,
+	}[[3]string{string(a), op, string(b)}]
+	return typ, ok
 }
 
 // calculate returns null where an operand is null or there is no result.

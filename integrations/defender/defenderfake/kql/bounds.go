@@ -97,18 +97,23 @@ func (e *env) boundBinary(b *Bounds, columns []Column, x binaryExpr) {
 	if err != nil {
 		return
 	}
-	switch at, isTime := v.v.(time.Time); {
-	case isTime && left.name == "Timestamp":
+	if at, ok := v.v.(time.Time); ok && left.name == "Timestamp" {
 		if strings.HasPrefix(op, ">") || op == "==" {
 			b.from(at)
 		}
 		if strings.HasPrefix(op, "<") || op == "==" {
 			b.to(at)
 		}
-	case v.typ == String && (op == "==" || op == "=~"):
-		b.equal(left.name, []string{text(v.v)})
-	case v.typ == String && (op == "has" || op == "contains" || op == "has_cs" || op == "contains_cs"):
-		b.Terms[left.name] = append(b.Terms[left.name], text(v.v))
+	}
+	s, ok := v.v.(string)
+	if !ok {
+		return
+	}
+	switch op {
+	case "==", "=~":
+		b.equal(left.name, []string{s})
+	case "has", "has_cs", "contains", "contains_cs":
+		b.Terms[left.name] = append(b.Terms[left.name], s)
 	}
 }
 
