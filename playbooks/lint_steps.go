@@ -63,7 +63,7 @@ func (l lint) wayBack(name string, s Step) {
 	case !ok:
 		l.at(at("fallback"), "step %q is not defined", shorten(s.Fallback, 80))
 	case !instead.Action.Leased() || instead.Action == incident.Isolate:
-		l.at(at("fallback"), "fallback %q is %s: it must be %s", s.Fallback, instead.Action, namedActions(func(a incident.Action) bool { return a.Leased() && a != incident.Isolate }))
+		l.at(at("fallback"), "fallback %q is %s: it must restrict the host without isolating it", s.Fallback, instead.Action)
 	}
 }
 
