@@ -105,6 +105,9 @@ func (a *Activities) findEndpoint(ctx context.Context, in EnrichIn) (EndpointOut
 	}
 	for i := range candidates {
 		candidates[i].InWords(a.roles())
+		if ips, _ := candidates[i].IP.Get(); !candidates[i].Route.IsKnown() {
+			candidates[i].Route = a.Routes.Of(ips)
+		}
 	}
 	target, endpoint, err := incident.FindTarget(host, candidates)
 	if problem, ok := errors.AsType[*incident.TargetError](err); ok {

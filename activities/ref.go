@@ -40,6 +40,8 @@ type Activities struct {
 	Limits traffic.LimitsByRole
 	// Agents are programs that send for others on their host, of every host.
 	Agents []string
+	// Routes are how agents reach their cloud, where the EDR does not say.
+	Routes incident.Routes
 	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
 	// Turn waits until one more containment may be taken, as [Turns.Take] does; nil

@@ -43,6 +43,7 @@ type Config struct {
 	Groups       map[string]Group    `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
 	Roles        map[string][]string `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
 	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
+	Routes       Routes              `yaml:"routes" doc:"How the EDR's agents reach their cloud, see [the way back](../operating.md#the-way-back)."`
 	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
 	Daily        Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
 	Telemetry    Telemetry           `yaml:"telemetry" doc:"What is told to the team's own monitoring."`
@@ -185,6 +186,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	issues = append(issues, c.readRoles(root.Get("roles"))...)
 	issues = append(issues, c.Traffic.read(c.AssetRoles)...)
 	issues = append(issues, c.Traffic.checkAgents(root.Get("traffic").Get("agents"))...)
+	issues = append(issues, c.Routes.read(root.Get("routes"))...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err
