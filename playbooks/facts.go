@@ -47,8 +47,11 @@ func (d *document) facts(n *yaml.Node, into *incident.Facts, what string) {
 	lint{document: d}.onlyKeys(n, what, names)
 }
 
+// NotGiven is why a value is unknown that people left out of facts that they wrote.
+const NotGiven = "not given"
+
 // explain gives every unknown value its reason.
-func explain(facts *incident.Facts) { incident.Explain(facts, "not given") }
+func explain(facts *incident.Facts) { incident.Explain(facts, NotGiven) }
 
 // Given are facts of a test and the state of the simulated estate, over those of
 // the level above.

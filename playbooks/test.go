@@ -13,7 +13,7 @@ import (
 // enforced, whatever its mode.
 type TestFile struct {
 	Playbook string     `yaml:"playbook,required" doc:"Path of the playbook, from this file."`
-	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from. What is not given is unknown, but for traffic.rate and traffic.freshness, which follow from traffic.bytes_out. The alert's host and the endpoint are named alike where their id, name and address are left out, so that the target is exact; an endpoint of which nothing is given is a host that the EDR does not know. The case opens at alert.time, else at 2026-03-02T03:00:00Z."`
+	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from. What is not given is unknown, but for traffic.rate and traffic.freshness, which follow from traffic.bytes_out. The alert's host and the endpoint are named alike where their id, name and address are left out, so that the target is exact, and its route is direct where that is left out; an endpoint of which nothing is given is a host that the EDR does not know. The case opens at alert.time, else at 2026-03-02T03:00:00Z."`
 	Cases    []TestCase `yaml:"cases,required" doc:"The cases."`
 
 	doc *document

@@ -118,6 +118,9 @@ func identify(facts *incident.Facts) memory.Host {
 		fill(&endpoint.ID, id)
 		fill(&endpoint.Name, name)
 		fill(&endpoint.IP, ips)
+		if endpoint.Route.Why() == playbooks.NotGiven {
+			fill(&endpoint.Route, incident.RouteDirect)
+		}
 	}
 	fill(&alert.ID, id)
 	fill(&alert.Name, name)
