@@ -14,6 +14,33 @@ func (d *Double) connect(o Options, r *http.Request) (any, *failure) {
 	return d.command(o, r, edrtest.Release, "connecting", "connected")
 }
 
+// setExternalID gives every agent that the filter matches an id of the customer's.
+// The name of its permission is not documented where the others are.
+func (d *Double) setExternalID(o Options, r *http.Request) (any, *failure) {
+	body, f := readBody(r, "filter", "data")
+	if f != nil {
+		return nil, f
+	}
+	by, f := filterIn(body)
+	if f != nil {
+		return nil, f
+	}
+	var data struct{ ExternalID string }
+	if f := readData(body, &data, "externalId"); f != nil {
+		return nil, f
+	}
+	affected := 0
+	for _, a := range d.fleet(o) {
+		if by.match(a) {
+			affected++
+			d.mu.Lock()
+			d.externals[a.ID] = data.ExternalID
+			d.mu.Unlock()
+		}
+	}
+	return map[string]any{"data": map[string]any{"affected": affected}}, nil
+}
+
 // command orders something on every agent that the filter matches, and answers
 // with their number and nothing else: there is no id by which it could be followed.
 func (d *Double) command(o Options, r *http.Request, kind edrtest.Kind, already ...string) (any, *failure) {

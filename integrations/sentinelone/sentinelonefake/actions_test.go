@@ -131,6 +131,7 @@ func TestActivitiesTellWhoDidIt(t *testing.T) {
 	b.world.Settle()
 	same(t, "all activities of the agent, on their first page", b.get("/activities?agentIds="+ws1).column("activityType"), []int{61, 1001, 62})
 	same(t, "those of one type", b.get("/activities?activityTypes=1001,1002&sortBy=id&sortOrder=desc").column("agentId"), []string{ws1, dc1, ws1})
+	same(t, "who is named where the agent tells it", b.get("/activities?activityTypes=1001&agentIds="+ws1).column("userId"), []any{nil})
 	theirs := b.get("/activities?activityTypes=61&agentIds=" + dc1)
 	same(t, "who isolated by hand", theirs.at("data", 0, "data", "username"), "somebody@example.com")
 	if theirs.at("data", 0, "userId") == mine.at("data", 0, "userId") {
@@ -171,4 +172,13 @@ func TestTags(t *testing.T) {
 	if a := change("add", `{}`); a.status != http.StatusBadRequest {
 		t.Errorf("an unknown tag: %d, want 400", a.status)
 	}
+}
+
+func TestExternalID(t *testing.T) {
+	b := start(t, t, sentinelonefake.Options{})
+	a := b.post("/agents/actions/set-external-id", `{"filter":{"ids":["`+ws1+`"]},"data":{"externalId":"case-7"}}`)
+	same(t, "affected", a.at("data", "affected"), 1)
+	same(t, "agents by it", b.get("/agents?externalId__contains=CASE").column("id"), []string{ws1})
+	same(t, "the agent's", b.get("/agents?ids="+ws1).at("data", 0, "externalId"), "case-7")
+	same(t, "affected by an empty filter", b.post("/agents/actions/set-external-id", `{"filter":{},"data":{"externalId":""}}`).at("data", "affected"), 3)
 }

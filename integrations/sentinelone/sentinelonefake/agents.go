@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,22 +19,19 @@ const externalIP = "203.0.113.1"
 // agent is a device as the console sees it.
 type agent struct {
 	edrtest.Host
-	status         string
-	decommissioned bool
-	now            time.Time
+	status, external string
+	decommissioned   bool
+	now              time.Time
 }
 
 // fleet are all agents.
 func (d *Double) fleet(o Options) []agent {
 	d.mu.Lock()
-	gone := make(map[string]bool, len(d.decommissioned))
-	for id := range d.decommissioned {
-		gone[id] = true
-	}
+	gone, external := maps.Clone(d.decommissioned), maps.Clone(d.externals)
 	d.mu.Unlock()
 	var all []agent
 	for _, h := range d.world.Hosts() {
-		a := agent{Host: h, decommissioned: gone[h.ID], now: d.world.Now(), status: d.networkStatus(h.ID)}
+		a := agent{Host: h, external: external[h.ID], decommissioned: gone[h.ID], now: d.world.Now(), status: d.networkStatus(h.ID)}
 		if word := o.NetworkStatus[h.ID]; word != "" {
 			a.status = word
 		}
@@ -169,7 +167,7 @@ func (d *Double) document(o Options, a agent) map[string]any {
 			"lastUserDistinguishedName": nil, "lastUserMemberOf": listOf[string](o, nil),
 		},
 		"activeThreats": 0, "infected": false, "agentVersion": "25.1.3.334", "allowRemoteShell": false,
-		"computerName": a.Name, "domain": a.Domain, "externalIp": externalIP, "externalId": "",
+		"computerName": a.Name, "domain": a.Domain, "externalIp": externalIP, "externalId": a.external,
 		"firewallEnabled": flagOf(o, true), "isUpToDate": flagOf(o, true),
 		"id": a.ID, "uuid": a.uuid(),
 		"isActive": !a.Offline, "isDecommissioned": a.decommissioned, "isPendingUninstall": false, "isUninstalled": false,

@@ -58,6 +58,7 @@ func conditions() map[string]condition {
 		"computerNameOrUuid__contains":       contains(func(a agent) []string { return []string{a.Name, a.uuid()} }),
 		"networkInterfaceInet__contains":     contains(agent.addresses),
 		"networkInterfacePhysical__contains": contains(func(a agent) []string { return []string{a.physical()} }),
+		"externalId__contains":               contains(func(a agent) []string { return []string{a.external} }),
 		"externalIp__contains":               contains(func(agent) []string { return []string{externalIP} }),
 		"lastLoggedInUserName__contains":     contains(func(a agent) []string { return []string{a.lastUser()} }),
 		"osVersion__contains":                contains(func(a agent) []string { return []string{a.OS} }),

@@ -40,7 +40,7 @@ type launch struct {
 func (d *Double) admitQuery(w http.ResponseWriter, r *http.Request, o Options) bool {
 	auth := r.Header.Get("Authorization")
 	if !strings.HasPrefix(auth, "Bearer ") {
-		writeJSON(w, http.StatusInternalServerError, fmt.Sprintf("Header must start with Bearer, but actually starts with %q", auth[:min(len(auth), 6)]))
+		http.Error(w, fmt.Sprintf("%q", fmt.Sprintf("Header must start with Bearer, but actually starts with %q", auth[:min(len(auth), 6)])), http.StatusInternalServerError)
 		return false
 	}
 	// Not documented: the bodies of these three answers.

@@ -97,6 +97,8 @@ type Double struct {
 	serial  int
 	// decommissioned are the agents that were removed from the console.
 	decommissioned map[string]bool
+	// externals are the ids that customers gave agents, by the agents' ids.
+	externals      map[string]string
 	tags           []Tag
 	runs           []*run
 	queries        map[string]*query
@@ -122,7 +124,7 @@ func New(tb testing.TB, w *edrtest.World, o Options) *Double {
 	}
 	d := &Double{
 		world: w, tb: tb, options: o, tags: o.Tags,
-		decommissioned: map[string]bool{}, queries: map[string]*query{},
+		decommissioned: map[string]bool{}, externals: map[string]string{}, queries: map[string]*query{},
 	}
 	d.handler = d.routes()
 	tb.Cleanup(d.end)

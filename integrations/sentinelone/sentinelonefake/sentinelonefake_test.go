@@ -130,6 +130,9 @@ func (b *bench) do(method, path, body string, headers ...string) answer {
 		b.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "ApiToken s1-token")
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	if strings.HasPrefix(path, "/sdl/") {
 		req.Header.Set("Authorization", "Bearer s1-token")
 	}
