@@ -29,6 +29,7 @@ type Capability struct {
 func Capabilities() []Capability {
 	return []Capability{
 		{Name: "Answerable", iface: reflect.TypeFor[Answerable]()},
+		{Name: "Breaker", iface: reflect.TypeFor[Breaker](), Unchecked: "it is how a client is, not what a product does"},
 		{Name: "Collector", iface: reflect.TypeFor[Collector](), Carries: incident.ByCollector},
 		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},
 		{Name: "Endpoints", iface: reflect.TypeFor[Endpoints](), Answers: incident.ByEndpoints},
@@ -103,7 +104,7 @@ func (s Spec) Lies() []string {
 	if t == nil {
 		return []string{fmt.Sprintf("kind %s has no Implements: what it can do is not known", s.Kind)}
 	}
-	var lies []string
+	lies := s.badLimits()
 	for _, action := range s.Actions {
 		if lacks := s.lacks(carrying(action)); lacks != "" {
 			lies = append(lies, fmt.Sprintf("%s: kind %s claims the action %s, but %s does not implement %s", folderOf(t), s.Kind, action, t, lacks))

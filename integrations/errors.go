@@ -42,8 +42,12 @@ type Error struct {
 	Kind Kind
 	// Op names the operation: "read isolation of ws-042".
 	Op string
-	// After is how long to wait, for Throttled.
+	// After is how long to wait until the next try, of a product that asked for it or
+	// that is not asked for a while; 0 is not known.
 	After time.Duration
+	// Words are for people, where the error is of our own making: no text of a product.
+	// They stay the same while the reason does.
+	Words string
 	Err   error
 }
 

@@ -29,6 +29,9 @@ type Spec struct {
 	// Facts are the enrichments that it can answer.
 	Facts       []string
 	Permissions []Permission
+	// Limits are how often its product may be asked, as the vendor documents it. The
+	// engine paces what all workers begin; a client counts its own calls.
+	Limits []Limit
 	// StandsFor are the names that one integration of this kind takes where
 	// stanch.yaml does not configure them; empty but for a simulation.
 	StandsFor []string

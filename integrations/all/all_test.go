@@ -46,7 +46,8 @@ func checkConfig(t *testing.T, s integrations.Spec) {
 		t.Fatalf("the configuration is a %s, want a pointer to a struct", config)
 	}
 	for _, f := range reflect.VisibleFields(config.Elem()) {
-		if f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" {
+		// What an embedded struct has is visited by itself.
+		if !f.Anonymous && (f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "") {
 			t.Errorf("field %s of the configuration lacks its yaml or doc tag", f.Name)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -52,6 +53,25 @@ func complaints(t *testing.T, catalog integrations.Catalog) []string {
 		}
 	}
 	return all
+}
+
+// Whoever asks a product over the shared client says whether it is asked.
+func TestClientsShowTheirCircuit(t *testing.T) {
+	for _, s := range all.Catalog().Integrations {
+		if hasClient(reflect.TypeOf(s.Implements).Elem()) && !s.Can("Breaker") {
+			t.Errorf("%s: %T holds an httpx.Client, and does not implement integrations.Breaker", s.Folder(), s.Implements)
+		}
+	}
+	if !hasClient(reflect.TypeFor[struct{ c *httpx.Client }]()) || hasClient(reflect.TypeFor[struct{ c *idle }]()) {
+		t.Error("a client is not found, or found where there is none")
+	}
+}
+
+func hasClient(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Type == reflect.TypeFor[*httpx.Client]() })
 }
 
 // folderOf is the folder of the function that reads a source's alerts.

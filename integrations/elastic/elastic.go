@@ -43,7 +43,6 @@ type Config struct {
 	APIKey      integrations.Secret `yaml:"api_key" doc:"An API key, in its encoded form."`
 	Username    string              `yaml:"username" doc:"A user instead of an API key."`
 	Password    integrations.Secret `yaml:"password" doc:"The user's password."`
-	CA          string              `yaml:"ca" doc:"A PEM file of the authority that signed the cluster's certificate."`
 	SensorField string              `yaml:"sensor_field" doc:"The keyword or ip field that names who saw a flow. Empty: the layout's own."`
 
 	Only    []integrations.Match `yaml:"only" doc:"Records count where each of these fields has one of its values; a field is a keyword, a number, a boolean or an address."`
@@ -53,7 +52,8 @@ type Config struct {
 	Longest   time.Duration `yaml:"longest" doc:"How far a record's stamp may be from the flow's other end: the longest flow that is looked for."`
 	Records   int           `yaml:"records" doc:"Up to how many records an answer is computed from the records themselves; above it the cluster sums."`
 	Documents int64         `yaml:"documents" doc:"How many documents a search may visit in each shard; one that needs more is refused."`
-	Timeout   time.Duration `yaml:"timeout" doc:"How long one search may take."`
+
+	httpx.Access
 }
 
 // Vendor is what this folder registers.
@@ -73,7 +73,7 @@ func Spec() integrations.Spec {
 		},
 		Example: "flows: { kind: elasticflows, url: 'https://es.example:9200', indices: ['logs-netflow.log-*'], layout: netflow, api_key_file: /run/secrets/elastic }",
 		NewConfig: func() any {
-			return &Config{Longest: defaultLongest, Records: maxRecords, Documents: defaultDocuments, Timeout: defaultTimeout}
+			return &Config{Longest: defaultLongest, Records: maxRecords, Documents: defaultDocuments, Access: httpx.Access{Timeout: defaultTimeout}}
 		},
 		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
 	}
@@ -106,12 +106,17 @@ func Open(c Config) (*Store, error) {
 	}
 	// The cluster itself ends a search in time, and reports that; the client waits a
 	// little longer for that.
-	client, err := httpx.New(httpx.Options{Timeout: c.Timeout + 5*time.Second, MaxBody: maxBody, CA: c.CA})
+	o := c.Options()
+	o.Timeout, o.MaxBody = c.Timeout+5*time.Second, maxBody
+	client, err := httpx.New(o)
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
 	}
 	return &Store{config: c, layout: l, search: address, client: client, longer: flowmath.Longer{Limit: c.Longest}}, nil
 }
+
+// Circuit implements [integrations.Breaker].
+func (s *Store) Circuit() integrations.Circuit { return s.client.Circuit() }
 
 // Close closes the connections.
 func (s *Store) Close() error { return s.client.Close() }

@@ -164,6 +164,7 @@ func TestOneAttempt(t *testing.T) {
 	}{
 		{contract.LoseAnswer, integrations.Unavailable, integrations.Ambiguous, 2, 2},
 		{contract.Hang, integrations.Unavailable, integrations.Ambiguous, 2, 0},
+		{contract.Works, "", "", 2, 2}, // else it would not be asked any more
 		{contract.Down, integrations.Unavailable, integrations.Unavailable, 0, 0},
 		{contract.Works, "", "", 2, 2},
 		{contract.LoseAnswer, integrations.Unavailable, integrations.Ambiguous, 2, 2}, // now with an idle connection

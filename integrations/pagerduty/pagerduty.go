@@ -86,6 +86,9 @@ func open(c Config) (*PagerDuty, error) {
 	return p, nil
 }
 
+// Circuit implements [integrations.Breaker].
+func (p *PagerDuty) Circuit() integrations.Circuit { return p.http.Circuit() }
+
 // Close closes the connections.
 func (p *PagerDuty) Close() error { return p.http.Close() }
 

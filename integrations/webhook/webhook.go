@@ -38,7 +38,7 @@ type Config struct {
 	// URL is a secret because the paths of many receivers are.
 	URL      integrations.Secret `yaml:"url,required" doc:"Address of the receiver, https://…."`
 	Secret   integrations.Secret `yaml:"secret,required" doc:"Shared secret with which requests are signed, 16 bytes or more."`
-	CA       string              `yaml:"ca" doc:"PEM file, by its full path, of authorities that are trusted in addition to the system's."`
+	CA       string              `yaml:"ca" path:"" doc:"PEM file of authorities that are trusted in addition to the system's."`
 	Networks []netip.Prefix      `yaml:"allow_networks" doc:"Networks that are not public and that the receiver may be in, such as 10.20.0.0/16. None: a receiver whose name resolves to a loopback, private or link-local address is not connected to."`
 	Insecure bool                `yaml:"insecure_http" doc:"Allow an address that begins with http://, if it is on this machine."`
 }
@@ -117,6 +117,9 @@ func parseAddress(address string, insecure bool) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// Circuit implements [integrations.Breaker].
+func (w *Webhook) Circuit() integrations.Circuit { return w.http.Circuit() }
 
 // Close closes the connections.
 func (w *Webhook) Close() error { return w.http.Close() }

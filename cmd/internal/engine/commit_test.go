@@ -19,7 +19,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
+	"github.com/stanch-soar/stanch/integrations/bubbletest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
 )

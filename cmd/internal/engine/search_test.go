@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc"
 
-	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
+	"github.com/stanch-soar/stanch/integrations/bubbletest"
 )
 
 // operator is a cluster's operator service. It shows an attribute that was

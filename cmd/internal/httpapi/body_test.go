@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
-	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
+	"github.com/stanch-soar/stanch/integrations/bubbletest"
 )
 
 // A body that was aborted leaves its buffers to the next one: otherwise slow

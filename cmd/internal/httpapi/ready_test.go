@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
+	"github.com/stanch-soar/stanch/integrations/bubbletest"
 )
 
 // However many requests come, the engine is checked once in a while, and no request

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/cmd/internal/bubbletest"
+	"github.com/stanch-soar/stanch/integrations/bubbletest"
 )
 
 // exposed is what a scrape gets.

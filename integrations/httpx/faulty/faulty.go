@@ -10,10 +10,37 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations/contract"
+)
+
+// The faults of a product that answers, or of what stands between. They may follow on
+// credentials: what was sent as Authorization is in the answer, where there is one.
+const (
+	// HTML is a page with status 200, such as that of a proxy that wants a login.
+	HTML contract.Fault = "html"
+	// Wrong is JSON of another form.
+	Wrong contract.Fault = "wrong"
+	// Torn is an answer that ends before its length.
+	Torn contract.Fault = "torn"
+	// Huge is an answer of [HugeSize] bytes of JSON.
+	Huge contract.Fault = "huge"
+	// Trickle is an answer that comes byte by byte, without an end.
+	Trickle contract.Fault = "trickle"
+	// Elsewhere is a redirect to another origin, [Stranger].
+	Elsewhere contract.Fault = "elsewhere"
+	// Failing is status 503.
+	Failing contract.Fault = "failing"
+)
+
+// HugeSize is more than any client should read, and Stranger where nobody should be led.
+const (
+	HugeSize = 10 << 20
+	Stranger = "http://stranger.invalid/"
 )
 
 // Server answers by its handler, until it is broken.
@@ -26,12 +53,15 @@ type Server struct {
 	running *httptest.Server
 	fault   contract.Fault
 	calls   int
+	// waitHeader is where a 429 asks to wait, moment whether it is until a time.
+	waitHeader string
+	moment     bool
 }
 
 // New starts a server on loopback, which the test's end stops.
 func New(tb testing.TB, handler http.Handler) *Server {
 	tb.Helper()
-	s := &Server{tb: tb, handler: handler, address: "127.0.0.1:0"}
+	s := &Server{tb: tb, handler: handler, address: "127.0.0.1:0", waitHeader: "Retry-After"}
 	s.start()
 	tb.Cleanup(func() { s.Break(contract.Down) })
 	return s
@@ -45,6 +75,14 @@ func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
+}
+
+// AskToWait sets the header in which a throttled answer asks to wait: for seconds, or until a
+// moment in seconds since 1970.
+func (s *Server) AskToWait(header string, moment bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waitHeader, s.moment = header, moment
 }
 
 // Break makes the server fail from now on; [contract.Works] repairs it.
@@ -94,8 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	switch fault {
 	case contract.Throttle:
-		w.Header().Set("Retry-After", strconv.Itoa(int(contract.ThrottledFor.Seconds())))
-		w.WriteHeader(http.StatusTooManyRequests)
+		s.throttle(w)
 	case contract.Deny:
 		w.WriteHeader(http.StatusUnauthorized)
 	case contract.Hang:
@@ -105,6 +142,63 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.hangUp(w)
 	case contract.Works, contract.Down:
 		s.handler.ServeHTTP(w, r)
+	default:
+		oddly(w, r, fault)
+	}
+}
+
+func (s *Server) throttle(w http.ResponseWriter) {
+	s.mu.Lock()
+	header, moment := s.waitHeader, s.moment
+	s.mu.Unlock()
+	now, wait := time.Now(), int64(contract.ThrottledFor.Seconds())
+	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	if moment {
+		wait += now.Unix()
+	}
+	w.Header().Set(header, strconv.FormatInt(wait, 10))
+	w.WriteHeader(http.StatusTooManyRequests)
+}
+
+// oddly answers in a way that no product should.
+func oddly(w http.ResponseWriter, r *http.Request, fault contract.Fault) {
+	sent := strconv.Quote(r.Header.Get("Authorization"))
+	w.Header().Set("Content-Type", "application/json")
+	switch string(fault) {
+	case string(HTML):
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<html><body>Log in. You sent "+sent+"</body></html>")
+	case string(Wrong):
+		_, _ = io.WriteString(w, "["+sent+"]")
+	case string(Torn):
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, `{"sent":`+sent)
+	case string(Huge):
+		_, _ = io.WriteString(w, `{"sent":"`+strings.Repeat("x", HugeSize)+`"}`)
+	case string(Trickle):
+		trickle(w, r)
+	case string(Elsewhere):
+		http.Redirect(w, r, Stranger, http.StatusTemporaryRedirect)
+	default:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"sent":`+sent+`}`)
+	}
+}
+
+// trickle ends with its client.
+func trickle(w http.ResponseWriter, r *http.Request) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+			_, err := io.WriteString(w, " ")
+			if err != nil || http.NewResponseController(w).Flush() != nil {
+				return
+			}
+		}
 	}
 }
 
