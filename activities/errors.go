@@ -59,6 +59,9 @@ func mapError(err error) error {
 	options := temporal.ApplicationErrorOptions{NonRetryable: !kind.Retryable()}
 	if e, ok := errors.AsType[*integrations.Error](err); ok {
 		options.NextRetryDelay = e.After
+		if e.Words != "" {
+			options.Details = []any{e.Words}
+		}
 	}
 	if w, ok := errors.AsType[worded](err); ok {
 		options.Details = []any{w.words}

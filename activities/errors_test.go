@@ -109,3 +109,21 @@ func TestWhatIsConfiguredWronglyIsSaidInWords(t *testing.T) {
 		}
 	}
 }
+
+// A call that was not made says so on the case, in words of ours, and the engine comes back
+// when it may be made.
+func TestWhatWasNotAskedIsSaidInWords(t *testing.T) {
+	cause := integrations.Errorf(integrations.Unavailable, "isolate", "https://edr.example: refused hunter2")
+	cause.Words, cause.After = "not asked: it failed 5 times in a row", 7*time.Second
+	mapped := mapError(fmt.Errorf("wrapped: %w", cause))
+	e, ok := errors.AsType[*temporal.ApplicationError](mapped)
+	if !ok || e.NonRetryable() || e.NextRetryDelay() != 7*time.Second {
+		t.Fatalf("the engine is told %v", mapped)
+	}
+	if got := Reason(mapped); got != cause.Words {
+		t.Errorf("the case says %q, want %q", got, cause.Words)
+	}
+	if kind, ok := ErrorKind(mapped); !ok || kind != integrations.Unavailable {
+		t.Errorf("the kind is %q", kind)
+	}
+}

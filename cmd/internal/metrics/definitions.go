@@ -48,6 +48,7 @@ const (
 	StandingAge      = "stanch_standing_age_seconds"
 	FlowLag          = "stanch_flow_lag_seconds"
 	FlowSurveyAge    = "stanch_flow_survey_age_seconds"
+	Circuit          = "stanch_integration_circuit"
 	SeriesDropped    = "stanch_series_dropped_total"
 )
 
@@ -148,7 +149,11 @@ func surroundings() []Definition {
 			Labelled: "`call` is the activity; `result` is `ok` or the kind of error: `not_found`, `denied`, `invalid`, `conflict`, `throttled`, `unavailable` or `ambiguous`.",
 		},
 		{Name: protocol.MetricLastSuccess, Kind: Gauge, Labels: integration, Help: "When the product answered last, in seconds since 1970; `not_found` and `conflict` are answers."},
-		{Name: protocol.MetricLastFailure, Kind: Gauge, Labels: integration, Help: "When the product last did not answer, or refused, in seconds since 1970. Nothing stops calling a product that fails: while this is later than the success, it is failing."},
+		{Name: protocol.MetricLastFailure, Kind: Gauge, Labels: integration, Help: "When the product last did not answer, or refused, in seconds since 1970. A call that was not made, because the product had failed several times in a row, counts too: while this is later than the success, it is failing."},
+		{
+			Name: Circuit, Kind: Gauge, Labels: integration, Help: "Whether this process asks the product: 0 it does, 1 one call tries whether it is back, 2 not for a while, because it failed several times in a row. Of an integration over several parts of a product it is the worst.",
+			Labelled: "`integration` over HTTP; of others it is not known.",
+		},
 		{
 			Name: FlowLag, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelIntegration, labelSensor}, Help: "How old the newest record of a sensor in a flow store is.",
 			Labelled: "`sensor` as the store names it, or `all` for the newest of any.",

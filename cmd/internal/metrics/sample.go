@@ -53,7 +53,7 @@ func (r *Registry) Sample(every, within time.Duration, age Point, ask func(conte
 // sampled reports whether a gauge comes from a sampler.
 func sampled(name string) bool {
 	return slices.Contains([]string{
-		Ready, Cases, ApprovalsPending, ApprovalsUnread, Leases, LeasesProblem, Paused, RejectedWaiting, StandingAge, FlowLag, FlowSurveyAge,
+		Ready, Cases, ApprovalsPending, ApprovalsUnread, Leases, LeasesProblem, Paused, RejectedWaiting, StandingAge, FlowLag, FlowSurveyAge, Circuit,
 	}, name)
 }
 

@@ -21,6 +21,7 @@ const (
 	readyEvery, readyWithin   = 5 * time.Second, 3 * time.Second
 	standsEvery, standsWithin = 10 * time.Second, 20 * time.Second
 	surveyEvery, surveyWithin = 30 * time.Second, 20 * time.Second
+	circuitsWithin            = time.Second
 	// surveyWindow is how far back sensors are looked for. One that was seen is shown for
 	// sensorKept; sensorsShown bounds how many there are of a store.
 	surveyWindow = 15 * time.Minute
@@ -45,6 +46,7 @@ func (s *Service) watch(context.Context) error {
 			log.Warn("a flow store does not say which sensors it has", "integration", use, "error", err)
 		})
 	}
+	s.metrics.Sample(0, circuitsWithin, metrics.Point{}, s.circuits, func(error) {})
 	s.declare()
 	s.shelf.changed = s.declare
 	return s.exposeMetrics()
@@ -87,6 +89,18 @@ func (s *Service) readyPoint(ctx context.Context) ([]metrics.Point, error) {
 	case <-ctx.Done():
 	}
 	return []metrics.Point{is}, nil
+}
+
+// circuits says which products this process does not ask. Nobody is asked for that, so each
+// scrape has the newest.
+func (s *Service) circuits(context.Context) ([]metrics.Point, error) {
+	var points []metrics.Point
+	for _, use := range s.set.Names() {
+		if b, err := integrations.Use[integrations.Breaker](s.set, use); err == nil {
+			points = append(points, metrics.Point{Name: metrics.Circuit, Labels: []string{use}, Value: float64(slices.Index(integrations.Circuits(), b.Circuit()))})
+		}
+	}
+	return points, nil
 }
 
 // declare begins to count what is counted seldom, so that its first increase is seen: by the playbooks in force
