@@ -89,7 +89,7 @@ func (a *Activities) takeLease(ctx context.Context, in ContainIn) (ContainOut, e
 	id := protocol.LeaseID(in.Step.Use, order)
 	order.Key = id
 	hold := Call{
-		Workflow: protocol.LeaseWorkflow, ID: id, Input: protocol.LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use)},
+		Workflow: protocol.LeaseWorkflow, ID: id, Input: protocol.LeaseInput{ID: id, Use: in.Step.Use, Order: order, Queue: in.Pin.Queue(in.Step.Use, string(order.Action))},
 		Attributes: leaseAttributes(order, incident.Applying),
 		Update:     protocol.HoldUpdate, UpdateID: in.ID,
 		Arg: protocol.HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Expires: in.Expires, Holder: incident.Holder{

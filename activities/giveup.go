@@ -31,7 +31,7 @@ func (in ContainIn) order() incident.Order {
 // GivesUp returns what gives the request up.
 func (in ContainIn) GivesUp() GiveUpIn {
 	return GiveUpIn{
-		Use: in.Step.Use, Order: in.order(), Queue: in.Pin.Queue(in.Step.Use),
+		Use: in.Step.Use, Order: in.order(), Queue: in.Pin.Queue(in.Step.Use, string(in.Step.Action)),
 		Request: protocol.GiveUpRequest{ID: in.ID, Case: protocol.CaseWorkflowID(in.Case), Step: in.Step.Name, Expires: in.Expires},
 	}
 }

@@ -29,11 +29,25 @@ type Pin struct {
 	// Limited names the integrations whose activities go through a task queue
 	// of their own, because their product bounds how often it may be asked.
 	Limited []string `json:"limited,omitempty"`
+	// Classes are the classes of operations that go through a task queue of theirs.
+	Classes []PinnedClass `json:"classes,omitempty"`
 }
 
-// Queue is the task queue for the activities that ask an integration; empty is
-// the queue of the workflow itself.
-func (p Pin) Queue(use string) string {
+// PinnedClass is a class of operations of an integration.
+type PinnedClass struct {
+	Use  string   `json:"use"`
+	Name string   `json:"name"`
+	Of   []string `json:"of"`
+}
+
+// Queue is the task queue for the activities that ask an integration for a fact, or for an
+// action; empty is the queue of the workflow itself.
+func (p Pin) Queue(use, operation string) string {
+	for _, c := range p.Classes {
+		if c.Use == use && slices.Contains(c.Of, operation) {
+			return protocol.QueueOfClass(use, c.Name)
+		}
+	}
 	if slices.Contains(p.Limited, use) {
 		return protocol.QueueOf(use)
 	}

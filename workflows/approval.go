@@ -139,7 +139,7 @@ func (r *responder) approvers(ctx workflow.Context, spec activities.PinnedApprov
 	if rota.Use == "" {
 		return a, nil
 	}
-	out, err := ask(ctx, r.in.Pin.Queue(rota.Use), onCallWithin, activities.OnCall, activities.OnCallIn{OnCall: rota})
+	out, err := ask(ctx, r.in.Pin.Queue(rota.Use, activities.OnCall.Name), onCallWithin, activities.OnCall, activities.OnCallIn{OnCall: rota})
 	if err == nil && len(out.People) > 0 {
 		a.People = append(slices.Clone(a.People), out.People...)
 		return a, []string{fmt.Sprintf("on call by %s %s, level %d: %s", rota.Use, rota.Policy, rota.Level, strings.Join(out.People, ", "))}

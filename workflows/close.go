@@ -222,7 +222,7 @@ func (r *responder) chart(ctx workflow.Context) {
 	if !ok || len(r.state.IPs) == 0 {
 		return
 	}
-	series, err := do(ctx, r.in.Pin.Queue(e.Use), measureTimeout, activities.Series, activities.MeasureIn{
+	series, err := do(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Series, activities.MeasureIn{
 		Use: e.Use, IPs: r.state.IPs, From: r.state.Case.OpenedAt.Add(-chartBefore), To: workflow.Now(ctx),
 	})
 	if err != nil {

@@ -296,7 +296,7 @@ func start[T any](ctx workflow.Context, r *responder, fact string, ref activitie
 	future, answer := workflow.NewFuture(ctx)
 	slow := false
 	workflow.Go(ctx, func(ctx workflow.Context) {
-		out, err := askNoting(ctx, &slow, quickAnswer, r.in.Pin.Queue(e.Use), e.Timeout, ref, in)
+		out, err := askNoting(ctx, &slow, quickAnswer, r.in.Pin.Queue(e.Use, fact), e.Timeout, ref, in)
 		answer.Set(out, err)
 	})
 	return asking[T]{future: future, use: e.Use, slow: &slow}

@@ -32,7 +32,7 @@ func (r *responder) attempt(ctx workflow.Context, in activities.ContainIn) (out 
 	within := containWithin(in.Step)
 	switch name, _ := activities.Carrying(in.Step.Action.Spec()); {
 	case name == activities.Kill.Name:
-		return r.attemptOn(ctx, r.in.Pin.Queue(in.Step.Use), within, activities.Kill, in)
+		return r.attemptOn(ctx, r.in.Pin.Queue(in.Step.Use, string(in.Step.Action)), within, activities.Kill, in)
 	case since(ctx, changeContainHere):
 		began := workflow.Now(ctx)
 		out, stopped, err = r.attemptOn(ctx, "", within, activities.Contain, in)

@@ -129,7 +129,7 @@ func (r *responder) measure(ctx workflow.Context, from, to time.Time, window tim
 	if len(r.state.IPs) == 0 {
 		return 0, cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")
 	}
-	out, err := ask(ctx, r.in.Pin.Queue(e.Use), measureTimeout, activities.Measure, activities.MeasureIn{
+	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, activities.MeasureIn{
 		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window,
 	})
 	if err != nil {

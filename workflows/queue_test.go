@@ -78,6 +78,28 @@ func TestALimitedIntegrationIsAskedThroughItsQueue(t *testing.T) {
 	}
 }
 
+// What belongs to a class of operations goes through the queue of the class, and the lease
+// of such an action with it.
+func TestAClassOfOperationsIsAskedThroughItsQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.pin.Limited = []string{"edr"}
+	w.pin.Classes = []activities.PinnedClass{{Use: "edr", Name: "isolation", Of: []string{"isolate", "endpoint"}}, {Use: "gateway", Name: "other", Of: []string{"collect"}}}
+	edr := &observed{Estate: w.estate}
+	w.set.Add("edr", integrations.Spec{Kind: "memory"}, edr)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.run(5 * time.Hour)
+	w.ended(id, incident.OutcomeGivenBack)
+	own, class := protocol.QueueOf("edr"), protocol.QueueOfClass("edr", "isolation")
+	want := []string{"apply " + class, "collect " + own, "endpoint " + class, "undo " + class}
+	asked := slices.DeleteFunc(edr.queues, func(q string) bool { return strings.HasPrefix(q, "contain ") })
+	slices.Sort(asked)
+	if !slices.Equal(asked, want) {
+		t.Errorf("the EDR was asked by %q, want %q", asked, want)
+	}
+}
+
 // A containing step begins on the queue of its case. Where too many wait in the
 // process it waits in the queue for those, and contains once all the same.
 func TestAStepWithoutATurnWaitsInTheQueue(t *testing.T) {

@@ -69,7 +69,7 @@ func (r *responder) sendAll(ctx workflow.Context, last bool) {
 			continue
 		}
 		in := activities.SendIn{
-			Channel: protocol.ChannelInput{Use: s.Use, Channel: s.Channel, Queue: r.in.Pin.Queue(s.Use)},
+			Channel: protocol.ChannelInput{Use: s.Use, Channel: s.Channel, Queue: r.in.Pin.Queue(s.Use, string(incident.Notify))},
 			Request: r.request(s, last),
 		}
 		seen := r.seenAs(in.Request)

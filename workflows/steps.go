@@ -323,7 +323,7 @@ func (r *responder) askForDevice(ctx workflow.Context, i int) bool {
 func (r *responder) collect(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
 	c := r.state.Case
-	out, err := do(ctx, r.in.Pin.Queue(s.Use), cmp.Or(s.Timeout, collectTimeout), activities.Collect, activities.CollectIn{
+	out, err := do(ctx, r.in.Pin.Queue(s.Use, string(s.Action)), cmp.Or(s.Timeout, collectTimeout), activities.Collect, activities.CollectIn{
 		Use: s.Use, Run: c.Run, Step: s.Name, Target: *c.Plan.Target, What: s.What,
 	})
 	if err != nil {

@@ -15,3 +15,8 @@ const ContainQueue = "stanch-contain"
 // pins an integration as limited must have workers there for as long as cases
 // and leases run, also when the limit is taken out of the configuration.
 func QueueOf(use string) string { return "stanch-use-" + use }
+
+// QueueOfClass is the task queue of a class of operations of an integration, which has a
+// limit of its own. What [QueueOf] says holds here too. A class has no dash in its name,
+// so that no two have one queue.
+func QueueOfClass(use, class string) string { return "stanch-class-" + class + "-" + use }

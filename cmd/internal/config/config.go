@@ -107,17 +107,6 @@ type Evidence struct {
 	Dir string `yaml:"dir" doc:"Folder for evidence bundles; below data when empty."`
 }
 
-// Integration is one configured integration.
-type Integration struct {
-	Name string
-	Spec integrations.Spec
-	// Rate is how many requests a second the product may get, from all workers
-	// together; 0 is no limit.
-	Rate Rate
-	// Config is what the Spec's NewConfig returned, filled in.
-	Config any
-}
-
 // defaultMemory keeps the peak of a storm below 512 MiB, and minMemory is what an engine
 // at rest leaves the garbage collector to work with.
 const (
@@ -245,67 +234,6 @@ func (c *Config) Path(path string) string {
 		return path
 	}
 	return filepath.Join(c.Dir, path)
-}
-
-// openIntegrations decodes every integration by its kind.
-func (c *Config) openIntegrations() playbooks.Issues {
-	simulation := slices.IndexFunc(c.catalog.Integrations, func(s integrations.Spec) bool { return len(s.StandsFor) > 0 })
-	if c.Integrations.IsZero() && simulation >= 0 {
-		return c.simulate(c.catalog.Integrations[simulation])
-	}
-	var issues playbooks.Issues
-	for _, name := range c.Integrations.Keys() {
-		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
-	}
-	return issues
-}
-
-func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {
-	var head struct {
-		Kind string `yaml:"kind,required"`
-		Rate Rate   `yaml:"rate"`
-	}
-	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" || k == "rate" })
-	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
-		return bad
-	}
-	spec, ok := c.catalog.Integration(head.Kind)
-	if !ok {
-		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), strings.Join(c.catalog.IntegrationKinds(), ", "))}
-	}
-	config := spec.NewConfig()
-	issues := node.Without("kind", "rate").Decode(config)
-	c.resolvePath(config)
-	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Config: config})
-	return issues
-}
-
-// resolvePath makes the setting path of an integration start from the file's
-// folder.
-func (c *Config) resolvePath(config any) {
-	if path := reflect.ValueOf(config).Elem().FieldByName("Path"); path.IsValid() && path.Kind() == reflect.String {
-		path.SetString(c.Path(path.String()))
-	}
-}
-
-// Unmade is the file that opening the integration would make, where it makes one
-// and there is none yet.
-func (i Integration) Unmade() (path string, ok bool) {
-	if !i.Spec.MakesFile {
-		return "", false
-	}
-	path = reflect.ValueOf(i.Config).Elem().FieldByName("Path").String()
-	_, err := os.Stat(path)
-	return path, path != "" && errors.Is(err, fs.ErrNotExist)
-}
-
-// MovedTo is the integration with its file at another path.
-func (i Integration) MovedTo(path string) Integration {
-	moved := reflect.New(reflect.TypeOf(i.Config).Elem())
-	moved.Elem().Set(reflect.ValueOf(i.Config).Elem())
-	moved.Elem().FieldByName("Path").SetString(path)
-	i.Config = moved.Interface()
-	return i
 }
 
 // check finds faults other than those of the form.

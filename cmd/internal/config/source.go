@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,19 @@ type Source struct {
 
 // Rate is a number of requests per second; 0 is no limit.
 type Rate float64
+
+// String is the rate for people: by the shortest time in which it is a whole number.
+func (r Rate) String() string {
+	for _, unit := range []struct {
+		name    string
+		seconds float64
+	}{{"s", 1}, {"m", 60}, {"h", 3600}} {
+		if n := float64(r) * unit.seconds; n >= 1 && math.Abs(n-math.Round(n)) < 1e-6 {
+			return fmt.Sprintf("%.0f/%s", n, unit.name)
+		}
+	}
+	return fmt.Sprintf("%.3f/s", float64(r))
+}
 
 // UnmarshalText reads 50/s, 100/m or 1000/h.
 func (r *Rate) UnmarshalText(text []byte) error {

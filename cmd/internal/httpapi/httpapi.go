@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
+	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
@@ -56,6 +57,8 @@ type Options struct {
 	// Limited names the integrations that are called through a task queue of
 	// their own, because their product limits the rate.
 	Limited []string
+	// Classes are those of their operations that have a task queue of their own.
+	Classes []activities.PinnedClass
 	Sources map[string]Source
 	People  []Person
 	// Vouch returns those of the groups in which a person is now, according to

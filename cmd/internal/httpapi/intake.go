@@ -341,7 +341,7 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *inci
 		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
 	}
 	pin := activities.PinOf(p)
-	pin.Limited = r.Limited
+	pin.Limited, pin.Classes = r.Limited, r.Classes
 	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 

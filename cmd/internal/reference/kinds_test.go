@@ -3,9 +3,12 @@ package reference
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Every registered kind is in a document, with its settings or its
@@ -13,6 +16,13 @@ import (
 func TestEveryKindIsDescribed(t *testing.T) {
 	catalog := all.Catalog()
 	catalog.Sources = append(catalog.Sources, alerts.Spec{Kind: "planted", Summary: "a planted kind", Doc: "Its own words.", Example: "{}\n", Identity: "`key`", Occurrence: "`began`", Fields: alerts.Fields{{Name: "host.name", Doc: "Not the sensor.", Paths: []string{"machine", "box"}}}})
+	catalog.Integrations = append(catalog.Integrations, integrations.Spec{
+		Kind: "planted", Summary: "a planted kind", Example: "p: { kind: planted }", NewConfig: func() any { return &struct{}{} },
+		Limits: []integrations.Limit{
+			{N: 100, Per: time.Minute, Requests: 2, Source: "its manual"}, {N: 1500, Per: time.Hour, Source: "its manual"},
+			{Name: "script", N: 10, Per: time.Minute, Facts: []string{"process"}, Actions: []incident.Action{incident.RateLimit}, Source: "its manual"},
+		},
+	})
 	files, err := Files(catalog)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +43,15 @@ func TestEveryKindIsDescribed(t *testing.T) {
 	for _, s := range catalog.Integrations {
 		if page := string(files["reference/integrations.md"]); !strings.Contains(page, "\n## "+s.Kind+"\n") || !strings.Contains(page, s.Example) {
 			t.Errorf("the kind %s of integrations is not described in integrations.md", s.Kind)
+		}
+	}
+	for _, row := range []string{
+		"| 100 in 1m | all calls | 2 | at most 50/m | its manual |",
+		"| 1500 in 1h | all calls | 1 | it is counted, and sets no pace | its manual |",
+		"| 10 in 1m | script: process, rate_limit | 1 | at most 10/m | its manual |",
+	} {
+		if !strings.Contains(string(files["reference/integrations.md"]), "\n"+row+"\n") {
+			t.Errorf("integrations.md has no line %s", row)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
@@ -144,6 +145,10 @@ An integration is an entry of ` + "`integrations`" + ` in [stanch.yaml](configur
 and the settings of that kind. A secret may be written as its key with ` + "`_file`" + `: the value then is the path of a file
 that holds it.
 
+Every integration also takes ` + "`rate`" + `, such as ` + "`10/s`" + `: how many operations on it all workers together begin. Where a kind's limits
+are listed below, they set the pace, and ` + "`rate`" + ` may only make it slower. What one operation asks of the product is counted by
+each process too, and a call that would be too many is not sent ([why](../adr/0032-a-products-limits.md)).
+
 | kind | what it is | actions | facts |
 |---|---|---|---|
 `)
@@ -156,6 +161,7 @@ that holds it.
 		if s.Reference != nil {
 			b.WriteString("\n" + s.Reference())
 		}
+		b.WriteString(limitsOf(s))
 		if len(s.Permissions) == 0 {
 			continue
 		}
@@ -163,6 +169,27 @@ that holds it.
 		for _, p := range s.Permissions {
 			fmt.Fprintf(&b, "| %s | %s |\n", code(p.Name), cell(p.Why))
 		}
+	}
+	return b.String()
+}
+
+// limitsOf are the limits of a kind, and how they are kept.
+func limitsOf(s integrations.Spec) string {
+	if len(s.Limits) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n| limit of the product | counts | requests an operation | all workers begin | source |\n|---|---|---|---|---|\n")
+	for _, l := range s.Limits {
+		counts := "all calls"
+		if l.Name != "" {
+			counts = strings.TrimSuffix(l.Name+": "+strings.Join(append(slices.Clone(l.Facts), strings.Split(actions(l.Actions), ", ")...), ", "), ", ")
+		}
+		pace := "it is counted, and sets no pace"
+		if own := s.Pace(l.Name); own > 0 && l.SetsPace() {
+			pace = "at most " + config.Rate(own).String()
+		}
+		fmt.Fprintf(&b, "| %d in %s | %s | %d | %s | %s |\n", l.N, incident.FormatDuration(l.Per), counts, max(1, l.Requests), pace, cell(l.Source))
 	}
 	return b.String()
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"slices"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -22,8 +21,6 @@ func (s *Service) tellDaily(ctx context.Context) error {
 		return s.engine.StopDaily(ctx, "stanch.yaml names no place for it")
 	}
 	in := protocol.DailyInput{Use: where.Use, Channel: where.Channel, At: where.At, Zone: where.Zone}
-	if slices.Contains(s.limited(), where.Use) {
-		in.Queue = protocol.QueueOf(where.Use)
-	}
+	in.Queue = s.queueOf(where.Use)
 	return s.engine.TellDaily(ctx, in)
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
@@ -78,9 +77,7 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 			continue
 		}
 		d := desk{engine: s.engine, use: use, messenger: messenger, people: s.directory()}
-		if slices.Contains(s.limited(), use) {
-			d.queue = protocol.QueueOf(use)
-		} else if s.activities != nil {
+		if d.queue = s.queueOf(use); d.queue == "" && s.activities != nil {
 			d.answer = s.activities.Answer
 		}
 		if h := messenger.Handler(d); h != nil {
@@ -94,16 +91,4 @@ func (s *Service) listenToMessengers(ctx context.Context, r *httpapi.Receiver) {
 			}
 		})
 	}
-}
-
-// limited are the integrations that are called through a task queue of their
-// own.
-func (s *Service) limited() []string {
-	var names []string
-	for _, i := range s.options.Config.Opened {
-		if i.Rate > 0 {
-			names = append(names, i.Name)
-		}
-	}
-	return names
 }

@@ -239,9 +239,9 @@ func searchAttributes() map[string]enumspb.IndexedValueType {
 	return attributes
 }
 
-// startWorker starts the worker of the cases, and one for each integration: a
-// case that began when the integration had a rate calls it there also when the rate
-// is gone from the configuration.
+// startWorker starts the worker of the cases, and one for each integration and each of its
+// classes: a case that began when the integration had a limit calls it there also when
+// the limit is gone.
 func (s *Service) startWorker(ctx context.Context) error {
 	if !s.has(RoleWorker) {
 		return nil
@@ -256,12 +256,8 @@ func (s *Service) startWorker(ctx context.Context) error {
 	o := s.workerOptions()
 	o.DisableWorkflowWorker, o.MaxConcurrentActivityExecutionSize = true, containAtOnce
 	workers := []worker.Worker{cases, worker.New(s.client, protocol.ContainQueue, o)}
-	for _, i := range s.options.Config.Opened {
-		o := s.workerOptions()
-		o.DisableWorkflowWorker, o.MaxConcurrentActivityTaskPollers = true, 1
-		// The engine keeps to the rate across all workers; zero is no limit.
-		o.TaskQueueActivitiesPerSecond = float64(i.Rate)
-		workers = append(workers, worker.New(s.client, protocol.QueueOf(i.Name), o))
+	for queue, pace := range ownQueues(s.options.Config) {
+		workers = append(workers, s.paced(queue, pace))
 	}
 	for _, w := range workers {
 		s.activities.Register(w)
@@ -322,7 +318,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 	}
-	o.Limited = s.limited()
+	o.Limited, o.Classes = s.limited(), s.classes()
 	if s.tracing != nil {
 		o.Tracer = s.tracing.Tracer()
 	}

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
@@ -98,7 +100,22 @@ func (s *upgradeSite) Pinned(pin activities.Pin) []string {
 		why = s.misfits(pin)
 		s.pinned[pin.Digest] = why
 	}
+	// Cases with one playbook may have begun under other limits.
+	why = slices.Clone(why)
+	for _, class := range pin.Classes {
+		if unserved := s.Served(protocol.QueueOfClass(class.Use, class.Name)); unserved != "" {
+			why = append(why, unserved)
+		}
+	}
 	return why
+}
+
+// Served implements [upgrade.Site].
+func (s *upgradeSite) Served(queue string) string {
+	if _, served := ownQueues(s.config)[queue]; served || queue == "" {
+		return ""
+	}
+	return fmt.Sprintf("nobody works on its task queue %q: no integration has that name, or such a class of operations, any more", queue)
 }
 
 func (s *upgradeSite) misfits(pin activities.Pin) []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -95,7 +96,7 @@ func (r *run) unusable(h *historypb.History) []string {
 		return nil
 	}
 	read := func(into any) bool { return converter.GetDefaultDataConverter().FromPayload(input[0], into) == nil }
-	var use string
+	var use, queue string
 	switch started.GetWorkflowType().GetName() {
 	case protocol.RespondWorkflow:
 		// An alert that no playbook takes has no playbook.
@@ -105,11 +106,11 @@ func (r *run) unusable(h *historypb.History) []string {
 		return nil
 	case protocol.LeaseWorkflow:
 		if in := (protocol.LeaseInput{}); read(&in) {
-			use = in.Use
+			use, queue = in.Use, in.Queue
 		}
 	case protocol.ChannelWorkflow:
 		if in := (protocol.ChannelInput{}); read(&in) {
-			use = in.Use
+			use, queue = in.Use, in.Queue
 		}
 	case protocol.ClickWorkflow:
 		if in := (protocol.ClickInput{}); read(&in) {
@@ -119,10 +120,7 @@ func (r *run) unusable(h *historypb.History) []string {
 	if use == "" {
 		return nil
 	}
-	if why := r.Site.Used(use); why != "" {
-		return []string{why}
-	}
-	return nil
+	return slices.DeleteFunc([]string{r.Site.Used(use), r.Site.Served(queue)}, func(why string) bool { return why == "" })
 }
 
 // replayed returns the part of a history that a worker has run: up to what the last

@@ -37,6 +37,9 @@ type Site interface {
 	// Used returns why an integration could not be asked by the name that a workflow
 	// knows it by; empty where it could.
 	Used(name string) string
+	// Served returns why nobody would work on a task queue that a workflow asks through;
+	// empty where somebody would.
+	Served(queue string) string
 }
 
 // Check replays the open workflows of a namespace, one after the other: it holds

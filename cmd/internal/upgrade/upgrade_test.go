@@ -132,7 +132,7 @@ func (e *events) Next() (*historypb.HistoryEvent, error) {
 }
 
 // site is a site that has what it is not told to lack.
-type site struct{ noPlaybook, noIntegration string }
+type site struct{ noPlaybook, noIntegration, noQueue string }
 
 func (s site) Pinned(pin activities.Pin) []string {
 	if s.noPlaybook == pin.Name {
@@ -144,6 +144,13 @@ func (s site) Pinned(pin activities.Pin) []string {
 func (s site) Used(name string) string {
 	if s.noIntegration == name {
 		return "no integration " + name
+	}
+	return ""
+}
+
+func (s site) Served(queue string) string {
+	if s.noQueue != "" && s.noQueue == queue {
+		return "nobody works on " + queue
 	}
 	return ""
 }

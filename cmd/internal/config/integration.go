@@ -1,0 +1,103 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
+)
+
+// Integration is one configured integration.
+type Integration struct {
+	Name string
+	Spec integrations.Spec
+	// Rate is how many operations a second may be begun on the product by all workers
+	// together, as the file says; 0 is not said. See [Integration.Pace].
+	Rate Rate
+	// Config is what the Spec's NewConfig returned, filled in.
+	Config any
+}
+
+// openIntegrations decodes every integration by its kind.
+func (c *Config) openIntegrations() playbooks.Issues {
+	simulation := slices.IndexFunc(c.catalog.Integrations, func(s integrations.Spec) bool { return len(s.StandsFor) > 0 })
+	if c.Integrations.IsZero() && simulation >= 0 {
+		return c.simulate(c.catalog.Integrations[simulation])
+	}
+	var issues playbooks.Issues
+	for _, name := range c.Integrations.Keys() {
+		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
+	}
+	return issues
+}
+
+func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {
+	var head struct {
+		Kind string `yaml:"kind,required"`
+		Rate Rate   `yaml:"rate"`
+	}
+	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" || k == "rate" })
+	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
+		return bad
+	}
+	spec, ok := c.catalog.Integration(head.Kind)
+	if !ok {
+		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), strings.Join(c.catalog.IntegrationKinds(), ", "))}
+	}
+	config := spec.NewConfig()
+	issues := node.Without("kind", "rate").Decode(config)
+	if pace := spec.Pace(""); pace > 0 && float64(head.Rate) > pace {
+		issues = append(issues, node.Get("rate").Issue("%s is more than the product takes: at most %s", node.Get("rate").Quoted(), Rate(pace)))
+	}
+	c.resolvePaths(config)
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Config: config})
+	return issues
+}
+
+// resolvePaths makes the settings of an integration that are paths start from the file's
+// folder: path, and those whose field has the tag path.
+func (c *Config) resolvePaths(config any) {
+	v := reflect.ValueOf(config).Elem()
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if _, tagged := f.Tag.Lookup("path"); (tagged || f.Name == "Path") && f.Type.Kind() == reflect.String {
+			at := v.FieldByIndex(f.Index)
+			at.SetString(c.Path(at.String()))
+		}
+	}
+}
+
+// Pace is how many operations of a class a second may be begun by all workers together; the
+// empty class is what no other has, and 0 is no limit. The file may make it slower than the
+// product's limits, for all classes.
+func (i Integration) Pace(class string) float64 {
+	pace, own := i.Spec.Pace(class), float64(i.Rate)
+	if own > 0 && (pace == 0 || own < pace) {
+		return own
+	}
+	return pace
+}
+
+// Unmade is the file that opening the integration would make, where it makes one
+// and there is none yet.
+func (i Integration) Unmade() (path string, ok bool) {
+	if !i.Spec.MakesFile {
+		return "", false
+	}
+	path = reflect.ValueOf(i.Config).Elem().FieldByName("Path").String()
+	_, err := os.Stat(path)
+	return path, path != "" && errors.Is(err, fs.ErrNotExist)
+}
+
+// MovedTo is the integration with its file at another path.
+func (i Integration) MovedTo(path string) Integration {
+	moved := reflect.New(reflect.TypeOf(i.Config).Elem())
+	moved.Elem().Set(reflect.ValueOf(i.Config).Elem())
+	moved.Elem().FieldByName("Path").SetString(path)
+	i.Config = moved.Interface()
+	return i
+}
