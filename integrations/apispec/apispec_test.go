@@ -25,7 +25,9 @@ type exchange struct {
 	status int
 	answer string
 	wrong  string
-	// ours is why the second validator does not find what is wrong.
+	// theirs is a part of what the second validator must say, if it must be that.
+	theirs string
+	// ours is why the second validator judges otherwise, if it does.
 	ours string
 }
 

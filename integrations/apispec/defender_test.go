@@ -16,6 +16,9 @@ const (
 func defender(t *testing.T) []exchange {
 	const isolate = "/api/machines/" + machine + "/isolate"
 	const actions = "/api/machineactions"
+	const segments = "it takes the path for that of a machine: it knows no path with two parameters in a part"
+	// The keys and the forms of values are those of the page on a machine.
+	const host = `{"@odata.context":"https://api.security.microsoft.com/api/$metadata#Machine","id":"` + machine + `","computerDnsName":"srv-1.example.com","firstSeen":"2026-08-02T14:55:03.7791856Z","lastSeen":"2026-08-02T14:55:03.7791856Z","osPlatform":"WindowsServer2022","version":"21H2","osProcessor":"x64","lastIpAddress":"172.17.230.209","lastExternalIpAddress":"192.0.2.71","osBuild":20348,"healthStatus":"Active","rbacGroupId":140,"rbacGroupName":"The-A-Team","riskScore":"Low","exposureLevel":"Medium","isAadJoined":true,"aadDeviceId":null,"machineTags":["a"],"ipAddresses":[{"ipAddress":"10.166.113.47","macAddress":"8CEC4B897E73","operationalStatus":"Up"}]}`
 	documented := document(t, "mde-documented.json")
 	// The sample names what its reader fills in.
 	filled := strings.NewReplacer("{machine_action_id}", action, "{machine_id}", machine)
@@ -31,8 +34,8 @@ func defender(t *testing.T) []exchange {
 		{name: "isolate by a form", method: "POST", path: isolate, header: headers("Authorization", "Bearer t", "Content-Type", "application/x-www-form-urlencoded"), body: "Comment=c", wrong: "body"},
 		{name: "release", method: "POST", path: "/api/machines/" + machine + "/unisolate", header: bearer(), body: `{"Comment":"c"}`},
 		{name: "release with too much", method: "POST", path: "/api/machines/" + machine + "/unisolate", header: bearer(), body: `{"Comment":"c","IsolationType":"Full"}`, wrong: "IsolationType"},
-		{name: "by address", method: "GET", path: "/api/machines/findbyip(ip='10.248.240.38',timestamp=2026-11-22T08:44:05Z)", header: bearer()},
-		{name: "by address, escaped", method: "GET", path: "/api/machines/findbyip(ip=%2710.248.240.38%27,timestamp=2026-11-22T08%3A44%3A05Z)", header: bearer()},
+		{name: "by address", method: "GET", path: "/api/machines/findbyip(ip='10.248.240.38',timestamp=2026-11-22T08:44:05Z)", header: bearer(), ours: segments},
+		{name: "by address, escaped", method: "GET", path: "/api/machines/findbyip(ip=%2710.248.240.38%27,timestamp=2026-11-22T08%3A44%3A05Z)", header: bearer(), ours: segments},
 		{name: "by half an address", method: "GET", path: "/api/machines/findbyip(ip='10.248.240',timestamp=2026-11-22T08:44:05Z)", header: bearer(), wrong: `path "ip"`},
 		{name: "at no time", method: "GET", path: "/api/machines/findbyip(ip='10.248.240.38',timestamp=today)", header: bearer(), wrong: `path "timestamp"`},
 		{name: "by name", method: "GET", path: "/api/machines?$filter=computerDnsName+eq+'srv-1.example.com'&$top=2", header: bearer()},
@@ -49,12 +52,17 @@ func defender(t *testing.T) []exchange {
 		{name: "link", method: "GET", path: actions + "/" + action + "/GetLiveResponseResultDownloadLink(index=0)", header: bearer()},
 		{name: "link of no number", method: "GET", path: actions + "/" + action + "/GetLiveResponseResultDownloadLink(index=x)", header: bearer(), wrong: `path "index"`},
 
+		{name: "machine", method: "GET", path: "/api/machines/" + machine, status: 200, answer: host},
+		{name: "machine of no group", method: "GET", path: "/api/machines/" + machine, status: 200, answer: strings.Replace(host, "140", "null", 1)},
+		{name: "machine of an unknown health", method: "GET", path: "/api/machines/" + machine, status: 200, answer: strings.Replace(host, "Active", "active", 1), wrong: "/healthStatus"},
+		{name: "machine of an unknown risk", method: "GET", path: "/api/machines/" + machine, status: 200, answer: strings.Replace(host, `"Low"`, `"Huge"`, 1), wrong: "/riskScore"},
+		{name: "machine with an invented key", method: "GET", path: "/api/machines/" + machine, status: 200, answer: strings.Replace(host, "osBuild", "isolationStatus", 1), wrong: "isolationStatus"},
 		{name: "documented actions", method: "GET", path: actions, status: 200, answer: string(documented["machineactions_list"])},
 		{name: "documented answer of live response", method: "POST", path: "/api/machines/" + machine + "/runliveresponse", status: 201, answer: live},
 		{name: "documented answer with another status", method: "POST", path: "/api/machines/" + machine + "/runliveresponse", status: 200, answer: live},
 		{name: "isolation says 200", method: "POST", path: isolate, status: 200, answer: live, wrong: "no such answer"},
 		{name: "unknown status of an action", method: "GET", path: actions + "/" + action, status: 200, answer: strings.Replace(live, `"Pending"`, `"Done"`, 1), wrong: "/status"},
-		{name: "throttled without a time", method: "POST", path: isolate, status: 429, answer: `{"error":{"code":"TooManyRequests","message":"m"}}`, wrong: "Retry-After", ours: "it does not look at headers of answers"},
+		{name: "throttled without a time", method: "POST", path: isolate, status: 429, answer: `{"error":{"code":"TooManyRequests","message":"m"}}`, wrong: "Retry-After"},
 	}
 	var errors []struct {
 		HTTP int             `json:"http"`

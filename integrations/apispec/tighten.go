@@ -142,7 +142,7 @@ func merge(into, from object) {
 			continue
 		}
 		list, isList := into[key].([]any)
-		if isList || key == "parameters" {
+		if isList || key == "parameters" && into[key] == nil {
 			into[key] = mergeNamed(list, addition)
 			continue
 		}

@@ -1,0 +1,158 @@
+package apispec_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stanch-soar/stanch/integrations/apispec"
+)
+
+// caseHeader tells the server behind the validator which answer to give.
+const caseHeader = "X-Of-This-Test"
+
+// tables are the exchanges of all descriptions. The first validator judges them
+// in the tests beside them.
+func tables() map[string]func(*testing.T) []exchange {
+	return map[string]func(*testing.T) []exchange{
+		"crowdstrike": crowdstrike, "graph": graph, "defender": defender, "microsoft-login": microsoftLogin, "azure-blob": azureBlob,
+		"sentinelone": sentinelOne, "kibana": kibana, "elasticsearch": elasticsearch, "wazuh": wazuh,
+	}
+}
+
+func TestEveryDescriptionHasExchanges(t *testing.T) {
+	for _, name := range apispec.Names() {
+		wrong, right := 0, 0
+		if table := tables()[name]; table != nil {
+			for _, e := range table(t) {
+				if e.wrong == "" {
+					right++
+				} else {
+					wrong++
+				}
+			}
+		}
+		if wrong == 0 || right == 0 {
+			t.Errorf("%s: %d right and %d wrong exchanges, want some of each", name, right, wrong)
+		}
+	}
+}
+
+// Two validators that others wrote agree on every exchange, except for what is
+// said to be found by ours only.
+func TestPrismAgrees(t *testing.T) {
+	for name, table := range tables() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := apispec.Load(t, name)
+			exchanges := append(table(t), nothings(t, spec)...)
+			url := spec.Prism(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				i, err := strconv.Atoi(r.Header.Get(caseHeader))
+				if err != nil || i >= len(exchanges) {
+					http.Error(w, "no such case", http.StatusTeapot)
+					return
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(max(exchanges[i].status, http.StatusOK))
+				_, _ = io.WriteString(w, cmp.Or(exchanges[i].answer, "{}"))
+			}))
+			for i, e := range exchanges {
+				found := found(t, url, i, e)
+				if expected := (e.wrong != "") != (e.ours != ""); (len(found) > 0) != expected {
+					t.Errorf("%s: prism found %q, ours %q (%s)", e.name, found, e.wrong, e.ours)
+				}
+				if said := strings.ToLower(strings.Join(found, ". ")); !strings.Contains(said, e.theirs) {
+					t.Errorf("%s: prism found %q, want it to say %q", e.name, found, e.theirs)
+				}
+			}
+		})
+	}
+}
+
+// nothings has a text in every place where a description has a schema. A schema
+// that the second validator cannot read it takes for none, and says so nowhere:
+// so each must refuse what is not even an object.
+func nothings(t *testing.T, spec *apispec.Spec) []exchange {
+	t.Helper()
+	const text = `"no object"`
+	var all []exchange
+	for _, p := range spec.Places() {
+		e := exchange{name: fmt.Sprintf("%s %s %d", p.Method, p.Path, p.Status), method: p.Method, path: p.Path, status: p.Status, header: bearer(), answer: text, wrong: "an object", theirs: "body must be"}
+		if p.Status == 0 {
+			e.body = text
+		}
+		all = append(all, e)
+	}
+	if len(all) == 0 {
+		t.Fatal("there are no schemas")
+	}
+	return all
+}
+
+func TestPrismRefuses(t *testing.T) {
+	asked := 0
+	url := apispec.Prism(t, "crowdstrike", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, contained)
+	})) + "/devices/entities/devices-actions/v2?action_name=contain"
+	if status, _, body, err := post(t, url, `{"ids":["`+aid+`"]}`); err != nil || status != http.StatusAccepted || asked != 1 {
+		t.Errorf("got %d %s, %v, and the handler was asked %d times, want 202 and once", status, body, err, asked)
+	}
+	if status, _, _, err := post(t, url, `{"ids":["`+aid+`","`+otherAid+`"]}`); err != nil || status < 400 || asked != 1 {
+		t.Errorf("got %d, %v, and the handler was asked %d times, want a refusal and not again", status, err, asked)
+	}
+}
+
+// found returns what the second validator has against a request, or an answer.
+func found(t *testing.T, url string, i int, e exchange) []string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), e.method, url+e.path, strings.NewReader(e.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range e.header {
+		r.Header[name] = values
+	}
+	r.Header.Set(caseHeader, strconv.Itoa(i))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type violation struct {
+		Location []string
+		Severity string
+		Message  string
+	}
+	var all []violation
+	if said := answer.Header.Get("Sl-Violations"); said != "" {
+		if err := json.Unmarshal([]byte(said), &all); err != nil {
+			t.Fatalf("violations %q: %v", said, err)
+		}
+	}
+	of, texts := "request", []string(nil)
+	if e.status != 0 {
+		of = "response"
+	}
+	for _, v := range all {
+		if len(v.Location) > 0 && v.Location[0] == of && v.Severity == "Error" {
+			texts = append(texts, v.Message)
+		}
+	}
+	// What has no operation is answered by the validator itself.
+	if strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") && of == "request" {
+		texts = append(texts, fmt.Sprintf("%d %.200s", answer.StatusCode, body))
+	}
+	return texts
+}
