@@ -233,11 +233,14 @@ func (d *Double) listActions(c *call) (any, *refusal) {
 		}
 	}
 	answer := map[string]any{
-		"data": pageOf(found, l.page, 1, l.size), "page": l.page, "pageSize": l.size, "total": len(found), "elasticAgentIds": l.agents,
+		"data": pageOf(found, l.page, 1, l.size), "page": l.page, "pageSize": l.size, "total": len(found),
 	}
-	for name, key := range map[string]string{"startDate": "startDate", "endDate": "endDate"} {
+	if l.agents != nil {
+		answer["elasticAgentIds"] = l.agents
+	}
+	for _, name := range []string{"startDate", "endDate"} {
 		if c.query.Has(name) {
-			answer[key] = c.query.Get(name)
+			answer[name] = c.query.Get(name)
 		}
 	}
 	return answer, nil

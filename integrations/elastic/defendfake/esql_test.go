@@ -236,6 +236,7 @@ func TestQueryBounds(t *testing.T) {
 		from + `| WHERE ` + time: true,
 		from + `| WHERE ` + host: true,
 		from + `| WHERE ` + host + ` AND @timestamp < NOW()`:                 true,
+		from + `| WHERE ` + time + ` AND host.name != "WEB1"`:                true,
 		from + `| WHERE ` + time + ` OR ` + host:                             true,
 		from + `| WHERE ` + time + ` AND NOT ` + host:                        true,
 		from + `| WHERE ` + time + ` AND host.name NOT IN ("WEB1")`:          true,

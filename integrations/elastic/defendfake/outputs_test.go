@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations/edrtest"
 	"github.com/stanch-soar/stanch/integrations/elastic/defendfake"
@@ -125,11 +126,14 @@ func TestFailedScript(t *testing.T) {
 // had ended. An entity id that is not there is one.
 func TestKill(t *testing.T) {
 	w, _, c := hosts(t, defendfake.Options{})
+	w.Change(web, func(h *edrtest.Host) {
+		h.Processes = append(h.Processes, &edrtest.Process{PID: 5, Path: `C:\later.exe`, Start: noon().Add(time.Hour)})
+	})
 	procs := c.order("running_procs", `{"endpoint_ids":["`+web+`"]}`)
 	w.Settle()
 	entries := c.get("/api/endpoint/action/"+procs).list("data", "outputs", web, "content", "entries")
 	if len(entries) != 2 {
-		t.Fatalf("the host has %d processes, want 2: one has ended", len(entries))
+		t.Fatalf("the host has %d processes, want 2: one has ended, and one has not begun", len(entries))
 	}
 	entry, _ := entries[1].(map[string]any)
 	same(t, "the process", []any{entry["pid"], entry["command"], entry["user"]}, []any{"4242", `powershell.exe -File C:\t\up.ps1`, `HOSPITAL\anna`})

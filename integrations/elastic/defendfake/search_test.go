@@ -101,6 +101,7 @@ func TestQueries(t *testing.T) {
 		`{"term":{"message":"Endpoint network event"}}`:                                                        0,
 		`{"range":{"destination.port":{"gt":53,"lte":443}}}`:                                                   2,
 		`{"range":{"@timestamp":{"gte":"now-15m"}}}`:                                                           4,
+		`{"range":{"@timestamp":{"gte":"now-15m/h"}}}`:                                                         6,
 		`{"range":{"@timestamp":{"lt":1796038800000,"format":"epoch_millis"}}}`:                                0,
 		`{"range":{"@timestamp":{"gt":"2026-11-30T11:40:00.000Z"}}}`:                                           4,
 		`{"bool":{"must":{"term":{"destination.port":443}},"must_not":[{"exists":{"field":"source.bytes"}}]}}`: 1,
@@ -209,6 +210,8 @@ func TestPagesOfDocuments(t *testing.T) {
 	same(t, "the page", []any{len(a.list("hits", "hits")), a.at("hits", "total")}, []any{10, map[string]any{"value": 5, "relation": "gte"}})
 	same(t, "counted", c.search(network, only, `,"track_total_hits":true`).at("hits", "total"), map[string]any{"value": 12, "relation": "eq"})
 	same(t, "not counted", c.search(network, only, `,"track_total_hits":false`).at("hits", "total"), nil)
+	a = c.search(network, `{"exists":{"field":"source.bytes"}}`, `,"size":100,"sort":[{"source.ip":"desc"}]`)
+	same(t, "by address", []any{a.at("hits", "hits", 0, "sort", 0), a.at("hits", "hits", 1, "sort", 0)}, []string{"10.0.0.77", "10.0.0.5"})
 	same(t, "from", len(c.search(network, only, `,"from":10`).list("hits", "hits")), 2)
 	all := map[any]bool{}
 	after := ""
