@@ -46,7 +46,10 @@ func (d *Double) details(o *order, outputs bool) map[string]any {
 	state, hosts, out := map[string]any{}, map[string]any{}, map[string]any{}
 	for _, agent := range o.agents {
 		r := d.result(o, agent)
-		one := map[string]any{"isCompleted": r.completed, "wasSuccessful": r.successful, "wasCanceled": r.cancelled}
+		one := map[string]any{"isCompleted": r.completed, "wasSuccessful": r.successful}
+		if r.cancelled { // which only new versions know
+			one["wasCanceled"] = true
+		}
 		if r.completed {
 			one["completedAt"] = isoTime(r.at)
 			if output := d.output(o, agent); output != nil && outputs {
@@ -69,7 +72,7 @@ func (d *Double) details(o *order, outputs bool) map[string]any {
 	expired = expired && !completed
 	body := map[string]any{
 		"id": o.id, "agents": o.agents, "agentType": "endpoint", "command": o.command, "createdBy": o.by,
-		"startedAt": isoTime(o.created), "isExpired": expired, "wasSuccessful": completed && successful, "wasCanceled": cancelled,
+		"startedAt": isoTime(o.created), "isExpired": expired, "wasSuccessful": completed && successful,
 		"status": d.word(completed, successful, cancelled, expired), "agentState": state, "hosts": hosts, "outputs": out,
 	}
 	if d.o.Published {
@@ -79,6 +82,9 @@ func (d *Double) details(o *order, outputs bool) map[string]any {
 	}
 	if completed {
 		body["completedAt"] = isoTime(at)
+	}
+	if cancelled {
+		body["wasCanceled"] = true
 	}
 	for key, v := range map[string]any{"comment": o.comment, "errors": errors, "parameters": o.parameters, "alertIds": o.alerts} {
 		if !isEmpty(v) {

@@ -80,6 +80,16 @@ func (d *Double) authenticate(r *http.Request) (Credential, string) {
 	return Credential{}, "unable to authenticate with provided credentials and anonymous access is not allowed for this request"
 }
 
+// describe is what a credential is told of itself. An API key has no roles.
+func (c Credential) describe() map[string]any {
+	body := map[string]any{"username": c.User, "roles": []any{}, "enabled": true, "metadata": map[string]any{}, "authentication_type": "realm"}
+	if raw, err := base64.StdEncoding.DecodeString(c.Key); c.Key != "" && err == nil {
+		id, _, _ := strings.Cut(string(raw), ":")
+		body["authentication_type"], body["api_key"] = "api_key", map[string]any{"id": id, "name": c.User}
+	}
+	return body
+}
+
 func licenceRank(name string) int {
 	return slices.Index([]string{"basic", "gold", "platinum", "enterprise"}, name)
 }

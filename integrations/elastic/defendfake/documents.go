@@ -51,7 +51,7 @@ func (d *Double) documents(names []string) []document {
 func base(h edrtest.Host, at time.Time, agent string) map[string]any {
 	return map[string]any{
 		"@timestamp": at, "event.created": at, "event.ingested": at.Add(2 * time.Second), "event.kind": "event", "ecs.version": "8.11.0",
-		"agent.type": agent, "agent.version": "8.19.7", "host.hostname": h.Name, "host.name": h.Name, "host.id": hostID(h),
+		"agent.type": agent, "agent.version": version, "host.hostname": h.Name, "host.name": h.Name, "host.id": hostID(h),
 		"host.os.type": "windows", "host.ip": append(h.IPsAt(at), "127.0.0.1", "::1"),
 	}
 }

@@ -53,8 +53,10 @@ func (d *Double) serveElastic(header http.Header, r *http.Request) (any, *refusa
 	case operation == "" && r.Method == http.MethodGet:
 		return map[string]any{
 			"name": "node-1", "cluster_name": "hospital", "tagline": "You Know, for Search",
-			"version": map[string]any{"number": "8.19.7", "build_flavor": "default", "minimum_wire_compatibility_version": "7.17.0"},
+			"version": map[string]any{"number": version, "build_flavor": "default", "minimum_wire_compatibility_version": "7.17.0"},
 		}, nil
+	case operation == "_security/_authenticate" && r.Method == http.MethodGet:
+		return by.describe(), nil
 	case operation == "_security/user/_has_privileges" && reads:
 		return d.hasPrivileges(by, r)
 	case operation == "_search" && reads:

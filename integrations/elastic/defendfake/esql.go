@@ -39,7 +39,7 @@ func (d *Double) serveQuery(header http.Header, by Credential, r *http.Request) 
 		Params   []any
 		Columnar bool
 		Locale   string
-		Metadata bool `json:"include_ccs_metadata"`
+		Profile  bool
 	}
 	if refused := decodeStrict(r, &in); refused != nil {
 		return nil, refused
@@ -75,7 +75,7 @@ func (d *Double) serveQuery(header http.Header, by Credential, r *http.Request) 
 		return nil, elasticError(http.StatusInternalServerError, "no_shard_available_action_exception", "no shard available")
 	}
 	for _, w := range q.warnings {
-		header.Add("Warning", fmt.Sprintf(`299 Elasticsearch-8.19.7-0000000 "%s"`, strings.ReplaceAll(w, `"`, `\"`)))
+		header.Add("Warning", fmt.Sprintf(`299 Elasticsearch-%s-0000000 "%s"`, version, strings.ReplaceAll(w, `"`, `\"`)))
 	}
 	return q.answer(in.Columnar, partial != Whole), nil
 }

@@ -9,10 +9,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stanch-soar/stanch/integrations/apispec"
 )
 
-// apiVersion is the only version of the API.
-const apiVersion = "2023-10-31"
+const (
+	// apiVersion is the only version of the API.
+	apiVersion = "2023-10-31"
+	// version is that of both products and of the agents.
+	version = "8.19.7"
+)
 
 // call is a request that Kibana takes up.
 type call struct {
@@ -49,6 +55,7 @@ func routes() []route {
 		{http.MethodGet, action + "/{action_id}", []string{ActionsLog}, "platinum", (*Double).getAction},
 		{http.MethodGet, action + "/{action_id}/file/{file_id}", files, "enterprise", (*Double).getFile},
 		{http.MethodGet, action + "/{action_id}/file/{file_id}/download", files, "enterprise", (*Double).download},
+		{http.MethodGet, "/api/status", read, "basic", (*Double).kibanaStatus},
 		{http.MethodGet, "/api/endpoint/action_status", read, "basic", (*Double).actionStatus},
 		{http.MethodGet, "/api/endpoint/metadata", read, "basic", (*Double).listMetadata},
 		{http.MethodGet, "/api/endpoint/metadata/{id}", read, "basic", (*Double).getMetadata},
@@ -66,6 +73,9 @@ func (d *Double) Kibana() http.Handler {
 		answer, refused := d.serveKibana(all, r)
 		rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 		rw.Header().Set("kbn-name", "kibana")
+		if d.o.UnknownWords || d.o.ExtraFields {
+			rw.Header().Set(apispec.FaultHeader, "1") // which no description of the API knows
+		}
 		rw.Header().Set("Elastic-Api-Version", apiVersion)
 		if refused != nil {
 			for name, values := range refused.header {
@@ -130,6 +140,14 @@ func (d *Double) serveKibana(all []route, r *http.Request) (any, *refusal) {
 		return nil, kibanaError(http.StatusForbidden, "Endpoint authorization failure")
 	}
 	return t.serve(d, c)
+}
+
+// kibanaStatus is the version of Kibana, and that it works.
+func (d *Double) kibanaStatus(*call) (any, *refusal) {
+	return map[string]any{
+		"name": "kibana", "version": map[string]any{"number": version, "build_flavor": "traditional"},
+		"status": map[string]any{"overall": map[string]any{"level": "available", "summary": "All services and plugins are available"}},
+	}, nil
 }
 
 // headers checks those that Kibana asks for.

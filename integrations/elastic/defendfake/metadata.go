@@ -57,7 +57,7 @@ func (d *Double) describe(h edrtest.Host) map[string]any {
 		},
 		"metadata": map[string]any{
 			"@timestamp":  seen,
-			"agent":       map[string]any{"id": h.ID, "type": "endpoint", "version": "8.19.7"},
+			"agent":       map[string]any{"id": h.ID, "type": "endpoint", "version": version},
 			"elastic":     map[string]any{"agent": map[string]any{"id": h.ID}},
 			"data_stream": map[string]any{"dataset": "endpoint.metadata", "namespace": "default", "type": "metrics"},
 			"Endpoint": map[string]any{

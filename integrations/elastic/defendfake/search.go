@@ -17,6 +17,7 @@ type search struct {
 	match       func(document) bool
 	bound       bound
 	size, from  int
+	most        int // documents of each index that are looked at; 0 is all
 	sorts       []sorting
 	after       []any
 	count       int // how far hits are counted; less than 0 is not at all
@@ -87,6 +88,10 @@ func (d *Double) answer(s *search, names []string, wholeOnly bool) (any, *refusa
 		return nil, elasticError(http.StatusBadRequest, "search_phase_execution_exception", "all shards failed")
 	}
 	found := slices.DeleteFunc(d.documents(names), func(doc document) bool { return !s.match(doc) })
+	body := map[string]any{"took": 3}
+	if s.most > 0 {
+		body["terminated_early"] = s.terminate(&found)
+	}
 	s.sort(found)
 	d.mu.Lock()
 	partial := d.partial
@@ -108,11 +113,22 @@ func (d *Double) answer(s *search, names []string, wholeOnly bool) (any, *refusa
 		}
 		hits["total"] = total
 	}
-	body := map[string]any{"took": 3, "timed_out": partial == TimedOut, "_shards": shards.body(), "hits": hits}
+	body["timed_out"], body["_shards"], body["hits"] = partial == TimedOut, shards.body(), hits
 	if s.pit != "" {
 		body["pit_id"] = s.pit
 	}
 	return body, nil
+}
+
+// terminate leaves as many documents of each index as a search may look at, and
+// reports whether there were more. It does so before they are sorted.
+func (s *search) terminate(found *[]document) bool {
+	seen, before := map[string]int{}, len(*found)
+	*found = slices.DeleteFunc(*found, func(doc document) bool {
+		seen[doc.stream]++
+		return seen[doc.stream] > s.most
+	})
+	return len(*found) < before
 }
 
 func streamOr(names []string) string {

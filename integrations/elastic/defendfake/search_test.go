@@ -212,6 +212,10 @@ func TestPagesOfDocuments(t *testing.T) {
 	same(t, "not counted", c.search(network, only, `,"track_total_hits":false`).at("hits", "total"), nil)
 	a = c.search(network, `{"exists":{"field":"source.bytes"}}`, `,"size":100,"sort":[{"source.ip":"desc"}]`)
 	same(t, "by address", []any{a.at("hits", "hits", 0, "sort", 0), a.at("hits", "hits", 1, "sort", 0)}, []string{"10.0.0.77", "10.0.0.5"})
+	a = c.search("/logs-endpoint.*/_search", "", `,"size":100,"terminate_after":2,"sort":[{"@timestamp":"desc"}]`)
+	same(t, "ended early", []any{a.at("terminated_early"), len(a.list("hits", "hits"))}, []any{true, 4})
+	a = c.search(network, `{"match_none":{}}`, `,"terminate_after":2`)
+	same(t, "not ended early", a.at("terminated_early"), false)
 	same(t, "from", len(c.search(network, only, `,"from":10`).list("hits", "hits")), 2)
 	all := map[any]bool{}
 	after := ""

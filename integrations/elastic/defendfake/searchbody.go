@@ -20,6 +20,8 @@ func (d *Double) readSearch(in map[string]any) (*search, *refusal) {
 			s.match, s.bound, refused = d.parseQuery(v)
 		case "size":
 			s.size, refused = whole(key, v)
+		case "terminate_after":
+			s.most, refused = whole(key, v)
 		case "from":
 			s.from, refused = whole(key, v)
 		case "sort":
