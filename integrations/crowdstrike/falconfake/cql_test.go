@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 func TestFilters(t *testing.T) {
@@ -84,6 +85,7 @@ func TestStages(t *testing.T) {
 		"table([LocalPort], sortby=LocalPort, order=asc)":               {"50000", "50001", "50002"},
 		"rename(LocalPort, as=p) | select(p) | rename(p, as=LocalPort)": {"50000", "50001", "50002"},
 		"drop([LocalPort])":                              {nil, nil, nil},
+		"head(3) | groupBy([LocalPort], limit=1)":        {"50000"},
 		"groupBy([LocalPort], limit=1)":                  {"50000"}, // first by name
 		"top(LocalPort, limit=2)":                        {"50000", "50001"},
 		"count(as=LocalPort)":                            {"3"},
@@ -192,6 +194,13 @@ func TestOtherEvents(t *testing.T) {
 	got := n.result("aid=" + srv1 + " #event_simpleName=NetworkReceiveAcceptIP6").body.Events
 	if len(got) != 1 || got[0]["RemoteAddressIP6"] != "2001:db8::7" || got[0]["LocalPort"] != "3389" || got[0]["ConnectionDirection"] != "1" {
 		t.Errorf("the inbound connection: %v", got)
+	}
+	n.w.Change(dc, func(h *edrtest.Host) {
+		h.Connections = []edrtest.Connection{{At: noon.Add(-time.Minute), Inbound: true, Tuple: incident.Tuple{SrcIP: "203.0.113.7", SrcPort: 1, DstIP: "10.0.0.7", DstPort: 53, Transport: "udp"}}}
+	})
+	got = n.result("aid=" + dc + " #event_simpleName=NetworkReceiveAcceptIP4").body.Events
+	if len(got) != 1 || got[0]["RemoteAddressIP4"] != "203.0.113.7" || got[0]["LocalPort"] != "53" || got[0]["ContextProcessId"] != nil {
+		t.Errorf("a connection of no process to an address that is not known: %v", got)
 	}
 	got = n.result("aid=" + srv1 + " #event_simpleName=ScriptControlScanInfo | sort(@timestamp, order=asc)").body.Events
 	if len(got) != 2 || got[0]["ScriptContent"] != "while ($true) { flood }" || got[0]["ScriptContentName"] != `C:\it's.ps1` {

@@ -246,7 +246,7 @@ func (n *tenant) send(method, path, kind, body string) answer {
 	if kind != "" {
 		r.Header.Set("Content-Type", kind)
 	}
-	if n.token != "" && path != "/oauth2/token" {
+	if n.token != "" && !strings.HasPrefix(path, "/oauth2/") {
 		r.Header.Set("Authorization", "Bearer "+n.token)
 	}
 	resp, err := n.http.Do(r)

@@ -61,6 +61,9 @@ type Options struct {
 	// CountRows makes the eventCount of a search that of the rows in the answer
 	// instead of that of the events that matched. Documents disagree.
 	CountRows bool
+	// NewFields adds to answers, and to each of their resources, a field that no
+	// document knows.
+	NewFields bool
 	// UnknownWords makes states that no document knows.
 	UnknownWords bool
 	// ScriptsOff is a response policy of the hosts that allows no scripts.

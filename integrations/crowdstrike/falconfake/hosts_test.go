@@ -184,6 +184,14 @@ func TestNulls(t *testing.T) {
 	}
 }
 
+func TestNewFields(t *testing.T) {
+	n := start(t, falconfake.Options{NewFields: true})
+	got := n.get("/devices/entities/devices/v2", "ids", srv1).want(t, http.StatusOK, 0, "")
+	if got.first(t)["added_later"] == nil || strings.Count(got.text, "added_later") != 2 {
+		t.Errorf("got %s", got.text)
+	}
+}
+
 func TestUnknownWords(t *testing.T) {
 	n := start(t, falconfake.Options{UnknownWords: true})
 	if h := n.get("/devices/entities/devices/v2", "ids", srv1).first(t); h["status"] != "quarantine_review" {

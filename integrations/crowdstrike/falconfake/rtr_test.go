@@ -279,4 +279,21 @@ func TestOfflineQueue(t *testing.T) {
 	if got := n.poll(adminPath, two["cloud_request_id"].(string), 0); got["complete"] != false {
 		t.Errorf("what was given up is complete: %v", got)
 	}
+	if again := n.open(srv2, true).first(t); again["session_id"] == id {
+		t.Error("a session waited for more than seven days")
+	}
+}
+
+func TestReadingFromAnOfflineHost(t *testing.T) {
+	n := start(t, falconfake.Options{Polls: -1})
+	id := n.session(srv2, true)
+	ordered := n.post(readOnly, map[string]any{"base_command": "pwd", "command_string": "pwd", "session_id": id, "device_id": srv2, "id": 0, "persist": false})
+	request := ordered.want(t, http.StatusCreated, 0, "").first(t)["cloud_request_id"].(string)
+	if got := n.poll(readOnly, request, 0); got["complete"] != false {
+		t.Errorf("an offline host answered: %v", got)
+	}
+	n.w.Change(srv2, func(h *edrtest.Host) { h.Offline = false })
+	if got := n.poll(readOnly, request, 0); got["complete"] != true || got["stdout"] != `C:\` {
+		t.Errorf("after it came back: %v", got)
+	}
 }

@@ -182,6 +182,10 @@ func (d *Double) write(w http.ResponseWriter, c *call, a reply) {
 		w.WriteHeader(a.status)
 		return
 	}
+	if d.o.NewFields {
+		addField(a.body)
+		w.Header().Set(apispec.FaultHeader, "1")
+	}
 	text, err := json.Marshal(a.body)
 	if err != nil {
 		d.complain("encode the answer to %s %s: %v", c.r.Method, c.r.URL.Path, err)
@@ -191,6 +195,19 @@ func (d *Double) write(w http.ResponseWriter, c *call, a reply) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
 	_, _ = w.Write(text) // A client that is gone gets nothing.
+}
+
+func addField(body any) {
+	o, ok := body.(object)
+	if !ok {
+		return
+	}
+	o["added_later"] = object{"id": []int{1}}
+	if list, ok := o["resources"].([]object); ok {
+		for _, r := range list {
+			addField(r)
+		}
+	}
 }
 
 // meta is the part that every answer of the API has.

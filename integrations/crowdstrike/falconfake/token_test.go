@@ -2,12 +2,15 @@ package falconfake_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
+	"github.com/stanch-soar/stanch/integrations/edrtest"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -109,5 +112,49 @@ func TestLatency(t *testing.T) {
 	n.get("/devices/queries/devices/v1", "limit", "1").want(t, http.StatusOK, 0, "")
 	if took := time.Since(began); took < 20*time.Millisecond {
 		t.Errorf("the answer took %s, want 20 ms at least", took)
+	}
+}
+
+// What comes after the end of a test is answered and not reported: a report would
+// end the whole run.
+func TestAfterTheTest(t *testing.T) {
+	var late http.Handler
+	t.Run("its test", func(t *testing.T) {
+		late = falconfake.New(t, edrtest.New(t, func() time.Time { return noon }), falconfake.Options{}).Handler()
+	})
+	answer := httptest.NewRecorder()
+	late.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/nowhere", nil))
+	if answer.Code != http.StatusNotFound {
+		t.Errorf("status %d, want 404", answer.Code)
+	}
+}
+
+// Clients that contain and lift at once are each told what became of their request.
+func TestConcurrentClients(t *testing.T) {
+	n := start(t, falconfake.Options{})
+	answers := make(chan int, 40)
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			verb := []string{"contain", "lift_containment"}[i%2]
+			answers <- n.post(actions+verb, idsOf(srv1)).status
+			n.w.Settle()
+			n.get("/devices/entities/devices/v2", "ids", srv1)
+			n.begin(flows)
+			n.open(srv1, false)
+		})
+	}
+	all.Wait()
+	close(answers)
+	accepted := 0
+	for status := range answers {
+		if status == http.StatusAccepted {
+			accepted++
+		} else if status != http.StatusConflict {
+			t.Errorf("status %d", status)
+		}
+	}
+	if n.w.Effects(srv1) != accepted {
+		t.Errorf("%d effects of %d accepted", n.w.Effects(srv1), accepted)
 	}
 }
