@@ -47,7 +47,7 @@ func TestTokenRefusals(t *testing.T) {
 			if tt.key != "" {
 				form.Set(tt.key, tt.value)
 			}
-			a := n.form(tt.tenant, form)
+			a := n.rude().form(tt.tenant, form)
 			if a.status != tt.status || a.text1("error") != tt.word || !strings.HasPrefix(a.text1("error_description"), tt.code+":") {
 				t.Errorf("answered %d %s, want %d %s %s", a.status, a.text, tt.status, tt.word, tt.code)
 			}

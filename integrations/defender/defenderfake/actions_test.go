@@ -52,7 +52,7 @@ func TestIsolation(t *testing.T) {
 }
 
 func TestRefusedOrders(t *testing.T) {
-	n := open(t, defenderfake.Options{Unmanaged: []string{ws2}})
+	n := open(t, defenderfake.Options{Unmanaged: []string{ws2}}).rude()
 	full := func(comment, kind any) map[string]any {
 		return map[string]any{"Comment": comment, "IsolationType": kind}
 	}
@@ -171,9 +171,13 @@ func TestListOfActions(t *testing.T) {
 	second := n.unisolate(ws1).text1("id")
 	list := func(query string) []string {
 		t.Helper()
-		return n.call(http.MethodGet, "/api/machineactions?"+query, nil, http.StatusOK, "").ids()
+		return n.rude().call(http.MethodGet, "/api/machineactions?"+query, nil, http.StatusOK, "").ids()
 	}
 	// The newest come first.
+	judged := n.call(http.MethodGet, "/api/machineactions?$top=2&$filter=machineId+eq+'"+ws1+"'+and+status+eq+'Pending'", nil, http.StatusOK, "")
+	if got := judged.ids(); !slices.Equal(got, []string{second, first}) {
+		t.Errorf("the pending actions are %v, want %v and %v", got, second, first)
+	}
 	if got := list("$filter=machineId+eq+'" + ws1 + "'"); !slices.Equal(got, []string{second, first}) {
 		t.Errorf("the actions are %v, want %v and %v", got, second, first)
 	}
@@ -194,14 +198,14 @@ func TestListOfActions(t *testing.T) {
 		t.Errorf("all actions are %v", got)
 	}
 	for _, bad := range []string{"$filter=computerDnsName+eq+'x'", "$filter=type+eq+'isolate'", "$orderby=scope", "$select=id"} {
-		n.call(http.MethodGet, "/api/machineactions?"+bad, nil, http.StatusBadRequest, "ODataError")
+		n.rude().call(http.MethodGet, "/api/machineactions?"+bad, nil, http.StatusBadRequest, "ODataError")
 	}
 	// The two pages spell the time of the last change differently.
 	item := n.call(http.MethodGet, "/api/machineactions?$top=1", nil, http.StatusOK, "").list()[0]
 	if item["lastUpdateTimeUtc"] != "2026-11-30T09:00:01Z" || item["lastUpdateDateTimeUtc"] != nil {
 		t.Errorf("an action of a list is %v", item)
 	}
-	n.call(http.MethodGet, "/api/machineactions/nothing", nil, http.StatusNotFound, "ResourceNotFound")
+	n.rude().call(http.MethodGet, "/api/machineactions/nothing", nil, http.StatusNotFound, "ResourceNotFound")
 }
 
 func TestCancel(t *testing.T) {
@@ -217,7 +221,7 @@ func TestCancel(t *testing.T) {
 		t.Error("a cancelled isolation was carried out")
 	}
 	n.call(http.MethodPost, "/api/machineactions/"+id+"/cancel", map[string]any{"Comment": "again"}, http.StatusBadRequest, "BadRequest")
-	n.call(http.MethodPost, "/api/machineactions/x/cancel", map[string]any{"Comment": "c"}, http.StatusNotFound, "ResourceNotFound")
+	n.rude().call(http.MethodPost, "/api/machineactions/x/cancel", map[string]any{"Comment": "c"}, http.StatusNotFound, "ResourceNotFound")
 	id = n.isolate(ws1).text1("id")
 	n.SetRoles("Machine.LiveResponse")
 	n.login()
@@ -226,7 +230,7 @@ func TestCancel(t *testing.T) {
 
 func TestExternalID(t *testing.T) {
 	n := open(t, defenderfake.Options{})
-	a := n.call(http.MethodPost, "/api/machines/"+ws1+"/isolate", map[string]any{"Comment": "c", "IsolationType": "Selective", "ExternalId": "case-1"}, http.StatusCreated, "")
+	a := n.rude().call(http.MethodPost, "/api/machines/"+ws1+"/isolate", map[string]any{"Comment": "c", "IsolationType": "Selective", "ExternalId": "case-1"}, http.StatusCreated, "")
 	if a.text1("externalId") != "case-1" || a.text1("scope") != "Selective" {
 		t.Errorf("the action is %s", a.text)
 	}

@@ -22,6 +22,7 @@ func (d *Double) API() http.Handler {
 		"GET /api/machines/{id}/logonusers":       {roles: []string{readUsers}, serve: d.logonUsers},
 		"POST /api/machines/{id}/isolate":         {roles: []string{isolate}, serve: d.isolate},
 		"POST /api/machines/{id}/unisolate":       {roles: []string{isolate}, serve: d.unisolate},
+		"POST /api/machines/{id}/tags":            {roles: []string{readWriteAll}, serve: d.changeTag},
 		"POST /api/machines/{id}/runliveresponse": {roles: []string{liveResponse}, minute: liveResponsePerMinute, serve: d.runLiveResponse},
 		"GET /api/machineactions":                 {roles: read, serve: d.listActions},
 		"GET /api/machineactions/{id}":            {roles: read, serve: d.getAction},

@@ -72,6 +72,9 @@ type Options struct {
 	Respell map[string]string
 	// Extra is added to every machine and action.
 	Extra map[string]any
+	// LiveResponseOK answers an accepted session with 200, as the sample of its page
+	// does; the text says 201.
+	LiveResponseOK bool
 	// NullLists writes lists without elements as null.
 	NullLists bool
 	// EmptyIsNotFound answers a list of machines without any with 404, as the page of
@@ -148,7 +151,7 @@ func New(tb testing.TB, w *edrtest.World, o Options) *Double {
 	_, _ = rand.Read(d.key) // It never fails.
 	_, _ = rand.Read(d.sas)
 	if o.Roles == nil {
-		d.roles[defenderResource] = []string{readAll, isolate, liveResponse, manageLibrary, readUsers}
+		d.roles[defenderResource] = []string{readAll, readWriteAll, isolate, liveResponse, manageLibrary, readUsers}
 	}
 	if o.GraphRoles == nil {
 		d.roles[graphResource] = []string{huntingRead}

@@ -67,7 +67,7 @@ func (d *Double) throttled(w http.ResponseWriter) bool {
 	r := d.forced()
 	if r != nil {
 		retryAfter(w, r)
-		w.WriteHeader(r.status)
+		d.denyLogin(w, r.status, "temporarily_unavailable", 90055, "There are too many incoming requests.")
 	}
 	return r != nil
 }

@@ -2,6 +2,7 @@ package defenderfake_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -154,7 +155,7 @@ func TestTimespans(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"1h", "yesterday", "P", "PT", "P1D/P1D", "2026-11-30T08:15:00Z/x"} {
-		n.call(http.MethodPost, huntingPath, map[string]any{"Query": query, "Timespan": bad}, http.StatusBadRequest, "BadRequest")
+		n.rude().call(http.MethodPost, huntingPath, map[string]any{"Query": query, "Timespan": bad}, http.StatusBadRequest, "BadRequest")
 	}
 	// What is older than 30 days is gone.
 	n.advance(31 * 24 * time.Hour)
@@ -166,8 +167,7 @@ func TestTimespans(t *testing.T) {
 
 func TestHuntingRequests(t *testing.T) {
 	n := open(t, defenderfake.Options{})
-	ask := func(body map[string]any) answer { return n.do(n.request(http.MethodPost, huntingPath, body)) }
-	n.want(ask(map[string]any{"query": "DeviceInfo | where Timestamp > ago(1h) and DeviceId == '" + ws1 + "' | count", "timespan": nil}), http.StatusOK, "")
+	n.call(http.MethodPost, huntingPath, map[string]any{"query": "DeviceInfo | where Timestamp > ago(1h) and DeviceId == '" + ws1 + "' | count", "timespan": nil}, http.StatusOK, "")
 	for _, body := range []map[string]any{
 		{},
 		{"Query": ""},
@@ -176,11 +176,11 @@ func TestHuntingRequests(t *testing.T) {
 		{"KQL": "DeviceInfo"},
 		{"Query": "DeviceInfo", "Timespan": 5},
 	} {
-		n.want(ask(body), http.StatusBadRequest, "BadRequest")
+		n.rude().call(http.MethodPost, huntingPath, body, http.StatusBadRequest, "BadRequest")
 	}
 	n.refused("DeviceInfo | were x", http.StatusBadRequest, "BadRequest", "Fix syntax errors in your query.")
 	n.refused("DeviceThings | take 1", http.StatusBadRequest, "BadRequest", "Fix semantic errors in your query.")
-	n.call(http.MethodGet, huntingPath, nil, http.StatusBadRequest, "BadRequest")
+	n.rude().call(http.MethodGet, huntingPath, nil, http.StatusBadRequest, "BadRequest")
 	// Characters outside of ASCII are lost without a charset.
 	r := n.request(http.MethodPost, huntingPath, map[string]any{"Query": "DeviceInfo | where DeviceId == '" + ws1 + "' | take 1 | project X = 'é'", "Timespan": "P1D"})
 	if a := n.do(r); !strings.Contains(a.text, `"X":"?"`) {
@@ -267,6 +267,8 @@ func TestUnboundedQueries(t *testing.T) {
 		{"DeviceNetworkEvents | where DeviceId == '" + ws1 + "'", "", []string{"hunting: a query reads %s without a bound of time"}},
 		{"DeviceNetworkEvents | where Timestamp > ago(1d)", "", []string{"hunting: a query reads %s of every device"}},
 		{"DeviceNetworkEvents | where RemoteIP == '198.51.100.7'", "P1D", []string{"hunting: a query reads %s of every device"}},
+		{"DeviceNetworkEvents | take 0", "", nil},
+		{"print 1", "", nil},
 		{"DeviceNetworkEvents | where DeviceId in ('" + ws1 + "')", "P1D", nil},
 		{"DeviceNetworkEvents | where DeviceId contains 'a'", "P1D", []string{"hunting: a query reads %s of every device"}},
 	} {
@@ -299,6 +301,9 @@ func TestTokenReachesStorage(t *testing.T) {
 	n.world.OnScript(func(edrtest.Host, string, string) edrtest.Result { return edrtest.Result{} })
 	id := n.respond(ws1, http.StatusCreated, "", run("qos.ps1", "")).text1("id")
 	n.world.Settle()
+	storage := httptest.NewServer(n.Storage())
+	defer storage.Close()
+	n.SetStorageURL(storage.URL)
 	link := n.call(http.MethodGet, "/api/machineactions/"+id+"/GetLiveResponseResultDownloadLink(index=0)", nil, http.StatusOK, "").text1("value")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
 	if err != nil {

@@ -89,7 +89,11 @@ func (d *Double) runLiveResponse(w http.ResponseWriter, r *http.Request) *refusa
 	if refused != nil {
 		return refused
 	}
-	d.writeAction(w, http.StatusCreated, a)
+	status := http.StatusCreated
+	if d.o.LiveResponseOK {
+		status = http.StatusOK
+	}
+	d.writeAction(w, status, a)
 	return nil
 }
 
@@ -101,7 +105,9 @@ func (d *Double) begin(h edrtest.Host, s *session, comment string) (edrtest.Acti
 		return edrtest.Action{}, activeRequest()
 	}
 	if len(d.world.Open("", edrtest.RunScript)) >= maxSessions {
-		return edrtest.Action{}, refuse(http.StatusTooManyRequests, "TooManyRequests", "Maximum number of concurrent sessions exceeded.")
+		r := refuse(http.StatusTooManyRequests, "TooManyRequests", "Maximum number of concurrent sessions exceeded.")
+		r.after = time.Minute // how long is not documented
+		return edrtest.Action{}, r
 	}
 	run := s.commands[s.script()]
 	order := edrtest.Action{

@@ -70,8 +70,8 @@ func TestLibrary(t *testing.T) {
 	}
 	n.want(n.upload("file", "qos.ps1", "two", nil), http.StatusBadRequest, "BadRequest")
 	n.want(n.upload("file", "qos.ps1", "two", map[string]string{"OverrideIfExists": "true"}), http.StatusOK, "")
-	n.want(n.upload("Script", "x.ps1", "x", nil), http.StatusBadRequest, "BadRequest")
-	n.want(n.upload("File", "x.ps1", "x", map[string]string{"overrideIfExists": "true"}), http.StatusBadRequest, "BadRequest")
+	n.want(n.rude().upload("Script", "x.ps1", "x", nil), http.StatusBadRequest, "BadRequest")
+	n.want(n.rude().upload("File", "x.ps1", "x", map[string]string{"overrideIfExists": "true"}), http.StatusBadRequest, "BadRequest")
 	n.want(n.upload("File", "big.ps1", strings.Repeat("x", 20<<20+1), nil), http.StatusBadRequest, "BadRequest")
 	if content, ok := n.LibraryFile("qos.ps1"); string(content) != "two" || !ok {
 		t.Errorf("the library has %q", content)
@@ -181,13 +181,14 @@ func TestRefusedSessions(t *testing.T) {
 	n.upload("File", "qos.ps1", "text", nil)
 	n.respond(ws1, http.StatusForbidden, "DisallowedOperation", run("qos.ps1", ""))
 	n.respond(srv, http.StatusBadRequest, "OsPlatformNotSupported", run("qos.ps1", ""))
+	rude := n.rude()
 	n.respond(ws2, http.StatusBadRequest, "InvalidRequestBody", run("qos.ps1", ""), put("qos.ps1"))
 	n.respond(ws2, http.StatusBadRequest, "InvalidInput", run("qos.ps1", "-x 1; rm"))
-	n.respond(ws2, http.StatusBadRequest, "MissingRequiredParameter")
-	n.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"Commands": []any{}}, http.StatusBadRequest, "InvalidRequestBody")
-	n.respond(ws2, http.StatusBadRequest, "InvalidRequestBody", command{"Type": "RunScript", "params": []any{}})
-	n.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"Comment": "c"}, http.StatusBadRequest, "MissingRequiredParameter")
-	n.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"commands": []any{}}, http.StatusBadRequest, "MissingRequiredParameter")
+	rude.respond(ws2, http.StatusBadRequest, "MissingRequiredParameter")
+	rude.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"Commands": []any{}}, http.StatusBadRequest, "InvalidRequestBody")
+	rude.respond(ws2, http.StatusBadRequest, "InvalidRequestBody", command{"Type": "RunScript", "params": []any{}})
+	rude.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"Comment": "c"}, http.StatusBadRequest, "MissingRequiredParameter")
+	rude.call(http.MethodPost, "/api/machines/"+ws2+"/runliveresponse", map[string]any{"commands": []any{}}, http.StatusBadRequest, "MissingRequiredParameter")
 	n.advance(time.Minute)
 	n.respond(ws2, http.StatusCreated, "", run("qos.ps1", ""))
 	for range 9 {
@@ -197,6 +198,12 @@ func TestRefusedSessions(t *testing.T) {
 	n.respond(ws2, http.StatusTooManyRequests, "TooManyRequests", run("qos.ps1", ""))
 	without := open(t, defenderfake.Options{Plan: defenderfake.Plan1})
 	without.respond(ws1, http.StatusForbidden, "DisabledFeature", run("qos.ps1", ""))
+}
+
+func TestSessionAnsweredWithOK(t *testing.T) {
+	n := open(t, defenderfake.Options{LiveResponseOK: true})
+	n.upload("File", "qos.ps1", "text", nil)
+	n.respond(ws1, http.StatusOK, "", run("qos.ps1", ""))
 }
 
 // A script that is not in the library fails, after it was accepted.

@@ -184,6 +184,40 @@ func (d *Double) findByIP(w http.ResponseWriter, r *http.Request) *refusal {
 	return d.machines(w, r, c)
 }
 
+// changeTag adds a tag to a device or removes it.
+func (d *Double) changeTag(w http.ResponseWriter, r *http.Request) *refusal {
+	h, refused := d.find(r)
+	if refused != nil {
+		return refused
+	}
+	body, refused := decode(r, "Value", "Action")
+	if refused != nil {
+		return refused
+	}
+	tag, refused := required(body, "Value")
+	if refused != nil {
+		return refused
+	}
+	action, refused := required(body, "Action")
+	if refused != nil {
+		return refused
+	}
+	if action != "Add" && action != "Remove" {
+		return refuse(http.StatusBadRequest, "InvalidInput", "Invalid input Action: %s.", action)
+	}
+	d.world.Change(h.ID, func(h *edrtest.Host) {
+		h.Tags = slices.DeleteFunc(slices.Clone(h.Tags), func(t string) bool { return t == tag })
+		if action == "Add" {
+			h.Tags = append(h.Tags, tag)
+		}
+	})
+	h, _ = d.world.Host(h.ID)
+	m := d.machine(h)
+	m["@odata.context"] = context("Machines/$entity")
+	writeJSON(w, http.StatusOK, m)
+	return nil
+}
+
 func (d *Double) logonUsers(w http.ResponseWriter, r *http.Request) *refusal {
 	h, refused := d.find(r)
 	if refused != nil {

@@ -32,7 +32,7 @@ func TestMachine(t *testing.T) {
 		t.Errorf("by its name the machine differs (-id +name):\n%s", diff)
 	}
 	n.call(http.MethodGet, "/api/machines/"+strings.Repeat("0", 40), nil, http.StatusNotFound, "ResourceNotFound")
-	n.call(http.MethodGet, "/api/nothing", nil, http.StatusNotFound, "NotFound")
+	n.rude().call(http.MethodGet, "/api/nothing", nil, http.StatusNotFound, "NotFound")
 	// A machine that was not heard of for a week is Inactive; one that is merely
 	// offline is not.
 	if got := n.call(http.MethodGet, "/api/machines/"+ws2, nil, 200, "").text1("healthStatus"); got != "Inactive" {
@@ -63,7 +63,7 @@ func TestFilters(t *testing.T) {
 		{"id in ('" + ws1 + "','" + srv + "')", []string{ws1, srv}},
 		{"computerDnsName eq 'o''neil'", nil},
 	} {
-		if diff := cmp.Diff(tt.want, n.machines(tt.filter)); diff != "" {
+		if diff := cmp.Diff(tt.want, n.rude().machines(tt.filter)); diff != "" {
 			t.Errorf("%s: the machines differ (-want +got):\n%s", tt.filter, diff)
 		}
 	}
@@ -71,21 +71,21 @@ func TestFilters(t *testing.T) {
 		"hostname eq 'x'", "computerDnsName", "computerDnsName = 'x'", "computerDnsName eq x", "computerDnsName eq 'x", "",
 		"healthStatus eq 'active'", "id eq 'x' or", "machineTags eq 'x'", "(id eq 'x'", "id eq 'x') or (id ne 'x'",
 	} {
-		n.call(http.MethodGet, "/api/machines?$filter="+url.QueryEscape(bad), nil, http.StatusBadRequest, "ODataError")
+		n.rude().call(http.MethodGet, "/api/machines?$filter="+url.QueryEscape(bad), nil, http.StatusBadRequest, "ODataError")
 	}
 }
 
 func TestPages(t *testing.T) {
 	n := open(t, defenderfake.Options{MaxPage: 2})
-	first := n.call(http.MethodGet, "/api/machines?$count=true", nil, http.StatusOK, "")
+	first := n.rude().call(http.MethodGet, "/api/machines?$count=true", nil, http.StatusOK, "")
 	if diff := cmp.Diff([]string{ws1, ws2}, first.ids()); diff != "" || first.body["@odata.count"] != 3.0 {
 		t.Errorf("the first page has a count of %v and differs (-want +got):\n%s", first.body["@odata.count"], diff)
 	}
-	next, ok := strings.CutPrefix(first.text1("@odata.nextLink"), n.url)
+	next, ok := strings.CutPrefix(first.text1("@odata.nextLink"), n.raw)
 	if !ok {
 		t.Fatalf("the next page is at %q", first.text1("@odata.nextLink"))
 	}
-	last := n.call(http.MethodGet, next, nil, http.StatusOK, "")
+	last := n.rude().call(http.MethodGet, next, nil, http.StatusOK, "")
 	if diff := cmp.Diff([]string{srv}, last.ids()); diff != "" || last.body["@odata.nextLink"] != nil {
 		t.Errorf("the last page is followed by %v and differs (-want +got):\n%s", last.body["@odata.nextLink"], diff)
 	}
@@ -93,8 +93,8 @@ func TestPages(t *testing.T) {
 	if diff := cmp.Diff([]string{ws2}, one.ids()); diff != "" || one.body["@odata.nextLink"] != nil {
 		t.Errorf("one machine is followed by %v and differs (-want +got):\n%s", one.body["@odata.nextLink"], diff)
 	}
-	n.call(http.MethodGet, "/api/machines?$top=10001", nil, http.StatusBadRequest, "ODataError")
-	n.call(http.MethodGet, "/api/machines?$skip=-1", nil, http.StatusBadRequest, "ODataError")
+	n.rude().call(http.MethodGet, "/api/machines?$top=10001", nil, http.StatusBadRequest, "ODataError")
+	n.rude().call(http.MethodGet, "/api/machines?$skip=-1", nil, http.StatusBadRequest, "ODataError")
 }
 
 // Where links lead is the tenant's to say: the samples name an older host.
@@ -143,7 +143,37 @@ func TestFindByIP(t *testing.T) {
 	}
 	n.call(http.MethodGet, byIP("10.0.0.1", start.Add(-31*24*time.Hour)), nil, http.StatusBadRequest, "InvalidInput")
 	n.call(http.MethodGet, byIP("10.0.0.1", start.Add(time.Minute)), nil, http.StatusBadRequest, "InvalidInput")
-	n.call(http.MethodGet, byIP("10.0.0", start), nil, http.StatusBadRequest, "InvalidIpAddress")
+	n.rude().call(http.MethodGet, byIP("10.0.0", start), nil, http.StatusBadRequest, "InvalidIpAddress")
+}
+
+func TestTags(t *testing.T) {
+	n := open(t, defenderfake.Options{})
+	tag := func(value, action string) any {
+		t.Helper()
+		return n.call(http.MethodPost, "/api/machines/"+ws1+"/tags", map[string]any{"Value": value, "Action": action}, http.StatusOK, "").body["machineTags"]
+	}
+	if diff := cmp.Diff([]any{"lab", "floor 2", "case 1"}, tag("case 1", "Add")); diff != "" {
+		t.Errorf("the tags differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{"floor 2", "case 1"}, tag("lab", "Remove")); diff != "" {
+		t.Errorf("the tags differ (-want +got):\n%s", diff)
+	}
+	n.rude().call(http.MethodPost, "/api/machines/"+ws1+"/tags", map[string]any{"Value": "x", "Action": "add"}, http.StatusBadRequest, "InvalidInput")
+	n.SetRoles("Machine.Read.All")
+	n.login()
+	n.call(http.MethodPost, "/api/machines/"+ws1+"/tags", map[string]any{"Value": "x", "Action": "Add"}, http.StatusForbidden, "Forbidden")
+}
+
+// Two devices can have one name; by it the product answers with one of them.
+func TestTwoOfOneName(t *testing.T) {
+	n := open(t, defenderfake.Options{})
+	n.world.Change(ws2, func(h *edrtest.Host) { h.Name = "WS-1" })
+	if diff := cmp.Diff([]string{ws1, ws2}, n.machines("computerDnsName eq 'ws-1.corp.example'")); diff != "" {
+		t.Errorf("the machines differ (-want +got):\n%s", diff)
+	}
+	if got := n.call(http.MethodGet, "/api/machines/ws-1.corp.example", nil, http.StatusOK, "").text1("id"); got != ws1 {
+		t.Errorf("the machine is %s, want %s, which was seen last", got, ws1)
+	}
 }
 
 func TestLogonUsers(t *testing.T) {
@@ -152,13 +182,13 @@ func TestLogonUsers(t *testing.T) {
 	if len(users) != 1 || users[0]["id"] != `corp\ann` || users[0]["accountName"] != "ann" || users[0]["accountSid"] != "S-1-5-21-1-2-3-1001" {
 		t.Errorf("the users are %v", users)
 	}
-	n.call(http.MethodGet, "/api/machines/x/logonusers", nil, http.StatusNotFound, "ResourceNotFound")
+	n.rude().call(http.MethodGet, "/api/machines/x/logonusers", nil, http.StatusNotFound, "ResourceNotFound")
 }
 
 // The product may write null where there is nothing to list, and words that are new.
 func TestHostileAnswers(t *testing.T) {
 	n := open(t, defenderfake.Options{NullLists: true, Respell: map[string]string{"Active": "PartlyActive"}})
-	a := n.call(http.MethodGet, "/api/machines/"+srv, nil, http.StatusOK, "")
+	a := n.rude().call(http.MethodGet, "/api/machines/"+srv, nil, http.StatusOK, "")
 	if a.body["machineTags"] != nil || a.body["healthStatus"] != "PartlyActive" {
 		t.Errorf("tags are %v and health %v, want null and PartlyActive", a.body["machineTags"], a.body["healthStatus"])
 	}

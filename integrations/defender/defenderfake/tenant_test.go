@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -34,22 +33,34 @@ type tenant struct {
 	t     *testing.T
 	world *edrtest.World
 	url   string
+	raw   string
 	token map[string]string
+	time  *clock
+}
 
+// rude is the tenant without the judge of what clients send.
+func (n *tenant) rude() *tenant {
+	r := *n
+	r.url = n.raw
+	return &r
+}
+
+// clock is a time that passes only when a test says so.
+type clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
 func (n *tenant) clock() time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.now
+	n.time.mu.Lock()
+	defer n.time.mu.Unlock()
+	return n.time.now
 }
 
 func (n *tenant) advance(d time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.now = n.now.Add(d)
+	n.time.mu.Lock()
+	defer n.time.mu.Unlock()
+	n.time.now = n.time.now.Add(d)
 }
 
 // estate has two workstations, of which the second got the first one's address an
@@ -85,7 +96,7 @@ func estate(w *edrtest.World) {
 
 func open(t *testing.T, o defenderfake.Options) *tenant {
 	t.Helper()
-	n := &tenant{t: t, now: start, token: map[string]string{}}
+	n := &tenant{t: t, time: &clock{now: start}, token: map[string]string{}}
 	n.world = edrtest.New(t, n.clock)
 	estate(n.world)
 	n.Double = defenderfake.New(t, n.world, o)
@@ -96,9 +107,7 @@ func open(t *testing.T, o defenderfake.Options) *tenant {
 // serve serves the double, and gets tokens of it.
 func (n *tenant) serve() {
 	n.t.Helper()
-	server := httptest.NewServer(judged(n.t, n.Double))
-	n.t.Cleanup(server.Close)
-	n.url = server.URL
+	n.url, n.raw = judged(n.t, n.Double)
 	n.login()
 }
 

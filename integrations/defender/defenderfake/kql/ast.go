@@ -26,6 +26,7 @@ type tabular struct {
 	table string     // the name of a table or of a let
 	sub   *tabular   // one in parentheses
 	union *unionOp   // a union that starts a query
+	print []named    // one row of values
 	ops   []operator // in their order
 }
 

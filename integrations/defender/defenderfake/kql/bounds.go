@@ -14,6 +14,23 @@ type Bounds struct {
 	// Equal are the values that the texts of a column can have, regardless of case, by
 	// column; and Terms are texts that it must contain.
 	Equal, Terms map[string][]string
+	// None says that the query takes no rows, as one that only asks whether it may.
+	None bool
+}
+
+// noRows is the condition that nothing meets.
+type noRows struct{}
+
+func (noRows) compile(*scope) (node, error) { return fixed(Bool, false), nil }
+
+// takesNone reports whether an operator is take 0.
+func (e *env) takesNone(op operator) bool {
+	take, ok := op.(takeOp)
+	if !ok {
+		return false
+	}
+	n, err := e.count("take", take.n)
+	return err == nil && n == 0
 }
 
 // pushed are the conditions that stand before whatever changes rows, and through
@@ -70,6 +87,8 @@ func (e *env) bounds(columns []Column, conds []expr) Bounds {
 	b := Bounds{Equal: map[string][]string{}, Terms: map[string][]string{}}
 	for _, c := range conds {
 		switch x := c.(type) {
+		case noRows:
+			b.None = true
 		case binaryExpr:
 			e.boundBinary(&b, columns, x)
 		case betweenExpr:

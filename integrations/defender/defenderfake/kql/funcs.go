@@ -26,6 +26,8 @@ func (x callExpr) compile(s *scope) (node, error) {
 		return x.clock(s)
 	case "column_ifexists":
 		return x.ifExists(s)
+	case "case":
+		return x.cases(s)
 	}
 	f, ok := functions()[x.name]
 	if !ok {
@@ -94,6 +96,19 @@ func (x callExpr) ifExists(s *scope) (node, error) {
 	return x.args[1].compile(s)
 }
 
+// cases is case(): predicates, each with its value, and a value for none of them.
+func (x callExpr) cases(s *scope) (node, error) {
+	n := len(x.args)
+	if n < 3 || n%2 == 0 {
+		return node{}, semanticf("case(): function expects pairs of predicate and value, and a last value")
+	}
+	y := x.args[n-1]
+	for i := n - 3; i >= 0; i -= 2 {
+		y = callExpr{"iff", []expr{x.args[i], x.args[i+1], y}}
+	}
+	return y.compile(s)
+}
+
 func functions() map[string]function {
 	all := map[string]function{
 		"tostring": {want: []Type{""}, least: 1, result: String, call: func(a []any) any { return text(a[0]) }},
@@ -141,6 +156,15 @@ func functions() map[string]function {
 			}
 			return nil
 		}},
+		"bag_pack": {want: []Type{""}, least: 2, more: true, result: Dynamic, call: func(a []any) any {
+			bag := map[string]any{}
+			for i := 0; i+1 < len(a); i += 2 {
+				bag[text(a[i])] = a[i+1]
+			}
+			return bag
+		}},
+		"max_of":     {want: []Type{""}, least: 2, more: true, call: func(a []any) any { return most(a, 1) }},
+		"min_of":     {want: []Type{""}, least: 2, more: true, call: func(a []any) any { return most(a, -1) }},
 		"pack_array": {want: []Type{""}, least: 1, more: true, result: Dynamic, call: func(a []any) any { return slices.Clone(a) }},
 		"ipv4_is_in_range": {want: []Type{String, String}, least: 2, result: Bool, call: func(a []any) any {
 			p, err := netip.ParsePrefix(text(a[1]))
@@ -187,6 +211,17 @@ func textFunctions(all map[string]function) {
 	all["replace_string"] = function{want: []Type{String, String, String}, least: 3, result: String, call: func(a []any) any {
 		return strings.ReplaceAll(text(a[0]), text(a[1]), text(a[2]))
 	}}
+}
+
+// most is the largest of some values, or the smallest for -1, without nulls.
+func most(values []any, sign int) any {
+	var found any
+	for _, v := range values {
+		if order, ok := compare(v, found); found == nil || ok && order*sign > 0 {
+			found = v
+		}
+	}
+	return found
 }
 
 func choose(a []any) any {

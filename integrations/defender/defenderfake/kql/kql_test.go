@@ -100,6 +100,8 @@ func TestQueries(t *testing.T) {
 		{"arithmetic", `Owners | take 1 | project 7 / 2, 7 % 4, 7 / 2.0, -3 + 1, 2 * 30m, datetime(2026-11-30) + 12h - datetime(2026-11-30), 3h / 90m`, "3 3 3.5 -2 1h0m0s 12h0m0s 2"},
 		{"casts and texts", `Owners | take 1 | project tolong("7") + toint(1), toreal("1.5"), tobool("TRUE"), todatetime("2026-11-30 12:00"), strcat(toupper("a"), tolower("B"), 1), substring("abcd", 1, 2), strlen("né"), replace_string("aXb", "X", "-"), split("a,b", ",")[1]`, "8 1.5 true 12:00 Ab1 bc 2 a-b b"},
 		{"choices", `Owners | project iff(Owner == "Ann", 1, 0), isnull(toint("x")), isempty(""), isnotnull(1), coalesce("", Owner), column_ifexists("Nope", "none"), ipv4_is_in_range("10.0.0.9", "10.0.0.0/24"), array_length(pack_array(1, 2))`, "1 true true true Ann none true 2; 0 true true true Bob none true 2"},
+		{"cases", `Events | project case(Port == 53, "dns", Port == 443, "tls", "none"), max_of(Port, 60), min_of(Port, 60)`, "dns 60 53; tls 443 60; dns 60 53; none 60 60"},
+		{"bags", `print bag_pack("a", 1).a, x = now()`, "1 12:00"},
 		{"sums", `Events | summarize sum(Port), avg(Port), countif(Port == 53), take_any(File), make_list(Port), max(Port)`, "549 183 2 cmd.exe [53 443 53] 443"},
 		{"reorder and keep", `Owners | project-reorder Owner | project-keep Owner, DeviceId | take 1`, "Ann d1"},
 		{"json", `Events | extend c = parse_json(Extra) | where isnotempty(Extra) | project c.Command, c["List"][-1]`, "Get-Item 2"},
@@ -208,6 +210,7 @@ func TestBounds(t *testing.T) {
 			`let T = Events | where ago(2h) <= Timestamp; T | where File has "cmd" | where DeviceId in~ ("D1", "d2")`,
 			[]kql.Bounds{{From: noon.Add(-2 * time.Hour), Equal: map[string][]string{"DeviceId": {"D1", "d2"}}, Terms: map[string][]string{"File": {"cmd"}}}},
 		},
+		{`Events | where File == "a" | take 0`, []kql.Bounds{{Equal: map[string][]string{"File": {"a"}}, Terms: none, None: true}}},
 		{
 			`Owners | union (Owners | project DeviceId) | where DeviceId =~ "d1"`,
 			[]kql.Bounds{

@@ -137,6 +137,10 @@ func (p *parser) tabular() (*tabular, error) {
 		if err := p.need(")"); err != nil {
 			return nil, err
 		}
+	case p.word("print"):
+		if t.print, err = p.namedList(); err != nil {
+			return nil, err
+		}
 	case p.word("union"):
 		if t.union, err = p.union(); err != nil {
 			return nil, err

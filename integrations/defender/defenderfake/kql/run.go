@@ -21,6 +21,9 @@ func (e *env) run(t *tabular, outer []expr) (Table, error) {
 	if through {
 		conds = append(conds, outer...)
 	}
+	if slices.ContainsFunc(t.ops, e.takesNone) {
+		conds = append(conds, noRows{})
+	}
 	table, err := e.open(t, conds)
 	if err != nil {
 		return Table{}, err
@@ -46,6 +49,8 @@ func (e *env) open(t *tabular, conds []expr) (Table, error) {
 	switch {
 	case t.sub != nil:
 		return e.run(t.sub, conds)
+	case t.print != nil:
+		return e.print(t.print)
 	case t.union != nil:
 		return t.union.join(e, nil, conds)
 	case e.tables[t.table] != nil:
@@ -256,6 +261,16 @@ func (o takeOp) apply(e *env, t Table) (Table, error) {
 		return Table{}, err
 	}
 	return Table{t.Columns, t.Rows[:min(n, len(t.Rows))]}, nil
+}
+
+// print is a table of one row, which reads nothing.
+func (e *env) print(list []named) (Table, error) {
+	for i, n := range list {
+		if n.name == "" {
+			list[i].name = "print_" + strconv.Itoa(i)
+		}
+	}
+	return projectOp{list}.apply(e, Table{Rows: [][]any{nil}})
 }
 
 func (countOp) apply(_ *env, t Table) (Table, error) {
