@@ -47,9 +47,7 @@ func pushed(ops []operator) (conds []expr, through bool) {
 		case *unionOp:
 			// What follows holds for the rows of both.
 		case pickOp:
-			if op.how == "distinct" {
-				return conds, false
-			}
+			// What is left of the columns means what it did.
 		case projectOp:
 			if !slices.ContainsFunc(op.columns, renames) {
 				continue
