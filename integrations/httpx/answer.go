@@ -70,6 +70,8 @@ func wait(h http.Header, also string, now time.Time) time.Duration {
 		n, err := strconv.ParseUint(text, 10, 63)
 		switch {
 		case err != nil:
+		case n > 1e11: // milliseconds, as CrowdStrike's schema has it, whose API sends seconds
+			return clamp(time.UnixMilli(int64(n)).Sub(now))
 		case n > 1e9:
 			return clamp(time.Unix(int64(n), 0).Sub(now))
 		default:

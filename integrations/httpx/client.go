@@ -44,7 +44,7 @@ type Options struct {
 	Guard bool
 	Allow []netip.Prefix
 	// WaitHeader is the header, in addition to Retry-After, in which a 429 asks
-	// to wait: for seconds, or until a time in seconds since 1970.
+	// to wait: for seconds, or until a time in seconds or milliseconds since 1970.
 	WaitHeader string
 	// Limits are how often the product may be asked. The calls of this client are
 	// counted; one that would be too many is not sent, and is a throttled error.

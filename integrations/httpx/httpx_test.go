@@ -123,6 +123,7 @@ func TestWait(t *testing.T) {
 		"date that has passed":  {map[string]string{"Retry-After": date.Add(-time.Hour).Format(http.TimeFormat)}, 0},
 		"the vendor's seconds":  {map[string]string{"Ratelimit-Reset": "20"}, 20 * time.Second},
 		"the vendor's moment":   {map[string]string{"Ratelimit-Reset": fmt.Sprint(date.Add(time.Minute).Unix())}, time.Minute},
+		"in milliseconds":       {map[string]string{"Ratelimit-Reset": fmt.Sprint(date.Add(time.Minute).UnixMilli())}, time.Minute},
 		"the standard is first": {map[string]string{"Retry-After": "7", "Ratelimit-Reset": "20"}, 7 * time.Second},
 		"nonsense, then sense":  {map[string]string{"Retry-After": "soon", "Ratelimit-Reset": "20"}, 20 * time.Second},
 		"for ever":              {map[string]string{"Retry-After": "999999999"}, time.Hour},
