@@ -113,9 +113,9 @@ func checkExecutions(t testing.TB, h ExecutionsHarness) {
 			continue
 		}
 		ago := int(pid - 4000)
-		is(t, "path", e.Process.Path, fmt.Sprintf(`C:\Tools\sender%d.exe`, ago))
+		image(t, "path", e.Process.Path, fmt.Sprintf(`C:\Tools\sender%d.exe`, ago))
 		is(t, "command line", e.Process.CommandLine, fmt.Sprintf(`sender%d.exe --to "198.51.100.1"`, ago))
-		is(t, "parent", e.Process.Parent, `C:\Windows\explorer.exe`)
+		image(t, "parent", e.Process.Parent, `C:\Windows\explorer.exe`)
 		if user, _ := e.Process.User.Get(); !strings.EqualFold(user, `CORP\anna`) && !strings.EqualFold(user, "anna") {
 			t.Errorf("the user is %v, want CORP\\anna", e.Process.User)
 		}
