@@ -10,7 +10,8 @@ import (
 )
 
 // output is what a command that reads prints. It is text for people, in columns whose
-// widths vary; the columns' exact names are not documented.
+// widths vary. Those of ps are as people posted them, with a path that is empty for
+// processes of the system; those of netstat are not documented.
 func (d *Double) output(h edrtest.Host, base string) string {
 	switch base {
 	case "ps":
@@ -32,18 +33,21 @@ func table(rows [][]string) string {
 }
 
 func processTable(h edrtest.Host) string {
-	rows := [][]string{{"Name", "Process Id", "Parent Process Id", "Start Time (UTC)", "Session Id"}}
+	rows := [][]string{
+		{"Name", "Id", "Start Time (UTC+0)", "WorkingMemory(kb)", "CPU(s)", "HandleCount", "Path"},
+		{"----", "--", "------------------", "-----------------", "------", "-----------", "----"},
+	}
 	for _, p := range h.Processes {
 		if !p.End.IsZero() {
 			continue
 		}
-		parent := ""
-		if p.Parent != nil {
-			parent = strconv.FormatInt(p.Parent.PID, 10)
+		path := p.Path
+		if p.Session == 0 && strings.EqualFold(p.User, `NT AUTHORITY\SYSTEM`) {
+			path = ""
 		}
 		rows = append(rows, []string{
-			base(p.Path), strconv.FormatInt(p.PID, 10), parent,
-			p.Start.UTC().Format("1/2/2006 3:04:05 PM"), strconv.Itoa(p.Session),
+			strings.TrimSuffix(base(p.Path), ".exe"), strconv.FormatInt(p.PID, 10),
+			p.Start.UTC().Format("1/2/2006 3:04:05 PM"), "5,612", "0.05", "93", path,
 		})
 	}
 	return table(rows)

@@ -110,6 +110,10 @@ func TestSessionLists(t *testing.T) {
 	if len(got.body.Resources) != 1 || got.body.Resources[0] != id {
 		t.Errorf("sessions %v, want %s", got.body.Resources, id)
 	}
+	got = n.get("/real-time-response/queries/sessions/v1", "filter", "user_id:'@me'").want(t, http.StatusOK, 0, "")
+	if len(got.body.Resources) != 2 {
+		t.Errorf("sessions of the one who asks: %v, want 2", got.body.Resources)
+	}
 	n.get("/real-time-response/queries/sessions/v1", "filter", "x").want(t, http.StatusBadRequest, 40000, "Invalid filter")
 	request := n.ordered(readOnly, id, "ps")
 	got = n.post(rtr+"sessions/GET/v1", idsOf(id)).want(t, http.StatusOK, 0, "")
@@ -129,6 +133,8 @@ func TestReadingCommands(t *testing.T) {
 	got := n.poll(readOnly, request, 0)
 	if out := got["stdout"].(string); got["complete"] != true || !strings.Contains(out, "powershell.exe") || !strings.Contains(out, "4242") || strings.Contains(out, "old.exe") {
 		t.Errorf("ps gave %v", got)
+	} else if head, _, _ := strings.Cut(out, "\n"); !strings.HasPrefix(head, "Name") || !strings.Contains(head, " Id ") || !strings.HasSuffix(strings.TrimSpace(head), "Path") {
+		t.Errorf("the head of ps is %q", head)
 	}
 	request = n.ordered(readOnly, id, "netstat")
 	n.poll(readOnly, request, 0)

@@ -151,9 +151,16 @@ func (d *Double) deleteSession(c *call) reply {
 	return reply{status: http.StatusNoContent, header: unjudged()}
 }
 
-// querySessions lists the client's own sessions, oldest first.
+// querySessions lists the client's own sessions, oldest first. The user @me is the one
+// who asks.
 func (d *Double) querySessions(c *call) reply {
-	passes, err := parseFilter(c.query.Get("filter"), map[string]comparison{"aid": compareExact, "device_id": compareExact, "origin": compareExact, "user_id": compareExact})
+	compareUser := func(value string, wanted condition) (bool, error) {
+		if wanted.value == "@me" {
+			wanted.value = c.client
+		}
+		return compareExact(value, wanted)
+	}
+	passes, err := parseFilter(c.query.Get("filter"), map[string]comparison{"aid": compareExact, "device_id": compareExact, "origin": compareExact, "user_id": compareUser})
 	if err != nil {
 		return c.fail(http.StatusBadRequest, 40000, "%v", err)
 	}
