@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/clickhouse"
+	"github.com/stanch-soar/stanch/integrations/crowdstrike"
 	"github.com/stanch-soar/stanch/integrations/duckdb"
 	"github.com/stanch-soar/stanch/integrations/elastic"
 	"github.com/stanch-soar/stanch/integrations/file"
@@ -23,6 +24,7 @@ import (
 func Catalog() integrations.Catalog {
 	return integrations.NewCatalog(
 		clickhouse.Vendor(),
+		crowdstrike.Vendor(),
 		duckdb.Vendor(),
 		elastic.Vendor(),
 		file.Vendor(),

@@ -1,0 +1,234 @@
+package crowdstrike
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
+	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// An order for a device that is offline waits at Falcon, and is said to.
+func TestOfflineDevicesAreContainedWhenTheyAreBack(t *testing.T) {
+	a, _, hosts := pair(t)
+	hosts[0].Offline = true
+	n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
+	o := incident.Order{Key: "lease/1", Action: incident.Isolate, Target: a}
+	if _, err := n.Apply(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	n.world.Settle()
+	r, err := n.Read(t.Context(), o)
+	if err != nil || r.Stands || !r.Pending || r.Key != o.Key || !strings.Contains(r.Detail, "offline; queued at Falcon") {
+		t.Errorf("it reads %+v, %v", r, err)
+	}
+	n.world.Change(a.ID(), func(h *edrtest.Host) { h.Offline = false })
+	n.world.Settle()
+	if r, err := n.Read(t.Context(), o); err != nil || !r.Stands || r.Pending {
+		t.Errorf("it reads %+v, %v", r, err)
+	}
+	found, err := n.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID()})
+	if err != nil || len(found) != 1 || found[0].Isolation.String() != "isolated" {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// Another process of ours knows the containment by the device's tag, and gives it back.
+// What a person contains afterwards is left alone, though the key is the same.
+func TestOwnershipIsKeptAtFalcon(t *testing.T) {
+	a, _, hosts := pair(t)
+	n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
+	other, err := open(n.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	o := incident.Order{Key: "lease/1", Action: incident.Isolate, Target: a}
+	if _, err := n.Apply(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	n.world.Settle()
+	if _, err := other.Undo(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	n.world.Settle()
+	if n.world.Isolated(a.ID()) {
+		t.Fatal("another process could not give the device back")
+	}
+	n.world.Impose(a.ID())
+	r, err := n.Read(t.Context(), o)
+	if err != nil || !r.Stands || r.Key != "" {
+		t.Errorf("what a person contained reads %+v, %v", r, err)
+	}
+	if _, err := n.Undo(t.Context(), o); err != nil || !n.world.Isolated(a.ID()) || n.world.Effects("") != 2 {
+		t.Errorf("what a person contained is isolated: %t, %v", n.world.Isolated(a.ID()), err)
+	}
+}
+
+// A containment that somebody ordered at Falcon, and that is open, stops ours.
+func TestSomebodysOpenActionIsAConflict(t *testing.T) {
+	for _, kind := range []edrtest.Kind{edrtest.Isolate, edrtest.Release} {
+		a, _, hosts := pair(t)
+		n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
+		n.world.Order(edrtest.Action{Kind: kind, Host: a.ID(), By: "somebody"})
+		before := n.world.Effects("")
+		o := incident.Order{Key: "lease/1", Action: incident.Isolate, Target: a}
+		if _, err := n.Apply(t.Context(), o); integrations.KindOf(err) != integrations.Conflict || err == nil {
+			t.Errorf("apply while a %s is open: %v", kind, err)
+		}
+		if _, err := n.Undo(t.Context(), o); integrations.KindOf(err) != integrations.Conflict || err == nil {
+			t.Errorf("undo while a %s is open: %v", kind, err)
+		}
+		if n.world.Effects("") != before {
+			t.Errorf("something was ordered while a %s was open", kind)
+		}
+	}
+}
+
+func TestAWordThatIsNotKnownStopsEverything(t *testing.T) {
+	a, _, hosts := pair(t)
+	n := tenantOf(t, falconfake.Options{UnknownWords: true}, time.Now, hosts...)
+	o := incident.Order{Key: "lease/1", Action: incident.Isolate, Target: a}
+	if _, err := n.Apply(t.Context(), o); err == nil || n.world.Effects("") != 0 {
+		t.Errorf("apply: %v, %d effects", err, n.world.Effects(""))
+	}
+	found, err := n.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID()})
+	if err != nil || len(found) != 1 || found[0].Isolation.IsKnown() || !strings.Contains(found[0].Isolation.Why(), "quarantine_review") {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// Devices are found by the address of the alert's time.
+func TestAddressesHaveAHistory(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	n := tenantOf(t, falconfake.Options{}, at(now),
+		edrtest.Host{ID: falconID("a"), Name: "laptop", LastSeen: now, Addresses: []edrtest.Address{
+			{IP: "10.0.0.9", From: now.Add(-time.Hour)}, {IP: "10.0.0.5", From: now.Add(-48 * time.Hour), To: now.Add(-time.Hour)},
+		}},
+		edrtest.Host{ID: falconID("b"), Name: "server", LastSeen: now, Addresses: []edrtest.Address{{IP: "10.0.0.5", From: now.Add(-time.Hour)}}},
+	)
+	alert := now.Add(-2 * time.Hour)
+	found, err := n.Endpoints(t.Context(), integrations.EndpointQuery{Name: "laptop", IPs: []string{"10.0.0.5"}, At: alert})
+	if err != nil || len(found) != 2 {
+		t.Fatalf("found %v, %v; want the laptop, and the server of which the time is not known", ids(found), err)
+	}
+	for _, e := range found {
+		name, _ := e.Name.Get()
+		if ip, known := e.IP.Get(); (name == "laptop") != known || known && ip[0] != "10.0.0.5" {
+			t.Errorf("%s has the addresses %s", name, e.IP)
+		}
+	}
+}
+
+// A process is ended on the device, once, and one that is gone is done.
+func TestKill(t *testing.T) {
+	for name, system := range map[string]string{"a path in the list": "", "a path in the telemetry": `NT AUTHORITY\SYSTEM`} {
+		t.Run(name, func(t *testing.T) {
+			a, _, hosts := pair(t)
+			now := time.Now().UTC()
+			hosts[0].Processes = []*edrtest.Process{{PID: 4242, Path: `C:\Tools\a.exe`, User: system, Start: now.Add(-time.Hour)}, {PID: 7, Path: `C:\b.exe`, Start: now.Add(-time.Hour)}}
+			n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
+			stop := n.carryOut(t)
+			o := integrations.KillOrder{Key: "k", Target: a, PID: 4242, Path: `\Device\HarddiskVolume3\Tools\a.exe`}
+			for _, want := range []string{"ended", "no such process runs"} {
+				if r, err := n.Kill(t.Context(), o); err != nil || r.Detail != want {
+					t.Errorf("kill: %+v, %v; want %s", r, err, want)
+				}
+			}
+			o.PID = 7
+			if r, err := n.Kill(t.Context(), o); err != nil || r.Detail != "no such process runs" {
+				t.Errorf("kill of another image: %+v, %v", r, err)
+			}
+			stop()
+			h, _ := n.world.Host(a.ID())
+			if h.Processes[0].End.IsZero() || !h.Processes[1].End.IsZero() || len(n.world.Actions(a.ID())) != 1 {
+				t.Errorf("the processes ended at %s and %s; the actions are %+v", h.Processes[0].End, h.Processes[1].End, n.world.Actions(a.ID()))
+			}
+		})
+	}
+}
+
+// carryOut has the devices carry out what they are given, until it is stopped.
+func (n *tenant) carryOut(t testing.TB) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				n.world.Settle()
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			}
+		}
+	})
+	stop = func() { cancel(); all.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+// waves counts the rounds of calls that had to wait for each other.
+type waves struct {
+	next  http.Handler
+	mu    sync.Mutex
+	ended int
+}
+
+func (w *waves) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	own := w.ended + 1
+	w.mu.Unlock()
+	w.next.ServeHTTP(out, r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if r.Method != http.MethodDelete {
+		w.ended = max(w.ended, own)
+	}
+}
+
+// Who sends is known after few rounds of calls: what does not depend on each other is
+// asked at once.
+func TestRounds(t *testing.T) {
+	a, _, hosts := pair(t)
+	now := time.Now().UTC()
+	init := &edrtest.Process{PID: 900, Path: `C:\Windows\System32\userinit.exe`, Start: now.Add(-8 * time.Hour)}
+	p := &edrtest.Process{PID: 4242, Path: `C:\Tools\a.exe`, Start: now.Add(-time.Hour), Parent: init}
+	hosts[0].Processes = []*edrtest.Process{init, p}
+	hosts[0].Connections = []edrtest.Connection{{At: now.Add(-time.Minute), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 5, DstIP: "192.0.2.9", DstPort: 53, Transport: "udp"}}}
+	n := tenantOf(t, falconfake.Options{Latency: 60 * time.Millisecond, Polls: -1}, time.Now, hosts...)
+	counted := &waves{next: n.door.faulty}
+	n.door.faulty = counted
+	if found, err := n.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID(), At: now.Add(-10 * time.Minute)}); err != nil || len(found) != 1 {
+		t.Fatalf("found %d, %v", len(found), err)
+	}
+	found, err := n.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
+	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Process.Parents.String(), "userinit.exe") {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	if counted.ended > 3 {
+		t.Errorf("it took %d rounds, want 3", counted.ended)
+	}
+}
+
+func TestProbeOfTheDouble(t *testing.T) {
+	now := time.Now().UTC()
+	_, _, hosts := pair(t)
+	hosts[0].Processes = []*edrtest.Process{{PID: 1, Path: `C:\a.exe`, Start: now.Add(-time.Minute)}}
+	n := tenantOf(t, falconfake.Options{AllowUnbounded: true}, time.Now, hosts...)
+	for _, f := range n.Probe(t.Context()) {
+		if !f.OK || f.Warning && !strings.Contains(f.What, "cannot be told without writing") {
+			t.Errorf("found %+v", f)
+		}
+	}
+	if n.world.Effects("") != 0 || len(n.world.Actions("")) != 0 {
+		t.Error("the probe changed something")
+	}
+}
