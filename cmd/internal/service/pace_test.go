@@ -10,11 +10,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
@@ -117,6 +122,68 @@ func TestLimitsOfAKindGoThroughTheirQueues(t *testing.T) {
 	}
 	if queues[activities.Apply.Name] != protocol.QueueOfClass("edr", "isolation") || queues[activities.FindEndpoint.Name] != protocol.QueueOf("edr") {
 		t.Errorf("the EDR was asked through %v", queues)
+	}
+}
+
+// Two workers of one queue are given no more than one: what is asked of a product is bounded
+// however many processes there are.
+func TestThePaceIsOfAllWorkersTogether(t *testing.T) {
+	needsEngine(t)
+	c, _ := limitedConfig(t, t.TempDir())
+	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const pace, asked = 5, 20
+	var mu sync.Mutex
+	var began []time.Time
+	for range 2 {
+		w := s.paced("paced", pace)
+		w.RegisterActivityWithOptions(func(context.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			began = append(began, time.Now())
+			return nil
+		}, activity.RegisterOptions{Name: "ask"})
+		if err := w.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer w.Stop()
+	}
+	w := worker.New(s.client, "asking", worker.Options{})
+	w.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{TaskQueue: "paced", StartToCloseTimeout: time.Minute})
+		var all []workflow.Future
+		for range asked {
+			all = append(all, workflow.ExecuteActivity(ctx, "ask"))
+		}
+		for _, f := range all {
+			if err := f.Get(ctx, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, workflow.RegisterOptions{Name: "asks"})
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	run, err := s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "asking"}, "asks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Get(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(began, time.Time.Compare)
+	// What has saved up before the first may come at once, a second's worth.
+	if took := began[asked-1].Sub(began[0]); took < (asked-pace-1)*time.Second/pace {
+		t.Errorf("%d activities began within %s: more than %d a second", asked, took, pace)
 	}
 }
 
