@@ -19,7 +19,8 @@ func TestEveryKindIsDescribed(t *testing.T) {
 	catalog.Integrations = append(catalog.Integrations, integrations.Spec{
 		Kind: "planted", Summary: "a planted kind", Example: "p: { kind: planted }", NewConfig: func() any { return &struct{}{} },
 		Limits: []integrations.Limit{
-			{N: 100, Per: time.Minute, Requests: 2, Source: "its manual"}, {N: 1500, Per: time.Hour, Source: "its manual"},
+			{N: 100, Per: time.Minute, Requests: 2, Source: "its manual"},
+			{N: 1500, Per: time.Hour, Source: "its manual"},
 			{Name: "script", N: 10, Per: time.Minute, Facts: []string{"process"}, Actions: []incident.Action{incident.RateLimit}, Source: "its manual"},
 		},
 	})
