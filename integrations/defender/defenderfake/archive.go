@@ -118,6 +118,8 @@ func (a *archive) records(table string, h edrtest.Host, from, to time.Time) []re
 		return a.logons(h)
 	case "DeviceInfo":
 		return a.states(h, from, to)
+	case "DeviceFileCertificateInfo":
+		return certificates(h)
 	}
 	return a.adapters(h, from, to)
 }

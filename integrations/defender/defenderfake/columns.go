@@ -22,6 +22,8 @@ func columnsOf(table string) ([]kql.Column, bool) {
 	const tail = ` ReportId:long AppGuardContainerId AdditionalFields `
 	const remote = ` InitiatingProcessSessionId:long IsInitiatingProcessRemoteSession:bool
 		InitiatingProcessRemoteSessionDeviceName InitiatingProcessRemoteSessionIP `
+	const created = `CreatedProcessSessionId:long IsProcessRemoteSession:bool ProcessRemoteSessionDeviceName
+		ProcessRemoteSessionIP `
 	const event = `Timestamp:datetime DeviceId DeviceName ActionType `
 	const file = ` FileName FolderPath SHA1 SHA256 MD5 FileSize:long `
 	text, ok := map[string]string{
@@ -32,12 +34,11 @@ func columnsOf(table string) ([]kql.Column, bool) {
 			ProcessVersionInfoFileDescription ProcessId:long ProcessCommandLine ProcessIntegrityLevel ProcessTokenElevation
 			ProcessCreationTime:datetime AccountDomain AccountName AccountSid AccountUpn AccountObjectId LogonId:long` +
 			initiating + token + `InitiatingProcessLogonId:long InitiatingProcessSignerType
-			InitiatingProcessSignatureStatus` + tail,
+			InitiatingProcessSignatureStatus` + tail + remote + created,
 		"DeviceEvents": event + file + `AccountDomain AccountName AccountSid RemoteUrl RemoteDeviceName ProcessId:long
 			ProcessCommandLine ProcessCreationTime:datetime ProcessTokenElevation LogonId:long RegistryKey RegistryValueName
 			RegistryValueData RemoteIP RemotePort:int LocalIP LocalPort:int FileOriginUrl FileOriginIP` + initiating +
-			`InitiatingProcessLogonId:long` + tail + remote + `CreatedProcessSessionId:long IsProcessRemoteSession:bool
-			ProcessRemoteSessionDeviceName ProcessRemoteSessionIP`,
+			`InitiatingProcessLogonId:long` + tail + remote + created,
 		"DeviceLogonEvents": event + `LogonType AccountDomain AccountName AccountSid Protocol FailureReason
 			IsLocalAdmin:bool LogonId:long RemoteDeviceName RemoteIP RemoteIPType RemotePort:int` + initiating + token + tail + remote,
 		"DeviceInfo": `Timestamp:datetime DeviceId DeviceName ClientVersion PublicIP OSArchitecture OSPlatform OSBuild:long
@@ -47,6 +48,10 @@ func columnsOf(table string) ([]kql.Column, bool) {
 			ExposureLevel AssetValue DeviceManualTags DeviceDynamicTags ConnectivityType HostDeviceId AzureResourceId
 			AwsResourceName GcpFullResourceName HardwareUuid CloudPlatforms AzureVmId AzureVmSubscriptionId IsTransient:bool
 			OsBuildRevision MitigationStatus Site DiscoverySources DeviceRoles DlpInfo`,
+		"DeviceFileCertificateInfo": `Timestamp:datetime DeviceId DeviceName SHA1 IsSigned:bool SignatureType Signer SignerHash
+			Issuer IssuerHash CertificateSerialNumber CrlDistributionPointUrls CertificateCreationTime:datetime
+			CertificateExpirationTime:datetime CertificateCountersignatureTime:datetime IsTrusted:bool
+			IsRootSignerMicrosoft:bool ReportId:long`,
 		"DeviceNetworkInfo": `Timestamp:datetime DeviceId DeviceName NetworkAdapterName MacAddress NetworkAdapterType
 			NetworkAdapterStatus TunnelType ConnectedNetworks DnsAddresses IPv4Dhcp IPv6Dhcp DefaultGateways IPAddresses
 			ReportId:long NetworkAdapterVendor`,

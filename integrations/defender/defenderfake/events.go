@@ -116,8 +116,8 @@ func (a *archive) processes(h edrtest.Host) []record {
 		}
 		domain, name, sid := account(h, p.User)
 		maps.Copy(v, map[string]any{
-			"ActionType": "ProcessCreated", "FileName": base(p.Path), "FolderPath": a.folder(p.Path), "SHA256": a.sha256(p),
-			"ProcessId": p.PID, "ProcessCommandLine": p.CommandLine, "ProcessCreationTime": p.Start,
+			"ActionType": "ProcessCreated", "FileName": base(p.Path), "FolderPath": a.folder(p.Path), "SHA1": sha1Of(p), "SHA256": a.sha256(p),
+			"ProcessId": p.PID, "ProcessCommandLine": p.CommandLine, "ProcessCreationTime": p.Start, "CreatedProcessSessionId": int64(p.Session),
 			"AccountDomain": domain, "AccountName": name, "AccountSid": sid,
 		})
 		out = append(out, record{p.Start, v})
