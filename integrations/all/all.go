@@ -5,6 +5,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/clickhouse"
 	"github.com/stanch-soar/stanch/integrations/crowdstrike"
+	"github.com/stanch-soar/stanch/integrations/defender"
 	"github.com/stanch-soar/stanch/integrations/duckdb"
 	"github.com/stanch-soar/stanch/integrations/elastic"
 	"github.com/stanch-soar/stanch/integrations/file"
@@ -25,6 +26,7 @@ func Catalog() integrations.Catalog {
 	return integrations.NewCatalog(
 		clickhouse.Vendor(),
 		crowdstrike.Vendor(),
+		defender.Vendor(),
 		duckdb.Vendor(),
 		elastic.Vendor(),
 		file.Vendor(),

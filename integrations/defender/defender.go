@@ -1,0 +1,146 @@
+// Package defender connects Microsoft Defender for Endpoint. Its own API finds
+// devices, isolates them and runs scripts of its library on them; who sends is asked
+// of advanced hunting, which Microsoft Graph serves.
+//
+// It is written after Microsoft's documents and was never tried on a tenant.
+//
+// https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
+package defender
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+}
+
+// Spec describes the integration.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:        "defender",
+		Summary:     "Microsoft Defender for Endpoint: devices, who sends, isolation, evidence and scripts.",
+		Implements:  (*Client)(nil),
+		Actions:     []incident.Action{incident.Collect, incident.KillProcess, incident.Isolate},
+		Facts:       []string{"endpoint", "process"},
+		Permissions: permissions(),
+		Limits:      limits(),
+		Example: "edr: { kind: defender, tenant: 00000000-0000-0000-0000-000000000001, client_id: 00000000-0000-0000-0000-000000000002, " +
+			"client_secret_file: /run/secrets/defender }",
+		NewConfig: func() any { return &Config{Cloud: Global, Access: httpx.Access{Timeout: defaultTimeout}} },
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
+	}
+}
+
+// The application permissions, as the consent page names them.
+const (
+	readMachines = "Machine.Read.All"
+	isolate      = "Machine.Isolate"
+	liveResponse = "Machine.LiveResponse"
+	readUsers    = "User.Read.All"
+	hunting      = "ThreatHunting.Read.All"
+)
+
+func permissions() []integrations.Permission {
+	return []integrations.Permission{
+		{Name: readMachines, Why: "WindowsDefenderATP: finds devices and reads what was ordered on them"},
+		{Name: isolate, Why: "WindowsDefenderATP: isolates a device and gives it back"},
+		{Name: hunting, Why: "Microsoft Graph: asks advanced hunting who sends, and what a device ran"},
+		{Name: readUsers, Why: "WindowsDefenderATP: tells who is logged on; without it users are unknown"},
+		{Name: liveResponse, Why: "WindowsDefenderATP: ends a process and runs scripts by live response; leave it out where playbooks do neither"},
+	}
+}
+
+// The classes of calls that have a limit of their own.
+const (
+	huntingCalls      = "hunting"
+	liveResponseCalls = "live_response"
+)
+
+// limits are those of the documents. Defender counts each of its calls by itself; that
+// they are counted together here keeps below that.
+func limits() []integrations.Limit {
+	const source = "https://learn.microsoft.com/defender-endpoint/api/"
+	return append(huntingLimits(),
+		integrations.Limit{Name: liveResponseCalls, N: 10, Per: time.Minute, Actions: []incident.Action{incident.KillProcess}, Source: source + "run-live-response"},
+		integrations.Limit{N: 100, Per: time.Minute, Requests: 3, Source: source + "get-machineactions-collection"},
+		integrations.Limit{N: 1500, Per: time.Hour, Requests: 3, Source: source + "get-machineactions-collection"},
+	)
+}
+
+// huntingLimits are those of advanced hunting, which Microsoft Graph counts.
+func huntingLimits() []integrations.Limit {
+	return []integrations.Limit{{
+		Name: huntingCalls, N: 45, Per: time.Minute, Requests: 2, Facts: []string{"process"}, Source: "https://learn.microsoft.com/defender-xdr/api-advanced-hunting",
+	}}
+}
+
+// Client is one tenant. It is safe for concurrent use.
+type Client struct {
+	config Config
+	// api is Defender's own API, graph that of Microsoft Graph.
+	api, graph door
+	// downloads fetches what scripts left, from storage of another origin: without a token.
+	downloads *httpx.Client
+	// writing lets one of this process's writes at a time be under way on a device, and
+	// ordered are those that were accepted a moment ago.
+	writing keyed
+	ordered recent
+	// poll is how often a script is looked at that is waited for.
+	poll time.Duration
+	now  func() time.Time
+}
+
+// Open returns the tenant that a configuration describes. It does not connect.
+func Open(c Config) (*Client, error) {
+	e, err := c.endpoints()
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
+	}
+	var clients [3]*httpx.Client
+	for i, limits := range [][]integrations.Limit{limits(), huntingLimits(), nil} {
+		options := c.Options()
+		options.MaxBody, options.Limits = maxAnswer, limits
+		if clients[i], err = httpx.New(options); err != nil {
+			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
+		}
+	}
+	credentials := httpx.Credentials{URL: e.token, Client: c.ClientID, Secret: c.ClientSecret}
+	if c.ClientCertificate != "" {
+		if credentials.Certificate, err = httpx.LoadCertificate(c.ClientCertificate, c.ClientKey); err != nil {
+			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
+		}
+	}
+	tokens := func(scope string) *httpx.Tokens {
+		of := credentials
+		of.Scopes = []string{scope}
+		// The storage's client has no limit that would count it.
+		return clients[2].OAuth(of)
+	}
+	return &Client{
+		config: c, downloads: clients[2], now: time.Now, poll: pollEvery,
+		api:   door{clients[0], e.api, tokens(e.apiScope)},
+		graph: door{clients[1], e.graph, tokens(e.graphScope)},
+	}, nil
+}
+
+// Circuit implements [integrations.Breaker]: that of Defender's own API, and where that is
+// asked, that of Microsoft Graph.
+func (c *Client) Circuit() integrations.Circuit {
+	if own := c.api.client.Circuit(); own != integrations.CircuitClosed {
+		return own
+	}
+	return c.graph.client.Circuit()
+}
+
+// Close closes the connections.
+func (c *Client) Close() error {
+	return errors.Join(c.api.client.Close(), c.graph.client.Close(), c.downloads.Close())
+}
