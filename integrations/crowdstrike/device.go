@@ -102,13 +102,30 @@ func (d device) role() incident.Value[string] {
 	return unheard[string](d.ProductType)
 }
 
-// seen is when the sensor last spoke with its cloud; the zero time is not known.
-func (d device) seen() time.Time {
-	at, err := time.Parse(time.RFC3339, d.LastSeen)
-	if err != nil {
-		return time.Time{}
+// seen is when the sensor last spoke with its cloud, by the device's record and by what
+// is said of its presence; the zero time is not known.
+func (d device) seen(p presence) time.Time {
+	var last time.Time
+	for _, text := range []string{d.LastSeen, p.LastSeen} {
+		if at, err := time.Parse(time.RFC3339, text); err == nil && at.After(last) {
+			last = at.UTC()
+		}
 	}
-	return at.UTC()
+	return last
+}
+
+// lag is how old Falcon's time of the last contact may be with a sensor that is connected.
+const lag = 5 * time.Minute
+
+// heard is when the sensor was heard, for who wants to know whether it still is. Not
+// documented: how soon Falcon takes note of it. So a time that is old proves nothing
+// unless Falcon says that the sensor is offline: then the zero time is returned.
+func (d device) heard(p presence, now time.Time) time.Time {
+	last := d.seen(p)
+	if connected, known := p.online().Get(); known && !connected || now.Sub(last) <= lag {
+		return last
+	}
+	return time.Time{}
 }
 
 // addresses are those that the device has now, as canonical text.
@@ -129,9 +146,8 @@ func canonical(texts ...string) []string {
 	return found
 }
 
-// endpoint is the device in our words. What has to be asked for by itself, its
-// addresses at a time and whether it is online, is set by the caller.
-func (d device) endpoint() incident.Endpoint {
+// endpoint is the device in our words, without its addresses at a time.
+func (d device) endpoint(p presence) incident.Endpoint {
 	e := incident.Endpoint{
 		ID: said(strings.ToLower(d.ID)), Name: said(d.Hostname), OS: said(strings.ToLower(d.Platform)), Role: d.role(),
 		Isolation: d.Status.isolation(), Users: incident.NotKnown[[]string]("Falcon names no logon of the device"),
@@ -142,7 +158,8 @@ func (d device) endpoint() incident.Endpoint {
 	if d.LastUser != "" {
 		e.Users = incident.Known([]string{d.LastUser}, incident.FromEDR)
 	}
-	if at := d.seen(); !at.IsZero() {
+	e.Online = p.online()
+	if at := d.seen(p); !at.IsZero() {
 		e.LastSeen = incident.Known(at, incident.FromEDR)
 	}
 	return e
@@ -167,8 +184,9 @@ func (f *Falcon) device(ctx context.Context, op string, a agentID) (device, erro
 
 // presence is whether a sensor is connected with its cloud.
 type presence struct {
-	ID    string `json:"id"`
-	State string `json:"state"`
+	ID       string `json:"id"`
+	State    string `json:"state"`
+	LastSeen string `json:"last_seen"`
 }
 
 const (
@@ -179,12 +197,12 @@ const (
 
 // online reads which of the devices are connected now. With an error it returns what it
 // has learnt.
-func (f *Falcon) online(ctx context.Context, op string, ids []string) (map[string]incident.Value[bool], error) {
-	found := map[string]incident.Value[bool]{}
+func (f *Falcon) online(ctx context.Context, op string, ids []string) (map[string]presence, error) {
+	found := map[string]presence{}
 	for some := range slices.Chunk(ids, maxPresences) {
 		out, err := ask[presence](ctx, f, call{op: op, method: http.MethodGet, path: onlinePath, query: url.Values{"ids": some}})
 		for _, p := range out.Resources {
-			found[strings.ToLower(p.ID)] = p.online()
+			found[strings.ToLower(p.ID)] = p
 		}
 		if err != nil {
 			return found, err

@@ -124,7 +124,7 @@ func (s sought) known() []string {
 type finds struct {
 	mu      sync.Mutex
 	devices map[string]device
-	online  map[string]incident.Value[bool]
+	online  map[string]presence
 	noted   map[string][]noted
 	// asked are the devices of which online and noted were asked for, and silent is why
 	// they are not known.
@@ -134,7 +134,7 @@ type finds struct {
 
 func newFinds() *finds {
 	return &finds{
-		devices: map[string]device{}, online: map[string]incident.Value[bool]{}, noted: map[string][]noted{}, asked: map[string]bool{},
+		devices: map[string]device{}, online: map[string]presence{}, noted: map[string][]noted{}, asked: map[string]bool{},
 	}
 }
 
@@ -265,9 +265,12 @@ func (s sought) endpoints(found *finds, now time.Time) []incident.Endpoint {
 	var all []incident.Endpoint
 	for _, id := range slices.Sorted(maps.Keys(found.devices)) {
 		d := found.devices[id]
-		e := d.endpoint()
-		e.Online = found.isOnline(id)
-		e.IP = s.addresses(d, found, e.Online, now)
+		p, told := found.online[id]
+		e := d.endpoint(p)
+		if !told && found.onlineWhy != "" {
+			e.Online = incident.NotKnown[bool](found.onlineWhy)
+		}
+		e.IP = s.addresses(d, found, p, now)
 		had, known := e.IP.Get()
 		byAddress := s.has(had) || !known && s.has(d.addresses())
 		byName := s.named(d) && (!inDomain || s.full(d))
@@ -278,20 +281,10 @@ func (s sought) endpoints(found *finds, now time.Time) []incident.Endpoint {
 	return all
 }
 
-func (f *finds) isOnline(id string) incident.Value[bool] {
-	if v, ok := f.online[id]; ok {
-		return v
-	}
-	if f.onlineWhy != "" {
-		return incident.NotKnown[bool](f.onlineWhy)
-	}
-	return unheard[bool]("")
-}
-
 // addresses are those of a device at the time that the query is about. The present ones
 // are not taken for those of another time, and the last ones of a device that has been
 // away for long are not taken for present ones: the address may be another's by now.
-func (s sought) addresses(d device, found *finds, online incident.Value[bool], now time.Time) incident.Value[[]string] {
+func (s sought) addresses(d device, found *finds, p presence, now time.Time) incident.Value[[]string] {
 	if !s.isNow {
 		notes, ok := found.noted[strings.ToLower(d.ID)]
 		if !ok && found.historyWhy != "" {
@@ -299,8 +292,8 @@ func (s sought) addresses(d device, found *finds, online incident.Value[bool], n
 		}
 		return addressesAt(notes, s.at)
 	}
-	connected, known := online.Get()
-	if seen := d.seen(); known && !connected && !seen.IsZero() && now.Sub(seen) > longAway {
+	connected, known := p.online().Get()
+	if seen := d.seen(p); known && !connected && !seen.IsZero() && now.Sub(seen) > longAway {
 		return incident.NotKnown[[]string]("the device is offline since " + seen.Format(time.RFC3339) + ": its last address may be another's by now")
 	}
 	ips := d.addresses()

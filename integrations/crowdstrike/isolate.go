@@ -49,7 +49,7 @@ func (d device) whose(key string) string {
 // reading is the state of the device's containment. While a lift is under way it is not
 // taken for one that stands: it ends without further orders.
 func (d device) reading(key string) incident.Reading {
-	r := incident.Reading{Heard: d.seen()}
+	var r incident.Reading
 	switch d.Status {
 	case contained:
 		r.Stands = true
@@ -92,18 +92,24 @@ func (f *Falcon) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 	if err != nil {
 		return incident.Reading{}, err
 	}
-	d, err := f.containment(ctx, op, a)
+	var d device
+	var online map[string]presence
+	err = together(ctx,
+		func(ctx context.Context) (err error) { d, err = f.containment(ctx, op, a); return err },
+		func(ctx context.Context) error {
+			// The status is known without it.
+			online, _ = f.online(ctx, op, []string{a.hex})
+			return nil
+		},
+	)
 	if err != nil {
 		return incident.Reading{}, err
 	}
-	r := d.reading(o.Key)
-	if r.Pending {
-		// Why it is pending is only told; the status is known without it.
-		online, err := f.online(ctx, op, []string{a.hex})
-		if on, known := online[a.hex].Get(); err == nil && known && !on {
-			r.Detail = "the device is offline; queued at Falcon until it is back"
-		}
+	r, p := d.reading(o.Key), online[a.hex]
+	if on, known := p.online().Get(); r.Pending && known && !on {
+		r.Detail = "the device is offline; queued at Falcon until it is back"
 	}
+	r.Heard = d.heard(p, f.now())
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -52,10 +53,38 @@ func TestReadings(t *testing.T) {
 			if r.Stands != test.stands || r.Pending != test.pending || r.Key != test.key {
 				t.Errorf("it reads %+v", r)
 			}
-			if r.Heard.IsZero() {
-				t.Error("it is not told when the sensor was heard")
-			}
 		})
+	}
+}
+
+// When the sensor was heard is told where that proves something: an old time may only
+// have been noted late, unless the sensor is offline.
+func TestReadTellsWhenTheSensorWasHeard(t *testing.T) {
+	now := time.Date(2026, 11, 30, 7, 0, 0, 0, time.UTC)
+	last := func(ago time.Duration) string { return now.Add(-ago).Format(time.RFC3339) }
+	for name, test := range map[string]struct {
+		presence string
+		want     time.Duration // ago; negative: it is not told
+	}{
+		"online, just now":          {`{"id":"` + aid + `","state":"online","last_seen":"` + last(time.Minute) + `"}`, time.Minute},
+		"online, noted late":        {`{"id":"` + aid + `","state":"online","last_seen":"` + last(30*time.Minute) + `"}`, -1},
+		"online, without a time":    {`{"id":"` + aid + `","state":"online"}`, -1},
+		"offline":                   {`{"id":"` + aid + `","state":"offline","last_seen":"` + last(30*time.Minute) + `"}`, 30 * time.Minute},
+		"offline, by its record":    {`{"id":"` + aid + `","state":"offline"}`, time.Hour},
+		"unknown":                   {`{"id":"` + aid + `","state":"unknown","last_seen":"` + last(30*time.Minute) + `"}`, -1},
+		"nothing is said of it":     {``, -1},
+		"unknown, but it was heard": {`{"id":"` + aid + `","state":"unknown","last_seen":"` + last(time.Minute) + `"}`, time.Minute},
+	} {
+		f, _ := falcon(t, map[string][]reply{"GET " + devicePath: {ok(record("contained", mark("lease/1")))}, "GET " + onlinePath: {ok("[" + test.presence + "]")}})
+		f.now = func() time.Time { return now }
+		r, err := f.Read(t.Context(), isolation(t, aid))
+		want := now.Add(-test.want)
+		if test.want < 0 {
+			want = time.Time{}
+		}
+		if err != nil || !r.Heard.Equal(want) {
+			t.Errorf("%s: it was heard at %s, %v; want %s", name, r.Heard, err, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package crowdstrike
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -230,5 +232,122 @@ func TestProbeOfTheDouble(t *testing.T) {
 	}
 	if n.world.Effects("") != 0 || len(n.world.Actions("")) != 0 {
 		t.Error("the probe changed something")
+	}
+}
+
+// A process that ran before the sensor did, for longer than events are kept, is told of
+// by the sensor when it comes.
+func TestProcessesThatAreOlderThanTheSensor(t *testing.T) {
+	a, _, hosts := pair(t)
+	now := time.Now().UTC()
+	p := &edrtest.Process{PID: 700, Path: `C:\Windows\System32\dns.exe`, Start: now.Add(-60 * 24 * time.Hour)}
+	hosts[0].Processes = []*edrtest.Process{p}
+	hosts[0].Connections = []edrtest.Connection{{At: now.Add(-time.Minute), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 53, DstIP: "192.0.2.9", DstPort: 5, Transport: "udp"}}}
+	n := tenantOf(t, falconfake.Options{SensorStarted: now.Add(-20 * 24 * time.Hour)}, time.Now, hosts...)
+	found, err := n.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
+	if err != nil || len(found) != 1 || found[0].Process.Name.String() != "dns.exe" || found[0].Process.PID.String() != "700" {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// The script that a sender runs is told with its connections: the one that it had run by
+// then.
+func TestConnectionsTellTheScript(t *testing.T) {
+	a, _, hosts := pair(t)
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	p := &edrtest.Process{PID: 42, Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Start: now.Add(-time.Hour), Scripts: []edrtest.Script{
+		{At: now.Add(-30 * time.Minute), Path: `C:\a.ps1`, Text: "first"}, {At: now.Add(-20 * time.Minute), Path: `C:\b.ps1`, Text: "second"}, {At: now.Add(-time.Minute), Path: `C:\c.ps1`, Text: "third"},
+	}}
+	hosts[0].Processes = []*edrtest.Process{p}
+	hosts[0].Connections = []edrtest.Connection{{At: now.Add(-10 * time.Minute), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 5, DstIP: "192.0.2.9", DstPort: 53, Transport: "udp"}}}
+	n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
+	found, err := n.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
+	if err != nil || len(found) != 1 || found[0].Process.Script.String() != `C:\b.ps1` || found[0].Process.ScriptText.String() != "second" {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// What the API client may not do is found by the probe, and so is the wrong cloud.
+func TestProbeFindsWhatIsWrong(t *testing.T) {
+	_, _, hosts := pair(t)
+	n := tenantOf(t, falconfake.Options{Credentials: []falconfake.Credential{{ID: "client", Secret: "secret", Scopes: []string{"devices:read"}}}}, time.Now, hosts...)
+	found := n.Probe(t.Context())
+	for words, right := range map[string]bool{"Hosts: read": true, "Real time response: read": false, "Real time response (admin): write": false, "NGSIEM: read and write": false} {
+		if !has(found, words, right, false) {
+			t.Errorf("%s is not found to be there: %t; %+v", words, right, found)
+		}
+	}
+	for _, redirects := range []bool{false, true} {
+		o := falconfake.Options{Elsewhere: "us-2", Redirects: redirects}
+		w := edrtest.New(t, time.Now)
+		f, err := open(Config{
+			ClientID: "client", ClientSecret: "secret", Cloud: "us-1", Repository: defaultRepository,
+			URL: serve(t, falconfake.New(t, w, o).Handler()), Access: httpx.Access{Timeout: 10 * time.Second},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := f.Probe(t.Context()); !has(found, "write cloud: us-2", false, false) {
+			t.Errorf("the right cloud is not named: %+v", found)
+		}
+		_ = f.Close()
+	}
+}
+
+func serve(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// A script that the hosts' policy does not allow is refused, and one that fails on the
+// device has failed.
+func TestScriptsThatFail(t *testing.T) {
+	a, _, hosts := pair(t)
+	n := tenantOf(t, falconfake.Options{ScriptsOff: true}, time.Now, hosts...)
+	n.upload(t, "print")
+	o := integrations.ScriptOrder{Key: "k", Target: a, Script: "print"}
+	if _, err := n.Run(t.Context(), o); integrations.KindOf(err) != integrations.Invalid || err == nil {
+		t.Errorf("run of what is not allowed: %v", err)
+	}
+	for nested, want := range map[bool]string{true: "Command is not valid", false: "the script failed"} {
+		n = tenantOf(t, falconfake.Options{NestedErrors: nested, Polls: -1}, time.Now, hosts...)
+		n.upload(t, "print")
+		if _, err := n.Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		n.world.Settle()
+		got, err := n.Ran(t.Context(), o)
+		if err != nil || !strings.Contains(got.Detail+got.Stderr, want) || (got.State == integrations.ScriptFailed) != nested {
+			t.Errorf("it ran %+v, %v; want %q", got, err, want)
+		}
+	}
+}
+
+// A script whose session ended before its result was there has failed: what it did is
+// unknown.
+func TestASessionThatEndsLosesTheResult(t *testing.T) {
+	a, _, hosts := pair(t)
+	var mu sync.Mutex
+	now := time.Now()
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	pass := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+	n := tenantOf(t, falconfake.Options{Polls: -1}, clock, hosts...)
+	n.upload(t, "print")
+	n.world.OnScript(func(edrtest.Host, string, string) edrtest.Result { return edrtest.Result{Stdout: "done"} })
+	o := integrations.ScriptOrder{Key: "k", Target: a, Script: "print"}
+	if _, err := n.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // Asking keeps the session open.
+		pass(4 * time.Minute)
+		if got, err := n.Ran(t.Context(), o); err != nil || got.State != integrations.ScriptRunning {
+			t.Fatalf("it ran %+v, %v", got, err)
+		}
+	}
+	pass(6 * time.Minute)
+	if got, err := n.Ran(t.Context(), o); err != nil || got.State != integrations.ScriptFailed || !strings.Contains(got.Detail, "what it did is unknown") {
+		t.Errorf("it ran %+v, %v", got, err)
 	}
 }
