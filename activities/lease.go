@@ -34,8 +34,8 @@ type Applied struct {
 
 // apply reads the state before it writes: what is in place already is adopted, and
 // what an earlier attempt of ours made, whose answer was lost, is found again. What
-// somebody else has open on the device may as well be the end of what stands: the
-// product decides, by a conflict, whether it is waited for.
+// is open on the device, ours too, may as well be the end of what stands: the product
+// decides whether it is what was asked for, or is waited for, by a conflict.
 func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 			return Applied{}, err
 		}
 		return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
-	case ours && (before.Stands || before.Pending):
+	case ours && before.Stands && !before.Pending:
 		return Applied{Stands: before.Stands, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
 	receipt, err := enforcer.Apply(ctx, in.Order)
@@ -71,6 +71,9 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	}
 	// Most products carry it out at once. Those that do not are read again
 	// later; a read that fails now takes nothing back.
+	if ours {
+		before = incident.Reading{} // An earlier attempt of ours was under way.
+	}
 	after, err := enforcer.Read(ctx, in.Order)
 	duplicates(ctx, in, after)
 	if err == nil && before.Pending && (after.Stands || after.Pending) && after.Key != in.Order.Key {

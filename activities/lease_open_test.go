@@ -46,6 +46,10 @@ func TestWhatIsBeingLiftedIsNotAdopted(t *testing.T) {
 	if out, err := try(&opened{before: incident.Reading{Stands: true}, refuses: waits}); err != nil || !out.Adopted {
 		t.Errorf("apply on what somebody else has in place: %+v, %v; want it adopted", out, err)
 	}
+	// So is an end that is ours, of a lease before.
+	if out, err := try(&opened{before: incident.Reading{Pending: true, Key: "ours"}, refuses: waits}); integrations.KindOf(err) != integrations.Conflict {
+		t.Errorf("apply while our own release is open: %+v, %v; want a conflict", out, err)
+	}
 	// A product that carries out in order takes it for the one that is coming.
 	if out, err := try(&opened{before: incident.Reading{Pending: true}, after: incident.Reading{Pending: true}}); err != nil || !out.Adopted {
 		t.Errorf("apply while somebody else's isolation is open: %+v, %v; want it adopted", out, err)

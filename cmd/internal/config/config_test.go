@@ -66,7 +66,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"little memory":             {"memory: 64MiB\n", `f.yaml:1:9: "64MiB" is less than 128 MiB`},
 		"no memory":                 {"memory: 0MiB\n", `f.yaml:1:9: "0MiB" is less than 128 MiB`},
 		"memory without a unit":     {"memory: 512\n", `f.yaml:1:9: memory: "512" is not a size`},
-		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, duckdb, `},
+		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, crowdstrike, `},
 		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
 		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", "f.yaml:1:52: bearer_file: there is no such file"},
 		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
