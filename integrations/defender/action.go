@@ -21,25 +21,17 @@ const (
 
 // action is what somebody ordered on a device, a machineAction of Defender.
 type action struct {
-	ID        string    `json:"id"`
-	Type      string    `json:"type"`
-	Scope     string    `json:"scope"`
-	Comment   string    `json:"requestorComment"`
-	Status    string    `json:"status"`
-	Machine   string    `json:"machineId"`
-	Created   moment    `json:"creationDateTimeUtc"`
-	Updated   moment    `json:"lastUpdateDateTimeUtc"`
-	UpdatedTo moment    `json:"lastUpdateTimeUtc"` // as one of the documents' pages spells it
-	Commands  []command `json:"commands"`
+	ID        string `json:"id"`
+	Type      string `json:"type"`
+	Scope     string `json:"scope"`
+	Comment   string `json:"requestorComment"`
+	Status    string `json:"status"`
+	Machine   string `json:"machineId"`
+	Created   moment `json:"creationDateTimeUtc"`
+	Updated   moment `json:"lastUpdateDateTimeUtc"`
+	UpdatedTo moment `json:"lastUpdateTimeUtc"` // as one of the documents' pages spells it
 	// taken is when this process ordered it, where it did a moment ago.
 	taken time.Time
-}
-
-// command is one step of a live response.
-type command struct {
-	Index  int    `json:"index"`
-	Status string `json:"commandStatus"`
-	Errors []any  `json:"errors"`
 }
 
 // on reports whether the action is one on the device.
@@ -72,7 +64,11 @@ func (a action) open() bool {
 
 // String is the action for people.
 func (a action) String() string {
-	return fmt.Sprintf("%s %s (%s)", strings.ToLower(a.Type), a.ID, a.Status)
+	what := strings.ToLower(a.Type)
+	if a.is(typeIsolate) && a.Scope != "" && !strings.EqualFold(a.Scope, "Full") {
+		what += ", " + quoted(a.Scope) + " alone,"
+	}
+	return fmt.Sprintf("%s %s (%s)", what, a.ID, a.Status)
 }
 
 // The comments by which an action is recognised as ours. The key ends at the first ": ":

@@ -30,7 +30,7 @@ type isolation struct {
 	episode []action
 	// open are the isolations and releases that may still be carried out.
 	open []action
-	// heard is when the device last carried something out.
+	// heard is when the device last told that it carried something out.
 	heard time.Time
 }
 
@@ -125,10 +125,13 @@ func (s isolation) word() string {
 
 // reading is the state as an enforcer tells it.
 func (s isolation) reading(m machine, now time.Time) incident.Reading {
-	r := incident.Reading{Stands: s.stands(), Pending: len(s.open) > 0, Key: s.key(), Heard: m.LastSeen.Time}
+	r := incident.Reading{Stands: s.stands(), Pending: len(s.open) > 0, Key: s.key()}
 	r.Copies = s.copies(r.Key)
-	if s.heard.After(r.Heard) {
-		r.Heard = s.heard
+	// Defender tells of the last full report, of which there is one a day. One since the
+	// isolation proves that the agent reaches its cloud; that there is none proves nothing,
+	// and an isolation would be undone for it.
+	if m.LastSeen.After(s.heard) {
+		r.Heard = m.LastSeen.Time
 	}
 	switch {
 	case r.Pending:

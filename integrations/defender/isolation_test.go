@@ -99,6 +99,17 @@ func TestADeviceThatIsOfflineIsNamedSo(t *testing.T) {
 	}
 }
 
+// A report from before the isolation would be taken for a sign that the agent is lost.
+func TestAnOldReportIsNoSignOfLife(t *testing.T) {
+	s := isolationOf([]action{did(t, "Isolate", "Succeeded", mine, 1, 2)})
+	for minute, heard := range map[int]bool{0: false, 2: false, 3: true} {
+		seen := time.Date(2026, 11, 30, 10, minute, 0, 0, time.UTC)
+		if r := s.reading(machine{LastSeen: moment{seen}}, seen.Add(time.Hour)); r.Heard.IsZero() == heard || heard && !r.Heard.Equal(seen) {
+			t.Errorf("seen at minute %d it was heard at %s", minute, r.Heard)
+		}
+	}
+}
+
 func TestTheKeyIsKeptInTheComment(t *testing.T) {
 	for _, key := range []string{"key-1", "lease/isolate/edr/" + device, "a:b:c"} {
 		text, err := comment("isolate", leaseComment, key, "Stanch case 7: \x00 two\nlines")

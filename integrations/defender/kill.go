@@ -37,8 +37,13 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	if o.PID <= 0 || o.PID > 1<<32 || o.Path == "" || len(o.Path) > maxPath {
+	switch {
+	case o.PID <= 0 || o.PID > 1<<31-1 || o.Path == "" || len(o.Path) > maxPath:
 		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the order needs a pid and a path")
+	case !onVolume(o.Path):
+		// The script compares it with what Windows calls the image: another spelling would
+		// be taken for another process, and the order for done.
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %s: must be as C:\Tools\a.exe`, quoted(o.Path))
 	}
 	text, err := comment(op, killComment, o.Key, fmt.Sprintf("process %d", o.PID))
 	if err != nil {
@@ -57,6 +62,11 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 		return incident.Receipt{At: c.now().UTC(), Detail: gone}, nil
 	}
 	return c.killed(ctx, op, id, ref)
+}
+
+// onVolume reports whether a path begins with the letter of a volume.
+func onVolume(path string) bool {
+	return len(path) > 3 && (path[0]|0x20 >= 'a' && path[0]|0x20 <= 'z') && path[1:3] == `:\`
 }
 
 // orderKill returns the id of the action that ends the process, ordered now or before, or

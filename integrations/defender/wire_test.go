@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -400,5 +401,101 @@ func TestAddressesOfAnotherTimeDoNotCount(t *testing.T) {
 	w.other = says(http.StatusOK, `{"value": []}`)
 	if e := ip(integrations.EndpointQuery{ID: device, IPs: []string{"::ffff:192.0.2.9"}, At: time.Now().Add(time.Hour)}); e.IP.String() != "[192.0.2.8]" {
 		t.Errorf("it had %v, want 192.0.2.8 alone", e.IP)
+	}
+}
+
+// What the filter of a product brings is not what is meant.
+func TestOnlyTheNameThatIsMeantIsFound(t *testing.T) {
+	w, c := onDevice(t)
+	w.other = says(http.StatusOK, `{"value": null}`)
+	w.routes["GET /api/machines"] = says(http.StatusOK, `{"value": [{"id": "`+device+`", "computerDnsName": "WS-042.corp.example"},
+		{"id": "`+strings.Repeat("1", 40)+`", "computerDnsName": "ws-0421.corp.example"}, {"id": "`+strings.Repeat("2", 40)+`", "computerDnsName": "ws-042.other.example"}]}`)
+	for name, want := range map[string]int{"ws-042": 2, "ws-042.corp.example": 1, "ws-04": 0} {
+		got, err := c.Endpoints(t.Context(), integrations.EndpointQuery{Name: name})
+		if err != nil || len(got) != want {
+			t.Errorf("%s finds %d devices, %v, want %d", name, len(got), err, want)
+		}
+	}
+}
+
+// A device has one live response: another's is waited for, and ours is not sent.
+func TestAScriptWaitsForTheOneThatRuns(t *testing.T) {
+	w, c := onDevice(t)
+	w.routes["GET /api/machineactions"] = says(http.StatusOK, `{"value": [`+actionBody("LiveResponse", "by hand", device, "InProgress")+`]}`)
+	_, err := c.Run(t.Context(), integrations.ScriptOrder{Key: "key-1", Target: order(t).Target, Script: "a.ps1"})
+	if err == nil || integrations.KindOf(err) != integrations.Conflict || len(w.writes(machinePath+"/runliveresponse")) != 0 {
+		t.Errorf("error %v after %d writes, want a conflict and none", err, len(w.writes(machinePath+"/runliveresponse")))
+	}
+}
+
+// A process is ended only where its image is the one that is meant, by the events too.
+func TestAProcessThatIsAnotherIsLeftAlone(t *testing.T) {
+	run := `{"commands": [], ` + actionBody("LiveResponse", "Stanch kill key-1: process 7", device, "Pending")[1:]
+	for name, c := range map[string]struct {
+		path   string
+		writes int
+		kind   integrations.Kind
+	}{
+		"another image":      {`C:\\b.exe`, 0, ""},
+		"the image":          {`c:\\A.EXE`, 1, integrations.Invalid}, // the script, which says nothing
+		"an unknown process": {"", 1, integrations.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, client := onDevice(t)
+			results := `[]`
+			if c.path != "" {
+				results = `[{"Timestamp": "2026-11-30T09:00:00Z", "FileName": "", "FolderPath": "` + c.path + `", "ProcessCreationTime": "2026-11-30T09:00:00.5Z"}]`
+			}
+			w.routes["POST /v1.0/security/runHuntingQuery"] = says(http.StatusOK, `{"schema": [], "results": `+results+`}`)
+			w.routes["POST "+machinePath+"/runliveresponse"] = says(http.StatusCreated, run)
+			w.routes["GET /api/machineactions/"+guid] = says(http.StatusOK, strings.Replace(run, "Pending", "TimeOut", 1))
+			_, err := client.Kill(t.Context(), integrations.KillOrder{Key: "key-1", Target: order(t).Target, PID: 7, Path: `C:\a.exe`})
+			if (err == nil) != (c.kind == "") || err != nil && integrations.KindOf(err) != c.kind {
+				t.Errorf("error %v, want kind %q", err, c.kind)
+			}
+			got := w.writes(machinePath + "/runliveresponse")
+			if len(got) != c.writes {
+				t.Fatalf("%d scripts were ordered, want %d: %q", len(got), c.writes, got)
+			}
+			since := "0"
+			if c.path != "" {
+				since = "1796029200500"
+			}
+			want := `{"Commands":[{"type":"RunScript","params":[{"key":"ScriptName","value":"stanch-kill.ps1"},{"key":"Args","value":"7 pQzpcYS5leGU ` + since + `"}]}],"Comment":"Stanch kill key-1: process 7"}`
+			if len(got) > 0 && got[0] != want {
+				t.Errorf("it ordered %s, want %s", got[0], want)
+			}
+		})
+	}
+	_, client := onDevice(t)
+	for _, path := range []string{`\Device\HarddiskVolume4\a.exe`, "a.exe", "/usr/bin/a", `C:\`} {
+		_, err := client.Kill(t.Context(), integrations.KillOrder{Key: "key-1", Target: order(t).Target, PID: 7, Path: path})
+		if err == nil || integrations.KindOf(err) != integrations.Invalid {
+			t.Errorf("path %q: error %v, want an invalid one", path, err)
+		}
+	}
+}
+
+// The samples of Microsoft's pages are read as they stand there.
+func TestTheDocumentedAnswersAreRead(t *testing.T) {
+	var samples struct {
+		List struct {
+			Value []action `json:"value"`
+		} `json:"machineactions_list"`
+		Live action `json:"liveresponse_response"`
+	}
+	text, err := os.ReadFile("../apispec/testdata/mde-documented.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &samples); err != nil || len(samples.List.Value) != 1 {
+		t.Fatalf("%d actions, %v", len(samples.List.Value), err)
+	}
+	scan := samples.List.Value[0]
+	if scan.open() || !scan.succeeded() || scan.updated().Nanosecond() != 551193400 {
+		t.Errorf("the scan is %s, updated %s", scan, scan.updated())
+	}
+	if live := samples.Live; !live.is(typeLive) || !live.open() || live.Comment != "Testing Live Response API" {
+		t.Errorf("the live response is %+v", live)
 	}
 }
