@@ -481,3 +481,44 @@ func TestProbe(t *testing.T) {
 	x.now = func() time.Time { return time.Now().Add(-6 * time.Minute) }
 	clock(false)
 }
+
+// What a device records after it was isolated shows that its agent reaches the cloud.
+// Where nothing comes, that is not said.
+func TestAnEventSinceIsASignOfLife(t *testing.T) {
+	x := judged(t).open(t, defenderfake.Options{})
+	before := time.Now().Add(-time.Minute)
+	x.add(edrtest.Host{ID: idOf("ws-042"), Name: "ws-042", Processes: []*edrtest.Process{{PID: 1, Path: `C:\a.exe`, Start: before}}})
+	x.world.Change(idOf("ws-042"), func(h *edrtest.Host) { h.LastSeen = before })
+	o := incident.Order{Key: "key-1", Action: incident.Isolate, Target: x.target(t, "ws-042"), HeardWithin: 10 * time.Minute}
+	if _, err := x.Apply(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	x.world.Settle()
+	heard := func() time.Time {
+		t.Helper()
+		r, err := x.Read(t.Context(), o)
+		if err != nil || !r.Stands {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r.Heard
+	}
+	if at := heard(); !at.IsZero() {
+		t.Errorf("it was heard at %s, before it was isolated", at)
+	}
+	since := time.Now().UTC()
+	x.world.Change(idOf("ws-042"), func(h *edrtest.Host) {
+		h.Processes = append(slices.Clone(h.Processes), &edrtest.Process{PID: 2, Path: `C:\b.exe`, Start: since})
+	})
+	if at := heard(); at.Sub(since).Abs() > tick {
+		t.Errorf("it was heard at %s, want %s", at, since)
+	}
+	o.HeardWithin = 0
+	if at := heard(); !at.IsZero() {
+		t.Errorf("nobody asked, and it was heard at %s", at)
+	}
+	o.HeardWithin = time.Minute
+	x.double.FailHunting(http.StatusInternalServerError)
+	if at := heard(); !at.IsZero() {
+		t.Errorf("hunting failed, and it was heard at %s", at)
+	}
+}

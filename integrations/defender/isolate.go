@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -41,7 +42,27 @@ func (c *Client) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 	if err != nil {
 		return incident.Reading{}, err
 	}
-	return s.reading(m, c.now()), nil
+	r := s.reading(m, c.now())
+	if o.HeardWithin > 0 && r.Stands && !r.Pending && r.Heard.IsZero() {
+		r.Heard = c.heard(ctx, op, id, s.heard)
+	}
+	return r, nil
+}
+
+// heard is the time of the newest event that the device recorded since, and that has come
+// to Defender: its agent reaches the cloud. That none has come proves nothing, nor that
+// hunting cannot be asked: the zero time says neither. A device whose clock is ahead seems
+// to have been heard too early.
+func (c *Client) heard(ctx context.Context, op string, id machineID, since time.Time) time.Time {
+	to := c.now().UTC().Add(time.Hour)
+	if !since.Before(to) || to.Sub(since) > huntingKept {
+		return time.Time{}
+	}
+	rows, err := c.hunt(ctx, op, events("DeviceProcessEvents", id, since.Add(tick), to).newest(1, []string{"Timestamp"}))
+	if err != nil || len(rows) == 0 {
+		return time.Time{}
+	}
+	return rows[0].at("Timestamp")
 }
 
 // state reads the device, and what was ordered on it.

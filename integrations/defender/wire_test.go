@@ -262,6 +262,7 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	}{
 		"two pages":          {open, true, ""},
 		"a list without end": {`{"value": [], "@odata.nextLink": "https://elsewhere.example/api/machineactions?$skip=1"}`, false, integrations.Unavailable},
+		"a full page":        {`{"value": [{}` + strings.Repeat(`,{}`, fullPage-1) + `]}`, false, integrations.Unavailable},
 		"another list":       {`{"value": [], "@odata.nextLink": "https://elsewhere.example/api/machines?$skip=1"}`, false, integrations.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
