@@ -522,3 +522,20 @@ func TestAnEventSinceIsASignOfLife(t *testing.T) {
 		t.Errorf("hunting failed, and it was heard at %s", at)
 	}
 }
+
+// Microsoft's own service for the language finds nothing wrong with a query of ours.
+func TestQueriesAreWell(t *testing.T) {
+	now := time.Now()
+	wanted, err := wantedOf("ask", []incident.Tuple{{SrcIP: "192.0.2.2", SrcPort: 50001, DstIP: "2001:db8::1", DstPort: 53, Transport: "udp"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := integrations.ExecutionQuery{From: now.Add(-time.Hour), To: now, Limit: 10, PIDs: []int64{7, 8}}
+	apispec.CheckKQL(t,
+		network(device, now.Add(-time.Hour), now, nil).newest(10, networkColumns()),
+		network(device, now.Add(-time.Hour), now, wanted).newest(10, networkColumns()),
+		startsQuery(device, asked), scriptsQuery(device, asked),
+		sightings("DeviceProcessEvents", created(), device, 7, now), sightings("DeviceNetworkEvents", initiating(), device, 7, now),
+		events("DeviceInfo", device, now.Add(-time.Minute), now).newest(1, []string{"Timestamp"}),
+	)
+}

@@ -48,21 +48,25 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 
 // starts are the processes that were started.
 func (c *Client) starts(ctx context.Context, op string, id machineID, q integrations.ExecutionQuery) ([]incident.Execution, error) {
+	rows, err := c.hunt(ctx, op, startsQuery(id, q))
+	if err != nil {
+		return nil, err
+	}
+	return executions(op, rows, func(r row) incident.Process {
+		p := created().process(r)
+		p.Signed, p.Signer = signatureOf(r)
+		return p
+	})
+}
+
+func startsQuery(id machineID, q integrations.ExecutionQuery) string {
 	of := created()
 	query := events("DeviceProcessEvents", id, q.From, q.To).where(`ActionType == "ProcessCreated"`)
 	if len(q.PIDs) > 0 {
 		query.where(of.pid + " in " + anyOf(q.PIDs))
 	}
 	query.top(min(q.Limit, maxRows)).join(signatures(id, q.To), "SHA1")
-	rows, err := c.hunt(ctx, op, query.project(slices.Concat([]string{"Timestamp", "IsSigned", "IsTrusted", "Signer"}, of.all())))
-	if err != nil {
-		return nil, err
-	}
-	return executions(op, rows, func(r row) incident.Process {
-		p := of.process(r)
-		p.Signed, p.Signer = signatureOf(r)
-		return p
-	})
+	return query.project(slices.Concat([]string{"Timestamp", "IsSigned", "IsTrusted", "Signer"}, of.all()))
 }
 
 // signatures are the last checks of the signatures of a device's files.
@@ -104,12 +108,7 @@ func scriptFields() []string { return []string{"ScriptContent", "Content", "Comm
 // scripts are the scripts that processes executed.
 func (c *Client) scripts(ctx context.Context, op string, id machineID, q integrations.ExecutionQuery) ([]incident.Execution, error) {
 	of := initiating()
-	query := events("DeviceEvents", id, q.From, q.To).where("ActionType in " + anyOf(scriptEvents()))
-	if len(q.PIDs) > 0 {
-		query.where(of.pid + " in " + anyOf(q.PIDs))
-	}
-	columns := append([]string{"Timestamp", "ActionType", "FileName", "FolderPath", "AdditionalFields"}, of.all()...)
-	rows, err := c.hunt(ctx, op, query.newest(min(q.Limit, maxRows), columns))
+	rows, err := c.hunt(ctx, op, scriptsQuery(id, q))
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +129,15 @@ func (c *Client) scripts(ctx context.Context, op string, id machineID, q integra
 		p.Script, p.ScriptText = scriptOf(r)
 		return p
 	})
+}
+
+func scriptsQuery(id machineID, q integrations.ExecutionQuery) string {
+	of := initiating()
+	query := events("DeviceEvents", id, q.From, q.To).where("ActionType in " + anyOf(scriptEvents()))
+	if len(q.PIDs) > 0 {
+		query.where(of.pid + " in " + anyOf(q.PIDs))
+	}
+	return query.newest(min(q.Limit, maxRows), append([]string{"Timestamp", "ActionType", "FileName", "FolderPath", "AdditionalFields"}, of.all()...))
 }
 
 func executions(op string, rows []row, process func(row) incident.Process) ([]incident.Execution, error) {

@@ -106,10 +106,8 @@ type sighting struct {
 // sighted looks for the last process with a pid: among those that were started, and those
 // that have connected, which may have been started before events are kept.
 func (c *Client) sighted(ctx context.Context, op string, id machineID, pid int64) (sighting, error) {
-	to := c.now().UTC().Add(time.Hour) // the endpoint's clock may be ahead
 	look := func(table string, of columns) (sighting, error) {
-		q := events(table, id, to.Add(-huntingKept), to).where(of.pid + " == " + strconv.FormatInt(pid, 10))
-		rows, err := c.hunt(ctx, op, q.newest(1, append([]string{"Timestamp"}, of.all()...)))
+		rows, err := c.hunt(ctx, op, sightings(table, of, id, pid, c.now()))
 		if err != nil || len(rows) == 0 {
 			return sighting{}, err
 		}
@@ -124,6 +122,13 @@ func (c *Client) sighted(ctx context.Context, op string, id machineID, pid int64
 		return connected, err
 	}
 	return started, err
+}
+
+// sightings is the query for the last event of a process with a pid.
+func sightings(table string, of columns, id machineID, pid int64, now time.Time) string {
+	to := now.UTC().Add(time.Hour) // the endpoint's clock may be ahead
+	q := events(table, id, to.Add(-huntingKept), to).where(of.pid + " == " + strconv.FormatInt(pid, 10))
+	return q.newest(1, append([]string{"Timestamp"}, of.all()...))
 }
 
 // killed waits for the script, and reads what it says.
