@@ -2,13 +2,20 @@ package defender
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha1"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +62,7 @@ func judged(t testing.TB) opener {
 	return opener{apispec.Load(t, "defender", "graph", "microsoft-login"), apispec.Load(t, "azure-blob")}
 }
 
-func (d opener) open(t testing.TB, o defenderfake.Options) *tenant {
+func (d opener) open(t testing.TB, o defenderfake.Options, change ...func(*Config)) *tenant {
 	t.Helper()
 	x := &tenant{world: edrtest.New(t, time.Now)}
 	o.ClientSecret = "the-secret"
@@ -68,10 +75,14 @@ func (d opener) open(t testing.TB, o defenderfake.Options) *tenant {
 	storage := httptest.NewServer(d.storage.Handler(t, x.double.Storage()))
 	t.Cleanup(storage.Close)
 	x.double.SetStorageURL(storage.URL)
-	c, err := Open(Config{
+	config := Config{
 		Tenant: x.double.Tenant, ClientID: x.double.ClientID, ClientSecret: "the-secret", Downloads: []string{strings.TrimPrefix(storage.URL, "http://")},
 		URL: x.server.URL(), GraphURL: x.server.URL(), LoginURL: x.server.URL(), Access: httpx.Access{Timeout: 10 * time.Second},
-	})
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	c, err := Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -538,4 +549,57 @@ func TestQueriesAreWell(t *testing.T) {
 		sightings("DeviceProcessEvents", created(), device, 7, now), sightings("DeviceNetworkEvents", initiating(), device, 7, now),
 		events("DeviceInfo", device, now.Add(-time.Minute), now).newest(1, []string{"Timestamp"}),
 	)
+}
+
+// A certificate proves who the application is, instead of a secret.
+func TestACertificateIsACredential(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := func(until time.Time) (*x509.Certificate, string, string) {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: until}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := t.TempDir()
+		for name, block := range map[string]*pem.Block{
+			"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)},
+		} {
+			if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return certificate, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	}
+	d := judged(t)
+	for name, c := range map[string]struct {
+		until time.Time
+		says  string
+		warns bool
+	}{
+		"good": {time.Now().Add(90 * 24 * time.Hour), "the certificate is good until", false}, "ends soon": {time.Now().Add(10 * 24 * time.Hour), "the certificate is good until", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			certificate, file, keyFile := signed(c.until)
+			x := d.open(t, defenderfake.Options{Certificates: []*x509.Certificate{certificate}}, func(c *Config) {
+				c.ClientSecret, c.ClientCertificate, c.ClientKey = "", file, keyFile
+			})
+			if !slices.ContainsFunc(x.Probe(t.Context()), func(f integrations.Finding) bool {
+				return strings.Contains(f.What, c.says) && f.OK && f.Warning == c.warns
+			}) {
+				t.Errorf("the findings are %+v", x.Probe(t.Context()))
+			}
+			for _, f := range x.Probe(t.Context()) {
+				if !f.OK {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
 }
