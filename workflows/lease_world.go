@@ -163,9 +163,13 @@ func (l *leaseKeeper) undo(ctx workflow.Context) {
 // lift undoes until it has worked and the device says so; it stops when
 // somebody holds the lease again or the run should yield.
 func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
+	lifted := false
 	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
 		receipt, err := do(ctx, l.queue, undoTimeout, activities.Undo, l.in())
 		if err == nil {
+			if lifted = lifted || receipt.Detail == ""; lifted {
+				receipt.Detail = "" // What an earlier attempt has lifted is not in place any more.
+			}
 			var standing incident.Reading
 			standing, err = do(ctx, l.queue, readTimeout, activities.Read, l.in())
 			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {

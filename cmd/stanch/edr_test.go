@@ -1,0 +1,231 @@
+package main_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/integrations/apispec"
+	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
+	"github.com/stanch-soar/stanch/integrations/defender/defenderfake"
+	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// cutOff is a playbook that isolates a host of which one process floods.
+const cutOff = `apiVersion: stanch/v1
+kind: Playbook
+name: cut-off
+owner: secops
+mode: enforce
+description: Cuts a host off that floods.
+trigger:
+  match: alert.category == 'high_egress'
+  subject: alert.host.id
+enrich:
+  endpoint: { use: edr, timeout: 20s }
+  process: { use: edr, timeout: 20s }
+  traffic: { use: flows, timeout: 20s, with: { window: 5m, top: 10 } }
+guardrails:
+  - name: infrastructure
+    deny: endpoint.role == 'domain_controller'
+    because: Others need it.
+unsure: on-call
+decide:
+  - rule: flood
+    when: traffic.bytes_out > bytes('100MiB') && traffic.attribution == 'exact'
+    severity: critical
+    because: One process floods.
+    do: [evidence, cut-off]
+  - rule: otherwise
+    severity: low
+    because: It does not look like a flood.
+    do: [tell]
+steps:
+  evidence: { action: collect, use: edr, with: { what: [processes, connections] }, timeout: 60s }
+  cut-off: { action: isolate, use: edr, ttl: 40s, verify: { egress_below: 64kbit, within: 30s }, on_failure: page }
+  tell: { action: notify, use: slack, with: { channel: '#sec' } }
+approvals:
+  on-call:
+    ask: { slack: '#sec-oncall' }
+    approvers: { people: [alice] }
+    expire_after: 15m
+`
+
+const (
+	floodIP    = "10.20.4.42"
+	floodImage = `C:\Users\anna\AppData\Local\Temp\updatesvc.exe`
+)
+
+// flooded is a device that floods amplifiers, as its EDR and a sensor see it. The
+// sensor sees nothing of it while it is isolated.
+type flooded struct {
+	*edrtest.World
+	id    string
+	store *sqlite.Store
+	flows string
+}
+
+// newFlooded returns a device that has flooded for the last four minutes.
+func newFlooded(t *testing.T, id, dir string) *flooded {
+	t.Helper()
+	now := time.Now().UTC()
+	f := &flooded{World: edrtest.New(t, time.Now), id: id, flows: dir + "/flows.db"}
+	parent := &edrtest.Process{PID: 3000, Path: `C:\Windows\explorer.exe`, CommandLine: "explorer.exe", User: `CORP\anna`, SHA256: strings.Repeat("b", 64), Start: now.Add(-time.Hour)}
+	sender := &edrtest.Process{
+		PID: 6612, Path: floodImage, CommandLine: floodImage + " -t 4", User: `CORP\anna`, SHA256: strings.Repeat("a", 64),
+		Parent: parent, Start: now.Add(-20 * time.Minute),
+	}
+	host := edrtest.Host{
+		ID: id, Name: "ws-042", Domain: "corp.example", OS: "Windows 11", Role: "workstation", LastSeen: now,
+		Addresses: []edrtest.Address{{IP: floodIP, From: now.Add(-24 * time.Hour)}}, Processes: []*edrtest.Process{parent, sender},
+	}
+	var records []flowmath.Record
+	for i := range 40 {
+		start := now.Add(-4*time.Minute + time.Duration(i)*5*time.Second)
+		r := f.flow(start, 5*time.Second, uint16(50000+i), i)
+		records = append(records, r)
+		host.Connections = append(host.Connections, edrtest.Connection{At: start, Process: sender, Tuple: incident.Tuple{
+			SrcIP: floodIP, SrcPort: 50000 + i, DstIP: r.Dst.String(), DstPort: 53, Transport: "udp",
+		}})
+	}
+	f.Add(host)
+	store, err := sqlite.Open(t.Context(), f.flows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	f.store = store
+	if err := store.Append(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// flow is one of the flood, to one of ten amplifiers.
+func (f *flooded) flow(start time.Time, length time.Duration, port uint16, i int) flowmath.Record {
+	return flowmath.Record{
+		Start: start, Duration: length, Src: netip.MustParseAddr(floodIP), Dst: netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i%10)}),
+		SrcPort: port, DstPort: 53, Transport: "udp", Sensor: "edge", Sampling: 1,
+		Orig: flowmath.Side{Bytes: 20_000_000, IPBytes: 20_000_000, Packets: 200_000}, Resp: flowmath.Side{Bytes: 0, IPBytes: 0, Packets: 0},
+	}
+}
+
+// live lets the device go on: each second the sensor writes what left it, and the
+// device carries out what its EDR has ordered.
+func (f *flooded) live(t *testing.T) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			f.Settle()
+			f.Change(f.id, func(h *edrtest.Host) { h.LastSeen = time.Now().UTC() })
+			r := f.flow(time.Now().UTC().Add(-time.Second), time.Second, 51000, i)
+			if f.Isolated(f.id) {
+				// Another host keeps the sensor's record fresh.
+				r.Src, r.Orig = netip.MustParseAddr("10.20.4.99"), flowmath.Side{Bytes: 900, IPBytes: 900, Packets: 3}
+			}
+			if err := f.store.Append(ctx, []flowmath.Record{r}); err != nil && ctx.Err() == nil {
+				t.Errorf("write a flow: %v", err)
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+}
+
+// A device is found, its sender named, it is isolated, proven and given back, by
+// the built program and each EDR's API.
+func TestEDRsContainAndGiveBack(t *testing.T) {
+	for name, product := range map[string]struct {
+		id   string
+		open func(t *testing.T, f *flooded) (edr string)
+	}{
+		"crowdstrike": {strings.Repeat("a1", 16), func(t *testing.T, f *flooded) string {
+			url := judged(t, falconfake.New(t, f.World, falconfake.Options{}).Handler(), "crowdstrike")
+			return fmt.Sprintf("{ kind: crowdstrike, cloud: us-1, client_id: client, client_secret: secret, url: '%s' }", url)
+		}},
+		"defender": {strings.Repeat("b2", 20), func(t *testing.T, f *flooded) string {
+			d := defenderfake.New(t, f.World, defenderfake.Options{ClientSecret: "secret"})
+			url := judged(t, d.Handler(), "defender", "graph", "microsoft-login")
+			return fmt.Sprintf("{ kind: defender, tenant: %s, client_id: %s, client_secret: secret, url: '%s', graph_url: '%s', login_url: '%s' }",
+				d.Tenant, d.ClientID, url, url, url)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			f := newFlooded(t, product.id, s.dir)
+			edr := product.open(t, f)
+			s.write("playbooks/high-egress-windows.yaml", cutOff)
+			s.settings = func(string) string {
+				text := strings.Replace(configuration(""), "  edr: { kind: memory, path: estate.jsonl }\n", "  edr: "+edr+"\n", 1)
+				text = strings.Replace(text, "  flows: { kind: memory, path: estate.jsonl }\n", "  flows: { kind: sqlite, path: "+f.flows+" }\n", 1)
+				return text + "routes: { default: direct }\n"
+			}
+			f.live(t)
+			s.start("")
+			c := s.contain(f)
+			if user, _ := c.Facts.Process.User.Get(); !strings.Contains(user, "anna") {
+				t.Errorf("the sender's user is %v, want anna", c.Facts.Process.User)
+			}
+			s.until("the host to be given back", func() bool { c = s.see(c.ID); return c.Outcome != "" })
+			if c.Outcome != incident.OutcomeGivenBack || f.Isolated(f.id) {
+				t.Errorf("the case ended as %s, isolated: %t", c.Outcome, f.Isolated(f.id))
+			}
+			if n := f.Effects(""); n != 2 {
+				t.Errorf("the product accepted %d isolations and releases, want one of each", n)
+			}
+			s.stop()
+		})
+	}
+}
+
+// contain sends the alert and waits until the isolation is effective.
+func (s *site) contain(f *flooded) incident.Case {
+	s.t.Helper()
+	var accepted api.Accepted
+	status := s.post("/v1/alerts/siem", sourceToken, map[string]any{
+		"id": "flood-1", "category": "high_egress", "rule": "Large outbound traffic",
+		"host": map[string]any{"id": f.id, "name": "ws-042.corp.example", "ip": []string{floodIP}, "os": "windows"},
+	}, &accepted)
+	if status != http.StatusAccepted || len(accepted.Cases) != 1 {
+		s.t.Fatalf("the alert: status %d, cases %v", status, accepted.Cases)
+	}
+	var c incident.Case
+	s.until("the isolation to be effective", func() bool {
+		c = s.see(accepted.Cases[0].ID)
+		return c.Outcome != "" || saw(c, incident.EvVerified, "cut-off")
+	})
+	if !saw(c, incident.EvConfirmed, "cut-off") || !saw(c, incident.EvVerified, "cut-off") {
+		s.t.Fatalf("the case ended as %s", c.Outcome)
+	}
+	if path, _ := c.Facts.Process.Path.Get(); !strings.HasSuffix(path, `\updatesvc.exe`) {
+		s.t.Errorf("the sender is %v, want %s", c.Facts.Process.Path, floodImage)
+	}
+	return c
+}
+
+// judged serves a double whose every request and answer is judged by descriptions
+// of its API.
+func judged(t *testing.T, double http.Handler, specs ...string) string {
+	t.Helper()
+	server := httptest.NewServer(apispec.Load(t, specs...).Handler(t, double))
+	t.Cleanup(server.Close)
+	return server.URL
+}
