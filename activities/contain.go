@@ -129,7 +129,7 @@ func (a *Activities) kill(ctx context.Context, in ContainIn) (ContainOut, error)
 		return ContainOut{}, err
 	}
 	receipt, err := killer.Kill(ctx, integrations.KillOrder{
-		Key: in.ID, Target: in.Target, PID: in.Step.PID, Path: in.Step.Path,
+		Key: in.ID, Target: in.Target, PID: in.Step.PID, Path: in.Step.Path, Started: in.Step.Started,
 	})
 	observe(ctx, in.Step.Use, Kill.Name, err, a.now())
 	if err != nil {

@@ -164,6 +164,16 @@ type KillOrder struct {
 	Target incident.Target
 	PID    int64
 	Path   string
+	// Started is when it was started, by the endpoint's clock, where the EDR has
+	// said so; zero is not known. A process that is known to have been started at
+	// another time is another one, though pid and path agree.
+	Started time.Time
+}
+
+// StartedAt reports whether a process that was started at a time can be the one that
+// is meant. Products keep the time to the second, or know none.
+func (o KillOrder) StartedAt(started time.Time) bool {
+	return o.Started.IsZero() || started.IsZero() || started.Sub(o.Started).Abs() < 2*time.Second
 }
 
 // Killer ends processes.

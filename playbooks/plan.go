@@ -153,6 +153,7 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 		step.Filter, step.Problem = resolve(s.With.Match, facts)
 	case incident.KillProcess:
 		step.PID, step.Path, step.Problem = oneProcess(facts.Process)
+		step.Started, _ = facts.Process.Started.Get()
 	case incident.Notify, incident.Collect, incident.RateLimit, incident.Isolate:
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -84,6 +85,8 @@ type KillerWorld struct {
 	Target incident.Target
 	PID    int64
 	Path   string
+	// Started is when the process was started; zero where the product does not know.
+	Started time.Time
 	// Runs reports whether the process still runs.
 	Runs func() bool
 	// Kills counts the kills that the product really carried out.
@@ -110,7 +113,7 @@ func killerChecks() []check[KillerHarness] {
 }
 
 func (w KillerWorld) order() integrations.KillOrder {
-	return integrations.KillOrder{Key: "stanch-key-1", Target: w.Target, PID: w.PID, Path: w.Path}
+	return integrations.KillOrder{Key: "stanch-key-1", Target: w.Target, PID: w.PID, Path: w.Path, Started: w.Started}
 }
 
 func (w KillerWorld) killed(t testing.TB, when string, n int) {
@@ -140,6 +143,11 @@ func checkPIDReused(t testing.TB, h KillerHarness) {
 	o.PID++
 	_, err = w.Kill(t.Context(), o)
 	h.fine(t, "kill of a process that is gone", err)
+	if o = w.order(); !o.Started.IsZero() {
+		o.Started = o.Started.Add(-time.Hour)
+		_, err = w.Kill(t.Context(), o)
+		h.fine(t, "kill of a process of the same image that is gone", err)
+	}
 	w.killed(t, "after kills of others", 0)
 }
 

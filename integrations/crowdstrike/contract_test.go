@@ -400,7 +400,7 @@ func TestKillerContract(t *testing.T) {
 			n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
 			n.carryOut(t)
 			return contract.KillerWorld{
-				Killer: orders{n}, Target: a, PID: 4242, Path: `C:\Tools\a.exe`, Break: n.fault,
+				Killer: orders{n}, Target: a, PID: 4242, Path: `C:\Tools\a.exe`, Started: hosts[0].Processes[0].Start, Break: n.fault,
 				Runs: func() bool {
 					h, _ := n.world.Host(a.ID())
 					return h.Processes[0].End.IsZero()

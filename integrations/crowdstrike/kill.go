@@ -79,23 +79,29 @@ func (f *Falcon) runs(ctx context.Context, op string, a agentID, s session, o in
 	switch {
 	case at < 0:
 		return false, nil
-	case listed[at].Path != "":
-		return traffic.SameImage(listed[at].Path, o.Path), nil
+	case listed[at].Path != "" && !traffic.SameImage(listed[at].Path, o.Path):
+		return false, nil
+	case listed[at].Path != "" && o.Started.IsZero():
+		return true, nil
 	}
-	return f.recorded(ctx, op, a, o)
+	return f.recorded(ctx, op, a, o, listed[at].Path != "")
 }
 
-// recorded reports whether the newest start with the pid was that of the image, for a
-// device that does not list the path of the process that runs with it.
-func (f *Falcon) recorded(ctx context.Context, op string, a agentID, o integrations.KillOrder) (bool, error) {
+// recorded reports whether the newest start with the pid was that of the image, at the
+// time that is meant, for a list tells no time and not every path. Listed is whether it
+// has told the path.
+func (f *Falcon) recorded(ctx context.Context, op string, a agentID, o integrations.KillOrder, listed bool) (bool, error) {
 	found, err := f.everStarted(ctx, op, a, f.now(), 1, anyOf("RawProcessId", []string{strconv.FormatInt(o.PID, 10)}))
 	if err != nil {
 		return false, err
 	}
 	for _, r := range found {
 		if image := string(r["ImageFileName"]); image != "" {
-			return traffic.SameImage(image, o.Path), nil
+			return traffic.SameImage(image, o.Path) && o.StartedAt(when(r["ProcessStartTime"])), nil
 		}
+	}
+	if listed {
+		return true, nil // The telemetry has lost its start.
 	}
 	return false, integrations.Errorf(integrations.Invalid, op, "neither the device nor the telemetry tells the image of process %d: it cannot be told from another one", o.PID)
 }

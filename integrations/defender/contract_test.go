@@ -331,7 +331,7 @@ func TestKiller(t *testing.T) {
 		do := func() { x.world.Settle(); k.end(x.world, h.ID) }
 		carryOut.Store(&do)
 		return contract.KillerWorld{
-			Killer: x, Target: x.target(t, "ws-042"), PID: 4001, Path: h.Processes[0].Path,
+			Killer: x, Target: x.target(t, "ws-042"), PID: 4001, Path: h.Processes[0].Path, Started: h.Processes[0].Start,
 			Runs: func() bool {
 				now, _ := x.world.Host(h.ID)
 				return now.Processes[0].End.IsZero()

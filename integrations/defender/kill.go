@@ -85,6 +85,12 @@ func (c *Client) orderKill(ctx context.Context, op string, id machineID, o integ
 	if started.path != "" && !strings.EqualFold(started.path, o.Path) {
 		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, quoted(started.path)), nil
 	}
+	if !o.StartedAt(started.at) {
+		return "", fmt.Sprintf("no such process runs: %d was last started at %s", o.PID, started.at.UTC().Format(time.RFC3339)), nil
+	}
+	if started.at.IsZero() {
+		started.at = o.Started
+	}
 	// Milliseconds since 1970; 0 where Defender does not know.
 	since := int64(0)
 	if !started.at.IsZero() {

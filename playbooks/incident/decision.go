@@ -178,9 +178,11 @@ type PlannedStep struct {
 	Rate   int64    `json:"rate,omitempty"`
 	Filter *Filter  `json:"filter,omitempty"`
 	What   []string `json:"what,omitempty"`
-	// PID and Path are the one process that a kill_process ends.
+	// PID, Path and, where it is known, Started are the one process that a
+	// kill_process ends.
 	PID     int64         `json:"pid,omitempty"`
 	Path    string        `json:"path,omitempty"`
+	Started time.Time     `json:"started,omitzero"`
 	Channel string        `json:"channel,omitempty"`
 	TTL     time.Duration `json:"ttl,omitempty"`
 	Timeout time.Duration `json:"timeout,omitempty"`
