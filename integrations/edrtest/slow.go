@@ -38,8 +38,11 @@ func (s *Slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.underWay++
 	s.mu.Unlock()
-	time.Sleep(s.latency)
-	s.next.ServeHTTP(w, r)
+	select {
+	case <-time.After(s.latency):
+		s.next.ServeHTTP(w, r)
+	case <-r.Context().Done():
+	}
 	s.mu.Lock()
 	s.underWay--
 	s.mu.Unlock()

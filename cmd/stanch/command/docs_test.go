@@ -198,6 +198,8 @@ func readsAsYAML(t *testing.T, name string, text []byte) error {
 		return readsAsInventory(t, text)
 	case slices.Contains(keys, "approvals"):
 		_, err = playbooks.Load(name, append([]byte(aroundApprovals), text...))
+	case slices.Contains(keys, "steps"):
+		_, err = playbooks.Load(name, append([]byte(aroundSteps), text...))
 	default:
 		_, err = config.Parse(name, text, all.Catalog())
 	}
@@ -235,4 +237,23 @@ decide:
   - { rule: otherwise, severity: low, because: It is an example., do: [{ approve: on-call }, tell] }
 steps:
   tell: { action: notify, use: slack, with: { channel: '#sec' } }
+`
+
+// aroundSteps is a playbook without its steps, of which there must be one that is
+// called cut-off.
+const aroundSteps = `apiVersion: stanch/v1
+kind: Playbook
+name: example
+owner: docs
+mode: shadow
+description: Stands around the steps of a document.
+trigger: { match: alert.category == 'x', subject: alert.host.id }
+enrich:
+  endpoint: { use: edr }
+  traffic: { use: flows }
+unsure: on-call
+decide:
+  - { rule: otherwise, severity: low, because: It is an example., do: [{ approve: on-call }, cut-off] }
+approvals:
+  on-call: { ask: { slack: '#sec' }, approvers: { people: [alice] }, expire_after: 15m }
 `
