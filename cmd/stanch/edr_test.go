@@ -2,10 +2,12 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -155,17 +157,20 @@ func TestEDRsContainAndGiveBack(t *testing.T) {
 	for name, product := range map[string]struct {
 		id   string
 		open func(t *testing.T, f *flooded) (edr string)
+		// doctor is what doctor must say of it.
+		doctor []string
 	}{
 		"crowdstrike": {strings.Repeat("a1", 16), func(t *testing.T, f *flooded) string {
-			url := judged(t, falconfake.New(t, f.World, falconfake.Options{}).Handler(), "crowdstrike")
+			// Doctor counts the events of the last minutes, of all devices.
+			url := judged(t, falconfake.New(t, f.World, falconfake.Options{AllowUnbounded: true}).Handler(), "crowdstrike")
 			return fmt.Sprintf("{ kind: crowdstrike, cloud: us-1, client_id: client, client_secret: secret, url: '%s' }", url)
-		}},
+		}, []string{"the API client has Hosts: read", "Hosts: write and Real time response: write cannot be told without writing"}},
 		"defender": {strings.Repeat("b2", 20), func(t *testing.T, f *flooded) string {
 			d := defenderfake.New(t, f.World, defenderfake.Options{ClientSecret: "secret"})
 			url := judged(t, d.Handler(), "defender", "graph", "microsoft-login")
 			return fmt.Sprintf("{ kind: defender, tenant: %s, client_id: %s, client_secret: secret, url: '%s', graph_url: '%s', login_url: '%s' }",
 				d.Tenant, d.ClientID, url, url, url)
-		}},
+		}, []string{"the application has the permissions of Defender that it needs", "cannot tell when the client secret ends"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -180,6 +185,12 @@ func TestEDRsContainAndGiveBack(t *testing.T) {
 			}
 			f.live(t)
 			s.start("")
+			doctor := s.doctor()
+			for _, want := range product.doctor {
+				if !strings.Contains(doctor, want) {
+					t.Errorf("doctor does not say %q:\n%s", want, doctor)
+				}
+			}
 			c := s.contain(f)
 			if user, _ := c.Facts.Process.User.Get(); !strings.Contains(user, "anna") {
 				t.Errorf("the sender's user is %v, want anna", c.Facts.Process.User)
@@ -194,6 +205,16 @@ func TestEDRsContainAndGiveBack(t *testing.T) {
 			s.stop()
 		})
 	}
+}
+
+// doctor is what doctor prints; it reads, and so changes nothing.
+func (s *site) doctor() string {
+	s.t.Helper()
+	out, err := exec.CommandContext(s.t.Context(), "stanch", "doctor", "--config", s.path("stanch.yaml")).CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+		s.t.Fatal(err)
+	}
+	return string(out)
 }
 
 // contain sends the alert and waits until the isolation is effective.
