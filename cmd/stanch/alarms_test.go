@@ -129,6 +129,9 @@ const drillSteps = `steps:
   stop: { action: kill_process, use: edr, on_failure: continue }
 `
 
+// receiver is an integration that is reached over HTTP, which has a circuit.
+const receiver = "  receiver: { kind: webhook, url: 'https://receiver.example/hook', secret: 0123456789abcdef0123456789abcdef }\n"
+
 // faults are what the products do then: deciding is slow, no message is taken, and the flow
 // store does not say how fresh its records are.
 const faults = "delay: { baseline: 6s }, fail: { post: denied, survey: unavailable, kill: denied, undo rate_limit: denied }"
@@ -156,7 +159,7 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 	s.glance = 200 * time.Millisecond
 	stores := ""
 	s.settings = func(slow string) string {
-		text := strings.Replace(configuration(slow), "sources:\n", stores+"sources:\n", 1)
+		text := strings.Replace(configuration(slow), "sources:\n", receiver+stores+"sources:\n", 1)
 		// Calls of an integration with a rate wait for their worker.
 		return strings.Replace(text, "gateway: { kind: memory", "gateway: { kind: memory, rate: 100/s", 1) +
 			fmt.Sprintf("temporal: { address: %q, namespace: %s }\n", l.listener.Addr(), embedded.DefaultNamespace)
