@@ -13,6 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/nfdump"
 	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/postgres"
+	"github.com/stanch-soar/stanch/integrations/sentinelone"
 	"github.com/stanch-soar/stanch/integrations/slack"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
@@ -34,6 +35,7 @@ func Catalog() integrations.Catalog {
 		nfdump.Vendor(),
 		pagerduty.Vendor(),
 		postgres.Vendor(),
+		sentinelone.Vendor(),
 		slack.Vendor(),
 		splunk.Vendor(),
 		sqlite.Vendor(),

@@ -44,6 +44,8 @@ func sentinelOne(t *testing.T) []exchange {
 		{name: "script into the cloud of another name", method: "POST", path: api + "/remote-scripts/execute", header: token(), body: `{"filter":{"ids":["1"]},"data":{"scriptId":"1","taskDescription":"d","outputDestination":"Cloud"}}`, wrong: "/data/outputDestination"},
 		{name: "status of all", method: "GET", path: api + "/remote-scripts/status", header: token(), wrong: "parentTaskId"},
 		{name: "status", method: "GET", path: api + "/remote-scripts/status?parentTaskId=123456789", header: token()},
+		{name: "what waits", method: "GET", path: api + "/remote-scripts/pending-executions?sortBy=createdAt&sortOrder=desc&limit=1000", header: token()},
+		{name: "what waits, by its script", method: "GET", path: api + "/remote-scripts/pending-executions?scriptId=1", header: token(), wrong: "no such parameter", ours: "it ignores parameters that it does not know"},
 		{name: "results", method: "POST", path: api + "/remote-scripts/fetch-files", header: token(), body: `{"data":{"taskIds":["1"]}}`},
 		{name: "query", method: "POST", path: queries, header: bearer(), body: launch},
 		{name: "query with the other prefix", method: "POST", path: queries, header: token(), body: launch, wrong: "Bearer"},

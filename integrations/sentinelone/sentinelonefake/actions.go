@@ -15,7 +15,6 @@ func (d *Double) connect(o Options, r *http.Request) (any, *failure) {
 }
 
 // setExternalID gives every agent that the filter matches an id of the customer's.
-// The name of its permission is not documented where the others are.
 func (d *Double) setExternalID(o Options, r *http.Request) (any, *failure) {
 	body, f := readBody(r, "filter", "data")
 	if f != nil {

@@ -3,6 +3,7 @@ package sentinelonefake
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -27,7 +28,7 @@ func (d *Double) pendingExecutions(o Options, r *http.Request) (any, *failure) {
 			continue
 		}
 		items = append(items, item{run.pending, map[string]any{
-			"pendingExecutionId": run.pending, "state": d.reviewed(run), "creator": o.User, "creatorId": userID,
+			"pendingExecutionId": run.pending, "state": d.reviewed(run), "creator": o.User, "creatorId": userID, "scheduledTaskId": nullable(run.parent),
 			"totalEndpoints": len(run.actions), "canApproveOrDecline": false,
 			"scriptData":    map[string]any{"id": run.script.ID, "scriptName": run.script.Name, "scriptType": run.script.kind()},
 			"executionData": map[string]any{"scriptId": run.script.ID, "taskDescription": run.description, "outputDestination": "SentinelCloud"},
@@ -36,8 +37,7 @@ func (d *Double) pendingExecutions(o Options, r *http.Request) (any, *failure) {
 	return list(o, p, items)
 }
 
-// reviewed is the console's word for what became of an execution that waited. By
-// which task it can be followed after it was approved is not documented.
+// reviewed is the console's word for what became of an execution that waited.
 func (d *Double) reviewed(r run) string {
 	word := "approved"
 	for _, id := range r.actions {
@@ -72,6 +72,14 @@ func (d *Double) decide(_ Options, r *http.Request) (any, *failure) {
 	at := slices.IndexFunc(runs, func(run run) bool { return run.pending != "" && run.pending == r.PathValue("pending") })
 	if at < 0 {
 		return nil, &failure{http.StatusNotFound, 4040010, "Not found", "Pending execution not found"}
+	}
+	if to == edrtest.Pending {
+		// That the task that is scheduled then is the parent of those on the agents is not
+		// documented; no other member could name it.
+		id := fmt.Sprintf("18%016d", d.next())
+		d.mu.Lock()
+		d.runs[at].parent = id
+		d.mu.Unlock()
 	}
 	for _, id := range runs[at].actions {
 		d.world.ChangeAction(id, func(a *edrtest.Action) {

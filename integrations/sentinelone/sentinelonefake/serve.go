@@ -38,7 +38,7 @@ func endpoints() []endpoint {
 		{pattern: "POST /agents/actions/disconnect", needs: []string{"Endpoints.disconnectFromNetwork"}, serve: (*Double).disconnect},
 		{pattern: "POST /agents/actions/connect", needs: []string{"Endpoints.reconnectToNetwork"}, serve: (*Double).connect},
 		{pattern: "POST /agents/actions/manage-tags", needs: []string{"Endpoints.manageEndpointTags"}, serve: (*Double).manageTags},
-		{pattern: "POST /agents/actions/set-external-id", needs: []string{"Endpoints.setExternalId"}, serve: (*Double).setExternalID},
+		{pattern: "POST /agents/actions/set-external-id", needs: []string{"Endpoints.setCustomerIdentifier"}, serve: (*Double).setExternalID},
 		{pattern: "POST /tag-manager", needs: []string{"Tag Management.create"}, serve: (*Double).createTag},
 		{pattern: "GET /activities", needs: []string{"Activity Page.view"}, serve: (*Double).activities},
 		{pattern: "GET /activities/types", needs: []string{"Activity Page.view"}, serve: (*Double).activityTypes},
