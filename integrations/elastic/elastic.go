@@ -58,7 +58,7 @@ type Config struct {
 
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
-	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec(), DefendSpec(), SysmonSpec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Spec describes the integration.

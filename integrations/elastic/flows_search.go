@@ -24,8 +24,9 @@ type (
 		Sort           []map[string]order `json:"sort,omitempty"`
 		Aggs           map[string]agg     `json:"aggs,omitempty"`
 		TrackTotalHits int                `json:"track_total_hits"`
+		Collapse       *field             `json:"collapse,omitempty"`
 		Timeout        string             `json:"timeout"`
-		TerminateAfter int64              `json:"terminate_after"`
+		TerminateAfter int64              `json:"terminate_after,omitempty"`
 	}
 	order struct {
 		Order string `json:"order"`
@@ -42,6 +43,7 @@ type (
 		Bool   *boolean         `json:"bool,omitempty"`
 		Term   map[string]any   `json:"term,omitempty"`
 		Terms  map[string]any   `json:"terms,omitempty"`
+		Prefix map[string]any   `json:"prefix,omitempty"`
 		Range  map[string]limit `json:"range,omitempty"`
 		Exists *field           `json:"exists,omitempty"`
 	}
@@ -193,20 +195,25 @@ func (s *Store) ask(ctx context.Context, op string, r request) (response, error)
 	if err != nil {
 		return response{}, refused(op, a, err)
 	}
-	fail := func(kind integrations.Kind, format string, args ...any) (response, error) {
-		return response{}, integrations.Errorf(kind, op, format, args...)
-	}
-	switch {
-	case out.Shards == nil:
-		return fail(integrations.Unavailable, "the answer is not that of a search")
-	case out.TimedOut:
-		return fail(integrations.Unavailable, "the search took longer than %s, and has a part of the answer only", s.config.Timeout)
-	case out.Shards.Failed > 0:
-		return fail(integrations.Unavailable, "%d of %d shards failed", out.Shards.Failed, out.Shards.Total)
-	case out.TerminatedEarly:
-		return fail(integrations.Invalid, "more than %d documents in a shard would have to be visited: ask for a shorter time, or raise documents", s.config.Documents)
+	if err := out.whole(op, s.config.Timeout, s.config.Documents); err != nil {
+		return response{}, err
 	}
 	return out, nil
+}
+
+// whole returns why an answer is not the whole one, if it is not.
+func (r response) whole(op string, timeout time.Duration, documents int64) error {
+	switch {
+	case r.Shards == nil:
+		return integrations.Errorf(integrations.Unavailable, op, "the answer is not that of a search")
+	case r.TimedOut:
+		return integrations.Errorf(integrations.Unavailable, op, "the search took longer than %s, and has a part of the answer only", timeout)
+	case r.Shards.Failed > 0:
+		return integrations.Errorf(integrations.Unavailable, op, "%d of %d shards failed", r.Shards.Failed, r.Shards.Total)
+	case r.TerminatedEarly:
+		return integrations.Errorf(integrations.Invalid, op, "more than %d documents in a shard would have to be visited: ask for a shorter time, or raise documents", documents)
+	}
+	return nil
 }
 
 func (s *Store) credentials() http.Header {
