@@ -13,14 +13,13 @@ import (
 // endpoint is a device that was found, with what else there is of it.
 func (s *search) endpoint(id agentID) incident.Endpoint {
 	f := s.all[id]
-	unknown := func(what string) incident.Value[string] { return incident.NotKnown[string]("Elastic does not tell " + what) }
 	e := incident.Endpoint{
 		ID: incident.Known(string(id), incident.FromEDR), Name: f.value(f.name()), OS: f.os(), Role: f.role(), IP: s.addresses(f), Online: f.online(),
 		LastSeen: incident.NotKnown[time.Time]("Elastic does not say"),
 		Users:    incident.NotKnown[[]string]("Elastic's record of a device has no users"),
 		Tags:     incident.NotKnown[[]string]("Elastic's record of a device has no tags"),
 		Groups:   incident.NotKnown[[]string]("Elastic names no policy of the device"),
-		Route:    unknown("how the agent reaches it"),
+		Route:    incident.NotKnown[string]("Elastic does not tell how the agent reaches it"),
 	}
 	if name := f.Metadata.Endpoint.Policy.Applied.Name; name != "" {
 		// Elastic has no groups: devices are grouped by the policy that they apply.

@@ -130,13 +130,7 @@ func (s *search) byID(ctx context.Context, id agentID) error {
 	var denied error
 	err := together(
 		func() (err error) { of, err = s.d.device(ctx, op, id); return err },
-		func() (err error) {
-			if actions, err = s.d.actions(ctx, op, id, cmdIsolate, cmdUnisolate); integrations.KindOf(err) == integrations.Denied && err != nil {
-				denied = err
-				return nil
-			}
-			return err
-		},
+		func() (err error) { actions, denied, err = s.ordered(ctx, op, id); return err },
 	)
 	if err != nil {
 		return none(err)
@@ -153,14 +147,23 @@ func (s *search) byID(ctx context.Context, id agentID) error {
 
 // isolation asks what was ordered on a device.
 func (s *search) isolation(ctx context.Context, id agentID, of device) error {
-	actions, err := s.d.actions(ctx, "read isolation of device "+string(id), id, cmdIsolate, cmdUnisolate)
-	if err != nil && integrations.KindOf(err) != integrations.Denied {
+	actions, denied, err := s.ordered(ctx, "read isolation of device "+string(id), id)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.more[id] = of.isolationWord(actions, err)
+	s.more[id] = of.isolationWord(actions, denied)
 	return nil
+}
+
+// ordered is what was ordered on a device, or why that must not be seen.
+func (s *search) ordered(ctx context.Context, op string, id agentID) (actions []action, denied, err error) {
+	actions, err = s.d.actions(ctx, op, id, cmdIsolate, cmdUnisolate)
+	if integrations.KindOf(err) == integrations.Denied {
+		return nil, err, nil
+	}
+	return actions, nil, err
 }
 
 // isName reports whether a text can be the name of a computer. There is nothing in one that
@@ -219,10 +222,13 @@ func sameName(a, b string) bool {
 	return a != "" && (a == b || shortA == shortB && (domainA == "" || domainB == ""))
 }
 
-// byKuery looks through Kibana's list of devices. No status is asked for: which there are
-// differs with the version, and a device with one that is not named would be missed.
+// statuses are those of the devices that are listed: all that any version of the documents
+// names, but for those that are no longer Elastic's. They must be named.
+func statuses() []string { return []string{"healthy", "unhealthy", "updating", "offline", "inactive"} }
+
+// byKuery looks through Kibana's list of devices.
 func (s *search) byKuery(ctx context.Context, op, kuery string) error {
-	devices, err := list[device](ctx, s.d.kibana, op, metadataPath, url.Values{"kuery": {kuery}}, maxFound)
+	devices, err := list[device](ctx, s.d.kibana, op, metadataPath, url.Values{"kuery": {kuery}, "hostStatuses": statuses()}, maxFound)
 	if err != nil {
 		return err
 	}

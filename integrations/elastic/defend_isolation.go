@@ -41,7 +41,7 @@ func isolationOf(isolated bool, written, heard time.Time, actions []action) isol
 		effect := a.is(cmdIsolate)
 		shown := effect == isolated
 		switch {
-		case a.succeeded() && !shown && !written.After(a.at()):
+		case a.succeeded() && !shown && written.Before(a.at()):
 			s.open = append(s.open, a)
 		case a.succeeded():
 			done = append(done, a)

@@ -23,14 +23,18 @@ const (
 
 // Probe implements [integrations.Prober].
 func (d *Defend) Probe(ctx context.Context) []integrations.Finding {
-	var front, network, processes, scripts []integrations.Finding
+	var front []integrations.Finding
+	var found [3][]integrations.Finding
+	look := func(i int, setting string, indices []string, missing bool) func() error {
+		return func() error { found[i] = d.events.probe(ctx, d.now(), setting, indices, missing); return nil }
+	}
 	_ = together(
 		func() error { front = d.probeKibana(ctx); return nil },
-		func() error { network = d.events.probe(ctx, d.now(), "network_indices", d.events.networks, false); return nil },
-		func() error { processes = d.events.probe(ctx, d.now(), "process_indices", d.events.processes, false); return nil },
-		func() error { scripts = d.events.probe(ctx, d.now(), "script_indices", d.events.scripts, true); return nil },
+		look(0, "network_indices", d.events.networks, false),
+		look(1, "process_indices", d.events.processes, false),
+		look(2, "script_indices", d.events.scripts, true),
 	)
-	return slices.Concat(front, network, processes, scripts, []integrations.Finding{{
+	return slices.Concat(front, found[0], found[1], found[2], []integrations.Finding{{
 		What: "cannot tell whether the API key may isolate, end processes and run scripts, nor when it ends: Kibana shows it by doing it alone",
 		OK:   true, Warning: true, Fix: "compare the key's role with the page of this kind",
 	}})
@@ -40,7 +44,7 @@ func (d *Defend) probeKibana(ctx context.Context) []integrations.Finding {
 	var out struct {
 		Total int `json:"total"`
 	}
-	a, err := d.kibana.ask(ctx, call{op: "list devices", method: http.MethodGet, path: metadataPath, query: url.Values{"pageSize": {"1"}}}, nil, &out)
+	a, err := d.kibana.ask(ctx, call{op: "list devices", method: http.MethodGet, path: metadataPath, query: url.Values{"pageSize": {"1"}, "hostStatuses": statuses()}}, nil, &out)
 	if err != nil {
 		return []integrations.Finding{{What: err.Error(), Fix: kibanaFix(err, "Endpoint List")}}
 	}

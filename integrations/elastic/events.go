@@ -224,4 +224,3 @@ func (e events) lineage(r row, known entities) (parent, parents incident.Value[s
 	}
 	return e.value(images[0]), e.value(strings.Join(images, " < "))
 }
-

@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -93,14 +94,14 @@ func (e events) merged(found []contact) []contact {
 		entity string
 		tuple  tuple
 	}
-	slices.SortStableFunc(found, func(a, b contact) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(found, func(a, b contact) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(e.ends(a), e.ends(b))) })
 	open := map[one]int{}
 	var all []contact
 	for _, c := range found {
 		t, _ := tupleOf(c.tuple)
 		key := one{c.text("process.entity_id"), t}
 		switch {
-		case !slices.Contains(e.ended, c.text("event.action")):
+		case e.ends(c) == 0:
 			open[key]++
 		case open[key] > 0:
 			open[key]--
@@ -110,4 +111,12 @@ func (e events) merged(found []contact) []contact {
 	}
 	slices.Reverse(all)
 	return all
+}
+
+// ends is 1 for the event of an end, else 0.
+func (e events) ends(c contact) int {
+	if slices.Contains(e.ended, c.text("event.action")) {
+		return 1
+	}
+	return 0
 }

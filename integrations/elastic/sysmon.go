@@ -121,7 +121,10 @@ func (s *Sysmon) device(op string, t incident.Target) (host query, named func(st
 	}
 	if s.by == ByAgent {
 		id, err := targeted(op, t)
-		return id.host(), func(computer string) bool { return !isName(t.Name()) || t.Name() == t.ID() || sameName(computer, t.Name()) }, err
+		named = func(computer string) bool {
+			return t.Name() == t.ID() || !isName(t.Name()) || sameName(computer, t.Name())
+		}
+		return id.host(), named, err
 	}
 	name := strings.TrimSpace(incident.HostName(t.Name()))
 	if !isName(name) {

@@ -223,8 +223,15 @@ func parseTerm(kind string, in any) (clause, *refusal) {
 		if kind == "prefix" {
 			pattern += "*"
 		}
-		same = func(have, _ any, _ bool) bool { return matchesLike(pattern, text(have), '?') }
+		same = func(have, _ any, fold bool) bool {
+			if fold {
+				return matchesLike(strings.ToLower(pattern), strings.ToLower(text(have)), '?')
+			}
+			return matchesLike(pattern, text(have), '?')
+		}
 	}
+	// A name with a dot after it is the beginning of one host's, whatever its domain.
+	one := exact || kind == "prefix" && strings.HasSuffix(text(want), ".") && len(text(want)) > 1
 	return clause{
 		match: func(doc document) bool {
 			if mappingOf(doc.stream)[field] == "text" {
@@ -232,7 +239,7 @@ func parseTerm(kind string, in any) (clause, *refusal) {
 			}
 			return slices.ContainsFunc(valuesOf(doc, field), func(have any) bool { return same(have, want, fold) })
 		},
-		bound: bound{host: exact && bounds(field)},
+		bound: bound{host: one && bounds(field)},
 	}, nil
 }
 

@@ -24,6 +24,7 @@ type search struct {
 	fields      []wantedField
 	source      func(field string) bool // nil is none
 	pit         string
+	collapse    string // of the documents with one value of the field the first counts
 	sortsInBody bool
 }
 
@@ -105,7 +106,7 @@ func (d *Double) answer(s *search, names []string, wholeOnly bool) (any, *refusa
 	if wholeOnly && (shards.failed > 0 || partial == TimedOut) {
 		return nil, elasticError(http.StatusServiceUnavailable, "search_phase_execution_exception", "Partial shards failure")
 	}
-	hits := map[string]any{"max_score": nil, "hits": d.hits(s, found)}
+	hits := map[string]any{"max_score": nil, "hits": d.hits(s, s.collapsed(found))}
 	if s.count >= 0 {
 		total := map[string]any{"value": len(found), "relation": "eq"}
 		if len(found) > s.count {
@@ -118,6 +119,23 @@ func (d *Double) answer(s *search, names []string, wholeOnly bool) (any, *refusa
 		body["pit_id"] = s.pit
 	}
 	return body, nil
+}
+
+// collapsed are the first documents with each value of the field. How many hits there are
+// is said of all documents.
+func (s *search) collapsed(found []document) []document {
+	if s.collapse == "" {
+		return found
+	}
+	seen := map[string]bool{}
+	var firsts []document
+	for _, doc := range found {
+		if value := text(doc.fields[s.collapse]); !seen[value] {
+			seen[value] = true
+			firsts = append(firsts, doc)
+		}
+	}
+	return firsts
 }
 
 // terminate leaves as many documents of each index as a search may look at, and

@@ -43,6 +43,11 @@ func (d *Double) readSearch(in map[string]any) (*search, *refusal) {
 			if s.pit = text(o["id"]); s.pit == "" {
 				refused = badQuery("Required [id]")
 			}
+		case "collapse":
+			o, _ := v.(map[string]any)
+			if s.collapse = text(o["field"]); s.collapse == "" || len(o) != 1 {
+				refused = badQuery("[collapse] must be provided with a [field]")
+			}
 		case "timeout":
 			if text(v) == "" {
 				refused = badQuery("failed to parse setting [timeout] with value [%v]", v)
