@@ -46,11 +46,30 @@ func leasePaths() []*path {
 			name: "process-killed", playbook: "dns-amplification", outcome: incident.OutcomeGivenBack, leases: true,
 			steps: []step{says(alice, true), sees(incident.EvAccepted, "end-process")},
 		},
+		{
+			name: "heard", outcome: incident.OutcomeGivenBack, leases: true, edits: wayBack("1m", "55s"),
+			steps: []step{sees(incident.EvHeard, "cut-off")},
+		},
+		{
+			name: "unheard", before: behaves(incident.Isolate, memory.Behaviour{Deaf: true}), outcome: incident.OutcomeGivenBack, leases: true,
+			edits: wayBack("1m", "90s"), steps: []step{sees(incident.EvUnheard, "cut-off"), sees(incident.EvAccepted, "instead")},
+		},
 		{name: "late", before: behaves(incident.Isolate, memory.Behaviour{Pending: 3 * time.Second}), outcome: incident.OutcomeGivenBack, leases: true},
 		{
 			name: "undo-fails", before: behaves(incident.Isolate, memory.Behaviour{Stuck: true}), outcome: incident.OutcomeGivenBack, leases: true,
 			steps: []step{sees(incident.EvUndoFailing, "cut-off"), mend},
 		},
+	}
+}
+
+// wayBack has an isolation undone where the agent is not heard in time, and a stricter
+// limit take its place.
+func wayBack(within, ttl string) []string {
+	return []string{
+		"use: edr,     ttl: 6s", "use: edr,     ttl: " + ttl,
+		"egress_below: 64kbit, within: 5m }, on_failure: page }",
+		"egress_below: 64kbit, within: 5m }, on_failure: page, heard_within: " + within + ", fallback: instead }\n" +
+			"  instead:  { action: rate_limit, use: gateway, with: { rate: 256kbit }, ttl: 6s, verify: { egress_below: 512kbit, within: 2m } }",
 	}
 }
 
