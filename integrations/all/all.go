@@ -18,6 +18,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/integrations/stanch"
+	"github.com/stanch-soar/stanch/integrations/wazuh"
 	"github.com/stanch-soar/stanch/integrations/webhook"
 )
 
@@ -40,6 +41,7 @@ func Catalog() integrations.Catalog {
 		splunk.Vendor(),
 		sqlite.Vendor(),
 		stanch.Vendor(),
+		wazuh.Vendor(),
 		webhook.Vendor(),
 	)
 }

@@ -13,14 +13,18 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// maxAddresses bounds the addresses of one agent.
-const maxAddresses = 1000
+// maxAddresses bounds the addresses of one agent, and maxUsers its accounts.
+const (
+	maxAddresses = 1000
+	maxUsers     = 1000
+)
 
 // details is what else there is of an agent.
 type details struct {
 	// ips are the addresses of its interfaces, why says why they are not known.
 	ips       []string
 	why       string
+	users     incident.Value[[]string]
 	isolation incident.Value[string]
 }
 
@@ -36,6 +40,7 @@ func (s *search) detail(ctx context.Context, id agentID) error {
 	var d details
 	err := together(
 		func() error { d.ips, d.why = s.c.interfaces(ctx, id); return nil },
+		func() error { d.users = s.c.users(ctx, id); return nil },
 		func() error {
 			state, err := s.c.reported(ctx, "read isolation of agent "+string(id), id)
 			switch {
@@ -77,18 +82,44 @@ func (c *Client) interfaces(ctx context.Context, id agentID) (ips []string, why 
 	return ips, why
 }
 
+// account is one of a machine, as an agent's inventory has it.
+type account struct {
+	User struct {
+		Name text `json:"name"`
+	} `json:"user"`
+	Login struct {
+		Status text `json:"status"`
+	} `json:"login"`
+}
+
+// users are the accounts that were logged on when the inventory was made. Managers before
+// 4.14 have none of them.
+func (c *Client) users(ctx context.Context, id agentID) incident.Value[[]string] {
+	all, err := list[account](ctx, c.manager, "read the users of agent "+string(id), "/syscollector/"+string(id)+"/users", url.Values{}, maxUsers)
+	if err != nil {
+		return incident.NotKnown[[]string](err.Error())
+	}
+	names := []string{}
+	for _, a := range all {
+		if name := string(a.User.Name); a.Login.Status == "1" && name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return incident.Known(names, incident.FromEDR)
+}
+
 // endpoint is an agent that was found, with what else there is of it.
 func (s *search) endpoint(id agentID) incident.Endpoint {
 	a := s.all[id]
 	d, ok := s.more[id]
 	if !ok {
 		d.why = fmt.Sprintf("more than %d agents match: none was asked about", asked)
-		d.isolation = incident.NotKnown[string](d.why)
+		d.isolation, d.users = incident.NotKnown[string](d.why), incident.NotKnown[[]string](d.why)
 	}
 	return incident.Endpoint{
 		ID: incident.Known(string(id), incident.FromEDR), Name: said(a.Name), OS: a.os(), Role: a.role(), IP: s.addresses(d),
 		Online: a.online(), LastSeen: a.lastSeen(), Isolation: d.isolation, Groups: a.groups(),
-		Users: incident.NotKnown[[]string]("Wazuh does not tell who is logged on"),
+		Users: d.users,
 		Tags:  incident.NotKnown[[]string]("Wazuh has no tags of agents"),
 		Route: incident.NotKnown[string]("Wazuh does not tell how the agent reaches its manager"),
 	}

@@ -88,7 +88,9 @@ func (s *search) lookups(ctx context.Context) []func() error {
 	if id, ok := agentIDOf(s.q.ID); ok {
 		op := "find agent " + string(id)
 		all = append(all,
-			func() error { return s.take(ctx, op, id.only(), func(a agent) bool { return string(a.ID) == string(id) }) },
+			func() error {
+				return s.take(ctx, op, id.only(), func(a agent) bool { return string(a.ID) == string(id) })
+			},
 			func() error { return s.detail(ctx, id) },
 		)
 	}

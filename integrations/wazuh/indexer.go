@@ -33,7 +33,7 @@ type indexer struct {
 // numbers and times. No text of an alert is ever in one.
 type clause map[string]any
 
-func term(field, value string) clause      { return clause{"term": clause{field: value}} }
+func term(field, value string) clause        { return clause{"term": clause{field: value}} }
 func terms(field string, of []string) clause { return clause{"terms": clause{field: of}} }
 
 // received are the alerts that the manager raised in [from, to].

@@ -47,4 +47,3 @@ func (k *keyed) take(ctx context.Context, op string, id agentID) (func(), error)
 		return nil, integrations.Errorf(integrations.Unavailable, op, "wait for another order on the device: %w", ctx.Err())
 	}
 }
-

@@ -167,4 +167,3 @@ func (c *Client) exists(ctx context.Context, op string, id agentID) func() error
 		)
 	}
 }
-

@@ -124,4 +124,6 @@ func (c *Client) Circuit() integrations.Circuit {
 }
 
 // Close closes the connections.
-func (c *Client) Close() error { return errors.Join(c.manager.client.Close(), c.indexer.client.Close()) }
+func (c *Client) Close() error {
+	return errors.Join(c.manager.client.Close(), c.indexer.client.Close())
+}
