@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// maxFound bounds the agents that a query finds.
-	maxFound = 1000
+	// maxFound bounds the agents that a query finds, and maxListed those among which they
+	// are looked for.
+	maxFound  = 1000
+	maxListed = 5000
 	// asked is up to how many agents each is asked about: where more match, none is the
 	// one that is meant.
 	asked = 10
@@ -122,18 +124,17 @@ func addressesOf(texts []string) []netip.Addr {
 	return ips
 }
 
-// nameQuery is the query that finds the agents of a name. A short name is that of one
-// without a domain, or with any: the operator ~ finds more, of which all but these are left
+// nameQuery is the query that finds the agents of a name, with and without its domain.
+// Whether the operator = minds the case of letters is not documented, and there is none for a
+// beginning: ~ finds each name that has this in it, and all but those that are meant are left
 // out here.
 func nameQuery(name string) string {
 	name = incident.HostName(name)
 	if !isName(name) {
 		return ""
 	}
-	if short, _, full := strings.Cut(name, "."); full {
-		return "name=" + name + ",name=" + short
-	}
-	return "name=" + name + ",name~" + name + "."
+	short, _, _ := strings.Cut(name, ".")
+	return "name~" + short
 }
 
 // isName reports whether a text can be the name of an agent. There is nothing in one that
@@ -162,7 +163,7 @@ func sameName(a, b string) bool {
 // take asks for agents and keeps those that are meant. The manager is among its own agents,
 // and no device.
 func (s *search) take(ctx context.Context, op string, q url.Values, meant func(agent) bool) error {
-	found, err := list[agent](ctx, s.c.manager, op, "/agents", q, maxFound)
+	found, err := list[agent](ctx, s.c.manager, op, "/agents", q, maxListed)
 	if integrations.KindOf(err) == integrations.NotFound && err != nil {
 		return nil
 	}
