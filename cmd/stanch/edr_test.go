@@ -17,7 +17,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations/crowdstrike/falconfake"
 	"github.com/stanch-soar/stanch/integrations/defender/defenderfake"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/integrations/elastic/defendfake"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/integrations/sentinelone/sentinelonefake"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -157,11 +159,11 @@ func TestEDRsContainAndGiveBack(t *testing.T) {
 	for name, product := range map[string]struct {
 		id   string
 		open func(t *testing.T, f *flooded) (edr string)
-		// doctor is what doctor must say of it.
+		// doctor is what doctor must say of it. It looks whether there are events of any
+		// device, which doubles take for a mistake unless they are told.
 		doctor []string
 	}{
 		"crowdstrike": {strings.Repeat("a1", 16), func(t *testing.T, f *flooded) string {
-			// Doctor counts the events of the last minutes, of all devices.
 			url := judged(t, falconfake.New(t, f.World, falconfake.Options{AllowUnbounded: true}).Handler(), "crowdstrike")
 			return fmt.Sprintf("{ kind: crowdstrike, cloud: us-1, client_id: client, client_secret: secret, url: '%s' }", url)
 		}, []string{"the API client has Hosts: read", "Hosts: write and Real time response: write cannot be told without writing"}},
@@ -171,6 +173,14 @@ func TestEDRsContainAndGiveBack(t *testing.T) {
 			return fmt.Sprintf("{ kind: defender, tenant: %s, client_id: %s, client_secret: secret, url: '%s', graph_url: '%s', login_url: '%s' }",
 				d.Tenant, d.ClientID, url, url, url)
 		}, []string{"the application has the permissions of Defender that it needs", "cannot tell when the client secret ends"}},
+		"elasticdefend": {"c3c3c3c3-c3c3-43c3-83c3-c3c3c3c3c3c3", func(t *testing.T, f *flooded) string {
+			url := judged(t, defendfake.New(t, f.World, defendfake.Options{AllowUnbounded: true}).Handler(), "kibana", "elasticsearch")
+			return fmt.Sprintf("{ kind: elasticdefend, url: '%s', elasticsearch: '%s', api_key: %s }", url, url, defendfake.Administrator().Key)
+		}, []string{"Kibana answers at", "cannot tell whether the API key may isolate"}},
+		"sentinelone": {"657613730168123595", func(t *testing.T, f *flooded) string {
+			url := judged(t, sentinelonefake.New(t, f.World, sentinelonefake.Options{Token: "s1-token", AllowUnbounded: true}).Handler(), "sentinelone")
+			return fmt.Sprintf("{ kind: sentinelone, url: '%s', token: s1-token }", url)
+		}, []string{"the token is good until", "cannot be told without doing so"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
