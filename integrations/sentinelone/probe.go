@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -17,8 +18,8 @@ const (
 	skewTold, skewWrong = 2 * time.Minute, 5 * time.Minute
 	// tokenSoon is how long before its end a token is reported.
 	tokenSoon = 14 * 24 * time.Hour
-	// lately is the time in which some device must have sent an event.
-	lately = 15 * time.Minute
+	// lately is the time in which a device that is active must have sent an event.
+	lately = time.Hour
 )
 
 // Probe implements [integrations.Prober]. Nothing is changed: what only a write could show
@@ -90,19 +91,34 @@ func (c *Client) probeToken(ctx context.Context) integrations.Finding {
 	return f
 }
 
-// probeLake asks for any event of the last minutes.
+// probeLake asks for the last events of a device that is active.
 func (c *Client) probeLake(ctx context.Context) integrations.Finding {
+	const op = "ask the data lake"
+	out, err := ask[[]agent](ctx, c, call{op: op, method: http.MethodGet, path: agentsPath, query: url.Values{"limit": {"1"}, "isActive": {"true"}}})
+	if err != nil {
+		return c.judged("Endpoints.view", err)
+	}
+	if len(out.Data) == 0 {
+		return integrations.Finding{
+			What: "cannot tell whether the data lake answers: no device is active", OK: true, Warning: true, Fix: "ask again when one is",
+		}
+	}
+	u, ok := parseUUID(out.Data[0].UUID)
+	if !ok {
+		return integrations.Finding{What: "SentinelOne gives a device the uuid " + strconv.Quote(bounded(out.Data[0].UUID)), Fix: "report it: events are asked for by it"}
+	}
 	now := c.now()
-	query := "dataSource.name = 'SentinelOne' and event.type = '" + ipConnect + "' | limit 1 | columns agent.uuid, " + eventTime
-	rows, _, err := c.search(ctx, "ask the data lake", query, now.Add(-lately), now)
+	query := "dataSource.name = 'SentinelOne' and agent.uuid = '" + u.text + "' | limit 1 | columns agent.uuid, " + eventTime
+	rows, _, err := c.search(ctx, op, query, now.Add(-lately), now)
+	name := strconv.Quote(bounded(out.Data[0].Name))
 	switch {
 	case err != nil:
 		return c.judged("Skylight Query API.view", err)
 	case len(rows) == 0:
 		return integrations.Finding{
-			What: fmt.Sprintf("the data lake answers, and has no connection of any device in the last %s: who sends cannot be found", lately),
-			OK:   true, Warning: true, Fix: "check accounts, and that the policy has Deep Visibility with network events on",
+			What: fmt.Sprintf("the data lake answers, and has no event of the device %s in the last %s: who sends may not be found", name, lately),
+			OK:   true, Warning: true, Fix: "check accounts, and that the policy has Deep Visibility on",
 		}
 	}
-	return integrations.Finding{What: "the data lake answers, and has connections of devices", OK: true}
+	return integrations.Finding{What: "the data lake answers, and has events of the device " + name, OK: true}
 }

@@ -3,6 +3,8 @@ package sentinelone
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -182,7 +184,7 @@ func (c *Client) lake(ctx context.Context, op, method, path string, in any, tag 
 		return q, err
 	}
 	if err != nil {
-		return q, err
+		return q, lakeRefused(method, a, err)
 	}
 	if err := httpx.Decode(a.Body, &q); err != nil {
 		return q, integrations.Errorf(integrations.Unavailable, op, "%w", err)
@@ -194,6 +196,26 @@ func (c *Client) lake(ctx context.Context, op, method, path string, in any, tag 
 		return q, integrations.Errorf(integrations.Unavailable, op, "the data lake says %q", bounded(string(q.Errors[0])))
 	}
 	return q, nil
+}
+
+// lakeRefused adds to an error what the data lake says of it. That it is not found is said of
+// a query only; of its launch it means another server.
+func lakeRefused(method string, a httpx.Answer, err error) error {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if !ok || a.Status == 0 {
+		return err
+	}
+	more := *e
+	var said struct {
+		Message string `json:"message"`
+	}
+	if httpx.Decode(a.Body, &said) == nil && said.Message != "" {
+		more.Err = fmt.Errorf("%w: the data lake says %q", e.Err, bounded(said.Message))
+	}
+	if e.Kind == integrations.NotFound && method == http.MethodPost {
+		more.Kind, more.Err = integrations.Unavailable, fmt.Errorf("%w: check url", more.Err)
+	}
+	return &more
 }
 
 // end ends a query, also when whoever began it has given up. Nobody has to wait for that,
