@@ -157,13 +157,17 @@ func (c *Client) search(ctx context.Context, op, query string, from, to time.Tim
 			return nil, "", err
 		}
 		seen = max(seen, q.Completed)
-		q, err = c.lake(ctx, op, http.MethodGet, path+"?lastStepSeen="+strconv.Itoa(seen), nil, &tag)
+		next, err := c.lake(ctx, op, http.MethodGet, path+"?lastStepSeen="+strconv.Itoa(seen), nil, &tag)
 		switch {
+		case err != nil && integrations.KindOf(err) == integrations.Throttled:
+			// The query goes on: what it has done is not thrown away for that.
+			continue
 		case err != nil && integrations.KindOf(err) == integrations.NotFound:
 			return nil, "", integrations.Errorf(integrations.Unavailable, op, "the data lake has ended the query before its time")
 		case err != nil:
 			return nil, "", err
 		}
+		q = next
 	}
 }
 

@@ -1,10 +1,12 @@
 package sentinelone
 
 import (
+	"net/http"
 	"context"
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +113,21 @@ func TestQueries(t *testing.T) {
 				}
 			}
 		})
+	}
+	var polls atomic.Int32
+	busy := d.open(t, sentinelonefake.Options{Steps: 5, Before: func(r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, lakePath) {
+			polls.Add(1)
+		}
+	}})
+	busy.add(sender())
+	pace := time.Now()
+	busy.double.Change(func(o *sentinelonefake.Options) {
+		o.Unlimited = false
+		o.Pace = func() time.Time { return pace.Add(time.Duration(polls.Load()/6) * time.Second) }
+	})
+	if err := ask(busy); err != nil || polls.Load() <= 5 {
+		t.Errorf("while it is busy: %v after %d polls", err, polls.Load())
 	}
 	x := d.open(t, sentinelonefake.Options{Steps: 1 << 20})
 	x.add(sender())
