@@ -126,3 +126,17 @@ func (x *console) decide(t testing.TB, id, action string) {
 		t.Fatalf("%s: %d %s", action, w.Code, w.Body)
 	}
 }
+
+// A pid that was last another image's is not ended, and nothing is sent for it.
+func TestAnotherImageIsNotEnded(t *testing.T) {
+	x := judged(t).open(t, sentinelonefake.Options{Scripts: []sentinelonefake.Script{{ID: "5000003", Name: killScript}}})
+	x.add(sender())
+	r, err := x.Kill(t.Context(), integrations.KillOrder{Key: "key", Target: x.target(t, "ws-042"), PID: 4001, Path: `C:\Tools\other.exe`})
+	if err != nil || !strings.Contains(r.Detail, "no such process runs") || len(x.world.Actions("")) != 0 {
+		t.Errorf("%+v, %v, %d actions", r, err, len(x.world.Actions("")))
+	}
+	for path, pid := range map[string]int64{`\Device\HarddiskVolume3\a.exe`: 4001, "/usr/bin/a": 4001, `C:\a.exe`: 0, strings.Repeat("a", 2000): 4001} {
+		_, err := x.Kill(t.Context(), integrations.KillOrder{Key: "key", Target: x.target(t, "ws-042"), PID: pid, Path: path})
+		wants(t, path, err, integrations.Invalid, "")
+	}
+}

@@ -196,10 +196,19 @@ func TestNamesAndTimes(t *testing.T) {
 			t.Errorf("%s finds %v, want %v", name, got, want)
 		}
 	}
-	for _, e := range (sought{name: "ws-1"}).endpoints(agents, now) {
-		if e.IP.IsKnown() {
-			t.Errorf("at another time than now the addresses are %s", e.IP)
-		}
+	here := agents["600001"]
+	if err := json.Unmarshal([]byte(`{"networkInterfaces":[{"inet":["192.0.2.2"],"inet6":["fe80::1","2001:DB8::2"]},{"inet":null}]}`), &here); err != nil {
+		t.Fatal(err)
+	}
+	agents = map[string]agent{"600001": here}
+	if got := (sought{name: "ws-1", isNow: true}).endpoints(agents, now); got[0].IP.String() != "[192.0.2.2 2001:db8::2]" {
+		t.Errorf("the addresses are %s", got[0].IP)
+	}
+	if got := (sought{name: "ws-1"}).endpoints(agents, now); len(got) != 1 || got[0].IP.IsKnown() {
+		t.Errorf("at another time than now: %+v", got)
+	}
+	if got := (sought{ips: []string{"192.0.2.2"}}).endpoints(agents, now); len(got) != 0 {
+		t.Errorf("by an address of another time than now: %+v", got)
 	}
 }
 
@@ -245,5 +254,20 @@ func TestDownloads(t *testing.T) {
 		if got := c.mayFetch(link); got != want {
 			t.Errorf("%s: %t, want %t", link, got, want)
 		}
+	}
+}
+
+// Events of another device are no answer.
+func TestEventsOfAnotherDevice(t *testing.T) {
+	at := time.UnixMilli(1772445600123)
+	q := question{op: "ask", agent: uuid{"f431b0a1a8744d2a8a92fc88fa3c13bc"}, from: at, to: at.Add(time.Second)}
+	for id, ok := range map[string]bool{"f431b0a1a8744d2a8a92fc88fa3c13bc": true, "F431B0A1-A874-4D2A-8A92-FC88FA3C13BC": true, "": true, "ffffffffa8744d2a8a92fc88fa3c13bc": false} {
+		_, err := q.fresh([]row{{"agent.uuid": text(id), eventTime: text(millis(at))}}, map[string]bool{})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if _, err := q.fresh([]row{{eventTime: "soon"}}, map[string]bool{}); err == nil {
+		t.Error("an event without a time is one")
 	}
 }

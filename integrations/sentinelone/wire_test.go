@@ -1,9 +1,9 @@
 package sentinelone
 
 import (
-	"net/http"
 	"context"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync/atomic"
