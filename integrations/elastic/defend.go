@@ -79,7 +79,7 @@ func OpenDefend(c DefendConfig) (*Defend, error) {
 		config: c, now: time.Now, poll: pollEvery, kibana: kibana{clients[0], front, c.APIKey},
 		events: events{
 			searcher: searcher{clients[1], back, key, c.Timeout}, dialect: endpointDialect(),
-			networks: c.NetworkIndices, processes: c.ProcessIndices, scripts: c.ScriptIndices,
+			networks: c.NetworkIndices, processes: c.ProcessIndices, scripts: c.ScriptIndices, page: maxRows,
 		},
 	}, nil
 }

@@ -265,7 +265,7 @@ func TestDefendRunner(t *testing.T) {
 	contract.Runner(t, contract.RunnerHarness{
 		Knobs: defendKnobs(), NoApproval: "nobody approves scripts at Elastic",
 		Open: func(t testing.TB) contract.RunnerWorld {
-			x := d.open(t, defendfake.Options{OutputBytes: 1 << 20})
+			x := d.open(t, defendfake.Options{})
 			x.add(edrtest.Host{ID: agentOf("ws-042"), Name: "ws-042"})
 			x.add(edrtest.Host{ID: agentOf("ws-0421"), Name: "ws-0421"})
 			x.world.OnScript(func(h edrtest.Host, command, _ string) edrtest.Result {

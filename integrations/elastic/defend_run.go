@@ -3,7 +3,6 @@ package elastic
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -119,7 +118,7 @@ func (d *Defend) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 		if a, err = d.action(ctx, op, id, a.ID); err != nil {
 			return integrations.ScriptResult{}, err
 		}
-		return a.result(id), nil
+		return d.whole(ctx, op, id, a)
 	}
 	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", quoted(o.Key))
 }
@@ -133,7 +132,6 @@ type shellOutput struct {
 	Stderr    string          `json:"stderr"`
 	CutStdout bool            `json:"stdout_truncated"`
 	CutStderr bool            `json:"stderr_truncated"`
-	File      string          `json:"output_file_id"`
 }
 
 // left is what the action left on the device, read into out.
@@ -146,9 +144,29 @@ func (a action) left(id agentID, out any) bool {
 	return false
 }
 
-// result is how far a script is, with its output where it has ended. What is too long for
-// Elastic's answer stays in an archive at Elastic, which is said.
-func (a action) result(id agentID) integrations.ScriptResult {
+// whole is how far a script is, with its output. What is too long for Elastic's answer is
+// fetched from the archive that Elastic keeps of it. That the archive cannot be read is no
+// error, and is said: its form is not documented.
+func (d *Defend) whole(ctx context.Context, op string, id agentID, a action) (integrations.ScriptResult, error) {
+	var out shellOutput
+	if !a.left(id, &out) || !out.CutStdout && !out.CutStderr {
+		return a.result(out), nil
+	}
+	stdout, stderr, err := d.archived(ctx, op, id, a)
+	if err != nil {
+		if integrations.KindOf(err).Retryable() {
+			return integrations.ScriptResult{}, err
+		}
+		r := a.result(out)
+		r.Detail += "; Elastic has cut the output, and all of it cannot be had: " + err.Error()
+		return r, nil
+	}
+	out.Stdout, out.Stderr = stdout, stderr
+	return a.result(out), nil
+}
+
+// result is how far a script is, given what it left.
+func (a action) result(out shellOutput) integrations.ScriptResult {
 	r := integrations.ScriptResult{Detail: a.String()}
 	switch {
 	case !a.ended():
@@ -159,10 +177,7 @@ func (a action) result(id agentID) integrations.ScriptResult {
 		r.State = integrations.ScriptFailed
 		return r
 	}
-	var out shellOutput
-	seen := a.left(id, &out)
-	code, err := strconv.Atoi(strings.Trim(string(out.Shell), `"`))
-	if seen && err == nil {
+	if code, err := strconv.Atoi(strings.Trim(string(out.Shell), `"`)); err == nil {
 		r.Exit = &code
 	}
 	r.State = integrations.ScriptDone
@@ -178,9 +193,6 @@ func (a action) result(id agentID) integrations.ScriptResult {
 	r.Stderr, cut[1] = bounded(out.Stderr)
 	if cut[0] || cut[1] {
 		r.Detail += "; the output is longer than 256 KiB and was cut"
-	}
-	if out.CutStdout || out.CutStderr {
-		r.Detail += fmt.Sprintf("; Elastic has cut the output: all of it is in the archive of the action (file %s)", quotedWord(out.File))
 	}
 	return r
 }

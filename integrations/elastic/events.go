@@ -46,6 +46,8 @@ type events struct {
 	// networks, processes and scripts are the indices of connections, of starts and of
 	// PowerShell's log.
 	networks, processes, scripts []string
+	// page is how many events are asked for at once.
+	page int
 }
 
 // within checks the window and the limit of a query.
@@ -60,7 +62,7 @@ func processFields() []string {
 	return []string{
 		"process.entity_id", "process.executable", "process.name", "process.pid", "process.command_line", "process.hash.sha256",
 		"process.parent.executable", "process.parent.entity_id", "process.code_signature.exists", "process.code_signature.trusted",
-		"process.code_signature.subject_name", "user.domain", "user.name", "event.action",
+		"process.code_signature.subject_name", "user.domain", "user.name", "event.action", "event.code",
 	}
 }
 

@@ -49,9 +49,9 @@ func (e events) connections(ctx context.Context, op string, host query, q integr
 func (e events) contacts(ctx context.Context, op string, host query, q integrations.ConnectionQuery, wanted tuples) ([]contact, error) {
 	names := append(e.processFields(), "source.ip", "source.port", "destination.ip", "destination.port", "network.transport")
 	// An end and its beginning are one connection: with as many again there are enough.
-	size := min(maxRows, 2*q.Limit)
+	size := min(e.page, 2*q.Limit)
 	if len(wanted) > 0 {
-		size = maxRows
+		size = e.page
 	}
 	var found []contact
 	to := q.To

@@ -78,7 +78,7 @@ func OpenSysmon(c SysmonConfig) (*Sysmon, error) {
 	}
 	return &Sysmon{by: c.By, now: time.Now, events: events{
 		searcher: searcher{client, address, c.APIKey, c.Timeout}, dialect: sysmonDialect(),
-		networks: c.Indices, processes: c.Indices, scripts: c.ScriptIndices,
+		networks: c.Indices, processes: c.Indices, scripts: c.ScriptIndices, page: maxRows,
 	}}, nil
 }
 

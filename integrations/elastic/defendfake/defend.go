@@ -13,6 +13,14 @@ func defendProcess(h edrtest.Host, p *edrtest.Process) map[string]any {
 		"process.pid": p.PID, "process.entity_id": entityID(h.ID, p), "process.executable": p.Path, "process.name": image(p.Path),
 		"process.code_signature.exists": p.Signer != "",
 	}
+	// The ids of those that led to it, the parent's first.
+	var ancestry []string
+	for a := p.Parent; a != nil; a = a.Parent {
+		ancestry = append(ancestry, entityID(h.ID, a))
+	}
+	if ancestry != nil {
+		fields["process.Ext.ancestry"] = ancestry
+	}
 	if p.Signer != "" {
 		set(fields, map[string]any{
 			"process.code_signature.subject_name": p.Signer, "process.code_signature.trusted": true, "process.code_signature.status": "trusted",

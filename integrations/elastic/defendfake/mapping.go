@@ -71,7 +71,7 @@ func networkFields() mapping {
 }
 
 func defendFields() mapping {
-	return joined(fieldsOf("keyword", "elastic.agent.id", "data_stream.dataset"), fieldsOf("long", "event.sequence"))
+	return joined(fieldsOf("keyword", "elastic.agent.id", "data_stream.dataset", "process.Ext.ancestry"), fieldsOf("long", "event.sequence"))
 }
 
 func winlogFields() mapping {
