@@ -1,8 +1,11 @@
-// Package elastic reads flow records from Elasticsearch or OpenSearch in
-// the Elastic Common Schema: those of Packetbeat, of Filebeat's or Elastic
-// Agent's NetFlow input, and of their Zeek module.
+// Package elastic connects what is kept in Elasticsearch or OpenSearch in the Elastic Common
+// Schema, and Elastic Defend.
 //
-// A query with few records is answered from the records themselves, like that of
+// A [Store] reads flow records: those of Packetbeat, of Filebeat's or Elastic
+// Agent's NetFlow input, and of their Zeek module. [Defend] finds devices, tells who sends, and
+// isolates; [Sysmon] tells who sends where no EDR does.
+//
+// A query of flows with few records is answered from the records themselves, like that of
 // any other store. Above [Config].Records the cluster sums, and the answer is
 // coarser: a flow counts whole at its record's time stamp, and for each peer and
 // window the largest of several sensors' counts is used.
