@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,5 +159,27 @@ func TestPartsOfAnAnswer(t *testing.T) {
 	x.events.scripts = []string{"logs-nothing-*"}
 	if got, err := x.Executions(t.Context(), integrations.ExecutionQuery{Target: q.Target, From: q.From, To: q.To, Limit: 10}); err != nil || len(got) != 1 {
 		t.Errorf("without PowerShell's log: %d executions, %v", len(got), err)
+	}
+}
+
+// Where logs are forwarded the collector ships those of many: what another computer ran is
+// not told of it.
+func TestForwardedScriptsAreNotTheShippers(t *testing.T) {
+	when := time.Now().Add(-time.Minute)
+	x := wired(t, func(method, path, query string) (int, string) {
+		if !strings.Contains(path, "powershell") {
+			return calm("")(method, path, query)
+		}
+		var hits []string
+		for i, computer := range []string{"WS-042.corp.example", "other.corp.example", "ws-0421"} {
+			hits = append(hits, fmt.Sprintf(`{"fields":{"@timestamp":["%d"],"winlog.process.pid":[%d],"winlog.computer_name":[%q],"powershell.file.script_block_id":["b"],`+
+				`"powershell.sequence":[1],"powershell.total":[1],"powershell.file.script_block_text":["text %d"]}}`, when.UnixMilli(), i+1, computer, i+1))
+		}
+		return 200, `{"timed_out":false,"_shards":{"total":1,"successful":1,"failed":0},"hits":{"hits":[` + strings.Join(hits, ",") + `]}}`
+	})
+	o := theOrder(t, string(deviceID))
+	got, err := x.Executions(t.Context(), integrations.ExecutionQuery{Target: o.Target, From: when.Add(-time.Hour), To: time.Now(), Limit: 10})
+	if err != nil || len(got) != 1 || got[0].Process.ScriptText.String() != "text 1" {
+		t.Errorf("%+v, %v; want the script of ws-042 alone", got, err)
 	}
 }
