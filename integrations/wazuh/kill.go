@@ -3,7 +3,6 @@ package wazuh
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -81,22 +80,33 @@ func (c *Client) killed(ctx context.Context, op string, id agentID, o integratio
 		func() (err error) { l, reported, err = c.byKey(ctx, op, id, killScript, o.Key); return err },
 		func() (err error) { started, err = c.startOf(ctx, op, id, o); return err },
 	)
-	if err != nil || reported {
+	if err != nil || reported && l.carriedOut() {
 		return l, err
 	}
-	if !slices.ContainsFunc(c.sent.unanswered(id, nil, verbKill), func(x sentOrder) bool { return x.Key == o.Key && x.open(c.now()) }) {
+	number := int64(0)
+	for _, before := range c.sent.unanswered(id, nil, verbKill) {
+		if before.Key == o.Key && before.open(c.now()) && before.number > l.order {
+			number = before.number
+		}
+	}
+	if number == 0 {
 		if err := a.reachable(op); err != nil {
 			return line{}, err
 		}
-		_, err := c.send(ctx, op, id, killCommand, order{
+		sent, err := c.send(ctx, op, id, killCommand, order{
 			Verb: verbKill, Key: o.Key, PID: strconv.FormatInt(o.PID, 10), Path: o.Path, Started: started,
 		})
 		if err != nil {
 			return line{}, err
 		}
+		number, _ = text(sent.Number).number()
 	}
-	return c.answered(ctx, op, id, killScript, o.Key)
+	return c.answered(ctx, op, id, killScript, o.Key, number)
 }
+
+// carriedOut reports whether an order of a line was: one that came too late, or after a later
+// one, can be sent again.
+func (l line) carriedOut() bool { return l.result != "expired" && l.result != "stale" }
 
 // startOf is when the process was started, in milliseconds since 1970: of the last start
 // with its pid, if that was of its image. Empty is not known.

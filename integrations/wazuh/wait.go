@@ -13,13 +13,13 @@ const (
 	waitsFor  = 90 * time.Second
 )
 
-// answered waits for the line of an order with a key.
-func (c *Client) answered(ctx context.Context, op string, id agentID, script, key string) (line, error) {
+// answered waits for the line of an order with a key and a number.
+func (c *Client) answered(ctx context.Context, op string, id agentID, script, key string, number int64) (line, error) {
 	end := time.NewTimer(waitsFor)
 	defer end.Stop()
 	for {
 		l, ok, err := c.byKey(ctx, op, id, script, key)
-		if err != nil || ok {
+		if err != nil || ok && l.order >= number {
 			return l, err
 		}
 		again := time.NewTimer(c.poll)

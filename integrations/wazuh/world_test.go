@@ -63,7 +63,11 @@ func (d opener) open(t testing.TB, o wazuhfake.Options, change ...func(*Config))
 	x.double = wazuhfake.New(t, x.world, o)
 	x.world.OnScript(x.machines.run)
 	x.manager = faulty.New(t, x.losing(d.manager.Handler(t, x.double.Handler())))
-	x.indexer = faulty.New(t, d.indexer.Handler(t, x.double.Indexer()))
+	indexer := x.double.Indexer()
+	if d.indexer != nil {
+		indexer = d.indexer.Handler(t, indexer)
+	}
+	x.indexer = faulty.New(t, indexer)
 	config := Config{
 		URL: x.manager.URL(), User: "stanch", Password: "the-secret", IndexerURL: x.indexer.URL(), IndexerUser: "stanch", IndexerPassword: "the-other-secret",
 		Index: defaultIndex, Access: httpx.Access{Timeout: 10 * time.Second},
