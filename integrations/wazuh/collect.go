@@ -21,9 +21,10 @@ type evidence struct {
 	Rows    json.RawMessage `json:"rows"`
 }
 
-// inventories are the parts of the manager's inventory that are evidence. It has no sessions.
+// inventories are the parts of the manager's inventory that are evidence. Accounts, which say
+// who is logged on, are in that of managers from 4.14 on.
 func inventories() map[string]string {
-	return map[string]string{"processes": "processes", "connections": "ports"}
+	return map[string]string{"processes": "processes", "connections": "ports", "sessions": "users"}
 }
 
 // Collect implements [integrations.Collector]. It changes nothing on the device, and is as
@@ -39,7 +40,7 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	for _, what := range o.What {
 		if inventories()[what] == "" {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes or connections", quoted(what))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes, connections or sessions", quoted(what))
 		}
 	}
 	artifacts := make([]integrations.Artifact, len(o.What))
@@ -64,7 +65,7 @@ func (c *Client) artifact(ctx context.Context, op string, id agentID, what strin
 	if rows == nil {
 		rows = []json.RawMessage{}
 	}
-	e := evidence{Device: string(id), Kind: "inventory of " + what}
+	e := evidence{Device: string(id), Kind: "inventory of " + inventories()[what]}
 	for _, row := range rows {
 		var of struct {
 			Scan struct {

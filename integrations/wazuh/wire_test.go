@@ -386,3 +386,48 @@ func TestSender(t *testing.T) {
 		}
 	}
 }
+
+// More alerts than come in one answer are read to the end, each once.
+func TestManyConnections(t *testing.T) {
+	x := judged(t).open(t, wazuhfake.Options{})
+	h := sending()
+	first, now := h.Connections[0], time.Now().Truncate(time.Second)
+	h.Connections = nil
+	for i := range 1100 {
+		c := first
+		c.At, c.SrcPort = now.Add(-time.Duration(i+1)*time.Second), 10_000+i
+		h.Connections = append(h.Connections, c)
+	}
+	x.add(h)
+	q := integrations.ConnectionQuery{Target: target(t, "ws-042"), From: now.Add(-time.Hour), To: now, Limit: 1050}
+	found, err := x.Connections(t.Context(), q)
+	if err != nil || len(found) != 1050 {
+		t.Fatalf("%d connections, %v; want 1050", len(found), err)
+	}
+	for i, c := range found {
+		if c.SrcPort != 10_000+i {
+			t.Fatalf("connection %d is from port %d, want %d: the newest first, each once", i, c.SrcPort, 10_000+i)
+		}
+	}
+	q.Limit, q.Tuples = 1, []incident.Tuple{h.Connections[1080].Tuple}
+	if found, err = x.Connections(t.Context(), q); err != nil || len(found) != 1 || found[0].SrcPort != 11_080 {
+		t.Errorf("of one tuple: %v, %v", found, err)
+	}
+}
+
+// Evidence is the inventory, with when it was made.
+func TestCollected(t *testing.T) {
+	x := judged(t).open(t, wazuhfake.Options{})
+	h := sending()
+	h.Sessions = []edrtest.Session{{User: "anna", Since: time.Now().Add(-time.Hour)}}
+	x.add(h)
+	got, err := x.Collect(t.Context(), integrations.CollectOrder{Key: "k", Target: target(t, "ws-042"), What: []string{"sessions", "processes", "connections"}})
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for i, word := range []string{"anna", "sender.exe", "50001"} {
+		if text := string(got[i].Data); !strings.Contains(text, word) || !strings.Contains(text, `"scanned":"20`) {
+			t.Errorf("%s is %s, want %s and the time of the scan", got[i].What, text, word)
+		}
+	}
+}
