@@ -61,7 +61,7 @@ const eventCalls = "events"
 func limits() []integrations.Limit {
 	return []integrations.Limit{{
 		Name: eventCalls, N: 3, Per: time.Second, Requests: 8, Facts: []string{"process"},
-		Source: "https://github.com/pmoses-s1/claude-skills, the notes about the Long Running Query API: 3 requests a second for each user, 100 for an account",
+		Source: "https://github.com/Sentinel-One/ai-siem, on the Long Running Query API: 3 requests a second for each user, 100 for an account",
 	}}
 }
 
