@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,20 +172,20 @@ func comment(op, prefix, key, reason string) (string, error) {
 
 // actions are the actions with these commands that anybody ordered on a device.
 func (d *Defend) actions(ctx context.Context, op string, id agentID, commands ...string) ([]action, error) {
+	// Of some of its lists Kibana takes one text alone for JSON: this one has two at least.
+	asked := slices.Clone(commands)
+	for _, other := range []string{cmdExecute, cmdKill} {
+		if len(asked) == 1 && asked[0] != other {
+			asked = append(asked, other)
+		}
+	}
 	found, err := list[action](ctx, d.kibana, op, actionsPath, url.Values{
-		"agentIds": {string(id)}, "commands": commands, "startDate": {d.now().UTC().Add(-actionsSince).Format("2006-01-02T15:04:05.000Z")},
+		"agentIds": {string(id)}, "commands": asked, "startDate": {d.now().UTC().Add(-actionsSince).Format("2006-01-02T15:04:05.000Z")},
 	}, maxActions)
 	if err != nil {
 		return nil, err
 	}
-	wanted := func(a action) bool {
-		for _, c := range commands {
-			if a.is(c) {
-				return true
-			}
-		}
-		return false
-	}
+	wanted := func(a action) bool { return slices.ContainsFunc(commands, a.is) }
 	seen := map[string]bool{}
 	var own []action
 	// The list may grow while it is read: an action can be on two pages.

@@ -78,6 +78,8 @@ func (d *Defend) orderKill(ctx context.Context, op string, id agentID, o integra
 	last := rows[0]
 	entity := last.text("process.entity_id")
 	switch {
+	case last.text("process.executable") == "":
+		return "", "", integrations.Errorf(integrations.Unavailable, op, "the last event with the pid names no image")
 	case !strings.EqualFold(last.text("process.executable"), o.Path):
 		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, quoted(last.text("process.executable"))), nil
 	case slices.ContainsFunc(rows, func(r row) bool { return r.text("event.action") == "end" && r.text("process.entity_id") == entity }):
