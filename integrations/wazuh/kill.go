@@ -2,6 +2,7 @@ package wazuh
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -94,7 +95,7 @@ func (c *Client) killed(ctx context.Context, op string, id agentID, o integratio
 			return line{}, err
 		}
 		sent, err := c.send(ctx, op, id, killCommand, order{
-			Verb: verbKill, Key: o.Key, PID: strconv.FormatInt(o.PID, 10), Path: o.Path, Started: started,
+			Verb: verbKill, Key: o.Key, PID: strconv.FormatInt(o.PID, 10), Path: base64.StdEncoding.EncodeToString([]byte(o.Path)), Started: started,
 		})
 		if err != nil {
 			return line{}, err

@@ -53,7 +53,8 @@ type order struct {
 	Key     string `json:"key"`
 	Number  string `json:"order"`
 	Expires string `json:"expires"`
-	// PID, Path and Started are those of the process that is ended.
+	// PID, Path and Started are those of the process that is ended; Path is in base64, for a
+	// script may read what is not ASCII in another encoding.
 	PID     string `json:"pid,omitempty"`
 	Path    string `json:"path,omitempty"`
 	Started string `json:"started,omitempty"`

@@ -7,9 +7,9 @@
 #
 # What it keeps is in active-response\stanch: an order that is older than one that was
 # carried out, that has expired, or that is for another agent, is refused.
-param(
-    [Parameter(Mandatory = $true, Position = 0)][ValidateSet('isolate', 'kill', 'run')][string]$Script
-)
+param([ValidateSet('isolate', 'kill', 'run')][string]$Script)
+# What comes by standard input is read by PowerShell itself, as lines, or left for the script.
+$lines = @($input)
 $ErrorActionPreference = 'Stop'
 Set-StrictMode -Version 2
 
@@ -82,8 +82,9 @@ function Get-AgentId {
 }
 
 function Read-Order {
-    $reader = New-Object System.IO.StreamReader([Console]::OpenStandardInput(), $utf8)
-    $read = ($reader.ReadLine() | ConvertFrom-Json).parameters.alert.data.stanch
+    $text = [string]($lines | Select-Object -First 1)
+    if ($text.Trim() -eq '') { $text = (New-Object System.IO.StreamReader([Console]::OpenStandardInput(), $utf8)).ReadLine() }
+    $read = ($text | ConvertFrom-Json).parameters.alert.data.stanch
     foreach ($property in $read.PSObject.Properties) { $order[$property.Name] = $property.Value }
 }
 
@@ -288,7 +289,9 @@ function Invoke-Kill {
     }
     try {
         $null = $process.Handle
-        if (-not [string]::Equals($process.MainModule.FileName, [string]$order.path, [System.StringComparison]::OrdinalIgnoreCase)) {
+        # In base64, since what is not ASCII may come in another encoding.
+        $path = $utf8.GetString([System.Convert]::FromBase64String([string]$order.path))
+        if (-not [string]::Equals($process.MainModule.FileName, $path, [System.StringComparison]::OrdinalIgnoreCase)) {
             Say 'other' 'the image is another'
             return
         }
@@ -340,7 +343,7 @@ function Invoke-Run {
     }
     $out = Join-Path $folder 'output.txt'
     $problems = Join-Path $folder 'errors.txt'
-    $process = Start-Process -FilePath 'powershell.exe' -ArgumentList $list -PassThru -WindowStyle Hidden -RedirectStandardOutput $out -RedirectStandardError $problems
+    $process = Start-Process -FilePath (Join-Path $PSHOME 'powershell.exe') -ArgumentList $list -PassThru -WindowStyle Hidden -RedirectStandardOutput $out -RedirectStandardError $problems
     $null = $process.Handle
     if (-not $process.WaitForExit(600000)) {
         $process.Kill()

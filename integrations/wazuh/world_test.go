@@ -231,10 +231,11 @@ func (m *machines) isolate(id string, o order) edrtest.Result {
 
 func (m *machines) kill(h edrtest.Host, o order) edrtest.Result {
 	result := "gone"
+	path, _ := base64.StdEncoding.DecodeString(o.Path)
 	for _, p := range h.Processes {
 		switch {
 		case strconv.FormatInt(p.PID, 10) != o.PID || !p.End.IsZero():
-		case !strings.EqualFold(p.Path, o.Path), o.Started != "" && o.Started != strconv.FormatInt(p.Start.UnixMilli(), 10):
+		case !strings.EqualFold(p.Path, string(path)), o.Started != "" && o.Started != strconv.FormatInt(p.Start.UnixMilli(), 10):
 			result = "other"
 		default:
 			m.ended = append(m.ended, p.PID)
