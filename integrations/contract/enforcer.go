@@ -347,7 +347,7 @@ func checkLostAnswer(t testing.TB, w trial) {
 func checkBlocksApart(t testing.TB, h EnforcerHarness) {
 	w := trial{h.Knobs, h.Open(t), incident.Block}
 	if !slices.Contains(w.Actions, incident.Block) {
-		t.Skip("it enforces no block")
+		return // There is no block to be apart.
 	}
 	a, b := w.order(incident.Block, "stanch-key-1"), w.order(incident.Block, "stanch-key-2")
 	b.Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.54", RemotePort: 53, Transport: "udp"}

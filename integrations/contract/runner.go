@@ -137,7 +137,7 @@ func checkRunSerial(t testing.TB, h RunnerHarness) {
 
 func checkRunApproval(t testing.TB, h RunnerHarness) {
 	if h.NoApproval != "" {
-		t.Skip(h.NoApproval)
+		return // Nothing waits there.
 	}
 	w := h.Open(t)
 	w.HoldForApproval()
