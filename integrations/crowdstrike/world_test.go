@@ -196,6 +196,12 @@ func (w *waves) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func (w *waves) rounds() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
+
 // Who sends is known after few rounds of calls: what does not depend on each other is
 // asked at once.
 func TestRounds(t *testing.T) {
@@ -215,8 +221,8 @@ func TestRounds(t *testing.T) {
 	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Process.Parents.String(), "userinit.exe") {
 		t.Fatalf("found %+v, %v", found, err)
 	}
-	if counted.ended > 3 {
-		t.Errorf("it took %d rounds, want 3", counted.ended)
+	if n := counted.rounds(); n > 3 {
+		t.Errorf("it took %d rounds, want 3", n)
 	}
 }
 
