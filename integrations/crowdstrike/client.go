@@ -24,7 +24,7 @@ type Falcon struct {
 	now    func() time.Time
 	// devices holds one lock per device: what is written on a device is written in turn.
 	// sessions are such locks for commands, which an isolation must not wait for.
-	devices, sessions locks
+	devices, sessions httpx.Turns[agentID]
 	// scripts are those that this process has ordered.
 	scripts ordered
 	// ending are the searches that are being ended at Falcon.

@@ -54,7 +54,7 @@ func (f *Falcon) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 
 // within runs a function in a session with a device, one at a time on each device.
 func (f *Falcon) within(ctx context.Context, op string, a agentID, do func(session) error) error {
-	unlock, err := f.sessions.lock(ctx, op, a)
+	unlock, err := f.sessions.Take(ctx, op, a)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -35,7 +36,7 @@ func (f *Falcon) Connections(ctx context.Context, q integrations.ConnectionQuery
 	}
 	var events, scripts []row
 	var known starts
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) error { _, err := f.device(ctx, op, a); return err },
 		func(ctx context.Context) (err error) { events, err = f.rows(ctx, asked); return err },
 		func(ctx context.Context) (err error) {

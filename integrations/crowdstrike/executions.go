@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -30,7 +31,7 @@ func (f *Falcon) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 	}
 	var began, before starts
 	var scripts []row
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) error { _, err := f.device(ctx, op, a); return err },
 		func(ctx context.Context) (err error) {
 			began, err = f.started(ctx, op, a, q.From, q.To, q.Limit, where...)

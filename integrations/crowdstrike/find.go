@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -96,17 +97,17 @@ func (f *Falcon) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 	const op = "find devices"
 	s := f.sought(q)
 	found := newFinds()
-	calls := f.more(op, s, found, s.known())
+	asking := f.more(op, s, found, s.known())
 	for _, filter := range s.filters() {
-		calls = append(calls, func(ctx context.Context) error { return f.matching(ctx, op, filter, s, found) })
+		asking = append(asking, func(ctx context.Context) error { return f.matching(ctx, op, filter, s, found) })
 	}
-	if err := together(ctx, calls...); err != nil {
+	if err := httpx.Together(ctx, asking...); err != nil {
 		return nil, err
 	}
 	if len(found.devices) > maxFound {
 		return nil, integrations.Errorf(integrations.Unavailable, op, "more than %d devices match", maxFound)
 	}
-	if err := together(ctx, f.more(op, s, found, found.unasked())...); err != nil {
+	if err := httpx.Together(ctx, f.more(op, s, found, found.unasked())...); err != nil {
 		return nil, err
 	}
 	return s.endpoints(found, f.now()), nil
@@ -159,7 +160,7 @@ func (f *Falcon) more(op string, s sought, found *finds, ids []string) []func(co
 	for _, id := range ids {
 		found.asked[id] = true
 	}
-	calls := []func(context.Context) error{func(ctx context.Context) error {
+	asking := []func(context.Context) error{func(ctx context.Context) error {
 		online, err := f.online(ctx, op, ids)
 		found.mu.Lock()
 		defer found.mu.Unlock()
@@ -167,9 +168,9 @@ func (f *Falcon) more(op string, s sought, found *finds, ids []string) []func(co
 		return withheld(err, &found.onlineWhy)
 	}}
 	if s.isNow {
-		return calls
+		return asking
 	}
-	return append(calls, func(ctx context.Context) error {
+	return append(asking, func(ctx context.Context) error {
 		noted, err := f.histories(ctx, op, ids)
 		found.mu.Lock()
 		defer found.mu.Unlock()

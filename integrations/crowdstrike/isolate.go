@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -94,7 +95,7 @@ func (f *Falcon) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 	}
 	var d device
 	var online map[string]presence
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) (err error) { d, err = f.containment(ctx, op, a); return err },
 		func(ctx context.Context) error {
 			// The status is known without it.
@@ -125,7 +126,7 @@ func (f *Falcon) Apply(ctx context.Context, o incident.Order) (incident.Receipt,
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := f.devices.lock(ctx, op, a)
+	unlock, err := f.devices.Take(ctx, op, a)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -195,7 +196,7 @@ func (f *Falcon) Undo(ctx context.Context, o incident.Order) (incident.Receipt, 
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := f.devices.lock(ctx, op, a)
+	unlock, err := f.devices.Take(ctx, op, a)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

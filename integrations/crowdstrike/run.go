@@ -123,7 +123,7 @@ func (f *Falcon) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := f.sessions.lock(ctx, op, a)
+	unlock, err := f.sessions.Take(ctx, op, a)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -191,7 +191,7 @@ func (f *Falcon) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 	case known.result != nil:
 		return *known.result, nil
 	}
-	unlock, err := f.sessions.lock(ctx, op, a)
+	unlock, err := f.sessions.Take(ctx, op, a)
 	if err != nil {
 		return integrations.ScriptResult{}, err
 	}

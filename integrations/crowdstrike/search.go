@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -123,7 +124,7 @@ func (f *Falcon) search(ctx context.Context, op string, j job) (results, error) 
 		case r.Done:
 			return r, nil
 		}
-		if err := pause(ctx, op, min(max(time.Duration(r.Meta.PollAfter)*time.Millisecond, soonest), latest)); err != nil {
+		if err := httpx.Pause(ctx, op, "Falcon", min(max(time.Duration(r.Meta.PollAfter)*time.Millisecond, soonest), latest)); err != nil {
 			return r, err
 		}
 	}

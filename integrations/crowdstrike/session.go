@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -271,7 +272,7 @@ func (f *Falcon) await(ctx context.Context, op string, t tier, request string) (
 		case out.done:
 			return out, nil
 		}
-		if err := pause(ctx, op, wait); err != nil {
+		if err := httpx.Pause(ctx, op, "Falcon", wait); err != nil {
 			return out, err
 		}
 	}

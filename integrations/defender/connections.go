@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -30,7 +31,7 @@ func (c *Client) Connections(ctx context.Context, q integrations.ConnectionQuery
 		return nil, integrations.Errorf(integrations.Invalid, op, "%d tuples are more than %d", len(q.Tuples), integrations.MaxTuples)
 	}
 	var found []incident.Connection
-	err = together(
+	err = httpx.All(
 		// A device that Defender does not know has no events either.
 		func() error { _, err := c.machine(ctx, op, id); return err },
 		func() (err error) { found, err = c.connections(ctx, op, id, q); return err },

@@ -91,7 +91,7 @@ type Client struct {
 	downloads *httpx.Client
 	// writing lets one of this process's writes at a time be under way on a device, and
 	// ordered are those that were accepted a moment ago.
-	writing keyed
+	writing httpx.Turns[machineID]
 	ordered recent
 	// poll is how often a script is looked at that is waited for.
 	poll time.Duration

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -27,7 +28,7 @@ type details struct {
 // not let it be seen.
 func (s *search) detail(ctx context.Context, id machineID) {
 	var d details
-	_ = together(
+	_ = httpx.All(
 		func() error { d.users = s.c.users(ctx, id); return nil },
 		func() error {
 			actions, err := s.c.actions(ctx, "read isolation of device "+string(id), id)

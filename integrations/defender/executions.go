@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -33,7 +34,7 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		return nil, integrations.Errorf(integrations.Invalid, op, "%d process ids are more than %d", len(q.PIDs), maxPIDs)
 	}
 	var starts, scripts []incident.Execution
-	err = together(
+	err = httpx.All(
 		func() error { _, err := c.machine(ctx, op, id); return err },
 		func() (err error) { starts, err = c.starts(ctx, op, id, q); return err },
 		func() (err error) { scripts, err = c.scripts(ctx, op, id, q); return err },

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -56,7 +57,7 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 	if err != nil {
 		return nil, err
 	}
-	if err := together(lookups...); err != nil {
+	if err := httpx.All(lookups...); err != nil {
 		return nil, err
 	}
 	ids := make([]machineID, 0, len(s.all))
@@ -73,7 +74,7 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 			asking = append(asking, func() error { s.detail(ctx, id); return nil })
 		}
 	}
-	_ = together(asking...)
+	_ = httpx.All(asking...)
 	endpoints := make([]incident.Endpoint, 0, len(ids))
 	for _, id := range ids {
 		e, err := s.endpoint(id)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -69,7 +70,7 @@ func (c *Client) heard(ctx context.Context, op string, id machineID, since time.
 func (c *Client) state(ctx context.Context, op string, id machineID) (machine, isolation, error) {
 	var m machine
 	var actions []action
-	err := together(
+	err := httpx.All(
 		func() (err error) { m, err = c.machine(ctx, op, id); return err },
 		func() (err error) { actions, err = c.actions(ctx, op, id); return err },
 	)
@@ -150,7 +151,7 @@ func (c *Client) change(ctx context.Context, op string, o incident.Order, v verb
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

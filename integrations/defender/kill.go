@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -49,7 +50,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -74,7 +75,7 @@ func onVolume(path string) bool {
 func (c *Client) orderKill(ctx context.Context, op string, id machineID, o integrations.KillOrder, text string) (ref, gone string, err error) {
 	var before action
 	var started sighting
-	err = together(
+	err = httpx.All(
 		func() error { _, err := c.machine(ctx, op, id); return err },
 		func() (err error) { before, _, err = c.script(ctx, op, id, killComment, o.Key); return err },
 		func() (err error) { started, err = c.sighted(ctx, op, id, o.PID); return err },
@@ -120,7 +121,7 @@ func (c *Client) sighted(ctx context.Context, op string, id machineID, pid int64
 		return sighting{imagePath(rows[0].text(of.folder), rows[0].text(of.name)), rows[0].at(of.started)}, nil
 	}
 	var started, connected sighting
-	err := together(
+	err := httpx.All(
 		func() (err error) { started, err = look("DeviceProcessEvents", created()); return err },
 		func() (err error) { connected, err = look("DeviceNetworkEvents", initiating()); return err },
 	)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 // Probe implements [integrations.Prober].
 func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 	var api, graph []integrations.Finding
-	_ = together(
+	_ = httpx.All(
 		func() error { api = c.probeAPI(ctx); return nil },
 		func() error { graph = c.probeGraph(ctx); return nil },
 	)

@@ -47,7 +47,7 @@ func (c *Client) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

@@ -49,7 +49,7 @@ type Defend struct {
 	events events
 	// writing lets one of this process's writes at a time be under way on a device, and
 	// ordered are those that were accepted a moment ago.
-	writing keyed
+	writing httpx.Turns[agentID]
 	ordered recent
 	// poll is how often an action is looked at that is waited for.
 	poll time.Duration
@@ -120,7 +120,7 @@ func (d *Defend) Connections(ctx context.Context, q integrations.ConnectionQuery
 		return nil, err
 	}
 	var found []incident.Connection
-	err = together(
+	err = httpx.All(
 		// A device that Elastic does not know has no events either.
 		func() error { _, err := d.device(ctx, op, id); return err },
 		func() (err error) { found, err = d.events.connections(ctx, op, id.host(), q); return err },
@@ -145,7 +145,7 @@ func (d *Defend) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		<-known
 		return sameName(computer, of.name())
 	}
-	err = together(
+	err = httpx.All(
 		func() (err error) {
 			defer close(known)
 			of, err = d.device(ctx, op, id)

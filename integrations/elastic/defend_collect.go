@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -52,7 +53,7 @@ func (d *Defend) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 			return err
 		})
 	}
-	if err := together(steps...); err != nil {
+	if err := httpx.All(steps...); err != nil {
 		return nil, err
 	}
 	return artifacts, nil

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -57,7 +58,7 @@ func (d *Defend) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 	if now := d.now(); q.At.IsZero() || q.At.After(now) {
 		s.at = now
 	}
-	if err := together(s.lookups(ctx)...); err != nil {
+	if err := httpx.All(s.lookups(ctx)...); err != nil {
 		return nil, err
 	}
 	if err := s.missing(ctx); err != nil {
@@ -73,7 +74,7 @@ func (d *Defend) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 			asking = append(asking, func() error { return s.isolation(ctx, id, s.all[id].device) })
 		}
 	}
-	if err := together(asking...); err != nil {
+	if err := httpx.All(asking...); err != nil {
 		return nil, err
 	}
 	endpoints := make([]incident.Endpoint, 0, len(ids))
@@ -128,7 +129,7 @@ func (s *search) byID(ctx context.Context, id agentID) error {
 	var of device
 	var actions []action
 	var denied error
-	err := together(
+	err := httpx.All(
 		func() (err error) { of, err = s.d.device(ctx, op, id); return err },
 		func() (err error) { actions, denied, err = s.ordered(ctx, op, id); return err },
 	)
@@ -290,7 +291,7 @@ func (s *search) missing(ctx context.Context) error {
 	if len(all) > asked {
 		return integrations.Errorf(integrations.Invalid, "find a device", "the events of %d devices match", len(all))
 	}
-	return together(all...)
+	return httpx.All(all...)
 }
 
 // none is nil for a device that is not there.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -49,7 +50,7 @@ func (d *Defend) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 func (d *Defend) state(ctx context.Context, op string, id agentID) (device, isolation, error) {
 	var of device
 	var actions []action
-	err := together(
+	err := httpx.All(
 		func() (err error) { of, err = d.device(ctx, op, id); return err },
 		func() (err error) { actions, err = d.actions(ctx, op, id, cmdIsolate, cmdUnisolate); return err },
 	)
@@ -123,7 +124,7 @@ func (d *Defend) change(ctx context.Context, op string, o incident.Order, comman
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := d.writing.take(ctx, op, id)
+	done, err := d.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -38,7 +39,7 @@ func (d *Defend) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := d.writing.take(ctx, op, id)
+	done, err := d.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -58,7 +59,7 @@ func (d *Defend) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 func (d *Defend) orderKill(ctx context.Context, op string, id agentID, o integrations.KillOrder, text string) (ref, gone string, err error) {
 	var actions []action
 	var rows []row
-	err = together(
+	err = httpx.All(
 		func() error { _, err := d.device(ctx, op, id); return err },
 		func() (err error) { actions, err = d.actions(ctx, op, id, cmdKill); return err },
 		func() (err error) { rows, err = d.sighted(ctx, op, id, o.PID); return err },

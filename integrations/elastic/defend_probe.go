@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -28,7 +29,7 @@ func (d *Defend) Probe(ctx context.Context) []integrations.Finding {
 	look := func(i int, setting string, indices []string, missing bool) func() error {
 		return func() error { found[i] = d.events.probe(ctx, d.now(), setting, indices, missing); return nil }
 	}
-	_ = together(
+	_ = httpx.All(
 		func() error { front = d.probeKibana(ctx); return nil },
 		look(0, "network_indices", d.events.networks, false),
 		look(1, "process_indices", d.events.processes, false),

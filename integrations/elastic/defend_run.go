@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -31,13 +32,13 @@ func (d *Defend) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := d.writing.take(ctx, op, id)
+	done, err := d.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
 	defer done()
 	var actions []action
-	err = together(
+	err = httpx.All(
 		func() error { _, err := d.device(ctx, op, id); return err },
 		func() (err error) { actions, err = d.actions(ctx, op, id, cmdExecute); return err },
 	)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -30,7 +31,7 @@ func (e events) executions(ctx context.Context, op string, host query, named fun
 	}
 	var starts []row
 	var scripts []script
-	err := together(
+	err := httpx.All(
 		func() (err error) { starts, err = e.started(ctx, op, host, q); return err },
 		func() (err error) { scripts, err = e.blocks(ctx, op, host, q); return err },
 	)
@@ -40,7 +41,7 @@ func (e events) executions(ctx context.Context, op string, host query, named fun
 	scripts = slices.DeleteFunc(scripts, func(s script) bool { return !named(s.computer) })
 	var known entities
 	var hosts []row
-	err = together(
+	err = httpx.All(
 		func() (err error) { known, err = e.entitiesOf(ctx, op, host, starts, q.To); return err },
 		func() (err error) { hosts, err = e.hostsOf(ctx, op, host, scripts, q.To); return err },
 	)

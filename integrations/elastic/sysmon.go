@@ -151,7 +151,7 @@ func (s *Sysmon) Connections(ctx context.Context, q integrations.ConnectionQuery
 		return nil, err
 	}
 	var found []incident.Connection
-	err = together(
+	err = httpx.All(
 		func() error { return s.known(ctx, op, host, q.To) },
 		func() (err error) { found, err = s.events.connections(ctx, op, host, q); return err },
 	)
@@ -169,7 +169,7 @@ func (s *Sysmon) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		return nil, err
 	}
 	var found []incident.Execution
-	err = together(
+	err = httpx.All(
 		func() error { return s.known(ctx, op, host, q.To) },
 		func() (err error) { found, err = s.events.executions(ctx, op, host, named, q); return err },
 	)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -52,14 +53,14 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	now := c.now().UTC()
 	artifacts := make([]integrations.Artifact, len(o.What))
-	var calls []func(context.Context) error
+	var asking []func(context.Context) error
 	for i, what := range o.What {
-		calls = append(calls, func(ctx context.Context) (err error) {
+		asking = append(asking, func(ctx context.Context) (err error) {
 			artifacts[i], err = c.artifact(ctx, a, o.Target, what, now)
 			return err
 		})
 	}
-	if err := together(ctx, calls...); err != nil {
+	if err := httpx.Together(ctx, asking...); err != nil {
 		return nil, err
 	}
 	return artifacts, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -36,7 +37,7 @@ func (c *Client) Connections(ctx context.Context, q integrations.ConnectionQuery
 		return nil, err
 	}
 	var events, scripts []row
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) (err error) { events, err = c.events(ctx, asked); return err },
 		func(ctx context.Context) (err error) {
 			scripts, err = c.events(ctx, question{

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -25,7 +26,7 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		return nil, err
 	}
 	var started, scripts []row
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) (err error) { started, err = c.events(ctx, startsAsked(op, u, q)); return err },
 		func(ctx context.Context) (err error) {
 			scripts, err = c.events(ctx, scriptsAsked(op, u, q))

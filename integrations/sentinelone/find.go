@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -106,12 +107,12 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 	s := c.sought(q)
 	var mu sync.Mutex
 	found := map[string]agent{}
-	var calls []func(context.Context) error
+	var asking []func(context.Context) error
 	for _, f := range s.filters() {
 		if !s.isNow && f.Has("networkInterfaceInet__contains") {
 			continue
 		}
-		calls = append(calls, func(ctx context.Context) error {
+		asking = append(asking, func(ctx context.Context) error {
 			agents, err := list[agent](ctx, c, op, agentsPath, f, maxFound)
 			mu.Lock()
 			defer mu.Unlock()
@@ -123,7 +124,7 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 			return err
 		})
 	}
-	if err := together(ctx, calls...); err != nil {
+	if err := httpx.Together(ctx, asking...); err != nil {
 		return nil, err
 	}
 	return s.endpoints(found, c.now()), nil

@@ -158,7 +158,7 @@ func (c *Client) Apply(ctx context.Context, o incident.Order) (incident.Receipt,
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := c.devices.lock(ctx, op, id)
+	unlock, err := c.devices.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -213,7 +213,7 @@ func (c *Client) Undo(ctx context.Context, o incident.Order) (incident.Receipt, 
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := c.devices.lock(ctx, op, id)
+	unlock, err := c.devices.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

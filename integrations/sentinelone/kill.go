@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
@@ -45,7 +46,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %q: must be as C:\Tools\a.exe`, bounded(o.Path))
 	}
 	which := run{id, fmt.Sprintf("kill %d %s", o.PID, o.Key)}
-	unlock, err := c.scripts.lock(ctx, op, id)
+	unlock, err := c.scripts.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -104,7 +105,7 @@ func (c *Client) sighted(ctx context.Context, op string, id agentID, pid int64) 
 		return sighting{string(rows[0][of+".image.path"]), when(rows[0][of+".startTime"])}, nil
 	}
 	var started, connected sighting
-	err = together(ctx,
+	err = httpx.Together(ctx,
 		func(ctx context.Context) (err error) { started, err = look(ctx, created, target); return err },
 		func(ctx context.Context) (err error) { connected, err = look(ctx, ipConnect, source); return err },
 	)
@@ -127,7 +128,7 @@ func (c *Client) killed(ctx context.Context, op string, which run) (incident.Rec
 			t, _ := c.runs.get(which)
 			return c.verdict(op, t.ref(), r)
 		}
-		if err := pause(ctx, op, c.poll); err != nil {
+		if err := httpx.Pause(ctx, op, "SentinelOne", c.poll); err != nil {
 			return incident.Receipt{}, integrations.Errorf(integrations.Unavailable, op, "the script is %s at SentinelOne: %s", r.State, r.Detail)
 		}
 	}

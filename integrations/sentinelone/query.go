@@ -153,7 +153,7 @@ func (c *Client) search(ctx context.Context, op, query string, from, to time.Tim
 		if q.Data != nil && q.steps() > 0 && q.Completed >= q.steps() {
 			return q.rows(op)
 		}
-		if err := pause(ctx, op, c.poll); err != nil {
+		if err := httpx.Pause(ctx, op, "SentinelOne", c.poll); err != nil {
 			return nil, "", err
 		}
 		seen = max(seen, q.Completed)

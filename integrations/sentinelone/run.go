@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -20,7 +21,7 @@ func (c *Client) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	unlock, err := c.scripts.lock(ctx, op, which.agent)
+	unlock, err := c.scripts.Take(ctx, op, which.agent)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -44,7 +45,7 @@ func (c *Client) order(ctx context.Context, op string, which run, script, args s
 	var a agent
 	var id string
 	var waits []waiting
-	err := together(ctx,
+	err := httpx.Together(ctx,
 		func(ctx context.Context) (err error) { a, err = c.agent(ctx, op, which.agent); return err },
 		func(ctx context.Context) (err error) { id, err = c.script(ctx, op, script); return err },
 		func(ctx context.Context) (err error) { waits, err = c.pending(ctx, op); return err },

@@ -77,7 +77,7 @@ type Client struct {
 	poll time.Duration
 	// devices holds one lock per device: what is written on it is written in turn. scripts
 	// are such locks for scripts, which an isolation must not wait for.
-	devices, scripts locks
+	devices, scripts httpx.Turns[agentID]
 	ordered          ordered
 	runs             runs
 	// ending are the queries that are being ended at the data lake.

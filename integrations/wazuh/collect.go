@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // collectedRows bounds what is collected of a kind.
@@ -51,7 +52,7 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 			return err
 		})
 	}
-	if err := together(steps...); err != nil {
+	if err := httpx.All(steps...); err != nil {
 		return nil, err
 	}
 	return artifacts, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -31,7 +32,7 @@ func (c *Client) Connections(ctx context.Context, q integrations.ConnectionQuery
 		return nil, err
 	}
 	var found []alert
-	err = together(c.exists(ctx, op, id), func() (err error) {
+	err = httpx.All(c.exists(ctx, op, id), func() (err error) {
 		found, err = c.indexer.seen(ctx, op, id, w, func(a alert) (time.Time, bool) {
 			t, ok := a.tuple()
 			return a.happened(), ok && wanted.has(t)

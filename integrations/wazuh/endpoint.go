@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -38,7 +39,7 @@ type netaddr struct {
 // be seen.
 func (s *search) detail(ctx context.Context, id agentID) error {
 	var d details
-	err := together(
+	err := httpx.All(
 		func() error { d.ips, d.why = s.c.interfaces(ctx, id); return nil },
 		func() error { d.users = s.c.users(ctx, id); return nil },
 		func() error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -35,7 +36,7 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		return nil, integrations.Errorf(integrations.Invalid, op, "%d process ids are more than %d", len(q.PIDs), maxPIDs)
 	}
 	var begun, scripts []alert
-	err = together(
+	err = httpx.All(
 		c.exists(ctx, op, id),
 		func() (err error) {
 			begun, err = c.indexer.seen(ctx, op, id, w, always, append(event(sysmonChannel, processStarted), ofPIDs("data.win.eventdata.processId", q.PIDs)...)...)

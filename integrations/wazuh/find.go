@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 		return []incident.Endpoint{}, ctxErr(ctx, op)
 	}
 	lookups = append([]func() error{func() error { return c.supported(ctx, op) }}, lookups...)
-	if err := together(lookups...); err != nil {
+	if err := httpx.All(lookups...); err != nil {
 		return nil, err
 	}
 	ids := make([]agentID, 0, len(s.all))
@@ -65,7 +66,7 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 			asking = append(asking, func() error { return s.detail(ctx, id) })
 		}
 	}
-	if err := together(asking...); err != nil {
+	if err := httpx.All(asking...); err != nil {
 		return nil, err
 	}
 	endpoints := make([]incident.Endpoint, 0, len(ids))

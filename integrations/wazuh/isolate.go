@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -118,7 +119,7 @@ func (c *Client) reported(ctx context.Context, op string, id agentID) (isolation
 func (c *Client) state(ctx context.Context, op string, id agentID) (agent, isolation, error) {
 	var a agent
 	var s isolation
-	err := together(
+	err := httpx.All(
 		func() error { return c.supported(ctx, op) },
 		func() (err error) { a, err = c.agent(ctx, op, id); return err },
 		func() (err error) { s, err = c.reported(ctx, op, id); return err },
@@ -207,7 +208,7 @@ func (c *Client) change(ctx context.Context, op string, o incident.Order, verb s
 	if err := checkKey(op, o.Key); err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -28,7 +29,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	if err := checkKill(op, o); err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -75,7 +76,7 @@ func (c *Client) killed(ctx context.Context, op string, id agentID, o integratio
 	var l line
 	var reported bool
 	var started string
-	err := together(
+	err := httpx.All(
 		func() error { return c.supported(ctx, op) },
 		func() (err error) { a, err = c.agent(ctx, op, id); return err },
 		func() (err error) { l, reported, err = c.byKey(ctx, op, id, killScript, o.Key); return err },

@@ -23,7 +23,7 @@ const (
 // Probe implements [integrations.Prober].
 func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 	var managed, indexed []integrations.Finding
-	_ = together(
+	_ = httpx.All(
 		func() error { managed = c.probeManager(ctx); return nil },
 		func() error { indexed = c.probeIndexer(ctx); return nil },
 	)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -25,7 +26,7 @@ func (c *Client) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	done, err := c.writing.take(ctx, op, id)
+	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -59,7 +60,7 @@ func (c *Client) Run(ctx context.Context, o integrations.ScriptOrder) (incident.
 func (c *Client) ran(ctx context.Context, op string, id agentID) (agent, []line, error) {
 	var a agent
 	var lines []line
-	err := together(
+	err := httpx.All(
 		func() error { return c.supported(ctx, op) },
 		func() (err error) { a, err = c.agent(ctx, op, id); return err },
 		func() (err error) { lines, err = c.reports(ctx, op, id, runScript); return err },
@@ -109,7 +110,7 @@ func (c *Client) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 		return integrations.ScriptResult{}, err
 	}
 	var lines []line
-	err = together(c.exists(ctx, op, id), func() (err error) {
+	err = httpx.All(c.exists(ctx, op, id), func() (err error) {
 		lines, err = c.reports(ctx, op, id, runScript, term("data.stanch.key", o.Key))
 		return err
 	})

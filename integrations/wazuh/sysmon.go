@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -161,7 +162,7 @@ func (c *Client) startedAs(ctx context.Context, op string, id agentID, q window,
 // of a release that is supported.
 func (c *Client) exists(ctx context.Context, op string, id agentID) func() error {
 	return func() error {
-		return together(
+		return httpx.All(
 			func() error { return c.supported(ctx, op) },
 			func() error { _, err := c.agent(ctx, op, id); return err },
 		)

@@ -75,7 +75,7 @@ type Client struct {
 	version release
 	// writing lets one of this process's writes at a time be under way on an agent, and
 	// sent are the orders that were given to the manager.
-	writing keyed
+	writing httpx.Turns[agentID]
 	sent    sentOrders
 	// poll is how often the line of a script is looked for that is waited for.
 	poll time.Duration
