@@ -90,7 +90,7 @@ func TestCurrentEngine(t *testing.T) {
 			o := openerOf(l)
 			o.on = current.ready(t)
 			h := contract.FlowsHarness{
-				Knobs:    contract.Knobs{Unbreakable: "an engine in a process of the test's own"},
+				Knobs:    contract.Knobs{Kind: "clickhouse", Unbreakable: "an engine in a process of the test's own"},
 				OpenSeen: o.openSeen,
 			}
 			l.harness(&h)
@@ -106,7 +106,7 @@ func TestCurrentEngine(t *testing.T) {
 			few.on, many.on, many.summed = current.ready(t), current.ready(t), true
 			contract.SumsAgree(t, few.openSeen, many.openSeen)
 			h := contract.FlowsHarness{
-				Knobs:    contract.Knobs{Unbreakable: "an engine in a process of the test's own"},
+				Knobs:    contract.Knobs{Kind: "clickhouse", Unbreakable: "an engine in a process of the test's own"},
 				OpenSeen: many.openSeen,
 			}
 			l.harness(&h)

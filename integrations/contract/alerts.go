@@ -20,7 +20,6 @@ import (
 
 // AlertsHarness is a kind of alert source and bodies of it. All are synthetic.
 type AlertsHarness struct {
-	Knobs
 	Spec alerts.Spec
 	// Cases is a folder of txtar archives, each with a body.json and either the
 	// error or the lines that it gives, as [AlertLines] writes them; lines may be
@@ -36,7 +35,7 @@ type AlertsHarness struct {
 }
 
 // Alerts checks an [alerts.Spec].
-func Alerts(t *testing.T, h AlertsHarness) { t.Helper(); run(t, h, alertsChecks()) }
+func Alerts(t *testing.T, h AlertsHarness) { t.Helper(); run(t, "Alerts", h, alertsChecks()) }
 
 func alertsChecks() []check[AlertsHarness] {
 	return []check[AlertsHarness]{
@@ -54,6 +53,8 @@ func alertsChecks() []check[AlertsHarness] {
 		{"times are in UTC", checkAlertTimes},
 	}
 }
+
+func (h AlertsHarness) knobs() Knobs { return Knobs{Kind: h.Spec.Kind} }
 
 func alertNow() time.Time { return time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC) }
 

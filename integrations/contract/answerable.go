@@ -37,7 +37,10 @@ type AnswerableWorld struct {
 
 // Answerable checks how an [integrations.Answerable] identifies people and replies
 // to them. How clicks arrive is specific to the product and is not checked here.
-func Answerable(t *testing.T, h AnswerableHarness) { t.Helper(); run(t, h, answerableChecks()) }
+func Answerable(t *testing.T, h AnswerableHarness) {
+	t.Helper()
+	run(t, "Answerable", h, answerableChecks())
+}
 
 func answerableChecks() []check[AnswerableHarness] {
 	return slices.Concat([]check[AnswerableHarness]{

@@ -26,7 +26,10 @@ type ConnectionsHarness struct {
 }
 
 // Connections checks an [integrations.Connections].
-func Connections(t *testing.T, h ConnectionsHarness) { t.Helper(); run(t, h, connectionsChecks()) }
+func Connections(t *testing.T, h ConnectionsHarness) {
+	t.Helper()
+	run(t, "Connections", h, connectionsChecks())
+}
 
 func connectionsChecks() []check[ConnectionsHarness] {
 	return slices.Concat([]check[ConnectionsHarness]{

@@ -44,6 +44,8 @@ const ThrottledFor = 7 * time.Second
 
 // Knobs are what every harness can set.
 type Knobs struct {
+	// Kind is the kind of integration that the harness opens.
+	Kind string
 	// Skip has the checks that the product cannot pass, each with the reason. An
 	// unknown name fails the suite.
 	Skip map[string]string
@@ -81,19 +83,56 @@ type check[H any] struct {
 
 type harness interface{ knobs() Knobs }
 
-func run[H harness](t *testing.T, h H, checks []check[H]) {
+// run runs the checks of a suite. What each is of is told to whoever reads the
+// output of "go test -json", as [Ran].
+func run[H harness](t *testing.T, suite string, h H, checks []check[H]) {
 	t.Helper()
 	if unknown := unknownSkips(h, checks); len(unknown) > 0 {
 		t.Fatalf("the harness skips checks that do not exist: %s", strings.Join(unknown, ", "))
 	}
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
+			h.knobs().ran(t, suite, c.name)
 			if why := h.knobs().Skip[c.name]; why != "" {
+				lacks(t, why)
 				t.Skip(why)
 			}
 			c.run(t, h)
 		})
 	}
+}
+
+// Ran and Lacks are the attributes of a check's test. The value of Ran is the kind,
+// the suite and the name of the check, with a blank between them; that of Lacks is
+// why the product cannot be checked for it.
+const (
+	Ran   = "contract"
+	Lacks = "contract-lacks"
+)
+
+// ran says which check of which suite the test is, and of which kind.
+func (k Knobs) ran(t testing.TB, suite, name string) {
+	t.Helper()
+	if k.Kind == "" {
+		t.Fatalf("the harness of %s does not name its Kind", suite)
+	}
+	t.Attr(Ran, k.Kind+" "+suite+" "+name)
+}
+
+// lacks says why the product has nothing that the rest of the check could look at.
+func lacks(t testing.TB, why string) {
+	t.Helper()
+	t.Attr(Lacks, why)
+}
+
+// unbreakable skips a check of a harness that has no Break.
+func (k Knobs) unbreakable(t testing.TB) {
+	t.Helper()
+	if k.Unbreakable == "" {
+		t.Fatalf("the harness has no Break, and does not say why it is Unbreakable")
+	}
+	lacks(t, k.Unbreakable)
+	t.Skip(k.Unbreakable)
 }
 
 func unknownSkips[H harness](h H, checks []check[H]) []string {
@@ -180,10 +219,7 @@ func faultChecks[H harness](open func(t testing.TB, h H) (func(Fault), []call)) 
 		return func(t testing.TB, h H) {
 			breakIt, calls := open(t, h)
 			if breakIt == nil {
-				if h.knobs().Unbreakable == "" {
-					t.Fatalf("the harness has no Break, and does not say why it is Unbreakable")
-				}
-				t.Skip(h.knobs().Unbreakable)
+				h.knobs().unbreakable(t)
 			}
 			breakIt(fault)
 			for _, c := range calls {

@@ -40,7 +40,7 @@ type EnforcerWorld struct {
 }
 
 // Enforcer checks an [integrations.Enforcer].
-func Enforcer(t *testing.T, h EnforcerHarness) { t.Helper(); run(t, h, enforcerChecks()) }
+func Enforcer(t *testing.T, h EnforcerHarness) { t.Helper(); run(t, "Enforcer", h, enforcerChecks()) }
 
 func enforcerChecks() []check[EnforcerHarness] {
 	return slices.Concat([]check[EnforcerHarness]{
@@ -320,10 +320,7 @@ func checkCancelledApply(t testing.TB, w trial) {
 
 func checkLostAnswer(t testing.TB, w trial) {
 	if w.Break == nil {
-		if w.Unbreakable == "" {
-			t.Fatalf("the harness has no Break, and does not say why it is Unbreakable")
-		}
-		t.Skip(w.Unbreakable)
+		w.unbreakable(t)
 	}
 	o := w.order(w.action, "stanch-key-1")
 	w.Break(LoseAnswer)

@@ -35,7 +35,7 @@ type FlowsHarness struct {
 }
 
 // Flows checks an [integrations.Flows].
-func Flows(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, flowsChecks()) }
+func Flows(t *testing.T, h FlowsHarness) { t.Helper(); run(t, "Flows", h, flowsChecks()) }
 
 const (
 	flowsHost    = "192.0.2.10"

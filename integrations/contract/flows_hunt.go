@@ -11,10 +11,10 @@ import (
 )
 
 // Hunter checks an [integrations.Hunter]: the harness must open one.
-func Hunter(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, hunterChecks()) }
+func Hunter(t *testing.T, h FlowsHarness) { t.Helper(); run(t, "Hunter", h, hunterChecks()) }
 
 // Surveyor checks an [integrations.Surveyor]: the harness must open one.
-func Surveyor(t *testing.T, h FlowsHarness) { t.Helper(); run(t, h, surveyorChecks()) }
+func Surveyor(t *testing.T, h FlowsHarness) { t.Helper(); run(t, "Surveyor", h, surveyorChecks()) }
 
 func hunterChecks() []check[FlowsHarness] {
 	return slices.Concat([]check[FlowsHarness]{

@@ -20,7 +20,10 @@ type EndpointsHarness struct {
 }
 
 // Endpoints checks an [integrations.Endpoints].
-func Endpoints(t *testing.T, h EndpointsHarness) { t.Helper(); run(t, h, endpointsChecks()) }
+func Endpoints(t *testing.T, h EndpointsHarness) {
+	t.Helper()
+	run(t, "Endpoints", h, endpointsChecks())
+}
 
 func endpointsChecks() []check[EndpointsHarness] {
 	return slices.Concat([]check[EndpointsHarness]{
@@ -148,7 +151,10 @@ type InventoryHarness struct {
 }
 
 // Inventory checks an [integrations.Inventory].
-func Inventory(t *testing.T, h InventoryHarness) { t.Helper(); run(t, h, inventoryChecks()) }
+func Inventory(t *testing.T, h InventoryHarness) {
+	t.Helper()
+	run(t, "Inventory", h, inventoryChecks())
+}
 
 func inventoryChecks() []check[InventoryHarness] {
 	return slices.Concat([]check[InventoryHarness]{

@@ -28,7 +28,10 @@ type MessengerWorld struct {
 }
 
 // Messenger checks an [integrations.Messenger].
-func Messenger(t *testing.T, h MessengerHarness) { t.Helper(); run(t, h, messengerChecks()) }
+func Messenger(t *testing.T, h MessengerHarness) {
+	t.Helper()
+	run(t, "Messenger", h, messengerChecks())
+}
 
 func messengerChecks() []check[MessengerHarness] {
 	return slices.Concat([]check[MessengerHarness]{
@@ -81,7 +84,7 @@ func checkUnsendable(t testing.TB, h MessengerHarness) {
 func checkSentLostAnswer(t testing.TB, h MessengerHarness) {
 	w := h.Open(t)
 	if w.Break == nil {
-		t.Skip("see the fault checks")
+		h.unbreakable(t)
 	}
 	w.Break(LoseAnswer)
 	_, err := w.Post(t.Context(), message(w.Channel, "stanch-key-1"))
@@ -114,7 +117,7 @@ type UpdaterWorld struct {
 }
 
 // Updater checks an [integrations.Updater].
-func Updater(t *testing.T, h UpdaterHarness) { t.Helper(); run(t, h, updaterChecks()) }
+func Updater(t *testing.T, h UpdaterHarness) { t.Helper(); run(t, "Updater", h, updaterChecks()) }
 
 func updaterChecks() []check[UpdaterHarness] {
 	return slices.Concat([]check[UpdaterHarness]{
@@ -200,7 +203,7 @@ func checkUpdateUnknown(t testing.TB, h UpdaterHarness) {
 func checkUpdateLostAnswer(t testing.TB, h UpdaterHarness) {
 	w := h.Open(t)
 	if w.Break == nil {
-		t.Skip("see the fault checks")
+		h.unbreakable(t)
 	}
 	r := h.post(t, w, "stanch-key-1")
 	w.Break(LoseAnswer)

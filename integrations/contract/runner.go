@@ -53,11 +53,12 @@ func Printer(_ edrtest.Host, _, input string) edrtest.Result {
 }
 
 // Runner checks an [integrations.Runner].
-func Runner(t *testing.T, h RunnerHarness) { t.Helper(); run(t, h, runnerChecks()) }
+func Runner(t *testing.T, h RunnerHarness) { t.Helper(); run(t, "Runner", h, runnerChecks()) }
 
 func runnerChecks() []check[RunnerHarness] {
 	return slices.Concat([]check[RunnerHarness]{
-		{"a script's whole output and exit code come back", checkRun},
+		{"a script's whole output comes back", checkRunOutput},
+		{"a script's exit code comes back", checkRunExit},
 		{"the same key runs once", checkRunOnce},
 		{"another script waits for the first one's end", checkRunSerial},
 		{"a script that waits for approval says so", checkRunApproval},
@@ -77,7 +78,7 @@ func (w RunnerWorld) script(key string, args ...string) integrations.ScriptOrder
 	return integrations.ScriptOrder{Key: key, Target: w.Target, Script: w.Script, Args: args}
 }
 
-func checkRun(t testing.TB, h RunnerHarness) {
+func checkRunOutput(t testing.TB, h RunnerHarness) {
 	w := h.Open(t)
 	o := w.script("stanch-key-1", "5", `C:\Tools\a.exe`)
 	_, err := w.Run(t.Context(), o)
@@ -93,7 +94,21 @@ func checkRun(t testing.TB, h RunnerHarness) {
 	if want := "5\nC:\\Tools\\a.exe\n" + RunnerOutput(); got.State != integrations.ScriptDone || strings.ReplaceAll(got.Stdout, "\r\n", "\n") != want {
 		t.Errorf("the script is %s with %d bytes of output, want done with %d", got.State, len(got.Stdout), len(want))
 	}
-	if h.NoExit == "" && (got.Exit == nil || *got.Exit != 3) {
+}
+
+func checkRunExit(t testing.TB, h RunnerHarness) {
+	if h.NoExit != "" {
+		lacks(t, h.NoExit)
+		return
+	}
+	w := h.Open(t)
+	o := w.script("stanch-key-1")
+	_, err := w.Run(t.Context(), o)
+	h.fine(t, "run", err)
+	w.Settle()
+	got, err := w.Ran(t.Context(), o)
+	h.fine(t, "ran", err)
+	if got.Exit == nil || *got.Exit != 3 {
 		t.Errorf("the exit code is %v, want 3", got.Exit)
 	}
 }
@@ -137,7 +152,8 @@ func checkRunSerial(t testing.TB, h RunnerHarness) {
 
 func checkRunApproval(t testing.TB, h RunnerHarness) {
 	if h.NoApproval != "" {
-		return // Nothing waits there.
+		lacks(t, h.NoApproval)
+		return
 	}
 	w := h.Open(t)
 	w.HoldForApproval()

@@ -20,8 +20,9 @@ type scripts struct {
 	world *edrtest.World
 	hold  bool
 	// twice orders again, atOnce does not wait, loose takes any argument, firstPiece
-	// returns one, and approved takes what waits for approval for queued.
-	twice, atOnce, loose, firstPiece, approved bool
+	// returns one, approved takes what waits for approval for queued, and fine tells of
+	// no failure.
+	twice, atOnce, loose, firstPiece, approved, fine bool
 }
 
 func (s *scripts) of(key string) (edrtest.Action, bool) {
@@ -75,7 +76,11 @@ func (s *scripts) Ran(ctx context.Context, o integrations.ScriptOrder) (integrat
 	if s.firstPiece {
 		out = out[:4096]
 	}
-	return integrations.ScriptResult{State: integrations.ScriptDone, Exit: &a.Result.Exit, Stdout: out}, nil
+	exit := &a.Result.Exit
+	if s.fine {
+		exit = new(int)
+	}
+	return integrations.ScriptResult{State: integrations.ScriptDone, Exit: exit, Stdout: out}, nil
 }
 
 func TestRunnerBites(t *testing.T) {
@@ -87,7 +92,8 @@ func TestRunnerBites(t *testing.T) {
 		"orders again":              {&scripts{twice: true}, []string{"the same key runs once"}},
 		"does not wait":             {&scripts{atOnce: true}, []string{"another script waits for the first one's end"}},
 		"takes any argument":        {&scripts{loose: true}, []string{"arguments that could become something else are invalid"}},
-		"returns the first piece":   {&scripts{firstPiece: true}, []string{"a script's whole output and exit code come back"}},
+		"returns the first piece":   {&scripts{firstPiece: true}, []string{"a script's whole output comes back"}},
+		"says that all went well":   {&scripts{fine: true}, []string{"a script's exit code comes back"}},
 		"does not know of approval": {&scripts{approved: true}, []string{"a script that waits for approval says so"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +102,7 @@ func TestRunnerBites(t *testing.T) {
 				w.Add(edrtest.Host{ID: "ws-042"})
 				w.Add(edrtest.Host{ID: "ws-007"})
 				w.OnScript(Printer)
-				s := &scripts{world: w, twice: c.with.twice, atOnce: c.with.atOnce, loose: c.with.loose, firstPiece: c.with.firstPiece, approved: c.with.approved}
+				s := &scripts{world: w, twice: c.with.twice, atOnce: c.with.atOnce, loose: c.with.loose, firstPiece: c.with.firstPiece, approved: c.with.approved, fine: c.with.fine}
 				return RunnerWorld{
 					Runner: s, Target: device(t, "ws-042"), Other: device(t, "ws-007"), Script: "print",
 					Settle: w.Settle, Runs: func() int { return len(w.Actions("")) }, HoldForApproval: func() { s.hold = true },

@@ -39,7 +39,10 @@ func Schedules(t *testing.T, h ScheduleHarness) {
 		}
 	}
 	for seed := range n {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { schedule(t, h, uint64(seed)) })
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			h.ran(t, "Schedules", fmt.Sprintf("seed %d", seed))
+			schedule(t, h, uint64(seed))
+		})
 	}
 }
 

@@ -159,7 +159,7 @@ func falconID(id string) string {
 }
 
 func knobs() contract.Knobs {
-	return contract.Knobs{ID: falconID, Secrets: []string{"secret"}, Patience: 300 * time.Millisecond}
+	return contract.Knobs{Kind: "crowdstrike", ID: falconID, Secrets: []string{"secret"}, Patience: 300 * time.Millisecond}
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }

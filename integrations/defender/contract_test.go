@@ -41,7 +41,7 @@ func idOf(id string) string {
 }
 
 func knobs() contract.Knobs {
-	return contract.Knobs{ID: idOf, Secrets: []string{"the-secret"}, ReadsFirst: true}
+	return contract.Knobs{Kind: "defender", ID: idOf, Secrets: []string{"the-secret"}, ReadsFirst: true}
 }
 
 // tenant is a double of Defender behind a server that fails on command, and a client of it.

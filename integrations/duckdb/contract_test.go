@@ -161,7 +161,7 @@ func harness(format Format, lay func(testing.TB, string, []contract.Seen), chang
 		return store(t, folder, format, change)
 	}
 	return contract.FlowsHarness{
-		Knobs:    contract.Knobs{Unbreakable: "a local file"},
+		Knobs:    contract.Knobs{Kind: "duckdb", Unbreakable: "a local file"},
 		OpenSeen: open,
 	}
 }

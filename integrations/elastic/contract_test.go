@@ -83,7 +83,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 		return s
 	}
 	return contract.FlowsHarness{
-		Knobs:    contract.Knobs{Skip: skip, Secrets: []string{testKey}},
+		Knobs:    contract.Knobs{Kind: "elasticflows", Skip: skip, Secrets: []string{testKey}},
 		OpenSeen: open,
 		Break: func(f integrations.Flows, fault contract.Fault) {
 			mu.Lock()

@@ -29,7 +29,7 @@ func agentOf(id string) string {
 }
 
 func defendKnobs() contract.Knobs {
-	return contract.Knobs{ID: agentOf, Secrets: []string{defendfake.Administrator().Key}, ReadsFirst: true}
+	return contract.Knobs{Kind: "elasticdefend", ID: agentOf, Secrets: []string{defendfake.Administrator().Key}, ReadsFirst: true}
 }
 
 // deployment is a double of Elastic behind a server that fails on command, and a client of

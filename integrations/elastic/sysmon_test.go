@@ -61,7 +61,7 @@ func (d opener) sysmon(t testing.TB, s shipped, o defendfake.Options) *logs {
 }
 
 func sysmonKnobs() contract.Knobs {
-	return contract.Knobs{ID: agentOf, Secrets: []string{defendfake.Administrator().Key}}
+	return contract.Knobs{Kind: "sysmon", ID: agentOf, Secrets: []string{defendfake.Administrator().Key}}
 }
 
 func TestSysmonConnections(t *testing.T) {

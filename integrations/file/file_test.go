@@ -38,7 +38,7 @@ func TestContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			contract.Inventory(t, contract.InventoryHarness{
-				Knobs: contract.Knobs{Unbreakable: "a local file"},
+				Knobs: contract.Knobs{Kind: "file", Unbreakable: "a local file"},
 				Open: func(t testing.TB, entries []contract.InventoryEntry) integrations.Inventory {
 					i, _ := inventory(t, name, text(t, entries))
 					return i

@@ -83,13 +83,16 @@ func breaker(e *memory.Estate, ops ...string) func(contract.Fault) {
 	}
 }
 
+// knobs are what all harnesses have.
+func knobs() contract.Knobs { return contract.Knobs{Kind: "memory"} }
+
 func TestEnforcer(t *testing.T) {
 	for name, behaviour := range map[string]memory.Behaviour{
 		"at once":      {},
 		"asynchronous": {Pending: 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			contract.Enforcer(t, contract.EnforcerHarness{Open: func(t testing.TB) contract.EnforcerWorld {
+			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
 				return enforcerWorld(t, behaviour)
 			}})
 		})
@@ -124,6 +127,7 @@ func enforcerWorld(t testing.TB, behaviour memory.Behaviour) contract.EnforcerWo
 
 func flowsHarness() contract.FlowsHarness {
 	return contract.FlowsHarness{
+		Knobs: knobs(),
 		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
 			e := open(t, memory.Options{})
 			e.AddFlows(records...)
@@ -148,6 +152,7 @@ func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }
 
 func TestEndpoints(t *testing.T) {
 	contract.Endpoints(t, contract.EndpointsHarness{
+		Knobs: knobs(),
 		Open: func(t testing.TB, devices []incident.Endpoint) integrations.Endpoints {
 			e := open(t, memory.Options{})
 			for _, d := range devices {
@@ -166,6 +171,7 @@ func TestEndpoints(t *testing.T) {
 
 func TestInventory(t *testing.T) {
 	contract.Inventory(t, contract.InventoryHarness{
+		Knobs: knobs(),
 		Open: func(t testing.TB, entries []contract.InventoryEntry) integrations.Inventory {
 			e := open(t, memory.Options{})
 			for _, i := range entries {
@@ -179,6 +185,7 @@ func TestInventory(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	contract.Connections(t, contract.ConnectionsHarness{
+		Knobs: knobs(),
 		Open: func(t testing.TB, device incident.Target, connections []incident.Connection) integrations.Connections {
 			e := open(t, memory.Options{})
 			addHost(t, e, memory.Host{ID: device.ID()})
@@ -208,7 +215,7 @@ func sender(id string) memory.Host {
 }
 
 func TestCollector(t *testing.T) {
-	contract.Collector(t, contract.CollectorHarness{Open: func(t testing.TB) contract.CollectorWorld {
+	contract.Collector(t, contract.CollectorHarness{Knobs: knobs(), Open: func(t testing.TB) contract.CollectorWorld {
 		e := open(t, memory.Options{Now: newClock().now})
 		addHost(t, e, sender("ws-042"))
 		return contract.CollectorWorld{Collector: e, Target: target(t, "ws-042"), Break: breaker(e, "collect")}
@@ -216,7 +223,7 @@ func TestCollector(t *testing.T) {
 }
 
 func TestKiller(t *testing.T) {
-	contract.Killer(t, contract.KillerHarness{Open: func(t testing.TB) contract.KillerWorld {
+	contract.Killer(t, contract.KillerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.KillerWorld {
 		e := open(t, memory.Options{Now: newClock().now})
 		addHost(t, e, sender("ws-042"))
 		return contract.KillerWorld{
@@ -229,7 +236,7 @@ func TestKiller(t *testing.T) {
 }
 
 func TestMessenger(t *testing.T) {
-	contract.Messenger(t, contract.MessengerHarness{Open: func(t testing.TB) contract.MessengerWorld {
+	contract.Messenger(t, contract.MessengerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.MessengerWorld {
 		e := open(t, memory.Options{})
 		return contract.MessengerWorld{
 			Messenger: e, Channel: "#sec", Sent: func() int { return len(e.Messages()) }, Break: breaker(e, "post"),
@@ -238,7 +245,7 @@ func TestMessenger(t *testing.T) {
 }
 
 func TestUpdater(t *testing.T) {
-	contract.Updater(t, contract.UpdaterHarness{Open: func(t testing.TB) contract.UpdaterWorld {
+	contract.Updater(t, contract.UpdaterHarness{Knobs: knobs(), Open: func(t testing.TB) contract.UpdaterWorld {
 		e := open(t, memory.Options{})
 		return contract.UpdaterWorld{
 			Messenger: e, Updater: e, Channel: "#sec", Unknown: incident.Receipt{Ref: "message-99"},

@@ -83,7 +83,7 @@ func openSeen(tb testing.TB, seen []contract.Seen) *Store {
 
 func harness() contract.FlowsHarness {
 	return contract.FlowsHarness{
-		Knobs:    contract.Knobs{Unbreakable: "a local file"},
+		Knobs:    contract.Knobs{Kind: "nfdump", Unbreakable: "a local file"},
 		OpenSeen: func(t testing.TB, seen []contract.Seen) integrations.Flows { return openSeen(t, seen) },
 	}
 }

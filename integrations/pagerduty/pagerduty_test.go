@@ -31,7 +31,7 @@ var (
 
 func TestMessenger(t *testing.T) {
 	contract.Messenger(t, contract.MessengerHarness{
-		Knobs: contract.Knobs{Secrets: []string{token, routingKey}},
+		Knobs: contract.Knobs{Kind: "pagerduty", Secrets: []string{token, routingKey}},
 		Open: func(t testing.TB) contract.MessengerWorld {
 			f := newFake(t)
 			return contract.MessengerWorld{Messenger: f.pager(), Channel: "secops", Sent: f.sent, Break: f.Break}
@@ -43,7 +43,7 @@ func TestUpdater(t *testing.T) {
 	const silent = "PagerDuty's Events API takes events and does not return alerts"
 	contract.Updater(t, contract.UpdaterHarness{
 		Knobs: contract.Knobs{
-			Secrets: []string{token, routingKey},
+			Kind: "pagerduty", Secrets: []string{token, routingKey},
 			Skip: map[string]string{
 				"a message that was updated is still the same for post": silent,
 				"a message that is not there is not found":              silent,

@@ -247,7 +247,7 @@ func harness(t *testing.T, l layout, summed bool) contract.FlowsHarness {
 	o := openerOf(l)
 	o.summed = summed
 	h := contract.FlowsHarness{
-		Knobs: contract.Knobs{Secrets: []string{readerPassword}, Skip: map[string]string{
+		Knobs: contract.Knobs{Kind: "postgres", Secrets: []string{readerPassword}, Skip: map[string]string{
 			"throttled says when to come back": "PostgreSQL never says when to come back",
 		}},
 		OpenSeen: o.openSeen,

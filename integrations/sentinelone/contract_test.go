@@ -31,7 +31,7 @@ func idOf(id string) string {
 const secret = "s1-token-of-a-test"
 
 func knobs() contract.Knobs {
-	return contract.Knobs{ID: idOf, Secrets: []string{secret}, ReadsFirst: true}
+	return contract.Knobs{Kind: "sentinelone", ID: idOf, Secrets: []string{secret}, ReadsFirst: true}
 }
 
 // console is a double of SentinelOne behind a server that fails on command, and a client

@@ -48,7 +48,7 @@ func breaker(s *slackfake.Server, visible ...string) func(contract.Fault) {
 
 func knobs(s *slackfake.Server) contract.Knobs {
 	// Before what hangs comes what is looked up, and a picture is drawn.
-	return contract.Knobs{Secrets: []string{s.BotToken, s.AppToken}, Patience: 2 * time.Second}
+	return contract.Knobs{Kind: "slack", Secrets: []string{s.BotToken, s.AppToken}, Patience: 2 * time.Second}
 }
 
 // tokens are those with which every fake is opened.

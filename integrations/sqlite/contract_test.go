@@ -55,7 +55,7 @@ func flowsHarness() contract.FlowsHarness {
 		return s
 	}
 	return contract.FlowsHarness{
-		Knobs:    contract.Knobs{Unbreakable: "a local file"},
+		Knobs:    contract.Knobs{Kind: "sqlite", Unbreakable: "a local file"},
 		OpenSeen: seen,
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func knobs() contract.Knobs {
-	return contract.Knobs{ID: idOf, Secrets: []string{"the-secret", "the-other-secret"}, ReadsFirst: true}
+	return contract.Knobs{Kind: "wazuh", ID: idOf, Secrets: []string{"the-secret", "the-other-secret"}, ReadsFirst: true}
 }
 
 func TestEndpoints(t *testing.T) {

@@ -136,7 +136,7 @@ func (r *receiver) texts() []string {
 }
 
 func knobs() contract.Knobs {
-	return contract.Knobs{Secrets: []string{secret, "s3cr3t-path", "s3cr3t-query"}}
+	return contract.Knobs{Kind: "webhook", Secrets: []string{secret, "s3cr3t-path", "s3cr3t-query"}}
 }
 
 func TestMessenger(t *testing.T) {
