@@ -88,7 +88,7 @@ func TestProbe(t *testing.T) {
 	if !has(all, "Hosts: write and Real time response: write cannot be told", true, true) {
 		t.Errorf("it is not said what cannot be told: %+v", all)
 	}
-	if found := probed(t, "us-1", now, 201); has(found, "write cloud", false, false) || !has(found, "the clock differs", true, false) {
+	if found := probed(t, "us-1", now, 201); has(found, "write cloud", false, false) || !has(found, "the clock agrees", true, false) {
 		t.Errorf("with the right cloud and time: %+v", found)
 	}
 	if found := probed(t, "us-9", now.Add(-3*time.Minute), 201); !has(found, "us-9", true, true) || !has(found, "the clock differs", true, true) {

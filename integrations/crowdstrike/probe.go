@@ -13,13 +13,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-const (
-	// skewTold and skewWrong are by how much the clocks may differ: from the first on it
-	// is told, from the second on it is wrong. Searches are bounded by time.
-	skewTold, skewWrong = 2 * time.Minute, 5 * time.Minute
-	// lately is the time in which some device must have sent an event.
-	lately = 15 * time.Minute
-)
+// lately is the time in which some device must have sent an event.
+const lately = 15 * time.Minute
 
 // Probe implements [integrations.Prober]. Nothing is changed: what only a write could
 // show is said to be unknown.
@@ -30,7 +25,7 @@ func (f *Falcon) Probe(ctx context.Context) []integrations.Finding {
 		return append(found, integrations.Finding{What: err.Error(), Fix: f.fix(err)})
 	}
 	found = append(found, integrations.Finding{What: "Falcon takes the API client's credentials; it does not tell when the secret ends", OK: true})
-	found = append(found, f.probeClock(a)...)
+	found = append(found, httpx.Clock("Falcon's", a.Header, f.now()))
 	looks := []look{
 		{"Hosts: read", "find devices", "/devices/queries/devices/v1", url.Values{"limit": {"1"}}},
 		{"Real time response: read", "list the sessions of the API client", listPath, url.Values{"limit": {"1"}, "filter": {"user_id:'@me'"}}},
@@ -104,21 +99,6 @@ func (f *Falcon) probeCloud(a httpx.Answer) []integrations.Finding {
 		}}
 	}
 	return []integrations.Finding{{What: fmt.Sprintf("the customer is in the cloud %s, and cloud is %s", region, f.config.Cloud), Fix: "write cloud: " + region}}
-}
-
-// probeClock compares the clock with Falcon's.
-func (f *Falcon) probeClock(a httpx.Answer) []integrations.Finding {
-	there, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		return nil
-	}
-	off := f.now().Sub(there).Round(time.Second)
-	finding := integrations.Finding{What: fmt.Sprintf("the clock differs from Falcon's by %s", off.Abs()), OK: off.Abs() <= skewWrong, Warning: off.Abs() > skewTold}
-	if finding.Warning {
-		finding.Fix = "have the machine's clock kept by NTP"
-	}
-	finding.Warning = finding.Warning && finding.OK
-	return []integrations.Finding{finding}
 }
 
 // probeSearch searches for any event of the last minutes.

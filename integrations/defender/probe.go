@@ -17,15 +17,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-const (
-	// skewWarned and skewWrong are by how much the clock may differ before it is reported:
-	// a token is good for times that both ends must agree on, and so are the windows that
-	// are asked for.
-	skewWarned = 2 * time.Minute
-	skewWrong  = 5 * time.Minute
-	// certificateSoon is how long before its end a certificate is reported.
-	certificateSoon = 30 * 24 * time.Hour
-)
+// certificateSoon is how long before its end a certificate is reported.
+const certificateSoon = 30 * 24 * time.Hour
 
 // Probe implements [integrations.Prober].
 func (c *Client) Probe(ctx context.Context) []integrations.Finding {
@@ -47,7 +40,7 @@ func (c *Client) probeAPI(ctx context.Context) []integrations.Finding {
 		return append(rights, c.problem(err, readMachines))
 	}
 	findings := append(rights, integrations.Finding{What: "Defender answers at " + c.api.origin, OK: true})
-	return append(findings, c.probeClock(a.Header)...)
+	return append(findings, httpx.Clock("Defender's", a.Header, c.now()))
 }
 
 // probeGraph asks hunting for nothing: no device has the id, and the window is a minute.
@@ -127,22 +120,6 @@ func rolesOf(token integrations.Secret) ([]string, bool) {
 	}
 	err = json.Unmarshal(payload, &claims)
 	return claims.Roles, err == nil
-}
-
-func (c *Client) probeClock(h http.Header) []integrations.Finding {
-	there, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return []integrations.Finding{{What: "cannot tell whether the clock is right: Defender's answer has no date", OK: true, Warning: true}}
-	}
-	off := c.now().Sub(there).Round(time.Second)
-	f := integrations.Finding{What: fmt.Sprintf("the clock agrees with Defender's to %s", max(off.Abs(), time.Second)), OK: true}
-	if off.Abs() > skewWarned {
-		f = integrations.Finding{
-			What: fmt.Sprintf("the clock differs from Defender's by %s", off), Fix: "have the machine's clock kept by NTP",
-			OK: off.Abs() <= skewWrong, Warning: off.Abs() <= skewWrong,
-		}
-	}
-	return []integrations.Finding{f}
 }
 
 // probeCredential tells until when the credential is good, where that can be read.

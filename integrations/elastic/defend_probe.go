@@ -13,14 +13,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-const (
-	// skewWarned and skewWrong are by how much the clock may differ before it is reported:
-	// the windows that are asked for are by it.
-	skewWarned = 2 * time.Minute
-	skewWrong  = 5 * time.Minute
-	// lately is the time in which some device must have written an event.
-	lately = 15 * time.Minute
-)
+// lately is the time in which some device must have written an event.
+const lately = 15 * time.Minute
 
 // Probe implements [integrations.Prober].
 func (d *Defend) Probe(ctx context.Context) []integrations.Finding {
@@ -53,7 +47,7 @@ func (d *Defend) probeKibana(ctx context.Context) []integrations.Finding {
 	if out.Total == 0 {
 		found[0].Warning, found[0].Fix = true, "check space: it has no device with Elastic Defend"
 	}
-	found = append(found, clockFinding(a.Header, d.now()))
+	found = append(found, httpx.Clock("Elastic's", a.Header, d.now()))
 	if _, err := d.kibana.ask(ctx, call{op: "list actions", method: http.MethodGet, path: actionsPath, query: url.Values{"pageSize": {"1"}}}, nil, nil); err != nil {
 		return append(found, integrations.Finding{What: err.Error(), Fix: kibanaFix(err, "Response Actions History")})
 	}
@@ -69,22 +63,6 @@ func kibanaFix(err error, needs string) string {
 	case integrations.Throttled, integrations.Unavailable, integrations.Ambiguous:
 	}
 	return "check url, space, ca and proxy, and that Kibana is up"
-}
-
-// clockFinding compares the clock with that of an answer.
-func clockFinding(h http.Header, now time.Time) integrations.Finding {
-	there, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return integrations.Finding{What: "cannot tell whether the clock is right: the answer has no date", OK: true, Warning: true}
-	}
-	off := now.Sub(there).Round(time.Second)
-	if off.Abs() <= skewWarned {
-		return integrations.Finding{What: fmt.Sprintf("the clock agrees with Elastic's to %s", max(off.Abs(), time.Second)), OK: true}
-	}
-	return integrations.Finding{
-		What: fmt.Sprintf("the clock differs from Elastic's by %s", off), Fix: "have the machine's clock kept by NTP",
-		OK: off.Abs() <= skewWrong, Warning: off.Abs() <= skewWrong,
-	}
 }
 
 // probe looks for any event of the last minutes.

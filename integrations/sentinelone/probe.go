@@ -13,9 +13,6 @@ import (
 )
 
 const (
-	// skewTold and skewWrong are by how much the clocks may differ: from the first on it is
-	// told, from the second on it is wrong. Queries are bounded by time.
-	skewTold, skewWrong = 2 * time.Minute, 5 * time.Minute
 	// tokenSoon is how long before its end a token is reported.
 	tokenSoon = 14 * 24 * time.Hour
 	// lately is the time in which a device that is active must have sent an event.
@@ -30,8 +27,7 @@ func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 		return []integrations.Finding{c.judged("Endpoints.view", refused(a, err))}
 	}
 	found := []integrations.Finding{{What: "SentinelOne answers at " + c.base + ", and the token has Endpoints.view", OK: true}}
-	found = append(found, c.probeClock(a)...)
-	found = append(found, c.probeToken(ctx), c.probeLake(ctx))
+	found = append(found, httpx.Clock("SentinelOne's", a.Header, c.now()), c.probeToken(ctx), c.probeLake(ctx))
 	a, err = c.send(ctx, call{op: "list the library's scripts", method: http.MethodGet, path: scriptsPath, query: url.Values{"limit": {"1"}}})
 	found = append(found, c.judged("Remote Script Orchestration.view", refused(a, err)))
 	return append(found, integrations.Finding{
@@ -54,20 +50,6 @@ func (c *Client) judged(right string, err error) integrations.Finding {
 	case integrations.Conflict, integrations.Throttled, integrations.Unavailable, integrations.Ambiguous:
 	}
 	return f
-}
-
-// probeClock compares the clock with the console's.
-func (c *Client) probeClock(a httpx.Answer) []integrations.Finding {
-	there, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		return nil
-	}
-	off := c.now().Sub(there).Round(time.Second).Abs()
-	f := integrations.Finding{What: fmt.Sprintf("the clock differs from SentinelOne's by %s", off), OK: off <= skewWrong}
-	if off > skewTold {
-		f.Warning, f.Fix = f.OK, "have the machine's clock kept by NTP"
-	}
-	return []integrations.Finding{f}
 }
 
 // probeToken tells until when the token is good.

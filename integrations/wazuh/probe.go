@@ -13,13 +13,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
-const (
-	// skewWarned and skewWrong are by how much the clock may differ before it is reported:
-	// orders end by the agent's clock, and windows are asked for by this one.
-	skewWarned = 2 * time.Minute
-	skewWrong  = 5 * time.Minute
-)
-
 // Probe implements [integrations.Prober].
 func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 	var managed, indexed []integrations.Finding
@@ -71,19 +64,14 @@ func problem(err error, check string) integrations.Finding {
 	return f
 }
 
+// probeClock compares the clock with the manager's; orders are carried out by those of the
+// agents.
 func (c *Client) probeClock(h http.Header) integrations.Finding {
-	there, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return integrations.Finding{What: "cannot tell whether the clock is right: the manager's answer has no date", OK: true, Warning: true}
+	f := httpx.Clock("the manager's", h, c.now())
+	if f.Fix != "" {
+		f.Fix = "have the clocks kept by NTP, also on agents: a script refuses an order that is ten minutes old"
 	}
-	off := c.now().Sub(there).Round(time.Second)
-	if off.Abs() <= skewWarned {
-		return integrations.Finding{What: fmt.Sprintf("the clock agrees with the manager's to %s", max(off.Abs(), time.Second)), OK: true}
-	}
-	return integrations.Finding{
-		What: fmt.Sprintf("the clock differs from the manager's by %s", off), Fix: "have the clocks kept by NTP, also on agents: a script refuses an order that is ten minutes old",
-		OK: off.Abs() <= skewWrong, Warning: off.Abs() <= skewWrong,
-	}
+	return f
 }
 
 // probeRights compares the policies of the user with the permissions that are needed.
