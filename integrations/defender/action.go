@@ -3,6 +3,7 @@ package defender
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,6 @@ type action struct {
 	Created   moment `json:"creationDateTimeUtc"`
 	Updated   moment `json:"lastUpdateDateTimeUtc"`
 	UpdatedTo moment `json:"lastUpdateTimeUtc"` // as one of the documents' pages spells it
-	// taken is when this process ordered it, where it did a moment ago.
-	taken time.Time
 }
 
 // on reports whether the action is one on the device.
@@ -124,11 +123,9 @@ func (c *Client) actions(ctx context.Context, op string, id machineID) ([]action
 	if err != nil {
 		return nil, err
 	}
-	own := found[:0]
-	for _, a := range found {
-		if a.on(id) {
-			own = append(own, a)
-		}
+	own := slices.DeleteFunc(found, func(a action) bool { return !a.on(id) })
+	missing := func(a action) bool {
+		return a.on(id) && !slices.ContainsFunc(own, func(b action) bool { return a.ID == b.ID })
 	}
-	return append(own, c.ordered.missing(id, own, c.now())...), nil
+	return append(own, c.ordered.At(c.now(), missing)...), nil
 }

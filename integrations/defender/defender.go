@@ -92,7 +92,7 @@ type Client struct {
 	// writing lets one of this process's writes at a time be under way on a device, and
 	// ordered are those that were accepted a moment ago.
 	writing httpx.Turns[machineID]
-	ordered recent
+	ordered httpx.Recent[action]
 	// poll is how often a script is looked at that is waited for.
 	poll time.Duration
 	now  func() time.Time

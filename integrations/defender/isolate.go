@@ -189,7 +189,7 @@ func (c *Client) accepted(op string, id machineID, kind, text string, a action) 
 	case !a.is(kind) || a.Comment != text:
 		return incident.Receipt{}, integrations.Errorf(integrations.Conflict, op, "another action is open on the device: %s", a)
 	}
-	c.ordered.add(a, c.now())
+	c.ordered.Add(a, c.now())
 	at := a.Created.Time
 	if at.IsZero() {
 		at = c.now().UTC()

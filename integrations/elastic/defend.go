@@ -50,7 +50,7 @@ type Defend struct {
 	// writing lets one of this process's writes at a time be under way on a device, and
 	// ordered are those that were accepted a moment ago.
 	writing httpx.Turns[agentID]
-	ordered recent
+	ordered httpx.Recent[action]
 	// poll is how often an action is looked at that is waited for.
 	poll time.Duration
 	now  func() time.Time

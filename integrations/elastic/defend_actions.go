@@ -46,8 +46,6 @@ type action struct {
 	Errors    manyText             `json:"errors"`
 	States    map[string]agentWork `json:"agentState"`
 	Outputs   map[string]output    `json:"outputs"`
-	// taken is when this process ordered it, where it did a moment ago.
-	taken time.Time
 }
 
 // agentWork is how far one of an action's devices is.
@@ -185,12 +183,12 @@ func (d *Defend) actions(ctx context.Context, op string, id agentID, commands ..
 	if err != nil {
 		return nil, err
 	}
-	wanted := func(a action) bool { return slices.ContainsFunc(commands, a.is) }
+	wanted := func(a action) bool { return a.on(id) && slices.ContainsFunc(commands, a.is) }
 	seen := map[string]bool{}
 	var own []action
 	// The list may grow while it is read: an action can be on two pages.
-	for _, a := range append(found, d.ordered.missing(id, found, d.now())...) {
-		if a.on(id) && wanted(a) && !seen[a.ID] {
+	for _, a := range append(found, d.ordered.At(d.now(), wanted)...) {
+		if wanted(a) && !seen[a.ID] {
 			seen[a.ID] = true
 			own = append(own, a.of(id))
 		}

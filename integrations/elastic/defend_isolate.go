@@ -170,6 +170,6 @@ func (d *Defend) order(ctx context.Context, op string, id agentID, command strin
 	if a.Started.IsZero() {
 		a.Started.Time = d.now().UTC()
 	}
-	d.ordered.add(a, d.now())
+	d.ordered.Add(a, d.now())
 	return incident.Receipt{Ref: a.ID, At: a.Started.Time, Detail: fmt.Sprintf("accepted by Elastic: %s", a)}, nil
 }
