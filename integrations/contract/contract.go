@@ -281,9 +281,5 @@ func concurrently(n int, do func() error) error {
 // unknownDevice is a device that no harness has.
 func (k Knobs) unknownDevice(t testing.TB) incident.Target {
 	t.Helper()
-	target, err := incident.DeviceTarget(k.id("no-such-device-7f3a"), "no-such-device-7f3a")
-	if err != nil {
-		t.Fatalf("make a target: %v", err)
-	}
-	return target
+	return k.Target(t, "no-such-device-7f3a")
 }

@@ -143,11 +143,11 @@ func checkPIDReused(t testing.TB, h KillerHarness) {
 	_, err := w.Kill(t.Context(), o)
 	h.fine(t, "kill of a process that is gone", err)
 	o = w.order()
-	o.PID++
+	o.Key, o.PID = "stanch-key-2", o.PID+1
 	_, err = w.Kill(t.Context(), o)
 	h.fine(t, "kill of a process that is gone", err)
 	if o = w.order(); !o.Started.IsZero() {
-		o.Started = o.Started.Add(-time.Hour)
+		o.Key, o.Started = "stanch-key-3", o.Started.Add(-time.Hour)
 		_, err = w.Kill(t.Context(), o)
 		h.fine(t, "kill of a process of the same image that is gone", err)
 	}

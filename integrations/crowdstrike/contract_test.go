@@ -2,16 +2,12 @@ package crowdstrike
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -35,41 +31,8 @@ type tenant struct {
 	world  *edrtest.World
 	double *falconfake.Double
 	server *faulty.Server
-	door   *door
-}
-
-// door lets reads and marks pass while a write is called whose answer is to be lost: they
-// come before it.
-type door struct {
-	whole, faulty http.Handler
-	mu            sync.Mutex
-	writes        int
-	broken        contract.Fault
-}
-
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	writing, broken := d.writes > 0, d.broken
-	d.mu.Unlock()
-	ordered := r.URL.Path == actionsPath || r.Method == http.MethodPost && slices.Contains([]string{active.path(), admin.path()}, r.URL.Path)
-	if writing && !ordered && broken == contract.LoseAnswer {
-		d.whole.ServeHTTP(w, r)
-		return
-	}
-	d.faulty.ServeHTTP(w, r)
-}
-
-// write makes a call of which the order is to fail.
-func (d *door) write(do func()) {
-	d.mu.Lock()
-	d.writes++
-	d.mu.Unlock()
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.writes--
-	}()
-	do()
+	// judged is the double, of which each request and answer is judged.
+	judged http.Handler
 }
 
 // The description of the API takes long to load.
@@ -95,17 +58,13 @@ func tenantOf(t testing.TB, o falconfake.Options, now func() time.Time, hosts ..
 		w.Add(h)
 	}
 	double := falconfake.New(t, w, o)
-	whole := spec(t).Handler(t, double.Handler())
-	server := faulty.New(t, whole)
-	to, err := url.Parse(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &door{whole: whole, faulty: passOn(to)}
-	front := httptest.NewServer(d)
-	t.Cleanup(front.Close)
+	judged := spec(t).Handler(t, double.Handler())
+	server := faulty.New(t, judged)
+	server.LoseOnly(func(r *http.Request) bool {
+		return r.Method == http.MethodPost && slices.Contains([]string{actionsPath, active.path(), admin.path()}, r.URL.Path)
+	})
 	f, err := open(Config{
-		ClientID: "client", ClientSecret: "secret", Cloud: "us-1", Repository: defaultRepository, URL: front.URL,
+		ClientID: "client", ClientSecret: "secret", Cloud: "us-1", Repository: defaultRepository, URL: server.URL(),
 		Access: httpx.Access{Timeout: 20 * time.Second},
 	})
 	if err != nil {
@@ -117,39 +76,12 @@ func tenantOf(t testing.TB, o falconfake.Options, now func() time.Time, hosts ..
 	if _, err := f.tokens.Get(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &tenant{f, w, double, server, d}
+	return &tenant{f, w, double, server, judged}
 }
 
-// passOn hands requests to the server behind the faults, and breaks off where it does.
-func passOn(to *url.URL) http.Handler {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		out, err := http.NewRequestWithContext(r.Context(), r.Method, to.String()+r.URL.RequestURI(), bytes.NewReader(body))
-		if err != nil {
-			return
-		}
-		out.Header = r.Header.Clone()
-		res, err := client.Do(out)
-		if err != nil {
-			panic(http.ErrAbortHandler)
-		}
-		defer res.Body.Close()
-		maps.Copy(w.Header(), res.Header)
-		w.WriteHeader(res.StatusCode)
-		_, _ = io.Copy(w, res.Body)
-	})
-}
-
-// fault makes the tenant fail.
-func (n *tenant) fault(f contract.Fault) {
-	n.door.mu.Lock()
-	n.door.broken = f
-	n.door.mu.Unlock()
-	n.server.Break(f)
+// edr is for the suites.
+func (n *tenant) edr() contract.EDR {
+	return contract.EDR{Knobs: knobs(), World: n.world, OS: "Windows 11", Break: n.server.Break}
 }
 
 // falconID is an id of the suites in Falcon's form.
@@ -159,7 +91,7 @@ func falconID(id string) string {
 }
 
 func knobs() contract.Knobs {
-	return contract.Knobs{Kind: "crowdstrike", ID: falconID, Secrets: []string{"secret"}, Patience: 300 * time.Millisecond}
+	return contract.Knobs{Kind: "crowdstrike", ID: falconID, Secrets: []string{"secret"}, ReadsFirst: true}
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
@@ -173,28 +105,13 @@ func TestEndpointsContract(t *testing.T) {
 		Open: func(t testing.TB, devices []incident.Endpoint) integrations.Endpoints {
 			var hosts []edrtest.Host
 			for _, e := range devices {
-				id, _ := e.ID.Get()
-				name, _ := e.Name.Get()
-				ips, _ := e.IP.Get()
-				h := edrtest.Host{ID: id, Name: name, OS: "Windows 11", LastSeen: time.Now()}
-				for _, ip := range ips {
-					h.Addresses = append(h.Addresses, edrtest.Address{IP: ip})
-				}
-				hosts = append(hosts, h)
+				hosts = append(hosts, edrtest.Seen(edrtest.Device(e), "Windows 11"))
 			}
 			opened = tenantOf(t, falconfake.Options{MaxPage: 1}, time.Now, hosts...)
 			return opened
 		},
-		Break: func(_ integrations.Endpoints, f contract.Fault) { opened.fault(f) },
+		Break: func(_ integrations.Endpoints, f contract.Fault) { opened.server.Break(f) },
 	})
-}
-
-// laid is a device with processes.
-func laid(device incident.Target) edrtest.Host {
-	return edrtest.Host{
-		ID: device.ID(), Name: device.Name(), OS: "Windows 11", LastSeen: time.Now(),
-		Addresses: []edrtest.Address{{IP: "192.0.2.2"}},
-	}
 }
 
 func TestConnectionsContract(t *testing.T) {
@@ -202,18 +119,11 @@ func TestConnectionsContract(t *testing.T) {
 	contract.Connections(t, contract.ConnectionsHarness{
 		Knobs: knobs(),
 		Open: func(t testing.TB, device incident.Target, connections []incident.Connection) integrations.Connections {
-			h := laid(device)
-			for _, c := range connections {
-				path, _ := c.Process.Path.Get()
-				pid, _ := c.Process.PID.Get()
-				p := &edrtest.Process{PID: pid, Path: path, Start: c.At.Add(-time.Hour)}
-				h.Processes = append(h.Processes, p)
-				h.Connections = append(h.Connections, edrtest.Connection{At: c.At, Tuple: c.Tuple, Process: p})
-			}
+			h := edrtest.Seen(edrtest.Connected(device, connections), "Windows 11")
 			opened = tenantOf(t, falconfake.Options{}, at(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)), h)
 			return opened
 		},
-		Break: func(_ integrations.Connections, f contract.Fault) { opened.fault(f) },
+		Break: func(_ integrations.Connections, f contract.Fault) { opened.server.Break(f) },
 	})
 }
 
@@ -222,93 +132,31 @@ func TestExecutionsContract(t *testing.T) {
 	contract.Executions(t, contract.ExecutionsHarness{
 		Knobs: knobs(),
 		Open: func(t testing.TB, device incident.Target, executions []incident.Execution) integrations.Executions {
-			h := laid(device)
-			early := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-			init := &edrtest.Process{PID: 900, Path: `C:\Windows\System32\userinit.exe`, Start: early}
-			explorer := &edrtest.Process{PID: 901, Path: `C:\Windows\explorer.exe`, Start: early, Parent: init}
-			h.Processes = append(h.Processes, init, explorer)
-			for _, e := range executions {
-				h.Processes = append(h.Processes, process(e, explorer))
-			}
+			h := edrtest.Seen(edrtest.Ran(device, executions), "Windows 11")
 			opened = tenantOf(t, falconfake.Options{}, at(time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)), h)
 			return opened
 		},
-		Break: func(_ integrations.Executions, f contract.Fault) { opened.fault(f) },
+		Break: func(_ integrations.Executions, f contract.Fault) { opened.server.Break(f) },
 	})
 }
 
-func process(e incident.Execution, parent *edrtest.Process) *edrtest.Process {
-	p := &edrtest.Process{Start: e.At, Parent: parent}
-	p.Path, _ = e.Process.Path.Get()
-	p.PID, _ = e.Process.PID.Get()
-	p.CommandLine, _ = e.Process.CommandLine.Get()
-	p.User, _ = e.Process.User.Get()
-	if text, ok := e.Process.ScriptText.Get(); ok {
-		path, _ := e.Process.Script.Get()
-		p.Scripts = []edrtest.Script{{At: e.At, Path: path, Text: text}}
-	}
-	return p
-}
-
-// orders are a tenant's orders, of which a fault hits the write.
-type orders struct{ *tenant }
-
-func (o orders) Apply(ctx context.Context, order incident.Order) (r incident.Receipt, err error) {
-	o.door.write(func() { r, err = o.tenant.Apply(ctx, order) })
-	return r, err
-}
-
-func (o orders) Undo(ctx context.Context, order incident.Order) (r incident.Receipt, err error) {
-	o.door.write(func() { r, err = o.tenant.Undo(ctx, order) })
-	return r, err
-}
-
-func (o orders) Kill(ctx context.Context, order integrations.KillOrder) (r incident.Receipt, err error) {
-	o.door.write(func() { r, err = o.tenant.Kill(ctx, order) })
-	return r, err
-}
-
-func (o orders) Run(ctx context.Context, order integrations.ScriptOrder) (r incident.Receipt, err error) {
-	o.door.write(func() { r, err = o.tenant.Run(ctx, order) })
-	return r, err
-}
-
-// readingFirst are the knobs of suites with writes.
-func readingFirst() contract.Knobs {
-	k := knobs()
-	k.ReadsFirst = true
-	return k
-}
-
+// pair are two devices.
 func pair(t testing.TB) (a, b incident.Target, hosts []edrtest.Host) {
 	t.Helper()
-	var both []incident.Target
-	for _, id := range []string{"ws-1", "ws-2"} {
-		target, err := incident.DeviceTarget(falconID(id), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		both = append(both, target)
-		hosts = append(hosts, edrtest.Host{ID: falconID(id), Name: id, OS: "Windows 11", LastSeen: time.Now()})
+	a, b = knobs().Target(t, "ws-1"), knobs().Target(t, "ws-2")
+	for _, d := range []incident.Target{a, b} {
+		hosts = append(hosts, edrtest.Seen(edrtest.Host{ID: d.ID(), Name: d.Name()}, "Windows 11"))
 	}
-	return both[0], both[1], hosts
+	return a, b, hosts
 }
 
 func TestEnforcerContract(t *testing.T) {
 	for name, o := range map[string]falconfake.Options{"": {}, "null": {Nulls: true}, "repeats": {AcceptRepeats: true}} {
 		t.Run(name, func(t *testing.T) {
-			contract.Enforcer(t, contract.EnforcerHarness{
-				Knobs: readingFirst(),
-				Open: func(t testing.TB) contract.EnforcerWorld {
-					a, b, hosts := pair(t)
-					n := tenantOf(t, o, time.Now, hosts...)
-					return contract.EnforcerWorld{
-						Enforcer: orders{n}, Actions: []incident.Action{incident.Isolate}, Target: a, Other: b, Unordered: true,
-						Effects: func() int { return n.world.Effects("") }, Settle: n.world.Settle,
-						Impose: func(o incident.Order) { n.world.Impose(o.Target.ID()) }, Break: n.fault,
-					}
-				},
-			})
+			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
+				n := tenantOf(t, o, time.Now)
+				return n.edr().Enforcer(t, n)
+			}})
 		})
 	}
 }
@@ -317,9 +165,8 @@ func TestSchedules(t *testing.T) {
 	contract.Schedules(t, contract.ScheduleHarness{
 		Knobs: knobs(),
 		Open: func(t testing.TB) (integrations.Enforcer, *edrtest.World, incident.Target) {
-			a, _, hosts := pair(t)
-			n := tenantOf(t, falconfake.Options{}, time.Now, hosts[0])
-			return n, n.world, a
+			n := tenantOf(t, falconfake.Options{}, time.Now)
+			return n, n.world, n.edr().Device(t)
 		},
 	})
 }
@@ -337,7 +184,7 @@ func (n *tenant) upload(t testing.TB, name string) {
 			r.Header.Set("Authorization", "Bearer "+authorization)
 		}
 		w := httptest.NewRecorder()
-		n.door.whole.ServeHTTP(w, r)
+		n.judged.ServeHTTP(w, r)
 		if w.Code >= 300 {
 			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 		}
@@ -359,54 +206,30 @@ func (n *tenant) upload(t testing.TB, name string) {
 
 func TestRunnerContract(t *testing.T) {
 	contract.Runner(t, contract.RunnerHarness{
-		Knobs:      readingFirst(),
+		Knobs:      knobs(),
 		NoExit:     "Falcon does not tell how a script exited",
 		NoApproval: "Falcon asks nobody before it runs a script",
 		Open: func(t testing.TB) contract.RunnerWorld {
-			a, b, hosts := pair(t)
-			n := tenantOf(t, falconfake.Options{Polls: -1}, time.Now, hosts...)
+			n := tenantOf(t, falconfake.Options{Polls: -1}, time.Now)
 			n.world.OnScript(contract.Printer)
 			n.upload(t, "print")
-			return contract.RunnerWorld{
-				Runner: orders{n}, Target: a, Other: b, Script: "print", Settle: n.world.Settle, Break: n.fault,
-				Runs: func() int {
-					return len(slices.DeleteFunc(n.world.Actions(""), func(a edrtest.Action) bool { return a.Kind != edrtest.RunScript }))
-				},
-			}
+			return n.edr().Runner(t, n, "print")
 		},
 	})
 }
 
 func TestCollectorContract(t *testing.T) {
-	contract.Collector(t, contract.CollectorHarness{
-		Knobs: knobs(),
-		Open: func(t testing.TB) contract.CollectorWorld {
-			a, _, hosts := pair(t)
-			p := &edrtest.Process{PID: 4242, Path: `C:\Tools\a.exe`, Start: time.Now().Add(-time.Hour)}
-			hosts[0].Processes = []*edrtest.Process{p}
-			hosts[0].Connections = []edrtest.Connection{{At: time.Now(), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 5, DstIP: "192.0.2.9", DstPort: 53, Transport: "udp"}}}
-			n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
-			return contract.CollectorWorld{Collector: n, Target: a, Break: n.fault}
-		},
-	})
+	contract.Collector(t, contract.CollectorHarness{Knobs: knobs(), Open: func(t testing.TB) contract.CollectorWorld {
+		n := tenantOf(t, falconfake.Options{}, time.Now)
+		return n.edr().Collector(t, n)
+	}})
 }
 
 func TestKillerContract(t *testing.T) {
-	contract.Killer(t, contract.KillerHarness{
-		Knobs: readingFirst(),
-		Open: func(t testing.TB) contract.KillerWorld {
-			a, _, hosts := pair(t)
-			hosts[0].Processes = []*edrtest.Process{{PID: 4242, Path: `C:\Tools\a.exe`, Start: time.Now().Add(-time.Hour)}}
-			n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
-			n.carryOut(t)
-			return contract.KillerWorld{
-				Killer: orders{n}, Target: a, PID: 4242, Path: `C:\Tools\a.exe`, Started: hosts[0].Processes[0].Start, Break: n.fault,
-				Runs: func() bool {
-					h, _ := n.world.Host(a.ID())
-					return h.Processes[0].End.IsZero()
-				},
-				Kills: func() int { return len(n.world.Actions(a.ID())) },
-			}
-		},
-	})
+	contract.Killer(t, contract.KillerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.KillerWorld {
+		n := tenantOf(t, falconfake.Options{}, time.Now)
+		w := n.edr().Killer(t, n)
+		w.Kills = func() int { return len(n.world.Actions("")) }
+		return w
+	}})
 }

@@ -1,7 +1,6 @@
 package crowdstrike
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -136,7 +135,7 @@ func TestKill(t *testing.T) {
 			now := time.Now().UTC()
 			hosts[0].Processes = []*edrtest.Process{{PID: 4242, Path: `C:\Tools\a.exe`, User: system, Start: now.Add(-time.Hour)}, {PID: 7, Path: `C:\b.exe`, Start: now.Add(-time.Hour)}}
 			n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
-			stop := n.carryOut(t)
+			n.world.Prompt()
 			o := integrations.KillOrder{Key: "k", Target: a, PID: 4242, Path: `\Device\HarddiskVolume3\Tools\a.exe`}
 			for _, want := range []string{"ended", "no such process runs"} {
 				if r, err := n.Kill(t.Context(), o); err != nil || r.Detail != want {
@@ -147,34 +146,12 @@ func TestKill(t *testing.T) {
 			if r, err := n.Kill(t.Context(), o); err != nil || r.Detail != "no such process runs" {
 				t.Errorf("kill of another image: %+v, %v", r, err)
 			}
-			stop()
 			h, _ := n.world.Host(a.ID())
 			if h.Processes[0].End.IsZero() || !h.Processes[1].End.IsZero() || len(n.world.Actions(a.ID())) != 1 {
 				t.Errorf("the processes ended at %s and %s; the actions are %+v", h.Processes[0].End, h.Processes[1].End, n.world.Actions(a.ID()))
 			}
 		})
 	}
-}
-
-// carryOut has the devices carry out what they are given, until it is stopped.
-func (n *tenant) carryOut(t testing.TB) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	all.Go(func() {
-		for tick := time.NewTicker(5 * time.Millisecond); ; {
-			select {
-			case <-tick.C:
-				n.world.Settle()
-			case <-ctx.Done():
-				tick.Stop()
-				return
-			}
-		}
-	})
-	stop = func() { cancel(); all.Wait() }
-	t.Cleanup(stop)
-	return stop
 }
 
 // waves counts the rounds of calls that had to wait for each other.
@@ -212,12 +189,22 @@ func TestRounds(t *testing.T) {
 	hosts[0].Processes = []*edrtest.Process{init, p}
 	hosts[0].Connections = []edrtest.Connection{{At: now.Add(-time.Minute), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 5, DstIP: "192.0.2.9", DstPort: 53, Transport: "udp"}}}
 	n := tenantOf(t, falconfake.Options{Latency: 60 * time.Millisecond, Polls: -1}, time.Now, hosts...)
-	counted := &waves{next: n.door.faulty}
-	n.door.faulty = counted
-	if found, err := n.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID(), At: now.Add(-10 * time.Minute)}); err != nil || len(found) != 1 {
+	counted := &waves{next: n.judged}
+	config := n.config
+	config.URL = serve(t, counted)
+	client, err := open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	if _, err := client.tokens.Get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	counted.ended = 0
+	if found, err := client.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID(), At: now.Add(-10 * time.Minute)}); err != nil || len(found) != 1 {
 		t.Fatalf("found %d, %v", len(found), err)
 	}
-	found, err := n.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
+	found, err := client.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
 	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Process.Parents.String(), "userinit.exe") {
 		t.Fatalf("found %+v, %v", found, err)
 	}

@@ -56,6 +56,8 @@ type Action struct {
 type Result struct {
 	Exit           int
 	Stdout, Stderr string
+	// Ends are the processes that it ended, by their ids.
+	Ends []int64
 }
 
 // Open reports whether it has not ended in the product's eyes.
@@ -99,11 +101,30 @@ func (w *World) OneAtATime() {
 	w.oneAtATime = true
 }
 
+// Prompt has the devices carry out what is open whenever a product looks at it: at
+// [World.Actions], [World.Open] and [World.Action].
+func (w *World) Prompt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.prompt = true
+}
+
+// look is what happens by itself before actions are looked at. The lock must be held.
+func (w *World) look() {
+	w.expire()
+	if !w.prompt {
+		return
+	}
+	for _, a := range w.actions {
+		w.carryOut(a)
+	}
+}
+
 // Actions are all actions of a device, or of all for an empty id, oldest first.
 func (w *World) Actions(host string) []Action {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.expire()
+	w.look()
 	var out []Action
 	for _, a := range w.actions {
 		if host == "" || a.Host == host {
@@ -117,7 +138,7 @@ func (w *World) Actions(host string) []Action {
 func (w *World) Action(id string) (Action, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.expire()
+	w.look()
 	if a := w.action(id); a != nil {
 		return *a, true
 	}
@@ -139,6 +160,38 @@ func (w *World) Open(host string, kinds ...Kind) []Action {
 	return slices.DeleteFunc(w.Actions(host), func(a Action) bool {
 		return !a.Open() || len(kinds) > 0 && !slices.Contains(kinds, a.Kind)
 	})
+}
+
+// Count is how many actions of a kind were ordered, on all devices.
+func (w *World) Count(k Kind) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, a := range w.actions {
+		if a.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+// Kills are how often devices carried out the end of a process.
+func (w *World) Kills() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, a := range w.actions {
+		if a.State == Done && (a.Kind == Kill && a.PID != 0 || len(a.Result.Ends) > 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// Runs reports whether a process with an id runs on a device.
+func (w *World) Runs(host string, pid int64) bool {
+	h, _ := w.Host(host)
+	return slices.ContainsFunc(h.Processes, func(p *Process) bool { return p.PID == pid && p.End.IsZero() })
 }
 
 func (w *World) action(id string) *Action {
@@ -170,7 +223,10 @@ func (w *World) CarryOut(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.expire()
-	a := w.action(id)
+	return w.carryOut(w.action(id))
+}
+
+func (w *World) carryOut(a *Action) bool {
 	if a == nil || a.State != Pending && a.State != Running {
 		return false
 	}
@@ -204,6 +260,9 @@ func (w *World) perform(h *Host, a *Action) {
 			return
 		}
 		a.Result = w.script(*h, a.Script, a.Input)
+		for _, pid := range a.Result.Ends {
+			h.end(pid, w.Now())
+		}
 	case Kill:
 		h.end(a.PID, w.Now())
 	}

@@ -113,6 +113,7 @@ type World struct {
 	isolated   map[string]bool
 	oneAtATime bool
 	effects    map[string]int
+	prompt     bool
 	// Script is what a script does on a device; without it every script fails.
 	script func(h Host, name, input string) Result
 }

@@ -1,6 +1,7 @@
 package edrtest_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,37 @@ func TestIsolationByScript(t *testing.T) {
 		w.Settle()
 		if w.Isolated("h1") != want {
 			t.Errorf("isolated is %t after a script that exits with %d, want %t", w.Isolated("h1"), exit, want)
+		}
+	}
+}
+
+// A device carries out what is open as soon as somebody looks at it, where it is told to.
+// A script ends the process that is meant, and no other.
+func TestKillingByScript(t *testing.T) {
+	now := time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
+	for input, want := range map[string]struct {
+		said string
+		runs bool
+	}{
+		"7 pQzpcYS5leGU 1795932001500": {`"result":"ended"`, false}, // the start is as near as a script has it
+		"7 pQzpcYS5leGU 0":             {`"result":"ended"`, false},
+		"7 pQzpcYS5leGU 1795932003500": {`"result":"other"`, true},
+		"7 pQzpcYi5leGU 0":             {`"result":"other"`, true},
+		"8 pQzpcYS5leGU 0":             {`"result":"gone"`, true},
+		"7 QzpcYS5leGU 0":              {"", true},
+	} {
+		w := edrtest.New(t, func() time.Time { return now })
+		w.Add(edrtest.Host{ID: "h1", Processes: []*edrtest.Process{{PID: 7, Path: `C:\A.exe`, Start: time.UnixMilli(1795932000000)}}})
+		w.OnScript(edrtest.Killing("end.ps1"))
+		id := w.Order(edrtest.Action{Kind: edrtest.RunScript, Host: "h1", Script: "end.ps1", Input: input}).ID
+		if !w.Runs("h1", 7) || w.Kills() != 0 {
+			t.Errorf("%s: it was carried out before anybody looked", input)
+		}
+		w.Prompt()
+		a, _ := w.Action(id)
+		kills := map[bool]int{true: 0, false: 1}[want.runs]
+		if w.Runs("h1", 7) != want.runs || w.Kills() != kills || !strings.Contains(a.Result.Stdout, want.said) || w.Count(edrtest.RunScript) != 1 {
+			t.Errorf("%s: it runs: %t, after %d kills, and %+v; want %+v", input, w.Runs("h1", 7), w.Kills(), a.Result, want)
 		}
 	}
 }

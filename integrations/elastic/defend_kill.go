@@ -88,10 +88,32 @@ func (d *Defend) orderKill(ctx context.Context, op string, id agentID, o integra
 	case !isEntity(entity):
 		return "", "", integrations.Errorf(integrations.Unavailable, op, "the process has no id that can be used: %s", quoted(entity))
 	}
+	if !o.Started.IsZero() {
+		started, err := d.startOf(ctx, op, id, rows, entity)
+		if err != nil || !o.StartedAt(started) {
+			return "", fmt.Sprintf("no such process runs: %d was last started at %s", o.PID, started.Format(time.RFC3339)), err
+		}
+	}
 	r, err := d.order(ctx, op, id, cmdKill, bodyOf(id, text, struct {
 		Entity string `json:"entity_id"`
 	}{entity}))
 	return r.Ref, "", err
+}
+
+// startOf is when a process was started: by its start among rows or, for one that has done
+// much since, by a search for it. Zero is not known.
+func (d *Defend) startOf(ctx context.Context, op string, id agentID, rows []row, entity string) (time.Time, error) {
+	e, to := d.events, d.now().Add(time.Hour)
+	at := slices.IndexFunc(rows, func(r row) bool { return r.starts() && r.text("process.entity_id") == entity })
+	if at < 0 {
+		found, err := e.search(ctx, op, e.processes, false,
+			newest(1, e.processFields(), id.host(), stamped(to.Add(-startedWithin), to), e.starts, term("process.entity_id", entity)))
+		if err != nil || len(found) == 0 {
+			return time.Time{}, err
+		}
+		rows, at = found, 0
+	}
+	return rows[at].at(), nil
 }
 
 // isEntity reports whether a text has the form of Elastic's ids of processes.

@@ -28,7 +28,7 @@ func TestKillEndsOnlyWhatIsMeant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := d.open(t, defendfake.Options{})
 			x.add(edrtest.Host{ID: agentOf("a"), Name: "a", Processes: c.processes})
-			x.prompt.Store(true)
+			x.world.Prompt()
 			r, err := x.Kill(t.Context(), integrations.KillOrder{Key: "k", Target: x.target(t, "a"), PID: 7, Path: path})
 			if err != nil || !strings.Contains(r.Detail, c.says) {
 				t.Fatalf("%+v, %v; want %q", r, err, c.says)
@@ -50,7 +50,7 @@ func TestAKillThatWaits(t *testing.T) {
 	if _, err := x.Kill(ctx, o); integrations.KindOf(err) != integrations.Unavailable || err == nil {
 		t.Fatalf("%v, want it unavailable", err)
 	}
-	x.prompt.Store(true)
+	x.world.Prompt()
 	if r, err := x.Kill(t.Context(), o); err != nil || r.Detail != "ended" || len(x.world.Actions("")) != 1 {
 		t.Errorf("%+v, %v, after %d actions", r, err, len(x.world.Actions("")))
 	}

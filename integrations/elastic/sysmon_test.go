@@ -72,7 +72,7 @@ func TestSysmonConnections(t *testing.T) {
 				Knobs: sysmonKnobs(), At: time.Now(),
 				Open: func(t testing.TB, device incident.Target, connections []incident.Connection) integrations.Connections {
 					x := d.sysmon(t, s, defendfake.Options{})
-					h := connected(device, connections)
+					h := edrtest.Connected(device, connections)
 					h.Domain = s.domain
 					x.world.Add(h)
 					return x
@@ -91,10 +91,8 @@ func TestSysmonExecutions(t *testing.T) {
 				Knobs: sysmonKnobs(), At: time.Now(),
 				Open: func(t testing.TB, device incident.Target, executions []incident.Execution) integrations.Executions {
 					x := d.sysmon(t, s, defendfake.Options{ScriptBlock: 11})
-					h := edrtest.Host{ID: device.ID(), Name: device.Name(), Domain: s.domain}
-					for _, e := range executions {
-						h.Processes = append(h.Processes, ran(e))
-					}
+					h := edrtest.Ran(device, executions)
+					h.Domain = s.domain
 					x.world.Add(h)
 					return x
 				},

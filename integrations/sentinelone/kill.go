@@ -30,7 +30,7 @@ const (
 //
 // That the process is the one that is meant is looked for twice: in the events, whose last
 // start with the pid must be of the image, and by the script on the device, which compares
-// path and, where the events have it, time of start right before it ends the process.
+// path and, where it is known, time of start right before it ends the process.
 func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
 	op := fmt.Sprintf("end process %d on %s", o.PID, bounded(o.Target.ID()))
 	id, err := agentOf(op, o.Target)
@@ -61,7 +61,13 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 		if started.path != "" && !traffic.SameImage(started.path, o.Path) {
 			return incident.Receipt{At: c.now().UTC(), Detail: fmt.Sprintf("no such process runs: %d was last %q", o.PID, bounded(started.path))}, nil
 		}
-		// Milliseconds since 1970; 0 where the events do not say.
+		if !o.StartedAt(started.at) {
+			return incident.Receipt{At: c.now().UTC(), Detail: fmt.Sprintf("no such process runs: %d was last started at %s", o.PID, started.at.Format(time.RFC3339))}, nil
+		}
+		if started.at.IsZero() {
+			started.at = o.Started
+		}
+		// Milliseconds since 1970; 0 where nobody knows.
 		since := int64(0)
 		if !started.at.IsZero() {
 			since = started.at.UnixMilli()

@@ -93,10 +93,10 @@ func TestScripts(t *testing.T) {
 	})
 	t.Run("a lost answer is not ordered again", func(t *testing.T) {
 		x, o := fresh(t)
-		x.fail(contract.LoseAnswer)
+		x.server.Break(contract.LoseAnswer)
 		_, err := x.Run(t.Context(), o)
 		wants(t, "run", err, integrations.Ambiguous, "")
-		x.fail(contract.Works)
+		x.server.Break(contract.Works)
 		_, err = x.Run(t.Context(), o)
 		wants(t, "run again", err, integrations.Ambiguous, "answer was lost")
 		if n := len(x.world.Actions("")); n != 1 {

@@ -3,10 +3,7 @@ package wazuh
 import (
 	"context"
 	"encoding/json"
-	"net/http"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,14 +31,7 @@ func TestEndpoints(t *testing.T) {
 				Open: func(t testing.TB, devices []incident.Endpoint) integrations.Endpoints {
 					x := d.open(t, o)
 					for _, e := range devices {
-						id, _ := e.ID.Get()
-						name, _ := e.Name.Get()
-						ips, _ := e.IP.Get()
-						h := edrtest.Host{ID: id, Name: name}
-						for _, ip := range ips {
-							h.Addresses = append(h.Addresses, edrtest.Address{IP: ip})
-						}
-						x.add(h)
+						x.add(edrtest.Device(e))
 					}
 					return x
 				},
@@ -59,15 +49,7 @@ func TestConnections(t *testing.T) {
 				Knobs: knobs(), At: time.Now(),
 				Open: func(t testing.TB, device incident.Target, connections []incident.Connection) integrations.Connections {
 					x := d.open(t, o)
-					h := edrtest.Host{ID: device.ID(), Name: device.Name()}
-					for _, c := range connections {
-						path, _ := c.Process.Path.Get()
-						pid, _ := c.Process.PID.Get()
-						p := &edrtest.Process{PID: pid, Path: path, Start: c.At.Add(-time.Hour), User: `CORP\anna`, Session: 2}
-						h.Processes = append(h.Processes, p)
-						h.Connections = append(h.Connections, edrtest.Connection{At: c.At, Tuple: c.Tuple, Process: p})
-					}
-					x.add(h)
+					x.add(edrtest.Connected(device, connections))
 					return x
 				},
 				Break: func(e integrations.Connections, f contract.Fault) { e.(*site).fail(t, f) },
@@ -84,34 +66,13 @@ func TestExecutions(t *testing.T) {
 				Knobs: knobs(), At: time.Now(),
 				Open: func(t testing.TB, device incident.Target, executions []incident.Execution) integrations.Executions {
 					x := d.open(t, o)
-					h := edrtest.Host{ID: device.ID(), Name: device.Name()}
-					for _, e := range executions {
-						h.Processes = append(h.Processes, ran(e))
-					}
-					x.add(h)
+					x.add(edrtest.Ran(device, executions))
 					return x
 				},
 				Break: func(e integrations.Executions, f contract.Fault) { e.(*site).fail(t, f) },
 			})
 		})
 	}
-}
-
-// ran is the process of an execution of the suite.
-func ran(e incident.Execution) *edrtest.Process {
-	long := e.At.Add(-24 * time.Hour)
-	path, _ := e.Process.Path.Get()
-	pid, _ := e.Process.PID.Get()
-	line, _ := e.Process.CommandLine.Get()
-	user, _ := e.Process.User.Get()
-	p := &edrtest.Process{PID: pid, Path: path, CommandLine: line, User: user, Start: e.At, Parent: &edrtest.Process{
-		PID: 900, Path: `C:\Windows\explorer.exe`, Start: long, Parent: &edrtest.Process{PID: 800, Path: `C:\Windows\System32\userinit.exe`, Start: long},
-	}}
-	if text, ok := e.Process.ScriptText.Get(); ok {
-		file, _ := e.Process.Script.Get()
-		p.Scripts = []edrtest.Script{{At: e.At, Path: file, Text: text}}
-	}
-	return p
 }
 
 // impose has somebody order the isolating script by hand: with the same script, and a key
@@ -131,14 +92,9 @@ func TestEnforcer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
 				x := d.open(t, o)
-				x.add(edrtest.Host{ID: idOf("ws-042"), Name: "ws-042"})
-				x.add(edrtest.Host{ID: idOf("ws-0421"), Name: "ws-0421"})
-				return contract.EnforcerWorld{
-					Enforcer: x, Actions: []incident.Action{incident.Isolate}, Target: target(t, "ws-042"), Other: target(t, "ws-0421"), Unordered: true,
-					Effects: func() int { return x.world.Effects("") }, Settle: x.world.Settle,
-					Impose: func(o incident.Order) { x.impose(o.Target.ID()) },
-					Break:  func(f contract.Fault) { x.fail(t, f) },
-				}
+				w := x.edr(t).Enforcer(t, x)
+				w.Impose = func(o incident.Order) { x.impose(o.Target.ID()) }
+				return w
 			}})
 		})
 	}
@@ -178,20 +134,8 @@ func TestCollector(t *testing.T) {
 	d := judged(t)
 	contract.Collector(t, contract.CollectorHarness{Knobs: knobs(), Open: func(t testing.TB) contract.CollectorWorld {
 		x := d.open(t, wazuhfake.Options{})
-		x.add(sending())
-		return contract.CollectorWorld{Collector: x, Target: target(t, "ws-042"), Break: func(f contract.Fault) { x.fail(t, f) }}
+		return x.edr(t).Collector(t, x)
 	}})
-}
-
-// sending is a device on which a process sends.
-func sending() edrtest.Host {
-	p := &edrtest.Process{PID: 4001, Path: `C:\Program Files\Tools\sender.exe`, Start: time.Now().Add(-10 * time.Minute).Truncate(time.Millisecond), User: `CORP\anna`}
-	return edrtest.Host{
-		ID: idOf("ws-042"), Name: "ws-042", Processes: []*edrtest.Process{p},
-		Connections: []edrtest.Connection{{At: time.Now().Add(-time.Minute), Process: p, Tuple: incident.Tuple{
-			SrcIP: "192.0.2.2", SrcPort: 50001, DstIP: "198.51.100.1", DstPort: 53, Transport: "udp",
-		}}},
-	}
 }
 
 func TestRunner(t *testing.T) {
@@ -200,15 +144,7 @@ func TestRunner(t *testing.T) {
 		Knobs: knobs(), NoApproval: "nobody approves scripts at Wazuh",
 		Open: func(t testing.TB) contract.RunnerWorld {
 			x := d.open(t, wazuhfake.Options{})
-			x.add(edrtest.Host{ID: idOf("ws-042"), Name: "ws-042"})
-			x.add(edrtest.Host{ID: idOf("ws-0421"), Name: "ws-0421"})
-			return contract.RunnerWorld{
-				Runner: x, Target: target(t, "ws-042"), Other: target(t, "ws-0421"), Script: "print", Settle: x.world.Settle,
-				Runs: func() int {
-					return len(slices.DeleteFunc(x.world.Actions(""), func(a edrtest.Action) bool { return a.Kind != edrtest.RunScript }))
-				},
-				Break: func(f contract.Fault) { x.fail(t, f) },
-			}
+			return x.edr(t).Runner(t, x, "print")
 		},
 	})
 }
@@ -216,23 +152,7 @@ func TestRunner(t *testing.T) {
 func TestKiller(t *testing.T) {
 	d := judged(t)
 	contract.Killer(t, contract.KillerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.KillerWorld {
-		var carryOut atomic.Pointer[func()]
-		x := d.open(t, wazuhfake.Options{Before: func(r *http.Request) {
-			if do := carryOut.Load(); do != nil && strings.HasSuffix(r.URL.Path, "/_search") {
-				(*do)()
-			}
-		}})
-		h := sending()
-		x.add(h)
-		do := func() { x.world.Settle(); x.machines.end(x.world, h.ID) }
-		carryOut.Store(&do)
-		return contract.KillerWorld{
-			Killer: x, Target: target(t, "ws-042"), PID: 4001, Path: h.Processes[0].Path,
-			Runs: func() bool {
-				now, _ := x.world.Host(h.ID)
-				return now.Processes[0].End.IsZero()
-			},
-			Kills: x.machines.kills, Break: func(f contract.Fault) { x.fail(t, f) },
-		}
+		x := d.open(t, wazuhfake.Options{})
+		return x.edr(t).Killer(t, x)
 	}})
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // Kill implements [integrations.Killer]. A script of ours on the agent does it, which compares
-// pid, path and, where an alert has it, time of start right before it ends the process.
+// pid, path and, where it is known, time of start right before it ends the process.
 func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
 	op := fmt.Sprintf("end process %d on %s", o.PID, o.Target.Name())
 	id, err := targeted(op, o.Target)
@@ -110,9 +110,12 @@ func (c *Client) killed(ctx context.Context, op string, id agentID, o integratio
 // one, can be sent again.
 func (l line) carriedOut() bool { return l.result != "expired" && l.result != "stale" }
 
-// startOf is when the process was started, in milliseconds since 1970: of the last start
-// with its pid, if that was of its image. Empty is not known.
+// startOf is when the process was started, in milliseconds since 1970: as the order says, or
+// of the last start with its pid, if that was of its image. Empty is not known.
 func (c *Client) startOf(ctx context.Context, op string, id agentID, o integrations.KillOrder) (string, error) {
+	if !o.Started.IsZero() {
+		return strconv.FormatInt(o.Started.UnixMilli(), 10), nil
+	}
 	now := c.now()
 	found, err := c.indexer.search(ctx, op, id, 1, append(event(sysmonChannel, processStarted),
 		term("data.win.eventdata.processId", strconv.FormatInt(o.PID, 10)), received(now.Add(-eventsRelated), now.Add(clocksDiffer)))...)

@@ -77,8 +77,8 @@ func TestExpiredKillIsSentAgain(t *testing.T) {
 	if r, err := x.Kill(t.Context(), kill); err != nil || r.Detail != "ended" {
 		t.Errorf("kill: %+v, %v; want it ended", r, err)
 	}
-	if _, err := x.Kill(t.Context(), kill); err != nil || x.machines.kills() != 1 {
-		t.Errorf("kill again: %v, %d kills; want one", err, x.machines.kills())
+	if _, err := x.Kill(t.Context(), kill); err != nil || x.world.Kills() != 1 {
+		t.Errorf("kill again: %v, %d kills; want one", err, x.world.Kills())
 	}
 }
 

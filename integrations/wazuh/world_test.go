@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +38,6 @@ type site struct {
 	double           *wazuhfake.Double
 	manager, indexer *faulty.Server
 	machines         *machines
-	lose             atomic.Bool
 }
 
 // opener opens sites whose traffic is judged by the descriptions of Wazuh's API and of its
@@ -62,12 +59,15 @@ func (d opener) open(t testing.TB, o wazuhfake.Options, change ...func(*Config))
 	}
 	x.double = wazuhfake.New(t, x.world, o)
 	x.world.OnScript(x.machines.run)
-	x.manager = faulty.New(t, x.losing(d.manager.Handler(t, x.double.Handler())))
+	x.manager = faulty.New(t, d.manager.Handler(t, x.double.Handler()))
+	ordering := func(r *http.Request) bool { return r.Method == http.MethodPut }
+	x.manager.LoseOnly(ordering)
 	indexer := x.double.Indexer()
 	if d.indexer != nil {
 		indexer = d.indexer.Handler(t, indexer)
 	}
 	x.indexer = faulty.New(t, indexer)
+	x.indexer.LoseOnly(ordering)
 	config := Config{
 		URL: x.manager.URL(), User: "stanch", Password: "the-secret", IndexerURL: x.indexer.URL(), IndexerUser: "stanch", IndexerPassword: "the-other-secret",
 		Index: defaultIndex, Access: httpx.Access{Timeout: 10 * time.Second},
@@ -85,18 +85,6 @@ func (d opener) open(t testing.TB, o wazuhfake.Options, change ...func(*Config))
 	return x
 }
 
-// losing carries orders out and loses their answers, while that is asked for.
-func (x *site) losing(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !x.lose.Load() || r.Method != http.MethodPut {
-			next.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler)
-	})
-}
-
 // fail makes both parts of the product fail. What fails has a token already: fetching one is
 // tried in package httpx.
 func (x *site) fail(t testing.TB, f contract.Fault) {
@@ -104,31 +92,22 @@ func (x *site) fail(t testing.TB, f contract.Fault) {
 	if _, err := x.Client.manager.tokens.Get(context.WithoutCancel(t.Context())); err != nil && f != contract.Works {
 		t.Fatal(err)
 	}
-	x.lose.Store(f == contract.LoseAnswer)
-	if f == contract.LoseAnswer {
-		f = contract.Works
-	}
 	x.manager.Break(f)
 	x.indexer.Break(f)
 }
 
-func (x *site) add(h edrtest.Host) {
-	since := time.Now().Add(-24 * time.Hour)
-	for i := range h.Addresses {
-		h.Addresses[i].From = since
-	}
-	h.OS, h.LastSeen = "Microsoft Windows 10 Pro", time.Now()
-	x.world.Add(h)
+// edr is for the suites.
+func (x *site) edr(t testing.TB) contract.EDR {
+	t.Helper()
+	return contract.EDR{Knobs: knobs(), World: x.world, OS: "Microsoft Windows 10 Pro", Break: func(f contract.Fault) { x.fail(t, f) }}
 }
 
-func target(t testing.TB, id string) incident.Target {
-	t.Helper()
-	target, err := incident.DeviceTarget(idOf(id), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return target
-}
+// add adds a device.
+func (x *site) add(h edrtest.Host) { x.world.Add(edrtest.Seen(h, "Microsoft Windows 10 Pro")) }
+
+func target(t testing.TB, id string) incident.Target { t.Helper(); return knobs().Target(t, id) }
+
+func sending() edrtest.Host { return edrtest.Sender(idOf("ws-042"), "ws-042") }
 
 // orderIn is our order in what a script gets.
 func orderIn(alert any) order {
@@ -155,9 +134,6 @@ func neither(wazuhfake.Message) edrtest.Kind { return "" }
 type machines struct {
 	mu  sync.Mutex
 	all map[string]*machine
-	// ended are the processes that were ended, and done how many of them are in the world.
-	ended []int64
-	done  int
 }
 
 // machine is what a script of ours keeps on its machine.
@@ -187,7 +163,7 @@ func (m *machines) run(h edrtest.Host, name, input string) edrtest.Result {
 	case isolateCommand[1:]:
 		return m.isolate(h.ID, o)
 	case killCommand[1:]:
-		return m.kill(h, o)
+		return kill(h, o)
 	}
 	return run(h, o)
 }
@@ -229,44 +205,12 @@ func (m *machines) isolate(id string, o order) edrtest.Result {
 	return edrtest.Result{Exit: exit, Stdout: saying(o, isolateScript, map[string]any{"result": result, "state": state, "owner": x.owner, "seq": x.seq})}
 }
 
-func (m *machines) kill(h edrtest.Host, o order) edrtest.Result {
-	result := "gone"
+func kill(h edrtest.Host, o order) edrtest.Result {
+	pid, _ := strconv.ParseInt(o.PID, 10, 64)
+	started, _ := strconv.ParseInt(o.Started, 10, 64)
 	path, _ := base64.StdEncoding.DecodeString(o.Path)
-	for _, p := range h.Processes {
-		switch {
-		case strconv.FormatInt(p.PID, 10) != o.PID || !p.End.IsZero():
-		case !strings.EqualFold(p.Path, string(path)), o.Started != "" && o.Started != strconv.FormatInt(p.Start.UnixMilli(), 10):
-			result = "other"
-		default:
-			m.ended = append(m.ended, p.PID)
-			result = "ended"
-		}
-	}
-	return edrtest.Result{Stdout: saying(o, killScript, map[string]any{"result": result})}
-}
-
-func (m *machines) kills() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.ended)
-}
-
-// end ends in the world what scripts have ended.
-func (m *machines) end(w *edrtest.World, id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for ; m.done < len(m.ended); m.done++ {
-		w.Change(id, func(h *edrtest.Host) {
-			h.Processes = slices.Clone(h.Processes)
-			for i, p := range h.Processes {
-				if p.PID == m.ended[m.done] {
-					over := *p
-					over.End = time.Now()
-					h.Processes[i] = &over
-				}
-			}
-		})
-	}
+	said, ends := h.EndIf(pid, string(path), started)
+	return edrtest.Result{Stdout: saying(o, killScript, map[string]any{"result": said}), Ends: ends}
 }
 
 // run reports the output of a script in parts, the last one first.

@@ -53,6 +53,7 @@ type Server struct {
 	running *httptest.Server
 	fault   contract.Fault
 	calls   int
+	loses   func(*http.Request) bool
 	// waitHeader is where a 429 asks to wait, moment whether it is until a time.
 	waitHeader string
 	moment     bool
@@ -75,6 +76,14 @@ func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
+}
+
+// LoseOnly has [contract.LoseAnswer] lose the answers to some requests: to writes, where a
+// client reads before. The others are answered.
+func (s *Server) LoseOnly(these func(*http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loses = these
 }
 
 // AskToWait sets the header in which a throttled answer asks to wait: for seconds, or until a
@@ -122,8 +131,11 @@ func (s *Server) start() {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.calls++
-	fault := s.fault
+	fault, loses := s.fault, s.loses
 	s.mu.Unlock()
+	if fault == contract.LoseAnswer && loses != nil && !loses(r) {
+		fault = contract.Works
+	}
 	// Only after a request was read to its end is a closed connection noticed.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
