@@ -137,6 +137,9 @@ func idsOf(events []row) []string {
 // tupleOf is the tuple of an event of a connection, its source being who opened it.
 func tupleOf(r row) (incident.Tuple, bool) {
 	local, okLocal := address(r["LocalAddressIP4"], r["LocalAddressIP6"])
+	if a, err := netip.ParseAddr(local); err == nil && a.IsUnspecified() {
+		local = "" // Some sensors write 0.0.0.0 and port 0 for an end that they do not know.
+	}
 	remote, okRemote := address(r["RemoteAddressIP4"], r["RemoteAddressIP6"])
 	localPort, errLocal := port(r["LocalPort"])
 	remotePort, errRemote := port(r["RemotePort"])

@@ -60,6 +60,7 @@ func tenantOf(t testing.TB, o falconfake.Options, now func() time.Time, hosts ..
 	double := falconfake.New(t, w, o)
 	judged := spec(t).Handler(t, double.Handler())
 	server := faulty.New(t, judged)
+	server.AskToWait("X-RateLimit-RetryAfter", true)
 	server.LoseOnly(func(r *http.Request) bool {
 		return r.Method == http.MethodPost && slices.Contains([]string{actionsPath, active.path(), admin.path()}, r.URL.Path)
 	})

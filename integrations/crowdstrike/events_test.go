@@ -172,8 +172,9 @@ func TestTuplesOfEvents(t *testing.T) {
 			incident.Tuple{SrcIP: "2001:db8::1", SrcPort: 1, DstIP: "2001:db8::2", DstPort: 2, Transport: "tcp"},
 			true,
 		},
-		"no address": {with(row{"RemoteAddressIP4": ""}), incident.Tuple{}, false},
-		"odd port":   {with(row{"RemotePort": "70000"}), incident.Tuple{}, false},
+		"an end that is not known": {with(row{"LocalAddressIP4": "0.0.0.0", "LocalPort": "0"}), incident.Tuple{DstIP: "203.0.113.1", DstPort: 443, Transport: "udp"}, true},
+		"no address":               {with(row{"RemoteAddressIP4": ""}), incident.Tuple{}, false},
+		"odd port":                 {with(row{"RemotePort": "70000"}), incident.Tuple{}, false},
 	} {
 		if got, ok := tupleOf(test.row); ok != test.ok || ok && got != test.want {
 			t.Errorf("%s: %+v, %t; want %+v", name, got, ok, test.want)

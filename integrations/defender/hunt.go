@@ -137,13 +137,15 @@ func (r row) truth(column string) (value, known bool) {
 
 func (r row) at(column string) time.Time { return momentOf(r.text(column)) }
 
+// huntingBody is the body of a query. Its name has a capital letter, and matters.
+type huntingBody struct{ Query string }
+
 // hunt runs a query.
 func (c *Client) hunt(ctx context.Context, op, kql string) ([]row, error) {
 	var out struct {
 		Results []row `json:"results"`
 	}
-	in := struct{ Query string }{kql}
-	_, err := c.graph.ask(ctx, call{op: op, method: http.MethodPost, path: "/v1.0/security/runHuntingQuery", limit: huntingCalls}, in, &out)
+	_, err := c.graph.ask(ctx, call{op: op, method: http.MethodPost, path: "/v1.0/security/runHuntingQuery", limit: huntingCalls}, huntingBody{kql}, &out)
 	return out.Results, err
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -474,29 +473,5 @@ func TestAProcessThatIsAnotherIsLeftAlone(t *testing.T) {
 		if err == nil || integrations.KindOf(err) != integrations.Invalid {
 			t.Errorf("path %q: error %v, want an invalid one", path, err)
 		}
-	}
-}
-
-// The samples of Microsoft's pages are read as they stand there.
-func TestTheDocumentedAnswersAreRead(t *testing.T) {
-	var samples struct {
-		List struct {
-			Value []action `json:"value"`
-		} `json:"machineactions_list"`
-		Live action `json:"liveresponse_response"`
-	}
-	text, err := os.ReadFile("../apispec/testdata/mde-documented.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &samples); err != nil || len(samples.List.Value) != 1 {
-		t.Fatalf("%d actions, %v", len(samples.List.Value), err)
-	}
-	scan := samples.List.Value[0]
-	if scan.open() || !scan.succeeded() || scan.updated().Nanosecond() != 551193400 {
-		t.Errorf("the scan is %s, updated %s", scan, scan.updated())
-	}
-	if live := samples.Live; !live.is(typeLive) || !live.open() || live.Comment != "Testing Live Response API" {
-		t.Errorf("the live response is %+v", live)
 	}
 }

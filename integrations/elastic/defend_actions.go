@@ -86,11 +86,14 @@ func (a action) on(id agentID) bool {
 
 func (a action) is(command string) bool { return strings.EqualFold(a.Command, command) }
 
+// answered reports whether the device has answered.
+func (a action) answered() bool { return a.Completed || a.Complete }
+
 // ended reports whether the device has answered, or will not any more.
-func (a action) ended() bool { return a.Completed || a.Complete || a.Expired }
+func (a action) ended() bool { return a.answered() || a.Expired }
 
 // succeeded reports whether the device has carried the action out.
-func (a action) succeeded() bool { return (a.Completed || a.Complete) && a.Success }
+func (a action) succeeded() bool { return a.answered() && a.Success }
 
 // at is when the action ended, as far as it is known, else when it was ordered.
 func (a action) at() time.Time {

@@ -21,7 +21,8 @@ const settled = 5 * time.Minute
 // The device's own word is the truth, as of when it was written. An action is open until
 // the device has answered it and has written, after that, what holds since. One that the
 // device never answers is over when it has written, after the action was ordered, that its
-// effect is there: Kibana shows such actions as pending though they were carried out.
+// effect is there: Kibana shows such actions as pending though they were carried out, and
+// later as expired.
 type isolation struct {
 	// stands is the device's own word.
 	stands bool
@@ -45,9 +46,10 @@ func isolationOf(isolated bool, written, heard time.Time, actions []action) isol
 			s.open = append(s.open, a)
 		case a.succeeded():
 			done = append(done, a)
-		case a.ended():
+		case a.answered():
 		case shown && written.After(a.Started.Time) && heard.After(a.Started.Time):
 			done = append(done, a)
+		case a.ended():
 		case overtaken(a, isolated, written, actions):
 		default:
 			s.open = append(s.open, a)

@@ -166,7 +166,7 @@ func (a action) verdict(op string, id agentID) (incident.Receipt, error) {
 	switch said := strings.ToLower(out.Code + " " + strings.Join(a.Errors, " ")); {
 	case a.succeeded():
 		return r, nil
-	case a.Expired && !a.Completed && !a.Complete:
+	case a.Expired && !a.answered():
 		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the order has expired before the device had it")
 	case strings.Contains(said, "not-found") || strings.Contains(said, "not_found") || strings.Contains(said, "not found"):
 		r.Detail = "no such process runs"

@@ -174,7 +174,7 @@ func (a action) result(out shellOutput) integrations.ScriptResult {
 		r.State = integrations.ScriptQueued
 		r.Detail += "; where the device is offline, Elastic keeps it for " + actionsKept
 		return r
-	case a.Expired && !a.Completed && !a.Complete:
+	case a.Expired && !a.answered():
 		r.State = integrations.ScriptFailed
 		return r
 	}
