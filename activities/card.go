@@ -264,6 +264,9 @@ func effects(c incident.Case, gated []incident.StepState) []string {
 			line += ", then undone by itself"
 		}
 		out = append(out, line)
+		if unkept := s.Unkept(); unkept != "" {
+			out = append(out, title(unkept))
+		}
 	}
 	return out
 }

@@ -165,13 +165,14 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 	if guard.Outcome != incident.Decided {
 		return &ContainOut{DeniedBy: guard.DeniedBy}, nil
 	}
-	unanswered := slices.DeleteFunc(guard.Unsure, func(m incident.Missing) bool { return slices.Contains(in.Answered, m.Path) })
+	if a.Infrastructure.Holds(facts, &in.Target) != "" {
+		return &ContainOut{DeniedBy: incident.OwnInfrastructure}, nil
+	}
+	unanswered := slices.Concat(guard.Unsure, a.Infrastructure.Untold(facts), in.Step.WayBack(facts.Endpoint))
+	unanswered = slices.DeleteFunc(unanswered, func(m incident.Missing) bool { return slices.Contains(in.Answered, m.Path) })
 	if unchosen := in.Target.Unchosen(in.Answered); len(unchosen) > 0 {
 		// No step may act on a device that nobody has chosen.
 		return &ContainOut{Unsure: unchosen}, nil
-	}
-	if in.Step.Action == incident.Isolate && !slices.Contains(in.Answered, incident.RoutePath) {
-		unanswered = append(unanswered, facts.Endpoint.UnknownRoute()...)
 	}
 	if len(unanswered) > 0 && !in.UnsureOK {
 		return &ContainOut{Unsure: unanswered}, nil

@@ -24,6 +24,10 @@ type DecideIn struct {
 	Target      *incident.Target      `json:"target,omitempty"`
 	// Agents send for others on their host; see [traffic.JoinResult.DisownAgent].
 	Agents []string `json:"agents,omitempty"`
+	// Infrastructure is never contained. ExceptBy says, by the names of integrations,
+	// who decides what stays reachable where no order can.
+	Infrastructure incident.Infrastructure `json:"infrastructure,omitzero"`
+	ExceptBy       map[string]string       `json:"except_by,omitempty"`
 	// Now is the decision's time, an input so that it can be replayed.
 	Now time.Time `json:"now"`
 }
@@ -44,7 +48,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}
-	in.Agents = a.Agents
+	in.Agents, in.Infrastructure, in.ExceptBy = a.Agents, a.Infrastructure, a.Set.ExceptBy()
 	out, err := DecideWith(ctx, p, in)
 	// The flows have served the join and the plan; a case that carried them
 	// would write them into its history again and again.
@@ -80,20 +84,9 @@ func DecideWith(ctx context.Context, p *playbooks.Playbook, in DecideIn) (Decide
 			decision.Unsure = append(decision.Unsure, in.Target.Unchosen(nil)...)
 		}
 	}
-	plan := p.Plan(decision, facts, in.Target)
-	if cutsOff(plan) && decision.Outcome != incident.Denied {
-		if unknown := facts.Endpoint.UnknownRoute(); len(unknown) > 0 {
-			decision.Unsure = append(decision.Unsure, unknown...)
-			plan = p.Plan(decision, facts, in.Target)
-		}
-	}
+	plan := in.plan(p, &decision, facts)
 	plan = p.AskForDevice(plan)
 	return DecideOut{Decision: decision, Plan: plan, Facts: facts}, nil
-}
-
-// cutsOff reports whether a plan isolates the device.
-func cutsOff(plan incident.Plan) bool {
-	return plan.Target != nil && slices.ContainsFunc(plan.Steps, func(s incident.PlannedStep) bool { return s.Action == incident.Isolate })
 }
 
 // attribute joins bytes and processes, unless the flow store has done so or

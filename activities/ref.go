@@ -42,6 +42,8 @@ type Activities struct {
 	Agents []string
 	// Routes are how agents reach their cloud, where the EDR does not say.
 	Routes incident.Routes
+	// Infrastructure is never contained, and stays reachable for isolated hosts.
+	Infrastructure incident.Infrastructure
 	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
 	// Turn waits until one more containment may be taken, as [Turns.Take] does; nil

@@ -32,6 +32,10 @@ type Spec struct {
 	// Limits are how often its product may be asked, as the vendor documents it. The
 	// engine paces what all workers begin; a client counts its own calls.
 	Limits []Limit
+	// ExceptBy says who decides which addresses an isolated device still reaches, where
+	// the exceptions of an order can neither be told to the product nor be compared
+	// with what it has. It is a clause for people.
+	ExceptBy string
 	// StandsFor are the names that one integration of this kind takes where
 	// stanch.yaml does not configure them; empty but for a simulation.
 	StandsFor []string
@@ -156,6 +160,17 @@ func (s *Set) Names() []string {
 func (s *Set) Spec(name string) (Spec, bool) {
 	o, ok := s.opened[name]
 	return o.spec, ok
+}
+
+// ExceptBy returns the clauses of [Spec.ExceptBy], by the names that playbooks use.
+func (s *Set) ExceptBy() map[string]string {
+	by := map[string]string{}
+	for name, o := range s.opened {
+		if o.spec.ExceptBy != "" {
+			by[name] = o.spec.ExceptBy
+		}
+	}
+	return by
 }
 
 // Close closes every integration that can be closed.

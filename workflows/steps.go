@@ -182,6 +182,9 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	case len(lease.Holders) > 1:
 		text += ", shared with " + otherCases(len(lease.Holders)-1)
 	}
+	if unkept := s.Unkept(); unkept != "" && !lease.Adopted {
+		text += "; " + unkept
+	}
 	r.event(ctx, incident.EvAccepted, s.Name, "%s", text)
 	r.timedStep(ctx, *s, incident.StageApplied)
 	if !lease.ConfirmedAt.IsZero() {

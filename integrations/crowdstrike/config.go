@@ -53,6 +53,7 @@ func Spec() integrations.Spec {
 		Implements: (*Falcon)(nil),
 		Facts:      []string{"endpoint", "process"},
 		Actions:    []incident.Action{incident.Collect, incident.KillProcess, incident.Isolate},
+		ExceptBy:   "Falcon's containment policy decides which addresses stay reachable, and no documented API reads it",
 		Permissions: []integrations.Permission{
 			{Name: "Hosts: read", Why: "finds devices, and reads whether they are contained"},
 			{Name: "Hosts: write", Why: "contains a device, lifts that, and marks with a grouping tag whose containment it is"},

@@ -29,6 +29,7 @@ func Spec() integrations.Spec {
 		Summary:     "Microsoft Defender for Endpoint: devices, who sends, isolation, evidence and scripts.",
 		Implements:  (*Client)(nil),
 		Actions:     []incident.Action{incident.Collect, incident.KillProcess, incident.Isolate},
+		ExceptBy:    "a full isolation by Defender takes no exceptions, and leaves its own service alone reachable",
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
 		Limits:      limits(),

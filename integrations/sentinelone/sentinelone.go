@@ -30,6 +30,7 @@ func Spec() integrations.Spec {
 		Summary:     "SentinelOne: devices, who sends, isolation, evidence and scripts.",
 		Implements:  (*Client)(nil),
 		Actions:     []incident.Action{incident.Collect, incident.KillProcess, incident.Isolate},
+		ExceptBy:    "SentinelOne's network quarantine rules decide which addresses stay reachable, and Stanch does not read them",
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
 		Limits:      limits(),

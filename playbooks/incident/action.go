@@ -74,6 +74,10 @@ type Order struct {
 	// HeardWithin is within what time after an isolation is in place the device's
 	// agent must be heard; else it is undone. Zero: it is not looked for.
 	HeardWithin time.Duration `json:"heard_within,omitempty"`
+	// Except are addresses, and networks such as 10.1.0.0/24, that stay reachable for
+	// an isolated host, and no others. A product that can neither be told nor be
+	// asked says so in its Spec.
+	Except []string `json:"except,omitempty"`
 	// Reason is written where the product has room for it. It carries no text
 	// of the alert.
 	Reason string `json:"reason"`

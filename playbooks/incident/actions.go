@@ -106,10 +106,19 @@ var actionSpecs = sync.OnceValue(func() []ActionSpec {
 		{
 			Action: Isolate, Doc: "Cuts the host off the network.", By: ByEnforcer,
 			Needs: []NeededFact{device}, Undone: givenBack,
-			Does: func(_ PlannedStep, host string) string { return "isolate " + host },
+			Does:   func(s PlannedStep, host string) string { return strings.TrimSuffix("isolate "+host+" "+butFor(s), " ") },
+			Detail: butFor,
 		},
 	}
 })
+
+// butFor says what an isolation leaves open.
+func butFor(s PlannedStep) string {
+	if len(s.Except) == 0 || s.ExceptBy != "" {
+		return ""
+	}
+	return "but for " + few(s.Except)
+}
 
 // ActionSpecs lists the registered actions, mildest first. That order is the
 // ladder by reversibility.

@@ -194,6 +194,11 @@ type PlannedStep struct {
 	// if there is one, takes its place.
 	HeardWithin time.Duration `json:"heard_within,omitempty"`
 	Fallback    *PlannedStep  `json:"fallback,omitempty"`
+	// Except are the addresses and networks that an isolation must leave open.
+	// ExceptBy says who decides about them where no order of ours can, such as a
+	// policy of the product.
+	Except   []string `json:"except,omitempty"`
+	ExceptBy string   `json:"except_by,omitempty"`
 	// Problem says why the step cannot be carried out as planned, such as a
 	// block of a top destination that is unknown. Such a step fails, loudly.
 	Problem string `json:"problem,omitempty"`

@@ -31,26 +31,29 @@ const Embedded = "embedded"
 
 // Config is the content of stanch.yaml.
 type Config struct {
-	Listen       string              `yaml:"listen" doc:"Address of the HTTP side."`
-	PublicURL    string              `yaml:"public_url" doc:"The address at which the API is reached, such as https://stanch.example: in answers to alerts and in what webhooks get. When it is empty, answers have the listening address, and webhooks none."`
-	Data         string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
-	Memory       int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
-	Temporal     Temporal            `yaml:"temporal" doc:"The engine."`
-	Playbooks    []string            `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
-	Sources      map[string]Source   `yaml:"sources" doc:"Who may send alerts. None: nobody."`
-	People       []Person            `yaml:"people" doc:"Who may use the API. None: nobody."`
-	Groups       map[string]Group    `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
-	Roles        map[string][]string `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
-	Traffic      Traffic             `yaml:"traffic" doc:"How traffic is judged."`
-	Routes       Routes              `yaml:"routes" doc:"How the EDR's agents reach their cloud, see [the way back](../operating.md#the-way-back)."`
-	Evidence     Evidence            `yaml:"evidence" doc:"Evidence bundles."`
-	Daily        Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
-	Telemetry    Telemetry           `yaml:"telemetry" doc:"What is told to the team's own monitoring."`
-	Log          Log                 `yaml:"log" doc:"What serve and codec write to standard error, see [operating](../operating.md#logs)."`
+	Listen         string              `yaml:"listen" doc:"Address of the HTTP side."`
+	PublicURL      string              `yaml:"public_url" doc:"The address at which the API is reached, such as https://stanch.example: in answers to alerts and in what webhooks get. When it is empty, answers have the listening address, and webhooks none."`
+	Data           string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
+	Memory         int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
+	Temporal       Temporal            `yaml:"temporal" doc:"The engine."`
+	Playbooks      []string            `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
+	Integrations   playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, and a rate such as 10/s if its product bounds how often it may be asked. None: one simulated estate stands in for all."`
+	Sources        map[string]Source   `yaml:"sources" doc:"Who may send alerts. None: nobody."`
+	People         []Person            `yaml:"people" doc:"Who may use the API. None: nobody."`
+	Groups         map[string]Group    `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
+	Roles          map[string][]string `yaml:"roles" as:"mapping of [asset roles](policy.md#roles) to their aliases" doc:"The site's own asset roles, each with the other words that mean it. A shipped role gets more aliases."`
+	Traffic        Traffic             `yaml:"traffic" doc:"How traffic is judged."`
+	Routes         Routes              `yaml:"routes" doc:"How the EDR's agents reach their cloud, see [the way back](../operating.md#the-way-back)."`
+	Infrastructure []string            `yaml:"infrastructure" as:"list of addresses, networks, host names and device ids" doc:"What Stanch, the EDR and its agents need to work, such as proxies, VPN gateways and relays: it is never contained, and isolated hosts still reach it, see [the way back](../operating.md#the-way-back)."`
+	Evidence       Evidence            `yaml:"evidence" doc:"Evidence bundles."`
+	Daily          Daily               `yaml:"standing" doc:"Where people are told once a day what stands. None: nowhere."`
+	Telemetry      Telemetry           `yaml:"telemetry" doc:"What is told to the team's own monitoring."`
+	Log            Log                 `yaml:"log" doc:"What serve and codec write to standard error, see [operating](../operating.md#logs)."`
 
 	// AssetRoles are the shipped roles and the site's own.
 	AssetRoles incident.Vocabulary `yaml:"-"`
+	// Exempt is the infrastructure, parsed.
+	Exempt incident.Infrastructure `yaml:"-"`
 	// Opened are the integrations by name, with their settings.
 	Opened []Integration `yaml:"-"`
 	// Dir is the folder that relative paths start from.
@@ -176,6 +179,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	issues = append(issues, c.Traffic.read(c.AssetRoles)...)
 	issues = append(issues, c.Traffic.checkAgents(root.Get("traffic").Get("agents"))...)
 	issues = append(issues, c.Routes.read(root.Get("routes"))...)
+	issues = append(issues, c.readInfrastructure(root.Get("infrastructure"))...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err

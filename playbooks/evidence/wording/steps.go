@@ -69,7 +69,7 @@ func steps(c incident.Case) []Step {
 		word, tone := StatusOf(c, s)
 		told := Step{
 			Name: short(s.Name), Does: short(s.Does(theHost)), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
-			Because: long(s.Because), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
+			Because: long(cmp.Or(s.Because, s.Unkept())), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
 		}
 		if s.Approve != "" {
 			told.Name = "approval"
