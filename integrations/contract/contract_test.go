@@ -101,7 +101,8 @@ func around(wrap func(*memory.Estate) integrations.Enforcer, effects func(integr
 			return EnforcerWorld{
 				Enforcer: backend, Actions: []incident.Action{incident.RateLimit, incident.Block, incident.Isolate},
 				Target: device(t, "ws-042"), Other: device(t, "ws-0421"),
-				Effects: func() int { return effects(backend, e) },
+				Effects:  func() int { return effects(backend, e) },
+				Excepted: func(on incident.Target) []string { return e.Excepted(on.ID()) },
 				Impose: func(o incident.Order) {
 					if err := e.Impose(o); err != nil {
 						t.Fatalf("impose: %v", err)

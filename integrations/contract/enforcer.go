@@ -35,6 +35,14 @@ type EnforcerWorld struct {
 	// Unordered reports that the product carries out what it has accepted in any
 	// order, so that nothing may be written while an action is open.
 	Unordered bool
+	// ExceptBy is that of its Spec. Excepted returns the addresses and networks that
+	// the product leaves open for an isolated device, by its own state, where no
+	// ExceptBy says that it decides by itself.
+	ExceptBy string
+	Excepted func(incident.Target) []string
+	// Permit enters exceptions at the product, as a person does, where an order is
+	// compared with those that it has; nil where the order carries its own.
+	Permit func(addresses ...string)
 	// Break makes the product fail.
 	Break func(Fault)
 }
@@ -57,6 +65,7 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"it can be applied again after undo", eachAction(checkAgain)},
 		{"nothing is written while another action is open", eachAction(checkOneAtATime)},
 		{"another device is not touched", eachAction(checkOtherDevice)},
+		{"an isolation leaves open what its order excepts", eachAction(checkExcepted)},
 		{"blocks are apart by what they stop", checkBlocksApart},
 		{"read changes nothing", eachAction(checkReadOnly)},
 		{"unknown device is not found", eachAction(checkUnknownDevice)},

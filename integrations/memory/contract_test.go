@@ -111,6 +111,7 @@ func enforcerWorld(t testing.TB, behaviour memory.Behaviour) contract.EnforcerWo
 		}
 	}
 	return contract.EnforcerWorld{
+		Excepted: func(on incident.Target) []string { return e.Excepted(on.ID()) },
 		Enforcer: e, Target: target(t, "ws-042"), Other: target(t, "ws-0421"),
 		Actions: []incident.Action{incident.RateLimit, incident.Block, incident.Isolate},
 		Effects: func() int { return len(e.Effects()) },

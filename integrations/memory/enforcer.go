@@ -234,6 +234,19 @@ func (e *Estate) Undo(ctx context.Context, o incident.Order) (incident.Receipt, 
 	return r, err
 }
 
+// Excepted returns the addresses and networks that a host still reaches though it is
+// isolated; none where it is not.
+func (e *Estate) Excepted(hostID string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.containments {
+		if c.Order.Action == incident.Isolate && c.Order.Target.ID() == hostID && c.stands(e.now().UTC()) {
+			return slices.Clone(c.Order.Except)
+		}
+	}
+	return nil
+}
+
 // Impose puts in place a containment that somebody else made by hand. It does not
 // count as an effect of ours; the order's key is dropped.
 func (e *Estate) Impose(o incident.Order) error {

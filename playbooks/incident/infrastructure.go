@@ -113,6 +113,23 @@ func sameHost(a, b string) bool {
 	return errA != nil && errB != nil && sameName(a, b)
 }
 
+// NetworkOf returns the network that a text such as 10.1.0.0/24 names, or that of
+// one address.
+func NetworkOf(text string) (netip.Prefix, error) {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		if ip.Zone() != "" {
+			return netip.Prefix{}, fmt.Errorf("address %q has a zone", text)
+		}
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
+	}
+	n, err := netip.ParsePrefix(text)
+	if err != nil || n != n.Masked() || n.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("invalid address or network %q", text)
+	}
+	return n, nil
+}
+
 // show writes the network of one address as the address.
 func show(n netip.Prefix) string {
 	if n.IsSingleIP() {

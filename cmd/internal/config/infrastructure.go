@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"strings"
 
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 const (
@@ -27,32 +29,35 @@ func (c *Config) readInfrastructure(at playbooks.Node) playbooks.Issues {
 	}
 	for i, text := range c.Infrastructure {
 		node := at.At(i)
-		if ip, err := netip.ParseAddr(text); err == nil {
-			if ip.Zone() != "" || ip.IsUnspecified() || ip.IsLoopback() || ip.IsMulticast() {
-				issues = append(issues, node.Issue("%s is not the address of one host that others reach", node.Quoted()))
+		if !strings.ContainsAny(text, "/:") && strings.Trim(text, "0123456789.") != "" {
+			if !hostName.MatchString(text) {
+				issues = append(issues, node.Issue("%s is neither an address nor a network, a host name or a device id", node.Quoted()))
 				continue
 			}
-			ip = ip.Unmap()
-			c.Exempt.Networks = append(c.Exempt.Networks, netip.PrefixFrom(ip, ip.BitLen()))
+			c.Exempt.Names = append(c.Exempt.Names, text)
 			continue
 		}
-		if strings.ContainsAny(text, "/:") || strings.Trim(text, "0123456789.") == "" {
-			n, err := netip.ParsePrefix(text)
-			switch {
-			case err != nil || n != n.Masked() || n.Addr().Is4In6():
-				issues = append(issues, node.Issue("invalid address or network %s: write it like 10.1.0.5 or 10.1.0.0/24", node.Quoted()))
-			case n.Addr().Is4() && n.Bits() < widest4 || n.Addr().Is6() && n.Bits() < widest6:
-				issues = append(issues, node.Issue("network %s is wider than a /%d, or a /%d of IPv6: nothing in it would ever be contained", node.Quoted(), widest4, widest6))
-			default:
-				c.Exempt.Networks = append(c.Exempt.Networks, n)
-			}
+		n, err := incident.NetworkOf(text)
+		if err != nil {
+			issues = append(issues, node.Issue("invalid address or network %s: write it like 10.1.0.5 or 10.1.0.0/24", node.Quoted()))
 			continue
 		}
-		if !hostName.MatchString(text) {
-			issues = append(issues, node.Issue("%s is neither an address nor a network, a host name or a device id", node.Quoted()))
+		if wrong := wrongNetwork(n); wrong != "" {
+			issues = append(issues, node.Issue("%s %s", node.Quoted(), wrong))
 			continue
 		}
-		c.Exempt.Names = append(c.Exempt.Names, text)
+		c.Exempt.Networks = append(c.Exempt.Networks, n)
 	}
 	return issues
+}
+
+// wrongNetwork says why a network cannot be meant; empty where it can.
+func wrongNetwork(n netip.Prefix) string {
+	switch ip := n.Addr(); {
+	case ip.Is4() && n.Bits() < widest4 || ip.Is6() && n.Bits() < widest6:
+		return fmt.Sprintf("is wider than a /%d, or a /%d of IPv6: nothing in it would ever be contained", widest4, widest6)
+	case ip.IsUnspecified() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast():
+		return "is no address by which other hosts reach one"
+	}
+	return ""
 }
