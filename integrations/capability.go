@@ -34,6 +34,7 @@ func Capabilities() []Capability {
 		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},
 		{Name: "Endpoints", iface: reflect.TypeFor[Endpoints](), Answers: incident.ByEndpoints},
 		{Name: "Enforcer", iface: reflect.TypeFor[Enforcer](), Carries: incident.ByEnforcer},
+		{Name: "Excepter", iface: reflect.TypeFor[Excepter](), Unchecked: "it is a view of what Enforcer compares orders with"},
 		{Name: "Executions", iface: reflect.TypeFor[Executions]()},
 		{Name: "Flows", iface: reflect.TypeFor[Flows](), Answers: incident.ByFlows},
 		{Name: "Hunter", iface: reflect.TypeFor[Hunter]()},

@@ -225,6 +225,15 @@ type Runner interface {
 	Ran(ctx context.Context, o ScriptOrder) (ScriptResult, error)
 }
 
+// Excepter knows which addresses isolated devices still reach by the product's own
+// configuration, with which it compares each order. It finds what is missing before
+// a case needs it.
+type Excepter interface {
+	// Unexcepted returns those of the addresses and networks that no isolated device
+	// would reach.
+	Unexcepted(ctx context.Context, addresses []string) ([]string, error)
+}
+
 // Finding is one line of what a check found.
 type Finding struct {
 	What string `json:"what"`

@@ -9,21 +9,21 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// forgetful isolates without the exceptions of the order.
-type forgetful struct{ *memory.Estate }
+// dropping isolates without the exceptions of the order.
+type dropping struct{ *memory.Estate }
 
-func (f forgetful) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+func (f dropping) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
 	o.Except = nil
 	return f.Estate.Apply(ctx, o)
 }
 
-// generous leaves open what it was ever told to.
-type generous struct {
+// hoarding leaves open what it was ever told to.
+type hoarding struct {
 	*memory.Estate
 	ever []string
 }
 
-func (g *generous) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+func (g *hoarding) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
 	g.ever = append(g.ever, o.Except...)
 	o.Except = g.ever
 	return g.Estate.Apply(ctx, o)
@@ -79,8 +79,8 @@ func TestExceptionsAreToldOrCompared(t *testing.T) {
 		bites bool
 	}{
 		"an honest one":                    {edit: func(*EnforcerWorld, *memory.Estate) {}},
-		"one that forgets them":            {func(w *EnforcerWorld, e *memory.Estate) { w.Enforcer = forgetful{e} }, true},
-		"one that leaves more open":        {func(w *EnforcerWorld, e *memory.Estate) { w.Enforcer = &generous{Estate: e} }, true},
+		"one that forgets them":            {func(w *EnforcerWorld, e *memory.Estate) { w.Enforcer = dropping{e} }, true},
+		"one that leaves more open":        {func(w *EnforcerWorld, e *memory.Estate) { w.Enforcer = &hoarding{Estate: e} }, true},
 		"one that compares":                {edit: permitting(false)},
 		"one that compares the first only": {permitting(true), true},
 		"one that does not compare": {func(w *EnforcerWorld, e *memory.Estate) {

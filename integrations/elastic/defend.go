@@ -22,6 +22,7 @@ func DefendSpec() integrations.Spec {
 		Permissions: []integrations.Permission{
 			{Name: "Security: Endpoint List, Read", Why: "Kibana, all spaces: finds devices, and reads whether they are isolated"},
 			{Name: "Security: Response Actions History, Read", Why: "Kibana: reads what was ordered on a device, and by whom"},
+			{Name: "Security: Host Isolation Exceptions, Read", Why: "Kibana: reads what an isolated device still reaches; leave it out where stanch.yaml names no infrastructure"},
 			{Name: "Security: Host Isolation, All", Why: "Kibana: isolates a device and gives it back; needs a Platinum licence"},
 			{Name: "Security: Process Operations, All", Why: "Kibana: ends a process; needs an Enterprise licence; leave it out where playbooks do not"},
 			{Name: "Security: Execute Operations, All", Why: "Kibana: runs scripts; needs an Enterprise licence; leave it out where nothing does"},

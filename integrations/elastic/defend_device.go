@@ -65,6 +65,7 @@ type device struct {
 			} `json:"state"`
 			Policy struct {
 				Applied struct {
+					ID   string `json:"id"`
 					Name string `json:"name"`
 				} `json:"applied"`
 			} `json:"policy"`

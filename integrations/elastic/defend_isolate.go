@@ -129,7 +129,7 @@ func (d *Defend) change(ctx context.Context, op string, o incident.Order, comman
 		return incident.Receipt{}, err
 	}
 	defer done()
-	_, s, err := d.state(ctx, op, id)
+	of, s, err := d.state(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
 	}
@@ -138,6 +138,11 @@ func (d *Defend) change(ctx context.Context, op string, o incident.Order, comman
 		return incident.Receipt{}, err
 	case r != nil:
 		return *r, nil
+	}
+	if command == cmdIsolate {
+		if err := d.leavesOpen(ctx, op, of, o.Except); err != nil {
+			return incident.Receipt{}, err
+		}
 	}
 	return d.order(ctx, op, id, command, bodyOf(id, text, nil))
 }

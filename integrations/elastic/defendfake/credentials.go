@@ -31,11 +31,12 @@ const (
 	ExecuteOperations = "writeExecuteOperations"
 	FileOperations    = "writeFileOperations"
 	ActionsLog        = "readActionsLogManagement"
+	ReadExceptions    = "readHostIsolationExceptions"
 )
 
 // Privileges are all of them.
 func Privileges() []string {
-	return []string{SecuritySolution, HostIsolation, HostRelease, ProcessOperations, ExecuteOperations, FileOperations, ActionsLog}
+	return []string{SecuritySolution, HostIsolation, HostRelease, ProcessOperations, ExecuteOperations, FileOperations, ActionsLog, ReadExceptions}
 }
 
 // Administrator is an API key that may do everything.

@@ -82,9 +82,11 @@ type Double struct {
 	status  map[string]string // a host's health, where it is not that of the world
 	streaks map[string]int    // isolations in a row, by host
 	partial Partial
-	pits    map[string]string // the indices of an open point in time
-	kibana  window
-	elastic window
+	// exceptions are the entries of what isolated hosts still reach.
+	exceptions []map[string]any
+	pits       map[string]string // the indices of an open point in time
+	kibana     window
+	elastic    window
 }
 
 // Partial is how a search answers less than there is.

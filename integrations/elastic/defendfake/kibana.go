@@ -59,6 +59,7 @@ func routes() []route {
 		{http.MethodGet, "/api/endpoint/action_status", read, "basic", (*Double).actionStatus},
 		{http.MethodGet, "/api/endpoint/metadata", read, "basic", (*Double).listMetadata},
 		{http.MethodGet, "/api/endpoint/metadata/{id}", read, "basic", (*Double).getMetadata},
+		{http.MethodGet, "/api/exception_lists/items/_find", []string{ReadExceptions}, "platinum", (*Double).findExceptions},
 		{http.MethodGet, "/api/endpoint/scripts_library", []string{ExecuteOperations}, "enterprise", (*Double).listScripts},
 	}
 }
