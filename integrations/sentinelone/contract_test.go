@@ -163,7 +163,9 @@ func TestEnforcer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
 				x := d.open(t, o)
-				return x.edr().Enforcer(t, x)
+				w := x.edr().Enforcer(t, x)
+				w.ExceptBy = Spec().ExceptBy
+				return w
 			}})
 		})
 	}

@@ -93,6 +93,7 @@ func TestEnforcer(t *testing.T) {
 			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
 				x := d.open(t, o)
 				w := x.edr(t).Enforcer(t, x)
+				w.Excepted = func(on incident.Target) []string { return x.machines.excepted(on.ID()) }
 				w.Impose = func(o incident.Order) { x.impose(o.Target.ID()) }
 				return w
 			}})

@@ -208,6 +208,12 @@ func (c *Client) change(ctx context.Context, op string, o incident.Order, verb s
 	if err := checkKey(op, o.Key); err != nil {
 		return incident.Receipt{}, err
 	}
+	to := order{Verb: verb, Key: o.Key}
+	if verb == verbIsolate {
+		if to.Open, err = openOf(op, o.Except); err != nil {
+			return incident.Receipt{}, err
+		}
+	}
 	done, err := c.writing.Take(ctx, op, id)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -226,7 +232,7 @@ func (c *Client) change(ctx context.Context, op string, o incident.Order, verb s
 	if err := a.reachable(op); err != nil {
 		return incident.Receipt{}, err
 	}
-	sent, err := c.send(ctx, op, id, isolateCommand, order{Verb: verb, Key: o.Key})
+	sent, err := c.send(ctx, op, id, isolateCommand, to)
 	if err != nil {
 		return incident.Receipt{}, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Our scripts on the agents, by the names that Wazuh is given. With ! it takes the name of a
@@ -40,7 +41,9 @@ const (
 	// remembered is how long an order without a line is known to this process.
 	remembered = 24 * time.Hour
 	maxKey     = 256
-	maxArgs    = 2000
+	// maxOpen bounds the exceptions of one order: each makes ranges of rules.
+	maxOpen = 64
+	maxArgs = 2000
 )
 
 // order is what a script of ours gets. Agent is whom it is for: on any other it is refused,
@@ -53,6 +56,9 @@ type order struct {
 	Key     string `json:"key"`
 	Number  string `json:"order"`
 	Expires string `json:"expires"`
+	// Open are the addresses and networks that an isolated machine still reaches, beside
+	// its managers.
+	Open []string `json:"open,omitempty"`
 	// PID, Path and Started are those of the process that is ended; Path is in base64, for a
 	// script may read what is not ASCII in another encoding.
 	PID     string `json:"pid,omitempty"`
@@ -172,6 +178,26 @@ func (c *Client) put(ctx context.Context, op string, id agentID, command string,
 		return err
 	}
 	return integrations.Errorf(integrations.Ambiguous, op, "Wazuh does not say to which agent the order was sent")
+}
+
+// openOf are the exceptions of an order as the script reads them: networks with the
+// length of their prefix. The script checks them again.
+func openOf(op string, except []string) ([]string, error) {
+	if len(except) > maxOpen {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%d addresses stay open, at most %d are taken", len(except), maxOpen)
+	}
+	var open []string
+	for _, text := range except {
+		n, err := incident.NetworkOf(text)
+		if err != nil {
+			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+		}
+		if n.Bits() == 0 {
+			return nil, integrations.Errorf(integrations.Invalid, op, "network %s is every address: nothing would be cut off", n)
+		}
+		open = append(open, n.String())
+	}
+	return open, nil
 }
 
 // checkKey refuses a key that could not be found again.

@@ -1,5 +1,5 @@
 # Carries out what Stanch orders through Wazuh's active responses on this machine: cuts it
-# off from all but its manager and gives it back, ends one process, or runs a script.
+# off from all but its manager and what the order leaves open, and gives it back, ends one process, or runs a script.
 #
 # Put it with the three stanch-*.cmd beside it into active-response\bin of the agent. It
 # reads one line of JSON, whose parameters.alert.data.stanch is the order, and writes what
@@ -27,7 +27,7 @@ $utf8 = New-Object System.Text.UTF8Encoding($false)
 # What is kept from one order to the next. enable are the profiles of the firewall that were
 # off before.
 $state = @{ seq = 0; last = 0; isolated = $false; owner = ''; enable = @(); keys = @() }
-$order = @{ verb = ''; agent = ''; key = ''; order = '0'; expires = '0'; pid = '0'; path = ''; started = ''; script = ''; args = @() }
+$order = @{ verb = ''; agent = ''; key = ''; order = '0'; expires = '0'; pid = '0'; path = ''; started = ''; script = ''; args = @(); open = @() }
 
 function Read-Kept {
     if (-not (Test-Path -LiteralPath $kept)) { return }
@@ -126,10 +126,35 @@ function Get-Address([System.Numerics.BigInteger]$number, [int]$length) {
     return (New-Object System.Net.IPAddress(, $bytes)).ToString()
 }
 
+# The addresses of a network, from its first and the length of its prefix.
+function Get-Span([System.Net.IPAddress]$address, [int]$prefix) {
+    $bytes = $address.GetAddressBytes().Length
+    if ($prefix -lt 1 -or $prefix -gt 8 * $bytes) { throw "invalid length of a prefix: $prefix" }
+    $count = [System.Numerics.BigInteger]::Pow(2, 8 * $bytes - $prefix)
+    $first = Get-Number $address
+    if (-not [System.Numerics.BigInteger]::Remainder($first, $count).IsZero) { throw "no network begins at $address" }
+    return @{ bytes = $bytes; first = $first; last = $first + $count - [System.Numerics.BigInteger]::One }
+}
+
+# What the order leaves open beside the managers. Where one of it cannot be read, nothing
+# is changed.
+function Get-Open {
+    $open = @()
+    foreach ($text in @($order.open | Where-Object { $_ })) {
+        $read = [regex]::Match([string]$text, '^((?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)/([0-9]{1,3})$')
+        $address = $null
+        if (-not $read.Success -or -not [System.Net.IPAddress]::TryParse($read.Groups[1].Value, [ref]$address)) { throw "invalid network: $text" }
+        $open += Get-Span $address ([int]$read.Groups[2].Value)
+    }
+    if ($open.Count -gt 64) { throw 'more than 64 networks stay open' }
+    return , $open
+}
+
 # All addresses of a family but these, as ranges: a rule that blocks goes before any that
 # allows, so that what stays open must not be in it.
-function Get-Others([System.Net.IPAddress[]]$open, [int]$length) {
-    if ($open.Count -eq 0) {
+function Get-Others($open, [int]$length) {
+    $spans = @($open | Where-Object { $_.bytes -eq $length } | Sort-Object -Property { $_.first })
+    if ($spans.Count -eq 0) {
         if ($length -eq 4) { return @('0.0.0.0-255.255.255.255') }
         return @('::/1', '8000::/1')
     }
@@ -137,9 +162,9 @@ function Get-Others([System.Net.IPAddress[]]$open, [int]$length) {
     $next = [System.Numerics.BigInteger]::Zero
     $end = [System.Numerics.BigInteger]::Pow(256, $length) - $one
     $ranges = @()
-    foreach ($number in ($open | ForEach-Object { Get-Number $_ } | Sort-Object -Unique)) {
-        if ($number -gt $next) { $ranges += (Get-Address $next $length) + '-' + (Get-Address ($number - $one) $length) }
-        $next = $number + $one
+    foreach ($span in $spans) {
+        if ($span.first -gt $next) { $ranges += (Get-Address $next $length) + '-' + (Get-Address ($span.first - $one) $length) }
+        if ($span.last -ge $next) { $next = $span.last + $one }
     }
     if ($next -le $end) { $ranges += (Get-Address $next $length) + '-' + (Get-Address $end $length) }
     return $ranges
@@ -161,25 +186,40 @@ function Add-Block([string]$direction, [hashtable]$of) {
     $null = New-NetFirewallRule -DisplayName "Stanch: block $direction" -Group $group -Direction $direction -Action Block -Profile Any -Enabled True @of
 }
 
+# Whether an address is in what the order leaves open.
+function Test-Open([System.Net.IPAddress]$address, $open) {
+    $bytes = $address.GetAddressBytes().Length
+    $number = Get-Number $address
+    return @($open | Where-Object { $_.bytes -eq $bytes -and $number -ge $_.first -and $number -le $_.last }).Count -gt 0
+}
+
 # Left open are the managers' ports, as a rule 1514, and 1515, where agents enrol; DHCP,
 # without which the machine would lose its address; and what IPv6 finds its neighbours by.
-function Add-Rules($managers) {
-    $open = @($managers | ForEach-Object { $_.addresses } | ForEach-Object { $_ })
-    $v4 = @($open | Where-Object { $_.AddressFamily -eq 'InterNetwork' })
-    $v6 = @($open | Where-Object { $_.AddressFamily -eq 'InterNetworkV6' })
-    $others = @(Get-Others $v4 4) + @(Get-Others $v6 16)
-    $names = @($open | ForEach-Object { $_.ToString() } | Sort-Object -Unique)
+# What the order leaves open is reached by the machine, by any port, and with what tunnels
+# are made of; it does not reach the machine.
+function Add-Rules($managers, $open) {
+    $addresses = @($managers | ForEach-Object { $_.addresses } | ForEach-Object { $_ })
+    $spans = @($open) + @($addresses | ForEach-Object { Get-Span $_ (8 * $_.GetAddressBytes().Length) })
+    $others = @(Get-Others $spans 4) + @(Get-Others $spans 16)
+    $names = @($addresses | Where-Object { -not (Test-Open $_ $open) } | ForEach-Object { $_.ToString() } | Sort-Object -Unique)
     $ports = @(Get-OtherPorts (@($managers | ForEach-Object { $_.port }) + @(1515)))
     Add-Block 'Outbound' @{ Protocol = 'TCP'; RemoteAddress = $others }
     Add-Block 'Inbound' @{ Protocol = 'TCP' }
     Add-Block 'Outbound' @{ Protocol = 'UDP'; RemoteAddress = $others; RemotePort = @('0-66', '68-546', '548-65535') }
     Add-Block 'Inbound' @{ Protocol = 'UDP'; LocalPort = @('0-67', '69-545', '547-65535') }
-    Add-Block 'Outbound' @{ Protocol = 'TCP'; RemoteAddress = $names; RemotePort = $ports }
-    Add-Block 'Outbound' @{ Protocol = 'UDP'; RemoteAddress = $names; RemotePort = $ports }
+    if ($names.Count -gt 0) {
+        Add-Block 'Outbound' @{ Protocol = 'TCP'; RemoteAddress = $names; RemotePort = $ports }
+        Add-Block 'Outbound' @{ Protocol = 'UDP'; RemoteAddress = $names; RemotePort = $ports }
+    }
+    $closed = @(Get-Others $open 4) + @(Get-Others $open 16)
     foreach ($direction in 'Outbound', 'Inbound') {
         Add-Block $direction @{ Protocol = 'ICMPv4' }
         Add-Block $direction @{ Protocol = 'ICMPv6'; IcmpType = '128' }
-        foreach ($protocol in '4', '41', '47', '50', '51', '132') { Add-Block $direction @{ Protocol = $protocol } }
+        foreach ($protocol in '4', '41', '47', '50', '51', '132') {
+            $of = @{ Protocol = $protocol }
+            if ($open.Count -gt 0) { $of.RemoteAddress = $closed }
+            Add-Block $direction $of
+        }
     }
 }
 
@@ -221,12 +261,13 @@ function Enter-Isolation {
         if ([string]$kind.AllowLocalFirewallRules -eq 'False') { throw ('group policy lets the machine have no rules of its own in profile ' + $kind.Name) }
     }
     $managers = Get-Managers
+    $open = Get-Open
     # Where the manager takes no TCP there is nothing to compare with afterwards.
     $reached = Test-Manager $managers
     $state.enable = @(Get-NetFirewallProfile | Where-Object { [string]$_.Enabled -ne 'True' } | ForEach-Object { $_.Name })
     Write-Kept
     Add-Names $managers
-    Add-Rules $managers
+    Add-Rules $managers $open
     if ($state.enable.Count -gt 0) { Set-NetFirewallProfile -Name $state.enable -Enabled True }
     $active = @(Get-NetFirewallRule -PolicyStore ActiveStore | Where-Object { $_.Group -eq $group })
     if ($active.Count -eq 0) { throw 'the firewall does not take the rules' }

@@ -139,6 +139,7 @@ type machines struct {
 // machine is what a script of ours keeps on its machine.
 type machine struct {
 	isolated bool
+	open     []string
 	owner    string
 	last     int64
 	seq      int
@@ -193,9 +194,9 @@ func (m *machines) isolate(id string, o order) edrtest.Result {
 	case o.Verb == verbRelease && x.isolated && x.owner != o.Key:
 		result, exit = "refused", 1
 	case o.Verb == verbRelease:
-		x.isolated, x.owner = false, ""
+		x.isolated, x.owner, x.open = false, "", nil
 	case !x.isolated:
-		x.isolated, x.owner = true, o.Key
+		x.isolated, x.owner, x.open = true, o.Key, o.Open
 	}
 	x.last = max(x.last, number)
 	state := "none"
@@ -203,6 +204,16 @@ func (m *machines) isolate(id string, o order) edrtest.Result {
 		state = "isolated"
 	}
 	return edrtest.Result{Exit: exit, Stdout: saying(o, isolateScript, map[string]any{"result": result, "state": state, "owner": x.owner, "seq": x.seq})}
+}
+
+// excepted are the networks that an isolated machine still reaches.
+func (m *machines) excepted(id string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.all[id]; x != nil {
+		return x.open
+	}
+	return nil
 }
 
 func kill(h edrtest.Host, o order) edrtest.Result {
