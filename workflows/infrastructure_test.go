@@ -1,0 +1,176 @@
+package workflows_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+func networks(texts ...string) (out []netip.Prefix) {
+	for _, text := range texts {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
+
+// Nothing is done to infrastructure, by whichever identifier it is known, and people
+// are told that nothing is.
+func TestInfrastructureIsNeverContained(t *testing.T) {
+	t.Parallel()
+	for name, is := range map[string]incident.Infrastructure{
+		"by its address": {Networks: networks("10.20.4.42/32")},
+		"by its network": {Networks: networks("192.0.2.0/24", "10.20.4.0/24")},
+		"by its id":      {Names: []string{"WS-042"}},
+		"by its domain":  {Names: []string{"ws-042.corp.example"}},
+		"as our machine": {Own: []string{"10.20.4.42"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Flood, "high-egress-windows")
+			w.activities.Infrastructure = is
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			w.run(5 * time.Hour)
+			c := w.ended(id, incident.OutcomeDenied)
+			if c.Decision.DeniedBy != incident.OwnInfrastructure || !strings.Contains(c.Decision.Because, "infrastructure by stanch.yaml") && !strings.Contains(c.Decision.Because, "Stanch runs on") {
+				t.Errorf("the decision is denied by %q: %s", c.Decision.DeniedBy, c.Decision.Because)
+			}
+			w.untouched()
+		})
+	}
+}
+
+// Other hosts are contained as before.
+func TestNeighboursOfInfrastructureAreContained(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.activities.Infrastructure = incident.Infrastructure{
+		Networks: networks("10.20.4.43/32", "10.20.5.0/24"), Names: []string{"ws-04", "ws-0421", "042"}, Own: []string{"10.20.4.4", "ws"},
+	}
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.run(5 * time.Hour)
+	w.ended(id, incident.OutcomeGivenBack)
+	w.contained(incident.Isolate, 1, 1)
+}
+
+// What people have approved is not done to a host that has become infrastructure
+// since.
+func TestInfrastructureIsLookedForBeforeTheWrite(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.5/32")}
+	yes := &ballot{who: alice()}
+	w.do(time.Minute, func(e *memory.Estate) {
+		err := e.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{IP: incident.Known([]string{"10.20.4.42", "10.1.0.5"}, incident.FromEDR)}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	w.vote(2*time.Minute, id, yes)
+	w.run(5 * time.Hour)
+	if !yes.counted {
+		t.Fatalf("the answer does not count: %v", yes.refused)
+	}
+	c := w.ended(id, incident.OutcomeDenied)
+	if got := texts(c, incident.EvHeldBack, incident.OwnInfrastructure); len(got) == 0 {
+		t.Errorf("the case does not say that it is infrastructure now: %v", happened(c, incident.EvHeldBack))
+	}
+	w.contained(incident.Isolate, 0, 0)
+}
+
+// The order of an isolation leaves the infrastructure open, and it is part of the
+// plan that people approve.
+func TestAnIsolationLeavesInfrastructureOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.5/32", "10.2.0.0/24"), Names: []string{"proxy"}, Own: []string{"192.0.2.77"}}
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	want := []string{"10.1.0.5", "10.2.0.0/24"}
+	var open []string
+	w.do(10*time.Minute, func(e *memory.Estate) { open = e.Excepted("ws-042") })
+	w.run(5 * time.Hour)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	if !slices.Equal(open, want) {
+		t.Errorf("the isolated host reaches %v, want %v", open, want)
+	}
+	if s := step(t, c, "cut-off"); !slices.Equal(s.Except, want) {
+		t.Errorf("the plan leaves %v open, want %v", s.Except, want)
+	}
+	if got := texts(c, incident.EvAccepted, "but for 10.1.0.5 and 1 more"); len(got) != 1 {
+		t.Errorf("the case does not say what stays open: %v", happened(c, incident.EvAccepted))
+	}
+}
+
+// A product that decides by itself what stays open is said to.
+func TestWhatNoOrderKeepsOpenIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.set.Add("edr", integrations.Spec{Kind: "memory", ExceptBy: "its policy decides"}, w.estate)
+	w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.5/32")}
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	w.run(5 * time.Hour)
+	c := w.ended(id, incident.OutcomeGivenBack)
+	if got := texts(c, incident.EvAccepted, "that 10.1.0.5 stays reachable is not certain: its policy decides"); len(got) != 1 {
+		t.Errorf("the case does not say who decides: %v", happened(c, incident.EvAccepted))
+	}
+	if len(happened(c, incident.EvAsked)) != 0 {
+		t.Errorf("people were asked, though the agent reaches its cloud directly")
+	}
+}
+
+// Where the agent reaches its cloud through something, people are asked unless it is
+// certain that this stays open.
+func TestTheWayBackMustStayOpen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		route    string
+		exempt   incident.Infrastructure
+		exceptBy string
+		asked    bool
+	}{
+		"direct":                         {route: "direct"},
+		"a proxy that nobody named":      {route: "proxy", asked: true},
+		"a proxy that stays open":        {route: "proxy", exempt: incident.Infrastructure{Networks: networks("10.1.0.5/32")}},
+		"a proxy by name alone":          {route: "proxy", exempt: incident.Infrastructure{Names: []string{"proxy"}}, asked: true},
+		"a policy of the product":        {route: "proxy", exempt: incident.Infrastructure{Networks: networks("10.1.0.5/32")}, exceptBy: "its policy decides", asked: true},
+		"a VPN and the product's policy": {route: "vpn", exceptBy: "its policy decides", asked: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, memory.Flood, "high-egress-windows")
+			w.set.Add("edr", integrations.Spec{Kind: "memory", ExceptBy: c.exceptBy}, w.estate)
+			w.activities.Infrastructure = c.exempt
+			err := w.estate.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{Route: incident.Known(c.route, incident.FromInventory)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := w.open(alertFor("ws-042", "10.20.4.42"))
+			w.explainOnFailure(id)
+			soon := w.snap(2*time.Minute, id)
+			yes := &ballot{who: alice()}
+			if c.asked {
+				w.vote(3*time.Minute, id, yes)
+			}
+			later := w.snap(5*time.Minute, id)
+			w.run(6 * time.Minute)
+			if got := len(texts(*soon, incident.EvDecided, "the way back is unknown")) > 0; got != c.asked {
+				t.Errorf("the decision misses the way back: %t, want %t", got, c.asked)
+			}
+			if waits := step(t, *soon, "cut-off").Status == incident.StepWaiting; waits != c.asked {
+				t.Errorf("after two minutes the isolation waits: %t, want %t", waits, c.asked)
+			}
+			if s := step(t, *later, "cut-off"); s.Status != incident.StepStanding {
+				t.Errorf("in the end the isolation is %s; the answer: %v", s.Status, yes.refused)
+			}
+		})
+	}
+}
