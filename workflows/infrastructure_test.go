@@ -174,3 +174,49 @@ func TestTheWayBackMustStayOpen(t *testing.T) {
 		})
 	}
 }
+
+// A way back that is gone by the time of the write is asked about, whatever people
+// approved before.
+func TestTheWayBackIsLookedForBeforeTheWrite(t *testing.T) {
+	t.Parallel()
+	w, id := asked(t)
+	w.do(time.Minute, func(e *memory.Estate) {
+		err := e.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{Route: incident.Known("vpn", incident.FromInventory)}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	yes := &ballot{who: alice()}
+	w.vote(2*time.Minute, id, yes)
+	soon := w.snap(3*time.Minute, id)
+	w.run(4 * time.Minute)
+	if !yes.counted || step(t, *soon, "cut-off").Status != incident.StepWaiting || len(soon.Approvals) != 2 {
+		t.Fatalf("after the answer (%v) the isolation is %s, %d questions; want it to wait for a second", yes.refused, step(t, *soon, "cut-off").Status, len(soon.Approvals))
+	}
+	if got := soon.Approvals[1].Missing; !slices.ContainsFunc(got, func(m incident.Missing) bool { return m.Path == incident.WayBackPath }) {
+		t.Errorf("the second question names %v as unknown", got)
+	}
+	w.contained(incident.Isolate, 0, 0)
+}
+
+// Of a host without an address it cannot be told whether it is what is known by an
+// address.
+func TestAHostWithoutAnAddressMayBeInfrastructure(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		exempt incident.Infrastructure
+		asked  bool
+	}{
+		"addresses": {incident.Infrastructure{Networks: networks("10.1.0.5/32")}, true},
+		"names":     {incident.Infrastructure{Names: []string{"proxy"}, Own: []string{"192.0.2.77"}}, false},
+	} {
+		facts := incident.Facts{Endpoint: incident.Endpoint{Name: incident.Known("ws-042", incident.FromEDR), IP: incident.NotKnown[[]string]("offline")}}
+		if got := c.exempt.Untold(facts); len(got) > 0 != c.asked {
+			t.Errorf("%s: unknown is %v, want something: %t", name, got, c.asked)
+		}
+		facts.Alert.Host.IP = incident.Known([]string{"10.20.4.42"}, incident.FromAlert)
+		if got := c.exempt.Untold(facts); len(got) > 0 {
+			t.Errorf("%s: with the alert's address unknown is %v", name, got)
+		}
+	}
+}

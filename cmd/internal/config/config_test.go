@@ -61,18 +61,26 @@ sources:
 // secrets.
 func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	cases := map[string]struct{ text, want string }{
-		"misspelt key":              {"listne: x\n", `f.yaml:1:1: `},
-		"bad listen":                {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
-		"little memory":             {"memory: 64MiB\n", `f.yaml:1:9: "64MiB" is less than 128 MiB`},
-		"no memory":                 {"memory: 0MiB\n", `f.yaml:1:9: "0MiB" is less than 128 MiB`},
-		"memory without a unit":     {"memory: 512\n", `f.yaml:1:9: memory: "512" is not a size`},
-		"unknown kind":              {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, crowdstrike, `},
-		"no variable":               {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
-		"no such file":              {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", "f.yaml:1:52: bearer_file: there is no such file"},
-		"source kind":               {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
-		"bad digest":                {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
-		"two people with one id":    {"people:\n  - id: alice\n  - id: alice\n", `f.yaml:3:9: there are two people with the id "alice"`},
-		"two people with one token": {"people: \n  - id: a\n    token_sha256: " + strings.Repeat("ab", 32) + "\n  - id: b\n    token_sha256: " + strings.Repeat("AB", 32) + "\n", "f.yaml:5:19: person b has the same token as a: it identifies neither"},
+		"infrastructure that is no address": {"infrastructure: [10.1.0.999]\n", "f.yaml:1:18: invalid address or network"},
+		"infrastructure in no network":      {"infrastructure:\n  - 10.1.0.5\n  - 10.1.0.1/24\n", "f.yaml:3:5: invalid address or network"},
+		"an estate as infrastructure":       {"infrastructure: [10.0.0.0/8]\n", "is wider than a /16"},
+		"an IPv6 site as infrastructure":    {"infrastructure: ['2001:db8::/48']\n", "is wider than a /16, or a /64 of IPv6"},
+		"everything as infrastructure":      {"infrastructure: ['::/0']\n", "is wider than"},
+		"this host as infrastructure":       {"infrastructure: [127.0.0.1]\n", "is no address by which other hosts reach one"},
+		"a sentence as infrastructure":      {"infrastructure: [the proxy]\n", "is neither an address nor a network, a host name or a device id"},
+		"too much infrastructure":           {"infrastructure: [" + strings.Repeat("a, ", 65) + "]\n", "infrastructure has 65 entries, at most 64"},
+		"misspelt key":                      {"listne: x\n", `f.yaml:1:1: `},
+		"bad listen":                        {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},
+		"little memory":                     {"memory: 64MiB\n", `f.yaml:1:9: "64MiB" is less than 128 MiB`},
+		"no memory":                         {"memory: 0MiB\n", `f.yaml:1:9: "0MiB" is less than 128 MiB`},
+		"memory without a unit":             {"memory: 512\n", `f.yaml:1:9: memory: "512" is not a size`},
+		"unknown kind":                      {"integrations: { edr: { kind: falcon } }\n", `there is no integration kind "falcon"; there are clickhouse, crowdstrike, `},
+		"no variable":                       {"sources: { a: { kind: stanch, auth: { bearer: '${env:STANCH_NOT_SET}' } } }\n", "the environment has no STANCH_NOT_SET"},
+		"no such file":                      {"sources: { a: { kind: stanch, auth: { bearer_file: nowhere } } }\n", "f.yaml:1:52: bearer_file: there is no such file"},
+		"source kind":                       {"sources: { a: { kind: qradar, auth: { bearer: 0123456789abcdef0123 } } }\n", `source a: there is no kind "qradar"`},
+		"bad digest":                        {"people: [{ id: alice, token_sha256: hunter2 }]\n", "person alice: token_sha256 is not 64 hex digits"},
+		"two people with one id":            {"people:\n  - id: alice\n  - id: alice\n", `f.yaml:3:9: there are two people with the id "alice"`},
+		"two people with one token":         {"people: \n  - id: a\n    token_sha256: " + strings.Repeat("ab", 32) + "\n  - id: b\n    token_sha256: " + strings.Repeat("AB", 32) + "\n", "f.yaml:5:19: person b has the same token as a: it identifies neither"},
 		// Nothing of an alias is there to point at but itself.
 		"a person by an alias":     {"people:\n  - &a { id: alice }\n  - *a\n", "f.yaml:3:5: anchors and aliases hide what a change touches"},
 		"unknown right":            {"people: [{ id: a, may: [relase] }]\n", `f.yaml:1:25: an entry of may cannot be "relase": did you mean 'release'?`},
@@ -104,5 +112,19 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 	_, err := Parse("f.yaml", []byte("listen: here\npublic_url: stanch\n"), all.Catalog())
 	if err == nil || strings.Count(err.Error(), "f.yaml:") != 2 {
 		t.Errorf("two mistakes are reported as %v", err)
+	}
+}
+
+// One list has addresses, networks, names and ids; each is read as what it is.
+func TestInfrastructureIsRead(t *testing.T) {
+	c, err := Parse("stanch.yaml", []byte("infrastructure: [10.1.0.5, 10.2.0.0/24, '2001:db8::1', '::ffff:192.0.2.1', proxy.corp.example, 0123abcd]\n"), all.Catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Exempt.Addresses(), " "); got != "10.1.0.5 10.2.0.0/24 2001:db8::1 192.0.2.1" {
+		t.Errorf("addresses %q", got)
+	}
+	if got := strings.Join(c.Exempt.Names, " "); got != "proxy.corp.example 0123abcd" {
+		t.Errorf("names %q", got)
 	}
 }

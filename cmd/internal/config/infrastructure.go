@@ -61,3 +61,15 @@ func wrongNetwork(n netip.Prefix) string {
 	}
 	return ""
 }
+
+// ExceptBy says who decides what stays reachable where no order can, by the names
+// that playbooks use.
+func (c *Config) ExceptBy() map[string]string {
+	by := map[string]string{}
+	for _, i := range c.Opened {
+		if i.Spec.ExceptBy != "" {
+			by[i.Name] = i.Spec.ExceptBy
+		}
+	}
+	return by
+}

@@ -225,6 +225,7 @@ func checkIntegrations(ctx context.Context, c *config.Config, scratch string) (*
 			found = append(found, finding{about, f})
 		}
 		found = append(found, checkRoles(probe, c, about, opened)...)
+		found = append(found, checkExceptions(probe, c, about, i.Spec, opened)...)
 		cancel()
 	}
 	return set, found

@@ -23,8 +23,8 @@ type decision = incident.Decision
 // explainOptions are the flags of playbook explain.
 type explainOptions struct {
 	streams
-	facts, alert, at string
-	output           outputFlag
+	facts, alert, at, config string
+	output                   outputFlag
 }
 
 func newPlaybookExplain(s streams) *cobra.Command {
@@ -35,7 +35,8 @@ func newPlaybookExplain(s streams) *cobra.Command {
 		Long: `Evaluates a playbook (a file, or a name of the library) without an engine: which
 rule is chosen, which condition held with which values, what would be done.
 Facts are written as in a test's given; what is left out is unknown. An alert is
-one of kind stanch, as a SIEM would post it.`,
+one of kind stanch, as a SIEM would post it. What a configuration exempts as
+infrastructure counts if it is given.`,
 		Example: "  stanch playbook explain high-egress-windows --facts facts.yaml\n  stanch playbook explain playbook.yaml --facts facts.yaml --alert alert.json --output json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
@@ -44,6 +45,7 @@ one of kind stanch, as a SIEM would post it.`,
 	f.StringVar(&o.facts, "facts", "", "YAML `file` with the facts")
 	f.StringVar(&o.alert, "alert", "", "JSON `file` with the alert, in place of the facts' own")
 	f.StringVar(&o.at, "at", "", "`time` of the decision, such as 2026-03-02T03:00:00Z; now when empty")
+	f.StringVar(&o.config, "config", "", "configuration `file` whose infrastructure counts")
 	o.output.addTo(c)
 	return c
 }
@@ -83,6 +85,13 @@ func (o *explainOptions) run(ctx context.Context, name string) error {
 		return err
 	}
 	in := activities.DecideIn{Facts: facts, Now: now}
+	if o.config != "" {
+		c, err := loadConfig(o.config, "")
+		if err != nil {
+			return err
+		}
+		in.Infrastructure, in.ExceptBy = c.Exempt, c.ExceptBy()
+	}
 	if id, ok := facts.Endpoint.ID.Get(); ok {
 		target, err := incident.DeviceTarget(id, "")
 		if err != nil {
