@@ -59,7 +59,7 @@ func (w trial) refusesUnpermitted(t testing.TB, o incident.Order) {
 
 func (w trial) leavesOpen(t testing.TB, want []string) {
 	t.Helper()
-	if got, want := networks(t, w.Excepted(w.Target)), networks(t, want); !slices.Equal(got, want) {
+	if got, want := networks(t, w.Excepted(w.EnforcerWorld.Target)), networks(t, want); !slices.Equal(got, want) {
 		t.Errorf("isolate: the product leaves %v open, want %v", got, want)
 	}
 }
