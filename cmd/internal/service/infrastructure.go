@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -13,7 +14,7 @@ import (
 // infrastructure is what the configuration exempts, and this machine: by its name, the
 // address that it listens on, and those from which it reaches others. Its further
 // addresses, such as that of a bridge of containers, many other hosts have too.
-func infrastructure(c *config.Config) incident.Infrastructure {
+func infrastructure(ctx context.Context, c *config.Config) incident.Infrastructure {
 	exempt := c.Exempt
 	if name, err := os.Hostname(); err == nil && !strings.EqualFold(name, "localhost") {
 		exempt.Own = append(exempt.Own, name)
@@ -25,7 +26,7 @@ func infrastructure(c *config.Config) incident.Infrastructure {
 	// No packet is sent: the system only chooses the address. These are of networks
 	// for documentation.
 	for _, to := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
-		conn, err := net.Dial("udp", to)
+		conn, err := (&net.Dialer{}).DialContext(ctx, "udp", to)
 		if err != nil {
 			continue
 		}

@@ -248,7 +248,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	s.activities = &activities.Activities{
-		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Routes: s.options.Config.Routes.Networks, Infrastructure: infrastructure(s.options.Config), Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Routes: s.options.Config.Routes.Networks, Infrastructure: infrastructure(ctx, s.options.Config), Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
 		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())

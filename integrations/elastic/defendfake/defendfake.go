@@ -82,8 +82,10 @@ type Double struct {
 	status  map[string]string // a host's health, where it is not that of the world
 	streaks map[string]int    // isolations in a row, by host
 	partial Partial
-	// exceptions are the entries of what isolated hosts still reach.
+	// exceptions are the entries of what isolated hosts still reach, excepted their
+	// addresses.
 	exceptions []map[string]any
+	excepted   []string
 	pits       map[string]string // the indices of an open point in time
 	kibana     window
 	elastic    window

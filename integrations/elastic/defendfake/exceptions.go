@@ -3,6 +3,7 @@ package defendfake
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 const isolationExceptions = "endpoint_host_isolation_exceptions"
@@ -22,6 +23,7 @@ func (d *Double) Except(policy string, addresses ...string) {
 	}
 	at := d.w.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	id := fmt.Sprintf("0c5b7c10-9afb-11ec-94b1-%012d", len(d.exceptions)+1)
+	d.excepted = append(d.excepted, addresses...)
 	d.exceptions = append(d.exceptions, map[string]any{
 		"_version": "WzIxMTgsMV0=", "id": id, "item_id": id, "tie_breaker_id": id, "list_id": isolationExceptions, "type": "simple",
 		"namespace_type": "agnostic", "name": "leave open", "description": "", "os_types": []any{"windows", "linux", "macos"},
@@ -34,13 +36,7 @@ func (d *Double) Except(policy string, addresses ...string) {
 func (d *Double) Excepted() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var out []string
-	for _, x := range d.exceptions {
-		for _, e := range x["entries"].([]any) {
-			out = append(out, text(e.(map[string]any)["value"]))
-		}
-	}
-	return out
+	return slices.Clone(d.excepted)
 }
 
 // findExceptions lists the entries. The list is not there before it has one, and not
