@@ -12,7 +12,8 @@ import (
 
 // settled is how long after a later action was carried out an earlier one, which the device
 // never answered, is taken for lost: the device has had both by then. Kibana itself shows
-// such an action as pending until it expires.
+// such an action as pending until it expires. It is, too, how long what somebody else ordered
+// may have crossed an order of ours.
 const settled = 5 * time.Minute
 
 // isolation is whether a device is cut off: what it says of itself, and what was ordered on
@@ -62,12 +63,22 @@ func isolationOf(isolated bool, written, heard time.Time, actions []action) isol
 	})
 	for _, a := range done {
 		if a.is(cmdIsolate) {
-			s.episode = append(s.episode, a)
+			s.episode = append(a.sameEpisode(s.episode), a)
 			continue
 		}
 		s.episode = nil
 	}
 	return s
+}
+
+// sameEpisode are those of earlier isolations that can stand together with an isolation. One
+// of ours is ordered only on a device that is not isolated: what was carried out long before
+// was released, though its answer came after that of its release.
+func (a action) sameEpisode(earlier []action) []action {
+	if a.keyOf(leaseComment) == "" {
+		return earlier
+	}
+	return slices.DeleteFunc(earlier, func(b action) bool { return a.Started.Sub(b.at()) > settled })
 }
 
 func last(a action) int {

@@ -69,6 +69,10 @@ func TestIsolationIsTheDevicesOwnWord(t *testing.T) {
 		"somebody else's":              {true, 30, 30, []action{ordered(cmdIsolate, 1, 2, "")}, true, false, "", "isolated"},
 		"ours and somebody else's":     {true, 30, 30, []action{ordered(cmdIsolate, 1, 2, "k"), ordered(cmdIsolate, 3, 4, "")}, true, false, "", "isolated"},
 		"somebody else's before":       {true, 30, 30, []action{ordered(cmdIsolate, 1, 2, ""), ordered(cmdUnisolate, 3, 4, ""), ordered(cmdIsolate, 5, 6, "k")}, true, false, "k", "isolated"},
+		"answered after its release":   {false, 30, 30, []action{ordered(cmdIsolate, 1, 6, "k"), ordered(cmdUnisolate, 3, 4, "k")}, false, false, "", "none"},
+		"and isolated for another":     {true, 30, 30, []action{ordered(cmdIsolate, 1, 6, "k"), ordered(cmdUnisolate, 3, 4, "k"), ordered(cmdIsolate, 20, 21, "j")}, true, false, "j", "isolated"},
+		"somebody else's right before": {true, 30, 30, []action{ordered(cmdIsolate, 15, 16, ""), ordered(cmdIsolate, 17, 18, "k")}, true, false, "", "isolated"},
+		"somebody else's right after":  {true, 30, 30, []action{ordered(cmdIsolate, 1, 2, "k"), ordered(cmdIsolate, 20, 21, "")}, true, false, "", "isolated"},
 		"answered in another order":    {true, 30, 30, []action{ordered(cmdUnisolate, 3, 4, "k"), ordered(cmdIsolate, 1, 6, "k")}, true, false, "k", "isolated"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,6 +87,10 @@ func TestIsolationIsTheDevicesOwnWord(t *testing.T) {
 	s := isolationOf(true, at(30).Time, at(30).Time, []action{ordered(cmdIsolate, 1, 2, "k"), ordered(cmdIsolate, 3, 4, "k")})
 	if n := s.copies(s.key()); n != 2 {
 		t.Errorf("there are %d copies, want 2", n)
+	}
+	s = isolationOf(true, at(30).Time, at(30).Time, []action{ordered(cmdIsolate, 1, 6, "k"), ordered(cmdUnisolate, 3, 4, "k"), ordered(cmdIsolate, 20, 21, "k")})
+	if n := s.copies(s.key()); n != 0 {
+		t.Errorf("there are %d copies of an isolation whose first answer came late, want none", n)
 	}
 }
 
