@@ -1,36 +1,26 @@
 package defender
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/defender/defenderfake"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
 	"github.com/stanch-soar/stanch/integrations/httpx"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// latency is how long Defender takes to answer in these tests.
-const latency = 50 * time.Millisecond
-
-// enrichment asks what a case asks of the EDR: which device it is, and who sends.
-type enrichment struct {
-	*Client
-	slow *edrtest.Slow
-	at   time.Time
-}
-
-func slowly(t testing.TB) enrichment {
+// enriching returns a client of a double behind a door, with the tokens at hand, that knows
+// one device that sends.
+func enriching(t testing.TB, door func(http.Handler) http.Handler) *Client {
 	t.Helper()
 	w := edrtest.New(t, time.Now)
 	double := defenderfake.New(t, w, defenderfake.Options{ClientSecret: "the-secret"})
-	h, since := sender(), time.Now().Add(-24*time.Hour)
-	h.Addresses = []edrtest.Address{{IP: "192.0.2.2", From: since}}
-	w.Add(h)
-	slow := edrtest.NewSlow(latency, double.Handler())
-	server := httptest.NewServer(slow)
+	w.Add(contract.Sender(idOf("ws-042")))
+	server := httptest.NewServer(door(double.Handler()))
 	t.Cleanup(server.Close)
 	c, err := Open(Config{
 		Tenant: double.Tenant, ClientID: double.ClientID, ClientSecret: "the-secret",
@@ -40,44 +30,40 @@ func slowly(t testing.TB) enrichment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	e := enrichment{c, slow, time.Now()}
-	e.ask(t) // It fetches the tokens.
-	slow.Waves()
-	return e
+	contract.Enrichment{EDR: c, Query: integrations.EndpointQuery{ID: idOf("ws-042")}}.Ask(t) // It fetches the tokens.
+	return c
 }
 
-func (e enrichment) ask(t testing.TB) {
-	t.Helper()
-	found, err := e.Endpoints(t.Context(), integrations.EndpointQuery{ID: idOf("ws-042"), Name: "ws-042", IPs: []string{"192.0.2.2"}, At: e.at})
-	if err != nil || len(found) != 1 {
-		t.Fatalf("found %d devices, %v", len(found), err)
-	}
-	target, err := incident.DeviceTarget(idOf("ws-042"), "ws-042")
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, to := e.at.Add(-15*time.Minute), e.at.Add(15*time.Minute)
-	connections, err := e.Connections(t.Context(), integrations.ConnectionQuery{Target: target, From: from, To: to, Limit: 500})
-	if err != nil || len(connections) != 1 {
-		t.Fatalf("%d connections, %v", len(connections), err)
-	}
-	if _, err := e.Executions(t.Context(), integrations.ExecutionQuery{Target: target, From: from, To: to, Limit: 500, PIDs: []int64{4001}}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Which device it is, who sends and what it ran are known after three waves of calls.
+// Which device it is, who sends and what it ran are known after three waves of calls. Where
+// the alert lacks Defender's id it is one more: users and actions are by that alone.
 func TestEnrichmentTakesThreeWaves(t *testing.T) {
-	e := slowly(t)
-	e.ask(t)
-	if n := e.slow.Waves(); n > 3 {
-		t.Errorf("it took %d waves of calls, want at most 3", n)
+	id, name, ips := idOf("ws-042"), "ws-042", []string{"192.0.2.2"}
+	for what, c := range map[string]struct {
+		q     integrations.EndpointQuery
+		waves []int
+	}{
+		"by all":     {integrations.EndpointQuery{ID: id, Name: name, IPs: ips}, []int{6, 2, 3}},
+		"by id":      {integrations.EndpointQuery{ID: id}, []int{3, 2, 3}},
+		"by name":    {integrations.EndpointQuery{Name: name}, []int{2, 2, 2, 3}},
+		"by address": {integrations.EndpointQuery{IPs: ips}, []int{1, 2, 2, 3}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			var waves *edrtest.Waves
+			edr := enriching(t, func(h http.Handler) http.Handler { waves = edrtest.NewWaves(t, h); return waves })
+			waves.Expect(func() { contract.Enrichment{EDR: edr, Query: c.q}.Ask(t) }, c.waves...)
+		})
 	}
 }
 
 func BenchmarkEnrichment(b *testing.B) {
-	e := slowly(b)
-	for b.Loop() {
-		e.ask(b)
+	slowly := func(h http.Handler) http.Handler { return edrtest.Slow(contract.Latency, h) }
+	for _, id := range []string{idOf("ws-042"), ""} {
+		q := integrations.EndpointQuery{ID: id, Name: "ws-042", IPs: []string{"192.0.2.2"}}
+		b.Run(map[bool]string{true: "ByAddress", false: "ByID"}[id == ""], func(b *testing.B) {
+			contract.BenchEnrichment(b, func() contract.Enrichment {
+				edr := enriching(b, slowly)
+				return contract.Enrichment{EDR: edr, Query: q}
+			})
+		})
 	}
 }
