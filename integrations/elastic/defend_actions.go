@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,11 @@ const (
 	actionsSince = 2 * 365 * 24 * time.Hour
 	// actionsKept is how long an action waits for its device.
 	actionsKept = "two weeks"
+	// actionsLately is how far back the actions of all devices are read, and actionsOver how
+	// long after it was ordered none is open any more on a device that has written since:
+	// those two weeks, and a day for what was fetched at their end.
+	actionsLately = 30 * 24 * time.Hour
+	actionsOver   = 15 * 24 * time.Hour
 )
 
 // The commands of actions that matter here.
@@ -181,11 +187,33 @@ func (d *Defend) actions(ctx context.Context, op string, id agentID, commands ..
 		}
 	}
 	found, err := list[action](ctx, d.kibana, op, actionsPath, url.Values{
-		"agentIds": {string(id)}, "commands": asked, "startDate": {d.now().UTC().Add(-actionsSince).Format("2006-01-02T15:04:05.000Z")},
+		"agentIds": {string(id)}, "commands": asked, "startDate": {dateOf(d.now().Add(-actionsSince))},
 	}, maxActions)
 	if err != nil {
 		return nil, err
 	}
+	return d.on(id, found, commands...), nil
+}
+
+func dateOf(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// everyAction are the isolations and releases of all devices since a time, where there are no
+// more than one page of them. Where they cannot be had it is whole that says so: then each
+// device must be asked about, and what is wrong comes out there.
+func (d *Defend) everyAction(ctx context.Context, since time.Time) (all []action, whole bool) {
+	var page struct {
+		Data  []action `json:"data"`
+		Total *int     `json:"total"`
+	}
+	err := d.kibana.get(ctx, "read what was ordered lately", actionsPath, url.Values{
+		"commands": {cmdIsolate, cmdUnisolate}, "startDate": {dateOf(since)}, "pageSize": {strconv.Itoa(fullPage)},
+	}, &page)
+	return page.Data, err == nil && page.Total != nil && *page.Total == len(page.Data)
+}
+
+// on are those of a device among actions, with these commands, and what this process ordered
+// there a moment ago.
+func (d *Defend) on(id agentID, found []action, commands ...string) []action {
 	wanted := func(a action) bool { return a.on(id) && slices.ContainsFunc(commands, a.is) }
 	seen := map[string]bool{}
 	var own []action
@@ -196,7 +224,7 @@ func (d *Defend) actions(ctx context.Context, op string, id agentID, commands ..
 			own = append(own, a.of(id))
 		}
 	}
-	return own, nil
+	return own
 }
 
 // action reads one action of a device, with its output.

@@ -44,10 +44,15 @@ type search struct {
 	// with the query's id it is asked for at once.
 	had  map[agentID][]string
 	more map[agentID]incident.Value[string]
+	// lately are the isolations and releases of all devices since a time, where whole.
+	lately []action
+	since  time.Time
+	whole  bool
 }
 
-// Endpoints implements [integrations.Endpoints]. All identifiers are asked for at once, and
-// then what else there is of each device that was not named by its id.
+// Endpoints implements [integrations.Endpoints]. All identifiers are asked for at once, with
+// what was ordered on any device lately: where that is little it says what was ordered on
+// those that are found, else they are asked about afterwards.
 //
 // Kibana's filter knows the case of a name as it stands there: the name is looked for as
 // the query has it, in small and in capital letters, and in the events in any case.
@@ -70,7 +75,7 @@ func (d *Defend) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 	}
 	var asking []func() error
 	for _, id := range ids {
-		if _, known := s.more[id]; !known && len(ids) <= asked {
+		if _, known := s.more[id]; !known && len(ids) <= asked && !s.told(id) {
 			asking = append(asking, func() error { return s.isolation(ctx, id, s.all[id].device) })
 		}
 	}
@@ -104,6 +109,13 @@ func (s *search) lookups(ctx context.Context) []func() error {
 		if s.isNow() {
 			all = append(all, func() error { return s.byKuery(ctx, op, `united.endpoint.host.ip : "`+ip.String()+`"`) })
 		}
+	}
+	if isName(name) || len(s.ips) > 0 {
+		all = append(all, func() error {
+			s.since = s.d.now().Add(-actionsLately)
+			s.lately, s.whole = s.d.everyAction(ctx, s.since)
+			return nil
+		})
 	}
 	return all
 }
@@ -144,6 +156,17 @@ func (s *search) byID(ctx context.Context, id agentID) error {
 	defer s.mu.Unlock()
 	s.more[id] = of.isolationWord(actions, denied)
 	return nil
+}
+
+// told reports whether what was ordered on all devices tells whether one is isolated, and
+// takes that. What is older does not count of a device that has written since it was over.
+func (s *search) told(id agentID) bool {
+	of := s.all[id].device
+	if !s.whole || of.written().Before(s.since.Add(actionsOver)) {
+		return false
+	}
+	s.more[id] = of.isolationWord(s.d.on(id, s.lately, cmdIsolate, cmdUnisolate), nil)
+	return true
 }
 
 // isolation asks what was ordered on a device.

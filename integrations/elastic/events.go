@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +21,12 @@ const (
 	maxEntities = 1000
 	// maxPIDs bounds the process ids of one query.
 	maxPIDs = 1000
-	// startedWithin is how far back the start of a process is looked for.
+	// startedWithin is how far back the start of a process is looked for, and recent how far
+	// back it is looked for at once, before it is known which processes are wanted.
 	startedWithin = 30 * 24 * time.Hour
+	recent        = 7 * 24 * time.Hour
+	// maxRecent bounds the starts that are looked for at once.
+	maxRecent = 1000
 )
 
 // dialect is how one kind of agent writes its events in the Elastic Common Schema.
@@ -122,15 +127,31 @@ func accountOf(domain, name string) string {
 // entities are the starts of processes by the agent's id of the process.
 type entities map[string]row
 
-// entitiesOf looks up the starts of the processes of rows, and of those that led to them.
-func (e events) entitiesOf(ctx context.Context, op string, host query, rows []row, to time.Time) (entities, error) {
+// recently are the newest starts of processes before a time, the newest first. Most processes
+// that are asked about are among them, and need no search of their own. Those that are not
+// are searched for by id, so that its failure is no loss: that search tells of it.
+func (e events) recently(ctx context.Context, op string, host query, from, to time.Time) []row {
+	rows, err := e.search(ctx, op, e.processes, false, newest(maxRecent, e.processFields(), host, stamped(from.Add(-recent), to), e.starts))
+	if err != nil {
+		return nil
+	}
+	return rows
+}
+
+func entitiesOf(rows []row) entities {
 	known := entities{}
-	var wanted []string
 	for _, r := range rows {
-		if r.starts() {
-			known[r.text("process.entity_id")] = r
+		if id := r.text("process.entity_id"); id != "" {
+			known[id] = r
 		}
 	}
+	return known
+}
+
+// learn looks up the starts of the processes of rows, and of those that led to them, that
+// are not known.
+func (e events) learn(ctx context.Context, op string, host query, rows []row, known entities, to time.Time) error {
+	var wanted []string
 	for _, r := range rows {
 		ids := append([]string{r.text("process.entity_id")}, e.ancestors(r)...)
 		for _, id := range ids {
@@ -140,18 +161,16 @@ func (e events) entitiesOf(ctx context.Context, op string, host query, rows []ro
 		}
 	}
 	if len(wanted) == 0 {
-		return known, nil
+		return nil
 	}
 	// A process has one start; where there are more, the rows are enough all the same.
 	found, err := e.search(ctx, op, e.processes, false,
 		newest(maxRows, e.processFields(), host, stamped(to.Add(-startedWithin), to), e.starts, oneOf("process.entity_id", wanted)))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, r := range found {
-		known[r.text("process.entity_id")] = r
-	}
-	return known, nil
+	maps.Copy(known, entitiesOf(found))
+	return nil
 }
 
 // starts reports whether an event is the start of its process.

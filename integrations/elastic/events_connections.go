@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -27,7 +28,12 @@ func (e events) connections(ctx context.Context, op string, host query, q integr
 	if err != nil {
 		return nil, err
 	}
-	contacts, err := e.contacts(ctx, op, host, q, wanted)
+	var contacts []contact
+	var known entities
+	err = httpx.All(
+		func() (err error) { contacts, err = e.contacts(ctx, op, host, q, wanted); return err },
+		func() error { known = entitiesOf(e.recently(ctx, op, host, q.From, q.To)); return nil },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +41,7 @@ func (e events) connections(ctx context.Context, op string, host query, q integr
 	for _, c := range contacts {
 		rows = append(rows, c.row)
 	}
-	known, err := e.entitiesOf(ctx, op, host, rows, q.To)
-	if err != nil {
+	if err := e.learn(ctx, op, host, rows, known, q.To); err != nil {
 		return nil, err
 	}
 	all := make([]incident.Connection, 0, len(contacts))

@@ -29,25 +29,29 @@ func (e events) executions(ctx context.Context, op string, host query, named fun
 	if len(q.PIDs) > maxPIDs {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%d process ids are more than %d", len(q.PIDs), maxPIDs)
 	}
-	var starts []row
+	var starts, lately []row
 	var scripts []script
 	err := httpx.All(
 		func() (err error) { starts, err = e.started(ctx, op, host, q); return err },
 		func() (err error) { scripts, err = e.blocks(ctx, op, host, q); return err },
+		func() error { lately = e.recently(ctx, op, host, q.From, q.To); return nil },
 	)
 	if err != nil {
 		return nil, err
 	}
 	scripts = slices.DeleteFunc(scripts, func(s script) bool { return !named(s.computer) })
-	var known entities
-	var hosts []row
+	hosts := slices.Concat(starts, lately)
+	slices.SortStableFunc(hosts, func(a, b row) int { return b.at().Compare(a.at()) })
+	known := entitiesOf(hosts)
+	var older []row
 	err = httpx.All(
-		func() (err error) { known, err = e.entitiesOf(ctx, op, host, starts, q.To); return err },
-		func() (err error) { hosts, err = e.hostsOf(ctx, op, host, scripts, q.To); return err },
+		func() error { return e.learn(ctx, op, host, starts, known, q.To) },
+		func() (err error) { older, err = e.hostsOf(ctx, op, host, scripts, hosts, q.To); return err },
 	)
 	if err != nil {
 		return nil, err
 	}
+	hosts = append(hosts, older...)
 	all := make([]incident.Execution, 0, len(starts)+len(scripts))
 	for _, s := range scripts {
 		all = append(all, incident.Execution{At: s.at, Process: e.ran(s, hosts, known)})
@@ -72,11 +76,12 @@ func (e events) started(ctx context.Context, op string, host query, q integratio
 	return e.search(ctx, op, e.processes, false, newest(min(q.Limit, maxRows), e.processFields(), queries...))
 }
 
-// hostsOf are the starts of the processes with the pids of scripts, the newest first.
-func (e events) hostsOf(ctx context.Context, op string, host query, scripts []script, to time.Time) ([]row, error) {
+// hostsOf are the starts of the processes with the pids of scripts whose process is not among
+// those that are known, the newest first. Of one that is known each later start is, too.
+func (e events) hostsOf(ctx context.Context, op string, host query, scripts []script, known []row, to time.Time) ([]row, error) {
 	var pids []int64
 	for _, s := range scripts {
-		if s.pid > 0 && !slices.Contains(pids, s.pid) && len(pids) < maxPIDs {
+		if s.pid > 0 && !slices.Contains(pids, s.pid) && len(pids) < maxPIDs && !slices.ContainsFunc(known, s.by) {
 			pids = append(pids, s.pid)
 		}
 	}
@@ -91,8 +96,7 @@ func (e events) hostsOf(ctx context.Context, op string, host query, scripts []sc
 func (e events) ran(s script, hosts []row, known entities) incident.Process {
 	p := e.process(row{})
 	for _, r := range hosts {
-		// Both are by the device's clock, from different logs.
-		if pid, _ := r.number("process.pid"); pid == s.pid && !r.at().After(s.at.Add(time.Second)) {
+		if s.by(r) {
 			p = e.complete(r, known)
 			if at := r.at(); !at.IsZero() {
 				p.Started = incident.Known(at, incident.FromEDR)
@@ -121,6 +125,13 @@ type script struct {
 	pid            int64
 	computer, file string
 	text           string
+}
+
+// by reports whether a start can be that of the process that ran the script: both times are
+// by the device's clock, from different logs.
+func (s script) by(start row) bool {
+	pid, ok := start.number("process.pid")
+	return ok && pid == s.pid && !start.at().After(s.at.Add(time.Second))
 }
 
 func scriptFields() []string {
