@@ -73,11 +73,9 @@ func isolationOf(isolated bool, written, heard time.Time, actions []action) isol
 
 // sameEpisode are those of earlier isolations that can stand together with an isolation. One
 // of ours is ordered only on a device that is not isolated: what was carried out long before
-// was released, though its answer came after that of its release.
+// was released, though its answer came after that of its release. One of somebody else is
+// nobody's of ours, whatever stands beside it.
 func (a action) sameEpisode(earlier []action) []action {
-	if a.keyOf(leaseComment) == "" {
-		return earlier
-	}
 	return slices.DeleteFunc(earlier, func(b action) bool { return a.Started.Sub(b.at()) > settled })
 }
 
