@@ -220,3 +220,29 @@ func TestAHostWithoutAnAddressMayBeInfrastructure(t *testing.T) {
 		}
 	}
 }
+
+// So it is right before the write, where no address is known any more.
+func TestAnAddressIsLookedForBeforeTheWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, memory.Flood, "high-egress-windows")
+	w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.5/32")}
+	roleUnknown(t, w.estate)
+	alert := alertFor("ws-042", "10.20.4.42")
+	alert.Host.IP = incident.NotKnown[[]string]("the sender does not say")
+	id := w.open(alert)
+	w.explainOnFailure(id)
+	w.do(time.Minute, func(e *memory.Estate) {
+		err := e.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{IP: incident.NotKnown[[]string]("the device does not answer")}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	yes := &ballot{who: alice()}
+	w.vote(2*time.Minute, id, yes)
+	soon := w.snap(3*time.Minute, id)
+	w.run(4 * time.Minute)
+	if !yes.counted || len(soon.Approvals) != 2 || !slices.ContainsFunc(soon.Approvals[1].Missing, func(m incident.Missing) bool { return m.Path == incident.IPPath }) {
+		t.Errorf("after the answer (%v) people were asked %d questions, want a second that misses %s", yes.refused, len(soon.Approvals), incident.IPPath)
+	}
+	w.contained(incident.Isolate, 0, 0)
+}

@@ -57,7 +57,7 @@ func (d *Defend) exceptions(ctx context.Context, op string) ([]exception, error)
 			"page": {strconv.Itoa(page)}, "per_page": {strconv.Itoa(fullPage)},
 		}, &out)
 		switch {
-		case integrations.KindOf(err) == integrations.NotFound && err != nil && page == 1:
+		case integrations.KindOf(err) == integrations.NotFound && page == 1:
 			return nil, nil
 		case err != nil:
 			return nil, err

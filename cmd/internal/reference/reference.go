@@ -161,6 +161,9 @@ each process too, and a call that would be too many is not sent ([why](../adr/00
 		if s.Reference != nil {
 			b.WriteString("\n" + s.Reference())
 		}
+		if s.ExceptBy != "" {
+			fmt.Fprintf(&b, "\nWhat an isolated host still reaches ([infrastructure](../operating.md#the-way-back)): %s.\n", s.ExceptBy)
+		}
 		b.WriteString(limitsOf(s))
 		if len(s.Permissions) == 0 {
 			continue
