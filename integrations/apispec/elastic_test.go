@@ -14,6 +14,10 @@ func kibana(*testing.T) []exchange {
 		created = `{"action":"233db9ea-6733-4849-9226-5a7039c7161d","data":{"id":"233db9ea-6733-4849-9226-5a7039c7161d","agents":["` + agent + `"],"agentType":"endpoint","command":"isolate","createdBy":"u","startedAt":"2026-07-29T19:08:49.126Z","status":"pending","isCompleted":false,"isExpired":false,"wasSuccessful":false,"agentState":{"` + agent + `":{"isCompleted":false,"wasSuccessful":false}},"hosts":{"` + agent + `":{"name":"srv-1"}},"outputs":{},"parameters":{}}}`
 		state   = `{"host_status":"healthy","last_checkin":"2026-07-04T15:48:57.360Z","metadata":{"agent":{"id":"` + agent + `","type":"endpoint","version":"9.2.0"},"host":{"hostname":"srv-1","ip":["10.0.2.15"]},"Endpoint":{"state":{"isolation":false}},"@timestamp":"2026-07-04T15:48:57.3609346Z"}}`
 	)
+	const (
+		exceptions = "/api/exception_lists/items/_find"
+		excepted   = `{"data":[{"_version":"W","id":"i","item_id":"i","list_id":"endpoint_host_isolation_exceptions","type":"simple","namespace_type":"agnostic","name":"n","description":"","os_types":["windows"],"tags":["policy:all"],"entries":[{"field":"destination.ip","operator":"included","type":"match","value":"192.0.2.10"}],"comments":[]}],"page":1,"per_page":20,"total":1}`
+	)
 	h := func(pairs ...string) http.Header {
 		return headers(append([]string{"Authorization", "ApiKey k", "kbn-xsrf", "true", "Elastic-Api-Version", "2023-10-31", "Content-Type", "application/json"}, pairs...)...)
 	}
@@ -42,6 +46,13 @@ func kibana(*testing.T) []exchange {
 		{name: "pending", method: "GET", path: "/api/endpoint/action_status?agent_ids=" + agent, header: h()},
 		{name: "hosts", method: "GET", path: "/api/endpoint/metadata?hostStatuses=healthy&hostStatuses=offline&pageSize=10", header: h()},
 		{name: "hosts of no state", method: "GET", path: "/api/endpoint/metadata", header: h(), wrong: "hostStatuses"},
+		{name: "exceptions", method: "GET", path: exceptions + "?list_id=endpoint_host_isolation_exceptions&namespace_type=agnostic&page=1&per_page=100", header: h()},
+		{name: "exceptions of one space", method: "GET", path: exceptions + "?list_id=endpoint_host_isolation_exceptions&namespace_type=single", header: h(), wrong: "namespace_type"},
+		{name: "another list", method: "GET", path: exceptions + "?list_id=endpoint_blocklists&namespace_type=agnostic", header: h(), wrong: "list_id"},
+		{name: "excepted", method: "GET", path: exceptions, status: 200, answer: excepted},
+		{name: "excepted without a total", method: "GET", path: exceptions, status: 200, answer: strings.Replace(excepted, `,"total":1`, "", 1), wrong: "total"},
+		{name: "excepted without conditions", method: "GET", path: exceptions, status: 200, answer: strings.Replace(excepted, `"included"`, `"sometimes"`, 1), wrong: "/data/0/entries/0/operator"},
+		{name: "no exceptions", method: "GET", path: exceptions, status: 404, answer: `{"status_code":404,"message":"m"}`},
 
 		{name: "created", method: "POST", path: isolate, status: 200, answer: created},
 		{name: "created under the other name", method: "POST", path: isolate, status: 200, answer: strings.Replace(created, `"status":"pending","isCompleted"`, `"status":"pending","isComplete"`, 1)},
