@@ -154,65 +154,6 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// waves counts the rounds of calls that had to wait for each other.
-type waves struct {
-	next  http.Handler
-	mu    sync.Mutex
-	ended int
-}
-
-func (w *waves) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	w.mu.Lock()
-	own := w.ended + 1
-	w.mu.Unlock()
-	w.next.ServeHTTP(out, r)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r.Method != http.MethodDelete {
-		w.ended = max(w.ended, own)
-	}
-}
-
-func (w *waves) rounds() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.ended
-}
-
-// Who sends is known after few rounds of calls: what does not depend on each other is
-// asked at once.
-func TestRounds(t *testing.T) {
-	a, _, hosts := pair(t)
-	now := time.Now().UTC()
-	init := &edrtest.Process{PID: 900, Path: `C:\Windows\System32\userinit.exe`, Start: now.Add(-8 * time.Hour)}
-	p := &edrtest.Process{PID: 4242, Path: `C:\Tools\a.exe`, Start: now.Add(-time.Hour), Parent: init}
-	hosts[0].Processes = []*edrtest.Process{init, p}
-	hosts[0].Connections = []edrtest.Connection{{At: now.Add(-time.Minute), Process: p, Tuple: incident.Tuple{SrcIP: "192.0.2.2", SrcPort: 5, DstIP: "192.0.2.9", DstPort: 53, Transport: "udp"}}}
-	n := tenantOf(t, falconfake.Options{Latency: 60 * time.Millisecond, Polls: -1}, time.Now, hosts...)
-	counted := &waves{next: n.judged}
-	config := n.config
-	config.URL = serve(t, counted)
-	client, err := open(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	if _, err := client.tokens.Get(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	counted.ended = 0
-	if found, err := client.Endpoints(t.Context(), integrations.EndpointQuery{ID: a.ID(), At: now.Add(-10 * time.Minute)}); err != nil || len(found) != 1 {
-		t.Fatalf("found %d, %v", len(found), err)
-	}
-	found, err := client.Connections(t.Context(), integrations.ConnectionQuery{Target: a, From: now.Add(-time.Hour), To: now, Limit: 10})
-	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Process.Parents.String(), "userinit.exe") {
-		t.Fatalf("found %+v, %v", found, err)
-	}
-	if n := counted.rounds(); n > 3 {
-		t.Errorf("it took %d rounds, want 3", n)
-	}
-}
-
 func TestProbeOfTheDouble(t *testing.T) {
 	now := time.Now().UTC()
 	_, _, hosts := pair(t)
@@ -287,7 +228,7 @@ func TestProbeFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func serve(t *testing.T, h http.Handler) string {
+func serve(t testing.TB, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)

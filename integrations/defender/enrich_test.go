@@ -19,7 +19,7 @@ func enriching(t testing.TB, door func(http.Handler) http.Handler) *Client {
 	t.Helper()
 	w := edrtest.New(t, time.Now)
 	double := defenderfake.New(t, w, defenderfake.Options{ClientSecret: "the-secret"})
-	w.Add(contract.Sender(idOf("ws-042")))
+	w.Add(contract.ScriptSender(idOf("ws-042")))
 	server := httptest.NewServer(door(double.Handler()))
 	t.Cleanup(server.Close)
 	c, err := Open(Config{
@@ -36,7 +36,7 @@ func enriching(t testing.TB, door func(http.Handler) http.Handler) *Client {
 
 // Which device it is, who sends and what it ran are known after three waves of calls. Where
 // the alert lacks Defender's id it is one more: users and actions are by that alone.
-func TestEnrichmentTakesThreeWaves(t *testing.T) {
+func TestWavesOfEnrichment(t *testing.T) {
 	id, name, ips := idOf("ws-042"), "ws-042", []string{"192.0.2.2"}
 	for what, c := range map[string]struct {
 		q     integrations.EndpointQuery
@@ -57,13 +57,5 @@ func TestEnrichmentTakesThreeWaves(t *testing.T) {
 
 func BenchmarkEnrichment(b *testing.B) {
 	slowly := func(h http.Handler) http.Handler { return edrtest.Slow(contract.Latency, h) }
-	for _, id := range []string{idOf("ws-042"), ""} {
-		q := integrations.EndpointQuery{ID: id, Name: "ws-042", IPs: []string{"192.0.2.2"}}
-		b.Run(map[bool]string{true: "ByAddress", false: "ByID"}[id == ""], func(b *testing.B) {
-			contract.BenchEnrichment(b, func() contract.Enrichment {
-				edr := enriching(b, slowly)
-				return contract.Enrichment{EDR: edr, Query: q}
-			})
-		})
-	}
+	contract.BenchEnrichment(b, idOf("ws-042"), func() contract.Enriching { return enriching(b, slowly) })
 }

@@ -21,7 +21,7 @@ import (
 func enriching(t testing.TB, door func(http.Handler) http.Handler) (*Defend, *edrtest.World) {
 	t.Helper()
 	w := edrtest.New(t, time.Now)
-	w.Add(contract.Sender(agentOf("ws-042")))
+	w.Add(contract.ScriptSender(agentOf("ws-042")))
 	server := httptest.NewServer(door(defendfake.New(t, w, defendfake.Options{}).Handler()))
 	t.Cleanup(server.Close)
 	config, ok := DefendSpec().NewConfig().(*DefendConfig)
@@ -54,17 +54,17 @@ func overload(t testing.TB, d *Defend, w *edrtest.World) {
 // Another is for what cannot be known before: whose the id in an event is, what was ordered
 // on a device where on all of them that is much, and the starts of processes that run longer
 // than what is asked for at once.
-func TestEnrichmentTakesThreeWaves(t *testing.T) {
+func TestWavesOfEnrichment(t *testing.T) {
 	id, name, ips := agentOf("ws-042"), "ws-042", []string{"192.0.2.2"}
 	earlier := time.Now().Add(-20 * time.Minute)
 	machine := "00000000-0000-4000-8000-000000000000" // Kibana has no agent with this id.
 	sleepless := func(_ *Defend, w *edrtest.World) {
-		w.Change(id, func(h *edrtest.Host) { h.Processes[0].Start = time.Now().Add(-20 * 24 * time.Hour) })
+		w.Change(id, func(h *edrtest.Host) { h.Processes[1].Start = time.Now().Add(-20 * 24 * time.Hour) })
 	}
 	renamed := func(_ *Defend, w *edrtest.World) { w.Change(id, func(h *edrtest.Host) { h.Name = "Ws-042" }) }
 	moved := func(_ *Defend, w *edrtest.World) {
 		w.Change(id, func(h *edrtest.Host) {
-			h.Processes[2].Start = earlier
+			h.Processes[0].Start = earlier
 			h.Addresses = []edrtest.Address{{IP: "192.0.2.3", From: earlier.Add(time.Minute)}, {IP: ips[0], From: earlier.Add(-time.Hour), To: earlier.Add(time.Minute)}}
 		})
 	}
@@ -191,13 +191,5 @@ func TestWhatWasOrderedLately(t *testing.T) {
 
 func BenchmarkEnrichment(b *testing.B) {
 	slowly := func(h http.Handler) http.Handler { return edrtest.Slow(contract.Latency, h) }
-	for _, id := range []string{agentOf("ws-042"), ""} {
-		q := integrations.EndpointQuery{ID: id, Name: "ws-042", IPs: []string{"192.0.2.2"}}
-		b.Run(map[bool]string{true: "ByAddress", false: "ByID"}[id == ""], func(b *testing.B) {
-			contract.BenchEnrichment(b, func() contract.Enrichment {
-				edr, _ := enriching(b, slowly)
-				return contract.Enrichment{EDR: edr, Query: q}
-			})
-		})
-	}
+	contract.BenchEnrichment(b, agentOf("ws-042"), func() contract.Enriching { d, _ := enriching(b, slowly); return d })
 }
