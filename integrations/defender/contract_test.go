@@ -111,8 +111,6 @@ func (x *tenant) target(t testing.TB, id string) incident.Target {
 	return knobs().Target(t, id)
 }
 
-func sender() edrtest.Host { return edrtest.Sender(idOf("ws-042"), "ws-042") }
-
 func TestEndpoints(t *testing.T) {
 	d := judged(t)
 	for name, o := range map[string]defenderfake.Options{
