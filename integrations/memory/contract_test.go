@@ -201,6 +201,23 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+func TestExecutions(t *testing.T) {
+	contract.Executions(t, contract.ExecutionsHarness{
+		Knobs: knobs(),
+		Open: func(t testing.TB, device incident.Target, executions []incident.Execution) integrations.Executions {
+			e := open(t, memory.Options{})
+			addHost(t, e, memory.Host{ID: device.ID()})
+			if err := e.AddExecutions(device.ID(), executions...); err != nil {
+				t.Fatal(err)
+			}
+			return e
+		},
+		Break: func(f integrations.Executions, fault contract.Fault) {
+			breaker(f.(*memory.Estate), "executions")(fault)
+		},
+	})
+}
+
 // sender is a host on which one process floods one destination.
 func sender(id string) memory.Host {
 	return memory.Host{

@@ -40,7 +40,15 @@ type Process struct {
 	Signed      bool
 	SHA256      string
 	Parent      string
-	Streams     []Stream
+	// Started is when it was started, relative to the estate's start. Zero: the EDR
+	// has no record of that, nor of what it was started with beyond what its connections
+	// show.
+	Started time.Duration
+	// ScriptText is the text of Script, and Parents are the paths of the images that
+	// led to the process, as [incident.Process] has them. Only the record of the start
+	// shows them.
+	ScriptText, Parents string
+	Streams             []Stream
 }
 
 // Stream is traffic of a process at a steady rate.
@@ -77,6 +85,7 @@ type host struct {
 	// lanes are the streams, one lane per destination.
 	lanes      []lane
 	recorded   []incident.Connection
+	executed   []incident.Execution
 	online     bool
 	lastSeen   time.Time
 	behaviours map[incident.Action]Behaviour
@@ -112,6 +121,9 @@ func (h Host) validate() error {
 	for _, p := range h.Processes {
 		if len(p.Streams) > 0 && len(h.IPs) == 0 {
 			return bad("it sends without an address")
+		}
+		if p.Started == 0 && p.ScriptText+p.Parents != "" {
+			return bad("%s has a script's text or parents, and no start that would show them", p.Name)
 		}
 		for _, s := range p.Streams {
 			if s.BitsOut < 0 || s.BitsIn < 0 || s.BitsOut > maxRate || s.BitsIn > maxRate {

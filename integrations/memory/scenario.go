@@ -92,13 +92,23 @@ func floodScript() Process {
 		Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, Name: "powershell.exe", PID: 7316,
 		CommandLine: `powershell.exe -NoProfile -ExecutionPolicy Bypass -File C:\Users\anna\AppData\Local\Temp\inv.ps1`,
 		Script:      `C:\Users\anna\AppData\Local\Temp\inv.ps1`, User: `CORP\anna`, Signed: true,
-		Parent: `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE`,
+		Parent:  `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE`,
+		Parents: `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE < C:\Windows\explorer.exe`,
+		Started: began, ScriptText: floodText,
 		Streams: []Stream{{
 			Destinations: peers("198.51.100.", 48), DstPort: 53, Transport: "udp",
 			BitsOut: 40_000_000, PacketBytes: 72, From: began,
 		}},
 	}
 }
+
+// floodText names commands that do not exist: it shows what a script says, and does
+// nothing anywhere.
+const floodText = `$resolvers = Get-Content "$env:TEMP\r.txt"
+while ($true) {
+    foreach ($r in $resolvers) { Send-SimulatedQuery -Server $r -Port 53 -Type ANY -AnswerTo $victim }
+}
+`
 
 func asset(role, owner, criticality string) incident.Asset {
 	known := func(s string) incident.Value[string] { return incident.Known(s, incident.FromInventory) }

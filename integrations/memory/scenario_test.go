@@ -74,6 +74,61 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// The flood's script is in the records of what the host ran, with its text; what the
+// facts of a test say of the process holds there too.
+func TestTheFloodIsAScript(t *testing.T) {
+	c := newClock()
+	e := open(t, memory.Options{Now: c.now})
+	must(t, e.Populate(memory.Flood))
+	const skew = 2 * time.Second
+	ran := func() []incident.Execution {
+		t.Helper()
+		found, err := e.Executions(t.Context(), integrations.ExecutionQuery{
+			Target: target(t, "ws-042"), From: c.now().Add(-24 * time.Hour), To: c.now(), Limit: 10, PIDs: []int64{7316},
+		})
+		must(t, err)
+		return found
+	}
+	found := ran()
+	if len(found) != 2 {
+		t.Fatalf("%d executions of the script's process, want its start and the script", len(found))
+	}
+	began := e.Start().Add(-10*time.Minute + skew)
+	script, start := found[0].Process, found[1].Process
+	if !found[0].At.Equal(began) || !found[1].At.Equal(began) || start.ScriptText.IsKnown() {
+		t.Errorf("the executions are %+v; want the script and its process's start, both at %s", found, began)
+	}
+	known(t, "script", script.Script, `C:\Users\anna\AppData\Local\Temp\inv.ps1`)
+	if text, _ := script.ScriptText.Get(); !strings.Contains(text, "Send-SimulatedQuery") {
+		t.Errorf("the script's text is %v", script.ScriptText)
+	}
+	known(t, "started", start.Started, began)
+	if parents, _ := start.Parents.Get(); !strings.Contains(parents, `WINWORD.EXE < `) {
+		t.Errorf("the parents are %v", start.Parents)
+	}
+	must(t, e.SetFacts("ws-042", incident.Facts{Process: incident.Process{User: incident.Known("other", incident.Assumed)}}))
+	for _, x := range ran() {
+		known(t, "given user", x.Process.User, "other")
+	}
+	var untold incident.Facts
+	incident.Explain(&untold.Process, "not asked")
+	must(t, e.SetFacts("ws-042", untold))
+	if found := ran(); len(found) != 0 {
+		t.Errorf("executions %+v of a process that is not told", found)
+	}
+}
+
+// Text and parents are in the record of a start only.
+func TestAScriptWithoutAStartIsRefused(t *testing.T) {
+	h := sender("ws-042")
+	h.Processes[0].ScriptText = "while ($true) {}"
+	if err := open(t, memory.Options{}).AddHost(h); err == nil || !strings.Contains(err.Error(), "sender.exe") {
+		t.Errorf("error %v", err)
+	}
+	h.Processes[0].Started = -time.Hour
+	must(t, open(t, memory.Options{}).AddHost(h))
+}
+
 func TestExporterFeedsAnotherStore(t *testing.T) {
 	c := newClock()
 	e := open(t, memory.Options{Now: c.now})
