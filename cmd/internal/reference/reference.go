@@ -155,6 +155,7 @@ each process too, and a call that would be too many is not sent ([why](../adr/00
 	for _, s := range specs {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", s.Kind, s.Kind, cell(s.Summary), actions(s.Actions), strings.Join(s.Facts, ", "))
 	}
+	b.WriteString(checksReference())
 	for _, s := range specs {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\nintegrations:\n  %s\n```\n", s.Kind, s.Summary, strings.ReplaceAll(s.Example, "\n", "\n  "))
 		b.WriteString(strings.Replace(playbooks.ReferenceOf(s.Kind, s.NewConfig()), "\n## "+s.Kind+"\n", "", 1))

@@ -55,13 +55,15 @@ func (o *docsOptions) run(root *cobra.Command) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		to := filepath.Join(o.dir, filepath.FromSlash(name))
-		if have, err := os.ReadFile(to); err == nil && bytes.Equal(have, files[name]) {
+		have, err := os.ReadFile(to)
+		text := reference.KeepChecks(files[name], have)
+		if err == nil && bytes.Equal(have, text) {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return usagef("make the folder of the documents: %w", err)
 		}
-		if err := os.WriteFile(to, files[name], 0o644); err != nil {
+		if err := os.WriteFile(to, text, 0o644); err != nil {
 			return usagef("write a document: %w", err)
 		}
 		if err := o.write([]byte(to + "\n")); err != nil {

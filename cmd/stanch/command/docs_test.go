@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/reference"
 	"github.com/stanch-soar/stanch/cmd/internal/repocheck"
 	"github.com/stanch-soar/stanch/integrations/all"
 	inventory "github.com/stanch-soar/stanch/integrations/file"
@@ -42,7 +43,11 @@ func TestTheDocumentsAreWhatTheCodeSays(t *testing.T) {
 	}
 	inDocs := map[string][]byte{}
 	for name, text := range files {
-		inDocs["docs/"+name] = text
+		have, err := os.ReadFile(filepath.Join(root, "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inDocs["docs/"+name] = reference.KeepChecks(text, have)
 	}
 	for _, c := range repocheck.Generated(repository(t), inDocs) {
 		t.Error(c)
@@ -80,6 +85,37 @@ func TestDocsWritesOnlyWhatChanged(t *testing.T) {
 	}
 	if again := docs(); again != policy+"\n" {
 		t.Errorf("%q were written, want only the changed one", again)
+	}
+}
+
+// What a run of the tests gave is not of the code: it stays.
+func TestDocsKeepsTheChecks(t *testing.T) {
+	dir := t.TempDir()
+	docs := func() string {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{"docs", "--dir", dir}, streams{nil, &out, &errs}); code != exitOK {
+			t.Fatalf("exit code %d: %s", code, &errs)
+		}
+		return out.String()
+	}
+	docs()
+	page := filepath.Join(dir, "reference", "integrations.md")
+	fresh, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := reference.WithChecks(fresh, []byte("| file | 7 |\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, have := range map[string][]byte{"nothing else changed": checked, "the rest is old": append([]byte("old\n"), checked...)} {
+		if err := os.WriteFile(page, have, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		docs()
+		if got, err := os.ReadFile(page); err != nil || !bytes.Equal(got, checked) {
+			t.Errorf("%s: error %v, and the page is not the generated one with the table of the run", name, err)
+		}
 	}
 }
 
