@@ -104,11 +104,7 @@ func floodScript() Process {
 
 // floodText names commands that do not exist: it shows what a script says, and does
 // nothing anywhere.
-const floodText = `$resolvers = Get-Content "$env:TEMP\r.txt"
-while ($true) {
-    foreach ($r in $resolvers) { Send-SimulatedQuery -Server $r -Port 53 -Type ANY -AnswerTo $victim }
-}
-`
+const floodText = `while ($true) { $resolvers | Send-SimulatedQuery -Type ANY -AnswerTo $victim }`
 
 func asset(role, owner, criticality string) incident.Asset {
 	known := func(s string) incident.Value[string] { return incident.Known(s, incident.FromInventory) }

@@ -10,10 +10,15 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
 const module = "github.com/stanch-soar/stanch/"
+
+// The attributes of a check's test, as package contract writes them.
+const (
+	ran   = "contract"
+	lacks = "contract-lacks"
+)
 
 // check is one check of a suite of package contract, of one kind.
 type check struct{ kind, suite, name string }
@@ -68,13 +73,13 @@ func (r *run) take(e event) error {
 		r.packages[e.Package] = false
 	case e.Action == "pass" && e.Test == "":
 		r.packages[e.Package] = true
-	case e.Action == "attr" && e.Key == contract.Ran:
+	case e.Action == "attr" && e.Key == ran:
 		part := strings.SplitN(e.Value, " ", 3)
 		if len(part) != 3 {
 			return fmt.Errorf("%s: the attribute %q names no kind, suite and check", key, e.Value)
 		}
 		r.trials[key] = &trial{check: check{part[0], part[1], part[2]}}
-	case e.Action == "attr" && e.Key == contract.Lacks && t != nil:
+	case e.Action == "attr" && e.Key == lacks && t != nil:
 		t.lacks = e.Value
 	case t != nil && slices.Contains([]string{"pass", "fail", "skip"}, e.Action):
 		t.ended = e.Action
