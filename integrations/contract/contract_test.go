@@ -53,6 +53,20 @@ func verdicts[H harness](t *testing.T, h H, checks []check[H]) map[string]string
 	return got
 }
 
+// A check of no kind would be told of nobody.
+func TestAHarnessNamesItsKind(t *testing.T) {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Knobs{}.ran(r, "Enforcer", "it is applied once")
+	}()
+	<-done
+	if len(r.failures) != 1 || !strings.Contains(r.failures[0], "does not name its Kind") {
+		t.Errorf("a harness without a Kind has the complaints %q", r.failures)
+	}
+}
+
 // bites fails unless exactly the named checks fail.
 func bites(t *testing.T, got map[string]string, want ...string) {
 	t.Helper()

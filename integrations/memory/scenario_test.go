@@ -81,15 +81,15 @@ func TestTheFloodIsAScript(t *testing.T) {
 	e := open(t, memory.Options{Now: c.now})
 	must(t, e.Populate(memory.Flood))
 	const skew = 2 * time.Second
-	ran := func() []incident.Execution {
+	ran := func(pids ...int64) []incident.Execution {
 		t.Helper()
 		found, err := e.Executions(t.Context(), integrations.ExecutionQuery{
-			Target: target(t, "ws-042"), From: c.now().Add(-24 * time.Hour), To: c.now(), Limit: 10, PIDs: []int64{7316},
+			Target: target(t, "ws-042"), From: c.now().Add(-24 * time.Hour), To: c.now(), Limit: 10, PIDs: pids,
 		})
 		must(t, err)
 		return found
 	}
-	found := ran()
+	found := ran(7316)
 	if len(found) != 2 {
 		t.Fatalf("%d executions of the script's process, want its start and the script", len(found))
 	}
@@ -107,7 +107,7 @@ func TestTheFloodIsAScript(t *testing.T) {
 		t.Errorf("the parents are %v", start.Parents)
 	}
 	must(t, e.SetFacts("ws-042", incident.Facts{Process: incident.Process{User: incident.Known("other", incident.Assumed)}}))
-	for _, x := range ran() {
+	for _, x := range ran(7316) {
 		known(t, "given user", x.Process.User, "other")
 	}
 	var untold incident.Facts

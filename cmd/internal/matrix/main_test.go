@@ -66,6 +66,7 @@ func good() []told {
 		{inventories, "TestCSV/an_asset_is_found", "file Inventory an asset is found", "", "pass"},
 		{inventories, "TestCSV/down_is_unavailable", "file Inventory down is unavailable", "a local file", "skip"},
 		{inventories, "TestCSV/a_tag", "file Inventory a tag", "a row has | between tags", "pass"},
+		{inventories, "TestCSV/an_approval", "file Inventory an approval", "nobody is asked", "pass"},
 		{inventories, "TestSchedules/seed_0", "file Schedules seed 0", "", "pass"},
 		{sources, "TestAlerts/the_example", "splunk Alerts the example", "", "pass"},
 	}
@@ -84,8 +85,8 @@ func TestPage(t *testing.T) {
 	got := page(small(), runOf(t, "go: downloading\n"+printed(t, good()...)))
 	_, after, _ := strings.Cut(got, "| [file](#file) ")
 	cells, after, _ := strings.Cut(after, "\n")
-	if got := strings.Join(strings.Fields(strings.ReplaceAll(cells, "|", " ")), " "); got != "2 of 3 1" {
-		t.Errorf("the cells of the kind are %s; want 2 of 3, and 1", got)
+	if got := strings.Join(strings.Fields(strings.ReplaceAll(cells, "|", " ")), " "); got != "2 of 4 1" {
+		t.Errorf("the cells of the kind are %s; want 2 of 4, and 1", got)
 	}
 	want := `
 | source | Alerts |
@@ -98,6 +99,7 @@ What was not checked, and why:
 |---|---|---|---|
 | file | Inventory | down is unavailable | a local file |
 | file | Inventory | a tag (in 1 of 2 set-ups) | a row has \| between tags |
+| file | Inventory | an approval | nobody is asked |
 `
 	if diff := cmp.Diff(want, after); diff != "" {
 		t.Errorf("the rest of the page (-want +got):\n%s", diff)
@@ -120,10 +122,10 @@ func TestProblems(t *testing.T) {
 		want  []string
 	}{
 		"none": {good(), nil},
-		"a suite did not run": {good()[:7], []string{
+		"a suite did not run": {good()[:8], []string{
 			"kind splunk has the capability Alerts, and no check of contract.Alerts passed in this run",
 		}},
-		"a suite only lacks": {append(good()[1:2], good()[7]), []string{
+		"a suite only lacks": {append(good()[1:2], good()[8]), []string{
 			"kind file has the capability Inventory, and no check of contract.Inventory passed in this run",
 		}},
 		"a check failed": {changed(0, func(c *told) { c.ends = "fail" }), []string{
@@ -183,8 +185,8 @@ func TestUpdate(t *testing.T) {
 		return string(got)
 	}
 	put(document, before)
-	put(part, printed(t, good()[:7]...))
-	put(other, printed(t, good()[7]))
+	put(part, printed(t, good()[:8]...))
+	put(other, printed(t, good()[8]))
 	if err := update(small(), document, []string{part}, true); err == nil || !strings.Contains(err.Error(), "kind splunk") || text() != before {
 		t.Errorf("error %v of a part of a run; the document is now\n%s", err, text())
 	}
@@ -194,7 +196,7 @@ func TestUpdate(t *testing.T) {
 	if err := update(small(), document, []string{part, other}, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := text(); !strings.HasPrefix(got, "# Integrations\n") || strings.Contains(got, "\nold\n") || !strings.Contains(got, "2 of 3") || !strings.HasSuffix(got, "\n\n## file\n") {
+	if got := text(); !strings.HasPrefix(got, "# Integrations\n") || strings.Contains(got, "\nold\n") || !strings.Contains(got, "2 of 4") || !strings.HasSuffix(got, "\n\n## file\n") {
 		t.Errorf("the document is now\n%s", got)
 	}
 	if err := update(small(), document, []string{part, other}, false); err != nil {
