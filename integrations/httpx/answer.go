@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -28,6 +30,8 @@ func (c *Client) refusal(r Request, u *url.URL, a Answer) error {
 	switch {
 	case a.Status >= 300 && a.Status < 400:
 		e.Err = fmt.Errorf("%w, a redirect that is not followed: configure its target", e.Err)
+	case e.Kind == integrations.Denied && c.credentials != "" && a.Status != http.StatusProxyAuthRequired:
+		e.Err = fmt.Errorf("%w: check %s", e.Err, c.credentials)
 	case e.Kind == integrations.Throttled:
 		e.After = wait(a.Header, c.waitHeader, time.Now())
 	}
@@ -103,24 +107,28 @@ func (c *Client) JSON(ctx context.Context, r Request, in, out any) (Answer, erro
 	}
 	r.Header = header
 	a, err := c.Do(ctx, r)
-	if err != nil || out == nil {
+	if err != nil || out == nil && len(r.Members) == 0 {
 		return a, err
 	}
-	if err := Decode(a.Body, out); err != nil {
+	if out == nil {
+		out = new(json.RawMessage)
+	}
+	if err := Decode(a.Body, out, r.Members...); err != nil {
 		return a, integrations.Errorf(lost(r.Write), r.Op, "%w", err)
 	}
 	return a, nil
 }
 
 // Decode reads a body that is exactly one JSON value. Fields that out does not
-// have are ignored, for products add them. The error shows nothing of the body.
-func Decode(body []byte, out any) error {
+// have are ignored, for products add them. Where members are named, the value must be an
+// object that has at least one of them. The error shows nothing of the body.
+func Decode(body []byte, out any, members ...string) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	err := d.Decode(out)
 	if err == nil {
 		_, err = d.Token()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return foreign(body, members)
 		}
 		return fmt.Errorf("unexpected data after the JSON of the answer, at byte %d", d.InputOffset())
 	}
@@ -131,4 +139,16 @@ func Decode(body []byte, out any) error {
 		return fmt.Errorf("the answer is not JSON, at byte %d", e.Offset)
 	}
 	return errors.New("the answer is not the JSON that was expected")
+}
+
+// foreign is the error of a body that has none of the members; nil where none are named.
+func foreign(body []byte, members []string) error {
+	if len(members) == 0 {
+		return nil
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(body, &object) == nil && slices.ContainsFunc(members, func(name string) bool { return object[name] != nil }) {
+		return nil
+	}
+	return fmt.Errorf("the answer has no member %s, so that it is another server's: check the address", strings.Join(members, " or "))
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// WaitHeader is the header, in addition to Retry-After, in which a 429 asks
 	// to wait: for seconds, or until a time in seconds or milliseconds since 1970.
 	WaitHeader string
+	// Credentials name what to check where the product refuses them, in the words of its
+	// configuration and of its console.
+	Credentials string
 	// Limits are how often the product may be asked. The calls of this client are
 	// counted; one that would be too many is not sent, and is a throttled error.
 	Limits []integrations.Limit
@@ -62,6 +65,7 @@ type Client struct {
 	timeout       time.Duration
 	maxBody       int64
 	waitHeader    string
+	credentials   string
 	agent         string
 	limits        *limits
 	breakers      *breakers
@@ -80,7 +84,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		timeout: cmp.Or(o.Timeout, defaultTimeout), maxBody: cmp.Or(o.MaxBody, defaultMaxBody),
-		waitHeader: o.WaitHeader, agent: agent(), tls: config, proxy: proxy,
+		waitHeader: o.WaitHeader, credentials: o.Credentials, agent: agent(), tls: config, proxy: proxy,
 		limits: newLimits(o.Limits), breakers: newBreakers(),
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}

@@ -24,13 +24,13 @@ func TestOddAnswers(t *testing.T) {
 		read, write integrations.Kind
 		text        string
 	}{
-		{faulty.HTML, integrations.Unavailable, integrations.Ambiguous, "the answer is not JSON, at byte 1"},
-		{faulty.Wrong, integrations.Unavailable, integrations.Ambiguous, "of the answer is not of type struct"},
-		{faulty.Torn, integrations.Unavailable, integrations.Ambiguous, "unexpected EOF"},
-		{faulty.Huge, integrations.Unavailable, integrations.Ambiguous, "the answer is longer than 4194304 bytes"},
-		{faulty.Trickle, integrations.Unavailable, integrations.Ambiguous, "context deadline exceeded"},
-		{faulty.Elsewhere, integrations.Invalid, integrations.Invalid, "a redirect that is not followed"},
-		{faulty.Failing, integrations.Unavailable, integrations.Ambiguous, "HTTP status 503"},
+		{contract.HTML, integrations.Unavailable, integrations.Ambiguous, "the answer is not JSON, at byte 1"},
+		{contract.Wrong, integrations.Unavailable, integrations.Ambiguous, "of the answer is not of type struct"},
+		{contract.Torn, integrations.Unavailable, integrations.Ambiguous, "unexpected EOF"},
+		{contract.Huge, integrations.Unavailable, integrations.Ambiguous, "the answer is longer than 4194304 bytes"},
+		{contract.Trickle, integrations.Unavailable, integrations.Ambiguous, "context deadline exceeded"},
+		{contract.Elsewhere, integrations.Invalid, integrations.Invalid, "a redirect that is not followed"},
+		{contract.Failing, integrations.Unavailable, integrations.Ambiguous, "HTTP status 503"},
 	} {
 		t.Run(string(tt.fault), func(t *testing.T) {
 			c := open(t, httpx.Options{Timeout: 500 * time.Millisecond})
@@ -84,7 +84,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("the circuit is %s, want %s", got, want)
 		}
 	}
-	s.Break(faulty.Failing)
+	s.Break(contract.Failing)
 	for range 4 {
 		wrong(t, ask("/search/hunter2", false), integrations.Unavailable)
 	}

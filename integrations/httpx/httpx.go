@@ -33,6 +33,9 @@ type Request struct {
 	// Limit names the limit of [Options] that counts the call, in addition to those
 	// that count all; empty: none.
 	Limit string
+	// Members are those of which the object in the answer to [Client.JSON] has at least one:
+	// with none of them it is the answer of another server, however well it can be read.
+	Members []string
 }
 
 // Answer is a product's answer. For a refusal it is returned with the error,

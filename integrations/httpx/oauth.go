@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -28,6 +29,9 @@ type Credentials struct {
 	Scopes      []string
 	// Form are further values of the request.
 	Form url.Values
+	// Explain says in our own words what the product means by a refusal, and what to do
+	// about it; empty, or nil, is nothing. No text of the answer may be in it.
+	Explain func(Answer) string
 }
 
 // OAuth returns the tokens of credentials, fetched through the client.
@@ -52,7 +56,7 @@ func (c *Client) token(ctx context.Context, o Credentials) (integrations.Secret,
 		config.EndpointParams.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		config.EndpointParams.Set("client_assertion", assertion)
 	}
-	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: exchange{c, op}}))
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: exchange{c, op, o.Explain}}))
 	if err == nil {
 		return integrations.Secret(token.AccessToken), time.Duration(token.ExpiresIn) * time.Second, nil
 	}
@@ -69,8 +73,9 @@ func (c *Client) token(ctx context.Context, o Credentials) (integrations.Secret,
 // exchange is our client as the transport of the library that knows the form of the
 // request and of its answer.
 type exchange struct {
-	client *Client
-	op     string
+	client  *Client
+	op      string
+	explain func(Answer) string
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -82,7 +87,7 @@ func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a, err := e.client.Do(req.Context(), Request{Op: e.op, Method: req.Method, URL: req.URL.String(), Header: req.Header, Body: body})
 	if err != nil {
-		return nil, explained(a, err)
+		return nil, e.explained(a, err)
 	}
 	header := a.Header.Clone()
 	if bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("{")) {
@@ -97,15 +102,27 @@ func (e exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // explained is a refusal of credentials by the code in its body, where that is one of the
 // standard's: 400 is said of an unknown client too.
-func explained(a Answer, err error) error {
-	e, ok := errors.AsType[*integrations.Error](err)
+func (e exchange) explained(a Answer, err error) error {
+	was, ok := errors.AsType[*integrations.Error](err)
+	if !ok || a.Status == 0 {
+		return err
+	}
+	more := *was
 	var refusal struct {
 		Error string `json:"error"`
 	}
-	if !ok || a.Status != http.StatusBadRequest || Decode(a.Body, &refusal) != nil || codeKind(refusal.Error) == "" {
-		return err
+	if a.Status == http.StatusBadRequest && Decode(a.Body, &refusal) == nil && codeKind(refusal.Error) != "" {
+		more.Kind, more.Err = codeKind(refusal.Error), fmt.Errorf("%w: %s", more.Err, refusal.Error)
+		if more.Kind == integrations.Denied && e.client.credentials != "" {
+			more.Err = fmt.Errorf("%w: check %s", more.Err, e.client.credentials)
+		}
 	}
-	return integrations.Errorf(codeKind(refusal.Error), e.Op, "%w: %s", e.Err, refusal.Error)
+	if e.explain != nil {
+		if why := e.explain(a); why != "" {
+			more.Err = fmt.Errorf("%w: %s", more.Err, why)
+		}
+	}
+	return &more
 }
 
 // codeKind is the kind of a code of OAuth 2.0; empty for any other text.

@@ -204,8 +204,8 @@ func TestTokensAreAway(t *testing.T) {
 	w := newWorld(t)
 	for fault, kind := range map[contract.Fault]integrations.Kind{
 		contract.Down: integrations.Unavailable, contract.Hang: integrations.Unavailable, contract.LoseAnswer: integrations.Unavailable,
-		contract.Deny: integrations.Denied, contract.Throttle: integrations.Throttled, faulty.Huge: integrations.Unavailable,
-		faulty.Trickle: integrations.Unavailable, faulty.Torn: integrations.Unavailable, faulty.HTML: integrations.Unavailable,
+		contract.Deny: integrations.Denied, contract.Throttle: integrations.Throttled, contract.Huge: integrations.Unavailable,
+		contract.Trickle: integrations.Unavailable, contract.Torn: integrations.Unavailable, contract.HTML: integrations.Unavailable,
 	} {
 		w.tokens.Break(fault)
 		c := open(t, httpx.Options{Timeout: 200 * time.Millisecond})

@@ -18,25 +18,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-// The faults of a product that answers, or of what stands between. They may follow on
-// credentials: what was sent as Authorization is in the answer, where there is one.
-const (
-	// HTML is a page with status 200, such as that of a proxy that wants a login.
-	HTML contract.Fault = "html"
-	// Wrong is JSON of another form.
-	Wrong contract.Fault = "wrong"
-	// Torn is an answer that ends before its length.
-	Torn contract.Fault = "torn"
-	// Huge is an answer of [HugeSize] bytes of JSON.
-	Huge contract.Fault = "huge"
-	// Trickle is an answer that comes byte by byte, without an end.
-	Trickle contract.Fault = "trickle"
-	// Elsewhere is a redirect to another origin, [Stranger].
-	Elsewhere contract.Fault = "elsewhere"
-	// Failing is status 503.
-	Failing contract.Fault = "failing"
-)
-
 // HugeSize is more than any client should read, and Stranger where nobody should be led.
 const (
 	HugeSize = 10 << 20
@@ -145,8 +126,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case contract.Throttle:
 		s.throttle(w)
-	case contract.Deny:
-		w.WriteHeader(http.StatusUnauthorized)
 	case contract.Hang:
 		<-r.Context().Done()
 	case contract.LoseAnswer:
@@ -154,8 +133,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.hangUp(w)
 	case contract.Works, contract.Down:
 		s.handler.ServeHTTP(w, r)
-	default:
-		oddly(w, r, fault)
+	case contract.Trickle:
+		trickle(w, r, nil)
+	case contract.Deny, contract.Forbid, contract.HTML, contract.Missing, contract.Wrong, contract.Foreign, contract.Torn, contract.Huge, contract.Elsewhere, contract.Failing:
+		answerFault(w, r, fault)
 	}
 }
 
@@ -163,6 +144,10 @@ func (s *Server) throttle(w http.ResponseWriter) {
 	s.mu.Lock()
 	header, moment := s.waitHeader, s.moment
 	s.mu.Unlock()
+	askToWait(w, header, moment)
+}
+
+func askToWait(w http.ResponseWriter, header string, moment bool) {
 	now, wait := time.Now(), int64(contract.ThrottledFor.Seconds())
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	if moment {
@@ -172,39 +157,58 @@ func (s *Server) throttle(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusTooManyRequests)
 }
 
-// oddly answers in a way that no product should.
-func oddly(w http.ResponseWriter, r *http.Request, fault contract.Fault) {
+// answerFault answers as a product that works does not.
+func answerFault(w http.ResponseWriter, r *http.Request, fault contract.Fault) {
 	sent := strconv.Quote(r.Header.Get("Authorization"))
-	w.Header().Set("Content-Type", "application/json")
-	switch string(fault) {
-	case string(HTML):
+	page := func(status int) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
 		_, _ = io.WriteString(w, "<html><body>Log in. You sent "+sent+"</body></html>")
-	case string(Wrong):
-		_, _ = io.WriteString(w, "["+sent+"]")
-	case string(Torn):
+	}
+	say := func(status int, text string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, text)
+	}
+	switch fault {
+	case contract.HTML:
+		page(http.StatusOK)
+	case contract.Missing:
+		page(http.StatusNotFound)
+	case contract.Wrong:
+		say(http.StatusOK, "["+sent+"]")
+	case contract.Foreign:
+		say(http.StatusOK, `{"sent":`+sent+`}`)
+	case contract.Torn:
 		w.Header().Set("Content-Length", "1000")
-		_, _ = io.WriteString(w, `{"sent":`+sent)
-	case string(Huge):
-		_, _ = io.WriteString(w, `{"sent":"`+strings.Repeat("x", HugeSize)+`"}`)
-	case string(Trickle):
-		trickle(w, r)
-	case string(Elsewhere):
+		say(http.StatusOK, `{"sent":`+sent)
+	case contract.Huge:
+		say(http.StatusOK, `{"sent":"`+strings.Repeat("x", HugeSize)+`"}`)
+	case contract.Elsewhere:
 		http.Redirect(w, r, Stranger, http.StatusTemporaryRedirect)
-	default:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"sent":`+sent+`}`)
+	case contract.Deny:
+		say(http.StatusUnauthorized, `{"sent":`+sent+`}`)
+	case contract.Forbid:
+		say(http.StatusForbidden, `{"sent":`+sent+`}`)
+	case contract.Throttle:
+		askToWait(w, "Retry-After", false)
+	case contract.Works, contract.Down, contract.Hang, contract.LoseAnswer, contract.Trickle:
+		panic("faulty: " + string(fault) + " is not an answer")
+	case contract.Failing:
+		say(http.StatusServiceUnavailable, `{"sent":`+sent+`}`)
 	}
 }
 
-// trickle ends with its client.
-func trickle(w http.ResponseWriter, r *http.Request) {
+// trickle ends with its client, or when it is over.
+func trickle(w http.ResponseWriter, r *http.Request, over <-chan struct{}) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-r.Context().Done():
 			return
+		case <-over:
+			panic(http.ErrAbortHandler)
 		case <-tick.C:
 			_, err := io.WriteString(w, " ")
 			if err != nil || http.NewResponseController(w).Flush() != nil {
