@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,10 +37,9 @@ func newFalcon(c Config, base string, api *httpx.Client) *Falcon {
 	if c.MemberCID != "" {
 		form.Set("member_cid", c.MemberCID)
 	}
-	return &Falcon{
-		config: c, base: base, api: api, now: time.Now,
-		tokens: api.OAuth(httpx.Credentials{URL: base + tokenPath, Client: c.ClientID, Secret: c.ClientSecret, Form: form}),
-	}
+	f := &Falcon{config: c, base: base, api: api, now: time.Now}
+	f.tokens = api.OAuth(httpx.Credentials{URL: base + tokenPath, Client: c.ClientID, Secret: c.ClientSecret, Form: form, Explain: f.elsewhere})
+	return f
 }
 
 const tokenPath = "/oauth2/token"
@@ -60,6 +60,8 @@ type call struct {
 	body             any
 	// write reports whether it changes something; see [httpx.Request].
 	write bool
+	// members are those of which the answer has one; see [httpx.Request].
+	members []string
 }
 
 // answer is the form of all of Falcon's answers but those of searches.
@@ -164,9 +166,9 @@ func ask[T any](ctx context.Context, f *Falcon, c call) (answer[T], error) {
 	var out answer[T]
 	a, err := f.send(ctx, c, nil)
 	if err != nil {
-		return out, refused(c, a, err)
+		return out, f.astray(a, refused(c, a, err))
 	}
-	if err := httpx.Decode(a.Body, &out); err != nil {
+	if err := httpx.Decode(a.Body, &out, "meta", "errors", "resources"); err != nil {
 		return out, integrations.Errorf(lost(c.write), c.op, "%w", err)
 	}
 	return out, out.Errors.of(c, out.Meta.trace(a.Header))
@@ -178,19 +180,48 @@ func (f *Falcon) send(ctx context.Context, c call, out any) (httpx.Answer, error
 	if len(c.query) > 0 {
 		address += "?" + c.query.Encode()
 	}
-	return f.api.JSON(ctx, httpx.Request{Op: c.op, Method: c.method, URL: address, Write: c.write, Tokens: f.tokens}, c.body, out)
+	return f.api.JSON(ctx, httpx.Request{Op: c.op, Method: c.method, URL: address, Write: c.write, Members: c.members, Tokens: f.tokens}, c.body, out)
 }
 
-// refused adds to an error what Falcon says in the body of its refusal.
+// refused adds to an error what Falcon says in the body of its refusal. What is not there is
+// told in a body: a 404 without one is another server's, and no statement about a device.
 func refused(c call, a httpx.Answer, err error) error {
 	e, ok := errors.AsType[*integrations.Error](err)
 	var said answer[json.RawMessage]
-	if !ok || a.Status == 0 || httpx.Decode(a.Body, &said) != nil || len(said.Errors) == 0 {
-		return err // What is no answer of Falcon's says nothing more.
+	if !ok || a.Status == 0 {
+		return err
 	}
 	more := *e
+	if httpx.Decode(a.Body, &said) != nil || len(said.Errors) == 0 {
+		if e.Kind == integrations.NotFound {
+			more.Kind, more.Err = integrations.Unavailable, fmt.Errorf("%w, and not Falcon's answer: check cloud, url and repository", e.Err)
+		}
+		return &more
+	}
 	more.Err = fmt.Errorf("%w: %s%s", e.Err, said.Errors.text(), said.Meta.trace(a.Header))
 	return &more
+}
+
+// astray adds to a refusal that the customer is in another cloud, where Falcon says so. The
+// wrong cloud may give a token, and refuse it afterwards.
+func (f *Falcon) astray(a httpx.Answer, err error) error {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if !ok || e.Kind != integrations.Denied || f.elsewhere(a) == "" {
+		return err
+	}
+	more := *e
+	more.Err = fmt.Errorf("%w: %s", e.Err, f.elsewhere(a))
+	return &more
+}
+
+// elsewhere says that the customer is in another cloud of Falcon's, where an answer names
+// it; empty where it does not.
+func (f *Falcon) elsewhere(a httpx.Answer) string {
+	region := strings.ToLower(a.Header.Get("X-Cs-Region"))
+	if region == "" || region == f.config.Cloud || clouds()[region] == "" {
+		return ""
+	}
+	return fmt.Sprintf("the customer is in the cloud %s, and cloud is %s: write cloud: %s", region, f.config.Cloud, region)
 }
 
 // lost is the kind of a call whose answer cannot be used.

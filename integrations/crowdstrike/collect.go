@@ -58,12 +58,20 @@ func (f *Falcon) within(ctx context.Context, op string, a agentID, do func(sessi
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	s, d, err := f.connect(ctx, op, a, "stanch")
 	if err != nil {
+		unlock()
 		return err
 	}
-	defer f.leave(ctx, op, d)
+	defer func() {
+		end := func() { f.leave(ctx, op, d); unlock() }
+		if ctx.Err() != nil {
+			// Who has given up does not wait for the end; who is next on the device does.
+			f.ending.Go(end)
+			return
+		}
+		end()
+	}()
 	return do(s)
 }
 

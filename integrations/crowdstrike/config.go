@@ -99,6 +99,7 @@ func open(c Config) (*Falcon, error) {
 	}
 	options := c.Options()
 	options.MaxBody, options.WaitHeader, options.Limits = maxBody, "X-RateLimit-RetryAfter", limits()
+	options.Credentials = "client_id, client_secret, cloud, and the scopes of the API client"
 	api, err := httpx.New(options)
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)

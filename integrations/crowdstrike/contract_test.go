@@ -57,6 +57,9 @@ func tenantOf(t testing.TB, o falconfake.Options, now func() time.Time, hosts ..
 	for _, h := range hosts {
 		w.Add(h)
 	}
+	if o.Credentials == nil {
+		o.Credentials = credentials()
+	}
 	double := falconfake.New(t, w, o)
 	judged := spec(t).Handler(t, double.Handler())
 	server := faulty.New(t, judged)
@@ -65,7 +68,7 @@ func tenantOf(t testing.TB, o falconfake.Options, now func() time.Time, hosts ..
 		return r.Method == http.MethodPost && slices.Contains([]string{actionsPath, active.path(), admin.path()}, r.URL.Path)
 	})
 	f, err := open(Config{
-		ClientID: "client", ClientSecret: "secret", Cloud: "us-1", Repository: defaultRepository, URL: server.URL(),
+		ClientID: "client", ClientSecret: "the-secret", Cloud: "us-1", Repository: defaultRepository, URL: server.URL(),
 		Access: httpx.Access{Timeout: 20 * time.Second},
 	})
 	if err != nil {
@@ -92,7 +95,7 @@ func falconID(id string) string {
 }
 
 func knobs() contract.Knobs {
-	return contract.Knobs{Kind: "crowdstrike", ID: falconID, Secrets: []string{"secret"}, ReadsFirst: true}
+	return contract.Knobs{Kind: "crowdstrike", ID: falconID, Secrets: []string{"the-secret"}, ReadsFirst: true}
 }
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }

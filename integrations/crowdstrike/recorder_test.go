@@ -74,6 +74,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Unlock()
 	if len(list) == 0 {
 		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"errors":[{"code":404,"message":"there is none"}],"resources":[]}`)
 		return
 	}
 	w.WriteHeader(list[0].status)

@@ -97,12 +97,12 @@ func (f *Falcon) search(ctx context.Context, op string, j job) (results, error) 
 	}
 	c := call{op: op, method: http.MethodPost, path: f.jobsPath(), body: j}
 	a, err := f.send(ctx, c, &started)
-	if err != nil && integrations.KindOf(err) == integrations.NotFound {
+	switch err = refused(c, a, err); {
+	case err != nil && integrations.KindOf(err) == integrations.NotFound:
 		// That is not said of a device.
 		return results{}, integrations.Errorf(integrations.Invalid, op, "Falcon has no repository %q for searches", f.config.Repository)
-	}
-	if err != nil {
-		return results{}, refused(c, a, err)
+	case err != nil:
+		return results{}, err
 	}
 	if !handle(started.ID) {
 		return results{}, integrations.Errorf(integrations.Unavailable, op, "Falcon started a search without an id")
@@ -112,7 +112,7 @@ func (f *Falcon) search(ctx context.Context, op string, j job) (results, error) 
 	defer f.ending.Go(func() { f.tidy(ctx, call{op: op, method: http.MethodDelete, path: path}) })
 	for {
 		var r results
-		c := call{op: op, method: http.MethodGet, path: path}
+		c := call{op: op, method: http.MethodGet, path: path, members: []string{"done"}}
 		a, err := f.send(ctx, c, &r)
 		switch {
 		case err != nil && integrations.KindOf(err) == integrations.NotFound:

@@ -82,7 +82,7 @@ func TestOutputIsJoined(t *testing.T) {
 	}{
 		"one":                      {[]reply{part(0, true, "a", ""), ok(`[]`)}, "a", true},
 		"the same again":           {[]reply{part(0, true, "a", "")}, "a", true},
-		"three, each complete":     {[]reply{part(0, true, "a", ""), part(1, true, "b", ""), part(2, true, "c", ""), {404, ``}}, "abc", true},
+		"three, each complete":     {[]reply{part(0, true, "a", ""), part(1, true, "b", ""), part(2, true, "c", ""), {404, `{"errors":[{"code":404,"message":"no such part"}],"resources":[]}`}}, "abc", true},
 		"three, the last complete": {[]reply{part(0, false, "a", ""), part(1, false, "b", ""), part(2, true, "c", ""), ok(`null`)}, "abc", true},
 		"an empty end":             {[]reply{part(0, false, "a", ""), part(1, true, "", "")}, "a", true},
 		"not yet":                  {[]reply{part(0, false, "", "")}, "", false},

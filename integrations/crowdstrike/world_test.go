@@ -204,7 +204,7 @@ func TestConnectionsTellTheScript(t *testing.T) {
 // What the API client may not do is found by the probe, and so is the wrong cloud.
 func TestProbeFindsWhatIsWrong(t *testing.T) {
 	_, _, hosts := pair(t)
-	n := tenantOf(t, falconfake.Options{Credentials: []falconfake.Credential{{ID: "client", Secret: "secret", Scopes: []string{"devices:read"}}}}, time.Now, hosts...)
+	n := tenantOf(t, falconfake.Options{Credentials: []falconfake.Credential{{ID: "client", Secret: "the-secret", Scopes: []string{"devices:read"}}}}, time.Now, hosts...)
 	found := n.Probe(t.Context())
 	for words, right := range map[string]bool{"Hosts: read": true, "Real time response: read": false, "Real time response (admin): write": false, "NGSIEM: read and write": false} {
 		if !has(found, words, right, false) {
