@@ -109,11 +109,12 @@ func Open(c Config) (*Client, error) {
 	for i, limits := range [][]integrations.Limit{limits(), huntingLimits(), nil} {
 		options := c.Options()
 		options.MaxBody, options.Limits = maxAnswer, limits
+		options.Credentials = "tenant, client_id, the client's secret or certificate, cloud, and the application's permissions"
 		if clients[i], err = httpx.New(options); err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
 		}
 	}
-	credentials := httpx.Credentials{URL: e.token, Client: c.ClientID, Secret: c.ClientSecret}
+	credentials := httpx.Credentials{URL: e.token, Client: c.ClientID, Secret: c.ClientSecret, Explain: refusedLogin}
 	if c.ClientCertificate != "" {
 		if credentials.Certificate, err = httpx.LoadCertificate(c.ClientCertificate, c.ClientKey); err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)

@@ -34,20 +34,22 @@ type call struct {
 	op, method, path string
 	limit            string
 	write            bool
+	// members are those of which the answer has one; see [httpx.Request].
+	members []string
 }
 
 // ask makes the call with in as its body, unless that is nil, and reads the answer into out,
 // unless that is nil.
 func (d door) ask(ctx context.Context, c call, in, out any) (httpx.Answer, error) {
 	a, err := d.client.JSON(ctx, httpx.Request{
-		Op: c.op, Method: c.method, URL: d.origin + c.path, Tokens: d.tokens, Write: c.write, Limit: c.limit,
+		Op: c.op, Method: c.method, URL: d.origin + c.path, Tokens: d.tokens, Write: c.write, Limit: c.limit, Members: c.members,
 	}, in, out)
 	return a, refused(a, err)
 }
 
-// get reads what is at a path.
-func (d door) get(ctx context.Context, op, path string, out any) error {
-	_, err := d.ask(ctx, call{op: op, method: http.MethodGet, path: path}, nil, out)
+// get reads what is at a path, an object with one of the members.
+func (d door) get(ctx context.Context, op, path string, out any, members ...string) error {
+	_, err := d.ask(ctx, call{op: op, method: http.MethodGet, path: path, members: members}, nil, out)
 	return err
 }
 
@@ -114,7 +116,7 @@ func list[T any](ctx context.Context, d door, op, path string, most int) ([]T, e
 			Value []T    `json:"value"`
 			Next  string `json:"@odata.nextLink"`
 		}
-		if err := d.get(ctx, op, next, &page); err != nil {
+		if err := d.get(ctx, op, next, &page, "value"); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Value...)

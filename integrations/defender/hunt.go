@@ -145,7 +145,8 @@ func (c *Client) hunt(ctx context.Context, op, kql string) ([]row, error) {
 	var out struct {
 		Results []row `json:"results"`
 	}
-	_, err := c.graph.ask(ctx, call{op: op, method: http.MethodPost, path: "/v1.0/security/runHuntingQuery", limit: huntingCalls}, huntingBody{kql}, &out)
+	asked := call{op: op, method: http.MethodPost, path: "/v1.0/security/runHuntingQuery", limit: huntingCalls, members: []string{"results"}}
+	_, err := c.graph.ask(ctx, asked, huntingBody{kql}, &out)
 	return out.Results, err
 }
 

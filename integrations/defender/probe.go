@@ -35,7 +35,7 @@ func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 
 func (c *Client) probeAPI(ctx context.Context) []integrations.Finding {
 	rights := c.probeRights(ctx, c.api, "Defender", readMachines, isolate, readUsers, liveResponse)
-	a, err := c.api.ask(ctx, call{op: "ask Defender for an action", method: http.MethodGet, path: query("/api/machineactions", "$top", "1")}, nil, nil)
+	a, err := c.api.ask(ctx, call{op: "ask Defender for an action", method: http.MethodGet, path: query("/api/machineactions", "$top", "1"), members: []string{"value"}}, nil, nil)
 	if err != nil {
 		return append(rights, c.problem(err, readMachines))
 	}

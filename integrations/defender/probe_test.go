@@ -65,32 +65,34 @@ func TestProbe(t *testing.T) {
 	clock(false)
 }
 
-// A certificate proves who the application is, instead of a secret.
-func TestACertificateIsACredential(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+// signed is a certificate of its own, and the files of it and of its key.
+func signed(t *testing.T, until time.Time) (parsed *x509.Certificate, certificate, key string) {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := func(until time.Time) (*x509.Certificate, string, string) {
-		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: until}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		folder := t.TempDir()
-		for name, block := range map[string]*pem.Block{
-			"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)},
-		} {
-			if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return certificate, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if parsed, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, block := range map[string]*pem.Block{
+		"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return parsed, filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+}
+
+// A certificate proves who the application is, instead of a secret.
+func TestACertificateIsACredential(t *testing.T) {
 	d := judged(t)
 	for name, c := range map[string]struct {
 		until time.Time
@@ -100,7 +102,7 @@ func TestACertificateIsACredential(t *testing.T) {
 		"good": {time.Now().Add(90 * 24 * time.Hour), "the certificate is good until", false}, "ends soon": {time.Now().Add(10 * 24 * time.Hour), "the certificate is good until", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			certificate, file, keyFile := signed(c.until)
+			certificate, file, keyFile := signed(t, c.until)
 			x := d.open(t, defenderfake.Options{Certificates: []*x509.Certificate{certificate}}, func(c *Config) {
 				c.ClientSecret, c.ClientCertificate, c.ClientKey = "", file, keyFile
 			})

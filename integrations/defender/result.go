@@ -90,15 +90,15 @@ func (c *Client) transcript(ctx context.Context, op string, a action) (transcrip
 		Value string `json:"value"`
 	}
 	path := "/api/machineactions/" + a.ID + "/GetLiveResponseResultDownloadLink(index=0)"
-	if err := c.api.get(ctx, op, path, &link); err != nil {
+	if err := c.api.get(ctx, op, path, &link, "value"); err != nil {
 		return transcript{}, err
 	}
 	if !c.mayFetch(link.Value) {
 		return transcript{}, integrations.Errorf(integrations.Denied, op, "the output is on %s, which is not Azure's blob storage: name the host in downloads if it may be fetched there", quoted(hostOf(link.Value)))
 	}
 	var t transcript
-	answer, err := c.downloads.JSON(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: link.Value}, nil, &t)
-	if answer.Status == http.StatusForbidden || answer.Status == http.StatusNotFound {
+	answer, err := c.downloads.JSON(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: link.Value, Members: []string{"script_name", "exit_code", "script_output", "script_errors"}}, nil, &t)
+	if answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden || answer.Status == http.StatusNotFound {
 		// Not our credentials: the link has ended, and there is another for the asking.
 		return transcript{}, integrations.Errorf(integrations.Unavailable, op, "the storage refused the link to the output")
 	}

@@ -51,6 +51,8 @@ type Options struct {
 	// Roles are the application permissions for Defender and GraphRoles those for
 	// Graph; nil: all that an operation here asks for.
 	Roles, GraphRoles []string
+	// SecretExpired has every secret of the app be expired.
+	SecretExpired bool
 	// TokenLifetime is an hour where it is 0.
 	TokenLifetime time.Duration
 	// LoginNow is the clock by which Entra judges assertions; nil: the world's.

@@ -98,6 +98,9 @@ func (d *Double) grant(w http.ResponseWriter, r *http.Request) {
 	case form.Get("client_secret") == "":
 		d.denyLogin(w, http.StatusUnauthorized, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
 		return
+	case d.o.SecretExpired:
+		d.denyLogin(w, http.StatusUnauthorized, "invalid_client", 7000222, "The provided client secret keys for app '%s' are expired.", d.ClientID)
+		return
 	case subtle.ConstantTimeCompare([]byte(form.Get("client_secret")), []byte(d.ClientSecret)) != 1:
 		d.denyLogin(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", d.ClientID)
 		return
