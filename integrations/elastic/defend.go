@@ -67,7 +67,8 @@ func OpenDefend(c DefendConfig) (*Defend, error) {
 	o := c.Options()
 	o.Timeout, o.MaxBody = c.Timeout+5*time.Second, maxBody
 	var clients [2]*httpx.Client
-	for i := range clients {
+	for i, credentials := range []string{"api_key, and the privileges of its role", "elasticsearch_api_key, or api_key without it, and what its role may read"} {
+		o.Credentials = credentials
 		if clients[i], err = httpx.New(o); err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 		}

@@ -28,6 +28,9 @@ func (d *Defend) archived(ctx context.Context, op string, id agentID, a action) 
 	if err != nil {
 		return "", "", err
 	}
+	if text := bytes.TrimSpace(answer.Body); len(text) == 0 || bytes.ContainsAny(text[:1], "<{[") {
+		return "", "", integrations.Errorf(integrations.Unavailable, op, "Kibana answers with something else than the archive of the output")
+	}
 	if stdout, stderr, err = unpacked(answer.Body); err != nil {
 		return "", "", integrations.Errorf(integrations.Invalid, op, "read the archive: %w", err)
 	}

@@ -32,6 +32,8 @@ type call struct {
 	op, method, path string
 	query            url.Values
 	write            bool
+	// members are those of which the answer has one; see [httpx.Request].
+	members []string
 }
 
 // ask makes the call with in as its body, unless that is nil, and reads the answer into out,
@@ -41,14 +43,14 @@ func (k kibana) ask(ctx context.Context, c call, in, out any) (httpx.Answer, err
 	if len(c.query) > 0 {
 		at += "?" + c.query.Encode()
 	}
-	a, err := k.client.JSON(ctx, httpx.Request{Op: c.op, Method: c.method, URL: at, Write: c.write, Header: http.Header{
+	a, err := k.client.JSON(ctx, httpx.Request{Op: c.op, Method: c.method, URL: at, Write: c.write, Members: c.members, Header: http.Header{
 		"Authorization": {"ApiKey " + k.key.Reveal()}, "Kbn-Xsrf": {"true"}, "Elastic-Api-Version": {apiVersion},
 	}}, in, out)
 	return a, refusedByKibana(a, err)
 }
 
-func (k kibana) get(ctx context.Context, op, path string, q url.Values, out any) error {
-	_, err := k.ask(ctx, call{op: op, method: http.MethodGet, path: path, query: q}, nil, out)
+func (k kibana) get(ctx context.Context, op, path string, q url.Values, out any, members ...string) error {
+	_, err := k.ask(ctx, call{op: op, method: http.MethodGet, path: path, query: q, members: members}, nil, out)
 	return err
 }
 
@@ -89,7 +91,7 @@ func list[T any](ctx context.Context, k kibana, op, path string, q url.Values, m
 			Page  *int `json:"page"`
 			Total *int `json:"total"`
 		}
-		if err := k.get(ctx, op, path, q, &page); err != nil {
+		if err := k.get(ctx, op, path, q, &page, "data"); err != nil {
 			if integrations.KindOf(err) == integrations.NotFound {
 				return nil, integrations.Errorf(integrations.Unavailable, op, "a list cannot be missing: check url and space: %w", err)
 			}

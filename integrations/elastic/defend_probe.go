@@ -39,7 +39,7 @@ func (d *Defend) probeKibana(ctx context.Context) []integrations.Finding {
 	var out struct {
 		Total int `json:"total"`
 	}
-	a, err := d.kibana.ask(ctx, call{op: "list devices", method: http.MethodGet, path: metadataPath, query: url.Values{"pageSize": {"1"}, "hostStatuses": statuses()}}, nil, &out)
+	a, err := d.kibana.ask(ctx, call{op: "list devices", method: http.MethodGet, path: metadataPath, query: url.Values{"pageSize": {"1"}, "hostStatuses": statuses()}, members: []string{"data"}}, nil, &out)
 	if err != nil {
 		return []integrations.Finding{{What: err.Error(), Fix: kibanaFix(err, "Endpoint List")}}
 	}
@@ -48,7 +48,7 @@ func (d *Defend) probeKibana(ctx context.Context) []integrations.Finding {
 		found[0].Warning, found[0].Fix = true, "check space: it has no device with Elastic Defend"
 	}
 	found = append(found, httpx.Clock("Elastic's", a.Header, d.now()))
-	if _, err := d.kibana.ask(ctx, call{op: "list actions", method: http.MethodGet, path: actionsPath, query: url.Values{"pageSize": {"1"}}}, nil, nil); err != nil {
+	if _, err := d.kibana.ask(ctx, call{op: "list actions", method: http.MethodGet, path: actionsPath, query: url.Values{"pageSize": {"1"}}, members: []string{"data"}}, nil, nil); err != nil {
 		return append(found, integrations.Finding{What: err.Error(), Fix: kibanaFix(err, "Response Actions History")})
 	}
 	return append(found, integrations.Finding{What: "the API key may read what was ordered on devices", OK: true})

@@ -47,7 +47,7 @@ func (c searcher) search(ctx context.Context, op string, indices []string, missi
 	}
 	var out response
 	a, err := c.client.JSON(ctx, httpx.Request{
-		Op: op, Method: http.MethodPost, URL: c.base + "/" + strings.Join(indices, ",") + "/_search?" + in.Encode(), Header: h,
+		Op: op, Method: http.MethodPost, URL: c.base + "/" + strings.Join(indices, ",") + "/_search?" + in.Encode(), Header: h, Members: []string{"hits"},
 	}, r, &out)
 	if err != nil {
 		if integrations.KindOf(err) == integrations.NotFound {
