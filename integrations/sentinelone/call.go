@@ -64,7 +64,7 @@ func ask[T any](ctx context.Context, c *Client, k call) (answer[T], error) {
 	if err != nil {
 		return out, refused(a, err)
 	}
-	if err := httpx.Decode(a.Body, &out); err != nil {
+	if err := httpx.Decode(a.Body, &out, "data", "errors"); err != nil {
 		return out, integrations.Errorf(lost(k.write), k.op, "%w", err)
 	}
 	if len(out.Errors) > 0 {

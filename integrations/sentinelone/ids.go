@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -80,9 +81,15 @@ func digest(key string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// bounded cuts a text for an error.
+// bounded makes a text fit for an error: one line, and not too long.
 func bounded(text string) string {
 	const most = 200
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 	if len(text) > most {
 		return strings.ToValidUTF8(text[:most], "") + "…"
 	}

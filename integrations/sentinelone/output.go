@@ -98,7 +98,7 @@ func (c *Client) files(ctx context.Context, op, id string) ([]file, error) {
 		if l.Task != "" && l.Task != id {
 			continue
 		}
-		content, err := c.fetch(ctx, op, l.URL)
+		content, err := c.fetch(ctx, op, l.URL, l.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -114,16 +114,22 @@ func (c *Client) files(ctx context.Context, op, id string) ([]file, error) {
 	return found, nil
 }
 
-func (c *Client) fetch(ctx context.Context, op, link string) ([]byte, error) {
+func (c *Client) fetch(ctx context.Context, op, link, name string) ([]byte, error) {
 	if !c.mayFetch(link) {
 		return nil, integrations.Errorf(integrations.Denied, op, "the output is on %q: name the host in downloads if it may be fetched there", bounded(hostOf(link)))
 	}
 	a, err := c.downloads.Do(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: link})
-	if a.Status == http.StatusForbidden || a.Status == http.StatusNotFound {
+	if a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusNotFound {
 		// Not our credentials: the link has ended, and there is another for the asking.
 		return nil, integrations.Errorf(integrations.Unavailable, op, "the storage refused the link to the output")
 	}
-	return a.Body, err
+	if err != nil {
+		return nil, err
+	}
+	if archived := strings.HasSuffix(strings.ToLower(name), ".zip"); archived && !isArchive(a.Body) || strings.Contains(a.Header.Get("Content-Type"), "html") {
+		return nil, integrations.Errorf(integrations.Unavailable, op, "the storage answers with something else than the output %q", bounded(name))
+	}
+	return a.Body, nil
 }
 
 func hostOf(link string) string {
@@ -148,10 +154,12 @@ func (c *Client) mayFetch(link string) bool {
 	return u.Scheme == "https" && u.Port() == "" && (strings.HasSuffix(host, ".amazonaws.com") || host == "storage.googleapis.com" || strings.HasSuffix(host, ".storage.googleapis.com"))
 }
 
+func isArchive(content []byte) bool { return bytes.HasPrefix(content, []byte("PK\x03\x04")) }
+
 // unpacked are the files of an archive, or the file itself where it is none. Which of both
 // an output is, is not documented.
 func unpacked(f file) ([]file, error) {
-	if !bytes.HasPrefix(f.content, []byte("PK\x03\x04")) {
+	if !isArchive(f.content) {
 		return []file{f}, nil
 	}
 	archive, err := zip.NewReader(bytes.NewReader(f.content), int64(len(f.content)))

@@ -28,8 +28,8 @@ func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 	}
 	found := []integrations.Finding{{What: "SentinelOne answers at " + c.base + ", and the token has Endpoints.view", OK: true}}
 	found = append(found, httpx.Clock("SentinelOne's", a.Header, c.now()), c.probeToken(ctx), c.probeLake(ctx))
-	a, err = c.send(ctx, call{op: "list the library's scripts", method: http.MethodGet, path: scriptsPath, query: url.Values{"limit": {"1"}}})
-	found = append(found, c.judged("Remote Script Orchestration.view", refused(a, err)))
+	_, err = ask[[]any](ctx, c, call{op: "list the library's scripts", method: http.MethodGet, path: scriptsPath, query: url.Values{"limit": {"1"}}})
+	found = append(found, c.judged("Remote Script Orchestration.view", err))
 	return append(found, integrations.Finding{
 		What: "whether the service user may isolate devices, give them back, set their customer identifier, run scripts and read their tasks cannot be told without doing so",
 		OK:   true, Warning: true, Fix: "look at the role of the service user in the console, under Settings, Users",

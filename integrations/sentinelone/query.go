@@ -190,7 +190,7 @@ func (c *Client) lake(ctx context.Context, op, method, path string, in any, tag 
 	if err != nil {
 		return q, lakeRefused(method, a, err)
 	}
-	if err := httpx.Decode(a.Body, &q); err != nil {
+	if err := httpx.Decode(a.Body, &q, "id", "stepsCompleted", "data", "error", "errors"); err != nil {
 		return q, integrations.Errorf(integrations.Unavailable, op, "%w", err)
 	}
 	switch {

@@ -94,11 +94,12 @@ func open(c Config, limits []integrations.Limit) (*Client, error) {
 	}
 	options := c.Options()
 	options.MaxBody, options.Limits = maxBody, limits
+	options.Credentials = "url, token, and the role of its service user"
 	api, err := httpx.New(options)
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 	}
-	options.Limits = nil
+	options.Limits, options.Credentials = nil, ""
 	downloads, err := httpx.New(options)
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)

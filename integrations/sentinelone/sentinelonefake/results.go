@@ -130,12 +130,25 @@ func (d *Double) taskAction(task string) (edrtest.Action, bool) {
 func (d *Double) bucketURL() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.bucket == nil {
-		mux := http.NewServeMux()
-		mux.HandleFunc("GET /results/{task}", d.serveResult)
-		d.bucket = httptest.NewServer(mux)
+	if d.bucketAt == "" {
+		d.bucket = httptest.NewServer(d.results())
+		d.bucketAt = d.bucket.URL
 	}
-	return d.bucket.URL
+	return d.bucketAt
+}
+
+// ServeStore has a test serve the store of results: serve returns its address.
+func (d *Double) ServeStore(serve func(http.Handler) string) {
+	at := serve(d.results())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bucketAt = at
+}
+
+func (d *Double) results() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /results/{task}", d.serveResult)
+	return mux
 }
 
 // serveResult serves the archive of a task's results. The names of the files in it

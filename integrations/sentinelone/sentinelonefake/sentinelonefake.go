@@ -105,6 +105,7 @@ type Double struct {
 	launched       []string
 	console, store window
 	bucket         *httptest.Server
+	bucketAt       string // where it listens
 }
 
 // New returns a console over the devices of a world, whose ids are the agents'.
