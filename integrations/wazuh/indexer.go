@@ -85,7 +85,7 @@ func (x indexer) search(ctx context.Context, op string, id agentID, size int, al
 	}
 	r := httpx.Request{
 		Op: op, Method: http.MethodPost, URL: x.origin + "/" + x.index + "/_search?allow_no_indices=true&ignore_unavailable=true",
-		Header: http.Header{"Authorization": {x.login.Reveal()}},
+		Header: http.Header{"Authorization": {x.login.Reveal()}}, Members: []string{"hits"},
 	}
 	a, err := x.client.JSON(ctx, r, in, &out)
 	if err != nil {

@@ -43,7 +43,7 @@ func (m manager) token(ctx context.Context) (integrations.Secret, time.Duration,
 	}
 	r := httpx.Request{
 		Op: "log in to Wazuh", Method: http.MethodPost, URL: m.origin + "/security/user/authenticate",
-		Header: http.Header{"Authorization": {m.login.Reveal()}},
+		Header: http.Header{"Authorization": {m.login.Reveal()}}, Members: []string{"data"},
 	}
 	a, err := m.client.JSON(ctx, r, nil, &out)
 	return out.Data.Token, lifetime(out.Data.Token), refused(a, err)
@@ -160,7 +160,7 @@ func refused(a httpx.Answer, err error) error {
 
 // ask makes a call of the manager and reads its answer.
 func ask[T any](ctx context.Context, m manager, r httpx.Request, path string, query url.Values, in any) (answer[T], httpx.Answer, error) {
-	r.URL, r.Tokens = m.origin+path, m.tokens
+	r.URL, r.Tokens, r.Members = m.origin+path, m.tokens, []string{"data"}
 	if len(query) > 0 {
 		r.URL += "?" + query.Encode()
 	}
@@ -236,7 +236,9 @@ func (c *Client) info(ctx context.Context, op string) (version string, a httpx.A
 			Version string `json:"api_version"`
 		} `json:"data"`
 	}
-	a, err = c.manager.client.JSON(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: c.manager.origin + "/", Tokens: c.manager.tokens}, nil, &out)
+	a, err = c.manager.client.JSON(ctx, httpx.Request{
+		Op: op, Method: http.MethodGet, URL: c.manager.origin + "/", Tokens: c.manager.tokens, Members: []string{"data"},
+	}, nil, &out)
 	if err == nil && out.Data.Version == "" {
 		err = integrations.Errorf(integrations.Unavailable, op, "the answer names no release of Wazuh")
 	}

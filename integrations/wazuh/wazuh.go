@@ -91,15 +91,19 @@ func Open(c Config) (*Client, error) {
 	var origins [2]string
 	var clients [2]*httpx.Client
 	for i, part := range []struct {
-		name, url string
-		limits    []integrations.Limit
-	}{{"url", c.URL, limits()}, {"indexer_url", c.IndexerURL, nil}} {
+		name, url   string
+		limits      []integrations.Limit
+		credentials string
+	}{
+		{"url", c.URL, limits(), "user and password, and the policies of the user's roles"},
+		{"indexer_url", c.IndexerURL, nil, "indexer_user and indexer_password, and that the user may read the index"},
+	} {
 		origin, err := addressOf(part.name, part.url)
 		if err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 		}
 		options := c.Options()
-		options.MaxBody, options.Limits = maxAnswer, part.limits
+		options.MaxBody, options.Limits, options.Credentials = maxAnswer, part.limits, part.credentials
 		client, err := httpx.New(options)
 		if err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
