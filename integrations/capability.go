@@ -105,7 +105,7 @@ func (s Spec) Lies() []string {
 	if t == nil {
 		return []string{fmt.Sprintf("kind %s has no Implements: what it can do is not known", s.Kind)}
 	}
-	lies := s.badLimits()
+	lies := slices.Concat(s.badLimits(), s.badHearing())
 	for _, action := range s.Actions {
 		if lacks := s.lacks(carrying(action)); lacks != "" {
 			lies = append(lies, fmt.Sprintf("%s: kind %s claims the action %s, but %s does not implement %s", folderOf(t), s.Kind, action, t, lacks))

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"go.yaml.in/yaml/v4"
@@ -106,23 +107,30 @@ type Use struct {
 	Messenger bool
 	OnCall    bool
 	Directory bool
+	// Heard is within what time the integration must have heard an isolated device's
+	// agent.
+	Heard time.Duration
 }
 
 // CheckIntegrations calls complain for every integration that the playbook uses:
-// for a fact, for an action, or as the messenger of a question. The text that
+// for a fact, for an action, to hear an agent, or as the messenger of a question. The text that
 // complain returns is an issue at the name; an empty text means no issue.
 func (p *Playbook) CheckIntegrations(complain func(name string, used Use) string) Issues {
 	l := lint{document: parse(p.file, p.text), playbook: p}
-	check := func(n *yaml.Node, name string, used Use) {
-		if complaint := complain(name, used); complaint != "" {
+	check := func(n *yaml.Node, name string, used Use) bool {
+		complaint := complain(name, used)
+		if complaint != "" {
 			l.blame(n, "%s", complaint)
 		}
+		return complaint == ""
 	}
 	for name, e := range p.Enrich {
 		check(l.place([]any{"enrich", name, "use"}), e.Use, Use{Fact: name})
 	}
 	for name, s := range p.Steps {
-		check(l.place([]any{"steps", name, "use"}), s.Use, Use{Action: s.Action, Messenger: s.Action == incident.Notify})
+		if check(l.place([]any{"steps", name, "use"}), s.Use, Use{Action: s.Action, Messenger: s.Action == incident.Notify}) && s.HeardWithin > 0 {
+			check(l.place([]any{"steps", name, "heard_within"}), s.Use, Use{Heard: s.HeardWithin})
+		}
 	}
 	for name, a := range p.Approvals {
 		check(l.key("approvals", name, "ask", a.Ask.Use), a.Ask.Use, Use{Messenger: true})

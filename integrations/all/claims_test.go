@@ -19,6 +19,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/playbooks/incident"
+	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
 const module = "github.com/stanch-soar/stanch/"
@@ -175,5 +176,30 @@ func TestConnectWantsTheDescribedType(t *testing.T) {
 	s := integrations.Spec{Kind: "acme", Implements: (*idle)(nil), Open: func(context.Context, any) (any, error) { return quiet{}, nil }}
 	if _, err := s.Connect(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "it is a all_test.quiet, and its Spec describes a *all_test.idle") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The playbooks of the library load whichever EDR is configured.
+func TestTheLibraryAsksNoEDRForTooMuch(t *testing.T) {
+	shipped, err := library.Playbooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := 0
+	for _, p := range shipped {
+		for name, step := range p.Steps {
+			if step.HeardWithin == 0 {
+				continue
+			}
+			watched++
+			for _, s := range all.Catalog().Integrations {
+				if s.Does(incident.Isolate) && (s.Hearing.Within == 0 || step.HeardWithin < s.Hearing.Within) {
+					t.Errorf("%s: step %s must hear the agent within %s, and %s tells it within %s at best", p.Name, name, step.HeardWithin, s.Kind, s.Hearing.Within)
+				}
+			}
+		}
+	}
+	if watched == 0 {
+		t.Error("no playbook of the library watches whether the agent is heard")
 	}
 }

@@ -62,7 +62,11 @@ func Spec() integrations.Spec {
 			{Name: "Real time response: write", Why: "ends a process"},
 			{Name: "Real time response (admin): write", Why: "runs scripts of the cloud's library"},
 		},
-		Limits:  limits(),
+		Limits: limits(),
+		Hearing: integrations.Hearing{
+			Within: 2 * lag,
+			Source: "not documented; a connected sensor is taken to show a contact of the last five minutes, and the time is twice that",
+		},
 		Example: "edr: { kind: crowdstrike, cloud: eu-1, client_id: 0123456789abcdef, client_secret_file: /run/secrets/falcon }",
 		NewConfig: func() any {
 			return &Config{Repository: defaultRepository, Access: httpx.Access{Timeout: defaultTimeout}}

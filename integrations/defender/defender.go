@@ -33,12 +33,21 @@ func Spec() integrations.Spec {
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
 		Limits:      limits(),
+		Hearing: integrations.Hearing{
+			Within: heardWithin,
+			Source: "events are there almost immediately (https://learn.microsoft.com/defender-xdr/advanced-hunting-overview), but how often " +
+				"a quiet device records one is not documented; none is no proof that the agent was not heard",
+		},
 		Example: "edr: { kind: defender, tenant: 00000000-0000-0000-0000-000000000001, client_id: 00000000-0000-0000-0000-000000000002, " +
 			"client_secret_file: /run/secrets/defender }",
 		NewConfig: func() any { return &Config{Cloud: Global, Access: httpx.Access{Timeout: defaultTimeout}} },
 		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
 	}
 }
+
+// heardWithin is how soon a device whose agent reaches the cloud is taken to have recorded
+// an event that hunting has.
+const heardWithin = 10 * time.Minute
 
 // The application permissions, as the consent page names them.
 const (

@@ -28,6 +28,11 @@ func DefendSpec() integrations.Spec {
 			{Name: "Security: Execute Operations, All", Why: "Kibana: runs scripts; needs an Enterprise licence; leave it out where nothing does"},
 			{Name: "index privilege read on the indices", Why: "Elasticsearch: who sends, what a device ran, and which addresses it had"},
 		},
+		Hearing: integrations.Hearing{
+			Within: 2 * offlineAfter,
+			Source: "Fleet takes an agent for offline after five minutes without a check-in " +
+				"(https://www.elastic.co/docs/reference/fleet/monitor-elastic-agent), and the time is twice that, for a check-in that fails is tried again",
+		},
 		Example: "edr: { kind: elasticdefend, url: 'https://kibana.example:5601', elasticsearch: 'https://es.example:9200', api_key_file: /run/secrets/elastic }",
 		NewConfig: func() any {
 			return &DefendConfig{
@@ -38,6 +43,9 @@ func DefendSpec() integrations.Spec {
 		Open: integrations.OpenWith(func(_ context.Context, c *DefendConfig) (any, error) { return OpenDefend(*c) }),
 	}
 }
+
+// offlineAfter is after how long without a check-in Fleet takes an agent for offline.
+const offlineAfter = 5 * time.Minute
 
 // Defend is Elastic Defend behind one Kibana. It is safe for concurrent use.
 //

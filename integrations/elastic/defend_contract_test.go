@@ -204,3 +204,22 @@ func TestDefendKiller(t *testing.T) {
 		return x.edr().Killer(t, x)
 	}})
 }
+
+// When an agent was heard is Fleet's time of its check-in, whatever our clock says. What
+// Endpoint wrote of itself is not.
+func TestFleetTellsWhenTheAgentWasHeard(t *testing.T) {
+	x := judged(t).open(t, defendfake.Options{})
+	heard := time.Now().UTC().Add(-3 * time.Hour).Truncate(time.Second)
+	x.add(edrtest.Host{ID: agentOf("ws-042"), Name: "ws-042"})
+	x.world.Change(agentOf("ws-042"), func(h *edrtest.Host) { h.LastSeen, h.Offline = heard, true })
+	x.now = func() time.Time { return time.Now().Add(time.Hour) }
+	o := incident.Order{Key: "key-1", Action: incident.Isolate, Target: x.target(t, "ws-042")}
+	if r, err := x.Read(t.Context(), o); err != nil || !r.Heard.Equal(heard) {
+		t.Errorf("it was heard at %s, %v; want %s", r.Heard, err, heard)
+	}
+	var d device
+	d.Metadata.Written.Time = heard
+	if r := isolationOf(true, heard, time.Time{}, nil).reading(d); !r.Heard.IsZero() {
+		t.Errorf("without a check-in it was heard at %s", r.Heard)
+	}
+}

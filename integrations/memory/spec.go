@@ -139,6 +139,7 @@ func describe(open func(context.Context, any) (any, error)) integrations.Spec {
 		Implements: (*Estate)(nil),
 		Actions:    incident.ActionsWhere(carriesOut),
 		Facts:      answered(),
+		Hearing:    integrations.Hearing{Within: integrations.ShortestHearing, Source: "agents of the estate are heard all the time"},
 		StandsFor:  []string{"edr", "flows", "gateway", "inventory", "slack"},
 		MakesFile:  true,
 		Reference:  reference,

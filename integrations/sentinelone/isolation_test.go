@@ -240,3 +240,26 @@ func TestAnOrderCountsBeforeItShows(t *testing.T) {
 		}
 	}
 }
+
+// When an agent was heard is the console's time of it, where that proves something: an old
+// time may only have been noted late, unless the agent is not active.
+func TestReadTellsWhenTheAgentWasHeard(t *testing.T) {
+	for name, c := range map[string]struct {
+		ago     time.Duration
+		offline bool
+		told    bool
+	}{
+		"active, just now":   {time.Minute, false, true},
+		"active, noted late": {lag + time.Minute, false, false},
+		"not active":         {3 * time.Hour, true, true},
+	} {
+		x := judged(t).open(t, sentinelonefake.Options{})
+		heard := time.Now().UTC().Add(-c.ago).Truncate(time.Second)
+		x.add(edrtest.Host{ID: idOf("ws-042"), Name: "ws-042"})
+		x.world.Change(idOf("ws-042"), func(h *edrtest.Host) { h.LastSeen, h.Offline = heard, c.offline })
+		r, err := x.Read(t.Context(), orderOn(x.target(t, "ws-042")))
+		if err != nil || r.Heard.IsZero() == c.told || c.told && r.Heard.Sub(heard).Abs() > time.Second {
+			t.Errorf("%s: it was heard at %s, %v; want %s, told: %t", name, r.Heard, err, heard, c.told)
+		}
+	}
+}

@@ -34,7 +34,11 @@ func Spec() integrations.Spec {
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
 		Limits:      limits(),
-		Example:     "edr: { kind: sentinelone, url: https://usea1-example.sentinelone.net, token_file: /run/secrets/sentinelone }",
+		Hearing: integrations.Hearing{
+			Within: 2 * lag,
+			Source: "not documented; a connected agent is taken to show a contact of the last five minutes, and the time is twice that",
+		},
+		Example: "edr: { kind: sentinelone, url: https://usea1-example.sentinelone.net, token_file: /run/secrets/sentinelone }",
 		NewConfig: func() any {
 			return &Config{Identifier: Refuse, Access: httpx.Access{Timeout: defaultTimeout}}
 		},

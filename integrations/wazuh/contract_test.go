@@ -157,3 +157,18 @@ func TestKiller(t *testing.T) {
 		return x.edr(t).Killer(t, x)
 	}})
 }
+
+// When an agent was heard is the manager's time of it, whatever our clock says.
+func TestTheManagerTellsWhenTheAgentWasHeard(t *testing.T) {
+	for _, offline := range []bool{false, true} {
+		x := judged(t).open(t, wazuhfake.Options{})
+		heard := time.Now().UTC().Add(-3 * time.Hour).Truncate(time.Second)
+		x.add(edrtest.Host{ID: idOf("ws-042"), Name: "ws-042"})
+		x.world.Change(idOf("ws-042"), func(h *edrtest.Host) { h.LastSeen, h.Offline = heard, offline })
+		x.now = func() time.Time { return time.Now().Add(time.Hour) }
+		r, err := x.Read(t.Context(), incident.Order{Key: "key-1", Action: incident.Isolate, Target: target(t, "ws-042")})
+		if err != nil || !r.Heard.Equal(heard) {
+			t.Errorf("offline %t: it was heard at %s, %v; want %s", offline, r.Heard, err, heard)
+		}
+	}
+}

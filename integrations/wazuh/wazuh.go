@@ -37,12 +37,21 @@ func Spec() integrations.Spec {
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
 		Limits:      limits(),
+		Hearing: integrations.Hearing{
+			Within: heardWithin,
+			Source: "an agent checks in every 10 seconds, and after 60 at the latest it connects anew, as shipped " +
+				"(notify_time and time-reconnect, https://documentation.wazuh.com/current/user-manual/reference/ossec-conf/client.html)",
+		},
 		Example: "edr: { kind: wazuh, url: https://wazuh.example:55000, user: stanch, password_file: /run/secrets/wazuh, " +
 			"indexer_url: https://wazuh.example:9200, indexer_user: stanch, indexer_password_file: /run/secrets/wazuh-indexer }",
 		NewConfig: func() any { return &Config{Index: defaultIndex, Access: httpx.Access{Timeout: defaultTimeout}} },
 		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
 	}
 }
+
+// heardWithin is how soon an agent that reaches its manager has been heard, also where it
+// had to connect anew.
+const heardWithin = 2 * time.Minute
 
 // The actions of the manager's roles that are needed.
 const (

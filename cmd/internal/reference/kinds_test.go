@@ -8,6 +8,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/all"
+	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -24,6 +25,13 @@ func TestEveryKindIsDescribed(t *testing.T) {
 			{Name: "script", N: 10, Per: time.Minute, Facts: []string{"process"}, Actions: []incident.Action{incident.RateLimit}, Source: "its manual"},
 		},
 	})
+	isolates := integrations.Spec{
+		Kind: "deaf", Summary: "a planted EDR", Example: "e: { kind: deaf }", Implements: (*memory.Estate)(nil),
+		Actions: []incident.Action{incident.Isolate}, NewConfig: func() any { return &struct{}{} },
+	}
+	hears := isolates
+	hears.Kind, hears.Example, hears.Hearing = "hearing", "h: { kind: hearing }", integrations.Hearing{Within: 7 * time.Minute, Source: "its manual"}
+	catalog.Integrations = append(catalog.Integrations, isolates, hears)
 	files, err := Files(catalog)
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +55,8 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		}
 	}
 	for _, row := range []string{
+		"The shortest `heard_within` is 7m: its manual.",
+		"It does not tell when it heard an agent: `heard_within` is refused.",
 		"| 100 in 1m | all calls | 2 | at most 50/m | its manual |",
 		"| 1500 in 1h | all calls | 1 | it is counted, and sets no pace | its manual |",
 		"| 10 in 1m | script: process, rate_limit | 1 | at most 10/m | its manual |",

@@ -166,6 +166,7 @@ each process too, and a call that would be too many is not sent ([why](../adr/00
 			fmt.Fprintf(&b, "\nWhat an isolated host still reaches ([infrastructure](../operating.md#the-way-back)): %s.\n", s.ExceptBy)
 		}
 		b.WriteString(limitsOf(s))
+		b.WriteString(hearingOf(s))
 		if len(s.Permissions) == 0 {
 			continue
 		}
@@ -196,6 +197,17 @@ func limitsOf(s integrations.Spec) string {
 		fmt.Fprintf(&b, "| %d in %s | %s | %d | %s | %s |\n", l.N, incident.FormatDuration(l.Per), counts, max(1, l.Requests), pace, cell(l.Source))
 	}
 	return b.String()
+}
+
+// hearingOf is what heard_within of a playbook may ask of a kind.
+func hearingOf(s integrations.Spec) string {
+	switch {
+	case !s.Does(incident.Isolate):
+		return ""
+	case s.Hearing.Within == 0:
+		return "\nIt does not tell when it heard an agent: `heard_within` is refused.\n"
+	}
+	return fmt.Sprintf("\nThe shortest `heard_within` is %s: %s.\n", incident.FormatDuration(s.Hearing.Within), s.Hearing.Source)
 }
 
 func actions(actions []incident.Action) string {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
 
@@ -228,6 +229,11 @@ func Complaint(set *integrations.Set, name string, used playbooks.Use) string {
 		return fmt.Sprintf("integration %s (%s) has no directory of people", name, spec.Kind)
 	case used.OnCall && !spec.Can("OnCall"):
 		return fmt.Sprintf("integration %s (%s) does not know who is on call", name, spec.Kind)
+	case used.Heard > 0 && spec.Hearing.Within == 0:
+		return fmt.Sprintf("integration %s (%s) does not tell when it heard an agent: leave out heard_within and fallback", name, spec.Kind)
+	case used.Heard > 0 && used.Heard < spec.Hearing.Within:
+		return fmt.Sprintf("heard_within must be at least %s: integration %s (%s) may not tell sooner that it heard an agent",
+			incident.FormatDuration(spec.Hearing.Within), name, spec.Kind)
 	}
 	return ""
 }
