@@ -56,6 +56,7 @@ type ContainOut struct {
 	Paused        *incident.Pause    `json:"paused,omitempty"`
 	Exceeded      *protocol.Limit    `json:"exceeded,omitempty"`
 	Counted       int                `json:"counted,omitempty"`
+	Unheard       *protocol.Unheard  `json:"unheard,omitempty"`
 	// Earlier reports whether other attempts came before one that is held back.
 	// They may have taken what this one was refused.
 	Earlier bool `json:"earlier,omitempty"`
@@ -185,15 +186,19 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 		// No lease will say what an attempt did: that it was cleared must suffice.
 		keep = in.Expires
 	}
+	use := ""
+	if in.Step.Action == incident.Isolate && !slices.Contains(in.Answered, incident.HeardPath) {
+		use = in.Step.Use
+	}
 	err = a.Workflows.UpdateWithStart(ctx, BudgetCall(protocol.ReserveUpdate, a.unique(in.ID+"/reserve"), protocol.ReserveRequest{
 		ID: in.ID, Action: in.Step.Action, Device: in.Target.ID(), Limits: limits(p, in.Step.Action, facts, in.Target),
-		Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep,
+		Keys: budgetKeys(in.Pin.Name, facts, in.Target), Waived: in.Waived, Keep: keep, Use: use,
 	}), &answer)
 	if err != nil {
 		return nil, fmt.Errorf("reserve budget for %s: %w", in.Step.Name, err)
 	}
 	if !answer.Granted {
-		return &ContainOut{Paused: answer.Paused, Exceeded: answer.Exceeded, Counted: answer.Counted}, nil
+		return &ContainOut{Paused: answer.Paused, Exceeded: answer.Exceeded, Counted: answer.Counted, Unheard: answer.Unheard}, nil
 	}
 	return nil, nil
 }

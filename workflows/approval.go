@@ -40,7 +40,11 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 		r.state.Next = i + 1
 		return true
 	}
+	interposed := r.interposed
 	at := r.pending()
+	if at < 0 {
+		at = r.overMeanwhile(ctx, i)
+	}
 	if at < 0 {
 		at = r.ask(ctx, i, spec)
 	}
@@ -48,7 +52,7 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 		return false
 	}
 	r.status(ctx, incident.Awaiting)
-	for r.pending() == at {
+	for r.pending() == at && r.interposed == interposed {
 		a := &r.state.Case.Approvals[at]
 		if !workflow.Now(ctx).Before(a.ExpiresAt) {
 			a.State, a.EndedAt = incident.ApprovalExpired, workflow.Now(ctx)
@@ -61,6 +65,9 @@ func (r *responder) approve(ctx workflow.Context, i int) bool {
 		if !answered && (workflow.Now(ctx).Before(deadline) || ctx.Err() != nil) {
 			return false
 		}
+	}
+	if r.interposed != interposed {
+		return false
 	}
 	r.answered(ctx, i, r.state.Case.Approvals[at])
 	return true
@@ -91,12 +98,16 @@ func (r *responder) votedOn(v incident.Vote) int {
 // exact plan. A case that a person has closed meanwhile asks nothing: -1.
 func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedApproval) int {
 	c := &r.state.Case
+	interposed := r.interposed
 	approvers, notes := r.approvers(ctx, spec)
 	if since(ctx, changeShowPause) {
 		r.watch(ctx, workflow.Now(ctx).Add(spec.ExpireAfter+watchTimeout))
 		if r.state.Closing != nil {
 			return -1
 		}
+	}
+	if r.interposed != interposed {
+		return -1
 	}
 	now := workflow.Now(ctx)
 	a := incident.Approval{

@@ -28,6 +28,7 @@ func Budget(ctx workflow.Context, state protocol.BudgetState) error {
 		return b.updates >= budgetRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 	})
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && b.told == b.state.Changes })
+	b.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Budget, b.state)
 }
 
@@ -38,10 +39,13 @@ type budget struct {
 	updates int
 	// told are the changes of the kill switch of which the cases that watch it were
 	// notified.
-	told int
+	told  int
+	inbox inbox
 }
 
 func (b *budget) listen(ctx workflow.Context) error {
+	b.inbox = inbox{hear(ctx, protocol.UnheardSignal, b.unheard)}
+	b.inbox.open(ctx)
 	if err := workflow.SetUpdateHandler(ctx, protocol.ReserveUpdate, b.reserve); err != nil {
 		return fmt.Errorf("listen for reservations: %w", err)
 	}
@@ -89,6 +93,9 @@ func (b *budget) reserve(ctx workflow.Context, req protocol.ReserveRequest) (pro
 	if reserved {
 		return protocol.ReserveAnswer{Granted: true}, nil
 	}
+	if u := b.unheardOf(req); u != nil {
+		return protocol.ReserveAnswer{Unheard: u}, nil
+	}
 	for _, l := range req.Limits {
 		if l.Then != "" && slices.Contains(req.Waived, l.Then) {
 			continue
@@ -102,6 +109,23 @@ func (b *budget) reserve(ctx workflow.Context, req protocol.ReserveRequest) (pro
 		ID: req.ID, Action: req.Action, Device: req.Device, Keys: req.Keys, At: now, Keep: req.Keep,
 	})
 	return protocol.ReserveAnswer{Granted: true}, nil
+}
+
+// unheard remembers a device whose agent was not heard, the last time alone.
+func (b *budget) unheard(_ workflow.Context, u protocol.Unheard) {
+	b.updates++
+	b.state.Unheard = slices.DeleteFunc(b.state.Unheard, func(o protocol.Unheard) bool { return o.Use == u.Use && o.Device == u.Device })
+	b.state.Unheard = append(b.state.Unheard, u)
+}
+
+// unheardOf returns what people must be told before the device may be isolated, or nil.
+func (b *budget) unheardOf(req protocol.ReserveRequest) *protocol.Unheard {
+	at := slices.IndexFunc(b.state.Unheard, func(u protocol.Unheard) bool { return u.Use == req.Use && u.Device == req.Device })
+	if at < 0 {
+		return nil
+	}
+	u := b.state.Unheard[at]
+	return &u
 }
 
 // count returns how many devices a limit has seen in its sliding window, and
@@ -139,6 +163,7 @@ func (b *budget) remember(l protocol.Limit) {
 // forget drops what no limit can count any more, and what none has ever
 // counted.
 func (b *budget) forget(now time.Time) {
+	b.state.Unheard = slices.DeleteFunc(b.state.Unheard, func(u protocol.Unheard) bool { return !now.Before(u.Until) })
 	b.state.GivenUp = slices.DeleteFunc(b.state.GivenUp, func(g protocol.GivenUpReservation) bool { return !now.Before(g.Until) })
 	b.state.Reservations = slices.DeleteFunc(b.state.Reservations, func(r protocol.Reservation) bool {
 		if now.Before(r.Keep) {

@@ -140,3 +140,42 @@ func TestWhoTurnsTheKillSwitch(t *testing.T) {
 		t.Errorf("while it is paused %+v, after that %+v", held.is, granted.is)
 	}
 }
+
+// The budget remembers by integration and device that an agent was not heard, the last
+// time alone, over its runs, until it is over. Who was told is granted.
+func TestWhoWasNotHeardIsRemembered(t *testing.T) {
+	t.Parallel()
+	h := purse(t)
+	unheard := func(after time.Duration, device string, until time.Duration) {
+		h.signal(after, protocol.UnheardSignal, protocol.Unheard{Use: "edr", Device: device, Isolated: start, Within: 5 * time.Minute, Until: start.Add(until)})
+	}
+	asks := func(after time.Duration, use, device string) *reply[protocol.ReserveAnswer] {
+		return request[protocol.ReserveAnswer](h, after, protocol.ReserveUpdate, protocol.ReserveRequest{
+			ID: after.String(), Action: incident.Isolate, Device: device, Use: use,
+		})
+	}
+	unheard(time.Minute, "ws-042", time.Hour)
+	unheard(2*time.Minute, "ws-042", 2*time.Hour)
+	unheard(2*time.Minute, "ws-007", time.Hour)
+	h.yield(3*time.Minute, protocol.BudgetID)
+	held := asks(90*time.Minute, "edr", "ws-042")
+	granted := map[string]*reply[protocol.ReserveAnswer]{
+		"another integration":  asks(91*time.Minute, "xdr", "ws-042"),
+		"another device":       asks(92*time.Minute, "edr", "ws-043"),
+		"one that is over":     asks(93*time.Minute, "edr", "ws-007"),
+		"one who was told":     asks(94*time.Minute, "", "ws-042"),
+		"the same, when it is": asks(2*time.Hour, "edr", "ws-042"),
+	}
+	h.run(3 * time.Hour)
+	if u := held.is.Unheard; held.err != nil || held.is.Granted || u == nil || u.Within != 5*time.Minute || !u.Until.Equal(start.Add(2*time.Hour)) {
+		t.Errorf("the device that was not heard: %+v, %v", held.is, held.err)
+	}
+	for name, r := range granted {
+		if r.err != nil || !r.is.Granted {
+			t.Errorf("%s: %+v, %v", name, r.is, r.err)
+		}
+	}
+	if state, err := h.Budget(); err != nil || len(state.Unheard) != 0 {
+		t.Errorf("in the end %+v are remembered, %v", state.Unheard, err)
+	}
+}

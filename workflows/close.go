@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -75,18 +74,6 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold:
 		// A lease reports none of these, or they change nothing.
 	}
-}
-
-// standIn puts the step that takes an isolation's place after those that are
-// planned. It was part of the plan that people saw, or that needed nobody.
-func (r *responder) standIn(ctx workflow.Context, s incident.StepState, why string) {
-	if s.Fallback == nil || r.state.Closing != nil {
-		r.page(ctx, s.Name, s.Name+": "+why)
-		return
-	}
-	r.state.Case.Steps = append(r.state.Case.Steps, waiting(*s.Fallback))
-	r.replan()
-	r.page(ctx, s.Name, fmt.Sprintf("%s: %s; %s takes its place", s.Name, why, s.Fallback))
 }
 
 // isTaking reports whether a lease's change is of the request whose answer the case

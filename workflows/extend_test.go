@@ -316,12 +316,19 @@ func TestAnExtensionCrossesRuns(t *testing.T) {
 			t.Parallel()
 			w, id := flood(t)
 			refused := w.extend(time.Hour, id, 8*time.Hour)
-			if test.voted != 0 {
+			if test.voted != 0 && test.voted != ends {
 				w.vote(test.voted, id, &ballot{who: alice(), deny: test.deny})
 			}
 			before := ""
 			w.At(ends-time.Minute, func() { before = w.RunOf(protocol.CaseWorkflowID(id)) })
-			w.yield(ends, protocol.CaseWorkflowID(id))
+			w.At(ends, func() {
+				if test.voted == ends {
+					w.cast("in the end", id, &ballot{who: alice(), deny: test.deny})
+				}
+				if err := w.Yield(protocol.CaseWorkflowID(id)); err != nil {
+					t.Error(err)
+				}
+			})
 			w.At(ends+time.Minute, func() {
 				if w.RunOf(protocol.CaseWorkflowID(id)) == before {
 					t.Error("the case is still in its first run")

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -24,8 +25,12 @@ func (l *leaseKeeper) hear(ctx workflow.Context) {
 	l.hearing = true
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer func() { l.hearing = false }()
-		for l.listening() {
-			_, _ = await(ctx, hearEvery, func() bool { return !l.listening() })
+		pause := hearEvery
+		if since(ctx, changeHearLater) {
+			pause += heardSlack
+		}
+		for ; l.listening(); pause = hearEvery {
+			_, _ = await(ctx, pause, func() bool { return !l.listening() })
 			if l.listening() {
 				l.askAgent(ctx)
 			}
@@ -61,8 +66,29 @@ func (l *leaseKeeper) askAgent(ctx workflow.Context) {
 		l.tellAll(ctx, incident.EvUntold, "cannot tell whether the agent reaches its cloud, "+why, "")
 	default:
 		l.lease.Agent = incident.AgentUnheard
+		l.keepUnheard(ctx)
 		why := fmt.Sprintf("the agent was not heard within %s", incident.FormatDuration(within))
 		l.tellAll(ctx, incident.EvUnheard, why+": the isolation is undone", "")
 		l.drop(ctx, func(incident.Holder) bool { return true }, why, "")
+	}
+}
+
+// unheardKept is for how long people are asked before a device is isolated again whose
+// agent was not heard.
+const unheardKept = 7 * 24 * time.Hour
+
+// keepUnheard has the budget remember the device. It is told before the isolation is
+// undone, and before any case goes on.
+func (l *leaseKeeper) keepUnheard(ctx workflow.Context) {
+	if !since(ctx, changeKeepUnheard) {
+		return
+	}
+	o := l.lease.Order
+	err := workflow.SignalExternalWorkflow(ctx, protocol.BudgetID, "", protocol.UnheardSignal, protocol.Unheard{
+		Use: l.lease.Use, Device: o.Target.ID(), Isolated: l.lease.ConfirmedAt, Within: o.HeardWithin,
+		Until: workflow.Now(ctx).Add(unheardKept),
+	}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("the budget does not know that an agent was not heard", "lease", l.lease.ID, "error", err)
 	}
 }

@@ -31,6 +31,10 @@ type responder struct {
 	came int
 	// taking is the request whose answer the case waits for.
 	taking string
+	// acting reports whether the step that is next is being carried out; interposed
+	// counts the steps that were put before others since.
+	acting     bool
+	interposed int
 	// asking reports whether people are about to be asked for an extension.
 	asking bool
 	// listed is what the lists show; empty at the start of a later run.
@@ -244,9 +248,9 @@ func (r *responder) mustYield(ctx workflow.Context) bool {
 // a new decision is due, the run should yield), or until the deadline; a zero
 // deadline never comes. It reports whether done was reached.
 func (r *responder) wait(ctx workflow.Context, deadline time.Time, done func() bool) bool {
-	closing := r.state.Closing
+	closing, interposed := r.state.Closing, r.interposed
 	wake := func() bool {
-		return done() || r.state.Closing != closing || r.mustDecide(ctx) || r.mustYield(ctx)
+		return done() || r.state.Closing != closing || r.interposed != interposed || r.mustDecide(ctx) || r.mustYield(ctx)
 	}
 	for !wake() {
 		until := earlier(deadline, r.decideAt())

@@ -67,6 +67,8 @@ func (r *responder) step(ctx workflow.Context, i int) bool {
 
 // act carries out a step's action and reports whether the step is over.
 func (r *responder) act(ctx workflow.Context, i int) bool {
+	r.acting = true
+	defer func() { r.acting = false }()
 	action := r.state.Case.Steps[i].Action
 	name, _ := activities.Carrying(action.Spec())
 	switch name {
@@ -158,6 +160,9 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		r.neverApplied(ctx, i, *out.Lease)
 		return
 	}
+	if out.Lease != nil && r.renews(ctx, i, *out.Lease) {
+		return
+	}
 	s.AcceptedAt = workflow.Now(ctx)
 	if out.Receipt != nil {
 		s.Status = incident.StepDone
@@ -223,6 +228,8 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 		text := pauseText(*out.Paused)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 		r.skipRest(ctx, text, incident.OutcomeHeldBack)
+	case out.Unheard != nil:
+		r.unheardBefore(ctx, i, *out.Unheard)
 	case len(out.Unsure) > 0:
 		r.state.Missing = out.Unsure
 		r.gate(ctx, i, r.in.Pin.Unsure, strings.Join(incident.MissingTexts(out.Unsure), ", "))
@@ -280,7 +287,7 @@ func (r *responder) skipRest(ctx workflow.Context, why string, ended incident.Ca
 	}
 	for i := r.state.Next; i < len(r.state.Case.Steps); i++ {
 		s := &r.state.Case.Steps[i]
-		if s.Action.Tells() && r.state.Closing == nil {
+		if (s.Action.Tells() || s.StandsIn) && r.state.Closing == nil {
 			continue
 		}
 		if s.Status == incident.StepWaiting || s.Status == incident.StepRunning {
@@ -333,6 +340,7 @@ func (r *responder) collect(ctx workflow.Context, i int) {
 		r.fail(ctx, i, s.Use+": "+activities.Reason(err), incident.OutcomeFailed)
 		return
 	}
+	s = &r.state.Case.Steps[i]
 	s.Status, s.AcceptedAt = incident.StepDone, workflow.Now(ctx)
 	r.event(ctx, incident.EvDone, s.Name, "%s: took %s", s.PlannedStep, out.Summary())
 }

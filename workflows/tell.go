@@ -21,6 +21,7 @@ func (r *responder) tell(ctx workflow.Context, i int) {
 		r.fail(ctx, i, s.Use+": "+err.Error(), incident.OutcomeFailed)
 		return
 	}
+	s = &r.state.Case.Steps[i]
 	s.Status, s.AcceptedAt = incident.StepDone, workflow.Now(ctx)
 	r.event(ctx, incident.EvDone, s.Name, "Told %s", s.Channel)
 }

@@ -52,6 +52,14 @@ const (
 	// changeHeardBefore starts no timer of the daily digest where a configuration
 	// has come before.
 	changeHeardBefore = "heard-before"
+	// changeHearLater reads an isolated device for its agent's life no sooner than a
+	// sign of it can count.
+	changeHearLater = "hear-later"
+	// changeKeepUnheard has the budget remember a device whose agent was not heard.
+	changeKeepUnheard = "keep-unheard"
+	// changeKeepAnswer takes an answer that people gave while the case did something
+	// else, and does not ask anew.
+	changeKeepAnswer = "keep-answer"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -65,6 +73,7 @@ func changes() []string {
 		changeGiveUp, changeStopTaking, changeHearLast, changeDecideAnew, changeFreshLeft, changeClaim, changeProofInTime,
 		changeTellRelease, changeShowPause, changeAwaitResume, changeAskAgain, changeAfterTraffic,
 		changeNoIdleTimer, changeContainHere, changeListChanges, changeHeardBefore,
+		changeHearLater, changeKeepUnheard, changeKeepAnswer,
 	}
 }
 

@@ -180,26 +180,29 @@ type ballot struct {
 // vote has a person answer the pending approval at a time. What came of it
 // is in the ballot after the run.
 func (w *world) vote(after time.Duration, id string, b *ballot) {
-	w.At(after, func() {
-		plan, approval := b.plan, b.approval
-		if plan == "" {
-			plan = w.pending(id).PlanDigest
-		}
-		if approval == "" {
-			approval = w.pending(id).Name
-		}
-		update := b.id
-		if update == "" {
-			update = after.String() + b.who.ID
-		}
-		vote := incident.Vote{Person: b.who, Approval: approval, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
-		err := w.Update(protocol.CaseWorkflowID(id), protocol.DecideUpdate, update, vote, func(_ any, err error) {
-			b.refused, b.counted = err, err == nil
-		})
-		if err != nil {
-			b.refused = err
-		}
+	w.At(after, func() { w.cast(after.String(), id, b) })
+}
+
+// cast has a person answer the pending approval now, by an update of their own.
+func (w *world) cast(update, id string, b *ballot) {
+	plan, approval := b.plan, b.approval
+	if plan == "" {
+		plan = w.pending(id).PlanDigest
+	}
+	if approval == "" {
+		approval = w.pending(id).Name
+	}
+	update += b.who.ID
+	if b.id != "" {
+		update = b.id
+	}
+	vote := incident.Vote{Person: b.who, Approval: approval, Approve: !b.deny, Reason: b.reason, PlanDigest: plan}
+	err := w.Update(protocol.CaseWorkflowID(id), protocol.DecideUpdate, update, vote, func(_ any, err error) {
+		b.refused, b.counted = err, err == nil
 	})
+	if err != nil {
+		b.refused = err
+	}
 }
 
 // pending returns the approval that waits for people, or the zero Approval.

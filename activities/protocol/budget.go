@@ -39,6 +39,9 @@ type ReserveRequest struct {
 	// Keep is until when the reservation is remembered though no limit counts
 	// it: for as long as an attempt may have to be told of an earlier one.
 	Keep time.Time `json:"keep,omitzero"`
+	// Use is the integration that is to isolate the device, unless people were told
+	// that its agent was not heard the last time: then it is empty.
+	Use string `json:"use,omitempty"`
 }
 
 // PerHost is the [BudgetKey] by which a limit counts for one host.
@@ -58,6 +61,22 @@ type ReserveAnswer struct {
 	// Exceeded is the limit that was reached, with how many it counted.
 	Exceeded *Limit `json:"exceeded,omitempty"`
 	Counted  int    `json:"counted,omitempty"`
+	// Unheard is set where the device's agent was not heard the last time that it was
+	// isolated.
+	Unheard *Unheard `json:"unheard,omitempty"`
+}
+
+// Unheard is a device whose isolation was undone because its agent was not heard.
+type Unheard struct {
+	// Use is the integration that had isolated it, Device its id there.
+	Use    string `json:"use"`
+	Device string `json:"device"`
+	// Isolated is when the isolation was in place, Within how long the agent was waited
+	// for.
+	Isolated time.Time     `json:"isolated"`
+	Within   time.Duration `json:"within"`
+	// Until is when it is forgotten.
+	Until time.Time `json:"until"`
 }
 
 // BudgetState is the budget's whole state; it crosses continue-as-new.
@@ -73,6 +92,8 @@ type BudgetState struct {
 	Watchers []Watcher `json:"watchers,omitempty"`
 	// GivenUp are requests that are refused, until they cannot come any more.
 	GivenUp []GivenUpReservation `json:"given_up,omitempty"`
+	// Unheard are devices that are not isolated again before people were asked.
+	Unheard []Unheard `json:"unheard,omitempty"`
 }
 
 // GivenUpReservation is a request that its case has given up, and whether it had

@@ -24,6 +24,8 @@ const (
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ExtendSignal = "extend" // to a lease: HolderExtension
 	ShowSignal   = "show"   // to a channel: ShowRequest
+	// UnheardSignal is to a budget: Unheard.
+	UnheardSignal = "unheard"
 	// ConfigureSignal is to the daily digest: DailyInput.
 	ConfigureSignal = "configure"
 

@@ -52,7 +52,7 @@ func leasePaths() []*path {
 		},
 		{
 			name: "unheard", before: behaves(incident.Isolate, memory.Behaviour{Deaf: true}), outcome: incident.OutcomeGivenBack, leases: true,
-			edits: wayBack("1m", "90s"), steps: []step{sees(incident.EvUnheard, "cut-off"), sees(incident.EvAccepted, "instead")},
+			edits: wayBack("1m", "90s"), steps: []step{sees(incident.EvUnheard, "cut-off"), sees(incident.EvAccepted, "narrow")},
 		},
 		{name: "late", before: behaves(incident.Isolate, memory.Behaviour{Pending: 3 * time.Second}), outcome: incident.OutcomeGivenBack, leases: true},
 		{
@@ -66,10 +66,8 @@ func leasePaths() []*path {
 // limit take its place.
 func wayBack(within, ttl string) []string {
 	return []string{
-		"use: edr,     ttl: 6s", "use: edr,     ttl: " + ttl,
-		"egress_below: 64kbit, within: 5m }, on_failure: page }",
-		"egress_below: 64kbit, within: 5m }, on_failure: page, heard_within: " + within + ", fallback: instead }\n" +
-			"  instead:  { action: rate_limit, use: gateway, with: { rate: 256kbit }, ttl: 6s, verify: { egress_below: 512kbit, within: 2m } }",
+		"use: edr,     ttl: 6s", "use: edr,     ttl: " + ttl, "heard_within: 15m", "heard_within: " + within,
+		"rate: 256kbit }, ttl: 4h", "rate: 256kbit }, ttl: 6s",
 	}
 }
 

@@ -231,8 +231,11 @@ type StepState struct {
 	PlannedStep
 	Status StepStatus `json:"status"`
 	// Lease is the id of the lease that holds it.
-	Lease     string    `json:"lease,omitempty"`
-	Adopted   bool      `json:"adopted,omitempty"`
+	Lease   string `json:"lease,omitempty"`
+	Adopted bool   `json:"adopted,omitempty"`
+	// StandsIn reports whether it takes the place of an isolation whose device's agent was
+	// not heard.
+	StandsIn  bool      `json:"stands_in,omitempty"`
 	StartedAt time.Time `json:"started_at,omitzero"`
 	// The three levels of proof: accepted by the vendor, confirmed by reading
 	// the device, effective by the flow store.

@@ -29,6 +29,10 @@ type Endpoint struct {
 // RoutePath is the path of what [Endpoint.UnknownRoute] asks for.
 const RoutePath = "endpoint.route"
 
+// HeardPath is the path of what people are asked before a device is isolated again whose
+// agent was not heard the last time: whether it would be heard now.
+const HeardPath = "endpoint.heard"
+
 // Target is exactly one device. It cannot be made without one, and it cannot
 // hold two: the zero Target is refused by every integration.
 type Target struct{ id, name, onlyBy string }

@@ -168,3 +168,29 @@ func TestADeployedPlaybookOutlivesANewComplaint(t *testing.T) {
 		t.Error("the mended file is not in force")
 	}
 }
+
+// A playbook may not ask to hear an agent sooner than the product tells it, nor one that
+// never does.
+func TestAPlaybookAsksToHearAnAgentInTime(t *testing.T) {
+	dir := t.TempDir()
+	put := writer(t, filepath.Join(dir, "p.yaml"))
+	for _, c := range []struct{ asked, tells, want string }{
+		{"15m", "10m", ""},
+		{"10m", "10m", ""},
+		{"9m", "10m", "p.yaml:137:72: heard_within must be at least 10m: integration edr (acme) may not tell sooner that it heard an agent"},
+		{"24h", "", "p.yaml:137:72: integration edr (acme) does not tell when it heard an agent: leave out heard_within and fallback"},
+	} {
+		put(bytes.Replace(libraryText(t, "high-egress-windows"), []byte("heard_within: 15m"), []byte("heard_within: "+c.asked), 1))
+		set := simulated("flows", "gateway", "inventory", "slack")
+		edr := memory.Spec()
+		edr.Kind, edr.Hearing = "acme", integrations.Hearing{}
+		if c.tells != "" {
+			edr.Hearing.Within = 10 * time.Minute
+		}
+		set.Add("edr", edr, nil)
+		_, err := newShelf([]string{dir}, set, slog.New(slog.DiscardHandler))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("asked for %s where it tells within %q: %v, want %q", c.asked, c.tells, err, c.want)
+		}
+	}
+}
