@@ -75,7 +75,7 @@ func TestARecordedTask(t *testing.T) {
 		t.Errorf("it is %s", got)
 	}
 	for status, want := range map[[2]string]integrations.ScriptState{
-		{"completed", "The execution terminated in failure"}: integrations.ScriptFailed, {"completed", ""}: integrations.ScriptDone,
+		{"completed", "The execution terminated in failure"}: integrations.ScriptFailed, {"completed", "The execution terminated in another way"}: integrations.ScriptFailed, {"completed", ""}: integrations.ScriptDone,
 		{"pending_user_action", ""}: integrations.ScriptQueued, {"in_progress", ""}: integrations.ScriptRunning, {"something", "new"}: integrations.ScriptRunning,
 		{"canceled", ""}: integrations.ScriptFailed, {"expired", ""}: integrations.ScriptFailed, {"partially_completed", ""}: integrations.ScriptFailed,
 	} {
