@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -127,6 +128,39 @@ func TestIsolationByName(t *testing.T) {
 			says(step.before)
 			w.Settle()
 			says(step.after)
+		}
+	}
+}
+
+// An order counts though the list of actions does not show it yet: it is not given again, nor
+// is its device said to be free.
+func TestAnOrderThatTheListLacks(t *testing.T) {
+	d, w := enriching(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != actionsPath {
+				h.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"data":[],"page":1,"pageSize":100,"total":0}`)
+		})
+	})
+	target, err := incident.DeviceTarget(agentOf("ws-042"), "ws-042")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := incident.Order{Key: "k", Action: incident.Isolate, Target: target, Reason: "test"}
+	for _, want := range []string{"accepted by Elastic", "accepted before"} {
+		if r, err := d.Apply(t.Context(), o); err != nil || !strings.HasPrefix(r.Detail, want) {
+			t.Errorf("apply: %+v, %v; want %s", r, err, want)
+		}
+	}
+	if n := w.Effects(""); n != 1 {
+		t.Errorf("%d effects, want 1", n)
+	}
+	for _, q := range []integrations.EndpointQuery{{Name: "ws-042"}, {ID: agentOf("ws-042")}} {
+		if found, err := d.Endpoints(t.Context(), q); err != nil || len(found) != 1 || found[0].Isolation.String() != "isolating" {
+			t.Errorf("%+v: %v, %v; want it isolating", q, found, err)
 		}
 	}
 }
