@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -247,10 +248,15 @@ func checkCircuit(t testing.TB, h FaultsHarness) {
 		t.Errorf("%d requests were sent to what is not asked; the circuit is %s", after-before, breaker.Circuit())
 	}
 	w.Front.Fail(Outage{})
-	end := time.Now().Add(time.Minute)
-	for _, err = orders.do(t.Context(), w); err != nil && time.Now().Before(end); _, err = orders.do(t.Context(), w) {
-		// A part is asked again after a while.
-		time.Sleep(100 * time.Millisecond)
+	// Each part of the product is asked again when the error says so.
+	for range len(h.Parts) + 1 {
+		e, ok := errors.AsType[*integrations.Error](err)
+		if !ok || e.After <= 0 || e.After > time.Minute {
+			break
+		}
+		again := time.NewTimer(e.After)
+		<-again.C
+		_, err = orders.do(t.Context(), w)
 	}
 	h.fine(t, "order when it works again", err)
 	w.World.Settle()

@@ -77,12 +77,13 @@ func (j judge) error(r tried) {
 		j.errorf("error %q names no operation", e)
 	}
 	mentions := func(word string) bool { return strings.Contains(e.Error(), word) }
-	switch {
-	case e.Kind == integrations.Denied && !slices.ContainsFunc(j.h.Cures, mentions):
+	if e.Kind == integrations.Denied && !slices.ContainsFunc(j.h.Cures, mentions) {
 		j.errorf("error %q does not say what to check: one of %v", e, j.h.Cures)
-	case e.Kind == integrations.Invalid && !mentions("configure its target"):
+	}
+	if e.Kind == integrations.Invalid && !mentions("configure its target") {
 		j.errorf("error %q does not say what to do about a redirect", e)
-	case e.Kind == integrations.Throttled && (e.After <= 0 || e.After > ThrottledFor):
+	}
+	if e.Kind == integrations.Throttled && (e.After <= 0 || e.After > ThrottledFor) {
 		j.errorf("throttled for %s, and the product asked for %s", e.After, ThrottledFor)
 	}
 }

@@ -27,12 +27,13 @@ func (c *Client) refusal(r Request, u *url.URL, a Answer) error {
 		return nil
 	}
 	e := integrations.Errorf(kindOf(a.Status, r.Write), r.Op, "%s: HTTP status %d", origin(u), a.Status)
-	switch {
-	case a.Status >= 300 && a.Status < 400:
+	if a.Status >= 300 && a.Status < 400 {
 		e.Err = fmt.Errorf("%w, a redirect that is not followed: configure its target", e.Err)
-	case e.Kind == integrations.Denied && c.credentials != "" && a.Status != http.StatusProxyAuthRequired:
+	}
+	if e.Kind == integrations.Denied && c.credentials != "" && a.Status != http.StatusProxyAuthRequired {
 		e.Err = fmt.Errorf("%w: check %s", e.Err, c.credentials)
-	case e.Kind == integrations.Throttled:
+	}
+	if e.Kind == integrations.Throttled {
 		e.After = wait(a.Header, c.waitHeader, time.Now())
 	}
 	return e

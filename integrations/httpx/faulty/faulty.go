@@ -193,7 +193,7 @@ func answerFault(w http.ResponseWriter, r *http.Request, fault contract.Fault) {
 	case contract.Throttle:
 		askToWait(w, "Retry-After", false)
 	case contract.Works, contract.Down, contract.Hang, contract.LoseAnswer, contract.Trickle:
-		panic("faulty: " + string(fault) + " is not an answer")
+		// These are no answers.
 	case contract.Failing:
 		say(http.StatusServiceUnavailable, `{"sent":`+sent+`}`)
 	}
@@ -208,7 +208,7 @@ func trickle(w http.ResponseWriter, r *http.Request, over <-chan struct{}) {
 		case <-r.Context().Done():
 			return
 		case <-over:
-			panic(http.ErrAbortHandler)
+			return
 		case <-tick.C:
 			_, err := io.WriteString(w, " ")
 			if err != nil || http.NewResponseController(w).Flush() != nil {
@@ -219,10 +219,12 @@ func trickle(w http.ResponseWriter, r *http.Request, over <-chan struct{}) {
 }
 
 // hangUp ends the connection without an answer.
-func (s *Server) hangUp(w http.ResponseWriter) {
+func (s *Server) hangUp(w http.ResponseWriter) { hangUp(s.tb, w) }
+
+func hangUp(tb testing.TB, w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.tb.Errorf("hang up: %v", err)
+		tb.Errorf("hang up: %v", err)
 		return
 	}
 	_ = conn.Close()

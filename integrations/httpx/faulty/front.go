@@ -91,13 +91,13 @@ func (f *Front) serve(w http.ResponseWriter, r *http.Request, part string, doubl
 	case contract.Works:
 		double.ServeHTTP(w, r)
 	case contract.Down, contract.LoseAnswer:
-		panic(http.ErrAbortHandler)
+		hangUp(f.tb, w)
 	case contract.Hang:
 		select {
 		case <-r.Context().Done():
 		case <-over:
+			hangUp(f.tb, w)
 		}
-		panic(http.ErrAbortHandler)
 	case contract.Trickle:
 		trickle(w, r, over)
 	case contract.Throttle, contract.Deny, contract.Forbid, contract.HTML, contract.Missing, contract.Wrong, contract.Foreign, contract.Torn, contract.Huge, contract.Elsewhere, contract.Failing:
