@@ -51,7 +51,17 @@ func (s *Spec) operation(method, template string) *openapi3.Operation {
 
 // Prism puts the second validator in front of a handler. It passes everything on,
 // and says in a header what it found.
-func (s *Spec) Prism(tb testing.TB, next http.Handler) string { return s.prism(tb, next) }
+func (s *Spec) Prism(tb testing.TB, next http.Handler) string { return s.prism(tb, next, "tell") }
+
+// NeedPrism skips a test where the second validator is not installed.
+func (s *Spec) NeedPrism(tb testing.TB) {
+	if _, ok := s.findPrism(tb); !ok {
+		skipWithoutPrism(tb)
+	}
+}
+
+// Violations are what the second validator has against a request or its answer.
+func Violations(a *http.Response) []string { return violations(a) }
 
 // Place is where a description has a schema: of a request, or of an answer with
 // this status.

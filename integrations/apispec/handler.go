@@ -81,14 +81,21 @@ func (j *judge) end() {
 	j.ended = true
 }
 
-func (j *judge) refuse(w http.ResponseWriter, status int, err error) {
+// errorf reports to the test, and returns false where it has ended.
+func (j *judge) errorf(format string, args ...any) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.ended {
+	if !j.ended {
+		j.tb.Errorf(format, args...)
+	}
+	return !j.ended
+}
+
+func (j *judge) refuse(w http.ResponseWriter, status int, err error) {
+	if !j.errorf("against the description of the API: %v", err) {
 		http.Error(w, "the test has ended", http.StatusServiceUnavailable)
 		return
 	}
-	j.tb.Errorf("against the description of the API: %v", err)
 	http.Error(w, "refused by the description of the API: "+err.Error(), status)
 }
 

@@ -2,18 +2,12 @@ package apispec
 
 import (
 	"bufio"
-	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
-	"testing"
-	"time"
 
 	"github.com/stanch-soar/stanch/integrations/servertest"
 )
@@ -38,70 +32,30 @@ func inNode(variable string, file ...string) (node, program string, ok bool) {
 	return node, program, err == nil && node != ""
 }
 
-// Prism puts a second validator, which others wrote, in front of a handler, and
-// returns its address. It reads the same strict description, and refuses what is
-// against it: a request with a status of 4xx before the handler sees it, an
-// answer with 500. Both are application/problem+json. It runs until the test
-// ends, and takes seconds to start. Without it the test is skipped.
-//
-// It does not find everything that Handler does: it ignores parameters that it
-// does not know, and what stands before a token.
-func Prism(tb testing.TB, name string, next http.Handler) string {
-	tb.Helper()
-	return Load(tb, name).prism(tb, next, "--errors")
-}
-
-func (s *Spec) prism(tb testing.TB, next http.Handler, options ...string) string {
-	tb.Helper()
-	node, program, ok := inNode("STANCH_PRISM", "@stoplight", "prism-cli", "dist", "index.js")
-	if !ok {
-		tb.Skip("SKIPPED: the validator prism 5.14.2 is not installed")
-	}
-	file := filepath.Join(tb.TempDir(), s.documents[0].name+".json")
-	if err := os.WriteFile(file, s.documents[0].text, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	upstream := httptest.NewServer(next)
-	tb.Cleanup(upstream.Close)
-	port, err := servertest.FreePort()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	address := "http://127.0.0.1:" + strconv.Itoa(port)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	cmd := exec.CommandContext(ctx, node, append([]string{program, "proxy", file, upstream.URL, "--host", "127.0.0.1", "--port", strconv.Itoa(port)}, options...)...)
-	if err := begin(cmd, "Prism is listening"); err != nil {
-		cancel()
-		tb.Fatalf("start prism on %s: %v", s.documents[0].name, err)
-	}
-	tb.Cleanup(func() { cancel(); _ = cmd.Wait() })
-	return address
-}
-
-// begin starts a program and waits until it says that it is ready. What it says
-// later is read and dropped, so that it is not held up.
-func begin(cmd *exec.Cmd, ready string) error {
+// begin starts a program, waits for a line that begins with ready, and returns the rest
+// of it. What it says later is read and dropped, so that it is not held up.
+func begin(cmd *exec.Cmd, ready string) (rest string, err error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return "", err
 	}
 	cmd.Stderr = cmd.Stdout
 	servertest.EndWithTest(cmd, syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
-		return err
+		return "", err
 	}
 	said, all := bufio.NewScanner(out), []string(nil)
 	for said.Scan() {
 		all = append(all, said.Text())
-		if strings.Contains(said.Text(), ready) {
+		if rest, ok := strings.CutPrefix(said.Text(), ready); ok {
 			go func() {
 				for said.Scan() {
 					continue
 				}
 			}()
-			return nil
+			return rest, nil
 		}
 	}
 	_ = cmd.Wait()
-	return fmt.Errorf("it ended before it was ready, %s, and said:\n%s", cmd.ProcessState, strings.Join(all, "\n"))
+	return "", fmt.Errorf("it ended before it was ready, %s, and said:\n%s", cmd.ProcessState, strings.Join(all, "\n"))
 }

@@ -2,16 +2,20 @@ package apispec_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stanch-soar/stanch/integrations/apispec"
 )
+
+const containPath = "/devices/entities/devices-actions/v2?action_name=contain"
 
 // caseHeader tells the server behind the validator which answer to give.
 const caseHeader = "X-Of-This-Test"
@@ -101,12 +105,57 @@ func TestPrismRefuses(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, contained)
-	})) + "/devices/entities/devices-actions/v2?action_name=contain"
+	})) + containPath
 	if status, _, body, err := post(t, url, `{"ids":["`+aid+`"]}`); err != nil || status != http.StatusAccepted || asked != 1 {
 		t.Errorf("got %d %s, %v, and the handler was asked %d times, want 202 and once", status, body, err, asked)
 	}
 	if status, _, _, err := post(t, url, `{"ids":["`+aid+`","`+otherAid+`"]}`); err != nil || status < 400 || asked != 1 {
 		t.Errorf("got %d, %v, and the handler was asked %d times, want a refusal and not again", status, err, asked)
+	}
+}
+
+// What the second validator has against a request or an answer fails the test, and the
+// client is answered all the same. What a double declares to be no answer of the vendor's
+// is not judged.
+func TestSecond(t *testing.T) {
+	spec := apispec.Load(t, "microsoft-login", "crowdstrike")
+	spec.NeedPrism(t)
+	l := &listener{TB: t}
+	var header http.Header
+	var answer string
+	server := httptest.NewServer(spec.Second(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		maps.Copy(w.Header(), header)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, answer)
+	})))
+	t.Cleanup(server.Close)
+	const one, two = `{"ids":["` + aid + `"]}`, `{"ids":["` + aid + `","` + otherAid + `"]}`
+	fault := http.Header{apispec.FaultHeader: {"half an answer"}}
+	for _, c := range []struct {
+		name, path, body, answer string
+		header                   http.Header
+		finds                    string
+	}{
+		{"right", containPath, one, contained, nil, ""},
+		{"two hosts", containPath, two, contained, nil, "request.body.ids"},
+		{"a wrong answer", containPath, one, `{"meta":1}`, nil, "response.body"},
+		{"a fault", containPath, one, `{"meta":1}`, fault, ""},
+		{"no operation", "/devices/all", one, `{}`, nil, "route not found"},
+	} {
+		l.heard, header, answer = nil, c.header, c.answer
+		status, got, body, err := post(t, server.URL+c.path, c.body)
+		if err != nil || status != http.StatusAccepted || body != c.answer || got.Get("Sl-Violations") != "" {
+			t.Errorf("%s: answered %d %s, %v, violations %q; want it as it was", c.name, status, body, err, got.Get("Sl-Violations"))
+		}
+		if heard := l.all(); (heard == "") != (c.finds == "") || !strings.Contains(heard, c.finds) {
+			t.Errorf("%s: reported %q, want %q", c.name, heard, c.finds)
+		}
+	}
+	l.end()
+	l.heard = nil
+	if _, _, _, err := post(t, server.URL+containPath, two); err == nil && l.all() != "" {
+		t.Errorf("reported %q after the test's end", l.all())
 	}
 }
 
@@ -126,33 +175,9 @@ func found(t *testing.T, url string, i int, e exchange) []string {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	type violation struct {
-		Location []string
-		Severity string
-		Message  string
-	}
-	var all []violation
-	if said := answer.Header.Get("Sl-Violations"); said != "" {
-		if err := json.Unmarshal([]byte(said), &all); err != nil {
-			t.Fatalf("violations %q: %v", said, err)
-		}
-	}
-	of, texts := "request", []string(nil)
+	of := "request"
 	if e.status != 0 {
 		of = "response"
 	}
-	for _, v := range all {
-		if len(v.Location) > 0 && v.Location[0] == of && v.Severity == "Error" {
-			texts = append(texts, v.Message)
-		}
-	}
-	// What has no operation is answered by the validator itself.
-	if strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") && of == "request" {
-		texts = append(texts, fmt.Sprintf("%d %.200s", answer.StatusCode, body))
-	}
-	return texts
+	return slices.DeleteFunc(apispec.Violations(answer), func(text string) bool { return !strings.HasPrefix(text, of) })
 }
