@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/sentinelone/sentinelonefake"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/integrations/wazuh/scriptfake"
+	"github.com/stanch-soar/stanch/integrations/wazuh/wazuhfake"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -55,7 +58,7 @@ decide:
     do: [tell]
 steps:
   evidence: { action: collect, use: edr, with: { what: [processes, connections] }, timeout: 60s }
-  cut-off: { action: isolate, use: edr, ttl: 40s, verify: { egress_below: 64kbit, within: 30s }, on_failure: page }
+  cut-off: { action: isolate, use: edr, ttl: 25s, verify: { egress_below: 64kbit, within: 20s }, on_failure: page }
   tell: { action: notify, use: slack, with: { channel: '#sec' } }
 approvals:
   on-call:
@@ -153,55 +156,81 @@ func (f *flooded) live(t *testing.T) {
 	t.Cleanup(func() { stop(); <-done })
 }
 
-// A device is found, its sender named, it is isolated, proven and given back, by
-// the built program and each EDR's API.
-func TestEDRsContainAndGiveBack(t *testing.T) {
-	for name, product := range map[string]struct {
-		id   string
-		open func(t *testing.T, f *flooded) (edr string)
-		// doctor is what doctor must say of it. It looks whether there are events of any
-		// device, which doubles take for a mistake unless they are told.
-		doctor []string
-	}{
-		"crowdstrike": {strings.Repeat("a1", 16), func(t *testing.T, f *flooded) string {
-			url := judged(t, falconfake.New(t, f.World, falconfake.Options{AllowUnbounded: true}).Handler(), "crowdstrike")
+// edrProduct is an EDR of the test, with the id of the device in its own form.
+type edrProduct struct {
+	id string
+	// open opens it on the device's world, and returns its part of stanch.yaml.
+	open func(t *testing.T, f *flooded) string
+	// doctor is what doctor must say of it.
+	doctor []string
+	// source is where the alert comes from, and alert what it is; without them it is one
+	// in Stanch's own form that names the device in every way.
+	source string
+	alert  map[string]any
+}
+
+func edrProducts() map[string]edrProduct {
+	return map[string]edrProduct{
+		"crowdstrike": {id: strings.Repeat("a1", 16), open: func(t *testing.T, f *flooded) string {
+			url := judged(t, falconfake.New(t, f.World, falconfake.Options{}).Handler(), "crowdstrike")
 			return fmt.Sprintf("{ kind: crowdstrike, cloud: us-1, client_id: client, client_secret: secret, url: '%s' }", url)
-		}, []string{"the API client has Hosts: read", "Hosts: write and Real time response: write cannot be told without writing"}},
-		"defender": {strings.Repeat("b2", 20), func(t *testing.T, f *flooded) string {
+		}, doctor: []string{"the API client has Hosts: read", "Hosts: write and Real time response: write cannot be told without writing", "and events of the device"}},
+		"defender": {id: strings.Repeat("b2", 20), open: func(t *testing.T, f *flooded) string {
 			d := defenderfake.New(t, f.World, defenderfake.Options{ClientSecret: "secret"})
 			url := judged(t, d.Handler(), "defender", "graph", "microsoft-login")
 			return fmt.Sprintf("{ kind: defender, tenant: %s, client_id: %s, client_secret: secret, url: '%s', graph_url: '%s', login_url: '%s' }",
 				d.Tenant, d.ClientID, url, url, url)
-		}, []string{"the application has the permissions of Defender that it needs", "cannot tell when the client secret ends"}},
-		"elasticdefend": {"c3c3c3c3-c3c3-43c3-83c3-c3c3c3c3c3c3", func(t *testing.T, f *flooded) string {
-			url := judged(t, defendfake.New(t, f.World, defendfake.Options{AllowUnbounded: true}).Handler(), "kibana", "elasticsearch")
+		}, doctor: []string{"the application has the permissions of Defender that it needs", "cannot tell when the client secret ends"}},
+		"elasticdefend": {id: "c3c3c3c3-c3c3-43c3-83c3-c3c3c3c3c3c3", open: func(t *testing.T, f *flooded) string {
+			url := judged(t, defendfake.New(t, f.World, defendfake.Options{}).Handler(), "kibana", "elasticsearch")
 			return fmt.Sprintf("{ kind: elasticdefend, url: '%s', elasticsearch: '%s', api_key: %s }", url, url, defendfake.Administrator().Key)
-		}, []string{"Kibana answers at", "cannot tell whether the API key may isolate"}},
-		"sentinelone": {"657613730168123595", func(t *testing.T, f *flooded) string {
-			url := judged(t, sentinelonefake.New(t, f.World, sentinelonefake.Options{Token: "s1-token", AllowUnbounded: true}).Handler(), "sentinelone")
+		}, doctor: []string{"Kibana answers at", "cannot tell whether the API key may isolate", "network-* have events"}},
+		"sentinelone": {id: "657613730168123595", open: func(t *testing.T, f *flooded) string {
+			url := judged(t, sentinelonefake.New(t, f.World, sentinelonefake.Options{Token: "s1-token"}).Handler(), "sentinelone")
 			return fmt.Sprintf("{ kind: sentinelone, url: '%s', token: s1-token }", url)
-		}, []string{"the token is good until", "cannot be told without doing so"}},
-	} {
+		}, doctor: []string{"the token is good until", "cannot be told without doing so"}},
+		// Wazuh's own alerts name an agent by id and name.
+		"wazuh": {id: "042", open: openWazuh, doctor: []string{"the manager answers at", "cannot tell which agents have the scripts"}, alert: map[string]any{
+			"id": "1764494400.7001", "category": "high_egress", "rule": "Sysmon: many connections to port 53", "host": map[string]any{"id": "042", "name": "ws-042", "os": "windows"},
+		}},
+		// Another SIEM does not know the id.
+		"wazuh by name": {id: "042", open: openWazuh, source: "splunk", alert: map[string]any{
+			"sid": "s-1", "search_name": "Large outbound traffic", "result": map[string]any{"src_host": "WS-042.corp.example", "src_ip": floodIP},
+		}},
+	}
+}
+
+func openWazuh(t *testing.T, f *flooded) string {
+	d := wazuhfake.New(t, f.World, wazuhfake.Options{Scripts: scriptfake.Install(f.World)})
+	return fmt.Sprintf("{ kind: wazuh, url: '%s', user: stanch, password: secret, indexer_url: '%s', indexer_user: stanch, indexer_password: secret }",
+		judged(t, d.Handler(), "wazuh"), judged(t, d.Indexer(), "elasticsearch"))
+}
+
+// A device is found, its sender named, it is isolated, proven and given back, by
+// the built program and each EDR's API.
+func TestEDRsContainAndGiveBack(t *testing.T) {
+	for name, p := range edrProducts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			f := newFlooded(t, product.id, s.dir)
-			edr := product.open(t, f)
+			f := newFlooded(t, p.id, s.dir)
+			edr := p.open(t, f)
 			s.write("playbooks/high-egress-windows.yaml", cutOff)
 			s.settings = func(string) string {
 				text := strings.Replace(configuration(""), "  edr: { kind: memory, path: estate.jsonl }\n", "  edr: "+edr+"\n", 1)
 				text = strings.Replace(text, "  flows: { kind: memory, path: estate.jsonl }\n", "  flows: { kind: sqlite, path: "+f.flows+" }\n", 1)
+				text = strings.Replace(text, "sources:\n", "sources:\n  splunk: { kind: splunk, category: high_egress, os: windows, auth: { bearer: "+sourceToken+" } }\n", 1)
 				return text + "routes: { default: direct }\n"
 			}
 			f.live(t)
 			s.start("")
 			doctor := s.doctor()
-			for _, want := range product.doctor {
+			for _, want := range p.doctor {
 				if !strings.Contains(doctor, want) {
 					t.Errorf("doctor does not say %q:\n%s", want, doctor)
 				}
 			}
-			c := s.contain(f)
+			c := s.contain(p)
 			if user, _ := c.Facts.Process.User.Get(); !strings.Contains(user, "anna") {
 				t.Errorf("the sender's user is %v, want anna", c.Facts.Process.User)
 			}
@@ -228,13 +257,17 @@ func (s *site) doctor() string {
 }
 
 // contain sends the alert and waits until the isolation is effective.
-func (s *site) contain(f *flooded) incident.Case {
+func (s *site) contain(p edrProduct) incident.Case {
 	s.t.Helper()
+	alert := p.alert
+	if alert == nil {
+		alert = map[string]any{
+			"id": "flood-1", "category": "high_egress", "rule": "Large outbound traffic",
+			"host": map[string]any{"id": p.id, "name": "ws-042.corp.example", "ip": []string{floodIP}, "os": "windows"},
+		}
+	}
 	var accepted api.Accepted
-	status := s.post("/v1/alerts/siem", sourceToken, map[string]any{
-		"id": "flood-1", "category": "high_egress", "rule": "Large outbound traffic",
-		"host": map[string]any{"id": f.id, "name": "ws-042.corp.example", "ip": []string{floodIP}, "os": "windows"},
-	}, &accepted)
+	status := s.post("/v1/alerts/"+cmp.Or(p.source, "siem"), sourceToken, alert, &accepted)
 	if status != http.StatusAccepted || len(accepted.Cases) != 1 {
 		s.t.Fatalf("the alert: status %d, cases %v", status, accepted.Cases)
 	}
@@ -253,10 +286,11 @@ func (s *site) contain(f *flooded) incident.Case {
 }
 
 // judged serves a double whose every request and answer is judged by descriptions
-// of its API.
+// of its API, by a second validator as well where that is installed.
 func judged(t *testing.T, double http.Handler, specs ...string) string {
 	t.Helper()
-	server := httptest.NewServer(apispec.Load(t, specs...).Handler(t, double))
+	spec := apispec.Load(t, specs...)
+	server := httptest.NewServer(spec.Handler(t, spec.Second(t, double)))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -75,6 +75,8 @@ func elasticsearch(*testing.T) []exchange {
 	all := []exchange{
 		{name: "search", method: "POST", path: search + "?ignore_unavailable=true", header: h(), body: `{"size":100,"query":{"bool":{"filter":[{"term":{"agent.id":"a"}}]}},"sort":[{"@timestamp":"desc"}],"_source":["process"],"track_total_hits":true}`},
 		{name: "search of two kinds", method: "POST", path: search, header: h(), body: `{"query":{"term":{"a":"b"},"match_all":{}}}`, wrong: "/query"},
+		{name: "search of two lists", method: "POST", path: "/logs-a-*,logs-b-*/_search", header: h(), body: `{"size":1}`},
+		{name: "search of everything", method: "POST", path: "/logs-a-*,_all/_search", header: h(), body: `{"size":1}`, wrong: "index"},
 		{name: "search by a wrong word", method: "POST", path: search, header: h(), body: `{"filter":{"term":{"a":"b"}}}`, wrong: "filter"},
 		{name: "search for too much", method: "POST", path: search, header: h(), body: `{"size":20000}`, wrong: "/size"},
 		{name: "ES|QL", method: "POST", path: "/_query?allow_partial_results=false", header: h(), body: `{"query":"FROM logs-* | LIMIT 1","params":["a",{"b":1}]}`},

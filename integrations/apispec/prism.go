@@ -54,7 +54,8 @@ func skipWithoutPrism(tb testing.TB) {
 // Second returns a handler that asks next through prism, whose description is
 // this one: what prism has against a request, or against an answer, is an error of
 // the test. It passes everything on. Behind [Spec.Handler] it judges a double and a
-// client a second time.
+// client a second time. Paths with several parameters in a part prism does not know:
+// next is asked for these without it.
 //
 // Where prism is not installed, next is returned as it is. It is an error of the test
 // where STANCH_PRISM says that it is.
@@ -70,7 +71,7 @@ func (s *Spec) Second(tb testing.TB, next http.Handler) http.Handler {
 	}
 	judge := &judge{tb: tb}
 	tb.Cleanup(judge.end)
-	return &httputil.ReverseProxy{
+	through := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) },
 		ModifyResponse: func(a *http.Response) error {
 			// Of what is no answer of the vendor's nothing is asked.
@@ -83,6 +84,13 @@ func (s *Spec) Second(tb testing.TB, next http.Handler) http.Handler {
 			return nil
 		},
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route, _, err := s.find(r.Method, r.URL); err == nil && strings.Contains(route.Path, "(") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		through.ServeHTTP(w, r)
+	})
 }
 
 // violations are what prism has against a request or its answer, each with where it

@@ -158,7 +158,7 @@ func TestProbeOfTheDouble(t *testing.T) {
 	now := time.Now().UTC()
 	_, _, hosts := pair(t)
 	hosts[0].Processes = []*edrtest.Process{{PID: 1, Path: `C:\a.exe`, Start: now.Add(-time.Minute)}}
-	n := tenantOf(t, falconfake.Options{AllowUnbounded: true}, time.Now, hosts...)
+	n := tenantOf(t, falconfake.Options{}, time.Now, hosts...)
 	for _, f := range n.Probe(t.Context()) {
 		if !f.OK || f.Warning && !strings.Contains(f.What, "cannot be told without writing") {
 			t.Errorf("found %+v", f)

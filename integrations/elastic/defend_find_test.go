@@ -154,7 +154,6 @@ func TestWithoutTheHistory(t *testing.T) {
 func TestDefendProbe(t *testing.T) {
 	says := func(o defendfake.Options, prepare func(*deployment)) string {
 		t.Helper()
-		o.AllowUnbounded = true
 		x := judged(t).open(t, o)
 		h := sender()
 		x.add(h)

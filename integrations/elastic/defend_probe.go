@@ -65,13 +65,13 @@ func kibanaFix(err error, needs string) string {
 	return "check url, space, ca and proxy, and that Kibana is up"
 }
 
-// probe looks for any event of the last minutes.
+// probe looks for the newest event of the last minutes: one, and hits are not counted.
 func (e events) probe(ctx context.Context, now time.Time, setting string, indices []string, missing bool) []integrations.Finding {
 	if len(indices) == 0 {
 		return nil
 	}
 	names := strings.Join(indices, ", ")
-	rows, err := e.search(ctx, "search "+names, indices, missing, newest(1, []string{"event.action"}, stamped(now.Add(-lately), time.Time{})))
+	rows, err := e.search(ctx, "search "+names, indices, missing, newest(1, []string{"event.action"}, stamped(now.Add(-lately), now)))
 	switch {
 	case err != nil:
 		return []integrations.Finding{{What: setting + ": " + err.Error(), Fix: fix(integrations.KindOf(err), names)}}

@@ -143,7 +143,7 @@ func TestSysmonTakesOneDevice(t *testing.T) {
 
 func TestSysmonProbe(t *testing.T) {
 	world := edrtest.New(t, time.Now)
-	server := httptest.NewServer(defendfake.New(t, world, defendfake.Options{AllowUnbounded: true}).Handler())
+	server := httptest.NewServer(defendfake.New(t, world, defendfake.Options{}).Handler())
 	t.Cleanup(server.Close)
 	config, ok := SysmonSpec().NewConfig().(*SysmonConfig)
 	if !ok {

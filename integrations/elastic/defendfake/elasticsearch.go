@@ -113,16 +113,23 @@ func (d *Double) resolve(by Credential, index string, query url.Values) ([]strin
 	return found, nil
 }
 
-// bound is what a query is bounded by.
-type bound struct{ time, host bool }
+// bound is what a query is bounded by: a begin of its time, which is at most an hour before
+// its end where it is short, and a host.
+type bound struct{ time, short, host bool }
 
-func (b bound) and(o bound) bound { return bound{b.time || o.time, b.host || o.host} }
+func (b bound) and(o bound) bound {
+	return bound{b.time || o.time, b.short || o.short, b.host || o.host}
+}
 
-func (b bound) or(o bound) bound { return bound{b.time && o.time, b.host && o.host} }
+func (b bound) or(o bound) bound {
+	return bound{b.time && o.time, b.short && o.short, b.host && o.host}
+}
 
-// check fails the test where a query asks for the whole fleet, or for all times.
-func (d *Double) check(b bound, query string) {
-	if d.o.AllowUnbounded {
+// check fails the test where a query asks for the whole fleet, or for all times. What
+// looks whether there is anything, asking for one document of a short time at most and
+// counting none, needs no host: it ends at the first.
+func (d *Double) check(b bound, looks bool, query string) {
+	if d.o.AllowUnbounded || looks && b.short {
 		return
 	}
 	var lacks []string

@@ -67,7 +67,7 @@ func (d *Double) serveQuery(header http.Header, by Credential, r *http.Request) 
 	if refused = q.run(); refused != nil {
 		return nil, refused
 	}
-	d.check(q.bound, in.Query)
+	d.check(q.bound, false, in.Query)
 	d.mu.Lock()
 	partial := d.partial
 	d.mu.Unlock()

@@ -3,6 +3,7 @@ package defendfake
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,7 +137,7 @@ func combine(must, not, should []clause, least int) clause {
 		c.bound = c.bound.and(m.bound)
 	}
 	if least > 0 && len(should) > 0 {
-		all := bound{true, true}
+		all := bound{true, true, true}
 		for _, s := range should {
 			all = all.or(s.bound)
 		}
@@ -321,10 +322,18 @@ func (d *Double) parseRange(in any) (clause, *refusal) {
 			return l.key == "gte" && n < l.value || l.key == "gt" && n <= l.value || l.key == "lte" && n > l.value || l.key == "lt" && n >= l.value
 		})
 	}
-	begins := o["gte"] != nil || o["gt"] != nil
+	from, to := math.Inf(-1), float64(d.w.Now().UnixMilli())
+	for _, l := range limits {
+		if l.key == "gte" || l.key == "gt" {
+			from = max(from, l.value)
+		} else {
+			to = l.value
+		}
+	}
+	hour := float64(time.Hour.Milliseconds())
 	return clause{
 		match: func(doc document) bool { return slices.ContainsFunc(valuesOf(doc, field), within) },
-		bound: bound{time: field == "@timestamp" && begins},
+		bound: bound{time: field == "@timestamp" && !math.IsInf(from, -1), short: field == "@timestamp" && to-from <= hour},
 	}, nil
 }
 

@@ -69,7 +69,7 @@ func (d *Double) serveSearch(by Credential, index string, r *http.Request) (any,
 	if refused != nil {
 		return nil, refused
 	}
-	d.check(s.bound, string(raw))
+	d.check(s.bound, s.size <= 1 && s.count <= 0, string(raw))
 	return d.answer(s, names, r.URL.Query().Get("allow_partial_search_results") == "false")
 }
 

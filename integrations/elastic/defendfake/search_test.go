@@ -149,6 +149,28 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// A search that only looks whether there is anything needs no host, and a short time.
+func TestLooks(t *testing.T) {
+	const minutes, hours = `{"range":{"@timestamp":{"gte":"now-15m","lte":"now"}}}`, `{"range":{"@timestamp":{"gte":"now-2h"}}}`
+	for body, bad := range map[string]bool{
+		`{"size":1,"track_total_hits":0,"query":` + minutes + `}`:                               false,
+		`{"size":1,"track_total_hits":false,"query":{"bool":{"filter":[` + minutes + `]}}}`:     false,
+		`{"size":2,"track_total_hits":0,"query":` + minutes + `}`:                               true,
+		`{"size":1,"query":` + minutes + `}`:                                                    true,
+		`{"track_total_hits":0,"query":` + minutes + `}`:                                        true,
+		`{"size":1,"track_total_hits":0,"query":` + hours + `}`:                                 true,
+		`{"size":1,"track_total_hits":0,"query":{"range":{"@timestamp":{"lte":"now"}}}}`:        true,
+		`{"size":1,"track_total_hits":0,"query":{"bool":{"must_not":[` + minutes + `]}}}`:       true,
+		`{"size":1,"track_total_hits":0,"query":{"range":{"event.created":{"gte":"now-15m"}}}}`: true,
+	} {
+		w, _ := hospital(t)
+		watched := &watch{TB: t}
+		_, c := serve(watched, w, defendfake.Options{})
+		want(t, c.post(network, body), http.StatusOK, "hits")
+		same(t, "the complaint about "+body, watched.complaints() > 0, bad)
+	}
+}
+
 // A search that is bounded by no host or no time fails the test.
 func TestBounds(t *testing.T) {
 	for query, bad := range map[string]bool{
