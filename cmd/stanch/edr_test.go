@@ -201,7 +201,7 @@ func edrProducts() map[string]edrProduct {
 }
 
 func openWazuh(t *testing.T, f *flooded) string {
-	d := wazuhfake.New(t, f.World, wazuhfake.Options{Scripts: scriptfake.Install(f.World)})
+	d := wazuhfake.New(t, f.World, wazuhfake.Options{Scripts: scriptfake.Install(f.World, nil).Files()})
 	return fmt.Sprintf("{ kind: wazuh, url: '%s', user: stanch, password: secret, indexer_url: '%s', indexer_user: stanch, indexer_password: secret }",
 		judged(t, d.Handler(), "wazuh"), judged(t, d.Indexer(), "elasticsearch"))
 }

@@ -75,7 +75,7 @@ func elasticsearch(*testing.T) []exchange {
 	all := []exchange{
 		{name: "search", method: "POST", path: search + "?ignore_unavailable=true", header: h(), body: `{"size":100,"query":{"bool":{"filter":[{"term":{"agent.id":"a"}}]}},"sort":[{"@timestamp":"desc"}],"_source":["process"],"track_total_hits":true}`},
 		{name: "search of two kinds", method: "POST", path: search, header: h(), body: `{"query":{"term":{"a":"b"},"match_all":{}}}`, wrong: "/query"},
-		{name: "search of two lists", method: "POST", path: "/logs-a-*,logs-b-*/_search", header: h(), body: `{"size":1}`},
+		{name: "search of two lists", method: "POST", path: "/logs-a-*,logs-b-*/_search", header: h(), body: `{"size":1}`, ours: "it takes a text with a comma for a list", theirs: "must be string"},
 		{name: "search of everything", method: "POST", path: "/logs-a-*,_all/_search", header: h(), body: `{"size":1}`, wrong: "index"},
 		{name: "search by a wrong word", method: "POST", path: search, header: h(), body: `{"filter":{"term":{"a":"b"}}}`, wrong: "filter"},
 		{name: "search for too much", method: "POST", path: search, header: h(), body: `{"size":20000}`, wrong: "/size"},

@@ -77,6 +77,9 @@ func (s *Spec) Second(tb testing.TB, next http.Handler) http.Handler {
 			// Of what is no answer of the vendor's nothing is asked.
 			if a.Header.Get(FaultHeader) == "" {
 				for _, text := range violations(a) {
+					if strings.HasPrefix(text, "request.path.") && strings.Contains(a.Request.URL.Path, ",") {
+						continue // a text with a comma it takes for a list
+					}
 					judge.errorf("prism, against the description of the API: %s %s: answer %d: %s", a.Request.Method, a.Request.URL.Path, a.StatusCode, text)
 				}
 			}

@@ -2,7 +2,6 @@ package wazuh
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -75,17 +74,6 @@ func TestExecutions(t *testing.T) {
 	}
 }
 
-// impose has somebody order the isolating script by hand: with the same script, and a key
-// that is none of ours.
-func (x *site) impose(id string) {
-	text, _ := json.Marshal(map[string]any{"parameters": map[string]any{"alert": map[string]any{"data": map[string]any{
-		"stanch": order{Verb: verbIsolate, Agent: id, Number: "1"},
-	}}}})
-	x.world.CarryOut(x.world.Order(edrtest.Action{
-		Kind: edrtest.Isolate, Host: id, By: "somebody", Script: isolateCommand[1:], Input: string(text),
-	}).ID)
-}
-
 func TestEnforcer(t *testing.T) {
 	d := judged(t)
 	for name, o := range map[string]wazuhfake.Options{"plain": {}, "older": {Older: true, MaxPage: 1}} {
@@ -93,8 +81,11 @@ func TestEnforcer(t *testing.T) {
 			contract.Enforcer(t, contract.EnforcerHarness{Knobs: knobs(), Open: func(t testing.TB) contract.EnforcerWorld {
 				x := d.open(t, o)
 				w := x.edr(t).Enforcer(t, x)
-				w.Excepted = func(on incident.Target) []string { return x.machines.excepted(on.ID()) }
-				w.Impose = func(o incident.Order) { x.impose(o.Target.ID()) }
+				w.Excepted = func(on incident.Target) []string { return x.machines.Excepted(on.ID()) }
+				// With the same script, and a key that is none of ours.
+				w.Impose = func(o incident.Order) {
+					x.byHand(o.Target.ID(), isolateCommand, edrtest.Isolate, order{Verb: verbIsolate, Number: "1"})
+				}
 				return w
 			}})
 		})

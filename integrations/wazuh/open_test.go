@@ -47,7 +47,7 @@ func TestAnOrderLeavesNetworksOpen(t *testing.T) {
 				}
 				return
 			}
-			got := x.machines.excepted(idOf("ws-042"))
+			got := x.machines.Excepted(idOf("ws-042"))
 			if err != nil || c.want != nil && !slices.Equal(got, c.want) || len(got) != len(c.except) {
 				t.Errorf("isolate but for %v: %v, the machine still reaches %v", c.except, err, got)
 			}

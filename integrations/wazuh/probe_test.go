@@ -70,10 +70,7 @@ func TestExpiredKillIsSentAgain(t *testing.T) {
 	h := sending()
 	x.add(h)
 	kill := integrations.KillOrder{Key: "k", Target: target(t, "ws-042"), PID: 4001, Path: h.Processes[0].Path}
-	x.world.Order(edrtest.Action{
-		Kind: edrtest.RunScript, Host: h.ID, Script: killCommand[1:],
-		State: edrtest.Done, Result: edrtest.Result{Stdout: saying(order{Verb: verbKill, Key: "k", Number: "1"}, killScript, map[string]any{"result": "expired"})},
-	})
+	x.byHand(h.ID, killCommand, edrtest.RunScript, order{Verb: verbKill, Key: "k", Number: "1", Expires: "1"})
 	if r, err := x.Kill(t.Context(), kill); err != nil || r.Detail != "ended" {
 		t.Errorf("kill: %+v, %v; want it ended", r, err)
 	}
