@@ -71,9 +71,6 @@ type Options struct {
 	// NestedErrors tells that a script failed by errors inside the resource, as the
 	// answers to batches do, instead of on stderr.
 	NestedErrors bool
-	// AllowUnbounded accepts queries that read the whole fleet or all of time.
-	// Without it they are answered and fail the test.
-	AllowUnbounded bool
 }
 
 // Credential is an API client.

@@ -92,7 +92,7 @@ func (d *Double) readSearch(c *call, j *job) error {
 		return fmt.Errorf("the double runs no live searches")
 	}
 	now := d.w.Now()
-	if _, ok := f["start"]; !ok && !d.o.AllowUnbounded {
+	if _, ok := f["start"]; !ok {
 		d.complain("the search %q has no start", j.text)
 	}
 	if j.start, err = searchTime(f["start"], now, now.Add(-24*time.Hour)); err != nil {
@@ -121,9 +121,6 @@ func (d *Double) judge(q *query, text string) {
 	}
 	if q.mixed {
 		d.complain("the search %q mixes and with or without parentheses: which binds tighter is not documented", text)
-	}
-	if d.o.AllowUnbounded {
-		return
 	}
 	for _, part := range q.unbounded() {
 		d.complain("the search %q reads every host in %s", text, part)

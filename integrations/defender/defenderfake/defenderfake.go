@@ -104,9 +104,6 @@ type Options struct {
 	FolderOnly bool
 	// NoSHA256 leaves the column empty, as it usually is by its description.
 	NoSHA256 bool
-	// AllowUnbounded lets queries read the whole fleet or all times; otherwise such a
-	// query fails the test.
-	AllowUnbounded bool
 
 	// Before is called before each request is answered, and may block.
 	Before func(*http.Request)

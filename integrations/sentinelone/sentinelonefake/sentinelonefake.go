@@ -76,7 +76,7 @@ type Options struct {
 	// AnyDataSource finds the events of agents without a filter for their data
 	// source. Without such a filter most tenants search other logs, and find nothing.
 	AnyDataSource bool
-	// AllowUnbounded takes queries that name no host.
+	// AllowUnbounded takes queries that name no host: only for tests of the double itself.
 	AllowUnbounded bool
 
 	// Before is called with each request, before it is looked at: a test can count,

@@ -81,7 +81,8 @@ type Options struct {
 	// the hits.
 	FailedShards int
 	TimedOut     bool
-	// AllowUnbounded takes searches that name no host or no time.
+	// AllowUnbounded takes searches that name no host or no time: only for tests of the
+	// double itself.
 	AllowUnbounded bool
 
 	// Before is called with each request, before it is looked at.
