@@ -169,6 +169,25 @@ func TestProbeOfTheDouble(t *testing.T) {
 	}
 }
 
+// One event is looked for, of the Windows device that was heard last; without one it is
+// said that nothing was told.
+func TestProbeLooksAtOneDevice(t *testing.T) {
+	now := time.Now().UTC()
+	_, _, hosts := pair(t)
+	hosts[0].LastSeen, hosts[1].LastSeen = now, now.Add(-time.Hour)
+	hosts[1].Processes = []*edrtest.Process{{PID: 1, Path: `C:\a.exe`, Start: now.Add(-time.Minute)}}
+	if found := tenantOf(t, falconfake.Options{}, time.Now, hosts...).Probe(t.Context()); !has(found, "of the device "+hosts[0].ID+", which Falcon heard last, no event", true, true) {
+		t.Errorf("with a silent device: %+v", found)
+	}
+	hosts[1].LastSeen = now.Add(time.Second)
+	if found := tenantOf(t, falconfake.Options{}, time.Now, hosts...).Probe(t.Context()); !has(found, "events of the device "+hosts[1].ID+" are there", true, false) {
+		t.Errorf("with a device that sends: %+v", found)
+	}
+	if found := tenantOf(t, falconfake.Options{}, time.Now).Probe(t.Context()); !has(found, "cannot be told without a Windows device", true, true) {
+		t.Errorf("without a device: %+v", found)
+	}
+}
+
 // A process that ran before the sensor did, for longer than events are kept, is told of
 // by the sensor when it comes.
 func TestProcessesThatAreOlderThanTheSensor(t *testing.T) {
