@@ -86,6 +86,14 @@ func (s *Spec) Second(tb testing.TB, next http.Handler) http.Handler {
 			a.Header.Del(violationsHeader)
 			return nil
 		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			// Of a client that went away nothing is said, and nobody is answered.
+			if r.Context().Err() == nil {
+				judge.errorf("ask prism: %s %s: %v", r.Method, r.URL.Path, err)
+			}
+			w.Header().Set(FaultHeader, "no answer")
+			w.WriteHeader(http.StatusBadGateway)
+		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if route, _, err := s.find(r.Method, r.URL); err == nil && strings.Contains(route.Path, "(") {

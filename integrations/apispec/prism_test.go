@@ -2,6 +2,7 @@ package apispec_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -123,12 +124,15 @@ func TestSecond(t *testing.T) {
 	l := &listener{TB: t}
 	var header http.Header
 	var answer string
-	server := httptest.NewServer(spec.Second(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	wait := func() {}
+	second := spec.Second(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		wait()
 		maps.Copy(w.Header(), header)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, answer)
-	})))
+	}))
+	server := httptest.NewServer(second)
 	t.Cleanup(server.Close)
 	const one, two = `{"ids":["` + aid + `"]}`, `{"ids":["` + aid + `","` + otherAid + `"]}`
 	fault := http.Header{apispec.FaultHeader: {"half an answer"}}
@@ -152,8 +156,21 @@ func TestSecond(t *testing.T) {
 			t.Errorf("%s: reported %q, want %q", c.name, heard, c.finds)
 		}
 	}
+	// A client that goes away is no mistake, and its answer is not one of the vendor's.
+	l.heard, answer = nil, contained
+	asked, done := make(chan struct{}), make(chan struct{})
+	wait = func() { close(asked); <-done }
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-asked; leave() }()
+	w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, containPath, strings.NewReader(one))
+	r.Header = bearer()
+	spec.Handler(l, second).ServeHTTP(w, r)
+	close(done)
+	if w.Code != http.StatusBadGateway || l.all() != "" {
+		t.Errorf("a client that went away: answered %d, and reported %q; want 502, and nothing", w.Code, l.all())
+	}
+	wait, l.heard = func() {}, nil
 	l.end()
-	l.heard = nil
 	if _, _, _, err := post(t, server.URL+containPath, two); err == nil && l.all() != "" {
 		t.Errorf("reported %q after the test's end", l.all())
 	}
