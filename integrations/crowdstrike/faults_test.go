@@ -73,7 +73,7 @@ func TestFaults(t *testing.T) {
 		// Whether it is online, and the ends of sessions and searches, for which nobody waits.
 		Needless: func(s contract.Sent) bool { return s.Method == http.MethodDelete },
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, falconfake.Options{Polls: -1, AllowUnbounded: true})
+			return faultsWorld(t, falconfake.Options{Polls: -1})
 		},
 	})
 }
@@ -98,7 +98,7 @@ func TestTargets(t *testing.T) {
 	contract.Targets(t, contract.FaultsHarness{
 		Knobs: knobs(), Orders: ordersOn, Names: named,
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, falconfake.Options{Polls: -1, AllowUnbounded: true})
+			return faultsWorld(t, falconfake.Options{Polls: -1})
 		},
 	})
 }
@@ -108,7 +108,7 @@ func badCredentials() []contract.BadCredential {
 	open := func(o falconfake.Options, change ...func(*Config)) func(testing.TB) contract.FaultsWorld {
 		return func(t testing.TB) contract.FaultsWorld {
 			t.Helper()
-			o.Polls, o.AllowUnbounded = -1, true
+			o.Polls = -1
 			return faultsWorld(t, o, change...)
 		}
 	}
@@ -153,7 +153,7 @@ func TestCredentials(t *testing.T) {
 	contract.Credentials(t, contract.FaultsHarness{
 		Knobs: knobs(), Parts: []string{"login", "api", "search"}, Login: "login",
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, falconfake.Options{Polls: -1, AllowUnbounded: true})
+			return faultsWorld(t, falconfake.Options{Polls: -1})
 		},
 	}, badCredentials())
 }

@@ -58,7 +58,7 @@ func TestDefendFaults(t *testing.T) {
 		Knobs: defendKnobs(), Parts: []string{"kibana", "elasticsearch"}, Orders: defendOrders, Cures: []string{"api_key"},
 		Cuts: "an answer has the first part of an output, and a file all of it",
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, defendfake.Options{AllowUnbounded: true})
+			return faultsWorld(t, defendfake.Options{})
 		},
 	})
 }
@@ -78,7 +78,7 @@ func TestDefendTargets(t *testing.T) {
 	contract.Targets(t, contract.FaultsHarness{
 		Knobs: defendKnobs(), Orders: defendOrders, Names: named,
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, defendfake.Options{AllowUnbounded: true})
+			return faultsWorld(t, defendfake.Options{})
 		},
 	})
 }
@@ -89,7 +89,7 @@ func badCredentials() []contract.BadCredential {
 	open := func(c defendfake.Credential, change ...func(*DefendConfig)) func(testing.TB) contract.FaultsWorld {
 		return func(t testing.TB) contract.FaultsWorld {
 			t.Helper()
-			return faultsWorld(t, defendfake.Options{AllowUnbounded: true, Credentials: []defendfake.Credential{c}}, change...)
+			return faultsWorld(t, defendfake.Options{Credentials: []defendfake.Credential{c}}, change...)
 		}
 	}
 	expired, reader := defendfake.Administrator(), defendfake.Administrator()
@@ -130,7 +130,7 @@ func TestDefendCredentials(t *testing.T) {
 	contract.Credentials(t, contract.FaultsHarness{
 		Knobs: defendKnobs(), Parts: []string{"kibana", "elasticsearch"},
 		Open: func(t testing.TB) contract.FaultsWorld {
-			return faultsWorld(t, defendfake.Options{AllowUnbounded: true})
+			return faultsWorld(t, defendfake.Options{})
 		},
 	}, badCredentials())
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/edrtest"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
+	"github.com/stanch-soar/stanch/integrations/wazuh/scriptfake"
 	"github.com/stanch-soar/stanch/integrations/wazuh/wazuhfake"
 )
 
@@ -27,7 +28,7 @@ func partOf(r *http.Request) string {
 // faultsWorld is a Wazuh of which each part can fail, with two agents.
 func faultsWorld(t testing.TB, o wazuhfake.Options, k contract.Knobs, change ...func(*Config)) contract.FaultsWorld {
 	t.Helper()
-	world, front, m := edrtest.New(t, time.Now), faulty.NewFront(t), &machines{all: map[string]*machine{}}
+	world, front := edrtest.New(t, time.Now), faulty.NewFront(t)
 	if o.Password == "" {
 		o.Password = "the-secret"
 	}
@@ -35,9 +36,8 @@ func faultsWorld(t testing.TB, o wazuhfake.Options, k contract.Knobs, change ...
 		o.IndexPassword = "the-other-secret"
 	}
 	o.PerMinute = 100_000
-	o.Scripts = map[string]func(wazuhfake.Message) edrtest.Kind{isolateCommand[1:]: isolates, killCommand[1:]: neither, runCommand[1:]: neither}
+	o.Scripts = scriptfake.Install(world, contract.Printer).Files()
 	double := wazuhfake.New(t, world, o)
-	world.OnScript(m.run)
 	config := Config{
 		URL: front.Serve(partOf, double.Handler()), User: "stanch", Password: "the-secret",
 		IndexerURL:  front.Serve(func(*http.Request) string { return "indexer" }, double.Indexer()),
