@@ -20,6 +20,7 @@ func checkExcepted(t testing.TB, w trial) {
 		if w.Excepted != nil || w.Permit != nil {
 			t.Errorf("the Spec says that exceptions are not in our hands (%s), and the harness shows that they are", w.ExceptBy)
 		}
+		lacks(t, w.ExceptBy)
 		w.apply(t, o)
 		w.effects(t, "with exceptions that are not in our hands", 1)
 		return
