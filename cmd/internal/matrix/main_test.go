@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/splunk"
@@ -206,4 +208,44 @@ func TestUpdate(t *testing.T) {
 	if err := update(small(), document, []string{part, other}, true); err == nil || text() != "# Integrations\n" {
 		t.Errorf("error %v of a document without a part for it", err)
 	}
+}
+
+// A document that was written without a run has no table, and no other test of
+// this package or of the documents would tell.
+func TestTheDocumentHasTheTable(t *testing.T) {
+	document, err := os.ReadFile("../../../docs/reference/integrations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range unlisted(all.Catalog(), string(document)) {
+		t.Error(missing)
+	}
+	if got := unlisted(small(), strings.Replace(page(small(), runOf(t, printed(t, good()...))), "2 of 4", "", 1)); len(got) != 1 {
+		t.Errorf("of a table without one cell the complaints are %q", got)
+	}
+}
+
+// unlisted are the capabilities of kinds, and the sources, that have no number.
+func unlisted(catalog integrations.Catalog, document string) []string {
+	var missing []string
+	_, table, _ := strings.Cut(document, "| kind | Answerable |")
+	head, _, _ := strings.Cut("| kind | Answerable |"+table, "\n")
+	columns := strings.Split(head, " | ")
+	for _, s := range catalog.Integrations {
+		_, row, _ := strings.Cut(table, "\n| ["+s.Kind+"](#"+s.Kind+") |")
+		row, _, _ = strings.Cut(row, "\n")
+		cells := strings.Split(row, " | ")
+		for _, c := range s.Capabilities() {
+			at := slices.Index(columns, c.Name) - 1
+			if c.Unchecked == "" && (at < 0 || at >= len(cells) || strings.Trim(cells[at], "| ") == "") {
+				missing = append(missing, "the table has nothing of kind "+s.Kind+" as "+c.Name)
+			}
+		}
+	}
+	for _, s := range catalog.Sources {
+		if !strings.Contains(document, "\n| ["+s.Kind+"](alerts.md#kind-"+s.Kind+") | ") {
+			missing = append(missing, "the table has nothing of source "+s.Kind)
+		}
+	}
+	return missing
 }
