@@ -158,6 +158,11 @@ func TestWhoWasNotHeardIsRemembered(t *testing.T) {
 	unheard(2*time.Minute, "ws-042", 2*time.Hour)
 	unheard(2*time.Minute, "ws-007", time.Hour)
 	h.yield(3*time.Minute, protocol.BudgetID)
+	h.At(4*time.Minute, func() {
+		if state, err := h.Budget(); err != nil || len(state.Unheard) != 2 {
+			t.Errorf("%+v are remembered, %v; want each device once", state.Unheard, err)
+		}
+	})
 	held := asks(90*time.Minute, "edr", "ws-042")
 	granted := map[string]*reply[protocol.ReserveAnswer]{
 		"another integration":  asks(91*time.Minute, "xdr", "ws-042"),

@@ -117,11 +117,6 @@ func (r *responder) evaluate(ctx workflow.Context, f findings) (activities.Decid
 func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
 	c := &r.state.Case
 	steps := c.Steps[:r.state.Next:r.state.Next]
-	for _, s := range c.Steps[r.state.Next:] {
-		if s.StandsIn && s.Status == incident.StepWaiting {
-			steps = append(steps, s)
-		}
-	}
 	for _, planned := range plan.Steps {
 		if !alreadyStands(steps, planned) {
 			steps = append(steps, waiting(planned))

@@ -106,11 +106,30 @@ func TestThatADeviceWasNotHeardIsForgotten(t *testing.T) {
 // out when people say no.
 func TestWhatTakesAnIsolationsPlaceWaitsForNobody(t *testing.T) {
 	t.Parallel()
-	for name, deny := range map[string]bool{"approved": false, "denied": true} {
+	for name, c := range map[string]struct {
+		voted time.Duration
+		deny  bool
+	}{
+		"approved": {7 * time.Minute, false}, "denied": {7 * time.Minute, true},
+		// The gateway does not answer at first.
+		"approved while it is taken": {5*time.Minute + 2*time.Second, false}, "denied while it is taken": {5*time.Minute + 2*time.Second, true},
+		"approved as it comes": {5 * time.Minute, false}, "denied as it comes": {5 * time.Minute, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, id := deaf(t, "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, { approve: on-call }, tell]")
-			w.vote(7*time.Minute, id, &ballot{who: alice(), deny: deny})
+			edit := []string{"do: [evidence, throttle, cut-off, tell]", "do: [cut-off, { approve: on-call }, tell]"}
+			if c.voted == 5*time.Minute {
+				// The lease itself says nothing.
+				edit = append(edit, "heard_within: 5m", "heard_within: 24h")
+			}
+			w, id := deaf(t, edit...)
+			b, deny := &ballot{who: alice(), deny: c.deny}, c.deny
+			w.estate.Fail("apply rate_limit", down(), 5)
+			if c.voted != 5*time.Minute {
+				w.vote(c.voted, id, b)
+			} else {
+				w.unheardWith(id, func() { w.cast("as it comes", id, b) })
+			}
 			asked, answered := w.snap(6*time.Minute, id), w.snap(8*time.Minute, id)
 			w.run(3 * time.Hour)
 			if s := step(t, *asked, "narrow"); s.Status != incident.StepStanding {
@@ -123,18 +142,32 @@ func TestWhatTakesAnIsolationsPlaceWaitsForNobody(t *testing.T) {
 			if deny {
 				want = incident.StepSkipped
 			}
-			c := w.see(id)
-			if s := step(t, c, "tell"); s.Status != want {
-				t.Errorf("what was asked about is %s, want %s", s.Status, want)
+			in := w.see(id)
+			if s := step(t, in, "tell"); s.Status != want || !b.counted {
+				t.Errorf("what was asked about is %s, want %s; the answer: %v", s.Status, want, b.refused)
 			}
-			if n := len(happened(c, incident.EvAsked)); n != 1 {
+			if n := len(happened(in, incident.EvAsked)); n != 1 {
 				t.Errorf("people were asked %d times", n)
 			}
-			if s := step(t, c, "narrow"); s.EndedAt.Sub(s.AcceptedAt) < 2*time.Hour-time.Minute {
+			if s := step(t, in, "narrow"); s.EndedAt.Sub(s.AcceptedAt) < 2*time.Hour-time.Minute {
 				t.Errorf("it was in place for %s, want 2h", s.EndedAt.Sub(s.AcceptedAt))
 			}
 		})
 	}
+}
+
+// unheardWith does something in the moment in which the lease tells the case that the agent
+// was not heard.
+func (w *world) unheardWith(id string, do func()) {
+	w.At(5*time.Minute-time.Second, func() {
+		lease := leaseOf(incident.Isolate, "ws-042")
+		s := step(w.t, w.see(id), "cut-off")
+		do()
+		change := protocol.LeaseChange{Lease: lease, Step: s.Name, Kind: incident.EvUnheard, At: w.Now(), Detail: "the agent was not heard"}
+		if err := w.Signal(protocol.CaseWorkflowID(id), protocol.LeaseSignal, change); err != nil {
+			w.t.Error(err)
+		}
+	})
 }
 
 // Nor is it left out where the step fails that was being carried out as it came.

@@ -28,7 +28,7 @@ func TestAnAgentThatIsHeardKeepsTheIsolation(t *testing.T) {
 	if heard := happened(c, incident.EvHeard); len(heard) != 1 {
 		t.Errorf("the agent was heard %d times in the case, want once", len(heard))
 	} else if after := heard[0].At.Sub(start).Truncate(time.Second); after != 45*time.Second {
-		t.Errorf("the device was read after %s: no sooner sign counts, and a later one is not needed", after)
+		t.Errorf("the agent was heard after %s, want 45s: no sooner sign counts", after)
 	}
 	if s := step(t, c, "cut-off"); s.EndedAt.Sub(s.AcceptedAt) < 4*time.Hour-time.Minute {
 		t.Errorf("the isolation was in place for %s, want 4h", s.EndedAt.Sub(s.AcceptedAt))
