@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -128,7 +129,10 @@ func TestWhatTakesAnIsolationsPlaceWaitsForNobody(t *testing.T) {
 			if c.voted != 5*time.Minute {
 				w.vote(c.voted, id, b)
 			} else {
-				w.unheardWith(id, func() { w.cast("as it comes", id, b) })
+				w.At(c.voted, func() {
+					w.sayUnheard(id)
+					w.cast("as it comes", id, b)
+				})
 			}
 			asked, answered := w.snap(6*time.Minute, id), w.snap(8*time.Minute, id)
 			w.run(3 * time.Hour)
@@ -156,18 +160,40 @@ func TestWhatTakesAnIsolationsPlaceWaitsForNobody(t *testing.T) {
 	}
 }
 
-// unheardWith does something in the moment in which the lease tells the case that the agent
-// was not heard.
-func (w *world) unheardWith(id string, do func()) {
-	w.At(5*time.Minute-time.Second, func() {
-		lease := leaseOf(incident.Isolate, "ws-042")
-		s := step(w.t, w.see(id), "cut-off")
-		do()
-		change := protocol.LeaseChange{Lease: lease, Step: s.Name, Kind: incident.EvUnheard, At: w.Now(), Detail: "the agent was not heard"}
-		if err := w.Signal(protocol.CaseWorkflowID(id), protocol.LeaseSignal, change); err != nil {
-			w.t.Error(err)
+// sayUnheard tells the case what the lease would, that the agent was not heard.
+func (w *world) sayUnheard(id string) {
+	change := protocol.LeaseChange{
+		Lease: leaseOf(incident.Isolate, "ws-042"), Step: "cut-off", Kind: incident.EvUnheard, At: w.Now(), Detail: "the agent was not heard",
+	}
+	if err := w.Signal(protocol.CaseWorkflowID(id), protocol.LeaseSignal, change); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// As the case is about to ask people, what takes the isolation's place comes first, and
+// the question is about what it was about.
+func TestWhatTakesAnIsolationsPlaceComesBeforeAQuestion(t *testing.T) {
+	t.Parallel()
+	w, id := deaf(t, "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, { approve: on-call }, tell]", "heard_within: 5m", "heard_within: 24h")
+	said := false
+	w.engine.onCall = func(c activities.Call) {
+		if c.Update == protocol.WatchUpdate && !said {
+			said = true
+			w.At(0, func() { w.sayUnheard(id) })
 		}
-	})
+	}
+	w.vote(2*time.Minute, id, &ballot{who: alice()})
+	asked := w.snap(time.Minute, id)
+	w.run(3 * time.Hour)
+	if s := step(t, *asked, "narrow"); s.Status != incident.StepStanding {
+		t.Errorf("what takes the isolation's place is %s", s.Status)
+	}
+	if a := asked.Approvals; len(a) != 1 || !slices.Equal(a[0].Gates, []string{"tell (notify)"}) {
+		t.Errorf("people are asked %+v", a)
+	}
+	if s := step(t, w.see(id), "tell"); s.Status != incident.StepDone {
+		t.Errorf("what people approved is %s", s.Status)
+	}
 }
 
 // Nor is it left out where the step fails that was being carried out as it came.
