@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -114,8 +115,14 @@ func impatient() [][2]string {
 	}
 }
 
-// drill is what the playbook does with ws-017, where everything that can go wrong does.
+// drill is what the playbook does with ws-017, where everything that can go wrong does. Of
+// another host it tells a receiver that fails.
 const drill = `decide:
+  - rule: call
+    when: alert.host.id == 'srv-backup-01'
+    severity: low
+    because: It is a drill.
+    do: [call]
   - rule: drill
     when: alert.host.id == 'ws-017'
     severity: high
@@ -125,12 +132,18 @@ const drill = `decide:
 
 // drillSteps are the steps of its own: the limit is over before anything could be measured.
 const drillSteps = `steps:
+  call: { action: notify, use: receiver, with: { channel: on-call } }
   brief: { action: rate_limit, use: gateway, with: { rate: 2Mbit }, ttl: 4s, verify: { egress_below: 3Mbit, within: 2m }, on_failure: continue }
   stop: { action: kill_process, use: edr, on_failure: continue }
 `
 
-// receiver is an integration that is reached over HTTP, which has a circuit.
-const receiver = "  receiver: { kind: webhook, url: 'https://receiver.example/hook', secret: 0123456789abcdef0123456789abcdef }\n"
+// receiver is an integration over HTTP whose product fails, so that it is not asked for a while.
+func receiver(t *testing.T) string {
+	t.Helper()
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	t.Cleanup(failing.Close)
+	return fmt.Sprintf("  receiver: { kind: webhook, url: %q, insecure_http: true, secret: 0123456789abcdef0123456789abcdef }\n", failing.URL)
+}
 
 // faults are what the products do then: deciding is slow, no message is taken, and the flow
 // store does not say how fresh its records are.
@@ -157,7 +170,7 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 		"    escalate: [{ after: 5m, ask: { slack: '@sec-manager' } }]\n    expire_after: 20m", "    expire_after: 5s",
 	)
 	s.glance = 200 * time.Millisecond
-	stores := ""
+	stores, receiver := "", receiver(t)
 	s.settings = func(slow string) string {
 		text := strings.Replace(configuration(slow), "sources:\n", receiver+stores+"sources:\n", 1)
 		// Calls of an integration with a rate wait for their worker.
@@ -176,8 +189,9 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 	p.begins()
 	s.closes(floodCase)
 	s.alert("a-2", drilled, drilledIP)
+	s.alert("a-4", "srv-backup-01", "10.20.1.30")
 	s.peopleErr(p)
-	p.fires("StanchFlowStoreLags", "StanchIntegrationFailing", "StanchUndoFailing", "StanchLeaseProblem", "StanchDuplicateEffect")
+	p.fires("StanchFlowStoreLags", "StanchIntegrationFailing", "StanchIntegrationPartFailing", "StanchUndoFailing", "StanchLeaseProblem", "StanchDuplicateEffect")
 	for _, one := range p.ask("sum by (integration, action) (stanch_duplicate_effects_total) > 0") {
 		if one.Metric["integration"] != "gateway" || one.Metric["action"] != string(incident.RateLimit) {
 			t.Errorf("%v has the duplicate of another", one.Metric)
