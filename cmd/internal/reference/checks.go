@@ -58,7 +58,8 @@ A capability is an interface of package ` + "`integrations`" + `, and has a suit
 force, once; what is not ours is left alone; a lost answer is resolved; nothing is guessed. Every kind passes those of what it has, against
 its product on this machine or a double of it. The numbers are how many checks passed, of how many where some do not apply; a cell is
 empty where the kind does not have it. They are from the last run that was compared, and ` + "`.ci/run`" + ` fails when they are not of its own.
-Schedules are orders in which actions complete. These capabilities have no suite:
+The last columns are of no one capability: what EDRs do with credentials that are wrong or run out, and with faults of the network and of the
+product; the orders in which their actions complete; and targets that are none, or more than one. These capabilities have no suite:
 
 `)
 	for _, c := range integrations.Capabilities() {
