@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"os"
@@ -85,7 +86,8 @@ func TestAPersonDenies(t *testing.T) {
 	}
 	rest := out.shown.String()
 	for _, moment := range []string{
-		"asked", "Asked of people: ws-042", "How sure", "undone", "see all [e]vidence?", "see all [e]vidence?", "CRITICAL ws-042",
+		"asked", "Asked of people: ws-042",
+		`as CORP\anna, script C:\Users\anna\AppData\Local\Temp\inv.ps1 (from the EDR)`, "198.51.100.1 udp/53", "(from the flow store)", "How sure", "undone", "see all [e]vidence?", "see all [e]vidence?", "CRITICAL ws-042",
 		"see all [e]vidence?", "wants a reason", "wants a reason", "denied", "it is a load test", "skipped", "cut-off (isolate)",
 		"given back", "rate_limit is no longer active on ws-042", "The flood is back", "Case closed: refused", "Closed: people said no.", "stanch go on",
 	} {
@@ -136,6 +138,15 @@ func checkEvidence(t *testing.T, folder string) {
 	}
 	if at := regexp.MustCompile(`[+-][0-9.]+(ms|µs|ns)`).Find(page); at != nil {
 		t.Errorf("the page tells a time as %s", at)
+	}
+	p := c.Facts.Process
+	for what, v := range map[string]incident.Value[string]{
+		"user": p.User, "path": p.Path, "script": p.Script, "script's text": p.ScriptText, "parents": p.Parents,
+	} {
+		text, _ := v.Get()
+		if v.From() != incident.FromEDR || !bytes.Contains(page, []byte(html.EscapeString(text))) {
+			t.Errorf("the %s is %v, or the page does not show it", what, v)
+		}
 	}
 	if !bytes.Contains(page, []byte(">denied<")) {
 		t.Error("the page does not tell the gate as denied")
