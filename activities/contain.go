@@ -210,7 +210,10 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 	// address is known to be shared, and the guardrails on its answer are unknown.
 	alert, _ := a.lookUp(ctx, in, facts.Alert.Host)
 	if e, ok := in.Pin.Enrichment(incident.EndpointFact); ok {
-		out, err := a.findEndpoint(ctx, EnrichIn{Use: e.Use, Host: facts.Alert.Host, Shared: alert.Shared, At: a.now()})
+		// What follows waits for the lease, and for its own operation.
+		looking, end := integrations.Operate(ctx)
+		out, err := a.findEndpoint(looking, EnrichIn{Use: e.Use, Host: facts.Alert.Host, Shared: alert.Shared, At: a.now()})
+		end()
 		if err != nil {
 			return "", err
 		}

@@ -41,6 +41,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
+	ctx = integrations.ForChange(ctx)
 	before, err := enforcer.Read(ctx, in.Order)
 	if err != nil {
 		return Applied{}, err
@@ -100,6 +101,7 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 	if err != nil {
 		return incident.Receipt{}, err
 	}
+	ctx = integrations.ForChange(ctx)
 	before, err := enforcer.Read(ctx, in.Order)
 	if err != nil {
 		return incident.Receipt{}, err

@@ -103,7 +103,9 @@ func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context,
 		if id := caseOf(in); id != "" {
 			ctx = integrations.ForCase(ctx, id)
 		}
+		ctx, end := integrations.Operate(ctx)
 		out, err := f(ctx, in)
+		end()
 		if c, ok := any(in).(calls); ok {
 			observe(ctx, c.integration(), ref.Name, err, time.Now())
 		}

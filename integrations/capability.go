@@ -46,6 +46,7 @@ func Capabilities() []Capability {
 		{Name: "Prober", iface: reflect.TypeFor[Prober](), Unchecked: "what it looks at is the product's own"},
 		{Name: "RoleLister", iface: reflect.TypeFor[RoleLister](), Unchecked: "it is a view of Inventory"},
 		{Name: "Runner", iface: reflect.TypeFor[Runner]()},
+		{Name: "Sharer", iface: reflect.TypeFor[Sharer](), Unchecked: "it is how a client is, not what a product does"},
 		{Name: "Surveyor", iface: reflect.TypeFor[Surveyor]()},
 		{Name: "Updater", iface: reflect.TypeFor[Updater]()},
 		{Name: "UseChecker", iface: reflect.TypeFor[UseChecker](), Unchecked: "what it looks at is the product's own"},

@@ -14,13 +14,15 @@ type Limit struct {
 	// class has a task queue of its own, in which cases wait: it must not be renamed
 	// or left out while cases run that began with it.
 	Name string
-	// N calls are allowed in each time of Per.
-	N   int
-	Per time.Duration
+	// N calls are allowed in each time of Per: N in all, or N of each kind.
+	N    int
+	Per  time.Duration
+	Each bool
 	// Facts and Actions are what the calls of a named class are made for.
 	Facts   []string
 	Actions []incident.Action
-	// Requests is how many of the counted calls one operation makes, as a rule; 0 is one.
+	// Requests is how many of the counted calls one operation makes at most, but for what
+	// it polls for longer and lists that are cut into pages; 0 is one.
 	Requests int
 	// Source is where the vendor says so.
 	Source string
@@ -37,20 +39,43 @@ func (l Limit) SetsPace() bool { return l.Per <= longestPace }
 // Text is the limit for people.
 func (l Limit) Text() string {
 	text := fmt.Sprintf("%d in %s", l.N, incident.FormatDuration(l.Per))
+	if l.Each {
+		text += " of each kind"
+	}
 	if l.Name != "" {
 		text += " for " + l.Name
 	}
 	return text
 }
 
-// Pace is how many operations of a class a second keep all its limits; 0 is no limit.
+// quickest is how many operations a second may always be begun where a limit is over a minute,
+// which the workers share: spread as evenly as a storm needs it, the few operations of a
+// single case would wait ten seconds for each other.
+const quickest = 0.5
+
+// pace is how many operations a second keep the limit.
+func (l Limit) pace() float64 {
+	operations, per := float64(l.N)/float64(max(1, l.Requests)), l.Per.Seconds()
+	pace := operations / per // The client spreads the calls of one operation.
+	if operations >= 2 {
+		pace = min(operations/(per+1), (operations-1)/per)
+	}
+	if l.Per == longestPace {
+		return max(pace, min(quickest, float64(l.N)/per/2))
+	}
+	return pace
+}
+
+// Pace is how many operations of a class a second keep all its limits; 0 is no limit. What
+// the engine lets begin at once when nothing has begun for a while, a second's worth and at least one,
+// counts too.
 func (s Spec) Pace(class string) float64 {
 	pace := 0.0
 	for _, l := range s.Limits {
 		if l.Name != class || !l.SetsPace() {
 			continue
 		}
-		own := float64(l.N) / l.Per.Seconds() / float64(max(1, l.Requests))
+		own := l.pace()
 		if pace == 0 || own < pace {
 			pace = own
 		}

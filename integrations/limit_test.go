@@ -44,18 +44,19 @@ func TestPaceIsTheSlowestLimitOfItsClass(t *testing.T) {
 		integrations.Limit{N: 50, Per: time.Second, Source: "doc"},
 		integrations.Limit{Name: "script", N: 10, Per: time.Minute, Actions: []incident.Action{incident.RateLimit}, Source: "doc"},
 		integrations.Limit{Name: "search", N: 3, Per: time.Second, Requests: 6, Facts: []string{"process"}, Source: "doc"},
+		integrations.Limit{Name: "fast", N: 100, Per: time.Second, Source: "doc"},
 		integrations.Limit{Name: "daily", N: 1000, Per: 24 * time.Hour, Source: "doc"},
 	)
 	if lies := s.Lies(); len(lies) > 0 {
 		t.Errorf("complaints %q", lies)
 	}
-	for class, want := range map[string]float64{"": 100.0 / 120, "script": 1.0 / 6, "search": 0.5, "daily": 0, "other": 0} {
+	for class, want := range map[string]float64{"": 49.0 / 60, "script": 9.0 / 60, "fast": 100.0 / 2, "search": 0.5, "daily": 0, "other": 0} {
 		if got := s.Pace(class); math.Abs(got-want) > 1e-9 {
 			t.Errorf("the pace of %q is %v, want %v", class, got, want)
 		}
 	}
 	classes := s.Classes()
-	if len(classes) != 2 || classes[0].Name != "script" || !slices.Equal(classes[0].Of, []string{"rate_limit"}) || classes[1].Name != "search" || !slices.Equal(classes[1].Of, []string{"process"}) {
+	if len(classes) != 3 || classes[0].Name != "script" || !slices.Equal(classes[0].Of, []string{"rate_limit"}) || classes[1].Name != "search" || !slices.Equal(classes[1].Of, []string{"process"}) {
 		t.Errorf("the classes are %+v", classes)
 	}
 	if limited().Pace("") != 0 || limited().Classes() != nil {

@@ -48,7 +48,7 @@ func (l *leaseKeeper) listening() bool {
 // askAgent reads the device once. A product that does not answer, or does not say
 // when it heard the agent, proves nothing: nobody is cut loose for that.
 func (l *leaseKeeper) askAgent(ctx workflow.Context) {
-	r, err := do(ctx, l.queue, readTimeout, activities.Read, l.in())
+	r, err := doBefore(ctx, looks, l.queue, readTimeout, activities.Read, l.in())
 	within := l.lease.Order.HeardWithin
 	late := workflow.Now(ctx).Sub(l.lease.ConfirmedAt) >= within
 	switch {

@@ -32,7 +32,7 @@ func (l *leaseKeeper) apply(ctx workflow.Context) {
 		l.lease.Order.Rate = l.rate
 	}
 	l.rate = 0
-	out, err := do(ctx, l.queue, applyWithin, activities.Apply, l.in())
+	out, err := doBefore(ctx, contains, l.queue, applyWithin, activities.Apply, l.in())
 	if err != nil {
 		l.lease.Order = before
 		l.failed(ctx, err)
@@ -105,7 +105,7 @@ func (l *leaseKeeper) confirm(ctx workflow.Context) {
 // look reads the device once and returns when to read it again. Holders are
 // told once that it takes long.
 func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
-	standing, err := do(ctx, l.queue, readTimeout, activities.Read, l.in())
+	standing, err := doBefore(ctx, looks, l.queue, readTimeout, activities.Read, l.in())
 	switch {
 	case l.lease.Phase != incident.Holding:
 	case err == nil && standing.Stands:
@@ -165,13 +165,13 @@ func (l *leaseKeeper) undo(ctx workflow.Context) {
 func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
 	lifted := false
 	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
-		receipt, err := do(ctx, l.queue, undoTimeout, activities.Undo, l.in())
+		receipt, err := doBefore(ctx, givesBack, l.queue, undoTimeout, activities.Undo, l.in())
 		if err == nil {
 			if lifted = lifted || receipt.Detail == ""; lifted {
 				receipt.Detail = "" // What an earlier attempt has lifted is not in place any more.
 			}
 			var standing incident.Reading
-			standing, err = do(ctx, l.queue, readTimeout, activities.Read, l.in())
+			standing, err = doBefore(ctx, givesBack, l.queue, readTimeout, activities.Read, l.in())
 			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
 				l.lease.Problem = ""
 				return "given back: " + cmp.Or(receipt.Detail, "lifted, confirmed by the device"), true

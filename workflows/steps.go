@@ -345,18 +345,6 @@ func (r *responder) collect(ctx workflow.Context, i int) {
 	r.event(ctx, incident.EvDone, s.Name, "%s: took %s", s.PlannedStep, out.Summary())
 }
 
-// do runs an activity within a time limit, with retries; an empty queue is that
-// of the workflow.
-func do[In, Out any](ctx workflow.Context, queue string, timeout time.Duration, ref activities.Ref[In, Out], in In) (Out, error) {
-	var out Out
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: queue, ScheduleToCloseTimeout: timeout, StartToCloseTimeout: timeout, HeartbeatTimeout: silence,
-		RetryPolicy: retries(200*time.Millisecond, 10*time.Second),
-	})
-	err := workflow.ExecuteActivity(ctx, ref.Name, in).Get(ctx, &out)
-	return out, err
-}
-
 // reasonText is why a lease is taken, without text of the alert.
 func reasonText(c incident.Case) string {
 	if c.Decision == nil {

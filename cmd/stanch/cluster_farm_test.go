@@ -48,7 +48,11 @@ func runNode(file, role string) error {
 	if err != nil {
 		return err
 	}
-	catalog := integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{remoteSpec()}}, stanch.Vendor())
+	limited, err := limitedSpecs(os.Getenv(pacedBy))
+	if err != nil {
+		return err
+	}
+	catalog := integrations.NewCatalog(integrations.Vendor{Integrations: append(limited, remoteSpec())}, stanch.Vendor())
 	c, err := config.Parse(file, text, catalog)
 	if err != nil {
 		return err
@@ -106,6 +110,8 @@ type farm struct {
 	address  string
 	estate   *product
 	estateAt string
+	// more are integrations besides the estate, as stanch.yaml has them.
+	more   string
 	client   http.Client
 	started  atomic.Int64
 }
@@ -139,9 +145,9 @@ type node struct {
 func (f *farm) start(program, role string) (*node, error) {
 	name := fmt.Sprintf("%s-%d", role, f.started.Add(1))
 	text := fmt.Sprintf("listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\ntemporal: { address: %q, namespace: %s }\n"+
-		"integrations: { estate: { kind: remote, url: %q } }\nsources: { siem: { kind: stanch, auth: { bearer: %s }, rate: 10000/s } }\n"+
+		"integrations: { estate: { kind: remote, url: %q }%s }\nsources: { siem: { kind: stanch, auth: { bearer: %s }, rate: 10000/s } }\n"+
 		"people: [{ id: alice, token_sha256: %x }]\n",
-		filepath.Join(f.dir, name), filepath.Join(f.dir, "playbooks"), f.address, clustertest.Namespace, f.estateAt, sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
+		filepath.Join(f.dir, name), filepath.Join(f.dir, "playbooks"), f.address, clustertest.Namespace, f.estateAt, f.more, sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
 	file := filepath.Join(f.dir, name+".yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err

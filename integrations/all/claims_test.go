@@ -56,9 +56,13 @@ func complaints(t *testing.T, catalog integrations.Catalog) []string {
 	return all
 }
 
-// Whoever asks a product over the shared client says whether it is asked.
-func TestClientsShowTheirCircuit(t *testing.T) {
+// Whoever asks a product over the shared client says whether it is asked, and keeps to its
+// share of the product's limits.
+func TestClientsShowTheirCircuitAndShareLimits(t *testing.T) {
 	for _, s := range all.Catalog().Integrations {
+		if len(s.Limits) > 0 && !s.Can("Sharer") {
+			t.Errorf("%s: kind %s has limits, and %T does not implement integrations.Sharer", s.Folder(), s.Kind, s.Implements)
+		}
 		if hasClient(reflect.TypeOf(s.Implements).Elem()) && !s.Can("Breaker") {
 			t.Errorf("%s: %T holds an httpx.Client, and does not implement integrations.Breaker", s.Folder(), s.Implements)
 		}

@@ -50,6 +50,9 @@ func (f *Falcon) Close() error {
 	return f.api.Close()
 }
 
+// Share implements [integrations.Sharer].
+func (f *Falcon) Share(processes int) { f.api.Share(processes) }
+
 // Circuit implements [integrations.Breaker].
 func (f *Falcon) Circuit() integrations.Circuit { return f.api.Circuit() }
 

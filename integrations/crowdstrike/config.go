@@ -36,8 +36,9 @@ const (
 	maxBody = 64 << 20
 	// perMinute is how often a customer's API may be asked. The number is not documented:
 	// 6000 is what answers showed that people posted, for all clients of a customer
-	// together. perOperation is how many calls an operation makes, as a rule.
-	perMinute, perOperation = 6000, 12
+	// together. perOperation is how many calls an operation makes: who
+	// sends is searched for in several steps.
+	perMinute, perOperation = 6000, 39
 )
 
 // Vendor is what this folder registers.
@@ -46,7 +47,10 @@ func Vendor() integrations.Vendor {
 }
 
 // Spec describes the integration.
-func Spec() integrations.Spec {
+func Spec() integrations.Spec { return SpecWith(limits()) }
+
+// SpecWith describes it for a customer whose calls are limited otherwise than limits says.
+func SpecWith(limits []integrations.Limit) integrations.Spec {
 	return integrations.Spec{
 		Kind:       "crowdstrike",
 		Summary:    "CrowdStrike Falcon: devices, who sends, containment, and Real Time Response.",
@@ -62,7 +66,7 @@ func Spec() integrations.Spec {
 			{Name: "Real time response: write", Why: "ends a process"},
 			{Name: "Real time response (admin): write", Why: "runs scripts of the cloud's library"},
 		},
-		Limits: limits(),
+		Limits: limits,
 		Hearing: integrations.Hearing{
 			Within: 2 * lag,
 			Source: "not documented; a connected sensor is taken to show a contact of the last five minutes, and the time is twice that",
@@ -71,7 +75,7 @@ func Spec() integrations.Spec {
 		NewConfig: func() any {
 			return &Config{Repository: defaultRepository, Access: httpx.Access{Timeout: defaultTimeout}}
 		},
-		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c) }),
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return openWith(*c, limits) }),
 	}
 }
 
@@ -95,14 +99,16 @@ func clouds() map[string]string {
 }
 
 // open returns the customer that a configuration describes. It does not connect.
-func open(c Config) (*Falcon, error) {
+func open(c Config) (*Falcon, error) { return openWith(c, limits()) }
+
+func openWith(c Config, limits []integrations.Limit) (*Falcon, error) {
 	const op = "open Falcon"
 	base, err := c.check(op)
 	if err != nil {
 		return nil, err
 	}
 	options := c.Options()
-	options.MaxBody, options.WaitHeader, options.Limits = maxBody, "X-RateLimit-RetryAfter", limits()
+	options.MaxBody, options.WaitHeader, options.Limits = maxBody, "X-RateLimit-RetryAfter", limits
 	options.Credentials = "client_id, client_secret, cloud, and the scopes of the API client"
 	api, err := httpx.New(options)
 	if err != nil {

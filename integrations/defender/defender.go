@@ -10,6 +10,7 @@ package defender
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -23,7 +24,11 @@ func Vendor() integrations.Vendor {
 }
 
 // Spec describes the integration.
-func Spec() integrations.Spec {
+func Spec() integrations.Spec { return SpecWith(limits()) }
+
+// SpecWith describes it for a tenant whose calls are limited otherwise than the documents
+// say.
+func SpecWith(limits []integrations.Limit) integrations.Spec {
 	return integrations.Spec{
 		Kind:        "defender",
 		Summary:     "Microsoft Defender for Endpoint: devices, who sends, isolation, evidence and scripts.",
@@ -32,7 +37,7 @@ func Spec() integrations.Spec {
 		ExceptBy:    "a full isolation by Defender takes no exceptions, and leaves its own service alone reachable",
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
-		Limits:      limits(),
+		Limits:      limits,
 		Hearing: integrations.Hearing{
 			Within: heardWithin,
 			Source: "events are there almost immediately (https://learn.microsoft.com/defender-xdr/advanced-hunting-overview), but how often " +
@@ -41,7 +46,7 @@ func Spec() integrations.Spec {
 		Example: "edr: { kind: defender, tenant: 00000000-0000-0000-0000-000000000001, client_id: 00000000-0000-0000-0000-000000000002, " +
 			"client_secret_file: /run/secrets/defender }",
 		NewConfig: func() any { return &Config{Cloud: Global, Access: httpx.Access{Timeout: defaultTimeout}} },
-		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c, limits) }),
 	}
 }
 
@@ -74,22 +79,16 @@ const (
 	liveResponseCalls = "live_response"
 )
 
-// limits are those of the documents. Defender counts each of its calls by itself; that
-// they are counted together here keeps below that.
+// limits are those of the documents. The terms of use bound the calls of a connection
+// together, and the page of each call that call in an hour.
 func limits() []integrations.Limit {
 	const source = "https://learn.microsoft.com/defender-endpoint/api/"
-	return append(huntingLimits(),
-		integrations.Limit{Name: liveResponseCalls, N: 10, Per: time.Minute, Actions: []incident.Action{incident.KillProcess}, Source: source + "run-live-response"},
-		integrations.Limit{N: 100, Per: time.Minute, Requests: 3, Source: source + "get-machineactions-collection"},
-		integrations.Limit{N: 1500, Per: time.Hour, Requests: 3, Source: source + "get-machineactions-collection"},
-	)
-}
-
-// huntingLimits are those of advanced hunting, which Microsoft Graph counts.
-func huntingLimits() []integrations.Limit {
-	return []integrations.Limit{{
-		Name: huntingCalls, N: 45, Per: time.Minute, Requests: 2, Facts: []string{"process"}, Source: "https://learn.microsoft.com/defender-xdr/api-advanced-hunting",
-	}}
+	return []integrations.Limit{
+		{Name: huntingCalls, N: 45, Per: time.Minute, Requests: 4, Facts: []string{"process"}, Source: "https://learn.microsoft.com/defender-xdr/api-advanced-hunting"},
+		{Name: liveResponseCalls, N: 10, Per: time.Minute, Actions: []incident.Action{incident.KillProcess}, Source: source + "run-live-response"},
+		{N: 100, Per: time.Minute, Requests: 13, Source: source + "api-terms-of-use"},
+		{N: 1500, Per: time.Hour, Each: true, Requests: 4, Source: source + "get-machineactions-collection"},
+	}
 }
 
 // Client is one tenant. It is safe for concurrent use.
@@ -109,15 +108,19 @@ type Client struct {
 }
 
 // Open returns the tenant that a configuration describes. It does not connect.
-func Open(c Config) (*Client, error) {
+func Open(c Config) (*Client, error) { return open(c, limits()) }
+
+func open(c Config, limits []integrations.Limit) (*Client, error) {
+	// Advanced hunting is counted by Microsoft Graph.
+	hunting := slices.DeleteFunc(slices.Clone(limits), func(l integrations.Limit) bool { return l.Name != huntingCalls })
 	e, err := c.endpoints()
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
 	}
 	var clients [3]*httpx.Client
-	for i, limits := range [][]integrations.Limit{limits(), huntingLimits(), nil} {
+	for i, kept := range [][]integrations.Limit{limits, hunting, nil} {
 		options := c.Options()
-		options.MaxBody, options.Limits = maxAnswer, limits
+		options.MaxBody, options.Limits = maxAnswer, kept
 		options.Credentials = "tenant, client_id, the client's secret or certificate, cloud, and the application's permissions"
 		if clients[i], err = httpx.New(options); err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
@@ -140,6 +143,12 @@ func Open(c Config) (*Client, error) {
 		api:   door{clients[0], e.api, tokens(e.apiScope)},
 		graph: door{clients[1], e.graph, tokens(e.graphScope)},
 	}, nil
+}
+
+// Share implements [integrations.Sharer].
+func (c *Client) Share(processes int) {
+	c.api.client.Share(processes)
+	c.graph.client.Share(processes)
 }
 
 // Circuit implements [integrations.Breaker]: that of Defender's own API, and where that is

@@ -42,9 +42,23 @@ type call struct {
 // unless that is nil.
 func (d door) ask(ctx context.Context, c call, in, out any) (httpx.Answer, error) {
 	a, err := d.client.JSON(ctx, httpx.Request{
-		Op: c.op, Method: c.method, URL: d.origin + c.path, Tokens: d.tokens, Write: c.write, Limit: c.limit, Members: c.members,
+		Op: c.op, Method: c.method, URL: d.origin + c.path, Tokens: d.tokens, Write: c.write, Limit: c.limit, Kind: kindOf(c), Members: c.members,
 	}, in, out)
 	return a, refused(a, err)
+}
+
+// kindOf names the call that a request is one of, as the documents have a page for each.
+func kindOf(c call) string {
+	path, _, _ := strings.Cut(c.path, "?")
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(parts) > 2 {
+		if name, _, function := strings.Cut(parts[2], "("); function {
+			parts[2] = name
+		} else {
+			parts[2] = "{id}"
+		}
+	}
+	return c.method + " " + strings.Join(parts, "/")
 }
 
 // get reads what is at a path, an object with one of the members.

@@ -50,7 +50,8 @@ type Options struct {
 	// configuration and of its console.
 	Credentials string
 	// Limits are how often the product may be asked. The calls of this client are
-	// counted; one that would be too many is not sent, and is a throttled error.
+	// counted; one that would be too many is not sent, and is a throttled error. Other
+	// processes have their shares: see [Client.Share].
 	Limits []integrations.Limit
 }
 
@@ -106,6 +107,11 @@ func New(o Options) (*Client, error) {
 // Circuit reports whether the product is asked: the worst of its parts. It is what an
 // integration on one client returns as [integrations.Breaker].
 func (c *Client) Circuit() integrations.Circuit { return c.breakers.circuit() }
+
+// Share says how many processes ask the product, of which this client's is one: it keeps to
+// its share of the limits, rounded down. It is what an integration on one client does as
+// [integrations.Sharer].
+func (c *Client) Share(processes int) { c.limits.share(processes) }
 
 // Close closes the connections that wait for the next call.
 func (c *Client) Close() error {

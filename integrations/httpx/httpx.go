@@ -31,8 +31,9 @@ type Request struct {
 	// Tokens, where it is set, authorize the call: it is sent with one of them.
 	Tokens *Tokens
 	// Limit names the limit of [Options] that counts the call, in addition to those
-	// that count all; empty: none.
-	Limit string
+	// that count all; empty: none. Kind is the kind of the call, for limits that count
+	// each kind by itself.
+	Limit, Kind string
 	// Members are those of which the object in the answer to [Client.JSON] has at least one:
 	// with none of them it is the answer of another server, however well it can be read.
 	Members []string

@@ -24,7 +24,10 @@ func Vendor() integrations.Vendor {
 }
 
 // Spec describes the integration.
-func Spec() integrations.Spec {
+func Spec() integrations.Spec { return SpecWith(limits()) }
+
+// SpecWith describes it for a user whose calls are limited otherwise than limits says.
+func SpecWith(limits []integrations.Limit) integrations.Spec {
 	return integrations.Spec{
 		Kind:        "sentinelone",
 		Summary:     "SentinelOne: devices, who sends, isolation, evidence and scripts.",
@@ -33,7 +36,7 @@ func Spec() integrations.Spec {
 		ExceptBy:    "SentinelOne's network quarantine rules decide which addresses stay reachable, and Stanch does not read them",
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
-		Limits:      limits(),
+		Limits:      limits,
 		Hearing: integrations.Hearing{
 			Within: 2 * lag,
 			Source: "not documented; a connected agent is taken to show a contact of the last five minutes, and the time is twice that",
@@ -42,7 +45,7 @@ func Spec() integrations.Spec {
 		NewConfig: func() any {
 			return &Config{Identifier: Refuse, Access: httpx.Access{Timeout: defaultTimeout}}
 		},
-		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c, limits()) }),
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c, limits) }),
 	}
 }
 
@@ -65,7 +68,7 @@ const eventCalls = "events"
 // limits are those of the documents. Of the management API none is documented.
 func limits() []integrations.Limit {
 	return []integrations.Limit{{
-		Name: eventCalls, N: 3, Per: time.Second, Requests: 8, Facts: []string{"process"},
+		Name: eventCalls, N: 3, Per: time.Second, Requests: 24, Facts: []string{"process"},
 		Source: "https://github.com/Sentinel-One/ai-siem, on the Long Running Query API: 3 requests a second for each user, 100 for an account",
 	}}
 }
@@ -110,6 +113,9 @@ func open(c Config, limits []integrations.Limit) (*Client, error) {
 	}
 	return &Client{config: c, base: base, api: api, downloads: downloads, now: time.Now, poll: pollEvery}, nil
 }
+
+// Share implements [integrations.Sharer].
+func (c *Client) Share(processes int) { c.api.Share(processes) }
 
 // Circuit implements [integrations.Breaker].
 func (c *Client) Circuit() integrations.Circuit { return c.api.Circuit() }

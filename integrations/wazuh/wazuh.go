@@ -28,7 +28,10 @@ func Vendor() integrations.Vendor {
 }
 
 // Spec describes the integration.
-func Spec() integrations.Spec {
+func Spec() integrations.Spec { return SpecWith(limits()) }
+
+// SpecWith describes it for a manager whose calls are limited otherwise than limits says.
+func SpecWith(limits []integrations.Limit) integrations.Spec {
 	return integrations.Spec{
 		Kind:        "wazuh",
 		Summary:     "Wazuh 4.x: agents, who sends as far as rules raised it, evidence, and isolation by scripts of ours on the agents.",
@@ -36,7 +39,7 @@ func Spec() integrations.Spec {
 		Actions:     []incident.Action{incident.Collect, incident.KillProcess, incident.Isolate},
 		Facts:       []string{"endpoint", "process"},
 		Permissions: permissions(),
-		Limits:      limits(),
+		Limits:      limits,
 		Hearing: integrations.Hearing{
 			Within: heardWithin,
 			Source: "an agent checks in every 10 seconds, and after 60 at the latest it connects anew, as shipped " +
@@ -45,7 +48,7 @@ func Spec() integrations.Spec {
 		Example: "edr: { kind: wazuh, url: https://wazuh.example:55000, user: stanch, password_file: /run/secrets/wazuh, " +
 			"indexer_url: https://wazuh.example:9200, indexer_user: stanch, indexer_password_file: /run/secrets/wazuh-indexer }",
 		NewConfig: func() any { return &Config{Index: defaultIndex, Access: httpx.Access{Timeout: defaultTimeout}} },
-		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
+		Open:      integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return open(*c, limits) }),
 	}
 }
 
@@ -72,7 +75,7 @@ func permissions() []integrations.Permission {
 // limits is the manager's own default. Its indexer has none.
 func limits() []integrations.Limit {
 	return []integrations.Limit{{
-		N: 300, Per: time.Minute, Requests: 3, Source: "https://documentation.wazuh.com/current/user-manual/api/configuration.html",
+		N: 300, Per: time.Minute, Requests: 9, Source: "https://documentation.wazuh.com/current/user-manual/api/configuration.html",
 	}}
 }
 
@@ -92,7 +95,9 @@ type Client struct {
 }
 
 // Open returns the Wazuh that a configuration describes. It does not connect.
-func Open(c Config) (*Client, error) {
+func Open(c Config) (*Client, error) { return open(c, limits()) }
+
+func open(c Config, limits []integrations.Limit) (*Client, error) {
 	const op = "open wazuh"
 	if err := c.check(); err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
@@ -104,7 +109,7 @@ func Open(c Config) (*Client, error) {
 		limits      []integrations.Limit
 		credentials string
 	}{
-		{"url", c.URL, limits(), "user and password, and the policies of the user's roles"},
+		{"url", c.URL, limits, "user and password, and the policies of the user's roles"},
 		{"indexer_url", c.IndexerURL, nil, "indexer_user and indexer_password, and that the user may read the index"},
 	} {
 		origin, err := addressOf(part.name, part.url)
@@ -126,6 +131,9 @@ func Open(c Config) (*Client, error) {
 		poll: pollEvery, now: time.Now,
 	}, nil
 }
+
+// Share implements [integrations.Sharer].
+func (c *Client) Share(processes int) { c.manager.client.Share(processes) }
 
 // Circuit implements [integrations.Breaker]: that of the manager, or of the indexer where
 // that is the one that fails.

@@ -147,7 +147,7 @@ that holds it.
 
 Every integration also takes ` + "`rate`" + `, such as ` + "`10/s`" + `: how many operations on it all workers together begin. Where a kind's limits
 are listed below, they set the pace, and ` + "`rate`" + ` may only make it slower. What one operation asks of the product is counted by
-each process too, and a call that would be too many is not sent ([why](../adr/0032-a-products-limits.md)).
+each process too, which keeps to its part, and a call that would be too many is not sent ([why](../adr/0032-a-products-limits.md)).
 
 | kind | what it is | actions | facts |
 |---|---|---|---|
@@ -187,6 +187,9 @@ func limitsOf(s integrations.Spec) string {
 	b.WriteString("\n| limit of the product | counts | requests an operation | all workers begin | source |\n|---|---|---|---|---|\n")
 	for _, l := range s.Limits {
 		counts := "all calls"
+		if l.Each {
+			counts = "each call by itself"
+		}
 		if l.Name != "" {
 			counts = strings.TrimSuffix(l.Name+": "+strings.Join(append(slices.Clone(l.Facts), strings.Split(actions(l.Actions), ", ")...), ", "), ", ")
 		}

@@ -187,6 +187,71 @@ func TestThePaceIsOfAllWorkersTogether(t *testing.T) {
 	}
 }
 
+// sharing notes what share of a product's limits it was given.
+type sharing struct {
+	mu        sync.Mutex
+	processes int
+}
+
+func (s *sharing) Share(processes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.processes = processes
+}
+
+func (s *sharing) told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.processes
+}
+
+// Each worker that comes makes the others' share of a product's limits smaller, and each
+// that stops makes it larger.
+func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
+	needsEngine(t)
+	c, _ := limitedConfig(t, t.TempDir())
+	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	product := &sharing{}
+	s.set.Add("product", integrations.Spec{Kind: "sharing"}, product)
+	until := func(want int) {
+		t.Helper()
+		deadline := time.After(time.Minute)
+		for look := time.Tick(50 * time.Millisecond); product.told() != want; s.share(t.Context()) {
+			select {
+			case <-deadline:
+				t.Fatalf("it was told that %d processes share the limits, want %d", product.told(), want)
+			case <-look:
+			}
+		}
+	}
+	until(1)
+	var others []worker.Worker
+	for i := range 3 {
+		o := s.workerOptions()
+		o.Identity = fmt.Sprintf("other-%d", i)
+		w := worker.New(s.client, protocol.QueueOf("product"), o)
+		w.RegisterActivityWithOptions(func(context.Context) error { return nil }, activity.RegisterOptions{Name: "ask"})
+		if err := w.Start(); err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, w)
+	}
+	until(4)
+	others[0].Stop()
+	until(3)
+	others[1].Stop()
+	others[2].Stop()
+	until(1)
+}
+
 // A case or a lease whose queue nobody would serve is found before an upgrade.
 func TestQueuesWithoutAWorkerAreFound(t *testing.T) {
 	c, _ := limitedConfig(t, t.TempDir())

@@ -84,6 +84,8 @@ type Service struct {
 	tracing *tracing.Tracing
 	set     *integrations.Set
 	shelf   *shelf
+	// identity tells this process's workers from those of all others.
+	identity string
 	// activities are the activities of the workers; nil where none runs.
 	activities *activities.Activities
 	workers    []worker.Worker
@@ -104,7 +106,7 @@ func Start(ctx context.Context, o Options) (*Service, error) {
 		o.Roles = Roles()
 	}
 	limitMemory(o.Config.Memory)
-	s := &Service{options: o, failed: make(chan error, 1), metrics: metrics.New()}
+	s := &Service{options: o, failed: make(chan error, 1), metrics: metrics.New(), identity: identity()}
 	for _, start := range []func(context.Context) error{
 		s.checkAddress, s.openIntegrations, s.loadPlaybooks, s.startTracing, s.startEngine, s.watch, s.startWorker, s.startReceiver,
 	} {
@@ -259,6 +261,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	for queue, pace := range ownQueues(s.options.Config) {
 		workers = append(workers, s.paced(queue, pace))
 	}
+	s.share(ctx)
 	for _, w := range workers {
 		s.activities.Register(w)
 		if err := w.Start(); err != nil {
@@ -271,6 +274,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 
 func (s *Service) workerOptions() worker.Options {
 	return worker.Options{
+		Identity:          s.identity,
 		WorkerStopTimeout: stopTimeout,
 		// A poll ends only when the engine has noted that its task begins. With few, what the
 		// first cases of a storm wait for would come after what is sent for the others.
@@ -289,6 +293,7 @@ func (s *Service) startReceiver(context.Context) error {
 	s.stop = stop
 	s.running.Go(func() { s.shelf.watch(ctx) })
 	s.running.Go(func() { s.checkAtStart(ctx) })
+	s.running.Go(func() { s.shareLimits(ctx) })
 	if !s.has(RoleReceiver) {
 		return nil
 	}

@@ -39,6 +39,8 @@ type Options struct {
 	// Limit and TokenLimit are the requests per minute; 0: 6000 and 300, as the
 	// headers showed that people posted.
 	Limit, TokenLimit int
+	// Pace is the clock of these limits; nil: that of the world.
+	Pace func() time.Time
 	// Latency delays every answer.
 	Latency time.Duration
 	// MaxPage caps every page of hosts, whatever the limit; 0: no cap of its own.
@@ -113,6 +115,9 @@ func New(tb testing.TB, w *edrtest.World, o Options) *Double {
 		w: w, o: o.withDefaults(), tb: tb,
 		tokens: map[string]token{}, windows: map[string]*window{}, scrolls: map[string]scroll{},
 		commands: map[string]*command{}, jobs: map[string]*job{},
+	}
+	if d.o.Pace == nil {
+		d.o.Pace = w.Now
 	}
 	d.routes = d.operations()
 	tb.Cleanup(func() {

@@ -98,7 +98,7 @@ func (d *Double) count(h http.Header, path string) (reply, bool) {
 	if path == "/oauth2/token" {
 		name, limit = "token", d.o.TokenLimit
 	}
-	now := d.w.Now()
+	now := d.o.Pace()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := d.windows[name]

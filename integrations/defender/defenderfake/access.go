@@ -80,7 +80,7 @@ func (d *Double) limit(operation string, minute, hour int) *refusal {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.world.Now()
+	now := d.o.Pace()
 	w := d.windows[operation]
 	if w == nil {
 		w = &window{}

@@ -1,6 +1,7 @@
 package defenderfake
 
 import (
+	"math"
 	"net/http"
 	"strings"
 )
@@ -50,8 +51,11 @@ func (d *Double) call(w http.ResponseWriter, r *http.Request, name string, o ope
 	d.before(r)
 	d.endScripts()
 	refused := d.allow(r, o.roles...)
+	if refused == nil && d.o.PerConnection > 0 {
+		refused = d.limit("all", d.o.PerConnection, math.MaxInt)
+	}
 	if refused == nil {
-		refused = d.limit(name, or(o.minute, perMinute), perHour)
+		refused = d.limit(name, or(o.minute, or(d.o.PerMinute, perMinute)), or(d.o.PerHour, perHour))
 	}
 	if refused == nil {
 		refused = o.serve(w, r)

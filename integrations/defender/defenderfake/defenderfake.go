@@ -89,6 +89,14 @@ type Options struct {
 
 	// Unlimited lifts the documented limits of calls.
 	Unlimited bool
+	// PerMinute and PerHour are how many calls each operation has; 0: 100 and 1500. Live
+	// response has no more than 10 a minute.
+	PerMinute, PerHour int
+	// PerConnection is how many calls a minute there are of all operations together, as the
+	// terms of use have 100 for each connection; 0: any number.
+	PerConnection int
+	// Pace is the clock of the limits; nil: that of the world.
+	Pace func() time.Time
 	// HuntingPerMinute is how many queries a minute has; 0: 45.
 	HuntingPerMinute int
 	// MaxRows caps the result of a query; 0: the documented 100,000.
@@ -149,6 +157,9 @@ func New(tb testing.TB, w *edrtest.World, o Options) *Double {
 	}
 	_, _ = rand.Read(d.key) // It never fails.
 	_, _ = rand.Read(d.sas)
+	if d.o.Pace == nil {
+		d.o.Pace = w.Now
+	}
 	if o.Roles == nil {
 		d.roles[defenderResource] = []string{readAll, readWriteAll, isolate, liveResponse, manageLibrary, readUsers}
 	}

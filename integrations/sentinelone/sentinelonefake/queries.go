@@ -48,7 +48,7 @@ func (d *Double) admitQuery(w http.ResponseWriter, r *http.Request, o Options) b
 		d.refuseQuery(w, http.StatusUnauthorized, "error/client/noPermission", "invalid token")
 		return false
 	}
-	if !o.Unlimited && !d.take(&d.store, o, queriesPerSecond) {
+	if !o.Unlimited && !d.take(&d.store, o, o.QueriesPerSecond) {
 		d.refuseQuery(w, http.StatusTooManyRequests, "error/server/backoff", "too many requests")
 		return false
 	}

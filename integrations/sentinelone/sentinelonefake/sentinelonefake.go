@@ -61,8 +61,9 @@ type Options struct {
 	// PerSecond is how many requests the console takes each second, 0: any number.
 	// The vendor tells no number for the endpoints that are here.
 	PerSecond int
-	// Unlimited lifts the three requests per second and user of the query API.
-	Unlimited bool
+	// Unlimited lifts the limit of the query API, QueriesPerSecond for each user; 0: 3.
+	Unlimited        bool
+	QueriesPerSecond int
 	// Pace is the clock of these limits; nil: the real one.
 	Pace func() time.Time
 
@@ -119,6 +120,9 @@ func New(tb testing.TB, w *edrtest.World, o Options) *Double {
 	}
 	if o.Expires.IsZero() {
 		o.Expires = w.Now().AddDate(1, 0, 0)
+	}
+	if o.QueriesPerSecond == 0 {
+		o.QueriesPerSecond = queriesPerSecond
 	}
 	if o.Pace == nil {
 		o.Pace = time.Now
