@@ -146,7 +146,7 @@ func (f *farm) start(program, role string) (*node, error) {
 	name := fmt.Sprintf("%s-%d", role, f.started.Add(1))
 	text := fmt.Sprintf("listen: 127.0.0.1:0\ndata: %q\nplaybooks: [%q]\ntemporal: { address: %q, namespace: %s }\n"+
 		"integrations: { estate: { kind: remote, url: %q }%s }\nsources: { siem: { kind: stanch, auth: { bearer: %s }, rate: 10000/s } }\n"+
-		"people: [{ id: alice, token_sha256: %x }]\n",
+		"people: [{ id: alice, token_sha256: %x }]\nroutes: { default: direct }\n",
 		filepath.Join(f.dir, name), filepath.Join(f.dir, "playbooks"), f.address, clustertest.Namespace, f.estateAt, f.more, sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
 	file := filepath.Join(f.dir, name+".yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -17,10 +17,11 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// paceWithin is how long all devices may take to be isolated.
-const paceWithin = 5 * time.Minute
+// paceWithin is how long the devices may take to be isolated, for each of them.
+const paceWithin = 6 * time.Second
 
 var paceOf = flag.String("pace", "", "whole: the storms on limited products as long and as large as they are meant, instead of a twentieth")
 
@@ -229,7 +230,8 @@ func TestFourWorkersKeepTheLimitsOfAProduct(t *testing.T) {
 // was given: until then each of them is looked at again and again.
 func isolateAll(t *testing.T, product limited, p pace, hosts int) {
 	x := newPaced(t, product, p, hosts)
-	ctx, cancel := context.WithTimeout(t.Context(), paceWithin)
+	within := time.Duration(hosts) * paceWithin
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	began := time.Now()
 	end := x.storm(ctx, hosts)
@@ -241,9 +243,28 @@ func isolateAll(t *testing.T, product limited, p pace, hosts int) {
 	end()
 	x.check(t, took, p)
 	if n := x.isolated(); n < hosts && refused == 0 {
-		t.Errorf("%d of %d devices were isolated within %s", n, hosts, paceWithin)
-		for _, n := range x.nodes {
-			t.Logf("%s said:\n%.5000s", n.role, x.log(n))
+		t.Errorf("%d of %d devices were isolated within %s", n, hosts, within)
+		x.explain(t)
+	}
+}
+
+// explain shows a case whose device is not isolated, and what the processes said.
+func (x *paced) explain(t *testing.T) {
+	for i := range x.hosts {
+		id, _ := clusterHost(i)
+		if x.world.Isolated(x.product.id(i)) {
+			continue
 		}
+		var c incident.Case
+		if err := x.ask(t.Context(), http.MethodGet, x.receiver(0)+"/v1/cases/cluster/"+id, tokenOf(alice), "", &c); err != nil {
+			t.Error(err)
+		}
+		for _, e := range c.Timeline {
+			t.Logf("%s: %s %s %s %s", id, e.At.Format("15:04:05.000"), e.Kind, e.Step, e.Text)
+		}
+		break
+	}
+	for _, n := range x.nodes {
+		t.Logf("%s said:\n%.3000s", n.role, x.log(n))
 	}
 }

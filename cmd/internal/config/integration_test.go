@@ -28,7 +28,7 @@ func TestPathsOfIntegrationsStartFromTheFile(t *testing.T) {
 // The product's limits set the pace, and the file may only make it slower.
 func TestRateMakesThePaceOfAProductSlower(t *testing.T) {
 	spec := memory.Spec()
-	spec.Limits = []integrations.Limit{{N: 120, Per: time.Minute, Source: "doc"}, {Name: "script", N: 6, Per: time.Minute, Source: "doc"}}
+	spec.Limits = []integrations.Limit{{N: 122, Per: time.Minute, Source: "doc"}, {Name: "script", N: 7, Per: time.Minute, Source: "doc"}}
 	catalog := integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{spec}})
 	for rate, want := range map[string][2]float64{"": {2, 0.1}, ", rate: 1/s": {1, 0.1}, ", rate: 3/m": {0.05, 0.05}, ", rate: 2/s": {2, 0.1}} {
 		c, err := Parse("f.yaml", []byte("integrations: { edr: { kind: memory"+rate+" } }\n"), catalog)

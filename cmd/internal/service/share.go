@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
@@ -36,8 +36,8 @@ func (s *Service) shareLimits(ctx context.Context) {
 }
 
 // share asks the engine who works for each integration. While it does not answer, shares
-// stay what they were. Only workers are counted: each from before its first call until it
-// stops, and one that was lost for as long as the engine takes it for one that works.
+// stay what they were. Only workers are counted: each from before its first call until the
+// engine forgets it, minutes after it was stopped or lost.
 func (s *Service) share(ctx context.Context) {
 	if !s.has(RoleWorker) {
 		return
@@ -58,15 +58,20 @@ func (s *Service) share(ctx context.Context) {
 	}
 }
 
-// workersOf is how many processes work for a task queue, this one among them.
+// workersOf is how many processes work for a task queue, in all of its partitions, this one
+// among them.
 func (s *Service) workersOf(ctx context.Context, queue string) (int, error) {
-	answer, err := s.client.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+	answer, err := s.client.DescribeTaskQueueEnhanced(ctx, client.DescribeTaskQueueEnhancedOptions{
+		TaskQueue: queue, TaskQueueTypes: []client.TaskQueueType{client.TaskQueueTypeActivity}, ReportPollers: true,
+	})
 	if err != nil {
 		return 0, err
 	}
 	workers := map[string]bool{s.identity: true}
-	for _, p := range answer.GetPollers() {
-		workers[p.GetIdentity()] = true
+	for _, version := range answer.VersionsInfo {
+		for _, p := range version.TypesInfo[client.TaskQueueTypeActivity].Pollers {
+			workers[p.Identity] = true
+		}
 	}
 	return len(workers), nil
 }
