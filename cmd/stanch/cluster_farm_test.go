@@ -111,9 +111,9 @@ type farm struct {
 	estate   *product
 	estateAt string
 	// more are integrations besides the estate, as stanch.yaml has them.
-	more   string
-	client   http.Client
-	started  atomic.Int64
+	more    string
+	client  http.Client
+	started atomic.Int64
 }
 
 // newFarm starts a cluster's database and server, as a deployment says.

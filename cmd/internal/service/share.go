@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"go.temporal.io/sdk/client"
+	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
@@ -58,20 +58,16 @@ func (s *Service) share(ctx context.Context) {
 	}
 }
 
-// workersOf is how many processes work for a task queue, in all of its partitions, this one
-// among them.
+// workersOf is how many processes work for a task queue, this one among them. Of a queue in
+// several partitions the engine tells who came to the first within the last minutes.
 func (s *Service) workersOf(ctx context.Context, queue string) (int, error) {
-	answer, err := s.client.DescribeTaskQueueEnhanced(ctx, client.DescribeTaskQueueEnhancedOptions{
-		TaskQueue: queue, TaskQueueTypes: []client.TaskQueueType{client.TaskQueueTypeActivity}, ReportPollers: true,
-	})
+	answer, err := s.client.DescribeTaskQueue(ctx, queue, enumspb.TASK_QUEUE_TYPE_ACTIVITY)
 	if err != nil {
 		return 0, err
 	}
 	workers := map[string]bool{s.identity: true}
-	for _, version := range answer.VersionsInfo {
-		for _, p := range version.TypesInfo[client.TaskQueueTypeActivity].Pollers {
-			workers[p.Identity] = true
-		}
+	for _, p := range answer.GetPollers() {
+		workers[p.GetIdentity()] = true
 	}
 	return len(workers), nil
 }
