@@ -107,3 +107,25 @@ func TestACutResultIsNoAnswer(t *testing.T) {
 		})
 	}
 }
+
+// A list that ends before its total, or does not end, is no answer; one without a total, or
+// without a cursor, is.
+func TestListsAreWhole(t *testing.T) {
+	for body, says := range map[string]string{
+		`{"data":[{"id":"600001"}],"pagination":{"totalItems":1,"nextCursor":null}}`:  "",
+		`{"data":[{"id":"600001"}],"pagination":{"nextCursor":""}}`:                   "",
+		`{"data":null,"pagination":{"totalItems":0,"nextCursor":null}}`:               "",
+		`{"data":[{"id":"600001"}],"pagination":{"totalItems":2,"nextCursor":null}}`:  "has 2 that match, and returns 1",
+		`{"data":[{"id":"600001"}],"pagination":{"totalItems":9,"nextCursor":"c-1"}}`: "again and again",
+		`{"data":[{"id":"600001"}],"pagination":{"totalItems":5000}}`:                 "more than 10 match",
+	} {
+		c := answering(t, map[string]string{"GET " + managementPath + agentsPath: body})
+		_, err := list[agent](t.Context(), c, "find", agentsPath, nil, 10)
+		if (err != nil) != (says != "") {
+			t.Errorf("%s: %v, want an error that says %q", body, err, says)
+		}
+		if err != nil {
+			wants(t, body, err, integrations.Unavailable, says)
+		}
+	}
+}
