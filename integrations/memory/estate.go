@@ -1,6 +1,7 @@
 // Package memory is a simulated estate: hosts, processes and flows that change
 // when they are limited, blocked or isolated. It is the reference
-// implementation of every capability, the world of the tests and of the demo.
+// implementation of what a case needs, and the world of the tests and of the demo. It
+// runs no scripts: no step of a playbook does.
 // Nothing runs in the background: flows are computed when they are queried, from
 // the streams' rates and the containments that were in force at each moment.
 package memory
