@@ -3,7 +3,9 @@ package integrations
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Kind is what went wrong, from a closed set. Everybody switches on kinds;
@@ -51,11 +53,18 @@ type Error struct {
 	Err   error
 }
 
+// Error is the text. The name of a host is part of it, and stays on its line.
 func (e *Error) Error() string {
+	op := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, e.Op)
 	if e.Err == nil {
-		return fmt.Sprintf("%s: %s", e.Op, e.Kind)
+		return fmt.Sprintf("%s: %s", op, e.Kind)
 	}
-	return fmt.Sprintf("%s: %s: %v", e.Op, e.Kind, e.Err)
+	return fmt.Sprintf("%s: %s: %v", op, e.Kind, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
