@@ -4,14 +4,19 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// maxActions bounds the actions of one device that are read.
-const maxActions = 20_000
+const (
+	// maxActions bounds the actions of one device that are read.
+	maxActions = 20_000
+	// maxIsolations are too many isolations and releases to read those of all devices.
+	maxIsolations = 1000
+)
 
 // The types of actions that matter here.
 const (
@@ -123,9 +128,30 @@ func (c *Client) actions(ctx context.Context, op string, id machineID) ([]action
 	if err != nil {
 		return nil, err
 	}
-	own := slices.DeleteFunc(found, func(a action) bool { return !a.on(id) })
+	return c.on(id, found), nil
+}
+
+// everyIsolation are the isolations and releases of all devices, by whomever, where they are
+// less than one page. Where they cannot be had it is whole that says so: then each device
+// must be asked about, and what is wrong comes out there.
+//
+// They are as old as Defender keeps them: it has no other record of an isolation, and one
+// that was ordered long ago may still stand.
+func (c *Client) everyIsolation(ctx context.Context) (all []action, whole bool) {
+	var page struct {
+		Value []action `json:"value"`
+		Next  string   `json:"@odata.nextLink"`
+	}
+	path := query("/api/machineactions", "$filter", "type eq 'Isolate' or type eq 'Unisolate'", "$top", strconv.Itoa(maxIsolations))
+	err := c.api.get(ctx, "read the isolations of all devices", path, &page, "value")
+	return page.Value, err == nil && page.Next == "" && len(page.Value) < maxIsolations
+}
+
+// on are those of a device among actions, and what this process ordered there a moment ago.
+func (c *Client) on(id machineID, found []action) []action {
+	own := slices.DeleteFunc(slices.Clone(found), func(a action) bool { return !a.on(id) })
 	missing := func(a action) bool {
 		return a.on(id) && !slices.ContainsFunc(own, func(b action) bool { return a.ID == b.ID })
 	}
-	return append(own, c.ordered.At(c.now(), missing)...), nil
+	return append(own, c.ordered.At(c.now(), missing)...)
 }

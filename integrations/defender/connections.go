@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -30,12 +29,10 @@ func (c *Client) Connections(ctx context.Context, q integrations.ConnectionQuery
 	if len(q.Tuples) > integrations.MaxTuples {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%d tuples are more than %d", len(q.Tuples), integrations.MaxTuples)
 	}
-	var found []incident.Connection
-	err = httpx.All(
-		// A device that Defender does not know has no events either.
-		func() error { _, err := c.machine(ctx, op, id); return err },
-		func() (err error) { found, err = c.connections(ctx, op, id, q); return err },
-	)
+	found, err := c.connections(ctx, op, id, q)
+	if err == nil && len(found) == 0 {
+		err = c.known(ctx, op, id)
+	}
 	if err != nil {
 		return nil, err
 	}

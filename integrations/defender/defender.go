@@ -67,8 +67,8 @@ func permissions() []integrations.Permission {
 	return []integrations.Permission{
 		{Name: readMachines, Why: "WindowsDefenderATP: finds devices and reads what was ordered on them"},
 		{Name: isolate, Why: "WindowsDefenderATP: isolates a device and gives it back"},
-		{Name: hunting, Why: "Microsoft Graph: asks advanced hunting who sends, and what a device ran"},
-		{Name: readUsers, Why: "WindowsDefenderATP: tells who is logged on; without it users are unknown"},
+		{Name: hunting, Why: "Microsoft Graph: asks advanced hunting who sends, what a device ran, and who is logged on where its id is not known"},
+		{Name: readUsers, Why: "WindowsDefenderATP: tells who is logged on; without it users are unknown where hunting does not tell them"},
 		{Name: liveResponse, Why: "WindowsDefenderATP: ends a process and runs scripts by live response; leave it out where playbooks do neither"},
 	}
 }
@@ -104,7 +104,9 @@ type Client struct {
 	ordered httpx.Recent[action]
 	// poll is how often a script is looked at that is waited for.
 	poll time.Duration
-	now  func() time.Time
+	// patience is how long a device that is found waits for who is logged on.
+	patience time.Duration
+	now      func() time.Time
 }
 
 // Open returns the tenant that a configuration describes. It does not connect.
@@ -139,7 +141,7 @@ func open(c Config, limits []integrations.Limit) (*Client, error) {
 		return clients[2].OAuth(of)
 	}
 	return &Client{
-		config: c, downloads: clients[2], now: time.Now, poll: pollEvery,
+		config: c, downloads: clients[2], now: time.Now, poll: pollEvery, patience: huntsUsers,
 		api:   door{clients[0], e.api, tokens(e.apiScope)},
 		graph: door{clients[1], e.graph, tokens(e.graphScope)},
 	}, nil

@@ -13,9 +13,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// maxUsers bounds the users of a device that are told.
-const maxUsers = 20
-
 // details is what else there is of a device.
 type details struct {
 	users     incident.Value[[]string]
@@ -23,29 +20,40 @@ type details struct {
 	err       error
 }
 
-// detail asks for what else there is of a device. People are told who is logged on, and
-// nothing waits for it; whether the device is isolated has to be known, unless Defender does
-// not let it be seen.
+// detail finds what else there is of a device, and asks for what is not known yet. People are
+// told who is logged on, and nothing waits for it; whether the device is isolated has to be
+// known, unless Defender does not let it be seen.
 func (s *search) detail(ctx context.Context, id machineID) {
 	var d details
 	_ = httpx.All(
-		func() error { d.users = s.c.users(ctx, id); return nil },
-		func() error {
-			actions, err := s.c.actions(ctx, "read isolation of device "+string(id), id)
-			switch {
-			case err == nil:
-				d.isolation = incident.Known(isolationOf(actions).word(), incident.FromEDR)
-			case integrations.KindOf(err) == integrations.Denied:
-				d.isolation = incident.NotKnown[string](err.Error())
-			default:
-				d.err = err
-			}
-			return nil
-		},
+		func() error { d.users = s.users(ctx, id); return nil },
+		func() error { d.isolation, d.err = s.isolation(ctx, id); return nil },
 	)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.more[id] = d
+}
+
+func (s *search) users(ctx context.Context, id machineID) incident.Value[[]string] {
+	if names := s.reported[id]; len(names) > 0 {
+		return incident.Known(names, incident.FromEDR)
+	}
+	return s.c.users(ctx, id)
+}
+
+func (s *search) isolation(ctx context.Context, id machineID) (incident.Value[string], error) {
+	actions := s.c.on(id, s.isolations)
+	if !s.whole {
+		var err error
+		actions, err = s.c.actions(ctx, "read isolation of device "+string(id), id)
+		switch {
+		case integrations.KindOf(err) == integrations.Denied:
+			return incident.NotKnown[string](err.Error()), nil
+		case err != nil:
+			return incident.Value[string]{}, err
+		}
+	}
+	return incident.Known(isolationOf(actions).word(), incident.FromEDR), nil
 }
 
 // endpoint is a device that was found, with what else there is of it.
@@ -149,7 +157,7 @@ func (s *search) addresses(f found) incident.Value[[]string] {
 
 // wanted reports whether the query has an address.
 func (s *search) wanted(ip string) bool {
-	return slices.ContainsFunc(addressesOf(s.q.IPs), func(a netip.Addr) bool { return a.String() == ip })
+	return slices.ContainsFunc(s.ips, func(a netip.Addr) bool { return a.String() == ip })
 }
 
 // reported are the addresses of the device's last report, without those that others have
@@ -169,47 +177,4 @@ func (m machine) reported() []string {
 		}
 	}
 	return ips
-}
-
-// logon is a user of a device, as Defender's list tells it.
-type logon struct {
-	ID          string `json:"id"`
-	Account     string `json:"accountName"`
-	Domain      string `json:"accountDomain"`
-	First       moment `json:"firstSeen"`
-	Last        moment `json:"lastSeen"`
-	Types       string `json:"logonTypes"`
-	OnlyNetwork bool   `json:"isOnlyNetworkUser"`
-}
-
-func (l logon) name() string {
-	if l.Account == "" {
-		return l.ID
-	}
-	if l.Domain == "" {
-		return l.Account
-	}
-	return l.Domain + `\` + l.Account
-}
-
-// logons are the users of a device, who was seen last first.
-func (c *Client) logons(ctx context.Context, id machineID) ([]logon, error) {
-	all, err := list[logon](ctx, c.api, "read the users of device "+string(id), id.path("/logonusers"), maxFound)
-	slices.SortStableFunc(all, func(a, b logon) int { return b.Last.Compare(a.Last.Time) })
-	return all, err
-}
-
-// users are the accounts of people and services that logged on to the device itself.
-func (c *Client) users(ctx context.Context, id machineID) incident.Value[[]string] {
-	all, err := c.logons(ctx, id)
-	if err != nil {
-		return incident.NotKnown[[]string](err.Error())
-	}
-	names := []string{}
-	for _, l := range all {
-		if name := l.name(); name != "" && !l.OnlyNetwork && !slices.Contains(names, name) && len(names) < maxUsers {
-			names = append(names, name)
-		}
-	}
-	return incident.Known(names, incident.FromEDR)
 }

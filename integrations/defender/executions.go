@@ -35,7 +35,6 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 	}
 	var starts, scripts []incident.Execution
 	err = httpx.All(
-		func() error { _, err := c.machine(ctx, op, id); return err },
 		func() (err error) { starts, err = c.starts(ctx, op, id, q); return err },
 		func() (err error) { scripts, err = c.scripts(ctx, op, id, q); return err },
 	)
@@ -43,6 +42,11 @@ func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) 
 		return nil, err
 	}
 	all := append(starts, scripts...)
+	if len(all) == 0 {
+		if err := c.known(ctx, op, id); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortStableFunc(all, func(a, b incident.Execution) int { return b.At.Compare(a.At) })
 	return all[:min(len(all), q.Limit)], nil
 }

@@ -36,19 +36,30 @@ type found struct {
 type search struct {
 	c  *Client
 	q  integrations.EndpointQuery
-	at time.Time // of the addresses
+	// ips are the query's addresses, and at is their time.
+	ips []netip.Addr
+	at  time.Time
 
 	mu  sync.Mutex
 	all map[machineID]*found
 	// more is what else there is of devices: of the one with the query's id it is asked
 	// for at once.
 	more map[machineID]details
+
+	// reported are the users in devices' reports, and isolations those of all devices, where
+	// whole. They are read beside the lookups.
+	reported   map[machineID][]string
+	isolations []action
+	whole      bool
 }
 
 // Endpoints implements [integrations.Endpoints]. All identifiers are asked for at once, and
-// then what else there is of each device that was not named by its id.
+// then what else there is of each device that was not named by its id and that what was asked
+// about all devices does not tell.
 func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([]incident.Endpoint, error) {
-	s := &search{c: c, q: q, at: q.At, all: map[machineID]*found{}, more: map[machineID]details{}}
+	s := &search{
+		c: c, q: q, at: q.At, ips: addressesOf(q.IPs), all: map[machineID]*found{}, more: map[machineID]details{}, reported: map[machineID][]string{},
+	}
 	// A moment before now: clocks differ, and a time to come is refused.
 	if latest := c.now().Add(-time.Minute); q.At.IsZero() || q.At.After(latest) {
 		s.at = latest
@@ -90,23 +101,35 @@ func (c *Client) Endpoints(ctx context.Context, q integrations.EndpointQuery) ([
 // for: it finds nothing.
 func (s *search) lookups(ctx context.Context) ([]func() error, error) {
 	var all []func() error
-	if id, ok := machineIDOf(s.q.ID); ok {
+	id, named := machineIDOf(s.q.ID)
+	if named {
 		all = append(all, func() error { return s.byID(ctx, id) }, func() error { s.detail(ctx, id); return nil })
 	}
 	for _, filter := range nameFilters(s.q.Name) {
 		all = append(all, func() error { return s.byName(ctx, filter) })
 	}
-	ips := addressesOf(s.q.IPs)
 	switch {
 	case s.keepsAddresses():
-		for _, ip := range ips {
+		for _, ip := range s.ips {
 			all = append(all, func() error { return s.byIP(ctx, ip) })
 		}
-	case len(all) == 0 && len(ips) > 0:
+	case len(all) == 0 && len(s.ips) > 0:
 		return nil, integrations.Errorf(integrations.Invalid, "find a device by its address",
 			"Defender knows for 30 days who had an address, and %s is longer ago", s.at.UTC().Format(time.RFC3339))
 	}
-	return all, nil
+	if named || len(all) == 0 {
+		return all, nil
+	}
+	return append(all, s.ahead(ctx)...), nil
+}
+
+// ahead are the requests for what else there is of devices whose ids are not known yet.
+func (s *search) ahead(ctx context.Context) []func() error {
+	all := []func() error{func() error { s.isolations, s.whole = s.c.everyIsolation(ctx); return nil }}
+	if kql := usersQuery(s.q.Name, s.ips, s.at); kql != "" && s.keepsAddresses() {
+		all = append(all, func() error { s.huntUsers(ctx, kql); return nil })
+	}
+	return all
 }
 
 // addressesOf are the addresses among texts, each once.

@@ -22,15 +22,21 @@ const (
 )
 
 // kql is a query of advanced hunting. It is built from the names of tables and columns in
-// this package, and from values that were checked: ids, addresses, numbers and times. No
-// text of an alert is ever in one.
+// this package, and from values that were checked: ids, addresses, numbers and times, and
+// names of devices that have nothing but letters and digits of ASCII, -, _ and dots. No
+// other text of an alert is ever in one.
 type kql struct{ strings.Builder }
 
 // events begins a query of one device's events in [from, to).
 func events(table string, id machineID, from, to time.Time) *kql {
+	return between(table, "DeviceId == \""+string(id)+"\"", from, to)
+}
+
+// between begins a query of the events in [from, to) that meet a condition.
+func between(table, condition string, from, to time.Time) *kql {
 	q := &kql{}
 	q.WriteString(table)
-	q.where("DeviceId == \"" + string(id) + "\"")
+	q.where(condition)
 	q.where("Timestamp >= " + datetime(from) + " and Timestamp < " + datetime(to))
 	return q
 }

@@ -93,6 +93,13 @@ func (c *Client) machine(ctx context.Context, op string, id machineID) (machine,
 	return m, nil
 }
 
+// known is an error where Defender does not know a device. One that it does not know has no
+// events either, and one that has some need not be asked about.
+func (c *Client) known(ctx context.Context, op string, id machineID) error {
+	_, err := c.machine(ctx, op, id)
+	return err
+}
+
 // Apply implements [integrations.Enforcer]. The isolation is always a full one.
 //
 // Between the read and the write another process can order the same: Defender then
