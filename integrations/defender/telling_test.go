@@ -92,6 +92,8 @@ func TestQueriesAreWell(t *testing.T) {
 		network(device, now.Add(-time.Hour), now, wanted).newest(10, networkColumns()),
 		startsQuery(device, asked), scriptsQuery(device, asked),
 		sightings("DeviceProcessEvents", created(), device, 7, now), sightings("DeviceNetworkEvents", initiating(), device, 7, now),
+		usersQuery("ws-042", nil, now), usersQuery("ws-042.corp.example", nil, now),
+		usersQuery("", addressesOf([]string{"192.0.2.2", "2001:db8::1"}), now),
 		events("DeviceInfo", device, now.Add(-time.Minute), now).newest(1, []string{"Timestamp"}),
 	)
 }

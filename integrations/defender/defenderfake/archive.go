@@ -77,6 +77,7 @@ func (a *archive) check(table string, b kql.Bounds) {
 	}
 	_, byID := b.Equal["DeviceId"]
 	_, byName := b.Equal["DeviceName"]
+	byName = byName || len(b.Begins["DeviceName"]) > 0
 	// Which device had an address is asked of every device.
 	byAddress := table == "DeviceNetworkInfo" && len(b.Terms["IPAddresses"]) > 0
 	if !byID && !byName && !byAddress {

@@ -270,6 +270,9 @@ func TestUnboundedQueries(t *testing.T) {
 		{"DeviceNetworkEvents | take 0", "", nil},
 		{"print 1", "", nil},
 		{"DeviceNetworkEvents | where DeviceId in ('" + ws1 + "')", "P1D", nil},
+		{"DeviceNetworkEvents | where DeviceName == 'ws-1' or DeviceName startswith 'ws-1.'", "P1D", nil},
+		{"DeviceNetworkEvents | where DeviceName == 'ws-1' or RemotePort == 53", "P1D", []string{"hunting: a query reads %s of every device"}},
+		{"DeviceInfo | where DeviceId in (DeviceNetworkInfo | where IPAddresses has_any ('10.0.0.1') | distinct DeviceId)", "P1D", nil},
 		{"DeviceNetworkEvents | where DeviceId contains 'a'", "P1D", []string{"hunting: a query reads %s of every device"}},
 	} {
 		r.errors = nil

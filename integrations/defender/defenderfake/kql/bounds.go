@@ -12,8 +12,9 @@ type Bounds struct {
 	// From and To bound Timestamp, both included; zero is no bound.
 	From, To time.Time
 	// Equal are the values that the texts of a column can have, regardless of case, by
-	// column; and Terms are texts that it must contain.
-	Equal, Terms map[string][]string
+	// column; Terms are texts of which it must contain one at least; and Begins are those
+	// with one of which it must begin, of one column.
+	Equal, Terms, Begins map[string][]string
 	// None says that the query takes no rows, as one that only asks whether it may.
 	None bool
 }
@@ -89,6 +90,9 @@ func (e *env) bounds(columns []Column, conds []expr) Bounds {
 			b.None = true
 		case binaryExpr:
 			e.boundBinary(&b, columns, x)
+			if column, texts, ok := e.beginnings(columns, x); ok && (x.op == "or" || x.op == "startswith") {
+				b.Begins = map[string][]string{column: texts}
+			}
 		case betweenExpr:
 			if n, ok := x.of.(nameExpr); ok && n.name == "Timestamp" && !x.not {
 				e.boundBetween(&b, x)
@@ -134,6 +138,31 @@ func (e *env) boundBinary(b *Bounds, columns []Column, x binaryExpr) {
 	}
 }
 
+// beginnings are the texts with one of which a column must begin to meet a condition: it is
+// equal to a text, it begins with one, or it does either.
+func (e *env) beginnings(columns []Column, x expr) (column string, texts []string, ok bool) {
+	c, ok := x.(binaryExpr)
+	if !ok {
+		return "", nil, false
+	}
+	switch c.op {
+	case "or":
+		left, some, ok := e.beginnings(columns, c.left)
+		right, others, also := e.beginnings(columns, c.right)
+		return left, append(some, others...), ok && also && left == right
+	case "==", "=~", "startswith":
+	default:
+		return "", nil, false
+	}
+	name, ok := c.left.(nameExpr)
+	if !ok || indexOf(columns, name.name) < 0 {
+		return "", nil, false
+	}
+	v, err := e.constant(c.right)
+	s, ok := v.v.(string)
+	return name.name, []string{s}, err == nil && ok && s != ""
+}
+
 func (e *env) boundBetween(b *Bounds, x betweenExpr) {
 	from, err := e.constant(x.from)
 	if err != nil {
@@ -162,7 +191,7 @@ func (e *env) boundIn(b *Bounds, columns []Column, x inExpr) {
 	if ok {
 		i = indexOf(columns, of.name)
 	}
-	if i < 0 || columns[i].Type != String || x.op != "in" && x.op != "in~" {
+	if i < 0 || columns[i].Type != String || x.op != "in" && x.op != "in~" && x.op != "has_any" {
 		return
 	}
 	list, err := x.values(&scope{e, columns}, String)
@@ -172,6 +201,10 @@ func (e *env) boundIn(b *Bounds, columns []Column, x inExpr) {
 	texts := make([]string, len(list))
 	for i, v := range list {
 		texts[i] = text(v)
+	}
+	if x.op == "has_any" {
+		b.Terms[of.name] = append(b.Terms[of.name], texts...)
+		return
 	}
 	b.equal(of.name, texts)
 }

@@ -204,6 +204,10 @@ func TestBounds(t *testing.T) {
 		},
 		// One of two alternatives bounds nothing, and neither does what follows a sum.
 		{`Events | where DeviceId == "d1" or Port == 1`, []kql.Bounds{{Equal: none, Terms: none}}},
+		{`Events | where DeviceId == "d1" or File startswith "d1"`, []kql.Bounds{{Equal: none, Terms: none}}},
+		{`Events | where File startswith ""`, []kql.Bounds{{Equal: none, Terms: none}}},
+		{`Events | where File =~ "a" or File startswith "a."`, []kql.Bounds{{Equal: none, Terms: none, Begins: map[string][]string{"File": {"a", "a."}}}}},
+		{`Events | where File has_any ("a", "b")`, []kql.Bounds{{Equal: none, Terms: map[string][]string{"File": {"a", "b"}}}}},
 		{`Events | summarize max(Timestamp) by DeviceId | where DeviceId == "d1"`, []kql.Bounds{{Equal: none, Terms: none}}},
 		{`Events | extend Timestamp = now() | where Timestamp > ago(1h)`, []kql.Bounds{{Equal: none, Terms: none}}},
 		{
