@@ -119,26 +119,36 @@ func TestUsersByHunting(t *testing.T) {
 		users http.HandlerFunc
 		want  string
 	}{
-		"a report":                         {rows(report(strings.ToUpper(device), anna)), told},
-		"with another device's":            {rows(report(strings.Repeat("1", 40), `[{"UserName": "eve"}]`), report(device, anna)), told},
-		"another device's alone":           {rows(report(strings.Repeat("1", 40), anna)), asked},
-		"of no device":                     {rows(report("ws-042", anna)), asked},
-		"nobody":                           {rows(report(device, "[]")), asked},
-		"what is no list":                  {rows(report(device, `{"UserName": "anna"}`)), asked},
-		"users without a name":             {rows(report(device, `[{"Sid": "S-1"}]`)), asked},
-		"hunting is refused":               {says(http.StatusForbidden, `{"error": {"code": "Forbidden", "message": "no"}}`), asked},
-		"hunting has no time":              {says(http.StatusTooManyRequests, `{"error": {"code": "TooManyRequests", "message": "no"}}`), asked},
-		"hunting fails":                    {says(http.StatusInternalServerError, `{"error": {"code": "UnknownError", "message": ""}}`), asked},
-		"hunting takes longer than it may": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, asked},
+		"a report":               {rows(report(strings.ToUpper(device), anna)), told},
+		"with another device's":  {rows(report(strings.Repeat("1", 40), `[{"UserName": "eve"}]`), report(device, anna)), told},
+		"another device's alone": {rows(report(strings.Repeat("1", 40), anna)), asked},
+		"of no device":           {rows(report("ws-042", anna)), asked},
+		"nobody":                 {rows(report(device, "[]")), asked},
+		"what is no list":        {rows(report(device, `{"UserName": "anna"}`)), asked},
+		"users without a name":   {rows(report(device, `[{"Sid": "S-1"}]`)), asked},
+		"hunting is refused":     {says(http.StatusForbidden, `{"error": {"code": "Forbidden", "message": "no"}}`), asked},
+		"hunting has no time":    {says(http.StatusTooManyRequests, `{"error": {"code": "TooManyRequests", "message": "no"}}`), asked},
+		"hunting fails":          {says(http.StatusInternalServerError, `{"error": {"code": "UnknownError", "message": ""}}`), asked},
 	} {
 		x := byNameOf(t)
 		x.users = c.users
-		if strings.Contains(name, "longer") {
-			x.patience = time.Millisecond
-		}
 		if _, got := x.find(t); got != c.want || slices.Contains(x.afterwards, "users") != (c.want == asked) {
 			t.Errorf("%s: the users are %s, want %s; afterwards %q was asked for", name, got, c.want, x.afterwards)
 		}
+	}
+}
+
+// A device that is found does not wait long for hunting.
+func TestUsersAreNotWaitedForLong(t *testing.T) {
+	x := byNameOf(t)
+	x.Client = x.open(t, func(c *Config) { c.Timeout = maxTimeout })
+	x.users = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	x.patience = time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got, err := x.Endpoints(ctx, integrations.EndpointQuery{Name: "ws-042"})
+	if err != nil || len(got) != 1 || got[0].Users.String() != `[corp\bob]` {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

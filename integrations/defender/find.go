@@ -34,8 +34,8 @@ type found struct {
 
 // search gathers the devices that the identifiers of a query find.
 type search struct {
-	c  *Client
-	q  integrations.EndpointQuery
+	c *Client
+	q integrations.EndpointQuery
 	// ips are the query's addresses, and at is their time.
 	ips []netip.Addr
 	at  time.Time
