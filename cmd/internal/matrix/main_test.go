@@ -37,6 +37,8 @@ func printed(t *testing.T, tests ...told) string {
 	}
 	say(event{Action: "start", Package: inventories})
 	say(event{Action: "start", Package: sources})
+	say(event{Action: "start", Package: module + "integrations/bubbletest"})
+	say(event{Action: "skip", Package: module + "integrations/bubbletest"}) // It has no tests.
 	for _, of := range tests {
 		if of.ran != "" {
 			say(event{Action: "attr", Package: of.pkg, Test: of.test, Key: contract.Ran, Value: of.ran})

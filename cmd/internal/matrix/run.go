@@ -71,7 +71,8 @@ func (r *run) take(e event) error {
 	switch t := r.trials[key]; {
 	case e.Action == "start":
 		r.packages[e.Package] = false
-	case e.Action == "pass" && e.Test == "":
+	case (e.Action == "pass" || e.Action == "skip") && e.Test == "":
+		// One that is skipped as a whole has no tests.
 		r.packages[e.Package] = true
 	case e.Action == "attr" && e.Key == ran:
 		part := strings.SplitN(e.Value, " ", 3)
