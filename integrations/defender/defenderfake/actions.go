@@ -88,8 +88,11 @@ func actionProperties() []property {
 // listActions lists actions, newest first.
 func (d *Double) listActions(w http.ResponseWriter, r *http.Request) *refusal {
 	c := collection{entity: "MachineActions", properties: actionProperties()}
+	may := worth(r)
 	for _, a := range slices.Backward(d.world.Actions("")) {
-		c.items = append(c.items, d.action(a, true))
+		if may(a.Host) {
+			c.items = append(c.items, d.action(a, true))
+		}
 	}
 	return d.page(w, r, c)
 }

@@ -128,8 +128,11 @@ func (d *Double) find(r *http.Request) (edrtest.Host, *refusal) {
 
 func (d *Double) listMachines(w http.ResponseWriter, r *http.Request) *refusal {
 	c := collection{entity: "Machines", properties: machineProperties()}
+	may := worth(r)
 	for _, h := range d.world.Hosts() {
-		c.items = append(c.items, d.machine(h))
+		if may(h.Name) {
+			c.items = append(c.items, d.machine(h))
+		}
 	}
 	return d.machines(w, r, c)
 }

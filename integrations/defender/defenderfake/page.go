@@ -3,6 +3,7 @@ package defenderfake
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,4 +112,20 @@ func (c collection) sort(by string) *refusal {
 		return strings.Compare(x, y)
 	})
 	return nil
+}
+
+// oneText matches the filters that want one property to be a text, or to begin with it.
+var oneText = regexp.MustCompile(`^(?:(?:machineId|computerDnsName) eq |startswith\(computerDnsName, ?)'([^']+)'\)?$`)
+
+// worth reports which entries a filter may match, by a text that they contain: of many
+// devices all others need not be written out for it.
+func worth(r *http.Request) func(texts ...string) bool {
+	match := oneText.FindStringSubmatch(r.URL.Query().Get("$filter"))
+	if match == nil {
+		return func(...string) bool { return true }
+	}
+	want, _, _ := strings.Cut(strings.ToLower(match[1]), ".")
+	return func(texts ...string) bool {
+		return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), want) })
+	}
 }
