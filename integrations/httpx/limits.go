@@ -177,9 +177,11 @@ func (l *limits) promise(o *integrations.Operation, w *window, calls int) {
 	}
 	of := l.begun[o]
 	if of == nil {
+		if !o.OnEnd(func() { l.end(o) }) {
+			return
+		}
 		of = map[*window]int{}
 		l.begun[o] = of
-		o.OnEnd(func() { l.end(o) })
 	}
 	switch left, begun := of[w]; {
 	case !begun:

@@ -170,3 +170,29 @@ func TestAnOperationCannotPromiseMoreThanIsAllowed(t *testing.T) {
 		}
 	})
 }
+
+// What an operation leaves to be tidied up when it has ended is a call of its own: nothing is
+// promised that nobody would give back.
+func TestNothingIsPromisedToAnOperationThatHasEnded(t *testing.T) {
+	l := newLimits([]integrations.Limit{{N: 10, Per: time.Hour, Requests: 4}})
+	write := Request{Write: true}
+	ctx, end := integrations.Operate(t.Context())
+	o := integrations.OperationOf(ctx)
+	end()
+	for i := range 10 {
+		if i%2 == 0 {
+			if err := l.wait(ctx, write); err != nil {
+				t.Errorf("call %d after the end: %v", i, err)
+			}
+			continue
+		}
+		// It ended between the look and the call.
+		l.promise(o, l.kept[0].of(write), 4)
+		if wait, _ := l.take(write, nil, true, time.Now()); wait != 0 {
+			t.Errorf("call %d has to wait %s", i, wait)
+		}
+	}
+	if len(l.begun) != 0 || l.kept[0].of(write).promised != 0 {
+		t.Errorf("%d operations are under way, %d calls are promised", len(l.begun), l.kept[0].of(write).promised)
+	}
+}
