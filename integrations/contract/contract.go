@@ -201,7 +201,7 @@ func promptly(ctx context.Context, t testing.TB, c call) error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- c.do(ctx) }()
-	timer := time.NewTimer(10 * time.Second)
+	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
 	select {
 	case err := <-done:

@@ -193,10 +193,10 @@ func (j judge) repair(w FaultsWorld, first tried) {
 	}
 	var r tried
 	const most = 4
-	for range most {
+	for try := range most {
 		w.World.Settle()
 		r.said, r.err = j.op.do(j.t.Context(), w)
-		if r.err == nil || !j.again(&w, r.err) {
+		if r.err == nil || !j.again(&w, r.err, try == 0) {
 			break
 		}
 	}
@@ -224,10 +224,11 @@ func (j judge) lost(r tried) bool {
 }
 
 // again reports whether an operation is tried again. What was refused is believed to be for
-// a while, and is not asked for: the next try is that of a process that starts anew.
-func (j judge) again(w *FaultsWorld, err error) bool {
+// a while, and is not asked for: the next try is that of a process that starts anew. The first
+// try may have had the answer to what was asked before the repair, such as for a token.
+func (j judge) again(w *FaultsWorld, err error, first bool) bool {
 	e, ok := errors.AsType[*integrations.Error](err)
-	if ok && e.Kind == integrations.Conflict {
+	if ok && (e.Kind == integrations.Conflict || first && e.Kind == integrations.Unavailable && e.After == 0) {
 		return true
 	}
 	if ok && (e.Kind == integrations.Ambiguous || e.Kind == integrations.Unavailable && e.After == 0) {
