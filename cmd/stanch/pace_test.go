@@ -235,15 +235,15 @@ func TestFourWorkersKeepTheLimitsOfAProduct(t *testing.T) {
 	}
 }
 
-// isolateAll has all devices of a product isolated, which carry that out when the last order
-// was given: until then each of them is looked at again and again.
+// isolateAll has all devices of a product isolated, of which the first carry that out when as
+// many orders were given as can be under way: until then they are looked at again and again.
 func isolateAll(t *testing.T, product limited, p pace, hosts int) {
 	x := newPaced(t, product, p, hosts)
 	within := time.Duration(hosts) * paceWithin
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	began := time.Now()
-	end := x.storm(ctx, hosts)
+	end := x.storm(ctx, min(hosts, underWay))
 	refused := 0
 	for look := time.Tick(10 * time.Millisecond); ctx.Err() == nil && refused == 0 && x.isolated() < hosts; <-look {
 		_, refused = x.count.of(x.product.counts)
