@@ -90,17 +90,30 @@ func (e *Estate) isolation(h *host, now time.Time) string {
 // Connections implements [integrations.Connections]. The EDR reports a stream's
 // connections once a minute, by the endpoint's clock.
 func (e *Estate) Connections(ctx context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
-	var found []incident.Connection
-	u := use{op: "connections", on: q.Target.ID()}
+	w := eventWindow{q.Target, q.From, q.To, q.Limit}
+	return events(ctx, e, "connections", w, func(h *host) []incident.Connection { return e.connections(h, q) })
+}
+
+// eventWindow is which events of a device are asked for.
+type eventWindow struct {
+	target   incident.Target
+	from, to time.Time
+	limit    int
+}
+
+// events reads what the EDR has recorded of a device.
+func events[T any](ctx context.Context, e *Estate, op string, w eventWindow, read func(*host) []T) ([]T, error) {
+	var found []T
+	u := use{op: op, on: w.target.ID()}
 	err := e.perform(ctx, u, func() error {
-		h, err := e.device(u.String(), q.Target)
+		h, err := e.device(u.String(), w.target)
 		if err != nil {
 			return err
 		}
-		if q.Limit <= 0 || !q.From.Before(q.To) {
+		if w.limit <= 0 || !w.from.Before(w.to) {
 			return integrations.Errorf(integrations.Invalid, u.String(), "the query has no time or no limit")
 		}
-		found = e.connections(h, q)
+		found = read(h)
 		return nil
 	})
 	if err != nil {

@@ -26,23 +26,8 @@ func (e *Estate) AddExecutions(hostID string, executions ...incident.Execution) 
 // estate knows it reports the start, and the script that it ran, by the endpoint's
 // clock.
 func (e *Estate) Executions(ctx context.Context, q integrations.ExecutionQuery) ([]incident.Execution, error) {
-	var found []incident.Execution
-	u := use{op: "executions", on: q.Target.ID()}
-	err := e.perform(ctx, u, func() error {
-		h, err := e.device(u.String(), q.Target)
-		if err != nil {
-			return err
-		}
-		if q.Limit <= 0 || !q.From.Before(q.To) {
-			return integrations.Errorf(integrations.Invalid, u.String(), "the query has no time or no limit")
-		}
-		found = e.executions(h, q)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
+	w := eventWindow{q.Target, q.From, q.To, q.Limit}
+	return events(ctx, e, "executions", w, func(h *host) []incident.Execution { return e.executions(h, q) })
 }
 
 func (e *Estate) executions(h *host, q integrations.ExecutionQuery) []incident.Execution {
