@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 )
@@ -22,6 +23,28 @@ type BadCredential struct {
 	// Says are words of each of these errors, and Finds of a finding of the probe that is
 	// not right, with its cure. Empty: nothing is looked for.
 	Says, Finds []string
+}
+
+// ClockOff is a machine whose clock is three hours behind. Set gives a client its clock.
+func ClockOff[Client any](open func(testing.TB) FaultsWorld, set func(c Client, now func() time.Time)) BadCredential {
+	return BadCredential{
+		Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
+		Open: func(t testing.TB) FaultsWorld {
+			t.Helper()
+			w := open(t)
+			c, ok := w.Client.(Client)
+			if !ok {
+				t.Fatal("the client is of another type")
+			}
+			set(c, func() time.Time { return time.Now().Add(-3 * time.Hour) })
+			return w
+		},
+	}
+}
+
+// Each has the operations that no product does without a login fail in one way.
+func Each(kind integrations.Kind) map[string]integrations.Kind {
+	return map[string]integrations.Kind{"read": kind, "apply": kind, "find": kind, "run": kind}
 }
 
 // Credentials checks what becomes of credentials that do not serve: the error is of the
@@ -85,8 +108,8 @@ func checkRevoked(t testing.TB, h FaultsHarness) {
 	h.fine(t, "apply when it works again", err)
 }
 
-// refusedAgain fails where one request was made more than twice: with the token that was
-// refused, and with the next one.
+// refusedAgain fails where a part was asked with more than two tokens that it refused: the
+// first one, and the next.
 func (h FaultsHarness) refusedAgain(t testing.TB, sent []Sent) {
 	t.Helper()
 	with := map[string]bool{}

@@ -112,40 +112,26 @@ func badCredentials() []contract.BadCredential {
 			return faultsWorld(t, o, change...)
 		}
 	}
-	all := func(kind integrations.Kind) map[string]integrations.Kind {
-		return map[string]integrations.Kind{"read": kind, "apply": kind, "find": kind, "run": kind}
-	}
 	reads := []falconfake.Credential{{ID: "client", Secret: "the-secret", Scopes: []string{"devices:read"}}, {ID: "client", Secret: "secret"}}
 	return []contract.BadCredential{
 		{
 			Name: "the secret is wrong, or was taken back", Open: open(falconfake.Options{}, func(c *Config) { c.ClientSecret = "another" }),
-			Fails: all(integrations.Denied), Says: []string{"client_secret", "cloud"}, Finds: []string{"client_secret"},
+			Fails: contract.Each(integrations.Denied), Says: []string{"client_secret", "cloud"}, Finds: []string{"client_secret"},
 		},
 		{
 			Name: "the cloud is another one, which gives a token", Open: open(falconfake.Options{Elsewhere: "us-2"}),
-			Fails: all(integrations.Denied), Says: []string{"write cloud: us-2"}, Finds: []string{"write cloud: us-2"},
+			Fails: contract.Each(integrations.Denied), Says: []string{"write cloud: us-2"}, Finds: []string{"write cloud: us-2"},
 		},
 		{
 			Name: "the cloud is another one, which redirects", Open: open(falconfake.Options{Elsewhere: "eu-1", Redirects: true}),
-			Fails: all(integrations.Invalid), Says: []string{"write cloud: eu-1"}, Finds: []string{"write cloud: eu-1"},
+			Fails: contract.Each(integrations.Invalid), Says: []string{"write cloud: eu-1"}, Finds: []string{"write cloud: eu-1"},
 		},
 		{
 			Name: "a scope is missing", Open: open(falconfake.Options{Credentials: reads}),
 			Fails: map[string]integrations.Kind{"apply": integrations.Denied, "run": integrations.Denied, "connections": integrations.Denied},
 			Says:  []string{"scopes"}, Finds: []string{"NGSIEM: read and write", "scopes"},
 		},
-		{
-			Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
-			Open: func(t testing.TB) contract.FaultsWorld {
-				w := open(falconfake.Options{})(t)
-				f, ok := w.Client.(*Falcon)
-				if !ok {
-					t.Fatal("the client is of another type")
-				}
-				f.now = func() time.Time { return time.Now().Add(-3 * time.Hour) }
-				return w
-			},
-		},
+		contract.ClockOff(open(falconfake.Options{}), func(f *Falcon, now func() time.Time) { f.now = now }),
 	}
 }
 

@@ -124,43 +124,29 @@ func badCredentials() []contract.BadCredential {
 			return e.Faults(t, x.front, "print.ps1", func() any { return x.open(t) })
 		}
 	}
-	all := func(kind integrations.Kind) map[string]integrations.Kind {
-		return map[string]integrations.Kind{"read": kind, "apply": kind, "find": kind, "run": kind}
-	}
 	return []contract.BadCredential{
 		{
-			Name: "the secret has expired", Open: open(defenderfake.Options{SecretExpired: true}), Fails: all(integrations.Denied),
+			Name: "the secret has expired", Open: open(defenderfake.Options{SecretExpired: true}), Fails: contract.Each(integrations.Denied),
 			Says: []string{"AADSTS7000222", "make a new one"}, Finds: []string{"the client secret has expired"},
 		},
 		{
-			Name: "the secret is wrong", Open: open(defenderfake.Options{}, func(c *Config) { c.ClientSecret = "the-other-secret" }), Fails: all(integrations.Denied),
+			Name: "the secret is wrong", Open: open(defenderfake.Options{}, func(c *Config) { c.ClientSecret = "the-other-secret" }), Fails: contract.Each(integrations.Denied),
 			Says: []string{"AADSTS7000215"}, Finds: []string{"the client secret is wrong"},
 		},
 		{
 			Name: "the tenant is another one", Open: open(defenderfake.Options{}, func(c *Config) { c.Tenant = "00000000-0000-4000-8000-000000000001" }),
-			Fails: all(integrations.Invalid), Says: []string{"AADSTS90002", "tenant"}, Finds: []string{"there is no such tenant in this cloud"},
+			Fails: contract.Each(integrations.Invalid), Says: []string{"AADSTS90002", "tenant"}, Finds: []string{"there is no such tenant in this cloud"},
 		},
 		{
 			Name: "the application is of another tenant", Open: open(defenderfake.Options{}, func(c *Config) { c.ClientID = "00000000-0000-4000-8000-000000000001" }),
-			Fails: all(integrations.Denied), Says: []string{"AADSTS700016", "client_id"}, Finds: []string{"the tenant has no such application"},
+			Fails: contract.Each(integrations.Denied), Says: []string{"AADSTS700016", "client_id"}, Finds: []string{"the tenant has no such application"},
 		},
 		{
 			Name: "a right is missing", Open: open(defenderfake.Options{Roles: []string{readMachines}, GraphRoles: []string{}}),
 			Fails: map[string]integrations.Kind{"apply": integrations.Denied, "run": integrations.Denied, "connections": integrations.Denied},
 			Says:  []string{"the application's permissions"}, Finds: []string{"lacks " + isolate, "administrator"},
 		},
-		{
-			Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
-			Open: func(t testing.TB) contract.FaultsWorld {
-				w := open(defenderfake.Options{})(t)
-				c, ok := w.Client.(*Client)
-				if !ok {
-					t.Fatal("the client is of another type")
-				}
-				c.now = func() time.Time { return time.Now().Add(-3 * time.Hour) }
-				return w
-			},
-		},
+		contract.ClockOff(open(defenderfake.Options{}), func(c *Client, now func() time.Time) { c.now = now }),
 	}
 }
 

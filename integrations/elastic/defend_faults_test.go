@@ -111,18 +111,7 @@ func badCredentials() []contract.BadCredential {
 			Name: "a privilege is missing", Open: open(reader), Says: []string{"privileges"},
 			Fails: map[string]integrations.Kind{"apply": integrations.Denied, "run": integrations.Denied, "kill": integrations.Denied},
 		},
-		{
-			Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
-			Open: func(t testing.TB) contract.FaultsWorld {
-				w := open(defendfake.Administrator())(t)
-				c, ok := w.Client.(*Defend)
-				if !ok {
-					t.Fatal("the client is of another type")
-				}
-				c.now = func() time.Time { return time.Now().Add(-3 * time.Hour) }
-				return w
-			},
-		},
+		contract.ClockOff(open(defendfake.Administrator()), func(c *Defend, now func() time.Time) { c.now = now }),
 	}
 }
 

@@ -108,24 +108,21 @@ func badCredentials() []contract.BadCredential {
 			return faultsWorld(t, o, knobs(), change...)
 		}
 	}
-	all := func(kind integrations.Kind) map[string]integrations.Kind {
-		return map[string]integrations.Kind{"read": kind, "apply": kind, "find": kind, "run": kind}
-	}
 	return []contract.BadCredential{
 		{
 			Name: "the token is wrong, or was taken back", Open: open(sentinelonefake.Options{Token: "another"}),
-			Fails: all(integrations.Denied), Says: []string{"token"}, Finds: []string{"token is of this console"},
+			Fails: contract.Each(integrations.Denied), Says: []string{"token"}, Finds: []string{"token is of this console"},
 		},
 		{
 			Name: "the token has ended", Open: open(sentinelonefake.Options{Expires: time.Now().Add(-time.Hour)}),
-			Fails: all(integrations.Denied), Says: []string{"token"}, Finds: []string{"has not ended"},
+			Fails: contract.Each(integrations.Denied), Says: []string{"token"}, Finds: []string{"has not ended"},
 		},
 		{
 			Name: "the token ends soon", Open: open(sentinelonefake.Options{Expires: time.Now().Add(48 * time.Hour)}),
 			Finds: []string{"the token is good until", "make a new token"},
 		},
 		{
-			Name: "the address is that of another server", Fails: all(integrations.Unavailable), Says: []string{"check url"}, Finds: []string{"check url"},
+			Name: "the address is that of another server", Fails: contract.Each(integrations.Unavailable), Says: []string{"check url"}, Finds: []string{"check url"},
 			Open: func(t testing.TB) contract.FaultsWorld {
 				other := httptest.NewServer(http.NotFoundHandler())
 				t.Cleanup(other.Close)
@@ -137,18 +134,7 @@ func badCredentials() []contract.BadCredential {
 			Fails: map[string]integrations.Kind{"apply": integrations.Denied, "run": integrations.Denied},
 			Says:  []string{"the role of its service user"}, Finds: []string{"Remote Script Orchestration.view", "role"},
 		},
-		{
-			Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
-			Open: func(t testing.TB) contract.FaultsWorld {
-				w := open(sentinelonefake.Options{})(t)
-				c, ok := w.Client.(*Client)
-				if !ok {
-					t.Fatal("the client is of another type")
-				}
-				c.now = func() time.Time { return time.Now().Add(-3 * time.Hour) }
-				return w
-			},
-		},
+		contract.ClockOff(open(sentinelonefake.Options{}), func(c *Client, now func() time.Time) { c.now = now }),
 	}
 }
 

@@ -107,7 +107,7 @@ func badCredentials() []contract.BadCredential {
 	return []contract.BadCredential{
 		{
 			Name: "the password is wrong", Open: open(wazuhfake.Options{Password: "another"}), Says: []string{"user and password"}, Finds: []string{"user and password"},
-			Fails: map[string]integrations.Kind{"read": integrations.Denied, "apply": integrations.Denied, "find": integrations.Denied, "run": integrations.Denied},
+			Fails: contract.Each(integrations.Denied),
 		},
 		{
 			Name: "the indexer's password is wrong", Open: open(wazuhfake.Options{IndexPassword: "another"}), Says: []string{"indexer_password"}, Finds: []string{"indexer_password"},
@@ -118,18 +118,7 @@ func badCredentials() []contract.BadCredential {
 			Fails: map[string]integrations.Kind{"apply": integrations.Denied, "run": integrations.Denied, "kill": integrations.Denied},
 			Finds: []string{"lacks active-response:command"},
 		},
-		{
-			Name: "the clock is hours off", Finds: []string{"the clock differs", "NTP"},
-			Open: func(t testing.TB) contract.FaultsWorld {
-				w := open(wazuhfake.Options{})(t)
-				c, ok := w.Client.(*Client)
-				if !ok {
-					t.Fatal("the client is of another type")
-				}
-				c.now = func() time.Time { return time.Now().Add(-3 * time.Hour) }
-				return w
-			},
-		},
+		contract.ClockOff(open(wazuhfake.Options{}), func(c *Client, now func() time.Time) { c.now = now }),
 	}
 }
 
