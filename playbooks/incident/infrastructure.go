@@ -35,7 +35,7 @@ type Infrastructure struct {
 // addresses, names or ids, and by which; empty where none of them is.
 func (i Infrastructure) Holds(facts Facts, target *Target) string {
 	for _, is := range identifiers(facts, target) {
-		if network, ok := i.network(is); ok {
+		if network, ok := networkWith(i.Networks, is); ok {
 			return is + " is infrastructure by stanch.yaml (" + show(network) + ")."
 		}
 		for _, name := range i.Names {
@@ -71,19 +71,6 @@ func (i Infrastructure) Addresses() []string {
 		out = append(out, show(n))
 	}
 	return out
-}
-
-func (i Infrastructure) network(is string) (netip.Prefix, bool) {
-	ip, err := netip.ParseAddr(is)
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	ip = ip.Unmap().WithZone("")
-	at := slices.IndexFunc(i.Networks, func(n netip.Prefix) bool { return n.Contains(ip) })
-	if at < 0 {
-		return netip.Prefix{}, false
-	}
-	return i.Networks[at], true
 }
 
 // identifiers are all that is known of a host by which it can be recognized.

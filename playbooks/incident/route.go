@@ -1,6 +1,9 @@
 package incident
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // The words of how an agent reaches its cloud.
 const (
@@ -32,16 +35,23 @@ func (r Routes) Of(ips []string) Value[string] {
 }
 
 func inOne(networks []netip.Prefix, ips []string) bool {
-	for _, text := range ips {
-		ip, err := netip.ParseAddr(text)
-		if err != nil {
-			continue
-		}
-		for _, n := range networks {
-			if n.Contains(ip.Unmap().WithZone("")) {
-				return true
-			}
-		}
+	return slices.ContainsFunc(ips, func(ip string) bool {
+		_, ok := networkWith(networks, ip)
+		return ok
+	})
+}
+
+// networkWith returns the first of the networks that has an address; a text that is no
+// address is in none.
+func networkWith(networks []netip.Prefix, text string) (netip.Prefix, bool) {
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
 	}
-	return false
+	ip = ip.Unmap().WithZone("")
+	at := slices.IndexFunc(networks, func(n netip.Prefix) bool { return n.Contains(ip) })
+	if at < 0 {
+		return netip.Prefix{}, false
+	}
+	return networks[at], true
 }
