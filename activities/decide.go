@@ -48,7 +48,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}
-	in.Agents, in.Infrastructure, in.ExceptBy = a.Agents, a.Infrastructure, a.Set.ExceptBy()
+	in.Agents, in.Infrastructure, in.ExceptBy = a.Agents, a.Infrastructure, a.ExceptBy
 	out, err := DecideWith(ctx, p, in)
 	// The flows have served the join and the plan; a case that carried them
 	// would write them into its history again and again.

@@ -44,6 +44,9 @@ type Activities struct {
 	Routes incident.Routes
 	// Infrastructure is never contained, and stays reachable for isolated hosts.
 	Infrastructure incident.Infrastructure
+	// ExceptBy says, by the names of integrations, who decides what stays reachable where
+	// no order can.
+	ExceptBy map[string]string
 	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
 	// Turn waits until one more containment may be taken, as [Turns.Take] does; nil

@@ -165,17 +165,6 @@ func (s *Set) Spec(name string) (Spec, bool) {
 	return o.spec, ok
 }
 
-// ExceptBy returns the clauses of [Spec.ExceptBy], by the names that playbooks use.
-func (s *Set) ExceptBy() map[string]string {
-	by := map[string]string{}
-	for name, o := range s.opened {
-		if o.spec.ExceptBy != "" {
-			by[name] = o.spec.ExceptBy
-		}
-	}
-	return by
-}
-
 // Close closes every integration that can be closed.
 func (s *Set) Close() error {
 	var errs []error

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -113,7 +112,7 @@ func TestAnIsolationLeavesInfrastructureOpen(t *testing.T) {
 func TestWhatNoOrderKeepsOpenIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, memory.Flood, "high-egress-windows")
-	w.set.Add("edr", integrations.Spec{Kind: "memory", ExceptBy: "its policy decides"}, w.estate)
+	w.activities.ExceptBy = map[string]string{"edr": "its policy decides"}
 	w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.5/32")}
 	id := w.open(alertFor("ws-042", "10.20.4.42"))
 	w.explainOnFailure(id)
@@ -147,7 +146,7 @@ func TestTheWayBackMustStayOpen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, memory.Flood, "high-egress-windows")
-			w.set.Add("edr", integrations.Spec{Kind: "memory", ExceptBy: c.exceptBy}, w.estate)
+			w.activities.ExceptBy = map[string]string{"edr": c.exceptBy}
 			w.activities.Infrastructure = c.exempt
 			err := w.estate.SetFacts("ws-042", incident.Facts{Endpoint: incident.Endpoint{Route: incident.Known(c.route, incident.FromInventory)}})
 			if err != nil {

@@ -249,8 +249,11 @@ func (s *Service) startWorker(ctx context.Context) error {
 		return nil
 	}
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
+	c := s.options.Config
 	s.activities = &activities.Activities{
-		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases, EvidenceDir: s.options.Config.EvidenceDir(), Limits: s.options.Config.Traffic.ByRole, Agents: s.options.Config.Traffic.Agents, Routes: s.options.Config.Routes.Networks, Infrastructure: infrastructure(ctx, s.options.Config), Roles: s.options.Config.AssetRoles, PublicURL: s.options.Config.PublicURL,
+		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases,
+		EvidenceDir: c.EvidenceDir(), Limits: c.Traffic.ByRole, Agents: c.Traffic.Agents, Routes: c.Routes.Networks,
+		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), Roles: c.AssetRoles, PublicURL: c.PublicURL,
 		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
