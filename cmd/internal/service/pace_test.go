@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -73,15 +72,8 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
 func TestLimitsOfAKindGoThroughTheirQueues(t *testing.T) {
 	needsEngine(t)
 	c, estate := limitedConfig(t, t.TempDir())
-	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, stop := running(t, c)
+	defer stop()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/v1/alerts/siem", strings.NewReader(alert))
 	if err != nil {
 		t.Fatal(err)
@@ -92,14 +84,7 @@ func TestLimitsOfAKindGoThroughTheirQueues(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	deadline := time.After(time.Minute)
-	for look := time.Tick(10 * time.Millisecond); estate.Count("apply", incident.Isolate) == 0; {
-		select {
-		case <-deadline:
-			t.Fatal("the host is not isolated")
-		case <-look:
-		}
-	}
+	until(t, "the host to be isolated", func() bool { return estate.Count("apply", incident.Isolate) > 0 })
 	queues := map[string]string{}
 	list, err := s.Client().ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{})
 	if err != nil {
@@ -130,15 +115,8 @@ func TestLimitsOfAKindGoThroughTheirQueues(t *testing.T) {
 func TestThePaceIsOfAllWorkersTogether(t *testing.T) {
 	needsEngine(t)
 	c, _ := limitedConfig(t, t.TempDir())
-	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, stop := running(t, c)
+	defer stop()
 	const pace, asked = 5, 20
 	var mu sync.Mutex
 	var began []time.Time
@@ -209,29 +187,18 @@ func (s *sharing) told() int {
 func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
 	needsEngine(t)
 	c, _ := limitedConfig(t, t.TempDir())
-	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, stop := running(t, c)
+	defer stop()
 	product := &sharing{}
 	s.set.Add("product", integrations.Spec{Kind: "sharing"}, product)
-	until := func(want int) {
+	told := func(want int) {
 		t.Helper()
-		deadline := time.After(time.Minute)
-		for look := time.Tick(50 * time.Millisecond); product.told() != want; s.share(t.Context()) {
-			select {
-			case <-deadline:
-				t.Fatalf("it was told that %d processes share the limits, want %d", product.told(), want)
-			case <-look:
-			}
-		}
+		until(t, fmt.Sprintf("%d processes to share the limits", want), func() bool {
+			s.share(t.Context())
+			return product.told() == want
+		})
 	}
-	until(1)
+	told(1)
 	for i := range 3 {
 		o := s.workerOptions()
 		o.Identity = fmt.Sprintf("other-%d", i)
@@ -241,7 +208,7 @@ func TestWorkersShareTheLimitsOfAProduct(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Stop()
-		until(2 + i)
+		told(2 + i)
 	}
 }
 

@@ -3,7 +3,6 @@ package service
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,15 +52,8 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, stop := running(t, c)
+	defer stop()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/v1/alerts/siem", bytes.NewBufferString(alert))
 	if err != nil {
 		t.Fatal(err)

@@ -108,15 +108,8 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test }, rate: 100
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s, stop := running(t, c)
+	defer stop()
 	for _, host := range hosts {
 		s.alert(t, host)
 	}
@@ -135,6 +128,21 @@ sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test }, rate: 100
 	until(t, "every host to be isolated", func() bool { return edr.Count("apply", incident.Isolate) >= cases })
 	if n := edr.Count("apply", incident.Isolate); n != cases || edr.most != containAtOnce {
 		t.Errorf("%d isolations of %d hosts, %d at a time; at most %d are allowed", n, cases, edr.most, containAtOnce)
+	}
+}
+
+// running starts a service that logs nothing, and returns what stops it.
+func running(t *testing.T, c *config.Config) (s *Service, stop func()) {
+	t.Helper()
+	s, err := Start(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, func() {
+		t.Helper()
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
