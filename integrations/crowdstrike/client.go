@@ -148,7 +148,7 @@ func (p problems) of(c call, traced string) error {
 
 // text is the first problem for people.
 func (p problems) text() string {
-	return strconv.Itoa(int(p[0].Code)) + " " + strconv.Quote(bounded(p[0].Message))
+	return strconv.Itoa(int(p[0].Code)) + " " + strconv.Quote(httpx.Line(p[0].Message))
 }
 
 // trace is Falcon's id of the exchange for its support.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // collectWithin bounds the taking of evidence.
@@ -21,7 +22,7 @@ func collectable() []string { return []string{"processes", "connections", "sessi
 // the device itself, by Real Time Response, which a device that is contained still
 // allows. Sessions are the last logons that Falcon recorded.
 func (f *Falcon) Collect(ctx context.Context, o integrations.CollectOrder) ([]integrations.Artifact, error) {
-	op := "collect from " + bounded(o.Target.ID())
+	op := "collect from " + httpx.Line(o.Target.ID())
 	a, err := agentOf(op, o.Target)
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func (f *Falcon) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	live := false
 	for _, what := range o.What {
 		if !slices.Contains(collectable(), what) {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%q cannot be collected: must be one of %s", bounded(what), strings.Join(collectable(), ", "))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%q cannot be collected: must be one of %s", httpx.Line(what), strings.Join(collectable(), ", "))
 		}
 		live = live || what != "sessions"
 	}
@@ -121,7 +122,7 @@ func (f *Falcon) list(ctx context.Context, op string, a agentID, s session, base
 		return "", err
 	}
 	if out.stdout.Len() == 0 {
-		return "", integrations.Errorf(integrations.Unavailable, op, "%s on the device answers nothing but %q", base, bounded(out.stderr.String()))
+		return "", integrations.Errorf(integrations.Unavailable, op, "%s on the device answers nothing but %q", base, httpx.Line(out.stderr.String()))
 	}
 	return cut(out.stdout.String()), nil
 }

@@ -25,7 +25,7 @@ const accepted = "NetworkReceiveAccept"
 // a day late are not. The process of a connection is joined from its start, which is
 // looked for among the events of 30 days.
 func (f *Falcon) Connections(ctx context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
-	op := "find connections of " + bounded(q.Target.ID())
+	op := "find connections of " + httpx.Line(q.Target.ID())
 	a, err := agentOf(op, q.Target)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func connectionsAsked(op string, a agentID, q integrations.ConnectionQuery) (que
 		}{{t.SrcIP, t.SrcPort}, {t.DstIP, t.DstPort}} {
 			addr, err := netip.ParseAddr(end.ip)
 			if err != nil || end.port < 0 || end.port > 65535 {
-				return question{}, integrations.Errorf(integrations.Invalid, op, "invalid tuple: %q port %d", bounded(end.ip), end.port)
+				return question{}, integrations.Errorf(integrations.Invalid, op, "invalid tuple: %q port %d", httpx.Line(end.ip), end.port)
 			}
 			all4 = all4 && addr.Is4()
 			ips, ports = append(ips, addr.String()), append(ports, strconv.Itoa(end.port))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -63,7 +64,7 @@ func unheard[T any](word string) incident.Value[T] {
 	if word == "" {
 		return incident.NotKnown[T]("Falcon does not say")
 	}
-	return incident.NotKnown[T](fmt.Sprintf("Falcon says %q", bounded(word)))
+	return incident.NotKnown[T](fmt.Sprintf("Falcon says %q", httpx.Line(word)))
 }
 
 // said is a text that Falcon gives.

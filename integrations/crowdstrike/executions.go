@@ -17,7 +17,7 @@ import (
 // beside the start of the process that runs it; a sensor reports a script that is run in
 // pieces as several.
 func (f *Falcon) Executions(ctx context.Context, q integrations.ExecutionQuery) ([]incident.Execution, error) {
-	op := "find executions on " + bounded(q.Target.ID())
+	op := "find executions on " + httpx.Line(q.Target.ID())
 	a, err := agentOf(op, q.Target)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (f *Falcon) containment(ctx context.Context, op string, a agentID) (device,
 
 // Read implements [integrations.Enforcer].
 func (f *Falcon) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
-	op := "read isolation of " + bounded(o.Target.ID())
+	op := "read isolation of " + httpx.Line(o.Target.ID())
 	a, err := order(op, o, false)
 	if err != nil {
 		return incident.Reading{}, err
@@ -121,7 +121,7 @@ func (f *Falcon) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 // containment that looks ours. A lease is one workflow, so that of Stanch there is one
 // writer for a device.
 func (f *Falcon) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
-	op := "isolate " + bounded(o.Target.ID())
+	op := "isolate " + httpx.Line(o.Target.ID())
 	a, err := order(op, o, true)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -191,7 +191,7 @@ func (f *Falcon) claim(ctx context.Context, op string, a agentID, d device, key 
 
 // Undo implements [integrations.Enforcer].
 func (f *Falcon) Undo(ctx context.Context, o incident.Order) (incident.Receipt, error) {
-	op := "lift isolation of " + bounded(o.Target.ID())
+	op := "lift isolation of " + httpx.Line(o.Target.ID())
 	a, err := order(op, o, true)
 	if err != nil {
 		return incident.Receipt{}, err

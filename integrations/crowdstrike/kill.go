@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
@@ -20,7 +21,7 @@ const killWithin = 3 * time.Minute
 // list and the end a pid could be used again, for as long as a command takes to reach the
 // device.
 func (f *Falcon) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
-	op := "end a process on " + bounded(o.Target.ID())
+	op := "end a process on " + httpx.Line(o.Target.ID())
 	a, err := agentOf(op, o.Target)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -59,7 +60,7 @@ func (f *Falcon) end(ctx context.Context, op string, a agentID, s session, o int
 	}
 	if out.stderr.Len() > 0 {
 		if runs, err = f.runs(ctx, op, a, s, o); err == nil && runs {
-			err = integrations.Errorf(integrations.Unavailable, op, "the device says %q", bounded(out.stderr.String()))
+			err = integrations.Errorf(integrations.Unavailable, op, "the device says %q", httpx.Line(out.stderr.String()))
 		}
 	}
 	return incident.Receipt{Ref: g.Request, At: f.now().UTC(), Detail: "ended"}, err

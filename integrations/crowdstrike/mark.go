@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // Falcon does not keep who ordered a containment, so a grouping tag on the device says
@@ -88,7 +89,7 @@ func oneOf(c call, a agentID, n int, device func(i int) string) error {
 		return integrations.Errorf(integrations.Ambiguous, c.op, "%d devices were affected, 1 was meant", n)
 	}
 	if !strings.EqualFold(device(0), a.hex) {
-		return integrations.Errorf(integrations.Ambiguous, c.op, "device %q was affected, %s was meant", bounded(device(0)), a)
+		return integrations.Errorf(integrations.Ambiguous, c.op, "device %q was affected, %s was meant", httpx.Line(device(0)), a)
 	}
 	return nil
 }

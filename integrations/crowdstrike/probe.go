@@ -95,7 +95,7 @@ func (f *Falcon) probeCloud(a httpx.Answer) []integrations.Finding {
 		return nil
 	case clouds()[region] == "":
 		return []integrations.Finding{{
-			What: fmt.Sprintf("the customer is in the cloud %q, which is not known here", bounded(region)), Warning: true, OK: true,
+			What: fmt.Sprintf("the customer is in the cloud %q, which is not known here", httpx.Line(region)), Warning: true, OK: true,
 			Fix: "write its address as url",
 		}}
 	}
@@ -113,7 +113,7 @@ func (f *Falcon) newest(ctx context.Context) (agentID, error) {
 	}
 	a, ok := parseAgent(found.Resources[0])
 	if !ok {
-		return agentID{}, integrations.Errorf(integrations.Unavailable, op, "Falcon gives a device the id %q", bounded(found.Resources[0]))
+		return agentID{}, integrations.Errorf(integrations.Unavailable, op, "Falcon gives a device the id %q", httpx.Line(found.Resources[0]))
 	}
 	return a, nil
 }

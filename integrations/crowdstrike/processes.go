@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -152,7 +153,7 @@ func (s starts) family(p *incident.Process, r row) {
 	if len(line) == 0 {
 		why := "the start of the parent is not in the telemetry"
 		if name := r["ParentBaseFileName"]; name != "" {
-			why += "; its name is " + strconv.Quote(bounded(string(name)))
+			why += "; its name is " + strconv.Quote(httpx.Line(string(name)))
 		}
 		p.Parent, p.Parents = incident.NotKnown[string](why), incident.NotKnown[string](why)
 		return

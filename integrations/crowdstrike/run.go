@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -93,11 +94,11 @@ func scriptLine(op string, o integrations.ScriptOrder) (string, error) {
 	name := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	arg := regexp.MustCompile(`^[A-Za-z0-9._:/\\-]+$`)
 	if o.Key == "" || !name.MatchString(o.Script) {
-		return "", integrations.Errorf(integrations.Invalid, op, "the order has no key, or an invalid name of a script: %q", bounded(o.Script))
+		return "", integrations.Errorf(integrations.Invalid, op, "the order has no key, or an invalid name of a script: %q", httpx.Line(o.Script))
 	}
 	for _, a := range o.Args {
 		if !arg.MatchString(a) {
-			return "", integrations.Errorf(integrations.Invalid, op, "invalid argument %q: letters, digits and ._:/\\- are allowed", bounded(a))
+			return "", integrations.Errorf(integrations.Invalid, op, "invalid argument %q: letters, digits and ._:/\\- are allowed", httpx.Line(a))
 		}
 	}
 	args := strings.Join(o.Args, " ")
@@ -114,7 +115,7 @@ func scriptLine(op string, o integrations.ScriptOrder) (string, error) {
 // Run implements [integrations.Runner]. The session stays open until the script has
 // ended and [Falcon.Ran] has read that.
 func (f *Falcon) Run(ctx context.Context, o integrations.ScriptOrder) (incident.Receipt, error) {
-	op := "run a script on " + bounded(o.Target.ID())
+	op := "run a script on " + httpx.Line(o.Target.ID())
 	a, err := agentOf(op, o.Target)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -177,7 +178,7 @@ func (f *Falcon) harvest(ctx context.Context, op string, a agentID) error {
 // Ran implements [integrations.Runner]. Falcon tells no exit code: a script says on its
 // last line how it went. It must be called more often than every five minutes.
 func (f *Falcon) Ran(ctx context.Context, o integrations.ScriptOrder) (integrations.ScriptResult, error) {
-	op := "read a script's result on " + bounded(o.Target.ID())
+	op := "read a script's result on " + httpx.Line(o.Target.ID())
 	a, err := agentOf(op, o.Target)
 	if err != nil {
 		return integrations.ScriptResult{}, err

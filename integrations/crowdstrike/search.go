@@ -76,7 +76,7 @@ func (r results) partial() string {
 		lower := strings.ToLower(string(w))
 		for _, word := range []string{"partial", "incomplete", "limit", "exceed"} {
 			if strings.Contains(lower, word) {
-				return "it says " + strconv.Quote(bounded(string(w)))
+				return "it says " + strconv.Quote(httpx.Line(string(w)))
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func (p problems) text() string {
 	if said == "" {
 		said = p[0].Title
 	}
-	return strconv.FormatInt(int64(p[0].Code), 10) + " " + strconv.Quote(bounded(said))
+	return strconv.FormatInt(int64(p[0].Code), 10) + " " + strconv.Quote(httpx.Line(said))
 }
 
 // ask makes a call of the management API. Problems in the body are an error also where the

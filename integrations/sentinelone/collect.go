@@ -34,7 +34,7 @@ func collectable() []string { return []string{"processes", "connections", "sessi
 
 // Collect implements [integrations.Collector]. It changes nothing on the device.
 func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]integrations.Artifact, error) {
-	op := "collect from " + bounded(o.Target.ID())
+	op := "collect from " + httpx.Line(o.Target.ID())
 	id, err := agentOf(op, o.Target)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	for _, what := range o.What {
 		if !slices.Contains(collectable(), what) {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%q cannot be collected: must be one of %s", bounded(what), strings.Join(collectable(), ", "))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%q cannot be collected: must be one of %s", httpx.Line(what), strings.Join(collectable(), ", "))
 		}
 	}
 	a, err := c.agent(ctx, op, id)

@@ -53,12 +53,12 @@ func (c Config) check() (string, error) {
 	}
 	for _, id := range c.Accounts {
 		if !isID(id) {
-			return "", fmt.Errorf("invalid account id %q: must be the digits of one", bounded(id))
+			return "", fmt.Errorf("invalid account id %q: must be the digits of one", httpx.Line(id))
 		}
 	}
 	for _, host := range c.Downloads {
 		if host == "" || strings.ContainsAny(host, "/@*? ") {
-			return "", fmt.Errorf("invalid host %q of downloads: must be as storage.example or 127.0.0.1:8080", bounded(host))
+			return "", fmt.Errorf("invalid host %q of downloads: must be as storage.example or 127.0.0.1:8080", httpx.Line(host))
 		}
 	}
 	u, err := url.Parse(c.URL)

@@ -24,7 +24,7 @@ const (
 // Connections implements [integrations.Connections]. The agent's events have no bytes, and
 // of the images that led to a process they name the parent's.
 func (c *Client) Connections(ctx context.Context, q integrations.ConnectionQuery) ([]incident.Connection, error) {
-	op := "find connections of " + bounded(q.Target.ID())
+	op := "find connections of " + httpx.Line(q.Target.ID())
 	id, err := agentOf(op, q.Target)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func connectionsAsked(op string, q integrations.ConnectionQuery) (question, erro
 		}{{t.SrcIP, t.SrcPort}, {t.DstIP, t.DstPort}} {
 			addr, err := netip.ParseAddr(end.ip)
 			if err != nil || addr.Zone() != "" || end.port < 0 || end.port > 65535 {
-				return question{}, integrations.Errorf(integrations.Invalid, op, "invalid tuple: %q port %d", bounded(end.ip), end.port)
+				return question{}, integrations.Errorf(integrations.Invalid, op, "invalid tuple: %q port %d", httpx.Line(end.ip), end.port)
 			}
 			all4 = all4 && addr.Is4()
 			ips, ports = append(ips, quoted(addr.String())), append(ports, strconv.Itoa(end.port))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -117,7 +118,7 @@ func (q question) fresh(page []row, seen map[string]bool) ([]row, error) {
 		case r["agent.uuid"] != "" && !q.agent.same(string(r["agent.uuid"])):
 			return nil, integrations.Errorf(integrations.Unavailable, q.op, "the data lake returned events of another device")
 		case at.IsZero():
-			return nil, integrations.Errorf(integrations.Unavailable, q.op, "an event has the time %q", bounded(string(r[eventTime])))
+			return nil, integrations.Errorf(integrations.Unavailable, q.op, "an event has the time %q", httpx.Line(string(r[eventTime])))
 		}
 		key := r.key()
 		if seen[key] {
@@ -159,7 +160,7 @@ func (c *Client) eventsOf(ctx context.Context, op string, id agentID) (uuid, err
 	}
 	u, ok := parseUUID(a.UUID)
 	if !ok {
-		return uuid{}, integrations.Errorf(integrations.Unavailable, op, "SentinelOne gives the device the uuid %q: its events cannot be asked for", bounded(a.UUID))
+		return uuid{}, integrations.Errorf(integrations.Unavailable, op, "SentinelOne gives the device the uuid %q: its events cannot be asked for", httpx.Line(a.UUID))
 	}
 	return u, nil
 }

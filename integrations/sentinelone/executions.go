@@ -13,7 +13,7 @@ import (
 // Executions implements [integrations.Executions]. An event of a start names the process
 // that started another, and the one that started that.
 func (c *Client) Executions(ctx context.Context, q integrations.ExecutionQuery) ([]incident.Execution, error) {
-	op := "find what ran on " + bounded(q.Target.ID())
+	op := "find what ran on " + httpx.Line(q.Target.ID())
 	id, err := agentOf(op, q.Target)
 	if err != nil {
 		return nil, err

@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
-	"unicode"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -39,7 +39,7 @@ func agentOf(op string, t incident.Target) (agentID, error) {
 	}
 	a, ok := parseAgent(t.ID())
 	if !ok {
-		return agentID{}, integrations.Errorf(integrations.Invalid, op, "invalid device id %q: must be the digits of one agent", bounded(t.ID()))
+		return agentID{}, integrations.Errorf(integrations.Invalid, op, "invalid device id %q: must be the digits of one agent", httpx.Line(t.ID()))
 	}
 	return a, nil
 }
@@ -79,19 +79,4 @@ func handle(text string) bool {
 func digest(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])
-}
-
-// bounded makes a text fit for an error: one line, and not too long.
-func bounded(text string) string {
-	const most = 200
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -132,7 +133,7 @@ func (c *Client) isolation(ctx context.Context, op string, id agentID) (agent, e
 
 // Read implements [integrations.Enforcer].
 func (c *Client) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
-	op := "read isolation of " + bounded(o.Target.ID())
+	op := "read isolation of " + httpx.Line(o.Target.ID())
 	id, err := order(op, o, false)
 	if err != nil {
 		return incident.Reading{}, err
@@ -153,7 +154,7 @@ func (c *Client) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 // that looks ours. A lease is one workflow, so that of Stanch there is one writer for a
 // device.
 func (c *Client) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
-	op := "isolate " + bounded(o.Target.ID())
+	op := "isolate " + httpx.Line(o.Target.ID())
 	id, err := order(op, o, true)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -208,7 +209,7 @@ func (c *Client) standing(op string, a agent, o incident.Order) (r incident.Rece
 
 // Undo implements [integrations.Enforcer].
 func (c *Client) Undo(ctx context.Context, o incident.Order) (incident.Receipt, error) {
-	op := "lift isolation of " + bounded(o.Target.ID())
+	op := "lift isolation of " + httpx.Line(o.Target.ID())
 	id, err := order(op, o, true)
 	if err != nil {
 		return incident.Receipt{}, err

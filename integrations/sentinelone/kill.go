@@ -32,7 +32,7 @@ const (
 // start with the pid must be of the image, and by the script on the device, which compares
 // path and, where it is known, time of start right before it ends the process.
 func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.Receipt, error) {
-	op := fmt.Sprintf("end process %d on %s", o.PID, bounded(o.Target.ID()))
+	op := fmt.Sprintf("end process %d on %s", o.PID, httpx.Line(o.Target.ID()))
 	id, err := agentOf(op, o.Target)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -43,7 +43,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	case !onVolume(o.Path):
 		// The script compares it with what Windows calls the image: another spelling would
 		// be taken for another process, and the order for done.
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %q: must be as C:\Tools\a.exe`, bounded(o.Path))
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %q: must be as C:\Tools\a.exe`, httpx.Line(o.Path))
 	}
 	which := run{id, fmt.Sprintf("kill %d %s", o.PID, o.Key)}
 	unlock, err := c.scripts.Take(ctx, op, id)
@@ -59,7 +59,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 			return incident.Receipt{}, err
 		}
 		if started.path != "" && !traffic.SameImage(started.path, o.Path) {
-			return incident.Receipt{At: c.now().UTC(), Detail: fmt.Sprintf("no such process runs: %d was last %q", o.PID, bounded(started.path))}, nil
+			return incident.Receipt{At: c.now().UTC(), Detail: fmt.Sprintf("no such process runs: %d was last %q", o.PID, httpx.Line(started.path))}, nil
 		}
 		if !o.StartedAt(started.at) {
 			return incident.Receipt{At: c.now().UTC(), Detail: fmt.Sprintf("no such process runs: %d was last started at %s", o.PID, started.at.Format(time.RFC3339))}, nil
@@ -157,10 +157,10 @@ func (c *Client) verdict(op, ref string, r integrations.ScriptResult) (incident.
 	case "other":
 		receipt.Detail = "no such process runs: the pid is that of another now"
 	case "failed":
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script could not end the process: %q", bounded(said.Detail))
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script could not end the process: %q", httpx.Line(said.Detail))
 	default:
 		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op,
-			"the script %s did not say what it did (%s): %q", killScript, r.Detail, bounded(strings.TrimSpace(r.Stderr)))
+			"the script %s did not say what it did (%s): %q", killScript, r.Detail, httpx.Line(strings.TrimSpace(r.Stderr)))
 	}
 	return receipt, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // SentinelOne does not keep why a device was isolated, so the device's customer identifier
@@ -63,7 +64,7 @@ func (c *Client) setMark(ctx context.Context, op string, id agentID, a agent, ma
 	own, has := a.identifier()
 	if own != "" && has == "" && c.config.Identifier != Append {
 		return integrations.Errorf(integrations.Invalid, op,
-			"the device has the customer identifier %q, and is marked there whose isolation it is: set identifier: append, or empty it", bounded(own))
+			"the device has the customer identifier %q, and is marked there whose isolation it is: set identifier: append, or empty it", httpx.Line(own))
 	}
 	identifier := strings.TrimSpace(own + " " + mark)
 	if mark == "" {

@@ -70,7 +70,7 @@ type file struct {
 // secrets themselves: they are in no error, and no token goes along.
 func (c *Client) files(ctx context.Context, op, id string) ([]file, error) {
 	if !isID(id) {
-		return nil, integrations.Errorf(integrations.Unavailable, op, "the task has the id %q", bounded(id))
+		return nil, integrations.Errorf(integrations.Unavailable, op, "the task has the id %q", httpx.Line(id))
 	}
 	type link struct {
 		URL  string `json:"downloadUrl"`
@@ -91,7 +91,7 @@ func (c *Client) files(ctx context.Context, op, id string) ([]file, error) {
 	case err != nil:
 		return nil, err
 	case len(out.Data.Errors) > 0:
-		return nil, integrations.Errorf(integrations.Unavailable, op, "SentinelOne has no output: %q", bounded(out.Data.Errors[0].Text))
+		return nil, integrations.Errorf(integrations.Unavailable, op, "SentinelOne has no output: %q", httpx.Line(out.Data.Errors[0].Text))
 	}
 	var found []file
 	for _, l := range append(out.Data.Links, out.Data.Older...) {
@@ -116,7 +116,7 @@ func (c *Client) files(ctx context.Context, op, id string) ([]file, error) {
 
 func (c *Client) fetch(ctx context.Context, op, link, name string) ([]byte, error) {
 	if !c.mayFetch(link) {
-		return nil, integrations.Errorf(integrations.Denied, op, "the output is on %q: name the host in downloads if it may be fetched there", bounded(hostOf(link)))
+		return nil, integrations.Errorf(integrations.Denied, op, "the output is on %q: name the host in downloads if it may be fetched there", httpx.Line(hostOf(link)))
 	}
 	a, err := c.downloads.Do(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: link})
 	if a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusNotFound {
@@ -127,7 +127,7 @@ func (c *Client) fetch(ctx context.Context, op, link, name string) ([]byte, erro
 		return nil, err
 	}
 	if archived := strings.HasSuffix(strings.ToLower(name), ".zip"); archived && !isArchive(a.Body) || strings.Contains(a.Header.Get("Content-Type"), "html") {
-		return nil, integrations.Errorf(integrations.Unavailable, op, "the storage answers with something else than the output %q", bounded(name))
+		return nil, integrations.Errorf(integrations.Unavailable, op, "the storage answers with something else than the output %q", httpx.Line(name))
 	}
 	return a.Body, nil
 }

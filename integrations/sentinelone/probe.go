@@ -87,12 +87,12 @@ func (c *Client) probeLake(ctx context.Context) integrations.Finding {
 	}
 	u, ok := parseUUID(out.Data[0].UUID)
 	if !ok {
-		return integrations.Finding{What: "SentinelOne gives a device the uuid " + strconv.Quote(bounded(out.Data[0].UUID)), Fix: "report it: events are asked for by it"}
+		return integrations.Finding{What: "SentinelOne gives a device the uuid " + strconv.Quote(httpx.Line(out.Data[0].UUID)), Fix: "report it: events are asked for by it"}
 	}
 	now := c.now()
 	query := "dataSource.name = 'SentinelOne' and agent.uuid = '" + u.text + "' | limit 1 | columns agent.uuid, " + eventTime
 	rows, _, err := c.search(ctx, op, query, now.Add(-lately), now)
-	name := strconv.Quote(bounded(out.Data[0].Name))
+	name := strconv.Quote(httpx.Line(out.Data[0].Name))
 	switch {
 	case err != nil:
 		return c.judged("Skylight Query API.view", err)

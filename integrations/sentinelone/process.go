@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -74,7 +75,7 @@ func signature(signed, verified, publisher string) (incident.Value[bool], incide
 	case verified == "":
 		return incident.NotKnown[bool]("the image is signed; whether validly the agent does not tell"), signer
 	}
-	return incident.NotKnown[bool]("the image is signed, and SentinelOne says " + strconv.Quote(bounded(verified)) + " of the signature"), signer
+	return incident.NotKnown[bool]("the image is signed, and SentinelOne says " + strconv.Quote(httpx.Line(verified)) + " of the signature"), signer
 }
 
 // scriptFields are the fields of a script's execution. Which of the two has the path of its

@@ -94,7 +94,7 @@ func (r remarks) why() string {
 		lower := strings.ToLower(string(w))
 		for _, word := range []string{"partial", "incomplete", "limited to", "truncat", "exceed"} {
 			if strings.Contains(lower, word) {
-				return "it says " + strconv.Quote(bounded(string(w)))
+				return "it says " + strconv.Quote(httpx.Line(string(w)))
 			}
 		}
 	}
@@ -195,9 +195,9 @@ func (c *Client) lake(ctx context.Context, op, method, path string, in any, tag 
 	}
 	switch {
 	case q.Error != nil:
-		return q, integrations.Errorf(integrations.Unavailable, op, "the data lake says %q", bounded(q.Error.Message))
+		return q, integrations.Errorf(integrations.Unavailable, op, "the data lake says %q", httpx.Line(q.Error.Message))
 	case len(q.Errors) > 0:
-		return q, integrations.Errorf(integrations.Unavailable, op, "the data lake says %q", bounded(string(q.Errors[0])))
+		return q, integrations.Errorf(integrations.Unavailable, op, "the data lake says %q", httpx.Line(string(q.Errors[0])))
 	}
 	return q, nil
 }
@@ -214,7 +214,7 @@ func lakeRefused(method string, a httpx.Answer, err error) error {
 		Message string `json:"message"`
 	}
 	if httpx.Decode(a.Body, &said) == nil && said.Message != "" {
-		more.Err = fmt.Errorf("%w: the data lake says %q", e.Err, bounded(said.Message))
+		more.Err = fmt.Errorf("%w: the data lake says %q", e.Err, httpx.Line(said.Message))
 	}
 	if e.Kind == integrations.NotFound && method == http.MethodPost {
 		more.Kind, more.Err = integrations.Unavailable, fmt.Errorf("%w: check url", more.Err)

@@ -16,7 +16,7 @@ import (
 // that starts anew does not know the scripts that ran before, and orders one of them again,
 // and a script whose order was not answered stays ambiguous: it is not ordered again.
 func (c *Client) Run(ctx context.Context, o integrations.ScriptOrder) (incident.Receipt, error) {
-	op := "run a script on " + bounded(o.Target.ID())
+	op := "run a script on " + httpx.Line(o.Target.ID())
 	which, args, err := scriptOrder(op, o)
 	if err != nil {
 		return incident.Receipt{}, err
@@ -98,7 +98,7 @@ func (c *Client) idle(ctx context.Context, op string, id agentID) error {
 // Ran implements [integrations.Runner]. SentinelOne tells no exit code: a script says on its
 // last line how it went.
 func (c *Client) Ran(ctx context.Context, o integrations.ScriptOrder) (integrations.ScriptResult, error) {
-	op := "read a script's result on " + bounded(o.Target.ID())
+	op := "read a script's result on " + httpx.Line(o.Target.ID())
 	which, _, err := scriptOrder(op, o)
 	if err != nil {
 		return integrations.ScriptResult{}, err
@@ -162,12 +162,12 @@ func (c *Client) state(ctx context.Context, op string, which run, t task) (progr
 	case len(tasks) == 0:
 		return progress{ScriptResult: integrations.ScriptResult{State: integrations.ScriptQueued, Detail: "SentinelOne shows no task of it yet"}}, nil
 	case len(tasks) > 1 || tasks[0].Agent != which.agent.digits:
-		return progress{}, integrations.Errorf(integrations.Unavailable, op, "the script has %d tasks, the first of the device %q", len(tasks), bounded(tasks[0].Agent))
+		return progress{}, integrations.Errorf(integrations.Unavailable, op, "the script has %d tasks, the first of the device %q", len(tasks), httpx.Line(tasks[0].Agent))
 	}
 	e := tasks[0]
 	p := progress{ScriptResult: integrations.ScriptResult{State: stateOf(e.Status, e.Detailed), Detail: e.Status}}
 	if e.Detailed != "" {
-		p.Detail += ": " + bounded(e.Detailed)
+		p.Detail += ": " + httpx.Line(e.Detailed)
 	}
 	if p.State == integrations.ScriptQueued && e.Active != nil && !*e.Active {
 		p.Detail = "the device is offline; queued at SentinelOne until it is back"
@@ -220,7 +220,7 @@ func (c *Client) approval(ctx context.Context, op string, t task) (parent string
 	case "declined", "expired":
 		p.State, p.Detail = integrations.ScriptFailed, "it was not run: its approval is "+w.State
 	default:
-		p.State, p.Detail = integrations.ScriptAwaitsApproval, "SentinelOne says "+bounded(w.State)+" of its approval"
+		p.State, p.Detail = integrations.ScriptAwaitsApproval, "SentinelOne says "+httpx.Line(w.State)+" of its approval"
 	}
 	return "", p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -103,11 +104,11 @@ func scriptOrder(op string, o integrations.ScriptOrder) (run, string, error) {
 	name := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	arg := regexp.MustCompile(`^[A-Za-z0-9._:/\\-]+$`)
 	if o.Key == "" || !name.MatchString(o.Script) {
-		return run{}, "", integrations.Errorf(integrations.Invalid, op, "the order has no key, or an invalid name of a script: %q", bounded(o.Script))
+		return run{}, "", integrations.Errorf(integrations.Invalid, op, "the order has no key, or an invalid name of a script: %q", httpx.Line(o.Script))
 	}
 	for _, a := range o.Args {
 		if !arg.MatchString(a) {
-			return run{}, "", integrations.Errorf(integrations.Invalid, op, "invalid argument %q: letters, digits and ._:/\\- are allowed", bounded(a))
+			return run{}, "", integrations.Errorf(integrations.Invalid, op, "invalid argument %q: letters, digits and ._:/\\- are allowed", httpx.Line(a))
 		}
 	}
 	args := strings.Join(o.Args, " ")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -69,7 +70,7 @@ func unheard[T any](word string) incident.Value[T] {
 	if word == "" {
 		return incident.NotKnown[T]("SentinelOne does not say")
 	}
-	return incident.NotKnown[T](fmt.Sprintf("SentinelOne says %q", bounded(word)))
+	return incident.NotKnown[T](fmt.Sprintf("SentinelOne says %q", httpx.Line(word)))
 }
 
 // said is a text that SentinelOne gives.
