@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,16 @@ type byName struct {
 	*Client
 	// all answers what is asked of all devices, users the hunting for users.
 	all, users http.HandlerFunc
+
+	mu         sync.Mutex
 	afterwards []string
+}
+
+// asked notes what was asked for: the client asks for both at once.
+func (x *byName) asked(what string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.afterwards = append(x.afterwards, what)
 }
 
 func byNameOf(t *testing.T) *byName {
@@ -34,14 +44,14 @@ func byNameOf(t *testing.T) *byName {
 	x.routes["GET /api/machines"] = says(http.StatusOK, `{"value": [{"id": "`+device+`", "computerDnsName": "ws-042"}]}`)
 	x.routes["GET /api/machineactions"] = func(w http.ResponseWriter, r *http.Request) {
 		if filter := r.URL.Query().Get("$filter"); strings.HasPrefix(filter, "machineId") {
-			x.afterwards = append(x.afterwards, "actions")
+			x.asked("actions")
 			_, _ = io.WriteString(w, `{"value": [`+actionBody("Isolate", "by hand", device, "Pending")+`]}`)
 			return
 		}
 		x.all(w, r)
 	}
 	x.routes["GET "+machinePath+"/logonusers"] = func(w http.ResponseWriter, _ *http.Request) {
-		x.afterwards = append(x.afterwards, "users")
+		x.asked("users")
 		_, _ = io.WriteString(w, `{"value": [{"accountName": "bob", "accountDomain": "corp"}]}`)
 	}
 	x.routes["POST /v1.0/security/runHuntingQuery"] = func(w http.ResponseWriter, r *http.Request) { x.users(w, r) }
