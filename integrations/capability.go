@@ -43,6 +43,7 @@ func Capabilities() []Capability {
 		{Name: "Killer", iface: reflect.TypeFor[Killer](), Carries: incident.ByKiller},
 		{Name: "Messenger", iface: reflect.TypeFor[Messenger](), Carries: incident.ByMessenger},
 		{Name: "OnCall", iface: reflect.TypeFor[OnCall](), Unchecked: "each product names its escalations in its own way"},
+		{Name: "Planner", iface: reflect.TypeFor[Planner](), Unchecked: "the suite of Enforcer checks it"},
 		{Name: "Prober", iface: reflect.TypeFor[Prober](), Unchecked: "what it looks at is the product's own"},
 		{Name: "RoleLister", iface: reflect.TypeFor[RoleLister](), Unchecked: "it is a view of Inventory"},
 		{Name: "Runner", iface: reflect.TypeFor[Runner]()},

@@ -118,7 +118,9 @@ type Enforcer interface {
 	// Read returns what is in place on the device now. It must not change anything.
 	Read(ctx context.Context, o incident.Order) (incident.Reading, error)
 	// Apply puts the containment in place. It must be safe to repeat: a second
-	// Apply with the same key has no second effect. It returns when the
+	// Apply with the same key has no second effect, unless its rate is lower: that one
+	// may take the place of the first, without a moment in which nothing is limited. Where
+	// it does not, Read shows the rate that holds. Apply returns when the
 	// product has accepted it; Read reports when it is in place. Where the
 	// product carries actions out in any order, it writes nothing while another one
 	// is open on the device, whoever ordered it and in whichever direction, and
@@ -127,6 +129,14 @@ type Enforcer interface {
 	// Undo lifts what Apply made, and only that: what is in place with another key,
 	// or with none, is left alone. It must be safe to repeat.
 	Undo(ctx context.Context, o incident.Order) (incident.Receipt, error)
+}
+
+// Planner is an enforcer that can tell beforehand whether it could carry an order out.
+type Planner interface {
+	// Plan returns nil where Apply would put the containment in place now, else the error
+	// that Apply would return. It must not change anything; the order may lack its key
+	// and its end.
+	Plan(ctx context.Context, o incident.Order) error
 }
 
 // RoleLister is an inventory that can list the roles that it gives to hosts, as it

@@ -36,6 +36,9 @@ type Spec struct {
 	// the exceptions of an order can neither be told to the product nor be compared
 	// with what it has. It is a clause for people.
 	ExceptBy string
+	// ByAddress reports that an enforcer knows a device by its addresses alone: its
+	// orders carry them.
+	ByAddress bool
 	// Hearing is what its product tells of when it heard a device's agent; the zero
 	// value is nothing, and no playbook can ask for it.
 	Hearing Hearing

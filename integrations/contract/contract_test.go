@@ -122,6 +122,7 @@ func around(wrap func(*memory.Estate) integrations.Enforcer, effects func(integr
 						t.Fatalf("impose: %v", err)
 					}
 				},
+				Standing: func() string { return fmt.Sprint(len(e.Effects())) },
 			}
 		},
 	}
@@ -181,6 +182,20 @@ func (s stranger) Read(ctx context.Context, o incident.Order) (incident.Reading,
 	return standing, err
 }
 
+// promiser plans every order.
+type promiser struct{ *memory.Estate }
+
+func (promiser) Plan(ctx context.Context, _ incident.Order) error { return ctx.Err() }
+
+// eager puts in place what it is to plan.
+type eager struct{ *memory.Estate }
+
+func (e eager) Plan(ctx context.Context, o incident.Order) error {
+	o.Key = "planned"
+	_, err := e.Estate.Apply(ctx, o)
+	return err
+}
+
 func TestEnforcerSuiteBites(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -192,7 +207,8 @@ func TestEnforcerSuiteBites(t *testing.T) {
 		{"a liar", func(e *memory.Estate) integrations.Enforcer { return liar{e} }, counted, []string{
 			"an applied containment is in force", "read shows the key", "the same key is applied once", "the same key at once is applied once",
 			"a containment of another key is kept", "undo leaves another key alone", "undo leaves a containment without a key alone",
-			"it can be applied again after undo", "another device is not touched", "blocks are apart by what they stop",
+			"it can be applied again after undo", "another device is not touched", "what is contained is apart by its filter",
+			"a lower rate takes the place of a higher one",
 		}},
 		{
 			"one that repeats the effect", func(e *memory.Estate) integrations.Enforcer { return &repeater{Estate: e} },
@@ -214,6 +230,14 @@ func TestEnforcerSuiteBites(t *testing.T) {
 		{
 			"one that knows every device", func(e *memory.Estate) integrations.Enforcer { return stranger{e} }, counted,
 			[]string{"unknown device is not found"},
+		},
+		{
+			"one that plans whatever is asked for", func(e *memory.Estate) integrations.Enforcer { return promiser{e} }, counted,
+			[]string{"a plan says what apply would, and changes nothing"},
+		},
+		{
+			"one that applies what it plans", func(e *memory.Estate) integrations.Enforcer { return eager{e} }, counted,
+			[]string{"a plan says what apply would, and changes nothing"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

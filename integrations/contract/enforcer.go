@@ -24,6 +24,11 @@ type EnforcerWorld struct {
 	Actions []incident.Action
 	// Target and Other are two devices of the product.
 	Target, Other incident.Target
+	// Addresses returns the addresses of a device, by which a product whose Spec says
+	// ByAddress knows it; nil for others. Of a device that it does not know the product
+	// is sent Strange, an address that it has nothing to do with.
+	Addresses func(incident.Target) []string
+	Strange   string
 	// Effects counts the applies and undos that were really carried out so far,
 	// in the product's own state.
 	Effects func() int
@@ -40,6 +45,10 @@ type EnforcerWorld struct {
 	// ExceptBy says that it decides by itself.
 	ExceptBy string
 	Excepted func(incident.Target) []string
+	// Standing returns what the product itself holds of ours and of others, as text
+	// that changes when anything of it does, but for counters and what is left of
+	// times. Nil where there is no Planner.
+	Standing func() string
 	// Permit enters exceptions at the product, as a person does, where an order is
 	// compared with those that it has; nil where the order carries its own.
 	Permit func(addresses ...string)
@@ -66,7 +75,9 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"nothing is written while another action is open", eachAction(checkOneAtATime)},
 		{"another device is not touched", eachAction(checkOtherDevice)},
 		{"an isolation leaves open what its order excepts", eachAction(checkExcepted)},
-		{"blocks are apart by what they stop", checkBlocksApart},
+		{"what is contained is apart by its filter", checkApart},
+		{"a lower rate takes the place of a higher one", checkLowerRate},
+		{"a plan says what apply would, and changes nothing", eachAction(checkPlan)},
 		{"read changes nothing", eachAction(checkReadOnly)},
 		{"unknown device is not found", eachAction(checkUnknownDevice)},
 		{"zero target is invalid", eachAction(checkZeroTarget)},
@@ -109,6 +120,9 @@ func (w EnforcerWorld) order(action incident.Action, key string) incident.Order 
 	o := incident.Order{
 		Key: key, Action: action, Target: w.Target,
 		Until: time.Now().Add(4 * time.Hour).UTC().Truncate(time.Second), Reason: "contract suite",
+	}
+	if w.Addresses != nil {
+		o.Addresses = w.Addresses(w.Target)
 	}
 	switch action {
 	case incident.RateLimit:
@@ -270,8 +284,7 @@ func checkAgain(t testing.TB, w trial) {
 
 func checkOtherDevice(t testing.TB, w trial) {
 	o := w.order(w.action, "stanch-key-1")
-	other := o
-	other.Target = w.Other
+	other := w.on(o, w.Other)
 	w.apply(t, o)
 	w.reads(t, other, false)
 	w.undo(t, other)
@@ -288,7 +301,7 @@ func checkReadOnly(t testing.TB, w trial) {
 
 func checkUnknownDevice(t testing.TB, w trial) {
 	o := w.order(w.action, "stanch-key-1")
-	o.Target = w.unknownDevice(t)
+	o = w.on(o, w.unknownDevice(t))
 	_, err := w.Read(t.Context(), o)
 	w.want(t, "read "+string(w.action), err, integrations.NotFound)
 	_, err = w.Apply(t.Context(), o)
@@ -350,23 +363,6 @@ func checkLostAnswer(t testing.TB, w trial) {
 	w.effects(t, "after a lost answer and a second undo", 2)
 }
 
-func checkBlocksApart(t testing.TB, h EnforcerHarness) {
-	w := trial{h.Knobs, h.Open(t), incident.Block}
-	if !slices.Contains(w.Actions, incident.Block) {
-		return // There is no block to be apart.
-	}
-	a, b := w.order(incident.Block, "stanch-key-1"), w.order(incident.Block, "stanch-key-2")
-	b.Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.54", RemotePort: 53, Transport: "udp"}
-	w.apply(t, a)
-	w.reads(t, b, false)
-	w.apply(t, b)
-	w.reads(t, b, true)
-	w.undo(t, a)
-	w.reads(t, a, false)
-	w.reads(t, b, true)
-	w.effects(t, "after two blocks and one undo", 3)
-}
-
 // checkSenseless sends invalid orders: a limit without a rate, a block of nothing or
 // of everything, an action that the product does not have.
 func checkSenseless(t testing.TB, h EnforcerHarness) {
@@ -378,6 +374,9 @@ func checkSenseless(t testing.TB, h EnforcerHarness) {
 		bad["rate 0"] = o
 		o.Rate = -1
 		bad["a negative rate"] = o
+		o = w.order(incident.RateLimit, "stanch-key-1")
+		o.Filter = &incident.Filter{Direction: incident.Outbound}
+		bad["a limit with a filter of everything"] = o
 	}
 	if slices.Contains(w.Actions, incident.Block) {
 		o := w.order(incident.Block, "stanch-key-1")
@@ -385,6 +384,14 @@ func checkSenseless(t testing.TB, h EnforcerHarness) {
 		bad["a block of nothing"] = o
 		o.Filter = &incident.Filter{Direction: incident.Outbound}
 		bad["a block of everything"] = o
+	}
+	for _, action := range w.Actions {
+		for name, addresses := range badAddresses() {
+			if o := w.order(action, "stanch-key-1"); w.Addresses != nil {
+				o.Addresses = addresses
+				bad[string(action)+" of "+name] = o
+			}
+		}
 	}
 	for name, o := range bad {
 		_, err := w.Apply(t.Context(), o)

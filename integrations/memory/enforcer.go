@@ -75,6 +75,9 @@ func wellFormed(u use, o incident.Order) error {
 		if o.Rate <= 0 && u.op == "apply" {
 			return invalid("a limit of %d bits per second", o.Rate)
 		}
+		if o.Filter != nil && everything(*o.Filter) {
+			return invalid("the filter matches everything")
+		}
 		return nil
 	case incident.Block:
 		if o.Filter == nil {

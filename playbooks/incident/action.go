@@ -28,8 +28,9 @@ const (
 	Inbound  Direction = "inbound"
 )
 
-// Filter says which traffic a block stops. Empty fields match everything; a
-// filter that matches everything is refused, that would be an isolation.
+// Filter says which traffic of a host a block stops, or a rate_limit bounds. Empty
+// fields match everything; a filter that matches everything is refused, that would be
+// an isolation, or is a limit without a filter.
 type Filter struct {
 	Direction Direction `json:"direction"`
 	// RemoteIP is the far end's address.
@@ -66,8 +67,13 @@ type Order struct {
 	Target Target `json:"target"`
 	// Rate is the limit of a rate_limit in bits per second.
 	Rate int64 `json:"rate,omitempty"`
-	// Filter is what a block stops.
+	// Filter is what a block stops, and what a rate_limit bounds; nil is all that the host
+	// sends.
 	Filter *Filter `json:"filter,omitempty"`
+	// Addresses are the device's own, by which a product that sits in the network knows
+	// it. Each is one address, never a network. Products that know devices by id leave
+	// them unread.
+	Addresses []string `json:"addresses,omitempty"`
 	// Until is when the lease ends, for products with an expiry of their own:
 	// a second safety net, never the first.
 	Until time.Time `json:"until"`
@@ -84,7 +90,7 @@ type Order struct {
 }
 
 // Scope is the part of the lease's id that says what is contained: the device,
-// and for a block what it stops.
+// and which of its traffic where that is not all.
 func (o Order) Scope() string {
 	if o.Filter != nil {
 		return o.Target.ID() + "/" + strings.ReplaceAll(o.Filter.String(), " ", "-")
@@ -112,6 +118,18 @@ type Reading struct {
 	Detail string `json:"detail,omitempty"`
 	// Heard is when the device's agent was last heard, where the product says so.
 	Heard time.Time `json:"heard,omitzero"`
+	// Counters is what it let through and dropped since it is in place, where the
+	// product counts.
+	Counters *Counters `json:"counters,omitempty"`
+}
+
+// Counters is what a limit or a block counted of the traffic that it is for. It only
+// grows while it is in place.
+type Counters struct {
+	PassedBytes    int64 `json:"passed_bytes"`
+	PassedPackets  int64 `json:"passed_packets"`
+	DroppedBytes   int64 `json:"dropped_bytes"`
+	DroppedPackets int64 `json:"dropped_packets"`
 }
 
 // Receipt is a product's answer to a write. It is acceptance, never proof.

@@ -174,10 +174,12 @@ type PlannedStep struct {
 	// decision is unsure or undecided, or a limit was reached.
 	Because string `json:"because,omitempty"`
 
-	Use    string   `json:"use,omitempty"`
-	Rate   int64    `json:"rate,omitempty"`
-	Filter *Filter  `json:"filter,omitempty"`
-	What   []string `json:"what,omitempty"`
+	Use    string  `json:"use,omitempty"`
+	Rate   int64   `json:"rate,omitempty"`
+	Filter *Filter `json:"filter,omitempty"`
+	// Addresses are the device's own, where Use knows it by them.
+	Addresses []string `json:"addresses,omitempty"`
+	What      []string `json:"what,omitempty"`
 	// PID, Path and, where it is known, Started are the one process that a
 	// kill_process ends.
 	PID     int64         `json:"pid,omitempty"`
