@@ -25,7 +25,7 @@ type GiveUpIn struct {
 
 // order is what the step asks of a lease, without its key and its end.
 func (in ContainIn) order() incident.Order {
-	return incident.Order{Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter, HeardWithin: in.Step.HeardWithin, Except: in.Step.Except, Addresses: in.Step.Addresses}
+	return incident.Order{Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter, HeardWithin: in.Step.HeardWithin, Except: in.Step.Except, Addresses: in.Step.Addresses, Program: in.Step.Path}
 }
 
 // GivesUp returns what gives the request up.

@@ -39,6 +39,9 @@ type Spec struct {
 	// ByAddress reports that an enforcer knows a device by its addresses alone: its
 	// orders carry them.
 	ByAddress bool
+	// ByProgram reports that what an enforcer does is of one program of the device: its
+	// orders carry the program's path.
+	ByProgram bool
 	// Hearing is what its product tells of when it heard a device's agent; the zero
 	// value is nothing, and no playbook can ask for it.
 	Hearing Hearing

@@ -74,6 +74,9 @@ type Order struct {
 	// it. Each is one address, never a network. Products that know devices by id leave
 	// them unread.
 	Addresses []string `json:"addresses,omitempty"`
+	// Program is the full path of the one executable whose traffic it is about, for products
+	// that know programs; empty is every program's.
+	Program string `json:"program,omitempty"`
 	// Until is when the lease ends, for products with an expiry of their own:
 	// a second safety net, never the first.
 	Until time.Time `json:"until"`
@@ -92,10 +95,15 @@ type Order struct {
 // Scope is the part of the lease's id that says what is contained: the device,
 // and which of its traffic where that is not all.
 func (o Order) Scope() string {
+	scope := o.Target.ID()
 	if o.Filter != nil {
-		return o.Target.ID() + "/" + strings.ReplaceAll(o.Filter.String(), " ", "-")
+		scope += "/" + strings.ReplaceAll(o.Filter.String(), " ", "-")
 	}
-	return o.Target.ID()
+	if o.Program != "" {
+		// Windows does not tell programs apart by case.
+		scope += "/of-" + strings.ToLower(o.Program)
+	}
+	return scope
 }
 
 // Reading is the state of one containment, as read from the device.

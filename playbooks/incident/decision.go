@@ -181,7 +181,8 @@ type PlannedStep struct {
 	Addresses []string `json:"addresses,omitempty"`
 	What      []string `json:"what,omitempty"`
 	// PID, Path and, where it is known, Started are the one process that a
-	// kill_process ends.
+	// kill_process ends. Path alone is the program that a step is about, where Use
+	// acts on programs.
 	PID     int64         `json:"pid,omitempty"`
 	Path    string        `json:"path,omitempty"`
 	Started time.Time     `json:"started,omitzero"`
