@@ -41,6 +41,7 @@ func Capabilities() []Capability {
 		{Name: "Illustrator", iface: reflect.TypeFor[Illustrator]()},
 		{Name: "Inventory", iface: reflect.TypeFor[Inventory](), Answers: incident.ByInventory},
 		{Name: "Killer", iface: reflect.TypeFor[Killer](), Carries: incident.ByKiller},
+		{Name: "Lister", iface: reflect.TypeFor[Lister](), Unchecked: "the suite of Enforcer checks it"},
 		{Name: "Messenger", iface: reflect.TypeFor[Messenger](), Carries: incident.ByMessenger},
 		{Name: "OnCall", iface: reflect.TypeFor[OnCall](), Unchecked: "each product names its escalations in its own way"},
 		{Name: "Planner", iface: reflect.TypeFor[Planner](), Unchecked: "the suite of Enforcer checks it"},

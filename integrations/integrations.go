@@ -139,6 +139,17 @@ type Planner interface {
 	Plan(ctx context.Context, o incident.Order) error
 }
 
+// Lister is an enforcer that can list what carries a key of ours, so that what no lease
+// stands for any more is found.
+type Lister interface {
+	// Standing returns the containments with a key of ours that are in place, or under way,
+	// sorted by key: each with its key, its action and what else the product knows of it,
+	// such as the rate or the addresses. The target may be zero. One that the product holds
+	// several times is there as often. What somebody else made is not among them. It must
+	// not change anything.
+	Standing(ctx context.Context) ([]incident.Order, error)
+}
+
 // RoleLister is an inventory that can list the roles that it gives to hosts, as it
 // spells them, one for each host. It serves to find an unknown role before a case
 // relies on it.

@@ -196,6 +196,29 @@ func (e eager) Plan(ctx context.Context, o incident.Order) error {
 	return err
 }
 
+// silent lists nothing.
+type silent struct{ *memory.Estate }
+
+func (silent) Standing(ctx context.Context) ([]incident.Order, error) { return nil, ctx.Err() }
+
+// imposing lists what others made, too.
+type imposing struct{ *memory.Estate }
+
+func (i imposing) Standing(ctx context.Context) ([]incident.Order, error) {
+	ours, err := i.Estate.Standing(ctx)
+	for _, a := range []incident.Action{incident.RateLimit, incident.Block, incident.Isolate} {
+		ws, _ := incident.DeviceTarget("ws-042", "ws-042")
+		o := incident.Order{Action: a, Target: ws}
+		if a == incident.Block {
+			o.Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.53", RemotePort: 53, Transport: "udp"}
+		}
+		if r, err := i.Read(ctx, o); err == nil && r.Stands && r.Key == "" {
+			ours = append(ours, o)
+		}
+	}
+	return ours, err
+}
+
 func TestEnforcerSuiteBites(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -238,6 +261,14 @@ func TestEnforcerSuiteBites(t *testing.T) {
 		{
 			"one that applies what it plans", func(e *memory.Estate) integrations.Enforcer { return eager{e} }, counted,
 			[]string{"a plan says what apply would, and changes nothing"},
+		},
+		{
+			"one that lists nothing", func(e *memory.Estate) integrations.Enforcer { return silent{e} }, counted,
+			[]string{"what carries a key of ours is listed", "what somebody else made is not listed"},
+		},
+		{
+			"one that lists what others made", func(e *memory.Estate) integrations.Enforcer { return imposing{e} }, counted,
+			[]string{"what somebody else made is not listed"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -85,7 +85,7 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"an order that cannot be meant is invalid", checkSenseless},
 		{"cancelled apply changes nothing", eachAction(checkCancelledApply)},
 		{"a lost answer is ambiguous, and reading back resolves it", eachAction(checkLostAnswer)},
-	}, faultChecks(func(t testing.TB, h EnforcerHarness) (func(Fault), []call) {
+	}, listChecks(), faultChecks(func(t testing.TB, h EnforcerHarness) (func(Fault), []call) {
 		w := h.Open(t)
 		o := w.order(w.Actions[0], "stanch-key-1")
 		return w.Break, []call{
@@ -338,29 +338,6 @@ func checkCancelledApply(t testing.TB, w trial) {
 	w.settle()
 	w.reads(t, o, false)
 	w.effects(t, "after a cancelled apply", 0)
-}
-
-func checkLostAnswer(t testing.TB, w trial) {
-	if w.Break == nil {
-		w.unbreakable(t)
-	}
-	o := w.order(w.action, "stanch-key-1")
-	w.Break(LoseAnswer)
-	_, err := w.Apply(t.Context(), o)
-	w.want(t, "apply "+string(w.action), err, integrations.Ambiguous)
-	w.Break(Works)
-	w.settle()
-	w.reads(t, o, true)
-	w.apply(t, o)
-	w.effects(t, "after a lost answer and a second apply", 1)
-	w.Break(LoseAnswer)
-	_, err = w.Undo(t.Context(), o)
-	w.want(t, "undo "+string(w.action), err, integrations.Ambiguous)
-	w.Break(Works)
-	w.settle()
-	w.reads(t, o, false)
-	w.undo(t, o)
-	w.effects(t, "after a lost answer and a second undo", 2)
 }
 
 // checkSenseless sends invalid orders: a limit without a rate, a block of nothing or

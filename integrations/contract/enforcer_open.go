@@ -33,3 +33,26 @@ func checkOneAtATime(t testing.TB, w trial) {
 	w.settle()
 	w.reads(t, o, false)
 }
+
+func checkLostAnswer(t testing.TB, w trial) {
+	if w.Break == nil {
+		w.unbreakable(t)
+	}
+	o := w.order(w.action, "stanch-key-1")
+	w.Break(LoseAnswer)
+	_, err := w.Apply(t.Context(), o)
+	w.want(t, "apply "+string(w.action), err, integrations.Ambiguous)
+	w.Break(Works)
+	w.settle()
+	w.reads(t, o, true)
+	w.apply(t, o)
+	w.effects(t, "after a lost answer and a second apply", 1)
+	w.Break(LoseAnswer)
+	_, err = w.Undo(t.Context(), o)
+	w.want(t, "undo "+string(w.action), err, integrations.Ambiguous)
+	w.Break(Works)
+	w.settle()
+	w.reads(t, o, false)
+	w.undo(t, o)
+	w.effects(t, "after a lost answer and a second undo", 2)
+}

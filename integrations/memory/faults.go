@@ -44,13 +44,13 @@ func isOperation(name string) bool {
 		return slices.Contains([]string{"read", "apply", "undo"}, op) && slices.Contains(enforced(), incident.Action(action))
 	}
 	return slices.Contains([]string{
-		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "apply", "undo", "collect", "kill", "post", "update",
+		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "collect", "kill", "post", "update",
 	}, op)
 }
 
 // Fail makes the next calls of an operation fail before anything is carried
 // out; times below zero is until Mend. Operations are endpoints, connections,
-// executions, traffic, baseline, series, hosts, survey, asset, read, apply, undo, collect,
+// executions, traffic, baseline, series, hosts, survey, asset, read, standing, apply, undo, collect,
 // kill, post and update; read, apply and undo may name the action as well: "apply isolate".
 func (e *Estate) Fail(op string, err integrations.Error, times int) {
 	e.addFault(fault{op: op, err: err, times: times})
