@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (a *Activities) check(ctx context.Context, in ContainIn) (*ContainOut, erro
 	if err != nil {
 		return nil, err
 	}
-	if problem != "" {
+	if problem = cmp.Or(problem, in.moved(facts)); problem != "" {
 		return &ContainOut{TargetProblem: problem}, nil
 	}
 	p, err := a.playbooks.load(ctx, in.Pin, a.roles())
@@ -233,8 +234,9 @@ func (a *Activities) refresh(ctx context.Context, in ContainIn, facts *incident.
 		return "", nil
 	}
 	facts.Asset = asset.Asset
-	if shared := host.At(asset.Shared); facts.Traffic.BytesOut.IsKnown() {
-		// The decision took the traffic at the address for the host's own.
+	if shared := host.At(asset.Shared); facts.Traffic.BytesOut.IsKnown() || len(in.Step.Addresses) > 0 {
+		// The decision took the traffic at the address for the host's own, or the step
+		// would be done to all that send under it.
 		return incident.NotAttributable(shared), nil
 	}
 	return "", nil

@@ -28,6 +28,10 @@ type DecideIn struct {
 	// who decides what stays reachable where no order can.
 	Infrastructure incident.Infrastructure `json:"infrastructure,omitzero"`
 	ExceptBy       map[string]string       `json:"except_by,omitempty"`
+	// ByAddress are the integrations that know a device by its addresses alone, Shared
+	// those of its addresses under which others send, too.
+	ByAddress []string                 `json:"by_address,omitempty"`
+	Shared    []incident.SharedAddress `json:"shared,omitempty"`
 	// Now is the decision's time, an input so that it can be replayed.
 	Now time.Time `json:"now"`
 }
@@ -48,7 +52,7 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}
-	in.Agents, in.Infrastructure, in.ExceptBy = a.Agents, a.Infrastructure, a.ExceptBy
+	in.Agents, in.Infrastructure, in.ExceptBy, in.ByAddress = a.Agents, a.Infrastructure, a.ExceptBy, a.byAddress()
 	out, err := DecideWith(ctx, p, in)
 	// The flows have served the join and the plan; a case that carried them
 	// would write them into its history again and again.

@@ -13,11 +13,16 @@ import (
 func (in DecideIn) plan(p *playbooks.Playbook, d *incident.Decision, facts incident.Facts) incident.Plan {
 	resolve := func() incident.Plan {
 		plan := p.Plan(*d, facts, in.Target)
-		in.except(plan.Steps)
+		incident.EachStep(plan.Steps, func(s *incident.PlannedStep) {
+			if s.Action == incident.Isolate {
+				s.Except, s.ExceptBy = in.Infrastructure.Addresses(), in.ExceptBy[s.Use]
+			}
+			in.address(s, facts)
+		})
 		return plan
 	}
 	plan := resolve()
-	if !anyStep(plan.Steps, func(s incident.PlannedStep) bool { return s.Action.Containing() }) {
+	if !contains(plan) {
 		return plan
 	}
 	if why := in.Infrastructure.Holds(facts, in.Target); why != "" {
@@ -51,27 +56,10 @@ func deny(d *incident.Decision, why string) {
 	})
 }
 
-// except has every isolation of the steps leave the infrastructure reachable.
-func (in DecideIn) except(steps []incident.PlannedStep) {
-	for i := range steps {
-		s := &steps[i]
-		if s.Action == incident.Isolate {
-			s.Except, s.ExceptBy = in.Infrastructure.Addresses(), in.ExceptBy[s.Use]
-		}
-		in.except(s.IfDenied)
-		in.except(s.IfExpired)
-		if s.Fallback != nil {
-			fallback := []incident.PlannedStep{*s.Fallback}
-			in.except(fallback)
-			s.Fallback = &fallback[0]
-		}
-	}
-}
-
-// anyStep reports whether a condition holds for any of the steps, or for any that
-// runs in place of one.
-func anyStep(steps []incident.PlannedStep, holds func(incident.PlannedStep) bool) bool {
-	return slices.ContainsFunc(steps, func(s incident.PlannedStep) bool {
-		return holds(s) || anyStep(s.IfDenied, holds) || anyStep(s.IfExpired, holds)
-	})
+// contains reports whether any step of a plan, or any that runs in place of one, would
+// contain.
+func contains(plan incident.Plan) bool {
+	found := false
+	incident.EachStep(plan.Steps, func(s *incident.PlannedStep) { found = found || s.Action.Containing() })
+	return found
 }

@@ -107,7 +107,7 @@ func (r *responder) evaluate(ctx workflow.Context, f findings) (activities.Decid
 		ScheduleToCloseTimeout: decideTimeout, RetryPolicy: retries(100*time.Millisecond, time.Second),
 	})
 	err := workflow.ExecuteLocalActivity(ctx, activities.Decide.Name, activities.DecideIn{
-		Pin: r.in.Pin, Facts: f.facts, Connections: f.connections, Target: f.target, Now: workflow.Now(ctx),
+		Pin: r.in.Pin, Facts: f.facts, Connections: f.connections, Target: f.target, Shared: f.shared, Now: workflow.Now(ctx),
 	}).Get(ctx, &out)
 	return out, err
 }
@@ -135,7 +135,7 @@ func waiting(planned incident.PlannedStep) incident.StepState {
 func alreadyStands(steps []incident.StepState, planned incident.PlannedStep) bool {
 	for _, s := range steps {
 		if s.Status == incident.StepStanding && s.Action == planned.Action && s.Use == planned.Use && s.Rate <= planned.Rate &&
-			s.Filter == nil && planned.Filter == nil {
+			s.Filter == nil && planned.Filter == nil && !beyond(planned.Addresses, s.Addresses) {
 			return true
 		}
 	}

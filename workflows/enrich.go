@@ -28,6 +28,8 @@ type findings struct {
 	ips []string
 	// heeded are the shared addresses by which the target was not looked for.
 	heeded []incident.SharedAddress
+	// shared are those of the host's addresses under which others send, too.
+	shared []incident.SharedAddress
 	// at is the moment that the facts are about, late names those that can still
 	// come: the product that was asked did not answer, or a store lags behind.
 	at   time.Time
@@ -184,6 +186,7 @@ func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAl
 	}
 	first, _ := byAlert.get(ctx)
 	all := append(slices.Clone(out.Shared), first.Shared...)
+	f.shared = host.At(all)
 	if shared := host.At(out.Shared); len(shared) > 0 {
 		f.facts.Disown(shared)
 		f.ips = nil

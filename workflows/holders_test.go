@@ -22,15 +22,16 @@ type held struct {
 	order incident.Order
 }
 
-// throttled is a rate limit of ws-042 that nobody holds yet.
-func throttled(t *testing.T, rate int64) *held {
+// throttled is a rate limit of ws-042 that nobody holds yet, by addresses if there are
+// any.
+func throttled(t *testing.T, rate int64, addresses ...string) *held {
 	t.Helper()
 	target, err := incident.DeviceTarget("ws-042", "ws-042.corp.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &held{world: newWorld(t, memory.Flood, "high-egress-windows"), use: "gateway"}
-	h.order = incident.Order{Action: incident.RateLimit, Target: target, Rate: rate}
+	h.order = incident.Order{Action: incident.RateLimit, Target: target, Rate: rate, Addresses: addresses}
 	h.id = protocol.LeaseID(h.use, h.order)
 	h.order.Key = h.id
 	in := protocol.LeaseInput{ID: h.id, Use: h.use, Order: h.order}

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -110,12 +111,20 @@ func (l *leaseKeeper) mayJoin(ctx workflow.Context, req protocol.HoldRequest) er
 		return refuse(RefusedInvalid, "the order is for another lease")
 	case req.Holder.Case == "" || req.Holder.Until.IsZero():
 		return refuse(RefusedInvalid, "a holder needs a case and an end")
+	case !(l.over() && !l.held()) && beyond(req.Order.Addresses, l.lease.Order.Addresses):
+		return refuse(RefusedInvalid, "the lease is for the addresses %s, the order for %s", strings.Join(l.lease.Order.Addresses, ", "), strings.Join(req.Order.Addresses, ", "))
 	case slices.Contains(l.givenUp, req.ID):
 		return refuse(RefusedInvalid, "the case has given the request up")
 	case !req.Expires.IsZero() && !workflow.Now(ctx).Before(req.Expires):
 		return refuse(RefusedInvalid, "the request comes too late: nobody waits for it since %s", req.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// beyond reports whether any of the addresses is not among those that a lease names its
+// device by: what stands does not reach it there.
+func beyond(addresses, of []string) bool {
+	return slices.ContainsFunc(addresses, func(ip string) bool { return !slices.Contains(of, ip) })
 }
 
 // join adds a holder and answers when the containment was accepted. Of two

@@ -203,6 +203,9 @@ func (s PlannedStep) Does(host string) string {
 	case does == nil:
 		return string(s.Action)
 	}
+	if len(s.Addresses) > 0 {
+		host += " (" + few(s.Addresses) + ")"
+	}
 	return does(s, host)
 }
 

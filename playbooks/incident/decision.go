@@ -207,6 +207,22 @@ type PlannedStep struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// EachStep visits the steps of a plan, and all that can run in their place.
+func EachStep(steps []PlannedStep, visit func(*PlannedStep)) {
+	for i := range steps {
+		steps[i].each(visit)
+	}
+}
+
+func (s *PlannedStep) each(visit func(*PlannedStep)) {
+	visit(s)
+	EachStep(s.IfDenied, visit)
+	EachStep(s.IfExpired, visit)
+	if s.Fallback != nil {
+		s.Fallback.each(visit)
+	}
+}
+
 // Verify is the proof that a step asks of the flow store.
 type Verify struct {
 	EgressBelow int64         `json:"egress_below" yaml:"egress_below,required" unit:"rate" doc:"Egress of the host must fall below this rate."` // bits per second

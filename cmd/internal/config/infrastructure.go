@@ -62,6 +62,18 @@ func wrongNetwork(n netip.Prefix) string {
 	return ""
 }
 
+// ByAddress are the integrations that know a device by its addresses alone, by the
+// names that playbooks use.
+func (c *Config) ByAddress() []string {
+	var names []string
+	for _, i := range c.Opened {
+		if i.Spec.ByAddress {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}
+
 // ExceptBy says who decides what stays reachable where no order can, by the names
 // that playbooks use.
 func (c *Config) ExceptBy() map[string]string {

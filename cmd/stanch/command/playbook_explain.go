@@ -90,7 +90,7 @@ func (o *explainOptions) run(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		in.Infrastructure, in.ExceptBy = c.Exempt, c.ExceptBy()
+		in.Infrastructure, in.ExceptBy, in.ByAddress = c.Exempt, c.ExceptBy(), c.ByAddress()
 	}
 	if id, ok := facts.Endpoint.ID.Get(); ok {
 		target, err := incident.DeviceTarget(id, "")

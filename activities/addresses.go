@@ -1,0 +1,99 @@
+package activities
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// byAddress are the names of the integrations that know a device by its addresses
+// alone.
+func (a *Activities) byAddress() []string {
+	return slices.DeleteFunc(a.Set.Names(), func(name string) bool {
+		spec, _ := a.Set.Spec(name)
+		return !spec.ByAddress
+	})
+}
+
+// address has a step name the device by its addresses where the integration that
+// carries it out knows it by no other means.
+func (in DecideIn) address(s *incident.PlannedStep, facts incident.Facts) {
+	if !s.Action.Leased() || s.Problem != "" || !slices.Contains(in.ByAddress, s.Use) {
+		return
+	}
+	s.Addresses, s.Problem = ownAddresses(facts, in.Shared)
+}
+
+// ownAddresses are the addresses that are the device's and nobody else's, as its EDR
+// tells them; where there are none, or others send under one of them, it says why. They
+// are sorted, so that the same ones make the same plan.
+func ownAddresses(facts incident.Facts, shared []incident.SharedAddress) (own []string, problem string) {
+	ips, known := facts.Endpoint.IP.Get()
+	if !known {
+		return nil, incident.IPPath + " is unknown" + inBrackets(facts.Endpoint.IP.Why())
+	}
+	for _, text := range ips {
+		if ip, ok := ownAddress(text); ok {
+			own = append(own, ip)
+		}
+	}
+	slices.Sort(own)
+	own = slices.Compact(own)
+	if len(own) == 0 {
+		return nil, incident.IPPath + " is unknown" + inBrackets("none of the device's addresses is one by which a network knows it: "+strings.Join(ips, ", "))
+	}
+	if all := facts.Asset.Shares(own); len(all) > 0 {
+		shared = all
+	}
+	device := incident.AlertHost{IP: facts.Endpoint.IP}
+	if why := incident.NotAttributable(device.At(shared)); why != "" {
+		return nil, why
+	}
+	return own, ""
+}
+
+// ownAddress is the address as every product writes it, where it is one of those by
+// which others reach a device.
+func ownAddress(text string) (string, bool) {
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return "", false
+	}
+	ip = ip.Unmap()
+	broadcast := ip == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	if ip.Zone() != "" || broadcast || ip.IsUnspecified() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() {
+		return "", false
+	}
+	return ip.String(), true
+}
+
+// moved says that the device does not have every address any more that the plan names
+// it by; empty where it has.
+func (in ContainIn) moved(facts incident.Facts) string {
+	has, known := facts.Endpoint.IP.Get()
+	var now []string
+	for _, text := range has {
+		if ip, ok := ownAddress(text); ok {
+			now = append(now, ip)
+		}
+	}
+	gone := slices.ContainsFunc(in.Step.Addresses, func(ip string) bool { return !slices.Contains(now, ip) })
+	switch {
+	case !gone:
+		return ""
+	case !known:
+		return fmt.Sprintf("the device's addresses are unknown now%s, the plan is for %s", inBrackets(facts.Endpoint.IP.Why()), strings.Join(in.Step.Addresses, ", "))
+	}
+	slices.Sort(now)
+	return fmt.Sprintf("the device has %s now, the plan is for %s", strings.Join(now, ", "), strings.Join(in.Step.Addresses, ", "))
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
