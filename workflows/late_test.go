@@ -125,7 +125,7 @@ func TestWaitingForTheEDRIsInterrupted(t *testing.T) {
 			w, id := withoutEDR(t, edit...)
 			w.later(2*time.Minute, id, another("a-2", incident.Firing))
 			w.do(119*time.Second, (*memory.Estate).Mend)
-			after := w.snap(125*time.Second, id)
+			after := w.snap(140*time.Second, id)
 			w.run(time.Hour)
 			if s := step(t, *after, "cut-off"); s.Status != incident.StepStanding || after.AlertCount != 2 {
 				t.Errorf("soon after cut-off is %s", s.Status)
