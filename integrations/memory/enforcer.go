@@ -24,6 +24,7 @@ type containment struct {
 	AwaitsAgent bool `json:"awaits_agent,omitempty"`
 	Ineffective bool `json:"ineffective,omitempty"`
 	Lie         bool `json:"lie,omitempty"`
+	Elsewhere   bool `json:"elsewhere,omitempty"`
 }
 
 // open reports whether it was accepted and is not lifted.
@@ -120,6 +121,9 @@ func (e *Estate) Read(ctx context.Context, o incident.Order) (incident.Reading, 
 		if c := e.slot(o, now); c != nil {
 			s = c.standing(now)
 			s.Copies = e.copies(c, now)
+			if s.Stands {
+				s.Counters = e.counters(h, c, now)
+			}
 		}
 		if o.Action == incident.Isolate {
 			s.Heard = e.heard(h, now)
@@ -192,7 +196,7 @@ func (e *Estate) contain(h *host, o incident.Order, now time.Time) *containment 
 	b := h.behaviours[o.Action]
 	c := &containment{
 		Ref: fmt.Sprintf("sim-%d", len(e.containments)+1), Order: o, AcceptedAt: now,
-		Ineffective: b.Ineffective, Lie: b.Lies,
+		Ineffective: b.Ineffective, Lie: b.Lies, Elsewhere: b.Elsewhere,
 	}
 	switch {
 	case b.Lies:

@@ -47,6 +47,8 @@ type Estate struct {
 	// delays come before an operation, answerDelays after it.
 	delays, answerDelays map[string]time.Duration
 	journal              *journal
+	// sensorBefore reports whether the sensor sees traffic before it is limited or blocked.
+	sensorBefore bool
 }
 
 // Effect is one change that was really made to the world.

@@ -20,6 +20,8 @@ type Behaviour struct {
 	Lies bool
 	// Ineffective reports whether it is in force, but traffic goes on.
 	Ineffective bool
+	// Elsewhere reports whether the traffic takes another way once it is in force, past it.
+	Elsewhere bool
 	// Deaf reports whether the agent does not reach its cloud while it is in force.
 	Deaf bool
 	// Stuck reports whether an undo is accepted but never lifts anything.

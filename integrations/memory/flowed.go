@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"math/bits"
@@ -13,11 +14,17 @@ import (
 // volume is what went over one lane.
 type volume struct{ out, in int64 }
 
-// flowed integrates what went over a host's lanes in [from, to), the agent's
-// channel last. It is exact: nothing changes between two cuts, and bytes are
-// counted from the cut before, so that the sum over adjoining windows is the
-// sum over their union.
+// flowed is what the estate's sensor saw on a host's lanes in [from, to), the agent's
+// channel last.
 func (e *Estate) flowed(h *host, from, to time.Time) []volume {
+	return e.integrate(h, from, to, e.unseen)
+}
+
+// integrate is what goes over a host's lanes in [from, to) with everything in force but
+// what is left out, the agent's channel last. It is exact: nothing changes between two
+// cuts, and bytes are counted from the cut before, so that the sum over adjoining windows
+// is the sum over their union.
+func (e *Estate) integrate(h *host, from, to time.Time, without func(*containment) bool) []volume {
 	got := make([]volume, len(h.lanes)+1)
 	if now := e.now(); to.After(now) {
 		to = now
@@ -32,7 +39,7 @@ func (e *Estate) flowed(h *host, from, to time.Time) []volume {
 		if !left.Before(right) {
 			continue
 		}
-		for n, rate := range e.rates(h, begin) {
+		for n, rate := range e.rates(h, begin, without) {
 			got[n].out += bytesOf(rate.out, right.Sub(begin)) - bytesOf(rate.out, left.Sub(begin))
 			got[n].in += bytesOf(rate.in, right.Sub(begin)) - bytesOf(rate.in, left.Sub(begin))
 		}
@@ -74,33 +81,29 @@ func (e *Estate) cuts(h *host, from, to time.Time) []time.Time {
 	return cuts
 }
 
-// rates returns the lanes' rates at a moment with everything that is in force, the
-// agent's channel last: isolation stops all but that channel, a
-// block stops what it matches, a killed process sends nothing, and what is left
-// shares the lowest limit in proportion.
-func (e *Estate) rates(h *host, at time.Time) []volume {
+// rates returns the lanes' rates at a moment with everything that is in force but what is
+// left out, the agent's channel last: isolation stops all but that channel, a block stops
+// what it matches, a killed process sends nothing, and what is left of each limit's
+// traffic shares it in proportion, the lowest first.
+func (e *Estate) rates(h *host, at time.Time, without func(*containment) bool) []volume {
 	rates := make([]volume, len(h.lanes)+1)
-	limit := int64(-1)
 	var filters []incident.Filter
+	var limits []incident.Order
 	for _, c := range e.containments {
-		if c.Order.Target.ID() != h.ID || c.Ineffective || !c.stands(at) {
+		if c.Order.Target.ID() != h.ID || c.Ineffective || c.Elsewhere || !c.stands(at) || without(c) {
 			continue
 		}
 		switch c.Order.Action {
 		case incident.Isolate:
-			rates = make([]volume, len(h.lanes)+1)
 			rates[len(h.lanes)] = volume{out: agentRate, in: agentRate}
 			return rates
 		case incident.Block:
 			filters = append(filters, *c.Order.Filter)
 		case incident.RateLimit:
-			if limit < 0 || c.Order.Rate < limit {
-				limit = c.Order.Rate
-			}
+			limits = append(limits, c.Order)
 		case incident.Notify, incident.Collect, incident.KillProcess:
 		}
 	}
-	var sum int64
 	for i, l := range h.lanes {
 		if !l.active(at) || e.killed(h.ID, l.process, at) {
 			continue
@@ -109,25 +112,45 @@ func (e *Estate) rates(h *host, at time.Time) []volume {
 		for _, f := range filters {
 			rates[i] = l.blocked(f, rates[i])
 		}
-		sum += rates[i].out
 	}
-	if limit >= 0 && sum > limit {
-		for i, r := range rates {
-			rates[i] = volume{out: share(r.out, limit, sum), in: share(r.in, limit, sum)}
-		}
+	slices.SortStableFunc(limits, func(a, b incident.Order) int { return cmp.Compare(a.Rate, b.Rate) })
+	for _, o := range limits {
+		h.limit(o, rates)
 	}
 	return rates
+}
+
+// limit bounds the rates of the lanes that a limit is for.
+func (h *host) limit(o incident.Order, rates []volume) {
+	var sum int64
+	for i, l := range h.lanes {
+		if o.Filter == nil || l.matches(*o.Filter) {
+			sum += rates[i].out
+		}
+	}
+	if sum <= o.Rate {
+		return
+	}
+	for i, l := range h.lanes {
+		if o.Filter == nil || l.matches(*o.Filter) {
+			rates[i] = volume{out: share(rates[i].out, o.Rate, sum), in: share(rates[i].in, o.Rate, sum)}
+		}
+	}
+}
+
+// matches reports whether a filter is for the lane, in whichever direction.
+func (l lane) matches(f incident.Filter) bool {
+	return (f.RemoteIP == "" || f.RemoteIP == l.dst) &&
+		(f.RemotePort == 0 || f.RemotePort == l.dstPort) &&
+		(f.LocalPort == 0 || f.LocalPort == l.srcPort) &&
+		(f.Transport == "" || f.Transport == l.transport)
 }
 
 // blocked returns the lane's rates under a filter. Where the host only answers,
 // stopping the requests stops the answers.
 func (l lane) blocked(f incident.Filter, rate volume) volume {
-	matches := (f.RemoteIP == "" || f.RemoteIP == l.dst) &&
-		(f.RemotePort == 0 || f.RemotePort == l.dstPort) &&
-		(f.LocalPort == 0 || f.LocalPort == l.srcPort) &&
-		(f.Transport == "" || f.Transport == l.transport)
 	switch {
-	case !matches:
+	case !l.matches(f):
 		return rate
 	case f.Direction == incident.Inbound && !l.answers():
 		return volume{out: rate.out}
