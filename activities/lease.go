@@ -30,6 +30,8 @@ type Applied struct {
 	Receipt incident.Receipt `json:"receipt"`
 	// Stands reports whether a read of the device after the write shows it in place.
 	Stands bool `json:"stands,omitempty"`
+	// Counts reports whether the product counts what it lets through and drops.
+	Counts bool `json:"counts,omitempty"`
 }
 
 // apply reads the state before it writes: what is in place already is adopted, and
@@ -51,7 +53,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	switch {
 	case before.Stands && !before.Pending && !ours:
 		return Applied{
-			Adopted: true, Before: before, Stands: before.Stands,
+			Adopted: true, Before: before, Stands: before.Stands, Counts: before.Counters != nil,
 			Receipt: incident.Receipt{At: a.now(), Detail: "it was already in place"},
 		}, nil
 	case ours && (before.Stands || before.Pending) && looser(before, in.Order):
@@ -61,7 +63,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 		}
 		return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
 	case ours && before.Stands && !before.Pending:
-		return Applied{Stands: before.Stands, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
+		return Applied{Stands: before.Stands, Counts: before.Counters != nil, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
 	receipt, err := enforcer.Apply(ctx, in.Order)
 	if err != nil {
@@ -78,9 +80,12 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	after, err := enforcer.Read(ctx, in.Order)
 	duplicates(ctx, in, after)
 	if err == nil && before.Pending && (after.Stands || after.Pending) && after.Key != in.Order.Key {
-		return Applied{Adopted: true, Before: before, Stands: after.Stands, Receipt: receipt}, nil
+		return Applied{Adopted: true, Before: before, Stands: after.Stands, Counts: after.Counters != nil, Receipt: receipt}, nil
 	}
-	return Applied{Before: before, Receipt: receipt, Stands: err == nil && after.Stands && after.Key == in.Order.Key}, nil
+	return Applied{
+		Before: before, Receipt: receipt, Counts: err == nil && after.Counters != nil,
+		Stands: err == nil && after.Stands && after.Key == in.Order.Key,
+	}, nil
 }
 
 func looser(before incident.Reading, o incident.Order) bool {

@@ -25,18 +25,29 @@ type MeasureIn struct {
 	From   time.Time     `json:"from"`
 	To     time.Time     `json:"to"`
 	Window time.Duration `json:"window,omitempty"`
+	// Enforcer is the integration whose containment is measured.
+	Enforcer string `json:"enforcer,omitempty"`
 }
 
 // MeasureOut is the egress that was measured. An unknown rate says why.
 type MeasureOut struct {
 	Rate incident.Value[int64] `json:"rate"`
+	// Sensor is where the store's sensors sit, seen from the enforcer; empty where nobody
+	// has said it.
+	Sensor incident.SensorPlace `json:"sensor,omitempty"`
 }
 
-// measure looks only at what the store has records of: one that lags behind
+func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, error) {
+	out, err := a.measured(ctx, in)
+	out.Sensor = a.Sees[in.Use][in.Enforcer]
+	return out, err
+}
+
+// measured looks only at what the store has records of: one that lags behind
 // shows quiet where it is blind. A store that keeps sums of a minute divides
 // them over it, so a short window after the action holds some of what flowed
 // before: it says less than was reached, never more.
-func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, error) {
+func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, error) {
 	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
 		return MeasureOut{}, err

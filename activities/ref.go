@@ -47,6 +47,8 @@ type Activities struct {
 	// ExceptBy says, by the names of integrations, who decides what stays reachable where
 	// no order can.
 	ExceptBy map[string]string
+	// Sees says, by the name of a flow store, where its sensors sit, seen from an enforcer.
+	Sees map[string]map[string]incident.SensorPlace
 	// Roles are the asset roles, with the site's own; empty means the shipped ones.
 	Roles incident.Vocabulary
 	// Turn waits until one more containment may be taken, as [Turns.Take] does; nil

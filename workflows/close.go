@@ -49,7 +49,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	if held != nil && change.Kind == incident.EvUnheard {
 		r.standIn(ctx, *held, change.Detail)
 	}
-	if change.Kind == incident.EvUndoFailing || held != nil && change.Kind == incident.EvNotConfirmed && held.OnFailure == "page" {
+	if change.Kind == incident.EvUndoFailing || held != nil && (change.Gone || change.Kind == incident.EvNotConfirmed && held.OnFailure == "page") {
 		r.page(ctx, change.Step, change.Step+": "+change.Detail)
 	}
 }
@@ -57,14 +57,16 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 	switch change.Kind {
 	case incident.EvConfirmed:
-		s.ConfirmedAt, s.Problem = maxTime(change.At, s.AcceptedAt), ""
+		s.ConfirmedAt, s.Problem, s.Counts = maxTime(change.At, s.AcceptedAt), "", change.Counts
+	case incident.EvAsHeld:
+		s.Problem = ""
 	case incident.EvExtended:
 		s.Until = change.Until
 	case incident.EvReleased:
 		s.Until = change.At
 	case incident.EvGivenBack:
 		s.Status, s.EndedAt = incident.StepEnded, change.At
-	case incident.EvNotConfirmed, incident.EvUndoFailing, incident.EvUnheard:
+	case incident.EvNotConfirmed, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
 		s.Problem = change.Detail
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvHeldBack, incident.EvPaused, incident.EvResumed, incident.EvAsked, incident.EvShown, incident.EvNotShown,

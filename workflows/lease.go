@@ -56,6 +56,7 @@ func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error)
 		case incident.Holding, incident.Confirmed:
 			l.confirm(ctx)
 			l.hear(ctx)
+			l.watch(ctx)
 			l.hold(ctx)
 		case incident.Undoing:
 			l.undo(ctx)
@@ -66,7 +67,7 @@ func Lease(ctx workflow.Context, in protocol.LeaseInput) (incident.Lease, error)
 			return *l.lease, l.continueAsNew(ctx)
 		}
 	}
-	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.confirming && !l.hearing })
+	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && !l.reading() })
 	l.list(ctx)
 	return *l.lease, nil
 }
@@ -95,9 +96,9 @@ type leaseKeeper struct {
 	givenUp []string
 	refuses time.Time
 	once    []string
-	// confirming and hearing report whether the device is being read concurrently,
-	// yield whether this run ends.
-	confirming, hearing, yield bool
+	// confirming, hearing and watching report whether the device is being read
+	// concurrently, yield whether this run ends.
+	confirming, hearing, watching, yield bool
 }
 
 func newLeaseKeeper(in protocol.LeaseInput) *leaseKeeper {
@@ -121,6 +122,9 @@ func (l *leaseKeeper) stands() bool {
 func (l *leaseKeeper) over() bool {
 	return l.lease.Phase == incident.GivenBack || l.lease.Phase == incident.LeaseFailed
 }
+
+// reading reports whether the device is being read concurrently.
+func (l *leaseKeeper) reading() bool { return l.confirming || l.hearing || l.watching }
 
 func (l *leaseKeeper) held() bool { return len(l.lease.Holders) > 0 }
 
@@ -223,6 +227,7 @@ func (l *leaseKeeper) heldAgain(ctx workflow.Context) bool {
 		return false
 	}
 	l.lease.Phase, l.lease.Adopted, l.lease.Problem, l.lease.Agent = incident.Applying, false, "", ""
+	l.lease.Counts, l.lease.Drifted = false, ""
 	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.EndedAt = time.Time{}, time.Time{}, time.Time{}
 	return true
 }
@@ -233,12 +238,15 @@ func (l *leaseKeeper) tellAll(ctx workflow.Context, kind incident.EventKind, det
 }
 
 func (l *leaseKeeper) tell(ctx workflow.Context, holders []incident.Holder, kind incident.EventKind, detail, by string) {
+	l.send(ctx, holders, protocol.LeaseChange{Kind: kind, Detail: detail, By: by})
+}
+
+// send sends a change to the cases of holders, each with the lease and the holder.
+func (l *leaseKeeper) send(ctx workflow.Context, holders []incident.Holder, change protocol.LeaseChange) {
 	for _, h := range slices.Clone(holders) {
-		change := protocol.LeaseChange{
-			Lease: l.lease.ID, Step: h.Step, Kind: kind, At: workflow.Now(ctx), Until: l.lease.Until, Detail: detail, By: by,
-			Request: h.Request,
-		}
-		if kind == incident.EvExtended {
+		change.Lease, change.Step, change.Request = l.lease.ID, h.Step, h.Request
+		change.At, change.Until = workflow.Now(ctx), l.lease.Until
+		if change.Kind == incident.EvExtended {
 			change.Until = h.Until
 		}
 		// A case that has ended needs no message.
@@ -263,7 +271,7 @@ func (l *leaseKeeper) list(ctx workflow.Context) {
 // continueAsNew goes on in a new run with all that the lease knows.
 func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.yield = true
-	_ = workflow.Await(ctx, func() bool { return !l.confirming && !l.hearing && workflow.AllHandlersFinished(ctx) })
+	_ = workflow.Await(ctx, func() bool { return !l.reading() && workflow.AllHandlersFinished(ctx) })
 	l.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Lease, protocol.LeaseInput{
 		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease,

@@ -43,6 +43,7 @@ func (l *leaseKeeper) apply(ctx workflow.Context) {
 	}
 	l.lease.Phase, l.lease.Adopted, l.lease.Receipt, l.lease.Problem = incident.Holding, out.Adopted, out.Receipt, ""
 	l.lease.AppliedAt, l.lease.ConfirmedAt, l.lease.Agent = workflow.Now(ctx), time.Time{}, ""
+	l.lease.Counts, l.lease.Drifted = out.Counts, ""
 	if out.Stands {
 		l.lease.Phase, l.lease.ConfirmedAt = incident.Confirmed, workflow.Now(ctx)
 	}
@@ -110,9 +111,11 @@ func (l *leaseKeeper) look(ctx workflow.Context) time.Duration {
 	case l.lease.Phase != incident.Holding:
 	case err == nil && standing.Stands:
 		l.lease.Phase, l.lease.ConfirmedAt, l.lease.Problem = incident.Confirmed, workflow.Now(ctx), ""
+		l.lease.Counts = standing.Counters != nil
 		l.list(ctx)
-		l.tellAll(ctx, incident.EvConfirmed, "read back from the device", "")
+		l.send(ctx, l.lease.Holders, protocol.LeaseChange{Kind: incident.EvConfirmed, Detail: "read back from the device", Counts: l.lease.Counts})
 		l.hear(ctx)
+		l.watch(ctx)
 	case workflow.Now(ctx).Sub(l.lease.AppliedAt) <= confirmWithin:
 	case l.lease.Problem == "":
 		l.lease.Problem = notConfirmed(standing, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// prove asks the flow store, concurrently, whether egress fell since
-// the step was accepted: the third level of proof.
+// prove asks the flow store and, where it counts, the product itself, concurrently, whether
+// egress fell since the step was accepted: the third level of proof.
 func (r *responder) prove(ctx workflow.Context, i int) {
 	s := r.state.Case.Steps[i]
 	if s.Status != incident.StepStanding || s.Verify == nil || s.Proof != incident.NoProof {
@@ -36,6 +36,7 @@ func pace(within time.Duration) time.Duration {
 // time in which the containment was in place: what flowed before it was confirmed, or
 // after it was given back, says nothing about it.
 func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
+	_ = r.count(ctx, i)
 	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }
 	for every := measureAtLeast; ; every = min(2*every, longest) {
 		pause := every
@@ -51,7 +52,8 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 			every = measureAtLeast / 2
 			continue
 		}
-		rate, why := r.measure(ctx, from, now, every)
+		m := r.measure(ctx, i, from, now, every)
+		m.uncounted = r.count(ctx, i)
 		if r.yield || r.unproven(ctx, i) {
 			return
 		}
@@ -61,18 +63,11 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 			// The device may be about to carry it out: the lease soon says which.
 			last = false
 		}
-		switch {
-		case why == "" && rate < s.Verify.EgressBelow:
-			r.proven(ctx, i, incident.Verified, incident.EvVerified,
-				fmt.Sprintf("egress is %s, below %s", incident.FormatRate(rate), incident.FormatRate(s.Verify.EgressBelow)))
-			return
-		case last && why == "":
-			r.proven(ctx, i, incident.NotEffective, incident.EvNotEffective,
-				fmt.Sprintf("egress still is %s after %s, not below %s", incident.FormatRate(rate),
-					incident.FormatDuration(s.Verify.Within), incident.FormatRate(s.Verify.EgressBelow)))
-			return
-		case last:
-			r.proven(ctx, i, incident.CannotTell, incident.EvCannotTell, why)
+		if answer := judge(*s, m); answer.proof == incident.Verified || last {
+			if s.Counted != nil {
+				s.Counted.Became = answer.became
+			}
+			r.proven(ctx, i, answer.proof, answer.detail)
 			return
 		}
 	}
@@ -101,12 +96,10 @@ func (r *responder) unproven(ctx workflow.Context, i int) bool {
 }
 
 // proven records the answer, and pages people where the step asks for it.
-func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, kind incident.EventKind, detail string) {
+func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, detail string) {
 	s := &r.state.Case.Steps[i]
 	s.Proof, s.ProofDetail = proof, detail
-	words := map[incident.Proof]string{
-		incident.Verified: "effective", incident.NotEffective: "not effective", incident.CannotTell: "cannot tell whether it is effective",
-	}[proof]
+	words, kind := proofWords(proof)
 	if proof == incident.Verified {
 		s.ProvenAt = workflow.Now(ctx)
 		r.timedStep(ctx, *s, incident.StageEffective)
@@ -118,28 +111,42 @@ func (r *responder) proven(ctx workflow.Context, i int, proof incident.Proof, ki
 	}
 }
 
+// proofWords are a proof for people, and the kind of its event.
+func proofWords(proof incident.Proof) (string, incident.EventKind) {
+	switch proof {
+	case incident.Verified:
+		return "effective", incident.EvVerified
+	case incident.NotEffective:
+		return "not effective", incident.EvNotEffective
+	case incident.CannotTell, incident.NoProof:
+	}
+	return "cannot tell whether it is effective", incident.EvCannotTell
+}
+
 // measure asks the flow store for the mean egress, in bits per second, over the
 // last window of a time: of what flowed before the step was accepted it must
 // know nothing.
-func (r *responder) measure(ctx workflow.Context, from, to time.Time, window time.Duration) (rate int64, why string) {
+func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, window time.Duration) measured {
 	e, ok := r.in.Pin.Enrichment(incident.TrafficFact)
 	if !ok {
-		return 0, "the playbook names no flow store"
+		return measured{why: "the playbook names no flow store"}
 	}
 	if len(r.state.IPs) == 0 {
-		return 0, cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")
+		return measured{store: e.Use, why: cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")}
 	}
 	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, activities.MeasureIn{
-		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window,
+		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Enforcer: r.state.Case.Steps[i].Use,
 	})
+	m := measured{store: e.Use, sensor: out.Sensor}
 	if err != nil {
-		return 0, e.Use + ": " + activities.Reason(err)
+		m.why = e.Use + ": " + activities.Reason(err)
+		return m
 	}
 	rate, known := out.Rate.Get()
-	if !known {
-		return 0, out.Rate.Why()
+	if m.rate = rate; !known {
+		m.why = out.Rate.Why()
 	}
-	return rate, ""
+	return m
 }
 
 func maxTime(a, b time.Time) time.Time {

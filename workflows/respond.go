@@ -24,6 +24,9 @@ const (
 	notifyTimeout   = 5 * time.Minute
 	evidenceTimeout = 5 * time.Minute
 	measureTimeout  = 30 * time.Second
+	// countTimeout bounds the reading of counters: without them the measurement is as good as
+	// it was before there were any.
+	countTimeout = 5 * time.Second
 	// watchTimeout is how long the budget is asked whether containment is paused;
 	// a question to people waits no longer for it.
 	watchTimeout = 10 * time.Second

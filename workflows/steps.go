@@ -173,6 +173,7 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 	}
 	lease := out.Lease
 	s.Status, s.Lease, s.Adopted, s.Until = incident.StepStanding, lease.ID, lease.Adopted, lease.Until
+	s.Counts = lease.Counts
 	r.state.Contained = true
 	if n := len(r.state.Waived); n > 0 {
 		s.Approval = r.state.Waived[n-1]

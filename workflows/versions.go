@@ -60,6 +60,12 @@ const (
 	// changeKeepAnswer takes an answer that people gave while the case did something
 	// else, and does not ask anew.
 	changeKeepAnswer = "keep-answer"
+	// changeCountDrops reads what a limit let through and dropped when its effect is
+	// measured.
+	changeCountDrops = "count-drops"
+	// changeWatchDrift reads what stands at products that know devices by address, again
+	// and again.
+	changeWatchDrift = "watch-drift"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -74,6 +80,7 @@ func changes() []string {
 		changeTellRelease, changeShowPause, changeAwaitResume, changeAskAgain, changeAfterTraffic,
 		changeNoIdleTimer, changeContainHere, changeListChanges, changeHeardBefore,
 		changeHearLater, changeKeepUnheard, changeKeepAnswer,
+		changeCountDrops, changeWatchDrift,
 	}
 }
 

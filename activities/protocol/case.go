@@ -53,13 +53,17 @@ type MergeRequest struct {
 type LeaseChange struct {
 	Lease  string             `json:"lease"`
 	Step   string             `json:"step"`
-	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, released, given_back, undo_failing
+	Kind   incident.EventKind `json:"kind"` // confirmed, not_confirmed, extended, released, given_back, undo_failing, drifted, as_held
 	At     time.Time          `json:"at"`
 	Until  time.Time          `json:"until,omitzero"`
 	Detail string             `json:"detail,omitempty"`
 	By     string             `json:"by,omitempty"`
 	// Request is the one by which the step holds the lease, or held it.
 	Request string `json:"request,omitempty"`
+	// Counts reports, of a lease that is confirmed, whether its product counts what it lets
+	// through and drops. Gone reports, of one that drifted, whether it is not in place.
+	Counts bool `json:"counts,omitempty"`
+	Gone   bool `json:"gone,omitempty"`
 }
 
 // ShownChange is a change of a message, sent to its case.

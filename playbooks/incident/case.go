@@ -244,6 +244,10 @@ type StepState struct {
 	ProvenAt    time.Time `json:"proven_at,omitzero"`
 	Proof       Proof     `json:"proof,omitempty"`
 	ProofDetail string    `json:"proof_detail,omitempty"`
+	// Counts reports whether the product counts what it lets through and drops, Counted is
+	// what it counted when the effect was measured last.
+	Counts  bool     `json:"counts,omitempty"`
+	Counted *Counted `json:"counted,omitempty"`
 	// Approval is the last that was given before the lease was taken.
 	Approval string `json:"approval,omitempty"`
 	// Until is when the lease expires, EndedAt when it was given back.
@@ -299,6 +303,8 @@ const (
 	EvHeard        EventKind = "heard"   // an isolated device's agent reaches its cloud
 	EvUnheard      EventKind = "unheard" // it does not: the isolation is undone
 	EvUntold       EventKind = "untold"  // it is not known whether it does
+	EvDrifted      EventKind = "drifted" // the product was read, and differs from the lease
+	EvAsHeld       EventKind = "as_held" // it is as the lease again
 	EvVerified     EventKind = "verified"
 	EvNotEffective EventKind = "not_effective"
 	EvCannotTell   EventKind = "cannot_tell"

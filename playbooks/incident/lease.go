@@ -62,6 +62,11 @@ type Lease struct {
 	// Agent is whether the device's agent was heard since an isolation is in place;
 	// empty where that is not looked for, or not known yet.
 	Agent AgentState `json:"agent,omitempty"`
+	// Counts reports whether the product counts what it lets through and drops.
+	Counts bool `json:"counts,omitempty"`
+	// Drifted says how the product differed from the lease when it was read last; empty: in
+	// nothing, or it is not looked at.
+	Drifted string `json:"drifted,omitempty"`
 	// Problem says what went wrong last, such as an undo that keeps failing.
 	Problem string `json:"problem,omitempty"`
 }

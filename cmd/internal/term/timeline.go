@@ -103,11 +103,11 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = "o", "○"
 	case incident.EvConfirmed:
 		ascii, sign = "*", "●"
-	case incident.EvApproved, incident.EvVerified, incident.EvDone, incident.EvHeard:
+	case incident.EvApproved, incident.EvVerified, incident.EvDone, incident.EvHeard, incident.EvAsHeld:
 		ascii, sign = "+", "✓"
 	case incident.EvGivenBack:
 		ascii, sign = "<", "↩"
-	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvDenied, incident.EvUnheard:
+	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvDenied, incident.EvUnheard, incident.EvDrifted:
 		ascii, sign = "x", "✗"
 	case incident.EvHeldBack, incident.EvPaused, incident.EvExpired, incident.EvPaged:
 		ascii, sign = "!", "!"

@@ -167,12 +167,12 @@ func statusWord(s incident.StepStatus) (string, Tone) {
 func eventWord(k incident.EventKind) (string, Tone) {
 	word := short(strings.ReplaceAll(string(k), "_", " "))
 	switch k {
-	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone, incident.EvHeard:
+	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone, incident.EvHeard, incident.EvAsHeld:
 		return word, Good
 	case incident.EvHeldBack, incident.EvPaused, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
 		incident.EvCannotTell, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied, incident.EvUntold:
 		return word, Warn
-	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvUnheard:
+	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
 		return word, Bad
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvResumed, incident.EvShown, incident.EvNotShown, incident.EvVoted, incident.EvSuperseded, incident.EvStarted,
