@@ -241,6 +241,8 @@ type faulty struct {
 	// onCall hears of every call that may start a workflow, onUpdate of every
 	// other.
 	onCall, onUpdate func(activities.Call)
+	// edit changes a call that may start a workflow before it is made.
+	edit func(*activities.Call)
 	// down reports that a call does not get through.
 	down func(activities.Call) bool
 }
@@ -251,6 +253,9 @@ func (f *faulty) UpdateWithStart(ctx context.Context, c activities.Call, result 
 	f.meanwhile(func() {
 		if f.onCall != nil {
 			f.onCall(c)
+		}
+		if f.edit != nil {
+			f.edit(&c)
 		}
 	})
 	return f.call(c, func() error { return f.Workflows.UpdateWithStart(ctx, c, result) })
