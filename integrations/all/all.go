@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
+	"github.com/stanch-soar/stanch/integrations/nftables"
 	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/postgres"
 	"github.com/stanch-soar/stanch/integrations/sentinelone"
@@ -34,6 +35,7 @@ func Catalog() integrations.Catalog {
 		file.Vendor(),
 		memory.Vendor(),
 		nfdump.Vendor(),
+		nftables.Vendor(),
 		pagerduty.Vendor(),
 		postgres.Vendor(),
 		sentinelone.Vendor(),

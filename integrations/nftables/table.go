@@ -4,6 +4,7 @@ package nftables
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"time"
 
@@ -27,7 +28,8 @@ type Limit struct {
 	// Rate is that of a limit in bits per second. It is kept in whole bytes.
 	Rate int64 `json:"rate,omitempty"`
 	// Left is for how long it stays from now on, if nobody takes it away: a time of the
-	// gateway's clock would have to agree with ours.
+	// gateway's clock would have to agree with ours. What somebody else has put in without
+	// an end has the longest time there is.
 	Left time.Duration `json:"left"`
 	// Counters is what it counted, of one that stands.
 	Counters *incident.Counters `json:"counters,omitempty"`
@@ -35,6 +37,15 @@ type Limit struct {
 	// part was taken away by hand; empty where it is whole. It is for people.
 	Problem string `json:"problem,omitempty"`
 }
+
+// tableName is that of our table, of the family inet.
+const tableName = "stanch"
+
+const forever = time.Duration(math.MaxInt64)
+
+// maxRate is the highest rate in bits per second whose bucket the kernel can count: in
+// billionths of a byte, in 64 bits.
+const maxRate = 8 * (math.MaxUint64/1_000_000_000 - 64<<20)
 
 // table is our table at a gateway. Its errors are of type [integrations.Error]: where the
 // table of our name is not ours they are denied, and nothing is touched.

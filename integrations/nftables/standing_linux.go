@@ -1,0 +1,181 @@
+package nftables
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// standing is a limit in the table with the chain that it stands for.
+type standing struct {
+	Limit
+	chain string
+	// shapes are those of the maps that hold it.
+	shapes []shape
+}
+
+// part says which elements are of one limit.
+type part struct {
+	chain  string
+	action incident.Action
+	filter incident.Filter
+}
+
+// standing lists what is in place: of each chain and part of the traffic one.
+func (s *state) standing() []standing {
+	found := map[part]*standing{}
+	for name, m := range s.maps {
+		shape, ok := shapeNamed(name)
+		if !ok {
+			continue
+		}
+		for _, e := range m.elements {
+			addr, filter, ok := place{shape, e.key}.scope()
+			if !ok {
+				continue
+			}
+			of := part{chain: e.chain, action: shape.action}
+			if filter != nil {
+				of.filter = *filter
+			}
+			l := found[of]
+			if l == nil {
+				l = &standing{Limit: s.held(of, filter), chain: e.chain}
+				found[of] = l
+			}
+			l.take(addr, shape, e.left, s.unreached(shape))
+		}
+	}
+	all := make([]standing, 0, len(found))
+	for _, l := range found {
+		slices.SortFunc(l.Addresses, netip.Addr.Compare)
+		all = append(all, *l)
+	}
+	slices.SortFunc(all, func(a, b standing) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.chain, b.chain), slices.CompareFunc(a.Addresses, b.Addresses, netip.Addr.Compare))
+	})
+	return all
+}
+
+// take adds an address of the limit.
+func (l *standing) take(addr netip.Addr, in shape, left time.Duration, problem string) {
+	l.Addresses = append(l.Addresses, addr)
+	if !slices.Contains(l.shapes, in) {
+		l.shapes = append(l.shapes, in)
+	}
+	if left < 0 {
+		left = forever
+	}
+	if len(l.Addresses) == 1 || left < l.Left {
+		l.Left = left
+	}
+	l.Problem = cmp.Or(l.Problem, problem)
+}
+
+// held is what the chain of a limit does.
+func (s *state) held(of part, filter *incident.Filter) Limit {
+	l := Limit{Scope: Scope{Action: of.action, Filter: filter}, Counters: &incident.Counters{}}
+	c := s.chains[of.chain]
+	if c == nil {
+		l.Problem = "the packets go to no chain"
+		return l
+	}
+	var comments []string
+	for _, r := range c.rules {
+		comments = append(comments, r.comment)
+		if r.limit != nil && l.Rate == 0 {
+			l.Rate = int64(min(r.limit.Rate, maxRate/8)) * 8 //nolint:gosec // It is bounded.
+		}
+		switch {
+		case r.counter == nil:
+		case r.verdict != nil:
+			l.Counters.DroppedBytes += int64(r.counter.Bytes)     //nolint:gosec // No counter comes that far.
+			l.Counters.DroppedPackets += int64(r.counter.Packets) //nolint:gosec // No counter comes that far.
+		default:
+			l.Counters.PassedBytes += int64(r.counter.Bytes)     //nolint:gosec // No counter comes that far.
+			l.Counters.PassedPackets += int64(r.counter.Packets) //nolint:gosec // No counter comes that far.
+		}
+	}
+	if isOurs(of.chain) {
+		l.Key = keyOf(comments)
+		if !c.whole(l) {
+			l.Problem = fmt.Sprintf("the rules of chain %s are not those that were made", of.chain)
+		}
+	}
+	return l
+}
+
+// whole reports whether a chain of ours has the rules of its limit.
+func (c *chain) whole(l Limit) bool {
+	want := l.ruleset()
+	if len(want) != len(c.rules) {
+		return false
+	}
+	for i, r := range c.rules {
+		if r.comment != want[i].comment || !slices.Equal(r.names, names(want[i])) {
+			return false
+		}
+		if r.limit != nil && !r.limit.Over {
+			return false
+		}
+	}
+	return true
+}
+
+// unreached is why no packet comes to the map of a shape, or not all; empty where they do.
+func (s *state) unreached(of shape) string {
+	hook := s.chains[hookChain]
+	switch {
+	case s.dormant:
+		return "the table is dormant"
+	case hook == nil || !hook.hooked:
+		return fmt.Sprintf("there is no chain %s at the hook of that name", hookChain)
+	}
+	want := of.lookups()
+	rules := hook.lookupsOf(of)
+	if len(rules) != len(want) {
+		return fmt.Sprintf("chain %s has no rule for map %s, or not all", hookChain, of.name())
+	}
+	for i, r := range rules {
+		if !slices.Equal(r.names, names(want[i])) {
+			return fmt.Sprintf("the rules of chain %s for map %s are not those that were made", hookChain, of.name())
+		}
+	}
+	return ""
+}
+
+// lookupsOf are the rules that look packets up in the map of a shape.
+func (c *chain) lookupsOf(s shape) []rule {
+	if c == nil {
+		return nil
+	}
+	name := s.name()
+	return slices.DeleteFunc(slices.Clone(c.rules), func(r rule) bool { return r.lookup != name })
+}
+
+// holding lists what holds some of a scope.
+func (s *state) holding(of Scope) []standing {
+	return slices.DeleteFunc(s.standing(), func(l standing) bool { return !l.overlaps(of) })
+}
+
+// overlaps reports whether two scopes are the same part of the traffic of one device.
+func (s Scope) overlaps(other Scope) bool {
+	return s.sameFilter(other) && slices.ContainsFunc(s.Addresses, func(a netip.Addr) bool { return slices.Contains(other.Addresses, a) })
+}
+
+func (s Scope) sameFilter(other Scope) bool {
+	if s.Action != other.Action || (s.Filter == nil) != (other.Filter == nil) {
+		return false
+	}
+	return s.Filter == nil || *s.Filter == *other.Filter
+}
+
+// covers reports whether it holds all of another one of the same filter.
+func (s Scope) covers(other Scope) bool {
+	return !slices.ContainsFunc(other.Addresses, func(a netip.Addr) bool { return !slices.Contains(s.Addresses, a) })
+}
