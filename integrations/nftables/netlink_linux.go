@@ -43,14 +43,18 @@ func dial(ctx context.Context, netns string) (*netlink.Conn, error) {
 	return conn, nil
 }
 
-// attributes makes the body of a message about an object of nftables.
-func attributes(header []byte, attrs []netlink.Attribute) []byte {
-	body, err := netlink.MarshalAttributes(attrs)
-	if err != nil {
-		// Only an attribute of 64 kB or more does not fit.
-		panic(fmt.Sprintf("marshal netlink attributes: %v", err))
+// attributes appends attributes to what comes before them, as netlink lays them out. Ours
+// are short: a length always fits.
+func attributes(body []byte, attrs []netlink.Attribute) []byte {
+	for _, a := range attrs {
+		body = binary.NativeEndian.AppendUint16(body, uint16(unix.SizeofNlAttr+len(a.Data))) //nolint:gosec // At most a few hundred.
+		body = binary.NativeEndian.AppendUint16(body, a.Type)
+		body = append(body, a.Data...)
+		for len(body)%unix.NLA_ALIGNTO != 0 {
+			body = append(body, 0)
+		}
 	}
-	return append(header, body...)
+	return body
 }
 
 // generic is the header in front of the attributes: family, version, resource.
