@@ -57,11 +57,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 			Receipt: incident.Receipt{At: a.now(), Detail: "it was already in place"},
 		}, nil
 	case ours && (before.Stands || before.Pending) && looser(before, in.Order):
-		// Ours, but a stricter limit is wanted now: it makes room first.
-		if _, err := enforcer.Undo(ctx, in.Order); err != nil {
-			return Applied{}, err
-		}
-		return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
+		return a.tighten(ctx, in, enforcer)
 	case ours && before.Stands && !before.Pending:
 		return Applied{Stands: before.Stands, Counts: before.Counters != nil, Receipt: incident.Receipt{At: a.now(), Detail: "an earlier attempt had made it"}}, nil
 	}
@@ -86,6 +82,28 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 		Before: before, Receipt: receipt, Counts: err == nil && after.Counters != nil,
 		Stands: err == nil && after.Stands && after.Key == in.Order.Key,
 	}, nil
+}
+
+// tighten has a limit of ours hold a lower rate. Where the product keeps the looser
+// one, that one is lifted, and makes room for the next attempt: in between nothing is
+// limited, which is why it is the last resort.
+func (a *Activities) tighten(ctx context.Context, in LeaseIn, enforcer integrations.Enforcer) (Applied, error) {
+	receipt, err := enforcer.Apply(ctx, in.Order)
+	if err != nil && integrations.KindOf(err) != integrations.Conflict {
+		return Applied{}, err
+	}
+	after, err := enforcer.Read(ctx, in.Order)
+	if err != nil {
+		return Applied{}, err
+	}
+	duplicates(ctx, in, after)
+	if ours := after.Key == in.Order.Key; ours && (after.Stands || after.Pending) && !looser(after, in.Order) {
+		return Applied{Receipt: receipt, Stands: after.Stands && !after.Pending}, nil
+	}
+	if _, err := enforcer.Undo(ctx, in.Order); err != nil {
+		return Applied{}, err
+	}
+	return Applied{}, integrations.Errorf(integrations.Conflict, "tighten the limit", "the looser one is being lifted")
 }
 
 func looser(before incident.Reading, o incident.Order) bool {

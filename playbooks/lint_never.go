@@ -59,7 +59,11 @@ func (l lint) unreachable() {
 		if !used[name] {
 			continue
 		}
-		for _, n := range s.Action.Spec().Needs {
+		needs := s.Action.Spec().Needs
+		if s.Action == incident.RateLimit && s.With.Match != "" {
+			needs = append(slices.Clone(needs), incident.NeededFact{Fact: incident.TrafficFact, Why: "what it matches comes from it"})
+		}
+		for _, n := range needs {
 			if !l.has("enrich", n.Fact) {
 				l.refuse(at, "step %q is %s and can never run without the fact %s: %s; add it to enrich", name, s.Action, n.Fact, n.Why)
 			}
@@ -94,7 +98,12 @@ func (l lint) unprovable(name string, s Step) {
 		l.refuse(at("within"), "within %s is longer than the ttl of %s: the containment has ended before it can be proven",
 			incident.FormatDuration(s.Verify.Within), incident.FormatDuration(s.TTL))
 	}
-	if s.With.Rate > 0 && s.Verify.EgressBelow/proofSlack > s.With.Rate {
+	switch loose := s.Verify.EgressBelow/proofSlack > s.With.Rate; {
+	case s.With.Rate <= 0 || s.Verify.EgressBelow <= 0:
+	case s.With.Match != "" && !loose:
+		l.warn(at("egress_below"), "egress_below is of the whole host: what the limit does not match flows on, and %s leave little room for it; raise it, or expect that a limit which holds is not proven",
+			incident.FormatRate(s.Verify.EgressBelow))
+	case s.With.Match == "" && loose:
 		l.refuse(at("egress_below"), "egress_below is more than twice the rate of %s that the step sets: a limit that does not hold would be proven",
 			incident.FormatRate(s.With.Rate))
 	}

@@ -20,9 +20,9 @@ func (l lint) step(name string, s Step) {
 		l.at(at("action"), "step %q is %s, which no integration can carry out", name, s.Action)
 		return
 	}
-	var allowed []string
+	allowed := spec.May
 	if p := spec.With; p != "" {
-		allowed = []string{p}
+		allowed = append([]string{p}, allowed...)
 		if !l.has(at("with", p)...) {
 			l.missing(at(), "step %q is %s and needs with: { %s: … }", name, s.Action, p)
 		}

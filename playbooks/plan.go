@@ -149,12 +149,14 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 		step.Fallback = &fallback
 	}
 	switch s.Action {
-	case incident.Block:
-		step.Filter, step.Problem = resolve(s.With.Match, facts)
+	case incident.Block, incident.RateLimit:
+		if s.With.Match != "" {
+			step.Filter, step.Problem = resolve(s.Action, s.With.Match, facts)
+		}
 	case incident.KillProcess:
 		step.PID, step.Path, step.Problem = oneProcess(facts.Process)
 		step.Started, _ = facts.Process.Started.Get()
-	case incident.Notify, incident.Collect, incident.RateLimit, incident.Isolate:
+	case incident.Notify, incident.Collect, incident.Isolate:
 	}
 	switch {
 	case !ok:
@@ -165,30 +167,39 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 	return step
 }
 
-// resolve returns the traffic that a block stops, or the reason for which it is
-// unknown.
-func resolve(match string, facts incident.Facts) (*incident.Filter, string) {
+// resolve returns the traffic that a block stops or a limit bounds, or the reason for
+// which it is unknown.
+func resolve(action incident.Action, match string, facts incident.Facts) (*incident.Filter, string) {
 	seen := facts.Traffic
 	if match == "reflected_port" {
-		return reflected(facts)
+		filter, why := reflected(facts)
+		if filter != nil && action == incident.RateLimit {
+			// A limit is of what the host sends: the answers, not the requests.
+			filter.Direction = incident.Outbound
+		}
+		return filter, why
 	}
 	top, known := seen.Top.Get()
 	switch {
 	case !known:
 		return nil, "traffic.top is unknown" + reason(seen.Top.Why())
 	case len(top) == 0:
-		return nil, "traffic.top is empty: nothing was sent that could be blocked"
+		return nil, "traffic.top is empty: nothing was sent that could be named"
 	case top[0].Unseen:
 		return nil, "no sensor saw how much was sent where: the largest destination is unknown"
 	}
 	filter := &incident.Filter{Direction: incident.Outbound, Transport: top[0].Transport}
-	if match == "top_port" {
+	if match != "top_destination" {
 		filter.RemotePort = int(top[0].Port)
-	} else {
+	}
+	if match != "top_port" {
 		filter.RemoteIP = top[0].IP
 	}
-	if filter.RemotePort == 0 && filter.RemoteIP == "" {
-		return nil, "the largest destination has no address or port that could be blocked"
+	switch lacksPort := match != "top_destination" && filter.RemotePort == 0; {
+	case lacksPort:
+		return nil, "the largest destination has no port that could be named"
+	case match != "top_port" && filter.RemoteIP == "":
+		return nil, "the largest destination has no address that could be named"
 	}
 	return filter, ""
 }
@@ -266,7 +277,7 @@ func Stricter(old, new incident.Plan) bool { return harshest(new) > harshest(old
 func harshest(p incident.Plan) int {
 	rung := 0
 	for _, s := range p.Steps {
-		rung = max(rung, s.Action.Rung())
+		rung = max(rung, s.Rung())
 	}
 	return rung
 }

@@ -265,7 +265,7 @@ func TestPlanCarriesWhatRunsAfterARefusal(t *testing.T) {
 	}
 }
 
-func TestPlanResolvesWhatABlockStops(t *testing.T) {
+func TestPlanResolvesWhatABlockStopsAndALimitBounds(t *testing.T) {
 	const flows = `
 traffic:
   sample:
@@ -291,8 +291,12 @@ traffic:
 		{match: "top_destination", facts: loud, want: &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.7", Transport: "udp"}},
 		{match: "top_port", facts: loud, want: &incident.Filter{Direction: incident.Outbound, RemotePort: 53, Transport: "udp"}},
 		{match: "top_port", facts: "traffic: unknown", problem: "traffic.top is unknown (not given)"},
-		{match: "top_destination", facts: "traffic: { top: [] }", problem: "traffic.top is empty: nothing was sent that could be blocked"},
-		{match: "top_port", facts: "traffic: { top: [{ ip: 192.0.2.1 }] }", problem: "the largest destination has no address or port that could be blocked"},
+		{match: "top_destination", facts: "traffic: { top: [] }", problem: "traffic.top is empty: nothing was sent that could be named"},
+		{match: "top_port", facts: "traffic: { top: [{ ip: 192.0.2.1 }] }", problem: "the largest destination has no port that could be named"},
+		{match: "top_destination", facts: "traffic: { top: [{ port: 53 }] }", problem: "the largest destination has no address that could be named"},
+		{match: "top_flow", facts: loud, want: &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.7", RemotePort: 53, Transport: "udp"}},
+		{match: "top_flow", facts: "traffic: { top: [{ ip: 192.0.2.1 }] }", problem: "the largest destination has no port that could be named"},
+		{match: "top_flow", facts: "traffic: { top: [{ port: 53 }] }", problem: "the largest destination has no address that could be named"},
 		{match: "reflected_port", facts: flows, want: &incident.Filter{Direction: incident.Inbound, LocalPort: 53, Transport: "udp"}},
 		{match: "reflected_port", facts: begun, want: &incident.Filter{Direction: incident.Inbound, LocalPort: 389, Transport: "udp"}},
 		{match: "reflected_port", facts: loud, problem: "the flows do not show which amplification service of the host answers"},
@@ -303,6 +307,16 @@ traffic:
 			step := p.Plan(incident.Decision{Outcome: incident.Decided, Do: []incident.Doing{{Step: "cut-off"}}}, facts(t, c.facts), device(t)).Steps[0]
 			if diff := cmp.Diff(c.want, step.Filter); diff != "" || step.Problem != c.problem {
 				t.Errorf("problem %q, filter (-want +got):\n%s", step.Problem, diff)
+			}
+			// A limit bounds what the host sends: of a service the answers, and not the
+			// requests.
+			if c.want != nil {
+				c.want.Direction = incident.Outbound
+			}
+			p = load(t, demo(t, "with: { rate: 2Mbit }", "with: { rate: 2Mbit, match: "+c.match+" }"))
+			step = p.Plan(incident.Decision{Outcome: incident.Decided, Do: []incident.Doing{{Step: "throttle"}}}, facts(t, c.facts), device(t)).Steps[0]
+			if diff := cmp.Diff(c.want, step.Filter); diff != "" || step.Problem != c.problem || step.Rate != 2_000_000 {
+				t.Errorf("limit %d, problem %q, filter (-want +got):\n%s", step.Rate, step.Problem, diff)
 			}
 		})
 	}
@@ -334,6 +348,8 @@ func TestStricter(t *testing.T) {
 		}
 		return p
 	}
+	part := plan(incident.RateLimit)
+	part.Steps[0].Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.7"}
 	for _, c := range []struct {
 		old, new incident.Plan
 		want     bool
@@ -343,6 +359,12 @@ func TestStricter(t *testing.T) {
 		{plan(incident.Isolate), plan(incident.Block, incident.Isolate), false},
 		{plan(incident.Isolate), plan(incident.RateLimit), false},
 		{plan(), plan(incident.Notify, incident.Collect), false},
+		{plan(), part, true},
+		{part, plan(incident.RateLimit), true},
+		{plan(incident.RateLimit), part, false},
+		{part, part, false},
+		{part, plan(incident.Block), true},
+		{plan(incident.Block), part, false},
 	} {
 		if got := playbooks.Stricter(c.old, c.new); got != c.want {
 			t.Errorf("from %v to %v: %v, want %v", c.old.Steps, c.new.Steps, got, c.want)

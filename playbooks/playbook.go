@@ -133,9 +133,9 @@ type StepWith struct {
 	Rate    int64    `yaml:"rate" unit:"rate" doc:"{with}: the most that the host may send, per second."`
 	What    []string `yaml:"what" enum:"processes,connections" doc:"{with}: what to take."`
 	Channel string   `yaml:"channel" doc:"{with}: where to write, in the messenger's own form."`
-	// Match is the traffic that a block stops, resolved from the traffic of the
-	// case.
-	Match string `yaml:"match" enum:"top_destination,top_port,reflected_port" doc:"{with}: what to stop. top_destination and top_port are where most bytes go; reflected_port is the host's own port that answers."`
+	// Match is the traffic that a block stops or a limit bounds, resolved from the
+	// traffic of the case.
+	Match string `yaml:"match" enum:"top_flow,top_destination,top_port,reflected_port" doc:"{with}: which part of the traffic; a rate_limit without it is of all that the host sends. Where most bytes go: top_flow is that address and port together, top_destination the address, top_port the port, whatever the address. reflected_port is the host's own port that answers."`
 }
 
 // Approval is a question to people, as the playbook words it.

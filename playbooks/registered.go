@@ -45,7 +45,7 @@ func docOf(key, doc string) string {
 	if !strings.Contains(doc, "{") {
 		return doc
 	}
-	takers := texts(incident.ActionsWhere(func(a incident.Action) bool { return a.Spec().With == key }))
+	takers := texts(incident.ActionsWhere(func(a incident.Action) bool { return a.Spec().Takes(key) }))
 	for _, f := range incident.FactSpecs() {
 		if slices.Contains(f.With, key) {
 			takers = append(takers, f.Name)
@@ -94,6 +94,7 @@ func registered(b *strings.Builder) {
 		if a.With != "" {
 			with = []string{a.With}
 		}
+		with = append(with, a.May...)
 		unsure := ""
 		if a.ActsUnsure {
 			unsure = "yes"

@@ -118,7 +118,7 @@ func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
 	c := &r.state.Case
 	steps := c.Steps[:r.state.Next:r.state.Next]
 	for _, planned := range plan.Steps {
-		if !alreadyStands(steps, planned) {
+		if !r.alreadyStands(ctx, steps, planned) {
 			steps = append(steps, waiting(planned))
 		}
 	}
@@ -132,10 +132,14 @@ func waiting(planned incident.PlannedStep) incident.StepState {
 	return incident.StepState{PlannedStep: planned, Status: incident.StepWaiting, Problem: planned.Problem}
 }
 
-func alreadyStands(steps []incident.StepState, planned incident.PlannedStep) bool {
+// alreadyStands reports whether one of the steps does all that a planned one would do.
+func (r *responder) alreadyStands(ctx workflow.Context, steps []incident.StepState, planned incident.PlannedStep) bool {
 	for _, s := range steps {
-		if s.Status == incident.StepStanding && s.Action == planned.Action && s.Use == planned.Use && s.Rate <= planned.Rate &&
-			s.Filter == nil && planned.Filter == nil && !beyond(planned.Addresses, s.Addresses) {
+		if s.Status != incident.StepStanding || s.Action != planned.Action || s.Use != planned.Use || s.Rate > planned.Rate ||
+			!s.Filter.Covers(planned.Filter) || beyond(planned.Addresses, s.Addresses) {
+			continue
+		}
+		if s.Filter == nil && planned.Filter == nil || since(ctx, changeFilterStands) {
 			return true
 		}
 	}

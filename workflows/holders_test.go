@@ -301,6 +301,7 @@ func TestAStricterLimitThatCannotBeHad(t *testing.T) {
 	t.Run("and the last holder leaves before it is tried on", func(t *testing.T) {
 		t.Parallel()
 		h := throttled(t, 2_000_000)
+		h.set.Add("gateway", integrations.Spec{Kind: "memory"}, stubborn{h.estate})
 		first := h.holds(time.Minute, "a", "one", "a1", time.Hour)
 		h.do(2*time.Minute, func(e *memory.Estate) { e.Fail("undo rate_limit", down(), -1) })
 		second := h.holds(3*time.Minute, "b", "one", "b1", time.Hour, strict)

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -360,10 +361,31 @@ func TestATakenLeaseIsFoundAgain(t *testing.T) {
 	w.ended(id, incident.OutcomeGivenBack)
 }
 
-// Of two limits the stricter holds, and there is one at a time.
+// stubborn is a gateway that does not tighten a limit that it has.
+type stubborn struct{ *memory.Estate }
+
+func (s stubborn) Apply(ctx context.Context, o incident.Order) (incident.Receipt, error) {
+	if is, err := s.Read(ctx, o); err != nil || is.Stands {
+		return incident.Receipt{Detail: "accepted before"}, err
+	}
+	return s.Estate.Apply(ctx, o)
+}
+
+// Of two limits the stricter holds, and there is one at a time. It is lifted for the
+// stricter one only where the product does not tighten it.
 func TestTheStricterOfTwoLimitsHolds(t *testing.T) {
 	t.Parallel()
+	t.Run("tightened", func(t *testing.T) { t.Parallel(); stricterHolds(t, 1, func(*world) {}) })
+	t.Run("made anew", func(t *testing.T) {
+		t.Parallel()
+		stricterHolds(t, 2, func(w *world) { w.set.Add("gateway", integrations.Spec{Kind: "memory"}, stubborn{w.estate}) })
+	})
+}
+
+// stricterHolds asserts how often the limits of two cases are made.
+func stricterHolds(t *testing.T, made int, edit func(*world)) {
 	w, first := flood(t)
+	edit(w)
 	w.pinned()
 	second := w.second(10*time.Minute, "rate: 2Mbit", "rate: 500kbit", "egress_below: 3Mbit", "egress_below: 900kbit")
 	w.explainOnFailure(second)
@@ -379,7 +401,7 @@ func TestTheStricterOfTwoLimitsHolds(t *testing.T) {
 	if err != nil || standing.Rate != 500_000 {
 		t.Errorf("the limit is %d (%v)", standing.Rate, err)
 	}
-	w.contained(incident.RateLimit, 2, 2)
+	w.contained(incident.RateLimit, made, made)
 	w.ended(first, incident.OutcomeGivenBack)
 	w.ended(second, incident.OutcomeGivenBack)
 }

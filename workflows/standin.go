@@ -50,7 +50,7 @@ func (r *responder) unheardBefore(ctx workflow.Context, i int, u protocol.Unhear
 func (r *responder) standsLonger(ctx workflow.Context, planned incident.PlannedStep) bool {
 	until := workflow.Now(ctx).Add(planned.TTL)
 	return slices.ContainsFunc(r.state.Case.Steps, func(s incident.StepState) bool {
-		return alreadyStands([]incident.StepState{s}, planned) && !s.Until.Before(until)
+		return !s.Until.Before(until) && r.alreadyStands(ctx, []incident.StepState{s}, planned)
 	})
 }
 

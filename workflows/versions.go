@@ -66,6 +66,9 @@ const (
 	// changeWatchDrift reads what stands at products that know devices by address, again
 	// and again.
 	changeWatchDrift = "watch-drift"
+	// changeFilterStands takes no step of a part of the traffic where one stands that
+	// covers it.
+	changeFilterStands = "filter-stands"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -80,7 +83,7 @@ func changes() []string {
 		changeTellRelease, changeShowPause, changeAwaitResume, changeAskAgain, changeAfterTraffic,
 		changeNoIdleTimer, changeContainHere, changeListChanges, changeHeardBefore,
 		changeHearLater, changeKeepUnheard, changeKeepAnswer,
-		changeCountDrops, changeWatchDrift,
+		changeCountDrops, changeWatchDrift, changeFilterStands,
 	}
 }
 

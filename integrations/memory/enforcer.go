@@ -25,6 +25,25 @@ type containment struct {
 	Ineffective bool `json:"ineffective,omitempty"`
 	Lie         bool `json:"lie,omitempty"`
 	Elsewhere   bool `json:"elsewhere,omitempty"`
+	// Tightened are the lower rates of a limit since, in order of time.
+	Tightened []tightened `json:"tightened,omitempty"`
+}
+
+// tightened is a lower rate of a limit and from when it is in force.
+type tightened struct {
+	At   time.Time `json:"at"`
+	Rate int64     `json:"rate"`
+}
+
+// rate is the rate of a limit at a moment.
+func (c *containment) rate(at time.Time) int64 {
+	rate := c.Order.Rate
+	for _, t := range c.Tightened {
+		if !at.Before(t.At) {
+			rate = t.Rate
+		}
+	}
+	return rate
 }
 
 // open reports whether it was accepted and is not lifted.
@@ -153,7 +172,7 @@ func (c *containment) standing(now time.Time) incident.Reading {
 	if c.Lie {
 		return incident.Reading{}
 	}
-	s := incident.Reading{Stands: c.stands(now), Key: c.Order.Key, Rate: c.Order.Rate}
+	s := incident.Reading{Stands: c.stands(now), Key: c.Order.Key, Rate: c.rate(now)}
 	switch {
 	case !c.EndsAt.IsZero():
 		s.Pending, s.Detail = true, "being lifted"
@@ -181,6 +200,11 @@ func (e *Estate) Apply(ctx context.Context, o incident.Order) (incident.Receipt,
 			return e.commit(change)
 		case !c.EndsAt.IsZero():
 			return integrations.Errorf(integrations.Conflict, "apply "+string(o.Action)+" on "+h.ID, "the previous one is being lifted")
+		case c.Order.Key == o.Key && o.Rate < c.rate(now):
+			changed := *c
+			changed.Tightened = append(slices.Clone(c.Tightened), tightened{now, o.Rate})
+			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted, tightened"}
+			return e.commit(entry{Containment: &changed, Effect: &Effect{Op: "tighten", Action: o.Action, Key: o.Key, Target: h.ID, At: now}})
 		case c.Order.Key == o.Key:
 			r = incident.Receipt{Ref: c.Ref, At: c.AcceptedAt, Detail: "accepted before"}
 		default:

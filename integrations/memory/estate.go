@@ -53,7 +53,7 @@ type Estate struct {
 
 // Effect is one change that was really made to the world.
 type Effect struct {
-	// Op is apply, undo, kill or post.
+	// Op is apply, tighten, undo, kill or post.
 	Op     string          `json:"op"`
 	Action incident.Action `json:"action"`
 	Key    string          `json:"key"`

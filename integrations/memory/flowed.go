@@ -69,6 +69,9 @@ func (e *Estate) cuts(h *host, from, to time.Time) []time.Time {
 		if c.Order.Target.ID() == h.ID {
 			add(c.StandsAt)
 			add(c.EndsAt)
+			for _, t := range c.Tightened {
+				add(t.At)
+			}
 		}
 	}
 	for _, k := range e.kills {
@@ -100,7 +103,9 @@ func (e *Estate) rates(h *host, at time.Time, without func(*containment) bool) [
 		case incident.Block:
 			filters = append(filters, *c.Order.Filter)
 		case incident.RateLimit:
-			limits = append(limits, c.Order)
+			limit := c.Order
+			limit.Rate = c.rate(at)
+			limits = append(limits, limit)
 		case incident.Notify, incident.Collect, incident.KillProcess:
 		}
 	}

@@ -146,6 +146,22 @@ func TestLimitIsSharedAndBlockMatches(t *testing.T) {
 		{"a limit is shared in proportion", nil, 4_800_000, map[string]int64{"198.51.100.1": 3e6, "198.51.100.2": 1e6, "198.51.100.3": 0.8e6}},
 		{"a limit above changes nothing", nil, 100e6, map[string]int64{"198.51.100.1": 6e6, "198.51.100.2": 2e6, "198.51.100.3": 1.6e6}},
 		{
+			"a limit of a part leaves the rest alone", &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.1", RemotePort: 53, Transport: "udp"}, 600_000,
+			map[string]int64{"198.51.100.1": 0.6e6, "198.51.100.2": 2e6, "198.51.100.3": 1.6e6},
+		},
+		{
+			"a limit of a part is shared by that part", &incident.Filter{Direction: incident.Outbound, Transport: "udp"}, 3_800_000,
+			map[string]int64{"198.51.100.1": 3e6, "198.51.100.2": 2e6, "198.51.100.3": 0.8e6},
+		},
+		{
+			"a limit of the answers", &incident.Filter{Direction: incident.Outbound, LocalPort: 389, Transport: "udp"}, 160_000,
+			map[string]int64{"198.51.100.1": 6e6, "198.51.100.2": 2e6, "198.51.100.3": 0.16e6},
+		},
+		{
+			"a limit of what is not there", &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.1", RemotePort: 443}, 1000,
+			map[string]int64{"198.51.100.1": 6e6, "198.51.100.2": 2e6, "198.51.100.3": 1.6e6},
+		},
+		{
 			"a destination", &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.1"}, 0,
 			map[string]int64{"198.51.100.2": 2e6, "198.51.100.3": 1.6e6},
 		},
@@ -164,14 +180,14 @@ func TestLimitIsSharedAndBlockMatches(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, h)
-			if tt.filter != nil {
+			if tt.filter != nil && tt.rate == 0 {
 				o := w.order(incident.Block)
 				o.Filter = tt.filter
 				w.apply(o)
 			}
 			if tt.rate > 0 {
 				o := w.order(incident.RateLimit)
-				o.Rate = tt.rate
+				o.Rate, o.Filter = tt.rate, tt.filter
 				w.apply(o)
 			}
 			w.move(time.Minute)
@@ -187,6 +203,67 @@ func TestLimitIsSharedAndBlockMatches(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Limits of a part and of the whole hold beside each other: no part has more than its
+// own, and the whole not more than its.
+func TestLimitsHoldBesideEachOther(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		h := sender("ws-042")
+		h.Processes[0].Streams = []memory.Stream{
+			{Destinations: []string{"198.51.100.1"}, DstPort: 53, Transport: "udp", BitsOut: 6_000_000, From: -time.Hour},
+			{Destinations: []string{"198.51.100.2"}, DstPort: 443, Transport: "tcp", BitsOut: 2_000_000, From: -time.Hour},
+		}
+		w := newWorld(t, h)
+		all, part := w.order(incident.RateLimit), w.order(incident.RateLimit)
+		all.Rate, part.Rate, part.Key = 1_500_000, 1_000_000, "part"
+		part.Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "198.51.100.1"}
+		if first {
+			w.apply(part)
+		}
+		w.apply(all)
+		w.apply(part)
+		w.move(time.Minute)
+		w.sends(1_500_000)
+		w.undo(all)
+		w.move(time.Minute)
+		w.sends(3_000_000)
+		w.undo(part)
+		w.move(time.Minute)
+		w.sends(8_000_000)
+	}
+}
+
+// A lower rate for the key that holds a limit takes its place from then on, in one
+// step and not for what was before; a higher one does not.
+func TestALimitIsTightenedInPlace(t *testing.T) {
+	w := newWorld(t, sender("ws-042"))
+	o := w.order(incident.RateLimit)
+	for _, rate := range []int64{4_000_000, 1_000_000, 2_000_000, 500_000} {
+		o.Rate = rate
+		w.apply(o)
+		w.move(time.Minute)
+	}
+	points, err := w.Series(t.Context(), integrations.TrafficQuery{IPs: []string{"10.0.0.42"}, From: w.now().Add(-4 * time.Minute), To: w.now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for _, p := range points {
+		got = append(got, p.BytesOut*8/60)
+	}
+	if want := []int64{4e6, 1e6, 1e6, 5e5}; !cmp.Equal(got, want) {
+		t.Errorf("bits per second, minute by minute, are %v, want %v", got, want)
+	}
+	if is := w.read(o); is.Rate != 500_000 || is.Copies != 0 {
+		t.Errorf("in the end there is %+v", is)
+	}
+	if made, lower, undone := w.Count("apply", incident.RateLimit), w.Count("tighten", incident.RateLimit), w.Count("undo", incident.RateLimit); made != 1 || lower != 2 || undone != 0 {
+		t.Errorf("it was made %d times, tightened %d times and undone %d times, want 1, 2 and 0", made, lower, undone)
+	}
+	w.undo(o)
+	w.move(time.Minute)
+	w.sends(8_000_000)
 }
 
 // TestVolumesAdd queries one stretch of time in pieces of every odd length: no byte

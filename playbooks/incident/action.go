@@ -59,6 +59,20 @@ func (f Filter) String() string {
 	return strings.Join(parts, " ")
 }
 
+// Covers reports whether all traffic that another filter matches is matched by this
+// one, too. A nil filter matches all traffic.
+func (f *Filter) Covers(o *Filter) bool {
+	switch {
+	case f == nil:
+		return true
+	case o == nil:
+		return false
+	}
+	return f.Direction == o.Direction && (f.RemoteIP == "" || f.RemoteIP == o.RemoteIP) &&
+		(f.RemotePort == 0 || f.RemotePort == o.RemotePort) && (f.LocalPort == 0 || f.LocalPort == o.LocalPort) &&
+		(f.Transport == "" || f.Transport == o.Transport)
+}
+
 // Order asks an integration for a containment. Key identifies it permanently: the
 // same key is the same containment, however often it is sent.
 type Order struct {

@@ -32,6 +32,8 @@ type ActionSpec struct {
 	By Carrier
 	// With is the key of a step's with that it takes and needs; empty for none.
 	With string
+	// May are the keys that it takes and does not need.
+	May []string
 	// ActsUnsure reports whether a step may run though its decision is unsure.
 	ActsUnsure bool
 	// Needs are the facts without which it has nothing to act on.
@@ -72,12 +74,20 @@ var actionSpecs = sync.OnceValue(func() []ActionSpec {
 			},
 		},
 		{
-			Action: RateLimit, Doc: "Bounds what the host may send.", By: ByEnforcer, With: "rate", ActsUnsure: true,
+			Action: RateLimit, Doc: "Bounds what the host may send, or a part of it.", By: ByEnforcer, With: "rate", May: []string{"match"}, ActsUnsure: true,
 			Needs: []NeededFact{device}, Undone: givenBack,
 			Does: func(s PlannedStep, host string) string {
+				if s.Filter != nil {
+					host = s.Filter.String() + " of " + host
+				}
 				return "limit " + host + " to " + FormatRate(s.Rate)
 			},
-			Detail: func(s PlannedStep) string { return "to " + FormatRate(s.Rate) },
+			Detail: func(s PlannedStep) string {
+				if s.Filter != nil {
+					return s.Filter.String() + " to " + FormatRate(s.Rate)
+				}
+				return "to " + FormatRate(s.Rate)
+			},
 		},
 		{
 			Action: Block, Doc: "Stops a part of the host's traffic.", By: ByEnforcer, With: "match",
@@ -164,6 +174,17 @@ func (a Action) Rung() int {
 	return 0
 }
 
+// Rung is the step's place on that ladder, between those of actions where it is milder
+// than its action can be: a limit of a part of the traffic is milder than one of all of
+// it.
+func (s PlannedStep) Rung() int {
+	rung := 2 * s.Action.Rung()
+	if s.Action == RateLimit && s.Filter != nil {
+		rung--
+	}
+	return rung
+}
+
 // Contains reports whether what a carrier does restricts a host.
 func (c Carrier) Contains() bool {
 	switch c {
@@ -172,6 +193,12 @@ func (c Carrier) Contains() bool {
 	case ByMessenger, ByCollector:
 	}
 	return false
+}
+
+// Takes reports whether a step of the action takes a key of with, which it may also
+// need.
+func (s ActionSpec) Takes(key string) bool {
+	return s.With != "" && s.With == key || slices.Contains(s.May, key)
 }
 
 // By is who carries the action out; empty for an unknown action.
