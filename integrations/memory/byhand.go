@@ -13,7 +13,7 @@ func (e *Estate) Lift(o incident.Order) error {
 
 // Retune gives a limit another rate, as somebody does by hand at its product.
 func (e *Estate) Retune(o incident.Order, rate int64) error {
-	return e.byHand("retune", o, func(c *containment) { c.Order.Rate = rate })
+	return e.byHand("retune", o, func(c *containment) { c.Order.Rate, c.Tightened = rate, nil })
 }
 
 func (e *Estate) byHand(op string, o incident.Order, change func(*containment)) error {
