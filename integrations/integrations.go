@@ -150,6 +150,14 @@ type Lister interface {
 	Standing(ctx context.Context) ([]incident.Order, error)
 }
 
+// Restorer is an enforcer whose containments end with the process that carries them out.
+type Restorer interface {
+	// Restore puts in place what the orders of the standing leases ask for, and lets the
+	// process begin to carry out others. It must come before anything else is asked, and
+	// be safe to repeat. Orders that it cannot restore are in the error; all others stand.
+	Restore(ctx context.Context, orders []incident.Order) error
+}
+
 // RoleLister is an inventory that can list the roles that it gives to hosts, as it
 // spells them, one for each host. It serves to find an unknown role before a case
 // relies on it.

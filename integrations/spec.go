@@ -11,6 +11,9 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
+// SpeakerRole is the role of the one process that speaks to routers.
+const SpeakerRole = "speaker"
+
 // Permission is a right that an integration needs in its product, and why.
 type Permission struct{ Name, Why string }
 
@@ -42,6 +45,9 @@ type Spec struct {
 	// ByProgram reports that what an enforcer does is of one program of the device: its
 	// orders carry the program's path.
 	ByProgram bool
+	// Role is the role of the only process that may carry out its operations; empty:
+	// every worker may. Such an integration has a task queue of its own.
+	Role string
 	// Hearing is what its product tells of when it heard a device's agent; the zero
 	// value is nothing, and no playbook can ask for it.
 	Hearing Hearing
