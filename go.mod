@@ -267,7 +267,10 @@ require (
 	github.com/oasdiff/yaml3 v0.0.14 // indirect
 )
 
-require github.com/sony/gobreaker/v2 v2.4.0
+require (
+	github.com/osrg/gobgp/v4 v4.8.0
+	github.com/sony/gobreaker/v2 v2.4.0
+)
 
 require (
 	github.com/eapache/channels v1.1.0 // indirect
@@ -276,7 +279,6 @@ require (
 	github.com/gaissmai/bart v0.26.1 // indirect
 	github.com/k-sone/critbitgo v1.4.0 // indirect
 	github.com/orcaman/concurrent-map/v2 v2.0.1 // indirect
-	github.com/osrg/gobgp/v4 v4.8.0 // indirect
 	github.com/pelletier/go-toml/v2 v2.2.3 // indirect
 	github.com/sagikazarmark/locafero v0.7.0 // indirect
 	github.com/segmentio/fasthash v1.0.3 // indirect

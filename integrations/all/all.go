@@ -9,6 +9,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/duckdb"
 	"github.com/stanch-soar/stanch/integrations/elastic"
 	"github.com/stanch-soar/stanch/integrations/file"
+	"github.com/stanch-soar/stanch/integrations/flowspec"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
 	"github.com/stanch-soar/stanch/integrations/nftables"
@@ -33,6 +34,7 @@ func Catalog() integrations.Catalog {
 		duckdb.Vendor(),
 		elastic.Vendor(),
 		file.Vendor(),
+		flowspec.Vendor(),
 		memory.Vendor(),
 		nfdump.Vendor(),
 		nftables.Vendor(),

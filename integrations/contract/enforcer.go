@@ -29,6 +29,9 @@ type EnforcerWorld struct {
 	// is sent Strange, an address that it has nothing to do with.
 	Addresses func(incident.Target) []string
 	Strange   string
+	// Blocks returns what a block of a far end is, for a product that takes no narrower
+	// one; nil is one of a port and a transport.
+	Blocks func(remote string) *incident.Filter
 	// Effects counts the applies and undos that were really carried out so far,
 	// in the product's own state.
 	Effects func() int
@@ -128,10 +131,18 @@ func (w EnforcerWorld) order(action incident.Action, key string) incident.Order 
 	case incident.RateLimit:
 		o.Rate = 2_000_000
 	case incident.Block:
-		o.Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.53", RemotePort: 53, Transport: "udp"}
+		o.Filter = w.filter("192.0.2.53")
 	case incident.Notify, incident.Collect, incident.KillProcess, incident.Isolate:
 	}
 	return o
+}
+
+// filter is what a block of a far end is.
+func (w EnforcerWorld) filter(remote string) *incident.Filter {
+	if w.Blocks != nil {
+		return w.Blocks(remote)
+	}
+	return &incident.Filter{Direction: incident.Outbound, RemoteIP: remote, RemotePort: 53, Transport: "udp"}
 }
 
 func (w trial) apply(t testing.TB, o incident.Order) {

@@ -56,9 +56,11 @@ func checkApart(t testing.TB, h EnforcerHarness) {
 		}
 		w := trial{h.Knobs, h.Open(t), action}
 		all := []incident.Order{w.order(action, "stanch-key-1"), w.order(action, "stanch-key-2"), w.order(action, "stanch-key-3")}
-		all[0].Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.53", RemotePort: 53, Transport: "udp"}
-		all[1].Filter = &incident.Filter{Direction: incident.Outbound, RemoteIP: "192.0.2.54", RemotePort: 53, Transport: "udp"}
+		all[0].Filter, all[1].Filter = w.filter("192.0.2.53"), w.filter("192.0.2.54")
 		all[2].Filter = &incident.Filter{Direction: incident.Outbound, RemotePort: 53, Transport: "udp"}
+		if w.Blocks != nil {
+			all[2].Filter = w.filter("192.0.2.55")
+		}
 		if action == incident.RateLimit {
 			all = append(all, w.order(action, "stanch-key-4"))
 		}

@@ -22,7 +22,7 @@ func checkListed(t testing.TB, w trial) {
 		return // The product cannot list.
 	}
 	first := w.order(w.action, "stanch-key-1")
-	second := w.on(w.order(w.action, "stanch-key-2"), w.Other)
+	second := w.beside("stanch-key-2")
 	w.lists(t, lister, "at first")
 	w.apply(t, second)
 	w.apply(t, first)
@@ -39,6 +39,16 @@ func checkListed(t testing.TB, w trial) {
 	}
 }
 
+// beside is an order on the other device, of another far end where that is what the
+// product contains.
+func (w trial) beside(key string) incident.Order {
+	o := w.on(w.order(w.action, key), w.Other)
+	if w.Blocks != nil && w.action == incident.Block {
+		o.Filter = w.filter("192.0.2.54")
+	}
+	return o
+}
+
 // checkOthersUnlisted lists beside what somebody else made.
 func checkOthersUnlisted(t testing.TB, w trial) {
 	lister, ok := w.Enforcer.(integrations.Lister)
@@ -47,7 +57,7 @@ func checkOthersUnlisted(t testing.TB, w trial) {
 	}
 	w.Impose(w.order(w.action, "stanch-key-1"))
 	w.lists(t, lister, "what somebody else made")
-	ours := w.on(w.order(w.action, "stanch-key-2"), w.Other)
+	ours := w.beside("stanch-key-2")
 	w.apply(t, ours)
 	w.lists(t, lister, "ours beside it", ours)
 }

@@ -77,8 +77,8 @@ func meets(t testing.TB, e *flowspec.Enforcer, routers ...*router) {
 	}
 }
 
-// until waits for a condition that nothing signals.
-func until(t testing.TB, what string, is func() bool) {
+// until waits for a condition that nothing signals, and shows what was there last.
+func until(t testing.TB, what string, is func() bool, last ...*string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -88,6 +88,9 @@ func until(t testing.TB, what string, is func() bool) {
 		select {
 		case <-tick.C:
 		case <-limit.C:
+			for _, text := range last {
+				what += "; there is " + *text
+			}
 			t.Fatalf("never: %s", what)
 		}
 	}
@@ -103,6 +106,7 @@ type worlds struct {
 	r         *router
 	addresses map[string][]string
 	actions   []incident.Action
+	blocks    func(remote string) *incident.Filter
 }
 
 func (w worlds) open(t testing.TB) contract.EnforcerWorld {
@@ -117,7 +121,7 @@ func (w worlds) open(t testing.TB) contract.EnforcerWorld {
 		return err == nil && heard == 0
 	})
 	return contract.EnforcerWorld{
-		Enforcer: w.e, Actions: w.actions, Target: w.Target(t, "ws-042"), Other: w.Target(t, "ws-0421"),
+		Enforcer: w.e, Actions: w.actions, Blocks: w.blocks, Target: w.Target(t, "ws-042"), Other: w.Target(t, "ws-0421"),
 		Addresses: func(on incident.Target) []string { return w.addresses[on.ID()] },
 		Strange:   "203.0.113.7",
 		Settle:    w.settle,
@@ -158,6 +162,29 @@ func (w worlds) impose(t testing.TB, o incident.Order) {
 		heard, err := w.e.Heard()
 		return err == nil && heard == len(rules)
 	})
+}
+
+// hole is an opened integration of kind rtbh without any session.
+func hole(t testing.TB, routers ...*router) *flowspec.Enforcer {
+	t.Helper()
+	return connect(t, spec(t, "rtbh"), &flowspec.BlackholeConfig{
+		Session: session(routers...), Networks: hosts(), NextHop: "192.0.2.250", NextHop6: "2001:db8::250", Community: "65535:666", MaxRules: 100,
+	})
+}
+
+func TestHoles(t *testing.T) {
+	w := worlds{
+		Knobs:     contract.Knobs{Kind: "rtbh", Unbreakable: inProcess},
+		addresses: map[string][]string{"ws-042": {"10.1.0.42"}, "ws-0421": {"10.1.4.21"}},
+		actions:   []incident.Action{incident.Block},
+		blocks: func(remote string) *incident.Filter {
+			return &incident.Filter{Direction: incident.Outbound, RemoteIP: remote}
+		},
+		r: newRouter(t, "127.0.0.2"),
+	}
+	w.e = hole(t, w.r)
+	speak(t, w.e, w.r)
+	contract.Enforcer(t, contract.EnforcerHarness{Knobs: w.Knobs, Open: w.open})
 }
 
 func TestRules(t *testing.T) {

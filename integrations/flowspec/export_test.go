@@ -98,3 +98,6 @@ func (e *Enforcer) Rules(o incident.Order) ([]Ruled, error) {
 
 // BytesPerSecond is a rate as it is announced.
 func BytesPerSecond(bits int64) float32 { return bytesPerSecond(bits) }
+
+// SetRoom bounds the table anew.
+func (e *Enforcer) SetRoom(most int) { e.most = most }

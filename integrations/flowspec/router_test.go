@@ -25,6 +25,8 @@ type router struct {
 	listener net.Listener
 	id       netip.Addr
 	families []bgp.Family
+	// asn is its autonomous system: ours, or that of somebody else.
+	asn uint32
 
 	mu   sync.Mutex
 	conn net.Conn
@@ -56,7 +58,7 @@ func newRouter(t testing.TB, address string, families ...bgp.Family) *router {
 		families = allFamilies()
 	}
 	r := &router{
-		t: t, listener: l, id: netip.MustParseAddr(address), families: families,
+		t: t, listener: l, id: netip.MustParseAddr(address), families: families, asn: asn,
 		rules: map[string]string{}, others: map[string]*bgp.BGPMessage{}, changed: make(chan struct{}),
 	}
 	done := make(chan struct{})
@@ -122,11 +124,11 @@ func (r *router) greet(conn net.Conn) bool {
 	if m, err := receive(conn); err != nil || m.Header.Type != bgp.BGP_MSG_OPEN {
 		return false
 	}
-	capabilities := []bgp.ParameterCapabilityInterface{bgp.NewCapFourOctetASNumber(asn)}
+	capabilities := []bgp.ParameterCapabilityInterface{bgp.NewCapFourOctetASNumber(r.asn)}
 	for _, f := range r.families {
 		capabilities = append(capabilities, bgp.NewCapMultiProtocol(f))
 	}
-	open, err := bgp.NewBGPOpenMessage(asn, 30, r.id, []bgp.OptionParameterInterface{bgp.NewOptionParameterCapability(capabilities)})
+	open, err := bgp.NewBGPOpenMessage(uint16(r.asn), 30, r.id, []bgp.OptionParameterInterface{bgp.NewOptionParameterCapability(capabilities)})
 	if err != nil {
 		r.t.Error(err)
 		return false
