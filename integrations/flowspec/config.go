@@ -2,6 +2,7 @@ package flowspec
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // Session is how the speaker meets its routers. A process has one speaker: its
 // integrations of both kinds say the same here, but for the peers.
 type Session struct {
-	ASN          uint32        `yaml:"asn,required" doc:"The autonomous system of the speaker. That of the routers makes the sessions internal, which is what rules by source need."`
+	ASN          int           `yaml:"asn,required" doc:"The autonomous system of the speaker. That of the routers makes the sessions internal, which is what rules by source need."`
 	RouterID     string        `yaml:"router_id,required" doc:"The speaker's BGP identifier, an IPv4 address that no router has as its own."`
 	LocalAddress string        `yaml:"local_address" doc:"The address from which the speaker connects, where the machine has several."`
 	Peers        []Peer        `yaml:"peers,required" doc:"The routers that get the rules, or their route reflectors."`
@@ -25,7 +26,7 @@ type Session struct {
 // Peer is a router.
 type Peer struct {
 	Address  string              `yaml:"address,required" doc:"The router's address, never a network."`
-	ASN      uint32              `yaml:"asn,required" doc:"The router's autonomous system."`
+	ASN      int                 `yaml:"asn,required" doc:"The router's autonomous system."`
 	Port     int                 `yaml:"port" default:"179" doc:"The port at which it listens."`
 	Password integrations.Secret `yaml:"password" doc:"The password of the session, by which each segment is signed (TCP MD5)."`
 	Multihop int                 `yaml:"multihop" doc:"How many hops away the router of another autonomous system may be; 0 is a neighbour's one."`
@@ -70,7 +71,7 @@ func (s Session) check() error {
 	if id, err := netip.ParseAddr(s.RouterID); err != nil || !id.Is4() || id.IsUnspecified() {
 		return fmt.Errorf("router_id: invalid IPv4 address %q", s.RouterID)
 	}
-	if s.ASN == 0 {
+	if !system(s.ASN) {
 		return fmt.Errorf("asn: invalid number %d", s.ASN)
 	}
 	if s.HoldTime < minHold || s.HoldTime > maxHold || s.HoldTime%time.Second != 0 {
@@ -95,11 +96,14 @@ func (s Session) check() error {
 	return nil
 }
 
+// system reports whether a number can be that of an autonomous system: it has four bytes.
+func system(number int) bool { return number > 0 && number <= math.MaxUint32 }
+
 func (p Peer) check() error {
 	if _, err := unicast(p.Address, true); err != nil {
 		return fmt.Errorf("address: %w", err)
 	}
-	if p.ASN == 0 {
+	if !system(p.ASN) {
 		return fmt.Errorf("asn: invalid number %d", p.ASN)
 	}
 	if p.Port < 0 || p.Port > 65535 {

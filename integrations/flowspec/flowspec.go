@@ -35,7 +35,7 @@ func rulesSpec(s *speaker) integrations.Spec {
 		Actions:    []incident.Action{incident.RateLimit, incident.Block},
 		ByAddress:  true,
 		Role:       integrations.SpeakerRole,
-		Example:    "{ kind: flowspec, asn: 64512, router_id: 192.0.2.10, peers: [{ address: 192.0.2.1, asn: 64512 }], networks: [10.0.0.0/8] }",
+		Example:    "backbone: { kind: flowspec, asn: 64512, router_id: 192.0.2.10, peers: [{ address: 192.0.2.1, asn: 64512 }], networks: [10.0.0.0/8] }",
 		NewConfig:  newConfig,
 		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) {
 			return open(s, kindRules, c.Session, c.Networks, c.MaxRules, words{}, []bgp.Family{bgp.RF_FS_IPv4_UC, bgp.RF_FS_IPv6_UC})
@@ -51,7 +51,7 @@ func holesSpec(s *speaker) integrations.Spec {
 		Actions:    []incident.Action{incident.Block},
 		ByAddress:  true,
 		Role:       integrations.SpeakerRole,
-		Example:    "{ kind: rtbh, asn: 64512, router_id: 192.0.2.10, peers: [{ address: 192.0.2.1, asn: 64512 }], networks: [10.0.0.0/8], next_hop: 192.0.2.254 }",
+		Example:    "blackhole: { kind: rtbh, asn: 64512, router_id: 192.0.2.10, peers: [{ address: 192.0.2.1, asn: 64512 }], networks: [10.0.0.0/8], next_hop: 192.0.2.254 }",
 		NewConfig:  newBlackholeConfig,
 		Open: integrations.OpenWith(func(_ context.Context, c *BlackholeConfig) (any, error) {
 			h, err := c.holes()

@@ -26,7 +26,7 @@ type router struct {
 	id       netip.Addr
 	families []bgp.Family
 	// asn is its autonomous system: ours, or that of somebody else.
-	asn uint32
+	asn int
 
 	mu   sync.Mutex
 	conn net.Conn
@@ -124,7 +124,7 @@ func (r *router) greet(conn net.Conn) bool {
 	if m, err := receive(conn); err != nil || m.Header.Type != bgp.BGP_MSG_OPEN {
 		return false
 	}
-	capabilities := []bgp.ParameterCapabilityInterface{bgp.NewCapFourOctetASNumber(r.asn)}
+	capabilities := []bgp.ParameterCapabilityInterface{bgp.NewCapFourOctetASNumber(uint32(r.asn))}
 	for _, f := range r.families {
 		capabilities = append(capabilities, bgp.NewCapMultiProtocol(f))
 	}

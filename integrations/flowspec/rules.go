@@ -32,10 +32,10 @@ type words struct{}
 
 // rules are one rule for each address of the host that the filter can be about.
 func (words) rules(o incident.Order, addresses []netip.Addr) ([]rule, error) {
-	switch {
-	case o.Action == incident.RateLimit && o.Rate < minRate:
+	if o.Action == incident.RateLimit && o.Rate < minRate {
 		return nil, fmt.Errorf("a limit of %d bits per second is below the lowest, %d", o.Rate, minRate)
-	case o.Action == incident.Block && o.Filter == nil:
+	}
+	if o.Action == incident.Block && o.Filter == nil {
 		return nil, fmt.Errorf("a block without a filter")
 	}
 	var rules []rule

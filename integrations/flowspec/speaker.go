@@ -83,7 +83,7 @@ func (s *speaker) start(ctx context.Context) error {
 	}
 	b := server.NewBgpServer(server.LoggerOption(slog.Default(), new(slog.LevelVar)))
 	go b.Serve()
-	err := b.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: s.session.ASN, RouterId: s.session.RouterID, ListenPort: -1}})
+	err := b.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: uint32(s.session.ASN), RouterId: s.session.RouterID, ListenPort: -1}})
 	if err == nil {
 		err = onlyOurs(ctx, b)
 	}
@@ -141,7 +141,7 @@ func (s *speaker) restored(ctx context.Context, kind string) error {
 func (s *speaker) neighbour(p Peer) *api.Peer {
 	hold := uint64(s.session.HoldTime / time.Second)
 	n := &api.Peer{
-		Conf:      &api.PeerConf{NeighborAddress: p.Address, PeerAsn: p.ASN, AuthPassword: p.Password.Reveal()},
+		Conf:      &api.PeerConf{NeighborAddress: p.Address, PeerAsn: uint32(p.ASN), AuthPassword: p.Password.Reveal()},
 		Transport: &api.Transport{RemotePort: uint32(cmp.Or(p.Port, bgpPort)), LocalAddress: s.session.LocalAddress},
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			HoldTime: hold, KeepaliveInterval: max(1, hold/3), ConnectRetry: retry, IdleHoldTimeAfterReset: 1,
