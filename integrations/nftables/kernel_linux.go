@@ -30,14 +30,13 @@ func openKernel(netns string, most int) (table, error) { return &kernel{netns: n
 // List implements table.
 func (k *kernel) List(ctx context.Context, of *Scope) ([]Limit, error) {
 	var all []Limit
-	err := k.with(ctx, "list the limits", func(s *state) (*batch, error) {
+	err := k.with(ctx, "list the limits", of, func(s *state) (*batch, error) {
+		standing, err := s.standing(of)
 		all = nil
-		for _, l := range s.standing() {
-			if of == nil || l.overlaps(*of) {
-				all = append(all, l.Limit)
-			}
+		for _, l := range standing {
+			all = append(all, l.Limit)
 		}
-		return nil, nil //nolint:nilnil // There is nothing to change.
+		return nil, err
 	}, false)
 	return all, err
 }
@@ -47,7 +46,7 @@ func (k *kernel) Put(ctx context.Context, l Limit) (Limit, error) {
 	k.one.Lock()
 	defer k.one.Unlock()
 	result, untidy := l, false
-	err := k.with(ctx, "put "+l.text(), func(s *state) (*batch, error) {
+	err := k.with(ctx, "put "+l.text(), &l.Scope, func(s *state) (*batch, error) {
 		untidy = s.untidy()
 		b, stands, err := s.put(l, k.most)
 		result = stands
@@ -65,7 +64,7 @@ func (k *kernel) Check(ctx context.Context, l Limit) error {
 		l.Key = "check"
 	}
 	l.Left = max(l.Left, time.Minute)
-	return k.with(ctx, "check "+l.text(), func(s *state) (*batch, error) {
+	return k.with(ctx, "check "+l.text(), &l.Scope, func(s *state) (*batch, error) {
 		b, _, err := s.put(l, k.most)
 		return b, err
 	}, true)
@@ -76,7 +75,7 @@ func (k *kernel) Delete(ctx context.Context, l Limit) (bool, error) {
 	k.one.Lock()
 	defer k.one.Unlock()
 	there, untidy := false, false
-	err := k.with(ctx, "delete "+l.text(), func(s *state) (*batch, error) {
+	err := k.with(ctx, "delete "+l.text(), &l.Scope, func(s *state) (*batch, error) {
 		untidy = s.untidy()
 		b, found, err := s.take(l)
 		there = found
@@ -98,7 +97,7 @@ func (l Limit) text() string {
 
 // with reads the table and has the kernel do what follows from it, unless something was
 // changed in between: then it begins anew.
-func (k *kernel) with(ctx context.Context, op string, decide func(*state) (*batch, error), dry bool) error {
+func (k *kernel) with(ctx context.Context, op string, of *Scope, decide func(*state) (*batch, error), dry bool) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for wait := 5 * time.Millisecond; ; wait *= 2 {
@@ -109,7 +108,7 @@ func (k *kernel) with(ctx context.Context, op string, decide func(*state) (*batc
 		if err := context.Cause(ctx); err != nil {
 			return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 		}
-		err := k.try(ctx, decide, dry)
+		err := k.try(ctx, of, decide, dry)
 		switch {
 		case err == nil:
 			return nil
@@ -129,13 +128,13 @@ func again(err error) bool {
 	return slices.ContainsFunc([]error{unix.ERESTART, unix.EBUSY, unix.EEXIST, unix.ENOENT}, func(e error) bool { return errors.Is(err, e) })
 }
 
-func (k *kernel) try(ctx context.Context, decide func(*state) (*batch, error), dry bool) error {
+func (k *kernel) try(ctx context.Context, of *Scope, decide func(*state) (*batch, error), dry bool) error {
 	conn, err := dial(ctx, k.netns)
 	if err != nil {
 		return fault("", err)
 	}
 	defer func() { _ = conn.Close() }()
-	s, err := read(conn)
+	s, err := read(conn, of)
 	if err != nil {
 		return err
 	}
@@ -179,7 +178,10 @@ func fault(op string, err error) error {
 
 // put is what is to be changed for a limit, nil where nothing is, and what stands then.
 func (s *state) put(l Limit, most int) (*batch, Limit, error) {
-	mine, others := s.split(l)
+	mine, others, err := s.split(l)
+	if err != nil {
+		return nil, l, err
+	}
 	if len(others) > 0 {
 		if len(others) == 1 && mine == nil && others[0].covers(l.Scope) {
 			return nil, others[0].Limit, nil
@@ -210,23 +212,27 @@ func (s *state) put(l Limit, most int) (*batch, Limit, error) {
 	return b, l, nil
 }
 
-// split is what of a scope is held by the key, and what by others.
-func (s *state) split(l Limit) (mine *standing, others []standing) {
-	for _, h := range s.holding(l.Scope) {
-		if h.Key == l.Key && isOurs(h.chain) && mine == nil {
+// split is what of a scope is held by the key, and what by others. A chain whose rules, and
+// with them the key, were taken away by hand is known by its name.
+func (s *state) split(l Limit) (mine *standing, others []standing, err error) {
+	held, err := s.standing(&l.Scope)
+	for _, h := range held {
+		if mine == nil && isOurs(h.chain) && (h.Key == l.Key || h.Key == "" && h.chain == l.chainName()) {
 			mine = &h
 			continue
 		}
 		others = append(others, h)
 	}
-	return mine, others
+	return mine, others, err
 }
 
 // count is how many limits there are, whoever made them.
 func (s *state) count() int {
 	chains := map[string]bool{}
-	for _, l := range s.standing() {
-		chains[l.chain] = true
+	for _, m := range s.maps {
+		for _, e := range m.elements {
+			chains[e.chain] = true
+		}
 	}
 	return len(chains)
 }
@@ -320,26 +326,22 @@ func (s *state) buildChain(b *batch, l Limit, mine standing) error {
 
 // left is for how long the element of a place stays, if there is one.
 func (s *state) left(p place) (time.Duration, bool) {
-	m := s.maps[p.shape.name()]
-	if m == nil {
+	e := s.element(p)
+	switch {
+	case e == nil:
 		return 0, false
-	}
-	at := slices.IndexFunc(m.elements, func(e elem) bool { return e.key == p.key })
-	if at < 0 {
-		return 0, false
-	}
-	if m.elements[at].left < 0 {
+	case e.left < 0:
 		return forever, true
 	}
-	return m.elements[at].left, true
+	return e.left, true
 }
 
 // take is what is to be changed so that a limit of the key is gone, and whether there was
 // one.
 func (s *state) take(l Limit) (*batch, bool, error) {
-	mine, _ := s.split(l)
-	if mine == nil || l.Key == "" {
-		return nil, false, nil
+	mine, _, err := s.split(l)
+	if err != nil || mine == nil || l.Key == "" {
+		return nil, false, err
 	}
 	places, err := mine.places()
 	if err != nil {

@@ -55,11 +55,12 @@ type elem struct {
 	left time.Duration
 }
 
-// read reads the table.
-func read(conn *netlink.Conn) (*state, error) {
+// read reads the table. With a scope it reads the rules of no other limits than those that
+// hold some of it: there may be a thousand others.
+func read(conn *netlink.Conn, of *Scope) (*state, error) {
 	const tries = 20
 	for range tries {
-		s, err := readOnce(conn)
+		s, err := readOnce(conn, of)
 		if errors.Is(err, unix.ENOENT) {
 			continue // Something of it was taken away meanwhile.
 		}
@@ -77,7 +78,7 @@ func read(conn *netlink.Conn) (*state, error) {
 	return nil, fmt.Errorf("the gateway's rules changed %d times while they were read: %w", tries, unix.ERESTART)
 }
 
-func readOnce(conn *netlink.Conn) (*state, error) {
+func readOnce(conn *netlink.Conn, of *Scope) (*state, error) {
 	s := &state{chains: map[string]*chain{}, maps: map[string]*vmap{}}
 	var err error
 	if s.since, err = generation(conn); err != nil {
@@ -86,18 +87,11 @@ func readOnce(conn *netlink.Conn) (*state, error) {
 	if err := dump(conn, unix.NFT_MSG_GETTABLE, s.table); err != nil || !s.there {
 		return s, err
 	}
-	for _, of := range []struct {
-		kind uint16
-		each func(*netlink.AttributeDecoder) error
-		attr uint16
-	}{
-		{unix.NFT_MSG_GETCHAIN, s.chain, unix.NFTA_CHAIN_TABLE},
-		{unix.NFT_MSG_GETRULE, s.rule, unix.NFTA_RULE_TABLE},
-		{unix.NFT_MSG_GETSET, s.set, unix.NFTA_SET_TABLE},
-	} {
-		if err := dump(conn, of.kind, of.each, textAttr(of.attr, tableName)); err != nil {
-			return nil, err
-		}
+	if err := dump(conn, unix.NFT_MSG_GETCHAIN, s.chain, textAttr(unix.NFTA_CHAIN_TABLE, tableName)); err != nil {
+		return nil, err
+	}
+	if err := dump(conn, unix.NFT_MSG_GETSET, s.set, textAttr(unix.NFTA_SET_TABLE, tableName)); err != nil {
+		return nil, err
 	}
 	for name, m := range s.maps {
 		err := dump(conn, unix.NFT_MSG_GETSETELEM, m.list, textAttr(unix.NFTA_SET_ELEM_LIST_TABLE, tableName),
@@ -106,7 +100,28 @@ func readOnce(conn *netlink.Conn) (*state, error) {
 			return nil, err
 		}
 	}
-	return s, nil
+	return s, s.readRules(conn, of)
+}
+
+// readRules reads the rules of all chains, or of those that a scope needs.
+func (s *state) readRules(conn *netlink.Conn, of *Scope) error {
+	table := textAttr(unix.NFTA_RULE_TABLE, tableName)
+	if of == nil {
+		return dump(conn, unix.NFT_MSG_GETRULE, s.rule, table)
+	}
+	chains, err := s.chainsOf(*of)
+	if err != nil {
+		return err
+	}
+	for _, name := range append(chains, hookChain, aboutChain) {
+		if s.chains[name] == nil {
+			continue
+		}
+		if err := dump(conn, unix.NFT_MSG_GETRULE, s.rule, table, textAttr(unix.NFTA_RULE_CHAIN, name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *state) table(ad *netlink.AttributeDecoder) error {

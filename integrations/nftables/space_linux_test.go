@@ -2,13 +2,17 @@ package nftables
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // space is a network namespace of a test.
@@ -56,6 +60,24 @@ func (s space) in(name string, args ...string) string {
 	return run(s.t, nil, "ip", append([]string{"netns", "exec", s.name, name}, args...)...)
 }
 
+// inside calls what is given in the namespace. A socket that it opens stays there.
+func (s space) inside(do func() error) {
+	s.t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // The thread ends with the goroutine, as it is never unlocked.
+		f, err := os.Open(s.path())
+		if err == nil {
+			err = errors.Join(unix.Setns(int(f.Fd()), unix.CLONE_NEWNET), f.Close())
+		}
+		if err == nil {
+			err = do()
+		}
+		done <- err
+	}()
+	require.NoError(s.t, <-done)
+}
+
 // load has nft carry out a script.
 func (s space) load(script string) {
 	s.t.Helper()
@@ -89,4 +111,14 @@ func (s space) gateway(edit ...func(*Config)) *Gateway {
 	g, err := open(s.t.Context(), c)
 	require.NoError(s.t, err)
 	return g.(*Gateway)
+}
+
+// wait waits until something holds.
+func wait(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); !holds(); <-tick.C {
+		require.True(t, time.Now().Before(end), what)
+	}
 }

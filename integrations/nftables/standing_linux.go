@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -15,8 +16,6 @@ import (
 type standing struct {
 	Limit
 	chain string
-	// shapes are those of the maps that hold it.
-	shapes []shape
 }
 
 // part says which elements are of one limit.
@@ -26,48 +25,90 @@ type part struct {
 	filter incident.Filter
 }
 
-// standing lists what is in place: of each chain and part of the traffic one.
-func (s *state) standing() []standing {
+// chainsOf are the chains that hold some of a scope.
+func (s *state) chainsOf(of Scope) ([]string, error) {
+	places, err := of.places()
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "", "%w", err)
+	}
+	var chains []string
+	for _, p := range places {
+		if e := s.element(p); e != nil && !slices.Contains(chains, e.chain) {
+			chains = append(chains, e.chain)
+		}
+	}
+	return chains, nil
+}
+
+// element is what stands at a place; nil where nothing does.
+func (s *state) element(p place) *elem {
+	m := s.maps[p.shape.name()]
+	if m == nil {
+		return nil
+	}
+	at := slices.IndexFunc(m.elements, func(e elem) bool { return e.key == p.key })
+	if at < 0 {
+		return nil
+	}
+	return &m.elements[at]
+}
+
+// standing lists what is in place: of each chain and part of the traffic one. With a scope it
+// lists what holds some of it.
+func (s *state) standing(scope *Scope) ([]standing, error) {
+	var chains []string
+	if scope != nil {
+		var err error
+		if chains, err = s.chainsOf(*scope); err != nil {
+			return nil, err
+		}
+	}
 	found := map[part]*standing{}
 	for name, m := range s.maps {
 		shape, ok := shapeNamed(name)
 		if !ok {
 			continue
 		}
+		unreached := s.unreached(shape)
 		for _, e := range m.elements {
-			addr, filter, ok := place{shape, e.key}.scope()
-			if !ok {
-				continue
+			if scope == nil || slices.Contains(chains, e.chain) {
+				s.takeElement(found, shape, e, unreached)
 			}
-			of := part{chain: e.chain, action: shape.action}
-			if filter != nil {
-				of.filter = *filter
-			}
-			l := found[of]
-			if l == nil {
-				l = &standing{Limit: s.held(of, filter), chain: e.chain}
-				found[of] = l
-			}
-			l.take(addr, shape, e.left, s.unreached(shape))
 		}
 	}
 	all := make([]standing, 0, len(found))
 	for _, l := range found {
-		slices.SortFunc(l.Addresses, netip.Addr.Compare)
-		all = append(all, *l)
+		if slices.SortFunc(l.Addresses, netip.Addr.Compare); scope == nil || l.overlaps(*scope) {
+			all = append(all, *l)
+		}
 	}
 	slices.SortFunc(all, func(a, b standing) int {
 		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.chain, b.chain), slices.CompareFunc(a.Addresses, b.Addresses, netip.Addr.Compare))
 	})
-	return all
+	return all, nil
+}
+
+// takeElement adds an element to the limit that it is of.
+func (s *state) takeElement(found map[part]*standing, in shape, e elem, problem string) {
+	addr, filter, ok := place{in, e.key}.scope()
+	if !ok {
+		return
+	}
+	of := part{chain: e.chain, action: in.action}
+	if filter != nil {
+		of.filter = *filter
+	}
+	l := found[of]
+	if l == nil {
+		l = &standing{Limit: s.held(of, filter), chain: e.chain}
+		found[of] = l
+	}
+	l.take(addr, e.left, problem)
 }
 
 // take adds an address of the limit.
-func (l *standing) take(addr netip.Addr, in shape, left time.Duration, problem string) {
+func (l *standing) take(addr netip.Addr, left time.Duration, problem string) {
 	l.Addresses = append(l.Addresses, addr)
-	if !slices.Contains(l.shapes, in) {
-		l.shapes = append(l.shapes, in)
-	}
 	if left < 0 {
 		left = forever
 	}
@@ -156,11 +197,6 @@ func (c *chain) lookupsOf(s shape) []rule {
 	}
 	name := s.name()
 	return slices.DeleteFunc(slices.Clone(c.rules), func(r rule) bool { return r.lookup != name })
-}
-
-// holding lists what holds some of a scope.
-func (s *state) holding(of Scope) []standing {
-	return slices.DeleteFunc(s.standing(), func(l standing) bool { return !l.overlaps(of) })
 }
 
 // overlaps reports whether two scopes are the same part of the traffic of one device.

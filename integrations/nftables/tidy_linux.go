@@ -9,7 +9,7 @@ import (
 // tidy clears away what limits that ended by themselves have left. What cannot be cleared
 // away now will be after a later change.
 func (k *kernel) tidy(ctx context.Context) {
-	_ = k.try(ctx, func(s *state) (*batch, error) {
+	_ = k.try(ctx, &Scope{}, func(s *state) (*batch, error) {
 		b := &batch{}
 		if s.there {
 			s.sweep(b, isOurs)
