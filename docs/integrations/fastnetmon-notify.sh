@@ -23,9 +23,17 @@ case $packets in
 '' | *[!0-9]*) packets=0 ;;
 esac
 
+# An address alone does not tell which device it is, and Stanch would ask people. The
+# name that a name service or /etc/hosts has for it tells more.
+name=$(timeout 5 getent hosts "$address" | awk '{ print $2; exit }' || true)
+case $name in
+'' | *[!0-9a-zA-Z._-]*) named= ;;
+*) named="\"name\":\"$name\"," ;;
+esac
+
 # One attack is one occurrence, however often it is sent.
 at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-printf '{"id":"fastnetmon-%s","time":"%s","category":"high_egress","rule":"FastNetMon: outgoing attack, %s packets a second","host":{"ip":["%s"]}}\n' \
-	"$address" "$at" "$packets" "$address" |
+printf '{"id":"fastnetmon-%s","time":"%s","category":"high_egress","rule":"FastNetMon: outgoing attack, %s packets a second","host":{%s"ip":["%s"]}}\n' \
+	"$address" "$at" "$packets" "$named" "$address" |
 	curl --config "${STANCH_CURL:-/etc/stanch/fastnetmon.curl}" --fail --silent --show-error --output /dev/null \
 		--max-time 60 --retry 8 --retry-all-errors --header 'Content-Type: application/json' --data-binary @-

@@ -28,11 +28,11 @@ type Detector struct {
 
 // Detect starts a detector, which runs for most at the longest.
 func (l *Lab) Detect(ctx context.Context, d Detector, most time.Duration) (*Program, error) {
-	settings, err := l.settle(d)
+	conf, err := l.settle(d)
 	if err != nil {
 		return nil, fmt.Errorf("set the detector up: %w", err)
 	}
-	p, err := l.Gateway.Start(most, "fastnetmon", "--configuration_file", settings, "--log_to_console", "--disable_pid_logic")
+	p, err := l.Gateway.Start(most, "fastnetmon", "--configuration_file", conf, "--log_to_console", "--disable_pid_logic")
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (l *Lab) settle(d Detector) (string, error) {
 		script += "export " + name + "=" + quote(value) + "\n"
 	}
 	script += fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s \"$@\"\n", os.Getpid(), quote(d.Script))
-	settings := strings.Join([]string{
+	conf := strings.Join([]string{
 		"logging_level = info", "disable_usage_report = on", "enable_api = off", "prometheus = off",
 		"enable_ban = on", "enable_ban_ipv6 = on", "ban_time = 1900", "unban_only_if_attack_finished = on",
 		"process_incoming_traffic = off", "process_outgoing_traffic = on", "enable_connection_tracking = off",
@@ -67,7 +67,7 @@ func (l *Lab) settle(d Detector) (string, error) {
 		"networks_list_path = " + path("networks"), "white_list_path = " + path("white"), "notify_script_path = " + path("notify"),
 		"pid_path = " + path("pid"), "cli_stats_file_path = " + path("stats"), "cli_stats_ipv6_file_path = " + path("stats6"), "",
 	}, "\n")
-	for name, text := range map[string]string{"networks": networks.String(), "white": "", "fastnetmon.conf": settings} {
+	for name, text := range map[string]string{"networks": networks.String(), "white": "", "fastnetmon.conf": conf} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
 			return "", err
 		}

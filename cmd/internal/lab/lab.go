@@ -45,8 +45,9 @@ type Config struct {
 	Link int64
 }
 
-// Host is a machine behind the gateway. Its IPv4 address is within 10.20.0.0/16, its
-// IPv6 address, which may be missing, within 2001:db8:20::/64.
+// Host is a machine behind the gateway, which finds its name by its addresses. Its IPv4
+// address is within 10.20.0.0/16, its IPv6 address, which may be missing, within
+// 2001:db8:20::/64.
 type Host struct {
 	Name string
 	IPv4 string
@@ -134,6 +135,9 @@ func (l *Lab) build(ctx context.Context, name string, c Config) error {
 	if err := l.Internet.join(ctx, InternetIPv4+"/24", InternetIPv6+"/64", outsideIPv4, outsideIPv6); err != nil {
 		return err
 	}
+	if err := writeNames(l.Gateway.base(), c.Hosts); err != nil {
+		return err
+	}
 	for i, h := range c.Hosts {
 		if err := l.host(ctx, fmt.Sprintf("%s-host%d", name, i), fmt.Sprintf("port%d", i), h); err != nil {
 			return err
@@ -159,6 +163,24 @@ func (l *Lab) host(ctx context.Context, namespace, port string, h Host) error {
 		ipv6 = h.IPv6 + "/64"
 	}
 	return n.join(ctx, h.IPv4+"/16", ipv6, insideIPv4, insideIPv6)
+}
+
+// writeNames lets what runs in a namespace find the hosts' names, as name servers do: ip
+// puts the file in the place of the machine's own.
+func writeNames(namespace string, hosts []Host) error {
+	var text strings.Builder
+	for _, h := range hosts {
+		for _, address := range []string{h.IPv4, h.IPv6} {
+			if address != "" {
+				fmt.Fprintln(&text, address, h.Name)
+			}
+		}
+	}
+	folder := filepath.Join(settings, namespace)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "hosts"), []byte(text.String()), 0o644)
 }
 
 // node makes a namespace.

@@ -138,7 +138,7 @@ func TestFloodIsDetected(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	text := `#!/bin/sh
 cat >/dev/null
-echo "$1 $2 $4 $(readlink /proc/self/ns/net)" >>"$SEEN"
+echo "$1 $2 $4 $(getent hosts "$1" | awk '{ print $2 }') $(readlink /proc/self/ns/net)" >>"$SEEN"
 `
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ echo "$1 $2 $4 $(readlink /proc/self/ns/net)" >>"$SEEN"
 	}
 	eventually(t, "the detector calls its script", func() bool {
 		said, _ := os.ReadFile(seen)
-		return strings.Contains(string(said), "10.20.4.42 outgoing ban "+ours)
+		return strings.Contains(string(said), "10.20.4.42 outgoing ban one "+ours)
 	})
 	t.Logf("detected after %s", time.Since(begun).Round(100*time.Millisecond))
 	for where, folder := range folders {
@@ -228,9 +228,13 @@ func TestNothingIsLeft(t *testing.T) {
 
 func leftOf(t *testing.T, name string) []string {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(namespaces, name+"*"))
-	if err != nil {
-		t.Fatal(err)
+	var left []string
+	for _, folder := range []string{namespaces, settings} {
+		found, err := filepath.Glob(filepath.Join(folder, name+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, found...)
 	}
 	return left
 }
@@ -264,8 +268,8 @@ func TestStaleLabIsRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // It was killed.
-	if left := leftOf(t, name); len(left) != 4 {
-		t.Fatalf("it left %q, want four namespaces", left)
+	if left := leftOf(t, name); len(left) != 5 {
+		t.Fatalf("it left %q, want four namespaces, one with settings", left)
 	}
 	if err := removeStale(t.Context()); err != nil {
 		t.Fatal(err)
@@ -277,7 +281,7 @@ func TestStaleLabIsRemoved(t *testing.T) {
 		_, err := begun(pid)
 		return errors.Is(err, os.ErrNotExist)
 	})
-	if left := leftOf(t, filepath.Base(l.folder)); len(left) != 4 {
+	if left := leftOf(t, filepath.Base(l.folder)); len(left) != 5 {
 		t.Errorf("of the lab that is in use there are %q", left)
 	}
 }

@@ -15,7 +15,9 @@ import (
 const (
 	// namespaces is where ip keeps the names of network namespaces.
 	namespaces = "/run/netns"
-	prefix     = "stanch-lab-"
+	// settings is where it looks for files that take the place of those in /etc.
+	settings = "/etc/netns"
+	prefix   = "stanch-lab-"
 )
 
 // newFolder makes a lab's folder, whose name is that of the lab. It says whose it is:
@@ -90,6 +92,9 @@ func remove(ctx context.Context, namespace string) error {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
+	}
+	if err := os.RemoveAll(filepath.Join(settings, namespace)); err != nil {
+		return err
 	}
 	err = ip(ctx, "netns", "del", namespace)
 	if _, gone := os.Stat(filepath.Join(namespaces, namespace)); errors.Is(gone, os.ErrNotExist) {

@@ -1,0 +1,212 @@
+package main_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/cmd/internal/api"
+	"github.com/stanch-soar/stanch/cmd/internal/lab"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+const (
+	// realLimit is what the playbook limits a host to, realFlood what it sends.
+	realLimit, realFlood = 10e6, 60e6
+	// realLink is the speed of the link to the internet.
+	realLink = 200e6
+	// atMost is how long programs in a lab run.
+	atMost = 5 * time.Minute
+)
+
+// realPlaybook limits whoever floods. Its lease is long: people give it back.
+const realPlaybook = `apiVersion: stanch/v1
+kind: Playbook
+name: real-flood
+owner: secops
+mode: enforce
+description: A host sends far more than it should, and is limited at the gateway.
+trigger:
+  match: alert.category == 'high_egress'
+  subject: alert.host.id
+enrich:
+  endpoint: { use: edr, timeout: 20s, required: true }
+  traffic: { use: flows, timeout: 20s, with: { window: 1m } }
+unsure: on-call
+decide:
+  - rule: flood
+    severity: high
+    because: FastNetMon saw an attack of this host.
+    do: [throttle]
+steps:
+  throttle: { action: rate_limit, use: gateway, with: { rate: 10Mbit }, ttl: 1h, unsure: act, verify: { egress_below: 15Mbit, within: 2m }, on_failure: continue }
+approvals:
+  on-call:
+    ask: { slack: '#sec-oncall' }
+    approvers: { group: sec-oncall }
+    expire_after: 15m
+`
+
+// realSite is a Stanch and a network of real packets. FastNetMon on the gateway watches
+// the hosts, and posts what it finds to Stanch.
+type realSite struct {
+	*site
+	lab *lab.Lab
+	// flooder and second are hosts that the EDR knows, bystander is another.
+	flooder, second, bystander *lab.Node
+}
+
+// newRealSite builds the network with a sensor on each side of the gateway, and starts
+// Stanch, whose flow store has what the sensor on one side saw.
+func newRealSite(t *testing.T, side string) *realSite {
+	t.Helper()
+	if err := lab.Ready(); err != nil {
+		t.Skipf("SKIPPED: no lab of namespaces: %v", err)
+	}
+	l, err := lab.New(t.Context(), lab.Config{Link: realLink, Hosts: []lab.Host{
+		{Name: "ws-042.corp.example", IPv4: "10.20.4.42"}, {Name: "ws-017.corp.example", IPv4: "10.20.4.17"}, {Name: "bystander", IPv4: "10.20.4.99"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := &realSite{lab: l, flooder: l.Hosts[0], second: l.Hosts[1], bystander: l.Hosts[2]}
+	folders := map[string]string{}
+	for _, s := range []lab.Sensor{
+		{Interface: lab.Inside, Active: time.Second, Also: []int{lab.DetectorPort}}, {Interface: lab.Outside, Active: time.Second},
+	} {
+		if folders[s.Interface], err = l.Flows(t.Context(), s, atMost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.site = newSite(t)
+	r.write("playbooks/high-egress-windows.yaml", realPlaybook)
+	r.settings = func(slow string) string { return realConfiguration(l, folders[side], slow) }
+	r.start("")
+	return r
+}
+
+// realConfiguration has the endpoints of the simulated estate, and else what is real.
+func realConfiguration(l *lab.Lab, folder, slow string) string {
+	var networks []string
+	for _, n := range lab.Networks() {
+		networks = append(networks, n.String())
+	}
+	return fmt.Sprintf(`listen: 127.0.0.1:0
+data: ./data
+playbooks: [./playbooks]
+integrations:
+  edr: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
+  slack: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
+  flows: { kind: nfdump, folder: %[2]s }
+  gateway: { kind: memory, path: estate.jsonl, scenario: quiet } # %[3]s %[4]s %[5]d }
+sources:
+  fastnetmon: { kind: stanch, auth: { bearer: %[6]s } }
+people:
+  - { id: alice, groups: [sec-oncall], may: [read, retry, extend, release, pause], token_sha256: %[7]x }
+`, slow, folder, l.Gateway.Namespace, strings.Join(networks, ", "), int64(realLink), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
+}
+
+// watch starts the detector, with the script that our documents offer.
+func (r *realSite) watch() {
+	r.t.Helper()
+	r.write("curl.conf", fmt.Sprintf("url = %q\nheader = %q\n", r.url+"/v1/alerts/fastnetmon", "Authorization: Bearer "+sourceToken))
+	script, err := filepath.Abs("../../docs/integrations/fastnetmon-notify.sh")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, err = r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 2, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// flood has a host flood until the returned function is called.
+func (r *realSite) flood(host *lab.Node) (stop func()) {
+	r.t.Helper()
+	p, err := r.lab.Flood(host, lab.Flood{Rate: realFlood, For: atMost})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p.Stop
+}
+
+// caseOf is the id of a host's case.
+func caseOf(ip string) string { return "real-flood/" + ip }
+
+// lease is the host's, if there is one.
+func (r *realSite) lease(ip string) (incident.Lease, bool) {
+	var list api.LeaseList
+	r.get("/v1/leases", &list)
+	for _, l := range list.Leases {
+		for _, a := range l.Order.Addresses {
+			if a == ip {
+				return l, true
+			}
+		}
+	}
+	return incident.Lease{}, false
+}
+
+// release gives a host's lease back, and waits until it is over.
+func (r *realSite) release(ip string) {
+	r.t.Helper()
+	r.until("the lease to be given back", func() bool {
+		for _, s := range r.see(caseOf(ip)).Steps {
+			if s.Lease != "" {
+				status := r.post("/v1/leases/release", tokenOf(alice), api.LeaseRequest{ID: s.Lease, Reason: "the owner stopped it"}, nil)
+				return status == http.StatusOK || status == http.StatusAccepted
+			}
+		}
+		return false
+	})
+	r.until("the limit to be gone", func() bool { return saw(r.see(caseOf(ip)), incident.EvGivenBack, "throttle") })
+}
+
+// transfer measures what a host gets through.
+func (r *realSite) transfer(host *lab.Node, p lab.Probe) int64 {
+	r.t.Helper()
+	p.For = 3 * time.Second
+	m, err := r.lab.Measure(r.t.Context(), host, p)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m.Arrived
+}
+
+func (r *realSite) near(what string, got int64, want, tolerance float64) {
+	r.t.Helper()
+	r.t.Logf("%-40s %6.1f Mbit/s", what, float64(got)/1e6)
+	if d := float64(got)/want - 1; d > tolerance || d < -tolerance {
+		r.t.Errorf("%s: %.1f Mbit/s, want %.1f within %.0f %%", what, float64(got)/1e6, want/1e6, tolerance*100)
+	}
+}
+
+// TestRealTraffic floods from a host. A sensor reports it, a detector raises the alert, the
+// case limits the host at the gateway, the flow store proves it, and when the lease is
+// given back the speed returns.
+func TestRealTraffic(t *testing.T) {
+	r := newRealSite(t, lab.Outside)
+	before := r.transfer(r.flooder, lab.Probe{})
+	r.near("before, TCP", before, realLink, 0.2)
+
+	r.watch()
+	stop := r.flood(r.flooder)
+	r.until("the limit to be effective", func() bool { return saw(r.see(caseOf("10.20.4.42")), incident.EvVerified, "throttle") })
+	stop()
+	r.near("limited, TCP", r.transfer(r.flooder, lab.Probe{}), realLimit, 0.35)
+	r.near("limited, UDP", r.transfer(r.flooder, lab.Probe{UDP: true, Rate: 3 * realLimit}), realLimit, 0.10)
+
+	r.release("10.20.4.42")
+	r.near("given back, TCP", r.transfer(r.flooder, lab.Probe{}), float64(before), 0.25)
+	r.showTimeline(r.last)
+	r.stop()
+}
