@@ -58,6 +58,8 @@ type realSite struct {
 	lab *lab.Lab
 	// flooder and second are hosts that the EDR knows, bystander is another.
 	flooder, second, bystander *lab.Node
+	// before is what TCP of a host got through before anything was limited.
+	before int64
 }
 
 // newRealSite builds the network with a sensor on each side of the gateway, and starts
@@ -79,18 +81,24 @@ func newRealSite(t *testing.T, side string) *realSite {
 		}
 	})
 	r := &realSite{lab: l, flooder: l.Hosts[0], second: l.Hosts[1], bystander: l.Hosts[2]}
-	folders := map[string]string{}
+	r.site = newSite(t)
+	r.before = r.transfer(r.flooder, lab.Probe{})
+	r.near("before, TCP", r.before, realLink, 0.2)
+	folder, err := l.Folder("flows-" + side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("playbooks/high-egress-windows.yaml", realPlaybook)
+	r.settings = func(slow string) string { return realConfiguration(l, folder, slow) }
+	r.start("")
+	r.watch()
 	for _, s := range []lab.Sensor{
 		{Interface: lab.Inside, Active: time.Second, Also: []int{lab.DetectorPort}}, {Interface: lab.Outside, Active: time.Second},
 	} {
-		if folders[s.Interface], err = l.Flows(t.Context(), s, atMost); err != nil {
+		if _, err := l.Flows(t.Context(), s, atMost); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.site = newSite(t)
-	r.write("playbooks/high-egress-windows.yaml", realPlaybook)
-	r.settings = func(slow string) string { return realConfiguration(l, folders[side], slow) }
-	r.start("")
 	return r
 }
 
@@ -107,7 +115,7 @@ integrations:
   edr: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   slack: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   flows: { kind: nfdump, folder: %[2]s }
-  gateway: { kind: memory, path: estate.jsonl, scenario: quiet } # %[3]s %[4]s %[5]d }
+  gateway: { kind: nftables, netns: %[3]s, networks: [%[4]s], link: %[5]dbit }
 sources:
   fastnetmon: { kind: stanch, auth: { bearer: %[6]s } }
 people:
@@ -123,10 +131,15 @@ func (r *realSite) watch() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	_, err = r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 2, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
+	detector, err := r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 2, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.t.Cleanup(func() {
+		if r.t.Failed() {
+			r.t.Logf("the detector:\n%s", detector.Output())
+		}
+	})
 }
 
 // flood has a host flood until the returned function is called.
@@ -140,27 +153,13 @@ func (r *realSite) flood(host *lab.Node) (stop func()) {
 }
 
 // caseOf is the id of a host's case.
-func caseOf(ip string) string { return "real-flood/" + ip }
-
-// lease is the host's, if there is one.
-func (r *realSite) lease(ip string) (incident.Lease, bool) {
-	var list api.LeaseList
-	r.get("/v1/leases", &list)
-	for _, l := range list.Leases {
-		for _, a := range l.Order.Addresses {
-			if a == ip {
-				return l, true
-			}
-		}
-	}
-	return incident.Lease{}, false
-}
+func caseOf(host *lab.Node) string { return "real-flood/" + host.Name }
 
 // release gives a host's lease back, and waits until it is over.
-func (r *realSite) release(ip string) {
+func (r *realSite) release(host *lab.Node) {
 	r.t.Helper()
 	r.until("the lease to be given back", func() bool {
-		for _, s := range r.see(caseOf(ip)).Steps {
+		for _, s := range r.see(caseOf(host)).Steps {
 			if s.Lease != "" {
 				status := r.post("/v1/leases/release", tokenOf(alice), api.LeaseRequest{ID: s.Lease, Reason: "the owner stopped it"}, nil)
 				return status == http.StatusOK || status == http.StatusAccepted
@@ -168,7 +167,7 @@ func (r *realSite) release(ip string) {
 		}
 		return false
 	})
-	r.until("the limit to be gone", func() bool { return saw(r.see(caseOf(ip)), incident.EvGivenBack, "throttle") })
+	r.until("the limit to be gone", func() bool { return saw(r.see(caseOf(host)), incident.EvGivenBack, "throttle") })
 }
 
 // transfer measures what a host gets through.
@@ -195,18 +194,17 @@ func (r *realSite) near(what string, got int64, want, tolerance float64) {
 // given back the speed returns.
 func TestRealTraffic(t *testing.T) {
 	r := newRealSite(t, lab.Outside)
-	before := r.transfer(r.flooder, lab.Probe{})
-	r.near("before, TCP", before, realLink, 0.2)
-
-	r.watch()
+	begun := time.Now()
 	stop := r.flood(r.flooder)
-	r.until("the limit to be effective", func() bool { return saw(r.see(caseOf("10.20.4.42")), incident.EvVerified, "throttle") })
+	r.until("the alert", func() bool { return r.see(caseOf(r.flooder)).ID != "" })
+	t.Logf("alert after %s", time.Since(begun))
+	r.until("the limit to be effective", func() bool { return saw(r.see(caseOf(r.flooder)), incident.EvVerified, "throttle") })
 	stop()
 	r.near("limited, TCP", r.transfer(r.flooder, lab.Probe{}), realLimit, 0.35)
 	r.near("limited, UDP", r.transfer(r.flooder, lab.Probe{UDP: true, Rate: 3 * realLimit}), realLimit, 0.10)
 
-	r.release("10.20.4.42")
-	r.near("given back, TCP", r.transfer(r.flooder, lab.Probe{}), float64(before), 0.25)
+	r.release(r.flooder)
+	r.near("given back, TCP", r.transfer(r.flooder, lab.Probe{}), float64(r.before), 0.25)
 	r.showTimeline(r.last)
 	r.stop()
 }

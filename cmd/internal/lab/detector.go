@@ -26,7 +26,8 @@ type Detector struct {
 	Env []string
 }
 
-// Detect starts a detector, which runs for most at the longest.
+// Detect starts a detector, which runs for most at the longest. It comes before the
+// sensors: these say only now and then how their records are to be read.
 func (l *Lab) Detect(ctx context.Context, d Detector, most time.Duration) (*Program, error) {
 	conf, err := l.settle(d)
 	if err != nil {

@@ -24,7 +24,8 @@ type Sensor struct {
 const rotation = 2 * time.Second
 
 // Flows starts a sensor on the gateway, with a collector next to it, and returns the
-// folder with the records as nfdump reads it. They run for most at the longest.
+// lab's folder flows-inside or flows-outside with the records, as nfdump reads it. They
+// run for most at the longest.
 func (l *Lab) Flows(ctx context.Context, s Sensor, most time.Duration) (folder string, err error) {
 	folder, err = l.Folder("flows-" + s.Interface)
 	if err != nil {
