@@ -115,12 +115,12 @@ integrations:
   edr: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   slack: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   flows: { kind: nfdump, folder: %[2]s }
-  gateway: { kind: nftables, netns: %[3]s, networks: [%[4]s], link: %[5]dbit }
+  gateway: { kind: nftables, netns: %[3]s, networks: [%[4]s], link: %[5]dMbit }
 sources:
   fastnetmon: { kind: stanch, auth: { bearer: %[6]s } }
 people:
   - { id: alice, groups: [sec-oncall], may: [read, retry, extend, release, pause], token_sha256: %[7]x }
-`, slow, folder, l.Gateway.Namespace, strings.Join(networks, ", "), int64(realLink), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
+`, slow, folder, l.Gateway.Namespace, strings.Join(networks, ", "), int64(realLink/1e6), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
 }
 
 // watch starts the detector, with the script that our documents offer.
