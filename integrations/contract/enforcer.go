@@ -32,6 +32,9 @@ type EnforcerWorld struct {
 	// Blocks returns what a block of a far end is, for a product that takes no narrower
 	// one; nil is one of a port and a transport.
 	Blocks func(remote string) *incident.Filter
+	// Program is the full path of the program that its orders are about, for a product
+	// whose Spec says ByProgram; empty for others.
+	Program string
 	// Effects counts the applies and undos that were really carried out so far,
 	// in the product's own state.
 	Effects func() int
@@ -127,6 +130,7 @@ func (w EnforcerWorld) order(action incident.Action, key string) incident.Order 
 	if w.Addresses != nil {
 		o.Addresses = w.Addresses(w.Target)
 	}
+	o.Program = w.Program
 	switch action {
 	case incident.RateLimit:
 		o.Rate = 2_000_000
@@ -379,6 +383,12 @@ func checkSenseless(t testing.TB, h EnforcerHarness) {
 				o.Addresses = addresses
 				bad[string(action)+" of "+name] = o
 			}
+		}
+	}
+	for name, program := range badPrograms() {
+		if o := w.order(w.Actions[0], "stanch-key-1"); w.Program != "" {
+			o.Program = program
+			bad[name] = o
 		}
 	}
 	for name, o := range bad {

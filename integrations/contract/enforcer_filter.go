@@ -46,6 +46,25 @@ func badAddresses() map[string][]string {
 	}
 }
 
+// badPrograms are what no product may take for the one program of an order.
+func badPrograms() map[string]string {
+	return map[string]string{
+		"no program":                  "",
+		"a program without its path":  "sender.exe",
+		"a program of a share":        `\\files\tools\sender.exe`,
+		"a program of a device":       `\Device\HarddiskVolume3\Tools\sender.exe`,
+		"a program by a variable":     `%ProgramFiles%\Tools\sender.exe`,
+		"programs by a wildcard":      `C:\Tools\*.exe`,
+		"a program by a way up":       `C:\Tools\..\sender.exe`,
+		"a program and a quote":       `C:\Tools\a" -Bps 1 "\sender.exe`,
+		"a program and another line":  "C:\\Tools\\sender.exe\nwhoami.exe",
+		"a folder":                    `C:\Tools\`,
+		"a library":                   `C:\Tools\sender.dll`,
+		"a program of many services":  `C:\Windows\System32\svchost.exe`,
+		"what guards the credentials": `C:\Windows\System32\lsass.exe`,
+	}
+}
+
 // checkApart contains two parts of a device's traffic, and all of it where that is a
 // limit.
 func checkApart(t testing.TB, h EnforcerHarness) {
