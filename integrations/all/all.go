@@ -22,6 +22,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/integrations/wazuh"
 	"github.com/stanch-soar/stanch/integrations/webhook"
+	"github.com/stanch-soar/stanch/integrations/windowsqos"
 )
 
 // Catalog returns what every vendor registers. The results of two calls share
@@ -47,5 +48,6 @@ func Catalog() integrations.Catalog {
 		stanch.Vendor(),
 		wazuh.Vendor(),
 		webhook.Vendor(),
+		windowsqos.Vendor(),
 	)
 }

@@ -15,7 +15,8 @@ import (
 // inNode finds Node.js and a file of an npm package: in the folder that a
 // variable names, or else in the user's cache, into which it was installed by
 //
-//	npm install --prefix FOLDER @stoplight/prism-cli@5.14.2 @kusto/language-service-next@12.4.1
+//	npm install --prefix FOLDER @stoplight/prism-cli@5.14.2 @kusto/language-service-next@12.4.1 \
+//	  tree-sitter-powershell@0.26.4 web-tree-sitter@0.27.2
 //
 // Node.js is the one beside the packages, or else that of the path.
 func inNode(variable string, file ...string) (node, program string, ok bool) {

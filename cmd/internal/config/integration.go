@@ -33,7 +33,47 @@ func (c *Config) openIntegrations() playbooks.Issues {
 	for _, name := range c.Integrations.Keys() {
 		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
 	}
+	return append(issues, c.checkThrough()...)
+}
+
+// checkThrough checks the settings that name another integration, through which one acts:
+// they are the fields with the tag through, whose value is the capability that the other one
+// needs. It puts what acts through another after all that does not.
+func (c *Config) checkThrough() playbooks.Issues {
+	var issues playbooks.Issues
+	var first, then []Integration
+	for _, i := range c.Opened {
+		of, capability := i.through()
+		if capability == "" {
+			first = append(first, i)
+			continue
+		}
+		then = append(then, i)
+		node := c.Integrations.Get(i.Name).Get("through")
+		at := slices.IndexFunc(c.Opened, func(o Integration) bool { return o.Name == of })
+		switch {
+		case of == "" || node.IsZero(): // That it is missing was said.
+		case at < 0 && !c.Integrations.Get(of).IsZero(): // What is wrong with it was said.
+		case at < 0:
+			issues = append(issues, node.Issue("there is no integration %s to act through; there are %s", node.Quoted(), strings.Join(c.Integrations.Keys(), ", ")))
+		case !c.Opened[at].Spec.Can(capability):
+			issues = append(issues, node.Issue("integration %s is of kind %s, which has no %s to act through", node.Quoted(), c.Opened[at].Spec.Kind, capability))
+		}
+	}
+	c.Opened = slices.Concat(first, then)
 	return issues
+}
+
+// through is the name of the integration that this one acts through, and the capability that
+// it needs there; empty where it acts by itself.
+func (i Integration) through() (name, capability string) {
+	v := reflect.ValueOf(i.Config).Elem()
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if capability, tagged := f.Tag.Lookup("through"); tagged && f.Type.Kind() == reflect.String {
+			return v.FieldByIndex(f.Index).String(), capability
+		}
+	}
+	return "", ""
 }
 
 func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {

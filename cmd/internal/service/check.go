@@ -23,13 +23,16 @@ func Playbooks(c *config.Config, set *integrations.Set) ([]*playbooks.Playbook, 
 	return s.playbooks(), nil
 }
 
-// Open opens the configured integrations.
+// Open opens the configured integrations; one that acts through another must come after it.
 func Open(ctx context.Context, all []config.Integration) (*integrations.Set, error) {
 	set := integrations.NewSet()
 	for _, i := range all {
 		opened, err := i.Spec.Connect(ctx, i.Config)
 		if err != nil {
 			return set, fmt.Errorf("open integration %s: %w", i.Name, err)
+		}
+		if err := integrations.Join(set, opened); err != nil {
+			return set, fmt.Errorf("join integration %s with the one that it acts through: %w", i.Name, err)
 		}
 		set.Add(i.Name, i.Spec, opened)
 	}

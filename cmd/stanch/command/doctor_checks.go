@@ -206,6 +206,9 @@ func checkIntegrations(ctx context.Context, c *config.Config, scratch string) (*
 			shown = func(text string) string { return strings.ReplaceAll(text, there, path) }
 		}
 		opened, err := i.Spec.Connect(ctx, i.Config)
+		if err == nil {
+			err = integrations.Join(set, opened)
+		}
 		if err != nil {
 			fail(permissions(i.Spec), err)
 			continue
