@@ -1,7 +1,6 @@
 package windowsqos
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -42,7 +41,7 @@ func start(t testing.TB, o netqosfake.Options) *site {
 	if err := integrations.Join(set, e); err != nil {
 		t.Fatal(err)
 	}
-	e.now, e.first = func() time.Time { return x.now }, time.Millisecond
+	e.now, e.first, e.config.Wait = func() time.Time { return x.now }, time.Millisecond, 200*time.Millisecond
 	return x
 }
 
@@ -128,11 +127,3 @@ func wants(t testing.TB, what string, err error, kind integrations.Kind) {
 		t.Errorf("%s: %v, want kind %s", what, err, kind)
 	}
 }
-
-func cancelled(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
-}
-

@@ -23,6 +23,8 @@ type Failure struct {
 // a machine that is not held is run when it is looked at.
 type EDR struct {
 	*Machines
+	// Exit is whether it tells how a script has exited.
+	Exit   bool
 	script string
 
 	mu      sync.Mutex
@@ -42,7 +44,7 @@ type run struct {
 
 // NewEDR returns an EDR that has a script in its library.
 func NewEDR(m *Machines, script string) *EDR {
-	return &EDR{Machines: m, script: script, devices: map[string]incident.Endpoint{}, held: map[string]integrations.ScriptState{}}
+	return &EDR{Machines: m, Exit: true, script: script, devices: map[string]incident.Endpoint{}, held: map[string]integrations.ScriptState{}}
 }
 
 // Enrol adds a device with an operating system.
@@ -158,7 +160,11 @@ func (e *EDR) Ran(ctx context.Context, o integrations.ScriptOrder) (integrations
 		if !e.end(r) {
 			return integrations.ScriptResult{State: e.held[r.device]}, nil
 		}
-		return integrations.ScriptResult{State: integrations.ScriptDone, Exit: &r.out.Exit, Stdout: r.out.Stdout}, nil
+		done := integrations.ScriptResult{State: integrations.ScriptDone, Stdout: r.out.Stdout}
+		if e.Exit {
+			done.Exit = &r.out.Exit
+		}
+		return done, nil
 	}
 	return integrations.ScriptResult{}, &integrations.Error{Kind: integrations.NotFound, Op: "read a script", Err: errors.New("it was never ordered")}
 }
