@@ -62,6 +62,9 @@ type Spec struct {
 	// Reference is what else its page says, in Markdown, made from the types and
 	// values that it is about; nil: nothing.
 	Reference func() string
+	// Script is the text of what people put into a product's library by hand, for an
+	// integration that has it run; nil: there is none.
+	Script func() string
 	// NewConfig returns a pointer to the configuration struct with its
 	// defaults. Its fields carry yaml and doc tags; secrets are of type Secret.
 	NewConfig func() any

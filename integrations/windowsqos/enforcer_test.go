@@ -287,8 +287,12 @@ func TestPlan(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	for _, c := range []Config{
-		{Script: library, Wait: minWait}, {Through: "edr", Wait: minWait}, {Through: "edr", Script: `..\x`, Wait: minWait},
-		{Through: "edr", Script: "a b.ps1", Wait: minWait}, {Through: "edr", Script: "-x", Wait: minWait}, {Through: "edr", Script: library},
+		{Script: library, Wait: minWait},
+		{Through: "edr", Wait: minWait},
+		{Through: "edr", Script: `..\x`, Wait: minWait},
+		{Through: "edr", Script: "a b.ps1", Wait: minWait},
+		{Through: "edr", Script: "-x", Wait: minWait},
+		{Through: "edr", Script: library},
 		{Through: "edr", Script: library, Wait: time.Hour},
 	} {
 		_, err := Open(c)

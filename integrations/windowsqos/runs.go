@@ -108,19 +108,17 @@ func (e *Enforcer) newest(ctx context.Context, op string, l limit, action string
 	var last integrations.ScriptResult
 	for round := 1; round <= maxRounds; round++ {
 		r, err := e.edr.Ran(ctx, e.order(l, action, round))
-		switch integrations.KindOf(err) {
-		case integrations.NotFound:
+		switch kind := integrations.KindOf(err); {
+		case err == nil:
+			last = r
+		case kind == integrations.NotFound:
 			return round - 1, last, nil
-		case integrations.Ambiguous: // It was ordered, and what became of it is not known.
+		case kind == integrations.Ambiguous: // It was ordered, and what became of it is not known.
 			last = integrations.ScriptResult{State: integrations.ScriptFailed, Detail: "what became of it is not known"}
-			continue
 		default:
-			if err != nil {
-				return 0, last, err
-			}
+			return 0, last, err
 		}
-		last = r
-		if open(r.State) {
+		if open(last.State) {
 			return round, last, nil
 		}
 	}

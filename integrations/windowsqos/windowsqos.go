@@ -50,7 +50,9 @@ func Spec() integrations.Spec {
 			{Name: "the EDR's right to run a script of its library", Why: "the script puts the policy in place, reads it and removes it"},
 			{Name: "stanch-netqos.ps1 in the EDR's library", Why: "what is run; it must be uploaded by hand"},
 		},
-		Example: "host-qos: { kind: windows-qos, through: edr }",
+		Script:  Script,
+		Example: "edr: { kind: sentinelone, url: https://usea1-example.sentinelone.net, token_file: /run/secrets/sentinelone }\n" +
+			"host-qos: { kind: windows-qos, through: edr }",
 		NewConfig: func() any {
 			return &Config{Script: "stanch-netqos.ps1", Wait: defaultWait}
 		},

@@ -26,10 +26,10 @@ func TestWhatActsThroughAnotherIsOpenedAfterIt(t *testing.T) {
 
 func TestWhatIsActedThroughIsChecked(t *testing.T) {
 	for text, want := range map[string]string{
-		"  q: { kind: windows-qos, through: edr2 }\n":                                           `f.yaml:2:36: there is no integration "edr2" to act through; there are q, edr`,
-		"  q: { kind: windows-qos, through: q }\n":                                              `f.yaml:2:36: integration "q" is of kind windows-qos, which has no Runner to act through`,
+		"  q: { kind: windows-qos, through: edr2 }\n":                                                         `f.yaml:2:36: there is no integration "edr2" to act through; there are q, edr`,
+		"  q: { kind: windows-qos, through: q }\n":                                                            `f.yaml:2:36: integration "q" is of kind windows-qos, which has no Runner to act through`,
 		"  q: { kind: windows-qos, through: hook }\n  hook: { kind: webhook, url: 'https://h', secret: s }\n": `f.yaml:2:36: integration "hook" is of kind webhook, which has no Runner to act through`,
-		"  q: { kind: windows-qos }\n":                                                          `f.yaml:2:6: the value needs through`,
+		"  q: { kind: windows-qos }\n":                                                                        `f.yaml:2:6: the value needs through`,
 	} {
 		_, err := Parse("f.yaml", []byte("integrations:\n"+text+falcon), all.Catalog())
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "through") > 2 {

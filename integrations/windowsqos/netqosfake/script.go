@@ -25,10 +25,10 @@ func (m *Machines) Run(machine, line string) Result {
 	changed, problem := m.obey(machine, o)
 	said["changed"] = changed
 	exit := 0
-	switch {
-	case problem == "":
+	switch problem {
+	case "":
 		m.standing(machine, o, said)
-	case problem == "readback":
+	case "readback":
 		said["result"], said["reason"], exit = "failed", problem, 2
 		m.standing(machine, o, said)
 	default:
