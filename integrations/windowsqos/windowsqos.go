@@ -20,7 +20,7 @@ import (
 const (
 	defaultWait = 12 * time.Second
 	minWait     = time.Second
-	maxWait     = 25 * time.Second
+	maxWait     = 20 * time.Second
 	// pollFirst and pollMost are how soon the EDR is asked again whether a script has ended.
 	pollFirst = 500 * time.Millisecond
 	pollMost  = 3 * time.Second
@@ -30,7 +30,7 @@ const (
 type Config struct {
 	Through string        `yaml:"through,required" through:"Runner" doc:"The name of the integration whose EDR runs the script."`
 	Script  string        `yaml:"script" doc:"The script's name in the EDR's library."`
-	Wait    time.Duration `yaml:"wait" doc:"How long to wait for a device to run the script, between 1s and 25s. What takes longer is looked for again later."`
+	Wait    time.Duration `yaml:"wait" doc:"How long to wait for a device to run the script, between 1s and 20s. What takes longer is looked for again later."`
 }
 
 // Vendor is what this folder registers.
@@ -50,7 +50,7 @@ func Spec() integrations.Spec {
 			{Name: "the EDR's right to run a script of its library", Why: "the script puts the policy in place, reads it and removes it"},
 			{Name: "stanch-netqos.ps1 in the EDR's library", Why: "what is run; it must be uploaded by hand"},
 		},
-		Script:  Script,
+		Script: Script,
 		Example: "edr: { kind: sentinelone, url: https://usea1-example.sentinelone.net, token_file: /run/secrets/sentinelone }\n" +
 			"host-qos: { kind: windows-qos, through: edr }",
 		NewConfig: func() any {
