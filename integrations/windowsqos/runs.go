@@ -108,16 +108,17 @@ func (e *Enforcer) newest(ctx context.Context, op string, l limit, action string
 	var last integrations.ScriptResult
 	for round := 1; round <= maxRounds; round++ {
 		r, err := e.edr.Ran(ctx, e.order(l, action, round))
-		switch kind := integrations.KindOf(err); {
-		case err == nil:
-			last = r
-		case kind == integrations.NotFound:
-			return round - 1, last, nil
-		case kind == integrations.Ambiguous: // It was ordered, and what became of it is not known.
-			last = integrations.ScriptResult{State: integrations.ScriptFailed, Detail: "what became of it is not known"}
-		default:
-			return 0, last, err
+		if err != nil {
+			switch integrations.KindOf(err) {
+			case integrations.NotFound:
+				return round - 1, last, nil
+			case integrations.Ambiguous: // It was ordered.
+				r = integrations.ScriptResult{State: integrations.ScriptFailed, Detail: "what became of it is not known"}
+			case integrations.Denied, integrations.Invalid, integrations.Conflict, integrations.Throttled, integrations.Unavailable:
+				return 0, last, err
+			}
 		}
+		last = r
 		if open(last.State) {
 			return round, last, nil
 		}

@@ -50,7 +50,7 @@ func TestEveryKindIsDescribed(t *testing.T) {
 		}
 	}
 	for _, s := range catalog.Integrations {
-		if page := string(files["reference/integrations.md"]); !strings.Contains(page, "\n## "+s.Kind+"\n") || !strings.Contains(page, s.Example) {
+		if page := string(files["reference/integrations.md"]); !strings.Contains(page, "\n## "+s.Kind+"\n") || !strings.Contains(page, strings.ReplaceAll(s.Example, "\n", "\n  ")) {
 			t.Errorf("the kind %s of integrations is not described in integrations.md", s.Kind)
 		}
 	}
