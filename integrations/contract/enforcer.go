@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -385,12 +386,7 @@ func checkSenseless(t testing.TB, h EnforcerHarness) {
 			}
 		}
 	}
-	for name, program := range badPrograms() {
-		if o := w.order(w.Actions[0], "stanch-key-1"); w.Program != "" {
-			o.Program = program
-			bad[name] = o
-		}
-	}
+	maps.Copy(bad, w.ofBadPrograms())
 	for name, o := range bad {
 		_, err := w.Apply(t.Context(), o)
 		h.want(t, "apply "+name, err, integrations.Invalid)

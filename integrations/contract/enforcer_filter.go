@@ -46,6 +46,18 @@ func badAddresses() map[string][]string {
 	}
 }
 
+// ofBadPrograms are orders that no product of programs may take; none for others.
+func (w EnforcerWorld) ofBadPrograms() map[string]incident.Order {
+	bad := map[string]incident.Order{}
+	for name, program := range badPrograms() {
+		if o := w.order(w.Actions[0], "stanch-key-1"); w.Program != "" {
+			o.Program = program
+			bad[name] = o
+		}
+	}
+	return bad
+}
+
 // badPrograms are what no product may take for the one program of an order.
 func badPrograms() map[string]string {
 	return map[string]string{
