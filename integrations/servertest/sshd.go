@@ -3,6 +3,7 @@ package servertest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -121,7 +122,7 @@ func (s *SSHD) Log() string {
 // Start starts the server, and returns when it listens.
 func (s *SSHD) Start(tb testing.TB) {
 	tb.Helper()
-	cmd := exec.Command(sshdProgram, "-D", "-e", "-f", filepath.Join(s.dir, "config"))
+	cmd := exec.CommandContext(context.Background(), sshdProgram, "-D", "-e", "-f", filepath.Join(s.dir, "config"))
 	EndWithTest(cmd, syscall.SIGKILL)
 	says, err := cmd.StderrPipe()
 	if err != nil {

@@ -136,6 +136,7 @@ proves that egress fell, and gives the network back.`,
 		newDocs(s),
 		newDemo(s),
 		newBench(s),
+		newGatewayHelper(s),
 	} {
 		root.AddCommand(c)
 	}

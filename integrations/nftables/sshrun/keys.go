@@ -83,7 +83,7 @@ func ReadKey(path string) (ssh.Signer, error) {
 	case err != nil:
 		return nil, errors.New("the file cannot be read")
 	}
-	defer f.Close() //nolint:errcheck // It was only read.
+	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil || !info.Mode().IsRegular():
