@@ -20,8 +20,7 @@ const (
 	// longest is for how long a limit may stand at a gateway: as long as a lease may, and a
 	// bit more, since clocks differ.
 	longest = 14*24*time.Hour + time.Hour
-	// maxKey bounds a key in bytes, maxAddresses the addresses of one host.
-	maxKey       = 1 << 10
+	// maxAddresses bounds the addresses of one host.
 	maxAddresses = 64
 )
 
@@ -118,8 +117,8 @@ func (g Guard) check() error {
 		return errors.New("networks is empty: no host could be limited")
 	case len(g.Actions) == 0:
 		return errors.New("actions is empty: nothing could be done")
-	case g.MaxLimits < 1 || g.MaxLimits > mostMaxLimits:
-		return fmt.Errorf("invalid max_limits %d: between 1 and %d", g.MaxLimits, mostMaxLimits)
+	case g.MaxLimits < 1 || g.MaxLimits > mostLimits:
+		return fmt.Errorf("invalid max_limits %d: between 1 and %d", g.MaxLimits, mostLimits)
 	case g.Link > 0 && g.LowestRate >= g.Link:
 		return fmt.Errorf("lowest_rate %s is not below the link's %s: no limit could be put in place", incident.FormatRate(g.LowestRate), incident.FormatRate(g.Link))
 	}
@@ -161,6 +160,8 @@ func (g Guard) allowsRate(l Limit) error {
 		return nil
 	case l.Rate < 8:
 		return refuse(integrations.Invalid, "invalid rate %d: at least one byte a second", l.Rate)
+	case l.Rate > maxRate:
+		return refuse(integrations.Invalid, "a limit of %s: nftables count up to %s", incident.FormatRate(l.Rate), incident.FormatRate(maxRate))
 	case l.Rate < g.LowestRate:
 		return refuse(integrations.Denied, "the gateway does not take a rate of %s: the helper's lowest_rate is %s", incident.FormatRate(l.Rate), incident.FormatRate(g.LowestRate))
 	case g.Link > 0 && l.Rate >= g.Link:

@@ -28,6 +28,8 @@ const (
 type remote struct {
 	// name is the gateway's, and pinned the fingerprint of its key, for people.
 	name, pinned string
+	// most is how many limits may stand, as stanch.yaml says.
+	most int
 	host *sshrun.Host
 }
 
@@ -92,7 +94,7 @@ func (r *remote) errorf(kind integrations.Kind, what, format string, args ...any
 // ask has the helper answer one request. A write whose answer is not understood is
 // ambiguous.
 func (r *remote) ask(ctx context.Context, what string, write bool, q request) (answer, error) {
-	q.Version, q.Ask = wireVersion, rand.Text()
+	q.Version, q.Ask, q.Most = wireVersion, rand.Text(), r.most
 	text, err := json.Marshal(q)
 	if err != nil {
 		return answer{}, r.errorf(integrations.Invalid, what, "write the request: %w", err)
@@ -108,7 +110,7 @@ func (r *remote) ask(ctx context.Context, what string, write bool, q request) (a
 	if err != nil {
 		return answer{}, r.errorf(kindOf(err, unknown), what, "%w", err)
 	}
-	a, err := read(result, q.Ask)
+	a, err := understand(result, q.Ask)
 	if known, ok := errors.AsType[*told](err); ok {
 		return answer{}, r.errorf(known.kind, what, "%w", err)
 	}
@@ -138,8 +140,8 @@ type told struct {
 
 func (e *told) Error() string { return e.why }
 
-// read reads how a helper ended. An error that is no [told] leaves open what it did.
-func read(result sshrun.Result, ask string) (answer, error) {
+// understand reads how a helper ended. An error that is no [told] leaves open what it did.
+func understand(result sshrun.Result, ask string) (answer, error) {
 	var a answer
 	err := unmarshalOne(result.Output, &a)
 	other, isOther := errors.AsType[*versionError](err)

@@ -66,8 +66,19 @@ func (c Remote) place() (user, address string, err error) {
 	return user, net.JoinHostPort(host, port), nil
 }
 
-// open returns the table at the gateway. It does not connect.
-func (c Remote) open() (*remote, error) {
+// openTable returns the table that the configuration means. It does not connect.
+func (c *Config) openTable() (table, error) {
+	switch {
+	case !c.isRemote():
+		return openKernel(c.NetNS, c.MaxLimits)
+	case c.NetNS != "":
+		return nil, errors.New("netns is of this machine: a gateway's helper works in the network namespace in which it is started")
+	}
+	return c.Remote.open(c.MaxLimits)
+}
+
+// open returns the table at the gateway, which may hold so many limits. It does not connect.
+func (c Remote) open(most int) (*remote, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -83,7 +94,7 @@ func (c Remote) open() (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
 	}
-	return &remote{name: c.SSH, pinned: pinned.Fingerprint(), host: sshrun.New(sshrun.Options{
+	return &remote{name: c.SSH, pinned: pinned.Fingerprint(), most: most, host: sshrun.New(sshrun.Options{
 		User: user, Address: address, HostKey: pinned, Signer: signer, Command: HelperCommand,
 		MaxOutput: maxAnswer, Connect: remoteConnect, Run: remoteCall, Alive: remoteAlive,
 	})}, nil

@@ -14,14 +14,14 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// probe says what stands between this side and a limit at the gateway. Networks are those
-// of stanch.yaml, most is how many limits it lets stand.
-func (r *remote) probe(ctx context.Context, networks []netip.Prefix, most int) []integrations.Finding {
+// probe says what stands between this side and a limit at the gateway, and whether its
+// table can be asked. Networks are those of stanch.yaml.
+func (r *remote) probe(ctx context.Context, networks []netip.Prefix) (found []integrations.Finding, reached bool) {
 	g, err := r.state(ctx)
 	if err != nil {
-		return r.unreached(err)
+		return unreached(err), false
 	}
-	found := []integrations.Finding{
+	found = []integrations.Finding{
 		{What: "the gateway " + r.name + " is reached", OK: true},
 		{What: "it has the host key " + r.pinned, OK: true},
 		{What: "its helper is stanch " + httpx.Line(g.Helper), OK: true},
@@ -44,7 +44,7 @@ func (r *remote) probe(ctx context.Context, networks []netip.Prefix, most int) [
 			})
 		}
 	}
-	return append(found, inUse(g.Standing, min(most, g.MaxLimits)))
+	return append(found, inUse(g.Standing, g.MaxLimits)), true
 }
 
 // inUse says how full the table is. A full one refuses the next limit.
@@ -59,7 +59,7 @@ func inUse(standing, most int) integrations.Finding {
 	return f
 }
 
-func (r *remote) unreached(err error) []integrations.Finding {
+func unreached(err error) []integrations.Finding {
 	f := integrations.Finding{What: err.Error(), Fix: "see that the gateway runs its SSH server, that it is reached from here, and that ssh names it"}
 	failed, onTheWay := errors.AsType[*sshrun.Error](err)
 	switch {

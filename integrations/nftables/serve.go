@@ -26,7 +26,7 @@ func (e *NoRequestError) Unwrap() error { return e.Err }
 // it runs on. Version is that of the program, for people. A refusal is an answer too; its
 // error is a [NoRequestError], or that the answer could not be written.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, guardFile, version string) error {
-	h := helper{version: version, guard: func() (Guard, error) { return ReadGuard(guardFile) }, open: openGuarded}
+	h := helper{version: version, guard: func() (Guard, error) { return ReadGuard(guardFile) }, open: func(g Guard) (table, error) { return openKernel("", g.MaxLimits) }}
 	return h.serve(ctx, in, out)
 }
 
@@ -86,6 +86,8 @@ func (q request) check() error {
 	switch {
 	case len(q.Ask) < 16 || len(q.Ask) > 64:
 		return errors.New("ask is not 16 to 64 characters")
+	case q.Most < 0:
+		return fmt.Errorf("most is %d", q.Most)
 	case q.Limit != nil && q.Of != nil, q.Of != nil && q.Do != verbList, q.Limit != nil && q.Do == verbList:
 		return fmt.Errorf("%q has a member that it does not take", q.Do)
 	case q.Limit == nil && (q.Do == verbAdd || q.Do == verbDel):
@@ -113,6 +115,9 @@ func (h helper) answer(ctx context.Context, q request, a *answer) error {
 	}
 	if err := g.permits(q); err != nil {
 		return err
+	}
+	if q.Most > 0 {
+		g.MaxLimits = min(g.MaxLimits, q.Most)
 	}
 	t, err := h.open(g)
 	if err != nil {

@@ -41,6 +41,8 @@ type request struct {
 	// Ask is random text that the answer repeats, so that no other text passes for it.
 	Ask string `json:"ask"`
 	Do  verb   `json:"do"`
+	// Most is how many limits may stand, where that is less than the helper's own number.
+	Most int `json:"most,omitempty"`
 	// Limit is what add, del and check are about; a check without it is of the gateway.
 	Limit *Limit `json:"limit,omitempty"`
 	// Of narrows a list to what holds some of this traffic.
