@@ -16,6 +16,7 @@ type Config struct {
 	Link      int64    `yaml:"link" unit:"rate" doc:"The speed of the gateway's uplink. A limit at or above it limits nothing, and is refused. Empty: it is not known."`
 	MaxLimits int      `yaml:"max_limits" doc:"How many limits and blocks may stand at a time, whoever made them."`
 	NetNS     string   `yaml:"netns" doc:"The path of the network namespace that forwards, such as /run/netns/router. Empty: the one that Stanch runs in."`
+	Remote    `yaml:",inline"`
 }
 
 const (
@@ -57,6 +58,7 @@ func Spec() integrations.Spec {
 		Permissions: []integrations.Permission{
 			{Name: "CAP_NET_ADMIN in the network namespace that forwards", Why: "rules are read and changed by netlink; no program is run"},
 			{Name: "CAP_SYS_ADMIN, with netns alone", Why: "another network namespace is entered to open the socket"},
+			{Name: "an SSH key that may run stanch gateway-helper, with ssh alone", Why: "the helper at the gateway reads and changes the rules, as root; this side needs no right then"},
 		},
 		Example:   "gateway: { kind: nftables, networks: [10.1.0.0/16], link: 1Gbit }",
 		NewConfig: func() any { return &Config{MaxLimits: defaultMaxLimits} },
@@ -74,9 +76,9 @@ func open(_ context.Context, c *Config) (any, error) {
 	case c.MaxLimits < 1 || c.MaxLimits > mostLimits:
 		return nil, fmt.Errorf("open nftables: max_limits is %d: must be between 1 and %d", c.MaxLimits, mostLimits)
 	}
-	t, err := openKernel(c.NetNS, c.MaxLimits)
+	t, err := c.openTable()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	return &Gateway{table: t, networks: networks, link: c.Link, now: time.Now}, nil
 }

@@ -13,30 +13,37 @@ func TestContract(t *testing.T) {
 	k := contract.Knobs{Kind: "nftables", Unbreakable: "a kernel answers within the call, and nothing stands between it and us"}
 	contract.Enforcer(t, contract.EnforcerHarness{Knobs: k, Open: func(t testing.TB) contract.EnforcerWorld {
 		s := newSpace(t)
-		target, other := k.Target(t, "ws-042"), k.Target(t, "ws-0421")
-		before := s.generation()
-		return contract.EnforcerWorld{
-			Enforcer: s.gateway(),
-			Actions:  Spec().Actions,
-			Target:   target,
-			Other:    other,
-			Addresses: func(of incident.Target) []string {
-				if of == other {
-					return []string{"192.0.2.21"}
-				}
-				return []string{"192.0.2.2", "192.0.2.3", "2001:db8::2"}
-			},
-			Strange: "203.0.113.9",
-			// The kernel counts what it really changes.
-			Effects:  func() int { return s.generation() - before },
-			Standing: s.rules,
-			Impose: func(o incident.Order) {
-				was := s.generation()
-				s.load(byHand(o))
-				before += s.generation() - was
-			},
-		}
+		w := worldIn(t, k, s)
+		w.Enforcer = s.gateway()
+		return w
 	}})
+}
+
+// worldIn is a world without its enforcer, whose state is that of a network namespace.
+func worldIn(t testing.TB, k contract.Knobs, s space) contract.EnforcerWorld {
+	t.Helper()
+	target, other := k.Target(t, "ws-042"), k.Target(t, "ws-0421")
+	before := s.generation()
+	return contract.EnforcerWorld{
+		Actions: Spec().Actions,
+		Target:  target,
+		Other:   other,
+		Addresses: func(of incident.Target) []string {
+			if of == other {
+				return []string{"192.0.2.21"}
+			}
+			return []string{"192.0.2.2", "192.0.2.3", "2001:db8::2"}
+		},
+		Strange: "203.0.113.9",
+		// The kernel counts what it really changes.
+		Effects:  func() int { return s.generation() - before },
+		Standing: s.rules,
+		Impose: func(o incident.Order) {
+			was := s.generation()
+			s.load(byHand(o))
+			before += s.generation() - was
+		},
+	}
 }
 
 // byHand is what an administrator would write into our table for an order.

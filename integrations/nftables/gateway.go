@@ -3,6 +3,7 @@ package nftables
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -151,6 +152,26 @@ func (g *Gateway) Standing(ctx context.Context) ([]incident.Order, error) {
 
 // Probe implements [integrations.Prober].
 func (g *Gateway) Probe(ctx context.Context) []integrations.Finding {
+	if r, ok := g.table.(*remote); ok {
+		found, ok := r.probe(ctx, g.networks)
+		if !ok {
+			return found
+		}
+		return append(found, g.probeTable(ctx)...)
+	}
+	return g.probeTable(ctx)
+}
+
+// Close ends the connection to a gateway elsewhere.
+func (g *Gateway) Close() error {
+	if c, ok := g.table.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// probeTable looks at what the table holds, and whether it would take more.
+func (g *Gateway) probeTable(ctx context.Context) []integrations.Finding {
 	held, err := g.table.List(ctx, nil)
 	if err != nil {
 		return []integrations.Finding{{What: err.Error(), Fix: fixes(integrations.KindOf(err))}}

@@ -169,4 +169,3 @@ func (g Guard) allowsRate(l Limit) error {
 	}
 	return nil
 }
-

@@ -237,8 +237,10 @@ func (s *state) count() int {
 	return len(chains)
 }
 
-// slack is by how much an element may end too early and still be kept.
-const slack = time.Second
+// slack is by how much an element may end too early and still be kept: a request that
+// was held up on its way, over SSH, asks for a later end than it means. It is less than
+// grace, so that nothing ends before its lease.
+const slack = 20 * time.Second
 
 // build puts into the batch what the table lacks of a limit.
 func (s *state) build(b *batch, l Limit, mine standing) error {

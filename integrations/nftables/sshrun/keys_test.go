@@ -27,7 +27,7 @@ func TestParseHostKey(t *testing.T) {
 		"a short sum": "SHA256:AAAA", "padding": fingerprint + "=", "two": line + "\n" + line, "a blank before": " " + fingerprint,
 		"options": `command="id" ` + line, "a line of known_hosts": "gw1 " + line, "an authority": "@cert-authority * " + line,
 		"a key with touch": "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIJjzc2a20RjCvN/0ibH6UpGuN9F9hDvD7x182bOesNhHAAAABHNzaDo=",
-		"another sum": "SHA512:" + strings.TrimPrefix(fingerprint, "SHA256:"),
+		"another sum":      "SHA512:" + strings.TrimPrefix(fingerprint, "SHA256:"),
 	} {
 		if _, err := sshrun.ParseHostKey(text); err == nil {
 			t.Errorf("%s was accepted: %q", what, text)
@@ -65,14 +65,14 @@ func TestReadKey(t *testing.T) {
 	}
 	body := strings.Split(string(text), "\n")[2]
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"):               "there is no such file",
-		dir:                                      "it is not a file",
-		write("group", string(text), 0o640):      "0640",
-		write("world", string(text), 0o604):      "chmod 600",
-		write("writable", string(text), 0o620):   "chmod 600",
-		write("public", public, 0o600):           "no private key",
-		write("torn", string(text[:200]), 0o600): "no private key",
-		write("empty", "", 0o600):                "no private key",
+		filepath.Join(dir, "none"):                        "there is no such file",
+		dir:                                               "it is not a file",
+		write("group", string(text), 0o640):               "0640",
+		write("world", string(text), 0o604):               "chmod 600",
+		write("writable", string(text), 0o620):            "chmod 600",
+		write("public", public, 0o600):                    "no private key",
+		write("torn", string(text[:200]), 0o600):          "no private key",
+		write("empty", "", 0o600):                         "no private key",
 		write("large", strings.Repeat("a", 1<<20), 0o600): "larger than",
 		locked: "passphrase",
 	} {
