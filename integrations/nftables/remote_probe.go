@@ -27,7 +27,7 @@ func (r *remote) probe(ctx context.Context, networks []netip.Prefix) (found []in
 		{What: "its helper is stanch " + httpx.Line(g.Helper), OK: true},
 		{What: "the table of our name there is ours, or not there yet", OK: true},
 	}
-	outside := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return within(n, g.Networks) })
+	outside := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return inside(n, g.Networks) })
 	if len(outside) > 0 {
 		found = append(found, integrations.Finding{
 			What: "the helper takes no addresses of " + join(outside),
@@ -73,8 +73,8 @@ func unreached(err error) []integrations.Finding {
 	return []integrations.Finding{f}
 }
 
-// within reports whether all of a network is in one of several.
-func within(n netip.Prefix, all []netip.Prefix) bool {
+// inside reports whether all of a network is in one of several.
+func inside(n netip.Prefix, all []netip.Prefix) bool {
 	return slices.ContainsFunc(all, func(a netip.Prefix) bool { return a.Bits() <= n.Bits() && a.Contains(n.Addr()) })
 }
 

@@ -316,7 +316,7 @@ func FuzzServe(f *testing.F) {
 				t.Fatalf("%q put %+v, which the guard refuses: %v", text, l, err)
 			}
 			for _, host := range l.Addresses {
-				if !host.IsValid() || host.Unmap() != host || host.Zone() != "" || !within(netip.PrefixFrom(host, host.BitLen()), testGuard().Networks) {
+				if !host.IsValid() || host.Unmap() != host || host.Zone() != "" || !inside(netip.PrefixFrom(host, host.BitLen()), testGuard().Networks) {
 					t.Fatalf("%q put %s", text, host)
 				}
 			}
