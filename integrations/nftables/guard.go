@@ -153,11 +153,13 @@ func (g Guard) allows(l Limit, checked bool) error {
 }
 
 func (g Guard) allowsRate(l Limit) error {
-	switch {
-	case l.Action == incident.Block && l.Rate != 0:
-		return refuse(integrations.Invalid, "a block has no rate, and this one has %d", l.Rate)
-	case l.Action == incident.Block:
+	if l.Action == incident.Block {
+		if l.Rate != 0 {
+			return refuse(integrations.Invalid, "a block has no rate, and this one has %d", l.Rate)
+		}
 		return nil
+	}
+	switch {
 	case l.Rate < 8:
 		return refuse(integrations.Invalid, "invalid rate %d: at least one byte a second", l.Rate)
 	case l.Rate > maxRate:
