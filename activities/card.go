@@ -317,6 +317,9 @@ func cardStep(c incident.Case, s incident.StepState) integrations.CardStep {
 	if s.Proof == incident.NotEffective || s.Proof == incident.CannotTell {
 		step.Problem = cmp.Or(s.Problem, s.ProofDetail)
 	}
+	if s.Counted != nil && step.Problem != s.ProofDetail {
+		step.Counted = s.Counted.Text(s.Use)
+	}
 	switch {
 	case s.Proof != incident.NoProof:
 		step.Proof, step.At = string(s.Proof), s.ProvenAt

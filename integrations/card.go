@@ -21,7 +21,7 @@ const (
 	CardHeldBack     CardState = "held_back" // approved, and not done: something has come between
 	CardAccepted     CardState = "accepted"  // the products took it; not confirmed yet
 	CardConfirmed    CardState = "confirmed" // the device says that it stands
-	CardEffective    CardState = "effective" // the flow store shows that egress fell
+	CardEffective    CardState = "effective" // measured: egress is as low as asked
 	CardNotEffective CardState = "not_effective"
 	CardCannotTell   CardState = "cannot_tell" // confirmed, and no telemetry can say more
 	CardGivenBack    CardState = "given_back"
@@ -126,6 +126,9 @@ type CardStep struct {
 	Proof string
 	At    time.Time
 	// Until is when the lease ends.
-	Until   time.Time
+	Until time.Time
+	// Counted is what the product let through and dropped, where it counts and the step's
+	// problem does not say it.
+	Counted string `json:",omitempty"`
 	Problem string
 }

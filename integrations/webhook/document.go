@@ -102,6 +102,7 @@ type step struct {
 	Proof   string    `json:"proof,omitempty"`
 	At      time.Time `json:"at,omitzero"`
 	Until   time.Time `json:"until,omitzero"`
+	Counted string    `json:"counted,omitempty"`
 	Problem string    `json:"problem,omitempty"`
 }
 
@@ -121,7 +122,7 @@ func describe(event string, m integrations.Message) document {
 			d.Card.Facts = append(d.Card.Facts, fact(f))
 		}
 		for _, s := range c.Steps {
-			d.Card.Steps = append(d.Card.Steps, step{s.Text, string(s.Status), s.Word, s.Proof, s.At, s.Until, s.Problem})
+			d.Card.Steps = append(d.Card.Steps, step{s.Text, string(s.Status), s.Word, s.Proof, s.At, s.Until, s.Counted, s.Problem})
 		}
 	}
 	return d

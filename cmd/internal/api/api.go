@@ -115,6 +115,19 @@ type LeaseList struct {
 	More   bool     `json:"more,omitempty"`
 }
 
+// DriftList is how products differ from the leases that stand.
+type DriftList struct {
+	// Read is how many leases stand; the product of each was asked.
+	Read  int              `json:"read"`
+	Drift []incident.Drift `json:"drift"`
+	// Unlisted are the integrations of standing leases that cannot list what is in place:
+	// what no lease stands for is not found there.
+	Unlisted []string `json:"unlisted,omitempty"`
+	// More reports that there are more leases than were read. What no lease stands for was
+	// not looked for then.
+	More bool `json:"more,omitempty"`
+}
+
 // LeaseRequest names a lease and what a person wants of it.
 type LeaseRequest struct {
 	ID     string `json:"id"`

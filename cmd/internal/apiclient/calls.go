@@ -80,6 +80,12 @@ func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
 	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases"}, &out)
 }
 
+// Drift reads the products of the leases that stand, and lists what differs.
+func (c *Client) Drift(ctx context.Context) (api.DriftList, error) {
+	var out api.DriftList
+	return out, c.call(ctx, request{method: http.MethodGet, path: "/v1/leases/drift"}, &out)
+}
+
 // ExtendLease asks the approvers whether to extend a lease.
 func (c *Client) ExtendLease(ctx context.Context, in api.LeaseRequest) (api.Extending, error) {
 	var out api.Extending

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Integration is one configured integration.
@@ -19,6 +20,8 @@ type Integration struct {
 	// Rate is how many operations a second may be begun on the product by all workers
 	// together, as the file says; 0 is not said. See [Integration.Pace].
 	Rate Rate
+	// Sees says, of a flow store, where its sensors sit, seen from an enforcer of that name.
+	Sees map[string]incident.SensorPlace
 	// Config is what the Spec's NewConfig returned, filled in.
 	Config any
 }
@@ -33,7 +36,7 @@ func (c *Config) openIntegrations() playbooks.Issues {
 	for _, name := range c.Integrations.Keys() {
 		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
 	}
-	return append(issues, c.checkThrough()...)
+	return slices.Concat(issues, c.checkThrough(), c.checkSees())
 }
 
 // checkThrough checks the settings that name another integration, through which one acts:
@@ -78,10 +81,12 @@ func (i Integration) through() (name, capability string) {
 
 func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {
 	var head struct {
-		Kind string `yaml:"kind,required"`
-		Rate Rate   `yaml:"rate"`
+		Kind string                          `yaml:"kind,required"`
+		Rate Rate                            `yaml:"rate"`
+		Sees map[string]incident.SensorPlace `yaml:"sees"`
 	}
-	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return k == "kind" || k == "rate" })
+	shared := []string{"kind", "rate", "sees"}
+	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return slices.Contains(shared, k) })
 	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
 		return bad
 	}
@@ -90,12 +95,12 @@ func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Iss
 		return playbooks.Issues{node.Get("kind").Issue("there is no integration kind %s; there are %s", node.Get("kind").Quoted(), strings.Join(c.catalog.IntegrationKinds(), ", "))}
 	}
 	config := spec.NewConfig()
-	issues := node.Without("kind", "rate").Decode(config)
+	issues := node.Without(shared...).Decode(config)
 	if pace := spec.Pace(""); pace > 0 && float64(head.Rate) > pace {
 		issues = append(issues, node.Get("rate").Issue("%s is more than the product takes: at most %s", node.Get("rate").Quoted(), Rate(pace)))
 	}
 	c.resolvePaths(config)
-	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Config: config})
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Sees: head.Sees, Config: config})
 	return issues
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -69,6 +70,8 @@ type Options struct {
 	// Ready returns nil when an alert can be taken. Its result is shared for a
 	// while by all callers.
 	Ready func(context.Context) error
+	// Drift compares the leases that stand with their products.
+	Drift func(context.Context) (api.DriftList, error)
 	Log   *slog.Logger
 	// Tracer makes spans of requests; nil makes none.
 	Tracer trace.Tracer
@@ -92,6 +95,8 @@ type Receiver struct {
 	// senders and strangers are the room for bodies.
 	senders, strangers *bodies
 	refusals           *refusals
+	// drifting is held while products are read for somebody.
+	drifting sync.Mutex
 	probe              probe
 }
 

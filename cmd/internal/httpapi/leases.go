@@ -24,6 +24,24 @@ func (r *Receiver) listLeases(w http.ResponseWriter, req *http.Request, _ incide
 	return nil
 }
 
+// driftRetry is when products may be read for the next who asks: each question reads all.
+const driftRetry = 5 * time.Second
+
+func (r *Receiver) showDrift(w http.ResponseWriter, req *http.Request, _ incident.Person) *problem {
+	if !r.drifting.TryLock() {
+		p := fail(http.StatusTooManyRequests, "throttled", "the products are being read for somebody else")
+		p.retry = driftRetry
+		return p
+	}
+	defer r.drifting.Unlock()
+	list, err := r.Drift(req.Context())
+	if err != nil {
+		return r.unavailable(req.Context(), "look for drift", err)
+	}
+	reply(w, http.StatusOK, list)
+	return nil
+}
+
 func leaseRequest(w http.ResponseWriter, req *http.Request) (api.LeaseRequest, *problem) {
 	var in api.LeaseRequest
 	if p := decode(w, req, &in); p != nil {

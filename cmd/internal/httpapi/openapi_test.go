@@ -133,6 +133,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	var leases api.LeaseList
 	ask("GET", "/v1/leases", nil).is(http.StatusOK, &leases)
+	ask("GET", "/v1/leases/drift", nil)
 	ask("GET", "/v1/cases?status=open&limit=5", nil)
 	lease := c.Steps[len(c.Steps)-1].Lease
 	ask("POST", "/v1/leases/extend", api.LeaseRequest{ID: lease, Reason: "forensics", For: 2 * time.Hour})

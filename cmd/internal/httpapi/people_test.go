@@ -23,7 +23,7 @@ import (
 func TestPeoplesEndpointsAreClosedToStrangers(t *testing.T) {
 	endpoints := []string{
 		"GET /v1/cases", "GET /v1/cases/contain/ws-1", "POST /v1/cases/contain/ws-1/decide", "POST /v1/cases/contain/ws-1/close",
-		"GET /v1/leases", "POST /v1/leases/extend", "POST /v1/leases/release", "POST /v1/release",
+		"GET /v1/leases", "GET /v1/leases/drift", "POST /v1/leases/extend", "POST /v1/leases/release", "POST /v1/release",
 		"GET /v1/budget", "POST /v1/pause", "POST /v1/resume",
 		"GET /v1/rejected", "GET /v1/rejected/siem/0", "POST /v1/rejected/siem/0/retry",
 	}

@@ -126,6 +126,9 @@ func (r *Receiver) leaseRoutes() []Route {
 			Query: []Parameter{{"since", "how far back it goes, such as 24h or 7d, at most 366d; 7d when it is not given"}},
 		}),
 		may("GET /v1/leases", incident.MayRead, r.listLeases, Operation{Summary: "List the leases that stand, those that end soonest first", Answers: ok(api.LeaseList{})}),
+		may("GET /v1/leases/drift", incident.MayRead, r.showDrift, Operation{
+			Summary: "Read the product of every lease that stands, and list what differs; one request at a time", Answers: ok(api.DriftList{}),
+		}),
 		may("POST /v1/leases/extend", incident.MayExtend, r.extendLease, Operation{
 			Summary: "Ask the approvers of a lease whether it may stand longer", Body: api.LeaseRequest{}, Answers: accepted(api.Extending{}),
 		}),

@@ -25,6 +25,7 @@ import (
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/cmd/internal/drift"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
@@ -42,6 +43,7 @@ import (
 type world struct {
 	client client.Client
 	estate *memory.Estate
+	set    *integrations.Set
 	hosts  atomic.Int32
 }
 
@@ -85,6 +87,7 @@ func runWith(m *testing.M) (code int, err error) {
 	}
 	defer shared.client.Close()
 	set := integrations.NewSet()
+	shared.set = set
 	for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
 		set.Add(name, shared.estate.Spec(), shared.estate)
 	}
@@ -204,6 +207,9 @@ func options(t *testing.T) httpapi.Options {
 		},
 		People: []httpapi.Person{person("alice", aliceToken), person("bob", bobToken), person("eve", eveToken)},
 		Ready:  func(context.Context) error { return nil },
+		Drift: func(ctx context.Context) (api.DriftList, error) {
+			return drift.Find(ctx, shared.set, engine.New(shared.client, engine.Options{}))
+		},
 		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}
 }

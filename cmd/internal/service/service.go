@@ -24,7 +24,9 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
+	"github.com/stanch-soar/stanch/cmd/internal/drift"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
@@ -253,7 +255,7 @@ func (s *Service) startWorker(ctx context.Context) error {
 	s.activities = &activities.Activities{
 		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases,
 		EvidenceDir: c.EvidenceDir(), Limits: c.Traffic.ByRole, Agents: c.Traffic.Agents, Routes: c.Routes.Networks,
-		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), Roles: c.AssetRoles, PublicURL: c.PublicURL,
+		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), Sees: c.Sees(), Roles: c.AssetRoles, PublicURL: c.PublicURL,
 		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
@@ -325,6 +327,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	o := httpapi.Options{
 		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
+		Drift: func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine) },
 	}
 	o.Limited, o.Classes = s.limited(), s.classes()
 	if s.tracing != nil {

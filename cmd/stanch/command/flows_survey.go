@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -25,7 +26,7 @@ func newFlowsSurvey(s streams) *cobra.Command {
 		Use: "survey", Short: "Show what the records of a flow store can tell", Args: cobra.NoArgs,
 		Long: `Shows how many records a window has, how new the newest of the store is, which
 sensors wrote them, and what those see: whether they sample, and whether they see
-one direction only. A store whose newest record is old is stale, not quiet. The
+one direction only; and where stanch.yaml says that they sit. A store whose newest record is old is stale, not quiet. The
 window ends with the newest record of the store, or with --to.`,
 		Example: "  stanch flows survey --config stanch.yaml --use flows\n  stanch flows survey --store flows.db --window 1d",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
@@ -38,6 +39,8 @@ window ends with the newest record of the store, or with --to.`,
 type surveyed struct {
 	asked
 	incident.Survey
+	// Sees is where stanch.yaml says that the sensors sit, seen from an enforcer.
+	Sees map[string]incident.SensorPlace `json:"sees,omitempty"`
 }
 
 func (o *flowsSurveyOptions) run(ctx context.Context) error {
@@ -50,8 +53,28 @@ func (o *flowsSurveyOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return o.output.print(o.streams, surveyed{a, s}, func(p *term.Printer) error { return o.show(p, s, a) })
+		sees, err := o.sees(name)
+		if err != nil {
+			return err
+		}
+		return o.output.print(o.streams, surveyed{a, s, sees}, func(p *term.Printer) error {
+			err := o.show(p, s, a)
+			for _, enforcer := range slices.Sorted(maps.Keys(sees)) {
+				err = errors.Join(err, o.say("%s", seesText(name, enforcer, sees[enforcer])))
+			}
+			return err
+		})
 	})
+}
+
+// sees is where the configuration, if there is one, says that the sensors sit. Records do
+// not show it: a sensor before and one after what limits may well be one router.
+func (o *flowsSurveyOptions) sees(store string) (map[string]incident.SensorPlace, error) {
+	c, err := o.load()
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return c.Sees()[store], nil
 }
 
 func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) error {

@@ -21,7 +21,7 @@ import (
 func newLease(s streams) *cobra.Command {
 	return group("lease", "Look at the containments that stand, extend and release them",
 		"  stanch lease list\n  stanch lease release lease/isolate/edr/ws-042 --reason \"cleaned\"",
-		newLeaseList(s), newLeaseExtend(s), newLeaseRelease(s))
+		newLeaseList(s), newLeaseDrift(s), newLeaseExtend(s), newLeaseRelease(s))
 }
 
 // durationFlag is a flag that takes a Go duration, or days such as 14d.
@@ -132,6 +132,9 @@ func leaseRows(p *term.Printer, leases []incident.Lease) [][]string {
 	var rows [][]string
 	for _, l := range leases {
 		phase, left := string(l.Phase), ""
+		if l.Phase == incident.Undoing && l.Problem != "" {
+			phase = "undo pending"
+		}
 		if l.Adopted {
 			phase += ", adopted"
 		}

@@ -31,7 +31,7 @@ func stateSentence(s integrations.CardState) string {
 	case integrations.CardConfirmed:
 		return "CONFIRMED: the device reports that it is done. Whether egress fell is not proven yet."
 	case integrations.CardEffective:
-		return "EFFECTIVE: the flow store shows that egress fell."
+		return "EFFECTIVE: egress was measured, and is as low as asked."
 	case integrations.CardNotEffective:
 		return "NOT EFFECTIVE: it was done, and egress did not fall. Somebody must look."
 	case integrations.CardCannotTell:
@@ -88,6 +88,9 @@ func (p painter) step(s integrations.CardStep) line {
 	}
 	if !s.Until.IsZero() && s.Status == incident.StepStanding {
 		step = append(step, words(", until "), when(s.Until))
+	}
+	if counted := told(s.Counted, p.line); counted != "" {
+		step = append(step, words(". "+counted))
 	}
 	if problem := told(s.Problem, p.line); problem != "" {
 		step = append(step, words(". "+problem))

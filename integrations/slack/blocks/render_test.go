@@ -271,7 +271,7 @@ func TestTheCardSaysWhatMatters(t *testing.T) {
 			"stanch case approve high-egress-windows/ws-042 --plan " + digest, "stanch case deny high-egress-windows/ws-042 --plan " + digest + " --reason …",
 		},
 		"critical":      {"🔴 CRITICAL", "1 of 2 needed approvals", "alice", "👍 approved", "Seen on the firewall as well."},
-		"effective":     {"EFFECTIVE: the flow store shows", "effective", "cut-off (isolate)"},
+		"effective":     {"EFFECTIVE: egress was measured", "effective", "cut-off (isolate)"},
 		"not-effective": {"NOT EFFECTIVE", "not effective", "31.4 Mbit/s"},
 		"cannot-tell":   {"CANNOT TELL", "cannot tell", "22 min old"},
 		"confirmed":     {"CONFIRMED: the device reports that it is done", "confirmed, effect not proven"},
