@@ -97,7 +97,7 @@ type Receiver struct {
 	refusals           *refusals
 	// drifting is held while products are read for somebody.
 	drifting sync.Mutex
-	probe              probe
+	probe    probe
 }
 
 // New returns a receiver.

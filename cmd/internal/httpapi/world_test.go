@@ -210,7 +210,7 @@ func options(t *testing.T) httpapi.Options {
 		Drift: func(ctx context.Context) (api.DriftList, error) {
 			return drift.Find(ctx, shared.set, engine.New(shared.client, engine.Options{}))
 		},
-		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}
 }
 
