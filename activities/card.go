@@ -277,8 +277,8 @@ func does(c incident.Case, s incident.PlannedStep) string {
 		host = c.Target.Name()
 	}
 	text := s.Does(host)
-	if s.Action.Leased() && s.TTL > 0 {
-		text += " for " + spoken(s.TTL)
+	if lasts := s.Lasts(spoken); lasts != "" {
+		text += " " + lasts
 	}
 	return text
 }

@@ -21,6 +21,8 @@ type calls interface{ integration() string }
 func (in EnrichIn) integration() string     { return in.Use }
 func (in MeasureIn) integration() string    { return in.Use }
 func (in LeaseIn) integration() string      { return in.Use }
+func (in CountIn) integration() string      { return in.Use }
+func (in ConnectedIn) integration() string  { return in.Use }
 func (in CollectIn) integration() string    { return in.Use }
 func (in OnCallIn) integration() string     { return in.OnCall.Use }
 func (in ShowIn) integration() string       { return in.Use }

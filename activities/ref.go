@@ -100,6 +100,9 @@ func (a *Activities) Register(r Registry) {
 	register(r, Apply, a.apply)
 	register(r, Read, a.read)
 	register(r, Undo, a.undo)
+	register(r, Recheck, a.recheck)
+	register(r, Count, a.count)
+	register(r, Connected, a.connected)
 }
 
 func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context, In) (Out, error)) {

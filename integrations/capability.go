@@ -32,6 +32,7 @@ func Capabilities() []Capability {
 		{Name: "Breaker", iface: reflect.TypeFor[Breaker](), Unchecked: "it is how a client is, not what a product does"},
 		{Name: "Collector", iface: reflect.TypeFor[Collector](), Carries: incident.ByCollector},
 		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},
+		{Name: "Counter", iface: reflect.TypeFor[Counter](), Unchecked: "the suite of Enforcer checks it"},
 		{Name: "Endpoints", iface: reflect.TypeFor[Endpoints](), Answers: incident.ByEndpoints},
 		{Name: "Enforcer", iface: reflect.TypeFor[Enforcer](), Carries: incident.ByEnforcer},
 		{Name: "Excepter", iface: reflect.TypeFor[Excepter](), Unchecked: "it is a view of what Enforcer compares orders with"},

@@ -158,6 +158,19 @@ type Restorer interface {
 	Restore(ctx context.Context, orders []incident.Order) error
 }
 
+// Counter is an enforcer that can count traffic without doing anything to it.
+type Counter interface {
+	// CountOnly puts a rule in place that only counts the traffic that the order is for, for
+	// so long, after which the product removes it by itself. For the key that has one, the
+	// time begins anew and the counting goes on. It must be safe to repeat; a time that is
+	// not between a second and a day is invalid. Such a rule is no containment: Read does
+	// not show it, nor does a Lister.
+	CountOnly(ctx context.Context, o incident.Order, lasts time.Duration) error
+	// Counted returns what the order's rule has let pass since it is in place, or not
+	// found where there is none.
+	Counted(ctx context.Context, o incident.Order) (incident.Counters, error)
+}
+
 // RoleLister is an inventory that can list the roles that it gives to hosts, as it
 // spells them, one for each host. It serves to find an unknown role before a case
 // relies on it.

@@ -16,12 +16,16 @@ import (
 // own.
 const defaultTimeout = 20 * time.Second
 
+// defaultWatch is how long a host is watched after a containment that may be held again.
+const defaultWatch = 15 * time.Minute
+
 // Bounds of what a playbook may ask for: a slip of a digit is found at load.
 const (
 	maxTimeout  = 10 * time.Minute
 	maxWindow   = 24 * time.Hour
 	maxTTL      = 30 * 24 * time.Hour
 	maxExpire   = 7 * 24 * time.Hour
+	maxHold     = 14 * 24 * time.Hour
 	maxNameSize = 63
 )
 

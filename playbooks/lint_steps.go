@@ -35,6 +35,7 @@ func (l lint) step(name string, s Step) {
 		l.at(at("with", "what"), "what must name processes, connections or both")
 	}
 	l.lasting(name, s)
+	l.holding(name, s)
 	l.wayBack(name, s)
 	between(l, s.Timeout, time.Second, maxTimeout, at("timeout")...)
 	if s.UnsureAct && !s.Action.Reversible() {

@@ -144,6 +144,7 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 		Name: name, Action: s.Action, Use: s.Use, Rate: s.With.Rate, What: s.With.What, Channel: s.With.Channel,
 		TTL: s.TTL, Timeout: s.Timeout, Verify: s.Verify, OnFailure: s.OnFailure, UnsureAct: s.UnsureAct,
 	}
+	step.Hold, step.QuietFor = s.hold(), s.QuietFor
 	if step.HeardWithin = s.HeardWithin; s.Fallback != "" {
 		fallback := p.planned(s.Fallback, facts, target)
 		step.Fallback = &fallback
@@ -165,6 +166,15 @@ func (p *Playbook) planned(name string, facts incident.Facts, target *incident.T
 		step.Problem = "no exact target"
 	}
 	return step
+}
+
+// hold is for how long a step goes on while the host still sends; nil where it ends by
+// its ttl.
+func (s Step) hold() *incident.Hold {
+	if s.HoldAtMost == 0 {
+		return nil
+	}
+	return &incident.Hold{AtMost: s.HoldAtMost, Watch: cmp.Or(s.Watch, defaultWatch), AgainAbove: s.AgainAbove}
 }
 
 // resolve returns the traffic that a block stops or a limit bounds, or the reason for

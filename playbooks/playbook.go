@@ -124,6 +124,12 @@ type Step struct {
 	// HeardWithin and Fallback are the way back of an isolation.
 	HeardWithin time.Duration `yaml:"heard_within" doc:"For isolate: within what time after it is in place the EDR must have heard the device's agent. Where it has not, the isolation is undone."`
 	Fallback    string        `yaml:"fallback" doc:"For isolate, with heard_within: the step that takes its place when it is undone because the agent was not heard, such as a rate_limit at a gateway."`
+	// HoldAtMost, Watch and AgainAbove let a containment go on while the host still
+	// sends; QuietFor has it end early.
+	HoldAtMost time.Duration `yaml:"hold_at_most" doc:"How long the containment may be in place in all, if the host still sends when its ttl is over: it then goes on, or is taken again without a new alert. Each round is twice as long as the one before. Afterwards people are asked. Without it the containment ends by its ttl. For {leased}."`
+	Watch      time.Duration `yaml:"watch" default:"15m" doc:"With hold_at_most: how long the host is watched after the containment was given back."`
+	AgainAbove int64         `yaml:"again_above" unit:"rate" doc:"With hold_at_most: from what rate on the host counts as still sending. Where it is not written, it is the largest of verify's egress_below, the host's usual p99 and a quarter of what the decision was about; where that is unknown, nothing is held again and people are told."`
+	QuietFor   time.Duration `yaml:"quiet_for" doc:"Gives the containment back early, once the limiter itself has dropped nothing for so long. For rate_limit and block, at products that count what they drop."`
 	// UnsureAct lets a reversible step run though the decision is unsure.
 	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For {reversible}."`
 }

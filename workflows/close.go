@@ -26,10 +26,11 @@ const chartBefore = time.Hour
 // case knows that it holds the lease is kept until then.
 func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChange) {
 	var held *incident.StepState
+	at := -1
 	for i := range r.state.Case.Steps {
 		s := &r.state.Case.Steps[i]
 		if s.Lease == change.Lease && s.Name == change.Step && s.Status == incident.StepStanding {
-			held = s
+			held, at = s, i
 			applyChange(s, change)
 		}
 	}
@@ -37,6 +38,8 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	case held != nil:
 		r.timedStep(ctx, *held, stageOf(change.Kind)...)
 		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
+		r.watchSince(ctx, at, change)
+		r.onlyWatches(ctx)
 	case r.isTaking(change):
 		r.state.Early = append(r.state.Early, change)
 		return
@@ -73,7 +76,7 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		incident.EvReminded, incident.EvEscalated, incident.EvVoted, incident.EvApproved, incident.EvDenied, incident.EvExpired,
 		incident.EvSuperseded, incident.EvStarted, incident.EvAccepted, incident.EvVerified, incident.EvNotEffective,
 		incident.EvCannotTell, incident.EvDone, incident.EvSkipped, incident.EvShadowed, incident.EvFailed, incident.EvPaged,
-		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold:
+		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold, incident.EvHeldAgain, incident.EvWatched:
 		// A lease reports none of these, or they change nothing.
 	}
 }
@@ -147,6 +150,7 @@ func (r *responder) closeByHand(ctx workflow.Context, req protocol.CloseRequest)
 	// An alert that comes from now on was not known to whoever closes the case.
 	r.state.Closing, r.state.Fresh, r.came, r.state.Due = &req, 0, 0, nil
 	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))
+	r.endWatches()
 	r.supersede(ctx, "the case was closed")
 	return r.state.Case, nil
 }

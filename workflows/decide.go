@@ -123,6 +123,7 @@ func (r *responder) adopt(ctx workflow.Context, plan incident.Plan) {
 		}
 	}
 	c.Plan, c.Steps = &plan, steps
+	r.endWatches()
 	r.state.Waived, r.state.Approver, r.state.Missing, r.state.Answered = nil, "", nil, nil
 }
 

@@ -46,6 +46,8 @@ func (r *responder) mayAskToExtend(ctx workflow.Context, req protocol.ExtendRequ
 		return refuse(RefusedInvalid, "nobody is named")
 	case strings.TrimSpace(req.Reason) == "":
 		return refuse(RefusedReason, "extending a lease requires a reason")
+	case req.Still:
+		return refuse(RefusedInvalid, "only the case itself asks whether it goes on as the host still sends")
 	case r.asking:
 		return refuse(RefusedNotPending, "the case is about to ask for an extension already")
 	}
@@ -98,7 +100,7 @@ func (r *responder) askToExtend(ctx workflow.Context, req protocol.ExtendRequest
 	s := c.Steps[r.holding(req.Lease, req.Step)]
 	ext := incident.Extension{
 		Lease: req.Lease, Step: req.Step, From: s.Until, Until: req.Until.UTC(),
-		By: foreign(req.By), Reason: bounded(req.Reason, maxReason),
+		By: foreign(req.By), Reason: bounded(req.Reason, maxReason), Still: req.Still,
 	}
 	now := workflow.Now(ctx)
 	a := incident.Approval{
@@ -181,7 +183,9 @@ func (r *responder) settleExtension(ctx workflow.Context, at int) {
 		if err != nil {
 			r.event(ctx, incident.EvFailed, ext.Step, "%s is not extended: its lease has ended", ext.Step)
 		}
-	} else if i := r.holding(ext.Lease, ext.Step); i >= 0 {
+	} else if i := r.holding(ext.Lease, ext.Step); i >= 0 && ext.Still {
+		r.answeredOn(ctx, i, a.State)
+	} else if i >= 0 {
 		r.event(ctx, incident.EvHeldBack, ext.Step, "%s is not extended: it stands until %s, as before", ext.Step,
 			r.state.Case.Steps[i].Until.UTC().Format(time.RFC3339))
 	}

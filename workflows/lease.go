@@ -171,8 +171,11 @@ func (l *leaseKeeper) until() {
 	}
 }
 
+// leaseExpired is why a holder is gone whose time was up.
+const leaseExpired = "the lease expired"
+
 func (l *leaseKeeper) expire(ctx workflow.Context) {
-	l.drop(ctx, func(h incident.Holder) bool { return !h.Until.After(workflow.Now(ctx)) }, "the lease expired", "")
+	l.drop(ctx, func(h incident.Holder) bool { return !h.Until.After(workflow.Now(ctx)) }, leaseExpired, "")
 }
 
 // drop removes holders. They are told at once when others still need the
@@ -187,13 +190,15 @@ func (l *leaseKeeper) drop(ctx workflow.Context, which func(incident.Holder) boo
 		l.lease.Problem = ""
 		return
 	}
-	l.tell(ctx, gone, incident.EvGivenBack, fmt.Sprintf("%s; still held by %s", why, otherCases(len(l.lease.Holders))), by)
+	l.send(ctx, gone, protocol.LeaseChange{
+		Kind: incident.EvGivenBack, Detail: fmt.Sprintf("%s; still held by %s", why, otherCases(len(l.lease.Holders))), By: by, Expired: why == leaseExpired,
+	})
 }
 
 // see notes former holders, to be told when it is over.
 func (l *leaseKeeper) see(gone []incident.Holder, why, by string) {
 	for _, h := range gone {
-		l.leaving = append(l.leaving, protocol.Leaving{Holder: h, Why: why, By: by})
+		l.leaving = append(l.leaving, protocol.Leaving{Holder: h, Why: why, By: by, Expired: why == leaseExpired})
 	}
 }
 
@@ -257,7 +262,7 @@ func (l *leaseKeeper) send(ctx workflow.Context, holders []incident.Holder, chan
 // tellGone sends a change of the lease to former holders.
 func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []protocol.Leaving, kind incident.EventKind, detail string) {
 	for _, g := range slices.Clone(gone) {
-		l.tell(ctx, []incident.Holder{g.Holder}, kind, g.Why+"; "+detail, g.By)
+		l.send(ctx, []incident.Holder{g.Holder}, protocol.LeaseChange{Kind: kind, Detail: g.Why + "; " + detail, By: g.By, Expired: g.Expired})
 	}
 }
 

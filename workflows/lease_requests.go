@@ -190,8 +190,12 @@ func (l *leaseKeeper) extendHolder(ctx workflow.Context, ext protocol.HolderExte
 		}
 		h.Until = until
 		l.until()
-		l.tell(ctx, []incident.Holder{*h}, incident.EvExtended, fmt.Sprintf("extended until %s, as %s asked and %s approved: %s",
-			until.UTC().Format(time.RFC3339), ext.By, ext.Approver, bounded(ext.Reason, maxReason)), ext.By)
+		how := fmt.Sprintf("as %s asked and %s approved", ext.By, ext.Approver)
+		if ext.Approver == "" {
+			how = "by " + ext.By + ", within what was approved"
+		}
+		l.tell(ctx, []incident.Holder{*h}, incident.EvExtended, fmt.Sprintf("extended until %s, %s: %s",
+			until.UTC().Format(time.RFC3339), how, bounded(ext.Reason, maxReason)), ext.By)
 		return
 	}
 }

@@ -88,6 +88,7 @@ func Respond(ctx workflow.Context, in CaseInput) (incident.Case, error) {
 			case r.mustPassOn():
 				r.passOn(ctx)
 			case r.mustDecide(ctx):
+				r.unbind()
 				// 2 Enrich: who is it, what does it send, what is normal.
 				found := r.enrich(ctx)
 				// 3 Guard and 4 decide: the policy answers, with reasons. Then

@@ -129,6 +129,7 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 	}
 	for i := range r.state.Case.Steps {
 		r.prove(ctx, i)
+		r.keepHeld(ctx, i)
 	}
 	r.goOnExtending(ctx)
 	r.changed = in.State != nil
@@ -194,8 +195,11 @@ func (r *responder) again() bool {
 		(r.state.Fresh > 0 || r.state.Late != nil) && r.state.Closing == nil
 }
 
-// standing reports whether a lease of the case is active, or is being given back.
-func (r *responder) standing() bool { return r.contained() || len(r.state.GivingBack) > 0 }
+// standing reports whether a lease of the case is active, is being given back, or may be
+// taken again.
+func (r *responder) standing() bool {
+	return r.contained() || len(r.state.GivingBack) > 0 || r.watching()
+}
 
 // contained reports whether a step of the case has an active lease.
 func (r *responder) contained() bool {
@@ -223,6 +227,9 @@ func (r *responder) decideAt() (at time.Time) {
 	}
 	if r.state.Fresh > 0 {
 		at = r.state.DecidedAt.Add(reconsiderEvery)
+		if r.watching() && r.state.Due != nil {
+			at = maxTime(at, r.state.Due.AcceptedAt.Add(alertPatience))
+		}
 	}
 	if r.state.Late != nil {
 		at = earlier(at, r.state.Late.Next)
@@ -274,8 +281,12 @@ func (r *responder) hold(ctx workflow.Context) {
 	if r.state.Next < len(r.state.Case.Steps) {
 		return
 	}
-	if r.contained() && r.extending() < 0 {
+	switch {
+	case r.extending() >= 0:
+	case r.contained():
 		r.status(ctx, incident.Contained)
+	case r.watching():
+		r.status(ctx, incident.Watching)
 	}
 	if r.state.Closing == nil {
 		r.wait(ctx, time.Time{}, func() bool {

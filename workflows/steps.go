@@ -199,8 +199,10 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 		r.timedStep(ctx, *s, incident.StageConfirmed)
 		r.event(ctx, incident.EvConfirmed, s.Name, "%s: read back from the device", s.Name)
 	}
+	r.beginHeld(ctx, i)
 	r.catchUp(ctx)
 	r.prove(ctx, i)
+	r.keepHeld(ctx, i)
 }
 
 // neverApplied records that a lease was over before the vendor took the action,
@@ -208,7 +210,11 @@ func (r *responder) accepted(ctx workflow.Context, i int, out activities.Contain
 func (r *responder) neverApplied(ctx workflow.Context, i int, lease incident.Lease) {
 	s := &r.state.Case.Steps[i]
 	s.Status, s.Lease, r.state.Contained = incident.StepStanding, lease.ID, true
-	r.event(ctx, incident.EvHeldBack, s.Name, "%s: the lease ended before %s had accepted it", s.PlannedStep, s.Use)
+	text := fmt.Sprintf("%s: the lease ended before %s had accepted it", s.PlannedStep, s.Use)
+	r.event(ctx, incident.EvHeldBack, s.Name, "%s", text)
+	if s.Held != nil {
+		r.page(ctx, s.Name, text+", though the host still sent")
+	}
 	r.catchUp(ctx)
 }
 
@@ -219,16 +225,16 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 	switch {
 	case out.TargetProblem != "":
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, the target changed: %s", s.Name, out.TargetProblem)
-		r.skipRest(ctx, "the target changed: "+out.TargetProblem, incident.OutcomeNoTarget)
+		r.leaveOut(ctx, i, "the target changed: "+out.TargetProblem, incident.OutcomeNoTarget)
 	case out.DeniedBy != "":
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, guardrail %s forbids it now", s.Name, out.DeniedBy)
-		r.skipRest(ctx, "guardrail "+out.DeniedBy, incident.OutcomeDenied)
+		r.leaveOut(ctx, i, "guardrail "+out.DeniedBy, incident.OutcomeDenied)
 	case out.Paused != nil && r.awaitsResume(ctx):
 		r.state.Case.Steps[i].Status = incident.StepWaiting
 	case out.Paused != nil:
 		text := pauseText(*out.Paused)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
-		r.skipRest(ctx, text, incident.OutcomeHeldBack)
+		r.leaveOut(ctx, i, text, incident.OutcomeHeldBack)
 	case out.Unheard != nil:
 		r.unheardBefore(ctx, i, *out.Unheard)
 	case len(out.Unsure) > 0:
@@ -239,7 +245,7 @@ func (r *responder) heldBack(ctx workflow.Context, i int, out activities.Contain
 		r.countStep(ctx, protocol.MetricLimitsReached, *s, protocol.LabelGuardrail, out.Exceeded.Guardrail)
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s held back, %s", s.Name, text)
 		if out.Exceeded.Then == "" || slices.Contains(r.state.Waived, out.Exceeded.Then) {
-			r.skipRest(ctx, text, incident.OutcomeHeldBack)
+			r.leaveOut(ctx, i, text, incident.OutcomeHeldBack)
 		} else {
 			r.gate(ctx, i, out.Exceeded.Then, text)
 		}
@@ -302,12 +308,30 @@ func (r *responder) skipRest(ctx workflow.Context, why string, ended incident.Ca
 	}
 }
 
+// leaveOut leaves out step i, which was held back right before it was to act, and what
+// contains after it. That a host is not held again though it still sends must not wait for
+// somebody to look.
+func (r *responder) leaveOut(ctx workflow.Context, i int, why string, ended incident.CaseOutcome) {
+	s := &r.state.Case.Steps[i]
+	if s.StandsIn && (s.Held != nil || since(ctx, changeLeaveOut)) {
+		s.Status, s.Problem, s.HeldBack = incident.StepSkipped, why, true
+		r.event(ctx, incident.EvSkipped, s.Name, "%s skipped: %s", s.PlannedStep, why)
+	}
+	if s.Held != nil {
+		r.page(ctx, s.Name, fmt.Sprintf("%s is not held again though the host still sends: %s", s.Name, why))
+	}
+	r.skipRest(ctx, why, ended)
+}
+
 // fail records that a step failed and does what its on_failure says.
 func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident.CaseOutcome) {
 	s := &r.state.Case.Steps[i]
 	s.Status, s.Problem = incident.StepFailed, why
 	r.event(ctx, incident.EvFailed, s.Name, "%s failed: %s", s.PlannedStep, why)
 	r.countStep(ctx, protocol.MetricStepsFailed, *s, "", "")
+	if s.Held != nil && s.OnFailure != "page" {
+		r.page(ctx, s.Name, fmt.Sprintf("%s is not held again though the host still sends: %s", s.Name, why))
+	}
 	switch s.OnFailure {
 	case "continue":
 	case "page":

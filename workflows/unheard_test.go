@@ -268,3 +268,18 @@ func TestAnAnswerWhileTheCaseLooksElsewhereIsTaken(t *testing.T) {
 	}
 	w.contained(incident.Isolate, 1, 1)
 }
+
+// What takes an isolation's place and is held back itself is left out, once.
+func TestWhatTakesAnIsolationsPlaceIsHeldBackOnce(t *testing.T) {
+	t.Parallel()
+	w, id := deaf(t, "do: [evidence, throttle, cut-off, tell]", "do: [cut-off, tell]")
+	w.pause(time.Minute)
+	w.run(3 * time.Hour)
+	c := w.see(id)
+	if held := happened(c, incident.EvHeldBack); len(held) != 1 || c.Status != incident.Closed {
+		t.Errorf("the case is %s, held back: %+v", c.Status, held)
+	}
+	if s := step(t, c, "narrow"); s.Status != incident.StepSkipped || !s.HeldBack {
+		t.Errorf("what takes its place is %s", s.Status)
+	}
+}

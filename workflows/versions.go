@@ -69,6 +69,9 @@ const (
 	// changeFilterStands takes no step of a part of the traffic where one stands that
 	// covers it.
 	changeFilterStands = "filter-stands"
+	// changeLeaveOut leaves out what takes an isolation's place where that is held back
+	// itself.
+	changeLeaveOut = "leave-out"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -84,6 +87,7 @@ func changes() []string {
 		changeNoIdleTimer, changeContainHere, changeListChanges, changeHeardBefore,
 		changeHearLater, changeKeepUnheard, changeKeepAnswer,
 		changeCountDrops, changeWatchDrift, changeFilterStands,
+		changeLeaveOut,
 	}
 }
 

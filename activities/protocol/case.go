@@ -32,6 +32,8 @@ type ExtendRequest struct {
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
 	Until  time.Time `json:"until"`
+	// Still is set where the case itself asks; see [incident.Extension].
+	Still bool `json:"still,omitempty"`
 }
 
 // MergeRequest gives the alerts of one case to another.
@@ -58,6 +60,9 @@ type LeaseChange struct {
 	Until  time.Time          `json:"until,omitzero"`
 	Detail string             `json:"detail,omitempty"`
 	By     string             `json:"by,omitempty"`
+	// Expired reports whether it is over because the step's time was up, and for no other
+	// reason.
+	Expired bool `json:"expired,omitempty"`
 	// Request is the one by which the step holds the lease, or held it.
 	Request string `json:"request,omitempty"`
 	// Counts reports, of a lease that is confirmed, whether its product counts what it lets

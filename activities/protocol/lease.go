@@ -34,6 +34,8 @@ type Leaving struct {
 	Holder incident.Holder `json:"holder"`
 	Why    string          `json:"why"`
 	By     string          `json:"by,omitempty"`
+	// Expired reports whether its time was up.
+	Expired bool `json:"expired,omitempty"`
 }
 
 // FirstCase is the case that holds a lease first or, where none does, that held it
@@ -96,7 +98,8 @@ type LeaveRequest struct {
 	Request string `json:"request,omitempty"`
 }
 
-// HolderExtension moves the end of one holder of a lease, as people approved.
+// HolderExtension moves the end of one holder of a lease, as people approved, or as far
+// as the plan that they approved lets it go on; then there is no Approver.
 type HolderExtension struct {
 	Case     string    `json:"case"`
 	Step     string    `json:"step"`

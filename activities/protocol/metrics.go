@@ -10,6 +10,7 @@ const (
 	MetricProofs           = "stanch_proofs_total"
 	MetricLimitsReached    = "stanch_limits_reached_total"
 	MetricStepsFailed      = "stanch_steps_failed_total"
+	MetricHeldAgain        = "stanch_held_again_total"
 	MetricUndoFailures     = "stanch_undo_failures_total"
 	MetricDuplicateEffects = "stanch_duplicate_effects_total"
 	MetricCalls            = "stanch_integration_calls_total"

@@ -92,7 +92,7 @@ func enforcerChecks() []check[EnforcerHarness] {
 		{"an order that cannot be meant is invalid", checkSenseless},
 		{"cancelled apply changes nothing", eachAction(checkCancelledApply)},
 		{"a lost answer is ambiguous, and reading back resolves it", eachAction(checkLostAnswer)},
-	}, listChecks(), faultChecks(func(t testing.TB, h EnforcerHarness) (func(Fault), []call) {
+	}, listChecks(), countChecks(), faultChecks(func(t testing.TB, h EnforcerHarness) (func(Fault), []call) {
 		w := h.Open(t)
 		o := w.order(w.Actions[0], "stanch-key-1")
 		return w.Break, []call{

@@ -24,7 +24,7 @@ func counts(a incident.Action) bool { return a == incident.RateLimit || a == inc
 // counters is what a containment let through and dropped since it is in force; nil where
 // its product does not count.
 func (e *Estate) counters(h *host, c *containment, now time.Time) *incident.Counters {
-	if !counts(c.Order.Action) || c.StandsAt.IsZero() {
+	if !counts(c.Order.Action) || c.StandsAt.IsZero() || h.behaviours[c.Order.Action].Uncounted {
 		return nil
 	}
 	n := &incident.Counters{}

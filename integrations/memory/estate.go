@@ -49,6 +49,8 @@ type Estate struct {
 	journal              *journal
 	// sensorBefore reports whether the sensor sees traffic before it is limited or blocked.
 	sensorBefore bool
+	// countings are the rules that only count, by key and scope; none outlives the process.
+	countings map[string]*counting
 }
 
 // Effect is one change that was really made to the world.
@@ -74,7 +76,7 @@ func New(o Options) (*Estate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	e := &Estate{now: o.Now, hosts: map[string]*host{}, sensors: []string{ownSensor}, delays: map[string]time.Duration{}, answerDelays: map[string]time.Duration{}}
+	e := &Estate{now: o.Now, hosts: map[string]*host{}, sensors: []string{ownSensor}, countings: map[string]*counting{}, delays: map[string]time.Duration{}, answerDelays: map[string]time.Duration{}}
 	if o.Path != "" {
 		j, entries, err := openJournal(o.Path)
 		if err != nil {
@@ -117,6 +119,25 @@ func (e *Estate) AddHost(h Host) error {
 	added := &host{Host: h, online: !h.Offline, lastSeen: e.start, behaviours: map[incident.Action]Behaviour{}}
 	added.lanes = h.lanes(e.start)
 	e.hosts[h.ID] = added
+	return nil
+}
+
+// AddProcess adds a process to a host, with what it sends. What it would have sent before
+// now is known from now on.
+func (e *Estate) AddProcess(hostID string, p Process) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, ok := e.hosts[hostID]
+	if !ok {
+		return fmt.Errorf("add process: no host %q", hostID)
+	}
+	with := h.Host
+	with.Processes = []Process{p}
+	if err := with.validate(); err != nil {
+		return err
+	}
+	h.Processes = append(slices.Clip(h.Processes), p)
+	h.lanes = append(slices.Clip(h.lanes), with.lanes(e.start)...)
 	return nil
 }
 

@@ -22,6 +22,8 @@ type Behaviour struct {
 	Ineffective bool
 	// Elsewhere reports whether the traffic takes another way once it is in force, past it.
 	Elsewhere bool
+	// Uncounted reports whether the product counts nothing of it.
+	Uncounted bool
 	// Deaf reports whether the agent does not reach its cloud while it is in force.
 	Deaf bool
 	// Stuck reports whether an undo is accepted but never lifts anything.
@@ -46,13 +48,14 @@ func isOperation(name string) bool {
 		return slices.Contains([]string{"read", "apply", "undo"}, op) && slices.Contains(enforced(), incident.Action(action))
 	}
 	return slices.Contains([]string{
-		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "collect", "kill", "post", "update",
+		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "count", "counted", "collect", "kill", "post", "update",
 	}, op)
 }
 
 // Fail makes the next calls of an operation fail before anything is carried
 // out; times below zero is until Mend. Operations are endpoints, connections,
-// executions, traffic, baseline, series, hosts, survey, asset, read, standing, apply, undo, collect,
+// executions, traffic, baseline, series, hosts, survey, asset, read, standing, apply, undo, count,
+// counted, collect,
 // kill, post and update; read, apply and undo may name the action as well: "apply isolate".
 func (e *Estate) Fail(op string, err integrations.Error, times int) {
 	e.addFault(fault{op: op, err: err, times: times})

@@ -13,6 +13,7 @@ const (
 	Working   CaseStatus = "working"   // enriching, deciding or acting
 	Awaiting  CaseStatus = "awaiting"  // an approval is pending
 	Contained CaseStatus = "contained" // leases are active
+	Watching  CaseStatus = "watching"  // given back, and held again if the host still sends
 	Closed    CaseStatus = "closed"
 )
 
@@ -253,6 +254,8 @@ type StepState struct {
 	// Until is when the lease expires, EndedAt when it was given back.
 	Until   time.Time `json:"until,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
+	// Held is set where it may be held again, or given back early, once it was accepted.
+	Held *Held `json:"held,omitempty"`
 	// Problem says why it failed or was skipped. HeldBack reports whether a check right
 	// before the step was why: the target, a guardrail, a limit or a pause.
 	Problem  string `json:"problem,omitempty"`
@@ -309,7 +312,9 @@ const (
 	EvNotEffective EventKind = "not_effective"
 	EvCannotTell   EventKind = "cannot_tell"
 	EvExtended     EventKind = "extended"
-	EvReleased     EventKind = "released" // a person ended the lease: it is undone now
+	EvHeldAgain    EventKind = "held_again" // the host still sends: it goes on, or is taken again
+	EvWatched      EventKind = "watched"    // what is seen of a host since it was given back, or would end it early
+	EvReleased     EventKind = "released"   // a person ended the lease: it is undone now
 	EvGivenBack    EventKind = "given_back"
 	EvUndoFailing  EventKind = "undo_failing"
 	EvDone         EventKind = "done"

@@ -192,6 +192,11 @@ type PlannedStep struct {
 	Verify  *Verify       `json:"verify,omitempty"`
 	// OnFailure is continue, page or stop.
 	OnFailure string `json:"on_failure,omitempty"`
+	// Hold is set where it goes on, or is taken again, while the host still sends.
+	// QuietFor is for how long the limiter must have dropped nothing for it to be given
+	// back before TTL is over; zero: it is not.
+	Hold     *Hold         `json:"hold,omitempty"`
+	QuietFor time.Duration `json:"quiet_for,omitempty"`
 	// HeardWithin is within what time after an isolation is in place the device's
 	// agent must be heard. Where it is not, the isolation is undone, and Fallback,
 	// if there is one, takes its place.

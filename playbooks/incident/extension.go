@@ -16,6 +16,9 @@ type Extension struct {
 	// By is who asks for it, and Reason why.
 	By     string `json:"by"`
 	Reason string `json:"reason"`
+	// Still reports whether the case itself asks, for the host still sends: until there is
+	// an answer it stands, and it is given back when people say no.
+	Still bool `json:"still,omitempty"`
 	// Settled reports whether the lease and the case have the answer.
 	Settled bool `json:"settled,omitempty"`
 }

@@ -83,7 +83,7 @@ func (c *Client) running(ctx context.Context, kind, status, more string) (int64,
 }
 
 func (c *Client) countCases(ctx context.Context, playbooks []string, s *Standing) error {
-	for _, status := range []incident.CaseStatus{incident.Working, incident.Awaiting, incident.Contained} {
+	for _, status := range []incident.CaseStatus{incident.Working, incident.Awaiting, incident.Contained, incident.Watching} {
 		all, err := c.running(ctx, "case", string(status), "")
 		if err != nil {
 			return err

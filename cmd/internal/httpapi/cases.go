@@ -28,7 +28,7 @@ func (r *Receiver) listCases(w http.ResponseWriter, req *http.Request, _ inciden
 	}
 	statuses := []string{
 		api.AllCases, api.OpenCases, api.ClosedCases,
-		string(incident.Working), string(incident.Awaiting), string(incident.Contained),
+		string(incident.Working), string(incident.Awaiting), string(incident.Contained), string(incident.Watching),
 	}
 	if filter.Status != "" && !slices.Contains(statuses, filter.Status) {
 		return invalid("status", "status %q is none of %s", filter.Status, strings.Join(statuses, ", "))

@@ -101,7 +101,7 @@ func cases() []Definition {
 		},
 		{
 			Name: Cases, Kind: Gauge, Shared: true, Labels: []string{protocol.LabelPlaybook, labelStatus}, Help: "Open cases.",
-			Labelled: "`playbook` in force, or `other`; `status` is `working`, `awaiting` or `contained`.",
+			Labelled: "`playbook` in force, or `other`; `status` is `working`, `awaiting`, `contained` or `watching`.",
 		},
 	}
 }
@@ -126,6 +126,7 @@ func containment() []Definition {
 			Name: protocol.MetricProofs, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction, protocol.LabelProof}, Help: "Containments by what the flow store said of their effect.",
 			Labelled: "`proof` is `verified`, `not_effective` or `cannot_tell`.",
 		},
+		{Name: protocol.MetricHeldAgain, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction}, Help: "Rounds after the first of containments that went on, or were taken again, as the host still sent."},
 		{Name: protocol.MetricLimitsReached, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction, protocol.LabelGuardrail}, Help: "Times that a limit held a step back."},
 		{Name: protocol.MetricStepsFailed, Kind: Counter, Labels: []string{protocol.LabelPlaybook, protocol.LabelAction}, Help: "Containing steps that failed."},
 		{

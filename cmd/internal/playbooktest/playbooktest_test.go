@@ -45,6 +45,9 @@ func TestTheExampleOfTheLanguagePasses(t *testing.T) { passes(t, "example", 5) }
 // matters is unknown.
 func TestAnUnknownTunnelIsAskedAbout(t *testing.T) { passes(t, "tunnel", 11) }
 
+// What a host sends after it was contained is told by the timeline.
+func TestALimitThatIsHeldAgainIsTold(t *testing.T) { passes(t, "held", 4) }
+
 // passes runs the tests of a folder of testdata.
 func passes(t *testing.T, dir string, cases int) {
 	t.Helper()

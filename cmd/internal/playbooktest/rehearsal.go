@@ -244,7 +244,7 @@ func (r *rehearsal) rests(c incident.Case) bool {
 	switch c.Status {
 	case incident.Awaiting:
 		return r.test.Timeline == nil || len(r.test.Timeline) > 0
-	case incident.Contained, incident.Closed:
+	case incident.Contained, incident.Watching, incident.Closed:
 		return true
 	case incident.Working:
 	}

@@ -77,9 +77,16 @@ func (p *Printer) steps(steps []wording.Step) {
 	}
 	p.title("Steps")
 	for _, s := range steps {
-		p.field(2, labelWidth, span{s.Name, strong}, span{s.Does + ": " + s.Status, toned(s.Tone)}, "")
+		does := s.Does
+		if s.Lasts != "" {
+			does += " " + s.Lasts
+		}
+		p.field(2, labelWidth, span{s.Name, strong}, span{does + ": " + s.Status, toned(s.Tone)}, "")
 		for _, proof := range s.Proofs {
 			p.proof(proof)
+		}
+		if s.Held != "" {
+			p.field(4, 0, span{}, span{s.Held, dim}, "")
 		}
 		if s.Because != "" {
 			p.field(4, 0, span{}, span{s.Because, dim}, "")

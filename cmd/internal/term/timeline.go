@@ -99,7 +99,7 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = "=", "◆"
 	case incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvCannotTell, incident.EvNotConfirmed, incident.EvUntold:
 		ascii, sign = "?", "?"
-	case incident.EvStarted, incident.EvAccepted, incident.EvExtended:
+	case incident.EvStarted, incident.EvAccepted, incident.EvExtended, incident.EvHeldAgain:
 		ascii, sign = "o", "○"
 	case incident.EvConfirmed:
 		ascii, sign = "*", "●"
@@ -114,7 +114,8 @@ func (p *Printer) glyph(k incident.EventKind) string {
 	case incident.EvClosed:
 		ascii, sign = "#", "■"
 	case incident.EvEnriched, incident.EvTarget, incident.EvCleared, incident.EvResumed, incident.EvShown, incident.EvNotShown,
-		incident.EvVoted, incident.EvSuperseded, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged:
+		incident.EvVoted, incident.EvSuperseded, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged,
+		incident.EvWatched:
 	}
 	if p.o.ASCII {
 		return ascii

@@ -126,7 +126,7 @@ func newCaseList(s streams) *cobra.Command {
 	}
 	o.addTo(c)
 	o.output.addTo(c)
-	status := choiceFlag{value: "all", choices: []string{"all", "open", "closed", "working", "awaiting", "contained"}}
+	status := choiceFlag{value: "all", choices: []string{"all", "open", "closed", "working", "awaiting", "contained", "watching"}}
 	c.Flags().Var(&status, "status", "only cases with this status")
 	c.Flags().StringVar(&o.filter.Subject, "subject", "", "only cases about a `host`, or any other subject of the playbook")
 	c.Flags().IntVar(&o.filter.Limit, "limit", 100, "at most `n` cases, up to 1000")

@@ -165,6 +165,9 @@ func (e explanation) table(p *term.Printer) error {
 	}
 	for i, s := range e.Plan.Steps {
 		text, note := s.String(), s.Problem
+		if s.Hold != nil || s.QuietFor > 0 {
+			text += " " + s.Lasts(incident.FormatDuration)
+		}
 		if note == "" {
 			note = s.Because
 		}

@@ -25,6 +25,9 @@ type Step struct {
 	Proofs []Proof
 	// Because says why a gate was put in, Problem why a step failed.
 	Because, Problem string
+	// Lasts says for how long, of a containment that may be held again or end early, and
+	// Held how far that is.
+	Lasts, Held string
 }
 
 // Proof is one level of proof.
@@ -74,12 +77,29 @@ func steps(c incident.Case) []Step {
 		if s.Approve != "" {
 			told.Name = "approval"
 		}
+		told.Lasts, told.Held = held(s)
 		if s.Action.Containing() {
 			told.Proofs = []Proof{accepted(s), confirmed(s), effective(s)}
 		}
 		out = append(out, told)
 	}
 	return out
+}
+
+// held says for how long a containment may be held again, and how far that is.
+func held(s incident.StepState) (lasts, told string) {
+	if s.Hold == nil && s.QuietFor == 0 {
+		return "", ""
+	}
+	lasts = s.Lasts(incident.FormatDuration)
+	if s.Held == nil || s.Hold == nil {
+		return lasts, ""
+	}
+	told = s.Held.String()
+	if s.Watched() {
+		told += "; watched until " + s.Held.WatchUntil.UTC().Format("15:04 UTC")
+	}
+	return lasts, long(told)
 }
 
 func accepted(s incident.StepState) Proof {

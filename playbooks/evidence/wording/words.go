@@ -3,6 +3,7 @@ package wording
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -92,9 +93,22 @@ func open(c incident.Case) (string, Tone) {
 		return "Waiting for people to answer.", Warn
 	case incident.Contained:
 		return "Contained: leases stand.", Good
+	case incident.Watching:
+		return watching(c), Plain
 	case incident.Closed:
 	}
 	return sentence("Open", short(string(c.Status))), Plain
+}
+
+// watching says until when the last of what was given back is watched.
+func watching(c incident.Case) string {
+	var until time.Time
+	for _, s := range c.Steps {
+		if s.Watched() && s.Held.WatchUntil.After(until) {
+			until = s.Held.WatchUntil
+		}
+	}
+	return "Given back, and watched until " + Clock(until) + "."
 }
 
 func sentence(head, why string) string {
@@ -170,14 +184,14 @@ func eventWord(k incident.EventKind) (string, Tone) {
 	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone, incident.EvHeard, incident.EvAsHeld:
 		return word, Good
 	case incident.EvHeldBack, incident.EvPaused, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
-		incident.EvCannotTell, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied, incident.EvUntold:
+		incident.EvCannotTell, incident.EvHeldAgain, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied, incident.EvUntold:
 		return word, Warn
 	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
 		return word, Bad
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvResumed, incident.EvShown, incident.EvNotShown, incident.EvVoted, incident.EvSuperseded, incident.EvStarted,
 		incident.EvAccepted, incident.EvExtended, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged,
-		incident.EvClosed:
+		incident.EvClosed, incident.EvWatched:
 	}
 	return word, Plain
 }
