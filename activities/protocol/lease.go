@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -10,6 +11,12 @@ import (
 // there is one at a time.
 func LeaseID(use string, o incident.Order) string {
 	return "lease/" + string(o.Action) + "/" + use + "/" + o.Scope()
+}
+
+// LeaseUses reports whether a lease of this id is held through an integration.
+func LeaseUses(id, use string) bool {
+	parts := strings.SplitN(id, "/", 4)
+	return len(parts) == 4 && parts[0] == "lease" && parts[2] == use
 }
 
 // LeaseInput starts a lease, or goes on with one.

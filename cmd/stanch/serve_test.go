@@ -36,7 +36,7 @@ func TestServeRefuses(t *testing.T) {
 	}{
 		{"the embedded engine without a worker", []string{"--roles", "receiver"}, "roles receiver without worker: no other process reaches the embedded engine"},
 		{"the embedded engine without a receiver", []string{"--roles", "worker"}, "roles worker without receiver"},
-		{"a role that does not exist", []string{"--roles", "console"}, `invalid role "console": must be one of receiver, worker`},
+		{"a role that does not exist", []string{"--roles", "console"}, `invalid role "console": must be one of receiver, worker, speaker`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -41,6 +42,36 @@ func (c *Client) Leases(ctx context.Context) (api.LeaseList, error) {
 	})
 	slices.Sort(out.Unread)
 	return out, nil
+}
+
+// StandingOrders are the orders of an integration's leases by which something stands that
+// is ours, or stood until now. Leases that do not answer are named.
+func (c *Client) StandingOrders(ctx context.Context, use string) (orders []incident.Order, unread []string, err error) {
+	infos, _, err := c.list(ctx, protocol.AttrKind+" = 'lease' AND ExecutionStatus = 'Running'", math.MaxInt32)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ids []string
+	for _, info := range infos {
+		if id := info.GetExecution().GetWorkflowId(); protocol.LeaseUses(id, use) {
+			ids = append(ids, id)
+		}
+	}
+	read := make([]*incident.Lease, len(ids))
+	SideBySide(len(ids), func(i int) {
+		if l, err := c.Lease(ctx, ids[i]); err == nil {
+			read[i] = &l
+		}
+	})
+	for i, l := range read {
+		switch {
+		case l == nil:
+			unread = append(unread, ids[i])
+		case l.Use == use && !l.Adopted && !l.AppliedAt.IsZero() && !Ended(*l) && l.Phase != incident.Undoing:
+			orders = append(orders, l.Order)
+		}
+	}
+	return orders, unread, nil
 }
 
 // Ended reports whether a lease is over: the list of running workflows

@@ -36,7 +36,7 @@ func (s *Service) paced(queue string, pace float64) worker.Worker {
 func (s *Service) limited() []string {
 	var names []string
 	for _, i := range s.options.Config.Opened {
-		if i.Pace("") > 0 {
+		if i.Pace("") > 0 || i.Spec.Role != "" {
 			names = append(names, i.Name)
 		}
 	}

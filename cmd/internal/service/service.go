@@ -42,10 +42,21 @@ import (
 const (
 	RoleReceiver = "receiver"
 	RoleWorker   = "worker"
+	// RoleSpeaker is the role of the one process that carries out what speaks to routers.
+	RoleSpeaker = integrations.SpeakerRole
 )
 
 // Roles lists the roles.
-func Roles() []string { return []string{RoleReceiver, RoleWorker} }
+func Roles() []string { return []string{RoleReceiver, RoleWorker, RoleSpeaker} }
+
+// rolesOf are the roles of a process of which nothing is said. There may be several such
+// processes on a cluster, and one speaker.
+func rolesOf(c *config.Config) []string {
+	if c.Temporal.Address == config.Embedded {
+		return Roles()
+	}
+	return []string{RoleReceiver, RoleWorker}
+}
 
 // stopTimeout is how long a worker may finish what it is doing.
 const stopTimeout = 10 * time.Second
@@ -69,7 +80,7 @@ const (
 // Options configure a service.
 type Options struct {
 	Config *config.Config
-	// Roles are those of this process; none means all.
+	// Roles are those of this process; none means all, on a cluster all but the speaker.
 	Roles []string
 	Log   *slog.Logger
 	// SyncDelay plays a slower disk for the embedded engine, in measurements.
@@ -105,7 +116,7 @@ type Service struct {
 // started is stopped again on an error.
 func Start(ctx context.Context, o Options) (*Service, error) {
 	if len(o.Roles) == 0 {
-		o.Roles = Roles()
+		o.Roles = rolesOf(o.Config)
 	}
 	limitMemory(o.Config.Memory)
 	s := &Service{options: o, failed: make(chan error, 1), metrics: metrics.New(), identity: identity()}
@@ -247,10 +258,9 @@ func searchAttributes() map[string]enumspb.IndexedValueType {
 // classes: a case that began when the integration had a limit calls it there also when
 // the limit is gone.
 func (s *Service) startWorker(ctx context.Context) error {
-	if !s.has(RoleWorker) {
+	if !s.has(RoleWorker) && !s.has(RoleSpeaker) {
 		return nil
 	}
-	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	c := s.options.Config
 	s.activities = &activities.Activities{
 		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases,
@@ -258,13 +268,19 @@ func (s *Service) startWorker(ctx context.Context) error {
 		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), Sees: c.Sees(), Roles: c.AssetRoles, PublicURL: c.PublicURL,
 		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
+	if !s.has(RoleWorker) {
+		return nil
+	}
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	cases := worker.New(s.client, protocol.TaskQueue, s.workerOptions())
 	workflows.Register(cases)
 	o := s.workerOptions()
 	o.DisableWorkflowWorker, o.MaxConcurrentActivityExecutionSize = true, containAtOnce
 	workers := []worker.Worker{cases, worker.New(s.client, protocol.ContainQueue, o)}
 	for queue, pace := range ownQueues(s.options.Config) {
-		workers = append(workers, s.paced(queue, pace))
+		if !slices.ContainsFunc(reserved(c), func(i config.Integration) bool { return queue == protocol.QueueOf(i.Name) }) {
+			workers = append(workers, s.paced(queue, pace))
+		}
 	}
 	s.share(ctx)
 	for _, w := range workers {
@@ -299,6 +315,7 @@ func (s *Service) startReceiver(context.Context) error {
 	s.running.Go(func() { s.shelf.watch(ctx) })
 	s.running.Go(func() { s.checkAtStart(ctx) })
 	s.running.Go(func() { s.shareLimits(ctx) })
+	s.running.Go(func() { s.speak(ctx) })
 	if !s.has(RoleReceiver) {
 		return nil
 	}

@@ -35,7 +35,7 @@ func newServe(s streams) *cobra.Command {
 	o := &serveOptions{streams: s}
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the receiver and the worker",
+		Short: "Run the receiver, the worker and the speaker",
 		Long: `Runs every role in one process, on the embedded engine or on a Temporal cluster.
 Without a configuration it runs the defaults: the embedded engine, the simulated
 estate, the library's playbooks in shadow mode, and nobody who may send alerts.`,
@@ -48,7 +48,7 @@ estate, the library's playbooks in shadow mode, and nobody who may send alerts.`
 	f.StringVar(&o.data, "data", "", "`folder` of the embedded engine and of evidence")
 	f.StringVar(&o.temporal, "temporal", "", "engine: embedded, or `host:port` of a Temporal frontend")
 	f.StringVar(&o.listen, "listen", "", "`address` of the HTTP side")
-	f.StringSliceVar(&o.roles, "roles", nil, "roles of this process: "+strings.Join(service.Roles(), ", ")+" (all when not given)")
+	f.StringSliceVar(&o.roles, "roles", nil, "roles of this process: "+strings.Join(service.Roles(), ", ")+" (all when not given, but on a cluster no speaker)")
 	f.StringVar(&o.logFormat, "log-format", "", "`format` of the log: json, text (the configuration's when not given)")
 	f.StringVar(&o.logLevel, "log-level", "", "least `level` that is logged: debug, info, warn, error (the configuration's when not given)")
 	return c
@@ -136,7 +136,8 @@ func (o *serveOptions) fit(c *config.Config) error {
 		return nil
 	}
 	for _, role := range service.Roles() {
-		if !slices.Contains(o.roles, role) {
+		needed := role != service.RoleSpeaker || slices.ContainsFunc(c.Opened, func(i config.Integration) bool { return i.Spec.Role == role })
+		if needed && !slices.Contains(o.roles, role) {
 			return usagef("roles %s without %s: no other process reaches the embedded engine; leave --roles out, or give --temporal",
 				strings.Join(o.roles, ", "), role)
 		}
