@@ -38,26 +38,6 @@ import (
 	"github.com/stanch-soar/stanch/workflows"
 )
 
-// The roles that a process can have.
-const (
-	RoleReceiver = "receiver"
-	RoleWorker   = "worker"
-	// RoleSpeaker is the role of the one process that carries out what speaks to routers.
-	RoleSpeaker = integrations.SpeakerRole
-)
-
-// Roles lists the roles.
-func Roles() []string { return []string{RoleReceiver, RoleWorker, RoleSpeaker} }
-
-// rolesOf are the roles of a process of which nothing is said. There may be several such
-// processes on a cluster, and one speaker.
-func rolesOf(c *config.Config) []string {
-	if c.Temporal.Address == config.Embedded {
-		return Roles()
-	}
-	return []string{RoleReceiver, RoleWorker}
-}
-
 // stopTimeout is how long a worker may finish what it is doing.
 const stopTimeout = 10 * time.Second
 
@@ -160,8 +140,6 @@ func (s *Service) Integrations() *integrations.Set { return s.set }
 
 // Failed gets an error when a part of the service ends by itself.
 func (s *Service) Failed() <-chan error { return s.failed }
-
-func (s *Service) has(role string) bool { return slices.Contains(s.options.Roles, role) }
 
 // checkAddress reports before anything is started that the receiver could not
 // listen. It does not listen yet: nobody would answer.
