@@ -68,7 +68,7 @@ func unreached(err error) []integrations.Finding {
 	case onTheWay && failed.Reason == sshrun.Refused:
 		f.Fix = "add the public half of key_file to the authorized_keys of that user on the gateway, with the helper as its command"
 	case !onTheWay:
-		f.Fix = "see the section Over SSH of docs/integrations/nftables.md: the helper, its configuration and its rights on the gateway"
+		f.Fix = "look at the helper, its configuration and its rights on the gateway (docs/integrations/nftables-ssh.md)"
 	}
 	return []integrations.Finding{f}
 }
