@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -52,6 +53,12 @@ func helperMain(mode string) int {
 		// It does what it is asked, and is killed before it can answer.
 		_ = Serve(context.Background(), bytes.NewReader(text), io.Discard, os.Getenv(helperGuard), "v1.test")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	if mode == "another-limit" {
+		other := *q.Limit
+		other.Addresses = []netip.Addr{q.Limit.Addresses[0].Next()}
+		_ = json.NewEncoder(os.Stdout).Encode(answer{Version: wireVersion, Ask: q.Ask, Limit: &other})
+		return 0
 	}
 	if hostile, ok := hostileAnswers()[mode]; ok {
 		text, exit := hostile(q)

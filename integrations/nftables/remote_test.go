@@ -76,14 +76,16 @@ func TestHostileAnswers(t *testing.T) {
 
 // TestAnAnswerAboutSomethingElse is one that is well-formed, and of another host.
 func TestAnAnswerAboutSomethingElse(t *testing.T) {
-	limit := limitOf("10.1.0.5")
-	for what, other := range map[string]*Limit{"nothing": nil, "another host": new(limitOf("10.1.0.6")), "a block": new(blockOf(incident.Filter{Direction: incident.Outbound, RemotePort: 53}))} {
-		if other != nil && other.holds(limit.Scope) {
-			t.Errorf("%s passes for the answer", what)
-		}
+	s := servertest.NewSSHD(t, helperIs("another-limit", ""))
+	_, err := openRemote(t, settings(s, s.Port())).Put(t.Context(), limitOf("10.1.0.5"))
+	if integrations.KindOf(err) != integrations.Ambiguous {
+		t.Errorf("a put that was answered for another host: %v, want it ambiguous", err)
 	}
-	if both := limitOf("10.1.0.5", "10.1.0.6"); !both.holds(limit.Scope) {
+	if both := limitOf("10.1.0.5", "10.1.0.6"); !both.holds(limitOf("10.1.0.5").Scope) {
 		t.Error("a limit of the host and another address does not pass for the answer")
+	}
+	if block := blockOf(incident.Filter{Direction: incident.Outbound, RemotePort: 53}); block.holds(limitOf("10.1.0.5").Scope) {
+		t.Error("a block passes for a limit")
 	}
 }
 

@@ -227,8 +227,8 @@ func TestTheGuardRefuses(t *testing.T) {
 	}
 }
 
-// TestAnActionThatIsNotAllowed is not done, and what stands of it may be taken away.
-func TestAnActionThatIsNotAllowed(t *testing.T) {
+// TestWhatIsNotAllowedAnyMore can still be taken away: an action, and a network.
+func TestWhatIsNotAllowedAnyMore(t *testing.T) {
 	g := testGuard()
 	g.Actions = []incident.Action{incident.RateLimit}
 	var n noted
@@ -238,6 +238,10 @@ func TestAnActionThatIsNotAllowed(t *testing.T) {
 	}
 	if got := served(t, helperOf(g, &n), write(t, request{Do: verbDel, Limit: &block})); !got.Deleted {
 		t.Errorf("it cannot be taken away: %+v", got)
+	}
+	elsewhere := limitOf("10.2.0.5")
+	if got := served(t, helperOf(g, &n), write(t, request{Do: verbDel, Limit: &elsewhere})); !got.Deleted {
+		t.Errorf("a limit of a network that was taken out cannot be taken away: %+v", got)
 	}
 }
 
