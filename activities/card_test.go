@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/integrations"
@@ -88,5 +89,18 @@ func TestACardSaysWhatWasHeldBack(t *testing.T) {
 	}
 	if card := CardOf(c, 0); card.State != integrations.CardHeldBack || !strings.HasPrefix(card.Title, "Held back: ") {
 		t.Errorf("the card is %s, %q", card.State, card.Title)
+	}
+}
+
+// People who approve a containment that may be held again see for how long in all.
+func TestACardSaysForHowLongAContainmentMayBeHeld(t *testing.T) {
+	c := casetest.Waiting(t)
+	for i := range c.Steps {
+		if s := &c.Steps[i]; s.Action.Leased() {
+			s.TTL, s.Hold = time.Hour, &incident.Hold{AtMost: 8 * time.Hour, Watch: 15 * time.Minute}
+		}
+	}
+	if effect := strings.Join(CardOf(c, 0).Effect, "\n"); !strings.Contains(effect, "for 1 h, at most 8 h while it still sends") {
+		t.Errorf("the card says %q", effect)
 	}
 }
