@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -391,4 +392,39 @@ func TestWithoutRightsEverythingIsDenied(t *testing.T) {
 	finding := g.Probe(t.Context())[0]
 	assert.False(t, finding.OK)
 	assert.Contains(t, finding.Fix, "CAP_NET_ADMIN")
+}
+
+// Several processes write to one gateway: helpers of several engines, and administrators.
+func TestWritersAtTheSameTime(t *testing.T) {
+	s := newSpace(t)
+	before := s.generation()
+	const writers, limits = 4, 6
+	var wg sync.WaitGroup
+	for range writers {
+		g := s.gateway()
+		for i := range limits {
+			wg.Go(func() {
+				_, err := g.Apply(t.Context(), order(t, fmt.Sprintf("key-%d", i), fmt.Sprintf("192.0.2.%d", i+1)))
+				assert.NoError(t, err)
+			})
+		}
+	}
+	wg.Wait()
+	assert.Equal(t, before+limits, s.generation(), "each is put in place once")
+	g := s.gateway()
+	for i := range limits {
+		assert.True(t, reading(t, g, order(t, fmt.Sprintf("key-%d", i), fmt.Sprintf("192.0.2.%d", i+1))).Stands)
+	}
+	for range writers {
+		g := s.gateway()
+		for i := range limits {
+			wg.Go(func() {
+				_, err := g.Undo(t.Context(), order(t, fmt.Sprintf("key-%d", i), fmt.Sprintf("192.0.2.%d", i+1)))
+				assert.NoError(t, err)
+			})
+		}
+	}
+	wg.Wait()
+	assert.Equal(t, before+2*limits, s.generation(), "each is taken away once")
+	assert.Empty(t, s.rules())
 }
