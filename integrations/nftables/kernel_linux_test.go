@@ -166,6 +166,14 @@ func TestWhatOthersPutIntoOurTableStays(t *testing.T) {
 	assert.Empty(t, r.Key)
 	assert.Equal(t, "it has no end", r.Detail)
 	assert.NotContains(t, s.rules(), "192.0.2.2 ")
+
+	// A chain that nothing leads to yet is somebody's, too.
+	s.load("delete element inet stanch limit_out_ip4 { 192.0.2.9 }\n")
+	apply(t, g, o)
+	_, err = g.Undo(t.Context(), o)
+	require.NoError(t, err)
+	assert.Contains(t, s.rules(), "chain theirs")
+	assert.NotContains(t, s.rules(), "map ")
 }
 
 func TestALimitEndsByItself(t *testing.T) {
@@ -273,6 +281,7 @@ func TestAKeyOfAnyTextComesBack(t *testing.T) {
 	}
 	// What nft saves of it, nft reads, and it means the same.
 	saved := s.in("nft", "list", "ruleset")
+	assert.NotContains(t, saved, "two\n")
 	before, err := g.Standing(t.Context())
 	require.NoError(t, err)
 	s.load("flush ruleset\n")

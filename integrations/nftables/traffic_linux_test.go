@@ -1,11 +1,13 @@
 package nftables
 
 import (
-	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -91,16 +93,45 @@ type received struct {
 // send sends, and returns what arrived.
 func (n network) send(t testing.TB, s sending) received {
 	t.Helper()
+	return n.all(t, s)[0]
+}
+
+// all sends at the same time.
+func (n network) all(t testing.TB, all ...sending) []received {
+	t.Helper()
+	got, errs := make([]received, len(all)), make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, s := range all {
+		server := n.listen(t, s.port)
+		wg.Go(func() { got[i], errs[i] = n.iperf(t.Context(), s, server) })
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(errs...))
+	return got
+}
+
+// listen starts a server at the far end, which ends after one run, and waits until it listens.
+func (n network) listen(t testing.TB, port int) *exec.Cmd {
+	t.Helper()
+	server := exec.CommandContext(t.Context(), "ip", "netns", "exec", n.internet.name, "iperf3", "-s", "-1", "-J", "-i", "0", "-p", strconv.Itoa(port))
+	server.Stdout = &strings.Builder{}
+	require.NoError(t, server.Start())
+	wait(t, fmt.Sprintf("nobody listens on %d", port), func() bool {
+		return strings.Contains(n.internet.in("ss", "-Hltn"), fmt.Sprintf(":%d ", port))
+	})
+	return server
+}
+
+// iperf runs one client, and reads what the end that receives says.
+func (n network) iperf(ctx context.Context, s sending, server *exec.Cmd) (received, error) {
 	to := farEnd
 	if strings.Contains(s.from, ":") {
 		to = farEnd6
 	}
-	server := exec.CommandContext(t.Context(), "ip", "netns", "exec", n.internet.name, "iperf3", "-s", "-1", "-J", "-i", "0", "-p", fmt.Sprint(s.port), "--forceflush")
-	answer := &strings.Builder{}
-	server.Stdout = answer
-	require.NoError(t, server.Start())
-	n.listening(t, s.port)
-	args := []string{"netns", "exec", n.hosts.name, "iperf3", "-c", to, "-B", s.from, "-p", fmt.Sprint(s.port), "-J", "-i", "0", "-t", fmt.Sprint(s.seconds), "-O", fmt.Sprint(s.omit)}
+	args := []string{
+		"netns", "exec", n.hosts.name, "iperf3", "-c", to, "-B", s.from, "-p", strconv.Itoa(s.port), "-J", "-i", "0",
+		"-t", strconv.Itoa(s.seconds), "-O", strconv.Itoa(s.omit), "--connect-timeout", "5000",
+	}
 	if s.udp != "" {
 		args = append(args, "-u", "-l", "1200", "-b", s.udp)
 	}
@@ -110,12 +141,18 @@ func (n network) send(t testing.TB, s sending) received {
 	if s.back {
 		args = append(args, "-R")
 	}
-	out, err := exec.CommandContext(t.Context(), "ip", args...).CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.NoError(t, server.Wait())
-	seen := answer.String()
-	if s.back {
-		seen = string(out)
+	// Where nothing comes through it would try for minutes.
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	seen, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput()
+	if err != nil {
+		return received{}, errors.Join(fmt.Errorf("iperf3: %w: %s", err, seen), server.Process.Kill(), server.Wait())
+	}
+	if err := server.Wait(); err != nil {
+		return received{}, fmt.Errorf("iperf3 at the far end: %w", err)
+	}
+	if !s.back {
+		seen = []byte(fmt.Sprint(server.Stdout))
 	}
 	var r struct {
 		End struct {
@@ -125,34 +162,8 @@ func (n network) send(t testing.TB, s sending) received {
 			} `json:"sum_received"`
 		} `json:"end"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(seen), &r), seen)
-	return received{r.End.Received.Rate, r.End.Received.Bytes}
-}
-
-// listening waits until the far end has a server at the port.
-func (n network) listening(t testing.TB, port int) {
-	t.Helper()
-	wait(t, fmt.Sprintf("nobody listens on %d", port), func() bool {
-		lines := bufio.NewScanner(strings.NewReader(n.internet.in("ss", "-Hltn")))
-		for lines.Scan() {
-			if strings.Contains(lines.Text(), fmt.Sprintf(":%d ", port)) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// all sends at the same time.
-func (n network) all(t testing.TB, all ...sending) []received {
-	t.Helper()
-	got := make([]received, len(all))
-	var wg sync.WaitGroup
-	for i, s := range all {
-		wg.Go(func() { got[i] = n.send(t, s) })
-	}
-	wg.Wait()
-	return got
+	err = json.Unmarshal(seen, &r)
+	return received{r.End.Received.Rate, r.End.Received.Bytes}, err
 }
 
 // within fails unless a rate is as far as a part of it from the one that is wanted.
