@@ -148,6 +148,7 @@ func (n network) iperf(ctx context.Context, s sending, server *exec.Cmd) (receiv
 	if err != nil {
 		return received{}, errors.Join(fmt.Errorf("iperf3: %w: %s", err, seen), server.Process.Kill(), server.Wait())
 	}
+	defer time.AfterFunc(30*time.Second, func() { _ = server.Process.Kill() }).Stop()
 	if err := server.Wait(); err != nil {
 		return received{}, fmt.Errorf("iperf3 at the far end: %w", err)
 	}
