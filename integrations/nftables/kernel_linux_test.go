@@ -437,3 +437,28 @@ func TestWritersAtTheSameTime(t *testing.T) {
 	assert.Equal(t, before+2*limits, s.generation(), "each is taken away once")
 	assert.Empty(t, s.rules())
 }
+
+// The rights that the page of this kind gives the service are enough.
+func TestOneCapabilityIsEnough(t *testing.T) {
+	const without = "STANCH_NFTABLES_ONE_CAPABILITY"
+	if os.Getenv(without) == "" {
+		s := newSpace(t)
+		cmd := exec.CommandContext(t.Context(), "ip", "netns", "exec", s.name, "setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all",
+			os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+		cmd.Env = append(os.Environ(), without+"=1")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), "--- PASS: "+t.Name())
+		return
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	require.Contains(t, string(status), "CapEff:\t0000000000001000\n", "it has CAP_NET_ADMIN alone")
+	g := (space{t: t}).gateway(func(c *Config) { c.NetNS = "" })
+	o := order(t, "key-1", "192.0.2.2")
+	apply(t, g, o)
+	assert.True(t, reading(t, g, o).Stands)
+	_, err = g.Undo(t.Context(), o)
+	require.NoError(t, err)
+	assert.False(t, reading(t, g, o).Stands)
+}
