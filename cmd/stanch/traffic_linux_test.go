@@ -61,11 +61,13 @@ type realSite struct {
 	flooder, second, bystander *lab.Node
 	// before is what TCP of a host got through before anything was limited.
 	before int64
+	// gateway says in stanch.yaml where the gateway is.
+	gateway string
 }
 
-// newRealSite builds the network with a sensor on each side of the gateway, and starts
-// Stanch, whose flow store has what the sensor on one side saw.
-func newRealSite(t *testing.T, side string) *realSite {
+// newRealSite builds the network, and lays out a Stanch whose flow store has what the
+// sensor on one side of the gateway saw. With sees the store says where that is.
+func newRealSite(t testing.TB, side, sees string) *realSite {
 	t.Helper()
 	if err := lab.Ready(); err != nil {
 		t.Skipf("SKIPPED: no lab of namespaces: %v", err)
@@ -81,30 +83,36 @@ func newRealSite(t *testing.T, side string) *realSite {
 			t.Error(err)
 		}
 	})
-	r := &realSite{lab: l, flooder: l.Hosts[0], second: l.Hosts[1], bystander: l.Hosts[2]}
-	r.site = newSite(t)
-	r.before = r.transfer(r.flooder, lab.Probe{})
-	r.near("before, TCP", r.before, realLink, 0.2)
+	r := &realSite{site: newSite(t), lab: l, flooder: l.Hosts[0], second: l.Hosts[1], bystander: l.Hosts[2]}
 	folder, err := l.Folder("flows-" + side)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.gateway = "netns: " + l.Gateway.Namespace
 	r.write("playbooks/high-egress-windows.yaml", realPlaybook)
-	r.settings = func(slow string) string { return realConfiguration(l, folder, slow) }
-	r.start("")
-	r.watch()
-	for _, s := range []lab.Sensor{
-		{Interface: lab.Inside, Active: time.Second, Also: []int{lab.DetectorPort}}, {Interface: lab.Outside, Active: time.Second},
-	} {
-		if _, err := l.Flows(t.Context(), s, atMost); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.settings = func(slow string) string { return realConfiguration(r.gateway, folder+sees, slow) }
 	return r
 }
 
+// watched starts Stanch, the detector, and then the sensors, which report a flow that goes
+// on every so often.
+func (r *realSite) watched(active time.Duration) {
+	r.t.Helper()
+	r.before = r.transfer(r.flooder, lab.Probe{})
+	r.near("before, TCP", r.before, realLink, 0.2)
+	r.start("")
+	r.watch()
+	for _, s := range []lab.Sensor{
+		{Interface: lab.Inside, Active: active, Also: []int{lab.DetectorPort}}, {Interface: lab.Outside, Active: active},
+	} {
+		if _, err := r.lab.Flows(r.t.Context(), s, atMost); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // realConfiguration has the endpoints of the simulated estate, and else what is real.
-func realConfiguration(l *lab.Lab, folder, slow string) string {
+func realConfiguration(gateway, flows, slow string) string {
 	var networks []string
 	for _, n := range lab.Networks() {
 		networks = append(networks, n.String())
@@ -116,18 +124,18 @@ integrations:
   edr: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   slack: { kind: memory, path: estate.jsonl, scenario: quiet%[1]s }
   flows: { kind: nfdump, folder: %[2]s }
-  gateway: { kind: nftables, netns: %[3]s, networks: [%[4]s], link: %[5]dMbit }
+  gateway: { kind: nftables, %[3]s, networks: [%[4]s], link: %[5]dMbit }
 sources:
-  fastnetmon: { kind: stanch, auth: { bearer: %[6]s } }
+  siem: { kind: stanch, auth: { bearer: %[6]s } }
 people:
   - { id: alice, groups: [sec-oncall], may: [read, retry, extend, release, pause], token_sha256: %[7]x }
-`, slow, folder, l.Gateway.Namespace, strings.Join(networks, ", "), int64(realLink/1e6), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
+`, slow, flows, gateway, strings.Join(networks, ", "), int64(realLink/1e6), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
 }
 
 // watch starts the detector, with the script that our documents offer.
 func (r *realSite) watch() {
 	r.t.Helper()
-	r.write("curl.conf", fmt.Sprintf("url = %q\nheader = %q\n", r.url+"/v1/alerts/fastnetmon", "Authorization: Bearer "+sourceToken))
+	r.write("curl.conf", fmt.Sprintf("url = %q\nheader = %q\n", r.url+"/v1/alerts/siem", "Authorization: Bearer "+sourceToken))
 	script, err := filepath.Abs("../../docs/integrations/fastnetmon-notify.sh")
 	if err != nil {
 		r.t.Fatal(err)
@@ -156,19 +164,35 @@ func (r *realSite) flood(host *lab.Node) (stop func()) {
 // caseOf is the id of a host's case.
 func caseOf(host *lab.Node) string { return "real-flood/" + host.Name }
 
-// release gives a host's lease back, and waits until it is over.
-func (r *realSite) release(host *lab.Node) {
+// release gives a case's lease back, and waits until it is over.
+func (r *realSite) release(id, step string) {
 	r.t.Helper()
-	r.until("the lease to be given back", func() bool {
-		for _, s := range r.see(caseOf(host)).Steps {
-			if s.Lease != "" {
+	r.letGo(id, step)
+	r.until("the lease of "+id+" to be given back", func() bool { return saw(r.see(id), incident.EvGivenBack, step) })
+}
+
+// letGo asks for a case's lease to be given back.
+func (r *realSite) letGo(id, step string) {
+	r.t.Helper()
+	r.until("the lease of "+id+" to be released", func() bool {
+		for _, s := range r.see(id).Steps {
+			if s.Name == step && s.Lease != "" {
 				status := r.post("/v1/leases/release", tokenOf(alice), api.LeaseRequest{ID: s.Lease, Reason: "the owner stopped it"}, nil)
 				return status == http.StatusOK || status == http.StatusAccepted
 			}
 		}
 		return false
 	})
-	r.until("the limit to be gone", func() bool { return saw(r.see(caseOf(host)), incident.EvGivenBack, "throttle") })
+}
+
+// rules is what the gateway's kernel has.
+func (r *realSite) rules() string {
+	r.t.Helper()
+	out, err := r.lab.Gateway.Run(r.t.Context(), "nft", "list", "ruleset")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(out)
 }
 
 // transfer measures what a host gets through.
@@ -221,7 +245,8 @@ func (r *realSite) limited(host *lab.Node) {
 // back the speed of its host returns, and that of the other does not.
 func TestRealTraffic(t *testing.T) {
 	t.Parallel()
-	r := newRealSite(t, lab.Outside)
+	r := newRealSite(t, lab.Outside, "")
+	r.watched(time.Second)
 	r.limited(r.flooder)
 	r.near("limited, TCP", r.transfer(r.flooder, lab.Probe{}), realLimit, 0.35)
 	r.limited(r.second)
@@ -231,19 +256,13 @@ func TestRealTraffic(t *testing.T) {
 	r.near("the second, UDP", got[r.second], realLimit, 0.10)
 	r.near("not limited, TCP, meanwhile", got[r.bystander], float64(r.before)-2*realLimit, 0.15)
 
-	r.release(r.flooder)
+	r.release(caseOf(r.flooder), "throttle")
 	got = r.together(map[*lab.Node]lab.Probe{r.flooder: {}, r.second: udp})
 	r.near("given back, TCP", got[r.flooder], float64(r.before)-realLimit, 0.25)
 	r.near("the second still, UDP", got[r.second], realLimit, 0.10)
-	r.release(r.second)
-	r.noTable()
-	r.stop()
-}
-
-// noTable wants nothing of ours left at the gateway.
-func (r *realSite) noTable() {
-	r.t.Helper()
-	if out, err := r.lab.Gateway.Run(r.t.Context(), "nft", "list", "ruleset"); err != nil || strings.Contains(string(out), "10.20.") {
-		r.t.Errorf("the gateway still has %s: %v", out, err)
+	r.release(caseOf(r.second), "throttle")
+	if left := r.rules(); strings.Contains(left, "10.20.") {
+		t.Errorf("the gateway still has\n%s", left)
 	}
+	r.stop()
 }
