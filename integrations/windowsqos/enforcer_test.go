@@ -71,6 +71,14 @@ func TestDeviceThatDoesNotAnswer(t *testing.T) {
 	if n := x.edr.Orders(); n != ordered {
 		t.Errorf("what was not answered yet was asked %d times more", n-ordered)
 	}
+
+	x.edr.Hold("ws-042", integrations.ScriptQueued)
+	_, err = x.Read(t.Context(), o)
+	wants(t, "read while it is away", err, integrations.Unavailable)
+	x.edr.Hold("ws-042", "")
+	if r := x.read(t, order(t, func(o *incident.Order) { o.Key, o.Program = "another", `C:\Tools\other.exe` })); r.Stands || r.Pending {
+		t.Errorf("what was asked for another order reads %+v", r)
+	}
 }
 
 // An answer that was asked for long ago, or before something was changed, says nothing of now.
@@ -111,14 +119,15 @@ func TestOldAnswerIsNotBelieved(t *testing.T) {
 func TestRestartOfADevice(t *testing.T) {
 	x := start(t, netqosfake.Options{})
 	o := order(t)
-	x.apply(t, o)
-	x.edr.Restart("ws-042")
-	if r := x.read(t, o); r.Stands || r.Pending {
-		t.Errorf("after the restart it reads %+v", r)
-	}
-	x.apply(t, o)
-	if r := x.read(t, o); !r.Stands || r.Key != o.Key {
-		t.Errorf("applied anew it reads %+v", r)
+	for range 4 {
+		x.apply(t, o)
+		if r := x.read(t, o); !r.Stands || r.Key != o.Key {
+			t.Errorf("applied it reads %+v", r)
+		}
+		x.edr.Restart("ws-042")
+		if r := x.read(t, o); r.Stands || r.Pending {
+			t.Errorf("after the restart it reads %+v", r)
+		}
 	}
 }
 

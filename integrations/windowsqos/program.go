@@ -71,6 +71,9 @@ func checkPath(path string) error {
 	if len(utf16.Encode([]rune(path))) > maxPath {
 		return errors.New("the program's path is too long")
 	}
+	if strings.HasPrefix(path, `\Device\`) {
+		return errors.New("the program's path is known by device, and which drive that is only the device knows")
+	}
 	if len(path) < 3 || !plain(path[:1], "") || path[0] <= '9' || path[1:3] != `:\` {
 		return errors.New(`the program's path does not begin with a drive, such as C:\`)
 	}

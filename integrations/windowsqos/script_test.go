@@ -202,7 +202,7 @@ func TestPrograms(t *testing.T) {
 		`C:\a\w3wp.exe`: "destination", `C:\PROGRA~1\a.exe`: "short name", `C:\a \x.exe`: "dot or blank", `C:\a.\x.exe`: "dot or blank", `C:\\x.exe`: "empty",
 		`C:\x.exe:y.exe`: "another character", `C:\a/b.exe`: "another character", "C:\\a\u200bb.exe": "another character", `C:\%a%.exe`: "another character",
 		"C:\\a\xff.exe": "another character", `C:\😀.exe`: "another character", "C:\\a`.exe": "another character", `C:\.exe`: ".exe", `C:\a.exe.`: "dot or blank",
-		`\\?\C:\a.exe`: "drive", `1:\a.exe`: "drive", `C:`: "drive", `C:\` + strings.Repeat("a", 260) + `.exe`: "too long",
+		`\\?\C:\a.exe`: "drive", `1:\a.exe`: "drive", `\Device\HarddiskVolume3\a.exe`: "known by device", `C:`: "drive", `C:\` + strings.Repeat("a", 260) + `.exe`: "too long",
 	} {
 		_, err := allowedOf("test", order(t, func(o *incident.Order) { o.Program = path }))
 		switch {
