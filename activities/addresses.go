@@ -9,24 +9,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// byAddress are the names of the integrations that know a device by its addresses
-// alone.
-func (a *Activities) byAddress() []string {
-	return slices.DeleteFunc(a.Set.Names(), func(name string) bool {
-		spec, _ := a.Set.Spec(name)
-		return !spec.ByAddress
-	})
-}
-
-// address has a step name the device by its addresses where the integration that
-// carries it out knows it by no other means.
-func (in DecideIn) address(s *incident.PlannedStep, facts incident.Facts) {
-	if !s.Action.Leased() || s.Problem != "" || !slices.Contains(in.ByAddress, s.Use) {
-		return
-	}
-	s.Addresses, s.Problem = ownAddresses(facts, in.Shared)
-}
-
 // ownAddresses are the addresses that are the device's and nobody else's, as its EDR
 // tells them; where there are none, or others send under one of them, it says why. They
 // are sorted, so that the same ones make the same plan.

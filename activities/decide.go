@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -28,10 +29,12 @@ type DecideIn struct {
 	// who decides what stays reachable where no order can.
 	Infrastructure incident.Infrastructure `json:"infrastructure,omitzero"`
 	ExceptBy       map[string]string       `json:"except_by,omitempty"`
-	// ByAddress are the integrations that know a device by its addresses alone, Shared
-	// those of its addresses under which others send, too.
-	ByAddress []string                 `json:"by_address,omitempty"`
-	Shared    []incident.SharedAddress `json:"shared,omitempty"`
+	// Products are what the integrations are like, by their names; nil is not known.
+	Products map[string]Product `json:"products,omitempty"`
+	// SharedNetworks are the site's own, at whose addresses many services are reached.
+	SharedNetworks []netip.Prefix `json:"shared_networks,omitempty"`
+	// Shared are those of the device's addresses under which others send, too.
+	Shared []incident.SharedAddress `json:"shared,omitempty"`
 	// Now is the decision's time, an input so that it can be replayed.
 	Now time.Time `json:"now"`
 }
@@ -52,7 +55,8 @@ func (a *Activities) decide(ctx context.Context, in DecideIn) (DecideOut, error)
 	if err != nil {
 		return DecideOut{}, ours("decide", err.Error())
 	}
-	in.Agents, in.Infrastructure, in.ExceptBy, in.ByAddress = a.Agents, a.Infrastructure, a.ExceptBy, a.byAddress()
+	in.Agents, in.Infrastructure, in.ExceptBy, in.Products = a.Agents, a.Infrastructure, a.ExceptBy, a.products()
+	in.SharedNetworks = a.SharedNetworks
 	out, err := DecideWith(ctx, p, in)
 	// The flows have served the join and the plan; a case that carried them
 	// would write them into its history again and again.

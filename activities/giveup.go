@@ -24,8 +24,15 @@ type GiveUpIn struct {
 }
 
 // order is what the step asks of a lease, without its key and its end.
-func (in ContainIn) order() incident.Order {
-	return incident.Order{Action: in.Step.Action, Target: in.Target, Rate: in.Step.Rate, Filter: in.Step.Filter, HeardWithin: in.Step.HeardWithin, Except: in.Step.Except, Addresses: in.Step.Addresses, Program: in.Step.Path}
+func (in ContainIn) order() incident.Order { return OrderOf(in.Step, in.Target) }
+
+// OrderOf is what a step asks of the integration that carries it out, without a key and
+// an end.
+func OrderOf(s incident.PlannedStep, target incident.Target) incident.Order {
+	return incident.Order{
+		Action: s.Action, Target: target, Rate: s.Rate, Filter: s.Filter, HeardWithin: s.HeardWithin, Except: s.Except,
+		Addresses: s.Addresses, Program: s.Path,
+	}
 }
 
 // GivesUp returns what gives the request up.

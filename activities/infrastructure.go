@@ -15,9 +15,10 @@ func (in DecideIn) plan(p *playbooks.Playbook, d *incident.Decision, facts incid
 		plan := p.Plan(*d, facts, in.Target)
 		incident.EachStep(plan.Steps, func(s *incident.PlannedStep) {
 			if s.Action == incident.Isolate {
-				s.Except, s.ExceptBy = in.Infrastructure.Addresses(), in.ExceptBy[s.Use]
+				s.Except = in.Infrastructure.Addresses()
 			}
-			in.address(s, facts)
+			in.spare(s)
+			in.choose(s, facts)
 		})
 		return plan
 	}

@@ -5,6 +5,7 @@ package activities
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -44,6 +45,8 @@ type Activities struct {
 	Routes incident.Routes
 	// Infrastructure is never contained, and stays reachable for isolated hosts.
 	Infrastructure incident.Infrastructure
+	// SharedNetworks are the site's own, at whose addresses many services are reached.
+	SharedNetworks []netip.Prefix
 	// ExceptBy says, by the names of integrations, who decides what stays reachable where
 	// no order can.
 	ExceptBy map[string]string
@@ -78,6 +81,7 @@ func (a *Activities) Register(r Registry) {
 	}
 	register(r, FindConnections, a.findConnections)
 	register(r, Decide, a.decide)
+	register(r, Plan, a.plan)
 	register(r, Claim, a.claim)
 	register(r, Unclaim, a.unclaim)
 	register(r, HandOver, a.handOver)

@@ -27,6 +27,9 @@ const (
 	maxExpire   = 7 * 24 * time.Hour
 	maxHold     = 14 * 24 * time.Hour
 	maxNameSize = 63
+	// maxUses bounds how many integrations are asked, one after the other, while a host
+	// sends.
+	maxUses = 8
 )
 
 // release in an if_denied or if_expired undoes what the case holds.

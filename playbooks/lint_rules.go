@@ -128,8 +128,14 @@ func (p *Playbook) CheckIntegrations(complain func(name string, used Use) string
 		check(l.place([]any{"enrich", name, "use"}), e.Use, Use{Fact: name})
 	}
 	for name, s := range p.Steps {
-		if check(l.place([]any{"steps", name, "use"}), s.Use, Use{Action: s.Action, Messenger: s.Action == incident.Notify}) && s.HeardWithin > 0 {
-			check(l.place([]any{"steps", name, "heard_within"}), s.Use, Use{Heard: s.HeardWithin})
+		for i, use := range s.Use {
+			at := []any{"steps", name, "use"}
+			if l.find(at...).Kind == yaml.SequenceNode {
+				at = append(at, i)
+			}
+			if check(l.place(at), use, Use{Action: s.Action, Messenger: s.Action == incident.Notify}) && s.HeardWithin > 0 {
+				check(l.place([]any{"steps", name, "heard_within"}), use, Use{Heard: s.HeardWithin})
+			}
 		}
 	}
 	for name, a := range p.Approvals {

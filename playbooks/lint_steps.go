@@ -34,6 +34,14 @@ func (l lint) step(name string, s Step) {
 	if n := l.find(at("with", "what")...); n != nil && len(s.With.What) == 0 {
 		l.at(at("with", "what"), "what must name processes, connections or both")
 	}
+	if n := l.find(at("use")...); len(s.Use) > 1 && !s.Action.Leased() {
+		l.blame(n, "use can be a list for %s; step %q is %s", namedActions(incident.Action.Leased), name, s.Action)
+	} else if len(s.Use) > maxUses {
+		l.blame(n, "use names %d integrations, at most %d are asked", len(s.Use), maxUses)
+	}
+	if l.has(at("shared")...) && s.Action != incident.Block {
+		l.blame(l.key(at("shared")...), "shared belongs to a block: it is about a destination that others use, too; step %q is %s", name, s.Action)
+	}
 	l.lasting(name, s)
 	l.holding(name, s)
 	l.wayBack(name, s)

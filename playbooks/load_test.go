@@ -195,6 +195,33 @@ func TestCheckIntegrationsAsksForEverythingThatIsUsed(t *testing.T) {
 	}
 }
 
+// Each integration of a list is checked at its place, and its agent's life, too.
+func TestCheckIntegrationsAsksForEachOfAList(t *testing.T) {
+	p := load(t, demo(t, "action: rate_limit, use: gateway", "action: rate_limit, use: [qos, gateway]",
+		"action: isolate, use: edr, ttl: 4h", "action: isolate, use: [edr, other], ttl: 4h, heard_within: 15m"))
+	var asked, at []string
+	issues := p.CheckIntegrations(func(name string, used playbooks.Use) string {
+		if used.Action == "" && used.Heard == 0 || used.Messenger {
+			return ""
+		}
+		asked = append(asked, strings.TrimSpace(name+" "+string(used.Action)+" "+strings.TrimPrefix(used.Heard.String(), "0s")))
+		if name == "gateway" || name == "other" {
+			return "no integration is called " + name
+		}
+		return ""
+	})
+	slices.Sort(asked)
+	if want := []string{"edr  15m0s", "edr isolate", "gateway rate_limit", "other isolate", "qos rate_limit"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+	for _, i := range issues {
+		at = append(at, i.String())
+	}
+	if want := []string{"demo.yaml:35:46: no integration is called gateway", "demo.yaml:36:42: no integration is called other"}; !slices.Equal(at, want) {
+		t.Errorf("complaints are %q, want %q", at, want)
+	}
+}
+
 func TestIssuesErr(t *testing.T) {
 	warning := playbooks.Issue{File: "a", Message: "mind this", Warning: true}
 	if err := (playbooks.Issues{warning}).Err(); err != nil {

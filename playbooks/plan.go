@@ -141,8 +141,13 @@ func (p *Playbook) instead(names []string, facts incident.Facts, target *inciden
 func (p *Playbook) planned(name string, facts incident.Facts, target *incident.Target) incident.PlannedStep {
 	s, ok := p.Steps[name]
 	step := incident.PlannedStep{
-		Name: name, Action: s.Action, Use: s.Use, Rate: s.With.Rate, What: s.With.What, Channel: s.With.Channel,
-		TTL: s.TTL, Timeout: s.Timeout, Verify: s.Verify, OnFailure: s.OnFailure, UnsureAct: s.UnsureAct,
+		Name: name, Action: s.Action, Use: s.Use.First(), Rate: s.With.Rate, What: s.With.What, Channel: s.With.Channel,
+		TTL: s.TTL, Timeout: s.Timeout, Verify: s.Verify, OnFailure: s.OnFailure, UnsureAct: s.UnsureAct, SharedBlock: s.SharedBlock,
+	}
+	if len(s.Use) > 1 {
+		for _, use := range s.Use {
+			step.Candidates = append(step.Candidates, incident.Candidate{Use: use})
+		}
 	}
 	step.Hold, step.QuietFor = s.hold(), s.QuietFor
 	if step.HeardWithin = s.HeardWithin; s.Fallback != "" {

@@ -114,7 +114,7 @@ type Rule struct {
 // Step is one action that a rule can run.
 type Step struct {
 	Action  incident.Action  `yaml:"action,required" doc:"The action to carry out."`
-	Use     string           `yaml:"use,required" doc:"The integration that does it, by its name in stanch.yaml."`
+	Use     Uses             `yaml:"use,required" as:"name, or list of names" doc:"The integration that does it, by its name in stanch.yaml. For {leased} several, the preferred one first: the first that can act on the device does it, which is found when the plan is made."`
 	With    StepWith         `yaml:"with" doc:"Parameters, by action."`
 	TTL     time.Duration    `yaml:"ttl" doc:"When the containment is given back. Required for {leased}."`
 	Timeout time.Duration    `yaml:"timeout" doc:"How long the step may take."`
@@ -130,6 +130,8 @@ type Step struct {
 	Watch      time.Duration `yaml:"watch" default:"15m" doc:"With hold_at_most: how long the host is watched after the containment was given back."`
 	AgainAbove int64         `yaml:"again_above" unit:"rate" doc:"With hold_at_most: from what rate on the host counts as still sending. Where it is not written, it is the largest of verify's egress_below, the host's usual p99 and a quarter of what the decision was about; where that is unknown, nothing is held again and people are told."`
 	QuietFor   time.Duration `yaml:"quiet_for" doc:"Gives the containment back early, once the limiter itself has dropped nothing for so long. For rate_limit and block, at products that count what they drop."`
+	// SharedBlock lets a block stop what many unrelated services are reached by.
+	SharedBlock bool `yaml:"shared" word:"block" doc:"block: stop a destination though others are reached at its address, as at a CDN, a cloud or a public resolver. For block; without it such a destination is not blocked."`
 	// UnsureAct lets a reversible step run though the decision is unsure.
 	UnsureAct bool `yaml:"unsure" word:"act" doc:"act: run though the decision is unsure. For {reversible}."`
 }

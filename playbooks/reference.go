@@ -118,7 +118,7 @@ func written(f field) string {
 	case t == reflect.TypeFor[Ask]():
 		return "`{ <messenger>: <channel>, mention: <whom> }`"
 	case t == reflect.TypeFor[Given]():
-		return "facts: " + strings.Join(append([]string{"alert"}, incident.FactNames()...), ", ")
+		return "facts: " + strings.Join(append([]string{"alert"}, incident.FactNames()...), ", ") + "; " + cannot
 	case f.as != "":
 		return f.as
 	case len(f.enum) > 0 && t.Kind() == reflect.String:

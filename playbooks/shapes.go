@@ -2,6 +2,7 @@ package playbooks
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"go.yaml.in/yaml/v4"
@@ -66,6 +67,45 @@ func (*Doings) shape(s *schemas) map[string]any {
 		map[string]any{"type": "string", "description": "The name of a step."},
 		s.of(reflect.TypeFor[gate]()),
 	}}}
+}
+
+// Uses are the names of integrations, the preferred one first.
+type Uses []string
+
+// First is the preferred integration; empty where none is named.
+func (u Uses) First() string {
+	if len(u) == 0 {
+		return ""
+	}
+	return u[0]
+}
+
+// decodeYAML reads a name, or a list of them.
+func (u *Uses) decodeYAML(d *document, n *yaml.Node, f field) {
+	if n.Kind != yaml.SequenceNode {
+		if name, ok := d.named(n, f.name); ok {
+			*u = Uses{name}
+		}
+		return
+	}
+	if len(n.Content) == 0 {
+		d.blame(n, "%s is an empty list: it needs the name of an integration", f.name)
+	}
+	for _, entry := range n.Content {
+		name, ok := d.named(entry, "an entry of "+f.name)
+		switch {
+		case !ok:
+		case slices.Contains(*u, name):
+			d.blame(entry, "%s names %q twice", f.name, name)
+		default:
+			*u = append(*u, name)
+		}
+	}
+}
+
+func (*Uses) shape(*schemas) map[string]any {
+	name := map[string]any{"type": "string", "minLength": 1}
+	return map[string]any{"anyOf": []any{name, map[string]any{"type": "array", "items": name, "minItems": 1, "maxItems": maxUses, "uniqueItems": true}}}
 }
 
 const mention = "mention"

@@ -1,8 +1,10 @@
 package playbooks
 
 import (
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -13,7 +15,7 @@ import (
 // enforced, whatever its mode.
 type TestFile struct {
 	Playbook string     `yaml:"playbook,required" doc:"Path of the playbook, from this file."`
-	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from. What is not given is unknown, but for traffic.rate and traffic.freshness, which follow from traffic.bytes_out. The alert's host and the endpoint are named alike where their id, name and address are left out, so that the target is exact, and its route is direct where that is left out; an endpoint of which nothing is given is a host that the EDR does not know. The case opens at alert.time, else at 2026-03-02T03:00:00Z."`
+	Given    Given      `yaml:"given" doc:"The estate and the alert that every case starts from. What is not given is unknown, but for traffic.rate and traffic.freshness, which follow from traffic.bytes_out. The alert's host and the endpoint are named alike where their id, name and address are left out, so that the target is exact, and its route is direct where that is left out; an endpoint of which nothing is given is a host that the EDR does not know. The case opens at alert.time, else at 2026-03-02T03:00:00Z. The key cannot, which is no fact, names integrations that cannot act, each with the reason, such as cannot: { gateway: it is full }."`
 	Cases    []TestCase `yaml:"cases,required" doc:"The cases."`
 
 	doc *document
@@ -28,8 +30,9 @@ type TestCase struct {
 	Timeline []TestEvent `yaml:"timeline" doc:"What happens, in order of time. Without it the case is looked at as soon as it waits; an empty one lets every question expire."`
 	Expect   Expect      `yaml:"expect,required" doc:"What must hold at the end of the timeline. What is left out is not looked at."`
 
-	// Facts are the file's given with the case's given over it.
-	Facts incident.Facts `yaml:"-"`
+	// Facts are the file's given with the case's given over it, and so is Cannot.
+	Facts  incident.Facts    `yaml:"-"`
+	Cannot map[string]string `yaml:"-"`
 	// Line is the line of the case.
 	Line int `yaml:"-"`
 }
@@ -57,6 +60,7 @@ type Expect struct {
 	Severity string            `yaml:"severity" enum:"info,low,medium,high,critical" doc:"Its severity."`
 	Outcome  string            `yaml:"outcome" enum:"nothing_to_do,given_back,denied,refused,expired,undecided,cannot_decide,error,no_exact_target,held_back,failed,shadow,no_playbook_matched,closed_by_hand,merged" doc:"How the case ended."`
 	Steps    []string          `yaml:"steps" doc:"The steps of the plan in order, gates left out."`
+	Use      map[string]string `yaml:"use" doc:"The integrations that carry steps out, by the names of the steps."`
 	Leases   []incident.Action `yaml:"leases" doc:"The containments that stand."`
 	Unsure   []string          `yaml:"unsure" doc:"The fields that the decision would have needed."`
 	Awaiting string            `yaml:"awaiting" doc:"The approval that is pending."`
@@ -94,6 +98,13 @@ func (t *TestFile) complete() {
 		l.once(seen, "case", c.Name, l.find("cases", i, "name"))
 		t.Given.over(&c.Facts)
 		c.Given.over(&c.Facts)
+		c.Cannot = maps.Clone(t.Given.Cannot)
+		for name, why := range c.Given.Cannot {
+			if c.Cannot == nil {
+				c.Cannot = map[string]string{}
+			}
+			c.Cannot[name] = why
+		}
 		explain(&c.Facts)
 		if n := l.find("cases", i, "expect"); n != nil && n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 			l.at([]any{"cases", i, "expect"}, "case %q expects nothing", c.Name)
@@ -102,6 +113,9 @@ func (t *TestFile) complete() {
 		facts := c.Facts
 		for j := range c.Timeline {
 			t.event(l, c, j, &before, "cases", i, "timeline", j)
+			if len(c.Timeline[j].Given.Cannot) > 0 {
+				l.at([]any{"cases", i, "timeline", j, "given", cannot}, "cannot belongs to the given of the file or of a case: which integration acts is found when the plan is made")
+			}
 			if e := &c.Timeline[j]; !e.Given.node.IsZero() {
 				e.Given.over(&facts)
 				explain(&facts)
@@ -183,8 +197,33 @@ func (t *TestFile) Check(p *Playbook) Issues {
 		for j, step := range c.Expect.Steps {
 			l.oneOf("step", step, steps, "cases", i, "expect", "steps", j)
 		}
+		for _, step := range slices.Sorted(maps.Keys(c.Expect.Use)) {
+			l.oneOf("step", step, steps, "cases", i, "expect", "use", step)
+			if s, ok := p.Steps[step]; ok && !slices.Contains(s.Use, c.Expect.Use[step]) {
+				l.at([]any{"cases", i, "expect", "use", step}, "step %q does not use %q: it uses %s", step, c.Expect.Use[step], strings.Join(s.Use, ", "))
+			}
+		}
+		l.cannots(t.Given, "given")
+		l.cannots(c.Given, "cases", i, "given")
 	}
 	return t.doc.sorted()
+}
+
+// cannots compares the integrations that cannot act with those that the playbook's
+// containments use.
+func (l lint) cannots(given Given, path ...any) {
+	var used []string
+	for _, s := range l.playbook.Steps {
+		if s.Action.Leased() {
+			used = append(used, s.Use...)
+		}
+	}
+	slices.Sort(used)
+	for _, name := range slices.Sorted(maps.Keys(given.Cannot)) {
+		if n := l.key(append(slices.Clone(path), cannot, name)...); !slices.Contains(used, name) {
+			l.blame(n, "no step of playbook %s that has a lease uses %q%s", l.playbook.Name, name, meant(name, used))
+		}
+	}
 }
 
 func (l lint) oneOf(what, name string, known []string, path ...any) {

@@ -125,7 +125,7 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 		if s.Approve != "" && !c.Steps[i].Undecided {
 			break
 		}
-		a.Gates = append(a.Gates, s.PlannedStep.String())
+		a.Gates = append(a.Gates, gated(s.PlannedStep))
 	}
 	c.Approvals = append(c.Approvals, a)
 	c.Steps[i].Status = incident.StepRunning
@@ -137,6 +137,18 @@ func (r *responder) ask(ctx workflow.Context, i int, spec activities.PinnedAppro
 	r.post(ctx, spec.Ask, incident.Shown{Kind: incident.ShownQuestion, Approval: at, Ask: spec.Name})
 	r.drawEgress(ctx)
 	return at
+}
+
+// gated names a step to those who are asked about it, with what they should know of it
+// before.
+func gated(s incident.PlannedStep) string {
+	switch chosen := s.Chosen(); {
+	case s.Problem != "":
+		return s.String() + ", which cannot be carried out: " + bounded(s.Problem, maxReason)
+	case chosen != "":
+		return s.String() + " through " + bounded(chosen, maxReason)
+	}
+	return s.String()
 }
 
 // onCallWithin bounds asking who is on call.

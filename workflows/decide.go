@@ -31,6 +31,7 @@ func (r *responder) decide(ctx workflow.Context, f findings) {
 			Outcome: incident.DecisionErr, Error: activities.Reason(err), PlaybookDigest: r.in.Pin.Digest, At: workflow.Now(ctx),
 		}}
 	}
+	r.choose(ctx, &out.Plan)
 	f.facts = out.Facts
 	c := &r.state.Case
 	switch {
@@ -96,7 +97,7 @@ func (r *responder) resolve(ctx workflow.Context, f findings, out activities.Dec
 	r.follow(ctx, f)
 	r.state.Unmatched, r.state.Ended = false, ""
 	c.Decision = &out.Decision
-	r.event(ctx, incident.EvDecided, "", "%s%s", how, decisionText(out.Decision))
+	r.event(ctx, incident.EvDecided, "", "%s%s%s", how, decisionText(out.Decision), chosenText(out.Plan))
 	r.supersede(ctx, why)
 	r.adopt(ctx, out.Plan)
 }

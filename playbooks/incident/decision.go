@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -174,12 +175,21 @@ type PlannedStep struct {
 	// decision is unsure or undecided, or a limit was reached.
 	Because string `json:"because,omitempty"`
 
-	Use    string  `json:"use,omitempty"`
+	// Use is the integration that carries it out. Passed are those that the playbook
+	// prefers and that cannot, Candidates, of a plan that is being made, those of which it
+	// is not known yet whether they can.
+	Use        string      `json:"use,omitempty"`
+	Passed     []Passed    `json:"passed,omitempty"`
+	Candidates []Candidate `json:"candidates,omitempty"`
+
 	Rate   int64   `json:"rate,omitempty"`
 	Filter *Filter `json:"filter,omitempty"`
 	// Addresses are the device's own, where Use knows it by them.
 	Addresses []string `json:"addresses,omitempty"`
 	What      []string `json:"what,omitempty"`
+	// SharedBlock has a block stop its destination though others are reached at the
+	// address.
+	SharedBlock bool `json:"shared_block,omitempty"`
 	// PID, Path and, where it is known, Started are the one process that a
 	// kill_process ends. Path alone is the program that a step is about, where Use
 	// acts on programs.
@@ -210,6 +220,70 @@ type PlannedStep struct {
 	// Problem says why the step cannot be carried out as planned, such as a
 	// block of a top destination that is unknown. Such a step fails, loudly.
 	Problem string `json:"problem,omitempty"`
+}
+
+// Passed is an integration that cannot carry a step out, and why; or of the step's own,
+// which carries it out all the same, why it did not tell whether it can.
+type Passed struct {
+	Use string `json:"use"`
+	Why string `json:"why"`
+}
+
+// String says it in words: host-qos cannot, process.path is unknown.
+func (p Passed) String() string { return p.Use + " cannot, " + p.Why }
+
+// Candidate is an integration that may carry a step out, with what the step would name
+// the device and its traffic by, or why it cannot.
+type Candidate struct {
+	Use       string   `json:"use"`
+	Why       string   `json:"why,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Path      string   `json:"path,omitempty"`
+	ExceptBy  string   `json:"except_by,omitempty"`
+}
+
+// By has a candidate carry the step out.
+func (s *PlannedStep) By(c Candidate) {
+	s.Use, s.Addresses, s.Path, s.ExceptBy, s.Candidates = c.Use, c.Addresses, c.Path, c.ExceptBy, nil
+}
+
+// Pass gives up the first candidate, for a reason, and those after it that cannot either.
+func (s *PlannedStep) Pass(why string) {
+	s.Candidates[0].Why = why
+	for len(s.Candidates) > 0 && s.Candidates[0].Why != "" {
+		s.Passed = append(s.Passed, Passed{Use: s.Candidates[0].Use, Why: s.Candidates[0].Why})
+		s.Candidates = s.Candidates[1:]
+	}
+}
+
+// Chosen says which integration carries the step out though the playbook prefers others,
+// and why: gateway: host-qos cannot, process.path is unknown. It is empty where there is
+// nothing to say.
+func (s PlannedStep) Chosen() string {
+	var passed, open []string
+	for _, p := range s.Passed {
+		if p.Use == s.Use {
+			passed = append(passed, "it did not tell whether it can, "+p.Why)
+			continue
+		}
+		passed = append(passed, p.String())
+	}
+	for _, c := range s.Candidates {
+		if c.Why == "" {
+			open = append(open, c.Use)
+		}
+	}
+	use := s.Use
+	if len(open) > 1 {
+		use = "the first of " + strings.Join(open, ", ") + " that can"
+	}
+	switch {
+	case len(passed) > 0:
+		return use + ": " + strings.Join(passed, "; ")
+	case len(open) > 1:
+		return use
+	}
+	return ""
 }
 
 // EachStep visits the steps of a plan, and all that can run in their place.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -51,7 +52,10 @@ type Config struct {
 	Log            Log                 `yaml:"log" doc:"What serve and codec write to standard error, see [operating](../operating.md#logs)."`
 
 	// AssetRoles are the shipped roles and the site's own.
-	AssetRoles incident.Vocabulary `yaml:"-"`
+	AssetRoles         incident.Vocabulary `yaml:"-"`
+	SharedDestinations []string            `yaml:"shared_destinations" as:"list of addresses and networks" doc:"Where many services are reached that have nothing to do with each other, besides the CDNs, clouds and resolvers that Stanch knows: no block stops them, unless its step says shared: block."`
+	// SharedNetworks are the shared destinations, parsed.
+	SharedNetworks []netip.Prefix `yaml:"-"`
 	// Exempt is the infrastructure, parsed.
 	Exempt incident.Infrastructure `yaml:"-"`
 	// Opened are the integrations by name, with their settings.
@@ -180,6 +184,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	issues = append(issues, c.Traffic.checkAgents(root.Get("traffic").Get("agents"))...)
 	issues = append(issues, c.Routes.read(root.Get("routes"))...)
 	issues = append(issues, c.readInfrastructure(root.Get("infrastructure"))...)
+	issues = append(issues, c.readSharedDestinations(root.Get("shared_destinations"))...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err

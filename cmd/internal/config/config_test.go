@@ -68,6 +68,7 @@ func TestMistakesAreToldWithTheirPlaces(t *testing.T) {
 		"everything as infrastructure":      {"infrastructure: ['::/0']\n", "is wider than"},
 		"this host as infrastructure":       {"infrastructure: [127.0.0.1]\n", "is no address by which other hosts reach one"},
 		"a sentence as infrastructure":      {"infrastructure: [the proxy]\n", "is neither an address nor a network, a host name or a device id"},
+		"a name as a shared destination":    {"shared_destinations: [192.0.2.1, cdn.example]\n", "f.yaml:1:34: invalid address or network \"cdn.example\": write it like"},
 		"too much infrastructure":           {"infrastructure: [" + strings.Repeat("a, ", 65) + "]\n", "infrastructure has 65 entries, at most 64"},
 		"misspelt key":                      {"listne: x\n", `f.yaml:1:1: `},
 		"bad listen":                        {"listen: here\n", `f.yaml:1:9: "here" is not host:port`},

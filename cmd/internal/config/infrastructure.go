@@ -51,6 +51,20 @@ func (c *Config) readInfrastructure(at playbooks.Node) playbooks.Issues {
 	return issues
 }
 
+// readSharedDestinations parses the list of what is not blocked.
+func (c *Config) readSharedDestinations(at playbooks.Node) playbooks.Issues {
+	var issues playbooks.Issues
+	for i, text := range c.SharedDestinations {
+		n, err := incident.NetworkOf(text)
+		if err != nil {
+			issues = append(issues, at.At(i).Issue("invalid address or network %s: write it like 192.0.2.5 or 192.0.2.0/24", at.At(i).Quoted()))
+			continue
+		}
+		c.SharedNetworks = append(c.SharedNetworks, n)
+	}
+	return issues
+}
+
 // wrongNetwork says why a network cannot be meant; empty where it can.
 func wrongNetwork(n netip.Prefix) string {
 	switch ip := n.Addr(); {
@@ -60,18 +74,6 @@ func wrongNetwork(n netip.Prefix) string {
 		return "is no address by which other hosts reach one"
 	}
 	return ""
-}
-
-// ByAddress are the integrations that know a device by its addresses alone, by the
-// names that playbooks use.
-func (c *Config) ByAddress() []string {
-	var names []string
-	for _, i := range c.Opened {
-		if i.Spec.ByAddress {
-			names = append(names, i.Name)
-		}
-	}
-	return names
 }
 
 // ExceptBy says who decides what stays reachable where no order can, by the names

@@ -44,6 +44,20 @@ func TestCases(t *testing.T) {
 		text string
 		want []string
 	}{
+		"the preferred gateway acts": {`
+    timeline: [{ at: 3m, approve: alice }]
+    expect: { use: { throttle: gateway, cut-off: edr }, leases: [isolate, rate_limit] }`, nil},
+		"the preferred gateway cannot": {`
+    given: { cannot: { gateway: it is full } }
+    timeline: [{ at: 3m, approve: alice }]
+    expect: { use: { throttle: edge }, leases: [isolate, rate_limit] }`, nil},
+		"no gateway can": {
+			`
+    given: { cannot: { gateway: it is full, edge: it is down } }
+    timeline: [{ at: 3m, approve: alice }]
+    expect: { use: { throttle: edge }, leases: [isolate] }`,
+			[]string{`use throttle: want "edge", got "none: gateway cannot, it is full; edge cannot, it is down"`},
+		},
 		"approved, it is cut off": {`
     timeline: [{ at: 3m, approve: alice }]
     expect: { rule: unexplained-volume, approval: approved, after: 3m, leases: [isolate, rate_limit] }`, nil},

@@ -2,6 +2,7 @@ package playbooktest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ func compare(want playbooks.Expect, got *state) []Failure {
 	text("severity", want.Severity, d.Severity)
 	text("denied_by", want.DeniedBy, d.DeniedBy)
 	list("steps", want.Steps, steps(got.Plan))
+	for _, step := range slices.Sorted(maps.Keys(want.Use)) {
+		text("use "+step, want.Use[step], through(got.Plan, step))
+	}
 	list("unsure", sorted(want.Unsure), unsure(d))
 	list("leases", leases(want.Leases), leases(orNone(got.standing)))
 	text("outcome", want.Outcome, string(got.Outcome))
@@ -66,6 +70,22 @@ func steps(p *incident.Plan) []string {
 		}
 	}
 	return names
+}
+
+// through is the integration that carries a step out, with the step's problem where it
+// has one; empty where the plan does not have it.
+func through(p *incident.Plan, name string) string {
+	use := ""
+	if p != nil {
+		incident.EachStep(p.Steps, func(s *incident.PlannedStep) {
+			if s.Name == name && s.Problem != "" {
+				use = "none: " + s.Problem
+			} else if s.Name == name {
+				use = s.Use
+			}
+		})
+	}
+	return use
 }
 
 func unsure(d incident.Decision) []string {

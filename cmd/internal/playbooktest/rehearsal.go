@@ -70,6 +70,9 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 			for _, name := range uses(p) {
 				set.Add(name, r.estate.Spec(), r.estate)
 			}
+			for name, why := range c.Cannot {
+				set.Add(name, r.estate.Spec(), unable{r.estate, why})
+			}
 		}
 		return &activities.Activities{Set: set, Workflows: engine, EvidenceDir: dir, Now: now, Limits: limits, Roles: p.Roles()}
 	})
@@ -84,6 +87,17 @@ func newRehearsal(ctx context.Context, p *playbooks.Playbook, c playbooks.TestCa
 	}
 	r.plan(p)
 	return r, nil
+}
+
+// unable is an integration of the estate that cannot act.
+type unable struct {
+	*memory.Estate
+	why string
+}
+
+// Plan implements [integrations.Planner].
+func (u unable) Plan(_ context.Context, o incident.Order) error {
+	return &integrations.Error{Kind: integrations.Invalid, Op: "plan " + string(o.Action), Words: u.why, Err: errors.New(u.why)}
 }
 
 // laid are the facts as the estate returns them: the facts that prove a step
@@ -195,7 +209,7 @@ func uses(p *playbooks.Playbook) []string {
 		names = append(names, e.Use)
 	}
 	for _, s := range p.Steps {
-		names = append(names, s.Use)
+		names = append(names, s.Use...)
 	}
 	for _, a := range p.Approvals {
 		names = append(names, a.Ask.Use)

@@ -243,7 +243,8 @@ func (s *Service) startWorker(ctx context.Context) error {
 	s.activities = &activities.Activities{
 		Set: s.set, Workflows: s.engine, People: s.directory(), Leases: s.leases,
 		EvidenceDir: c.EvidenceDir(), Limits: c.Traffic.ByRole, Agents: c.Traffic.Agents, Routes: c.Routes.Networks,
-		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), Sees: c.Sees(), Roles: c.AssetRoles, PublicURL: c.PublicURL,
+		Infrastructure: infrastructure(ctx, c), ExceptBy: c.ExceptBy(), SharedNetworks: c.SharedNetworks, Sees: c.Sees(),
+		Roles: c.AssetRoles, PublicURL: c.PublicURL,
 		Turn: activities.NewTurns(containAtOnce, containWait).Take,
 	}
 	if !s.has(RoleWorker) {

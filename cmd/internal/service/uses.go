@@ -46,7 +46,7 @@ func messengerUses(loaded []*playbooks.Playbook) map[string]*messengerUse {
 	for _, p := range loaded {
 		for _, name := range slices.Sorted(maps.Keys(p.Steps)) {
 			if s := p.Steps[name]; s.Action == incident.Notify {
-				of(s.Use).add(s.With.Channel)
+				of(s.Use.First()).add(s.With.Channel)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(p.Approvals)) {

@@ -34,7 +34,9 @@ func TestDriftIsInTheExitCode(t *testing.T) {
 	}{
 		{"nothing", api.DriftList{Read: 2, Drift: []incident.Drift{}}, 0, []string{"2 leases read"}, ""},
 		{
-			"one that is gone", api.DriftList{Read: 1, Drift: []incident.Drift{gone}, Unlisted: []string{"edr"}}, 1,
+			"one that is gone",
+			api.DriftList{Read: 1, Drift: []incident.Drift{gone}, Unlisted: []string{"edr"}},
+			1,
 			[]string{"1 lease read", "gone", "lease/rate_limit/gateway/ws-042", "the limit is gone from gateway", "not found at edr, which cannot list it"},
 			"1 difference found; nothing was changed",
 		},

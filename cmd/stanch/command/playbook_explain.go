@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/stanch"
@@ -90,7 +92,8 @@ func (o *explainOptions) run(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		in.Infrastructure, in.ExceptBy, in.ByAddress = c.Exempt, c.ExceptBy(), c.ByAddress()
+		in.Infrastructure, in.ExceptBy, in.Products = c.Exempt, c.ExceptBy(), products(c)
+		in.SharedNetworks = c.SharedNetworks
 	}
 	if id, ok := facts.Endpoint.ID.Get(); ok {
 		target, err := incident.DeviceTarget(id, "")
@@ -108,6 +111,15 @@ func (o *explainOptions) run(ctx context.Context, name string) error {
 		e.Decision, e.Plan = &out.Decision, &out.Plan
 	}
 	return o.output.print(o.streams, e, e.table)
+}
+
+// products are what the configured integrations are like. None is asked.
+func products(c *config.Config) map[string]activities.Product {
+	all := map[string]activities.Product{}
+	for _, i := range c.Opened {
+		all[i.Name] = activities.ProductOf(i.Spec)
+	}
+	return all
 }
 
 // readFacts reads the facts and, where one is given, the alert.
@@ -164,12 +176,9 @@ func (e explanation) table(p *term.Printer) error {
 		return err
 	}
 	for i, s := range e.Plan.Steps {
-		text, note := s.String(), s.Problem
+		text, note := s.String(), cmp.Or(s.Problem, s.Because, s.Chosen())
 		if s.Hold != nil || s.QuietFor > 0 {
 			text += " " + s.Lasts(incident.FormatDuration)
-		}
-		if note == "" {
-			note = s.Because
 		}
 		if err := p.Field(fmt.Sprint(i+1), text, note); err != nil {
 			return err

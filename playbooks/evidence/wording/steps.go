@@ -23,7 +23,8 @@ type Step struct {
 	// Proofs are the three levels, in order; none for a gate and for a step
 	// that contains nothing.
 	Proofs []Proof
-	// Because says why a gate was put in, Problem why a step failed.
+	// Because says why a gate was put in, or who carries the step out in place of whom
+	// and why, Problem why a step failed.
 	Because, Problem string
 	// Lasts says for how long, of a containment that may be held again or end early, and
 	// Held how far that is.
@@ -72,7 +73,7 @@ func steps(c incident.Case) []Step {
 		word, tone := StatusOf(c, s)
 		told := Step{
 			Name: short(s.Name), Does: short(s.Does(theHost)), Action: s.Action, Use: short(s.Use), Status: word, Tone: tone,
-			Because: long(cmp.Or(s.Because, s.Unkept())), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
+			Because: long(joined(s.Because, s.Chosen(), s.Unkept())), Problem: long(cmp.Or(s.Problem, s.PlannedStep.Problem)),
 		}
 		if s.Approve != "" {
 			told.Name = "approval"
@@ -100,6 +101,11 @@ func held(s incident.StepState) (lasts, told string) {
 		told += "; watched until " + s.Held.WatchUntil.UTC().Format("15:04 UTC")
 	}
 	return lasts, long(told)
+}
+
+// joined are the texts that are not empty, on one line.
+func joined(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
 }
 
 func accepted(s incident.StepState) Proof {
