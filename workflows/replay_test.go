@@ -57,6 +57,8 @@ func paths() []string {
 		"respond-approved-3", "respond-contained-3", "respond-denied-3", "respond-given-up-3", "respond-held-back-3",
 		"respond-merged-first-3", "respond-merged-second-3", "respond-pause-resumed-3", "respond-retried-3", "respond-stopped-3",
 		"respond-unsure-3", "respond-updated-3",
+
+		"lease-counted-rate_limit-3", "lease-shifted-rate_limit-3", "respond-counted-3", "respond-shifted-3",
 	}
 }
 

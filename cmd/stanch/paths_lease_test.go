@@ -54,6 +54,15 @@ func leasePaths() []*path {
 			name: "unheard", before: behaves(incident.Isolate, memory.Behaviour{Deaf: true}), outcome: incident.OutcomeGivenBack, leases: true,
 			edits: wayBack("1m", "90s"), steps: []step{sees(incident.EvUnheard, "cut-off"), sees(incident.EvAccepted, "narrow")},
 		},
+		{
+			name: "counted", outcome: incident.OutcomeGivenBack, leases: true, edits: append([]string{contains, "do: [throttle, tell]"}, stays...),
+			steps: []step{sees(incident.EvVerified, "throttle"), onLease("release", "throttle", clean)},
+		},
+		{
+			name: "shifted", before: behaves(incident.RateLimit, memory.Behaviour{Elsewhere: true}), outcome: incident.OutcomeGivenBack, leases: true,
+			edits: append([]string{contains, "do: [throttle, tell]", "egress_below: 3Mbit, within: 2m", "egress_below: 3Mbit, within: 10s"}, stays...),
+			steps: []step{sees(incident.EvNotEffective, "throttle"), onLease("release", "throttle", clean)},
+		},
 		{name: "late", before: behaves(incident.Isolate, memory.Behaviour{Pending: 3 * time.Second}), outcome: incident.OutcomeGivenBack, leases: true},
 		{
 			name: "undo-fails", before: behaves(incident.Isolate, memory.Behaviour{Stuck: true}), outcome: incident.OutcomeGivenBack, leases: true,
