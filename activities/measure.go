@@ -40,6 +40,11 @@ type MeasureOut struct {
 func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, error) {
 	out, err := a.measured(ctx, in)
 	out.Sensor = a.Sees[in.Use][in.Enforcer]
+	if err != nil && out.Sensor == incident.SensorBefore {
+		// An error would carry no answer, and where the sensors sit decides who proves it.
+		out.Rate = incident.NotKnown[int64](in.Use + ": " + Reason(mapError(err)))
+		return out, nil
+	}
 	return out, err
 }
 

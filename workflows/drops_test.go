@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -105,6 +106,36 @@ func TestDropsAreProofBesideTheFlowStore(t *testing.T) {
 				w.do(3*time.Second, func(e *memory.Estate) { e.Fail("read rate_limit", down(), -1) })
 			}, memory.Behaviour{}, incident.CannotTell, "", []string{"the sensors of flows sit before gateway, and gateway: "}, "egress",
 		},
+		{
+			"the sensor sits before it, and the flow store does not answer", func(w *world) {
+				w.sees(incident.SensorBefore)
+				w.do(3*time.Second, func(e *memory.Estate) { e.Fail("traffic", down(), -1) })
+			}, memory.Behaviour{}, incident.Verified, incident.EgressFell, []string{"gateway lets 2 Mbit/s through", "by its own counters", "flows: "}, "elsewhere",
+		},
+		{
+			"the sensor sits before what meets nothing, and the flow store does not answer", func(w *world) {
+				w.sees(incident.SensorBefore)
+				w.do(3*time.Second, func(e *memory.Estate) { e.Fail("traffic", down(), -1) })
+			},
+			memory.Behaviour{Elsewhere: true},
+			incident.CannotTell, "",
+			[]string{"gateway meets next to nothing, and whether egress goes another way is not known: flows: "},
+			"by its own",
+		},
+		{
+			"the product takes a while", func(*world) {},
+			memory.Behaviour{Pending: 3 * time.Second},
+			incident.Verified, incident.EgressFell,
+			[]string{"egress is 2 Mbit/s, below 3 Mbit/s; gateway has dropped "},
+			"nothing was there",
+		},
+		{
+			"nothing is sent any more, and it met nothing", func(w *world) { w.do(2*time.Second, endFlood(w.t)) },
+			memory.Behaviour{Elsewhere: true},
+			incident.Verified, incident.NothingToLimit,
+			[]string{"below 3 Mbit/s; nothing was there to limit; gateway ", " has dropped nothing"},
+			"elsewhere",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -137,4 +168,17 @@ func becameOf(s incident.StepState) incident.Became {
 		return ""
 	}
 	return s.Counted.Became
+}
+
+// endFlood ends the process that floods, as somebody does at the machine.
+func endFlood(t *testing.T) func(*memory.Estate) {
+	t.Helper()
+	return func(e *memory.Estate) {
+		_, err := e.Kill(t.Context(), integrations.KillOrder{
+			Key: "by hand", Target: atGateway(t).Target, PID: 7316, Path: `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`,
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 }
