@@ -135,7 +135,8 @@ type Enforcer interface {
 type Planner interface {
 	// Plan returns nil where Apply would put the containment in place now, else the error
 	// that Apply would return. It must not change anything; the order may lack its key
-	// and its end.
+	// and its end. Another integration may be chosen because of the error, and its Words
+	// are what people read as the reason.
 	Plan(ctx context.Context, o incident.Order) error
 }
 
