@@ -48,7 +48,7 @@ func (l *Lab) Flows(ctx context.Context, s Sensor, most time.Duration) (folder s
 		to += ",127.0.0.1:" + strconv.Itoa(other)
 	}
 	control := filepath.Join(l.folder, "softflowd-"+s.Interface)
-	sensor, err := l.Gateway.Start(most, "softflowd", "-d", "-N", "-6", "-i", s.Interface, "-n", to, "-v", "9",
+	sensor, err := l.Gateway.Start(most, "softflowd", "-d", "-N", "-i", s.Interface, "-n", to, "-v", "9",
 		"-t", "maxlife="+seconds(s.Active), "-t", "expint=1", "-c", control, "-p", control+".pid")
 	if err != nil {
 		return "", err
