@@ -74,6 +74,14 @@ func Errorf(kind Kind, op, format string, args ...any) *Error {
 	return &Error{Kind: kind, Op: op, Err: fmt.Errorf(format, args...)}
 }
 
+// Refuse returns an error of a kind whose text is for people, too: it must be of our own
+// making.
+func Refuse(kind Kind, op, format string, args ...any) *Error {
+	err := Errorf(kind, op, format, args...)
+	err.Words = err.Err.Error()
+	return err
+}
+
 // KindOf returns the kind of an error; one of another type is
 // unavailable.
 func KindOf(err error) Kind {

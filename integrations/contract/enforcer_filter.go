@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -146,9 +147,17 @@ func checkPlan(t testing.TB, w trial) {
 	before := w.Standing()
 	o := w.order(w.action, "")
 	w.fine(t, "plan "+string(w.action), planner.Plan(t.Context(), o))
-	w.want(t, "plan on an unknown device", planner.Plan(t.Context(), w.on(o, w.unknownDevice(t))), integrations.NotFound)
+	refused := func(what string, o incident.Order, kind integrations.Kind) {
+		t.Helper()
+		err := planner.Plan(t.Context(), o)
+		w.want(t, what, err, kind)
+		if e, ok := errors.AsType[*integrations.Error](err); ok && e.Words == "" {
+			t.Errorf("%s: %v has no words for people, who read why another product is chosen", what, err)
+		}
+	}
+	refused("plan on an unknown device", w.on(o, w.unknownDevice(t)), integrations.NotFound)
 	o.Target = incident.Target{}
-	w.want(t, "plan on a zero target", planner.Plan(t.Context(), o), integrations.Invalid)
+	refused("plan on a zero target", o, integrations.Invalid)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := planner.Plan(ctx, w.order(w.action, "")); err == nil {

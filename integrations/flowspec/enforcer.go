@@ -83,7 +83,7 @@ func (e *Enforcer) does(a incident.Action) bool {
 // begin checks what every operation needs, and returns the speaker.
 func (e *Enforcer) begin(ctx context.Context, op string, o incident.Order) (*server.BgpServer, error) {
 	wrong := func(format string, args ...any) (*server.BgpServer, error) {
-		return nil, integrations.Errorf(integrations.Invalid, op, format, args...)
+		return nil, integrations.Refuse(integrations.Invalid, op, format, args...)
 	}
 	switch {
 	case o.Target.IsZero():
@@ -102,23 +102,23 @@ func (e *Enforcer) rules(op string, o incident.Order) ([]rule, error) {
 	for _, text := range o.Addresses {
 		a, err := unicast(text, false)
 		if err != nil {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+			return nil, integrations.Refuse(integrations.Invalid, op, "%w", err)
 		}
 		if !slices.Contains(addresses, a) {
 			addresses = append(addresses, a)
 		}
 	}
 	if len(addresses) == 0 {
-		return nil, integrations.Errorf(integrations.Invalid, op, "the order has no address of the device")
+		return nil, integrations.Refuse(integrations.Invalid, op, "the order has no address of the device")
 	}
 	for _, a := range addresses {
 		if !slices.ContainsFunc(e.networks, func(n netip.Prefix) bool { return n.Contains(a) }) {
-			return nil, integrations.Errorf(integrations.NotFound, op, "%s is in none of the integration's networks", a)
+			return nil, integrations.Refuse(integrations.NotFound, op, "%s is in none of the integration's networks", a)
 		}
 	}
 	rules, err := e.product.rules(o, addresses)
 	if err != nil {
-		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+		return nil, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	return rules, nil
 }
@@ -168,7 +168,7 @@ func (e *Enforcer) room(op string, rules []rule) error {
 		}
 	}
 	if len(e.held)+more > e.most {
-		return integrations.Errorf(integrations.Denied, op, "the table is full: max_rules is %d", e.most)
+		return integrations.Refuse(integrations.Denied, op, "the table is full: max_rules is %d", e.most)
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (e *Enforcer) Apply(ctx context.Context, o incident.Order) (incident.Receip
 		return incident.Receipt{}, err
 	}
 	if o.Key == "" {
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the order has no key")
+		return incident.Receipt{}, integrations.Refuse(integrations.Invalid, op, "the order has no key")
 	}
 	rules, err := e.rules(op, o)
 	if err != nil {
@@ -281,7 +281,7 @@ func (e *Enforcer) Undo(ctx context.Context, o incident.Order) (incident.Receipt
 		return incident.Receipt{}, err
 	}
 	if o.Key == "" {
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the order has no key")
+		return incident.Receipt{}, integrations.Refuse(integrations.Invalid, op, "the order has no key")
 	}
 	links, err := e.speaker.links(ctx, b)
 	if err != nil {

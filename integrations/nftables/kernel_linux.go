@@ -139,7 +139,7 @@ func (k *kernel) try(ctx context.Context, of *Scope, decide func(*state) (*batch
 		return err
 	}
 	if s.there && !s.ours() {
-		return integrations.Errorf(integrations.Denied, "", "there is a table inet %s that is not ours: chain %s lacks our mark", tableName, aboutChain)
+		return integrations.Refuse(integrations.Denied, "", "there is a table inet %s that is not ours: chain %s lacks our mark", tableName, aboutChain)
 	}
 	b, err := decide(s)
 	if err != nil || b == nil {
@@ -186,13 +186,13 @@ func (s *state) put(l Limit, most int) (*batch, Limit, error) {
 		if len(others) == 1 && mine == nil && others[0].covers(l.Scope) {
 			return nil, others[0].Limit, nil
 		}
-		return nil, l, integrations.Errorf(integrations.Conflict, "", "%v is held by %q already, but not all of %v",
+		return nil, l, integrations.Refuse(integrations.Conflict, "", "%v is held by %q already, but not all of %v",
 			others[0].Addresses, others[0].Key, l.Addresses)
 	}
 	name := l.chainName()
 	if mine == nil {
 		if n := s.count(); n >= most {
-			return nil, l, integrations.Errorf(integrations.Denied, "", "the table is full: it holds %d limits", n)
+			return nil, l, integrations.Refuse(integrations.Denied, "", "the table is full: it holds %d limits", n)
 		}
 		mine = &standing{Limit: Limit{Scope: Scope{Action: l.Action, Filter: l.Filter}, Key: l.Key}, chain: name}
 	}
@@ -252,11 +252,11 @@ func (s *state) build(b *batch, l Limit, mine standing) error {
 	hook := s.chains[hookChain]
 	switch {
 	case s.dormant:
-		return integrations.Errorf(integrations.Denied, "", "the table is dormant: somebody has switched it off")
+		return integrations.Refuse(integrations.Denied, "", "the table is dormant: somebody has switched it off")
 	case hook == nil:
 		b.addHook()
 	case !hook.hooked:
-		return integrations.Errorf(integrations.Denied, "", "chain %s is not at the hook of that name: somebody has made it", hookChain)
+		return integrations.Refuse(integrations.Denied, "", "chain %s is not at the hook of that name: somebody has made it", hookChain)
 	}
 	places, err := l.places()
 	if err != nil {

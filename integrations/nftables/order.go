@@ -114,11 +114,11 @@ func filterOf(f incident.Filter) (incident.Filter, error) {
 func (g *Gateway) check(op string, o incident.Order) (Scope, error) {
 	s, err := scope(o)
 	if err != nil {
-		return s, integrations.Errorf(integrations.Invalid, op, "%w", err)
+		return s, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	for _, a := range s.Addresses {
 		if !slices.ContainsFunc(g.networks, func(p netip.Prefix) bool { return p.Contains(a) }) {
-			return s, integrations.Errorf(integrations.NotFound, op, "%s is in none of the networks behind this gateway", a)
+			return s, integrations.Refuse(integrations.NotFound, op, "%s is in none of the networks behind this gateway", a)
 		}
 	}
 	return s, nil
@@ -133,7 +133,7 @@ func (g *Gateway) limit(op string, o incident.Order) (Limit, error) {
 	l := Limit{Scope: s, Key: o.Key}
 	if !o.Until.IsZero() {
 		if l.Left = o.Until.Sub(g.now()) + grace; l.Left <= grace {
-			return l, integrations.Errorf(integrations.Invalid, op, "it was to end at %s", o.Until.Format(time.RFC3339))
+			return l, integrations.Refuse(integrations.Invalid, op, "it was to end at %s", o.Until.Format(time.RFC3339))
 		}
 	}
 	if o.Action == incident.Block {
@@ -149,7 +149,7 @@ func (g *Gateway) limit(op string, o incident.Order) (Limit, error) {
 		err = fmt.Errorf("a limit of %s limits nothing: the link has %s", incident.FormatRate(o.Rate), incident.FormatRate(g.link))
 	}
 	if err != nil {
-		return l, integrations.Errorf(integrations.Invalid, op, "%w", err)
+		return l, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	return l, nil
 }
@@ -157,7 +157,7 @@ func (g *Gateway) limit(op string, o incident.Order) (Limit, error) {
 // checkKey returns an error unless the order has a key.
 func checkKey(op string, o incident.Order) error {
 	if o.Key == "" || len(o.Key) > longestKey {
-		return integrations.Errorf(integrations.Invalid, op, "the order's key has %d bytes: must be between 1 and %d", len(o.Key), longestKey)
+		return integrations.Refuse(integrations.Invalid, op, "the order's key has %d bytes: must be between 1 and %d", len(o.Key), longestKey)
 	}
 	return nil
 }

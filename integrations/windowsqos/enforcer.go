@@ -41,7 +41,7 @@ func (e *Enforcer) begin(ctx context.Context, op string, o incident.Order, check
 		return limit{}, nil, err
 	}
 	if e.edr == nil {
-		return limit{}, nil, integrations.Errorf(integrations.Invalid, op, "it was not joined with the integration %s", e.config.Through)
+		return limit{}, nil, integrations.Refuse(integrations.Invalid, op, "it was not joined with the integration %s", e.config.Through)
 	}
 	unlock, err := e.devices.Take(ctx, op, l.target.ID())
 	return l, unlock, err
@@ -192,7 +192,7 @@ func (e *Enforcer) Plan(ctx context.Context, o incident.Order) error {
 		return err
 	}
 	if e.edr == nil {
-		return integrations.Errorf(integrations.Invalid, op, "it was not joined with the integration %s", e.config.Through)
+		return integrations.Refuse(integrations.Invalid, op, "it was not joined with the integration %s", e.config.Through)
 	}
 	found, err := e.windows(ctx, op, l.target)
 	if err != nil {
@@ -217,9 +217,9 @@ func (e *Enforcer) windows(ctx context.Context, op string, target incident.Targe
 			continue
 		}
 		if os, _ := f.OS.Get(); os != "windows" {
-			return f, refusal(op, fmt.Errorf("the EDR does not say that the device runs Windows"))
+			return f, integrations.Refuse(integrations.Invalid, op, "the EDR does not say that the device runs Windows")
 		}
 		return f, nil
 	}
-	return incident.Endpoint{}, integrations.Errorf(integrations.NotFound, op, "the EDR knows no such device")
+	return incident.Endpoint{}, integrations.Refuse(integrations.NotFound, op, "the EDR knows no such device")
 }

@@ -32,7 +32,7 @@ func nameOf(key string) string {
 // namedOf checks whose policy an order means. What is in place is removed by its name alone.
 func namedOf(op string, o incident.Order) (limit, error) {
 	if o.Target.ID() == "" || o.Action != incident.RateLimit {
-		return limit{}, integrations.Errorf(integrations.Invalid, op, "the order has no target, or is a %q: only rate_limit can be done", o.Action)
+		return limit{}, integrations.Refuse(integrations.Invalid, op, "the order has no target, or is a %q: only rate_limit can be done", o.Action)
 	}
 	l := limit{target: o.Target, name: nameOf(o.Key), program: o.Program, rate: o.Rate}
 	if !o.Until.IsZero() {
@@ -49,13 +49,13 @@ func limitOf(op string, o incident.Order) (limit, error) {
 		return limit{}, err
 	}
 	if l.rate < step || l.rate > maxRate {
-		return limit{}, refusal(op, errors.New("a policy limits to between 8192 bit/s and 1 Tbit/s"))
+		return limit{}, integrations.Refuse(integrations.Invalid, op, "a policy limits to between 8192 bit/s and 1 Tbit/s")
 	}
 	if err := l.filter(o.Filter); err != nil {
-		return limit{}, refusal(op, err)
+		return limit{}, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	if err := checkPath(l.program); err != nil {
-		return limit{}, refusal(op, err)
+		return limit{}, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	return l, nil
 }
@@ -67,7 +67,7 @@ func allowedOf(op string, o incident.Order) (limit, error) {
 		return limit{}, err
 	}
 	if err := checkProgram(l.program, l.remote.IsValid() || l.port != 0); err != nil {
-		return limit{}, refusal(op, err)
+		return limit{}, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	return l, nil
 }
@@ -75,7 +75,7 @@ func allowedOf(op string, o incident.Order) (limit, error) {
 // keyed fails for an order without a key.
 func keyed(op string, o incident.Order) error {
 	if o.Key == "" {
-		return integrations.Errorf(integrations.Invalid, op, "the order has no key")
+		return integrations.Refuse(integrations.Invalid, op, "the order has no key")
 	}
 	return nil
 }
@@ -111,11 +111,4 @@ func (l *limit) filter(f *incident.Filter) error {
 		return errors.New("the limit's filter is empty")
 	}
 	return nil
-}
-
-// refusal is an invalid error whose words people are shown.
-func refusal(op string, why error) error {
-	err := integrations.Errorf(integrations.Invalid, op, "%w", why)
-	err.Words = why.Error()
-	return err
 }
