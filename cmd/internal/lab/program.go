@@ -82,19 +82,6 @@ func (p *Program) Stop() {
 // Output is the last of what the program wrote.
 func (p *Program) Output() string { return p.out.String() }
 
-// Wait waits until the program has ended, and returns how.
-func (p *Program) Wait(ctx context.Context) error {
-	select {
-	case <-p.ended:
-		if p.err != nil {
-			return fmt.Errorf("%s: %w: %s", p.name, p.err, p.Output())
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait for %s: %w", p.name, ctx.Err())
-	}
-}
-
 // until waits for what a program does next, and stops it where that does not come.
 func (p *Program) until(ctx context.Context, what string, holds func() bool) error {
 	pace := time.NewTicker(tick)
