@@ -235,7 +235,8 @@ func readsAsYAML(t *testing.T, name string, text []byte) error {
 	case slices.Contains(keys, "approvals"):
 		_, err = playbooks.Load(name, append([]byte(aroundApprovals), text...))
 	case slices.Contains(keys, "steps"):
-		_, err = playbooks.Load(name, append([]byte(aroundSteps), text...))
+		around := fmt.Sprintf(aroundSteps, block.Get("steps").Keys()[0])
+		_, err = playbooks.Load(name, append([]byte(around), text...))
 	default:
 		_, err = config.Parse(name, text, all.Catalog())
 	}
@@ -275,8 +276,7 @@ steps:
   tell: { action: notify, use: slack, with: { channel: '#sec' } }
 `
 
-// aroundSteps is a playbook without its steps, of which there must be one that is
-// called cut-off.
+// aroundSteps is a playbook without its steps, of which it runs the one that is put in.
 const aroundSteps = `apiVersion: stanch/v1
 kind: Playbook
 name: example
@@ -289,7 +289,7 @@ enrich:
   traffic: { use: flows }
 unsure: on-call
 decide:
-  - { rule: otherwise, severity: low, because: It is an example., do: [{ approve: on-call }, cut-off] }
+  - { rule: otherwise, severity: low, because: It is an example., do: [{ approve: on-call }, %s] }
 approvals:
   on-call: { ask: { slack: '#sec' }, approvers: { people: [alice] }, expire_after: 15m }
 `

@@ -35,7 +35,7 @@ It takes no other table, no path and no command, and starts no program. What it 
 is decided here, by a file that only root can write: networks, actions, link,
 lowest_rate and max_limits. A refusal is an answer too. Exits with 2 for what is no
 request; nothing was done then.`,
-		Example: "  stanch gateway-helper < request.json\n  stanch gateway-helper --config /etc/stanch/gateway.yaml < request.json",
+		Example: "  cat request.json | stanch gateway-helper\n  cat request.json | stanch gateway-helper --config /etc/stanch/gateway.yaml",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	c.Flags().StringVar(&o.config, "config", "/etc/stanch/gateway.yaml", "configuration `file` of the gateway; root's, and written by nobody else")

@@ -107,22 +107,22 @@ func (h *Host) acquire(ctx context.Context) (c *connection, kept bool, err error
 	if err != nil {
 		return nil, false, err
 	}
-	c = &connection{client: client, gone: make(chan struct{}), users: 1}
+	made := &connection{client: client, gone: make(chan struct{}), users: 1}
 	go func() {
 		_ = client.Wait() // How it ended is told to each run.
-		close(c.gone)
+		close(made.gone)
 	}()
 	h.mu.Lock()
 	closed := h.closed
 	if !closed {
-		h.kept = c
+		h.kept = made
 	}
 	h.mu.Unlock()
 	if closed {
-		return nil, false, errors.Join(&Error{Reason: Unreached, Err: errors.New("the connection was closed")}, c.close())
+		return nil, false, errors.Join(&Error{Reason: Unreached, Err: errors.New("the connection was closed")}, made.close())
 	}
-	go h.keepAlive(c)
-	return c, false, nil
+	go h.keepAlive(made)
+	return made, false, nil
 }
 
 // use returns the connection that is kept, with one run more, or nil.
