@@ -12,6 +12,7 @@ var (
 	Apply = Ref[LeaseIn, Applied]{"apply"}
 	Read  = Ref[LeaseIn, incident.Reading]{"read"}
 	Undo  = Ref[LeaseIn, incident.Receipt]{"undo"}
+	Renew = Ref[LeaseIn, incident.Reading]{"renew"}
 )
 
 // LeaseIn names the integration and the order.
@@ -142,4 +143,26 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 	}
 	// The words are ours: a detail is set only where nothing had to be lifted.
 	return incident.Receipt{Ref: receipt.Ref, At: a.now()}, nil
+}
+
+// renew tells a product that ends a containment by itself that its end is later now, where
+// it still is in place and ours. It changes nothing else: that it is gone, or has another
+// rate, may be what a person wanted.
+func (a *Activities) renew(ctx context.Context, in LeaseIn) (incident.Reading, error) {
+	enforcer, err := use[integrations.Enforcer](a, in.Use)
+	if err != nil {
+		return incident.Reading{}, err
+	}
+	ctx = integrations.ForChange(ctx)
+	before, err := enforcer.Read(ctx, in.Order)
+	if err != nil || !before.Stands || before.Key != in.Order.Key {
+		return before, err
+	}
+	if before.Rate > 0 {
+		in.Order.Rate = before.Rate
+	}
+	if _, err := enforcer.Apply(ctx, in.Order); err != nil {
+		return incident.Reading{}, err
+	}
+	return enforcer.Read(ctx, in.Order)
 }

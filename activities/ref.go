@@ -104,6 +104,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Apply, a.apply)
 	register(r, Read, a.read)
 	register(r, Undo, a.undo)
+	register(r, Renew, a.renew)
 	register(r, Recheck, a.recheck)
 	register(r, Count, a.count)
 	register(r, Connected, a.connected)

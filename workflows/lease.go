@@ -135,12 +135,14 @@ func (l *leaseKeeper) hold(ctx workflow.Context) {
 		next := l.nextEnd()
 		if left := next.Sub(workflow.Now(ctx)); left > 0 {
 			_, _ = await(ctx, left, func() bool {
-				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || suggested(ctx)
+				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || l.short() || suggested(ctx)
 			})
 		}
 		l.expire(ctx)
 		switch {
 		case !l.held():
+		case l.short() && l.rate == 0:
+			l.renew(ctx)
 		case l.rate != 0:
 			l.lease.Phase = incident.Applying
 			return

@@ -87,6 +87,24 @@ func (l *leaseKeeper) failed(ctx workflow.Context, err error) {
 	}
 }
 
+// short reports whether the product ends the containment before the lease does. One that
+// sits in the network does so at the end that its order names, so that nothing is limited
+// for ever where the engine is gone.
+func (l *leaseKeeper) short() bool {
+	return len(l.lease.Order.Addresses) > 0 && !l.lease.Adopted && l.lease.Until.After(l.lease.Order.Until)
+}
+
+// renew tells the product the later end. Until it has heard, it is told again and again.
+func (l *leaseKeeper) renew(ctx workflow.Context) {
+	in := l.in()
+	in.Order.Until = l.lease.Until
+	if _, err := doBefore(ctx, contains, l.queue, readTimeout, activities.Renew, in); err == nil {
+		l.lease.Order.Until = in.Order.Until
+		return
+	}
+	_, _ = await(ctx, confirmFast, func() bool { return !l.held() || l.rate != 0 || suggested(ctx) })
+}
+
 // confirm reads the device, concurrently, until the containment is in place: the
 // second level of proof.
 func (l *leaseKeeper) confirm(ctx workflow.Context) {

@@ -20,6 +20,8 @@ type containment struct {
 	AcceptedAt time.Time `json:"accepted_at"`
 	StandsAt   time.Time `json:"stands_at,omitzero"`
 	EndsAt     time.Time `json:"ends_at,omitzero"`
+	// ExpiresAt is when it is lifted by itself; zero is never.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// AwaitsAgent reports whether the host was offline when it was accepted.
 	AwaitsAgent bool `json:"awaits_agent,omitempty"`
 	Ineffective bool `json:"ineffective,omitempty"`
@@ -47,7 +49,9 @@ func (c *containment) rate(at time.Time) int64 {
 }
 
 // open reports whether it was accepted and is not lifted.
-func (c *containment) open(at time.Time) bool { return c.EndsAt.IsZero() || at.Before(c.EndsAt) }
+func (c *containment) open(at time.Time) bool {
+	return (c.EndsAt.IsZero() || at.Before(c.EndsAt)) && (c.ExpiresAt.IsZero() || at.Before(c.ExpiresAt))
+}
 
 // stands reports whether it is in force.
 func (c *containment) stands(at time.Time) bool {
@@ -205,6 +209,11 @@ func (e *Estate) Apply(ctx context.Context, o incident.Order) (incident.Receipt,
 			changed.Tightened = append(slices.Clone(c.Tightened), tightened{now, o.Rate})
 			r = incident.Receipt{Ref: c.Ref, At: now, Detail: "accepted, tightened"}
 			return e.commit(entry{Containment: &changed, Effect: &Effect{Op: "tighten", Action: o.Action, Key: o.Key, Target: h.ID, At: now}})
+		case c.Order.Key == o.Key && !c.ExpiresAt.IsZero() && o.Until.After(c.ExpiresAt):
+			changed := *c
+			changed.ExpiresAt = o.Until
+			r = incident.Receipt{Ref: c.Ref, At: c.AcceptedAt, Detail: "accepted before, with a later end"}
+			return e.commit(entry{Containment: &changed})
 		case c.Order.Key == o.Key:
 			r = incident.Receipt{Ref: c.Ref, At: c.AcceptedAt, Detail: "accepted before"}
 		default:
@@ -221,6 +230,9 @@ func (e *Estate) contain(h *host, o incident.Order, now time.Time) *containment 
 	c := &containment{
 		Ref: fmt.Sprintf("sim-%d", len(e.containments)+1), Order: o, AcceptedAt: now,
 		Ineffective: b.Ineffective, Lie: b.Lies, Elsewhere: b.Elsewhere,
+	}
+	if b.Expires {
+		c.ExpiresAt = o.Until
 	}
 	switch {
 	case b.Lies:

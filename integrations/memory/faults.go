@@ -26,6 +26,9 @@ type Behaviour struct {
 	Uncounted bool
 	// Deaf reports whether the agent does not reach its cloud while it is in force.
 	Deaf bool
+	// Expires reports whether the product lifts it by itself at the end that its order
+	// names, as network devices do.
+	Expires bool
 	// Stuck reports whether an undo is accepted but never lifts anything.
 	Stuck bool
 }

@@ -69,6 +69,7 @@ func (e *Estate) cuts(h *host, from, to time.Time) []time.Time {
 		if c.Order.Target.ID() == h.ID {
 			add(c.StandsAt)
 			add(c.EndsAt)
+			add(c.ExpiresAt)
 			for _, t := range c.Tightened {
 				add(t.At)
 			}

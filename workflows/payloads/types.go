@@ -90,6 +90,11 @@ func Types() map[string]reflect.Type {
 	performed(all, activities.Apply)
 	performed(all, activities.Read)
 	performed(all, activities.Undo)
+	performed(all, activities.Renew)
+	performed(all, activities.Plan)
+	performed(all, activities.Recheck)
+	performed(all, activities.Count)
+	performed(all, activities.Connected)
 	return all
 }
 
