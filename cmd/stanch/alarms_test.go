@@ -116,13 +116,14 @@ func impatient() [][2]string {
 }
 
 // drill is what the playbook does with ws-017, where everything that can go wrong does. Of
-// another host it tells a receiver that fails.
+// another host, which goes on sending, it holds a limit on, and tells a receiver that
+// fails.
 const drill = `decide:
   - rule: call
     when: alert.host.id == 'srv-backup-01'
     severity: low
     because: It is a drill.
-    do: [call]
+    do: [on, call]
   - rule: drill
     when: alert.host.id == 'ws-017'
     severity: high
@@ -132,6 +133,7 @@ const drill = `decide:
 
 // drillSteps are the steps of its own: the limit is over before anything could be measured.
 const drillSteps = `steps:
+  on: { action: rate_limit, use: gateway, with: { rate: 64kbit }, unsure: act, ttl: 14s, hold_at_most: 1m, again_above: 200kbit, verify: { egress_below: 100kbit, within: 10s }, on_failure: continue }
   call: { action: notify, use: receiver, with: { channel: on-call } }
   brief: { action: rate_limit, use: gateway, with: { rate: 2Mbit }, ttl: 4s, verify: { egress_below: 3Mbit, within: 2m }, on_failure: continue }
   stop: { action: kill_process, use: edr, on_failure: continue }
@@ -190,6 +192,7 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 	s.closes(floodCase)
 	s.alert("a-2", drilled, drilledIP)
 	s.alert("a-4", "srv-backup-01", "10.20.1.30")
+	s.until("a limit that goes on", func() bool { return saw(s.see("high-egress-windows/srv-backup-01"), incident.EvHeldAgain, "on") })
 	s.peopleErr(p)
 	p.fires("StanchFlowStoreLags", "StanchIntegrationFailing", "StanchIntegrationPartFailing", "StanchUndoFailing", "StanchLeaseProblem", "StanchDuplicateEffect")
 	for _, one := range p.ask("sum by (integration, action) (stanch_duplicate_effects_total) > 0") {
