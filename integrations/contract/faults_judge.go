@@ -115,11 +115,18 @@ func (j judge) kinds(r tried) []integrations.Kind {
 		kind = integrations.Unavailable
 	case Works, Down, Hang, LoseAnswer, HTML, Wrong, Foreign, Torn, Huge, Trickle, Failing:
 	}
-	if accepted {
-		// What was ordered before may be carried out.
+	if accepted || j.givenUpAtOrder() {
+		// What was ordered before may be carried out, and so may what is on its way.
 		return []integrations.Kind{kind, integrations.Ambiguous}
 	}
 	return []integrations.Kind{kind}
+}
+
+// givenUpAtOrder reports whether the caller gave up while an order was due: another request
+// may have been hit just before it, and it may be on its way.
+func (j judge) givenUpAtOrder() bool {
+	at := j.outage.After
+	return endless(j.outage.Fault) && j.outage.Part == "" && at < len(j.whole.sent) && j.h.Orders(j.whole.sent[at])
 }
 
 // atStorage reports whether the requests that failed were for the storage alone.
