@@ -35,7 +35,7 @@ func (r *responder) watchSince(ctx workflow.Context, i int, change protocol.Leas
 	}
 	if r.asksOn(i) {
 		s.Held.Over = true
-		r.page(ctx, s.Name, s.Name+" is given back though the host still sent: nobody decided whether it may go on")
+		r.nobodyDecided(ctx, *s)
 		return
 	}
 	s.Held.WatchUntil, s.Held.Suspect, s.Held.Last = s.EndedAt.Add(s.Hold.Watch), time.Time{}, nil
@@ -155,14 +155,6 @@ func (r *responder) askAgain(ctx workflow.Context, i int, next incident.Held, e 
 	r.interpose(incident.PlannedStep{Name: "approve " + spec.Name, Approve: spec.Name, Because: because})
 	gate, again := &r.state.Case.Steps[r.interposedAt()], &r.state.Case.Steps[r.interposedAt()+1]
 	gate.StandsIn, again.StandsIn, again.Held = false, false, &next
-}
-
-// interposedAt is where the step is that was interposed just now.
-func (r *responder) interposedAt() int {
-	if r.acting {
-		return r.state.Next + 1
-	}
-	return r.state.Next
 }
 
 // endWatches ends every watch: what is decided now takes its place.

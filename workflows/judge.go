@@ -37,7 +37,7 @@ func (r *responder) count(ctx workflow.Context, i int) (uncounted string) {
 	if !s.Counts || r.state.Case.Plan.Target == nil || !since(ctx, changeCountDrops) {
 		return s.Use + " does not count what it lets through"
 	}
-	order := r.containIn(ctx, i).GivesUp().Order
+	order := r.order(i)
 	order.Key = protocol.LeaseID(s.Use, order)
 	reading, err := ask(ctx, r.in.Pin.Queue(s.Use, string(s.Action)), countTimeout, activities.Read, activities.LeaseIn{
 		Use: s.Use, Order: order, Case: r.state.Case.ID,

@@ -53,12 +53,8 @@ func (r *responder) kept(i int) bool {
 // ofThisDevice reports whether a step's lease is of the device that the plan is for: a
 // later decision may have been about another.
 func (r *responder) ofThisDevice(i int) bool {
-	s, target := r.state.Case.Steps[i], r.state.Case.Plan.Target
-	if target == nil {
-		return false
-	}
-	in := activities.ContainIn{Target: *target, Step: s.PlannedStep}
-	return s.Lease == protocol.LeaseID(s.Use, in.GivesUp().Order)
+	s := r.state.Case.Steps[i]
+	return r.state.Case.Plan.Target != nil && s.Lease == protocol.LeaseID(s.Use, r.order(i))
 }
 
 // keepHeld looks, concurrently, whether a host still sends: before the end of a containment,
@@ -255,5 +251,9 @@ func (r *responder) answeredOn(ctx workflow.Context, i int, answer incident.Appr
 		_ = r.leave(ctx, s.Lease, s.Name, "")
 		return
 	}
+	r.nobodyDecided(ctx, *s)
+}
+
+func (r *responder) nobodyDecided(ctx workflow.Context, s incident.StepState) {
 	r.page(ctx, s.Name, s.Name+" is given back though the host still sent: nobody decided whether it may go on")
 }

@@ -97,7 +97,7 @@ func (r *responder) countRate(ctx workflow.Context, i int, until time.Time, e *e
 // nil where nothing counts it.
 func (r *responder) countOf(ctx workflow.Context, i int, until time.Time) (c *incident.Count, read bool) {
 	s := r.state.Case.Steps[i]
-	order := r.containIn(ctx, i).GivesUp().Order
+	order := r.order(i)
 	order.Key, order.Until = s.Lease, s.Until
 	out, err := do(ctx, r.in.Pin.Queue(s.Use, string(s.Action)), countTimeout, activities.Count,
 		activities.CountIn{Use: s.Use, Order: order, Until: until})

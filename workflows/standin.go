@@ -57,11 +57,16 @@ func (r *responder) standsLonger(ctx workflow.Context, planned incident.PlannedS
 // interpose has a step taken before those that wait, and before people have answered what
 // they are asked.
 func (r *responder) interpose(planned incident.PlannedStep) {
-	at := r.state.Next
+	r.interposeAt(r.interposedAt(), planned)
+}
+
+// interposedAt is where a step goes that is interposed, and where it is until the next one
+// runs.
+func (r *responder) interposedAt() int {
 	if r.acting {
-		at++
+		return r.state.Next + 1
 	}
-	r.interposeAt(at, planned)
+	return r.state.Next
 }
 
 func (r *responder) interposeAt(at int, planned incident.PlannedStep) {

@@ -135,6 +135,11 @@ func (r *responder) containIn(ctx workflow.Context, i int) activities.ContainIn 
 	}
 }
 
+// order is what a step asks, on the plan's device, of the integration that carries it out.
+func (r *responder) order(i int) incident.Order {
+	return activities.OrderOf(r.state.Case.Steps[i].PlannedStep, *r.state.Case.Plan.Target)
+}
+
 // containWithin is how long a containing step is tried.
 func containWithin(s incident.PlannedStep) time.Duration { return cmp.Or(s.Timeout, containTimeout) }
 
@@ -318,9 +323,13 @@ func (r *responder) leaveOut(ctx workflow.Context, i int, why string, ended inci
 		r.event(ctx, incident.EvSkipped, s.Name, "%s skipped: %s", s.PlannedStep, why)
 	}
 	if s.Held != nil {
-		r.page(ctx, s.Name, fmt.Sprintf("%s is not held again though the host still sends: %s", s.Name, why))
+		r.notHeldAgain(ctx, *s, why)
 	}
 	r.skipRest(ctx, why, ended)
+}
+
+func (r *responder) notHeldAgain(ctx workflow.Context, s incident.StepState, why string) {
+	r.page(ctx, s.Name, fmt.Sprintf("%s is not held again though the host still sends: %s", s.Name, why))
 }
 
 // fail records that a step failed and does what its on_failure says.
@@ -330,7 +339,7 @@ func (r *responder) fail(ctx workflow.Context, i int, why string, ended incident
 	r.event(ctx, incident.EvFailed, s.Name, "%s failed: %s", s.PlannedStep, why)
 	r.countStep(ctx, protocol.MetricStepsFailed, *s, "", "")
 	if s.Held != nil && s.OnFailure != "page" {
-		r.page(ctx, s.Name, fmt.Sprintf("%s is not held again though the host still sends: %s", s.Name, why))
+		r.notHeldAgain(ctx, *s, why)
 	}
 	switch s.OnFailure {
 	case "continue":
