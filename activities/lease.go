@@ -12,7 +12,7 @@ var (
 	Apply = Ref[LeaseIn, Applied]{"apply"}
 	Read  = Ref[LeaseIn, incident.Reading]{"read"}
 	Undo  = Ref[LeaseIn, incident.Receipt]{"undo"}
-	Renew = Ref[LeaseIn, incident.Reading]{"renew"}
+	Renew = Ref[LeaseIn, struct{}]{"renew"}
 )
 
 // LeaseIn names the integration and the order.
@@ -148,21 +148,19 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 // renew tells a product that ends a containment by itself that its end is later now, where
 // it still is in place and ours. It changes nothing else: that it is gone, or has another
 // rate, may be what a person wanted.
-func (a *Activities) renew(ctx context.Context, in LeaseIn) (incident.Reading, error) {
+func (a *Activities) renew(ctx context.Context, in LeaseIn) (struct{}, error) {
 	enforcer, err := use[integrations.Enforcer](a, in.Use)
 	if err != nil {
-		return incident.Reading{}, err
+		return struct{}{}, err
 	}
 	ctx = integrations.ForChange(ctx)
 	before, err := enforcer.Read(ctx, in.Order)
 	if err != nil || !before.Stands || before.Key != in.Order.Key {
-		return before, err
+		return struct{}{}, err
 	}
 	if before.Rate > 0 {
 		in.Order.Rate = before.Rate
 	}
-	if _, err := enforcer.Apply(ctx, in.Order); err != nil {
-		return incident.Reading{}, err
-	}
-	return enforcer.Read(ctx, in.Order)
+	_, err = enforcer.Apply(ctx, in.Order)
+	return struct{}{}, err
 }
