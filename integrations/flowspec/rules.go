@@ -106,7 +106,7 @@ func checkFilter(f incident.Filter) error {
 	switch {
 	case f.Direction != incident.Outbound && f.Direction != incident.Inbound:
 		return fmt.Errorf("invalid direction %q", f.Direction)
-	case f.RemoteIP == "" && f.RemotePort == 0 && f.LocalPort == 0 && f.Transport == "":
+	case f.MatchesAll():
 		return fmt.Errorf("the filter matches everything")
 	case f.RemotePort < 0 || f.RemotePort > 65535 || f.LocalPort < 0 || f.LocalPort > 65535:
 		return fmt.Errorf("invalid port: remote %d, local %d", f.RemotePort, f.LocalPort)

@@ -99,7 +99,7 @@ func wellFormed(u use, o incident.Order) error {
 		if o.Rate <= 0 && u.op == "apply" {
 			return invalid("a limit of %d bits per second", o.Rate)
 		}
-		if o.Filter != nil && everything(*o.Filter) {
+		if o.Filter != nil && o.Filter.MatchesAll() {
 			return invalid("the filter matches everything")
 		}
 		return nil
@@ -107,7 +107,7 @@ func wellFormed(u use, o incident.Order) error {
 		if o.Filter == nil {
 			return invalid("a block without a filter")
 		}
-		if everything(*o.Filter) {
+		if o.Filter.MatchesAll() {
 			return invalid("the filter matches everything")
 		}
 		return nil
@@ -116,10 +116,6 @@ func wellFormed(u use, o incident.Order) error {
 	case incident.Notify, incident.Collect, incident.KillProcess:
 	}
 	return invalid("action %q cannot be enforced", o.Action)
-}
-
-func everything(f incident.Filter) bool {
-	return f.RemoteIP == "" && f.RemotePort == 0 && f.LocalPort == 0 && f.Transport == ""
 }
 
 // order checks an order and carries it out on its host.

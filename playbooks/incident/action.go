@@ -41,6 +41,9 @@ type Filter struct {
 	Transport  string `json:"transport,omitempty"`
 }
 
+// MatchesAll reports whether the filter leaves nothing of its direction out.
+func (f Filter) MatchesAll() bool { return f == Filter{Direction: f.Direction} }
+
 // String is the filter for people and for ids: outbound udp to 192.0.2.1 port 53.
 func (f Filter) String() string {
 	parts := []string{string(f.Direction)}
