@@ -41,15 +41,8 @@ func ownAddresses(facts incident.Facts, shared []incident.SharedAddress) (own []
 // which others reach a device.
 func ownAddress(text string) (string, bool) {
 	ip, err := netip.ParseAddr(text)
-	if err != nil {
-		return "", false
-	}
 	ip = ip.Unmap()
-	broadcast := ip == netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	if ip.Zone() != "" || broadcast || ip.IsUnspecified() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() {
-		return "", false
-	}
-	return ip.String(), true
+	return ip.String(), err == nil && ip.Zone() == "" && ip.IsGlobalUnicast()
 }
 
 // moved says that the device does not have every address any more that the plan names

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -151,9 +150,7 @@ func networksOf(texts []string) ([]netip.Prefix, error) {
 // laboratory, never that of a host.
 func unicast(text string, loopback bool) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
-	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	if err != nil || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||
-		a == broadcast || a.IsLoopback() && !loopback {
+	if err != nil || a.Zone() != "" || a.Is4In6() || !a.IsGlobalUnicast() && !(loopback && a.IsLoopback()) {
 		return netip.Addr{}, fmt.Errorf("invalid address %q: one of a single host is needed", text)
 	}
 	return a, nil
@@ -174,6 +171,3 @@ func communityOf(text string) (uint32, error) {
 func invalid(kind string, err error) error {
 	return &integrations.Error{Kind: integrations.Invalid, Op: "open " + kind, Err: err}
 }
-
-// equal reports whether two integrations say the same of a router.
-func (p Peer) equal(other Peer) bool { return reflect.DeepEqual(p, other) }

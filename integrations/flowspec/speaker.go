@@ -56,7 +56,7 @@ func (s *speaker) join(kind string, session Session, families []bgp.Family) erro
 	}
 	for _, p := range session.Peers {
 		at := slices.IndexFunc(s.peers, func(other Peer) bool { return other.Address == p.Address })
-		if at >= 0 && !s.peers[at].equal(p) {
+		if at >= 0 && s.peers[at] != p {
 			return fmt.Errorf("the router %s has other settings in the other integration", p.Address)
 		}
 	}

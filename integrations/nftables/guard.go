@@ -159,11 +159,10 @@ func (g Guard) allowsRate(l Limit) error {
 		}
 		return nil
 	}
+	if err := countable(l.Rate); err != nil {
+		return refuse(integrations.Invalid, "%w", err)
+	}
 	switch {
-	case l.Rate < 8:
-		return refuse(integrations.Invalid, "invalid rate %d: at least one byte a second", l.Rate)
-	case l.Rate > maxRate:
-		return refuse(integrations.Invalid, "a limit of %s: nftables count up to %s", incident.FormatRate(l.Rate), incident.FormatRate(maxRate))
 	case l.Rate < g.LowestRate:
 		return refuse(integrations.Denied, "the gateway does not take a rate of %s: the helper's lowest_rate is %s", incident.FormatRate(l.Rate), incident.FormatRate(g.LowestRate))
 	case g.Link > 0 && l.Rate >= g.Link:

@@ -80,7 +80,7 @@ func filterOf(f incident.Filter) (incident.Filter, error) {
 	if f.Direction != incident.Outbound && f.Direction != incident.Inbound {
 		return f, fmt.Errorf("invalid direction %q", f.Direction)
 	}
-	if f == (incident.Filter{Direction: f.Direction}) {
+	if f.MatchesAll() {
 		return f, fmt.Errorf("the filter matches everything")
 	}
 	if f.RemoteIP != "" {
@@ -140,18 +140,24 @@ func (g *Gateway) limit(op string, o incident.Order) (Limit, error) {
 		return l, nil
 	}
 	l.Rate = o.Rate
-	switch {
-	case o.Rate < 8:
-		err = fmt.Errorf("a limit of %d bits a second: the least is a byte", o.Rate)
-	case o.Rate > maxRate:
-		err = fmt.Errorf("a limit of %s: nftables count up to %s", incident.FormatRate(o.Rate), incident.FormatRate(maxRate))
-	case g.link > 0 && o.Rate >= g.link:
+	if err = countable(o.Rate); err == nil && g.link > 0 && o.Rate >= g.link {
 		err = fmt.Errorf("a limit of %s limits nothing: the link has %s", incident.FormatRate(o.Rate), incident.FormatRate(g.link))
 	}
 	if err != nil {
 		return l, integrations.Refuse(integrations.Invalid, op, "%w", err)
 	}
 	return l, nil
+}
+
+// countable returns why the kernel cannot keep a rate.
+func countable(rate int64) error {
+	switch {
+	case rate < 8:
+		return fmt.Errorf("a limit of %d bits a second: the least is a byte", rate)
+	case rate > maxRate:
+		return fmt.Errorf("a limit of %s: nftables count up to %s", incident.FormatRate(rate), incident.FormatRate(maxRate))
+	}
+	return nil
 }
 
 // checkKey returns an error unless the order has a key.

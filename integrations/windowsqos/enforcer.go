@@ -199,9 +199,7 @@ func (e *Enforcer) Plan(ctx context.Context, o incident.Order) error {
 		return err
 	}
 	if online, known := found.Online.Get(); known && !online {
-		err := integrations.Errorf(integrations.Unavailable, op, "the device is offline")
-		err.Words = "the device is offline"
-		return err
+		return integrations.Refuse(integrations.Unavailable, op, "the device is offline")
 	}
 	return nil
 }
