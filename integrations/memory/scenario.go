@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,12 +41,23 @@ const (
 // Populate adds the default estate: two workstations, a domain controller, a
 // backup server and a web server of one site, each with fifteen days of
 // ordinary traffic behind it, in which the scenario happens.
-func (e *Estate) Populate(s Scenario) error {
+func (e *Estate) Populate(s Scenario) error { return e.populate(s, nil) }
+
+// populate is Populate with other addresses for some of the hosts, by their id.
+func (e *Estate) populate(s Scenario, addresses map[string][]string) error {
 	hosts, err := defaultHosts(s)
 	if err != nil {
 		return err
 	}
+	for id := range addresses {
+		if !slices.ContainsFunc(hosts, func(h Host) bool { return h.ID == id }) {
+			return fmt.Errorf("addresses of %q: there is no such host", id)
+		}
+	}
 	for _, h := range hosts {
+		if own, ok := addresses[h.ID]; ok {
+			h.IPs = own
+		}
 		if err := e.AddHost(h); err != nil {
 			return err
 		}

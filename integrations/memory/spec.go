@@ -18,6 +18,8 @@ import (
 type Config struct {
 	Path     string   `yaml:"path" doc:"Journal file in which containments, kills and messages outlive the process; none keeps them in memory."`
 	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"Course of events in the estate: flood, quiet, reflector or backup."`
+	// Addresses give hosts others than they have, such as one of IPv6 beside that of IPv4.
+	Addresses map[string][]string `yaml:"addresses" doc:"The addresses that hosts have in the place of their own, by the host's id, such as { ws-042: [10.20.4.42, '2001:db8:20::42'] }. They send from the first."`
 	// Delay and DelayAnswer make products slow, for drills: a call is cut off
 	// before it had an effect, or only its answer is.
 	Delay       map[string]time.Duration `yaml:"delay" doc:"How long calls of an operation take before anything is carried out, such as { apply isolate: 2s }; for drills."`
@@ -60,7 +62,7 @@ func Spec() integrations.Spec {
 }
 
 func (c Config) String() string {
-	return fmt.Sprintf("path %q, scenario %q, delay %v, delay_answer %v, fail %v", c.Path, c.Scenario, c.Delay, c.DelayAnswer, c.Fail)
+	return fmt.Sprintf("path %q, scenario %q, addresses %v, delay %v, delay_answer %v, fail %v", c.Path, c.Scenario, c.Addresses, c.Delay, c.DelayAnswer, c.Fail)
 }
 
 // open returns the estate that the configuration describes.
@@ -87,7 +89,7 @@ func (c *Config) open() (*Estate, error) {
 	}
 	maps.Copy(e.delays, c.Delay)
 	maps.Copy(e.answerDelays, c.DelayAnswer)
-	if err := e.Populate(c.Scenario); err != nil {
+	if err := e.populate(c.Scenario, c.Addresses); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil

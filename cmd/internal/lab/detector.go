@@ -64,7 +64,7 @@ func (l *Lab) settle(d Detector) (string, error) {
 		"process_incoming_traffic = off", "process_outgoing_traffic = on", "enable_connection_tracking = off",
 		"ban_for_pps = off", "ban_for_flows = off", "ban_for_bandwidth = on", "threshold_mbps = " + strconv.FormatInt(d.Above/1e6, 10),
 		"netflow = on", "netflow_host = 127.0.0.1", "netflow_port = " + strconv.Itoa(DetectorPort), "netflow_sampling_ratio = 1",
-		"average_calculation_time = 2", "speed_calculation_delay = 1", "check_period = 1", "monitor_local_ip_addresses = off",
+		"average_calculation_time = 2", "ban_details_records_count = 1", "speed_calculation_delay = 1", "check_period = 1", "monitor_local_ip_addresses = off",
 		"networks_list_path = " + path("networks"), "white_list_path = " + path("white"), "notify_script_path = " + path("notify"),
 		"pid_path = " + path("pid"), "cli_stats_file_path = " + path("stats"), "cli_stats_ipv6_file_path = " + path("stats6"), "",
 	}, "\n")

@@ -124,6 +124,18 @@ func (l *Lab) Flood(from *Node, f Flood) (*Program, error) {
 		"-d", strconv.Itoa(floodPayload), "-i", fmt.Sprintf("u%d", max(pause, 1)), InternetIPv4)
 }
 
+// FloodIPv6 is a flood over IPv6, which hping3 does not know: iperf3 sends it, from one
+// port to another. It listens in the internet when FloodIPv6 returns.
+func (l *Lab) FloodIPv6(ctx context.Context, from *Node, f Flood) (*Program, error) {
+	_, port, err := l.serve(ctx, f.For)
+	if err != nil {
+		return nil, err
+	}
+	const headers = floodHeaders + 20
+	return from.Start(f.For, "iperf3", "-c", InternetIPv6, "-p", strconv.Itoa(port), "-t", seconds(f.For), "-u",
+		"-l", strconv.Itoa(floodPayload), "-b", strconv.FormatInt(f.Rate*floodPayload/(floodPayload+headers), 10))
+}
+
 // seconds is a time as iperf3 takes it.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10)
