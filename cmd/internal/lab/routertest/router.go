@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -73,7 +72,7 @@ func Start(ctx context.Context, c Config) (*Router, error) {
 	if _, err := nft(ctx, c.Namespace, change(nil, nil)); err != nil {
 		return nil, fmt.Errorf("start a router: %w", err)
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	watching, cancel := context.WithCancel(context.Background())
 	r := &Router{
 		config: c, port: port, cancel: cancel, has: map[string]installed{}, refused: map[string]bool{},
@@ -124,7 +123,7 @@ func freePort(ctx context.Context) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	at, err := netip.ParseAddrPort(l.Addr().String())
 	return at.Port(), err
 }

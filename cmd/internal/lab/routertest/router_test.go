@@ -66,8 +66,23 @@ func newBench(t *testing.T, c lab.Config) *bench {
 }
 
 // connect opens a session without a hold time, so that it lives as long as its
-// connection.
+// connection. The router ends connections that come before it is ready for them.
 func (b *bench) connect() {
+	b.Helper()
+	ended := make(chan struct{})
+	close(ended)
+	b.until("the session is up", func() bool {
+		select {
+		case <-ended:
+			ended = b.dial()
+		default:
+		}
+		return b.router.Up()
+	})
+}
+
+// dial connects, and returns what is closed when the router ends the connection.
+func (b *bench) dial() chan struct{} {
 	b.Helper()
 	conn, err := net.Dial("tcp", b.router.Address().String())
 	if err != nil {
@@ -77,8 +92,12 @@ func (b *bench) connect() {
 	b.Cleanup(func() { conn.Close() })
 	b.send(1, octets(b, "04 fd e8 00 00 c0 00 02 02 14 02 12 01 04 00 01 00 85 01 04 00 02 00 85 41 04 00 00 fd e8"))
 	b.send(4, nil)
-	go func() { _, _ = io.Copy(io.Discard, conn) }()
-	b.until("the session is up", b.router.Up)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	return ended
 }
 
 // send sends a message: OPEN is 1, UPDATE is 2, KEEPALIVE is 4.
@@ -86,9 +105,8 @@ func (b *bench) send(typ byte, body []byte) {
 	b.Helper()
 	m := slices.Repeat([]byte{0xff}, 16)
 	m = binary.BigEndian.AppendUint16(m, uint16(19+len(body)))
-	if _, err := b.conn.Write(append(append(m, typ), body...)); err != nil {
-		b.Fatal(err)
-	}
+	// That a connection has ended is found by who reads.
+	_, _ = b.conn.Write(append(append(m, typ), body...))
 }
 
 // attribute is a path attribute of less than 256 octets.
