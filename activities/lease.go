@@ -35,7 +35,7 @@ type Applied struct {
 	Counts bool `json:"counts,omitempty"`
 }
 
-// apply reads the state before it writes: what is in place already is adopted, and
+// apply reads the state before it writes: what is in place already, and as strict, is adopted, and
 // what an earlier attempt of ours made, whose answer was lost, is found again. What
 // is open on the device, ours too, may as well be the end of what stands: the product
 // decides whether it is what was asked for, or is waited for, by a conflict.
@@ -52,7 +52,7 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	duplicates(ctx, in, before)
 	ours := before.Key == in.Order.Key
 	switch {
-	case before.Stands && !before.Pending && !ours:
+	case before.Stands && !before.Pending && !ours && !looser(before, in.Order):
 		return Applied{
 			Adopted: true, Before: before, Stands: before.Stands, Counts: before.Counters != nil,
 			Receipt: incident.Receipt{At: a.now(), Detail: "it was already in place"},
@@ -76,6 +76,10 @@ func (a *Activities) apply(ctx context.Context, in LeaseIn) (Applied, error) {
 	}
 	after, err := enforcer.Read(ctx, in.Order)
 	duplicates(ctx, in, after)
+	if err == nil && after.Stands && after.Key != in.Order.Key && looser(after, in.Order) {
+		return Applied{}, integrations.Errorf(integrations.Conflict, "apply the limit", "somebody else's of %s is in place, which is looser",
+			incident.FormatRate(after.Rate))
+	}
 	if err == nil && before.Pending && (after.Stands || after.Pending) && after.Key != in.Order.Key {
 		return Applied{Adopted: true, Before: before, Stands: after.Stands, Counts: after.Counters != nil, Receipt: receipt}, nil
 	}

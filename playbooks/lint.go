@@ -19,11 +19,13 @@ const defaultTimeout = 20 * time.Second
 // defaultWatch is how long a host is watched after a containment that may be held again.
 const defaultWatch = 15 * time.Minute
 
+// MaxTTL is the longest ttl of a step.
+const MaxTTL = 30 * 24 * time.Hour
+
 // Bounds of what a playbook may ask for: a slip of a digit is found at load.
 const (
 	maxTimeout  = 10 * time.Minute
 	maxWindow   = 24 * time.Hour
-	maxTTL      = 30 * 24 * time.Hour
 	maxExpire   = 7 * 24 * time.Hour
 	maxHold     = 14 * 24 * time.Hour
 	maxNameSize = 63
@@ -211,7 +213,7 @@ func (l lint) guardrails() {
 				g.Limit.Action, strings.Join(texts(incident.ActionsWhere(incident.Action.Containing)), ", "))
 		}
 		between(l, g.Limit.Max, 1, 1_000_000, "guardrails", i, "limit", "max")
-		between(l, g.Limit.Window, time.Minute, maxTTL, "guardrails", i, "limit", "window")
+		between(l, g.Limit.Window, time.Minute, MaxTTL, "guardrails", i, "limit", "window")
 	}
 }
 

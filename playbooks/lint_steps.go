@@ -87,7 +87,7 @@ func (l lint) lasting(name string, s Step) {
 			l.blame(l.key(at(key)...), "%s belongs to a containment that stands; %s does not", key, s.Action)
 		}
 	}
-	between(l, s.TTL, time.Second, maxTTL, at("ttl")...)
+	between(l, s.TTL, time.Second, MaxTTL, at("ttl")...)
 	if s.Verify != nil {
 		between(l, s.Verify.Within, time.Second, maxWindow, at("verify", "within")...)
 		if l.find(at("verify", "egress_below")...) != nil && s.Verify.EgressBelow < 1 {

@@ -33,7 +33,8 @@ func operation(verb string, o incident.Order) string {
 }
 
 // Read implements [integrations.Enforcer]. What is in the table and has no effect, or has it
-// on a part of the device's addresses alone, does not stand.
+// on a part of the device's addresses alone, does not stand. What is left of one of ours is
+// pending: put in place again it is as it must be, and it is there until it is given back.
 func (g *Gateway) Read(ctx context.Context, o incident.Order) (incident.Reading, error) {
 	op := operation("read", o)
 	s, err := g.check(op, o)
@@ -54,6 +55,9 @@ func (g *Gateway) Read(ctx context.Context, o incident.Order) (incident.Reading,
 		why := l.Problem
 		if why == "" {
 			why = "the device has other addresses, too"
+		}
+		if o.Key != "" && l.Key == o.Key || l.Chain != "" && l.Chain == (Limit{Scope: s, Key: o.Key}).chainName() {
+			r.Pending, r.Key, r.Rate = true, o.Key, l.Rate
 		}
 		r.Detail = strings.TrimPrefix(fmt.Sprintf("%s; only %v is held: %s", r.Detail, l.Addresses, why), "; ")
 	}

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// longest is for how long a limit may stand at a gateway: as long as a lease may, and a
-	// bit more, since clocks differ.
-	longest = 14*24*time.Hour + time.Hour
+	// longest is for how long a limit may stand at a gateway: as long as the ttl of a step
+	// may be, and a bit more, since clocks differ.
+	longest = playbooks.MaxTTL + time.Hour
 	// maxAddresses bounds the addresses of one host.
 	maxAddresses = 64
 )
@@ -140,7 +140,7 @@ func (g Guard) allows(l Limit, checked bool) error {
 		}
 	}
 	switch {
-	case l.Problem != "" || l.Counters != nil:
+	case l.Problem != "" || l.Chain != "" || l.Counters != nil:
 		return refuse(integrations.Invalid, "a limit that is asked for has neither counters nor a problem")
 	case !slices.Contains(g.Actions, l.Action):
 		return refuse(integrations.Denied, "the gateway does not take %s: it is not in the helper's actions", l.Action)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // kernel is the table of this machine. It remembers nothing: what stands is read each time.
@@ -183,11 +184,10 @@ func (s *state) put(l Limit, most int) (*batch, Limit, error) {
 		return nil, l, err
 	}
 	if len(others) > 0 {
-		if len(others) == 1 && mine == nil && others[0].covers(l.Scope) {
-			return nil, others[0].Limit, nil
+		if why := others[0].lacks(l); why != "" {
+			return nil, l, integrations.Refuse(integrations.Conflict, "", "%v is held by %q already, %s", others[0].Addresses, others[0].Key, why)
 		}
-		return nil, l, integrations.Refuse(integrations.Conflict, "", "%v is held by %q already, but not all of %v",
-			others[0].Addresses, others[0].Key, l.Addresses)
+		return nil, others[0].Limit, nil
 	}
 	name := l.chainName()
 	if mine == nil {
@@ -210,6 +210,20 @@ func (s *state) put(l Limit, most int) (*batch, Limit, error) {
 	l.Rate -= l.Rate % 8
 	l.Left = max(l.Left, mine.Left)
 	return b, l, nil
+}
+
+// lacks says what another's limit lacks so that it is as good as the one that is asked for;
+// empty where it is.
+func (l Limit) lacks(asked Limit) string {
+	switch {
+	case !l.covers(asked.Scope):
+		return fmt.Sprintf("but not all of %v", asked.Addresses)
+	case l.Problem != "":
+		return "without effect: " + l.Problem
+	case asked.Action == incident.RateLimit && l.Rate > asked.Rate:
+		return "at " + incident.FormatRate(l.Rate)
+	}
+	return ""
 }
 
 // split is what of a scope is held by the key, and what by others. A chain whose rules, and

@@ -54,7 +54,7 @@ func (r *remote) Put(ctx context.Context, l Limit) (Limit, error) {
 
 // Delete implements table.
 func (r *remote) Delete(ctx context.Context, l Limit) (bool, error) {
-	l.Counters, l.Problem = nil, ""
+	l.Counters, l.Chain, l.Problem = nil, "", ""
 	a, err := r.ask(ctx, "take a limit away", true, request{Do: verbDel, Limit: &l})
 	return a.Deleted, err
 }

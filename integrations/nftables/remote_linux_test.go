@@ -123,7 +123,7 @@ func TestAHelperThatTakesLess(t *testing.T) {
 	refused(func(o *incident.Order) { o.Addresses = append(o.Addresses, "192.0.2.2") }, integrations.NotFound, "does not take 192.0.2.2")
 	refused(func(o *incident.Order) { o.Rate = 1_000_000 }, integrations.Denied, "the helper's lowest_rate is 5 Mbit/s")
 	refused(func(o *incident.Order) { o.Rate = 100_000_000 }, integrations.Invalid, "the helper's link is 100 Mbit/s")
-	refused(func(o *incident.Order) { o.Until = time.Now().Add(20 * 24 * time.Hour) }, integrations.Invalid, "it is to stay for")
+	refused(func(o *incident.Order) { o.Until = time.Now().Add(31 * 24 * time.Hour) }, integrations.Invalid, "it is to stay for")
 	refused(func(o *incident.Order) {
 		o.Action, o.Rate, o.Filter = incident.Block, 0, &incident.Filter{Direction: incident.Outbound, RemotePort: 53}
 	}, integrations.Denied, "not in the helper's actions")

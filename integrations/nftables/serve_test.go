@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -193,6 +194,7 @@ func TestTheGuardRefuses(t *testing.T) {
 		"the link's rate":         {with(func(l *Limit) { l.Rate = 1_000_000_000 }), integrations.Invalid, false},
 		"ended":                   {with(func(l *Limit) { l.Left = 0 }), integrations.Invalid, false},
 		"ended long ago":          {with(func(l *Limit) { l.Left = -time.Hour }), integrations.Invalid, false},
+		"a chain":                 {with(func(l *Limit) { l.Chain = "limit-0123456789abcdef" }), integrations.Invalid, false},
 		"ten years":               {with(func(l *Limit) { l.Left = 10 * 365 * 24 * time.Hour }), integrations.Invalid, false},
 		"counters":                {with(func(l *Limit) { l.Counters = &incident.Counters{} }), integrations.Invalid, false},
 		"a problem":               {with(func(l *Limit) { l.Problem = "none" }), integrations.Invalid, false},
@@ -324,9 +326,18 @@ func FuzzServe(f *testing.F) {
 					t.Fatalf("%q put %s", text, host)
 				}
 			}
-			if l.Left <= 0 || l.Left > 15*24*time.Hour || len(l.Key) > longestKey || l.Rate < 0 || strings.ContainsAny(l.Key, "\n\x00") {
+			if l.Left <= 0 || l.Left > 31*24*time.Hour || len(l.Key) > longestKey || l.Rate < 0 || strings.ContainsAny(l.Key, "\n\x00") {
 				t.Fatalf("%q put %+v", text, l)
 			}
 		}
 	})
+}
+
+// What a playbook may ask for is not too long for a gateway.
+func TestTheLongestLeaseIsTaken(t *testing.T) {
+	l := Limit{Scope: Scope{Action: incident.RateLimit, Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.5")}}, Key: "key", Rate: 8000, Left: playbooks.MaxTTL + grace}
+	g := Guard{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Actions: []incident.Action{incident.RateLimit}, MaxLimits: 1}
+	if err := g.allows(l, false); err != nil {
+		t.Errorf("a lease of %s: %v", playbooks.MaxTTL, err)
+	}
 }

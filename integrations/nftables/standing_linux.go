@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/nftables/expr"
+
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -130,7 +132,7 @@ func (s *state) held(of part, filter *incident.Filter) Limit {
 	for _, r := range c.rules {
 		comments = append(comments, r.comment)
 		if r.limit != nil && l.Rate == 0 {
-			l.Rate = int64(min(r.limit.Rate, maxRate/8)) * 8 //nolint:gosec // It is bounded.
+			l.Rate = rateOf(*r.limit)
 		}
 		switch {
 		case r.counter == nil:
@@ -143,7 +145,9 @@ func (s *state) held(of part, filter *incident.Filter) Limit {
 		}
 	}
 	if isOurs(of.chain) {
-		l.Key = keyOf(comments)
+		if l.Key = keyOf(comments); l.Key == "" {
+			l.Chain = of.chain
+		}
 		if !c.whole(l) {
 			l.Problem = fmt.Sprintf("the rules of chain %s are not those that were made", of.chain)
 		}
@@ -158,14 +162,39 @@ func (c *chain) whole(l Limit) bool {
 		return false
 	}
 	for i, r := range c.rules {
-		if r.comment != want[i].comment || !slices.Equal(r.names, names(want[i])) {
-			return false
-		}
-		if r.limit != nil && !r.limit.Over {
+		if r.comment != want[i].comment || !slices.Equal(r.names, names(want[i])) || !r.means(want[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+// means reports whether a rule with the expressions of one of ours limits and judges as that
+// one does, but for the rate.
+func (r rule) means(want newRule) bool {
+	for _, e := range want.exprs {
+		switch e := e.(type) {
+		case *expr.Limit:
+			got := *r.limit
+			bytes := got.Rate
+			if got.Rate, got.Burst = e.Rate, e.Burst; got != *e || r.limit.Burst != burst(int64(min(bytes, maxRate/8))) { //nolint:gosec // It is bounded.
+				return false
+			}
+		case *expr.Verdict:
+			if *r.verdict != *e {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rateOf is the rate of a limit in bits per second; zero where it is of anything else.
+func rateOf(l expr.Limit) int64 {
+	if l.Type != expr.LimitTypePktBytes || l.Unit != expr.LimitTimeSecond {
+		return 0
+	}
+	return int64(min(l.Rate, maxRate/8)) * 8 //nolint:gosec // It is bounded.
 }
 
 // unreached is why no packet comes to the map of a shape, or not all; empty where they do.

@@ -33,6 +33,9 @@ type Limit struct {
 	Left time.Duration `json:"left"`
 	// Counters is what it counted, of one that stands.
 	Counters *incident.Counters `json:"counters,omitempty"`
+	// Chain is the name of its chain where somebody has changed that so that it does not say
+	// any more whose it is; empty otherwise.
+	Chain string `json:"chain,omitempty"`
 	// Problem is why what is in the table has no effect, or not all of it, such as when a
 	// part was taken away by hand; empty where it is whole. It is for people.
 	Problem string `json:"problem,omitempty"`

@@ -40,6 +40,9 @@ func (l Lease) Drift(r Reading) []Drift {
 	switch what := l.Order.Action.noun(); {
 	case !r.Stands && r.Pending && l.Phase == Holding:
 		return nil // It was accepted, and is not carried out yet.
+	case !r.Stands && r.Pending && r.Key == l.Order.Key && !l.Adopted:
+		differs(DriftGone, "the %s is not in force at %s, or not all of it", what, l.Use)
+		return found
 	case !r.Stands:
 		differs(DriftGone, "the %s is gone from %s", what, l.Use)
 		return found

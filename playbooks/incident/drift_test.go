@@ -36,6 +36,7 @@ func TestDriftIsWhatDiffersAtTheProduct(t *testing.T) {
 			l.Phase, *r = incident.Holding, incident.Reading{}
 		}, []string{"gone: the limit is gone from gateway"}},
 		{"being lifted by somebody", func(_ *incident.Lease, r *incident.Reading) { *r = incident.Reading{Pending: true} }, []string{"gone: the limit is gone from gateway"}},
+		{"changed, or not told to all", func(_ *incident.Lease, r *incident.Reading) { *r = incident.Reading{Pending: true, Key: key} }, []string{"gone: the limit is not in force at gateway, or not all of it"}},
 		{"being undone", func(l *incident.Lease, r *incident.Reading) { l.Phase, *r = incident.Undoing, incident.Reading{} }, nil},
 		{"being applied", func(l *incident.Lease, r *incident.Reading) { l.Phase, *r = incident.Applying, incident.Reading{} }, nil},
 		{"adopted, and changed", func(l *incident.Lease, r *incident.Reading) { l.Adopted, r.Key, r.Rate = true, "", 9 }, nil},
