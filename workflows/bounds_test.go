@@ -209,7 +209,7 @@ func TestAnUndoIsOverWhenTheDeviceSaysSo(t *testing.T) {
 			during := w.snap(4*time.Hour+20*time.Minute, id)
 			does(5*time.Hour, memory.Behaviour{})
 			w.run(7 * time.Hour)
-			if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || !strings.Contains(s.Problem, "the undo has not worked yet") {
+			if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || !strings.Contains(s.Problem, "undo pending") {
 				t.Errorf("before the device has said so: %s, %q", s.Status, s.Problem)
 			}
 			ended := w.ended(id, incident.OutcomeGivenBack)

@@ -52,7 +52,9 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	if held != nil && change.Kind == incident.EvUnheard {
 		r.standIn(ctx, *held, change.Detail)
 	}
-	if change.Kind == incident.EvUndoFailing || held != nil && (change.Gone || change.Kind == incident.EvNotConfirmed && held.OnFailure == "page") {
+	// Whoever was told that it is not given back is told that it is.
+	atLast := change.Told && change.Kind == incident.EvGivenBack && since(ctx, changeTellUndo)
+	if atLast || change.Kind == incident.EvUndoFailing || held != nil && (change.Gone || change.Kind == incident.EvNotConfirmed && held.OnFailure == "page") {
 		r.page(ctx, change.Step, change.Step+": "+change.Detail)
 	}
 }
@@ -69,6 +71,9 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		s.Until = change.At
 	case incident.EvGivenBack:
 		s.Status, s.EndedAt = incident.StepEnded, change.At
+		if change.Told {
+			s.Problem = ""
+		}
 	case incident.EvNotConfirmed, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
 		s.Problem = change.Detail
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,

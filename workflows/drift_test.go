@@ -176,7 +176,7 @@ func TestTheUndoAtAGatewayThatIsDownGoesOn(t *testing.T) {
 		t.Errorf("the lease is %s: %s", pending.Phase, pending.Problem)
 	}
 	s := step(t, *during, "throttle")
-	if !strings.Contains(s.Problem, "the undo has not worked yet") || s.Status != incident.StepStanding {
+	if !strings.Contains(s.Problem, "undo pending") || s.Status != incident.StepStanding {
 		t.Errorf("the step is %s: %s", s.Status, s.Problem)
 	}
 	if n := len(w.told("page/", "still trying")); n != 1 {

@@ -17,11 +17,14 @@ const (
 	applyWithin = 2 * time.Minute
 	readTimeout = 30 * time.Second
 	undoTimeout = time.Minute
-	// undoAlarm is after how many failed attempts holders are told that an undo
-	// keeps failing. It is tried without end: a network that is not given back is
-	// an outage of our making.
-	undoAlarm = 5
+	// undoAlarm is how long an undo has not worked when former holders are told, once. An
+	// attempt takes up to undoTimeout, so that people know within about a minute. It is
+	// tried without end: a network that is not given back is an outage of our making.
+	undoAlarm = 40 * time.Second
 	undoPause = 5 * time.Minute
+	// undoAlarmTries is after how many failed attempts a lease tells that began before
+	// changeTellUndo.
+	undoAlarmTries = 5
 	// confirmFast is how often the device is read at first, confirmSlow later:
 	// a host that is offline may take days.
 	confirmFast   = 2 * time.Second
@@ -96,6 +99,8 @@ type leaseKeeper struct {
 	givenUp []string
 	refuses time.Time
 	once    []string
+	// told reports whether people were told that the undo does not work.
+	told bool
 	// confirming, hearing and watching report whether the device is being read
 	// concurrently, yield whether this run ends.
 	confirming, hearing, watching, yield bool
@@ -104,6 +109,7 @@ type leaseKeeper struct {
 func newLeaseKeeper(in protocol.LeaseInput) *leaseKeeper {
 	l := &leaseKeeper{
 		lease: in.Lease, queue: in.Queue, leaving: in.Leaving, givenUp: in.GivenUp, refuses: in.Refuses, once: in.Held,
+		told: in.Told,
 	}
 	if l.lease == nil {
 		l.lease = &incident.Lease{
@@ -261,10 +267,12 @@ func (l *leaseKeeper) send(ctx workflow.Context, holders []incident.Holder, chan
 	}
 }
 
-// tellGone sends a change of the lease to former holders.
-func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []protocol.Leaving, kind incident.EventKind, detail string) {
+// tellGone sends a change of the lease to former holders, each with why it left.
+func (l *leaseKeeper) tellGone(ctx workflow.Context, gone []protocol.Leaving, change protocol.LeaseChange) {
+	detail := change.Detail
 	for _, g := range slices.Clone(gone) {
-		l.send(ctx, []incident.Holder{g.Holder}, protocol.LeaseChange{Kind: kind, Detail: g.Why + "; " + detail, By: g.By, Expired: g.Expired})
+		change.Detail, change.By, change.Expired = g.Why+"; "+detail, g.By, g.Expired
+		l.send(ctx, []incident.Holder{g.Holder}, change)
 	}
 }
 
@@ -282,6 +290,6 @@ func (l *leaseKeeper) continueAsNew(ctx workflow.Context) error {
 	l.inbox.drain(ctx)
 	return workflow.NewContinueAsNewError(ctx, Lease, protocol.LeaseInput{
 		ID: l.lease.ID, Use: l.lease.Use, Order: l.lease.Order, Queue: l.queue, Lease: l.lease,
-		Leaving: l.leaving, GivenUp: l.givenUp, Refuses: l.refuses, Held: l.once,
+		Leaving: l.leaving, GivenUp: l.givenUp, Refuses: l.refuses, Held: l.once, Told: l.told,
 	})
 }

@@ -262,10 +262,10 @@ func TestAnUndoThatFailsIsTriedOnAndTold(t *testing.T) {
 	during := w.snap(5*time.Hour, id)
 	w.do(6*time.Hour, (*memory.Estate).Mend)
 	w.run(7 * time.Hour)
-	if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || !strings.Contains(s.Problem, "the undo has not worked yet") {
+	if s := step(t, *during, "cut-off"); s.Status != incident.StepStanding || !strings.Contains(s.Problem, "undo pending") {
 		t.Errorf("while the undo fails: %s, %q", s.Status, s.Problem)
 	}
-	if n := len(w.told("page/", "the undo has not worked yet")); n != 1 {
+	if n := len(w.told("page/", "undo pending")); n != 1 {
 		t.Errorf("people were paged %d times", n)
 	}
 	w.contained(incident.Isolate, 1, 1)

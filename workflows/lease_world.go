@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -154,60 +153,4 @@ func notConfirmed(standing incident.Reading, err error) string {
 	default:
 		return "accepted, but not in effect on the device"
 	}
-}
-
-// undo gives the network back, once. What was adopted is left as it was found.
-// A holder that comes before it has worked keeps the containment in place.
-func (l *leaseKeeper) undo(ctx workflow.Context) {
-	detail, done := "it was in place before and was left in place", true
-	if !l.lease.Adopted {
-		detail, done = l.lift(ctx)
-	}
-	switch {
-	case done:
-		l.lease.Phase, l.lease.EndedAt = incident.GivenBack, workflow.Now(ctx)
-		if l.lease.AppliedAt.IsZero() && !l.held() {
-			l.lease.Phase = incident.LeaseFailed
-		}
-		l.list(ctx)
-	case l.held():
-		l.lease.Phase = incident.Applying
-		detail = "still held by " + otherCases(len(l.lease.Holders))
-	default:
-		return
-	}
-	gone := l.leaving
-	l.leaving = nil
-	l.tellGone(ctx, gone, incident.EvGivenBack, detail)
-}
-
-// lift undoes until it has worked and the device says so; it stops when
-// somebody holds the lease again or the run should yield.
-func (l *leaseKeeper) lift(ctx workflow.Context) (detail string, done bool) {
-	lifted := false
-	for attempt := 1; !l.held() && !suggested(ctx); attempt++ {
-		receipt, err := doBefore(ctx, givesBack, l.queue, undoTimeout, activities.Undo, l.in())
-		if err == nil {
-			if lifted = lifted || receipt.Detail == ""; lifted {
-				receipt.Detail = "" // What an earlier attempt has lifted is not in place any more.
-			}
-			var standing incident.Reading
-			standing, err = doBefore(ctx, givesBack, l.queue, readTimeout, activities.Read, l.in())
-			if err == nil && (!standing.Stands && !standing.Pending || standing.Key != l.lease.Order.Key) {
-				l.lease.Problem = ""
-				return "given back: " + cmp.Or(receipt.Detail, "lifted, confirmed by the device"), true
-			}
-		}
-		l.lease.Problem = "the undo has not worked yet"
-		l.undoFailed(ctx)
-		if err != nil {
-			l.lease.Problem += ": " + activities.Reason(err)
-		}
-		if attempt == undoAlarm {
-			l.tellGone(ctx, l.leaving, incident.EvUndoFailing, fmt.Sprintf("%s, after %d attempts; still trying", l.lease.Problem, attempt))
-		}
-		pause := min(time.Duration(attempt)*confirmFast, undoPause)
-		_, _ = await(ctx, pause, func() bool { return l.held() || suggested(ctx) })
-	}
-	return "", false
 }

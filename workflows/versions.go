@@ -72,6 +72,9 @@ const (
 	// changeLeaveOut leaves out what takes an isolation's place where that is held back
 	// itself.
 	changeLeaveOut = "leave-out"
+	// changeTellUndo tells people within about a minute that an undo does not work, once,
+	// and when it worked at last.
+	changeTellUndo = "tell-undo"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -88,6 +91,7 @@ func changes() []string {
 		changeHearLater, changeKeepUnheard, changeKeepAnswer,
 		changeCountDrops, changeWatchDrift, changeFilterStands,
 		changeLeaveOut,
+		changeTellUndo,
 	}
 }
 

@@ -69,6 +69,9 @@ type LeaseChange struct {
 	// through and drops. Gone reports, of one that drifted, whether it is not in place.
 	Counts bool `json:"counts,omitempty"`
 	Gone   bool `json:"gone,omitempty"`
+	// Told reports, of one that was given back, whether people were told before that its
+	// undo does not work.
+	Told bool `json:"told,omitempty"`
 }
 
 // ShownChange is a change of a message, sent to its case.

@@ -28,12 +28,14 @@ type LeaseInput struct {
 	Queue string `json:"queue,omitempty"`
 	// What follows is set when the lease goes on in a new run: itself, the
 	// former holders that are told when it is over, the requests that were given
-	// up, until when one of them may still come, and those that held it once.
+	// up, until when one of them may still come, those that held it once, and whether
+	// people were told that its undo does not work.
 	Lease   *incident.Lease `json:"lease,omitempty"`
 	Leaving []Leaving       `json:"leaving,omitempty"`
 	GivenUp []string        `json:"given_up,omitempty"`
 	Refuses time.Time       `json:"refuses,omitzero"`
 	Held    []string        `json:"held,omitempty"`
+	Told    bool            `json:"told,omitempty"`
 }
 
 // Leaving is a former holder of a lease: why it left, and who decided that.

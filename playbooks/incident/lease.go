@@ -1,6 +1,9 @@
 package incident
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // LeasePhase is the phase of a lease's life.
 type LeasePhase string
@@ -67,6 +70,18 @@ type Lease struct {
 	// Drifted says how the product differed from the lease when it was read last; empty: in
 	// nothing, or it is not looked at.
 	Drifted string `json:"drifted,omitempty"`
+	// UndoPendingSince is when the undo began that was tried and has not worked yet.
+	UndoPendingSince time.Time `json:"undo_pending_since,omitzero"`
 	// Problem says what went wrong last, such as an undo that keeps failing.
 	Problem string `json:"problem,omitempty"`
+}
+
+// State says for people how far a lease is.
+func (l Lease) State() string {
+	switch {
+	case l.Phase == Undoing && !l.UndoPendingSince.IsZero():
+		return "undo pending"
+	default:
+		return strings.ReplaceAll(string(l.Phase), "_", " ")
+	}
 }
