@@ -310,6 +310,9 @@ func cardStep(c incident.Case, s incident.StepState) integrations.CardStep {
 	if s.Approve != "" {
 		step.Word, _ = wording.StatusOf(c, s)
 	}
+	if s.UndoPending {
+		step.Word = incident.UndoPending
+	}
 	if !s.Action.Containing() {
 		step.At = s.AcceptedAt
 		return step

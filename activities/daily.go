@@ -86,6 +86,9 @@ func (a *Activities) dailyMessage(ctx context.Context, leases []incident.Lease, 
 		if len(l.Holders) == 0 {
 			line = what + " is being given back"
 		}
+		if !l.UndoPendingSince.IsZero() {
+			line = what + ": " + l.State() + " since " + l.UndoPendingSince.In(now.Location()).Format("2006-01-02 15:04 MST")
+		}
 		if l.Problem != "" {
 			line += "; " + l.Problem
 		}

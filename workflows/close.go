@@ -70,11 +70,13 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 	case incident.EvReleased:
 		s.Until = change.At
 	case incident.EvGivenBack:
-		s.Status, s.EndedAt = incident.StepEnded, change.At
+		s.Status, s.EndedAt, s.UndoPending = incident.StepEnded, change.At, false
 		if change.Told {
 			s.Problem = ""
 		}
-	case incident.EvNotConfirmed, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
+	case incident.EvUndoFailing:
+		s.Problem, s.UndoPending = change.Detail, true
+	case incident.EvNotConfirmed, incident.EvUnheard, incident.EvDrifted:
 		s.Problem = change.Detail
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvHeldBack, incident.EvPaused, incident.EvResumed, incident.EvAsked, incident.EvShown, incident.EvNotShown,

@@ -167,7 +167,7 @@ func (l *leaseKeeper) mayExtend(ctx workflow.Context, req protocol.ExtendRequest
 	case req.By == "":
 		return refuse(RefusedInvalid, "nobody is named")
 	case !l.stands() || !l.held():
-		return refuse(RefusedNotPending, "the lease is not active: it is %s", l.lease.Phase)
+		return refuse(RefusedNotPending, "the lease is not active: it is %s", l.lease.State())
 	case !req.Until.After(l.lease.Until):
 		return refuse(RefusedInvalid, "the lease already lasts until %s", l.lease.Until.UTC().Format(time.RFC3339))
 	case req.Until.Sub(workflow.Now(ctx)) > maxLease:

@@ -103,7 +103,7 @@ func (l *leaseKeeper) alarm(ctx workflow.Context, attempt int, problem string) {
 		l.told = true
 		o := l.lease.Order
 		l.tellGone(ctx, l.leaving, protocol.LeaseChange{
-			Kind: incident.EvUndoFailing, Detail: fmt.Sprintf("undo pending: %s of %s at %s is not given back after %s, %s; still trying",
+			Kind: incident.EvUndoFailing, Detail: fmt.Sprintf(incident.UndoPending+": %s of %s at %s is not given back after %s, %s; still trying",
 				strings.ReplaceAll(string(o.Action), "_", " "), o.Target.Name(), l.lease.Use,
 				incident.FormatDuration(pending), problem),
 		})

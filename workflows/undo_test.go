@@ -71,7 +71,9 @@ func TestAnUndoThatFailsIsToldSoonOnceAndThatItWorked(t *testing.T) {
 }
 
 // stuck has the gateway accept undos that lift nothing, or no more.
-func stuck(e *memory.Estate, is bool) { _ = e.Behave("ws-042", incident.RateLimit, memory.Behaviour{Stuck: is}) }
+func stuck(e *memory.Estate, is bool) {
+	_ = e.Behave("ws-042", incident.RateLimit, memory.Behaviour{Stuck: is})
+}
 
 // A product that answers again in time worries nobody.
 func TestAShortOutageAtTheEndWorriesNobody(t *testing.T) {

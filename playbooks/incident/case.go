@@ -254,6 +254,8 @@ type StepState struct {
 	// Until is when the lease expires, EndedAt when it was given back.
 	Until   time.Time `json:"until,omitzero"`
 	EndedAt time.Time `json:"ended_at,omitzero"`
+	// UndoPending reports whether people were told that it could not be given back yet.
+	UndoPending bool `json:"undo_pending,omitempty"`
 	// Held is set where it may be held again, or given back early, once it was accepted.
 	Held *Held `json:"held,omitempty"`
 	// Problem says why it failed or was skipped. HeldBack reports whether a check right

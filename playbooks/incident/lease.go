@@ -76,12 +76,14 @@ type Lease struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// UndoPending is what people read of a lease whose undo was tried and has not worked yet,
+// and of the step that held it.
+const UndoPending = "undo pending"
+
 // State says for people how far a lease is.
 func (l Lease) State() string {
-	switch {
-	case l.Phase == Undoing && !l.UndoPendingSince.IsZero():
-		return "undo pending"
-	default:
-		return strings.ReplaceAll(string(l.Phase), "_", " ")
+	if l.Phase == Undoing && !l.UndoPendingSince.IsZero() {
+		return UndoPending
 	}
+	return strings.ReplaceAll(string(l.Phase), "_", " ")
 }

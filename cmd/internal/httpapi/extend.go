@@ -29,7 +29,7 @@ func (r *Receiver) extendLease(w http.ResponseWriter, req *http.Request, who inc
 		return r.unavailable(req.Context(), "extend "+in.ID, err)
 	}
 	if l.Phase != incident.Holding && l.Phase != incident.Confirmed || len(l.Holders) == 0 {
-		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease is not active: it is %s", l.Phase)
+		return fail(http.StatusConflict, workflows.RefusedNotPending, "the lease is not active: it is %s", l.State())
 	}
 	until := r.Now().Add(in.For).UTC()
 	out := api.Extending{Lease: l, NotAsked: map[string]string{}}

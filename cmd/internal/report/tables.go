@@ -92,7 +92,7 @@ func Tables(r api.Report) []Table {
 		tables[5].Rows = append(tables[5].Rows, []string{s.Case, s.Step, words(cmp.Or(string(s.Proof), "not measured")), s.Detail})
 	}
 	for _, l := range r.Standing.Leases {
-		tables[6].Rows = append(tables[6].Rows, []string{l.ID, words(string(l.Phase)), wording.Clock(l.Until), overdue(l, r.Until)})
+		tables[6].Rows = append(tables[6].Rows, []string{l.ID, l.State(), wording.Clock(l.Until), overdue(l, r.Until)})
 	}
 	for _, s := range r.Late.Steps {
 		tables[7].Rows = append(tables[7].Rows, []string{s.Case, s.Step, wording.Clock(s.Until), wording.Clock(s.EndedAt), took(s.EndedAt.Sub(s.Until))})

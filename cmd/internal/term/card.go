@@ -132,7 +132,10 @@ func (p *Printer) leases(leases []wording.Lease) {
 	p.title("Leases")
 	for _, l := range leases {
 		text, tone := "given back "+wording.Clock(l.EndedAt), good
-		if l.Stands() {
+		switch {
+		case l.UndoPending:
+			text, tone = incident.UndoPending+" since "+wording.Clock(l.Until), bad
+		case l.Stands():
 			text, tone = "stands, "+p.Countdown(l.Until), warn
 			if !l.Until.IsZero() {
 				text += ", until " + wording.Clock(l.Until)

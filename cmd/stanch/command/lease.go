@@ -66,7 +66,7 @@ func (f *leaseFlags) addTo(c *cobra.Command) {
 		list, err := client.Leases(ctx)
 		var ids []string
 		for _, l := range list.Leases {
-			ends := "is being given back"
+			ends := l.State()
 			if !l.Until.IsZero() {
 				ends = "until " + moment(l.Until)
 			}
@@ -131,10 +131,7 @@ func leaseHeaders() []string { return []string{"LEASE", "HOST", "PHASE", "UNTIL"
 func leaseRows(p *term.Printer, leases []incident.Lease) [][]string {
 	var rows [][]string
 	for _, l := range leases {
-		phase, left := string(l.Phase), ""
-		if l.Phase == incident.Undoing && l.Problem != "" {
-			phase = "undo pending"
-		}
+		phase, left := l.State(), ""
 		if l.Adopted {
 			phase += ", adopted"
 		}
@@ -244,7 +241,11 @@ func releasedText(l incident.Lease) string {
 		return l.ID + " is given back"
 	case incident.LeaseFailed:
 		return l.ID + " is given back"
-	case incident.Applying, incident.Holding, incident.Confirmed, incident.Undoing:
+	case incident.Undoing:
+		if !l.UndoPendingSince.IsZero() {
+			return l.ID + ": " + l.State() + " since " + moment(l.UndoPendingSince) + because(l.Problem) + "; it is tried until the device says so"
+		}
+	case incident.Applying, incident.Holding, incident.Confirmed:
 	}
 	return l.ID + " is being given back, and is tried until the device says so" + because(l.Problem)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
@@ -96,7 +97,7 @@ func TestDoctorSaysWhereSensorsSit(t *testing.T) {
 func TestALeaseWhoseUndoFailsIsPending(t *testing.T) {
 	var out bytes.Buffer
 	p := streams{out: &out}.printer()
-	rows := leaseRows(p, []incident.Lease{{ID: "a", Phase: incident.Undoing}, {ID: "b", Phase: incident.Undoing, Problem: "the undo has not worked yet: unavailable"}})
+	rows := leaseRows(p, []incident.Lease{{ID: "a", Phase: incident.Undoing}, {ID: "b", Phase: incident.Undoing, UndoPendingSince: time.Unix(0, 0)}})
 	if rows[0][2] != "undoing" || rows[1][2] != "undo pending" {
 		t.Errorf("the phases are %q and %q", rows[0][2], rows[1][2])
 	}

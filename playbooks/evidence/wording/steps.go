@@ -47,7 +47,9 @@ type Proof struct {
 type Lease struct {
 	Step, Does, Target, ID string
 	Adopted                bool
-	Since, Until, EndedAt  time.Time
+	// UndoPending reports whether it could not be given back yet.
+	UndoPending           bool
+	Since, Until, EndedAt time.Time
 	// Approver is who let it happen.
 	Approver string
 }
@@ -173,7 +175,7 @@ func leases(c incident.Case) []Lease {
 			continue
 		}
 		told := Lease{
-			Step: short(s.Name), Does: short(s.Does(theHost)), ID: short(s.Lease), Adopted: s.Adopted,
+			Step: short(s.Name), Does: short(s.Does(theHost)), ID: short(s.Lease), Adopted: s.Adopted, UndoPending: s.UndoPending,
 			Since: s.AcceptedAt, Until: s.Until, EndedAt: s.EndedAt, Approver: approver(c, i),
 		}
 		if c.Target != nil {

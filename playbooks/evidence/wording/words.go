@@ -138,6 +138,9 @@ func verdictWord(v incident.Verdict) (string, Tone) {
 // StatusOf says how far a step has come. A gate is as its answer.
 func StatusOf(c incident.Case, s incident.StepState) (string, Tone) {
 	gate := func(a incident.Approval) bool { return a.Name == s.Approve && a.Extends == nil }
+	if s.UndoPending {
+		return incident.UndoPending, Bad
+	}
 	at := -1
 	for i, a := range c.Approvals {
 		if s.Approve != "" && gate(a) && !a.AskedAt.Before(s.StartedAt) {
