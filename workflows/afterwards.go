@@ -39,9 +39,17 @@ func (r *responder) watchSince(ctx workflow.Context, i int, change protocol.Leas
 		return
 	}
 	s.Held.WatchUntil, s.Held.Suspect, s.Held.Last = s.EndedAt.Add(s.Hold.Watch), time.Time{}, nil
-	s.Held.Told = false
+	s.Held.Told, s.Held.End = false, ""
 	r.event(ctx, incident.EvWatched, s.Name, "%s: watched until %s, and held again if it sends %s or more", s.Name,
 		s.Held.WatchUntil.UTC().Format(time.RFC3339), incident.FormatRate(s.Held.Above))
+}
+
+// endHeld notes that people ended a containment that might have been held again.
+func (r *responder) endHeld(i int, change protocol.LeaseChange) {
+	s := &r.state.Case.Steps[i]
+	if change.Kind == incident.EvGivenBack && s.Held != nil && (r.state.Closing != nil || change.By != "") {
+		s.Held.End = incident.EndPeople
+	}
 }
 
 // onlyWatches notes that the case does nothing any more but watch.
@@ -104,11 +112,12 @@ func (r *responder) watchAfter(ctx workflow.Context, i int) {
 // what it sends is not that it sent nothing.
 func (r *responder) watchedEnough(ctx workflow.Context, i int) {
 	s := &r.state.Case.Steps[i]
-	s.Held.WatchUntil = time.Time{}
+	s.Held.WatchUntil, s.Held.End = time.Time{}, incident.EndQuiet
 	if s.Held.Told {
 		r.event(ctx, incident.EvWatched, s.Name, "%s: the host was not seen to send %s or more while it was watched", s.Name, incident.FormatRate(s.Held.Above))
 		return
 	}
+	s.Held.End = incident.EndCannotTell
 	text := s.Name + ": cannot tell whether the host still sends since it was given back: neither the flow store nor a counter says so"
 	r.event(ctx, incident.EvWatched, s.Name, "%s", text)
 	r.page(ctx, s.Name, text)
@@ -142,6 +151,7 @@ func shortest(s incident.StepState) time.Duration { return min(s.Held.Length/10,
 // for as long as the plan lets it.
 func (r *responder) askAgain(ctx workflow.Context, i int, next incident.Held, e evidence) {
 	s := r.state.Case.Steps[i]
+	s.Held.End = incident.EndUsedUp
 	because := fmt.Sprintf("%s: %s, and its hold_at_most of %s is used up", s.Name, e, incident.FormatDuration(s.Hold.AtMost))
 	spec, ok := r.letStand(i)
 	if !ok {
@@ -162,6 +172,9 @@ func (r *responder) endWatches() {
 	for i := range r.state.Case.Steps {
 		if s := &r.state.Case.Steps[i]; s.Watched() {
 			s.Held.WatchUntil = time.Time{}
+			if r.state.Closing != nil {
+				s.Held.End = incident.EndPeople
+			}
 		}
 	}
 }

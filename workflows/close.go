@@ -38,6 +38,7 @@ func (r *responder) leaseChanged(ctx workflow.Context, change protocol.LeaseChan
 	case held != nil:
 		r.timedStep(ctx, *held, stageOf(change.Kind)...)
 		r.eventBy(ctx, change.Kind, change.Step, change.By, "%s: %s", change.Step, change.Detail)
+		r.endHeld(at, change)
 		r.watchSince(ctx, at, change)
 		r.onlyWatches(ctx)
 	case r.isTaking(change):
@@ -67,6 +68,9 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		s.Problem = ""
 	case incident.EvExtended:
 		s.Until = change.Until
+		if s.Held != nil {
+			s.Held.End = ""
+		}
 	case incident.EvReleased:
 		s.Until = change.At
 	case incident.EvGivenBack:

@@ -135,6 +135,7 @@ func (r *responder) judge(ctx workflow.Context, i int) {
 	s.Held.Judged = end
 	switch {
 	case s.Held.Above == 0:
+		s.Held.End = incident.EndCannotTell
 		r.page(ctx, s.Name, fmt.Sprintf("%s ends at %s and is not held again: cannot tell whether the host still sends, %s",
 			s.Name, end.UTC().Format(time.RFC3339), s.Held.Of))
 	case !e.above:
@@ -159,13 +160,13 @@ func (r *responder) goOn(ctx workflow.Context, i int, e evidence) {
 	switch why, ask := forbids(out, err); {
 	case why != "" && !ask:
 		text := fmt.Sprintf("%s is not held on, %s: %s; it ends at %s", s.Name, why, e, s.Until.UTC().Format(time.RFC3339))
-		r.state.Case.Steps[i].Held.Over = true
+		s.Held.Over, s.Held.End = true, incident.EndHeldBack
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s", text)
 		r.page(ctx, s.Name, text)
 	case why != "":
-		r.askOn(ctx, i, e, why)
+		r.askOn(ctx, i, e, why, incident.EndHeldBack)
 	case most.Sub(s.Until) < shortest(s):
-		r.askOn(ctx, i, e, "its hold_at_most of "+incident.FormatDuration(s.Hold.AtMost)+" is used up")
+		r.askOn(ctx, i, e, "its hold_at_most of "+incident.FormatDuration(s.Hold.AtMost)+" is used up", incident.EndUsedUp)
 	default:
 		until := earlier(next, most)
 		if r.moveEnd(ctx, i, until, e.String()) {
@@ -214,8 +215,9 @@ func (r *responder) moveEnd(ctx workflow.Context, i int, until time.Time, reason
 }
 
 // askOn asks people whether a containment may go on that the plan does not let go on by
-// itself. Until they answer, or the question ends, it stands.
-func (r *responder) askOn(ctx workflow.Context, i int, e evidence, because string) {
+// itself. Until they answer, or the question ends, it stands; end is why it ends unless they
+// let it go on.
+func (r *responder) askOn(ctx workflow.Context, i int, e evidence, because string, end incident.HoldEnd) {
 	s := r.state.Case.Steps[i]
 	text := fmt.Sprintf("%s: %s, and %s", s.Name, e, because)
 	spec, ok := r.letStand(i)
@@ -225,7 +227,7 @@ func (r *responder) askOn(ctx workflow.Context, i int, e evidence, because strin
 	}
 	err := r.mayExtend(ctx, req)
 	if !ok || err != nil || r.asking {
-		r.state.Case.Steps[i].Held.Over = true
+		s.Held.Over, s.Held.End = true, end
 		r.page(ctx, s.Name, text+"; nobody can be asked now, so it ends at "+s.Until.UTC().Format(time.RFC3339))
 		return
 	}
@@ -235,6 +237,7 @@ func (r *responder) askOn(ctx workflow.Context, i int, e evidence, because strin
 		}
 		_, _ = await(ctx, lookBefore, func() bool { return !r.kept(i) || !r.state.Case.Steps[i].Until.Before(until) })
 	}
+	r.state.Case.Steps[i].Held.End = end
 	if _, err := r.askToExtend(ctx, req); err != nil {
 		r.state.Case.Steps[i].Held.Over = true
 		r.page(ctx, s.Name, text+"; people could not be asked: "+err.Error())
@@ -247,6 +250,7 @@ func (r *responder) answeredOn(ctx workflow.Context, i int, answer incident.Appr
 	s := &r.state.Case.Steps[i]
 	s.Held.Over = true
 	if answer == incident.ApprovalDenied {
+		s.Held.End = incident.EndPeople
 		r.event(ctx, incident.EvHeldBack, s.Name, "%s is given back, as people said no", s.Name)
 		_ = r.leave(ctx, s.Lease, s.Name, "")
 		return

@@ -150,7 +150,7 @@ func (r *responder) lookQuiet(ctx workflow.Context, i int) {
 			s.Held.QuietCount = &c.Counters
 		}
 	case now.Sub(s.Held.Quiet) >= s.QuietFor:
-		s.Held.Early = true
+		s.Held.Early, s.Held.End = true, incident.EndQuiet
 		r.event(ctx, incident.EvWatched, s.Name, "%s: %s dropped nothing for %s, it is given back early", s.Name, s.Use,
 			incident.FormatDuration(now.Sub(s.Held.Quiet)))
 		_ = r.leave(ctx, s.Lease, s.Name, "")

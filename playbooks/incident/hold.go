@@ -20,6 +20,24 @@ type Hold struct {
 	AgainAbove int64 `json:"again_above,omitempty"`
 }
 
+// HoldEnd is why a containment that may be held again is not.
+type HoldEnd string
+
+// The closed set of why a containment is not held again.
+const (
+	// EndQuiet: the evidence says that the host does not send any more.
+	EndQuiet HoldEnd = "quiet"
+	// EndPeople: people released it, closed the case or said no.
+	EndPeople HoldEnd = "people"
+	// EndUsedUp: it was in place for as long as the plan lets it, and nobody let it go on.
+	EndUsedUp HoldEnd = "used_up"
+	// EndHeldBack: the host still sent, and a check held it back, or nobody answered what
+	// a check asked.
+	EndHeldBack HoldEnd = "held_back"
+	// EndCannotTell: nothing could tell whether the host still sends.
+	EndCannotTell HoldEnd = "cannot_tell"
+)
+
 // Held is how far a containment is that may go on, be taken again or end early.
 type Held struct {
 	// Round counts the rounds from 1, Length is how long this one is, and Since when the
@@ -37,6 +55,8 @@ type Held struct {
 	// not held again, whatever the host sends.
 	Judged time.Time `json:"judged,omitzero"`
 	Over   bool      `json:"over,omitempty"`
+	// End is why no further round follows; empty: one may, or it is not known.
+	End HoldEnd `json:"end,omitempty"`
 	// WatchUntil is until when the host is watched, since the round was given back; zero:
 	// it is not. Suspect is when something first spoke for it to be held again, and Told
 	// reports whether anything could tell what it sends.

@@ -32,6 +32,9 @@ type Report struct {
 	Unproven ReportSteps   `json:"unproven"`
 	Late     ReportSteps   `json:"late"`
 	HeldBack []ReportCount `json:"held_back"`
+	// Held counts, by how they ended, the containments that may be held again while their
+	// host still sends, or end early.
+	Held []ReportHeld `json:"held"`
 	// Standing are the leases that stand now.
 	Standing LeaseList `json:"standing"`
 }
@@ -40,6 +43,23 @@ type Report struct {
 type ReportCount struct {
 	Name  string `json:"name"`
 	Count int    `json:"count"`
+}
+
+// ReportHeld counts containments that may be held again, or end early, and that ended in one
+// way in the span or, where it is open, are in place or watched. All rounds of one
+// are one containment.
+type ReportHeld struct {
+	// End is quiet: the host was not seen to send any more; people: they released it, closed
+	// the case or said no; used_up: its hold_at_most was, and nobody let it go on; held_back:
+	// a check forbade it, or nobody answered what one asked; cannot_tell: nothing measured
+	// the host; other, or open.
+	End          string `json:"end"`
+	Containments int    `json:"containments"`
+	// HeldAgain are those of them that took more than one round, Rounds how many further
+	// ones these took, and InPlace how long they were in place.
+	HeldAgain int          `json:"held_again"`
+	Rounds    int          `json:"rounds"`
+	InPlace   ReportSpread `json:"in_place"`
 }
 
 // ReportRule counts the cases that a rule of a playbook decided; the rule is empty

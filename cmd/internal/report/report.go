@@ -42,6 +42,7 @@ type Builder struct {
 	people   map[string][]time.Duration
 	answers  []time.Duration
 	heldBack map[string]int
+	holds    map[string]*holdCount
 }
 
 // New returns a builder for what happened between two times.
@@ -49,7 +50,7 @@ func New(since, until time.Time) *Builder {
 	return &Builder{
 		out:      api.Report{Since: since, Until: until},
 		outcomes: map[string]int{}, rules: map[ruleKey]int{}, stages: map[stageKey]*stageTimes{},
-		people: map[string][]time.Duration{}, heldBack: map[string]int{},
+		people: map[string][]time.Duration{}, heldBack: map[string]int{}, holds: map[string]*holdCount{},
 	}
 }
 
@@ -80,6 +81,7 @@ func (b *Builder) Add(s incident.CaseSummary, c *incident.Case) {
 	for _, step := range c.Steps {
 		b.step(c, step)
 	}
+	b.held(c)
 	for _, e := range c.Timeline {
 		if e.Kind == incident.EvHeldBack && !e.At.Before(b.out.Since) {
 			b.heldBack[e.Text]++
@@ -144,7 +146,7 @@ func add(to *api.ReportSteps, row api.ReportStep) {
 // Report returns what was added up, with what stands now.
 func (b *Builder) Report(standing api.LeaseList) api.Report {
 	out := b.out
-	out.Standing = standing
+	out.Standing, out.Held = standing, b.holdRows()
 	out.Outcomes, out.HeldBack = counted(b.outcomes), counted(b.heldBack)
 	out.HeldBack = out.HeldBack[:min(len(out.HeldBack), maxReasons)]
 	out.Rules = []api.ReportRule{}

@@ -97,7 +97,7 @@ func Tables(r api.Report) []Table {
 	for _, s := range r.Late.Steps {
 		tables[7].Rows = append(tables[7].Rows, []string{s.Case, s.Step, wording.Clock(s.Until), wording.Clock(s.EndedAt), took(s.EndedAt.Sub(s.Until))})
 	}
-	return tables
+	return append(tables, heldTable(r))
 }
 
 func counts(of []api.ReportCount, name func(string) string) [][]string {
