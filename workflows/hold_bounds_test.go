@@ -122,7 +122,7 @@ func TestPeopleDecideWhatTheBoundDoesNot(t *testing.T) {
 			}
 			c := w.ended(id, incident.OutcomeGivenBack)
 			s := step(t, c, "throttle")
-			stood := s.EndedAt.Sub(s.AcceptedAt)
+			stood := s.EndedAt.Sub(s.AcceptedAt).Round(time.Second)
 			if deny && (stood > 63*time.Minute || len(c.Approvals) != 1 || len(w.told("page/")) > 0) {
 				t.Errorf("after the no it stood for %s, %d questions", stood, len(c.Approvals))
 			}
@@ -196,7 +196,7 @@ func TestWhatIsQuietIsGivenBackEarly(t *testing.T) {
 			w.run(2 * time.Hour)
 			got := w.ended(id, incident.OutcomeGivenBack)
 			s := step(t, got, "throttle")
-			stood := s.EndedAt.Sub(s.AcceptedAt)
+			stood := s.EndedAt.Sub(s.AcceptedAt).Round(time.Second)
 			if stood > c.until || stood < c.until-6*time.Minute {
 				t.Errorf("it stood for %s, want %s", stood, c.until)
 			}
