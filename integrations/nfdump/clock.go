@@ -134,7 +134,7 @@ type times struct{ first, last time.Time }
 func (s *Store) times(ctx context.Context, from, to time.Time) (map[string]times, error) {
 	const op = "read the newest record"
 	routers := map[string]times{}
-	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-t", timeWindow(from, to), "-A", "router", "-o", "fmt:%ra,%tsr,%ter"}
+	args := []string{"-q", "-N", "-6", "-R", s.config.Folder, "-t", timeWindow(from, to), "-A", "router", "-o", "fmt:%ra,%ts,%te"}
 	if f := s.counted(""); f != "" {
 		args = append(args, string(f))
 	}

@@ -15,8 +15,9 @@ import (
 
 // recordFormat has nfdump print one record a line. It is the one kind of output
 // whose fields hold in every version: JSON changed its names, and the names of
-// its counters were mixed up in one release; CSV is to be removed.
-const recordFormat = "fmt:%tsr,%ter,%pr,%sa,%da,%sp,%dp,%ipkt,%ibyt,%opkt,%obyt,%ra,%dir"
+// its counters were mixed up in one release; CSV is to be removed. Times are written
+// out: of those in seconds since 1970, version 1.7.1 has the end without its tenths.
+const recordFormat = "fmt:%ts,%te,%pr,%sa,%da,%sp,%dp,%ipkt,%ibyt,%opkt,%obyt,%ra,%dir"
 
 // The fields of recordFormat.
 const (
@@ -140,16 +141,16 @@ func (c *counts) address(field []byte) netip.Addr {
 	return a.Unmap()
 }
 
-// instant reads seconds since 1970 with their milliseconds.
+// instant reads a time in UTC with its milliseconds. A record that has none is of 1970.
 func (c *counts) instant(field []byte) time.Time {
-	seconds, fraction, _ := strings.Cut(string(field), ".")
-	s, err := strconv.ParseInt(seconds, 10, 64)
-	ns, errFraction := strconv.ParseUint((fraction + "000000000")[:9], 10, 64)
-	if err != nil || errFraction != nil || len(fraction) > 9 || s < 0 || s > 1<<40 {
-		c.fail("time", field)
-		return time.Time{}
+	if string(field) == "0000-00-00 00:00:00.000" {
+		return time.Unix(0, 0).UTC()
 	}
-	return time.Unix(s, int64(ns)).UTC()
+	t, err := time.Parse("2006-01-02 15:04:05.000", string(field))
+	if err != nil {
+		c.fail("time", field)
+	}
+	return t
 }
 
 // filter is an expression for nfdump, made of addresses and networks only.
