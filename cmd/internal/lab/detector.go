@@ -10,14 +10,22 @@ import (
 	"time"
 )
 
-// DetectorPort is where the gateway's detector takes NetFlow.
-const DetectorPort = 2055
+// The gateway's detector takes flows, by NetFlow or IPFIX, at DetectorPort, and samples of
+// packets, by sFlow, at DetectorSamples.
+const (
+	DetectorPort    = 2055
+	DetectorSamples = 6343
+)
 
-// Detector is FastNetMon on the gateway. It knows nothing of cases: it hears the flows
-// of a sensor, and calls a script for a host that sends too much.
+// Detector is FastNetMon on the gateway. It knows nothing of cases: it hears what a sensor
+// reports, and calls a script for a host that sends too much.
 type Detector struct {
 	// Above is the egress of a host above which it is an attack, in bits per second.
 	Above int64
+	// Average is the time over which egress is averaged, in whole seconds, one at least.
+	// It is that after which a sensor reports a flow that goes on: what it reports at once
+	// was sent in that time.
+	Average time.Duration
 	// Script is called with the address, the direction, the packets per second and
 	// what happened, ban or unban. It runs with the network of this process, not with
 	// the gateway's, so that it reaches a service on this machine's loopback.
@@ -37,7 +45,7 @@ func (l *Lab) Detect(ctx context.Context, d Detector, most time.Duration) (*Prog
 	if err != nil {
 		return nil, err
 	}
-	return p, p.until(ctx, "listens", func() bool { return p.listens("udp", DetectorPort) })
+	return p, p.until(ctx, "listens", func() bool { return p.listens("udp", DetectorPort) && p.listens("udp", DetectorSamples) })
 }
 
 // settle writes the detector's configuration, and returns its path.
@@ -64,7 +72,8 @@ func (l *Lab) settle(d Detector) (string, error) {
 		"process_incoming_traffic = off", "process_outgoing_traffic = on", "enable_connection_tracking = off",
 		"ban_for_pps = off", "ban_for_flows = off", "ban_for_bandwidth = on", "threshold_mbps = " + strconv.FormatInt(d.Above/1e6, 10),
 		"netflow = on", "netflow_host = 127.0.0.1", "netflow_port = " + strconv.Itoa(DetectorPort), "netflow_sampling_ratio = 1",
-		"average_calculation_time = 2", "ban_details_records_count = 1", "speed_calculation_delay = 1", "check_period = 1", "monitor_local_ip_addresses = off",
+		"sflow = on", "sflow_host = 127.0.0.1", "sflow_port = " + strconv.Itoa(DetectorSamples),
+		"average_calculation_time = " + seconds(max(d.Average, time.Second)), "ban_details_records_count = 1", "speed_calculation_delay = 1", "check_period = 1", "monitor_local_ip_addresses = off",
 		"networks_list_path = " + path("networks"), "white_list_path = " + path("white"), "notify_script_path = " + path("notify"),
 		"pid_path = " + path("pid"), "cli_stats_file_path = " + path("stats"), "cli_stats_ipv6_file_path = " + path("stats6"), "",
 	}, "\n")
