@@ -61,6 +61,8 @@ type realSite struct {
 	flooder, second, bystander *lab.Node
 	// before is what TCP of a host got through before anything was limited.
 	before int64
+	// average is the time over which the detector averages.
+	average time.Duration
 	// gateway says in stanch.yaml where the gateway is.
 	gateway string
 }
@@ -99,13 +101,25 @@ func newRealSite(t testing.TB, side, sees string) *realSite {
 // on every so often.
 func (r *realSite) watched(active time.Duration) {
 	r.t.Helper()
+	r.watchedBy(lab.Sensor{Active: active})
+}
+
+// watchedBy has sensors of a kind on both sides of the gateway, and the detector hear the
+// one inside.
+func (r *realSite) watchedBy(kind lab.Sensor) {
+	r.t.Helper()
 	r.before = r.transfer(r.flooder, lab.Probe{})
 	r.near("before, TCP", r.before, realLink, 0.2)
 	r.start("")
+	r.average = kind.Active
 	r.watch()
-	for _, s := range []lab.Sensor{
-		{Interface: lab.Inside, Active: active, Also: []int{lab.DetectorPort}}, {Interface: lab.Outside, Active: active},
-	} {
+	inside, outside := kind, kind
+	inside.Interface, outside.Interface = lab.Inside, lab.Outside
+	inside.Also = []int{lab.DetectorPort}
+	if kind.Sampling > 0 {
+		inside.Also = []int{lab.DetectorSamples}
+	}
+	for _, s := range []lab.Sensor{inside, outside} {
 		if _, err := r.lab.Flows(r.t.Context(), s, atMost); err != nil {
 			r.t.Fatal(err)
 		}
@@ -141,7 +155,7 @@ func (r *realSite) watch() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	detector, err := r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 2, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
+	detector, err := r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 3, Average: r.average, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -217,32 +217,3 @@ func TestRealLimitAndIsolation(t *testing.T) {
 	}
 	r.stop()
 }
-
-// BenchmarkFirstPacketToEffect measures the time from a flood's first packet until its
-// limit is effective, by stage, with sensors that report a flow that goes on every second
-// and every thirty seconds.
-func BenchmarkFirstPacketToEffect(b *testing.B) {
-	for _, active := range []time.Duration{time.Second, 30 * time.Second} {
-		b.Run("active "+active.String(), func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				r := newRealSite(b, lab.Outside, "")
-				r.patience = 3 * time.Minute
-				r.watched(active)
-				b.StartTimer()
-				begun := time.Now()
-				r.limited(r.flooder)
-				for _, e := range r.last.Timeline {
-					if stage, ok := map[incident.EventKind]string{
-						incident.EvOpened: "alert-s", incident.EvDecided: "decided-s", incident.EvConfirmed: "confirmed-s", incident.EvVerified: "effective-s",
-					}[e.Kind]; ok {
-						b.ReportMetric(e.At.Sub(begun).Seconds(), stage)
-					}
-				}
-				b.StopTimer()
-				r.stop()
-				b.StartTimer()
-			}
-		})
-	}
-}
