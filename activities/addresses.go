@@ -45,6 +45,52 @@ func ownAddress(text string) (string, bool) {
 	return ip.String(), err == nil && ip.Zone() == "" && ip.IsGlobalUnicast()
 }
 
+// Beside are the addresses by which an alert, or one before it, names a device, and its
+// EDR does not: what leaves them is not known to be the device's, and nothing that is done
+// to the device at its addresses reaches it there. They are none where the EDR tells no
+// address.
+func Beside(alert incident.AlertHost, before []string, endpoint incident.Endpoint) []string {
+	has, known := endpoint.IP.Get()
+	if !known {
+		return nil
+	}
+	var its, beside []string
+	for _, text := range has {
+		if ip, ok := ownAddress(text); ok {
+			its = append(its, ip)
+		}
+	}
+	for _, text := range slices.Concat(before, alert.Addresses()) {
+		if ip, ok := ownAddress(text); ok && !slices.Contains(slices.Concat(its, beside), ip) && len(beside) < maxAddresses {
+			beside = append(beside, ip)
+		}
+	}
+	return beside
+}
+
+// NamedBeside says it for people.
+func NamedBeside(beside []string) string {
+	const most = 5
+	text := strings.Join(beside[:min(len(beside), most)], ", ")
+	if more := len(beside) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return "the alert names " + text + ", which the EDR does not know as the device's"
+}
+
+// strange are those of the addresses beside a device's that are of a family in which its
+// EDR knows it by none: what it sends in that family is not known.
+func strange(beside, own []string) []string {
+	return slices.DeleteFunc(slices.Clone(beside), func(ip string) bool {
+		return slices.ContainsFunc(own, func(other string) bool { return isIPv6(other) == isIPv6(ip) })
+	})
+}
+
+func isIPv6(text string) bool {
+	ip, err := netip.ParseAddr(text)
+	return err == nil && ip.Unmap().Is6()
+}
+
 // moved says that the device does not have every address any more that the plan names
 // it by; empty where it has.
 func (in ContainIn) moved(facts incident.Facts) string {

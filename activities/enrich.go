@@ -52,6 +52,8 @@ type EnrichIn struct {
 	// Target and IPs are known once the endpoint was found.
 	Target *incident.Target `json:"target,omitempty"`
 	IPs    []string         `json:"ips,omitempty"`
+	// Beside are addresses by which alerts name the host, and the EDR does not.
+	Beside []string `json:"beside,omitempty"`
 	// Shared are those of the host's addresses that do not identify it, and
 	// AssetRole is what it is, once the inventory has said so.
 	Shared    []incident.SharedAddress `json:"shared,omitempty"`
@@ -148,9 +150,37 @@ func (a *Activities) getTraffic(ctx context.Context, in EnrichIn) (TrafficOut, e
 	for i := range seen.Sample {
 		seen.Sample[i].Running = !seen.Sample[i].Start.After(from.Add(traffic.UseSlack))
 	}
+	if err := leavesBeside(ctx, flows, in, &seen); err != nil {
+		return TrafficOut{}, err
+	}
 	out := TrafficOut{Traffic: seen, Sample: Packed[[]incident.Flow]{Value: seen.Sample}}
 	out.Traffic.Sample = nil
 	return out, nil
+}
+
+// leavesBeside makes unknown what a host sends where the alert names it by an address of a
+// family of which the EDR knows none, and something left there: a sum without it would say
+// that the host is quiet.
+func leavesBeside(ctx context.Context, flows integrations.Flows, in EnrichIn, seen *incident.Traffic) error {
+	beside := strange(in.Beside, in.IPs)
+	if len(beside) == 0 {
+		return nil
+	}
+	there, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: beside, From: in.At.Add(-in.Window), To: in.At, Top: 1})
+	if err != nil {
+		return err
+	}
+	sent, known := there.BytesOut.Get()
+	if known && sent == 0 {
+		return nil
+	}
+	why := in.Use + ": " + NamedBeside(beside) + ", and what left there is unknown" + inBrackets(there.BytesOut.Why())
+	if known {
+		why = in.Use + ": " + NamedBeside(beside) + ", and " + incident.FormatSize(sent) + " left there"
+	}
+	*seen = incident.Traffic{Freshness: seen.Freshness, FastClocks: seen.FastClocks}
+	incident.Explain(seen, why)
+	return nil
 }
 
 func (a *Activities) getBaseline(ctx context.Context, in EnrichIn) (incident.Baseline, error) {

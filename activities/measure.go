@@ -25,6 +25,8 @@ type MeasureIn struct {
 	From   time.Time     `json:"from"`
 	To     time.Time     `json:"to"`
 	Window time.Duration `json:"window,omitempty"`
+	// Beside are addresses that may be the host's, and are measured apart; see [Beside].
+	Beside []string `json:"beside,omitempty"`
 	// Enforcer is the integration whose containment is measured.
 	Enforcer string `json:"enforcer,omitempty"`
 }
@@ -32,6 +34,8 @@ type MeasureIn struct {
 // MeasureOut is the egress that was measured. An unknown rate says why.
 type MeasureOut struct {
 	Rate incident.Value[int64] `json:"rate"`
+	// Beside is that of the addresses beside the host's; nil where there are none.
+	Beside *incident.Value[int64] `json:"beside,omitempty"`
 	// Sensor is where the store's sensors sit, seen from the enforcer; empty where nobody
 	// has said it.
 	Sensor incident.SensorPlace `json:"sensor,omitempty"`
@@ -39,6 +43,15 @@ type MeasureOut struct {
 
 func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, error) {
 	out, err := a.measured(ctx, in)
+	if len(in.Beside) > 0 {
+		beside := in
+		beside.IPs = in.Beside
+		there, failed := a.measured(ctx, beside)
+		if failed != nil {
+			there.Rate = incident.NotKnown[int64](in.Use + ": " + Reason(mapError(failed)))
+		}
+		out.Beside = &there.Rate
+	}
 	out.Sensor = a.Sees[in.Use][in.Enforcer]
 	if err != nil && out.Sensor == incident.SensorBefore {
 		// An error would carry no answer, and where the sensors sit decides who proves it.

@@ -26,6 +26,8 @@ type findings struct {
 	candidates []incident.Endpoint
 	// ips are the addresses by which the host's egress is measured.
 	ips []string
+	// beside are addresses by which alerts of the case name the host, and the EDR does not.
+	beside []string
 	// heeded are the shared addresses by which the target was not looked for.
 	heeded []incident.SharedAddress
 	// shared are those of the host's addresses under which others send, too.
@@ -62,8 +64,9 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	}
 	role, _ := early.Role.Get()
 	f.ips, _ = host.IP.Get()
+	f.beside = activities.Beside(named.Without(early.Shared), r.state.Beside, facts.Endpoint)
 	own, _ := host.Without(early.Shared).IP.Get()
-	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window()}
+	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window(), Beside: f.beside}
 	traffic := start(ctx, r, incident.TrafficFact, activities.GetTraffic, in)
 	others := r.askOthers(ctx, in)
 	who := r.askWho(ctx, in)
@@ -191,6 +194,7 @@ func (f *findings) attribute(ctx workflow.Context, host incident.AlertHost, byAl
 		f.facts.Disown(shared)
 		f.ips = nil
 	}
+	f.beside, _ = incident.AlertHost{IP: incident.Known(f.beside, incident.FromAlert)}.Without(all).IP.Get()
 	late := slices.DeleteFunc(f.facts.Alert.Host.At(all), func(s incident.SharedAddress) bool { return slices.Contains(f.heeded, s) })
 	if f.target != nil && len(late) > 0 {
 		f.target, f.problem = nil, incident.NotAttributable(late)
@@ -232,7 +236,7 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 	c.Facts = f.facts
 	c.Target, c.TargetProblem, c.Candidates = f.target, f.problem, f.candidates
 	c.Facts.Traffic.Sample = nil
-	r.state.IPs = f.ips
+	r.state.IPs, r.state.Beside = f.ips, f.beside
 	switch {
 	case f.target != nil && f.target.OnlyBy() != "":
 		r.event(ctx, incident.EvTarget, "", "One device, which people must choose: %s", foreign(f.problem))
@@ -240,6 +244,9 @@ func (r *responder) found(ctx workflow.Context, f findings) {
 		r.event(ctx, incident.EvTarget, "", "Exactly one device: %s (%s)", foreign(f.target.Name()), foreign(f.target.ID()))
 	default:
 		r.event(ctx, incident.EvTarget, "", "No exact target: %s", f.problem)
+	}
+	if len(r.state.Beside) > 0 {
+		r.event(ctx, incident.EvTarget, "", "%s: nothing that is done at its addresses reaches it there, and what leaves there counts as no traffic of its own", activities.NamedBeside(f.beside))
 	}
 	r.event(ctx, incident.EvEnriched, "", "%s", strings.Join(summary(c.Facts, r.in.Pin), " · "))
 	if f.wide != "" {

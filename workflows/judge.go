@@ -19,6 +19,10 @@ type measured struct {
 	// rate is in bits per second; why says why it is not known.
 	rate int64
 	why  string
+	// beside are addresses that may be the host's, there is the egress that was measured at
+	// them; nil where it was not.
+	beside []string
+	there  *incident.Value[int64]
 	// uncounted says why nothing was counted since the last measurement.
 	uncounted string
 }
@@ -64,6 +68,22 @@ const nextToNothing = 100
 // judge compares what the flow store saw, and what the product counted, with what the step
 // asks for. An answer that is not verified may be another one after the next measurement.
 func judge(s incident.StepState, m measured) verdict {
+	v := judgeItsOwn(s, m)
+	if m.there == nil || v.proof != incident.Verified {
+		return v
+	}
+	rate, known := m.there.Get()
+	switch {
+	case !known:
+		return verdict{incident.CannotTell, "", fmt.Sprintf("%s; %s, and what leaves there is unknown: %s", v.detail, activities.NamedBeside(m.beside), m.there.Why())}
+	case rate >= s.Verify.EgressBelow:
+		return verdict{incident.CannotTell, "", fmt.Sprintf("%s; %s, and %s leave there", v.detail, activities.NamedBeside(m.beside), incident.FormatRate(rate))}
+	}
+	return v
+}
+
+// judgeItsOwn judges what the host sends under the addresses that its EDR knows.
+func judgeItsOwn(s incident.StepState, m measured) verdict {
 	c := s.Counted
 	if m.uncounted != "" {
 		c = nil

@@ -135,9 +135,9 @@ func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, win
 		return measured{store: e.Use, why: cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")}
 	}
 	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, activities.MeasureIn{
-		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Enforcer: r.state.Case.Steps[i].Use,
+		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Beside: r.state.Beside, Enforcer: r.state.Case.Steps[i].Use,
 	})
-	m := measured{store: e.Use, sensor: out.Sensor}
+	m := measured{store: e.Use, sensor: out.Sensor, beside: r.state.Beside, there: out.Beside}
 	if err != nil {
 		m.why = e.Use + ": " + activities.Reason(err)
 		return m

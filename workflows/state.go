@@ -80,6 +80,8 @@ type caseState struct {
 	Answered []string           `json:"answered,omitempty"`
 	// IPs are the host's addresses, by which its egress is measured.
 	IPs []string `json:"ips,omitempty"`
+	// Beside are addresses by which its alerts name it, and the EDR does not.
+	Beside []string `json:"beside,omitempty"`
 	// Sent are the digests of the case's messages as they were handed to their
 	// channels last.
 	Sent []string `json:"sent,omitempty"`

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -82,4 +83,39 @@ func (r *realSite) overBoth(host *lab.Node, probes ...lab.Probe) int64 {
 		sum += <-got
 	}
 	return sum
+}
+
+// TestRealFloodAtAnUnknownAddress floods over IPv6 from a host of which the EDR knows the
+// IPv4 address alone. People are asked whether it is that device. The limit is then on the
+// one address, and the flood goes on: the case must not say that it is effective, and must
+// say what the limit does not reach.
+func TestRealFloodAtAnUnknownAddress(t *testing.T) {
+	t.Parallel()
+	r := newRealSite(t, lab.Outside, "")
+	r.write("playbooks/high-egress-windows.yaml", strings.Replace(realPlaybook, "within: 2m", "within: 20s", 1))
+	r.watched(time.Second)
+	stop := r.floodIPv6(r.flooder)
+	defer stop()
+	id := caseOf(r.flooder)
+	r.until("people to be asked", func() bool { return saw(r.see(id), incident.EvShown, "") })
+	if !strings.Contains(r.last.Facts.Traffic.BytesOut.Why(), flooderIPv6) {
+		t.Errorf("its volume is %s, want it unknown for what leaves %s", r.last.Facts.Traffic.BytesOut, flooderIPv6)
+	}
+	if status := r.vote(id, alice, true); status != http.StatusOK {
+		t.Fatalf("the answer is answered %d", status)
+	}
+	r.until("the limit to be judged", func() bool {
+		c := r.see(id)
+		return saw(c, incident.EvVerified, "throttle") || saw(c, incident.EvNotEffective, "throttle") || saw(c, incident.EvCannotTell, "throttle")
+	})
+	r.showTimeline(r.last)
+	proof := r.proofOf(r.flooder)
+	if !saw(r.last, incident.EvCannotTell, "throttle") || !strings.Contains(proof, flooderIPv6+", which the EDR does not know") || !strings.Contains(proof, "Mbit/s leave there") {
+		t.Errorf("the limit of one address is judged so, while the other floods: %s", proof)
+	}
+	if left := r.rules(); !strings.Contains(left, "10.20.4.42") || strings.Contains(left, flooderIPv6) {
+		t.Errorf("the gateway has\n%s", left)
+	}
+	r.release(id, "throttle")
+	r.stop()
 }
