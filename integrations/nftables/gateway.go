@@ -163,7 +163,20 @@ func (g *Gateway) Probe(ctx context.Context) []integrations.Finding {
 		}
 		return append(found, g.probeTable(ctx)...)
 	}
-	return g.probeTable(ctx)
+	return append(g.probeTable(ctx), g.probePast(ctx)...)
+}
+
+// probePast looks at what leads packets past the table.
+func (g *Gateway) probePast(ctx context.Context) []integrations.Finding {
+	t, ok := g.table.(pastTeller)
+	if !ok {
+		return nil
+	}
+	p, err := t.past(ctx)
+	if err != nil {
+		return []integrations.Finding{{What: err.Error(), Fix: fixes(integrations.KindOf(err))}}
+	}
+	return p.findings(g.networks)
 }
 
 // Close ends the connection to a gateway elsewhere.

@@ -60,6 +60,11 @@ func helperMain(mode string) int {
 		_ = json.NewEncoder(os.Stdout).Encode(answer{Version: wireVersion, Ask: q.Ask, Limit: &other})
 		return 0
 	}
+	if mode == "older" || mode == "newer" {
+		text, exit := otherRelease(mode)(q)
+		_, _ = io.WriteString(os.Stdout, text)
+		return exit
+	}
 	if hostile, ok := hostileAnswers()[mode]; ok {
 		text, exit := hostile(q)
 		_, _ = io.WriteString(os.Stdout, text)
@@ -94,5 +99,21 @@ func hostileAnswers() map[string]func(request) (string, int) {
 			return `{"version":1,"ask":"` + q.Ask + `","refused":{"kind":"fine","why":"x"}}`, 0
 		},
 		"good-but-failed": func(q request) (string, int) { return `{"version":1,"ask":"` + q.Ask + `"}`, 1 },
+	}
+}
+
+// otherRelease answers every request as a helper does that tells less or more of itself.
+func otherRelease(mode string) func(request) (string, int) {
+	return func(q request) (string, int) {
+		networks, _ := json.Marshal(testGuard().Networks)
+		more := ""
+		if mode == "newer" {
+			more = `,"past":{"flowtables":["fast of table inet filter"],"tunnels":["gre1"]},"uptime":7`
+		}
+		gateway := fmt.Sprintf(`,"gateway":{"helper":"v0","networks":%s,"actions":["rate_limit","block"],"max_limits":7,"standing":0%s}`, networks, more)
+		if q.Do != verbCheck || q.Limit != nil {
+			gateway = ""
+		}
+		return fmt.Sprintf(`{"version":1,"ask":%q%s}`, q.Ask, gateway), 0
 	}
 }

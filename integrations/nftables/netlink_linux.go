@@ -18,8 +18,14 @@ const patience = 10 * time.Second
 // family is that of our table: IPv4 and IPv6.
 const family = unix.NFPROTO_INET
 
-// dial opens a connection in the network namespace of a path; an empty path is our own.
+// dial opens a connection to netfilter in the network namespace of a path; an empty path is
+// our own.
 func dial(ctx context.Context, netns string) (*netlink.Conn, error) {
+	return dialTo(ctx, unix.NETLINK_NETFILTER, netns)
+}
+
+// dialTo opens a connection to a part of the kernel.
+func dialTo(ctx context.Context, part int, netns string) (*netlink.Conn, error) {
 	config := &netlink.Config{}
 	if netns != "" {
 		f, err := os.Open(netns)
@@ -29,7 +35,7 @@ func dial(ctx context.Context, netns string) (*netlink.Conn, error) {
 		defer func() { _ = f.Close() }()
 		config.NetNS = int(f.Fd())
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, config)
+	conn, err := netlink.Dial(part, config)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}

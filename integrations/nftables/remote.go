@@ -147,7 +147,11 @@ func understand(result sshrun.Result, ask string) (answer, error) {
 	other, isOther := errors.AsType[*versionError](err)
 	switch {
 	case isOther:
-		return a, &told{integrations.Unavailable, fmt.Sprintf("the gateway's helper speaks version %d of the protocol, and this side version %d: install the same release of stanch on both", other.got, wireVersion)}
+		older := "the gateway's"
+		if other.got > wireVersion {
+			older = "this side's"
+		}
+		return a, &told{integrations.Unavailable, fmt.Sprintf("the gateway's helper speaks version %d of the protocol, and this side version %d: install the same release of stanch on both, %s is the older", other.got, wireVersion, older)}
 	case err == nil && a.Ask == ask && a.Refused != nil:
 		return a, a.Refused.error()
 	case err == nil && a.Ask == ask && result.Exit == 0:

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -17,6 +18,11 @@ import (
 // probe says what stands between this side and a limit at the gateway, and whether its
 // table can be asked. Networks are those of stanch.yaml.
 func (r *remote) probe(ctx context.Context, networks []netip.Prefix) (found []integrations.Finding, reached bool) {
+	if _, err := r.state(ctx); err != nil {
+		return unreached(err), false
+	}
+	// The connection stands now: this is what a request costs.
+	began := time.Now()
 	g, err := r.state(ctx)
 	if err != nil {
 		return unreached(err), false
@@ -26,7 +32,9 @@ func (r *remote) probe(ctx context.Context, networks []netip.Prefix) (found []in
 		{What: "it has the host key " + r.pinned, OK: true},
 		{What: "its helper is stanch " + httpx.Line(g.Helper), OK: true},
 		{What: "the table of our name there is ours, or not there yet", OK: true},
+		pace(time.Since(began)),
 	}
+	found = append(found, g.Past.told(networks)...)
 	outside := slices.DeleteFunc(slices.Clone(networks), func(n netip.Prefix) bool { return inside(n, g.Networks) })
 	if len(outside) > 0 {
 		found = append(found, integrations.Finding{
@@ -45,6 +53,31 @@ func (r *remote) probe(ctx context.Context, networks []netip.Prefix) (found []in
 		}
 	}
 	return append(found, inUse(g.Standing, g.MaxLimits)), true
+}
+
+// slowRequest is how long a request may take: to apply a limit and read it back are two,
+// and it should stand within a second.
+const slowRequest = 400 * time.Millisecond
+
+// pace says what one request costs.
+func pace(took time.Duration) integrations.Finding {
+	f := integrations.Finding{What: fmt.Sprintf("it answers a request in %d ms", took.Milliseconds()), OK: true}
+	if took > slowRequest {
+		f.Warning = true
+		f.Fix = "each request starts a shell and the helper there: give its user /bin/sh and no startup file such as ~/.bashrc, and look at the PAM modules of sudo and at the machine's load"
+	}
+	return f
+}
+
+// told is what a helper tells of what leads packets past its table.
+func (p *past) told(networks []netip.Prefix) []integrations.Finding {
+	if p == nil {
+		return []integrations.Finding{{
+			What: "its helper does not tell what leads packets past the limits", OK: true, Warning: true,
+			Fix: "install the release of stanch there that runs here; until then look by hand for flowtables, and whether the machine forwards",
+		}}
+	}
+	return p.findings(networks)
 }
 
 // inUse says how full the table is. A full one refuses the next limit.

@@ -166,8 +166,12 @@ func (g Guard) state(ctx context.Context, t table, version string) (*gateway, er
 	if err != nil {
 		return nil, err
 	}
-	return &gateway{
+	of := &gateway{
 		Helper: version, Networks: g.Networks, Actions: g.Actions, Link: g.Link,
 		LowestRate: g.LowestRate, MaxLimits: g.MaxLimits, Standing: len(all),
-	}, nil
+	}
+	if p, ok := t.(pastTeller); ok {
+		of.Past, err = p.past(ctx)
+	}
+	return of, err
 }

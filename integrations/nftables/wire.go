@@ -68,7 +68,7 @@ type refusal struct {
 	Why  string            `json:"why"`
 }
 
-// gateway is what the helper is configured with, and what it holds.
+// gateway is what the helper is configured with, and what it holds. It is for people.
 type gateway struct {
 	// Helper is the version of the program.
 	Helper     string            `json:"helper"`
@@ -78,6 +78,14 @@ type gateway struct {
 	LowestRate int64             `json:"lowest_rate,omitempty"`
 	MaxLimits  int               `json:"max_limits"`
 	Standing   int               `json:"standing"`
+	// Past is what leads packets past the table; a helper that does not look has none.
+	Past *past `json:"past,omitempty"`
+}
+
+// UnmarshalJSON reads it also where a newer helper tells more: nothing is done by it.
+func (g *gateway) UnmarshalJSON(text []byte) error {
+	type plain gateway
+	return json.Unmarshal(text, (*plain)(g))
 }
 
 // unmarshalOne decodes one JSON object of a version. Another version is told before

@@ -38,7 +38,8 @@ type SSHD struct {
 }
 
 // NewSSHD starts a server that runs a command, whatever is asked for. The test ends without
-// it where it is not installed; the server ends with the test.
+// it where it is not installed; the server ends with the test. The user's home is the
+// test's: the machine's startup files of shells would be part of what is measured.
 func NewSSHD(tb testing.TB, command string) *SSHD {
 	tb.Helper()
 	if _, err := os.Stat(sshdProgram); err != nil || os.Geteuid() != 0 {
@@ -59,8 +60,8 @@ func NewSSHD(tb testing.TB, command string) *SSHD {
 		tb.Fatal(err)
 	}
 	config := fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nStrictModes no\nUsePAM no\n"+
-		"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin forced-commands-only\nLogLevel VERBOSE\n",
-		port, filepath.Join(dir, "host"), filepath.Join(dir, "authorized_keys"))
+		"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin forced-commands-only\nLogLevel VERBOSE\nSetEnv HOME=%s\n",
+		port, filepath.Join(dir, "host"), filepath.Join(dir, "authorized_keys"), dir)
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -155,6 +156,24 @@ func (s *SSHD) follow(says io.Reader, listening chan<- struct{}) {
 		if !told && strings.Contains(lines.Text(), "Server listening on") {
 			told = true
 			close(listening)
+		}
+	}
+}
+
+// Rekey has the server show another key from its next start on, until the function that it
+// returns is called.
+func (s *SSHD) Rekey(tb testing.TB) (restore func()) {
+	tb.Helper()
+	file := filepath.Join(s.dir, "host")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	NewKey(tb, file)
+	return func() {
+		tb.Helper()
+		if err := os.WriteFile(file, was, 0o600); err != nil {
+			tb.Fatal(err)
 		}
 	}
 }
