@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
@@ -22,7 +23,11 @@ const (
 	exitNoRequest  = 2   // the helper's, for what is no request; also stanch's own, where it knows no helper
 	exitNotAllowed = 126 // the shell's: the program cannot be run
 	exitNotFound   = 127 // the shell's: there is no such program
+	exitSudo       = 1   // sudo's, and others': it counts where sudo says that it asks
 )
+
+// sudoAsks is what sudo -n says last when it has run nothing.
+const sudoAsks = "sudo: a password is required"
 
 // remote is our table at a gateway that is reached over SSH. A helper there holds it.
 type remote struct {
@@ -168,6 +173,10 @@ func understand(result sshrun.Result, ask string) (answer, error) {
 			return a, &told{integrations.Unavailable, "the gateway may not run its " + HelperCommand + ": " + said}
 		case exitNoRequest:
 			return a, &told{integrations.Unavailable, "the gateway's helper takes our request for none: " + said}
+		case exitSudo:
+			if strings.HasSuffix(strings.TrimSpace(result.Complaint), sudoAsks) {
+				return a, &told{integrations.Denied, "the gateway's sudo does not let this user run " + HelperCommand + ": " + said}
+			}
 		}
 	}
 	if err == nil {
