@@ -44,7 +44,7 @@ func (r *realSite) proofOf(host *lab.Node) string {
 // overSSH puts the gateway behind a real SSH server, whose one command is the helper in
 // the gateway's namespace. While the file hold is there, answers are held back that come
 // when a limit stands.
-func (r *realSite) overSSH(hold string) {
+func (r *realSite) overSSH(hold string) *servertest.SSHD {
 	r.t.Helper()
 	stanch, err := exec.LookPath("stanch")
 	if err != nil {
@@ -64,7 +64,13 @@ exit $status
 		r.t.Fatal(err)
 	}
 	sshd := servertest.NewSSHD(r.t, r.path("helper"))
-	r.gateway = fmt.Sprintf("ssh: 'root@%s', host_key: '%s', key_file: %s", sshd.Address(), ssh.FingerprintSHA256(sshd.HostKey), sshd.KeyFile)
+	r.sshAt(sshd, sshd.Port())
+	return sshd
+}
+
+// sshAt has the gateway's SSH server be reached at a port.
+func (r *realSite) sshAt(sshd *servertest.SSHD, port int) {
+	r.gateway = fmt.Sprintf("ssh: 'root@127.0.0.1:%d', host_key: '%s', key_file: %s", port, ssh.FingerprintSHA256(sshd.HostKey), sshd.KeyFile)
 }
 
 // TestRealGatewayOverSSH limits a flooding host at a gateway that is reached over a real

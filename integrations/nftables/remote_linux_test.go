@@ -227,6 +227,32 @@ func TestTheServerIsStartedAnew(t *testing.T) {
 	stands(t, a.Gateway, o, false)
 }
 
+// TestTheServerComesBackWithAnotherKey between an apply and its undo: it is sent nothing,
+// and the undo works once it shows its own key again.
+func TestTheServerComesBackWithAnotherKey(t *testing.T) {
+	a := newAfar(t, openGuard)
+	o := orderOn(t, "10.1.0.5")
+	_, err := a.Apply(t.Context(), o)
+	require.NoError(t, err)
+	before := a.space.rules()
+	a.sshd.Stop(t)
+	a.door.Break(contract.Down)
+	a.door.Break(contract.Works)
+	restore := a.sshd.Rekey(t)
+	a.sshd.Start(t)
+	_, err = a.Undo(t.Context(), o)
+	require.Equal(t, integrations.Denied, integrations.KindOf(err), "%v", err)
+	require.ErrorContains(t, err, "the host shows another key")
+	require.NotContains(t, a.sshd.Log(), "publickey")
+	require.Equal(t, before, a.space.rules())
+	a.sshd.Stop(t)
+	restore()
+	a.sshd.Start(t)
+	_, err = a.Undo(t.Context(), o)
+	require.NoError(t, err)
+	stands(t, a.Gateway, o, false)
+}
+
 // TestManyAtOnce has eight hosts limited and given back at once, by two clients.
 func TestManyAtOnce(t *testing.T) {
 	a := newAfar(t, openGuard)
