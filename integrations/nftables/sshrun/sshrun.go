@@ -32,8 +32,9 @@ type Options struct {
 	Alive time.Duration
 }
 
-// sessions is how many runs may be under way on the connection: OpenSSH allows ten.
-const sessions = 8
+// sessions is how many runs may be under way on the connection. OpenSSH allows ten, and a
+// session that has ended may count until the next one was asked for.
+const sessions = 5
 
 // Host is one host. It is safe for concurrent use.
 type Host struct {
