@@ -78,7 +78,7 @@ func meets(t testing.TB, e *flowspec.Enforcer, routers ...*router) {
 }
 
 // until waits for a condition that nothing signals, and shows what was there last.
-func until(t testing.TB, what string, is func() bool, last ...*string) {
+func until(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -88,9 +88,6 @@ func until(t testing.TB, what string, is func() bool, last ...*string) {
 		select {
 		case <-tick.C:
 		case <-limit.C:
-			for _, text := range last {
-				what += "; there is " + *text
-			}
 			t.Fatalf("never: %s", what)
 		}
 	}

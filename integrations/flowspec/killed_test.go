@@ -11,6 +11,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowspec"
+	"github.com/stanch-soar/stanch/integrations/servertest"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -41,11 +42,11 @@ func speakTo(to string) error {
 // A speaker that is killed takes its rules along, and one that starts brings them back,
 // as often as that happens.
 func TestKilledSpeaker(t *testing.T) {
-	b := bird(t, "")
+	b := servertest.NewBIRD(t, "")
 	for range 2 {
 		var out bytes.Buffer
 		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), speakerEnv+"="+b.peer.Address+" "+strconv.Itoa(b.peer.Port))
+		c.Env = append(os.Environ(), speakerEnv+"="+b.Address+" "+strconv.Itoa(b.Port))
 		c.Stdout, c.Stderr = &out, &out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
@@ -56,11 +57,11 @@ func TestKilledSpeaker(t *testing.T) {
 				t.Log(out.String())
 			}
 		})
-		b.shows("show route table limits4 all", "src 10.1.0.42/32;", "0x49989680")
+		b.Shows("show route table limits4 all", "src 10.1.0.42/32;", "0x49989680")
 		if err := c.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = c.Wait()
-		b.lacks("show route table limits4", "10.1.0.42")
+		b.Lacks("show route table limits4", "10.1.0.42")
 	}
 }

@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/stanch-soar/stanch/integrations/servertest"
 )
 
-const asn = 64512
+const asn = servertest.RouterAS
 
 // router is a double of a router: it takes one session, keeps what is announced in it
 // for as long as it lasts, and announces what somebody else wants.
