@@ -111,15 +111,19 @@ func change(from, to map[string]installed) string {
 		}
 		lines = append(lines, does(i)...)
 	}
-	order := slices.SortedFunc(maps.Values(to), func(a, b installed) int {
-		return cmp.Or(precedence(a.rule, b.rule), cmp.Compare(a.chain, b.chain))
-	})
-	for _, i := range order {
+	for _, i := range asked(to) {
 		for _, c := range conditions(i.rule) {
 			lines = append(lines, fmt.Sprintf("add rule %s forward %s goto %s", table, c, i.chain))
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// asked are rules in the order in which packets are compared with them.
+func asked(rules map[string]installed) []installed {
+	return slices.SortedFunc(maps.Values(rules), func(a, b installed) int {
+		return cmp.Or(precedence(a.rule, b.rule), cmp.Compare(a.chain, b.chain))
+	})
 }
 
 func (a action) equal(b action) bool {

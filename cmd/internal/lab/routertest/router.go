@@ -10,10 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -153,7 +151,7 @@ func (r *Router) Close() error {
 	return err
 }
 
-// Rules are those that the gateway's kernel has, in no order.
+// Rules are those that the gateway's kernel has, in the order in which it asks them.
 func (r *Router) Rules(ctx context.Context) ([]Rule, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,8 +160,7 @@ func (r *Router) Rules(ctx context.Context) ([]Rule, error) {
 		return nil, err
 	}
 	var rules []Rule
-	for _, key := range slices.Sorted(maps.Keys(r.has)) {
-		i := r.has[key]
+	for _, i := range asked(r.has) {
 		rules = append(rules, Rule{
 			Match:   strings.Join(conditions(i.rule), " or "),
 			Dropped: counted[i.chain+"_dropped"], Passed: counted[i.chain+"_passed"],
