@@ -95,7 +95,7 @@ func (a *Activities) takeLease(ctx context.Context, in ContainIn) (ContainOut, e
 		Attributes: leaseAttributes(order, incident.Applying),
 		Update:     protocol.HoldUpdate, UpdateID: in.ID,
 		Arg: protocol.HoldRequest{ID: in.ID, Use: in.Step.Use, Order: order, Expires: in.Expires, Holder: incident.Holder{
-			Case: protocol.CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Request: in.ID,
+			Case: protocol.CaseWorkflowID(in.Case), Run: in.Run, Step: in.Step.Name, Request: in.ID, Rate: order.Rate,
 			Reason: in.Reason, Approver: in.Approver, Until: in.Until,
 		}},
 	}

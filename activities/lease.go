@@ -13,6 +13,8 @@ var (
 	Read  = Ref[LeaseIn, incident.Reading]{"read"}
 	Undo  = Ref[LeaseIn, incident.Receipt]{"undo"}
 	Renew = Ref[LeaseIn, struct{}]{"renew"}
+	// Loosen has a limit hold a higher rate: whoever needed the lower one needs it no more.
+	Loosen = Ref[LoosenIn, Loosened]{"loosen"}
 )
 
 // LeaseIn names the integration and the order.
@@ -21,6 +23,17 @@ type LeaseIn struct {
 	Order incident.Order `json:"order"`
 	// Case is a case that needs the lease, for the log.
 	Case string `json:"case,omitempty"`
+}
+
+// LoosenIn is a limit with its higher rate, and the rate that it has had, in bits per second.
+type LoosenIn struct {
+	LeaseIn
+	Was int64 `json:"was"`
+}
+
+// Loosened reports whether it was done.
+type Loosened struct {
+	Done bool `json:"done,omitempty"`
 }
 
 // Applied is what apply found and did.
@@ -167,4 +180,32 @@ func (a *Activities) renew(ctx context.Context, in LeaseIn) (struct{}, error) {
 	}
 	_, err = enforcer.Apply(ctx, in.Order)
 	return struct{}{}, err
+}
+
+// loosen makes a limit of ours anew with its higher rate: products keep the lower of two.
+// What a person has changed or taken away is left as it is.
+func (a *Activities) loosen(ctx context.Context, in LoosenIn) (Loosened, error) {
+	enforcer, err := use[integrations.Enforcer](a, in.Use)
+	if err != nil {
+		return Loosened{}, err
+	}
+	ctx = integrations.ForChange(ctx)
+	before, err := enforcer.Read(ctx, in.Order)
+	if err != nil {
+		return Loosened{}, err
+	}
+	as := incident.Lease{Phase: incident.Confirmed, Order: in.Order}
+	as.Order.Rate = in.Was
+	switch {
+	case before.Stands && before.Key == in.Order.Key && before.Rate >= in.Order.Rate:
+		return Loosened{Done: true}, nil // An earlier attempt has made it.
+	case len(as.Drift(before)) == 0:
+		if _, err := enforcer.Undo(ctx, in.Order); err != nil {
+			return Loosened{}, err
+		}
+	case !earlier(ctx) || before.Stands || before.Pending:
+		return Loosened{}, nil
+	}
+	_, err = enforcer.Apply(ctx, in.Order)
+	return Loosened{Done: err == nil}, err
 }

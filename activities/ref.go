@@ -105,6 +105,7 @@ func (a *Activities) Register(r Registry) {
 	register(r, Read, a.read)
 	register(r, Undo, a.undo)
 	register(r, Renew, a.renew)
+	register(r, Loosen, a.loosen)
 	register(r, Recheck, a.recheck)
 	register(r, Count, a.count)
 	register(r, Connected, a.connected)
@@ -141,6 +142,8 @@ func caseOf(in any) string {
 	case protocol.ClickInput:
 		return in.Click.Case
 	case LeaseIn:
+		return in.Case
+	case LoosenIn:
 		return in.Case
 	default:
 		return ""

@@ -90,6 +90,8 @@ type leaseKeeper struct {
 	leaving []protocol.Leaving
 	// rate is a stricter limit that is to be applied, in bits per second.
 	rate int64
+	// changing counts the beginnings and ends of what lifts it for a moment.
+	changing int
 	// failures counts the times that it could not be applied; problem says why
 	// the last was.
 	failures int
@@ -141,7 +143,7 @@ func (l *leaseKeeper) hold(ctx workflow.Context) {
 		next := l.nextEnd()
 		if left := next.Sub(workflow.Now(ctx)); left > 0 {
 			_, _ = await(ctx, left, func() bool {
-				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || l.short() || suggested(ctx)
+				return !l.held() || !l.nextEnd().Equal(next) || l.rate != 0 || l.short() || l.loose() || suggested(ctx)
 			})
 		}
 		l.expire(ctx)
@@ -149,6 +151,10 @@ func (l *leaseKeeper) hold(ctx workflow.Context) {
 		case !l.held():
 		case l.short() && l.rate == 0:
 			l.renew(ctx)
+		case l.loose() && l.rate == 0:
+			if l.loosen(ctx); l.lease.Phase == incident.Applying {
+				return
+			}
 		case l.rate != 0:
 			l.lease.Phase = incident.Applying
 			return

@@ -42,9 +42,9 @@ func (l *leaseKeeper) watched() bool {
 // compare reads the product once. One that does not answer shows nothing: what was known
 // of it goes on to hold.
 func (l *leaseKeeper) compare(ctx workflow.Context) {
-	applied := l.lease.AppliedAt
+	applied, changing := l.lease.AppliedAt, l.changing
 	r, err := doBefore(ctx, looks, l.queue, readTimeout, activities.Read, l.in())
-	if err != nil || !l.watched() || !l.lease.AppliedAt.Equal(applied) {
+	if err != nil || !l.watched() || !l.lease.AppliedAt.Equal(applied) || l.changing != changing || changing%2 == 1 {
 		return
 	}
 	found := l.lease.Drift(r)

@@ -37,7 +37,10 @@ type Holder struct {
 	Run  string `json:"run"`
 	Step string `json:"step"`
 	// Request is the id of the request by which the step holds the lease.
-	Request  string    `json:"request,omitempty"`
+	Request string `json:"request,omitempty"`
+	// Rate is the limit that the step is for, in bits per second; zero: it is not for one,
+	// or the holder is older than this.
+	Rate     int64     `json:"rate,omitempty"`
 	Reason   string    `json:"reason"`
 	Approver string    `json:"approver,omitempty"`
 	Until    time.Time `json:"until"`

@@ -91,6 +91,7 @@ func Types() map[string]reflect.Type {
 	performed(all, activities.Read)
 	performed(all, activities.Undo)
 	performed(all, activities.Renew)
+	performed(all, activities.Loosen)
 	performed(all, activities.Plan)
 	performed(all, activities.Recheck)
 	performed(all, activities.Count)
