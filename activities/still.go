@@ -58,7 +58,9 @@ func (a *Activities) count(ctx context.Context, in CountIn) (CountOut, error) {
 	if err != nil {
 		return CountOut{}, nil //nolint:nilerr // It cannot count, which is an answer.
 	}
-	if err := counter.CountOnly(ctx, in.Order, in.Until.Sub(a.now())); err != nil {
+	// One that is asked for again later lasts on.
+	lasts := min(in.Until.Sub(a.now()), integrations.LongestCount)
+	if err := counter.CountOnly(ctx, in.Order, lasts); err != nil {
 		return CountOut{}, err
 	}
 	counted, err := counter.Counted(ctx, in.Order)

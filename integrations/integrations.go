@@ -159,13 +159,16 @@ type Restorer interface {
 	Restore(ctx context.Context, orders []incident.Order) error
 }
 
+// LongestCount is for how long a rule that only counts may be asked for at a time.
+const LongestCount = 24 * time.Hour
+
 // Counter is an enforcer that can count traffic without doing anything to it.
 type Counter interface {
 	// CountOnly puts a rule in place that only counts the traffic that the order is for, for
-	// so long, after which the product removes it by itself. For the key that has one, the
-	// time begins anew and the counting goes on. It must be safe to repeat; a time that is
-	// not between a second and a day is invalid. Such a rule is no containment: Read does
-	// not show it, nor does a Lister.
+	// so long, after which the product removes it by itself, a minute later at most. For the
+	// key that has one, the time begins anew and the counting goes on. It must be safe to
+	// repeat; a time that is not between a second and [LongestCount] is invalid. Such a rule
+	// is no containment: Read does not show it, nor does a Lister, and Undo leaves it alone.
 	CountOnly(ctx context.Context, o incident.Order, lasts time.Duration) error
 	// Counted returns what the order's rule has let pass since it is in place, or not
 	// found where there is none.

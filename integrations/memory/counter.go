@@ -8,9 +8,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// longestCount is how long a rule that only counts may last.
-const longestCount = 24 * time.Hour
-
 // counting is a rule that only counts.
 type counting struct {
 	order       incident.Order
@@ -20,7 +17,7 @@ type counting struct {
 // CountOnly implements [integrations.Counter].
 func (e *Estate) CountOnly(ctx context.Context, o incident.Order, lasts time.Duration) error {
 	return e.counted(ctx, "count", o, func(_ *host, now time.Time) error {
-		if lasts < time.Second || lasts > longestCount {
+		if lasts < time.Second || lasts > integrations.LongestCount {
 			return integrations.Errorf(integrations.Invalid, "count "+string(o.Action)+" of "+o.Target.ID(), "it cannot be counted for %s", lasts)
 		}
 		c := e.countings[o.Key+" "+o.Scope()]

@@ -20,7 +20,10 @@ func (l Limit) chainName() string {
 }
 
 func chainPrefix(a incident.Action) string {
-	if a == incident.Block {
+	switch {
+	case onlyCounts(a):
+		return "count-"
+	case a == incident.Block:
 		return "block-"
 	}
 	return "limit-"

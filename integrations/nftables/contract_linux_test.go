@@ -1,9 +1,11 @@
 package nftables
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -13,19 +15,34 @@ func TestContract(t *testing.T) {
 	k := contract.Knobs{Kind: "nftables", Unbreakable: "a kernel answers within the call, and nothing stands between it and us"}
 	contract.Enforcer(t, contract.EnforcerHarness{Knobs: k, Open: func(t testing.TB) contract.EnforcerWorld {
 		s := newSpace(t)
-		w := worldIn(t, k, s)
-		w.Enforcer = s.gateway()
-		return w
+		return worldIn(t, k, s, s.gateway())
 	}})
 }
 
-// worldIn is a world without its enforcer, whose state is that of a network namespace.
-func worldIn(t testing.TB, k contract.Knobs, s space) contract.EnforcerWorld {
+// counted has the rules that it makes to count taken for no effect.
+type counted struct {
+	*Gateway
+	apart func(do func())
+}
+
+func (c counted) CountOnly(ctx context.Context, o incident.Order, lasts time.Duration) (err error) {
+	c.apart(func() { err = c.Gateway.CountOnly(ctx, o, lasts) })
+	return err
+}
+
+// worldIn is a world of a gateway, whose state is that of a network namespace.
+func worldIn(t testing.TB, k contract.Knobs, s space, g *Gateway) contract.EnforcerWorld {
 	t.Helper()
 	target, other := k.Target(t, "ws-042"), k.Target(t, "ws-0421")
 	before := s.generation()
+	apart := func(do func()) {
+		was := s.generation()
+		do()
+		before += s.generation() - was
+	}
 	return contract.EnforcerWorld{
-		Actions: Spec().Actions,
+		Enforcer: counted{g, apart},
+		Actions:  Spec().Actions,
 		Target:  target,
 		Other:   other,
 		Addresses: func(of incident.Target) []string {
@@ -38,11 +55,7 @@ func worldIn(t testing.TB, k contract.Knobs, s space) contract.EnforcerWorld {
 		// The kernel counts what it really changes.
 		Effects:  func() int { return s.generation() - before },
 		Standing: s.rules,
-		Impose: func(o incident.Order) {
-			was := s.generation()
-			s.load(byHand(o))
-			before += s.generation() - was
-		},
+		Impose:   func(o incident.Order) { apart(func() { s.load(byHand(o)) }) },
 	}
 }
 

@@ -142,20 +142,20 @@ func (g Guard) allows(l Limit, checked bool) error {
 	switch {
 	case l.Problem != "" || l.Chain != "" || l.Counters != nil:
 		return refuse(integrations.Invalid, "a limit that is asked for has neither counters nor a problem")
-	case !slices.Contains(g.Actions, l.Action):
-		return refuse(integrations.Denied, "the gateway does not take %s: it is not in the helper's actions", l.Action)
+	case !slices.Contains(g.Actions, actionFor(l.Action)):
+		return refuse(integrations.Denied, "the gateway does not take %s: %s is not in the helper's actions", l.Action, actionFor(l.Action))
 	case l.Left < 0 || l.Left == 0 && !checked:
 		return refuse(integrations.Invalid, "it has ended already")
-	case l.Left > longest:
-		return refuse(integrations.Invalid, "it is to stay for %s, and at most %s are taken", incident.FormatDuration(l.Left), incident.FormatDuration(longest))
+	case l.Left > mostLeft(l.Action):
+		return refuse(integrations.Invalid, "it is to stay for %s, and at most %s are taken", incident.FormatDuration(l.Left), incident.FormatDuration(mostLeft(l.Action)))
 	}
 	return g.allowsRate(l)
 }
 
 func (g Guard) allowsRate(l Limit) error {
-	if l.Action == incident.Block {
+	if l.Action != incident.RateLimit {
 		if l.Rate != 0 {
-			return refuse(integrations.Invalid, "a block has no rate, and this one has %d", l.Rate)
+			return refuse(integrations.Invalid, "a %s has no rate, and this one has %d", l.Action, l.Rate)
 		}
 		return nil
 	}

@@ -33,11 +33,11 @@ func keyed(key string) error {
 // side writes it. Nothing of it is taken on the word of whoever sent it.
 func wellFormed(s Scope) error {
 	switch {
-	case s.Action != incident.RateLimit && s.Action != incident.Block:
-		return refuse(integrations.Invalid, "invalid action %q: there are rate_limit and block", s.Action)
+	case !slices.Contains(scopeActions(), s.Action):
+		return refuse(integrations.Invalid, "invalid action %q: there are %v", s.Action, scopeActions())
 	case len(s.Addresses) > maxAddresses:
 		return refuse(integrations.Invalid, "it has %d addresses, and at most %d are taken", len(s.Addresses), maxAddresses)
-	case s.Filter == nil && s.Action == incident.Block:
+	case s.Filter == nil && actionFor(s.Action) == incident.Block:
 		return refuse(integrations.Invalid, "a block of all that a host sends would be an isolation")
 	}
 	texts := make([]string, 0, len(s.Addresses))

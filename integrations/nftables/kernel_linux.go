@@ -191,8 +191,8 @@ func (s *state) put(l Limit, most int) (*batch, Limit, error) {
 	}
 	name := l.chainName()
 	if mine == nil {
-		if n := s.count(); n >= most {
-			return nil, l, integrations.Refuse(integrations.Denied, "", "the table is full: it holds %d limits", n)
+		if n := s.count(onlyCounts(l.Action)); n >= most {
+			return nil, l, integrations.Refuse(integrations.Denied, "", "the table is full: it holds %d %s", n, plural(l.Action))
 		}
 		mine = &standing{Limit: Limit{Scope: Scope{Action: l.Action, Filter: l.Filter}, Key: l.Key}, chain: name}
 	}
@@ -240,21 +240,27 @@ func (s *state) split(l Limit) (mine *standing, others []standing, err error) {
 	return mine, others, err
 }
 
-// count is how many limits there are, whoever made them.
-func (s *state) count() int {
+func plural(a incident.Action) string {
+	if onlyCounts(a) {
+		return "rules that only count"
+	}
+	return "limits"
+}
+
+// count is how many limits there are, whoever made them, or how many rules that only count.
+// Neither takes room from the other.
+func (s *state) count(counting bool) int {
 	chains := map[string]bool{}
-	for _, m := range s.maps {
+	for name, m := range s.maps {
+		if shape, ok := shapeNamed(name); (ok && onlyCounts(shape.action)) != counting {
+			continue
+		}
 		for _, e := range m.elements {
 			chains[e.chain] = true
 		}
 	}
 	return len(chains)
 }
-
-// slack is by how much an element may end too early and still be kept: a request that
-// was held up on its way, over SSH, asks for a later end than it means. It is less than
-// grace, so that nothing ends before its lease.
-const slack = 20 * time.Second
 
 // build puts into the batch what the table lacks of a limit.
 func (s *state) build(b *batch, l Limit, mine standing) error {
@@ -263,14 +269,15 @@ func (s *state) build(b *batch, l Limit, mine standing) error {
 			return err
 		}
 	}
-	hook := s.chains[hookChain]
+	name := hookOf(l.Action)
+	hook := s.chains[name]
 	switch {
 	case s.dormant:
 		return integrations.Refuse(integrations.Denied, "", "the table is dormant: somebody has switched it off")
 	case hook == nil:
-		b.addHook()
+		b.addHook(name)
 	case !hook.hooked:
-		return integrations.Refuse(integrations.Denied, "", "chain %s is not at the hook of that name: somebody has made it", hookChain)
+		return integrations.Refuse(integrations.Denied, "", "chain %s is not at the hook %s: somebody has made it", name, hookChain)
 	}
 	places, err := l.places()
 	if err != nil {
@@ -311,8 +318,8 @@ func (s *state) buildMaps(b *batch, places []place) error {
 		if s.unreached(p.shape) == "" {
 			continue
 		}
-		for _, r := range s.chains[hookChain].lookupsOf(p.shape) {
-			b.deleteRule(hookChain, r)
+		for _, r := range s.chains[p.shape.hook()].lookupsOf(p.shape) {
+			b.deleteRule(p.shape.hook(), r)
 		}
 		if err := b.addLookups(p.shape); err != nil {
 			return err

@@ -14,6 +14,11 @@ import (
 // takes it away, and sees what it counted until then.
 const grace = time.Minute
 
+// slack is by how much an element may end too early and still be kept: a request that
+// was held up on its way, over SSH, asks for a later end than it means. It is less than
+// grace, so that nothing ends before its lease.
+const slack = 20 * time.Second
+
 // longestKey is that of a workflow id.
 const longestKey = 1000
 

@@ -113,7 +113,7 @@ func (s *state) readRules(conn *netlink.Conn, of *Scope) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range append(chains, hookChain, aboutChain) {
+	for _, name := range append(chains, hookChain, countChain, aboutChain) {
 		if s.chains[name] == nil {
 			continue
 		}

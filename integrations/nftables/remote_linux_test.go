@@ -80,8 +80,8 @@ func TestContractOverSSH(t *testing.T) {
 	}
 	contract.Enforcer(t, contract.EnforcerHarness{Knobs: k, Open: func(t testing.TB) contract.EnforcerWorld {
 		a := newAfar(t, openGuard)
-		w := worldIn(t, k, a.space)
-		w.Enforcer, w.Break = a.Gateway, a.fail(t)
+		w := worldIn(t, k, a.space, a.Gateway)
+		w.Break = a.fail(t)
 		return w
 	}})
 }

@@ -20,13 +20,17 @@ const (
 	// hookChain is where packets that are forwarded come by. No other packets do: not
 	// those to and from the gateway itself.
 	hookChain = "forward"
+	// countChain is where the same packets come by before, to be counted: also those that
+	// are dropped then. Whatever is at it, nothing is dropped there.
+	countChain = "count"
 	// aboutChain holds the mark by which we know the table as ours. No packet comes by.
 	aboutChain = "about"
 	mark       = "made by stanch, which gives back what it holds: put nothing else in here"
 	// priority is before filters (0), where a flow may be handed to a flowtable, whose
 	// packets come by no chain any more. It has no effect on what others drop.
-	priority = -100
-	accept   = 1 // what becomes of a packet that no rule drops
+	priority      = -100
+	countPriority = priority - 1
+	accept        = 1 // what becomes of a packet that no rule drops
 	// longestComment is the longest that nft reads back from a saved set of rules.
 	longestComment = 128
 )
@@ -57,13 +61,17 @@ func (l Limit) ruleset() []newRule {
 		counted = *l.Counters
 	}
 	dropped := &expr.Counter{Bytes: count(counted.DroppedBytes), Packets: count(counted.DroppedPackets)}
+	passed := &expr.Counter{Bytes: count(counted.PassedBytes), Packets: count(counted.PassedPackets)}
 	all := []newRule{{exprs: []expr.Any{dropped, drop()}}}
-	if l.Action == incident.RateLimit {
+	switch {
+	case onlyCounts(l.Action):
+		all = []newRule{{exprs: []expr.Any{passed}}}
+	case l.Action == incident.RateLimit:
 		bytes := l.Rate / 8
 		over := &expr.Limit{Type: expr.LimitTypePktBytes, Rate: count(bytes), Unit: expr.LimitTimeSecond, Burst: burst(bytes), Over: true}
 		all = []newRule{
 			{exprs: []expr.Any{over, dropped, drop()}},
-			{exprs: []expr.Any{&expr.Counter{Bytes: count(counted.PassedBytes), Packets: count(counted.PassedPackets)}}},
+			{exprs: []expr.Any{passed}},
 		}
 	}
 	for i, part := range parts(l.Key) {
@@ -108,13 +116,23 @@ func keyOf(comments []string) string {
 
 // isOurs reports whether a chain has a name as we give them.
 func isOurs(chain string) bool {
-	for _, prefix := range []string{"block-", "limit-"} {
+	for _, prefix := range []string{"block-", "limit-", "count-"} {
 		if rest, ok := strings.CutPrefix(chain, prefix); ok {
 			sum, err := hex.DecodeString(rest)
 			return err == nil && len(sum) == 8
 		}
 	}
 	return false
+}
+
+// hook is the chain at which packets are looked up in its map.
+func (s shape) hook() string { return hookOf(s.action) }
+
+func hookOf(a incident.Action) string {
+	if onlyCounts(a) {
+		return countChain
+	}
+	return hookChain
 }
 
 // lookups is the rules of the hook's chain that look a packet up in the map of a shape.
@@ -221,9 +239,12 @@ func (b *batch) addChain(name string, more ...netlink.Attribute) {
 	b.add(unix.NFT_MSG_NEWCHAIN, netlink.Create, attrs...)
 }
 
-func (b *batch) addHook() {
+func (b *batch) addHook(name string) {
 	at := int32(priority)
-	b.addChain(hookChain,
+	if name == countChain {
+		at = countPriority
+	}
+	b.addChain(name,
 		nestedAttr(unix.NFTA_CHAIN_HOOK,
 			numberAttr(unix.NFTA_HOOK_HOOKNUM, unix.NF_INET_FORWARD), numberAttr(unix.NFTA_HOOK_PRIORITY, uint32(at))), //nolint:gosec // The kernel reads it as signed.
 		numberAttr(unix.NFTA_CHAIN_POLICY, accept), textAttr(unix.NFTA_CHAIN_TYPE, "filter"))
@@ -249,7 +270,7 @@ func (b *batch) addLookups(s shape) error {
 		if s.action == incident.Block {
 			flags = 0
 		}
-		if err := b.addRule(hookChain, r, flags); err != nil {
+		if err := b.addRule(s.hook(), r, flags); err != nil {
 			return err
 		}
 	}

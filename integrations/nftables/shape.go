@@ -22,7 +22,7 @@ type shape struct {
 // shapes lists them all.
 func shapes() []shape {
 	var all []shape
-	for _, action := range []incident.Action{incident.RateLimit, incident.Block} {
+	for _, action := range scopeActions() {
 		for bits := range 64 {
 			has := func(bit int) bool { return bits>>bit&1 == 1 }
 			all = append(all, shape{action, has(0), has(1), has(2), has(3), has(4), has(5)})
@@ -34,8 +34,11 @@ func shapes() []shape {
 // name is that of its map, for people too: limit_out_ip4_addr_port.
 func (s shape) name() string {
 	parts := []string{"limit", "out", "ip4"}
-	if s.action == incident.Block {
+	if actionFor(s.action) == incident.Block {
 		parts[0] = "block"
+	}
+	if onlyCounts(s.action) {
+		parts[0] = "count_" + parts[0]
 	}
 	if s.inbound {
 		parts[1] = "in"

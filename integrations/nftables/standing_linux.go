@@ -55,8 +55,8 @@ func (s *state) element(p place) *elem {
 	return &m.elements[at]
 }
 
-// standing lists what is in place: of each chain and part of the traffic one. With a scope it
-// lists what holds some of it.
+// standing lists what limits and blocks: of each chain and part of the traffic one. With a
+// scope it lists what holds some of it, or counts it where that is its action.
 func (s *state) standing(scope *Scope) ([]standing, error) {
 	var chains []string
 	if scope != nil {
@@ -68,7 +68,7 @@ func (s *state) standing(scope *Scope) ([]standing, error) {
 	found := map[part]*standing{}
 	for name, m := range s.maps {
 		shape, ok := shapeNamed(name)
-		if !ok {
+		if !ok || scope == nil && onlyCounts(shape.action) {
 			continue
 		}
 		unreached := s.unreached(shape)
@@ -199,21 +199,22 @@ func rateOf(l expr.Limit) int64 {
 
 // unreached is why no packet comes to the map of a shape, or not all; empty where they do.
 func (s *state) unreached(of shape) string {
-	hook := s.chains[hookChain]
+	name := of.hook()
+	hook := s.chains[name]
 	switch {
 	case s.dormant:
 		return "the table is dormant"
 	case hook == nil || !hook.hooked:
-		return fmt.Sprintf("there is no chain %s at the hook of that name", hookChain)
+		return fmt.Sprintf("there is no chain %s at the hook %s", name, hookChain)
 	}
 	want := of.lookups()
 	rules := hook.lookupsOf(of)
 	if len(rules) != len(want) {
-		return fmt.Sprintf("chain %s has no rule for map %s, or not all", hookChain, of.name())
+		return fmt.Sprintf("chain %s has no rule for map %s, or not all", name, of.name())
 	}
 	for i, r := range rules {
 		if !slices.Equal(r.names, names(want[i])) {
-			return fmt.Sprintf("the rules of chain %s for map %s are not those that were made", hookChain, of.name())
+			return fmt.Sprintf("the rules of chain %s for map %s are not those that were made", name, of.name())
 		}
 	}
 	return ""
@@ -238,9 +239,4 @@ func (s Scope) sameFilter(other Scope) bool {
 		return false
 	}
 	return s.Filter == nil || *s.Filter == *other.Filter
-}
-
-// covers reports whether it holds all of another one of the same filter.
-func (s Scope) covers(other Scope) bool {
-	return !slices.ContainsFunc(other.Addresses, func(a netip.Addr) bool { return !slices.Contains(s.Addresses, a) })
 }

@@ -53,9 +53,10 @@ const maxRate = 8 * (math.MaxUint64/1_000_000_000 - 64<<20)
 // table is our table at a gateway. Its errors are of type [integrations.Error]: where the
 // table of our name is not ours they are denied, and nothing is touched.
 type table interface {
-	// List returns what is in place, also what somebody else put into our table. With a
-	// scope it returns only what holds some of that traffic, in the same way: the same
-	// action and filter, and at least one of the addresses.
+	// List returns what limits and blocks, also what somebody else put into our table. With
+	// a scope it returns only what holds some of that traffic, in the same way: the same
+	// action and filter, and at least one of the addresses. So what only counts is listed
+	// by its own scope alone.
 	List(ctx context.Context, of *Scope) ([]Limit, error)
 	// Put puts a limit in place, at once or not at all, and returns what stands then. What
 	// stands already with the key is kept: a lower rate takes its place, a later end

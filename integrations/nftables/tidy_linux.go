@@ -33,8 +33,8 @@ func (s *state) sweep(b *batch, of func(chain string) bool) {
 		if !ok || len(m.elements) > 0 {
 			continue
 		}
-		for _, r := range s.chains[hookChain].lookupsOf(shape) {
-			b.deleteRule(hookChain, r)
+		for _, r := range s.chains[shape.hook()].lookupsOf(shape) {
+			b.deleteRule(shape.hook(), r)
 		}
 		b.add(unix.NFT_MSG_DELSET, 0, textAttr(unix.NFTA_SET_TABLE, tableName), textAttr(unix.NFTA_SET_NAME, name))
 	}
@@ -45,7 +45,7 @@ func (s *state) sweep(b *batch, of func(chain string) bool) {
 	}
 }
 
-// needless reports whether nothing in the table limits anything, and all of it is ours.
+// needless reports whether nothing in the table limits or counts anything, and all of it is ours.
 func (s *state) needless(used map[string]bool) bool {
 	for name, m := range s.maps {
 		if _, ok := shapeNamed(name); !ok || len(m.elements) > 0 {
@@ -54,7 +54,7 @@ func (s *state) needless(used map[string]bool) bool {
 	}
 	for name, c := range s.chains {
 		switch {
-		case name == hookChain:
+		case name == hookChain, name == countChain:
 			for _, r := range c.rules {
 				if _, ok := shapeNamed(r.lookup); !ok {
 					return false
@@ -73,7 +73,7 @@ func (s *state) needless(used map[string]bool) bool {
 
 // used are the chains to which something leads.
 func (s *state) used() map[string]bool {
-	used := map[string]bool{hookChain: true, aboutChain: true}
+	used := map[string]bool{hookChain: true, countChain: true, aboutChain: true}
 	for _, m := range s.maps {
 		for _, e := range m.elements {
 			used[e.chain] = true

@@ -138,3 +138,8 @@ func (s Scope) same(other Scope) bool {
 	return s.Action == other.Action && slices.Equal(s.Addresses, other.Addresses) &&
 		(s.Filter == nil) == (other.Filter == nil) && (s.Filter == nil || *s.Filter == *other.Filter)
 }
+
+// covers reports whether it holds all of another one of the same filter.
+func (s Scope) covers(other Scope) bool {
+	return !slices.ContainsFunc(other.Addresses, func(a netip.Addr) bool { return !slices.Contains(s.Addresses, a) })
+}
