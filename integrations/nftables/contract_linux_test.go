@@ -43,8 +43,8 @@ func worldIn(t testing.TB, k contract.Knobs, s space, g *Gateway) contract.Enfor
 	return contract.EnforcerWorld{
 		Enforcer: counted{g, apart},
 		Actions:  Spec().Actions,
-		Target:  target,
-		Other:   other,
+		Target:   target,
+		Other:    other,
 		Addresses: func(of incident.Target) []string {
 			if of == other {
 				return []string{"192.0.2.21"}

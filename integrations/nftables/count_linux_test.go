@@ -112,8 +112,11 @@ func TestACountingRuleEndsByItself(t *testing.T) {
 			_, err := g.Counted(t.Context(), other)
 			return integrations.KindOf(err) == integrations.NotFound && err != nil
 		})
-		apply(t, g, order(t, "key-3", "192.0.2.4"))
-		assert.NotContains(t, s.rules(), "key-2", "what it left is cleared away with a later change")
+		// A later change clears its remains away, once the kernel has let go of them.
+		wait(t, "its remains are there", func() bool {
+			apply(t, g, order(t, "key-3", "192.0.2.4"))
+			return !strings.Contains(s.rules(), "key-2")
+		})
 		countedOf(t, g, o)
 	})
 }
@@ -237,12 +240,14 @@ func TestAHelperCountsWithinItsBounds(t *testing.T) {
 		kind   integrations.Kind
 		words  string
 	}{
-		"another network":         {func(l *Limit) { l.Addresses = orderScope(t, "192.0.2.2").Addresses }, integrations.NotFound, "none of the helper's networks"},
-		"longer than a day":       {func(l *Limit) { l.Left = 25 * time.Hour }, integrations.Invalid, "it is to stay for"},
-		"no end":                  {func(l *Limit) { l.Left = 0 }, integrations.Invalid, "it has ended already"},
-		"a rate":                  {func(l *Limit) { l.Rate = 8_000_000 }, integrations.Invalid, "has no rate"},
-		"no key":                  {func(l *Limit) { l.Key = "" }, integrations.Invalid, "it has no key"},
-		"what it may not hold":    {func(l *Limit) { l.Action, l.Filter = countBlock, &incident.Filter{Direction: incident.Outbound, RemotePort: 53} }, integrations.Denied, "block is not in the helper's actions"},
+		"another network":   {func(l *Limit) { l.Addresses = orderScope(t, "192.0.2.2").Addresses }, integrations.NotFound, "none of the helper's networks"},
+		"longer than a day": {func(l *Limit) { l.Left = 25 * time.Hour }, integrations.Invalid, "it is to stay for"},
+		"no end":            {func(l *Limit) { l.Left = 0 }, integrations.Invalid, "it has ended already"},
+		"a rate":            {func(l *Limit) { l.Rate = 8_000_000 }, integrations.Invalid, "has no rate"},
+		"no key":            {func(l *Limit) { l.Key = "" }, integrations.Invalid, "it has no key"},
+		"what it may not hold": {func(l *Limit) {
+			l.Action, l.Filter = countBlock, &incident.Filter{Direction: incident.Outbound, RemotePort: 53}
+		}, integrations.Denied, "block is not in the helper's actions"},
 		"a block of all":          {func(l *Limit) { l.Action = countBlock }, integrations.Invalid, "isolation"},
 		"an action that is none":  {func(l *Limit) { l.Action = "count_isolate" }, integrations.Invalid, "invalid action"},
 		"an action that is twice": {func(l *Limit) { l.Action = countPrefix + countLimit }, integrations.Invalid, "invalid action"},
