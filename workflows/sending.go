@@ -99,7 +99,11 @@ func (r *responder) countOf(ctx workflow.Context, i int, until time.Time) (c *in
 	s := r.state.Case.Steps[i]
 	order := r.order(i)
 	order.Key, order.Until = s.Lease, s.Until
-	out, err := do(ctx, r.in.Pin.Queue(s.Use, string(s.Action)), countTimeout, activities.Count,
+	by := do[activities.CountIn, activities.CountOut]
+	if !until.IsZero() && since(ctx, changeLookOften) {
+		by = ask
+	}
+	out, err := by(ctx, r.in.Pin.Queue(s.Use, string(s.Action)), countTimeout, activities.Count,
 		activities.CountIn{Use: s.Use, Order: order, Until: until})
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("what a host sends could not be counted", "step", s.Name, "error", err)

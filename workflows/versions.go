@@ -75,6 +75,9 @@ const (
 	// changeTellUndo tells people within about a minute that an undo does not work, once,
 	// and when it worked at last.
 	changeTellUndo = "tell-undo"
+	// changeLookOften looks often at a host that is watched by what is counted, and by the
+	// engine's own task.
+	changeLookOften = "look-often"
 )
 
 // changesOfRun is the name in history under which a run notes how many of the
@@ -91,7 +94,7 @@ func changes() []string {
 		changeHearLater, changeKeepUnheard, changeKeepAnswer,
 		changeCountDrops, changeWatchDrift, changeFilterStands,
 		changeLeaveOut,
-		changeTellUndo,
+		changeTellUndo, changeLookOften,
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	// limit, and below it, shows that nothing is limited, and is no reason to hold again.
 	realAgain = 20e6
 	realFree  = 15e6
+	// realTorrent is what hping3 is asked to send, so that it sends enough on a busy machine.
+	realTorrent = 2 * realFlood
 	// againCase is the case of its flooding host.
 	againCase = "real-flood/ws-042"
 	againTTL  = 20 * time.Second
@@ -85,7 +87,7 @@ func (r *realSite) inMap(name string) bool {
 func TestRealFloodThatGoesOn(t *testing.T) {
 	t.Parallel()
 	r := again(t, againTTL, 3*againTTL, time.Minute)
-	stop := r.flood(r.flooder)
+	stop := r.torrent()
 	defer stop()
 	r.alert("a-1", "ws-042", "10.20.4.42")
 	confirmed := r.held(incident.EvConfirmed, 0)
@@ -124,11 +126,21 @@ func (r *realSite) arrived() int64 {
 	return n
 }
 
+// torrent has the flooding host flood until the returned function is called.
+func (r *realSite) torrent() (stop func()) {
+	r.t.Helper()
+	p, err := r.lab.Flood(r.flooder, lab.Flood{Rate: realTorrent, For: atMost})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p.Stop
+}
+
 // floodOnce floods until the limit is effective, and waits until it was given back at its
 // end.
 func (r *realSite) floodOnce() {
 	r.t.Helper()
-	stop := r.flood(r.flooder)
+	stop := r.torrent()
 	r.alert("a-1", "ws-042", "10.20.4.42")
 	r.held(incident.EvVerified, 0)
 	stop()
@@ -154,7 +166,7 @@ func TestRealFloodThatComesBack(t *testing.T) {
 	}
 
 	began := time.Now()
-	stop := r.flood(r.flooder)
+	stop := r.torrent()
 	defer stop()
 	said := r.held(incident.EvHeldAgain, 0)
 	confirmed := r.held(incident.EvConfirmed, 1)
@@ -189,7 +201,7 @@ func BenchmarkFirstPacketToHeldAgain(b *testing.B) {
 				r.until("the flood's time", func() bool { return time.Since(given) > after })
 				b.StartTimer()
 				began := time.Now()
-				stop := r.flood(r.flooder)
+				stop := r.torrent()
 				said, confirmed := r.held(incident.EvHeldAgain, 0), r.held(incident.EvConfirmed, 1)
 				b.StopTimer()
 				b.ReportMetric(said.At.Sub(began).Seconds(), "evidence-s")

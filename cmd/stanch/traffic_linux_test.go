@@ -75,7 +75,8 @@ func newRealSite(t testing.TB, side, sees string) *realSite {
 		t.Skipf("SKIPPED: no lab of namespaces: %v", err)
 	}
 	l, err := lab.New(t.Context(), lab.Config{Link: realLink, Hosts: []lab.Host{
-		{Name: "ws-042.corp.example", IPv4: "10.20.4.42", IPv6: "2001:db8:20::42"}, {Name: "ws-017.corp.example", IPv4: "10.20.4.17", IPv6: "2001:db8:20::17"},
+		{Name: "ws-042.corp.example", IPv4: "10.20.4.42", IPv6: "2001:db8:20::42"},
+		{Name: "ws-017.corp.example", IPv4: "10.20.4.17", IPv6: "2001:db8:20::17"},
 		{Name: "bystander", IPv4: "10.20.4.99", IPv6: "2001:db8:20::99"},
 	}})
 	if err != nil {
