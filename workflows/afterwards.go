@@ -15,13 +15,6 @@ const (
 	// lookLongest is the longest pause between two looks at a host that is watched; the
 	// first come sooner.
 	lookLongest = 30 * time.Second
-	// looksOften is how many looks the watch is cut into where a counter is read, lookSoonest
-	// the shortest pause between them: a flood that comes back is to be held within ten
-	// seconds, and a long watch must not cost the engine more than a short one.
-	looksOften  = 200
-	lookSoonest = 4 * time.Second
-	// confirmSoon is when a counter is read again that spoke for a host still sending.
-	confirmSoon = 3 * time.Second
 	// alertPatience is how long an alert waits for the watch to hold the host again
 	// before it is decided about.
 	alertPatience = 15 * time.Second
@@ -72,13 +65,9 @@ func (r *responder) watchAfter(ctx workflow.Context, i int) {
 	held := func() *incident.Held { return r.state.Case.Steps[i].Held }
 	over := func() bool { return r.yield || !r.kept(i) || !r.state.Case.Steps[i].Watched() }
 	began, until := r.state.Case.Steps[i].EndedAt, held().WatchUntil
-	counts := r.countRate(ctx, i, until.Add(slackAfter), &evidence{})
-	flows := flowTurns{often: counts && held().Last != nil && since(ctx, changeLookOften)}
-	longest := lookLongest
-	if flows.often {
-		longest = min(max(until.Sub(began)/looksOften, lookSoonest), lookLongest)
-	}
-	for every := measureAtLeast; !over(); every = min(every*3/2, longest) {
+	l := watchLooks{began: began, until: until}
+	l.counts = r.countRate(ctx, i, until.Add(slackAfter), &evidence{})
+	for every := measureAtLeast; !over(); every = min(every*3/2, l.longest()) {
 		left := until.Sub(workflow.Now(ctx))
 		if left <= 0 {
 			r.watchedEnough(ctx, i)
@@ -96,17 +85,7 @@ func (r *responder) watchAfter(ctx workflow.Context, i int) {
 				return
 			}
 		}
-		var e evidence
-		if counts {
-			counts = r.countRate(ctx, i, until.Add(slackAfter), &e)
-		}
-		if over() {
-			return
-		}
-		counted := e.above
-		if window := flows.window(workflow.Now(ctx), every, counted || !held().Suspect.IsZero()); window > 0 {
-			r.flowRate(ctx, i, maxTime(began, held().Suspect), max(window, measureAtLeast), &e)
-		}
+		e := r.look(ctx, i, &l, every)
 		if over() {
 			return
 		}
@@ -115,36 +94,12 @@ func (r *responder) watchAfter(ctx workflow.Context, i int) {
 		case e.above && (e.strong || !held().Suspect.IsZero()):
 			r.holdAgain(ctx, i, e)
 			return
-		case e.above && flows.often && counted:
-			held().Suspect, every = workflow.Now(ctx), confirmSoon*2/3
 		case e.above:
-			held().Suspect, every = workflow.Now(ctx), measureAtLeast*2/3
+			held().Suspect, every = workflow.Now(ctx), l.confirm*2/3
 		case e.known:
 			held().Suspect = time.Time{}
 		}
 	}
-}
-
-// flowTurns says when the flow store is asked about a host that is watched. Where a counter
-// is read often it is asked more seldom, and whenever there is something to confirm.
-type flowTurns struct {
-	often bool
-	next  time.Time
-	pause time.Duration
-}
-
-// window is over what time it is asked now, every being the pause before; zero is not at all.
-func (f *flowTurns) window(now time.Time, every time.Duration, suspected bool) time.Duration {
-	switch {
-	case !f.often, suspected:
-		return every
-	case now.Before(f.next):
-		return 0
-	}
-	last := f.pause
-	f.pause = min(max(f.pause*3/2, measureAtLeast), lookLongest)
-	f.next = now.Add(f.pause)
-	return max(every, last)
 }
 
 // watchedEnough ends a watch in which the host was not held again. That nothing could tell
