@@ -9,15 +9,22 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
-// spare refuses a block of an address at which others are reached, unless the playbook
-// asks for that.
+// spare refuses a block of infrastructure, which even an isolated host reaches, and of an
+// address at which others are reached, unless the playbook asks for that.
 func (in DecideIn) spare(s *incident.PlannedStep) {
-	if s.Action != incident.Block || s.Problem != "" || s.Filter == nil || s.Filter.RemoteIP == "" || s.SharedBlock {
+	if s.Action != incident.Block || s.Problem != "" || s.Filter == nil || s.Filter.RemoteIP == "" {
 		return
 	}
 	ip, err := netip.ParseAddr(s.Filter.RemoteIP)
 	if err != nil {
 		s.Problem = fmt.Sprintf("the destination %q is no address", s.Filter.RemoteIP)
+		return
+	}
+	if why := in.Infrastructure.Has(ip); why != "" {
+		s.Problem = fmt.Sprintf("%s is never blocked: %s; limit it instead", ip, why)
+		return
+	}
+	if s.SharedBlock {
 		return
 	}
 	is := ""

@@ -24,6 +24,9 @@ func TestADestinationOfManyIsNotBlocked(t *testing.T) {
 		"a CDN by IPv6":            {"2606:4700::6810:84e5", block, "2606:4700::/32 is the CDN Cloudflare"},
 		"one of the site's own":    {"203.0.113.9", block, "203.0.113.0/24 is in shared_destinations of stanch.yaml"},
 		"a resolver, all the same": {"8.8.8.8", block + " shared: block,", ""},
+		"what the EDR needs":       {"10.1.0.5", block + " shared: block,", "10.1.0.5 is never blocked: 10.1.0.0/28 is infrastructure by stanch.yaml; limit it instead"},
+		"Stanch itself":            {"10.1.0.99", block, "10.1.0.99 is never blocked: it is the machine that Stanch runs on"},
+		"a limit of what it needs": {"10.1.0.5", limit, ""},
 		"a limit":                  {"8.8.8.8", limit, ""},
 		"any other":                {"198.51.100.7", block, ""},
 	} {
@@ -32,6 +35,7 @@ func TestADestinationOfManyIsNotBlocked(t *testing.T) {
 			w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [throttle, tell]",
 				"action: rate_limit, use: gateway, with: { rate: 2Mbit }, ttl: 1h, unsure: act,", c.step)
 			w.activities.SharedNetworks = networks("203.0.113.0/24")
+			w.activities.Infrastructure = incident.Infrastructure{Networks: networks("10.1.0.0/28"), Own: []string{"10.1.0.99"}}
 			w.pinned()
 			err := w.estate.SetFacts("ws-042", incident.Facts{Traffic: incident.Traffic{
 				Role: incident.Known(string(incident.Requester), incident.FromFlows),

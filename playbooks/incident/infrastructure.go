@@ -50,6 +50,18 @@ func (i Infrastructure) Holds(facts Facts, target *Target) string {
 	return ""
 }
 
+// Has says by which entry an address is infrastructure; empty where it is none.
+func (i Infrastructure) Has(ip netip.Addr) string {
+	address := ip.Unmap().WithZone("").String()
+	if network, ok := networkWith(i.Networks, address); ok {
+		return show(network) + " is infrastructure by stanch.yaml"
+	}
+	if slices.ContainsFunc(i.Own, func(own string) bool { return sameHost(address, own) }) {
+		return "it is the machine that Stanch runs on"
+	}
+	return ""
+}
+
 // Untold is what must be known before a host is contained: without an address it
 // cannot be told whether it is infrastructure that is known by its address.
 func (i Infrastructure) Untold(facts Facts) []Missing {
