@@ -221,9 +221,10 @@ func (e *Enforcer) Apply(ctx context.Context, o incident.Order) (incident.Receip
 	return incident.Receipt{At: time.Now().UTC(), Detail: detail}, nil
 }
 
-// stands reports whether rules that somebody else announces are what an order asks for.
+// stands reports whether rules that somebody else announces let through no more than an order
+// asks for.
 func stands(foreign []int64, o incident.Order) bool {
-	return len(foreign) > 0 && (o.Action != incident.Block || slices.Min(foreign) == 0)
+	return len(foreign) > 0 && slices.Min(foreign) <= asked(o)
 }
 
 // take puts rules into the table for an order, and announces them; all of them or none.

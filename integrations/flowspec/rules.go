@@ -188,11 +188,19 @@ func (words) rate(attributes []bgp.PathAttributeInterface) (int64, bool) {
 		}
 		for _, c := range extended.Value {
 			if limit, ok := c.(*bgp.TrafficRateExtended); ok && !math.IsNaN(float64(limit.Rate)) && limit.Rate >= 0 {
-				return int64(float64(limit.Rate) * 8), true
+				return bitsPerSecond(limit.Rate), true
 			}
 		}
 	}
 	return 0, false
+}
+
+// bitsPerSecond is a rate of the protocol, which may be any, and without an end.
+func bitsPerSecond(bytes float32) int64 {
+	if bits := float64(bytes) * 8; bits < math.MaxInt64 {
+		return int64(bits)
+	}
+	return math.MaxInt64
 }
 
 // bytesPerSecond is a rate as the protocol carries it, never more than was asked for.
