@@ -18,6 +18,9 @@ type past struct {
 	Flowtables []string `json:"flowtables,omitempty"`
 	// Still are the families of which no packet is forwarded.
 	Still []ipFamily `json:"still,omitempty"`
+	// Fragments is that no fragments are put together before the table, and so those after
+	// the first, which have no ports, meet nothing that is by port.
+	Fragments bool `json:"fragments,omitempty"`
 }
 
 // pastTeller is a table that tells what leads packets past it.
@@ -63,8 +66,14 @@ func (p past) findings(networks []netip.Prefix) []integrations.Finding {
 			})
 		}
 	}
+	if p.Fragments {
+		found = append(found, integrations.Finding{
+			What: "nothing there tracks connections, and so the later fragments of a packet pass by limits and blocks by port", OK: true, Warning: true,
+			Fix: "have a rule of the gateway's own match ct state, which has the kernel put fragments together, or limit without a port",
+		})
+	}
 	if len(found) == 0 {
-		found = append(found, integrations.Finding{What: "the gateway forwards, and no flowtable leads packets past the limits", OK: true})
+		found = append(found, integrations.Finding{What: "the gateway forwards, and neither flowtables nor fragments pass by the limits", OK: true})
 	}
 	return found
 }

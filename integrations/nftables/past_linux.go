@@ -18,6 +18,13 @@ const (
 	flowtableUse   = 4
 )
 
+// The request for figures of all tracked connections, and how many there are, as
+// linux/netfilter/nfnetlink_conntrack.h numbers them.
+const (
+	ctGetStats = 5
+	ctEntries  = 1
+)
+
 // Attributes of how an interface forwards, as linux/netconf.h numbers them.
 const (
 	netconfIndex      = 1
@@ -33,6 +40,9 @@ func (k *kernel) past(ctx context.Context) (*past, error) {
 	var err error
 	if p.Flowtables, err = flowtables(ctx, k.netns); err != nil {
 		return nil, integrations.Errorf(integrations.Unavailable, op, "list flowtables: %w", err)
+	}
+	if p.Fragments, err = untracked(ctx, k.netns); err != nil {
+		return nil, integrations.Errorf(integrations.Unavailable, op, "count tracked connections: %w", err)
 	}
 	for _, f := range []ipFamily{ip4, ip6} {
 		does, err := forwards(ctx, k.netns, f)
@@ -109,6 +119,37 @@ func familyName(family byte) string {
 		return "ip6"
 	}
 	return fmt.Sprintf("(family %d)", family)
+}
+
+// untracked reports whether no connection is tracked, which has the kernel put fragments
+// together. A gateway that tracks has some at any time, such as the one that asks.
+func untracked(ctx context.Context, netns string) (bool, error) {
+	conn, err := dial(ctx, netns)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }()
+	const ask = unix.NFNL_SUBSYS_CTNETLINK<<8 | ctGetStats
+	// The answer is marked as one of several, and only the acknowledgement ends them.
+	answers, err := conn.Execute(netlink.Message{Header: netlink.Header{Type: ask, Flags: netlink.Request | netlink.Acknowledge}, Data: generic(0)})
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		return false, nil // The kernel cannot be asked: nothing is known.
+	}
+	told, entries := false, uint32(0)
+	for _, m := range answers {
+		if m.Header.Type != ask || len(m.Data) < 4 {
+			continue
+		}
+		err = errors.Join(err, decode(m.Data[4:], func(ad *netlink.AttributeDecoder) error {
+			for ad.Next() {
+				if ad.Type() == ctEntries {
+					told, entries = true, ad.Uint32()
+				}
+			}
+			return nil
+		}))
+	}
+	return told && entries == 0, err
 }
 
 // forwards reports whether packets of a family are forwarded at all, or from any interface.

@@ -1,21 +1,53 @@
 package nftables
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/servertest"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// forward has a namespace forward both families, as a gateway does.
+// forward has a namespace forward both families and track connections, as a gateway does.
 func (s space) forward() {
 	s.t.Helper()
 	s.in("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+	s.track()
+}
+
+// track has a namespace track connections, of which there is one then.
+func (s space) track() {
+	s.t.Helper()
+	s.load("table inet tracks {\n chain forward {\n type filter hook forward priority 0\n ct state established accept\n }\n}\n")
+	s.in("ip", "link", "set", "lo", "up")
+	s.datagrams("127.0.0.1:9", 1, 100)
+}
+
+// datagrams sends some of a size from the namespace.
+func (s space) datagrams(to string, n, size int) {
+	s.t.Helper()
+	s.inside(func() error {
+		conn, err := net.Dial("udp", to)
+		if err != nil {
+			return err
+		}
+		for range n {
+			if _, err := conn.Write(make([]byte, size)); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
+				return errors.Join(err, conn.Close())
+			}
+		}
+		return conn.Close()
+	})
 }
 
 // warnings are what is found that is none of the rest, by what it says.
@@ -34,6 +66,7 @@ func warnings(found []integrations.Finding) []string {
 func TestAMachineThatDoesNotForward(t *testing.T) {
 	a := newAfar(t, openGuard)
 	here := a.space.gateway()
+	a.space.track()
 	const no4, no6 = "the gateway forwards no IPv4, and only what is forwarded can be limited", "the gateway forwards no IPv6, and only what is forwarded can be limited"
 	check := func(what string, want ...string) {
 		t.Helper()
@@ -52,7 +85,7 @@ func TestAMachineThatDoesNotForward(t *testing.T) {
 	require.Empty(t, warnings(here.Probe(t.Context())), "no host has an IPv4 address")
 	a.space.forward()
 	require.Empty(t, warnings(a.Probe(t.Context())))
-	has(t, a.Probe(t.Context()), "the gateway forwards, and no flowtable leads packets past the limits", true)
+	has(t, a.Probe(t.Context()), "the gateway forwards, and neither flowtables nor fragments pass by the limits", true)
 }
 
 // TestFlowtablesAreFound reads flowtables as the library writes them: the kernels that these
@@ -89,6 +122,46 @@ func TestFlowtablesAreFound(t *testing.T) {
 	require.Len(t, found, 1)
 	require.True(t, found[0].OK && found[0].Warning && found[0].Fix != "", "%+v", found[0])
 	require.Contains(t, found[0].What, "fast of table inet filter, hardware of table ip route")
+}
+
+// TestFragmentsPassByAPort sends datagrams in fragments through a gateway that blocks their
+// port. Doctor tells of a gateway where the later ones pass.
+func TestFragmentsPassByAPort(t *testing.T) {
+	const n, size, port = 50, 8000, 5501
+	lab := newNetwork(t)
+	g := lab.gateway.gateway()
+	o := order(t, "key-1", hostA)
+	o.Action, o.Rate, o.Filter = incident.Block, 0, &incident.Filter{Direction: incident.Outbound, RemotePort: port, Transport: "udp"}
+	apply(t, g, o)
+	// passed sends, and returns how many bytes left the gateway.
+	passed := func() int64 {
+		t.Helper()
+		before, dropped := lab.left(), reading(t, g, o).Counters.DroppedPackets
+		lab.hosts.datagrams(fmt.Sprintf("%s:%d", farEnd, port), n, size)
+		wait(t, "all of them to be dropped, or their beginnings", func() bool { return reading(t, g, o).Counters.DroppedPackets-dropped >= n })
+		return lab.left() - before
+	}
+	const warned = "the later fragments of a packet pass by limits and blocks by port"
+	require.Contains(t, strings.Join(warnings(g.Probe(t.Context())), ", "), warned)
+	require.Greater(t, passed(), int64(n*size*3/4), "the later fragments pass")
+	lab.gateway.track()
+	require.Empty(t, warnings(g.Probe(t.Context())))
+	require.Less(t, passed(), int64(n*size/4), "fragments are put together, and meet the block")
+}
+
+// left is how many bytes the gateway has sent to the internet.
+func (n network) left() int64 {
+	n.gateway.t.Helper()
+	var links []struct {
+		Stats struct {
+			Sent struct {
+				Bytes int64 `json:"bytes"`
+			} `json:"tx"`
+		} `json:"stats64"`
+	}
+	require.NoError(n.gateway.t, json.Unmarshal([]byte(n.gateway.in("ip", "-s", "-j", "link", "show", "wan")), &links))
+	require.Len(n.gateway.t, links, 1)
+	return links[0].Stats.Sent.Bytes
 }
 
 // TestAHelperOfAnotherRelease is understood where it tells more, and told of where it tells

@@ -60,12 +60,18 @@ func (s space) in(name string, args ...string) string {
 	return run(s.t, nil, "ip", append([]string{"netns", "exec", s.name, name}, args...)...)
 }
 
-// inside calls what is given in the namespace. A socket that it opens stays there.
+// inside calls what is given in the namespace. A socket that it opens stays there. The
+// thread comes back: one that ended would take servers with it that it has started.
 func (s space) inside(do func() error) {
 	s.t.Helper()
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // The thread ends with the goroutine, as it is never unlocked.
+		runtime.LockOSThread()
+		was, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			done <- err
+			return
+		}
 		f, err := os.Open(s.path())
 		if err == nil {
 			err = errors.Join(unix.Setns(int(f.Fd()), unix.CLONE_NEWNET), f.Close())
@@ -73,7 +79,11 @@ func (s space) inside(do func() error) {
 		if err == nil {
 			err = do()
 		}
-		done <- err
+		back := unix.Setns(int(was.Fd()), unix.CLONE_NEWNET)
+		if back == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- errors.Join(err, back, was.Close())
 	}()
 	require.NoError(s.t, <-done)
 }
