@@ -27,6 +27,9 @@ type MeasureIn struct {
 	Window time.Duration `json:"window,omitempty"`
 	// Beside are addresses that may be the host's, and are measured apart; see [Beside].
 	Beside []string `json:"beside,omitempty"`
+	// Reports is how late records of the host come, see [incident.Traffic]: what is newer
+	// may not be complete, and is not measured.
+	Reports time.Duration `json:"reports,omitempty"`
 	// Enforcer is the integration whose containment is measured.
 	Enforcer string `json:"enforcer,omitempty"`
 }
@@ -36,6 +39,9 @@ type MeasureOut struct {
 	Rate incident.Value[int64] `json:"rate"`
 	// Beside is that of the addresses beside the host's; nil where there are none.
 	Beside *incident.Value[int64] `json:"beside,omitempty"`
+	// Wait is after how long the store may have the records that are missing; 0 where that
+	// is not what is missing.
+	Wait time.Duration `json:"wait,omitempty"`
 	// Sensor is where the store's sensors sit, seen from the enforcer; empty where nobody
 	// has said it.
 	Sensor incident.SensorPlace `json:"sensor,omitempty"`
@@ -50,7 +56,7 @@ func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, err
 		if failed != nil {
 			there.Rate = incident.NotKnown[int64](in.Use + ": " + Reason(mapError(failed)))
 		}
-		out.Beside = &there.Rate
+		out.Beside, out.Wait = &there.Rate, max(out.Wait, there.Wait)
 	}
 	out.Sensor = a.Sees[in.Use][in.Enforcer]
 	if err != nil && out.Sensor == incident.SensorBefore {
@@ -61,8 +67,8 @@ func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, err
 	return out, err
 }
 
-// measured looks only at what the store has records of: one that lags behind
-// shows quiet where it is blind. A store that keeps sums of a minute divides
+// measured looks only at what the store has all records of: one that lags behind, or
+// whose sensors have not reported a flow that goes on, shows quiet where it is blind. A store that keeps sums of a minute divides
 // them over it, so a short window after the action holds some of what flowed
 // before: it says less than was reached, never more.
 func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, error) {
@@ -89,6 +95,12 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		}
 		return MeasureOut{Rate: incident.NotKnown[int64](why)}, nil
 	}
+	// Up to here it has all that the host sent, of which there must be half a window.
+	complete := newest.Add(-in.Reports)
+	if newest.After(in.To) {
+		complete = in.To.Add(-in.Reports)
+	}
+	missing := min(in.Window, in.To.Sub(in.From))/2 - complete.Sub(in.From)
 	switch {
 	case !ok && traffic.Freshness.Why() != "":
 		return unknown("it does not say how fresh its records are: %s", traffic.Freshness.Why())
@@ -96,12 +108,18 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		return unknown("it does not say how fresh its records are")
 	case newest.After(in.To.Add(incident.ClockTolerance)):
 		return unknown("its newest record is of the future, %s ahead", incident.FormatDuration(newest.Sub(in.To)))
-	case newest.Sub(in.From) < min(in.Window, in.To.Sub(in.From))/2:
-		return unknown("its newest record is %s old", incident.FormatDuration(in.To.Sub(newest)))
+	case missing > 0:
+		late := ""
+		if in.Reports > 0 {
+			late = fmt.Sprintf(", and records of the host come up to %s later", incident.FormatDuration(in.Reports))
+		}
+		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest))), late)
+		out.Wait = missing
+		return out, err
 	case len(traffic.AtLeast) > 0:
 		return unknown("it does not know all: %s", strings.Join(traffic.AtLeast, ", "))
-	case newest.Before(in.To):
-		if traffic, err = flows.Traffic(ctx, last(newest)); err != nil {
+	case complete.Before(in.To):
+		if traffic, err = flows.Traffic(ctx, last(complete)); err != nil {
 			return MeasureOut{}, err
 		}
 	}

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -23,6 +24,8 @@ type measured struct {
 	// them; nil where it was not.
 	beside []string
 	there  *incident.Value[int64]
+	// wait is after how long it may be known, where only records are missing that come.
+	wait time.Duration
 	// uncounted says why nothing was counted since the last measurement.
 	uncounted string
 }

@@ -32,24 +32,28 @@ func pace(within time.Duration) time.Duration {
 	return min(max(within/12, measureAtLeast), 30*time.Second)
 }
 
-// proveUntil measures until an answer is known. The measurement is within the
+// askSoonest is the shortest pause before the flow store is asked again for records that come.
+const askSoonest = time.Second
+
+// proveUntil measures until an answer is known, less and less often, and sooner where only
+// records are missing that are about to come. The measurement is within the
 // time in which the containment was in place: what flowed before it was confirmed, or
 // after it was given back, says nothing about it.
 func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, longest time.Duration) {
 	_ = r.count(ctx, i)
 	over := func() bool { return r.yield || r.state.Case.Steps[i].Status != incident.StepStanding }
-	for every := measureAtLeast; ; every = min(2*every, longest) {
-		pause := every
+	every, pause, late := measureAtLeast, measureAtLeast, askSoonest
+	for {
 		if end := r.state.Case.Steps[i].Until; !end.IsZero() {
-			pause = min(every, max(end.Sub(workflow.Now(ctx)), time.Millisecond))
+			pause = min(pause, max(end.Sub(workflow.Now(ctx)), time.Millisecond))
 		}
 		if _, err := await(ctx, pause, over); err != nil || r.yield || r.unproven(ctx, i) {
 			return
 		}
 		s := &r.state.Case.Steps[i]
 		from, now := maxTime(s.AcceptedAt, s.ConfirmedAt), workflow.Now(ctx)
-		if now.Sub(from) < measureAtLeast && since(ctx, changeProofInTime) {
-			every = measureAtLeast / 2
+		if short := measureAtLeast - now.Sub(from); short > 0 && since(ctx, changeProofInTime) {
+			pause = short
 			continue
 		}
 		m := r.measure(ctx, i, from, now, every)
@@ -69,6 +73,12 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 			}
 			r.proven(ctx, i, answer.proof, answer.detail)
 			return
+		}
+		if m.wait > 0 {
+			pause, late = min(max(m.wait, late), longest), min(2*late, longest)
+		} else {
+			every = min(2*every, longest)
+			pause = every
 		}
 	}
 }
@@ -135,9 +145,10 @@ func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, win
 		return measured{store: e.Use, why: cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")}
 	}
 	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, activities.MeasureIn{
-		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Beside: r.state.Beside, Enforcer: r.state.Case.Steps[i].Use,
+		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Reports: r.state.Case.Facts.Traffic.Reports,
+		Beside: r.state.Beside, Enforcer: r.state.Case.Steps[i].Use,
 	})
-	m := measured{store: e.Use, sensor: out.Sensor, beside: r.state.Beside, there: out.Beside}
+	m := measured{store: e.Use, sensor: out.Sensor, wait: out.Wait, beside: r.state.Beside, there: out.Beside}
 	if err != nil {
 		m.why = e.Use + ": " + activities.Reason(err)
 		return m

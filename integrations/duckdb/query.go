@@ -53,7 +53,7 @@ func (s *Store) traffic(ctx context.Context, v *seen, h flowmath.Host, q integra
 		return incident.Traffic{}, err
 	}
 	t := summary.Traffic(h, v.bounds.span)
-	t.Sample = sample
+	summary.Sample(&t, sample, q, v.bounds.span)
 	return t, nil
 }
 
@@ -67,9 +67,7 @@ func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrat
 		return incident.Traffic{}, err
 	}
 	t := summary.Traffic(h, v.bounds.span)
-	if len(views) > 0 {
-		t.Sample = flowmath.Sample(views, q)
-	}
+	summary.Sample(&t, views, q, v.bounds.span)
 	return t, nil
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
-	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/traffic"
 )
 
@@ -112,7 +111,7 @@ func largest(table string, w window) string {
 }
 
 // sums answers for a host with more flows than are read one by one.
-func (v *seen) sums(ctx context.Context, h flowmath.Host, q integrations.TrafficQuery) (*flowmath.Summary, []incident.Flow, error) {
+func (v *seen) sums(ctx context.Context, h flowmath.Host, q integrations.TrafficQuery) (*flowmath.Summary, []flowmath.View, error) {
 	w := window{q.From, q.To}
 	table, args := v.ofHost(h, w)
 	rows, err := v.db.QueryContext(ctx, largest(table, w), args...)
@@ -142,12 +141,12 @@ func (v *seen) sums(ctx context.Context, h flowmath.Host, q integrations.Traffic
 	if err := rows.Err(); err != nil {
 		return nil, nil, err
 	}
-	sample, err := v.sample(ctx, table, args, q)
+	sample, err := v.sample(ctx, table, args)
 	return summary, sample, err
 }
 
 // sample returns the largest flows of a table.
-func (v *seen) sample(ctx context.Context, table string, args []any, q integrations.TrafficQuery) ([]incident.Flow, error) {
+func (v *seen) sample(ctx context.Context, table string, args []any) ([]flowmath.View, error) {
 	rows, err := v.db.QueryContext(ctx, fmt.Sprintf(`SELECT start, stop, opened, local, local_port, peer, peer_port, transport, sent, received,
 		CASE WHEN uncounted THEN -1 ELSE packets END, measured FROM (%s)
 		ORDER BY measured DESC, sent DESC, received DESC, start DESC, local, local_port, peer, peer_port LIMIT %d`, table, flowmath.SampleFlows), args...)
@@ -166,10 +165,7 @@ func (v *seen) sample(ctx context.Context, table string, args []any, q integrati
 		f.Local, f.Remote, f.Transport = address(local), address(peer), flowmath.TransportName(f.Transport)
 		views = append(views, f)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return flowmath.Sample(views, q), nil
+	return views, rows.Err()
 }
 
 // sumWindows adds what a host sent to the windows, for a host with more flows than

@@ -106,9 +106,7 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 		return incident.Traffic{}, err
 	}
 	t := sum.Traffic(h, span)
-	if len(views) > 0 {
-		t.Sample = flowmath.Sample(views, q)
-	}
+	sum.Sample(&t, views, q, span)
 	return t, nil
 }
 

@@ -133,6 +133,7 @@ func (s *sighting) takes(v View) bool {
 		return true
 	}
 	o := &s.by[own]
+	o.Longest = max(o.longest(), v.longest())
 	o.End = max(o.End, v.End)
 	o.Sent, o.Received = Add(o.Sent, v.Sent), Add(o.Received, v.Received)
 	if o.Packets < 0 || v.Packets < 0 {

@@ -116,9 +116,7 @@ func (s *Sums) Traffic(ctx context.Context, h Host, q integrations.TrafficQuery,
 		return incident.Traffic{}, s.Failed(err)
 	}
 	t := sum.Traffic(h, span)
-	if len(views) > 0 {
-		t.Sample = Sample(Distinct(views), q)
-	}
+	sum.Sample(&t, Distinct(views), q, span)
 	return t, nil
 }
 

@@ -13,7 +13,8 @@ import (
 // endpoint's connections.
 const SampleFlows = 500
 
-// Traffic sums the views of one host, which went through [Distinct]. Where some
+// Traffic sums the views of one host, which went through [Distinct], of a store that has
+// at once what is sent. Where some
 // flows were seen one way only, the sums are of the others and coverage says
 // one_way; where all were, the sums are unknown.
 func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incident.Traffic {
@@ -23,15 +24,58 @@ func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incid
 	}
 	t := s.Traffic(h, span)
 	if len(views) > 0 {
-		t.Sample = Sample(views, q)
+		t.Sample = sample(views, q)
 	}
 	return t
 }
 
-// Sample returns the largest flows with their 5-tuples, [SampleFlows] at most;
+const (
+	// carries is the part of the largest flow from which on a flow counts among those that
+	// carry what a host sends: a small one that lasts for hours says nothing of a flood.
+	carries = 10
+	// latest is how late a host's records may be, beside the newest of all, for it to
+	// count: later than that it did not send.
+	latest = time.Minute
+)
+
+// Sample adds the largest flows to an answer, and how late records come of what the host
+// sends. The views are of its flows, or of the largest of them, and went through
+// [Distinct].
+func (s *Summary) Sample(t *incident.Traffic, views []View, q integrations.TrafficQuery, span Span) {
+	if len(views) > 0 {
+		t.Sample = sample(views, q)
+	}
+	t.Reports = s.reports(views, span)
+}
+
+// reports is how late records come: a flow that goes on is recorded when it is cut, and one
+// of a single packet when its sensor gives it up, while other hosts' records are there.
+func (s *Summary) reports(views []View, span Span) time.Duration {
+	if span.Newest.IsZero() {
+		return 0
+	}
+	late := latest
+	if s.total.Flows > 0 {
+		late = min(late, max(0, time.Duration(min(span.Newest.UnixNano(), s.to)-s.total.Last)))
+	}
+	var most, longest int64
+	for i := range views {
+		if v := &views[i]; v.Measured {
+			most = max(most, v.Sent)
+		}
+	}
+	for i := range views {
+		if v := &views[i]; v.Measured && v.Sent >= most/carries {
+			longest = max(longest, v.longest())
+		}
+	}
+	return max(late, time.Duration(longest))
+}
+
+// sample returns the largest flows with their 5-tuples, [SampleFlows] at most;
 // of equal ones the newest, as the endpoint's connections are bounded in the
 // same way. Counters are of the window; those of a direction that was not seen are -1.
-func Sample(views []View, q integrations.TrafficQuery) []incident.Flow {
+func sample(views []View, q integrations.TrafficQuery) []incident.Flow {
 	from, to := q.From.UnixNano(), q.To.UnixNano()
 	largest := func(a, b *View) int {
 		return cmp.Or(compareBool(b.Measured, a.Measured), cmp.Compare(b.Sent, a.Sent), cmp.Compare(b.Received, a.Received),

@@ -36,6 +36,17 @@ type View struct {
 	Adds bool
 	// Sensor is the number of the sensor, see [Sensors].
 	Sensor uint64
+	// Longest is that of the records in nanoseconds, where several were joined; 0 where
+	// there is one.
+	Longest int64
+}
+
+// longest is the length of the longest record of the flow.
+func (v *View) longest() int64 {
+	if v.Longest > 0 {
+		return v.Longest
+	}
+	return v.End - v.Start
 }
 
 // Ends is a 5-tuple, local end first.

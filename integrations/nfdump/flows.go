@@ -122,9 +122,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 		return incident.Traffic{}, err
 	}
 	t := sum.Traffic(h, span)
-	if len(top.views) > 0 {
-		t.Sample = flowmath.Sample(top.views, q)
-	}
+	sum.Sample(&t, top.views, q, span)
 	return t, nil
 }
 

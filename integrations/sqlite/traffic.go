@@ -40,9 +40,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 		return incident.Traffic{}, failed(op, err)
 	}
 	t := sum.Traffic(h, span)
-	if len(views) > 0 {
-		t.Sample = flowmath.Sample(views, q)
-	}
+	sum.Sample(&t, views, q, span)
 	return t, nil
 }
 

@@ -62,6 +62,10 @@ type Traffic struct {
 	// FastClocks are sensors of the store with records of the future, which
 	// prove nothing. Policies do not see them.
 	FastClocks []FastClock `json:"fast_clocks,omitempty"`
+	// Reports is how long after the store's newest record one may still come of what
+	// the host sent until then: flows are recorded when they end, or are cut. Policies
+	// do not see it.
+	Reports time.Duration `json:"reports,omitempty"`
 	// AtLeast says why volumes are the least that was sent, where the store holds
 	// longer flows than it looks for. Policies do not see it.
 	AtLeast []string `json:"at_least,omitempty"`
