@@ -32,29 +32,37 @@ func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		newest   incident.Value[time.Time]
+		reports  time.Duration
 		now      time.Duration
 		window   time.Duration
 		from, to time.Duration // of the window that counts
 		why      string
+		wait     time.Duration
 	}{
-		{"it is up to date", known(time.Minute), time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, ""},
-		{"it lags behind", known(40 * time.Second), time.Minute, 10 * time.Second, 30 * time.Second, 40 * time.Second, ""},
-		{"the window begins with the action", known(8 * time.Second), 8 * time.Second, 10 * time.Second, 0, 8 * time.Second, ""},
-		{"it lags behind the action", known(2 * time.Second), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 58s old"},
-		{"it has nothing since the action", known(-time.Hour), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 1h1m old"},
-		{"its clock is ahead a little", known(time.Minute + time.Second), time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, ""},
-		{"its records are of the future", known(8 * time.Hour), time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is of the future, 7h59m ahead"},
-		{"it does not say", incident.Value[time.Time]{}, time.Minute, 10 * time.Second, 0, 0, "flows: it does not say how fresh its records are"},
+		{"it is up to date", known(time.Minute), 0, time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, "", 0},
+		{"it lags behind", known(40 * time.Second), 0, time.Minute, 10 * time.Second, 30 * time.Second, 40 * time.Second, "", 0},
+		{"the window begins with the action", known(8 * time.Second), 0, 8 * time.Second, 10 * time.Second, 0, 8 * time.Second, "", 0},
+		{"it lags behind the action", known(2 * time.Second), 0, time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 58s old", 3 * time.Second},
+		{"it has nothing since the action", known(-time.Hour), 0, time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 1h1m old", time.Hour + 5*time.Second},
+		{"its clock is ahead a little", known(time.Minute + time.Second), 0, time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, "", 0},
+		{"records of the host come late", known(time.Minute), 30 * time.Second, time.Minute, 10 * time.Second, 20 * time.Second, 30 * time.Second, "", 0},
+		{"records of the host have not come", known(34 * time.Second), 30 * time.Second, 36 * time.Second, 10 * time.Second, 0, 0,
+			"flows: its newest record is 2s old, and records of the host come up to 30s later", time.Second},
+		{"its records are of the future", known(8 * time.Hour), 0, time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is of the future, 7h59m ahead", 0},
+		{"it does not say", incident.Value[time.Time]{}, 0, time.Minute, 10 * time.Second, 0, 0, "flows: it does not say how fresh its records are", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := &lagging{newest: c.newest}
 			a := &Activities{Set: integrations.NewSet()}
 			a.Set.Add("flows", integrations.Spec{Kind: "lagging"}, store)
 			out, err := a.measure(t.Context(), MeasureIn{
-				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: c.window,
+				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: c.window, Reports: c.reports,
 			})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if out.Wait != c.wait {
+				t.Errorf("the records may be there in %s, want %s", out.Wait, c.wait)
 			}
 			if c.why != "" {
 				if out.Rate.IsKnown() || !strings.Contains(out.Rate.Why(), c.why) {

@@ -24,6 +24,9 @@ type FlowsHarness struct {
 	Halves bool
 	// Moments reports whether a record has only the end of the flow.
 	Moments bool
+	// AtOnce reports whether the store has at once what is sent, and not only when a flow
+	// ends or is cut.
+	AtOnce bool
 	// Named are the store's own names of the sensors of records, where they
 	// differ.
 	Named map[string]string
@@ -70,7 +73,7 @@ func flowsChecks() []check[FlowsHarness] {
 		{"a series has every minute", checkSeries},
 		{"a series ends with what the store knows", checkSeriesLags},
 		{"a query without address or time is invalid", checkFlowsInvalid},
-	}, sensorChecks(), clockChecks(), counterChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
+	}, reportChecks(), sensorChecks(), clockChecks(), counterChecks(), faultChecks(func(t testing.TB, h FlowsHarness) (func(Fault), []call) {
 		f := h.open(t, []incident.Flow{h.flow(-time.Minute, flowsHost, flowsPeer, 1000)})
 		var breakIt func(Fault)
 		if h.Break != nil {

@@ -24,7 +24,7 @@ func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incid
 	}
 	t := s.Traffic(h, span)
 	if len(views) > 0 {
-		t.Sample = sample(views, q)
+		t.Sample = sample(ranked(views), q)
 	}
 	return t
 }
@@ -42,15 +42,16 @@ const (
 // sends. The views are of its flows, or of the largest of them, and went through
 // [Distinct].
 func (s *Summary) Sample(t *incident.Traffic, views []View, q integrations.TrafficQuery, span Span) {
-	if len(views) > 0 {
-		t.Sample = sample(views, q)
+	largest := ranked(views)
+	if len(largest) > 0 {
+		t.Sample = sample(largest, q)
 	}
-	t.Reports = s.reports(views, span)
+	t.Reports = s.reports(largest, span)
 }
 
 // reports is how late records come: a flow that goes on is recorded when it is cut, and one
 // of a single packet when its sensor gives it up, while other hosts' records are there.
-func (s *Summary) reports(views []View, span Span) time.Duration {
+func (s *Summary) reports(largest []*View, span Span) time.Duration {
 	if span.Newest.IsZero() {
 		return 0
 	}
@@ -58,37 +59,37 @@ func (s *Summary) reports(views []View, span Span) time.Duration {
 	if s.total.Flows > 0 {
 		late = min(late, max(0, time.Duration(min(span.Newest.UnixNano(), s.to)-s.total.Last)))
 	}
-	var most, longest int64
-	for i := range views {
-		if v := &views[i]; v.Measured {
-			most = max(most, v.Sent)
-		}
-	}
-	for i := range views {
-		if v := &views[i]; v.Measured && v.Sent >= most/carries {
+	var longest int64
+	for _, v := range largest {
+		if v.Measured && v.Sent >= largest[0].Sent/carries {
 			longest = max(longest, v.longest())
 		}
 	}
-	return max(late, time.Duration(longest))
+	// Stores keep times to the nanosecond or less.
+	return (max(late, time.Duration(longest)) + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
-// sample returns the largest flows with their 5-tuples, [SampleFlows] at most;
-// of equal ones the newest, as the endpoint's connections are bounded in the
-// same way. Counters are of the window; those of a direction that was not seen are -1.
-func sample(views []View, q integrations.TrafficQuery) []incident.Flow {
-	from, to := q.From.UnixNano(), q.To.UnixNano()
-	largest := func(a, b *View) int {
+// ranked returns the largest flows, [SampleFlows] at most; of equal ones the newest, as the
+// endpoint's connections are bounded in the same way.
+func ranked(views []View) []*View {
+	larger := func(a, b *View) int {
 		return cmp.Or(compareBool(b.Measured, a.Measured), cmp.Compare(b.Sent, a.Sent), cmp.Compare(b.Received, a.Received),
 			cmp.Compare(b.Start, a.Start), a.Local.Compare(b.Local), cmp.Compare(a.LocalPort, b.LocalPort),
 			a.Remote.Compare(b.Remote), cmp.Compare(a.RemotePort, b.RemotePort), cmp.Compare(a.Transport, b.Transport))
 	}
-	ranked := make([]*View, len(views))
+	all := make([]*View, len(views))
 	for i := range views {
-		ranked[i] = &views[i]
+		all[i] = &views[i]
 	}
-	ranked = first(ranked, SampleFlows, largest)
-	flows := make([]incident.Flow, 0, len(ranked))
-	for _, v := range ranked {
+	return first(all, SampleFlows, larger)
+}
+
+// sample returns the largest flows with their 5-tuples. Counters are of the window; those
+// of a direction that was not seen are -1.
+func sample(largest []*View, q integrations.TrafficQuery) []incident.Flow {
+	from, to := q.From.UnixNano(), q.To.UnixNano()
+	flows := make([]incident.Flow, 0, len(largest))
+	for _, v := range largest {
 		f := incident.Flow{
 			Start: time.Unix(0, v.Start).UTC(), Duration: time.Duration(v.End - v.Start), Tuple: v.Tuple(),
 			BytesOut: -1, BytesIn: v.Share(v.Received, from, to), PacketsOut: -1,

@@ -128,7 +128,7 @@ func enforcerWorld(t testing.TB, behaviour memory.Behaviour) contract.EnforcerWo
 
 func flowsHarness() contract.FlowsHarness {
 	return contract.FlowsHarness{
-		Knobs: knobs(),
+		Knobs: knobs(), AtOnce: true,
 		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
 			e := open(t, memory.Options{})
 			e.AddFlows(records...)
