@@ -46,8 +46,10 @@ func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
 		{"it has nothing since the action", known(-time.Hour), 0, time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is 1h1m old", time.Hour + 5*time.Second},
 		{"its clock is ahead a little", known(time.Minute + time.Second), 0, time.Minute, 10 * time.Second, 50 * time.Second, time.Minute, "", 0},
 		{"records of the host come late", known(time.Minute), 30 * time.Second, time.Minute, 10 * time.Second, 20 * time.Second, 30 * time.Second, "", 0},
-		{"records of the host have not come", known(34 * time.Second), 30 * time.Second, 36 * time.Second, 10 * time.Second, 0, 0,
-			"flows: its newest record is 2s old, and records of the host come up to 30s later", time.Second},
+		{
+			"records of the host have not come", known(34 * time.Second), 30 * time.Second, 36 * time.Second, 10 * time.Second, 0, 0,
+			"flows: its newest record is 2s old, and records of the host come up to 30s later", time.Second,
+		},
 		{"its records are of the future", known(8 * time.Hour), 0, time.Minute, 10 * time.Second, 0, 0, "flows: its newest record is of the future, 7h59m ahead", 0},
 		{"it does not say", incident.Value[time.Time]{}, 0, time.Minute, 10 * time.Second, 0, 0, "flows: it does not say how fresh its records are", 0},
 	} {

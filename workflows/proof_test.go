@@ -305,7 +305,7 @@ func TestWhatFlowedBeforeItStoodIsNoProof(t *testing.T) {
 	w.explainOnFailure(id)
 	w.run(10 * time.Minute)
 	s := step(t, w.see(id), "cut-off")
-	if s.Proof != incident.Verified || s.ProvenAt.Sub(s.ConfirmedAt) < 5*time.Second {
+	if after := s.ProvenAt.Sub(s.ConfirmedAt); s.Proof != incident.Verified || after < 5*time.Second || after > 6*time.Second {
 		t.Errorf("confirmed %s, proof %q %s at %s", s.ConfirmedAt, s.Proof, s.ProofDetail, s.ProvenAt)
 	}
 	if n := len(w.told("page/", "effective")); n != 0 {

@@ -36,8 +36,8 @@ func checkReportsCut(t testing.TB, h FlowsHarness) {
 	small := h.flow(-5*time.Minute, flowsHost, "198.51.100.2", 100)
 	small.Duration = 5 * time.Minute
 	records := []incident.Flow{small}
-	for n := range time.Duration(3) {
-		f := h.flow(-(n+1)*cut, flowsHost, flowsPeer, 100_000)
+	for n := 1; n <= 3; n++ {
+		f := h.flow(time.Duration(-n*int(cut)), flowsHost, flowsPeer, 100_000)
 		f.Duration = cut
 		records = append(records, f)
 	}
