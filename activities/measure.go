@@ -113,7 +113,7 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		if in.Reports > 0 {
 			late = fmt.Sprintf(", and records of the host come up to %s later", incident.FormatDuration(in.Reports))
 		}
-		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest))), late)
+		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), late)
 		out.Wait = missing
 		return out, err
 	case len(traffic.AtLeast) > 0:

@@ -30,8 +30,8 @@ func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incid
 }
 
 const (
-	// carries is the part of the largest flow from which on a flow counts among those that
-	// carry what a host sends: a small one that lasts for hours says nothing of a flood.
+	// carries is the part of what a host sends, 1 in so many, that long records must hold to
+	// tell of the rest: a small flow that lasts for hours says nothing of a flood.
 	carries = 10
 	// latest is how late a host's records may be, beside the newest of all, for it to
 	// count: later than that it did not send.
@@ -59,14 +59,35 @@ func (s *Summary) reports(largest []*View, span Span) time.Duration {
 	if s.total.Flows > 0 {
 		late = min(late, max(0, time.Duration(min(span.Newest.UnixNano(), s.to)-s.total.Last)))
 	}
-	var longest int64
+	// Stores keep times to the nanosecond or less.
+	return (max(late, s.cut(largest)) + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// cut is how long the records are that carry what the host sends: longer ones hold next to
+// nothing of it. What is not among the largest is as the smallest of them.
+func (s *Summary) cut(largest []*View) time.Duration {
+	type part struct{ sent, length int64 }
+	parts, rest := make([]part, 0, len(largest)), s.total.Sent
 	for _, v := range largest {
-		if v.Measured && v.Sent >= largest[0].Sent/carries {
-			longest = max(longest, v.longest())
+		if v.Measured {
+			sent := v.Share(v.Sent, s.from, s.to)
+			parts, rest = append(parts, part{sent, v.longest()}), rest-sent
 		}
 	}
-	// Stores keep times to the nanosecond or less.
-	return (max(late, time.Duration(longest)) + time.Millisecond - 1).Truncate(time.Millisecond)
+	if len(parts) == 0 {
+		return 0
+	}
+	if len(largest) == SampleFlows {
+		parts[len(parts)-1].sent += max(0, rest)
+	}
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(b.length, a.length) })
+	var sum int64
+	for _, p := range parts {
+		if sum = Add(sum, p.sent); sum > s.total.Sent/carries {
+			return time.Duration(p.length)
+		}
+	}
+	return 0
 }
 
 // ranked returns the largest flows, [SampleFlows] at most; of equal ones the newest, as the

@@ -21,6 +21,8 @@ const (
 	// exportEvery is how often the sensor exports its records. A measurement of
 	// five seconds needs a store that is at most a quarter of that behind.
 	exportEvery = 500 * time.Millisecond
+	// cutEvery is the longest that a record covers, where more is exported at once.
+	cutEvery = 5 * time.Second
 	// meterOver is the time over which a rate is shown.
 	meterOver = time.Second
 	// keptRates bounds the rates that are kept for display.
@@ -69,12 +71,18 @@ func (s *sensor) export(ctx context.Context, now time.Time) error {
 	from := s.until
 	s.mu.Unlock()
 	var records []flowmath.Record
-	for _, f := range s.estate.Records(from, now) {
-		both, err := recordsOf(f)
-		if err != nil {
-			return err
+	for begin := from; begin.Before(now); begin = begin.Add(cutEvery) {
+		end := begin.Add(cutEvery)
+		if end.After(now) {
+			end = now
 		}
-		records = append(records, both...)
+		for _, f := range s.estate.Records(begin, end) {
+			both, err := recordsOf(f)
+			if err != nil {
+				return err
+			}
+			records = append(records, both...)
+		}
 	}
 	if err := s.store.Append(ctx, records); err != nil {
 		return err
