@@ -76,3 +76,24 @@ func TestAFloodInAFamilyThatTheEDRDoesNotKnowIsAsked(t *testing.T) {
 		t.Errorf("%d approvals were asked for, and the volume is unknown for %q", len(during.Approvals), why)
 	}
 }
+
+// What leaves an address that many send through says nothing of a device that an alert
+// names by it.
+func TestAnAddressOfManyIsNotBesideADevice(t *testing.T) {
+	t.Parallel()
+	const ip = "10.20.9.9"
+	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [evidence, cut-off, tell]")
+	alert := w.beside(ip, 0)
+	nat := incident.Facts{Asset: incident.Asset{Tags: incident.Known([]string{"nat"}, incident.FromInventory)}}
+	incident.Explain(&nat.Endpoint, "the EDR has no such device")
+	if err := w.estate.SetFacts("nobody", nat); err != nil {
+		t.Fatal(err)
+	}
+	id := w.open(alert)
+	w.explainOnFailure(id)
+	during := w.snap(10*time.Minute, id)
+	w.run(5 * time.Hour)
+	if s := step(t, *during, "cut-off"); s.Proof != incident.Verified {
+		t.Errorf("proof %q: %s", s.Proof, s.ProofDetail)
+	}
+}
