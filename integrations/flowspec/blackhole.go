@@ -43,7 +43,7 @@ func (h holes) rules(o incident.Order, _ []netip.Addr) ([]rule, error) {
 	if remote.Is6() {
 		family = bgp.RF_IPv6_UC
 	}
-	return []rule{{family, one}}, nil
+	return []rule{{family: family, nlri: one, parts: []string{one.String()}}}, nil
 }
 
 // nextHop is the one of the address's version of IP.

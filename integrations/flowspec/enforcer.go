@@ -3,6 +3,7 @@ package flowspec
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -139,7 +140,10 @@ func (e *Enforcer) Plan(ctx context.Context, o incident.Order) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.room(op, rules)
+	if err := e.room(op, rules); err != nil {
+		return err
+	}
+	return e.opens(op, o, rules)
 }
 
 // reachable is an unavailable error where a rule would reach no router.
@@ -211,6 +215,9 @@ func (e *Enforcer) Apply(ctx context.Context, o incident.Order) (incident.Receip
 			fresh = append(fresh, r)
 		}
 	}
+	if err := e.opens(op, o, fresh); err != nil {
+		return incident.Receipt{}, err
+	}
 	if err := e.take(b, o, fresh); err != nil {
 		return incident.Receipt{}, integrations.Errorf(integrations.Unavailable, op, "%w", err)
 	}
@@ -233,10 +240,23 @@ func (e *Enforcer) take(b *server.BgpServer, o incident.Order, rules []rule) err
 	if len(rules) == 0 {
 		return nil
 	}
-	changed := make([]*entry, 0, len(rules))
+	table := e.with(o, rules)
+	if err := e.announce(b, table, rules); err != nil {
+		return err
+	}
+	e.held = table
+	for _, r := range rules {
+		delete(e.leaving, r.id())
+	}
+	return nil
+}
+
+// with is the table as it is when it also has an order's rules. The lock is held.
+func (e *Enforcer) with(o incident.Order, rules []rule) map[string]*entry {
+	table := maps.Clone(e.held)
 	for _, r := range rules {
 		next := &entry{rule: r}
-		if held := e.held[r.id()]; held != nil {
+		if held := table[r.id()]; held != nil {
 			next.holds = slices.Clone(held.holds)
 		}
 		h := hold{slot: e.product.slot(o), order: o}
@@ -245,30 +265,30 @@ func (e *Enforcer) take(b *server.BgpServer, o incident.Order, rules []rule) err
 		} else {
 			next.holds = append(next.holds, h)
 		}
-		changed = append(changed, next)
+		table[r.id()] = next
 	}
-	if err := e.announce(b, changed); err != nil {
-		return err
-	}
-	for _, next := range changed {
-		e.held[next.rule.id()] = next
-		delete(e.leaving, next.rule.id())
-	}
-	return nil
+	return table
 }
 
-// announce tells the routers of rules, or of their new rates.
-func (e *Enforcer) announce(b *server.BgpServer, entries []*entry) error {
+// announce tells the routers of the rules of a table that have changed, and of those that
+// these cover: what they let pass may be another.
+func (e *Enforcer) announce(b *server.BgpServer, table map[string]*entry, changed []rule) error {
 	var request apiutil.AddPathRequest
-	for _, n := range entries {
-		attributes, err := e.product.attributes(n.rule, n.rate())
+	for _, n := range table {
+		if !slices.ContainsFunc(changed, func(c rule) bool { return c.covers(n.rule) }) {
+			continue
+		}
+		attributes, err := e.product.attributes(n.rule, lowest(table, n.rule))
 		if err != nil {
 			return err
 		}
 		request.Paths = append(request.Paths, &apiutil.Path{Family: n.rule.family, Nlri: n.rule.nlri, Attrs: attributes, Age: time.Now().Unix()})
 	}
+	if len(request.Paths) == 0 {
+		return nil
+	}
 	if _, err := b.AddPath(request); err != nil {
-		return fmt.Errorf("announce %d rules: %w", len(entries), err)
+		return fmt.Errorf("announce %d rules: %w", len(request.Paths), err)
 	}
 	return nil
 }
@@ -291,20 +311,24 @@ func (e *Enforcer) Undo(ctx context.Context, o incident.Order) (incident.Receipt
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	gone, kept := e.without(o)
-	if len(kept) > 0 {
-		err = e.announce(b, kept)
+	table := maps.Clone(e.held)
+	var changed []rule
+	for _, k := range kept {
+		table[k.rule.id()] = k
+		changed = append(changed, k.rule)
 	}
-	if err == nil {
+	for _, g := range gone {
+		delete(table, g.rule.id())
+		changed = append(changed, g.rule)
+	}
+	if err = e.announce(b, table, changed); err == nil {
 		err = e.withdraw(b, gone)
 	}
 	if err != nil {
 		return incident.Receipt{}, integrations.Errorf(integrations.Unavailable, op, "%w", err)
 	}
-	for _, k := range kept {
-		e.held[k.rule.id()] = k
-	}
+	e.held = table
 	for _, g := range gone {
-		delete(e.held, g.rule.id())
 		e.linger(links, g.rule)
 	}
 	detail := "nothing of this key to withdraw"

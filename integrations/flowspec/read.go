@@ -99,6 +99,9 @@ func (e *Enforcer) state(b *server.BgpServer, links []link, foreign []int64, r r
 		}
 		own := held.holds[at].order
 		s := incident.Reading{Key: own.Key, Rate: asked(own), Stands: len(to) > 0, Pending: len(to) == 0, Detail: "announced"}
+		if low := lowest(e.held, r); low < held.rate() {
+			s.Detail = "announced with the " + incident.FormatRate(low) + " of a rule that covers it"
+		}
 		if lacks := missing(links, r, to); lacks != "" {
 			s.Detail = "not announced to " + lacks
 		}

@@ -22,6 +22,8 @@ const noExport = 0xFFFFFF01
 type rule struct {
 	family bgp.Family
 	nlri   bgp.NLRI
+	// parts are what a packet must have, as [partsOf] returns it.
+	parts []string
 }
 
 // id is the rule in words that no other rule has.
@@ -55,7 +57,11 @@ func (words) rules(o incident.Order, addresses []netip.Addr) ([]rule, error) {
 		if err != nil {
 			return nil, fmt.Errorf("a rule for %s: %w", a, err)
 		}
-		rules = append(rules, rule{family, nlri})
+		sent, err := partsOf(parts)
+		if err != nil {
+			return nil, fmt.Errorf("a rule for %s: %w", a, err)
+		}
+		rules = append(rules, rule{family: family, nlri: nlri, parts: sent})
 	}
 	if len(rules) == 0 {
 		return nil, fmt.Errorf("the device has no address that could speak with %s", o.Filter.RemoteIP)
