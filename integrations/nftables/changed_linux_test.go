@@ -1,9 +1,11 @@
 package nftables
 
 import (
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,4 +122,21 @@ func TestWhatHasNoEffectIsNotTakenForALimit(t *testing.T) {
 	_, err := g.Apply(t.Context(), o)
 	refused(t, err, integrations.Conflict, "without effect")
 	assert.False(t, reading(t, g, o).Stands)
+}
+
+// What is asked for for less than the kernel's clock can tell ends all the same.
+func TestTheShortestLimitEnds(t *testing.T) {
+	s := newSpace(t)
+	g := s.gateway()
+	l := Limit{Scope: Scope{Action: incident.RateLimit, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}, Key: "key-1", Rate: 8000}
+	for _, left := range []time.Duration{1, time.Millisecond - 1, time.Millisecond} {
+		l.Left = left
+		_, err := g.table.Put(t.Context(), l)
+		require.NoError(t, err)
+		wait(t, "a limit of "+left.String()+" has no end", func() bool {
+			held, err := g.table.List(t.Context(), nil)
+			require.NoError(t, err)
+			return len(held) == 0
+		})
+	}
 }

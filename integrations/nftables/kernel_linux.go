@@ -298,7 +298,7 @@ func (s *state) build(b *batch, l Limit, mine standing) error {
 			// A kernel may keep the end of an element that is put in again.
 			b.changeElement(unix.NFT_MSG_DELSETELEM, 0, p, "", 0)
 		}
-		b.changeElement(unix.NFT_MSG_NEWSETELEM, create, p, mine.chain, count(l.Left.Milliseconds()))
+		b.changeElement(unix.NFT_MSG_NEWSETELEM, create, p, mine.chain, count(max(l.Left, shortest).Milliseconds()))
 	}
 	return nil
 }

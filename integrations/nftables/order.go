@@ -19,6 +19,10 @@ const grace = time.Minute
 // grace, so that nothing ends before its lease.
 const slack = 20 * time.Second
 
+// shortest is how long an element stays at least. One that is to end within a tick of the
+// kernel's clock would have no end at all.
+const shortest = time.Second
+
 // longestKey is that of a workflow id.
 const longestKey = 1000
 

@@ -341,3 +341,17 @@ func TestTheLongestLeaseIsTaken(t *testing.T) {
 		t.Errorf("a lease of %s: %v", playbooks.MaxTTL, err)
 	}
 }
+
+// Who sends what is no request is told in words, not in names of Go types.
+func TestNoRequestIsToldInPlainWords(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`:              "it is not one JSON object: it is of another type: array",
+		`{"version":"1"}`: "it is not one JSON object: version cannot be: string",
+		`{"version":1,"ask":"0123456789abcdef","do":"add","limit":{"rate":1e400}}`: "it is not understood: limit.rate cannot be: number 1e400",
+	} {
+		var q request
+		if err := unmarshalOne([]byte(text), &q); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}

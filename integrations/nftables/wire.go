@@ -98,7 +98,7 @@ func unmarshalOne(text []byte, into any) error {
 		Version *int `json:"version"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return fmt.Errorf("it is not one JSON object: %w", err)
+		return fmt.Errorf("it is not one JSON object: %w", plain(err))
 	}
 	if head.Version == nil {
 		return errors.New("it has no version")
@@ -109,9 +109,21 @@ func unmarshalOne(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("it is not understood: %w", err)
+		return fmt.Errorf("it is not understood: %w", plain(err))
 	}
 	return nil
+}
+
+// plain is an error of the decoder without the names of our types.
+func plain(err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return err
+	case wrong.Field == "":
+		return fmt.Errorf("it is of another type: %s", wrong.Value)
+	}
+	return fmt.Errorf("%s cannot be: %s", wrong.Field, wrong.Value)
 }
 
 // versionError is of a text of another version.
