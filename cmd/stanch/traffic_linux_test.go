@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -151,12 +150,7 @@ people:
 // watch starts the detector, with the script that our documents offer.
 func (r *realSite) watch() {
 	r.t.Helper()
-	r.write("curl.conf", fmt.Sprintf("url = %q\nheader = %q\n", r.url+"/v1/alerts/siem", "Authorization: Bearer "+sourceToken))
-	script, err := filepath.Abs("../../docs/integrations/fastnetmon-notify.sh")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	detector, err := r.lab.Detect(r.t.Context(), lab.Detector{Above: realFlood / 3, Average: r.average, Script: script, Env: []string{"STANCH_CURL=" + r.path("curl.conf")}}, atMost)
+	detector, err := r.lab.Notify(r.t.Context(), lab.Detector{Above: realFlood / 3, Average: r.average}, r.url+"/v1/alerts/siem", sourceToken, atMost)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (s *show) line(ctx context.Context, lines <-chan string, question string) (
 			return &text, nil
 		case err := <-s.service.Failed():
 			return nil, err
-		case err := <-s.sensor.failed:
+		case err := <-s.meter.broken():
 			return nil, err
 		case <-ticker.C:
 			if err := s.refresh(ctx); err != nil {

@@ -1,6 +1,6 @@
 // Package demo shows one case from alert to evidence: the real engine, receiver,
-// worker, policy and flow store, around a simulated estate. It shows what any client
-// can read: the case over HTTP, and the flow store.
+// worker, policy and flow store, around a simulated estate or a network of real packets.
+// It shows what any client can read: the case over HTTP, and what was measured.
 package demo
 
 import (
@@ -16,8 +16,6 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
-	"github.com/stanch-soar/stanch/integrations/memory"
-	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -40,6 +38,9 @@ type Options struct {
 	// one it is a temporary folder that is removed at the end, unless the demo
 	// fails.
 	Dir string
+	// Real has a network of real packets in the place of the simulated estate. It takes
+	// what [lab.Ready] asks for. All of it is temporary: there is no Dir.
+	Real bool
 	// Answer is given to the approval, with the Reason; AskPerson reads both
 	// from In.
 	Answer Answer
@@ -74,10 +75,12 @@ type show struct {
 	folder  *folder
 	log     *os.File
 	service *service.Service
-	estate  *memory.Estate
-	store   *sqlite.Store
-	sensor  *sensor
 	api     *apiclient.Client
+	// meter measures, and measured says from what, such as "from the flow store".
+	meter    meter
+	measured string
+	// network is that of a demo with real packets.
+	network *network
 	// ref is the case, c its last state, told how many of its events were shown.
 	ref  api.CaseRef
 	c    incident.Case
@@ -89,42 +92,58 @@ type show struct {
 	// held are the leases by step, in their last state.
 	held map[string]incident.Lease
 	stop []func() error
+	// failed reports that the log is to be kept.
+	failed bool
 }
 
 // Run shows the demo. It ends by itself; when the context ends before, it prints
 // what happens to the case, and returns the context's cause.
 func Run(ctx context.Context, o Options) error {
-	f, err := layOut(o.Dir)
-	if err != nil {
-		return err
+	s := &show{Options: o, p: o.Printer, begun: time.Now(), held: map[string]incident.Lease{}}
+	story := s.real()
+	if !o.Real {
+		var err error
+		if s.folder, err = layOut(o.Dir); err != nil {
+			return err
+		}
+		story = s.simulated()
 	}
-	s := &show{Options: o, p: o.Printer, begun: time.Now(), folder: f, held: map[string]incident.Lease{}}
-	err = s.play(ctx)
+	err := play(ctx, story)
 	switch {
 	case ctx.Err() != nil:
 		err = s.interrupted()
 	case err == nil:
 		err = s.farewell()
 	}
+	s.failed = err != nil
 	if stopErr := s.close(); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("stop the demo: %w", stopErr))
 	}
-	if err != nil {
-		return fmt.Errorf("%w; the log is %s", err, f.path(logFile))
+	if err != nil && s.folder != nil {
+		return fmt.Errorf("%w; the log is %s", err, s.folder.log)
 	}
-	if f.temporary {
-		if err := os.RemoveAll(f.dir); err != nil {
+	if err == nil && s.folder != nil && s.folder.temporary {
+		if err := os.RemoveAll(s.folder.dir); err != nil {
 			return fmt.Errorf("remove the demo's folder: %w", err)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	return context.Cause(ctx)
 }
 
-func (s *show) play(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{
-		s.introduce, s.start, s.importFlows, s.flood, s.postAlert, s.firstResponse, s.approval, s.containment, s.givenBack, s.closed,
-	} {
-		if err := part(ctx); err != nil {
+// simulated is the story on the simulated estate.
+func (s *show) simulated() []part {
+	return []part{s.introduce, s.start, s.importFlows, s.flood, s.postAlert, s.firstResponse, s.approval, s.containment, s.givenBack, s.closed}
+}
+
+// part is one of a story.
+type part func(context.Context) error
+
+func play(ctx context.Context, story []part) error {
+	for _, p := range story {
+		if err := p(ctx); err != nil {
 			return err
 		}
 	}

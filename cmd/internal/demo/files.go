@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"embed"
@@ -18,10 +17,10 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// shipped are the files of the demo: its stanch.yaml, its playbook, its
-// inventory, its alert and its flow log.
+// shipped are the files of the demos: for each its stanch.yaml and its playbook, for the
+// simulated estate its inventory, its alert and its flow log.
 //
-//go:embed files/stanch.yaml files/inventory.yaml files/alert.json files/conn.log.gz files/playbooks
+//go:embed files/stanch.yaml files/inventory.yaml files/alert.json files/conn.log.gz files/playbooks real
 var shipped embed.FS
 
 // The files of a demo's folder that have names of their own.
@@ -45,11 +44,13 @@ type folder struct {
 	dir string
 	// temporary reports that the folder is removed at the end.
 	temporary bool
-	token     integrations.Secret
-	secret    integrations.Secret
+	// log is where the log is, or is kept when the rest is removed.
+	log    string
+	token  integrations.Secret
+	secret integrations.Secret
 }
 
-// layOut makes the folder and puts the shipped files into it, with fresh
+// layOut makes the folder and puts the files of the simulated estate into it, with fresh
 // secrets. Without a name it is a new temporary folder.
 func layOut(dir string) (*folder, error) {
 	temporary := dir == ""
@@ -57,10 +58,19 @@ func layOut(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
+	return fill(dir, temporary, "files", secretFile)
+}
+
+// fill puts the shipped files of one story into an empty folder, with fresh secrets; that
+// of the source of alerts has a file of its own name. Each odd word of them is replaced by
+// the one after it.
+func fill(dir string, temporary bool, story, secret string, words ...string) (*folder, error) {
 	f := &folder{dir: dir, temporary: temporary, token: newSecret(), secret: newSecret()}
+	f.log = f.path(logFile)
 	sum := sha256.Sum256([]byte(f.token.Reveal()))
-	err = fs.WalkDir(shipped, "files", func(path string, d fs.DirEntry, err error) error {
-		name := strings.TrimPrefix(strings.TrimPrefix(path, "files"), "/")
+	filled := strings.NewReplacer(append(words, "@TOKEN_SHA256@", hex.EncodeToString(sum[:]))...)
+	err := fs.WalkDir(shipped, story, func(path string, d fs.DirEntry, err error) error {
+		name := strings.TrimPrefix(strings.TrimPrefix(path, story), "/")
 		switch {
 		case err != nil:
 			return err
@@ -73,13 +83,12 @@ func layOut(dir string) (*folder, error) {
 		if err != nil {
 			return err
 		}
-		data = bytes.ReplaceAll(data, []byte("@TOKEN_SHA256@"), []byte(hex.EncodeToString(sum[:])))
-		return os.WriteFile(f.path(name), data, 0o600)
+		return os.WriteFile(f.path(name), []byte(filled.Replace(string(data))), 0o600)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lay out the demo's folder: %w", err)
 	}
-	for name, secret := range map[string]integrations.Secret{secretFile: f.secret, tokenFile: f.token} {
+	for name, secret := range map[string]integrations.Secret{secret: f.secret, tokenFile: f.token} {
 		if err := os.WriteFile(f.path(name), []byte(secret.Reveal()+"\n"), 0o600); err != nil {
 			return nil, fmt.Errorf("keep a secret of the demo: %w", err)
 		}

@@ -21,22 +21,27 @@ const (
 
 // follow shows the case as it happens until done, for at most limit.
 func (s *show) follow(ctx context.Context, limit time.Duration, what string, done func() bool) error {
+	return s.await(ctx, limit, what, func(ctx context.Context) (bool, error) {
+		if err := s.refresh(ctx); err != nil {
+			return false, err
+		}
+		return done(), s.showEvents()
+	})
+}
+
+// await shows progress until done, for at most limit.
+func (s *show) await(ctx context.Context, limit time.Duration, what string, done func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: %s did not come within %s", errSurprise, what, incident.FormatDuration(limit)))
 	defer cancel()
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		err := s.refresh(ctx)
-		if err == nil {
-			err = s.showEvents()
-		}
+		over, err := done(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil:
+		case err != nil || over:
 			return err
-		case done():
-			return nil
 		}
 		if err := s.pass(); err != nil {
 			return err
@@ -46,7 +51,7 @@ func (s *show) follow(ctx context.Context, limit time.Duration, what string, don
 			return context.Cause(ctx)
 		case err := <-s.service.Failed():
 			return err
-		case err := <-s.sensor.failed:
+		case err := <-s.meter.broken():
 			return err
 		case <-ticker.C:
 		}
@@ -84,7 +89,7 @@ func (s *show) showEvents() error {
 // pass shows progress while nothing happens: egress, and how long the leases are
 // active.
 func (s *show) pass() error {
-	rates, _ := s.sensor.recent()
+	rates, _ := s.meter.recent()
 	if s.Overwrites {
 		return s.p.Live(rates, s.passing(rates))
 	}

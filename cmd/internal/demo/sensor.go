@@ -29,6 +29,17 @@ const (
 	keptRates = 64
 )
 
+// meter measures egress.
+type meter interface {
+	// recent returns the last rates, in bits per second and oldest first, and up to when
+	// there are measurements.
+	recent() ([]int64, time.Time)
+	// measure returns the mean rate between two times, in bits per second.
+	measure(ctx context.Context, from, to time.Time) (incident.Value[int64], error)
+	// broken returns where an error comes when nothing is measured any more.
+	broken() <-chan error
+}
+
 // sensor plays the flow exporter at the edge of the simulated estate: it writes
 // the real flows into the real flow store, and reads back from the store what a
 // host sends. It has no access to cases or containments.
@@ -43,6 +54,8 @@ type sensor struct {
 	until time.Time
 	rates []int64
 }
+
+var _ meter = (*sensor)(nil)
 
 func newSensor(estate *memory.Estate, store *sqlite.Store, from time.Time, ips []string) *sensor {
 	return &sensor{estate: estate, store: store, ips: ips, until: from, failed: make(chan error, 1)}
@@ -106,6 +119,8 @@ func (s *sensor) measure(ctx context.Context, from, to time.Time) (incident.Valu
 	t, err := s.store.Traffic(ctx, integrations.TrafficQuery{IPs: s.ips, From: from, To: to, Top: 1})
 	return t.Rate, err
 }
+
+func (s *sensor) broken() <-chan error { return s.failed }
 
 // recent returns the last rates, oldest first, and up to when the store has records.
 func (s *sensor) recent() ([]int64, time.Time) {

@@ -45,13 +45,6 @@ func (s *show) start(ctx context.Context) error {
 		return err
 	}
 	s.stop = append(s.stop, s.service.Stop)
-	set := s.service.Integrations()
-	if s.estate, err = integrations.Use[*memory.Estate](set, "edr"); err != nil {
-		return err
-	}
-	if s.store, err = integrations.Use[*sqlite.Store](set, "flows"); err != nil {
-		return err
-	}
 	if s.api, err = apiclient.New(s.service.URL(), s.folder.token); err != nil {
 		return err
 	}
@@ -72,33 +65,43 @@ const alertedIP = "10.20.4.42"
 // importFlows fills the flow store: the shipped log first, then the sensor's records
 // since, and from then on continuously.
 func (s *show) importFlows(ctx context.Context) error {
+	set := s.service.Integrations()
+	estate, err := integrations.Use[*memory.Estate](set, "edr")
+	if err != nil {
+		return err
+	}
+	store, err := integrations.Use[*sqlite.Store](set, "flows")
+	if err != nil {
+		return err
+	}
 	packed, err := shipped.ReadFile("files/" + flowLog)
 	if err != nil {
 		return fmt.Errorf("read the shipped flow log: %w", err)
 	}
-	attack := s.estate.Start().Add(-attackAgo)
+	attack := estate.Start().Add(-attackAgo)
 	if err := s.p.Live(nil, "importing the flow log"); err != nil {
 		return err
 	}
-	done, err := s.store.Import(ctx, bytes.NewReader(packed), sqlite.ImportOptions{Name: flowLog, Sensor: sensorName, ShiftTo: attack})
+	done, err := store.Import(ctx, bytes.NewReader(packed), sqlite.ImportOptions{Name: flowLog, Sensor: sensorName, ShiftTo: attack})
 	if err != nil {
 		return err
 	}
-	span, err := s.store.Span(ctx)
+	span, err := store.Span(ctx)
 	if err != nil {
 		return err
 	}
-	s.sensor = newSensor(s.estate, s.store, attack, []string{alertedIP})
-	if err := s.sensor.export(ctx, time.Now()); err != nil {
+	exporter := newSensor(estate, store, attack, []string{alertedIP})
+	s.meter, s.measured = exporter, "from the flow store"
+	if err := exporter.export(ctx, time.Now()); err != nil {
 		return err
 	}
-	now, err := s.store.Span(ctx)
+	now, err := store.Span(ctx)
 	if err != nil {
 		return err
 	}
 	running, stop := context.WithCancel(ctx)
 	var exporting sync.WaitGroup
-	exporting.Go(func() { s.sensor.run(running) })
+	exporting.Go(func() { exporter.run(running) })
 	s.stop = append(s.stop, func() error { stop(); exporting.Wait(); return nil })
 	days := int(span.Newest.Sub(span.Oldest).Round(24*time.Hour).Hours() / 24)
 	return errors.Join(
@@ -111,25 +114,17 @@ func (s *show) importFlows(ctx context.Context) error {
 // flood shows what the flow store measures before the alert.
 func (s *show) flood(ctx context.Context) error {
 	begun := time.Now()
-	for ticker := time.Tick(look); ; {
-		rates, until := s.sensor.recent()
-		if until.Sub(begun) >= settled && len(rates) > 0 {
-			rate := incident.FormatRate(rates[len(rates)-1])
-			return s.p.Field("egress", "ws-042 sends "+rate, "from the flow store, just now")
-		}
-		if s.Overwrites {
-			if err := s.p.Live(rates, s.passing(rates)); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-s.sensor.failed:
-			return err
-		case <-ticker:
-		}
+	s.beat = begun
+	var rates []int64
+	err := s.await(ctx, promptly, "a measurement", func(context.Context) (bool, error) {
+		var until time.Time
+		rates, until = s.meter.recent()
+		return until.Sub(begun) >= settled && len(rates) > 0, nil
+	})
+	if err != nil {
+		return err
 	}
+	return s.p.Field("egress", "ws-042 sends "+incident.FormatRate(rates[len(rates)-1]), s.measured+", just now")
 }
 
 // source is the SIEM's name in the demo's stanch.yaml.

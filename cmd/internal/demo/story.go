@@ -13,10 +13,11 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// The demo's steps, as its playbook names them.
+// The demos' steps, as their playbooks name them.
 const (
-	throttle = "throttle"
-	cutOff   = "cut-off"
+	throttle  = "throttle"
+	cutOff    = "cut-off"
+	stopFlood = "stop-flood"
 )
 
 const (
@@ -142,8 +143,8 @@ func (s *show) afterRelease(ctx context.Context, name string) (int64, error) {
 	if err := s.measuredSince(ctx, from); err != nil {
 		return 0, err
 	}
-	_, until := s.sensor.recent()
-	measured, err := s.sensor.measure(ctx, from, until)
+	_, until := s.meter.recent()
+	measured, err := s.meter.measure(ctx, from, until)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +154,7 @@ func (s *show) afterRelease(ctx context.Context, name string) (int64, error) {
 	}
 	return rate, errors.Join(
 		s.p.Field("device", fmt.Sprintf("%s is no longer active on %s", lease.Order.Action, lease.Order.Target.Name()), "read from "+lease.Use+" just now"),
-		s.p.Field("egress", incident.FormatRate(rate)+s.against(rate), "from the flow store, since then"),
+		s.p.Field("egress", incident.FormatRate(rate)+s.against(rate), s.measured+", since then"),
 	)
 }
 
@@ -167,7 +168,7 @@ func (s *show) watch(ctx context.Context, d time.Duration) error {
 // since then.
 func (s *show) measuredSince(ctx context.Context, then time.Time) error {
 	return s.follow(ctx, promptly, "a measurement", func() bool {
-		_, until := s.sensor.recent()
+		_, until := s.meter.recent()
 		return until.Sub(then) >= settled
 	})
 }

@@ -77,19 +77,6 @@ type Lab struct {
 	port int
 }
 
-// Ready returns an error that says what is missing to build a lab here.
-func Ready() error {
-	if os.Geteuid() != 0 {
-		return errors.New("network namespaces need root")
-	}
-	for _, program := range []string{"ip", "tc", "iperf3", "hping3", "softflowd", "softflowctl", "nfcapd", "nfdump", "fastnetmon", "nft", "nsenter", "curl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%s is not installed", program)
-		}
-	}
-	return nil
-}
-
 // New builds a lab. What an earlier process left behind, which has ended, is removed
 // first. The context bounds the building only.
 func New(ctx context.Context, c Config) (*Lab, error) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stanch-soar/stanch/cmd/internal/demo"
+	"github.com/stanch-soar/stanch/cmd/internal/lab"
 	terminal "github.com/stanch-soar/stanch/cmd/internal/term"
 )
 
@@ -19,6 +20,7 @@ type demoOptions struct {
 	streams
 	root    *cobra.Command
 	data    string
+	real    bool
 	approve bool
 	deny    bool
 	reason  string
@@ -50,6 +52,7 @@ without a terminal the demo approves by itself, and says so.`,
 	f.BoolVar(&o.approve, "approve", false, "answer the question with approve")
 	f.BoolVar(&o.deny, "deny", false, "answer the question with deny")
 	f.StringVar(&o.reason, "reason", "", "`text` that goes with --approve or --deny")
+	f.BoolVar(&o.real, "real", false, "send real packets through a real gateway, in network namespaces; as root on Linux")
 	f.StringVar(&o.data, "data", "", "empty `folder` to keep everything in (when not given nothing is kept)")
 	return c
 }
@@ -57,9 +60,11 @@ without a terminal the demo approves by itself, and says so.`,
 func (o *demoOptions) run(ctx context.Context) error {
 	shown := terminal.Detect(o.out, os.Getenv)
 	d := demo.Options{
-		Dir: o.data, Reason: o.reason, In: o.in, Printer: terminal.New(o.out, shown), Overwrites: shown.TTY, Next: o.next,
+		Dir: o.data, Real: o.real, Reason: o.reason, In: o.in, Printer: terminal.New(o.out, shown), Overwrites: shown.TTY, Next: o.next,
 	}
 	switch {
+	case o.real && o.data != "":
+		return usagef("--data does not go with --real: its case is about a network that ends with the demo")
 	case o.approve && o.deny:
 		return usagef("--approve and --deny are two answers to one question: give one")
 	case o.reason != "" && !o.approve && !o.deny:
@@ -74,6 +79,11 @@ func (o *demoOptions) run(ctx context.Context) error {
 	default:
 		d.Answer, d.Because = demo.Approve, "There is no terminal to ask at, so this is a demo with --approve"
 		d.Reason = "no terminal to ask at"
+	}
+	if o.real {
+		if err := lab.Ready(); err != nil {
+			return usagef("demo --real: %w", err)
+		}
 	}
 	err := demo.Run(ctx, d)
 	if errors.Is(err, demo.ErrFolder) {
