@@ -38,9 +38,19 @@ func Ready() error {
 func missing(look func(string) (string, error)) error {
 	var programs, packages []string
 	for _, p := range []struct{ program, debian string }{
-		{"curl", "curl"}, {"fastnetmon", "fastnetmon"}, {"hping3", "hping3"}, {"iperf3", "iperf3"}, {"ip", "iproute2"}, {"tc", "iproute2"},
-		{"nfcapd", "nfdump"}, {"nfdump", "nfdump"}, {"nft", "nftables"}, {"softflowctl", "softflowd"}, {"softflowd", "softflowd"},
-		{"nsenter", "util-linux"}, {"unshare", "util-linux"},
+		{"curl", "curl"},
+		{"fastnetmon", "fastnetmon"},
+		{"hping3", "hping3"},
+		{"iperf3", "iperf3"},
+		{"ip", "iproute2"},
+		{"tc", "iproute2"},
+		{"nfcapd", "nfdump"},
+		{"nfdump", "nfdump"},
+		{"nft", "nftables"},
+		{"softflowctl", "softflowd"},
+		{"softflowd", "softflowd"},
+		{"nsenter", "util-linux"},
+		{"unshare", "util-linux"},
 	} {
 		if _, err := look(p.program); err != nil {
 			programs, packages = append(programs, p.program), append(packages, p.debian)

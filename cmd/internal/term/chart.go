@@ -54,10 +54,11 @@ func (p *Printer) Chart(c Chart) error {
 	for row := chartRows; row > 0; row-- {
 		p.scale(row, top)
 		p.out.WriteString(p.paint(dim, bar))
+		var cells strings.Builder
 		for _, r := range rates {
-			p.out.WriteString(p.cell(r, row, top))
+			cells.WriteString(p.cell(r, row, top))
 		}
-		p.out.WriteByte('\n')
+		p.out.WriteString(strings.TrimRight(cells.String(), " ") + "\n")
 	}
 	p.scale(0, top)
 	p.out.WriteString(p.paint(dim, corner+strings.Repeat(floor, len(rates))) + "\n")

@@ -39,9 +39,16 @@ The engine, the receiver, the worker, the policy and the flow store are those of
 stanch serve; the company around them is simulated. Nothing else is needed, and
 nothing is reached beyond this machine.
 
+With --real there are packets: in network namespaces of its own a host floods,
+FastNetMon raises the alert, the limit is one of nftables at a real gateway, and a
+chart shows what left it. Only the EDR and Slack are simulated then. It needs root
+on Linux, and says which programs are missing. The network of this machine is not
+touched, and nothing is left when the demo ends. What one leaves that was killed,
+the next removes.
+
 The question is asked at the terminal. With --approve or --deny nobody is asked;
 without a terminal the demo approves by itself, and says so.`,
-		Example: "  stanch demo\n  stanch demo --deny --reason \"it is a load test\"\n  stanch demo --data ./demo",
+		Example: "  stanch demo\n  stanch demo --deny --reason \"it is a load test\"\n  stanch demo --data ./demo\n  sudo stanch demo --real",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.root = cmd.Root()
@@ -52,7 +59,7 @@ without a terminal the demo approves by itself, and says so.`,
 	f.BoolVar(&o.approve, "approve", false, "answer the question with approve")
 	f.BoolVar(&o.deny, "deny", false, "answer the question with deny")
 	f.StringVar(&o.reason, "reason", "", "`text` that goes with --approve or --deny")
-	f.BoolVar(&o.real, "real", false, "send real packets through a real gateway, in network namespaces; as root on Linux")
+	f.BoolVar(&o.real, "real", false, "show it with real packets and a real gateway; as root on Linux")
 	f.StringVar(&o.data, "data", "", "empty `folder` to keep everything in (when not given nothing is kept)")
 	return c
 }
@@ -104,12 +111,17 @@ type suggestion struct {
 	after        string
 }
 
-// suggestions are what can be tried with what a demo has left.
-func suggestions(k demo.Kept) []suggestion {
+// suggestions are what can be tried with what a demo has left, and after one with real
+// packets.
+func suggestions(k demo.Kept, real bool) []suggestion {
 	rehearse := suggestion{"rehearse the library's playbooks on the real engine", "", []string{"playbook", "test"}, "library --verbose"}
 	if k.Dir == "" {
+		keep := "keep everything, and look into it afterwards"
+		if real {
+			keep = "see a host cut off that an EDR knows all of, on a simulated estate, and keep everything"
+		}
 		return []suggestion{
-			{"keep everything, and look into it afterwards", "", []string{"demo"}, "--data ./demo"},
+			{keep, "", []string{"demo"}, "--data ./demo"},
 			{"copy the library's playbook and its tests, and change a line of it", "", []string{"playbook", "copy"}, "high-egress-windows ./playbooks"},
 			rehearse,
 		}
@@ -129,7 +141,7 @@ func (o *demoOptions) next(k demo.Kept) []demo.Command {
 	if strings.Contains(os.Args[0], "go-build") {
 		self = "go run ./cmd/stanch"
 	}
-	for _, c := range suggestions(k) {
+	for _, c := range suggestions(k, o.real) {
 		if cmd, rest, err := o.root.Find(c.path); err == nil && len(rest) == 0 && cmd != o.root {
 			found = append(found, demo.Command{Does: c.does, Line: c.before + self + " " + strings.Join(c.path, " ") + " " + c.after})
 		}
