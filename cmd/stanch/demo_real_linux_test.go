@@ -175,7 +175,7 @@ func rates(all []observation, while time.Duration, holds func(observation) bool)
 	low = -1
 	for i, from := range all {
 		for _, to := range all[i:] {
-			if !holds(to) {
+			if !holds(from) || !holds(to) {
 				break
 			}
 			if took := to.at.Sub(from.at); took >= while {
@@ -214,7 +214,9 @@ func TestRealDemo(t *testing.T) {
 	if first == len(all) {
 		t.Fatal("the gateway never had the limit")
 	}
-	before, since := all[:first], all[first:]
+	since := all[first:]
+	// Some seconds before, an upload showed what the link carries.
+	flooded := since[0].at.Add(-5 * time.Second)
 	// The kernel lets a second's worth through before it drops anything.
 	begun := since[0].at.Add(2 * time.Second)
 	for _, tt := range []struct {
@@ -224,7 +226,7 @@ func TestRealDemo(t *testing.T) {
 		from, to  float64
 		atHighest bool
 	}{
-		{"the flood", before, func(observation) bool { return true }, 2 * demoLimit, 110e6, true},
+		{"the flood", all, func(o observation) bool { return o.at.After(flooded) && o.at.Before(since[0].at) }, 1.5 * demoLimit, 90e6, true},
 		{"limited", since, func(o observation) bool { return o.limited && !o.blocked && o.at.After(begun) }, 0.75 * demoLimit, 1.35 * demoLimit, true},
 		{"blocked", since, func(o observation) bool { return o.blocked }, 0, 0.25 * demoLimit, false},
 		{"given back", since, func(o observation) bool { return !o.limited && !o.blocked }, 5 * demoLimit, 110e6, true},
