@@ -200,7 +200,7 @@ func TestRealDemo(t *testing.T) {
 	code := d.ended()
 	all := seen()
 	if code != 0 {
-		t.Fatalf("it exits with %d", code)
+		t.Fatalf("it exits with %d, want 0", code)
 	}
 	d.leaves()
 
@@ -244,7 +244,7 @@ func TestRealDemo(t *testing.T) {
 	rest := d.text()
 	for _, moment := range []string{
 		"simulated", "the EDR", "not touched", "The network", "Before the flood", "upload", "The flood", "FastNetMon saw the flood", "opened",
-		"Exactly one device", "role flooder", "decided", "one-address-is-flooded", "throttle (rate_limit to 10 Mbit/s) accepted", "verified",
+		"Exactly one device", "decided", "two-witnesses", "throttle (rate_limit to 10 Mbit/s) accepted", "verified",
 		"the rule", "limit rate over 1250000 bytes/second", "Asked of people", "198.18.0.2 udp/53", "no terminal to ask at", "voted",
 		"stop-flood (block", "accepted", "stop-flood: effective", "all of its limit", "given back", "block is no longer active on",
 		"the analyst shortens its lease", "rate_limit is no longer active on", "as before", "closed", "everything was given back",

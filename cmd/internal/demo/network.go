@@ -23,7 +23,7 @@ const (
 	// alarmed is above what mean over alarmedOver the detector reports a host. A busy
 	// machine sends less than it is asked to; and the flow store, which is some seconds
 	// late, is to have the flood when the case asks it.
-	alarmed, alarmedOver = floods / 3, 10 * time.Second
+	alarmed, alarmedOver = floods / 4, 15 * time.Second
 	// longest bounds every program of the network: a person may take ten minutes to
 	// answer.
 	longest = 20 * time.Minute

@@ -64,7 +64,7 @@ func TestTheRealPlaybookFitsTheNetwork(t *testing.T) {
 		t.Errorf("it is in mode %s: nothing would happen", p.Mode)
 	}
 	limit, block := p.Steps[throttle], p.Steps[stopFlood]
-	if limit.Action != incident.RateLimit || limit.With.Rate*2 > alarmed || limit.With.Rate >= link {
+	if limit.Action != incident.RateLimit || limit.With.Rate >= alarmed || limit.With.Rate >= link {
 		t.Errorf("%s is %s to %d, with floods of %d and a link of %d", throttle, limit.Action, limit.With.Rate, int64(floods), int64(link))
 	}
 	if block.Action != incident.Block || block.Verify.EgressBelow <= works {
