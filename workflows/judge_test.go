@@ -27,7 +27,9 @@ func TestARateBesideTheHostMustBeKnown(t *testing.T) {
 			want  incident.Proof
 			says  string
 		}{
-			{nil, incident.Verified, ""}, {rate(0), incident.Verified, ""}, {rate(15e6 - 1), incident.Verified, ""},
+			{nil, incident.Verified, ""},
+			{rate(0), incident.Verified, ""},
+			{rate(15e6 - 1), incident.Verified, ""},
 			{rate(15e6), incident.CannotTell, "the alert names 2001:db8::1, which the EDR does not know as the device's, and 15 Mbit/s leave there"},
 			{&none, incident.CannotTell, "and what leaves there is unknown: the store was down"},
 		} {
