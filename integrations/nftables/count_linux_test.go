@@ -169,8 +169,8 @@ func TestACountingRuleThatWasChangedByHand(t *testing.T) {
 	for name, script := range map[string]string{
 		"it drops":            "add rule inet stanch CHAIN drop",
 		"it has no rule":      "flush chain inet stanch CHAIN",
-		"nothing leads to it": "flush chain inet stanch count",
-		"its hook is gone":    "flush chain inet stanch count; delete chain inet stanch count",
+		"nothing leads to it": "flush chain inet stanch counted",
+		"its hook is gone":    "flush chain inet stanch count; delete chain inet stanch counted",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace(t)
@@ -187,6 +187,22 @@ func TestACountingRuleThatWasChangedByHand(t *testing.T) {
 			assert.NotContains(t, s.rules(), "drop")
 		})
 	}
+}
+
+// Rules that an administrator saves and loads again count on.
+func TestACountingRuleThatIsSavedAndLoadedAgain(t *testing.T) {
+	s := newSpace(t)
+	g := s.gateway()
+	o := order(t, "lease/rate_limit/gateway/ws-042", "192.0.2.2", "2001:db8::2")
+	countOnly(t, g, o)
+	apply(t, g, o)
+	saved := s.in("nft", "list", "ruleset")
+	s.load("flush ruleset\n" + saved)
+	countedOf(t, g, o)
+	assert.True(t, reading(t, g, o).Stands)
+	was := s.generation()
+	countOnly(t, g, o)
+	assert.Equal(t, was, s.generation(), "nothing is missing")
 }
 
 // countedTraffic fails unless what was counted is within a tenth of what arrived.

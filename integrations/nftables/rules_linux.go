@@ -22,7 +22,7 @@ const (
 	hookChain = "forward"
 	// countChain is where the same packets come by before, to be counted: also those that
 	// are dropped then. Whatever is at it, nothing is dropped there.
-	countChain = "count"
+	countChain = "counted"
 	// aboutChain holds the mark by which we know the table as ours. No packet comes by.
 	aboutChain = "about"
 	mark       = "made by stanch, which gives back what it holds: put nothing else in here"
