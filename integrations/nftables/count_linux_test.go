@@ -170,7 +170,7 @@ func TestACountingRuleThatWasChangedByHand(t *testing.T) {
 		"it drops":            "add rule inet stanch CHAIN drop",
 		"it has no rule":      "flush chain inet stanch CHAIN",
 		"nothing leads to it": "flush chain inet stanch counted",
-		"its hook is gone":    "flush chain inet stanch count; delete chain inet stanch counted",
+		"its hook is gone":    "flush chain inet stanch counted; delete chain inet stanch counted",
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSpace(t)
