@@ -66,7 +66,8 @@ type Spec struct {
 	// integration that has it run; nil: there is none.
 	Script func() string
 	// NewConfig returns a pointer to the configuration struct with its
-	// defaults. Its fields carry yaml and doc tags; secrets are of type Secret.
+	// defaults. Its fields carry yaml and doc tags; secrets are of type Secret. One that
+	// is a [Checker] is checked when the file is read.
 	NewConfig func() any
 	// Open connects. It gets what NewConfig returned, filled in. It must not
 	// block for long, and must not fail because the product is down: that is
@@ -74,6 +75,10 @@ type Spec struct {
 	// function of the configuration's own type.
 	Open func(ctx context.Context, config any) (any, error)
 }
+
+// Checker is a configuration that says what is wrong with its values, without asking anybody
+// or reading a file.
+type Checker interface{ Check() error }
 
 // OpenWith returns the Open of a Spec whose NewConfig returns a *C.
 func OpenWith[C any](open func(context.Context, *C) (any, error)) func(context.Context, any) (any, error) {

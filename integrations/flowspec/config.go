@@ -65,8 +65,26 @@ func newBlackholeConfig() any {
 	return &BlackholeConfig{Session: Session{HoldTime: defaultHold}, Community: blackhole, MaxRules: 100}
 }
 
-// check returns what is wrong with the settings of the sessions.
-func (s Session) check() error {
+// Check implements [integrations.Checker].
+func (c *Config) Check() error { return c.check(c.Networks, c.MaxRules) }
+
+// Check implements [integrations.Checker].
+func (c *BlackholeConfig) Check() error {
+	if _, err := c.holes(); err != nil {
+		return err
+	}
+	return c.check(c.Networks, c.MaxRules)
+}
+
+// check returns what is wrong with the settings of the sessions, and with those that both
+// kinds have.
+func (s Session) check(networks []string, most int) error {
+	if _, err := networksOf(networks); err != nil {
+		return err
+	}
+	if most < 1 {
+		return fmt.Errorf("max_rules: invalid number %d", most)
+	}
 	if id, err := netip.ParseAddr(s.RouterID); err != nil || !id.Is4() || id.IsUnspecified() {
 		return fmt.Errorf("router_id: invalid IPv4 address %q", s.RouterID)
 	}

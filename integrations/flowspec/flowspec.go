@@ -102,15 +102,12 @@ func (c *BlackholeConfig) holes() (holes, error) {
 
 // open opens an integration. Nothing is connected before [Enforcer.Restore].
 func open(s *speaker, kind string, session Session, texts []string, most int, what product, families []bgp.Family) (*Enforcer, error) {
-	if err := session.check(); err != nil {
+	if err := session.check(texts, most); err != nil {
 		return nil, invalid(kind, err)
 	}
 	networks, err := networksOf(texts)
 	if err != nil {
 		return nil, invalid(kind, err)
-	}
-	if most < 1 {
-		return nil, invalid(kind, fmt.Errorf("max_rules: invalid number %d", most))
 	}
 	if err := s.join(kind, session.plain(), families); err != nil {
 		return nil, invalid(kind, err)

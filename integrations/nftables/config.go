@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -66,15 +67,29 @@ func Spec() integrations.Spec {
 	}
 }
 
-func open(_ context.Context, c *Config) (any, error) {
-	networks, err := c.networks()
+// Check implements [integrations.Checker].
+func (c *Config) Check() error {
+	_, err := c.networks()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("open nftables: %w", err)
+		return err
 	case c.Link < 0:
-		return nil, fmt.Errorf("open nftables: invalid link of %d bits a second", c.Link)
+		return fmt.Errorf("invalid link of %d bits a second", c.Link)
 	case c.MaxLimits < 1 || c.MaxLimits > mostLimits:
-		return nil, fmt.Errorf("open nftables: max_limits is %d: must be between 1 and %d", c.MaxLimits, mostLimits)
+		return fmt.Errorf("max_limits is %d: must be between 1 and %d", c.MaxLimits, mostLimits)
+	case c.isRemote() && c.NetNS != "":
+		return errors.New("netns is of this machine: a gateway's helper works in the network namespace in which it is started")
+	}
+	return c.Remote.check()
+}
+
+func open(_ context.Context, c *Config) (any, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
+	}
+	networks, err := c.networks()
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	t, err := c.openTable()
 	if err != nil {

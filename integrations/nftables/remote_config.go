@@ -68,11 +68,8 @@ func (c Remote) place() (user, address string, err error) {
 
 // openTable returns the table that the configuration means. It does not connect.
 func (c *Config) openTable() (table, error) {
-	switch {
-	case !c.isRemote():
+	if !c.isRemote() {
 		return openKernel(c.NetNS, c.MaxLimits)
-	case c.NetNS != "":
-		return nil, errors.New("netns is of this machine: a gateway's helper works in the network namespace in which it is started")
 	}
 	return c.Remote.open(c.MaxLimits)
 }

@@ -9,6 +9,8 @@ package windowsqos
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -78,17 +80,24 @@ type Enforcer struct {
 	asked asked
 }
 
+// Check implements [integrations.Checker].
+func (c Config) Check() error {
+	switch {
+	case c.Through == "":
+		return errors.New("write through: the name of an EDR")
+	case !plain(c.Script, "._-") || strings.HasPrefix(c.Script, ".") || strings.HasPrefix(c.Script, "-"):
+		return fmt.Errorf("invalid name of a script %q: letters, digits and ._- are allowed", httpx.Line(c.Script))
+	case c.Wait < minWait || c.Wait > maxWait:
+		return fmt.Errorf("wait is %s: must be between %s and %s", c.Wait, minWait, maxWait)
+	}
+	return nil
+}
+
 // Open returns the enforcer that a configuration describes. Before it is used it must be
 // joined with its EDR.
 func Open(c Config) (*Enforcer, error) {
-	const op = "open windows-qos"
-	switch {
-	case c.Through == "":
-		return nil, integrations.Errorf(integrations.Invalid, op, "write through: the name of an EDR")
-	case !plain(c.Script, "._-") || strings.HasPrefix(c.Script, ".") || strings.HasPrefix(c.Script, "-"):
-		return nil, integrations.Errorf(integrations.Invalid, op, "invalid name of a script %q: letters, digits and ._- are allowed", httpx.Line(c.Script))
-	case c.Wait < minWait || c.Wait > maxWait:
-		return nil, integrations.Errorf(integrations.Invalid, op, "wait is %s: must be between %s and %s", c.Wait, minWait, maxWait)
+	if err := c.Check(); err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, "open windows-qos", "%w", err)
 	}
 	return &Enforcer{config: c, now: time.Now, first: pollFirst}, nil
 }

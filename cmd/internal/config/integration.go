@@ -99,6 +99,11 @@ func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Iss
 	if pace := spec.Pace(""); pace > 0 && float64(head.Rate) > pace {
 		issues = append(issues, node.Get("rate").Issue("%s is more than the product takes: at most %s", node.Get("rate").Quoted(), Rate(pace)))
 	}
+	if checker, ok := config.(integrations.Checker); ok && len(issues) == 0 {
+		if err := checker.Check(); err != nil {
+			issues = append(issues, node.Issue("integration %q: %v", name, err))
+		}
+	}
 	c.resolvePaths(config)
 	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Sees: head.Sees, Config: config})
 	return issues
