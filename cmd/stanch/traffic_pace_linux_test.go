@@ -34,6 +34,10 @@ func TestRealTrafficSampled(t *testing.T) {
 	r.stop()
 }
 
+// roomyPlaybook asks for less than twice the limit: of the first seconds the flow store also
+// has what the limit lets through at once, and some of what flowed before it.
+var roomyPlaybook = strings.Replace(realPlaybook, "egress_below: 15Mbit", "egress_below: 20Mbit", 1)
+
 // BenchmarkFirstPacketToEffect measures the time from a flood's first packet until its
 // limit is effective, by stage: the median, and of the last one the longest, too. Sensors
 // report by kind, before the limit, where the gateway's counters prove it, or after it.
@@ -56,6 +60,7 @@ func BenchmarkFirstPacketToEffect(b *testing.B) {
 				b.StopTimer()
 				r := newRealSite(b, bb.side, bb.sees)
 				r.patience = 3 * time.Minute
+				r.write("playbooks/high-egress-windows.yaml", roomyPlaybook)
 				r.watchedBy(bb.kind)
 				b.StartTimer()
 				begun := time.Now()
