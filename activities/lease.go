@@ -23,6 +23,15 @@ type LeaseIn struct {
 	Order incident.Order `json:"order"`
 	// Case is a case that needs the lease, for the log.
 	Case string `json:"case,omitempty"`
+	// Undone reports, of a read, that the containment was lifted before it.
+	Undone bool `json:"undone,omitempty"`
+}
+
+// outside reports whether an error says that a product, which knows devices by their
+// addresses, does not have to do with the order's any more: its configuration was changed
+// since. What it has of the order is given back by its key all the same.
+func (in LeaseIn) outside(err error) bool {
+	return err != nil && integrations.KindOf(err) == integrations.NotFound && len(in.Order.Addresses) > 0
 }
 
 // LoosenIn is a limit with its higher rate, and the rate that it has had, in bits per second.
@@ -133,7 +142,11 @@ func (a *Activities) read(ctx context.Context, in LeaseIn) (incident.Reading, er
 	if err != nil {
 		return incident.Reading{}, err
 	}
-	return enforcer.Read(ctx, in.Order)
+	r, err := enforcer.Read(ctx, in.Order)
+	if in.Undone && in.outside(err) {
+		return incident.Reading{}, nil
+	}
+	return r, err
 }
 
 // undo lifts the containment if it still is ours, and reads it back.
@@ -144,11 +157,13 @@ func (a *Activities) undo(ctx context.Context, in LeaseIn) (incident.Receipt, er
 	}
 	ctx = integrations.ForChange(ctx)
 	before, err := enforcer.Read(ctx, in.Order)
-	if err != nil {
+	outside := in.outside(err)
+	if err != nil && !outside {
 		return incident.Receipt{}, err
 	}
 	duplicates(ctx, in, before)
 	switch {
+	case outside:
 	case !before.Stands && !before.Pending:
 		return incident.Receipt{At: a.now(), Detail: "it was no longer in place"}, nil
 	case before.Key != in.Order.Key:

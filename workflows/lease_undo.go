@@ -73,7 +73,9 @@ func (l *leaseKeeper) tryUndo(ctx workflow.Context, lifted *bool) (detail, probl
 		return "", activities.Reason(err)
 	}
 	*lifted = *lifted || receipt.Detail == ""
-	standing, err := doBefore(ctx, givesBack, l.queue, readTimeout, activities.Read, l.in())
+	in := l.in()
+	in.Undone = true
+	standing, err := doBefore(ctx, givesBack, l.queue, readTimeout, activities.Read, in)
 	switch {
 	case err != nil:
 		return "", "it was ordered, and cannot be read back: " + activities.Reason(err)
