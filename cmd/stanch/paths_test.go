@@ -32,6 +32,8 @@ type path struct {
 	begins step
 	// alone reports whether no other path may be under way; such paths come last.
 	alone bool
+	// slow reports whether it is taken only with -record.
+	slow bool
 	// before prepares the estate.
 	before func(*recorder, *path) error
 	// steps are what people do and wait for; each is tried until it is true.
@@ -100,10 +102,15 @@ func asking(gate string) []string {
 	return []string{contains, "do: [throttle, " + gate + ", cut-off, tell]"}
 }
 
-// paths are all the ways that the recorded histories go. Approvals of the
-// library that take minutes are shortened where a path waits for them.
+// paths are the ways that the recorded histories go, the slow ones only where they are
+// recorded. Approvals of the library that take minutes are shortened where a path waits
+// for them.
 func paths() []*path {
-	return slices.Concat(planPaths(), leasePaths(), alertPaths(), devicePaths(), undecidedPaths(), alonePaths())
+	var slow []*path
+	if *record {
+		slow = slowPaths()
+	}
+	return slices.Concat(slow, planPaths(), leasePaths(), alertPaths(), devicePaths(), undecidedPaths(), alonePaths())
 }
 
 // soon has the approval on-call remind and expire within seconds.

@@ -28,7 +28,6 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
-	integrationsall "github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -72,13 +71,17 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 	r := &recorder{site: newSite(t), kept: map[string][]byte{}}
 	// Many cases are under way, and are looked at in turn.
 	r.glance, r.patience = 20*glance, 4*patience
+	if *record {
+		r.patience = 10 * patience
+	}
 	if err := os.RemoveAll(r.path("playbooks")); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range all {
 		r.layPlaybook(p)
 	}
-	c, err := config.Parse(r.path("stanch.yaml"), []byte(configuration("")), integrationsall.Catalog())
+	catalog, text := withRouter(configuration(""))
+	c, err := config.Parse(r.path("stanch.yaml"), []byte(text), catalog)
 	if err != nil {
 		t.Fatal(err)
 	}

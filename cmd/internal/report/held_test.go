@@ -57,7 +57,8 @@ func TestRoundsThatWereHeldAgainAreCounted(t *testing.T) {
 		{"one round", []incident.Case{holding(round(1, 0, 60, incident.EndQuiet))}, []api.ReportHeld{{End: "quiet", Containments: 1, InPlace: seconds(60)}}},
 		{"it went on", []incident.Case{holding(round(4, 0, 60, incident.EndUsedUp))}, []api.ReportHeld{{End: "used_up", Containments: 1, HeldAgain: 1, Rounds: 3, InPlace: seconds(60)}}},
 		{
-			"held again", []incident.Case{holding(round(1, 0, 60, ""), round(2, 70, 190, incident.EndQuiet)), holding(round(1, 0, 300, incident.EndQuiet))},
+			"held again",
+			[]incident.Case{holding(round(1, 0, 60, ""), round(2, 70, 190, incident.EndQuiet)), holding(round(1, 0, 300, incident.EndQuiet))},
 			[]api.ReportHeld{{End: "quiet", Containments: 2, HeldAgain: 1, Rounds: 1, InPlace: seconds(180, 300)}},
 		},
 		{"people let it be taken again", []incident.Case{holding(round(2, 0, 60, incident.EndUsedUp), again)}, []api.ReportHeld{{End: "used_up", Containments: 1, HeldAgain: 1, Rounds: 2, InPlace: seconds(160)}}},
