@@ -64,3 +64,23 @@ func (l *leaseKeeper) compare(ctx workflow.Context) {
 	gone := slices.ContainsFunc(found, func(d incident.Drift) bool { return d.Kind == incident.DriftGone })
 	l.send(ctx, l.lease.Holders, protocol.LeaseChange{Kind: incident.EvDrifted, Detail: detail, Gone: gone})
 }
+
+// compareWithin is how long whoever compares a lease with its product waits for that.
+const compareWithin = 8 * time.Second
+
+// compareNow reads the product for somebody who cannot: where only one process may speak to
+// it, the lease asks that one.
+func (l *leaseKeeper) compareNow(ctx workflow.Context) (protocol.Compared, error) {
+	if !l.stands() {
+		return protocol.Compared{}, nil
+	}
+	applied := l.lease.AppliedAt
+	r, err := doBefore(ctx, looks, l.queue, compareWithin, activities.Read, l.in())
+	switch {
+	case !l.stands() || !l.lease.AppliedAt.Equal(applied):
+		return protocol.Compared{}, nil // It was tightened, or has come to its end.
+	case err != nil:
+		return protocol.Compared{Unread: activities.Reason(err)}, nil
+	}
+	return protocol.Compared{Drift: l.lease.Drift(r)}, nil
+}

@@ -40,6 +40,9 @@ func (l *leaseKeeper) listen(ctx workflow.Context, cancelled workflow.Channel) e
 	if err := workflow.SetUpdateHandler(ctx, protocol.GiveUpUpdate, l.giveUp); err != nil {
 		return fmt.Errorf("listen for requests that are given up: %w", err)
 	}
+	if err := workflow.SetUpdateHandler(ctx, protocol.CompareUpdate, l.compareNow); err != nil {
+		return fmt.Errorf("listen for who compares: %w", err)
+	}
 	err := workflow.SetQueryHandler(ctx, protocol.LeaseQuery, func() (incident.Lease, error) { return *l.lease, nil })
 	if err != nil {
 		return fmt.Errorf("listen for questions: %w", err)

@@ -99,6 +99,13 @@ type GivenUp struct {
 	Reserved bool `json:"reserved,omitempty"`
 }
 
+// Compared is how a product differs from the lease that asked it just now.
+type Compared struct {
+	Drift []incident.Drift `json:"drift,omitempty"`
+	// Unread says why the product could not be read.
+	Unread string `json:"unread,omitempty"`
+}
+
 // LeaveRequest tells a lease that a case no longer needs it.
 type LeaveRequest struct {
 	Case string `json:"case"`

@@ -39,6 +39,7 @@ const (
 	GiveUpUpdate  = "give_up" // to a lease or a budget: GiveUpRequest
 	ExtendUpdate  = "extend"  // to a case: ExtendRequest; to a lease of an earlier version, which extended at once
 	ReleaseUpdate = "release" // to a lease: ReleaseRequest; to a budget: a reservation's id
+	CompareUpdate = "compare" // to a lease: nothing; its answer is Compared
 	ReserveUpdate = "reserve" // to a budget: ReserveRequest
 	PauseUpdate   = "pause"   // to a budget: Pause
 	ResumeUpdate  = "resume"  // to a budget: Pause

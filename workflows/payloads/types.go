@@ -54,6 +54,7 @@ func Types() map[string]reflect.Type {
 	travels[protocol.HoldRequest, incident.Lease](all, "update "+protocol.HoldUpdate+" of "+protocol.LeaseWorkflow)
 	travels[protocol.ExtendRequest, incident.Lease](all, "update "+protocol.ExtendUpdate+" of "+protocol.LeaseWorkflow)
 	travels[protocol.ReleaseRequest, incident.Lease](all, "update "+protocol.ReleaseUpdate+" of "+protocol.LeaseWorkflow)
+	travels[none, protocol.Compared](all, "update "+protocol.CompareUpdate+" of "+protocol.LeaseWorkflow)
 	travels[protocol.ReserveRequest, protocol.ReserveAnswer](all, "update "+protocol.ReserveUpdate+" of "+protocol.BudgetWorkflow)
 	travels[string, none](all, "update "+protocol.ReleaseUpdate+" of "+protocol.BudgetWorkflow)
 	travels[incident.Pause, protocol.BudgetState](all, "update "+protocol.PauseUpdate+" of "+protocol.BudgetWorkflow)

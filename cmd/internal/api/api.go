@@ -123,6 +123,9 @@ type DriftList struct {
 	// Unlisted are the integrations of standing leases that cannot list what is in place:
 	// what no lease stands for is not found there.
 	Unlisted []string `json:"unlisted,omitempty"`
+	// Elsewhere are the integrations that only another process carries out: that one was
+	// asked about each lease, and what no lease stands for was not looked for there.
+	Elsewhere []string `json:"elsewhere,omitempty"`
 	// More reports that there are more leases than were read. What no lease stands for was
 	// not looked for then.
 	More bool `json:"more,omitempty"`

@@ -4,6 +4,7 @@ package drift
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,25 +16,31 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// readWithin bounds each call to a product.
-const readWithin = 10 * time.Second
+const (
+	// readWithin bounds each call to a product, askWithin that to a lease which has another
+	// process read it.
+	readWithin = 10 * time.Second
+	askWithin  = 15 * time.Second
+)
 
-// Leases is the engine, as far as it is asked. Lease answers with a not_found error where
-// there is none of that id.
+// Leases is the engine, as far as it is asked. Compare has a lease ask its product. It and
+// Lease answer with a not_found error where there is none of that id.
 type Leases interface {
 	Leases(ctx context.Context) (api.LeaseList, error)
 	Lease(ctx context.Context, id string) (incident.Lease, error)
+	Compare(ctx context.Context, id string) (protocol.Compared, error)
 }
 
 // Find reads the product of every lease that stands, several at once, and lists what
 // differs, and what carries a key of ours though no lease stands for it. It changes
-// nothing.
-func Find(ctx context.Context, set *integrations.Set, leases Leases) (api.DriftList, error) {
+// nothing. Elsewhere reports whether only another process can read an integration's
+// product: it is asked through the lease.
+func Find(ctx context.Context, set *integrations.Set, leases Leases, elsewhere func(use string) bool) (api.DriftList, error) {
 	list, err := leases.Leases(ctx)
 	if err != nil {
 		return api.DriftList{}, err
 	}
-	f := finder{set: set, leases: leases, known: map[string]bool{}}
+	f := finder{set: set, leases: leases, elsewhere: elsewhere, known: map[string]bool{}}
 	standing := slices.DeleteFunc(list.Leases, func(l incident.Lease) bool {
 		f.known[l.ID] = true
 		return l.Phase != incident.Holding && l.Phase != incident.Confirmed
@@ -50,25 +57,30 @@ func Find(ctx context.Context, set *integrations.Set, leases Leases) (api.DriftL
 		found = append(found, f.strays(ctx))
 	}
 	for _, l := range standing {
-		if _, err := integrations.Use[integrations.Lister](set, l.Use); err != nil && !slices.Contains(out.Unlisted, l.Use) {
+		if _, err := integrations.Use[integrations.Lister](set, l.Use); err != nil && !elsewhere(l.Use) && !slices.Contains(out.Unlisted, l.Use) {
 			out.Unlisted = append(out.Unlisted, l.Use)
 		}
 	}
 	slices.Sort(out.Unlisted)
+	out.Elsewhere = slices.DeleteFunc(set.Names(), func(name string) bool { return !elsewhere(name) })
 	out.Drift = append(out.Drift, slices.Concat(found...)...)
 	slices.SortStableFunc(out.Drift, func(a, b incident.Drift) int { return cmp.Or(cmp.Compare(a.Lease, b.Lease), cmp.Compare(a.Use, b.Use)) })
 	return out, nil
 }
 
 type finder struct {
-	set    *integrations.Set
-	leases Leases
+	set       *integrations.Set
+	leases    Leases
+	elsewhere func(use string) bool
 	// known are the ids of the leases that run.
 	known map[string]bool
 }
 
 // compare reads the product of one lease.
 func (f finder) compare(ctx context.Context, l incident.Lease) []incident.Drift {
+	if f.elsewhere(l.Use) {
+		return f.compareThere(ctx, l)
+	}
 	read, err := f.read(ctx, l)
 	if err != nil {
 		return []incident.Drift{unread(l, err)}
@@ -88,6 +100,23 @@ func (f finder) compare(ctx context.Context, l incident.Lease) []incident.Drift 
 		return nil
 	}
 	return now.Drift(read)
+}
+
+// compareThere has another process read the product of one lease.
+func (f finder) compareThere(ctx context.Context, l incident.Lease) []incident.Drift {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	switch there, err := f.leases.Compare(ctx, l.ID); {
+	case integrations.KindOf(err) == integrations.NotFound:
+		return nil
+	case err != nil:
+		return []incident.Drift{unread(l, err)}
+	case there.Unread != "":
+		spec, _ := f.set.Spec(l.Use)
+		return []incident.Drift{unread(l, fmt.Errorf("the process with the role %s was asked: %s", spec.Role, there.Unread))}
+	default:
+		return there.Drift
+	}
 }
 
 func (f finder) read(ctx context.Context, l incident.Lease) (incident.Reading, error) {
@@ -114,7 +143,7 @@ func unread(l incident.Lease, err error) incident.Drift {
 // strays lists what carries a key of ours at the products that can list, each key once,
 // though several names may lead to one product.
 func (f finder) strays(ctx context.Context) []incident.Drift {
-	names := f.set.Names()
+	names := slices.DeleteFunc(f.set.Names(), f.elsewhere)
 	listed := make([][]incident.Drift, len(names))
 	engine.SideBySide(len(names), func(i int) { listed[i] = f.straysAt(ctx, names[i]) })
 	var found []incident.Drift

@@ -76,7 +76,7 @@ func (w *world) finds(want ...string) api.DriftList {
 		set.Add(name, w.Spec(), w.Estate)
 	}
 	effects := len(w.Effects())
-	out, err := drift.Find(w.t.Context(), set, w)
+	out, err := drift.Find(w.t.Context(), set, w, func(string) bool { return false })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -169,4 +169,9 @@ func TestAProductThatCannotBeReadIsDrift(t *testing.T) {
 	if !slices.Equal(out.Unlisted, []string{"firewall"}) {
 		t.Errorf("unlisted are %v", out.Unlisted)
 	}
+}
+
+// Compare is not called where nothing is carried out by another process.
+func (w *world) Compare(context.Context, string) (protocol.Compared, error) {
+	return protocol.Compared{}, errors.New("nothing is elsewhere")
 }

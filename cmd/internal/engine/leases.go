@@ -94,6 +94,18 @@ func (c *Client) Lease(ctx context.Context, id string) (incident.Lease, error) {
 	return out, nil
 }
 
+// Compare has a lease ask its product what is in place, by the process that may.
+func (c *Client) Compare(ctx context.Context, id string) (protocol.Compared, error) {
+	var out protocol.Compared
+	handle, err := c.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: protocol.CompareUpdate, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &out)
+	}
+	return out, missing("compare "+id, err)
+}
+
 // Release ends a lease and returns its state then, or when the
 // time is up: the engine retries an undo until it succeeds. The order
 // itself has its own limit, so that the last of many is ordered as the first.

@@ -208,7 +208,7 @@ func options(t *testing.T) httpapi.Options {
 		People: []httpapi.Person{person("alice", aliceToken), person("bob", bobToken), person("eve", eveToken)},
 		Ready:  func(context.Context) error { return nil },
 		Drift: func(ctx context.Context) (api.DriftList, error) {
-			return drift.Find(ctx, shared.set, engine.New(shared.client, engine.Options{}))
+			return drift.Find(ctx, shared.set, engine.New(shared.client, engine.Options{}), func(string) bool { return false })
 		},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	}

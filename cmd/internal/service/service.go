@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -82,8 +83,10 @@ type Service struct {
 	// activities are the activities of the workers; nil where none runs.
 	activities *activities.Activities
 	workers    []worker.Worker
-	metrics    *metrics.Registry
-	http       *http.Server
+	// speaks reports whether this process carries out what only one may.
+	speaks  atomic.Bool
+	metrics *metrics.Registry
+	http    *http.Server
 	// scraped serves the metrics, where they have an address of their own.
 	scraped  *http.Server
 	listener net.Listener
@@ -323,7 +326,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	o := httpapi.Options{
 		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
-		Drift: func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine) },
+		Drift: func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine, s.elsewhere) },
 	}
 	o.Limited, o.Classes = s.limited(), s.classes()
 	if s.tracing != nil {

@@ -13,6 +13,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
@@ -60,7 +61,14 @@ func (s *Service) speak(ctx context.Context) {
 			return
 		}
 	}
+	s.speaks.Store(true)
 	s.guard(ctx, own, whole)
+}
+
+// elsewhere reports whether only another process carries an integration out.
+func (s *Service) elsewhere(use string) bool {
+	spec, _ := s.set.Spec(use)
+	return spec.Role != "" && !s.speaks.Load()
 }
 
 // guard goes on to restore what could not be, and says so when another process does the
@@ -143,6 +151,36 @@ func working(pollers []*taskqueuepb.PollerInfo, self string, now time.Time, runs
 		return id
 	}
 	return ""
+}
+
+// Speakers names, of each integration that only one process may carry out, those that may be
+// at work for it, as the engine heard of them.
+func Speakers(ctx context.Context, temporal client.Client, c *config.Config) (map[string][]string, error) {
+	found := map[string][]string{}
+	for _, i := range reserved(c) {
+		answer, err := temporal.DescribeTaskQueue(ctx, protocol.QueueOf(i.Name), enumspb.TASK_QUEUE_TYPE_ACTIVITY)
+		if err != nil {
+			return nil, fmt.Errorf("ask who carries %s out: %w", i.Name, err)
+		}
+		found[i.Name] = atWork(answer.GetPollers(), time.Now())
+	}
+	return found, nil
+}
+
+// atWork names the processes that the engine heard of lately, each once.
+func atWork(pollers []*taskqueuepb.PollerInfo, now time.Time) []string {
+	var names []string
+	for _, p := range pollers {
+		name := p.GetIdentity()
+		if pid, host, ok := splitIdentity(name); ok {
+			name = fmt.Sprintf("process %d of %s", pid, host)
+		}
+		if now.Sub(p.GetLastAccessTime().AsTime()) <= heardOf && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // splitIdentity takes what [identity] makes apart.

@@ -69,8 +69,30 @@ func checkEngine(ctx context.Context, c *config.Config) []finding {
 	if err != nil {
 		return []finding{bad("engine", "check temporal.address, its namespace and its certificates", "%v", err)}
 	}
-	client.Close()
-	return []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
+	defer client.Close()
+	found := []finding{fine("engine", "temporal at %s answers, namespace %s", c.Temporal.Address, c.Temporal.Namespace)}
+	speakers, err := service.Speakers(ctx, client, c)
+	if err != nil {
+		return append(found, bad("engine", "give Stanch's identity the right to describe task queues", "%v", err))
+	}
+	for _, use := range slices.Sorted(maps.Keys(speakers)) {
+		found = append(found, checkSpeakers(use, speakers[use]))
+	}
+	return found
+}
+
+// checkSpeakers checks that exactly one process carries out an integration of which there
+// must be one: this one is not it, and does not know what it knows.
+func checkSpeakers(use string, at []string) finding {
+	about := "integration " + use
+	switch len(at) {
+	case 0:
+		return bad(about, "start stanch serve --roles speaker on one machine", "no process has the role speaker: nothing is carried out, and nothing is given back")
+	case 1:
+		return fine(about, "%s carries it out: its log says which sessions stand", at[0])
+	default:
+		return bad(about, "stop all but one; of one that was stopped the engine hears for a minute and a half", "%s have the role speaker, of which there must be one", strings.Join(at, " and "))
+	}
 }
 
 // checkCollector asks the collector of traces, where there is one, to take them.

@@ -68,5 +68,8 @@ func (o *leaseDriftOptions) show(p *term.Printer, list api.DriftList) error {
 	if len(list.Unlisted) > 0 {
 		errs = append(errs, o.say("what no lease stands for is not found at %s, which cannot list it", strings.Join(list.Unlisted, ", ")))
 	}
+	if len(list.Elsewhere) > 0 {
+		errs = append(errs, o.say("what no lease stands for is not looked for at %s: another process carries it out, and was asked about each lease", strings.Join(list.Elsewhere, ", ")))
+	}
 	return errors.Join(errs...)
 }
