@@ -59,6 +59,9 @@ func paths() []string {
 		"respond-unsure-3", "respond-updated-3",
 
 		"lease-counted-rate_limit-3", "lease-shifted-rate_limit-3", "respond-counted-3", "respond-shifted-3",
+
+		"lease-drifted-rate_limit-3", "lease-early-rate_limit-3", "lease-held-again-rate_limit-3", "lease-undo-pending-rate_limit-3", "lease-used-up-rate_limit-3",
+		"respond-drifted-3", "respond-early-3", "respond-held-again-3", "respond-undo-pending-3", "respond-used-up-3",
 	}
 }
 
