@@ -71,14 +71,11 @@ const compareWithin = 8 * time.Second
 // compareNow reads the product for somebody who cannot: where only one process may speak to
 // it, the lease asks that one.
 func (l *leaseKeeper) compareNow(ctx workflow.Context) (protocol.Compared, error) {
-	if !l.stands() {
-		return protocol.Compared{}, nil
-	}
 	applied := l.lease.AppliedAt
 	r, err := doBefore(ctx, looks, l.queue, compareWithin, activities.Read, l.in())
 	switch {
 	case !l.stands() || !l.lease.AppliedAt.Equal(applied):
-		return protocol.Compared{}, nil // It was tightened, or has come to its end.
+		return protocol.Compared{}, nil // It does not stand, or was tightened meanwhile.
 	case err != nil:
 		return protocol.Compared{Unread: activities.Reason(err)}, nil
 	}
