@@ -45,7 +45,10 @@ func TestALeaseComparesItselfForOthers(t *testing.T) {
 	silent := w.comparing(14*time.Minute, lease)
 	w.do(15*time.Minute, (*memory.Estate).Mend)
 	during := w.snap(16*time.Minute, id)
-	w.do(59*time.Minute, func(e *memory.Estate) { e.Fail("undo rate_limit", down(), -1) })
+	w.do(59*time.Minute, func(e *memory.Estate) {
+		e.Fail("undo rate_limit", down(), -1)
+		e.Fail("read rate_limit", down(), -1)
+	})
 	undoing := w.comparing(65*time.Minute, lease)
 	w.do(66*time.Minute, (*memory.Estate).Mend)
 	w.run(2 * time.Hour)
