@@ -52,7 +52,7 @@ func TestAnUndoThatFailsIsToldSoonOnceAndThatItWorked(t *testing.T) {
 					t.Errorf("people are told %q, which lacks %q", failing[0].Text, want)
 				}
 			}
-			if lease.State() != "undo pending" || lease.UndoPendingSince.Before(ends) || !strings.Contains(step(t, *pending, "throttle").Problem, "undo pending") {
+			if !step(t, *pending, "throttle").UndoPending || lease.State() != "undo pending" || lease.UndoPendingSince.Before(ends) || !strings.Contains(step(t, *pending, "throttle").Problem, "undo pending") {
 				t.Errorf("the lease is %s since %s, the step says %q", lease.State(), lease.UndoPendingSince, step(t, *pending, "throttle").Problem)
 			}
 			if n := len(w.told("page/", "undo pending")); n != 1 {
@@ -62,7 +62,7 @@ func TestAnUndoThatFailsIsToldSoonOnceAndThatItWorked(t *testing.T) {
 				t.Errorf("people were paged %d times that it worked", n)
 			}
 			c := w.ended(id, incident.OutcomeGivenBack)
-			if s := step(t, c, "throttle"); s.Problem != "" || s.Status != incident.StepEnded {
+			if s := step(t, c, "throttle"); s.Problem != "" || s.UndoPending || s.Status != incident.StepEnded {
 				t.Errorf("in the end the step is %s: %s", s.Status, s.Problem)
 			}
 			w.contained(incident.RateLimit, 1, 1)
