@@ -28,8 +28,9 @@ func newReport(s streams) *cobra.Command {
 		Use: "report", Short: "Add up what cases did: outcomes, time by stage, approvals, what stands", Args: cobra.NoArgs,
 		Long: `Adds up the cases that were open in the last while: how they ended, by playbook and
 rule; how long each stage took, by percentiles; who was asked and who was slow; what
-was never proven, given back late, or held back; and what stands now. Closed cases
-are in it for as long as the engine keeps them.`,
+was never proven, given back late, or held back; what was held again while its host
+still sent, and how that ended; and what stands now. Closed cases are in it for as
+long as the engine keeps them.`,
 		Example: "  stanch report --since 7d\n  stanch report --since 30d --html report.html",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
