@@ -173,7 +173,12 @@ func (r *responder) goOn(ctx workflow.Context, i int, e evidence) {
 			held := r.state.Case.Steps[i].Held
 			held.Round, held.Length = held.Round+1, until.Sub(s.Until)
 			r.countStep(ctx, protocol.MetricHeldAgain, s, "", "")
-			r.event(ctx, incident.EvHeldAgain, s.Name, "%s goes on, round %d until %s: %s", s.Name, held.Round, until.UTC().Format(time.RFC3339), e)
+			but := ""
+			if s.Problem != "" {
+				// Such as that somebody has taken it away, which is told and not put right.
+				but = "; but " + s.Problem
+			}
+			r.event(ctx, incident.EvHeldAgain, s.Name, "%s goes on, round %d until %s: %s%s", s.Name, held.Round, until.UTC().Format(time.RFC3339), e, but)
 			r.tellConnected(ctx, i)
 		}
 	}
