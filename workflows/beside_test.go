@@ -81,9 +81,8 @@ func TestAFloodInAFamilyThatTheEDRDoesNotKnowIsAsked(t *testing.T) {
 // names by it.
 func TestAnAddressOfManyIsNotBesideADevice(t *testing.T) {
 	t.Parallel()
-	const ip = "10.20.9.9"
 	w := newWorld(t, memory.Flood, "high-egress-windows", "do: [evidence, throttle, cut-off, tell]", "do: [evidence, cut-off, tell]")
-	alert := w.beside(ip, 0)
+	alert := w.beside("2001:db8:20::42", 0)
 	nat := incident.Facts{Asset: incident.Asset{Tags: incident.Known([]string{"nat"}, incident.FromInventory)}}
 	incident.Explain(&nat.Endpoint, "the EDR has no such device")
 	if err := w.estate.SetFacts("nobody", nat); err != nil {
@@ -93,6 +92,9 @@ func TestAnAddressOfManyIsNotBesideADevice(t *testing.T) {
 	w.explainOnFailure(id)
 	during := w.snap(10*time.Minute, id)
 	w.run(5 * time.Hour)
+	if !during.Facts.Traffic.BytesOut.IsKnown() {
+		t.Errorf("the device's volume is %s", during.Facts.Traffic.BytesOut)
+	}
 	if s := step(t, *during, "cut-off"); s.Proof != incident.Verified {
 		t.Errorf("proof %q: %s", s.Proof, s.ProofDetail)
 	}
