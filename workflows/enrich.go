@@ -64,7 +64,7 @@ func (r *responder) enrich(ctx workflow.Context) findings {
 	}
 	role, _ := early.Role.Get()
 	f.ips, _ = host.IP.Get()
-	f.beside = activities.Beside(named.Without(early.Shared), r.state.Beside, facts.Endpoint)
+	f.beside = activities.Beside(named.Without(f.heeded), r.state.Beside, facts.Endpoint)
 	own, _ := host.Without(early.Shared).IP.Get()
 	in := activities.EnrichIn{Host: host, Target: f.target, IPs: own, AssetRole: role, At: at, Window: r.window(), Beside: f.beside}
 	traffic := start(ctx, r, incident.TrafficFact, activities.GetTraffic, in)
