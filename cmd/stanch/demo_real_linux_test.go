@@ -27,8 +27,9 @@ type realDemo struct {
 	temp, shown string
 }
 
-// startRealDemo starts a demo; several may have the same folder for temporary files.
-func startRealDemo(t *testing.T, temp string) *realDemo {
+// startRealDemo starts a demo; several may have the same folder for temporary files. The
+// programs of a folder, where one is named, are found before the system's.
+func startRealDemo(t *testing.T, temp, programs string) *realDemo {
 	t.Helper()
 	if err := lab.Ready(); err != nil {
 		t.Skipf("SKIPPED: no lab of namespaces: %v", err)
@@ -43,6 +44,9 @@ func startRealDemo(t *testing.T, temp string) *realDemo {
 	d.cmd = exec.Command("stanch", "demo", "--real")
 	d.cmd.Stdout, d.cmd.Stderr = out, out
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+temp, "LC_ALL=C.UTF-8")
+	if programs != "" {
+		d.cmd.Env = append(d.cmd.Env, "PATH="+programs+":"+os.Getenv("PATH"))
+	}
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	servertest.EndWithTest(d.cmd, syscall.SIGKILL)
 	if err := d.cmd.Start(); err != nil {
@@ -195,7 +199,7 @@ func rates(all []observation, while time.Duration, holds func(observation) bool)
 // gateway: what leaves it falls and comes back, and nothing is left.
 func TestRealDemo(t *testing.T) {
 	t.Parallel()
-	d := startRealDemo(t, t.TempDir())
+	d := startRealDemo(t, t.TempDir(), "")
 	seen := d.observe()
 	code := d.ended()
 	all := seen()
@@ -273,7 +277,7 @@ func TestRealDemoLeavesNothing(t *testing.T) {
 			return strings.Contains(d.text(), "throttle: read back from the device") && strings.Contains(d.gateway("nft", "list", "ruleset"), "limit rate over")
 		})
 	}
-	killed := startRealDemo(t, temp)
+	killed := startRealDemo(t, temp, "")
 	limited(killed)
 	if tables, err := exec.Command("nft", "list", "tables").Output(); err != nil || strings.Contains(string(tables), "inet stanch") {
 		t.Errorf("the machine's own rules are touched: %s%v", tables, err)
@@ -287,7 +291,7 @@ func TestRealDemoLeavesNothing(t *testing.T) {
 		t.Error("a demo that was killed has removed its namespaces: the next has nothing to remove")
 	}
 
-	stopped := startRealDemo(t, temp)
+	stopped := startRealDemo(t, temp, "")
 	limited(stopped)
 	if err := syscall.Kill(-stopped.cmd.Process.Pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		t.Fatal(err)
@@ -300,4 +304,30 @@ func TestRealDemoLeavesNothing(t *testing.T) {
 	}
 	stopped.leaves()
 	killed.leaves()
+}
+
+// TestRealDemoFails has a detector that ends at once: the demo says so, and keeps nothing
+// but its log.
+func TestRealDemoFails(t *testing.T) {
+	t.Parallel()
+	programs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(programs, "fastnetmon"), []byte("#!/bin/sh\necho no license >&2\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := startRealDemo(t, t.TempDir(), programs)
+	if code := d.ended(); code != 1 {
+		t.Errorf("it exits with %d, want 1", code)
+	}
+	_, problem, _ := strings.Cut(d.text(), "stanch: ")
+	if !strings.Contains(problem, "fastnetmon") || !strings.Contains(problem, "no license") {
+		t.Errorf("it says %q", problem)
+	}
+	_, log, _ := strings.Cut(strings.TrimSpace(problem), "the log is ")
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "url=http") {
+		t.Errorf("the log is not kept, or is not one: %v: %s", err, text)
+	}
+	if err := os.Remove(log); err != nil {
+		t.Error(err)
+	}
+	d.leaves()
 }

@@ -60,7 +60,8 @@ func (s *show) real() []part {
 
 func (s *show) introduceReal(context.Context) error {
 	return errors.Join(
-		s.p.Title("Stanch demo: a real flood is limited at a real gateway, and the limit is given back"),
+		s.p.Title("Stanch demo with real packets: a flood is limited, and given back"),
+		s.p.Field("story", "a host floods; a detector sees it; Stanch limits the host at the gateway, asks you before it blocks the flood, proves by the flow store that each helped, and gives both back", ""),
 		s.p.Field("real", "the packets (hping3, iperf3), the gateway and its rules (Linux, nftables), the sensors (softflowd), the flow store (nfdump), the detector (FastNetMon), and all of Stanch", ""),
 		s.p.Field("simulated", "the EDR, which says whose an address is, and Slack", ""),
 		s.p.Field("apart", "all of it is in network namespaces of its own and removed at the end; the network of this machine is not touched", ""),
@@ -316,7 +317,7 @@ func (s *show) chart(context.Context) error {
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return a.at.Compare(b.at) })
 	return errors.Join(
-		s.p.Title("What left the gateway, second by second"),
+		s.p.Title("What left the gateway, from the beginning to the end"),
 		s.p.Chart(s.network.counters.chart(moments)),
 	)
 }

@@ -173,8 +173,12 @@ func (s *show) measuredSince(ctx context.Context, then time.Time) error {
 	})
 }
 
-// against compares a rate with the usual rate of the case, or with the flood.
+// against compares a rate with what is usual: the rate of the case, or what another host
+// of the network sends.
 func (s *show) against(rate int64) string {
+	if s.network != nil && rate <= 2*works {
+		return ", which is what ws-017 sends"
+	}
 	if usual, ok := s.usual(); ok && rate <= 2*usual {
 		return ", as usual for this host (p99 is " + incident.FormatRate(usual) + ")"
 	}
