@@ -323,7 +323,7 @@ func TestRealDemoFails(t *testing.T) {
 		t.Errorf("it says %q", problem)
 	}
 	_, log, _ := strings.Cut(strings.TrimSpace(problem), "the log is ")
-	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "url=http") {
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "Started Worker") || !strings.Contains(string(text), "The detector said:") {
 		t.Errorf("the log is not kept, or is not one: %v: %s", err, text)
 	}
 	if err := os.Remove(log); err != nil {
