@@ -30,6 +30,9 @@ type MeasureIn struct {
 	// Reports is how late records of the host come, see [incident.Traffic]: what is newer
 	// may not be complete, and is not measured.
 	Reports time.Duration `json:"reports,omitempty"`
+	// Below is the rate in bits per second that egress is to fall below; 0 where what is
+	// looked for is that it has not.
+	Below int64 `json:"below,omitempty"`
 	// Enforcer is the integration whose containment is measured.
 	Enforcer string `json:"enforcer,omitempty"`
 }
@@ -67,10 +70,10 @@ func (a *Activities) measure(ctx context.Context, in MeasureIn) (MeasureOut, err
 	return out, err
 }
 
-// measured looks only at what the store has all records of: one that lags behind, or
-// whose sensors have not reported a flow that goes on, shows quiet where it is blind. A store that keeps sums of a minute divides
-// them over it, so a short window after the action holds some of what flowed
-// before: it says less than was reached, never more.
+// measured looks only at what the store has all records of: one that lags behind, or whose
+// sensors have not reported a flow that goes on, shows quiet where it is blind. A store
+// that keeps sums of a minute divides them over it, so a short window after the action
+// holds some of what flowed before: it says less than was reached, never more.
 func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, error) {
 	flows, err := use[integrations.Flows](a, in.Use)
 	if err != nil {
@@ -95,10 +98,14 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		}
 		return MeasureOut{Rate: incident.NotKnown[int64](why)}, nil
 	}
+	late, unseen, err := a.late(ctx, flows, in)
+	if err != nil {
+		return MeasureOut{}, err
+	}
 	// Up to here it has all that the host sent, of which there must be half a window.
-	complete := newest.Add(-in.Reports)
+	complete := newest.Add(-late)
 	if newest.After(in.To) {
-		complete = in.To.Add(-in.Reports)
+		complete = in.To.Add(-late)
 	}
 	missing := min(in.Window, in.To.Sub(in.From))/2 - complete.Sub(in.From)
 	switch {
@@ -109,11 +116,14 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 	case newest.After(in.To.Add(incident.ClockTolerance)):
 		return unknown("its newest record is of the future, %s ahead", incident.FormatDuration(newest.Sub(in.To)))
 	case missing > 0:
-		late := ""
-		if in.Reports > 0 {
-			late = fmt.Sprintf(", and records of the host come up to %s later", incident.FormatDuration(in.Reports))
+		why := ""
+		switch {
+		case unseen:
+			why = ", and it shows no egress of the host before either that could have fallen: it may come up to " + incident.FormatDuration(late) + " later"
+		case late > 0:
+			why = ", and records of the host come up to " + incident.FormatDuration(late) + " later"
 		}
-		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), late)
+		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), why)
 		out.Wait = missing
 		return out, err
 	case len(traffic.AtLeast) > 0:
@@ -127,6 +137,27 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		return unknown("it does not know the volume")
 	}
 	return MeasureOut{Rate: traffic.Rate}, nil
+}
+
+// unseenFor is how long the store is given for records of egress that it has not shown yet.
+const unseenFor = time.Minute
+
+// late returns how late records of the host come. That egress fell is shown by a store that
+// has shown it before; one that has not, as a detector may be faster, has not yet, or there
+// was none.
+func (a *Activities) late(ctx context.Context, flows integrations.Flows, in MeasureIn) (late time.Duration, unseen bool, err error) {
+	if in.Below == 0 {
+		return in.Reports, false, nil
+	}
+	before, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: in.IPs, From: in.From.Add(-in.Window), To: in.From, Top: 1})
+	if err != nil {
+		return 0, false, err
+	}
+	late = max(in.Reports, before.Reports)
+	if rate, known := before.Rate.Get(); known && rate < in.Below {
+		return max(late, unseenFor), true, nil
+	}
+	return late, false, nil
 }
 
 func (a *Activities) series(ctx context.Context, in MeasureIn) ([]incident.Point, error) {

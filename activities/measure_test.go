@@ -16,12 +16,19 @@ type lagging struct {
 	integrations.Flows
 	newest incident.Value[time.Time]
 	least  []string
-	asked  []integrations.TrafficQuery
+	// until is the end of a flood that the store shows; cut is how late its records are.
+	until time.Time
+	cut   time.Duration
+	asked []integrations.TrafficQuery
 }
 
 func (l *lagging) Traffic(_ context.Context, q integrations.TrafficQuery) (incident.Traffic, error) {
 	l.asked = append(l.asked, q)
-	return incident.Traffic{Freshness: l.newest, AtLeast: l.least, Rate: incident.Known(int64(q.To.Sub(q.From)/time.Second), incident.FromFlows)}, nil
+	rate := int64(q.To.Sub(q.From) / time.Second)
+	if !q.To.After(l.until) {
+		rate = 1000
+	}
+	return incident.Traffic{Freshness: l.newest, AtLeast: l.least, Reports: l.cut, Rate: incident.Known(rate, incident.FromFlows)}, nil
 }
 
 func TestMeasureLooksOnlyAtWhatTheStoreHas(t *testing.T) {
@@ -87,5 +94,42 @@ func TestMeasureOfTheLeastIsNoProof(t *testing.T) {
 	out, err := a.measure(t.Context(), MeasureIn{Use: "flows", IPs: []string{"10.0.0.1"}, From: at.Add(-time.Minute), To: at, Window: 10 * time.Second})
 	if err != nil || out.Rate.IsKnown() || !strings.Contains(out.Rate.Why(), "flows last up to 4h") {
 		t.Errorf("measured %s, want unknown: %v", out.Rate, err)
+	}
+}
+
+// TestWhatWasNeverSeenHasNotFallen: a detector may be faster than the flow store, which then
+// shows nothing of the flood either before the step or after it.
+func TestWhatWasNeverSeenHasNotFallen(t *testing.T) {
+	accepted := time.Date(2026, 3, 2, 3, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name  string
+		quiet bool
+		cut   time.Duration
+		now   time.Duration
+		why   string
+	}{
+		{"it showed the flood", false, 0, 5 * time.Second, ""},
+		{"it showed the flood in records of a second", false, time.Second, 5 * time.Second, ""},
+		{"it showed the flood in records of half a minute", false, 30 * time.Second, 5 * time.Second, "records of the host come up to 30s later"},
+		{"it showed nothing", true, 0, 5 * time.Second, "it shows no egress of the host before either that could have fallen: it may come up to 1m later"},
+		{"it showed nothing for long", true, 0, 63 * time.Second, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := &lagging{newest: incident.Known(accepted.Add(c.now), incident.FromFlows), cut: c.cut}
+			if !c.quiet {
+				store.until = accepted
+			}
+			a := &Activities{Set: integrations.NewSet()}
+			a.Set.Add("flows", integrations.Spec{Kind: "lagging"}, store)
+			out, err := a.measure(t.Context(), MeasureIn{
+				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: 5 * time.Second, Below: 1000,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if known := c.why == ""; out.Rate.IsKnown() != known || !strings.Contains(out.Rate.Why(), c.why) {
+				t.Errorf("measured %s, want it unknown with %q", out.Rate, c.why)
+			}
+		})
 	}
 }

@@ -52,13 +52,10 @@ func (s *Summary) Sample(t *incident.Traffic, views []View, q integrations.Traff
 // reports is how late records come: a flow that goes on is recorded when it is cut, and one
 // of a single packet when its sensor gives it up, while other hosts' records are there.
 func (s *Summary) reports(largest []*View, span Span) time.Duration {
-	if span.Newest.IsZero() {
+	if span.Newest.IsZero() || s.total.Flows == 0 {
 		return 0
 	}
-	late := latest
-	if s.total.Flows > 0 {
-		late = min(late, max(0, time.Duration(min(span.Newest.UnixNano(), s.to)-s.total.Last)))
-	}
+	late := min(latest, max(0, time.Duration(min(span.Newest.UnixNano(), s.to)-s.total.Last)))
 	// Stores keep times to the nanosecond or less.
 	return (max(late, s.cut(largest)) + time.Millisecond - 1).Truncate(time.Millisecond)
 }
