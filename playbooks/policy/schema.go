@@ -128,14 +128,14 @@ func (f *facts) shapeOf(t reflect.Type) *shape {
 }
 
 // describe fills in the CEL type of a field and reports whether policies see it.
-// Apart from Values these are objects and plain scalars: lists and times without
-// provenance are the engine's own bookkeeping.
+// Apart from Values these are objects and plain scalars: lists, times and durations
+// without provenance are the engine's own bookkeeping.
 func (f *facts) describe(m *member, t reflect.Type) bool {
 	if v, ok := reflect.Zero(t).Interface().(incident.Field); ok {
 		m.value = true
 		return f.describeInner(m, v.Type())
 	}
-	if t.Kind() == reflect.Slice || t == reflect.TypeFor[time.Time]() {
+	if t.Kind() == reflect.Slice || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[time.Duration]() {
 		return false
 	}
 	return f.describeInner(m, t)

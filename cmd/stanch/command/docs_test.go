@@ -149,6 +149,7 @@ func parses(line string) error {
 	if _, piped, ok := strings.Cut(line, " | "); ok {
 		line = piped
 	}
+	line = strings.TrimPrefix(strings.TrimSpace(line), "sudo ")
 	var args []string
 	for _, word := range regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(line, -1) {
 		args = append(args, strings.Trim(word, `'"`))
