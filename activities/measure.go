@@ -30,9 +30,10 @@ type MeasureIn struct {
 	// Reports is how late records of the host come, see [incident.Traffic]: what is newer
 	// may not be complete, and is not measured.
 	Reports time.Duration `json:"reports,omitempty"`
-	// Below is the rate in bits per second that egress is to fall below; 0 where what is
-	// looked for is that it has not.
-	Below int64 `json:"below,omitempty"`
+	// Below is the rate in bits per second that egress is to have fallen below since Began;
+	// 0 where what is looked for is that the host sends.
+	Below int64     `json:"below,omitempty"`
+	Began time.Time `json:"began,omitzero"`
 	// Enforcer is the integration whose containment is measured.
 	Enforcer string `json:"enforcer,omitempty"`
 }
@@ -139,8 +140,13 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 	return MeasureOut{Rate: traffic.Rate}, nil
 }
 
-// unseenFor is how long the store is given for records of egress that it has not shown yet.
-const unseenFor = time.Minute
+const (
+	// shownFor is the time before the step in which the store is to have shown the egress
+	// that falls. A detector takes as little as that to tell of it.
+	shownFor = time.Second
+	// unseenFor is how long the store is given for records of egress that it has not shown.
+	unseenFor = time.Minute
+)
 
 // late returns how late records of the host come. That egress fell is shown by a store that
 // has shown it before; one that has not, as a detector may be faster, has not yet, or there
@@ -149,7 +155,7 @@ func (a *Activities) late(ctx context.Context, flows integrations.Flows, in Meas
 	if in.Below == 0 {
 		return in.Reports, false, nil
 	}
-	before, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: in.IPs, From: in.From.Add(-in.Window), To: in.From, Top: 1})
+	before, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: in.IPs, From: in.Began.Add(-shownFor), To: in.Began, Top: 1})
 	if err != nil {
 		return 0, false, err
 	}

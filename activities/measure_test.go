@@ -122,7 +122,7 @@ func TestWhatWasNeverSeenHasNotFallen(t *testing.T) {
 			a := &Activities{Set: integrations.NewSet()}
 			a.Set.Add("flows", integrations.Spec{Kind: "lagging"}, store)
 			out, err := a.measure(t.Context(), MeasureIn{
-				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: 5 * time.Second, Below: 1000,
+				Use: "flows", IPs: []string{"10.0.0.1"}, From: accepted, To: accepted.Add(c.now), Window: 5 * time.Second, Below: 1000, Began: accepted,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -56,7 +56,7 @@ func (r *responder) proveUntil(ctx workflow.Context, i int, deadline time.Time, 
 			pause = short
 			continue
 		}
-		m := r.measure(ctx, i, from, now, every, s.Verify.EgressBelow)
+		m := r.measure(ctx, i, from, now, every, true)
 		m.uncounted = r.count(ctx, i)
 		if r.yield || r.unproven(ctx, i) {
 			return
@@ -135,8 +135,8 @@ func proofWords(proof incident.Proof) (string, incident.EventKind) {
 
 // measure asks the flow store for the mean egress, in bits per second, over the
 // last window of a time: of what flowed before the step was accepted it must
-// know nothing. Below is what it is to fall below, 0 where it is to be seen that it has not.
-func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, window time.Duration, below int64) measured {
+// know nothing. Fell says whether it is to be seen that it fell, and not that the host sends.
+func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, window time.Duration, fell bool) measured {
 	e, ok := r.in.Pin.Enrichment(incident.TrafficFact)
 	if !ok {
 		return measured{why: "the playbook names no flow store"}
@@ -144,10 +144,14 @@ func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, win
 	if len(r.state.IPs) == 0 {
 		return measured{store: e.Use, why: cmp.Or(r.state.Case.Facts.Traffic.BytesOut.Why(), "the host's address is unknown")}
 	}
-	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, activities.MeasureIn{
-		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Reports: r.state.Case.Facts.Traffic.Reports, Below: below,
+	in := activities.MeasureIn{
+		Use: e.Use, IPs: r.state.IPs, From: from, To: to, Window: window, Reports: r.state.Case.Facts.Traffic.Reports,
 		Beside: r.state.Beside, Enforcer: r.state.Case.Steps[i].Use,
-	})
+	}
+	if s := r.state.Case.Steps[i]; fell && s.Verify != nil {
+		in.Below, in.Began = s.Verify.EgressBelow, s.AcceptedAt
+	}
+	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, in)
 	m := measured{store: e.Use, sensor: out.Sensor, wait: out.Wait, beside: r.state.Beside, there: out.Beside}
 	if err != nil {
 		m.why = e.Use + ": " + activities.Reason(err)

@@ -114,7 +114,7 @@ func (r *responder) countOf(ctx workflow.Context, i int, until time.Time) (c *in
 
 // flowRate takes what the flow store measures over the last window since a time.
 func (r *responder) flowRate(ctx workflow.Context, i int, from time.Time, window time.Duration, e *evidence) {
-	m := r.measure(ctx, i, from, workflow.Now(ctx), window, 0)
+	m := r.measure(ctx, i, from, workflow.Now(ctx), window, false)
 	if s := r.state.Case.Steps[i]; m.why == "" && s.Held != nil {
 		e.take(m.rate, s.Held.Above, "the flow store "+m.store)
 	}
