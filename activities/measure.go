@@ -34,6 +34,8 @@ type MeasureIn struct {
 	// 0 where what is looked for is that the host sends.
 	Below int64     `json:"below,omitempty"`
 	Began time.Time `json:"began,omitzero"`
+	// Shown reports whether the store has shown before that it was above that.
+	Shown bool `json:"shown,omitempty"`
 	// Enforcer is the integration whose containment is measured.
 	Enforcer string `json:"enforcer,omitempty"`
 }
@@ -99,7 +101,7 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 		}
 		return MeasureOut{Rate: incident.NotKnown[int64](why)}, nil
 	}
-	late, unseen, err := a.late(ctx, flows, in)
+	late, unseen, err := late(ctx, flows, in, traffic)
 	if err != nil {
 		return MeasureOut{}, err
 	}
@@ -125,7 +127,10 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 			why = ", and records of the host come up to " + incident.FormatDuration(late) + " later"
 		}
 		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), why)
-		out.Wait = missing
+		if out.Wait = missing; unseen {
+			// Any record of the host may show it.
+			out.Wait = min(missing, time.Second)
+		}
 		return out, err
 	case len(traffic.AtLeast) > 0:
 		return unknown("it does not know all: %s", strings.Join(traffic.AtLeast, ", "))
@@ -144,15 +149,18 @@ const (
 	// shownFor is the time before the step in which the store is to have shown the egress
 	// that falls. A detector takes as little as that to tell of it.
 	shownFor = time.Second
+	// leftOver is the part of what egress is to fall below, 1 in so many, that is left of
+	// it where a limit holds it.
+	leftOver = 4
 	// unseenFor is how long the store is given for records of egress that it has not shown.
 	unseenFor = time.Minute
 )
 
 // late returns how late records of the host come. That egress fell is shown by a store that
-// has shown it before; one that has not, as a detector may be faster, has not yet, or there
-// was none.
-func (a *Activities) late(ctx context.Context, flows integrations.Flows, in MeasureIn) (late time.Duration, unseen bool, err error) {
-	if in.Below == 0 {
+// has shown it before, or shows what is left of it. One that shows neither may not have the
+// records yet, as a detector may be faster, or there was none.
+func late(ctx context.Context, flows integrations.Flows, in MeasureIn, now incident.Traffic) (late time.Duration, unseen bool, err error) {
+	if in.Below == 0 || in.Shown {
 		return in.Reports, false, nil
 	}
 	before, err := flows.Traffic(ctx, integrations.TrafficQuery{IPs: in.IPs, From: in.Began.Add(-shownFor), To: in.Began, Top: 1})
@@ -160,10 +168,11 @@ func (a *Activities) late(ctx context.Context, flows integrations.Flows, in Meas
 		return 0, false, err
 	}
 	late = max(in.Reports, before.Reports)
-	if rate, known := before.Rate.Get(); known && rate < in.Below {
-		return max(late, unseenFor), true, nil
+	was, known := before.Rate.Get()
+	if left, _ := now.Rate.Get(); !known || was >= in.Below || left >= in.Below/leftOver {
+		return late, false, nil
 	}
-	return late, false, nil
+	return max(late, unseenFor), true, nil
 }
 
 func (a *Activities) series(ctx context.Context, in MeasureIn) ([]incident.Point, error) {

@@ -72,7 +72,7 @@ const nextToNothing = 100
 // asks for. An answer that is not verified may be another one after the next measurement.
 func judge(s incident.StepState, m measured) verdict {
 	v := judgeItsOwn(s, m)
-	if m.there == nil || v.proof != incident.Verified {
+	if m.there == nil || v.proof == incident.NotEffective {
 		return v
 	}
 	rate, known := m.there.Get()

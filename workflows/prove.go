@@ -150,6 +150,8 @@ func (r *responder) measure(ctx workflow.Context, i int, from, to time.Time, win
 	}
 	if s := r.state.Case.Steps[i]; fell && s.Verify != nil {
 		in.Below, in.Began = s.Verify.EgressBelow, s.AcceptedAt
+		rate, _ := r.state.Case.Facts.Traffic.Rate.Get()
+		in.Shown = rate >= in.Below
 	}
 	out, err := ask(ctx, r.in.Pin.Queue(e.Use, incident.TrafficFact), measureTimeout, activities.Measure, in)
 	m := measured{store: e.Use, sensor: out.Sensor, wait: out.Wait, beside: r.state.Beside, there: out.Beside}

@@ -105,7 +105,7 @@ func (g generous) Survey(ctx context.Context, from, to time.Time) (incident.Surv
 // laid is the harness of an estate with laid records.
 func laid(k Knobs, wrap func(*memory.Estate) integrations.Flows) FlowsHarness {
 	return FlowsHarness{
-		Knobs: k,
+		Knobs: k, AtOnce: true,
 		Open: func(t testing.TB, records []incident.Flow) integrations.Flows {
 			e := estate(t)
 			e.AddFlows(records...)
