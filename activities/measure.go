@@ -119,14 +119,7 @@ func (a *Activities) measured(ctx context.Context, in MeasureIn) (MeasureOut, er
 	case newest.After(in.To.Add(incident.ClockTolerance)):
 		return unknown("its newest record is of the future, %s ahead", incident.FormatDuration(newest.Sub(in.To)))
 	case missing > 0:
-		why := ""
-		switch {
-		case unseen:
-			why = ", and it shows no egress of the host before either that could have fallen: it may come up to " + incident.FormatDuration(late) + " later"
-		case late > 0:
-			why = ", and records of the host come up to " + incident.FormatDuration(late) + " later"
-		}
-		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), why)
+		out, err := unknown("its newest record is %s old%s", incident.FormatDuration(max(0, in.To.Sub(newest)).Round(100*time.Millisecond)), comesLate(late, unseen))
 		if out.Wait = missing; unseen {
 			// Any record of the host may show it.
 			out.Wait = min(missing, time.Second)
@@ -173,6 +166,17 @@ func late(ctx context.Context, flows integrations.Flows, in MeasureIn, now incid
 		return late, false, nil
 	}
 	return max(late, unseenFor), true, nil
+}
+
+// comesLate says for people what late returned.
+func comesLate(late time.Duration, unseen bool) string {
+	switch {
+	case unseen:
+		return ", and it shows no egress of the host before either that could have fallen: it may come up to " + incident.FormatDuration(late) + " later"
+	case late > 0:
+		return ", and records of the host come up to " + incident.FormatDuration(late) + " later"
+	}
+	return ""
 }
 
 func (a *Activities) series(ctx context.Context, in MeasureIn) ([]incident.Point, error) {

@@ -53,7 +53,7 @@ func (s *Store) traffic(ctx context.Context, v *seen, h flowmath.Host, q integra
 		return incident.Traffic{}, err
 	}
 	t := summary.Traffic(h, v.bounds.span)
-	summary.Sample(&t, sample, q, v.bounds.span)
+	summary.Sample(&t, sample, v.bounds.span)
 	return t, nil
 }
 
@@ -67,7 +67,7 @@ func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrat
 		return incident.Traffic{}, err
 	}
 	t := summary.Traffic(h, v.bounds.span)
-	summary.Sample(&t, views, q, v.bounds.span)
+	summary.Sample(&t, views, v.bounds.span)
 	return t, nil
 }
 

@@ -106,7 +106,7 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 		return incident.Traffic{}, err
 	}
 	t := sum.Traffic(h, span)
-	sum.Sample(&t, views, q, span)
+	sum.Sample(&t, views, span)
 	return t, nil
 }
 

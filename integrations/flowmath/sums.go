@@ -116,7 +116,7 @@ func (s *Sums) Traffic(ctx context.Context, h Host, q integrations.TrafficQuery,
 		return incident.Traffic{}, s.Failed(err)
 	}
 	t := sum.Traffic(h, span)
-	sum.Sample(&t, Distinct(views), q, span)
+	sum.Sample(&t, Distinct(views), span)
 	return t, nil
 }
 

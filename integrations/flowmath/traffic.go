@@ -14,9 +14,8 @@ import (
 const SampleFlows = 500
 
 // Traffic sums the views of one host, which went through [Distinct], of a store that has
-// at once what is sent. Where some
-// flows were seen one way only, the sums are of the others and coverage says
-// one_way; where all were, the sums are unknown.
+// at once what is sent. Where some flows were seen one way only, the sums are of the others
+// and coverage says one_way; where all were, the sums are unknown.
 func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incident.Traffic {
 	s := NewSummary(q)
 	for i := range views {
@@ -24,7 +23,7 @@ func Traffic(h Host, q integrations.TrafficQuery, span Span, views []View) incid
 	}
 	t := s.Traffic(h, span)
 	if len(views) > 0 {
-		t.Sample = sample(ranked(views), q)
+		t.Sample = s.sample(ranked(views))
 	}
 	return t
 }
@@ -41,10 +40,10 @@ const (
 // Sample adds the largest flows to an answer, and how late records come of what the host
 // sends. The views are of its flows, or of the largest of them, and went through
 // [Distinct].
-func (s *Summary) Sample(t *incident.Traffic, views []View, q integrations.TrafficQuery, span Span) {
+func (s *Summary) Sample(t *incident.Traffic, views []View, span Span) {
 	largest := ranked(views)
 	if len(largest) > 0 {
-		t.Sample = sample(largest, q)
+		t.Sample = s.sample(largest)
 	}
 	t.Reports = s.reports(largest, span)
 }
@@ -104,19 +103,18 @@ func ranked(views []View) []*View {
 
 // sample returns the largest flows with their 5-tuples. Counters are of the window; those
 // of a direction that was not seen are -1.
-func sample(largest []*View, q integrations.TrafficQuery) []incident.Flow {
-	from, to := q.From.UnixNano(), q.To.UnixNano()
+func (s *Summary) sample(largest []*View) []incident.Flow {
 	flows := make([]incident.Flow, 0, len(largest))
 	for _, v := range largest {
 		f := incident.Flow{
 			Start: time.Unix(0, v.Start).UTC(), Duration: time.Duration(v.End - v.Start), Tuple: v.Tuple(),
-			BytesOut: -1, BytesIn: v.Share(v.Received, from, to), PacketsOut: -1,
+			BytesOut: -1, BytesIn: v.Share(v.Received, s.from, s.to), PacketsOut: -1,
 		}
 		if v.Measured {
-			f.BytesOut = v.Share(v.Sent, from, to)
+			f.BytesOut = v.Share(v.Sent, s.from, s.to)
 		}
 		if v.Measured && v.Packets >= 0 {
-			f.PacketsOut = v.Share(v.Packets, from, to)
+			f.PacketsOut = v.Share(v.Packets, s.from, s.to)
 		}
 		flows = append(flows, f)
 	}

@@ -122,7 +122,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 		return incident.Traffic{}, err
 	}
 	t := sum.Traffic(h, span)
-	sum.Sample(&t, top.views, q, span)
+	sum.Sample(&t, top.views, span)
 	return t, nil
 }
 

@@ -40,7 +40,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 		return incident.Traffic{}, failed(op, err)
 	}
 	t := sum.Traffic(h, span)
-	sum.Sample(&t, views, q, span)
+	sum.Sample(&t, views, span)
 	return t, nil
 }
 
