@@ -1,10 +1,7 @@
 package service
 
 import (
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +12,9 @@ import (
 
 	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
-	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/drift"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/memory"
-	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -37,21 +32,9 @@ func TestDriftIsToldByTheProcessThatSpeaks(t *testing.T) {
 	wire := estate.Spec()
 	wire.Kind, wire.Role, wire.StandsFor = "spoken", integrations.SpeakerRole, nil
 	dir := t.TempDir()
-	text := strings.Replace(isolatesAll, "action: isolate, use: edr", "action: isolate, use: wire", 1)
-	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	start := func(roles ...string) (*Service, func()) {
 		t.Helper()
-		c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, `listen: 127.0.0.1:0
-data: %q
-playbooks: [%q]
-integrations: { edr: { kind: memory }, wire: { kind: spoken } }
-sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
-`, filepath.Join(dir, "data"), dir), integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{estate.Spec(), wire}}, stanch.Vendor()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := overWire(t, dir, estate.Spec(), wire)
 		s, err := Start(t.Context(), Options{Config: c, Roles: roles, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)

@@ -86,21 +86,9 @@ func TestSpeakerRestoresWhatStands(t *testing.T) {
 	wire.Kind, wire.Role, wire.StandsFor, wire.Implements = "spoken", integrations.SpeakerRole, nil, (*spoken)(nil)
 	wire.Open = func(context.Context, any) (any, error) { return router, nil }
 	dir := t.TempDir()
-	text := strings.Replace(isolatesAll, "action: isolate, use: edr", "action: isolate, use: wire", 1)
-	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	start := func() (*Service, func()) {
 		t.Helper()
-		c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, `listen: 127.0.0.1:0
-data: %q
-playbooks: [%q]
-integrations: { edr: { kind: memory }, wire: { kind: spoken } }
-sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
-`, filepath.Join(dir, "data"), dir), integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{estate.Spec(), wire}}, stanch.Vendor()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := overWire(t, dir, estate.Spec(), wire)
 		return running(t, c)
 	}
 	s, stop := start()
@@ -184,4 +172,24 @@ func TestRolesWhereNoneIsNamed(t *testing.T) {
 	if got := rolesOf(c); slices.Contains(got, RoleSpeaker) || len(got) != 2 {
 		t.Errorf("on a cluster: %v", got)
 	}
+}
+
+// overWire is the configuration of a service whose data is in a folder, and which isolates by
+// what only one process may carry out.
+func overWire(t *testing.T, dir string, specs ...integrations.Spec) *config.Config {
+	t.Helper()
+	text := strings.Replace(isolatesAll, "action: isolate, use: edr", "action: isolate, use: wire", 1)
+	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, `listen: 127.0.0.1:0
+data: %q
+playbooks: [%q]
+integrations: { edr: { kind: memory }, wire: { kind: spoken } }
+sources: { siem: { kind: stanch, auth: { bearer: only-for-this-test } } }
+`, filepath.Join(dir, "data"), dir), integrations.NewCatalog(integrations.Vendor{Integrations: specs}, stanch.Vendor()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
