@@ -47,17 +47,25 @@ func again(t testing.TB, ttl, atMost, watch time.Duration) *realSite {
 func (r *realSite) held(kind incident.EventKind, after int) (e incident.Event) {
 	r.t.Helper()
 	r.until(fmt.Sprintf("%s to be there %d times", kind, after+1), func() bool {
-		n := 0
-		for _, e = range r.see(againCase).Timeline {
-			if e.Kind == kind && e.Step == "throttle" {
-				if n++; n > after {
-					return true
-				}
-			}
+		events := r.events(kind)
+		if len(events) <= after {
+			return false
 		}
-		return false
+		e = events[after]
+		return true
 	})
 	return e
+}
+
+// events are those of the kind that the timeline has of the limit.
+func (r *realSite) events(kind incident.EventKind) (events []incident.Event) {
+	r.t.Helper()
+	for _, e := range r.see(againCase).Timeline {
+		if e.Kind == kind && e.Step == "throttle" {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // oneAlert fails the test unless the case has one alert: whatever was held again was so by
@@ -157,8 +165,10 @@ func TestRealFloodThatComesBack(t *testing.T) {
 	if r.isLimited() {
 		t.Error("it was given back, and the limit is in place")
 	}
+	// On a slow machine the limit is effective only in a later round of the lease.
+	rounds, confirmations := len(r.events(incident.EvHeldAgain)), len(r.events(incident.EvConfirmed))
 	r.near("given back and counted, UDP", r.transfer(r.flooder, lab.Probe{UDP: true, Rate: realFree}), realFree, 0.10)
-	if saw(r.see(againCase), incident.EvHeldAgain, "throttle") {
+	if len(r.events(incident.EvHeldAgain)) > rounds {
 		t.Error("it was held again, though it sent less than counts")
 	}
 	if _, ok := r.onlyLease(); ok {
@@ -168,8 +178,8 @@ func TestRealFloodThatComesBack(t *testing.T) {
 	began := time.Now()
 	stop := r.torrent()
 	defer stop()
-	said := r.held(incident.EvHeldAgain, 0)
-	confirmed := r.held(incident.EvConfirmed, 1)
+	said := r.held(incident.EvHeldAgain, rounds)
+	confirmed := r.held(incident.EvConfirmed, confirmations)
 	t.Logf("from the first packet: %.1f s to the evidence, %.1f s to the limit", said.At.Sub(began).Seconds(), confirmed.At.Sub(began).Seconds())
 	if !strings.Contains(said.Text, "gateway's counters") {
 		t.Errorf("it was held again by %q, want the gateway's counters", said.Text)
@@ -198,11 +208,12 @@ func BenchmarkFirstPacketToHeldAgain(b *testing.B) {
 				r.patience = 3 * time.Minute
 				r.floodOnce()
 				given := time.Now()
+				rounds, confirmations := len(r.events(incident.EvHeldAgain)), len(r.events(incident.EvConfirmed))
 				r.until("the flood's time", func() bool { return time.Since(given) > after })
 				b.StartTimer()
 				began := time.Now()
 				stop := r.torrent()
-				said, confirmed := r.held(incident.EvHeldAgain, 0), r.held(incident.EvConfirmed, 1)
+				said, confirmed := r.held(incident.EvHeldAgain, rounds), r.held(incident.EvConfirmed, confirmations)
 				b.StopTimer()
 				b.ReportMetric(said.At.Sub(began).Seconds(), "evidence-s")
 				b.ReportMetric(confirmed.At.Sub(began).Seconds(), "limited-s")
