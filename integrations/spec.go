@@ -92,16 +92,18 @@ func OpenWith[C any](open func(context.Context, *C) (any, error)) func(context.C
 }
 
 // Vendor is what one folder registers: kinds of integrations, kinds of alert
-// sources, or both.
+// sources, ways in which alerts are fetched.
 type Vendor struct {
 	Integrations []Spec
 	Sources      []alerts.Spec
+	Transports   []alerts.Transport
 }
 
 // Catalog is everything that the configuration can name, each list sorted by kind.
 type Catalog struct {
 	Integrations []Spec
 	Sources      []alerts.Spec
+	Transports   []alerts.Transport
 }
 
 // NewCatalog gathers what the vendors register.
@@ -110,9 +112,11 @@ func NewCatalog(vendors ...Vendor) Catalog {
 	for _, v := range vendors {
 		c.Integrations = append(c.Integrations, v.Integrations...)
 		c.Sources = append(c.Sources, v.Sources...)
+		c.Transports = append(c.Transports, v.Transports...)
 	}
 	slices.SortStableFunc(c.Integrations, func(a, b Spec) int { return strings.Compare(a.Kind, b.Kind) })
 	slices.SortStableFunc(c.Sources, func(a, b alerts.Spec) int { return strings.Compare(a.Kind, b.Kind) })
+	slices.SortStableFunc(c.Transports, func(a, b alerts.Transport) int { return strings.Compare(a.Kind, b.Kind) })
 	return c
 }
 

@@ -5,6 +5,7 @@
 package alerts
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -58,6 +59,18 @@ type Source struct {
 	Name string
 	// Category and OS are those of alerts that do not say one.
 	Category, OS string
+	// Window is the time that the counts of an alert cover that does not say it; zero is
+	// not known.
+	Window time.Duration
+	// Rules are the settings of alerts of single rules, by the rule's name. They go before
+	// those of the source.
+	Rules map[string]Rule
+}
+
+// Rule are the settings of the alerts of one rule that do not say it themselves.
+type Rule struct {
+	Category string        `yaml:"category" doc:"The category of its alerts that do not say one; recorded as assumed."`
+	Window   time.Duration `yaml:"window" doc:"The time that the counts of its alerts cover, as the rule is written in the SIEM; recorded as assumed."`
 }
 
 // The bounds of one request. A command line, and any other text that
@@ -173,6 +186,9 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 	}
 	r := &Reader{at: d.Path, Fields: d.Fields}
 	a := s.Read(r, d)
+	if s := r.silence(); s.why != "" && a.Status == incident.Firing {
+		a.Status, a.StatusWhy = s.status, s.why
+	}
 	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.Raw
 	cutDocument(&a, d.Fields)
 	switch {
@@ -200,8 +216,13 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 // assume fills in what the alert left open and the configuration has. A value of the
 // alert that cannot be read is not open.
 func (s Source) assume(a *incident.Alert) {
+	name, _ := a.Rule.Get()
+	rule := s.Rules[name]
 	if v := a.Category; !v.IsKnown() && v.Why() == "" {
-		a.Category = incident.Categories().Of(incident.Said(s.Category, incident.Assumed))
+		a.Category = incident.Categories().Of(incident.Said(cmp.Or(rule.Category, s.Category), incident.Assumed))
+	}
+	if d := cmp.Or(rule.Window, s.Window); d > 0 && !a.Window.IsKnown() && a.Window.Why() == "" {
+		a.Window = incident.Known(d, incident.Assumed)
 	}
 	if v := a.Host.OS; !v.IsKnown() && v.Why() == "" {
 		a.Host.OS = incident.OSes().Of(incident.Said(s.OS, incident.Assumed))

@@ -27,13 +27,20 @@ type Reader struct {
 	// Asked, where it is set, is told of every path that is looked up.
 	Asked func(path string)
 
-	at  string
-	bad *FieldError
+	at     string
+	bad    *FieldError
+	silent *silence
+}
+
+// silence is why an alert asks for no response.
+type silence struct {
+	status incident.AlertStatus
+	why    string
 }
 
 // Of returns a reader of other fields of the same alert.
 func (r *Reader) Of(fields map[string]any) *Reader {
-	return &Reader{Fields: fields, Asked: r.Asked, at: r.at}
+	return &Reader{Fields: fields, Asked: r.Asked, at: r.at, silent: r.silence()}
 }
 
 // Lookup finds a path as [Lookup] does, in the fields of the alert.
@@ -49,6 +56,24 @@ func (r *Reader) Fail(path, format string, args ...any) {
 	if r.bad == nil {
 		r.bad = Wrong(Join(r.at, path), format, args...)
 	}
+}
+
+// Silence has the alert recorded and start nothing, whatever its state is: our host is the
+// target of the traffic, say, or the kind of detection is not known. The reason is for
+// people; the first one counts. Status is the one that it gets, unless the sender's own word
+// says already that it does not fire.
+func (r *Reader) Silence(status incident.AlertStatus, format string, args ...any) {
+	if s := r.silence(); *s == (silence{}) {
+		*s = silence{status, fmt.Sprintf(format, args...)}
+	}
+}
+
+// silence is shared by all readers of one alert.
+func (r *Reader) silence() *silence {
+	if r.silent == nil {
+		r.silent = &silence{}
+	}
+	return r.silent
 }
 
 // Join is the path of a field below another.

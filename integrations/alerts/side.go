@@ -68,6 +68,23 @@ func (r *Reader) number(what string, most int64, paths ...string) incident.Value
 	}, paths...)
 }
 
+// Flag reads what is true or false, also as text or as 1 and 0.
+func (r *Reader) Flag(paths ...string) incident.Value[bool] {
+	return firstOf(r, func(v any) (incident.Value[bool], string) {
+		text, why := one(v, lines)
+		if text == "" {
+			return incident.Value[bool]{}, why
+		}
+		switch strings.ToLower(text) {
+		case "true", "1", "yes":
+			return incident.Known(true, incident.FromAlert), ""
+		case "false", "0", "no":
+			return incident.Known(false, incident.FromAlert), ""
+		}
+		return incident.Value[bool]{}, Quote(text) + " is neither true nor false"
+	}, paths...)
+}
+
 // Port reads a TCP or UDP port.
 func (r *Reader) Port(paths ...string) incident.Value[int64] {
 	return r.number("port", math.MaxUint16, paths...)

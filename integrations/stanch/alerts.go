@@ -79,17 +79,18 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	host := r.Host([]string{"host.id"}, []string{"host.name"}, []string{"host.ip"})
 	host.OS = r.OS("host.os")
 	a := incident.Alert{
-		ID:       id,
-		Status:   incident.Firing,
-		Category: incident.Categories().Of(r.Identity("category")),
-		Rule:     r.Text("rule"),
-		Severity: r.Text("severity"),
-		Time:     r.Instant("time"),
-		Window:   r.Duration("window"),
-		BytesOut: r.Size("bytes_out"),
-		Count:    r.Integer("count"),
-		RaisedBy: r.Text("raised_by"),
-		Host:     host,
+		ID:        id,
+		Status:    incident.Firing,
+		Category:  incident.Categories().Of(r.Identity("category")),
+		Rule:      r.Text("rule"),
+		Severity:  r.Text("severity"),
+		Time:      r.Instant("time"),
+		Window:    r.Duration("window"),
+		BytesOut:  r.Size("bytes_out"),
+		Count:     r.Integer("count"),
+		RaisedBy:  r.Text("raised_by"),
+		Contained: r.Flag("contained"),
+		Host:      host,
 		Process: incident.AlertProcess{
 			Name:        r.Written("process.name"),
 			Path:        r.Written("process.path"),
@@ -182,6 +183,8 @@ func typeName(t reflect.Type) string {
 		return "RFC 3339 time, or seconds since 1970"
 	case "time.Duration":
 		return "duration such as 15m, or seconds"
+	case "bool":
+		return "true or false"
 	case "[]string":
 		return "list of addresses"
 	default:

@@ -25,6 +25,9 @@ type Alert struct {
 	ID     string      `json:"id" doc:"The source's own id of the alert."`
 	Source string      `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
 	Status AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
+	// StatusWhy says why it is not firing, where that is not the sender's own word for its
+	// state: our host is the target, say, or what was found is no traffic.
+	StatusWhy string `json:"status_why,omitempty"`
 	// ReceivedAt is when the receiver took it.
 	ReceivedAt time.Time `json:"received_at"`
 
@@ -36,6 +39,7 @@ type Alert struct {
 	BytesOut    Value[int64]         `json:"bytes_out" unit:"size" doc:"Bytes sent, as the alert says."`
 	Count       Value[int64]         `json:"count" doc:"Events or connections behind the alert."`
 	RaisedBy    Value[string]        `json:"raised_by" doc:"Id of the person of stanch.yaml who raised it by hand; unknown for a rule's alert."`
+	Contained   Value[bool]          `json:"contained,omitzero" doc:"Whether the sender says that it has contained the host already."`
 	Host        AlertHost            `json:"host"`
 	Process     AlertProcess         `json:"process"`
 	Destination AlertDestination     `json:"destination"`
@@ -100,6 +104,10 @@ func (a Alert) Fingerprints(began Value[time.Time]) []string {
 	}
 	// When it was sent, and the time that distinguishes it, are not content.
 	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil
+	if !a.Contained.IsKnown() {
+		// Why it is not known is not content either.
+		a.Contained = Value[bool]{}
+	}
 	// An alert always encodes: its document is what may not.
 	data, _ := json.Marshal(a)
 	return []string{occurrence, fingerprint(data)}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -15,11 +16,13 @@ import (
 
 // Source is one place that alerts come from.
 type Source struct {
-	Kind     string    `yaml:"kind" doc:"What the body looks like: one of the [kinds](alerts.md)."`
-	Auth     auth.Auth `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
-	Category string    `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
-	OS       string    `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
-	Rate     Rate      `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
+	Kind     string                 `yaml:"kind" doc:"What the body looks like: one of the [kinds](alerts.md)."`
+	Auth     auth.Auth              `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
+	Category string                 `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
+	OS       string                 `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
+	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
+	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
+	Rate     Rate                   `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
 
 	// Alerts reads the requests.
 	Alerts alerts.Source `yaml:"-"`
@@ -64,7 +67,7 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		if _, err := source.Auth.Verifier(); err != nil {
 			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
 		}
-		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS}
+		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
 		c.Sources[name] = source
 	}
 	return issues

@@ -182,9 +182,8 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	var groups []routed
 	var rejected []alerts.Parsed
 	for i := range parsed {
-		in, wrong := r.taken(ctx, &parsed[i])
-		if wrong != nil {
-			parsed[i].Wrong = wrong
+		in := r.taken(ctx, &parsed[i])
+		if parsed[i].Wrong != nil {
 			rejected = append(rejected, parsed[i])
 			continue
 		}
@@ -206,19 +205,25 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	return out, err
 }
 
-// taken returns the case of an alert, or why it cannot be taken.
-func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) (workflows.CaseInput, *alerts.FieldError) {
+// taken returns the case of an alert, or notes why it cannot be taken. One that asks for
+// no response needs no case: its id may be empty then.
+func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) workflows.CaseInput {
 	if p.Wrong != nil {
-		return workflows.CaseInput{}, p.Wrong
+		return workflows.CaseInput{}
 	}
 	if !engine.Fits(p.Alert) {
 		// Its original document is left out first.
 		p.Alert.Raw = nil
 	}
 	if !engine.Fits(p.Alert) {
-		return workflows.CaseInput{}, &alerts.FieldError{Problem: fmt.Sprintf("it is larger than %d bytes when it is encoded", engine.MaxAlert)}
+		p.Wrong = alerts.Wrong("", "it is larger than %d bytes when it is encoded", engine.MaxAlert)
+		return workflows.CaseInput{}
 	}
-	return r.route(ctx, p.Alert)
+	in, wrong := r.route(ctx, p.Alert)
+	if p.Alert.Status == incident.Firing {
+		p.Wrong = wrong
+	}
+	return in
 }
 
 // rejectAll stores the alerts of a request that cannot be taken.
@@ -259,6 +264,9 @@ func (r *Receiver) ref(id, run string, alerts int) api.CaseRef {
 }
 
 func (r *Receiver) commit(ctx context.Context, group routed, out *api.Accepted) error {
+	if group.in.ID == "" {
+		return r.record(ctx, group, out)
+	}
 	if id := former(group.in); id != "" {
 		joined, err := r.Engine.Tell(ctx, id, group.in.Alerts)
 		if err != nil {
@@ -287,10 +295,19 @@ func (r *Receiver) commit(ctx context.Context, group routed, out *api.Accepted) 
 		add(out, r.ref(group.in.ID, "", 1))
 		return nil
 	}
+	return r.record(ctx, group, out)
+}
+
+// record stores an alert that asks for no response and that no case hears of.
+func (r *Receiver) record(ctx context.Context, group routed, out *api.Accepted) error {
 	alone := group.in.Alerts[0]
+	state := string(alone.Status)
+	if alone.StatusWhy != "" {
+		state += " (" + alone.StatusWhy + ")"
+	}
 	id, err := r.Engine.Record(ctx, alone, protocol.RejectedAlert{
 		Source: alone.Source, At: r.Now(),
-		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", alone.Status), Body: group.body,
+		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", state), Body: group.body,
 	})
 	out.Recorded = append(out.Recorded, id)
 	return err
