@@ -21,3 +21,5 @@ func harness() contract.AlertsHarness {
 func TestAlerts(t *testing.T) { contract.Alerts(t, harness()) }
 
 func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, harness()) }
+
+func BenchmarkAlerts(b *testing.B) { contract.BenchmarkAlerts(b, harness()) }
