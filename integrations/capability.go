@@ -31,6 +31,7 @@ func Capabilities() []Capability {
 		{Name: "Answerable", iface: reflect.TypeFor[Answerable]()},
 		{Name: "Breaker", iface: reflect.TypeFor[Breaker](), Unchecked: "it is how a client is, not what a product does"},
 		{Name: "Collector", iface: reflect.TypeFor[Collector](), Carries: incident.ByCollector},
+		{Name: "Completer", iface: reflect.TypeFor[Completer]()},
 		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},
 		{Name: "Counter", iface: reflect.TypeFor[Counter](), Unchecked: "the suite of Enforcer checks it"},
 		{Name: "Endpoints", iface: reflect.TypeFor[Endpoints](), Answers: incident.ByEndpoints},

@@ -15,6 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/nftables"
 	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/postgres"
+	"github.com/stanch-soar/stanch/integrations/sentinel"
 	"github.com/stanch-soar/stanch/integrations/sentinelone"
 	"github.com/stanch-soar/stanch/integrations/slack"
 	"github.com/stanch-soar/stanch/integrations/splunk"
@@ -41,6 +42,7 @@ func Catalog() integrations.Catalog {
 		nftables.Vendor(),
 		pagerduty.Vendor(),
 		postgres.Vendor(),
+		sentinel.Vendor(),
 		sentinelone.Vendor(),
 		slack.Vendor(),
 		splunk.Vendor(),

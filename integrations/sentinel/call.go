@@ -1,0 +1,117 @@
+package sentinel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/httpx"
+)
+
+// version is that of the API that all calls are made with.
+const version = "2024-03-01"
+
+// maxQuote bounds what is shown of a product's own text.
+const maxQuote = 200
+
+// call is one request. Op names it in errors, path is below those of Sentinel in the
+// workspace, query is added to the address and write says that it changes something.
+type call struct {
+	op, method, path, query string
+	write                   bool
+	// members are those of which the answer has one; see [httpx.Request].
+	members []string
+}
+
+// ask makes the call with in as its body, unless that is nil, and reads the answer into out,
+// unless that is nil.
+func (c *Client) ask(ctx context.Context, r call, in, out any) (httpx.Answer, error) {
+	target := c.origin + c.workspace + provider + r.path + "?api-version=" + version + r.query
+	a, err := c.client.JSON(ctx, httpx.Request{Op: r.op, Method: r.method, URL: target, Tokens: c.tokens, Write: r.write, Members: r.members}, in, out)
+	return a, refused(a, err)
+}
+
+// provider is Sentinel in the path of a workspace.
+const provider = "/providers/Microsoft.SecurityInsights"
+
+// incidentPath is the path of an incident for a call. The name is a sender's text.
+func incidentPath(op, name string) (string, error) {
+	if !isName(name) {
+		return "", integrations.Refuse(integrations.Invalid, op, "%s is no name of an incident", alerts.Quote(name))
+	}
+	return "/incidents/" + name, nil
+}
+
+// isName reports whether a text can be the name of an incident, which becomes part of an
+// address: Sentinel's own are GUIDs.
+func isName(text string) bool {
+	if text == "" || len(text) > 64 {
+		return false
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
+}
+
+// refused adds to a refusal what its body says.
+func refused(a httpx.Answer, err error) error {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if !ok || a.Status < 400 {
+		return err
+	}
+	var body struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	said, more := &body.Error, *e
+	if httpx.Decode(a.Body, &body) != nil || said.Code == "" {
+		if e.Kind == integrations.NotFound {
+			// An incident that is not found is named in a body: this is another server.
+			more.Kind = integrations.Unavailable
+			more.Err = fmt.Errorf("%w, and not Azure's answer: check the address", e.Err)
+		}
+		return &more
+	}
+	more.Err = fmt.Errorf("%w: %s: %s", e.Err, quoted(said.Code), quoted(said.Message))
+	return &more
+}
+
+// quoted is a bounded quotation of a product's text.
+func quoted(text string) string {
+	runes := []rune(text)
+	if len(runes) > maxQuote {
+		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// refusedLogin says what Entra means by a refusal. Microsoft's codes are for people: nothing
+// but the text depends on them.
+//
+// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+func refusedLogin(a httpx.Answer) string {
+	var said struct {
+		Codes []int `json:"error_codes"`
+	}
+	if httpx.Decode(a.Body, &said) != nil || len(said.Codes) == 0 {
+		return ""
+	}
+	text := "AADSTS" + strconv.Itoa(said.Codes[0])
+	switch said.Codes[0] {
+	case 7000222:
+		text += ", the client secret has expired: make a new one, and configure it"
+	case 7000215:
+		text += ", the client secret is wrong: configure its value, and not its id"
+	case 700016:
+		text += ", the tenant has no such application: compare client_id, tenant and cloud with the application's page"
+	case 90002:
+		text += ", there is no such tenant in this cloud: compare tenant and cloud with the application's page"
+	}
+	return text
+}
