@@ -32,6 +32,11 @@ type AlertsHarness struct {
 	Resolved, Next string
 	// ResolvedAnew is the reason for which Resolved has an id of its own.
 	ResolvedAnew string
+	// NeverResolved is the reason for which there is no Resolved: the product has no word
+	// for the end of an alert.
+	NeverResolved string
+	// Doubtful is the reason for which the host is in doubt in every alert of the kind.
+	Doubtful string
 }
 
 // Alerts checks an [alerts.Spec].
@@ -118,8 +123,8 @@ func structLines(s reflect.Value, at string) []string {
 
 func checkAlertExample(t testing.TB, h AlertsHarness) {
 	a := h.only(t, "the example", []byte(h.Spec.Example))
-	if a.ID == "" || a.Status != incident.Firing || !a.Host.Named() || len(a.Host.Doubts) > 0 || !a.Time.IsKnown() {
-		t.Errorf("the example is read as %s; want a firing alert with an id, a time and a host without doubt", strings.Join(AlertLines(a), "\n"))
+	if a.ID == "" || a.Status != incident.Firing || !a.Host.Named() || (len(a.Host.Doubts) > 0) != (h.Doubtful != "") || !a.Time.IsKnown() {
+		t.Errorf("the example is read as %s; want a firing alert with an id, a time and a host, in doubt only where all are", strings.Join(AlertLines(a), "\n"))
 	}
 	if h.Spec.Summary == "" || h.Spec.Doc == "" || h.Spec.Identity == "" || h.Spec.Occurrence == "" {
 		t.Errorf("the Spec lacks its Summary, Doc, Identity or Occurrence")

@@ -15,22 +15,8 @@ import (
 // checkAlertFields holds the Spec's Fields against what Read asks for in every
 // body that there is.
 func checkAlertFields(t testing.TB, h AlertsHarness) {
-	bodies := []string{h.Spec.Example, h.Several, h.Resolved, h.Next}
-	// What cannot be listed was found by the check of the cases.
-	files, _ := filepath.Glob(filepath.Join(h.Cases, "*.txtar"))
-	for _, file := range files {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatalf("%v", err)
-		}
-		for _, f := range archive.Files {
-			if f.Name == "body.json" {
-				bodies = append(bodies, string(f.Data))
-			}
-		}
-	}
 	asked := map[string]bool{}
-	for _, body := range bodies {
+	for _, body := range append(h.bodies(), h.caseBodies(t)...) {
 		documents, _ := h.Spec.Split([]byte(body))
 		for _, d := range documents {
 			if d.Fields == nil {
@@ -56,4 +42,32 @@ func checkAlertFields(t testing.TB, h AlertsHarness) {
 			t.Errorf("Read asks for %s, which is not in Fields", path)
 		}
 	}
+}
+
+// bodies are those of the harness.
+func (h AlertsHarness) bodies() []string {
+	all := []string{h.Spec.Example, h.Several, h.Next}
+	if h.NeverResolved == "" {
+		all = append(all, h.Resolved)
+	}
+	return all
+}
+
+// caseBodies are those of the cases.
+func (h AlertsHarness) caseBodies(t testing.TB) (bodies []string) {
+	t.Helper()
+	// What cannot be listed was found by the check of the cases.
+	files, _ := filepath.Glob(filepath.Join(h.Cases, "*.txtar"))
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		for _, f := range archive.Files {
+			if f.Name == "body.json" {
+				bodies = append(bodies, string(f.Data))
+			}
+		}
+	}
+	return bodies
 }
