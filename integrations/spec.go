@@ -138,6 +138,24 @@ func (c Catalog) Source(kind string) (alerts.Spec, bool) {
 	return c.Sources[at], true
 }
 
+// Transport returns the way of fetching alerts of a kind.
+func (c Catalog) Transport(kind string) (alerts.Transport, bool) {
+	at := slices.IndexFunc(c.Transports, func(t alerts.Transport) bool { return t.Kind == kind })
+	if at < 0 {
+		return alerts.Transport{}, false
+	}
+	return c.Transports[at], true
+}
+
+// TransportKinds lists the kinds of ways in which alerts are fetched.
+func (c Catalog) TransportKinds() []string {
+	kinds := make([]string, 0, len(c.Transports))
+	for _, t := range c.Transports {
+		kinds = append(kinds, t.Kind)
+	}
+	return kinds
+}
+
 // IntegrationKinds lists the kinds of integrations.
 func (c Catalog) IntegrationKinds() []string {
 	kinds := make([]string, 0, len(c.Integrations))

@@ -12,6 +12,9 @@ type Transport struct {
 	// Doc says what the sender and the queue must be set to, in Markdown, for the
 	// generated reference.
 	Doc string
+	// Alone is why two receivers that fetch at once get every message twice; empty where
+	// they share what waits. The engine recognises the repeats.
+	Alone string
 	// Example is the value of from in stanch.yaml, one that lints.
 	Example string
 	// NewConfig returns a pointer to the configuration struct with its defaults, as that
@@ -21,15 +24,28 @@ type Transport struct {
 	Open func(ctx context.Context, config any) (Puller, error)
 }
 
-// Puller fetches what senders left for one source.
+// Take takes one message. Nil means that the engine holds everything of it, also what was
+// wrong with it. An error is the engine's, never the message's.
+type Take func(ctx context.Context, body []byte) error
+
+// Puller fetches what senders left for one source. Lag may be called while Pull runs; Pull is
+// not called twice at once.
 type Puller interface {
-	// Pull hands over each message, in the order of its partition where there is one, until
-	// the context ends or the connection is lost: the caller calls it again after a pause.
+	// Pull hands over each message until the context ends, or until something fails: the
+	// caller calls it again after a pause. Messages of one partition, of one group, or of
+	// a queue that keeps its order, come one after the other and in that order; take may be
+	// called for others meanwhile.
+	//
 	// A message counts as taken, so that it never comes again, only once take has returned
-	// nil for it; until then, whatever ends Pull, it comes again. An error of take is the
-	// engine's, never the message's: Pull stops at it and returns it.
-	Pull(ctx context.Context, take func(ctx context.Context, body []byte) error) error
-	// Lag returns how many messages wait that were not taken yet.
+	// nil for it; until then, whatever ends Pull, it comes again. At an error of take Pull
+	// stops and returns an error that wraps it. When Pull returns, no take is running, and
+	// what was taken is confirmed where the product still answers. Once the context has
+	// ended no further take is begun, and the error is that of the context or nil.
+	Pull(ctx context.Context, take Take) error
+	// Lag returns how many messages wait that were not taken yet. It is also how a lost
+	// connection is noticed while Pull waits, so it asks the product. Where it reached the
+	// product and cannot tell, the error wraps [errors.ErrUnsupported].
 	Lag(ctx context.Context) (int64, error)
+	// Close ends the connections. Pull has returned before.
 	Close() error
 }

@@ -53,7 +53,8 @@ func leaks(text string) string {
 type place struct {
 	path    []string
 	beside  string
-	private bool // not a secret to the decoder, but never shown
+	from    string // the transport of a source's from, in which it is
+	private bool   // not a secret to the decoder, but never shown
 }
 
 // places are all secrets of a configuration.
@@ -88,6 +89,13 @@ func placesOf(wanted func(reflect.StructField) bool) []place {
 		}
 	}
 	walk(reflect.TypeFor[Config](), nil, "")
+	for _, t := range all.Catalog().Transports {
+		before := len(found)
+		walk(reflect.TypeOf(t.NewConfig()), []string{"sources", "one", "from"}, "")
+		for i := range found[before:] {
+			found[before+i].from = "kind: " + t.Kind
+		}
+	}
 	for i, p := range found {
 		switch p.path[0] {
 		case "sources":
@@ -117,6 +125,9 @@ func (p place) block(entry string) string {
 		if key == "one" && p.beside != "" {
 			fmt.Fprintf(&b, "%s%s\n", indent, p.beside)
 		}
+		if key == "from" && p.from != "" {
+			fmt.Fprintf(&b, "%s%s\n", indent, p.from)
+		}
 	}
 	if dash != "" {
 		fmt.Fprintf(&b, "%s- %s\n", indent, p.beside)
@@ -137,6 +148,8 @@ func (p place) flow(entry string) string {
 			entry = "[{ " + p.beside + ", " + entry + " }]"
 		case key == "one" && p.beside != "":
 			entry = key + ": { " + p.beside + ", " + entry + " }"
+		case key == "from" && p.from != "":
+			entry = key + ": { " + p.from + ", " + entry + " }"
 		default:
 			entry = key + ": { " + entry + " }"
 		}

@@ -203,6 +203,10 @@ func shown(catalog integrations.Catalog) []string {
 		words = append(words, s.Kind)
 		words = append(words, playbooks.WordsOf(reflect.TypeOf(s.NewConfig()), secret)...)
 	}
+	for _, t := range catalog.Transports {
+		words = append(words, t.Kind)
+		words = append(words, playbooks.WordsOf(reflect.TypeOf(t.NewConfig()), secret)...)
+	}
 	return words
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 )
@@ -18,6 +19,7 @@ import (
 type Source struct {
 	Kind     string                 `yaml:"kind" doc:"What the body looks like: one of the [kinds](alerts.md)."`
 	Auth     auth.Auth              `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
+	From     playbooks.Node         `yaml:"from" as:"mapping of a [transport](transports.md)" doc:"Where its alerts are fetched: the kind of the transport and its settings. A source has this or auth."`
 	Category string                 `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
 	OS       string                 `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
 	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
@@ -26,7 +28,19 @@ type Source struct {
 
 	// Alerts reads the requests.
 	Alerts alerts.Source `yaml:"-"`
+	// Fetch is how they are fetched; the zero value is that they are posted.
+	Fetch Fetch `yaml:"-"`
 }
+
+// Fetch is a configured transport.
+type Fetch struct {
+	alerts.Transport
+	// Config is what the transport's NewConfig returned, filled in.
+	Config any
+}
+
+// Fetched reports whether the alerts of the source are fetched; those of others are posted.
+func (s Source) Fetched() bool { return s.Fetch.Kind != "" }
 
 // Rate is a number of requests per second; 0 is no limit.
 type Rate float64
@@ -68,7 +82,40 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
 		}
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
+		issues = append(issues, c.openFetch(name, &source, node)...)
 		c.Sources[name] = source
 	}
+	return issues
+}
+
+// openFetch decodes how the alerts of a source are fetched.
+func (c *Config) openFetch(name string, source *Source, node playbooks.Node) playbooks.Issues {
+	from := source.From
+	if from.IsZero() {
+		return nil
+	}
+	if !node.Get("auth").IsZero() {
+		return playbooks.Issues{node.KeyIssue("from", "source %s: it has auth, so it is posted to, and from, so it is fetched: keep one", name)}
+	}
+	var head struct {
+		Kind string `yaml:"kind,required"`
+	}
+	others := slices.DeleteFunc(from.Keys(), func(k string) bool { return k == "kind" })
+	if bad := from.Without(others...).Decode(&head); len(bad) > 0 {
+		return bad
+	}
+	transport, ok := c.catalog.Transport(head.Kind)
+	if !ok {
+		return playbooks.Issues{from.Get("kind").Issue("source %s: there is no transport %s; there are %s", name, from.Get("kind").Quoted(), strings.Join(c.catalog.TransportKinds(), ", "))}
+	}
+	config := transport.NewConfig()
+	issues := from.Without("kind").Decode(config)
+	if checker, ok := config.(integrations.Checker); ok && len(issues) == 0 {
+		if err := checker.Check(); err != nil {
+			issues = append(issues, from.Issue("source %s: from: %v", name, err))
+		}
+	}
+	c.resolvePaths(config)
+	source.Fetch = Fetch{Transport: transport, Config: config}
 	return issues
 }

@@ -28,6 +28,13 @@ func notFound(err error) bool {
 	return is
 }
 
+// RefusedForGood reports whether the engine refuses what it was sent because of what it is:
+// sending the same again changes nothing.
+func RefusedForGood(err error) bool {
+	_, is := errors.AsType[*serviceerror.InvalidArgument](err)
+	return is
+}
+
 func alreadyStarted(err error) bool {
 	_, is := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 	return is

@@ -46,11 +46,7 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.Metrics.Observe(metrics.Intake, r.Now().Sub(start).Seconds(), name)
-	for _, c := range accepted.Cases {
-		r.Metrics.Add(metrics.Alerts, float64(c.Alerts), name, "accepted")
-	}
-	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Recorded)), name, "recorded")
-	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Rejected)), name, "rejected")
+	r.count(name, accepted)
 	reply(w, http.StatusAccepted, accepted)
 }
 

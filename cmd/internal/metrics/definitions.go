@@ -34,6 +34,8 @@ type Definition struct {
 const (
 	Alerts           = "stanch_alerts_total"
 	Intake           = "stanch_intake_seconds"
+	SourceLag        = "stanch_source_lag_messages"
+	SourceConnected  = "stanch_source_connected"
 	Refused          = "stanch_refused_total"
 	Ready            = "stanch_ready"
 	Playbooks        = "stanch_playbooks"
@@ -80,6 +82,14 @@ func intake() []Definition {
 			Labelled: "`source` of stanch.yaml, or `unknown`; `result` is `accepted`, `recorded` (it does not fire), `rejected`, or why the request was refused: `unauthorized`, `throttled`, `too_large`, `unavailable` and the other kinds of problems of the API.",
 		},
 		{Name: Intake, Kind: Histogram, Labels: []string{labelSource}, buckets: intakeBuckets(), Help: "Time from an alert's request to its answer."},
+		{
+			Name: SourceLag, Kind: Gauge, Labels: []string{labelSource}, Help: "Messages of a source that is fetched which wait and were not taken yet, as it was when the queue last said so.",
+			Labelled: "`source` of stanch.yaml with a `from` whose transport can tell; each process says the same, so that the largest is taken and not the sum.",
+		},
+		{
+			Name: SourceConnected, Kind: Gauge, Labels: []string{labelSource}, Help: "1 while this process fetches the alerts of a source, 0 while it cannot.",
+			Labelled: "`source` of stanch.yaml with a `from`.",
+		},
 		{
 			Name: Refused, Kind: Counter, Labels: []string{labelDoor, protocol.LabelResult}, Help: "Wrong credentials, by what they were for and what was answered.",
 			Labelled: "`door` is `source` or `person`; `result` is `unauthorized`, or `throttled` above 100 of one address.",

@@ -26,6 +26,7 @@ func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 		"reference/policy.md":       []byte(policyReference()),
 		"reference/integrations.md": []byte(integrationsReference(catalog.Integrations)),
 		"reference/alerts.md":       []byte(alertsReference(catalog.Sources)),
+		"reference/transports.md":   []byte(transportsReference(catalog.Transports)),
 		"reference/activities.md":   []byte(activitiesReference()),
 		"reference/metrics.md":      []byte(metricsReference()),
 	}

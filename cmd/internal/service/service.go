@@ -18,7 +18,6 @@ import (
 	"syscall"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -226,15 +225,6 @@ func (s *Service) startEngine(ctx context.Context) error {
 	return engine.EnsureSearchAttributes(ctx, s.client, c.Temporal.Namespace, attributes)
 }
 
-// searchAttributes are those of the namespace.
-func searchAttributes() map[string]enumspb.IndexedValueType {
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range protocol.Attributes() {
-		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
-	}
-	return attributes
-}
-
 // startWorker starts the worker of the cases, and one for each integration and each of its
 // classes: a case that began when the integration had a limit calls it there also when
 // the limit is gone.
@@ -308,6 +298,9 @@ func (s *Service) startReceiver(context.Context) error {
 	s.listener = listener
 	r, err := s.receiver()
 	if err != nil {
+		return err
+	}
+	if err := s.pull(ctx, r); err != nil {
 		return err
 	}
 	s.listenToMessengers(ctx, r)

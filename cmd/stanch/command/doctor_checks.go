@@ -86,6 +86,9 @@ func checkDoors(c *config.Config) []finding {
 		found = append(found, bad("sources", "add one to sources in stanch.yaml", "nobody may send alerts"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		if c.Sources[name].Fetched() {
+			continue // See checkFetched.
+		}
 		if a := c.Sources[name].Auth; a.HMAC == nil && a.Basic == nil && a.Bearer == "" && a.URLToken == "" {
 			found = append(found, bad("source "+name, "give it auth", "every request is refused: it has no auth"))
 			continue
