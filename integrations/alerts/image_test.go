@@ -24,7 +24,6 @@ func TestImages(t *testing.T) {
 		{`C:\Users\kim`, "x.exe", `C:\Users\kim\x.exe (computed)`},
 		{`C:\`, "x.exe", `C:\x.exe (computed)`},
 		{"/usr/bin/", "x", "/usr/bin/x (computed)"},
-		{"/", "x", "/x (computed)"},
 		{"", "x", "unknown"},
 		{`C:\`, "", "unknown"},
 	} {

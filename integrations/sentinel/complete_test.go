@@ -15,7 +15,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/sentinel/sentinelfake"
 )
 
-const incident = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+const incidentID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 // workspace is a double of Sentinel behind a server that fails on command, and a client of it.
 type workspace struct {
@@ -65,13 +65,13 @@ func TestCompleter(t *testing.T) {
 		Knobs: contract.Knobs{Kind: "sentinel", Secrets: []string{sentinelfake.ClientSecret}},
 		Open: func(t testing.TB) contract.CompleterWorld {
 			w := openWorkspace(t)
-			w.double.Add(incident, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}))
+			w.double.Add(incidentID, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}))
 			return contract.CompleterWorld{
 				Completer: w.Client, Held: "ws-042", Asked: w.double.Asked, Break: func(f contract.Fault) { w.fail(t, f) },
-				Named:   []byte(`{"object": ` + bare(incident) + `}`),
+				Named:   []byte(`{"object": ` + bare(incidentID) + `}`),
 				Unknown: []byte(bare("00000000-4f89-41d3-9a0c-0305e82c3301")),
 				Whole: [][]byte{
-					[]byte(strings.Replace(bare(incident), `"title"`, `"relatedEntities": [{"kind": "Host", "properties": {"hostName": "ws-1"}}], "title"`, 1)),
+					[]byte(strings.Replace(bare(incidentID), `"title"`, `"relatedEntities": [{"kind": "Host", "properties": {"hostName": "ws-1"}}], "title"`, 1)),
 					[]byte(`{"object": {"name": "x"}}`), []byte(`{"object": {"properties": {}}}`), []byte(`[{"name": 7, "properties": {}}]`),
 				},
 			}
@@ -83,10 +83,10 @@ func TestCompleter(t *testing.T) {
 // nobody reads do not make the alert too large.
 func TestCompleteKeepsTheRest(t *testing.T) {
 	w := openWorkspace(t)
-	w.double.Add(incident, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}), sentinelfake.Entity("Mailbox", "e-2", map[string]any{"upn": "kim"}))
-	other := strings.Replace(incident, "3f", "4f", 1)
+	w.double.Add(incidentID, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}), sentinelfake.Entity("Mailbox", "e-2", map[string]any{"upn": "kim"}))
+	other := strings.Replace(incidentID, "3f", "4f", 1)
 	w.double.Add(other)
-	got, err := w.Complete(t.Context(), []byte(`{"value": [`+bare(incident)+`,`+bare(other)+`]}`))
+	got, err := w.Complete(t.Context(), []byte(`{"value": [`+bare(incidentID)+`,`+bare(other)+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +107,13 @@ func TestCompleteKeepsTheRest(t *testing.T) {
 // What a sender writes leads to no other place than the workspace that is configured.
 func TestCompleteStaysInTheWorkspace(t *testing.T) {
 	w := openWorkspace(t)
-	w.double.Add(incident)
-	many := strings.Repeat(bare(incident)+",", mostIncidents) + bare(incident)
+	w.double.Add(incidentID)
+	many := strings.Repeat(bare(incidentID)+",", mostIncidents) + bare(incidentID)
 	for name, body := range map[string]string{
 		"a path":            `{"name": "../incidents/x", "properties": {}}`,
 		"a query":           `{"name": "x?y", "properties": {}}`,
 		"an escape":         `{"name": "x%2f..", "properties": {}}`,
-		"another workspace": strings.Replace(bare(incident), "soc-logs", "other", 1),
+		"another workspace": strings.Replace(bare(incidentID), "soc-logs", "other", 1),
 		"too many":          "[" + many + "]",
 	} {
 		_, err := w.Complete(t.Context(), []byte(body))

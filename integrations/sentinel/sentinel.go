@@ -18,7 +18,7 @@ import (
 
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
-	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{}}
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Spec describes the integration.
