@@ -144,9 +144,24 @@ func (c *Client) Retry(ctx context.Context, id string) (api.Accepted, error) {
 func (c *Client) Send(ctx context.Context, source string, body []byte, prove func(*http.Request)) (api.Accepted, error) {
 	var out api.Accepted
 	return out, c.call(ctx, request{
-		method: http.MethodPost, path: "/v1/alerts/" + url.PathEscape(source), body: body, stranger: true, edit: prove,
+		method: http.MethodPost, path: AlertsPath(source), body: body, stranger: true, edit: prove,
 	}, &out)
 }
+
+// Try asks what a body of a source would become. Nothing of it is kept or started.
+func (c *Client) Try(ctx context.Context, source string, body []byte, prove func(*http.Request)) (api.Preview, error) {
+	var out api.Preview
+	return out, c.call(ctx, request{
+		method: http.MethodPost, path: TryPath(source), body: body, stranger: true, edit: prove,
+	}, &out)
+}
+
+// AlertsPath is where the alerts of a source are posted, and TryPath where a body is only
+// tried.
+func AlertsPath(source string) string { return "/v1/alerts/" + url.PathEscape(source) }
+
+// TryPath is explained at [AlertsPath].
+func TryPath(source string) string { return AlertsPath(source) + "/test" }
 
 // Alive reports whether the server answers.
 func (c *Client) Alive(ctx context.Context) error {

@@ -84,6 +84,10 @@ func (r *Receiver) alertRoutes() []Route {
 			Pattern: "POST /v1/alerts/{source}", Door: DoorSender, serve: http.HandlerFunc(r.receive),
 			Operation: Operation{Summary: "Take alerts of a source, in the form of its kind", Body: json.RawMessage{}, Answers: accepted(api.Accepted{})},
 		},
+		{
+			Pattern: "POST /v1/alerts/{source}/test", Door: DoorSender, serve: http.HandlerFunc(r.tryBody),
+			Operation: Operation{Summary: "Say what a body would become, with the source's credential; nothing is kept or started", Body: json.RawMessage{}, Answers: ok(api.Preview{})},
+		},
 		may("GET /v1/rejected", incident.MayRead, r.listRejected, Operation{
 			Summary: "List the rejected alerts that wait to be retried, newest first", Answers: ok(api.RejectedList{}),
 		}),

@@ -39,6 +39,7 @@ type alertSendOptions struct {
 	source   string
 	authFile string
 	hmacFile string
+	try      bool
 }
 
 func newAlertSend(s streams) *cobra.Command {
@@ -57,6 +58,7 @@ that signs with --hmac-file or $` + envSourceHMAC + `.`,
 	f := c.Flags()
 	f.StringVar(&o.source, "source", "", "`name` of the source in stanch.yaml (required)")
 	f.StringVar(&o.authFile, "auth-file", "", "`file` that holds the source's bearer token")
+	f.BoolVar(&o.try, "try", false, "only say what it would become: nothing is kept or started")
 	f.StringVar(&o.hmacFile, "hmac-file", "", "`file` that holds the secret with which the source signs")
 	return c
 }
@@ -65,7 +67,7 @@ func (o *alertSendOptions) send(ctx context.Context, file string) error {
 	if o.source == "" {
 		return usagef("--source is needed: the name of the source in stanch.yaml")
 	}
-	body, err := o.read(file)
+	body, err := o.body(file, api.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -77,14 +79,34 @@ func (o *alertSendOptions) send(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	if o.try {
+		return o.tried(ctx, client, file, body, prove)
+	}
 	got, err := client.Send(ctx, o.source, body, prove)
+	if err != nil {
+		return o.unsent(client, file, err)
+	}
+	return o.accepted(o.output, got)
+}
+
+// unsent is why a body was not taken.
+func (o *alertSendOptions) unsent(client *apiclient.Client, file string, err error) error {
 	if e, ok := errors.AsType[*apiclient.Error](err); ok && e.Status == http.StatusUnauthorized {
 		return usagef("source %q does not exist at %s, or the credential is not its own", o.source, client.URL())
 	}
+	return answered(fmt.Errorf("send %q: %w", file, err))
+}
+
+// tried shows what the server says that a body would become.
+func (o *alertSendOptions) tried(ctx context.Context, client *apiclient.Client, file string, body []byte, prove func(*http.Request)) error {
+	preview, err := client.Try(ctx, o.source, body, prove)
 	if err != nil {
-		return answered(fmt.Errorf("send %q: %w", file, err))
+		return o.unsent(client, file, err)
 	}
-	return o.accepted(o.output, got)
+	if err := o.output.print(o.streams, preview, func(p *term.Printer) error { return showPreview(p, preview) }); err != nil {
+		return err
+	}
+	return rejections(preview)
 }
 
 // accepted shows the results of the alerts of a request. Rejected ones are an
@@ -117,15 +139,6 @@ func showAccepted(p *term.Printer, got api.Accepted) error {
 		rows = append(rows, []string{"", "1", "rejected: " + problem, r.ID})
 	}
 	return p.Table([]string{"CASE", "ALERTS", "RESULT", "WHERE"}, rows)
-}
-
-func (o *alertSendOptions) read(file string) ([]byte, error) {
-	if file == "-" {
-		data, err := readAll("standard input", o.in, api.MaxBody)
-		return data, usage(err)
-	}
-	data, err := readFile(file, api.MaxBody)
-	return data, usage(err)
 }
 
 // prove returns the function that adds the source's credential to the request.

@@ -116,6 +116,7 @@ proves that egress fell, and gives the network back.`,
 	for _, c := range []*cobra.Command{
 		newServe(s),
 		newAlert(s),
+		newSource(s),
 		newCase(s),
 		newLease(s),
 		newRelease(s),
