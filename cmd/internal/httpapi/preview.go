@@ -29,10 +29,11 @@ func (r *Receiver) Preview(ctx context.Context, source alerts.Source, body []byt
 
 func (r *Receiver) previewed(ctx context.Context, body []byte, p *alerts.Parsed) api.PreviewedAlert {
 	in := r.taken(ctx, p)
-	out := api.PreviewedAlert{Index: p.Index, Alert: p.Alert, Triggers: []api.TriggerVerdict{}}
+	out := api.PreviewedAlert{Index: p.Index, Alert: p.Alert}
 	out.Alert.Raw = nil
 	if p.Wrong != nil {
 		out.Wrong = &api.Wrong{Path: p.Wrong.Path, Pointer: alerts.Pointer(body, p.Wrong.Path), Problem: p.Wrong.Problem}
+		return out
 	}
 	for _, playbook := range r.Playbooks() {
 		out.Triggers = append(out.Triggers, r.verdict(ctx, playbook, p.Alert))

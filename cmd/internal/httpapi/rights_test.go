@@ -25,8 +25,9 @@ var doors = map[string]httpapi.Door{
 	"GET /metrics": httpapi.DoorOpen,
 
 	// The source's credential, and the messenger's signature.
-	"POST /v1/alerts/{source}":  httpapi.DoorSender,
-	"POST /v1/interactions/use": httpapi.DoorSender,
+	"POST /v1/alerts/{source}":      httpapi.DoorSender,
+	"POST /v1/alerts/{source}/test": httpapi.DoorSender,
+	"POST /v1/interactions/use":     httpapi.DoorSender,
 
 	// The case knows its approvers.
 	"POST /v1/cases/{playbook}/{subject}/decide": httpapi.DoorPerson,

@@ -153,9 +153,10 @@ func showPreviewed(p *term.Printer, a api.PreviewedAlert, of int) error {
 		return err
 	}
 	if a.Wrong != nil {
-		if err := showWrong(p, *a.Wrong); err != nil {
+		if err := p.Field("id", a.Alert.ID, ""); err != nil {
 			return err
 		}
+		return showWrong(p, *a.Wrong)
 	}
 	fields := [][3]string{{"id", a.Alert.ID, ""}, {"status", string(a.Alert.Status), a.Alert.StatusWhy}}
 	if len(a.Alert.Prints) == 2 {
@@ -167,9 +168,7 @@ func showPreviewed(p *term.Printer, a api.PreviewedAlert, of int) error {
 	for _, doubt := range a.Alert.Host.Doubts {
 		fields = append(fields, [3]string{"doubt", doubt, ""})
 	}
-	if a.Wrong == nil {
-		fields = append(fields, would(a))
-	}
+	fields = append(fields, would(a))
 	for _, f := range fields {
 		if err := p.Field(f[0], f[1], f[2]); err != nil {
 			return err
@@ -205,10 +204,14 @@ func showTriggers(p *term.Printer, a api.PreviewedAlert) error {
 	if err := p.Title("Playbooks"); err != nil {
 		return err
 	}
+	role := "takes it, "
+	if a.Alert.Status != incident.Firing {
+		role = "would take it if it fired, "
+	}
 	for _, t := range a.Triggers {
 		text := t.Holds + ": " + t.Match
 		if t.Playbook == a.Playbook {
-			text = "takes it, " + text
+			text = role + text
 		}
 		if err := p.Field(t.Playbook, text, or(t.Error, strings.Join(t.Missing, "; "))); err != nil {
 			return err
