@@ -63,6 +63,9 @@ func summarize(ctx context.Context, name string, source config.Source, loaded []
 		Window: window(source.Alerts.Window), Playbooks: takers(ctx, source.Alerts, loaded),
 	}
 	out.Auth, _ = source.Auth.Method()
+	if source.Fetched() {
+		out.Transport = source.Fetch.Kind
+	}
 	if source.Rate > 0 {
 		out.Rate = source.Rate.String()
 	}
@@ -131,8 +134,12 @@ func (o *sourceListOptions) run(ctx context.Context) error {
 	return o.output.print(o.streams, list, func(p *term.Printer) error {
 		var rows [][]string
 		for _, s := range list {
+			auth := or(s.Auth, "none: it refuses all")
+			if s.Transport != posted {
+				auth = "-"
+			}
 			rows = append(rows, []string{
-				s.Name, s.Kind, s.Transport, or(s.Auth, "none: it refuses all"), or(s.Rate, "-"), or(s.Category, "-"), or(s.Window, "-"), or(strings.Join(s.Playbooks, ", "), "none"),
+				s.Name, s.Kind, s.Transport, auth, or(s.Rate, "-"), or(s.Category, "-"), or(s.Window, "-"), or(strings.Join(s.Playbooks, ", "), "none"),
 			})
 		}
 		return p.Table([]string{"NAME", "KIND", "COMES BY", "AUTH", "RATE", "CATEGORY", "WINDOW", "PLAYBOOKS"}, rows)
