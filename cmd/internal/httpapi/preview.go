@@ -48,13 +48,15 @@ func (r *Receiver) previewed(ctx context.Context, body []byte, p *alerts.Parsed)
 func (r *Receiver) verdict(ctx context.Context, p *playbooks.Playbook, a incident.Alert) api.TriggerVerdict {
 	verdict, missing, err := p.Match(ctx, &incident.Facts{Alert: a}, r.Now())
 	out := api.TriggerVerdict{Playbook: p.Name, Match: p.Trigger.Match, Holds: "unknown", Missing: incident.MissingTexts(missing)}
-	switch {
-	case err != nil:
+	if err != nil {
 		out.Error = err.Error()
-	case verdict == incident.True:
+	}
+	switch verdict {
+	case incident.True:
 		out.Holds, out.Missing = "true", nil
-	case verdict == incident.False:
+	case incident.False:
 		out.Holds, out.Missing = "false", nil
+	case incident.Unsure, incident.Failed, incident.Skipped:
 	}
 	return out
 }
