@@ -24,6 +24,7 @@ type Source struct {
 	OS       string                 `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
 	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
 	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
+	Lookup   string                 `yaml:"lookup" doc:"The integration that fetches what its alerts only name, such as the entities of an incident."`
 	Rate     Rate                   `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
 
 	// Alerts reads the requests.
@@ -83,6 +84,7 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		}
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
 		issues = append(issues, c.openFetch(name, &source, node)...)
+		issues = append(issues, c.checkLookup(name, source.Lookup, node.Get("lookup"))...)
 		c.Sources[name] = source
 	}
 	return issues
@@ -118,4 +120,20 @@ func (c *Config) openFetch(name string, source *Source, node playbooks.Node) pla
 	c.resolvePaths(config)
 	source.Fetch = Fetch{Transport: transport, Config: config}
 	return issues
+}
+
+// checkLookup checks the integration that a source has its alerts looked up by.
+func (c *Config) checkLookup(name, lookup string, node playbooks.Node) playbooks.Issues {
+	if node.IsZero() {
+		return nil
+	}
+	at := slices.IndexFunc(c.Opened, func(i Integration) bool { return i.Name == lookup })
+	switch {
+	case at < 0 && !c.Integrations.Get(lookup).IsZero(): // What is wrong with it was said.
+	case at < 0:
+		return playbooks.Issues{node.Issue("source %s: there is no integration %s; there are %s", name, node.Quoted(), strings.Join(c.Integrations.Keys(), ", "))}
+	case !c.Opened[at].Spec.Can("Completer"):
+		return playbooks.Issues{node.Issue("source %s: integration %s is of kind %s, which fetches nothing for alerts", name, node.Quoted(), c.Opened[at].Spec.Kind)}
+	}
+	return nil
 }

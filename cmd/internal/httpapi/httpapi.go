@@ -19,6 +19,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/metrics"
+	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -39,6 +40,8 @@ type Source struct {
 	Verifier *auth.Verifier
 	// Rate is the limit of requests per second; 0 is no limit.
 	Rate float64
+	// Lookup fetches what its alerts only name; nil where they hold it.
+	Lookup integrations.Completer
 }
 
 // Person is somebody who may use the API.

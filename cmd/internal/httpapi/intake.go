@@ -128,6 +128,9 @@ func (r *Receiver) notTaken(ctx context.Context, source string, err error) *prob
 		ctx = integrations.ForCase(ctx, of.id)
 	}
 	r.Log.ErrorContext(ctx, "alerts were not accepted", "source", source, "error", err)
+	if of, ok := errors.AsType[*lookupError](err); ok {
+		return of.problem()
+	}
 	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
 }
 
@@ -171,6 +174,10 @@ func (e *caseError) Unwrap() error { return e.err }
 // not an [alerts.FieldError] means that the engine does not hold all of them.
 func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.Accepted, error) {
 	out := api.Accepted{Cases: []api.CaseRef{}}
+	body, lacks, err := r.lookup(ctx, source, body)
+	if err != nil {
+		return out, err
+	}
 	parsed, err := source.Parse(body, r.Now())
 	if err != nil {
 		return out, err
@@ -180,6 +187,7 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	for i := range parsed {
 		in := r.taken(ctx, &parsed[i])
 		if parsed[i].Wrong != nil {
+			explain(&parsed[i], lacks)
 			rejected = append(rejected, parsed[i])
 			continue
 		}

@@ -330,7 +330,13 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
-		o.Sources[name] = httpapi.Source{Source: source.Alerts, Verifier: verifier, Rate: float64(source.Rate)}
+		of := httpapi.Source{Source: source.Alerts, Verifier: verifier, Rate: float64(source.Rate)}
+		if source.Lookup != "" {
+			if of.Lookup, err = integrations.Use[integrations.Completer](s.set, source.Lookup); err != nil {
+				return nil, fmt.Errorf("source %s: lookup: %w", name, err)
+			}
+		}
+		o.Sources[name] = of
 	}
 	for _, p := range c.People {
 		person, err := receiverPerson(c, p)
