@@ -28,6 +28,7 @@ func (in OnCallIn) integration() string     { return in.OnCall.Use }
 func (in ShowIn) integration() string       { return in.Use }
 func (in IllustrateIn) integration() string { return in.Use }
 func (in SummariseIn) integration() string  { return in.Use }
+func (in TellSenderIn) integration() string { return in.Use }
 
 // observe counts a call of an integration by its result, and when the product answered last.
 // An answer is also that it does not know the device, or is busy with it.

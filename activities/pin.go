@@ -31,6 +31,24 @@ type Pin struct {
 	Limited []string `json:"limited,omitempty"`
 	// Classes are the classes of operations that go through a task queue of theirs.
 	Classes []PinnedClass `json:"classes,omitempty"`
+	// Replies are the sources whose alerts are answered.
+	Replies []PinnedReply `json:"replies,omitempty"`
+}
+
+// PinnedReply is a source whose alerts are answered, and the integration that does it.
+type PinnedReply struct {
+	Source string `json:"source"`
+	Use    string `json:"use"`
+}
+
+// Answers is the integration by which the alerts of a source are answered; empty where they
+// are not.
+func (p Pin) Answers(source string) string {
+	at := slices.IndexFunc(p.Replies, func(r PinnedReply) bool { return r.Source == source })
+	if at < 0 {
+		return ""
+	}
+	return p.Replies[at].Use
 }
 
 // PinnedClass is a class of operations of an integration.

@@ -109,6 +109,8 @@ func (a *Activities) Register(r Registry) {
 	register(r, Recheck, a.recheck)
 	register(r, Count, a.count)
 	register(r, Connected, a.connected)
+	register(r, HandReplies, a.handReplies)
+	register(r, TellSender, a.tellSender)
 }
 
 func register[In, Out any](r Registry, ref Ref[In, Out], f func(context.Context, In) (Out, error)) {
@@ -137,6 +139,8 @@ func caseOf(in any) string {
 		return in.Request.Case
 	case IllustrateIn:
 		return in.Request.Case
+	case TellSenderIn:
+		return in.Reply.Case.ID
 	case ReplyIn:
 		return in.Click.Case
 	case protocol.ClickInput:

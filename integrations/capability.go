@@ -48,6 +48,7 @@ func Capabilities() []Capability {
 		{Name: "OnCall", iface: reflect.TypeFor[OnCall](), Unchecked: "each product names its escalations in its own way"},
 		{Name: "Planner", iface: reflect.TypeFor[Planner](), Unchecked: "the suite of Enforcer checks it"},
 		{Name: "Prober", iface: reflect.TypeFor[Prober](), Unchecked: "what it looks at is the product's own"},
+		{Name: "Replier", iface: reflect.TypeFor[Replier]()},
 		{Name: "Restorer", iface: reflect.TypeFor[Restorer](), Unchecked: "what is lost with a process is the product's own"},
 		{Name: "RoleLister", iface: reflect.TypeFor[RoleLister](), Unchecked: "it is a view of Inventory"},
 		{Name: "Runner", iface: reflect.TypeFor[Runner]()},

@@ -37,6 +37,7 @@ func (r *responder) join(ctx workflow.Context, alerts []incident.Alert) {
 			continue
 		}
 		r.seen.Note(a)
+		r.answer(a)
 		switch {
 		case is != Newer || !r.has(a):
 			r.keep(a)

@@ -87,7 +87,8 @@ func applyChange(s *incident.StepState, change protocol.LeaseChange) {
 		incident.EvReminded, incident.EvEscalated, incident.EvVoted, incident.EvApproved, incident.EvDenied, incident.EvExpired,
 		incident.EvSuperseded, incident.EvStarted, incident.EvAccepted, incident.EvVerified, incident.EvNotEffective,
 		incident.EvCannotTell, incident.EvDone, incident.EvSkipped, incident.EvShadowed, incident.EvFailed, incident.EvPaged,
-		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold, incident.EvHeldAgain, incident.EvWatched:
+		incident.EvMerged, incident.EvClosed, incident.EvHeard, incident.EvUntold, incident.EvHeldAgain, incident.EvWatched,
+		incident.EvReplied, incident.EvNotReplied:
 		// A lease reports none of these, or they change nothing.
 	}
 }
@@ -161,6 +162,7 @@ func (r *responder) closeByHand(ctx workflow.Context, req protocol.CloseRequest)
 	// An alert that comes from now on was not known to whoever closes the case.
 	r.state.Closing, r.state.Fresh, r.came, r.state.Due = &req, 0, 0, nil
 	r.eventBy(ctx, incident.EvClosed, "", req.By, "%s closes the case: %s", req.By, bounded(req.Reason, maxReason))
+	r.state.Case.Verdict = req.Verdict
 	r.endWatches()
 	r.supersede(ctx, "the case was closed")
 	return r.state.Case, nil
@@ -194,6 +196,7 @@ func (r *responder) close(ctx workflow.Context) {
 	_ = workflow.Await(ctx, func() bool { return r.busy == 0 })
 	r.final = true
 	r.sendAll(ctx, true)
+	r.replyLast(ctx)
 }
 
 // more reports whether an alert that came while the case closed asks for a
@@ -212,7 +215,10 @@ func (r *responder) reopen(ctx workflow.Context) bool {
 	closed := r.state.Closing != nil
 	r.final, r.state.Closing = false, nil
 	c := &r.state.Case
-	c.Status, c.Outcome, c.ClosedAt, c.EvidenceDir = incident.Working, incident.OutcomeOpen, time.Time{}, ""
+	c.Status, c.Outcome, c.ClosedAt, c.EvidenceDir, c.Verdict = incident.Working, incident.OutcomeOpen, time.Time{}, "", incident.NoVerdict
+	if r.state.Replies != nil {
+		r.say(ctx, note{Kind: incident.EvOpened, Text: "The case goes on: an alert came while it was closed"})
+	}
 	if since(ctx, changeDecideAnew) {
 		r.state.Anew = true
 		r.event(ctx, incident.EvOpened, "", "The case goes on: an alert came while it was closed")

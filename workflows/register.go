@@ -21,5 +21,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Click, workflow.RegisterOptions{Name: protocol.ClickWorkflow})
 	r.RegisterWorkflowWithOptions(Daily, workflow.RegisterOptions{Name: protocol.DailyWorkflow})
 	r.RegisterWorkflowWithOptions(Claim, workflow.RegisterOptions{Name: protocol.ClaimWorkflow})
+	r.RegisterWorkflowWithOptions(Outbox, workflow.RegisterOptions{Name: protocol.OutboxWorkflow})
 	r.RegisterWorkflowWithOptions(Rejected, workflow.RegisterOptions{Name: protocol.RejectedWorkflow})
 }

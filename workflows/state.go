@@ -107,6 +107,8 @@ type caseState struct {
 	Claims    []string `json:"claims,omitempty"`
 	HandOvers int      `json:"hand_overs,omitempty"`
 	Unhanded  bool     `json:"unhanded,omitempty"`
+	// Replies are what the senders of its alerts are told, where a source asks for it.
+	Replies *replyState `json:"replies,omitempty"`
 }
 
 // open starts a case or goes on with one, and begins to listen.
@@ -136,6 +138,7 @@ func open(ctx workflow.Context, in CaseInput) (*responder, error) {
 	r.goOnExtending(ctx)
 	r.changed = in.State != nil
 	r.keepShown(ctx)
+	r.keepReplying(ctx)
 	return r, nil
 }
 
@@ -159,6 +162,7 @@ func (r *responder) listen(ctx workflow.Context) error {
 		hear(ctx, protocol.LeaseSignal, r.leaseChanged),
 		hear(ctx, protocol.ShownSignal, r.shownChanged),
 		hear(ctx, protocol.PauseSignal, r.pauseChanged),
+		hear(ctx, protocol.ReplySignal, r.replyChanged),
 	}
 	r.inbox.open(ctx)
 	err := workflow.SetUpdateHandlerWithOptions(ctx, protocol.DecideUpdate, r.vote,

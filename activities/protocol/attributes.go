@@ -2,7 +2,7 @@ package protocol
 
 // Search attributes by which cases, leases and rejected alerts are listed.
 const (
-	AttrKind     = "StanchKind" // case, lease, budget, rejected, channel, click, claim
+	AttrKind     = "StanchKind" // case, lease, budget, rejected, channel, click, claim, outbox
 	AttrPlaybook = "StanchPlaybook"
 	AttrSubject  = "StanchSubject"
 	AttrStatus   = "StanchStatus"

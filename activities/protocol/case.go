@@ -23,6 +23,8 @@ func CaseID(workflow string) string {
 type CloseRequest struct {
 	By     string `json:"by"`
 	Reason string `json:"reason"`
+	// Verdict is what the person found the alert to be; empty where they do not say.
+	Verdict incident.CaseVerdict `json:"verdict,omitempty"`
 }
 
 // ExtendRequest asks a case whether one of its leases may stand longer.

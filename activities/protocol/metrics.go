@@ -13,6 +13,7 @@ const (
 	MetricHeldAgain        = "stanch_held_again_total"
 	MetricUndoFailures     = "stanch_undo_failures_total"
 	MetricDuplicateEffects = "stanch_duplicate_effects_total"
+	MetricReplies          = "stanch_replies_total"
 	MetricCalls            = "stanch_integration_calls_total"
 	MetricLastSuccess      = "stanch_integration_last_success_timestamp_seconds"
 	MetricLastFailure      = "stanch_integration_last_failure_timestamp_seconds"

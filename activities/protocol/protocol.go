@@ -16,14 +16,18 @@ const (
 	ClickWorkflow    = "click"
 	DailyWorkflow    = "standing"
 	ClaimWorkflow    = "claim"
+	OutboxWorkflow   = "outbox"
 
 	AlertsSignal = "alerts" // to a case: []incident.Alert
 	LeaseSignal  = "lease"  // to a case: LeaseChange
 	ShownSignal  = "shown"  // to a case: ShownChange
 	PauseSignal  = "pause"  // to a case: PauseChange
+	ReplySignal  = "reply"  // to a case: ReplyChange
 	LeaveSignal  = "leave"  // to a lease: LeaveRequest
 	ExtendSignal = "extend" // to a lease: HolderExtension
 	ShowSignal   = "show"   // to a channel: ShowRequest
+	// RepliesSignal is to an outbox: []incident.Reply.
+	RepliesSignal = "replies"
 	// UnheardSignal is to a budget: Unheard.
 	UnheardSignal = "unheard"
 	// ConfigureSignal is to the daily digest: DailyInput.

@@ -42,8 +42,11 @@ type Estate struct {
 	containments []*containment
 	kills        []kill
 	messages     []Sent
-	effects      []Effect
-	faults       []*fault
+	replies      []Replied
+	// gone are the alerts that their senders do not have any more.
+	gone    []incident.AlertRecord
+	effects []Effect
+	faults  []*fault
 	// delays come before an operation, answerDelays after it.
 	delays, answerDelays map[string]time.Duration
 	journal              *journal

@@ -51,7 +51,7 @@ func isOperation(name string) bool {
 		return slices.Contains([]string{"read", "apply", "undo"}, op) && slices.Contains(enforced(), incident.Action(action))
 	}
 	return slices.Contains([]string{
-		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "count", "counted", "collect", "kill", "post", "update",
+		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "count", "counted", "collect", "kill", "post", "update", "reply",
 	}, op)
 }
 
@@ -59,7 +59,7 @@ func isOperation(name string) bool {
 // out; times below zero is until Mend. Operations are endpoints, connections,
 // executions, traffic, baseline, series, hosts, survey, asset, read, standing, apply, undo, count,
 // counted, collect,
-// kill, post and update; read, apply and undo may name the action as well: "apply isolate".
+// kill, post, update and reply; read, apply and undo may name the action as well: "apply isolate".
 func (e *Estate) Fail(op string, err integrations.Error, times int) {
 	e.addFault(fault{op: op, err: err, times: times})
 }

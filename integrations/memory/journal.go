@@ -20,6 +20,8 @@ type entry struct {
 	// Message is the message that people see; the last one of a ref counts.
 	Message *Sent   `json:"message,omitempty"`
 	Effect  *Effect `json:"effect,omitempty"`
+	// Reply is what the sender of an alert was told.
+	Reply *Replied `json:"reply,omitempty"`
 }
 
 // maxJournal bounds what is read at start. A demo writes a few hundred bytes
@@ -149,6 +151,9 @@ func (e *Estate) replay(change entry) {
 		} else {
 			e.messages = append(e.messages, *m)
 		}
+	}
+	if change.Reply != nil {
+		e.replies = append(e.replies, *change.Reply)
 	}
 	if change.Effect != nil {
 		e.effects = append(e.effects, *change.Effect)

@@ -16,7 +16,7 @@ import (
 
 // Config is the configuration of a simulated estate in stanch.yaml.
 type Config struct {
-	Path     string   `yaml:"path" doc:"Journal file in which containments, kills and messages outlive the process; none keeps them in memory."`
+	Path     string   `yaml:"path" doc:"Journal file in which containments, kills, messages and replies outlive the process; none keeps them in memory."`
 	Scenario Scenario `yaml:"scenario" enum:"flood,quiet,reflector,backup" doc:"Course of events in the estate: flood, quiet, reflector or backup."`
 	// Addresses give hosts others than they have, such as one of IPv6 beside that of IPv4.
 	Addresses map[string][]string `yaml:"addresses" doc:"The addresses that hosts have in the place of their own, by the host's id, such as { ws-042: [10.20.4.42, '2001:db8:20::42'] }. They send from the first."`

@@ -22,9 +22,12 @@ const (
 type Alert struct {
 	// ID is the source's own id of the alert. With Source it identifies it, and
 	// with when it began one occurrence of it.
-	ID     string      `json:"id" doc:"The source's own id of the alert."`
-	Source string      `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
-	Status AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
+	ID     string `json:"id" doc:"The source's own id of the alert."`
+	Source string `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
+	// Reference is what its sender calls it in its own API, where that is not the id: what
+	// becomes of its case is told there. Its parser sets it; policies do not see it.
+	Reference string      `json:"reference,omitempty"`
+	Status    AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
 	// StatusWhy says why it is not firing, where that is not the sender's own word for its
 	// state: our host is the target, say, or what was found is no traffic.
 	StatusWhy string `json:"status_why,omitempty"`
@@ -104,6 +107,8 @@ func (a Alert) Fingerprints(began Value[time.Time]) []string {
 	}
 	// When it was sent, and the time that distinguishes it, are not content.
 	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil
+	// Nor is where it is answered.
+	a.Reference = ""
 	if !a.Contained.IsKnown() {
 		// Why it is not known is not content either.
 		a.Contained = Value[bool]{}

@@ -72,6 +72,8 @@ type Case struct {
 	Outcome        CaseOutcome `json:"outcome,omitempty"`
 	OpenedAt       time.Time   `json:"opened_at"`
 	ClosedAt       time.Time   `json:"closed_at,omitzero"`
+	// Verdict is what the person who closed it found the alert to be.
+	Verdict CaseVerdict `json:"verdict,omitempty"`
 
 	// Alerts are the first alerts in full, AlertKeys the first keys, each up to
 	// a bound. What is decided from alerts is decided from all of them, so it
@@ -324,7 +326,9 @@ const (
 	EvShadowed     EventKind = "shadowed"
 	EvFailed       EventKind = "failed"
 	EvPaged        EventKind = "paged"
-	EvMerged       EventKind = "merged" // alerts were handed over to, or came from, a case about the same device
+	EvMerged       EventKind = "merged"      // alerts were handed over to, or came from, a case about the same device
+	EvReplied      EventKind = "replied"     // the sender of an alert is told what becomes of it
+	EvNotReplied   EventKind = "not_replied" // it could not be told
 	EvClosed       EventKind = "closed"
 )
 

@@ -32,11 +32,14 @@ func Types() map[string]reflect.Type {
 	travels[protocol.DailyInput, none](all, "workflow "+protocol.DailyWorkflow)
 
 	travels[protocol.ClaimInput, none](all, "workflow "+protocol.ClaimWorkflow)
+	travels[protocol.OutboxInput, none](all, "workflow "+protocol.OutboxWorkflow)
 
 	travels[[]incident.Alert, none](all, "signal "+protocol.AlertsSignal)
 	travels[protocol.LeaseChange, none](all, "signal "+protocol.LeaseSignal)
 	travels[protocol.ShownChange, none](all, "signal "+protocol.ShownSignal)
 	travels[protocol.PauseChange, none](all, "signal "+protocol.PauseSignal)
+	travels[protocol.ReplyChange, none](all, "signal "+protocol.ReplySignal)
+	travels[[]incident.Reply, none](all, "signal "+protocol.RepliesSignal)
 	travels[protocol.LeaveRequest, none](all, "signal "+protocol.LeaveSignal)
 	travels[protocol.HolderExtension, none](all, "signal "+protocol.ExtendSignal)
 	travels[protocol.ShowRequest, none](all, "signal "+protocol.ShowSignal)
@@ -97,6 +100,8 @@ func Types() map[string]reflect.Type {
 	performed(all, activities.Recheck)
 	performed(all, activities.Count)
 	performed(all, activities.Connected)
+	performed(all, activities.HandReplies)
+	performed(all, activities.TellSender)
 	return all
 }
 

@@ -25,6 +25,7 @@ type Source struct {
 	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
 	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
 	Lookup   string                 `yaml:"lookup" doc:"The integration that fetches what its alerts only name, such as the entities of an incident."`
+	Reply    string                 `yaml:"reply" doc:"The integration by which the sender is told what becomes of its alerts: that a case has opened, each level of proof, and how it closed; see [operating](../operating.md#back-to-the-sender). None: it is told nothing."`
 	Rate     Rate                   `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
 
 	// Alerts reads the requests.
@@ -82,9 +83,10 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		if _, err := source.Auth.Verifier(); err != nil {
 			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
 		}
+		issues = append(issues, c.checkHelper(name, source.Reply, node.Get("reply"), "Replier", "tells the senders of alerts nothing")...)
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
 		issues = append(issues, c.openFetch(name, &source, node)...)
-		issues = append(issues, c.checkLookup(name, source.Lookup, node.Get("lookup"))...)
+		issues = append(issues, c.checkHelper(name, source.Lookup, node.Get("lookup"), "Completer", "fetches nothing for alerts")...)
 		c.Sources[name] = source
 	}
 	return issues
@@ -122,18 +124,19 @@ func (c *Config) openFetch(name string, source *Source, node playbooks.Node) pla
 	return issues
 }
 
-// checkLookup checks the integration that a source has its alerts looked up by.
-func (c *Config) checkLookup(name, lookup string, node playbooks.Node) playbooks.Issues {
+// checkHelper checks an integration by which something is done for a source: it needs the
+// capability.
+func (c *Config) checkHelper(name, helper string, node playbooks.Node, capability, lacks string) playbooks.Issues {
 	if node.IsZero() {
 		return nil
 	}
-	at := slices.IndexFunc(c.Opened, func(i Integration) bool { return i.Name == lookup })
+	at := slices.IndexFunc(c.Opened, func(i Integration) bool { return i.Name == helper })
 	switch {
-	case at < 0 && !c.Integrations.Get(lookup).IsZero(): // What is wrong with it was said.
+	case at < 0 && !c.Integrations.Get(helper).IsZero(): // What is wrong with it was said.
 	case at < 0:
 		return playbooks.Issues{node.Issue("source %s: there is no integration %s; there are %s", name, node.Quoted(), strings.Join(c.Integrations.Keys(), ", "))}
-	case !c.Opened[at].Spec.Can("Completer"):
-		return playbooks.Issues{node.Issue("source %s: integration %s is of kind %s, which fetches nothing for alerts", name, node.Quoted(), c.Opened[at].Spec.Kind)}
+	case !c.Opened[at].Spec.Can(capability):
+		return playbooks.Issues{node.Issue("source %s: integration %s is of kind %s, which %s", name, node.Quoted(), c.Opened[at].Spec.Kind, lacks)}
 	}
 	return nil
 }

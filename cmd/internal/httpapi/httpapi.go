@@ -63,6 +63,8 @@ type Options struct {
 	Limited []string
 	// Classes are those of their operations that have a task queue of their own.
 	Classes []activities.PinnedClass
+	// Replies are the sources whose alerts are answered, sorted.
+	Replies []activities.PinnedReply
 	Sources map[string]Source
 	People  []Person
 	// Vouch returns those of the groups in which a person is now, according to

@@ -344,7 +344,7 @@ func (r *Receiver) route(ctx context.Context, a incident.Alert) (workflows.CaseI
 		return workflows.CaseInput{}, &alerts.FieldError{Path: "host", Problem: incident.NoPlaybook + ", and the alert names no host"}
 	}
 	name := r.unmatched()
-	return workflows.CaseInput{ID: name + "/" + subject, Subject: subject, Pin: activities.Pin{Name: name}}, nil
+	return workflows.CaseInput{ID: name + "/" + subject, Subject: subject, Pin: activities.Pin{Name: name, Limited: r.Limited, Replies: r.Replies}}, nil
 }
 
 // unmatched is the playbook's place in the id of a case without a playbook:
@@ -362,7 +362,7 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *inci
 		return workflows.CaseInput{}, &alerts.FieldError{Path: p.Trigger.Subject, Problem: "the subject of playbook " + p.Name + " is not known: " + err.Error()}
 	}
 	pin := activities.PinOf(p)
-	pin.Limited, pin.Classes = r.Limited, r.Classes
+	pin.Limited, pin.Classes, pin.Replies = r.Limited, r.Classes, r.Replies
 	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 

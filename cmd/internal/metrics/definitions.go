@@ -156,6 +156,10 @@ func surroundings() []Definition {
 		{Name: Playbooks, Kind: Gauge, Labels: []string{labelMode}, Help: "Playbooks in force.", Labelled: "`mode` is `enforce` or `shadow`."},
 		{Name: PlaybooksFailing, Kind: Gauge, Help: "Complaints about the playbooks in the folders, because of which those before stay in force; 0 when all are loaded."},
 		{
+			Name: protocol.MetricReplies, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelResult}, Help: "What the senders of alerts were told, by what became of it.",
+			Labelled: "`result` is `sent`, `given_up` (it was refused, or did not arrive for three days) or `echo`: a case whose alert followed right on what was told there is not answered.",
+		},
+		{
 			Name: protocol.MetricCalls, Kind: Counter, Labels: []string{protocol.LabelIntegration, protocol.LabelCall, protocol.LabelResult}, Help: "Calls of integrations by how they ended.",
 			Labelled: "`call` is the activity; `result` is `ok` or the kind of error: `not_found`, `denied`, `invalid`, `conflict`, `throttled`, `unavailable` or `ambiguous`.",
 		},

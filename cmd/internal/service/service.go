@@ -321,7 +321,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
 		Drift: func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine, s.elsewhere) },
 	}
-	o.Limited, o.Classes = s.limited(), s.classes()
+	o.Limited, o.Classes, o.Replies = s.limited(), s.classes(), repliesOf(c)
 	if s.tracing != nil {
 		o.Tracer = s.tracing.Tracer()
 	}

@@ -5,10 +5,23 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/stanch-soar/stanch/activities"
+	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
+
+// repliesOf are the sources whose alerts are answered, sorted.
+func repliesOf(c *config.Config) []activities.PinnedReply {
+	var replies []activities.PinnedReply
+	for _, source := range slices.Sorted(maps.Keys(c.Sources)) {
+		if use := c.Sources[source].Reply; use != "" {
+			replies = append(replies, activities.PinnedReply{Source: source, Use: use})
+		}
+	}
+	return replies
+}
 
 // messengerUse is the channels and groups that playbooks use of one messenger.
 type messengerUse struct {

@@ -115,7 +115,7 @@ func (p *Printer) glyph(k incident.EventKind) string {
 		ascii, sign = "#", "■"
 	case incident.EvEnriched, incident.EvTarget, incident.EvCleared, incident.EvResumed, incident.EvShown, incident.EvNotShown,
 		incident.EvVoted, incident.EvSuperseded, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged,
-		incident.EvWatched:
+		incident.EvWatched, incident.EvReplied, incident.EvNotReplied:
 	}
 	if p.o.ASCII {
 		return ascii

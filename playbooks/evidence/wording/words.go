@@ -187,14 +187,15 @@ func eventWord(k incident.EventKind) (string, Tone) {
 	case incident.EvApproved, incident.EvConfirmed, incident.EvVerified, incident.EvGivenBack, incident.EvDone, incident.EvHeard, incident.EvAsHeld:
 		return word, Good
 	case incident.EvHeldBack, incident.EvPaused, incident.EvAsked, incident.EvReminded, incident.EvEscalated, incident.EvExpired,
-		incident.EvCannotTell, incident.EvHeldAgain, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied, incident.EvUntold:
+		incident.EvCannotTell, incident.EvHeldAgain, incident.EvNotConfirmed, incident.EvPaged, incident.EvDenied, incident.EvUntold,
+		incident.EvNotReplied:
 		return word, Warn
 	case incident.EvFailed, incident.EvNotEffective, incident.EvUndoFailing, incident.EvUnheard, incident.EvDrifted:
 		return word, Bad
 	case incident.EvOpened, incident.EvJoined, incident.EvEnriched, incident.EvTarget, incident.EvDecided, incident.EvCleared,
 		incident.EvResumed, incident.EvShown, incident.EvNotShown, incident.EvVoted, incident.EvSuperseded, incident.EvStarted,
 		incident.EvAccepted, incident.EvExtended, incident.EvReleased, incident.EvSkipped, incident.EvShadowed, incident.EvMerged,
-		incident.EvClosed, incident.EvWatched:
+		incident.EvClosed, incident.EvWatched, incident.EvReplied:
 	}
 	return word, Plain
 }
