@@ -11,7 +11,6 @@ import (
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
-	"github.com/stanch-soar/stanch/playbooks/evidence/wording"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -165,18 +164,18 @@ func (s *replyState) said(step incident.StepState, level incident.EventKind) boo
 }
 
 func levelText(s incident.StepState, level incident.EventKind) string {
-	switch level {
-	case incident.EvAccepted:
-		text := fmt.Sprintf("%s: accepted by %s", s.PlannedStep, s.Use)
-		if !s.Until.IsZero() {
-			text += ", until " + s.Until.UTC().Format(time.RFC3339)
-		}
-		return text
-	case incident.EvConfirmed:
+	if level == incident.EvConfirmed {
 		return s.Name + ": confirmed, read back from the device"
 	}
-	words, _ := proofWords(s.Proof)
-	return fmt.Sprintf("%s: %s, %s", s.Name, words, s.ProofDetail)
+	if level != incident.EvAccepted {
+		words, _ := proofWords(s.Proof)
+		return fmt.Sprintf("%s: %s, %s", s.Name, words, s.ProofDetail)
+	}
+	text := fmt.Sprintf("%s: accepted by %s", s.PlannedStep, s.Use)
+	if !s.Until.IsZero() {
+		text += ", until " + s.Until.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 func openedText(c incident.Case) string {
@@ -200,11 +199,24 @@ func closedText(c incident.Case) string {
 		lines = append(lines, "Verdict: "+strings.ReplaceAll(string(c.Verdict), "_", " "))
 	}
 	for _, s := range c.Steps {
-		if word, _ := wording.StatusOf(c, s); s.Action.Containing() {
-			lines = append(lines, fmt.Sprintf("%s: %s", s.PlannedStep, word))
+		if s.Action.Containing() {
+			lines = append(lines, fmt.Sprintf("%s: %s", s.PlannedStep, endWord(s)))
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// endWord is what became of a step of a case that has closed.
+func endWord(s incident.StepState) string {
+	switch {
+	case s.Status == incident.StepEnded:
+		return "given back"
+	case s.Status == incident.StepShadowed:
+		return "would have run"
+	case s.Problem != "":
+		return string(s.Status) + ", " + bounded(s.Problem, maxForeign)
+	}
+	return string(s.Status)
 }
 
 // closesRecord reports whether nothing is left to do about an alert when its case has closed:

@@ -26,11 +26,11 @@ type Alert struct {
 	Source string `json:"source" doc:"The source that the alert came through, as stanch.yaml names it."`
 	// Reference is what its sender calls it in its own API, where that is not the id: what
 	// becomes of its case is told there. Its parser sets it; policies do not see it.
-	Reference string      `json:"reference,omitempty"`
+	Reference string      `json:"reference,omitempty" policy:"-"`
 	Status    AlertStatus `json:"status" doc:"firing, resolved, not_alerting or sample; only firing opens a case."`
 	// StatusWhy says why it is not firing, where that is not the sender's own word for its
 	// state: our host is the target, say, or what was found is no traffic.
-	StatusWhy string `json:"status_why,omitempty"`
+	StatusWhy string `json:"status_why,omitempty" policy:"-"`
 	// ReceivedAt is when the receiver took it.
 	ReceivedAt time.Time `json:"received_at"`
 

@@ -109,6 +109,8 @@ func (f *facts) addLeaves(m *member, path string, pattern *cel.AttributePatternT
 	}
 }
 
+// shapeOf describes a type of the facts. What is tagged policy:"-" is for the engine and for
+// people, and no policy sees it.
 func (f *facts) shapeOf(t reflect.Type) *shape {
 	if s, ok := f.shapes[t.Name()]; ok {
 		return s
@@ -118,7 +120,7 @@ func (f *facts) shapeOf(t reflect.Type) *shape {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		m := &member{name: jsonName(field), doc: field.Tag.Get("doc"), index: i}
-		if m.name == "" || !f.describe(m, field.Type) {
+		if m.name == "" || field.Tag.Get("policy") == "-" || !f.describe(m, field.Type) {
 			continue
 		}
 		s.members = append(s.members, m)

@@ -104,7 +104,7 @@ func startOptions(workflow, id string, attributes map[string]string) client.Star
 	}
 	var priority temporal.Priority
 	switch workflow {
-	case protocol.ChannelWorkflow:
+	case protocol.ChannelWorkflow, protocol.OutboxWorkflow:
 		priority.PriorityKey = protocol.PriorityTell
 	case protocol.ClickWorkflow:
 		priority.PriorityKey = protocol.PriorityAnswer

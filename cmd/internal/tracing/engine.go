@@ -111,7 +111,7 @@ func (t *tracer) GetLogger(l log.Logger, ref interceptor.TracerSpanRef) log.Logg
 // its own, for it belongs to none of them; what a case asks of it is in the case's.
 func forMany(workflow string) bool {
 	switch workflow {
-	case protocol.BudgetWorkflow, protocol.ChannelWorkflow, protocol.DailyWorkflow:
+	case protocol.BudgetWorkflow, protocol.ChannelWorkflow, protocol.OutboxWorkflow, protocol.DailyWorkflow:
 		return true
 	default:
 		return false

@@ -112,6 +112,10 @@ func (r *run) unusable(h *historypb.History) []string {
 		if in := (protocol.ChannelInput{}); read(&in) {
 			use, queue = in.Use, in.Queue
 		}
+	case protocol.OutboxWorkflow:
+		if in := (protocol.OutboxInput{}); read(&in) {
+			use, queue = in.Use, in.Queue
+		}
 	case protocol.ClickWorkflow:
 		if in := (protocol.ClickInput{}); read(&in) {
 			use = in.Click.Use

@@ -84,7 +84,7 @@ func alert(id string, late time.Duration) incident.Alert {
 		Category: incident.Known("high_egress", from), Rule: incident.Known("Host - Outbound volume far above peers", from),
 		Severity: incident.Known("high", from), Time: incident.Known(after(late-70*time.Second), from),
 		Window: incident.Known(15*time.Minute, incident.Assumed), BytesOut: incident.NotKnown[int64]("the alert carries no byte counts"),
-		Count: incident.Known(int64(18244), from),
+		Count: incident.Known(int64(18244), from), Contained: incident.NotKnown[bool]("the alert does not say"),
 		Host: incident.AlertHost{
 			ID: incident.Known("a3f1c2d4e5b60718", from), Name: incident.Known("WS-042", from),
 			OS: incident.Known("windows", from), IP: incident.Known([]string{"10.20.4.42"}, from),
