@@ -208,15 +208,18 @@ func closedText(c incident.Case) string {
 
 // endWord is what became of a step of a case that has closed.
 func endWord(s incident.StepState) string {
-	switch {
-	case s.Status == incident.StepEnded:
-		return "given back"
-	case s.Status == incident.StepShadowed:
-		return "would have run"
-	case s.Problem != "":
-		return string(s.Status) + ", " + bounded(s.Problem, maxForeign)
+	why := ""
+	if s.Problem != "" {
+		why = ", " + bounded(s.Problem, maxForeign)
 	}
-	return string(s.Status)
+	switch s.Status {
+	case incident.StepEnded:
+		return "given back"
+	case incident.StepShadowed:
+		return "would have run"
+	case incident.StepWaiting, incident.StepRunning, incident.StepDone, incident.StepStanding, incident.StepFailed, incident.StepSkipped:
+	}
+	return string(s.Status) + why
 }
 
 // closesRecord reports whether nothing is left to do about an alert when its case has closed:
