@@ -125,6 +125,9 @@ func credentials(secret string) [][]string {
 		{"?" + url.QueryEscape(secret)},
 		{"", auth.SignatureHeader, "t=1,v1=" + secret},
 		{"", auth.SignatureHeader, secret},
+		{"", "X-Api-Key", secret},
+		{"", "X-Cs-Primary-Signature", secret, "X-Cs-Delivery-Timestamp", time.Now().UTC().Format(time.RFC3339)},
+		{"", "X-Forwarded-For", secret, "Authorization", "Bearer " + secret},
 		{"", "X-Slack-Signature", "v0=" + secret, "X-Slack-Request-Timestamp", "1"},
 		{"", "Cookie", "token=" + secret},
 	}
@@ -138,7 +141,7 @@ func (s *stranger) attack() {
 		strings.Repeat("x", 70_000),
 	}
 	routes := []string{
-		"POST /v1/alerts/plain", "POST /v1/alerts/filed", "POST /v1/alerts/hashed", "POST /v1/alerts/basic", "POST /v1/alerts/linked", "POST /v1/alerts/nobody",
+		"POST /v1/alerts/plain", "POST /v1/alerts/filed", "POST /v1/alerts/hashed", "POST /v1/alerts/basic", "POST /v1/alerts/linked", "POST /v1/alerts/keyed", "POST /v1/alerts/falcon", "POST /v1/alerts/nobody",
 		"GET /v1/alerts/linked", "POST /v1/alerts/%ff", "POST //v1/alerts/linked", "POST /v1/alerts/linked/", "POST /v1/./alerts/linked", "POST /v1/alerts/../alerts/linked",
 		"POST /v1/interactions/signed", "POST /v1/interactions/chat", "GET /v1/cases", "GET /v1/cases/%00/x", "GET /v1/cases/one/ws-042", "POST /v1/cases/one/ws-042/decide",
 		"POST /v1/cases/one/ws-042/close", "GET /v1/leases", "POST /v1/leases/extend", "POST /v1/leases/release", "POST /v1/release", "GET /v1/budget",
@@ -170,9 +173,12 @@ func (s *stranger) right() {
 	splunk := `{"sid":"s-1","result":{"src":"10.20.4.42","src_host":"ws-042","os":"windows"}}`
 	elastic := `{"kibana.alert.uuid":"e-1","host":{"name":"ws-042","ip":["10.20.4.42"],"os":{"type":"windows"}}}`
 	for what, status := range map[string]int{
-		"bearer": s.send("POST", "/v1/alerts/plain", stanch("r-1", "one"), "Authorization", "Bearer "+s.secrets["a bearer"]),
-		"file":   s.send("POST", "/v1/alerts/filed", stanch("r-2", "two"), "Authorization", "Bearer "+s.secrets["a file"]),
-		"url":    s.send("POST", "/v1/alerts/linked?token="+url.QueryEscape(s.secrets["a url"]), stanch("r-3", "three")),
+		"bearer":        s.send("POST", "/v1/alerts/plain", stanch("r-1", "one"), "Authorization", "Bearer "+s.secrets["a bearer"]),
+		"file":          s.send("POST", "/v1/alerts/filed", stanch("r-2", "two"), "Authorization", "Bearer "+s.secrets["a file"]),
+		"url":           s.send("POST", "/v1/alerts/linked?token="+url.QueryEscape(s.secrets["a url"]), stanch("r-3", "three")),
+		"url before":    s.send("POST", "/v1/alerts/linked?token="+url.QueryEscape(s.secrets["the url before"]), stanch("r-4", "three")),
+		"header":        s.send("POST", "/v1/alerts/keyed", stanch("r-5", "three"), "X-Api-Key", s.secrets["a header"]),
+		"header before": s.send("POST", "/v1/alerts/keyed", stanch("r-6", "three"), "X-Api-Key", s.secrets["the header before"]),
 		"basic": s.send("POST", "/v1/alerts/basic", elastic, "Authorization",
 			"Basic "+base64.StdEncoding.EncodeToString([]byte("siem:"+s.secrets["basic"]))),
 		"hmac": s.send("POST", "/v1/alerts/hashed", splunk, auth.SignatureHeader,

@@ -121,7 +121,9 @@ func (c canaries) secretive(s *site, where products) string {
 	line("  filed: { kind: stanch, auth: { bearer_file: bearer.token } }")
 	line("  hashed: { kind: splunk, category: one, auth: { hmac: { secret: '%s' } } }", c.plant("a signature"))
 	line("  basic: { kind: elastic, category: one, auth: { basic: { user: siem, password: '%s' } } }", c.plant("basic"))
-	line("  linked: { kind: stanch, auth: { url_token: '%s' } }", c.plant("a url"))
+	line("  linked: { kind: stanch, auth: { url_token: '%s', previous: '%s', addresses: [127.0.0.1] } }", c.plant("a url"), c.plant("the url before"))
+	line("  keyed: { kind: stanch, auth: { header: { name: X-Api-Key, value: '%s' }, previous: '%s' } }", c.plant("a header"), c.plant("the header before"))
+	line("  falcon: { kind: stanch, auth: { hmac: { secret: '%s', scheme: crowdstrike } } }", c.plant("a signature of falcon"))
 	line("people:")
 	for _, id := range []string{alice, "eve"} {
 		token := c.plantWord(id, "stanch_")

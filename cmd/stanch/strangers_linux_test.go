@@ -34,7 +34,7 @@ func doors(t *testing.T) *site {
 		return strings.Replace(configuration(slow), "\npeople:", fmt.Sprintf(`
   signed: { kind: stanch, auth: { hmac: { secret: %s } } }
   basic: { kind: stanch, auth: { basic: { user: siem, password: %s } } }
-  url: { kind: stanch, auth: { url_token: %s } }
+  url: { kind: stanch, auth: { url_token: %s, addresses: [127.0.0.1] } }
   open: { kind: stanch }
 people:`, hmacSecret, sourceToken, sourceToken), 1)
 	}

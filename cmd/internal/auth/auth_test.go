@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -36,13 +37,18 @@ func verifier(t *testing.T, a Auth) *Verifier {
 	return v
 }
 
+// sender is where the requests of the tests come from, and inside a network with it.
+func sender() netip.Addr { return netip.MustParseAddr("192.0.2.7") }
+
+const inside = "192.0.2.0/24"
+
 // verify checks a request as the receiver does.
 func verify(v *Verifier, r *http.Request, body []byte, at time.Time) error {
-	err := v.VerifyHeader(r)
+	err := v.VerifyHeader(r, sender())
 	if err == nil || !Signed(r, at) {
 		return err
 	}
-	return v.VerifySignature(r, body)
+	return v.VerifySignature(r, body, sender(), at)
 }
 
 func signatureOf(at time.Time, body string) string {
@@ -53,7 +59,7 @@ func TestVerify(t *testing.T) {
 	bearer := Auth{Bearer: secret}
 	basic := Auth{Basic: &Basic{User: "siem", Password: secret}}
 	signed := Auth{HMAC: &HMAC{Secret: secret}}
-	inURL := Auth{URLToken: secret}
+	inURL := Auth{URLToken: secret, Addresses: []string{inside}}
 	basicHeader := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
 	for _, c := range []struct {
 		name               string
@@ -108,7 +114,7 @@ func TestOneWayOfOneSource(t *testing.T) {
 	sum := "v1=" + httpx.Sum(secret, now(), []byte("body"))
 	stamp := fmt.Sprintf("t=%d", now().Unix())
 	ways := map[string]Auth{
-		"bearer": {Bearer: secret}, "basic": {Basic: &Basic{User: user, Password: secret}}, "hmac": {HMAC: &HMAC{Secret: secret}}, "url": {URLToken: secret}, "none": {},
+		"bearer": {Bearer: secret}, "basic": {Basic: &Basic{User: user, Password: secret}}, "hmac": {HMAC: &HMAC{Secret: secret}}, "url": {URLToken: secret, Addresses: []string{inside}}, "none": {},
 	}
 	for _, c := range []struct {
 		way, url, header string

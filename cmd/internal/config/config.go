@@ -33,6 +33,8 @@ const Embedded = "embedded"
 // Config is the content of stanch.yaml.
 type Config struct {
 	Listen         string              `yaml:"listen" doc:"Address of the HTTP side."`
+	TLS            *HTTPS              `yaml:"tls" doc:"A second address of the HTTP side, with TLS, see [on a network](../operating.md#on-a-network). None: there is only the first."`
+	TrustedProxies []string            `yaml:"trusted_proxies" as:"list of addresses and networks" doc:"Reverse proxies that write X-Forwarded-For themselves: behind them it is that address a request comes from. None: it is always the peer's."`
 	PublicURL      string              `yaml:"public_url" doc:"The address at which the API is reached, such as https://stanch.example: in answers to alerts and in what webhooks get. When it is empty, answers have the listening address, and webhooks none."`
 	Data           string              `yaml:"data" doc:"Folder of the embedded engine and of everything else that is kept."`
 	Memory         int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
@@ -56,6 +58,8 @@ type Config struct {
 	SharedDestinations []string            `yaml:"shared_destinations" as:"list of addresses and networks" doc:"Where many services are reached that have nothing to do with each other, besides the CDNs, clouds and resolvers that Stanch knows: no block stops them, unless its step says shared: block."`
 	// SharedNetworks are the shared destinations, parsed.
 	SharedNetworks []netip.Prefix `yaml:"-"`
+	// Proxies are the trusted proxies, parsed.
+	Proxies []netip.Prefix `yaml:"-"`
 	// Exempt is the infrastructure, parsed.
 	Exempt incident.Infrastructure `yaml:"-"`
 	// Opened are the integrations by name, with their settings.
@@ -185,6 +189,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 	issues = append(issues, c.Routes.read(root.Get("routes"))...)
 	issues = append(issues, c.readInfrastructure(root.Get("infrastructure"))...)
 	issues = append(issues, c.readSharedDestinations(root.Get("shared_destinations"))...)
+	issues = append(issues, c.readTrustedProxies(root.Get("trusted_proxies"))...)
 	issues = append(issues, c.check(root)...)
 	if err := issues.Err(); err != nil {
 		return nil, err
@@ -255,6 +260,7 @@ func (c *Config) check(root playbooks.Node) playbooks.Issues {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		issues = append(issues, root.Get("listen").Issue("%s is not host:port, such as 127.0.0.1:8080", root.Get("listen").Quoted()))
 	}
+	issues = append(issues, c.checkTLS(root.Get("tls"))...)
 	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		issues = append(issues, root.Get("public_url").Issue("%s is not an address such as https://stanch.example", root.Get("public_url").Quoted()))
 	}

@@ -81,12 +81,15 @@ func (c *Config) readSecret(path string) (string, error) {
 const readable = 0o044
 
 // Exposed returns the files with secrets that more than their owner may read,
-// sorted: those that hold one each, the key of the engine's TLS, and the
+// sorted: those that hold one each, the keys of TLS, and the
 // configuration itself where it holds secrets.
 func (c *Config) Exposed() []string {
 	files := slices.Clone(c.secretFiles)
 	if c.Temporal.TLS != nil && c.Temporal.TLS.Key != "" {
 		files = append(files, c.Temporal.TLS.Key)
+	}
+	if c.TLS != nil && c.TLS.Key != "" {
+		files = append(files, c.TLS.Key)
 	}
 	if c.inline {
 		files = append(files, c.file)

@@ -80,8 +80,14 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		if !ok {
 			issues = append(issues, node.Issue("source %s: there is no kind %s; there are %s", name, node.Get("kind").Quoted(), strings.Join(c.catalog.SourceKinds(), ", ")))
 		}
+		if m := source.Auth.MTLS; m != nil {
+			m.CA = c.Path(m.CA)
+			if c.TLS == nil {
+				issues = append(issues, node.Issue("source %s: auth.mtls needs tls: only there a client shows its certificate", name))
+			}
+		}
 		if _, err := source.Auth.Verifier(); err != nil {
-			issues = append(issues, node.Issue("source %s: auth: %v", name, err))
+			issues = append(issues, node.Issue("source %s: %v", name, err))
 		}
 		issues = append(issues, c.checkHelper(name, source.Reply, node.Get("reply"), "Replier", "tells the senders of alerts nothing")...)
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}

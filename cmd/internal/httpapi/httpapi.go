@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -67,6 +68,8 @@ type Options struct {
 	Replies []activities.PinnedReply
 	Sources map[string]Source
 	People  []Person
+	// TrustedProxies are those whose X-Forwarded-For says where a request comes from.
+	TrustedProxies []netip.Prefix
 	// Vouch returns those of the groups in which a person is now, according to
 	// their products.
 	Vouch func(ctx context.Context, person string, groups []string) []string
@@ -113,17 +116,22 @@ func New(o Options) *Receiver {
 	}
 	r := &Receiver{
 		Options: o, limits: map[string]*rate.Limiter{},
-		mux: http.NewServeMux(), nobody: auth.Nobody(),
+		mux:     http.NewServeMux(),
 		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
 		probe: probe{ask: o.Ready, now: o.Now},
 	}
+	var verifiers []*auth.Verifier
 	for name, s := range o.Sources {
+		if s.Verifier != nil {
+			verifiers = append(verifiers, s.Verifier)
+		}
 		limit := rate.Limit(s.Rate)
 		if s.Rate == 0 {
 			limit = rate.Inf
 		}
 		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
 	}
+	r.nobody = auth.Nobody(verifiers...)
 	r.declare()
 	r.addRoutes()
 	return r

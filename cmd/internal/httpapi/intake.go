@@ -93,7 +93,8 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 // is tried does not depend on the source. Release is never nil.
 func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.Verifier) (body []byte, release func(), p *problem) {
 	const refused = "not authorized for this source"
-	denied := v.VerifyHeader(req)
+	from := r.client(req)
+	denied := v.VerifyHeader(req, from)
 	if denied == nil {
 		return r.senders.read(w, req, api.MaxBody)
 	}
@@ -103,7 +104,7 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.V
 	if body, release, p = r.strangers.read(w, req, api.MaxBody); p != nil {
 		return nil, release, p
 	}
-	if denied = v.VerifySignature(req, body); denied != nil {
+	if denied = v.VerifySignature(req, body, from, r.Now()); denied != nil {
 		release()
 		return nil, func() {}, r.refuse(req, doorSource, denied, refused)
 	}

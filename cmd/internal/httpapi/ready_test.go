@@ -108,7 +108,7 @@ func TestRemoteIsTheAddressOfARequest(t *testing.T) {
 		"192.0.2.7":                 "invalid IP",
 	} {
 		req := &http.Request{RemoteAddr: from, Header: http.Header{"X-Forwarded-For": {"203.0.113.9"}, "Forwarded": {"for=203.0.113.9"}}}
-		if got := remote(req).String(); got != want {
+		if got := counted((&Receiver{}).client(req)).String(); got != want {
 			t.Errorf("%s is %s, want %s", from, got, want)
 		}
 	}

@@ -1,9 +1,10 @@
 package httpapi
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,19 +77,47 @@ func (r *refusals) forget(now time.Time) {
 	}
 }
 
-// remote is the address that a request comes from; of IPv6 the network, of which
-// has all. It is the proxy's where there is one: the address that a proxy reports
-// behind it can be forged.
-func remote(req *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
+// client is the address of whoever sends a request: the peer's, unless that is a
+// trusted proxy. Then it is the last of X-Forwarded-For that is none: what stands before
+// it, anybody may have written. It is not valid where that is no address.
+func (r *Receiver) client(req *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(req.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
+	address := plainAddress(peer.Addr())
+	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && r.trusted(address); i-- {
+		hop := strings.TrimSpace(hops[i])
+		if hop == "" && len(hops) == 1 {
+			// The proxy says nothing.
+			break
+		}
+		if address, err = hopAddress(hop); err != nil {
+			return netip.Addr{}
+		}
 	}
-	address = address.Unmap().WithZone("")
+	return address
+}
+
+// hopAddress reads an entry of X-Forwarded-For; some proxies write the port too.
+func hopAddress(hop string) (netip.Addr, error) {
+	if with, err := netip.ParseAddrPort(hop); err == nil {
+		return plainAddress(with.Addr()), nil
+	}
+	address, err := netip.ParseAddr(hop)
+	return plainAddress(address), err
+}
+
+func (r *Receiver) trusted(proxy netip.Addr) bool {
+	return slices.ContainsFunc(r.TrustedProxies, func(n netip.Prefix) bool { return n.Contains(proxy) })
+}
+
+func plainAddress(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// counted is what the wrong credentials of an address are counted by: of IPv6 the
+// network, of which a client has all.
+func counted(address netip.Addr) netip.Addr {
 	if address.Is6() {
 		network, err := address.Prefix(64)
 		if err == nil {
@@ -101,7 +130,7 @@ func remote(req *http.Request) netip.Addr {
 // refuse answers a wrong credential: all alike, regardless of the reason. Door
 // is the door that was tried, and why is for the log alone.
 func (r *Receiver) refuse(req *http.Request, door string, why error, text string) *problem {
-	address := remote(req)
+	address := counted(r.client(req))
 	p := fail(http.StatusUnauthorized, "unauthorized", "%s", text)
 	if r.refusals.throttled(address) {
 		p = fail(http.StatusTooManyRequests, "throttled", "too many wrong credentials: send it again later")

@@ -28,9 +28,12 @@ const hmacSecret = "0123456789abcdef"
 // everyWay configures a source for each way to authenticate.
 func everyWay(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
+		_, ca := anAuthority(t)
 		for name, auth := range map[string]auth.Auth{
 			"signed": {HMAC: &auth.HMAC{Secret: hmacSecret}}, "basic": {Basic: &auth.Basic{User: "siem", Password: siemToken}},
-			"url": {URLToken: siemToken}, "open": {},
+			"url": {URLToken: siemToken, Addresses: []string{"127.0.0.1"}}, "open": {},
+			"falcon": {HMAC: &auth.HMAC{Secret: hmacSecret, Scheme: "crowdstrike"}}, "certified": {MTLS: &auth.MTLS{CA: ca, Names: []string{"siem"}}},
+			"key": {Header: &auth.Header{Name: "X-Api-Key", Value: siemToken}}, "elsewhere": {Bearer: siemToken, Addresses: []string{"192.0.2.0/24"}},
 		} {
 			o.Sources[name] = source(t, sender{Name: name, Kind: "stanch", Auth: auth})
 		}
@@ -66,6 +69,9 @@ func TestWrongRequestsAreCountedAndNeverAccepted(t *testing.T) {
 		{"a wrong signature", "/v1/alerts/signed", "", signedAt(now, "another secret of 16", body)},
 		{"a signature of another body", "/v1/alerts/signed", "", signedAt(now, hmacSecret, body+" ")},
 		{"a signature of before", "/v1/alerts/signed", "", signedAt(old, hmacSecret, body)},
+		{"a wrong key in a header", "/v1/alerts/key", "", header("X-Api-Key", "guess")},
+		{"a right token from another address", "/v1/alerts/elsewhere", siemToken, func(*http.Request) {}},
+		{"an address that the sender made up", "/v1/alerts/elsewhere", siemToken, header("X-Forwarded-For", "192.0.2.7")},
 		{"an unknown source", "/v1/alerts/nobody", siemToken, func(*http.Request) {}},
 		{"a source without auth", "/v1/alerts/open", siemToken, func(*http.Request) {}},
 		{"a wrong person's token", "/v1/pause", "guess", func(*http.Request) {}},
@@ -88,6 +94,7 @@ func TestWrongRequestsAreCountedAndNeverAccepted(t *testing.T) {
 	right := alert("right", "note", h)
 	s.call("POST", "/v1/alerts/siem", siemToken, right).is(202, nil)
 	s.call("POST", "/v1/alerts/basic", "", right, basicAuth("siem:"+siemToken)).is(202, nil)
+	s.call("POST", "/v1/alerts/key", "", right, header("X-Api-Key", siemToken)).is(202, nil)
 	s.call("POST", "/v1/alerts/url?token="+siemToken, "", right).is(202, nil)
 	s.call("POST", "/v1/alerts/signed", "", right, signedAt(now, hmacSecret, right)).is(202, nil)
 	if throttled < each*len(classes)/2 {
@@ -115,13 +122,17 @@ func TestAStrangerCannotTellWhichSourcesThereAre(t *testing.T) {
 	body := alert("a", "note", "x")
 	large := strings.Repeat("x", api.MaxBody+1)
 	for name, edit := range map[string]func(*http.Request){
-		"nothing": func(*http.Request) {}, "a bearer token": header("Authorization", "Bearer guess"), "basic": basicAuth("siem:guess"),
+		"nothing": func(*http.Request) {}, "a bearer token": header("Authorization", "Bearer guess"), "basic": basicAuth("siem:guess"), "a key": header("X-Api-Key", "guess"), "a token from elsewhere": header("Authorization", "Bearer "+hmacSecret),
 		"a forged signature": signedAt(time.Now(), "another secret of 16", body), "a torn signature": header(auth.SignatureHeader, "t=1,v1="),
+		"another scheme's": func(req *http.Request) {
+			req.Header.Set("X-Cs-Delivery-Timestamp", time.Now().Format(time.RFC3339))
+			req.Header.Set("X-Cs-Primary-Signature", "guess")
+		},
 	} {
 		for what, body := range map[string]string{"a body": body, "a large body": large, "none": ""} {
 			s := newSide(t, everyWay(t))
 			var first answer
-			for i, source := range []string{"nobody", "siem", "signed", "basic", "url", "open"} {
+			for i, source := range []string{"nobody", "siem", "signed", "basic", "url", "open", "key", "elsewhere", "falcon", "certified"} {
 				for _, method := range []string{"POST", "GET", "PUT"} {
 					a := s.call(method, "/v1/alerts/"+source, "", body, edit)
 					a.header.Del("Date")

@@ -89,9 +89,11 @@ type Service struct {
 	// scraped serves the metrics, where they have an address of their own.
 	scraped  *http.Server
 	listener net.Listener
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	failed   chan error
+	// secure is the second one, with TLS; nil where there is none.
+	secure  net.Listener
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	failed  chan error
 }
 
 // Start starts everything and returns when alerts can be taken. What was
@@ -149,7 +151,17 @@ func (s *Service) checkAddress(context.Context) error {
 	if !s.has(RoleReceiver) {
 		return nil
 	}
-	listener, err := Listen(s.options.Config.Listen, setListen)
+	c := s.options.Config
+	if c.TLS != nil {
+		if err := tryListen(c.TLS.Listen, setTLSListen); err != nil {
+			return err
+		}
+	}
+	return tryListen(c.Listen, setListen)
+}
+
+func tryListen(address, setting string) error {
+	listener, err := Listen(address, setting)
 	if err != nil {
 		return err
 	}
@@ -310,7 +322,7 @@ func (s *Service) startReceiver(context.Context) error {
 			s.fail(fmt.Errorf("the receiver ended: %w", err))
 		}
 	})
-	return nil
+	return s.listenTLS()
 }
 
 func (s *Service) receiver() (*httpapi.Receiver, error) {
@@ -319,7 +331,8 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 	o := httpapi.Options{
 		Engine: s.engine, Vouch: s.directory().Vouch, Playbooks: s.shelf.playbooks, Sources: map[string]httpapi.Source{},
 		Metrics: s.metrics, PublicURL: s.URL(), Log: s.options.Log, Now: time.Now, Ready: s.ready,
-		Drift: func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine, s.elsewhere) },
+		TrustedProxies: c.Proxies,
+		Drift:          func(ctx context.Context) (api.DriftList, error) { return drift.Find(ctx, s.set, s.engine, s.elsewhere) },
 	}
 	o.Limited, o.Classes, o.Replies = s.limited(), s.classes(), repliesOf(c)
 	if s.tracing != nil {

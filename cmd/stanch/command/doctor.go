@@ -110,6 +110,7 @@ func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding
 	found = append(found, checkSecretFiles(c)...)
 	found = append(found, checkDoors(c)...)
 	found = append(found, checkFetched(ctx, c)...)
+	found = append(found, checkCertificate(c, time.Now())...)
 	found = append(found, checkWords(c)...)
 	found = append(found, checkSensors(c)...)
 	scratch, err := os.MkdirTemp("", "stanch-doctor-")

@@ -89,7 +89,7 @@ func checkDoors(c *config.Config) []finding {
 		if c.Sources[name].Fetched() {
 			continue // See checkFetched.
 		}
-		if a := c.Sources[name].Auth; a.HMAC == nil && a.Basic == nil && a.Bearer == "" && a.URLToken == "" {
+		if !c.Sources[name].Auth.Configured() {
 			found = append(found, bad("source "+name, "give it auth", "every request is refused: it has no auth"))
 			continue
 		}
