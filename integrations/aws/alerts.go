@@ -1,0 +1,221 @@
+// Package aws reads findings of Amazon GuardDuty.
+package aws
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor { return integrations.Vendor{Sources: []alerts.Spec{Alerts()}} }
+
+// Alerts describes findings of GuardDuty, by whichever way they come.
+func Alerts() alerts.Spec {
+	return alerts.Spec{
+		Kind:    "guardduty",
+		Summary: "findings of Amazon GuardDuty, by EventBridge, SNS or Security Hub",
+		Doc: "A finding of GuardDuty alone, in the envelope of EventBridge (`detail`), in a notification of SNS, in the format of Security\n" +
+			"Hub (`Findings` or `detail.findings`), or a list of such. Keys may begin with a capital. Of Security Hub's format, `ProductFields`\n" +
+			"below `aws/guardduty/` are read as the paths that GuardDuty has for them, and `Workflow`, `RecordState`, `Sample` and `Resources`\n" +
+			"as what GuardDuty has instead.\n\n" +
+			"Only `Backdoor:EC2/DenialOfService.*` and `Behavior:EC2/TrafficVolumeUnusual` are about egress; findings of another type, of an\n" +
+			"instance that is the target, archived and sample findings are recorded and start nothing. A finding has no number of bytes. Its\n" +
+			"public address may be that of a NAT and names no host.",
+		Identity:   "`id`, which Security Hub has at the end of its ARN",
+		Occurrence: "`service.eventFirstSeen`",
+		Example: `{
+  "version": "0", "id": "cd2d702e-ab31-411b-9344-793ce56b1bc7", "detail-type": "GuardDuty Finding", "source": "aws.guardduty", "time": "2026-03-01T03:20:05Z",
+  "detail": {
+    "id": "48b6396cc2a76dae622f5666274b6961", "type": "Backdoor:EC2/DenialOfService.Udp", "severity": 8, "updatedAt": "2026-03-01T03:20:00Z",
+    "resource": { "instanceDetails": { "instanceId": "i-99999999", "platform": "windows", "networkInterfaces": [{ "privateIpAddress": "10.20.0.42" }] } },
+    "service": {
+      "resourceRole": "ACTOR", "archived": false, "count": 21, "eventFirstSeen": "2026-03-01T03:00:00Z", "eventLastSeen": "2026-03-01T03:15:00Z",
+      "action": { "networkConnectionAction": {
+        "connectionDirection": "OUTBOUND", "protocol": "UDP", "remotePortDetails": { "port": 123 }, "remoteIpDetails": { "ipAddressV4": "203.0.113.7" } } }
+    }
+  }
+}
+`,
+		Fields: fields(),
+		Split:  splitFindings, Join: alerts.JoinList, Read: readFinding,
+		Began: fields().Of("began"), Updated: fields().Of("updated"),
+	}
+}
+
+// egress are the types of findings of an instance that floods, or sends unusually
+// much.
+//
+// https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-types-ec2.html
+func egress() []string {
+	return []string{
+		"Backdoor:EC2/DenialOfService.Dns", "Backdoor:EC2/DenialOfService.Tcp", "Backdoor:EC2/DenialOfService.Udp",
+		"Backdoor:EC2/DenialOfService.UdpOnTcpPorts", "Backdoor:EC2/DenialOfService.UnusualProtocol", "Behavior:EC2/TrafficVolumeUnusual",
+	}
+}
+
+// readFinding reads a finding in GuardDuty's format, whatever it came in.
+func readFinding(r *alerts.Reader, d alerts.Document) incident.Alert {
+	f := fields()
+	r.Fields = finding(d.Fields)
+	id, _ := r.Identity(f.Of("id")...).Get()
+	from := r.Instant(f.Of("window, from")...)
+	to := r.Instant(f.Of("window, to")...)
+	a := incident.Alert{
+		ID:       id,
+		Status:   incident.Firing,
+		Rule:     r.Text(f.Of("rule")...),
+		Severity: r.Text(f.Of("severity")...),
+		Time:     r.Instant(f.Of("time")...),
+		Window:   alerts.Between(from, to),
+		BytesOut: incident.NotKnown[int64]("a finding of GuardDuty has no number of bytes"),
+		Count:    r.Integer(f.Of("count")...),
+		Host:     r.Host(f.Of("host.id"), nil, f.Of("host.ip")),
+		Destination: incident.AlertDestination{
+			IP:        r.Address(f.Of("destination.ip")...),
+			Port:      r.Port(f.Of("destination.port")...),
+			Transport: r.Transport(f.Of("destination.transport")...),
+		},
+	}
+	a.Host.OS = readOS(r)
+	readState(r, &a)
+	readKind(r, &a)
+	return a
+}
+
+// readOS reads the platform. One that is there and empty is no Windows, and must not
+// be taken for what the configuration has for alerts that say nothing.
+func readOS(r *alerts.Reader) incident.Value[string] {
+	os := r.OS(fields().Of("host.os")...)
+	instance, _ := alerts.Lookup(r.Fields, "resource.instanceDetails").(map[string]any)
+	if _, there := instance["platform"]; there && !os.IsKnown() && os.Why() == "" {
+		return incident.NotKnown[string]("the platform is empty, as AWS has it for other systems than Windows")
+	}
+	return os
+}
+
+// readState reads whether the finding is a sample, archived, suppressed or resolved.
+func readState(r *alerts.Reader, a *incident.Alert) {
+	f := fields()
+	if is, _ := r.Flag(f.Of("sample")...).Get(); is {
+		r.Silence(incident.Sample, "it is a sample finding")
+	}
+	if is, _ := r.Flag(f.Of("archived")...).Get(); is {
+		r.Silence(incident.NotAlerting, "the finding is archived, by hand or by a suppression rule")
+	}
+	if word, _ := r.Text(f.Of("record state")...).Get(); strings.EqualFold(word, "ARCHIVED") {
+		r.Silence(incident.NotAlerting, "Security Hub has the finding archived")
+	}
+	switch word, _ := r.Text(f.Of("workflow")...).Get(); strings.ToUpper(word) {
+	case "SUPPRESSED":
+		r.Silence(incident.NotAlerting, "Security Hub has the finding suppressed")
+	case "RESOLVED":
+		a.Status = incident.Resolved
+	}
+}
+
+// readKind reads what the finding is about, and which part our host has in it.
+func readKind(r *alerts.Reader, a *incident.Alert) {
+	f := fields()
+	if product, ok := r.Text(f.Of("product")...).Get(); ok && !strings.EqualFold(product, "GuardDuty") {
+		r.Silence(incident.NotAlerting, "it is a finding of %s, not of GuardDuty", alerts.Quote(product))
+		return
+	}
+	kind, ok := a.Rule.Get()
+	if !ok {
+		r.Fail(f.Of("rule")[0], "is missing: it is no finding of GuardDuty")
+	}
+	if !slices.ContainsFunc(egress(), func(t string) bool { return strings.EqualFold(t, kind) }) {
+		r.Silence(incident.NotAlerting, "the type of finding %s is none of those about egress", alerts.Quote(kind))
+		return
+	}
+	a.Category = incident.Categories().Of(incident.Known("high_egress", incident.FromAlert))
+	switch role, ok := r.Text(f.Of("role")...).Get(); {
+	case strings.EqualFold(role, "TARGET"):
+		r.Silence(incident.NotAlerting, "our host is the target, not the sender")
+	case ok && !strings.EqualFold(role, "ACTOR"):
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the finding gives the instance the role %s, which is not known", alerts.Quote(role)))
+	case alerts.Inbound(r.Text(f.Of("direction")...), incident.Value[string]{}):
+		a.Host.Doubts = append(a.Host.Doubts, "the connection came in to the instance: which end sends is not known")
+	}
+}
+
+// splitFindings finds the findings in a body.
+func splitFindings(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	if alerts.IsList(body) {
+		return unwrapAll("", body, 0)
+	}
+	return unwrap(alerts.Document{Raw: body}, 0)
+}
+
+// maxWraps is how many envelopes can be around a finding: a list, SNS, EventBridge and
+// Security Hub's list.
+const maxWraps = 4
+
+func unwrapAll(path string, list json.RawMessage, depth int) ([]alerts.Document, *alerts.FieldError) {
+	documents, bad := alerts.List(path, list, "")
+	if bad != nil {
+		return nil, bad
+	}
+	all := make([]alerts.Document, 0, len(documents))
+	for _, d := range documents {
+		inner, bad := unwrap(d, depth+1)
+		if bad != nil {
+			// It is refused where it is read, and takes nothing from the others.
+			inner = []alerts.Document{d}
+		}
+		all = append(all, inner...)
+	}
+	return all, nil
+}
+
+// unwrap takes the envelopes off a document. What is no envelope is a finding.
+func unwrap(d alerts.Document, depth int) ([]alerts.Document, *alerts.FieldError) {
+	var members map[string]json.RawMessage
+	if depth > maxWraps || json.Unmarshal(d.Raw, &members) != nil {
+		return []alerts.Document{d}, nil
+	}
+	if list, name := either(members, "Findings", "findings"); alerts.IsList(list) {
+		return unwrapAll(alerts.Join(d.Path, name), list, depth)
+	}
+	if detail, name := either(members, "detail", "Detail"); detail != nil {
+		return unwrap(alerts.Document{Path: alerts.Join(d.Path, name), Raw: detail}, depth+1)
+	}
+	return notification(d, members, depth)
+}
+
+func either(members map[string]json.RawMessage, names ...string) (json.RawMessage, string) {
+	for _, name := range names {
+		if v := members[name]; v != nil {
+			return v, name
+		}
+	}
+	return nil, ""
+}
+
+// notification takes off what SNS puts around a message.
+func notification(d alerts.Document, members map[string]json.RawMessage, depth int) ([]alerts.Document, *alerts.FieldError) {
+	var kind, message string
+	if json.Unmarshal(members["Type"], &kind) != nil || members["TopicArn"] == nil && members["MessageId"] == nil {
+		return []alerts.Document{d}, nil
+	}
+	switch kind {
+	case "SubscriptionConfirmation":
+		return nil, alerts.Wrong(alerts.Join(d.Path, "Type"), "is the confirmation of a subscription, not a finding: confirm it in the console of SNS")
+	case "Notification":
+		path := alerts.Join(d.Path, "Message")
+		if json.Unmarshal(members["Message"], &message) != nil || !json.Valid([]byte(message)) {
+			return nil, alerts.Wrong(path, "is not JSON in a text")
+		}
+		if alerts.IsList(json.RawMessage(message)) {
+			return unwrapAll(path, json.RawMessage(message), depth+1)
+		}
+		return unwrap(alerts.Document{Path: path, Raw: json.RawMessage(message)}, depth+1)
+	}
+	return []alerts.Document{d}, nil
+}
