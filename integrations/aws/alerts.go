@@ -176,8 +176,8 @@ func unwrapAll(path string, list json.RawMessage, depth int) ([]alerts.Document,
 
 // unwrap takes the envelopes off a document. What is no envelope is a finding.
 func unwrap(d alerts.Document, depth int) ([]alerts.Document, *alerts.FieldError) {
-	var members map[string]json.RawMessage
-	if depth > maxWraps || json.Unmarshal(d.Raw, &members) != nil {
+	members := membersOf(d.Raw)
+	if depth > maxWraps || members == nil {
 		return []alerts.Document{d}, nil
 	}
 	if list, name := either(members, "Findings", "findings"); alerts.IsList(list) {
@@ -187,6 +187,16 @@ func unwrap(d alerts.Document, depth int) ([]alerts.Document, *alerts.FieldError
 		return unwrap(alerts.Document{Path: alerts.Join(d.Path, name), Raw: detail}, depth+1)
 	}
 	return notification(d, members, depth)
+}
+
+// membersOf are the members of an object; none of anything else, which is refused where
+// it is read.
+func membersOf(data json.RawMessage) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return nil
+	}
+	return members
 }
 
 func either(members map[string]json.RawMessage, names ...string) (json.RawMessage, string) {
@@ -200,14 +210,14 @@ func either(members map[string]json.RawMessage, names ...string) (json.RawMessag
 
 // notification takes off what SNS puts around a message.
 func notification(d alerts.Document, members map[string]json.RawMessage, depth int) ([]alerts.Document, *alerts.FieldError) {
-	var kind, message string
-	if json.Unmarshal(members["Type"], &kind) != nil || members["TopicArn"] == nil && members["MessageId"] == nil {
+	if members["TopicArn"] == nil && members["MessageId"] == nil {
 		return []alerts.Document{d}, nil
 	}
-	switch kind {
-	case "SubscriptionConfirmation":
+	var message string
+	switch string(members["Type"]) {
+	case `"SubscriptionConfirmation"`:
 		return nil, alerts.Wrong(alerts.Join(d.Path, "Type"), "is the confirmation of a subscription, not a finding: confirm it in the console of SNS")
-	case "Notification":
+	case `"Notification"`:
 		path := alerts.Join(d.Path, "Message")
 		if json.Unmarshal(members["Message"], &message) != nil || !json.Valid([]byte(message)) {
 			return nil, alerts.Wrong(path, "is not JSON in a text")

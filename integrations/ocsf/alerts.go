@@ -1,0 +1,156 @@
+// Package ocsf reads detection findings of the Open Cybersecurity Schema Framework.
+package ocsf
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Vendor is what this folder registers.
+func Vendor() integrations.Vendor { return integrations.Vendor{Sources: []alerts.Spec{Alerts()}} }
+
+// detectionFinding is the class whose events are read.
+const detectionFinding = 2004
+
+// Alerts describes events of OCSF.
+func Alerts() alerts.Spec {
+	return alerts.Spec{
+		Kind:    "ocsf",
+		Summary: "detection findings of OCSF, class 2004, from whichever product writes them",
+		Doc: "An event of OCSF, a list of such, or the event of EventBridge by which AWS Security Hub sends them (`detail.findings`). Only\n" +
+			"detection findings are read: events of other classes and results about a product's settings, which some products write\n" +
+			"as detection findings, are recorded and start nothing. So are findings that are closed, suppressed, archived, benign or a test,\n" +
+			"and those whose connections came in.\n\n" +
+			"The host is the `device`, unless the connections of the `evidences` are those of another machine. With several sources the host is\n" +
+			"in doubt. A detection finding has no number of bytes. What the product did about it, its `disposition`, is about a file, a\n" +
+			"connection or a session, and never means that the host is contained.",
+		Identity:   "`finding_info.uid`",
+		Occurrence: "`finding_info.created_time`, else the time of the event",
+		Example: `{
+  "class_uid": 2004, "type_uid": 200401, "activity_id": 1, "severity_id": 4, "severity": "High", "time": 1772334765123,
+  "metadata": { "version": "1.5.0", "product": { "name": "NDR" } },
+  "finding_info": { "uid": "f-4711", "title": "UDP egress above 1 GiB in 15 minutes", "created_time": 1772334765123 },
+  "device": { "hostname": "ws-042", "ip": "10.20.0.42", "os": { "type": "Windows" } },
+  "evidences": [{
+    "src_endpoint": { "ip": "10.20.0.42" }, "dst_endpoint": { "ip": "203.0.113.7", "port": 123 },
+    "connection_info": { "protocol_num": 17, "direction_id": 2 }
+  }]
+}
+`,
+		Fields: fields(),
+		Split:  splitEvents, Join: alerts.JoinList, Read: readEvent,
+		Began:   []string{"finding_info.created_time", "finding_info.created_time_dt"},
+		Updated: []string{"finding_info.modified_time", "finding_info.modified_time_dt", "time", "time_dt"},
+	}
+}
+
+// splitEvents takes an event, a list of them, or what EventBridge puts around a list.
+func splitEvents(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	if alerts.IsList(body) {
+		return alerts.List("", body, "")
+	}
+	var envelope struct {
+		Detail struct {
+			Findings json.RawMessage `json:"findings"`
+		} `json:"detail"`
+	}
+	if json.Unmarshal(body, &envelope) == nil && alerts.IsList(envelope.Detail.Findings) {
+		return alerts.List("detail.findings", envelope.Detail.Findings, "")
+	}
+	return []alerts.Document{{Raw: body}}, nil
+}
+
+// readEvent reads an event. Lists, such as evidences, are read as columns.
+func readEvent(r *alerts.Reader, d alerts.Document) incident.Alert {
+	f := fields()
+	r.Fields = alerts.Columns(d.Fields)
+	id, _ := r.Identity(f.Of("id")...).Get()
+	a := incident.Alert{
+		ID:       id,
+		Status:   incident.Firing,
+		Rule:     r.Text(f.Of("rule")...),
+		Severity: r.Text(f.Of("severity")...),
+		Time:     r.Instant(f.Of("time")...),
+		Window:   alerts.Between(r.Instant(f.Of("window, from")...), r.Instant(f.Of("window, to")...)),
+		BytesOut: incident.NotKnown[int64]("a detection finding of OCSF has no number of bytes"),
+		Count:    r.Integer(f.Of("count")...),
+		Process:  readProcess(r, d),
+	}
+	if disposition, ok := r.Text(f.Of("disposition")...).Get(); ok {
+		a.Contained = incident.NotKnown[bool]("the disposition is " + alerts.Quote(disposition) + ", which is not about the host")
+	}
+	readHost(r, &a)
+	readClass(r)
+	readState(r, &a)
+	return a
+}
+
+// readClass reads whether the event is a detection.
+func readClass(r *alerts.Reader) {
+	f := fields()
+	class, ok := r.Integer(f.Of("class")...).Get()
+	if kind, known := r.Integer(f.Of("type")...).Get(); !ok && known {
+		class, ok = kind/100, true
+	}
+	code, _ := r.Text(f.Of("status code")...).Get()
+	switch {
+	case !ok:
+		r.Fail(f.Of("class")[0], "is missing: it is no event of OCSF")
+	case class != detectionFinding:
+		r.Silence(incident.NotAlerting, "class %d is no detection finding, which is %d", class, detectionFinding)
+	case r.Lookup(f.Of("compliance")[0]) != nil, isResult(code):
+		r.Silence(incident.NotAlerting, "it is a result about settings, not about traffic")
+	}
+}
+
+// isResult reports whether a status code is that of a check of settings, as Prowler writes
+// it in detection findings.
+func isResult(code string) bool {
+	switch strings.ToUpper(code) {
+	case "PASS", "FAIL", "MANUAL":
+		return true
+	}
+	return false
+}
+
+// readState reads the state of the finding, and what people made of it. The numbers are
+// those of the schema.
+//
+// https://schema.ocsf.io/classes/detection_finding
+func readState(r *alerts.Reader, a *incident.Alert) {
+	f := fields()
+	status, numbered := r.Integer(f.Of("status")...).Get()
+	switch status {
+	case 3:
+		r.Silence(incident.NotAlerting, "the finding is suppressed")
+	case 4:
+		a.Status = incident.Resolved
+	case 5:
+		r.Silence(incident.NotAlerting, "the finding is archived")
+	case 6:
+		r.Silence(incident.NotAlerting, "the finding is deleted")
+	}
+	if word, ok := r.Text(f.Of("status word")...).Get(); ok && !numbered {
+		if s, known := alerts.StatusOf(word); known {
+			a.Status = s
+		}
+	}
+	if activity, _ := r.Integer(f.Of("activity")...).Get(); activity == 3 {
+		a.Status = incident.Resolved
+	}
+	switch verdict, _ := r.Integer(f.Of("verdict")...).Get(); verdict {
+	case 1:
+		r.Silence(incident.NotAlerting, "the verdict is that it is a false positive")
+	case 3, 5:
+		r.Silence(incident.NotAlerting, "the verdict is that it is benign, or to be disregarded")
+	case 6:
+		r.Silence(incident.Sample, "the verdict is that it is a test")
+	}
+	if is, known := r.Flag(f.Of("is alert")...).Get(); known && !is {
+		r.Silence(incident.NotAlerting, "the finding says that it is no alert")
+	}
+}

@@ -1,0 +1,88 @@
+package ocsf
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// inbound is the direction_id of a connection that came in.
+const inbound = 1
+
+// readHost reads which machine sends, and where to: the device, unless the connections
+// are those of another machine.
+func readHost(r *alerts.Reader, a *incident.Alert) {
+	f := fields()
+	device := r.Host(f.Of("host.id"), f.Of("host.name"), f.Of("host.ip"))
+	sources, _ := r.Addresses(f.Of("source.ip")...)
+	targets, _ := r.Addresses(f.Of("destination.ip")...)
+	number, _ := r.Integer(f.Of("direction")...).Get()
+	c := alerts.Connection{
+		Host: device, HostName: "the device", Inbound: number == inbound || alerts.Inbound(r.Text(f.Of("direction word")...), incident.Value[string]{}),
+		Source:      alerts.End{Field: "src_endpoint", Names: r.Names(f.Of("source.name")...), IPs: sources},
+		Destination: alerts.End{Field: "dst_endpoint", Names: r.Names(f.Of("destination.name")...), IPs: targets},
+	}
+	ips, _ := device.IP.Get()
+	several := alerts.Named(c.Source.Names, sources, "")
+	sends := slices.ContainsFunc(sources, func(ip string) bool { return slices.Contains(ips, ip) })
+	stranger := slices.ContainsFunc(sources, func(ip string) bool { return !slices.Contains(ips, ip) })
+	from, isHost := c.Source, true
+	switch {
+	case c.Inbound && !sends:
+		r.Silence(incident.NotAlerting, "our host is the target: the connection came in")
+		a.Host, from = device, c.Destination
+		if !device.Named() {
+			a.Host = alerts.Named(c.Destination.Names, targets, "")
+		}
+	case len(several.Doubts) > 0 && stranger:
+		a.Host, isHost = several, false
+	default:
+		a.Host, from, isHost = c.Sender()
+	}
+	if c.Inbound && sends {
+		a.Host.Doubts = append(a.Host.Doubts, "the connection came in, and the device is its source: which end sends is not known")
+	}
+	if !isHost && device.Named() {
+		alerts.Unsaid(&a.Process, a.Host)
+	}
+	a.Host.OS = r.OS(f.Of("host.os")...)
+	far := "destination"
+	if from.Field == c.Destination.Field {
+		far = "source"
+	}
+	a.Destination = incident.AlertDestination{
+		IP:        r.Address(f.Of(far + ".ip")...),
+		Port:      r.Port(f.Of(far + ".port")...),
+		Transport: r.Transport(f.Of("destination.transport")...),
+	}
+}
+
+// readProcess reads the process of the evidences, if there is only one. Of several none is
+// read: the name of one must not stand beside the id of another.
+func readProcess(r *alerts.Reader, d alerts.Document) incident.AlertProcess {
+	f := fields()
+	p := incident.AlertProcess{
+		Name:        r.Written(f.Of("process.name")...),
+		Path:        r.Written(f.Of("process.path")...),
+		PID:         r.PID(f.Of("process.pid")...),
+		CommandLine: r.Written(f.Of("process.command_line")...),
+		User:        r.Written(f.Of("process.user")...),
+	}
+	different := map[string]bool{}
+	for _, evidence := range alerts.Objects(d.Fields["evidences"]) {
+		process := evidence["process"]
+		if process == nil {
+			process = alerts.Lookup(evidence, "actor.process")
+		}
+		if process, ok := process.(map[string]any); ok && len(process) > 0 {
+			different[alerts.Digest([]any{process["pid"], process["name"], alerts.Lookup(process, "file.path")})] = true
+		}
+	}
+	if len(different) > 1 {
+		p = incident.AlertProcess{}
+		incident.Explain(&p, fmt.Sprintf("the alert names %d processes", len(different)))
+	}
+	return p
+}
