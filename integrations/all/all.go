@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/aws"
 	"github.com/stanch-soar/stanch/integrations/clickhouse"
 	"github.com/stanch-soar/stanch/integrations/crowdstrike"
 	"github.com/stanch-soar/stanch/integrations/defender"
@@ -13,8 +14,10 @@ import (
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
 	"github.com/stanch-soar/stanch/integrations/nftables"
+	"github.com/stanch-soar/stanch/integrations/ocsf"
 	"github.com/stanch-soar/stanch/integrations/pagerduty"
 	"github.com/stanch-soar/stanch/integrations/postgres"
+	"github.com/stanch-soar/stanch/integrations/secops"
 	"github.com/stanch-soar/stanch/integrations/sentinel"
 	"github.com/stanch-soar/stanch/integrations/sentinelone"
 	"github.com/stanch-soar/stanch/integrations/slack"
@@ -30,6 +33,7 @@ import (
 // no memory.
 func Catalog() integrations.Catalog {
 	return integrations.NewCatalog(
+		aws.Vendor(),
 		clickhouse.Vendor(),
 		crowdstrike.Vendor(),
 		defender.Vendor(),
@@ -40,8 +44,10 @@ func Catalog() integrations.Catalog {
 		memory.Vendor(),
 		nfdump.Vendor(),
 		nftables.Vendor(),
+		ocsf.Vendor(),
 		pagerduty.Vendor(),
 		postgres.Vendor(),
+		secops.Vendor(),
 		sentinel.Vendor(),
 		sentinelone.Vendor(),
 		slack.Vendor(),

@@ -311,7 +311,7 @@ func checkAlertTimes(t testing.TB, h AlertsHarness) {
 		if err != nil {
 			return nil
 		}
-		return []any{at.In(time.FixedZone("", 5*3600+1800)).Format(time.RFC3339)}
+		return []any{at.In(time.FixedZone("", 5*3600+1800)).Format(time.RFC3339Nano)}
 	}
 	bodies := append(variants(t, h.Spec.Example, elsewhere), variant{"", []byte(h.Spec.Example)})
 	for _, c := range bodies {

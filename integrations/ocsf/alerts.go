@@ -3,6 +3,7 @@ package ocsf
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -21,7 +22,7 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "ocsf",
 		Summary: "detection findings of OCSF, class 2004, from whichever product writes them",
-		Doc: "An event of OCSF, a list of such, or the event of EventBridge by which AWS Security Hub sends them (`detail.findings`). Only\n" +
+		Doc: "An event of OCSF, a list of such, several that follow one another, or the event of EventBridge by which AWS Security Hub sends them (`detail.findings`). Only\n" +
 			"detection findings are read: events of other classes and results about a product's settings, which some products write\n" +
 			"as detection findings, are recorded and start nothing. So are findings that are closed, suppressed, archived, benign or a test,\n" +
 			"and those whose connections came in.\n\n" +
@@ -42,13 +43,14 @@ func Alerts() alerts.Spec {
 }
 `,
 		Fields: fields(),
-		Split:  splitEvents, Join: alerts.JoinList, Read: readEvent,
+		Split:  splitEvents, Join: alerts.JoinStream, Read: readEvent,
 		Began:   []string{"finding_info.created_time", "finding_info.created_time_dt"},
 		Updated: []string{"finding_info.modified_time", "finding_info.modified_time_dt", "time", "time_dt"},
 	}
 }
 
-// splitEvents takes an event, a list of them, or what EventBridge puts around a list.
+// splitEvents takes an event, a list of them, one that follows another, or what EventBridge
+// puts around a list.
 func splitEvents(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(body) {
 		return alerts.List("", body, "")
@@ -58,7 +60,11 @@ func splitEvents(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 			Findings json.RawMessage `json:"findings"`
 		} `json:"detail"`
 	}
-	if json.Unmarshal(body, &envelope) == nil && alerts.IsList(envelope.Detail.Findings) {
+	err := json.Unmarshal(body, &envelope)
+	switch _, torn := errors.AsType[*json.SyntaxError](err); {
+	case torn:
+		return alerts.Stream(body)
+	case err == nil && alerts.IsList(envelope.Detail.Findings):
 		return alerts.List("detail.findings", envelope.Detail.Findings, "")
 	}
 	return []alerts.Document{{Raw: body}}, nil

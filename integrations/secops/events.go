@@ -3,7 +3,6 @@ package secops
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -70,10 +69,6 @@ func readProcess(r *alerts.Reader, events []map[string]any) incident.AlertProces
 		incident.Explain(&p, fmt.Sprintf("the alert names %d processes", len(different)))
 		return p
 	}
-	if path, ok := p.Path.Get(); ok {
-		if name := path[strings.LastIndexAny(path, `\/`)+1:]; name != "" {
-			p.Name = incident.Known(name, incident.Computed)
-		}
-	}
+	p.Name, p.Path = alerts.ImageOf(p.Path)
 	return p
 }
