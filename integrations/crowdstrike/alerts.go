@@ -20,9 +20,8 @@ func Alerts() alerts.Spec {
 		Kind:    "crowdstrike",
 		Summary: "detections of CrowdStrike Falcon: of its event stream, its alerts API, or a workflow of Falcon Fusion",
 		Doc: "A detection, a list of them, several that follow one another, or the answer of the alerts API (`resources`), in one of three\n" +
-			"shapes: a detection summary of the " +
-			"event stream, in its envelope or flat as Falcon Data Replicator writes it; an alert of the API, version 2; or what a workflow of\n" +
-			"Falcon Fusion posts, which must be this template:\n\n    " + template + "\n\n" +
+			"shapes: a detection summary of the event stream, in its envelope or flat as Falcon Data Replicator writes it; an alert of\n" +
+			"the API, version 2; or what a workflow of Falcon Fusion posts, which must be this template:\n\n    " + template + "\n\n" +
 			"with variables in place of the values. Any other body is refused. Other events of the stream, and alerts that are closed, a false\n" +
 			"positive or hidden in the console, are recorded and start nothing.\n\n" +
 			"The device is contained already where Falcon says so (`QuarantineMachine`, the device's status). The event stream has no id of the\n" +
