@@ -36,6 +36,10 @@ func ImageIn(folder, name incident.Value[string]) incident.Value[string] {
 	if !ok {
 		return name
 	}
+	if at := strings.LastIndexAny(dir, `\/`); strings.EqualFold(dir[at+1:], base) {
+		// Some put the whole path there.
+		return folder
+	}
 	sign := `\`
 	if strings.HasPrefix(dir, "/") {
 		sign = "/"

@@ -24,6 +24,7 @@ func TestImages(t *testing.T) {
 		{`C:\Users\kim`, "x.exe", `C:\Users\kim\x.exe (computed)`},
 		{`C:\`, "x.exe", `C:\x.exe (computed)`},
 		{"/usr/bin/", "x", "/usr/bin/x (computed)"},
+		{`C:\Users\X.exe`, "x.exe", `C:\Users\X.exe (alert)`},
 		{"", "x", "unknown"},
 		{`C:\`, "", "unknown"},
 	} {

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
-	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}}
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Spec describes the integration.
