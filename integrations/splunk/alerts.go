@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -19,11 +20,12 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "splunk",
 		Summary: "results of a Splunk search, posted by its webhook alert action",
-		Doc: "What the webhook alert action posts. Each request holds one row of the result, so let the alert trigger for each\n" +
-			"result. Field names are those of the Common Information Model. The host is the machine at `src_host`, `src_ip` or `src`, or, of\n" +
-			"a connection with the `direction` inbound, the one at `dest` where it sent more. The field `host` is the indexer's word for the\n" +
+		Doc: "What the webhook alert action posts. Each request holds the first row of the result alone, so let the alert trigger for each\n" +
+			"result. A list or a stream of such is taken, and the rows of a search as the API gives them: in `results`, or one object\n" +
+			"each, of which a `preview` starts nothing. Field names are those of the Common Information Model. The host is the machine at `src_host`, `src_ip` or `src`, or, of\n" +
+			"a connection with the `direction` inbound, the one at `dest`, in doubt: it may be the target, and `bytes_in` what it received. The field `host` is the indexer's word for the\n" +
 			"sensor and names the host only in a row that names nothing else. The action cannot set headers: use `url_token`.",
-		Identity:   "`sid`, with a digest of the row",
+		Identity:   "`sid`, with a digest of the row; of a finding of Enterprise Security its `event_id`",
 		Occurrence: "`result._time`",
 		Example: `{
   "sid": "scheduler__admin__search__RMD5_at_1772334600_42", "search_name": "UDP egress above 1 GiB in 15 minutes",
@@ -35,15 +37,52 @@ func Alerts() alerts.Spec {
 	}
 }
 
-// splitAlerts takes what the webhook alert action posts, or a list of such.
+// splitAlerts takes what the webhook alert action posts, a list or a stream of such, and the
+// rows of a search as Splunk's API gives them: together in results, or one object each.
 func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
-	if alerts.IsList(body) {
-		return alerts.List("", body, "")
-	}
-	if _, bad := alerts.Object("", body); bad != nil {
+	posts, bad := alerts.Stream(body)
+	if bad != nil {
 		return nil, bad
 	}
-	return []alerts.Document{{Raw: body}}, nil
+	list := alerts.IsList(body)
+	if len(posts) == 0 && !list {
+		return nil, alerts.Wrong("", "is empty")
+	}
+	if len(posts) == 1 && !list {
+		posts[0].Path = ""
+	}
+	all := make([]alerts.Document, 0, len(posts))
+	for _, post := range posts {
+		rows, bad := rowsOf(post)
+		if bad != nil {
+			return nil, bad
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+// rowsOf takes apart a post that has several rows. Each keeps what the post says of all.
+func rowsOf(post alerts.Document) ([]alerts.Document, *alerts.FieldError) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(post.Raw, &members) != nil || members["results"] == nil || members["result"] != nil {
+		return []alerts.Document{post}, nil // What is wrong with it is said when it is read.
+	}
+	path := alerts.Join(post.Path, "results")
+	rows, bad := alerts.List(path, members["results"], "")
+	switch {
+	case bad != nil:
+		return nil, bad
+	case len(rows) == 0:
+		return nil, alerts.Wrong(path, "holds no row: the search found nothing")
+	}
+	delete(members, "results")
+	for i := range rows {
+		members["result"] = rows[i].Raw
+		// What was decoded from JSON encodes.
+		rows[i].Raw, _ = json.Marshal(members)
+	}
+	return rows, nil
 }
 
 // readAlert reads one post of the webhook alert action: the id of the search,
@@ -59,7 +98,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	f := fields()
 	a := incident.Alert{
 		ID:       alertID(r, d),
-		Status:   incident.Firing,
+		Status:   statusOf(r),
 		Category: incident.Categories().Of(r.Text(f.Of("category")...)),
 		Rule:     r.Text(f.Of("rule")...),
 		Severity: r.Text(f.Of("severity")...),
@@ -75,13 +114,22 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 		Destination: incident.AlertDestination{Transport: r.Transport(f.Of("destination.transport")...)},
 	}
 	readEnds(r, &a)
-	if word, ok := r.Text(f.Of("status")...).Get(); ok {
-		if s, known := alerts.StatusOf(word); known {
-			a.Status = s
-		}
-	}
 	a.Window = alerts.Between(r.Instant(f.Of("window, from")...), r.Instant(f.Of("window, to")...))
 	return a
+}
+
+// statusOf reads the state, in words: the numbers of a status are the customer's own. A row of
+// a search that still runs is no result.
+func statusOf(r *alerts.Reader) incident.AlertStatus {
+	f := fields()
+	if preview, _ := r.Flag(f.Of("preview")...).Get(); preview {
+		r.Silence(incident.NotAlerting, "it is a row of a search that still runs")
+	}
+	word, _ := r.Text(f.Of("status")...).Get()
+	if s, known := alerts.StatusOf(word); known {
+		return s
+	}
+	return incident.Firing
 }
 
 // readEnds reads which of the machines sends, how much and where to.
@@ -107,6 +155,14 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 		},
 	}
 	if comesIn {
+		// The Common Information Model counts what the device received and transmitted that
+		// reports, and many an add-on what the two ends of the session did: what a target
+		// received must not be taken for what it sent.
+		for _, bytes := range []*incident.Value[int64]{&c.Source.Bytes, &c.Destination.Bytes} {
+			if bytes.IsKnown() {
+				*bytes = incident.NotKnown[int64]("of a connection that came in, products do not agree on which end bytes_in and bytes_out are of")
+			}
+		}
 		c.Destination.Names = r.Names(slices.Concat(f.Of("destination.name"), destinationReporter, f.Of("destination"))...)
 	}
 	from := c.Source
@@ -114,7 +170,7 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 	case c.Source.IsKnown() || comesIn && c.Destination.IsKnown():
 		a.Host, from = c.Watched()
 	default:
-		a.Host = alerts.Named(r.Names(f.Of("host.name")...), nil, whySource)
+		a.Host = alerts.Named(r.Names(slices.Concat(riskyHost(r), f.Of("host.name"))...), nil, whySource)
 		seen := c.Destination.IsKnown() || slices.ContainsFunc(f.Of("device"), func(path string) bool { return r.Lookup(path) != nil })
 		if name, ok := a.Host.Name.Get(); ok && seen && !a.Process.Name.IsKnown() && !a.Process.PID.IsKnown() {
 			a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("host %s is the sensor of a network event that does not say whose traffic it saw", alerts.Quote(name)))
@@ -131,9 +187,21 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 	}
 }
 
-// alertID is the search id and a digest of the row: one search may post many
+// riskyHost is where a finding of Enterprise Security names the host that its risk is of.
+func riskyHost(r *alerts.Reader) []string {
+	f := fields()
+	if kind, _ := r.Text(f.Of("risk_object_type")...).Get(); strings.EqualFold(kind, "system") {
+		return f.Of("risk_object")
+	}
+	return nil
+}
+
+// alertID is the id of a finding of Enterprise Security, else the search id and a digest of the row: one search may post many
 // rows, each as a request of its own with the same id.
 func alertID(r *alerts.Reader, d alerts.Document) string {
+	if id, ok := r.Text(fields().Of("id of a finding")...).Get(); ok && strings.Contains(id, "@@") {
+		return id
+	}
 	sid, ok := r.Identity(fields().Of("id")...).Get()
 	if !ok {
 		return ""

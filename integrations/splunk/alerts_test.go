@@ -7,7 +7,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/contract"
 )
 
-func harness() contract.AlertsHarness {
+func alertsHarness() contract.AlertsHarness {
 	example := Alerts().Example
 	return contract.AlertsHarness{
 		Spec: Alerts(), Cases: "testdata/alerts",
@@ -18,8 +18,8 @@ func harness() contract.AlertsHarness {
 	}
 }
 
-func TestAlerts(t *testing.T) { contract.Alerts(t, harness()) }
+func TestAlerts(t *testing.T) { contract.Alerts(t, alertsHarness()) }
 
-func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, harness()) }
+func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, alertsHarness()) }
 
-func BenchmarkAlerts(b *testing.B) { contract.BenchmarkAlerts(b, harness()) }
+func BenchmarkAlerts(b *testing.B) { contract.BenchmarkAlerts(b, alertsHarness()) }
