@@ -158,6 +158,11 @@ func (d *document) expr(standIn string, path ...any) policy.Expr {
 	if n == nil || d.bad[n] || n.Kind != yaml.ScalarNode || d.repaired[n.Line] {
 		return policy.Expr{Text: standIn, Line: 1, Column: 1}
 	}
+	return d.exprAt(n)
+}
+
+// exprAt returns the expression that a scalar is.
+func (d *document) exprAt(n *yaml.Node) policy.Expr {
 	e := policy.Expr{
 		Text: strings.TrimSpace(n.Value), Line: n.Line, Column: n.Column,
 		Block: n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0,

@@ -24,6 +24,11 @@ func TestSchema() ([]byte, error) {
 	return schemaOf(&schemas{bareUnits: true}, reflect.TypeFor[TestFile](), "playbook_test.schema.json", "Stanch playbook test")
 }
 
+// SchemaOf returns the JSON Schema of a file that [DecodeStrict] reads into a struct.
+func SchemaOf(t reflect.Type, id, title string) ([]byte, error) {
+	return schemaOf(&schemas{}, t, id, title)
+}
+
 func schemaOf(s *schemas, t reflect.Type, id, title string) ([]byte, error) {
 	s.defs = map[string]any{}
 	root := s.of(t)

@@ -50,6 +50,10 @@ type Spec struct {
 	// where that is not its time, and Updated those that say when it was changed
 	// last.
 	Began, Updated []string
+	// Map, where it is set, makes the Spec of a source that is read by a file, which the
+	// source must name: its path, for messages, and its content. An error about the
+	// content is playbooks.Issues.
+	Map func(path string, data []byte) (Spec, error)
 }
 
 // Source is one place that alerts come from, as stanch.yaml names it.
@@ -103,13 +107,14 @@ func Wrong(path, format string, args ...any) *FieldError {
 }
 
 // Document is one alert as received: its place in the body, its bytes, its
-// fields where they were decoded already, and the state that the container
-// gives it.
+// fields where they were decoded already, the state that the container gives it,
+// and what of the rest of the body its kind reads.
 type Document struct {
 	Path   string
 	Raw    json.RawMessage
 	Fields map[string]any
 	Status string
+	Around any
 }
 
 // Parse turns a request's body into the alerts that it holds. The error is a

@@ -68,6 +68,9 @@ func (r *Reader) Silence(status incident.AlertStatus, format string, args ...any
 	}
 }
 
+// Silenced reports whether the alert was said to start nothing.
+func (r *Reader) Silenced() bool { return r.silence().why != "" }
+
 // silence is shared by all readers of one alert.
 func (r *Reader) silence() *silence {
 	if r.silent == nil {
@@ -86,6 +89,19 @@ func Join(at, path string) string {
 
 // Decode reads one JSON object. Numbers stay text, so that no id is rounded.
 func Decode(path string, data []byte) (map[string]any, *FieldError) {
+	v, bad := DecodeAny(path, data)
+	if bad != nil {
+		return nil, bad
+	}
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return nil, Wrong(path, "is %s, not an object", KindOf(v))
+	}
+	return fields, nil
+}
+
+// DecodeAny reads one JSON value as [Decode] reads an object.
+func DecodeAny(path string, data []byte) (any, *FieldError) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var v any
@@ -95,11 +111,7 @@ func Decode(path string, data []byte) (map[string]any, *FieldError) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, Wrong(path, "has text after the JSON value")
 	}
-	fields, ok := v.(map[string]any)
-	if !ok {
-		return nil, Wrong(path, "is %s, not an object", KindOf(v))
-	}
-	return fields, nil
+	return v, nil
 }
 
 // jsonProblem says what is wrong without quoting the body.

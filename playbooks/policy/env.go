@@ -38,8 +38,8 @@ var (
 	ownCandidates = sync.OnceValues(func() (*cel.Env, error) { return declare(candidateName) })
 )
 
-// declare declares all facts but one.
-func declare(but string) (*cel.Env, error) {
+// libraries declares what expressions can use whatever they read.
+func libraries() (*cel.Env, error) {
 	subset := env.NewLibrarySubset().AddExcludedMacros("has")
 	for _, name := range unlistedFunctions() {
 		subset.AddExcludedFunctions(env.NewFunction(name))
@@ -57,6 +57,15 @@ func declare(but string) (*cel.Env, error) {
 	)
 	if err != nil {
 		return nil, fmt.Errorf("declare CEL libraries: %w", err)
+	}
+	return e, nil
+}
+
+// declare declares all facts but one.
+func declare(but string) (*cel.Env, error) {
+	e, err := libraries()
+	if err != nil {
+		return nil, err
 	}
 	s := schema()
 	options := []cel.EnvOption{cel.CustomTypeProvider(provider{e.CELTypeProvider(), s}), cel.Variable(nowName, cel.TimestampType)}

@@ -100,12 +100,16 @@ type amplification struct {
 }
 
 func ownFunctions() []cel.EnvOption {
+	return append(sharedFunctions(), cel.Function("amplification", cel.Overload("amplification_int_string", []*cel.Type{cel.IntType, cel.StringType},
+		cel.ObjectType(reflect.TypeFor[amplification]().Name()), cel.BinaryBinding(lookUpAmplification))))
+}
+
+// sharedFunctions are those for expressions that read no facts, too.
+func sharedFunctions() []cel.EnvOption {
 	options := []cel.EnvOption{
 		cel.Function("bytes", cel.Overload("size_to_int", []*cel.Type{cel.StringType}, cel.IntType, cel.UnaryBinding(sizeToInt))),
 		cel.Function("known", cel.Overload("known_any", []*cel.Type{cel.TypeParamType("T")}, cel.BoolType,
 			cel.OverloadIsNonStrict(), cel.UnaryBinding(known))),
-		cel.Function("amplification", cel.Overload("amplification_int_string", []*cel.Type{cel.IntType, cel.StringType},
-			cel.ObjectType(reflect.TypeFor[amplification]().Name()), cel.BinaryBinding(lookUpAmplification))),
 	}
 	for _, t := range []*cel.Type{cel.IntType, cel.DoubleType, cel.DurationType} {
 		pair := []*cel.Type{t, t}

@@ -1,0 +1,281 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/interpreter"
+)
+
+// Wanted is an expression over JSON, with what its value may be.
+type Wanted struct {
+	Name string
+	Expr Expr
+	// Types are CEL's words for the types that the value may have, such as int or
+	// list(string); list and map stand for those of anything. A value that is read out of JSON has a type only when it is there, so
+	// whoever takes it checks it again.
+	Types []string
+}
+
+// JSON is one compiled expression over JSON. It is immutable and safe for concurrent use.
+//
+// What a document lacks, or has as null, is unknown, as a fact is that was not obtained:
+// known asks for it, and a condition may hold without it.
+type JSON struct {
+	program cel.Program
+	reads   [][]string
+}
+
+// maxJSONCost bounds one evaluation. An expression that makes documents out of a whole
+// body reads more than one that reads a field.
+const maxJSONCost = 1_000_000
+
+var jsonEnv = sync.OnceValues(func() (*cel.Env, error) {
+	e, err := libraries()
+	if err != nil {
+		return nil, err
+	}
+	if e, err = e.Extend(append(sharedFunctions(), jsonFunctions()...)...); err != nil {
+		return nil, fmt.Errorf("declare functions for JSON: %w", err)
+	}
+	return e, nil
+})
+
+// CompileJSON checks expressions that see JSON values by these names. All faults are
+// reported at once, and with any there are no expressions; else there is one for each that
+// is wanted, in the same order.
+func CompileJSON(file string, content []byte, names []string, wanted []Wanted) ([]*JSON, []Issue) {
+	c := &compiler{src: Source{File: file, Content: content}, content: string(content)}
+	s := scope{lets: map[string]bool{}}
+	var variables []cel.EnvOption
+	for _, name := range names {
+		s.lets[name] = true
+		variables = append(variables, cel.Variable(name, cel.DynType))
+	}
+	env, err := jsonEnv()
+	if err == nil {
+		s.env, err = env.Extend(variables...)
+	}
+	if err != nil {
+		return nil, []Issue{{File: file, Line: 1, Column: 1, Message: err.Error()}}
+	}
+	out := make([]*JSON, 0, len(wanted))
+	for _, w := range wanted {
+		out = append(out, c.json(w, s))
+	}
+	if c.issues = append(c.issues, c.complaints...); len(c.issues) > 0 {
+		return nil, c.issues
+	}
+	return out, nil
+}
+
+func (c *compiler) json(w Wanted, s scope) *JSON {
+	checked, ok := c.check(w.Expr, w.Name, nil, s)
+	if !ok {
+		return nil
+	}
+	loc := locate(c.content, w.Expr)
+	tree := checked.NativeRep()
+	if id, ok := optionalPart(tree.Expr()); ok {
+		c.report(loc.at(offsetIn(w.Expr.Text, tree.SourceInfo().GetStartLocation(id))), "nothing is optional here: what the document lacks is unknown, and known(x) asks for it")
+		return nil
+	}
+	if got := checked.OutputType(); !fits(got, w.Types) {
+		c.report(loc.at(0), "%s is %s, it must be %s", w.Name, cel.FormatCELType(got), strings.Join(w.Types, " or "))
+		return nil
+	}
+	program, err := s.env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxJSONCost), costs())
+	if err != nil {
+		c.report(loc.at(0), "%v", err)
+		return nil
+	}
+	return &JSON{program: program, reads: chains(tree.Expr())}
+}
+
+// fits reports whether a value of a type, or one within an optional, may be one of the
+// types.
+func fits(got *cel.Type, wanted []string) bool {
+	if got.IsExactType(cel.OptionalType(cel.DynType)) || got.Kind() == types.OpaqueKind && got.TypeName() == "optional_type" {
+		return len(got.Parameters()) == 0 || fits(got.Parameters()[0], wanted)
+	}
+	if got.IsExactType(cel.DynType) || got.IsExactType(cel.ListType(cel.DynType)) &&
+		slices.ContainsFunc(wanted, func(w string) bool { return strings.HasPrefix(w, "list(") }) {
+		return true
+	}
+	word := cel.FormatCELType(got)
+	kind, _, _ := strings.Cut(word, "(")
+	return slices.Contains(wanted, word) || slices.Contains(wanted, kind)
+}
+
+// optionalPart finds the syntax for what may be absent.
+func optionalPart(e ast.Expr) (id int64, found bool) {
+	ast.PreOrderVisit(e, ast.NewExprVisitor(func(part ast.Expr) {
+		if part.Kind() == ast.CallKind && slices.Contains([]string{"_?._", "_[?_]"}, part.AsCall().FunctionName()) {
+			id, found = part.ID(), true
+		}
+	}))
+	return id, found
+}
+
+// chains are the paths that an expression reads, each from the name that it sees to the
+// last key that is written out.
+func chains(e ast.Expr) [][]string {
+	var all [][]string
+	var walk func(e ast.Expr)
+	walk = func(e ast.Expr) {
+		if chain, inner := chainOf(e); chain != nil {
+			all = append(all, chain)
+			return
+		} else if inner != nil {
+			e = inner
+		}
+		for _, part := range children(e) {
+			walk(part)
+		}
+	}
+	walk(e)
+	return all
+}
+
+// chainOf is the path that a selection reads as a whole. Where its operand is no name, it
+// is that operand.
+func chainOf(e ast.Expr) (chain []string, operand ast.Expr) {
+	switch e.Kind() {
+	case ast.IdentKind:
+		return []string{strings.TrimPrefix(e.AsIdent(), ".")}, nil
+	case ast.SelectKind:
+		chain, operand = chainOf(e.AsSelect().Operand())
+		if chain != nil {
+			return append(chain, e.AsSelect().FieldName()), nil
+		}
+		return nil, operand
+	case ast.CallKind:
+		call := e.AsCall()
+		if call.FunctionName() != "_[_]" || len(call.Args()) != 2 || call.Args()[1].Kind() != ast.LiteralKind {
+			return nil, e
+		}
+		key, ok := call.Args()[1].AsLiteral().(types.String)
+		if chain, _ = chainOf(call.Args()[0]); chain == nil || !ok {
+			return nil, e
+		}
+		return append(chain, string(key)), nil
+	default:
+		return nil, e
+	}
+}
+
+func children(e ast.Expr) []ast.Expr {
+	switch e.Kind() {
+	case ast.SelectKind:
+		return []ast.Expr{e.AsSelect().Operand()}
+	case ast.CallKind:
+		if call := e.AsCall(); call.IsMemberFunction() {
+			return append([]ast.Expr{call.Target()}, call.Args()...)
+		}
+		return e.AsCall().Args()
+	case ast.ListKind:
+		return e.AsList().Elements()
+	case ast.MapKind:
+		var parts []ast.Expr
+		for _, entry := range e.AsMap().Entries() {
+			parts = append(parts, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+		}
+		return parts
+	case ast.ComprehensionKind:
+		c := e.AsComprehension()
+		return []ast.Expr{c.IterRange(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()}
+	case ast.IdentKind, ast.LiteralKind, ast.StructKind, ast.UnspecifiedExprKind:
+	}
+	return nil
+}
+
+// Reads returns the paths below a name that the expression reads: each has the keys that
+// are written out, and an empty one is the value itself.
+func (e *JSON) Reads(name string) [][]string {
+	var below [][]string
+	for _, chain := range e.reads {
+		if chain[0] == name {
+			below = append(below, chain[1:])
+		}
+	}
+	return below
+}
+
+// Inputs are the JSON values that expressions see, by their names.
+type Inputs struct{ vars cel.Activation }
+
+// NewInputs prepares values that were decoded from JSON with numbers as [json.Number].
+// They must not change while the inputs are used. A name without a value is missing.
+func NewInputs(names []string, values map[string]any) (Inputs, error) {
+	vars := make(map[string]any, len(names))
+	for _, name := range names {
+		if v, ok := values[name]; ok {
+			vars[name] = jsonAdapter{name}.NativeToValue(v)
+		} else {
+			vars[name] = missingAt(name)
+		}
+	}
+	prepared, err := cel.NewActivation(vars)
+	if err != nil {
+		return Inputs{}, fmt.Errorf("prepare JSON for expressions: %w", err)
+	}
+	return Inputs{prepared}, nil
+}
+
+// Value evaluates the expression. The value is as decoded from JSON: text, [json.Number],
+// bool, []any, map[string]any or nil; a time is RFC 3339 text in UTC, and a duration Go's.
+// Without a value, why says for what reason: what is missing, or the fault.
+func (e *JSON) Value(in Inputs) (value any, why string) {
+	v, _, err := e.program.Eval(in.vars)
+	if err != nil {
+		var cancelled interpreter.EvalCancelledError
+		if errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded {
+			return nil, fmt.Sprintf("the cost limit of %d is exceeded", maxJSONCost)
+		}
+		return nil, bounded(err.Error())
+	}
+	if u, ok := v.(*types.Unknown); ok {
+		return nil, absent(u)
+	}
+	if value, err = native(v); err != nil {
+		return nil, bounded(err.Error())
+	}
+	return value, ""
+}
+
+// absent says what made a value unknown.
+func absent(u *types.Unknown) string {
+	var paths []string
+	for _, id := range u.IDs() {
+		trails, _ := u.GetAttributeTrails(id)
+		for _, t := range trails {
+			paths = append(paths, t.Variable())
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	if len(paths) == 1 {
+		return paths[0] + " is missing"
+	}
+	return strings.Join(paths, ", ") + " are missing"
+}
+
+// jsonNumber is a number as CEL has it. A whole number that does not fit is text, so that
+// no id is rounded.
+func jsonNumber(n json.Number) ref.Val {
+	if i, err := n.Int64(); err == nil {
+		return types.Int(i)
+	}
+	if f, err := n.Float64(); err == nil && strings.ContainsAny(n.String(), ".eE") {
+		return types.Double(f)
+	}
+	return types.String(n.String())
+}
