@@ -11,6 +11,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/elastic"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/flowspec"
+	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
 	"github.com/stanch-soar/stanch/integrations/nftables"
@@ -41,6 +42,7 @@ func Catalog() integrations.Catalog {
 		elastic.Vendor(),
 		file.Vendor(),
 		flowspec.Vendor(),
+		mapping.Vendor(),
 		memory.Vendor(),
 		nfdump.Vendor(),
 		nftables.Vendor(),

@@ -34,6 +34,8 @@ func harness() contract.AlertsHarness {
 
 func TestAlerts(t *testing.T) { contract.Alerts(t, harness()) }
 
+func BenchmarkAlerts(b *testing.B) { contract.BenchmarkAlerts(b, harness()) }
+
 func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, harness()) }
 
 // around is a mapping that finds its documents, and reads what stands around them.

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -104,7 +105,7 @@ func (e reading) host(a *incident.Alert, silent bool) {
 	a.Host = e.Host([]string{"host.id"}, []string{"host.name"}, []string{"host.ip"})
 	a.Host.OS = read(e, "host.os", e.OS)
 	if !silent && !alerts.HostID(a.Host).IsKnown() {
-		e.Fail("", "names no host: %s", why)
+		e.Fail("", "names no host: %s", cmp.Or(why, "what is there names nobody"))
 	}
 }
 

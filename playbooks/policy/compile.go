@@ -92,6 +92,8 @@ type scope struct {
 	available []string
 	lets      map[string]bool
 	absent    func(fact string) string
+	// timeless says that there is no now.
+	timeless bool
 	// roles are the asset roles, trees the checked lets.
 	roles incident.Vocabulary
 	trees map[string]ast.Expr
@@ -305,7 +307,10 @@ func (s scope) inspector() *inspector {
 
 // names are the names that an expression in this scope can start with.
 func (s scope) names() []string {
-	out := append([]string{nowName}, s.available...)
+	out := slices.Clone(s.available)
+	if !s.timeless {
+		out = append(out, nowName)
+	}
 	for name := range s.lets {
 		out = append(out, name)
 	}

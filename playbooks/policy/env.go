@@ -39,7 +39,7 @@ var (
 )
 
 // libraries declares what expressions can use whatever they read.
-func libraries() (*cel.Env, error) {
+func libraries(checks ...cel.ASTValidator) (*cel.Env, error) {
 	subset := env.NewLibrarySubset().AddExcludedMacros("has")
 	for _, name := range unlistedFunctions() {
 		subset.AddExcludedFunctions(env.NewFunction(name))
@@ -51,9 +51,8 @@ func libraries() (*cel.Env, error) {
 		cel.EnableMacroCallTracking(), // a condition is compared with its text; see conjuncts
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.RegexProgramSizeLimit(maxRegex),
-		cel.ASTValidators(
-			cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateHomogeneousAggregateLiterals(),
-			cel.ValidateComprehensionNestingLimit(maxNesting)),
+		cel.ASTValidators(append(checks,
+			cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateComprehensionNestingLimit(maxNesting))...),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("declare CEL libraries: %w", err)
@@ -63,7 +62,7 @@ func libraries() (*cel.Env, error) {
 
 // declare declares all facts but one.
 func declare(but string) (*cel.Env, error) {
-	e, err := libraries()
+	e, err := libraries(cel.ValidateHomogeneousAggregateLiterals())
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (in *inspector) ident(e ast.Expr, around locals) result {
 	if local {
 		return result{shape: around[name]}
 	}
-	if in.lets[name] || name == nowName {
+	if in.lets[name] || name == nowName && !in.timeless {
 		return result{path: name}
 	}
 	m, ok := schema().root.byName[name]

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
@@ -23,6 +24,8 @@ type Wanted struct {
 	// list(string); list and map stand for those of anything. A value that is read out of JSON has a type only when it is there, so
 	// whoever takes it checks it again.
 	Types []string
+	// Cost bounds one evaluation, in CEL's units.
+	Cost uint64
 }
 
 // JSON is one compiled expression over JSON. It is immutable and safe for concurrent use.
@@ -31,12 +34,9 @@ type Wanted struct {
 // known asks for it, and a condition may hold without it.
 type JSON struct {
 	program cel.Program
+	cost    uint64
 	reads   [][]string
 }
-
-// maxJSONCost bounds one evaluation. An expression that makes documents out of a whole
-// body reads more than one that reads a field.
-const maxJSONCost = 1_000_000
 
 var jsonEnv = sync.OnceValues(func() (*cel.Env, error) {
 	e, err := libraries()
@@ -54,7 +54,9 @@ var jsonEnv = sync.OnceValues(func() (*cel.Env, error) {
 // is wanted, in the same order.
 func CompileJSON(file string, content []byte, names []string, wanted []Wanted) ([]*JSON, []Issue) {
 	c := &compiler{src: Source{File: file, Content: content}, content: string(content)}
-	s := scope{lets: map[string]bool{}}
+	s := scope{lets: map[string]bool{}, timeless: true, absent: func(fact string) string {
+		return fmt.Sprintf("'%s' is a fact of a case: here is only %s", fact, strings.Join(names, " and "))
+	}}
 	var variables []cel.EnvOption
 	for _, name := range names {
 		s.lets[name] = true
@@ -84,20 +86,20 @@ func (c *compiler) json(w Wanted, s scope) *JSON {
 	}
 	loc := locate(c.content, w.Expr)
 	tree := checked.NativeRep()
-	if id, ok := optionalPart(tree.Expr()); ok {
-		c.report(loc.at(offsetIn(w.Expr.Text, tree.SourceInfo().GetStartLocation(id))), "nothing is optional here: what the document lacks is unknown, and known(x) asks for it")
+	if id, words := refused(tree.Expr()); words != "" {
+		c.report(loc.at(offsetIn(w.Expr.Text, tree.SourceInfo().GetStartLocation(id))), "%s", words)
 		return nil
 	}
 	if got := checked.OutputType(); !fits(got, w.Types) {
 		c.report(loc.at(0), "%s is %s, it must be %s", w.Name, cel.FormatCELType(got), strings.Join(w.Types, " or "))
 		return nil
 	}
-	program, err := s.env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxJSONCost), costs())
+	program, err := s.env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(w.Cost), costs())
 	if err != nil {
 		c.report(loc.at(0), "%v", err)
 		return nil
 	}
-	return &JSON{program: program, reads: chains(tree.Expr())}
+	return &JSON{program: program, cost: w.Cost, reads: chains(tree.Expr())}
 }
 
 // fits reports whether a value of a type, or one within an optional, may be one of the
@@ -115,14 +117,54 @@ func fits(got *cel.Type, wanted []string) bool {
 	return slices.Contains(wanted, word) || slices.Contains(wanted, kind)
 }
 
-// optionalPart finds the syntax for what may be absent.
-func optionalPart(e ast.Expr) (id int64, found bool) {
+// maxReplacement bounds what stands in place of each character of a text, in code points.
+const maxReplacement = 100
+
+// refused finds a call that an expression over JSON must not have: whoever sends the JSON
+// writes its texts, and the cost of a call is only counted after it.
+func refused(e ast.Expr) (id int64, words string) {
 	ast.PreOrderVisit(e, ast.NewExprVisitor(func(part ast.Expr) {
-		if part.Kind() == ast.CallKind && slices.Contains([]string{"_?._", "_[?_]"}, part.AsCall().FunctionName()) {
-			id, found = part.ID(), true
+		if part.Kind() == ast.CallKind && words == "" {
+			id, words = part.ID(), refusal(part.AsCall())
 		}
 	}))
-	return id, found
+	return id, words
+}
+
+func refusal(call ast.CallExpr) string {
+	name := call.FunctionName()
+	if member := call.IsMemberFunction(); member && call.Target().Kind() == ast.IdentKind && call.Target().AsIdent() == "regex" {
+		name = "regex." + name
+	}
+	switch name {
+	case "_?._", "_[?_]":
+		return "nothing is optional here: what the document lacks is unknown, and known(x) asks for it"
+	case "join", "format":
+		return name + " could make a text here that no memory holds: put texts together with +"
+	case "replace", "regex.replace":
+		at := 1
+		if name != "replace" || !call.IsMemberFunction() {
+			at = 2
+		}
+		if text, ok := written(call.Args(), at); !ok || utf8.RuneCountInString(text) > maxReplacement {
+			return fmt.Sprintf("the replacement must be written out, with at most %d characters: a text of the sender's could make one that no memory holds", maxReplacement)
+		}
+	}
+	if at := patterned(name, call.IsMemberFunction()); at >= 0 {
+		if _, ok := written(call.Args(), at); !ok {
+			return "the pattern must be written out: the sender must not choose it"
+		}
+	}
+	return ""
+}
+
+// written is an argument that is a text written out.
+func written(args []ast.Expr, at int) (string, bool) {
+	if at >= len(args) || args[at].Kind() != ast.LiteralKind {
+		return "", false
+	}
+	text, ok := args[at].AsLiteral().(types.String)
+	return string(text), ok
 }
 
 // chains are the paths that an expression reads, each from the name that it sees to the
@@ -238,7 +280,7 @@ func (e *JSON) Value(in Inputs) (value any, why string) {
 	if err != nil {
 		var cancelled interpreter.EvalCancelledError
 		if errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded {
-			return nil, fmt.Sprintf("the cost limit of %d is exceeded", maxJSONCost)
+			return nil, fmt.Sprintf("the cost limit of %d is exceeded", e.cost)
 		}
 		return nil, bounded(err.Error())
 	}

@@ -25,7 +25,7 @@ func jsonFunctions() []cel.EnvOption {
 // costs says what our own functions cost: each reads its argument once.
 func costs() cel.ProgramOption {
 	track := func(args []ref.Val, _ ref.Val) *uint64 {
-		cost := 1 + weight(args[0])/10
+		cost := 1 + weight(args[0])/2
 		return &cost
 	}
 	return cel.CostTrackerOptions(interpreter.OverloadCostTracker("json_string", track), interpreter.OverloadCostTracker("digest_any", track))

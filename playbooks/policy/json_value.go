@@ -36,7 +36,7 @@ func (a jsonAdapter) NativeToValue(v any) ref.Val {
 	case map[string]any:
 		return &jsonObject{fields: v, path: a.path}
 	case []any:
-		return types.NewDynamicList(jsonAdapter{a.path + "[]"}, v)
+		return types.NewDynamicList(jsonAdapter{elements(a.path)}, v)
 	default:
 		return types.NewErr("%T is no value of JSON", v)
 	}
@@ -127,12 +127,26 @@ func missingAt(path string) ref.Val { return types.NewUnknown(0, types.NewAttrib
 
 var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
+// maxPath bounds the path that a message names, in bytes: JSON may be deep.
+const maxPath = 200
+
 // below is the path of a key, as an expression writes it.
 func below(path, name string) string {
+	if len(path) > maxPath {
+		return path
+	}
 	if plainName.MatchString(name) {
 		return path + "." + bounded(name)
 	}
 	return path + "['" + bounded(name) + "']"
+}
+
+// elements is the path of the elements of a list.
+func elements(path string) string {
+	if len(path) > maxPath {
+		return path
+	}
+	return path + "[]"
 }
 
 // native makes a value as decoded from JSON of the result of an expression.

@@ -18,6 +18,7 @@ import (
 // Source is one place that alerts come from.
 type Source struct {
 	Kind     string                 `yaml:"kind" doc:"What the body looks like: one of the [kinds](alerts.md)."`
+	Map      string                 `yaml:"map" doc:"The file that says where the values of an alert stand, of the kind [mapping](alerts.md#kind-mapping) alone. It is read when stanch starts."`
 	Auth     auth.Auth              `yaml:"auth" doc:"How senders prove themselves. Without it every request is refused."`
 	From     playbooks.Node         `yaml:"from" as:"mapping of a [transport](transports.md)" doc:"Where its alerts are fetched: the kind of the transport and its settings. A source has this or auth."`
 	Category string                 `yaml:"category" doc:"The category of alerts that do not say one; recorded as assumed."`
@@ -90,6 +91,8 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 			issues = append(issues, node.Issue("source %s: %v", name, err))
 		}
 		issues = append(issues, c.checkHelper(name, source.Reply, node.Get("reply"), "Replier", "tells the senders of alerts nothing")...)
+		spec, bad := c.mapped(name, source, spec, node)
+		issues = append(issues, bad...)
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
 		issues = append(issues, c.openFetch(name, &source, node)...)
 		issues = append(issues, c.checkHelper(name, source.Lookup, node.Get("lookup"), "Completer", "fetches nothing for alerts")...)
