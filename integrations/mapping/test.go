@@ -233,11 +233,8 @@ func equal(a, b any) bool {
 func shown(v any) string {
 	if field, ok := v.(incident.Field); ok {
 		value, from, why := field.Any()
-		switch {
-		case from == incident.Unknown && why == "":
-			return "unknown"
-		case from == incident.Unknown:
-			return "unknown (" + why + ")"
+		if from == incident.Unknown {
+			return strings.TrimSuffix("unknown ("+why+")", " ()")
 		}
 		v = value
 	}

@@ -86,7 +86,7 @@ cases:
 func TestTestsAreStrict(t *testing.T) {
 	for _, c := range []struct{ tests, want string }{
 		{"map: ndr.yaml\n", "ndr_test.yaml:1:1: the file needs cases"},
-		{"map: ndr.yaml\ncases: [{ name: it, body: x, alerts: [{ host: { nmae: a } }] }]\n", "ndr_test.yaml:2:49: unknown key \"nmae\" in host: did you mean 'name'?"},
+		{"map: ndr.yaml\ncases: [{ name: it, body: x, alerts: [{ host: { nam: a } }] }]\n", "ndr_test.yaml:2:49: unknown key \"nam\" in host: did you mean 'name'?"},
 		{"map: ndr.yaml\ncases: [{ name: it, body: x }]\n", `ndr_test.yaml:2:9: case "it" expects one of alerts and refused`},
 		{"map: ndr.yaml\ncases: [{ name: it, alerts: [{}] }]\n", `ndr_test.yaml:2:9: case "it" needs one of body and file`},
 		{"map: ndr.yaml\ncases: [{ name: it, body: x, alerts: [{ bytes_out: many }] }]\n", "ndr_test.yaml:2:52: "},
