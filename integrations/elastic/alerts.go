@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -65,31 +66,69 @@ func joinAlerts(documents []alerts.Document) []byte {
 // splitAlerts finds the alert documents in what a Kibana connector posts: one
 // document, a list of them, {"alerts": [...]}, the same below "context", the
 // summary {"alerts": {"new": {"data": [...]}, "recovered": ...}}, or search
-// hits.
+// hits; also several of these in a row, or with what templates leave behind.
 func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
-	if alerts.IsList(body) {
-		return alerts.List("", body, "")
+	if json.Valid(body) {
+		return splitValue("", body)
 	}
-	members, bad := alerts.Object("", body)
+	mended := withoutLastCommas(body)
+	if json.Valid(mended) {
+		return splitValue("", mended)
+	}
+	if list := withoutLastCommas(slices.Concat([]byte("["), body, []byte("]"))); json.Valid(list) {
+		return splitValue("", list)
+	}
+	values, bad := alerts.Stream(mended)
+	switch {
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("error rendering")):
+		return nil, alerts.Wrong("", "is what Kibana says of a template that is wrong, not an alert; %s", rightTemplate)
+	case bad != nil:
+		return nil, alerts.Wrong("", "%s; %s", bad.Problem, rightTemplate)
+	case len(values) == 0:
+		return nil, alerts.Wrong("", "is empty; %s", rightTemplate)
+	case len(values) == 1:
+		values[0].Path = ""
+	}
+	var all []alerts.Document
+	for _, value := range values {
+		documents, bad := splitValue(value.Path, value.Raw)
+		if bad != nil {
+			// It is one that cannot be read; the others can.
+			documents = []alerts.Document{value}
+		}
+		all = append(all, documents...)
+	}
+	return all, nil
+}
+
+// splitValue finds the alert documents in one JSON value.
+func splitValue(path string, body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	if alerts.IsList(body) {
+		return alerts.List(path, body, "")
+	}
+	top := path
+	members, bad := alerts.Object(path, body)
 	if bad != nil {
 		return nil, bad
 	}
-	path := ""
 	if inner, ok := members["context"]; ok && members["alerts"] == nil {
-		path = "context"
+		path = alerts.Join(path, "context")
 		if members, bad = alerts.Object(path, inner); bad != nil {
 			return nil, bad
 		}
 	}
+	at := alerts.Join(path, "alerts")
 	switch {
+	case isText(members["alerts"]):
+		return alertText(at, members["alerts"])
 	case members["alerts"] != nil && alerts.IsList(members["alerts"]):
-		return alerts.List(alerts.Join(path, "alerts"), members["alerts"], "")
+		return alerts.List(at, members["alerts"], "")
 	case members["alerts"] != nil:
-		return alertSummary(alerts.Join(path, "alerts"), members["alerts"])
-	case path == "" && members["hits"] != nil:
-		return alertHits(members["hits"])
-	case path == "":
-		return []alerts.Document{{Raw: body}}, nil
+		return alertSummary(at, members["alerts"])
+	case path == top && members["hits"] != nil:
+		return alertHits(alerts.Join(path, "hits"), members["hits"])
+	case path == top:
+		return []alerts.Document{{Path: path, Raw: body}}, nil
 	}
 	return nil, alerts.Wrong(path, "holds no alerts")
 }
@@ -119,15 +158,15 @@ func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts
 	return all, nil
 }
 
-func alertHits(data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+func alertHits(path string, data json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(data) {
-		return alerts.List("hits", data, "")
+		return alerts.List(path, data, "")
 	}
-	members, bad := alerts.Object("hits", data)
+	members, bad := alerts.Object(path, data)
 	if bad != nil {
 		return nil, bad
 	}
-	return alerts.List("hits.hits", members["hits"], "")
+	return alerts.List(alerts.Join(path, "hits"), members["hits"], "")
 }
 
 // readAlert reads an alert document of Elastic Security; its field names may
@@ -162,7 +201,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	readAlertEnds(r, &a)
 	a.Window = alerts.Between(r.Instant(f.Of("window")...), a.Time)
 	if a.ID == "" && !a.Time.IsKnown() && !a.Rule.IsKnown() {
-		r.Fail("", "is no alert document: it has none of kibana.alert.uuid, _id, @timestamp and kibana.alert.rule.name")
+		r.Fail("", "is no alert document: it has none of kibana.alert.uuid, _id, @timestamp and kibana.alert.rule.name; %s", rightTemplate)
 	}
 	return a
 }
@@ -236,7 +275,7 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 		}
 	}
 	if r.Text(fields().Of("building block")...).IsKnown() {
-		return incident.NotAlerting
+		r.Silence(incident.NotAlerting, "it is a building block of other rules")
 	}
 	return incident.Firing
 }
@@ -246,7 +285,9 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 func withTerms(r *alerts.Reader) map[string]any {
 	var terms []any
 	for _, path := range fields().Of("fields of a threshold rule") {
-		terms, _ = r.Lookup(path).([]any)
+		if found, ok := r.Lookup(path).([]any); ok && len(terms) == 0 {
+			terms = found
+		}
 	}
 	if len(terms) == 0 {
 		return r.Fields

@@ -36,3 +36,5 @@ func TestAlertsInEveryContainer(t *testing.T) {
 }
 
 func FuzzAlerts(f *testing.F) { contract.FuzzAlerts(f, alertsHarness()) }
+
+func BenchmarkAlerts(b *testing.B) { contract.BenchmarkAlerts(b, alertsHarness()) }

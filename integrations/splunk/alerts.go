@@ -64,9 +64,10 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 
 // rowsOf takes apart a post that has several rows. Each keeps what the post says of all.
 func rowsOf(post alerts.Document) ([]alerts.Document, *alerts.FieldError) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(post.Raw, &members) != nil || members["results"] == nil || members["result"] != nil {
-		return []alerts.Document{post}, nil // What is wrong with it is said when it is read.
+	// What is wrong with it is said when it is read.
+	members, _ := alerts.Object(post.Path, post.Raw)
+	if members["results"] == nil || members["result"] != nil {
+		return []alerts.Document{post}, nil
 	}
 	path := alerts.Join(post.Path, "results")
 	rows, bad := alerts.List(path, members["results"], "")
