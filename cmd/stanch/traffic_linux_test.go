@@ -142,6 +142,7 @@ integrations:
   gateway: { kind: nftables, %[3]s, networks: [%[4]s], link: %[5]dMbit }
 sources:
   siem: { kind: stanch, auth: { bearer: %[6]s } }
+  fastnetmon: { kind: fastnetmon, auth: { bearer: %[6]s } }
 people:
   - { id: alice, groups: [sec-oncall], may: [read, retry, extend, release, pause], token_sha256: %[7]x }
 `, slow, flows, gateway, strings.Join(networks, ", "), int64(realLink/1e6), sourceToken, sha256.Sum256([]byte(tokenOf(alice))))
@@ -150,7 +151,7 @@ people:
 // watch starts the detector, with the script that our documents offer.
 func (r *realSite) watch() {
 	r.t.Helper()
-	detector, err := r.lab.Notify(r.t.Context(), lab.Detector{Above: realFlood / 3, Average: r.average}, r.url+"/v1/alerts/siem", sourceToken, atMost)
+	detector, err := r.lab.Notify(r.t.Context(), lab.Detector{Above: realFlood / 3, Average: r.average}, r.url+"/v1/alerts/fastnetmon", sourceToken, atMost)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ type Source struct {
 	// Rules are the settings of alerts of single rules, by the rule's name. They go before
 	// those of the source.
 	Rules map[string]Rule
+	// Home are the site's own networks, for alerts of sensors that see both ends of a
+	// connection and do not say which is ours.
+	Home []netip.Prefix
 }
 
 // Rule are the settings of the alerts of one rule that do not say it themselves.
@@ -189,7 +193,7 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 			return incident.Alert{}, bad
 		}
 	}
-	r := &Reader{at: d.Path, Fields: d.Fields}
+	r := &Reader{at: d.Path, Fields: d.Fields, home: s.Home}
 	a := s.Read(r, d)
 	if s := r.silence(); s.why != "" && a.Status == incident.Firing {
 		a.Status, a.StatusWhy = s.status, s.why

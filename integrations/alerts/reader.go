@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,7 @@ type Reader struct {
 	at     string
 	bad    *FieldError
 	silent *silence
+	home   []netip.Prefix
 }
 
 // silence is why an alert asks for no response.
@@ -40,7 +42,7 @@ type silence struct {
 
 // Of returns a reader of other fields of the same alert.
 func (r *Reader) Of(fields map[string]any) *Reader {
-	return &Reader{Fields: fields, Asked: r.Asked, at: r.at, silent: r.silence()}
+	return &Reader{Fields: fields, Asked: r.Asked, at: r.at, silent: r.silence(), home: r.home}
 }
 
 // Lookup finds a path as [Lookup] does, in the fields of the alert.

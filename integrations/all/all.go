@@ -3,12 +3,14 @@ package all
 
 import (
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alertmanager"
 	"github.com/stanch-soar/stanch/integrations/aws"
 	"github.com/stanch-soar/stanch/integrations/clickhouse"
 	"github.com/stanch-soar/stanch/integrations/crowdstrike"
 	"github.com/stanch-soar/stanch/integrations/defender"
 	"github.com/stanch-soar/stanch/integrations/duckdb"
 	"github.com/stanch-soar/stanch/integrations/elastic"
+	"github.com/stanch-soar/stanch/integrations/fastnetmon"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/flowspec"
 	"github.com/stanch-soar/stanch/integrations/mapping"
@@ -25,6 +27,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/integrations/stanch"
+	"github.com/stanch-soar/stanch/integrations/suricata"
 	"github.com/stanch-soar/stanch/integrations/wazuh"
 	"github.com/stanch-soar/stanch/integrations/webhook"
 	"github.com/stanch-soar/stanch/integrations/windowsqos"
@@ -34,12 +37,14 @@ import (
 // no memory.
 func Catalog() integrations.Catalog {
 	return integrations.NewCatalog(
+		alertmanager.Vendor(),
 		aws.Vendor(),
 		clickhouse.Vendor(),
 		crowdstrike.Vendor(),
 		defender.Vendor(),
 		duckdb.Vendor(),
 		elastic.Vendor(),
+		fastnetmon.Vendor(),
 		file.Vendor(),
 		flowspec.Vendor(),
 		mapping.Vendor(),
@@ -56,6 +61,7 @@ func Catalog() integrations.Catalog {
 		splunk.Vendor(),
 		sqlite.Vendor(),
 		stanch.Vendor(),
+		suricata.Vendor(),
 		wazuh.Vendor(),
 		webhook.Vendor(),
 		windowsqos.Vendor(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type Source struct {
 	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
 	Lookup   string                 `yaml:"lookup" doc:"The integration that fetches what its alerts only name, such as the entities of an incident."`
 	Reply    string                 `yaml:"reply" doc:"The integration by which the sender is told what becomes of its alerts: that a case has opened, each level of proof, and how it closed; see [operating](../operating.md#back-to-the-sender). None: it is told nothing."`
+	Home     []netip.Prefix         `yaml:"home_networks" as:"list of networks" doc:"The site's own networks, such as 10.0.0.0/8, for sensors that see both ends of a connection and do not say which is ours. Without it the private ones are."`
 	Rate     Rate                   `yaml:"rate" doc:"How many requests are taken, such as 50/s. Without it there is no limit."`
 
 	// Alerts reads the requests.
@@ -93,7 +95,7 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		issues = append(issues, c.checkHelper(name, source.Reply, node.Get("reply"), "Replier", "tells the senders of alerts nothing")...)
 		spec, bad := c.mapped(name, source, spec, node)
 		issues = append(issues, bad...)
-		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules}
+		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules, Home: source.Home}
 		issues = append(issues, c.openFetch(name, &source, node)...)
 		issues = append(issues, c.checkHelper(name, source.Lookup, node.Get("lookup"), "Completer", "fetches nothing for alerts")...)
 		c.Sources[name] = source
