@@ -23,6 +23,8 @@ import (
 	"github.com/stanch-soar/stanch/integrations/secops"
 	"github.com/stanch-soar/stanch/integrations/sentinel"
 	"github.com/stanch-soar/stanch/integrations/sentinelone"
+	"github.com/stanch-soar/stanch/integrations/sflowrt"
+	"github.com/stanch-soar/stanch/integrations/shadowserver"
 	"github.com/stanch-soar/stanch/integrations/slack"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
@@ -57,6 +59,8 @@ func Catalog() integrations.Catalog {
 		secops.Vendor(),
 		sentinel.Vendor(),
 		sentinelone.Vendor(),
+		sflowrt.Vendor(),
+		shadowserver.Vendor(),
 		slack.Vendor(),
 		splunk.Vendor(),
 		sqlite.Vendor(),
