@@ -25,25 +25,35 @@ import (
 type sourceTryOptions struct {
 	streams
 	config, source, kind string
+	mapping              string
 	output               outputFlag
 }
 
 func newSourceTry(s streams) *cobra.Command {
 	o := &sourceTryOptions{streams: s}
 	c := &cobra.Command{
-		Use: "test FILE|-", Short: "Say what a body would become: every field, its provenance, and the playbook that takes it", Args: cobra.ExactArgs(1),
+		Use: "test [FILE|-]", Short: "Say what a body would become: every field, its provenance, and the playbook that takes it", Args: cobra.MaximumNArgs(1),
 		Long: `Reads a body as a source would, and routes it as the server would, without one:
 each value with where it is from or why it is not known, whether the alert asks
 for a response, what is doubtful, by what it is known again, and the case that it
 would go to. Nothing is sent, kept or started. It exits with 2 when an alert
-would be rejected.`,
-		Example: "  stanch source test alert.json --source siem --config stanch.yaml\n  stanch source test alert.json --kind elastic --output json",
-		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
+would be rejected.
+
+Of a source of the kind mapping it runs, without a body, the tests that stand
+beside its map. A case that fails gives the exit code 1, a bad file 2.`,
+		Example: "  stanch source test alert.json --source siem --config stanch.yaml\n  stanch source test alert.json --kind elastic --output json\n  stanch source test --map mappings/ndr.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return o.runTests()
+			}
+			return o.run(cmd.Context(), args[0])
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration `file` with the source and the playbooks")
 	f.StringVar(&o.source, "source", "", "`name` of the source; not needed where the configuration has one")
 	f.StringVar(&o.kind, "kind", "", "a `kind` of source, in place of a configured one; with the library's playbooks")
+	f.StringVar(&o.mapping, "map", "", "a mapping's `file`, in place of a configured source; with the library's playbooks")
 	o.output.addTo(c)
 	return c
 }
@@ -70,12 +80,14 @@ func (o *sourceTryOptions) run(ctx context.Context, file string) error {
 // which is the source that reads the body, and the playbooks in force.
 func (o *sourceTryOptions) which() (alerts.Source, []*playbooks.Playbook, error) {
 	switch {
+	case o.mapping != "":
+		return o.mapped()
 	case o.kind != "" && (o.source != "" || o.config != ""):
 		return alerts.Source{}, nil, usagef("--kind is in place of a configured source: leave out --source and --config")
 	case o.kind != "":
 		return sampleSource(o.kind)
 	case o.config == "":
-		return alerts.Source{}, nil, usagef("give --config FILE and --source NAME, or --kind KIND")
+		return alerts.Source{}, nil, usagef("give --config FILE and --source NAME, or --kind KIND, or --map FILE")
 	}
 	c, loaded, err := configured(o.config)
 	if err != nil {
