@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/policy"
@@ -42,6 +43,9 @@ func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 		return nil, err
 	}
 	if files["playbook_test.schema.json"], err = playbooks.TestSchema(); err != nil {
+		return nil, err
+	}
+	if files["mapping.schema.json"], err = mapping.Schema(); err != nil {
 		return nil, err
 	}
 	return files, nil
