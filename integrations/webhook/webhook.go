@@ -52,11 +52,11 @@ func Vendor() integrations.Vendor {
 func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:       "webhook",
-		Summary:    "Messages as signed JSON to a receiver of the team's own.",
+		Summary:    "Messages, and what becomes of alerts, as signed JSON to a receiver of the team's own.",
 		Implements: (*Webhook)(nil),
 		Actions:    []incident.Action{incident.Notify},
 		Permissions: []integrations.Permission{
-			{Name: "POST to the address", Why: "every message, and every change of one, is a request"},
+			{Name: "POST to the address", Why: "every message, every change of one, and every reply to an alert, is a request"},
 		},
 		Example:   "desk: { kind: webhook, url: 'https://desk.example/stanch', secret_file: /run/secrets/desk, allow_networks: [10.20.0.0/16] }",
 		NewConfig: func() any { return &Config{} },
@@ -143,7 +143,7 @@ func (w *Webhook) Post(ctx context.Context, m integrations.Message) (incident.Re
 	if m.Key == "" || m.Channel == "" {
 		return incident.Receipt{}, invalid(op, "the message needs a key and a channel")
 	}
-	return w.send(ctx, op, describe(eventPost, m))
+	return w.send(ctx, op, requestOf(describe(eventPost, m)))
 }
 
 // Update implements [integrations.Updater]. The document names the message by
@@ -155,18 +155,29 @@ func (w *Webhook) Update(ctx context.Context, r incident.Receipt, m integrations
 		return incident.Receipt{}, invalid(op, "the receipt is not of a webhook")
 	}
 	m.Key = r.Ref
-	return w.send(ctx, op, describe(eventUpdate, m))
+	return w.send(ctx, op, requestOf(describe(eventUpdate, m)))
 }
+
+// request is a document to be posted.
+type request struct {
+	document any
+	key      string
+	// changes reports whether it changes what was posted under its key: it is known by its
+	// content as well then.
+	changes bool
+}
+
+func requestOf(d document) request { return request{d, d.Key, d.Event == eventUpdate} }
 
 // send posts a document. A message is one request by its key; each change of it
 // is a request of its own, by its key and its content.
-func (w *Webhook) send(ctx context.Context, op string, d document) (incident.Receipt, error) {
-	body, err := json.Marshal(d)
+func (w *Webhook) send(ctx context.Context, op string, r request) (incident.Receipt, error) {
+	body, err := json.Marshal(r.document)
 	if err != nil {
 		return incident.Receipt{}, invalid(op, "encode the message: %w", err)
 	}
-	identity := identityOf(d.Key)
-	if d.Event == eventUpdate {
+	identity := identityOf(r.key)
+	if r.changes {
 		identity += "/" + incident.DigestOf(body)
 	}
 	at := w.now()
@@ -181,7 +192,7 @@ func (w *Webhook) send(ctx context.Context, op string, d document) (incident.Rec
 	if err != nil {
 		return incident.Receipt{}, err
 	}
-	return incident.Receipt{Ref: d.Key, At: at.UTC()}, nil
+	return incident.Receipt{Ref: r.key, At: at.UTC()}, nil
 }
 
 // identityOf is a message's key as a header can hold it.
