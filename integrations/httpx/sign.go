@@ -10,6 +10,10 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
+// EventHeader names, in every request of Stanch's own to a receiver, what it is. A request
+// with it is no alert: two systems that tell each other of everything would never end.
+const EventHeader = "Stanch-Event"
+
 // Signature is the header value that signs a request, incoming and outgoing
 // alike: the time, and the [Sum].
 func Signature(secret integrations.Secret, at time.Time, body []byte) string {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -17,11 +16,8 @@ const eventReply = "reply"
 type answer struct {
 	Version int    `json:"version"`
 	Event   string `json:"event"`
-	// Own is by what Stanch itself knows the document, should it be sent to it: it starts
-	// nothing. See [alerts.OwnReply].
-	Own   string `json:"stanch_reply"`
-	Key   string `json:"key"`
-	Alert record `json:"alert"`
+	Key     string `json:"key"`
+	Alert   record `json:"alert"`
 	// Kind is opened, accepted, confirmed, verified, not_effective, cannot_tell or closed.
 	Kind string    `json:"kind"`
 	Case string    `json:"case"`
@@ -51,8 +47,8 @@ func (w *Webhook) ReplyTo(ctx context.Context, r integrations.Reply) (incident.R
 	if r.Key == "" || r.To.ID == "" {
 		return incident.Receipt{}, invalid(op, "the reply needs a key and an alert")
 	}
-	return w.send(ctx, op, request{key: r.Key, document: answer{
-		Version: version, Event: eventReply, Own: alerts.OwnReply, Key: r.Key, Alert: record(r.To), Kind: string(r.Kind),
+	return w.send(ctx, op, request{key: r.Key, event: eventReply, document: answer{
+		Version: version, Event: eventReply, Key: r.Key, Alert: record(r.To), Kind: string(r.Kind),
 		Case: r.Case.ID, Run: r.Case.Run, Step: r.Step, Use: r.Use, Text: r.Lines(), At: r.At, URL: r.URL,
 		Outcome: string(r.Outcome), Verdict: string(r.Verdict), Close: r.Close,
 	}})

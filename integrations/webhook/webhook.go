@@ -160,14 +160,11 @@ func (w *Webhook) Update(ctx context.Context, r incident.Receipt, m integrations
 
 // request is a document to be posted.
 type request struct {
-	document any
-	key      string
-	// changes reports whether it changes what was posted under its key: it is known by its
-	// content as well then.
-	changes bool
+	document   any
+	event, key string
 }
 
-func requestOf(d document) request { return request{d, d.Key, d.Event == eventUpdate} }
+func requestOf(d document) request { return request{document: d, event: d.Event, key: d.Key} }
 
 // send posts a document. A message is one request by its key; each change of it
 // is a request of its own, by its key and its content.
@@ -177,7 +174,7 @@ func (w *Webhook) send(ctx context.Context, op string, r request) (incident.Rece
 		return incident.Receipt{}, invalid(op, "encode the message: %w", err)
 	}
 	identity := identityOf(r.key)
-	if r.changes {
+	if r.event == eventUpdate {
 		identity += "/" + incident.DigestOf(body)
 	}
 	at := w.now()
@@ -185,6 +182,7 @@ func (w *Webhook) send(ctx context.Context, op string, r request) (incident.Rece
 		Op: op, Method: http.MethodPost, URL: w.url, Body: body, Write: true,
 		Header: http.Header{
 			"Content-Type":    {"application/json"},
+			httpx.EventHeader: {r.event},
 			IdempotencyHeader: {identity},
 			SignatureHeader:   {httpx.Signature(w.secret, at, body)},
 		},

@@ -30,6 +30,13 @@ type ReasonRequest struct {
 	Reason string `json:"reason"`
 }
 
+// CloseRequest closes a case: why, and what the person found its alert to be, which may be
+// left out.
+type CloseRequest struct {
+	Reason  string               `json:"reason"`
+	Verdict incident.CaseVerdict `json:"verdict,omitempty"`
+}
+
 // What a [CaseFilter] selects in addition to the statuses of an open case.
 const (
 	AllCases    = "all"

@@ -65,9 +65,9 @@ func (c *Client) Decide(ctx context.Context, id string, in api.DecideRequest) (i
 }
 
 // CloseCase closes a case on a person's request: its leases are released.
-func (c *Client) CloseCase(ctx context.Context, id, reason string) (incident.Case, error) {
+func (c *Client) CloseCase(ctx context.Context, id string, in api.CloseRequest) (incident.Case, error) {
 	var out incident.Case
-	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", api.ReasonRequest{Reason: reason}, &out)
+	return out, c.post(ctx, "/v1/cases/"+escape(id)+"/close", in, &out)
 }
 
 func (c *Client) post(ctx context.Context, path string, body, into any) error {

@@ -111,11 +111,14 @@ func question(c incident.Case, in api.DecideRequest, who incident.Person) (int, 
 }
 
 func (r *Receiver) closeCase(w http.ResponseWriter, req *http.Request, who incident.Person) *problem {
-	var in api.ReasonRequest
+	var in api.CloseRequest
 	if p := decode(w, req, &in); p != nil {
 		return p
 	}
-	c, err := r.Engine.CloseCase(req.Context(), caseID(req), protocol.CloseRequest{By: who.ID, Reason: in.Reason})
+	if in.Verdict != incident.NoVerdict && !slices.Contains(incident.CaseVerdicts(), in.Verdict) {
+		return invalid("verdict", "verdict %q is none of %v", in.Verdict, incident.CaseVerdicts())
+	}
+	c, err := r.Engine.CloseCase(req.Context(), caseID(req), protocol.CloseRequest{By: who.ID, Reason: in.Reason, Verdict: in.Verdict})
 	if err != nil {
 		return r.refused(req.Context(), "close case "+caseID(req), err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/workflows"
@@ -76,6 +77,9 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 		p := fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")
 		p.retry = time.Duration(float64(time.Second) / source.Rate)
 		return api.Accepted{}, p
+	}
+	if own := req.Header.Get(httpx.EventHeader); own != "" {
+		return api.Accepted{}, fail(http.StatusUnprocessableEntity, "invalid", "this is no alert, but what a Stanch tells others: it starts nothing")
 	}
 	accepted, err := r.accept(req.Context(), source, body)
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {

@@ -118,7 +118,7 @@ func (r *Receiver) caseRoutes() []Route {
 			Operation: Operation{Summary: "Answer an approval", Body: api.DecideRequest{}, Answers: ok(incident.Approval{})},
 		},
 		may("POST /v1/cases/{playbook}/{subject}/close", incident.MayRelease, r.closeCase, Operation{
-			Summary: "Close a case, and give back what it holds", Body: api.ReasonRequest{}, Answers: ok(incident.Case{}),
+			Summary: "Close a case, and give back what it holds", Body: api.CloseRequest{}, Answers: ok(incident.Case{}),
 		}),
 	}
 }

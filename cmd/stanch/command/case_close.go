@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/playbooks/evidence"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // reasonFlag is the --reason of a command whose reason is recorded.
@@ -27,11 +29,15 @@ func (f *reasonFlag) check() error {
 type caseCloseOptions struct {
 	streams
 	caseFlags
-	reason reasonFlag
+	reason  reasonFlag
+	verdict choiceFlag
 }
 
 func newCaseClose(s streams) *cobra.Command {
 	o := &caseCloseOptions{streams: s}
+	for _, v := range incident.CaseVerdicts() {
+		o.verdict.choices = append(o.verdict.choices, string(v))
+	}
 	c := &cobra.Command{
 		Use: "close CASE", Short: "Close a case by hand: open questions are void, its leases are given back",
 		Example: "  stanch case close ws-042 --reason \"a load test\"",
@@ -39,6 +45,7 @@ func newCaseClose(s streams) *cobra.Command {
 	}
 	o.addTo(c)
 	o.reason.addTo(c)
+	c.Flags().Var(&o.verdict, "verdict", "what its alert was found to be; where its sender is answered, it is told")
 	return c
 }
 
@@ -54,7 +61,7 @@ func (o *caseCloseOptions) close(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := client.CloseCase(ctx, id, o.reason.text); err != nil {
+	if _, err := client.CloseCase(ctx, id, api.CloseRequest{Reason: o.reason.text, Verdict: incident.CaseVerdict(o.verdict.value)}); err != nil {
 		return answered(err)
 	}
 	return o.say("case %s is being closed; what it holds is given back", id)
