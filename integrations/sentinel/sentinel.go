@@ -25,10 +25,11 @@ func Vendor() integrations.Vendor {
 func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:       "sentinel",
-		Summary:    "Microsoft Sentinel: the entities of incidents that only name them.",
+		Summary:    "Microsoft Sentinel: the entities of incidents that only name them, and what becomes of incidents.",
 		Implements: (*Client)(nil),
 		Permissions: []integrations.Permission{
 			{Name: "Microsoft Sentinel Reader", Why: "a role of Azure on the workspace: reads the entities of incidents"},
+			{Name: "Microsoft Sentinel Responder", Why: "a role of Azure on the workspace, instead of Reader: comments on incidents and closes them; leave it out where no source is answered"},
 		},
 		Limits: limits(),
 		Example: "sentinel: { kind: sentinel, tenant: 00000000-0000-0000-0000-000000000001, client_id: 00000000-0000-0000-0000-000000000002, " +
