@@ -61,7 +61,7 @@ type Config struct {
 
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
-	return integrations.Vendor{Integrations: []integrations.Spec{Spec(), DefendSpec(), SysmonSpec()}, Sources: []alerts.Spec{Alerts()}}
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec(), AlertsSpec(), DefendSpec(), SysmonSpec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Spec describes the integration.

@@ -1,0 +1,187 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/httpx"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// AlertsConfig is the configuration of Kibana's detection alerts in stanch.yaml.
+type AlertsConfig struct {
+	URL          string              `yaml:"url,required" doc:"Kibana's address, such as https://kibana.example:5601."`
+	Space        string              `yaml:"space" doc:"The identifier of the Kibana space that the alerts are in; empty: the default one."`
+	APIKey       integrations.Secret `yaml:"api_key,required" doc:"An API key, in its encoded form."`
+	httpx.Access `yaml:",inline"`
+}
+
+// AlertsSpec describes the integration by which the alerts of Elastic Security are answered.
+func AlertsSpec() integrations.Spec {
+	return integrations.Spec{
+		Kind:       "elasticalerts",
+		Summary:    "Elastic Security: what becomes of its alerts, as notes at them, by Kibana.",
+		Implements: (*Notes)(nil),
+		Permissions: []integrations.Permission{
+			{Name: "Security, All", Why: "Kibana: closes alerts, which needs the index privileges read and write on .alerts-security.alerts-* as well"},
+			{Name: "Security: Notes, All", Why: "Kibana: reads and writes notes at alerts; before version 9 it is part of Security"},
+		},
+		Example:   "soc: { kind: elasticalerts, url: 'https://kibana.example:5601', api_key_file: /run/secrets/elastic }",
+		NewConfig: func() any { return &AlertsConfig{Access: httpx.Access{Timeout: defaultTimeout}} },
+		Open:      integrations.OpenWith(func(_ context.Context, c *AlertsConfig) (any, error) { return OpenAlerts(*c) }),
+	}
+}
+
+// Notes is the alerts of one Kibana space, and the notes at them. It is safe for concurrent
+// use.
+//
+// It is written after Elastic's documents and was never tried on a deployment.
+//
+// https://www.elastic.co/docs/api/doc/kibana/group/endpoint-security-timeline-api
+type Notes struct {
+	kibana kibana
+	now    func() time.Time
+}
+
+// OpenAlerts returns the alerts that a configuration describes. It does not connect.
+func OpenAlerts(c AlertsConfig) (*Notes, error) {
+	const op = "open elasticalerts"
+	address, err := addressOf("url", c.URL)
+	switch {
+	case err != nil:
+	case c.APIKey == "":
+		err = fmt.Errorf("write an api_key")
+	case c.Space != "" && !allowed(c.Space, "_-"):
+		err = fmt.Errorf("invalid space %q: must be its identifier, of letters, digits, _ and -", c.Space)
+	default:
+		err = checkTimeout(c.Timeout)
+	}
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	if c.Space != "" {
+		address += "/s/" + c.Space
+	}
+	o := c.Options()
+	o.Credentials = "api_key, and the privileges of its role"
+	client, err := httpx.New(o)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	return &Notes{kibana{client, address, c.APIKey}, time.Now}, nil
+}
+
+// Circuit implements [integrations.Breaker].
+func (n *Notes) Circuit() integrations.Circuit { return n.kibana.client.Circuit() }
+
+// Close closes the connections.
+func (n *Notes) Close() error { return n.kibana.client.Close() }
+
+// The calls of the API.
+const (
+	notesPath  = "/api/note"
+	searchPath = "/api/detection_engine/signals/search"
+	statusPath = "/api/detection_engine/signals/status"
+)
+
+// Probe implements [integrations.Prober].
+func (n *Notes) Probe(ctx context.Context) []integrations.Finding {
+	a, err := n.kibana.ask(ctx, call{op: "read notes", method: http.MethodGet, path: notesPath, query: url.Values{"documentIds": {"none"}}, members: []string{"notes"}}, nil, nil)
+	if err != nil {
+		return []integrations.Finding{{What: err.Error(), Fix: kibanaFix(err, "Notes")}}
+	}
+	return []integrations.Finding{
+		{What: "Kibana answers at " + n.kibana.base + ", and takes notes at alerts", OK: true},
+		httpx.Clock("Elastic's", a.Header, n.now()),
+		{
+			What: "cannot tell whether the API key may close alerts: Kibana shows it by doing it alone", OK: true, Warning: true,
+			Fix: "compare the key's role with the page of this kind",
+		},
+	}
+}
+
+// ReplyTo implements [integrations.Replier]: a note at the alert, which people read as
+// Markdown. What was noted is known by the mark in it.
+func (n *Notes) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Receipt, error) {
+	op := "write a note at alert " + alerts.Quote(r.To.ID)
+	if r.Key == "" || r.To.ID == "" {
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the reply needs a key and an alert")
+	}
+	status, err := n.status(ctx, op, r.To.ID)
+	if err != nil {
+		return incident.Receipt{}, err
+	}
+	now := n.now().UTC()
+	if err := n.note(ctx, op, r); err != nil {
+		return incident.Receipt{}, err
+	}
+	if r.Close && status != closed {
+		_, err := n.kibana.ask(ctx, call{op: "close alert " + alerts.Quote(r.To.ID), method: http.MethodPost, path: statusPath, write: true},
+			map[string]any{"signal_ids": []string{r.To.ID}, "status": closed}, nil)
+		if err != nil {
+			return incident.Receipt{}, err
+		}
+	}
+	return incident.Receipt{Ref: r.Key, At: now}, nil
+}
+
+// closed is the state of an alert that nobody has to look at any more.
+const closed = "closed"
+
+// status is the state of an alert, which must be there.
+func (n *Notes) status(ctx context.Context, op, id string) (string, error) {
+	var out struct {
+		Hits struct {
+			Hits []struct {
+				Source map[string]any `json:"_source"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	_, err := n.kibana.ask(ctx, call{op: op, method: http.MethodPost, path: searchPath, members: []string{"hits"}}, map[string]any{
+		"query": map[string]any{"ids": map[string]any{"values": []string{id}}}, "_source": []string{statusField}, "size": 1,
+	}, &out)
+	if err != nil {
+		return "", err
+	}
+	if len(out.Hits.Hits) == 0 {
+		return "", integrations.Errorf(integrations.NotFound, op, "there is no such alert in the space")
+	}
+	word, _ := alerts.Lookup(out.Hits.Hits[0].Source, statusField).(string)
+	return word, nil
+}
+
+const statusField = "kibana.alert.workflow_status"
+
+// note writes the note, unless it is there.
+func (n *Notes) note(ctx context.Context, op string, r integrations.Reply) error {
+	var out struct {
+		Notes []struct {
+			Note string `json:"note"`
+		} `json:"notes"`
+	}
+	err := n.kibana.get(ctx, op, notesPath, url.Values{"documentIds": {r.To.ID}}, &out, "notes")
+	if integrations.KindOf(err) == integrations.NotFound && err != nil {
+		return integrations.Refuse(integrations.Invalid, op, "this Kibana takes no notes at alerts")
+	}
+	if err != nil {
+		return err
+	}
+	mark := r.Mark()
+	for _, have := range out.Notes {
+		if strings.Contains(have.Note, mark) {
+			return nil
+		}
+	}
+	paragraphs := slices.Collect(strings.SplitSeq(integrations.Inert(strings.Join(r.Lines(), "\n")), "\n"))
+	text := strings.Join(append(paragraphs, mark), "\n\n")
+	_, err = n.kibana.ask(ctx, call{op: op, method: http.MethodPatch, path: notesPath, write: true},
+		map[string]any{"note": map[string]any{"eventId": r.To.ID, "note": text, "timelineId": ""}}, nil)
+	return err
+}
