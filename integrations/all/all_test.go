@@ -28,7 +28,7 @@ func TestSpecs(t *testing.T) {
 			if s.Summary == "" || s.NewConfig == nil || s.Open == nil {
 				t.Error("it has no summary, configuration or way to open it")
 			}
-			if len(s.Actions) == 0 && len(s.Facts) == 0 && !s.Can("Completer") {
+			if len(s.Actions) == 0 && len(s.Facts) == 0 && !s.Can("Completer") && !s.Can("Replier") {
 				t.Error("it can do nothing")
 			}
 			checkConfig(t, s)

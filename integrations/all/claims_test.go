@@ -17,7 +17,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/httpx"
-	"github.com/stanch-soar/stanch/integrations/splunk"
+	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 	"github.com/stanch-soar/stanch/playbooks/library"
 )
@@ -148,8 +148,8 @@ func TestLiesAreFound(t *testing.T) {
 			"integrations/all_test: *all_test.quiet of kind acme implements integrations.Killer, but no test of integrations/all_test runs contract.Killer for it",
 		}},
 		"a source whose folder has one suite for two kinds": {
-			integrations.NewCatalog(splunk.Vendor(), splunk.Vendor()),
-			[]string{"integrations/splunk: no test of integrations/splunk runs contract.Alerts for the source kind splunk"},
+			integrations.NewCatalog(stanch.Vendor(), stanch.Vendor()),
+			[]string{"integrations/stanch: no test of integrations/stanch runs contract.Alerts for the source kind stanch"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

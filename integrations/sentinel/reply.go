@@ -112,4 +112,3 @@ func classOf(v incident.CaseVerdict) (class, reason string) {
 	}
 	return "Undetermined", ""
 }
-

@@ -16,7 +16,9 @@ var _ integrations.Replier = (*Client)(nil)
 
 const otherID = "4f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
-func record(name string) incident.AlertRecord { return incident.AlertRecord{Source: "sentinel", ID: name} }
+func record(name string) incident.AlertRecord {
+	return incident.AlertRecord{Source: "sentinel", ID: name}
+}
 
 // shown is a comment as the portal shows it: tags are carried out, then references.
 func shown(message string) string {

@@ -1,4 +1,5 @@
-// Package splunk reads what Splunk's webhook alert action posts.
+// Package splunk reads what Splunk's webhook alert action posts, and tells Enterprise Security
+// what becomes of its notable events.
 package splunk
 
 import (
@@ -13,7 +14,9 @@ import (
 )
 
 // Vendor is what this folder registers.
-func Vendor() integrations.Vendor { return integrations.Vendor{Sources: []alerts.Spec{Alerts()}} }
+func Vendor() integrations.Vendor {
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
+}
 
 // Alerts describes what the webhook alert action posts.
 func Alerts() alerts.Spec {

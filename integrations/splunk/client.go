@@ -1,0 +1,214 @@
+package splunk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
+)
+
+const (
+	defaultTimeout = 30 * time.Second
+	maxTimeout     = 2 * time.Minute
+	// maxQuote bounds what is shown of a product's own text.
+	maxQuote = 200
+)
+
+// Config is the configuration of Splunk's management port in stanch.yaml.
+type Config struct {
+	URL          string              `yaml:"url,required" doc:"The address of the management port of the search head, such as https://splunk.example:8089."`
+	Token        integrations.Secret `yaml:"token,required" doc:"An authentication token of a user of Enterprise Security."`
+	Closed       string              `yaml:"closed_status" doc:"The number of the status that closes a notable event, from Incident Review's statuses."`
+	Also         []string            `yaml:"also_closed" doc:"The numbers of others after which nothing is left to do; an event that has one keeps it."`
+	httpx.Access `yaml:",inline"`
+}
+
+// Spec describes the integration. Splunk documents no limit of how often it may be asked.
+func Spec() integrations.Spec {
+	return integrations.Spec{
+		Kind:       "splunk",
+		Summary:    "Splunk Enterprise Security: what becomes of its notable events, as comments at them.",
+		Implements: (*Client)(nil),
+		Permissions: []integrations.Permission{
+			{Name: "ess_analyst", Why: "a role: reads notable events and their reviews"},
+			{Name: "edit_notable_events", Why: "a capability: comments on notable events and closes them"},
+		},
+		Example: "soc: { kind: splunk, url: 'https://splunk.example:8089', token_file: /run/secrets/splunk }",
+		NewConfig: func() any {
+			return &Config{Closed: "5", Also: []string{"4"}, Access: httpx.Access{Timeout: defaultTimeout}}
+		},
+		Open: integrations.OpenWith(func(_ context.Context, c *Config) (any, error) { return Open(*c) }),
+	}
+}
+
+// Client is one Splunk. It is safe for concurrent use.
+//
+// It is written after Splunk's documents and was never tried on an installation.
+//
+// https://help.splunk.com/en/splunk-enterprise-security-7/api-reference
+type Client struct {
+	config Config
+	base   string
+	http   *httpx.Client
+	now    func() time.Time
+}
+
+// Open returns the Splunk that a configuration describes. It does not connect.
+func Open(c Config) (*Client, error) {
+	const op = "open splunk"
+	base, err := c.check()
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	o := c.Options()
+	o.Credentials = "token, and the roles of its user"
+	client, err := httpx.New(o)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	return &Client{c, base, client, time.Now}, nil
+}
+
+// check returns the address to which paths can be appended, or what is wrong.
+func (c Config) check() (string, error) {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "", errors.New("url is not an address such as https://splunk.example:8089")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("url has a user, a query or a fragment")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "", errors.New("url is http: the token would travel in the clear")
+	case c.Token == "":
+		return "", errors.New("write a token")
+	case c.Timeout < time.Second || c.Timeout > maxTimeout:
+		return "", fmt.Errorf("timeout is %s: must be between 1s and %s", c.Timeout, maxTimeout)
+	}
+	for _, status := range append([]string{c.Closed}, c.Also...) {
+		if status == "" || strings.Trim(status, "0123456789") != "" {
+			return "", fmt.Errorf("invalid status %q: must be the number of one", status)
+		}
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
+
+// Circuit implements [integrations.Breaker].
+func (c *Client) Circuit() integrations.Circuit { return c.http.Circuit() }
+
+// Close closes the connections.
+func (c *Client) Close() error { return c.http.Close() }
+
+// call is one request. Op names it in errors; form is its body, write says that it changes
+// something.
+type call struct {
+	op, method, path string
+	query, form      url.Values
+	write            bool
+}
+
+// ask makes the call and reads the answer into out.
+func (c *Client) ask(ctx context.Context, r call, out any, members ...string) (httpx.Answer, error) {
+	if r.query == nil {
+		r.query = url.Values{}
+	}
+	r.query.Set("output_mode", "json")
+	header := http.Header{"Authorization": {"Bearer " + c.config.Token.Reveal()}}
+	var body []byte
+	if r.form != nil {
+		body = []byte(r.form.Encode())
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	a, err := c.http.JSON(ctx, httpx.Request{
+		Op: r.op, Method: r.method, URL: c.base + r.path + "?" + r.query.Encode(), Body: body, Header: header, Write: r.write, Members: members,
+	}, nil, out)
+	return a, refused(a, err)
+}
+
+// refused adds to a refusal what its body says.
+func refused(a httpx.Answer, err error) error {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if !ok || a.Status < 400 {
+		return err
+	}
+	var said struct {
+		Messages []struct {
+			Text string `json:"text"`
+		} `json:"messages"`
+		Message string `json:"message"`
+	}
+	if httpx.Decode(a.Body, &said) != nil {
+		return err
+	}
+	text := said.Message
+	if len(said.Messages) > 0 {
+		text = said.Messages[0].Text
+	}
+	more := *e
+	if e.Kind == integrations.NotFound {
+		// The paths are fixed: what is not there is Enterprise Security, and no event.
+		more.Kind = integrations.Unavailable
+	}
+	if text != "" {
+		more.Err = fmt.Errorf("%w: %s", e.Err, quoted(text))
+	}
+	return &more
+}
+
+func quoted(text string) string {
+	if runes := []rune(text); len(runes) > maxQuote {
+		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+// Probe implements [integrations.Prober].
+func (c *Client) Probe(ctx context.Context) []integrations.Finding {
+	var who struct {
+		Entry []struct {
+			Content struct {
+				Username     string   `json:"username"`
+				Capabilities []string `json:"capabilities"`
+			} `json:"content"`
+		} `json:"entry"`
+	}
+	a, err := c.ask(ctx, call{op: "ask who the token is of", method: http.MethodGet, path: "/services/authentication/current-context"}, &who, "entry")
+	if err != nil {
+		return []integrations.Finding{c.problem(err)}
+	}
+	found := []integrations.Finding{{What: "Splunk answers at " + c.base, OK: true}, httpx.Clock("Splunk's", a.Header, c.now())}
+	may := false
+	for _, entry := range who.Entry {
+		for _, capability := range entry.Content.Capabilities {
+			may = may || capability == "edit_notable_events"
+		}
+	}
+	if !may {
+		return append(found, integrations.Finding{
+			What: "the token's user has no capability edit_notable_events", Fix: "give the user a role with it, such as ess_analyst",
+		})
+	}
+	if _, err := c.reviews(ctx, "read reviews", "none"); err != nil {
+		return append(found, c.problem(err))
+	}
+	return append(found, integrations.Finding{What: "the token may comment on notable events", OK: true})
+}
+
+func (c *Client) problem(err error) integrations.Finding {
+	f := integrations.Finding{What: err.Error(), Fix: "check url, that it is the management port of a search head with Enterprise Security, and the way there"}
+	if integrations.KindOf(err) == integrations.Denied {
+		f.Fix = "check token, that token authentication is on, and the roles of its user"
+	}
+	return f
+}
