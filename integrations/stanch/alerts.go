@@ -203,6 +203,7 @@ const example = `{
   "bytes_out": 4294967296,
   "raised_by": "alice",
   "count": 51234,
+  "contained": false,
   "host": { "id": "ws-042", "name": "ws-042.corp.example", "os": "windows", "ip": ["10.20.0.42"] },
   "process": { "name": "updater.exe", "path": "C:\\Users\\Public\\updater.exe", "pid": 4242, "command_line": "updater.exe -q", "user": "CORP\\kim" },
   "destination": { "ip": "203.0.113.7", "port": 123, "transport": "udp" }
