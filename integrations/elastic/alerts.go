@@ -216,11 +216,12 @@ func readAlertEnds(r *alerts.Reader, a *incident.Alert) {
 	destinationIPs, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
 		Host: host, HostName: reporterName(host), Sensor: fromSensor(r),
-		Inbound:     alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...)),
+		Inbound:     alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...)) || r.ComesIn(sourceIPs, destinationIPs),
 		Source:      alerts.End{Field: "source.ip " + strings.Join(sourceIPs, " "), IPs: sourceIPs, Port: r.Port(f.Of("source.port")...), Bytes: r.Size(f.Of("source.bytes")...)},
 		Destination: alerts.End{Field: "destination.ip " + strings.Join(destinationIPs, " "), IPs: destinationIPs, Port: r.Port(f.Of("destination.port")...), Bytes: r.Size(f.Of("destination.bytes")...)},
 	}
 	r.Misplaced("process", &a.Process)
+	r.Targeted(c)
 	sender, from, isHost := c.Sender()
 	a.Host = sender
 	if !isHost {

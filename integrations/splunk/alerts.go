@@ -140,13 +140,14 @@ func statusOf(r *alerts.Reader) incident.AlertStatus {
 // Sysmon's ComputerName is the machine that reports its own connection.
 func readEnds(r *alerts.Reader, a *incident.Alert) {
 	f := fields()
-	comesIn := alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...))
+	sourceIPs, whySource := r.Addresses(f.Of("source.ip")...)
+	destinationIPs, _ := r.Addresses(f.Of("destination.ip")...)
+	comesIn := alerts.Inbound(r.Text(f.Of("direction")...), r.Text(f.Of("initiated")...)) ||
+		len(r.Names(f.Of("source.name")...)) == 0 && r.ComesIn(sourceIPs, destinationIPs)
 	sourceReporter, destinationReporter := f.Of("reporter"), []string(nil)
 	if comesIn {
 		sourceReporter, destinationReporter = destinationReporter, sourceReporter
 	}
-	sourceIPs, whySource := r.Addresses(f.Of("source.ip")...)
-	destinationIPs, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
 		HostName: "the host", Inbound: comesIn, Sensor: true,
 		Source: alerts.End{

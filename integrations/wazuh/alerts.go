@@ -3,7 +3,6 @@ package wazuh
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -18,9 +17,9 @@ func Alerts() alerts.Spec {
 		Summary: "alerts of a Wazuh manager, posted by an integration (integratord)",
 		Doc: "One alert document, also below `alert` or `all_fields`, or a list of them. Of an event of Windows the host is the agent, or\n" +
 			"the `computer` of the event where another one forwarded it. An event with both ends of a connection is of the agent only where\n" +
-			"one end is its address: else the agent, or the manager itself (`000`), is a sensor. Where one end is private and the other is\n" +
-			"not, ours is the private one: as the destination it is the host only where it sent more, is the target where it received more,\n" +
-			"and in doubt where that is not known. The agent's id is not read: two managers have the same ones. Wazuh tells neither bytes of a\n" +
+			"one end is its address: else the agent, or the manager itself (`000`), is a sensor. Which end is ours\n" +
+			"is told by the source's `home_networks`, else by private addresses: as the destination it is the host only where it sent more,\n" +
+			"is the target where it received more, and in doubt where that is not known. The agent's id is not read: two managers have the same ones. Wazuh tells neither bytes of a\n" +
 			"process nor the window of a rule, and `firedtimes` counts what the rule found on all hosts: set `window` for the rule.",
 		Identity:   "`id`, which the manager gives to each event",
 		Occurrence: "`timestamp`",
@@ -145,7 +144,7 @@ func readSeen(r *alerts.Reader, a *incident.Alert) {
 	from, whyFrom := r.Addresses(f.Of("source.ip")...)
 	to, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
-		Host: host, HostName: "the agent", Inbound: comesIn(from, to),
+		Host: host, HostName: "the agent", Inbound: r.ComesIn(from, to),
 		Source:      alerts.End{Field: "the source " + strings.Join(from, " "), IPs: from, Port: r.Port(f.Of("source.port")...)},
 		Destination: alerts.End{Field: "the destination " + strings.Join(to, " "), IPs: to, Port: r.Port(f.Of("destination.port")...)},
 	}
@@ -160,7 +159,11 @@ func readSeen(r *alerts.Reader, a *incident.Alert) {
 		return
 	}
 	var end alerts.End
-	a.Host, end, _ = c.Sender()
+	var own bool
+	a.Host, end, own = c.Sender()
+	if !own && !r.AnyOurs(from) && !r.AnyOurs(to) {
+		a.Host.Doubts = append(a.Host.Doubts, "neither end of the connection is known to be ours: name the site's networks in the source's home_networks")
+	}
 	a.BytesOut = end.Bytes
 	if end.Field == c.Destination.Field {
 		a.Destination.IP, a.Destination.Port = r.Address(f.Of("source.ip")...), c.Source.Port
@@ -168,21 +171,7 @@ func readSeen(r *alerts.Reader, a *incident.Alert) {
 	if !a.Host.IP.IsKnown() && a.Host.IP.Why() == "" {
 		a.Host.IP = incident.NotKnown[[]string](whyFrom)
 	}
-	in, heard := c.Source.Bytes.Get()
-	out, told := c.Destination.Bytes.Get()
-	if c.Inbound && heard && told && out <= in {
-		r.Silence(incident.NotAlerting, "%s is the target: it received %d bytes and sent %d", c.Destination.Field, in, out)
-	}
-}
-
-// comesIn reports whether one private address is sent to by one that is not.
-func comesIn(from, to []string) bool {
-	return len(from) > 0 && len(to) > 0 && !slices.ContainsFunc(from, private) && slices.ContainsFunc(to, private)
-}
-
-func private(ip string) bool {
-	a, err := netip.ParseAddr(ip)
-	return err == nil && a.IsPrivate()
+	r.Targeted(c)
 }
 
 // besides is the host of an alert that names one end of a connection: which of it and the
