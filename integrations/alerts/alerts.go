@@ -73,6 +73,9 @@ type Source struct {
 	// Home are the site's own networks, for alerts of sensors that see both ends of a
 	// connection and do not say which is ours.
 	Home []netip.Prefix
+	// Cut are keys whose values are secrets, besides those that are known; see
+	// [Source.Secretless].
+	Cut []string
 }
 
 // Rule are the settings of the alerts of one rule that do not say it themselves.
@@ -122,7 +125,8 @@ type Document struct {
 }
 
 // Parse turns a request's body into the alerts that it holds. The error is a
-// [*FieldError] about the body as a whole. The body is not changed.
+// [*FieldError] about the body as a whole. The body is not changed. What is kept of it
+// holds no secrets any more: they are cut after the alerts were read.
 func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 	documents, bad := s.Split(clean(body))
 	if bad != nil {
@@ -133,12 +137,14 @@ func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 		if i == MaxAlerts {
 			rest := documents[i:]
 			return append(parsed, Parsed{
-				Index: i, Body: s.Together(rest),
+				Index: i, Body: s.Secretless(s.Together(rest)),
 				Wrong: Wrong(d.Path, "is one of %d beyond the %d alerts that a request may hold", len(rest), MaxAlerts),
 			}), nil
 		}
-		a, bad := s.alert(d, now)
-		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.Together(documents[i : i+1])})
+		kept := s.Secretless(d.Raw)
+		a, bad := s.alert(d, kept, now)
+		d.Raw = kept
+		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.Together([]Document{d})})
 	}
 	return parsed, nil
 }
@@ -152,7 +158,7 @@ type Parsed struct {
 	Alert incident.Alert
 	// Wrong is why it cannot be taken.
 	Wrong *FieldError
-	// Body is a request that holds it alone.
+	// Body is a request that holds it alone, without its secrets.
 	Body []byte
 }
 
@@ -186,7 +192,8 @@ func raws(documents []Document) []json.RawMessage {
 	return list
 }
 
-func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
+// alert reads a document, of which kept is what is kept.
+func (s Source) alert(d Document, kept []byte, now time.Time) (incident.Alert, *FieldError) {
 	if d.Fields == nil {
 		var bad *FieldError
 		if d.Fields, bad = Decode(d.Path, d.Raw); bad != nil {
@@ -198,8 +205,10 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 	if s := r.silence(); s.why != "" && a.Status == incident.Firing {
 		a.Status, a.StatusWhy = s.status, s.why
 	}
-	a.Source, a.ReceivedAt, a.Raw = s.Name, now, d.Raw
-	cutDocument(&a, d.Fields)
+	a.Source, a.ReceivedAt, a.Raw = s.Name, now, kept
+	if short, changed := shortDocument(d.Fields); changed {
+		a.Raw = s.Secretless(short)
+	}
 	switch {
 	case len(a.Raw) > MaxAlertBytes:
 		return a, Wrong(d.Path, "is %d bytes, more than %d", len(d.Raw), MaxAlertBytes)
@@ -207,7 +216,7 @@ func (s Source) alert(d Document, now time.Time) (incident.Alert, *FieldError) {
 		return a, r.bad
 	}
 	if a.ID == "" {
-		a.ID = contentID(d.Fields)
+		a.ID = s.contentID(d.Fields)
 	}
 	a.Host.ID = HostID(a.Host)
 	doubtSelf(&a)
@@ -265,10 +274,15 @@ func HostID(h incident.AlertHost) incident.Value[string] {
 
 // contentID identifies an alert that has no id of its own: the same content
 // gives the same id, regardless of the order of its keys. The status is left out,
-// so that the news that an alert is resolved meets the alert.
-func contentID(fields map[string]any) string {
+// so that the news that an alert is resolved meets the alert, and so are secrets: what is
+// kept of a rejected alert, and is read again, has none.
+func (s Source) contentID(fields map[string]any) string {
 	stable := maps.Clone(fields)
 	delete(stable, "status")
+	for key, v := range stable {
+		c := cutter{also: s.Cut}
+		stable[key] = c.withoutSecrets(v, c.secret(key))
+	}
 	return "sha256:" + Digest(stable)[:32]
 }
 

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // cut returns the beginning of a text that is longer than so many bytes, in whole
@@ -23,14 +21,17 @@ func cut(text string, most int) string {
 	return fmt.Sprintf("%s… (cut: it is %d bytes)", text[:most], len(text))
 }
 
-// cutDocument shortens the texts of an alert's document that are longer than any
-// command line on Windows and that the owner of a process writes. The length of
-// the rest is noted at the cut.
-func cutDocument(a *incident.Alert, fields map[string]any) {
-	if short, changed := shortened(fields, false); changed {
-		// What was decoded from JSON encodes.
-		a.Raw, _ = json.Marshal(short)
+// shortDocument is an alert's document with the texts cut that are longer than any
+// command line on Windows and that the owner of a process writes, if there was one. The
+// length of the rest is noted at the cut.
+func shortDocument(fields map[string]any) (document []byte, changed bool) {
+	short, changed := shortened(fields, false)
+	if !changed {
+		return nil, false
 	}
+	// What was decoded from JSON encodes.
+	document, _ = json.Marshal(short)
+	return document, true
 }
 
 // shortened is a copy of a decoded value with its long texts cut below the names
