@@ -13,10 +13,12 @@ type RejectedAlert struct {
 	// Field is what is wrong, Problem why.
 	Field   string `json:"field,omitempty"`
 	Problem string `json:"problem"`
-	// Body is the request as it came, or as much of it as is kept: then Size is
-	// how many bytes it had.
+	// Body is the request as it came but for its secrets, or as much of it as is kept:
+	// then Size is how many bytes it had.
 	Body []byte `json:"body"`
 	Size int    `json:"size,omitempty"`
+	// BodyDigest is that of the request or message that it was part of, as it came.
+	BodyDigest string `json:"body_digest,omitempty"`
 	// Resolved says what became of it, once somebody has retried it.
 	Resolved string `json:"resolved,omitempty"`
 }

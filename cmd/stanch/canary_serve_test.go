@@ -171,7 +171,8 @@ func (s *stranger) right() {
 	host := `"host":{"id":"ws-042","name":"ws-042","ip":["10.20.4.42"],"os":"windows"}`
 	stanch := func(id, category string) string { return fmt.Sprintf(`{"id":%q,"category":%q,%s}`, id, category, host) }
 	splunk := `{"sid":"s-1","result":{"src":"10.20.4.42","src_host":"ws-042","os":"windows"}}`
-	elastic := `{"kibana.alert.uuid":"e-1","host":{"name":"ws-042","ip":["10.20.4.42"],"os":{"type":"windows"}}}`
+	elastic := `{"kibana.alert.uuid":"e-1","host":{"name":"ws-042","ip":["10.20.4.42"],"os":{"type":"windows"}},"http.request.headers.authorization":"Bearer ` + s.secrets["a body"] +
+		`","message":"{\"session_token\":\"` + s.secrets["a body"] + `\"}","url":"https://siem.example/x?token=` + url.QueryEscape(s.secrets["a body"]) + `"}`
 	for what, status := range map[string]int{
 		"bearer":        s.send("POST", "/v1/alerts/plain", stanch("r-1", "one"), "Authorization", "Bearer "+s.secrets["a bearer"]),
 		"file":          s.send("POST", "/v1/alerts/filed", stanch("r-2", "two"), "Authorization", "Bearer "+s.secrets["a file"]),

@@ -124,6 +124,7 @@ func (c canaries) secretive(s *site, where products) string {
 	line("  linked: { kind: stanch, auth: { url_token: '%s', previous: '%s', addresses: [127.0.0.1] } }", c.plant("a url"), c.plant("the url before"))
 	line("  keyed: { kind: stanch, auth: { header: { name: X-Api-Key, value: '%s' }, previous: '%s' } }", c.plant("a header"), c.plant("the header before"))
 	line("  falcon: { kind: stanch, auth: { hmac: { secret: '%s', scheme: crowdstrike } } }", c.plant("a signature of falcon"))
+	c.plant("a body")
 	line("people:")
 	for _, id := range []string{alice, "eve"} {
 		token := c.plantWord(id, "stanch_")

@@ -53,7 +53,11 @@ type Alert struct {
 	// version received have none.
 	Prints []string `json:"prints,omitempty"`
 
-	// Raw is the document as it came, for the evidence. Policies do not see it.
+	// BodyDigest is the digest of the request or message that it came in, as it came:
+	// a sender who kept that can show that it was this one.
+	BodyDigest string `json:"body_digest,omitempty" policy:"-"`
+	// Raw is the document as it came but for its secrets, for the evidence. Policies do
+	// not see it.
 	Raw json.RawMessage `json:"raw,omitempty"`
 }
 
@@ -106,7 +110,7 @@ func (a Alert) Fingerprints(began Value[time.Time]) []string {
 		occurrence = fingerprint([]byte(a.Key() + "\x00" + at.UTC().Format(time.RFC3339Nano)))
 	}
 	// When it was sent, and the time that distinguishes it, are not content.
-	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil
+	a.ReceivedAt, a.UpdatedAt, a.Time, a.Prints, a.Raw, a.BodyDigest = time.Time{}, time.Time{}, Value[time.Time]{}, nil, nil, ""
 	// Nor is where it is answered.
 	a.Reference = ""
 	if !a.Contained.IsKnown() {

@@ -26,6 +26,7 @@ type Source struct {
 	OS       string                 `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
 	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
 	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
+	Cut      []string               `yaml:"cut" doc:"Keys of its bodies whose values are secrets, besides those that Stanch knows, such as password, token or cookie: they are cut out of all that is kept, see [operating](../operating.md#what-is-kept-of-a-body)."`
 	Lookup   string                 `yaml:"lookup" doc:"The integration that fetches what its alerts only name, such as the entities of an incident."`
 	Reply    string                 `yaml:"reply" doc:"The integration by which the sender is told what becomes of its alerts: that a case has opened, each level of proof, and how it closed; see [operating](../operating.md#back-to-the-sender). None: it is told nothing."`
 	Home     []netip.Prefix         `yaml:"home_networks" as:"list of networks" doc:"The site's own networks, such as 10.0.0.0/8, for sensors that see both ends of a connection and do not say which is ours. Without it the private ones are."`
@@ -95,7 +96,10 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		issues = append(issues, c.checkHelper(name, source.Reply, node.Get("reply"), "Replier", "tells the senders of alerts nothing")...)
 		spec, bad := c.mapped(name, source, spec, node)
 		issues = append(issues, bad...)
-		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules, Home: source.Home}
+		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules, Home: source.Home, Cut: source.Cut}
+		if slices.Contains(source.Cut, "") {
+			issues = append(issues, node.Get("cut").Issue("source %s: cut has an empty key", name))
+		}
 		issues = append(issues, c.openFetch(name, &source, node)...)
 		issues = append(issues, c.checkHelper(name, source.Lookup, node.Get("lookup"), "Completer", "fetches nothing for alerts")...)
 		c.Sources[name] = source

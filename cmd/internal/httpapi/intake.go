@@ -178,6 +178,12 @@ func (e *caseError) Unwrap() error { return e.err }
 // accept parses, routes and commits. Each alert is handled alone; an error that is
 // not an [alerts.FieldError] means that the engine does not hold all of them.
 func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.Accepted, error) {
+	return r.acceptPart(ctx, source, body, incident.DigestOf(body))
+}
+
+// acceptPart accepts what may be a part of a body, or lack its secrets; digest is that of
+// the body as it came.
+func (r *Receiver) acceptPart(ctx context.Context, source Source, body []byte, digest string) (api.Accepted, error) {
 	out := api.Accepted{Cases: []api.CaseRef{}}
 	body, lacks, err := r.lookup(ctx, source, body)
 	if err != nil {
@@ -190,6 +196,7 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 	var groups []routed
 	var rejected []alerts.Parsed
 	for i := range parsed {
+		parsed[i].Alert.BodyDigest = digest
 		in := r.taken(ctx, &parsed[i])
 		if parsed[i].Wrong != nil {
 			explain(&parsed[i], lacks)
@@ -210,7 +217,7 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 			return api.Accepted{}, &caseError{group.in.ID, err}
 		}
 	}
-	out.Rejected, err = r.rejectAll(ctx, source.Name, rejected)
+	out.Rejected, err = r.rejectAll(ctx, source.Name, digest, rejected)
 	return out, err
 }
 
@@ -236,12 +243,12 @@ func (r *Receiver) taken(ctx context.Context, p *alerts.Parsed) workflows.CaseIn
 }
 
 // rejectAll stores the alerts of a request that cannot be taken.
-func (r *Receiver) rejectAll(ctx context.Context, source string, rejected []alerts.Parsed) ([]api.RejectedRef, error) {
+func (r *Receiver) rejectAll(ctx context.Context, source, digest string, rejected []alerts.Parsed) ([]api.RejectedRef, error) {
 	refs, errs := make([]api.RejectedRef, len(rejected)), make([]error, len(rejected))
 	engine.SideBySide(len(rejected), func(i int) {
 		p := rejected[i]
 		record, err := r.reject(ctx, protocol.RejectedAlert{
-			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body,
+			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body, BodyDigest: digest,
 		})
 		refs[i] = api.RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
 		errs[i] = err
@@ -316,7 +323,7 @@ func (r *Receiver) record(ctx context.Context, group routed, out *api.Accepted) 
 	}
 	id, err := r.Engine.Record(ctx, alone, protocol.RejectedAlert{
 		Source: alone.Source, At: r.Now(),
-		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", state), Body: group.body,
+		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", state), Body: group.body, BodyDigest: alone.BodyDigest,
 	})
 	out.Recorded = append(out.Recorded, id)
 	return err
@@ -371,9 +378,13 @@ func (r *Receiver) input(ctx context.Context, p *playbooks.Playbook, facts *inci
 	return workflows.CaseInput{ID: p.Name + "/" + subject, Subject: subject, Pin: pin}, nil
 }
 
-// reject stores a request and returns what is stored. The same body from the same
-// source is stored once; one that is too large is cut, and marked so.
+// reject stores a request without its secrets, and returns what is stored. The same body
+// from the same source is stored once; one that is too large is cut, and marked so.
 func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (protocol.RejectedAlert, error) {
+	if record.BodyDigest == "" {
+		record.BodyDigest = incident.DigestOf(record.Body)
+	}
+	record.Body = r.Sources[record.Source].Secretless(record.Body)
 	record.ID = record.Source + "/" + incident.DigestOf(record.Body)[len("sha256:"):][:16]
 	record.At = r.Now()
 	if len(record.Body) > maxKept {

@@ -16,6 +16,8 @@ import (
 const (
 	shortText = 120
 	longText  = 600
+	// cameText bounds the document of an alert, which stands in full in a file of its own.
+	cameText = 2800
 )
 
 // Inert returns one line of s that is safe to show: every rune that does not

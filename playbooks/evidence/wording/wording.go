@@ -69,6 +69,9 @@ type Alert struct {
 	ReceivedAt                    time.Time
 	// Time is when it happened by the source's clock, or why that is unknown.
 	Time string
+	// Came is the document as it came but for its secrets, or its beginning; BodyDigest
+	// is the digest of the body that it was part of. Either may be empty.
+	Came, BodyDigest string
 }
 
 // Event is one line of the timeline, told.
@@ -120,7 +123,7 @@ func alertOf(a incident.Alert) Alert {
 	told := Alert{
 		Key: short(a.Key()), Status: short(string(a.Status)), ReceivedAt: a.ReceivedAt,
 		Rule: short(a.Rule.String()), Category: short(a.Category.String()), Severity: short(a.Severity.String()),
-		Time: short(a.Time.String()),
+		Time: short(a.Time.String()), Came: Inert(string(a.Raw), cameText), BodyDigest: short(a.BodyDigest),
 	}
 	if at, ok := a.Time.Get(); ok {
 		told.Time = Clock(at)
