@@ -30,6 +30,9 @@ type AlertsHarness struct {
 	// Resolved is a body in which the alert of the Spec's Example is resolved,
 	// and Next one of its next occurrence.
 	Resolved, Next string
+	// Newer is the alert of the Example with newer content, of the same occurrence; empty
+	// where the sender never says more of one.
+	Newer string
 	// ResolvedAnew is the reason for which Resolved has an id of its own.
 	ResolvedAnew string
 	// NeverResolved is the reason for which there is no Resolved: the product has no word

@@ -159,6 +159,11 @@ func checkAlertIdentity(t testing.TB, h AlertsHarness) {
 	if next := h.only(t, "the next occurrence", []byte(h.Next)); next.Prints[0] == first.Prints[0] {
 		t.Errorf("the next occurrence is %v, which is the first one", next.Prints[0])
 	}
+	if h.Newer != "" {
+		if newer := h.only(t, "the newer content", []byte(h.Newer)); newer.Prints[0] != first.Prints[0] || newer.Prints[1] == first.Prints[1] || newer.UpdatedAt.Before(first.UpdatedAt) {
+			t.Errorf("newer content of %v is %v, changed at %v; want the same occurrence with other content, changed no earlier than %v", first.Prints, newer.Prints, newer.UpdatedAt, first.UpdatedAt)
+		}
+	}
 	parsed, err := h.parse(t, []byte(h.Several), alertNow())
 	if err != nil || len(parsed) != 3 {
 		t.Fatalf("%.200s: %d alerts, %v", h.Several, len(parsed), err)

@@ -50,6 +50,9 @@ func (h AlertsHarness) bodies() []string {
 	if h.NeverResolved == "" {
 		all = append(all, h.Resolved)
 	}
+	if h.Newer != "" {
+		all = append(all, h.Newer)
+	}
 	return all
 }
 
