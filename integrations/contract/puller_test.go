@@ -1,0 +1,160 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+)
+
+// shelf is a queue in memory, with the mistakes that the suite must see. A message is lent
+// while it is being taken.
+type shelf struct {
+	mu     sync.Mutex
+	waits  []string
+	lent   []string
+	broken bool
+	grown  chan struct{}
+	mistakes
+}
+
+// mistakes are those of a shelf: early confirms before take, deaf hides an error of take,
+// hasty leaves a message that was taken while the context ended, forgets what was not taken,
+// begins with the last, is blind to what is lent in the lag and blithe about a server that is
+// gone, and cuts what is long.
+type mistakes struct{ early, deaf, hasty, forgets, backwards, blind, blithe, cut bool }
+
+func (s *shelf) next() (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken || len(s.waits) == 0 {
+		return "", false
+	}
+	at := 0
+	if s.backwards {
+		at = len(s.waits) - 1
+	}
+	body := s.waits[at]
+	s.waits = slices.Delete(s.waits, at, at+1)
+	if !s.early {
+		s.lent = append(s.lent, body)
+	}
+	return body, true
+}
+
+// end ends the loan of a message: it is done with, or waits again.
+func (s *shelf) end(body string, taken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.Index(s.lent, body)
+	if at < 0 {
+		return
+	}
+	s.lent = slices.Delete(s.lent, at, at+1)
+	if !taken {
+		s.waits = slices.Insert(s.waits, 0, body)
+	}
+}
+
+func (s *shelf) more() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grown
+}
+
+func (s *shelf) send(bodies ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits = append(s.waits, bodies...)
+	close(s.grown)
+	s.grown = make(chan struct{})
+}
+
+// reader is a puller of a shelf.
+type reader struct{ *shelf }
+
+func (r reader) Pull(ctx context.Context, take alerts.Take) error {
+	for ctx.Err() == nil {
+		more := r.more()
+		body, ok := r.next()
+		if !ok {
+			select {
+			case <-more:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		handed := body
+		if r.cut {
+			handed = body[:min(len(body), 100)]
+		}
+		err := take(ctx, []byte(handed))
+		switch {
+		case r.forgets && err != nil:
+			r.end(body, true)
+		default:
+			r.end(body, err == nil && (!r.hasty || ctx.Err() == nil))
+		}
+		if err != nil && !r.deaf {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+func (r reader) Lag(context.Context) (int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken && !r.blithe {
+		return 0, errors.New("the server is gone")
+	}
+	if r.blind {
+		return int64(len(r.waits)), nil
+	}
+	return int64(len(r.waits) + len(r.lent)), nil
+}
+
+func (reader) Close() error { return nil }
+
+func TestPullerBites(t *testing.T) {
+	const (
+		order    = "each message comes, byte for byte and in order"
+		notTaken = "what was not taken comes again, and the error is told"
+		underWay = "a message that is being taken is not confirmed"
+		drains   = "what is begun when the context ends is finished and confirmed"
+		restarts = "a process that dies again and again loses nothing"
+		lost     = "a connection that is lost is told, and is not needed to open"
+	)
+	for name, c := range map[string]struct {
+		mistakes
+		bites []string
+	}{
+		"right":                                {mistakes{}, nil},
+		"confirms before it hands over":        {mistakes{early: true}, []string{notTaken, underWay}},
+		"loses what is not taken":              {mistakes{forgets: true}, []string{notTaken}},
+		"from the last to the first":           {mistakes{backwards: true}, []string{order, notTaken}},
+		"cuts what is long":                    {mistakes{cut: true}, []string{order}},
+		"counts what is under way as done":     {mistakes{blind: true}, []string{underWay}},
+		"does not see that the server is gone": {mistakes{blithe: true}, []string{lost}},
+		"leaves what ended with the context":   {mistakes{hasty: true}, []string{drains, restarts}},
+		"hides that the engine said no":        {mistakes{deaf: true}, []string{notTaken}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := PullerHarness{KeepsUp: "a shelf", Knobs: Knobs{Patience: 2 * time.Second}, Open: func(testing.TB) PullerWorld {
+				s := &shelf{grown: make(chan struct{}), mistakes: c.mistakes}
+				return PullerWorld{
+					New: func() alerts.Puller { return reader{s} }, Send: s.send,
+					Break: func() { s.mu.Lock(); defer s.mu.Unlock(); s.broken = true },
+				}
+			}}
+			bites(t, verdicts(t, h, pullerChecks()), c.bites...)
+		})
+	}
+}
