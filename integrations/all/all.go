@@ -13,8 +13,10 @@ import (
 	"github.com/stanch-soar/stanch/integrations/fastnetmon"
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/flowspec"
+	"github.com/stanch-soar/stanch/integrations/kafka"
 	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/integrations/memory"
+	"github.com/stanch-soar/stanch/integrations/nats"
 	"github.com/stanch-soar/stanch/integrations/nfdump"
 	"github.com/stanch-soar/stanch/integrations/nftables"
 	"github.com/stanch-soar/stanch/integrations/ocsf"
@@ -28,6 +30,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/slack"
 	"github.com/stanch-soar/stanch/integrations/splunk"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
+	"github.com/stanch-soar/stanch/integrations/sqs"
 	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/integrations/suricata"
 	"github.com/stanch-soar/stanch/integrations/wazuh"
@@ -49,8 +52,10 @@ func Catalog() integrations.Catalog {
 		fastnetmon.Vendor(),
 		file.Vendor(),
 		flowspec.Vendor(),
+		kafka.Vendor(),
 		mapping.Vendor(),
 		memory.Vendor(),
+		nats.Vendor(),
 		nfdump.Vendor(),
 		nftables.Vendor(),
 		ocsf.Vendor(),
@@ -64,6 +69,7 @@ func Catalog() integrations.Catalog {
 		slack.Vendor(),
 		splunk.Vendor(),
 		sqlite.Vendor(),
+		sqs.Vendor(),
 		stanch.Vendor(),
 		suricata.Vendor(),
 		wazuh.Vendor(),

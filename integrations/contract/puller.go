@@ -127,7 +127,13 @@ func pull(t testing.TB, p alerts.Puller, take alerts.Take) *pulling {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	r := &pulling{t: t, cancel: cancel, done: make(chan error, 1)}
-	go func() { r.done <- p.Pull(ctx, take) }()
+	go func() {
+		err := p.Pull(ctx, take)
+		if err != nil && ctx.Err() == nil {
+			t.Logf("Pull returns %v", err)
+		}
+		r.done <- err
+	}()
 	return r
 }
 

@@ -1,0 +1,220 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+)
+
+const (
+	// receiveMost and receiveWait are the most that SQS gives and waits for.
+	receiveMost = 10
+	receiveWait = 20 * time.Second
+	answerWithin = 10 * time.Second
+)
+
+// puller implements [alerts.Puller] on a queue.
+type puller struct {
+	client  *sqs.Client
+	idle    func()
+	url     string
+	hidden  time.Duration
+	ordered bool
+}
+
+func newPuller(ctx context.Context, c *Config) (*puller, error) {
+	client, idle, err := c.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &puller{client: client, idle: idle, url: c.QueueURL, hidden: c.Hidden, ordered: c.ordered()}, nil
+}
+
+// Close implements [alerts.Puller].
+func (p *puller) Close() error {
+	p.idle()
+	return nil
+}
+
+// Pull implements [alerts.Puller].
+func (p *puller) Pull(ctx context.Context, take alerts.Take) error {
+	for {
+		received, err := p.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: &p.url, MaxNumberOfMessages: receiveMost, WaitTimeSeconds: int32(receiveWait.Seconds()), VisibilityTimeout: int32(p.hidden.Seconds()),
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameMessageGroupId},
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("receive from the queue: %w", err)
+		}
+		if err := p.takeAll(ctx, received.Messages, take); err != nil {
+			return err
+		}
+	}
+}
+
+// batch is what one call received.
+type batch struct {
+	mu sync.Mutex
+	// open are those that are not done with, by their place.
+	open map[int]types.Message
+	// taken are those to delete.
+	taken map[int]types.Message
+	errs  []error
+}
+
+// takeAll takes the messages, deletes those that were taken, and gives the others back at once.
+func (p *puller) takeAll(ctx context.Context, received []types.Message, take alerts.Take) error {
+	b := &batch{open: map[int]types.Message{}, taken: map[int]types.Message{}}
+	for i, m := range received {
+		b.open[i] = m
+	}
+	done, held := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(held)
+		p.hide(ctx, b, done)
+	}()
+	var working sync.WaitGroup
+	for _, lane := range p.lanes(received) {
+		working.Go(func() {
+			for _, i := range lane {
+				if ctx.Err() != nil || !b.took(i, take(ctx, []byte(aws.ToString(received[i].Body)))) {
+					return
+				}
+			}
+		})
+	}
+	working.Wait()
+	close(done)
+	<-held
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+	defer cancel()
+	err := errors.Join(errors.Join(b.errs...), p.remove(within, b.taken))
+	if len(b.open) > 0 {
+		// Where that fails, they come when their time is over.
+		p.visible(within, b.open, 0)
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// lanes are the places of messages that are taken one after the other.
+func (p *puller) lanes(received []types.Message) [][]int {
+	var lanes [][]int
+	group := map[string]int{}
+	for i, m := range received {
+		name := m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+		if at, ok := group[name]; ok && p.ordered {
+			lanes[at] = append(lanes[at], i)
+			continue
+		}
+		group[name] = len(lanes)
+		lanes = append(lanes, []int{i})
+	}
+	return lanes
+}
+
+// took notes what became of a message, and reports whether it was taken.
+func (b *batch) took(i int, err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.errs = append(b.errs, fmt.Errorf("take message %s: %w", aws.ToString(b.open[i].MessageId), err))
+		return false
+	}
+	b.taken[i] = b.open[i]
+	delete(b.open, i)
+	return true
+}
+
+// all are the messages that are to stay hidden.
+func (b *batch) all() map[int]types.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := map[int]types.Message{}
+	for _, of := range []map[int]types.Message{b.open, b.taken} {
+		for i, m := range of {
+			all[i] = m
+		}
+	}
+	return all
+}
+
+// remove deletes messages.
+func (p *puller) remove(ctx context.Context, messages map[int]types.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	in := &sqs.DeleteMessageBatchInput{QueueUrl: &p.url}
+	for i, m := range messages {
+		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
+	}
+	out, err := p.client.DeleteMessageBatch(ctx, in)
+	if err != nil {
+		return fmt.Errorf("delete messages that were taken: %w", err)
+	}
+	if len(out.Failed) > 0 {
+		return fmt.Errorf("delete messages that were taken: %d of %d were not: %s", len(out.Failed), len(messages), aws.ToString(out.Failed[0].Code))
+	}
+	return nil
+}
+
+// hide keeps the messages hidden until done.
+func (p *puller) hide(ctx context.Context, b *batch, done <-chan struct{}) {
+	tick := time.NewTicker(p.hidden / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			// Where that fails, a message may come twice.
+			p.visible(context.WithoutCancel(ctx), b.all(), p.hidden)
+		case <-done:
+			return
+		}
+	}
+}
+
+// visible has messages come again after a time.
+func (p *puller) visible(ctx context.Context, messages map[int]types.Message, after time.Duration) {
+	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &p.url}
+	for i, m := range messages {
+		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: int32(after.Seconds()),
+		})
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, _ = p.client.ChangeMessageVisibilityBatch(ctx, in)
+}
+
+// Lag implements [alerts.Puller]: messages that wait, that were received and not deleted, and
+// that are delayed. SQS says each approximately.
+func (p *puller) Lag(ctx context.Context) (int64, error) {
+	names := []types.QueueAttributeName{
+		types.QueueAttributeNameApproximateNumberOfMessages, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	}
+	out, err := p.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &p.url, AttributeNames: names})
+	if err != nil {
+		return 0, fmt.Errorf("ask how many messages wait: %w", err)
+	}
+	var sum int64
+	for _, name := range names {
+		n, err := strconv.ParseInt(out.Attributes[string(name)], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("ask how many messages wait: the attribute %s is no number", name)
+		}
+		sum += n
+	}
+	return sum, nil
+}
