@@ -53,6 +53,12 @@ func complaints(t *testing.T, catalog integrations.Catalog) []string {
 			all = append(all, fmt.Sprintf("%s: no test of %s runs contract.Alerts for the source kind %s", folder, folder, s.Kind))
 		}
 	}
+	for _, transport := range catalog.Transports {
+		folder := folderIn(transport.Open)
+		if need[folder+" pullers"]++; suites(t, folder)["Puller"] < need[folder+" pullers"] {
+			all = append(all, fmt.Sprintf("%s: no test of %s runs contract.Puller for the transport %s", folder, folder, transport.Kind))
+		}
+	}
 	return all
 }
 
@@ -80,8 +86,11 @@ func hasClient(t reflect.Type) bool {
 }
 
 // folderOf is the folder of the function that reads a source's alerts.
-func folderOf(s alerts.Spec) string {
-	name := strings.TrimPrefix(runtime.FuncForPC(reflect.ValueOf(s.Read).Pointer()).Name(), module)
+func folderOf(s alerts.Spec) string { return folderIn(s.Read) }
+
+// folderIn is the folder of a function.
+func folderIn(f any) string {
+	name := strings.TrimPrefix(runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(), module)
 	folder, _, _ := strings.Cut(name, ".")
 	return folder
 }

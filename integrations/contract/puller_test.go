@@ -99,14 +99,19 @@ func (r reader) Pull(ctx context.Context, take alerts.Take) error {
 		default:
 			r.end(body, err == nil && (!r.hasty || ctx.Err() == nil))
 		}
-		if err != nil && !r.deaf {
-			return err
-		}
 		if err != nil {
-			return nil
+			return r.told(err)
 		}
 	}
 	return ctx.Err()
+}
+
+// told is an error of take, as it is told.
+func (r reader) told(err error) error {
+	if r.deaf {
+		return nil
+	}
+	return err
 }
 
 func (r reader) Lag(context.Context) (int64, error) {

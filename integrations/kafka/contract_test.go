@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ type broker struct {
 	port int
 	dir  string
 	more []kfake.Opt
-	once sync.Once
 
 	cluster *kfake.Cluster
 	sender  *kgo.Client

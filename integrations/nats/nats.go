@@ -32,19 +32,21 @@ deliveries. One that is there already stays as it is, and is refused where it wo
 [NATS](../integrations/nats.md).`,
 		Example:   `{ kind: nats, servers: ["nats://nats-1.example:4222"], stream: ALERTS, credentials: /etc/stanch/nats.creds }`,
 		NewConfig: func() any { return &Config{Consumer: "stanch", TLS: true} },
-		Open: func(_ context.Context, config any) (alerts.Puller, error) {
-			const op = "open nats"
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, op, "the configuration is a %T, not a %T", config, c)
-			}
-			p, err := newPuller(c)
-			if err != nil {
-				return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
-			}
-			return p, nil
-		},
+		Open:      open,
 	}
+}
+
+func open(_ context.Context, config any) (alerts.Puller, error) {
+	const op = "open nats"
+	c, ok := config.(*Config)
+	if !ok {
+		return nil, integrations.Errorf(integrations.Invalid, op, "the configuration is a %T, not a %T", config, c)
+	}
+	p, err := newPuller(c)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	return p, nil
 }
 
 // Config describes a consumer of a stream.

@@ -17,8 +17,8 @@ import (
 
 const (
 	// receiveMost and receiveWait are the most that SQS gives and waits for.
-	receiveMost = 10
-	receiveWait = 20 * time.Second
+	receiveMost  = 10
+	receiveWait  = 20 * time.Second
 	answerWithin = 10 * time.Second
 )
 

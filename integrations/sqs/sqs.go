@@ -42,19 +42,21 @@ It needs ` + "`sqs:ReceiveMessage`" + `, ` + "`sqs:DeleteMessage`" + `, ` + "`sq
 [AWS SQS](../integrations/sqs.md).`,
 		Example:   `{ kind: sqs, queue_url: "https://sqs.eu-central-1.amazonaws.com/123456789012/alerts" }`,
 		NewConfig: func() any { return &Config{Hidden: time.Minute} },
-		Open: func(ctx context.Context, config any) (alerts.Puller, error) {
-			const op = "open sqs"
-			c, ok := config.(*Config)
-			if !ok {
-				return nil, integrations.Errorf(integrations.Invalid, op, "the configuration is a %T, not a %T", config, c)
-			}
-			p, err := newPuller(ctx, c)
-			if err != nil {
-				return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
-			}
-			return p, nil
-		},
+		Open:      open,
 	}
+}
+
+func open(ctx context.Context, config any) (alerts.Puller, error) {
+	const op = "open sqs"
+	c, ok := config.(*Config)
+	if !ok {
+		return nil, integrations.Errorf(integrations.Invalid, op, "the configuration is a %T, not a %T", config, c)
+	}
+	p, err := newPuller(ctx, c)
+	if err != nil {
+		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
+	}
+	return p, nil
 }
 
 // Config describes a queue.

@@ -11,8 +11,12 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 )
 
-// alerts is the suite of sources. The others are of integrations.
-const alerts = "Alerts"
+// alerts is the suite of sources, and pullers that of transports. The others are of
+// integrations.
+const (
+	alerts  = "Alerts"
+	pullers = "Puller"
+)
 
 // cell is how many different checks there are of a kind and a suite, and how many of them
 // passed in at least one set-up.
@@ -54,7 +58,7 @@ func (r *run) suites() []string {
 		}
 	}
 	for _, t := range r.trials {
-		if t.suite != alerts && !slices.Contains(names, t.suite) && !slices.Contains(others, t.suite) {
+		if t.suite != alerts && t.suite != pullers && !slices.Contains(names, t.suite) && !slices.Contains(others, t.suite) {
 			others = append(others, t.suite)
 		}
 	}
@@ -80,6 +84,14 @@ func page(catalog integrations.Catalog, r *run) string {
 	b.WriteString("|---|---|\n")
 	for _, s := range catalog.Sources {
 		row(&b, "["+s.Kind+"](alerts.md#kind-"+s.Kind+")", r.cell(s.Kind, alerts).String())
+	}
+	if len(catalog.Transports) > 0 {
+		b.WriteString("\n")
+		row(&b, "transport", pullers)
+		b.WriteString("|---|---|\n")
+	}
+	for _, t := range catalog.Transports {
+		row(&b, "["+t.Kind+"](transports.md#"+t.Kind+")", r.cell(t.Kind, pullers).String())
 	}
 	if notes := r.notes(); len(notes) > 0 {
 		b.WriteString("\nWhat was not checked, and why:\n\n| kind | suite | check | why |\n|---|---|---|---|\n")

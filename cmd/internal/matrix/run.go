@@ -106,10 +106,11 @@ func (r *run) problems(catalog integrations.Catalog) []string {
 	for key, t := range r.trials {
 		pkg, _, _ := strings.Cut(key, " ")
 		_, source := catalog.Source(t.kind)
+		_, transport := catalog.Transport(t.kind)
 		switch folder := folders[t.kind]; {
 		case t.ended != "pass" && (t.ended != "skip" || t.lacks == ""):
 			all = append(all, fmt.Sprintf("%s ended with %q, and says no reason", key, t.ended))
-		case t.suite == alerts && !source, t.suite != alerts && folder != pkg:
+		case t.suite == alerts && !source, t.suite == pullers && !transport, t.suite != alerts && t.suite != pullers && folder != pkg:
 			all = append(all, fmt.Sprintf("%s says that it checks %s of kind %s, which is not in its package", key, t.suite, t.kind))
 		}
 	}
@@ -139,6 +140,9 @@ func (r *run) unchecked(catalog integrations.Catalog) []string {
 	}
 	for _, s := range catalog.Sources {
 		missing(s.Kind, alerts)
+	}
+	for _, t := range catalog.Transports {
+		missing(t.Kind, pullers)
 	}
 	return all
 }
