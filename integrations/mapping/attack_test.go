@@ -9,6 +9,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -94,7 +95,7 @@ func TestValuesOfAnyType(t *testing.T) {
 
 // Nothing that decides whether an alert starts a case may be left open: it starts none.
 func TestWhatStartsNothing(t *testing.T) {
-	const mapping = `
+	const text = `
 id: doc.id
 ours: doc.from == 'inside'
 status: doc.state
@@ -123,7 +124,7 @@ host: { name: doc.host }
 	} {
 		// An alert that starts nothing may lack its host.
 		host := map[bool]string{true: `"host":"ws-1",`}[c.status == incident.Firing]
-		a := one(t, mapping, `{"id":1,`+host+c.fields+`}`)
+		a := one(t, text, `{"id":1,`+host+c.fields+`}`)
 		if a.Status != c.status || a.StatusWhy != c.why {
 			t.Errorf("%s is %s, %q; want %s, %q", c.fields, a.Status, a.StatusWhy, c.status, c.why)
 		}
@@ -219,4 +220,55 @@ func TestWhatStandsAroundIsBounded(t *testing.T) {
 			t.Errorf("with %d bytes around them: %+v, %v; want %s", pad, parsed, err, want)
 		}
 	}
+}
+
+// What stands around the alerts is what documents does not read: the same for an alert
+// alone and for one among many, however large their list is.
+func TestWhatStandsAround(t *testing.T) {
+	const text = "documents: body.data.l + body.more\nrule: \"known(body.data.l) || known(body.more) ? 'seen' : body.rule\"\nseverity: body.data.level\n" + head
+	s := alerts.Source{Spec: parse(t, text), Name: "ndr"}
+	one := func(id int) string { return fmt.Sprintf(`{"id":%d,"host":"ws-%d","pad":%q}`, id, id, strings.Repeat("a", 9<<10)) }
+	body := `{"rule":"egress","data":{"level":3,"l":[` + one(1) + `,` + one(2) + `]},"more":[` + one(3) + `]}`
+	parsed, err := s.Parse([]byte(body), time.Now())
+	if err != nil || len(parsed) != 3 {
+		t.Fatalf("read as %d alerts, %v", len(parsed), err)
+	}
+	for i, p := range parsed {
+		again, err := s.Parse(p.Body, time.Now())
+		if err != nil || len(again) != 1 {
+			t.Fatalf("alert %d alone is read as %+v, %v", i, again, err)
+		}
+		for _, a := range []incident.Alert{p.Alert, again[0].Alert} {
+			if line(a, "rule") != "rule = egress (alert)" || line(a, "severity") != "severity = 3 (alert)" || a.ID != fmt.Sprint(i+1) {
+				t.Errorf("alert %d is %v", i, contract.AlertLines(a))
+			}
+		}
+	}
+}
+
+// FuzzMapping reads bodies by mappings that anybody wrote.
+func FuzzMapping(f *testing.F) {
+	f.Add(around, `{"data":{"hits":[{"kind":"alert","event.id":1}]}}`)
+	f.Add(head+"rule: regex.extract(doc.a, r'(x)')\nwindow: [doc.w, duration('1m')]\n", `{"id":1,"a":"x","w":[null,{}]}`)
+	f.Add(head+"rule: digest(json(doc.a))\ntime: doc.a.map(k, doc.a[k])[0]\n", `{"id":1.5e3,"a":{"b":null}}`)
+	f.Fuzz(func(t *testing.T, text, body string) {
+		spec, err := mapping.Alerts().Map("ndr.yaml", []byte(text))
+		if err != nil {
+			return
+		}
+		s := alerts.Source{Spec: spec, Name: "ndr"}
+		parsed, err := s.Parse([]byte(body), time.Unix(0, 0))
+		again, errAgain := s.Parse([]byte(body), time.Unix(0, 0))
+		if (err == nil) != (errAgain == nil) || len(parsed) != len(again) {
+			t.Fatalf("read as %d alerts and %v, and again as %d and %v", len(parsed), err, len(again), errAgain)
+		}
+		for i, p := range parsed {
+			if p.Wrong == nil && (p.Alert.ID == "" || p.Alert.ID != again[i].Alert.ID) {
+				t.Errorf("the id is %q, and again %q", p.Alert.ID, again[i].Alert.ID)
+			}
+			if data, err := json.Marshal(p.Alert); p.Wrong == nil && err != nil {
+				t.Errorf("%v: %s", err, data)
+			}
+		}
+	})
 }
