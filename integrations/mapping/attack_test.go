@@ -179,8 +179,9 @@ func TestExpensive(t *testing.T) {
 	for _, c := range []struct{ expression, v, want string }{
 		{`"doc.v.matches('^(a+)+$') ? 'a' : 'b'"`, `"` + long + `"`, "rule = a (alert)"},
 		{`doc.v + doc.v + doc.v + doc.v`, `"` + long + `"`, "rule = a"},
-		{`"doc.v.map(x, doc.v.map(y, x * y)).size() > 0 ? 'a' : 'b'"`, list, "rule = unknown (the cost limit of 100000 is exceeded)"},
-		{`"doc.v.map(x, json(doc.w)).size() > 0 ? 'a' : 'b'"`, list, "rule = unknown (the cost limit of 100000 is exceeded)"},
+		{`"doc.v.map(x, doc.v.map(y, x * y)).size() > 0 ? 'a' : 'b'"`, list, "rule = unknown (the cost limit of "},
+		{`"doc.v.map(x, json(doc.w)).size() > 0 ? 'a' : 'b'"`, list, "rule = unknown (the cost limit of "},
+		{`"doc.v.filter(x, doc.v.exists(y, x + y == 0)).size() > 0 ? 'a' : 'b'"`, "[" + strings.Repeat("1,", 400) + "1]", "rule = unknown (the cost limit of "},
 		{`digest(doc.v)`, deep, "rule = "},
 		{`"doc.v == doc.v ? 'a' : 'b'"`, deep, "rule = a (alert)"},
 		{`string(doc.v)`, deep, "rule = unknown ("},
@@ -192,6 +193,17 @@ func TestExpensive(t *testing.T) {
 		a := one(t, head+"rule: "+c.expression+"\ncount: doc.n\n", fmt.Sprintf(`{"id":1,"host":"ws-1","n":7,"v":%s,"w":%s}`, c.v, w))
 		if got := line(a, "rule"); !strings.HasPrefix(got, c.want) || line(a, "count") != "count = 7 (alert)" {
 			t.Errorf("%s gives %.200s and %s, want %s", c.expression, got, line(a, "count"), c.want)
+		}
+	}
+}
+
+// All expressions of an alert together have a bound too: a body holds a thousand alerts.
+func TestAllExpressionsAreBounded(t *testing.T) {
+	const quadratic = ": \"doc.v.exists(x, doc.v.exists(y, x + y == 0)) ? 'a' : 'b'\"\n"
+	a := one(t, head+"category"+quadratic+"rule"+quadratic+"severity"+quadratic+"count: doc.n\n", `{"id":1,"host":"ws-1","n":7,"v":[`+strings.Repeat("1,", 100)+`1]}`)
+	for name, want := range map[string]string{"category": "(the cost limit of 5000 is exceeded)", "rule": "(the cost limit of 5000 is exceeded)", "severity": "(the cost limit of 10000 for all expressions is exceeded)"} {
+		if got := line(a, name); got != name+" = unknown "+want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
@@ -227,7 +239,9 @@ func TestWhatStandsAroundIsBounded(t *testing.T) {
 func TestWhatStandsAround(t *testing.T) {
 	const text = "documents: body.data.l + body.more\nrule: \"known(body.data.l) || known(body.more) ? 'seen' : body.rule\"\nseverity: body.data.level\n" + head
 	s := alerts.Source{Spec: parse(t, text), Name: "ndr"}
-	one := func(id int) string { return fmt.Sprintf(`{"id":%d,"host":"ws-%d","pad":%q}`, id, id, strings.Repeat("a", 9<<10)) }
+	one := func(id int) string {
+		return fmt.Sprintf(`{"id":%d,"host":"ws-%d","pad":%q}`, id, id, strings.Repeat("a", 9<<10))
+	}
 	body := `{"rule":"egress","data":{"level":3,"l":[` + one(1) + `,` + one(2) + `]},"more":[` + one(3) + `]}`
 	parsed, err := s.Parse([]byte(body), time.Now())
 	if err != nil || len(parsed) != 3 {

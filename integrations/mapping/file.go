@@ -180,23 +180,12 @@ func Parse(path string, data []byte) (*Mapping, error) {
 	return m, nil
 }
 
-// What one evaluation may cost, in CEL's units: some 100 of them are a microsecond. An
-// expression that finds alerts reads a whole body.
-const (
-	maxCost          = 100_000
-	maxDocumentsCost = 10 * maxCost
-)
-
 // compile compiles the expressions of some values.
 func (m *Mapping) compile(path string, data []byte, all []value, names []string) playbooks.Issues {
 	var wanted []policy.Wanted
 	for _, v := range all {
 		for _, e := range v.expressions {
-			cost := uint64(maxCost)
-			if v.kind == "documents" {
-				cost = maxDocumentsCost
-			}
-			wanted = append(wanted, policy.Wanted{Name: v.path, Expr: e, Types: types(v.kind), Cost: cost})
+			wanted = append(wanted, policy.Wanted{Name: v.path, Expr: e, Types: types(v.kind)})
 		}
 	}
 	compiled, faults := policy.CompileJSON(path, data, names, wanted)

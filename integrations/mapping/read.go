@@ -14,51 +14,51 @@ import (
 type reading struct {
 	*Mapping
 	*alerts.Reader
-	in policy.Inputs
+	in *policy.Inputs
 }
 
 // read reads one alert.
 func (m *Mapping) read(r *alerts.Reader, d alerts.Document) incident.Alert {
-	seen := map[string]any{docName: d.Fields}
+	seen, size := map[string]any{docName: d.Fields}, len(d.Raw)
 	if a, ok := d.Around.(*around); ok && a != nil && a.value != nil {
-		seen[bodyName] = a.value
+		seen[bodyName], size = a.value, size+len(a.raw)
 	}
-	in, err := policy.NewInputs([]string{docName, bodyName}, seen)
+	in, err := policy.NewInputs([]string{docName, bodyName}, seen, size)
 	if err != nil {
 		r.Fail("", "%v", err)
 		return incident.Alert{}
 	}
 	r.Fields = map[string]any{}
 	e := reading{m, r, in}
-	a := incident.Alert{
-		Status:    e.status(),
-		Category:  incident.Categories().Of(read(e, "category", r.Identity)),
-		Rule:      read(e, "rule", r.Text),
-		Severity:  read(e, "severity", r.Text),
-		Time:      read(e, "time", r.Instant),
-		Window:    read(e, "window", r.Duration),
-		BytesOut:  read(e, "bytes_out", r.Size),
-		Count:     read(e, "count", r.Integer),
-		Contained: read(e, "contained", r.Flag),
-		Process: incident.AlertProcess{
-			Name:        read(e, "process.name", r.Written),
-			Path:        read(e, "process.path", r.Written),
-			PID:         read(e, "process.pid", r.PID),
-			CommandLine: read(e, "process.command_line", r.Written),
-			User:        read(e, "process.user", r.Written),
-		},
-		Destination: incident.AlertDestination{
-			IP:        read(e, "destination.ip", r.Address),
-			Port:      read(e, "destination.port", r.Port),
-			Transport: read(e, "destination.transport", r.Transport),
-		},
-	}
-	// They are read where the occurrence is, from the fields.
-	read(e, "began", r.Instant)
-	read(e, "updated", r.Instant)
+	// What decides about the alert comes first: an expression that costs too much takes the
+	// rest.
+	a := incident.Alert{Status: e.status()}
 	silent := e.silence()
 	e.identify(&a)
 	e.host(&a, silent || a.Status != incident.Firing)
+	// They are read where the occurrence is, from the fields.
+	read(e, "began", r.Instant)
+	read(e, "updated", r.Instant)
+	a.Time = read(e, "time", r.Instant)
+	a.Category = incident.Categories().Of(read(e, "category", r.Identity))
+	a.Rule = read(e, "rule", r.Text)
+	a.Severity = read(e, "severity", r.Text)
+	a.Window = read(e, "window", r.Duration)
+	a.BytesOut = read(e, "bytes_out", r.Size)
+	a.Count = read(e, "count", r.Integer)
+	a.Contained = read(e, "contained", r.Flag)
+	a.Destination = incident.AlertDestination{
+		IP:        read(e, "destination.ip", r.Address),
+		Port:      read(e, "destination.port", r.Port),
+		Transport: read(e, "destination.transport", r.Transport),
+	}
+	a.Process = incident.AlertProcess{
+		Name:        read(e, "process.name", r.Written),
+		Path:        read(e, "process.path", r.Written),
+		PID:         read(e, "process.pid", r.PID),
+		CommandLine: read(e, "process.command_line", r.Written),
+		User:        read(e, "process.user", r.Written),
+	}
 	return a
 }
 

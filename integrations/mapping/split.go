@@ -50,7 +50,7 @@ func (m *Mapping) split(body json.RawMessage) ([]alerts.Document, *alerts.FieldE
 	if len(m.values["documents"]) == 0 {
 		return plain(v, body)
 	}
-	return m.find(v)
+	return m.find(v, len(body))
 }
 
 // plain takes the elements of a list, or the one object.
@@ -96,8 +96,8 @@ func (m *Mapping) unfold(kept envelope) ([]alerts.Document, *alerts.FieldError) 
 }
 
 // find takes what the expression of the mapping gives.
-func (m *Mapping) find(body any) ([]alerts.Document, *alerts.FieldError) {
-	in, err := policy.NewInputs([]string{bodyName}, map[string]any{bodyName: body})
+func (m *Mapping) find(body any, size int) ([]alerts.Document, *alerts.FieldError) {
+	in, err := policy.NewInputs([]string{bodyName}, map[string]any{bodyName: body}, size)
 	if err != nil {
 		return nil, alerts.Wrong("", "%v", err)
 	}

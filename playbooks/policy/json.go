@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -24,8 +25,6 @@ type Wanted struct {
 	// list(string); list and map stand for those of anything. A value that is read out of JSON has a type only when it is there, so
 	// whoever takes it checks it again.
 	Types []string
-	// Cost bounds one evaluation, in CEL's units.
-	Cost uint64
 }
 
 // JSON is one compiled expression over JSON. It is immutable and safe for concurrent use.
@@ -33,9 +32,18 @@ type Wanted struct {
 // What a document lacks, or has as null, is unknown, as a fact is that was not obtained:
 // known asks for it, and a condition may hold without it.
 type JSON struct {
-	program cel.Program
-	cost    uint64
-	reads   [][]string
+	programs []cel.Program // one for each of jsonCosts
+	reads    [][]string
+}
+
+type jsonCost struct{ bytes, cost uint64 }
+
+// jsonCosts are what evaluations may cost, in CEL's units, by how many bytes there are to
+// read: some 10 of them are a microsecond. A whole text may be searched, but an expression
+// that compares every part of a small document with every other must end soon, as a body
+// may hold a thousand of them.
+func jsonCosts() [3]jsonCost {
+	return [3]jsonCost{{8 << 10, 5_000}, {256 << 10, 100_000}, {math.MaxUint64, 1_000_000}}
 }
 
 var jsonEnv = sync.OnceValues(func() (*cel.Env, error) {
@@ -94,12 +102,16 @@ func (c *compiler) json(w Wanted, s scope) *JSON {
 		c.report(loc.at(0), "%s is %s, it must be %s", w.Name, cel.FormatCELType(got), strings.Join(w.Types, " or "))
 		return nil
 	}
-	program, err := s.env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(w.Cost), costs())
-	if err != nil {
-		c.report(loc.at(0), "%v", err)
-		return nil
+	e := &JSON{reads: chains(tree.Expr())}
+	for _, bound := range jsonCosts() {
+		program, err := s.env.PlanProgram(tree, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(bound.cost), costs())
+		if err != nil {
+			c.report(loc.at(0), "%v", err)
+			return nil
+		}
+		e.programs = append(e.programs, program)
 	}
-	return &JSON{program: program, cost: w.Cost, reads: chains(tree.Expr())}
+	return e
 }
 
 // fits reports whether a value of a type, or one within an optional, may be one of the
@@ -251,12 +263,19 @@ func (e *JSON) Reads(name string) [][]string {
 	return below
 }
 
-// Inputs are the JSON values that expressions see, by their names.
-type Inputs struct{ vars cel.Activation }
+// Inputs are the JSON values that expressions see, by their names. They must not be used
+// by several goroutines.
+type Inputs struct {
+	vars cel.Activation
+	// bound is the place in jsonCosts; left is what all evaluations together may cost yet.
+	bound int
+	left  uint64
+}
 
-// NewInputs prepares values that were decoded from JSON with numbers as [json.Number].
-// They must not change while the inputs are used. A name without a value is missing.
-func NewInputs(names []string, values map[string]any) (Inputs, error) {
+// NewInputs prepares values that were decoded from JSON of about so many bytes, with
+// numbers as [json.Number]. They must not change while the inputs are used. A name
+// without a value is missing.
+func NewInputs(names []string, values map[string]any, bytes int) (*Inputs, error) {
 	vars := make(map[string]any, len(names))
 	for _, name := range names {
 		if v, ok := values[name]; ok {
@@ -267,20 +286,31 @@ func NewInputs(names []string, values map[string]any) (Inputs, error) {
 	}
 	prepared, err := cel.NewActivation(vars)
 	if err != nil {
-		return Inputs{}, fmt.Errorf("prepare JSON for expressions: %w", err)
+		return nil, fmt.Errorf("prepare JSON for expressions: %w", err)
 	}
-	return Inputs{prepared}, nil
+	bounds := jsonCosts()
+	at := slices.IndexFunc(bounds[:], func(b jsonCost) bool { return uint64(max(bytes, 0)) <= b.bytes })
+	return &Inputs{vars: prepared, bound: at, left: 2 * bounds[at].cost}, nil
 }
 
 // Value evaluates the expression. The value is as decoded from JSON: text, [json.Number],
 // bool, []any, map[string]any or nil; a time is RFC 3339 text in UTC, and a duration Go's.
 // Without a value, why says for what reason: what is missing, or the fault.
-func (e *JSON) Value(in Inputs) (value any, why string) {
-	v, _, err := e.program.Eval(in.vars)
+func (e *JSON) Value(in *Inputs) (value any, why string) {
+	limit := jsonCosts()[in.bound].cost
+	if in.left == 0 {
+		return nil, fmt.Sprintf("the cost limit of %d for all expressions is exceeded", 2*limit)
+	}
+	v, details, err := e.programs[in.bound].Eval(in.vars)
+	spent := limit
+	if cost := details.ActualCost(); cost != nil {
+		spent = *cost
+	}
+	in.left -= min(spent, in.left)
 	if err != nil {
 		var cancelled interpreter.EvalCancelledError
 		if errors.As(err, &cancelled) && cancelled.Cause == interpreter.CostLimitExceeded {
-			return nil, fmt.Sprintf("the cost limit of %d is exceeded", e.cost)
+			return nil, fmt.Sprintf("the cost limit of %d is exceeded", limit)
 		}
 		return nil, bounded(err.Error())
 	}

@@ -20,7 +20,7 @@ func anything() []string {
 func overJSON(t *testing.T, text string) *policy.JSON {
 	t.Helper()
 	compiled, issues := policy.CompileJSON("x.yaml", []byte(text), []string{"doc"}, []policy.Wanted{{
-		Name: "it", Types: anything(), Cost: 100_000, Expr: policy.Expr{Text: text, Line: 1, Column: 1, Verbatim: true},
+		Name: "it", Types: anything(), Expr: policy.Expr{Text: text, Line: 1, Column: 1, Verbatim: true},
 	}})
 	if len(issues) > 0 {
 		t.Fatalf("%s: %v", text, issues)
@@ -28,7 +28,7 @@ func overJSON(t *testing.T, text string) *policy.JSON {
 	return compiled[0]
 }
 
-func inputs(t *testing.T, doc string) policy.Inputs {
+func inputs(t *testing.T, doc string) *policy.Inputs {
 	t.Helper()
 	dec := json.NewDecoder(strings.NewReader(doc))
 	dec.UseNumber()
@@ -36,7 +36,7 @@ func inputs(t *testing.T, doc string) policy.Inputs {
 	if err := dec.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
-	in, err := policy.NewInputs([]string{"doc"}, map[string]any{"doc": v})
+	in, err := policy.NewInputs([]string{"doc"}, map[string]any{"doc": v}, len(doc))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func inputs(t *testing.T, doc string) policy.Inputs {
 
 // A value that a document lacks is unknown, in three values as a fact is, and is named.
 func TestJSONThatIsMissing(t *testing.T) {
-	in := inputs(t, `{"a":{"b":1,"n":null,"c.d":"x"},"l":[{"x":1},{"y":2}],"o":[null],"t":"text"}`)
+	const doc = `{"a":{"b":1,"n":null,"c.d":"x"},"l":[{"x":1},{"y":2}],"o":[null],"t":"text"}`
 	for _, c := range []struct{ text, want, why string }{
 		{"doc.a.b", `1`, ""},
 		{"doc.a['c.d']", `"x"`, ""},
@@ -84,7 +84,7 @@ func TestJSONThatIsMissing(t *testing.T) {
 		{"regex.extract(doc.t, 'x(.)')", `"t"`, ""},
 		{"regex.extract(doc.t, 'y(.)')", `null`, ""},
 	} {
-		v, why := overJSON(t, c.text).Value(in)
+		v, why := overJSON(t, c.text).Value(inputs(t, doc))
 		var got bytes.Buffer
 		if err := json.NewEncoder(&got).Encode(v); err != nil {
 			t.Fatal(err)
