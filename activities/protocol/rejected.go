@@ -10,8 +10,10 @@ type RejectedAlert struct {
 	ID     string    `json:"id"`
 	Source string    `json:"source"`
 	At     time.Time `json:"at"`
-	// Field is what is wrong, Problem why.
+	// Field is what is wrong, Problem why. Pointer finds the field in Body as RFC 6901 has
+	// it, where Body is JSON and one field is to blame.
 	Field   string `json:"field,omitempty"`
+	Pointer string `json:"pointer,omitempty"`
 	Problem string `json:"problem"`
 	// Body is the request as it came but for its secrets, or as much of it as is kept:
 	// then Size is how many bytes it had.

@@ -144,7 +144,11 @@ func (s Source) Parse(body []byte, now time.Time) ([]Parsed, error) {
 		kept := s.Secretless(d.Raw)
 		a, bad := s.alert(d, kept, now)
 		d.Raw = kept
-		parsed = append(parsed, Parsed{Index: i, Alert: a, Wrong: bad, Body: s.Together([]Document{d})})
+		p := Parsed{Index: i, Alert: a, Wrong: bad, Body: s.Together([]Document{d})}
+		if bad != nil {
+			p.Pointer = s.pointerAlone(p.Body, d.Path, bad.Path)
+		}
+		parsed = append(parsed, p)
 	}
 	return parsed, nil
 }
@@ -156,8 +160,10 @@ type Parsed struct {
 	// Alert is what was read. Where Wrong is set it may lack anything, also the
 	// id.
 	Alert incident.Alert
-	// Wrong is why it cannot be taken.
-	Wrong *FieldError
+	// Wrong is why it cannot be taken, and Pointer where in Body that is, as [Pointer] has
+	// it.
+	Wrong   *FieldError
+	Pointer string
 	// Body is a request that holds it alone, without its secrets.
 	Body []byte
 }

@@ -9,6 +9,16 @@ import (
 	"sync"
 )
 
+// pointerAlone finds the field of a document that stood somewhere in a request, in a body
+// that holds the document alone.
+func (s Spec) pointerAlone(alone []byte, stood, path string) string {
+	documents, bad := s.Split(clean(alone))
+	if bad != nil || len(documents) != 1 {
+		return ""
+	}
+	return Pointer(alone, Join(documents[0].Path, strings.TrimPrefix(strings.TrimPrefix(path, stood), ".")))
+}
+
 // maxPath bounds the paths that are looked for: names of fields are the sender's.
 const maxPath = 1 << 10
 

@@ -97,6 +97,9 @@ type Accepted struct {
 	Cases []CaseRef `json:"cases"`
 	// Recorded are the ids of alerts that require no response and are kept.
 	Recorded []string `json:"recorded,omitempty"`
+	// Unkept are how many such alerts are only counted: the source has left as many as are
+	// kept.
+	Unkept int `json:"unkept,omitempty"`
 	// Rejected are the alerts that were rejected, in their order.
 	Rejected []RejectedRef `json:"rejected,omitempty"`
 }
@@ -105,7 +108,7 @@ type Accepted struct {
 type RejectedRef struct {
 	// Index is its place in the request, from 0.
 	Index int `json:"index"`
-	// ID is the id under which it is kept.
+	// ID is the id under which it is kept; empty where there was no room for it.
 	ID string `json:"id"`
 	// Alert is the sender's own id of it, where that could be read.
 	Alert string `json:"alert,omitempty"`

@@ -117,7 +117,7 @@ func (c *Client) over(ctx context.Context, seen *workflows.Seen, a incident.Aler
 	if !undated || a.Status != incident.Firing {
 		return false, nil
 	}
-	described, err := c.temporal.DescribeWorkflowExecution(ctx, rejectedWorkflowID(recordedID(a)), "")
+	described, err := c.temporal.DescribeWorkflowExecution(ctx, rejectedWorkflowID(RecordedID(a)), "")
 	if notFound(err) {
 		return false, nil
 	}

@@ -18,19 +18,19 @@ import (
 // Keep stores a request or an alert that started no case. What is stored under the
 // same id already stays unchanged.
 func (c *Client) Keep(ctx context.Context, record protocol.RejectedAlert) error {
-	return c.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
+	return c.keep(ctx, record, AsRejected, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING)
 }
 
 // Record stores the news that an alert does not fire, in place of earlier news of
 // the same alert, and returns the id under which it is stored.
 func (c *Client) Record(ctx context.Context, a incident.Alert, record protocol.RejectedAlert) (string, error) {
-	record.ID = recordedID(a)
-	return record.ID, c.keep(ctx, record, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
+	record.ID = RecordedID(a)
+	return record.ID, c.keep(ctx, record, AsRecorded, enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING)
 }
 
-func (c *Client) keep(ctx context.Context, record protocol.RejectedAlert, conflict enumspb.WorkflowIdConflictPolicy) error {
-	o := startOptions(protocol.RejectedWorkflow, rejectedWorkflowID(record.ID), map[string]string{protocol.AttrKind: protocol.RejectedWorkflow})
-	o.WorkflowIDConflictPolicy, o.Memo = conflict, map[string]any{receivedMemo: record.At}
+func (c *Client) keep(ctx context.Context, record protocol.RejectedAlert, as KeptAs, conflict enumspb.WorkflowIdConflictPolicy) error {
+	o := startOptions(protocol.RejectedWorkflow, rejectedWorkflowID(record.ID), keptAttributes(record.Source, as))
+	o.WorkflowIDConflictPolicy, o.Memo = conflict, map[string]any{receivedMemo: record.At, bytesMemo: len(record.Body)}
 	_, err := c.temporal.ExecuteWorkflow(ctx, o, protocol.RejectedWorkflow, record)
 	if err != nil && !alreadyStarted(err) {
 		return fmt.Errorf("keep the rejected alert: %w", err)
@@ -40,9 +40,9 @@ func (c *Client) keep(ctx context.Context, record protocol.RejectedAlert, confli
 
 func rejectedWorkflowID(id string) string { return "rejected/" + id }
 
-// recordedID is the id under which the news that an alert does not fire is stored, of
+// RecordedID is the id under which the news that an alert does not fire is stored, of
 // each alert the last.
-func recordedID(a incident.Alert) string { return a.Source + "/" + a.Fingerprint() }
+func RecordedID(a incident.Alert) string { return a.Source + "/" + a.Fingerprint() }
 
 // receivedMemo is the memo in which such news has when it was received.
 const receivedMemo = "received"

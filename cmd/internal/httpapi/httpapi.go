@@ -103,6 +103,7 @@ type Receiver struct {
 	// senders and strangers are the room for bodies.
 	senders, strangers *bodies
 	refusals           *refusals
+	keeper             *keeper
 	// drifting is held while products are read for somebody.
 	drifting sync.Mutex
 	probe    probe
@@ -132,6 +133,7 @@ func New(o Options) *Receiver {
 		r.limits[name] = rate.NewLimiter(limit, max(1, int(s.Rate)))
 	}
 	r.nobody = auth.Nobody(verifiers...)
+	r.keeper = newKeeper(o)
 	r.declare()
 	r.addRoutes()
 	return r

@@ -118,7 +118,7 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.V
 // none is the answer to a request of which no alert was taken; nil where one
 // was.
 func none(a api.Accepted) *problem {
-	if len(a.Rejected) == 0 || len(a.Cases)+len(a.Recorded) > 0 {
+	if len(a.Rejected) == 0 || len(a.Cases)+len(a.Recorded)+a.Unkept > 0 {
 		return nil
 	}
 	first := a.Rejected[0]
@@ -146,7 +146,7 @@ const maxKept = 5 << 18
 // notUnderstood stores an authenticated request that is invalid as a whole.
 func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte, wrong *alerts.FieldError) *problem {
 	record, err := r.reject(ctx, protocol.RejectedAlert{
-		Source: source, Field: wrong.Path, Problem: wrong.Problem, Body: body,
+		Source: source, Field: wrong.Path, Pointer: alerts.Pointer(body, wrong.Path), Problem: wrong.Problem, Body: body,
 	})
 	if err != nil {
 		return r.notTaken(ctx, source, err)
@@ -248,7 +248,7 @@ func (r *Receiver) rejectAll(ctx context.Context, source, digest string, rejecte
 	engine.SideBySide(len(rejected), func(i int) {
 		p := rejected[i]
 		record, err := r.reject(ctx, protocol.RejectedAlert{
-			Source: source, Field: p.Wrong.Path, Problem: p.Wrong.Problem, Body: p.Body, BodyDigest: digest,
+			Source: source, Field: p.Wrong.Path, Pointer: p.Pointer, Problem: p.Wrong.Problem, Body: p.Body, BodyDigest: digest,
 		})
 		refs[i] = api.RejectedRef{Index: p.Index, ID: record.ID, Alert: p.Alert.ID, Path: p.Wrong.Path, Problem: record.Problem}
 		errs[i] = err
@@ -321,12 +321,10 @@ func (r *Receiver) record(ctx context.Context, group routed, out *api.Accepted) 
 	if alone.StatusWhy != "" {
 		state += " (" + alone.StatusWhy + ")"
 	}
-	id, err := r.Engine.Record(ctx, alone, protocol.RejectedAlert{
+	return r.note(ctx, group, protocol.RejectedAlert{
 		Source: alone.Source, At: r.Now(),
 		Problem: fmt.Sprintf("the alert is %s: recorded, it starts nothing", state), Body: group.body, BodyDigest: alone.BodyDigest,
-	})
-	out.Recorded = append(out.Recorded, id)
-	return err
+	}, out)
 }
 
 // route finds the playbook and the subject of an alert: the first playbook
@@ -391,5 +389,5 @@ func (r *Receiver) reject(ctx context.Context, record protocol.RejectedAlert) (p
 		record.Size, record.Body = len(record.Body), record.Body[:maxKept]
 		record.Problem += fmt.Sprintf("; the first %d of its %d bytes are kept", maxKept, record.Size)
 	}
-	return record, r.Engine.Keep(ctx, record)
+	return r.keep(ctx, record)
 }

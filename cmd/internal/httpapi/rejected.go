@@ -57,6 +57,7 @@ func (r *Receiver) retryRejected(w http.ResponseWriter, req *http.Request, who i
 	if record.Size > 0 {
 		return fail(http.StatusConflict, "cut", "only the first %d of its %d bytes are kept: have it sent again", len(record.Body), record.Size)
 	}
+	r.keeper.known(record.Source, record.ID)
 	accepted, err := r.acceptPart(req.Context(), source, record.Body, cmp.Or(record.BodyDigest, incident.DigestOf(record.Body)))
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {
 		p := fail(http.StatusUnprocessableEntity, "rejected", "%s", wrong.Problem)

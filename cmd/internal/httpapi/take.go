@@ -61,7 +61,7 @@ func (r *Receiver) acceptFetched(ctx context.Context, source Source, body []byte
 
 // poison keeps a message that is wrong as a whole.
 func (r *Receiver) poison(ctx context.Context, source Source, body []byte, wrong *alerts.FieldError) (api.Accepted, error) {
-	record, err := r.reject(ctx, protocol.RejectedAlert{Source: source.Name, Field: wrong.Path, Problem: wrong.Problem, Body: body})
+	record, err := r.reject(ctx, protocol.RejectedAlert{Source: source.Name, Field: wrong.Path, Pointer: alerts.Pointer(body, wrong.Path), Problem: wrong.Problem, Body: body})
 	if err != nil {
 		return api.Accepted{}, err
 	}
@@ -73,6 +73,6 @@ func (r *Receiver) count(source string, accepted api.Accepted) {
 	for _, c := range accepted.Cases {
 		r.Metrics.Add(metrics.Alerts, float64(c.Alerts), source, "accepted")
 	}
-	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Recorded)), source, "recorded")
+	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Recorded)+accepted.Unkept), source, "recorded")
 	r.Metrics.Add(metrics.Alerts, float64(len(accepted.Rejected)), source, "rejected")
 }

@@ -131,6 +131,9 @@ func showAccepted(p *term.Printer, got api.Accepted) error {
 	for _, id := range got.Recorded {
 		rows = append(rows, []string{"", "1", "recorded, starts nothing", id})
 	}
+	if got.Unkept > 0 {
+		rows = append(rows, []string{"", strconv.Itoa(got.Unkept), "start nothing, and are only counted: the source has left as many as are kept", ""})
+	}
 	for _, r := range got.Rejected {
 		problem := r.Problem
 		if r.Path != "" {

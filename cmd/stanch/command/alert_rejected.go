@@ -82,7 +82,7 @@ func (o *rejectedListOptions) run(ctx context.Context) error {
 	err = o.output.print(o.streams, list, func(p *term.Printer) error {
 		var rows [][]string
 		for _, r := range list.Rejected {
-			rows = append(rows, []string{r.ID, moment(r.At), r.Field, r.Problem})
+			rows = append(rows, []string{r.ID, moment(r.At), or(r.Pointer, r.Field), r.Problem})
 		}
 		return p.Table([]string{"ID", "AT", "FIELD", "PROBLEM"}, rows)
 	})
@@ -115,6 +115,7 @@ type shownRejected struct {
 	Source   string          `json:"source"`
 	At       time.Time       `json:"at"`
 	Field    string          `json:"field,omitempty"`
+	Pointer  string          `json:"pointer,omitempty"`
 	Problem  string          `json:"problem"`
 	Resolved string          `json:"resolved,omitempty"`
 	Body     json.RawMessage `json:"body"`
@@ -128,7 +129,7 @@ func shown(r protocol.RejectedAlert) shownRejected {
 		// Encoding a text cannot fail.
 		body, _ = json.Marshal(string(r.Body))
 	}
-	return shownRejected{r.ID, r.Source, r.At, r.Field, r.Problem, r.Resolved, body, r.Size}
+	return shownRejected{r.ID, r.Source, r.At, r.Field, r.Pointer, r.Problem, r.Resolved, body, r.Size}
 }
 
 func (o *rejectedShowOptions) show(ctx context.Context, id string) error {
@@ -144,6 +145,9 @@ func (o *rejectedShowOptions) show(ctx context.Context, id string) error {
 		errs := []error{o.say("%s, %s", r.ID, moment(r.At))}
 		if r.Field != "" {
 			errs = append(errs, o.say("field:    %s", r.Field))
+		}
+		if r.Pointer != "" {
+			errs = append(errs, o.say("pointer:  %s", r.Pointer))
 		}
 		errs = append(errs, o.say("problem:  %s", r.Problem))
 		if r.Resolved != "" {
