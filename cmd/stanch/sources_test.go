@@ -39,7 +39,11 @@ func exampleHosts() []string {
 func everySource(slow string) string {
 	var b strings.Builder
 	for _, spec := range all.Catalog().Sources {
-		fmt.Fprintf(&b, "  every-%s: { kind: %s, auth: { bearer: %s }, category: high_egress, os: windows, window: %s }\n", spec.Kind, spec.Kind, sourceToken, incident.FormatDuration(assumedWindow))
+		more := ""
+		if spec.Map != nil {
+			more = ", map: mapping.yaml"
+		}
+		fmt.Fprintf(&b, "  every-%s: { kind: %s, auth: { bearer: %s }, category: high_egress, os: windows, window: %s%s }\n", spec.Kind, spec.Kind, sourceToken, incident.FormatDuration(assumedWindow), more)
 	}
 	return strings.Replace(configuration(slow), "sources:\n", "sources:\n"+b.String(), 1)
 }
@@ -50,6 +54,7 @@ func TestEverySourceEndToEnd(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "mode: enforce", "mode: shadow")
 	s.settings = everySource
+	s.write("mapping.yaml", read(t, "../../integrations/mapping/examples/vectra.yaml"))
 	s.start("")
 	cases := 0
 	for _, spec := range all.Catalog().Sources {

@@ -35,6 +35,8 @@ func newDoctor(s streams) *cobra.Command {
 		Long: `Loads the configuration as stanch serve does, asks every integration whether it
 is reachable and has its permissions, a Temporal cluster and the collector of
 traces whether they answer, and looks for approvals that nobody could give.
+With --live a sample of its kind goes through each source of a running server, to
+where it is only read and routed.
 Nothing is changed. It exits with 1 when something fails.`,
 		Example: "  stanch doctor --config stanch.yaml\n  stanch doctor --config stanch.yaml --live",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
@@ -44,7 +46,7 @@ Nothing is changed. It exits with 1 when something fails.`,
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "configuration `file` (the defaults when not given)")
 	f.StringVar(&o.data, "data", "", "`folder` of the embedded engine and of evidence")
-	f.BoolVar(&o.live, "live", false, "ask the server at --url whether it is ready, too")
+	f.BoolVar(&o.live, "live", false, "ask the server at --url whether it is ready, and have it read a sample through each source, too")
 	return c
 }
 
@@ -125,20 +127,20 @@ func (o *doctorOptions) examine(ctx context.Context, c *config.Config) []finding
 		found = append(found, bad("integrations", "", "%v", err))
 	}
 	if o.live {
-		found = append(found, o.checkLive(ctx))
+		found = append(found, o.checkLive(ctx, c)...)
 	}
 	return found
 }
 
-func (o *doctorOptions) checkLive(ctx context.Context) finding {
-	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
-	defer cancel()
+func (o *doctorOptions) checkLive(ctx context.Context, c *config.Config) []finding {
 	client, err := o.dial("")
 	if err != nil {
-		return bad("server", "give --url", "%v", errors.Unwrap(err))
+		return []finding{bad("server", "give --url", "%v", errors.Unwrap(err))}
 	}
-	if err := client.Ready(ctx); err != nil {
-		return bad("server", "start it, or look at its log", "%v", err)
+	asked, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	if err := client.Ready(asked); err != nil {
+		return []finding{bad("server", "start it, or look at its log", "%v", err)}
 	}
-	return fine("server", "%s is ready", client.URL())
+	return append([]finding{fine("server", "%s is ready", client.URL())}, trySources(ctx, c, client)...)
 }

@@ -36,8 +36,8 @@ func newSourceTry(s streams) *cobra.Command {
 		Long: `Reads a body as a source would, and routes it as the server would, without one:
 each value with where it is from or why it is not known, whether the alert asks
 for a response, what is doubtful, by what it is known again, and the case that it
-would go to. Nothing is sent, kept or started. It exits with 2 when an alert
-would be rejected.
+would go to. Nothing is sent, kept, looked up or started. It exits with 2 when an
+alert would be rejected.
 
 Of a source of the kind mapping it runs, without a body, the tests that stand
 beside its map. A case that fails gives the exit code 1, a bad file 2.`,
