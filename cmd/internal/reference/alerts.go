@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/docs"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 )
 
@@ -28,13 +30,34 @@ What is kept waits for ` + "`stanch alert rejected retry`" + `. What is too larg
 is cut at ` + fmt.Sprint(alerts.MaxCommandLine>>10) + ` KiB, with a mark, and makes no alert too large. Anything but 202 and 422 means: send the request again; what of
 it was taken already is recognised.
 
-| kind | what sends it | an alert is known again by | an occurrence of it by |
-|---|---|---|---|
+` + "`POST /v1/alerts/<source>/test`" + ` takes the same body and credential, and only answers what it would become: nothing is kept or
+started. ` + "`stanch source test`" + ` says it without a server, and ` + "`stanch doctor --live`" + ` sends a sample through each source.
+
+What starts nothing is kept for 30 days: of each source at most ` + count(engine.AsRejected) + ` rejected alerts, and ` + count(engine.AsRecorded) + ` that ask for
+no response. A rejected one beyond that is answered as any, and not kept; of the others the answer counts those as
+` + "`unkept`" + `. Alerts also [wait in queues](transports.md), from which they are fetched.
+
+| kind | what sends it | an alert is known again by | an occurrence of it by | on the sender's side |
+|---|---|---|---|---|
 `)
 	for _, k := range sources {
-		fmt.Fprintf(&b, "| [%s](#kind-%s) | %s | %s | %s |\n", k.Kind, k.Kind, cell(k.Summary), cell(k.Identity), cell(k.Occurrence))
+		page := ""
+		if docs.HasPage(k.Kind) {
+			page = "[steps](../integrations/" + k.Kind + ".md)"
+		}
+		fmt.Fprintf(&b, "| [%s](#kind-%s) | %s | %s | %s | %s |\n", k.Kind, k.Kind, cell(k.Summary), cell(k.Identity), cell(k.Occurrence), page)
 	}
 	b.WriteString(`
+## What starts nothing
+
+Only an alert that is firing opens a case. The others are recorded, and told to a case of their host that is open:
+
+| status | the alert |
+|---|---|
+| resolved | is over, by the sender's word; that never lifts a containment |
+| not_alerting | asks for no response: it is archived, suppressed, closed as expected or material for others, our host is the target of the traffic, or what was found is not known to be traffic that leaves. Where that is not the sender's own word, the record says why |
+| sample | is a test of the sender |
+
 ## What is read how, in every kind
 
 A word that says that there is no value (unknown, -, n/a, none, null, and the like) is none: it names no host, and what
@@ -62,6 +85,15 @@ Exactly one of these per source; a source without any refuses every request.
 		fmt.Fprintf(&b, "| `%s` | %s |\n", row[0], row[1])
 	}
 	return b.String()
+}
+
+// count is how many records of a source are kept, in words.
+func count(as engine.KeptAs) string {
+	number, bytes := engine.MostKept(as)
+	if as == engine.AsRejected {
+		return fmt.Sprintf("%d (and %d MiB)", number, bytes>>20)
+	}
+	return fmt.Sprint(number)
 }
 
 // fieldsReference says of each value of an alert where it is looked for, unless
