@@ -32,7 +32,7 @@ const (
 // exampleHosts are what a person reads in the examples as the machine that sends: its name,
 // its id in the product, or its address.
 func exampleHosts() []string {
-	return []string{"ws-042", "ws-042.corp.example", "10.20.0.42", "i-99999999", "a0000000000000000000000000000042"}
+	return []string{"ws-042", "ws-042.corp.example", "10.20.0.42", "i-99999999", "a0000000000000000000000000000042", "73e7e2de709dff64ef64b1d0c30e67fab63279db", "198.51.100.7"}
 }
 
 // everySource is the configuration with a source of every kind, named as its kind.
