@@ -198,21 +198,28 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
-	switch {
-	case len(bearer) < len("Bearer t-1") || s.revoked[bearer]:
+	if len(bearer) < len("Bearer t-1") || s.revoked[bearer] {
 		refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED")
-	case r.URL.Path != Path:
+		return
+	}
+	if r.URL.Path != Path {
 		refuse(w, http.StatusNotFound, "NOT_FOUND")
-	case fault == Throttle:
+		return
+	}
+	switch fault {
+	case Throttle:
 		w.Header().Set("Retry-After", "0")
 		refuse(w, http.StatusTooManyRequests, "RESOURCE_EXHAUSTED")
-	case fault == Fail:
+		return
+	case Fail:
 		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE")
-	case fault == Inside:
+		return
+	case Inside:
 		_, _ = w.Write([]byte(`{"error":{"code":500,"message":"internal"}}`))
-	default:
-		s.page(w, query, fault)
+		return
+	case Cut, Loop, Revoke:
 	}
+	s.page(w, query, fault)
 }
 
 func (s *Server) page(w http.ResponseWriter, query url.Values, fault Fault) {
