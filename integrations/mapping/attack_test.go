@@ -143,13 +143,20 @@ func TestWhatIsRejected(t *testing.T) {
 		{head, `[[{"id":1,"host":"ws-1"}]]`, "[0]: is a list, not an object"},
 		{head, `["{}"]`, "[0]: is text, not an object"},
 		{head, `[null]`, "[0]: is null, not an object"},
-		{"documents: body\n" + head, `{"id":1}`, "documents[0]: names no host: doc.host is missing (ndr.yaml:4:15)"},
+		{"documents: body\n" + head, `{"id":1}`, "names no host: doc.host is missing (ndr.yaml:4:15)"},
+		{"documents: body['a.b'].l.filter(x, x.k)\n" + head, `{"a.b":{"l":[{"k":false},{"k":true,"id":1}]}}`, "a.b.l[1]: names no host: doc.host is missing (ndr.yaml:4:15)"},
+		{"documents: \"body.l.map(x, {'id': x})\"\n" + head, `{"l":[1]}`, "documents[0]: names no host: doc.host is missing (ndr.yaml:4:15)"},
+		{"documents: body.l\n" + head, `{"stanch/mapping":{"documents":[{"id":1}]}}`, "stanch/mapping.documents[0]: names no host: doc.host is missing (ndr.yaml:4:15)"},
 	} {
 		s := alerts.Source{Spec: parse(t, c.text), Name: "ndr"}
 		parsed, err := s.Parse([]byte(c.body), time.Now())
 		if err != nil || len(parsed) != 1 || parsed[0].Wrong == nil || parsed[0].Wrong.Error() != c.want {
 			t.Errorf("%s is read as %+v, %v; want %s", c.body, parsed, err, c.want)
 		}
+	}
+	const body = `{"a.b":{"l":[{"k":false},{"k":true,"id":1}]}}`
+	if at := alerts.Pointer([]byte(body), "a.b.l[1]"); at != "/a.b/l/1" {
+		t.Errorf("the pointer is %q", at)
 	}
 }
 

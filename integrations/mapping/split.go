@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -90,7 +91,7 @@ func (m *Mapping) unfold(kept envelope) ([]alerts.Document, *alerts.FieldError) 
 	}
 	documents := make([]alerts.Document, 0, len(kept.Documents))
 	for i, raw := range kept.Documents {
-		documents = append(documents, alerts.Document{Path: fmt.Sprintf("documents[%d]", i), Raw: raw, Around: a})
+		documents = append(documents, alerts.Document{Path: fmt.Sprintf("%s.documents[%d]", enveloped, i), Raw: raw, Around: a})
 	}
 	return documents, nil
 }
@@ -116,7 +117,7 @@ func (m *Mapping) find(body any, size int) ([]alerts.Document, *alerts.FieldErro
 			}
 		}
 		if reason == "" {
-			return m.documents(found, m.rest(body))
+			return documents(found, m.places(body), m.rest(body))
 		}
 		if why == "" {
 			why = fmt.Sprintf("holds no alerts: %s (%s)", reason, e.place)
@@ -125,7 +126,7 @@ func (m *Mapping) find(body any, size int) ([]alerts.Document, *alerts.FieldErro
 	return nil, alerts.Wrong("", "%s", why)
 }
 
-func (m *Mapping) documents(found []any, a *around) ([]alerts.Document, *alerts.FieldError) {
+func documents(found []any, places map[uintptr]string, a *around) ([]alerts.Document, *alerts.FieldError) {
 	documents := make([]alerts.Document, 0, len(found))
 	made := 0
 	for i, v := range found {
@@ -134,9 +135,38 @@ func (m *Mapping) documents(found []any, a *around) ([]alerts.Document, *alerts.
 			return nil, alerts.Wrong("", "documents makes more than %d bytes of it", maxMade)
 		}
 		fields, _ := v.(map[string]any)
-		documents = append(documents, alerts.Document{Path: fmt.Sprintf("documents[%d]", i), Raw: raw, Fields: fields, Around: a})
+		path, ok := places[reflect.ValueOf(fields).Pointer()]
+		if !ok {
+			path = fmt.Sprintf("documents[%d]", i)
+		}
+		documents = append(documents, alerts.Document{Path: path, Raw: raw, Fields: fields, Around: a})
 	}
 	return documents, nil
+}
+
+// places says where the objects stand in a body that documents may give: those that it
+// reads, and the elements of the lists. What it makes itself, or takes out of their inside,
+// has no place.
+func (m *Mapping) places(body any) map[uintptr]string {
+	places := map[uintptr]string{}
+	add := func(v any, path string) {
+		if fields, ok := v.(map[string]any); ok {
+			places[reflect.ValueOf(fields).Pointer()] = path
+		}
+	}
+	for _, names := range m.apart {
+		v, path := body, ""
+		for _, name := range names {
+			fields, _ := v.(map[string]any)
+			v, path = fields[name], alerts.Join(path, name)
+		}
+		add(v, path)
+		items, _ := v.([]any)
+		for i, item := range items {
+			add(item, fmt.Sprintf("%s[%d]", path, i))
+		}
+	}
+	return places
 }
 
 // encoded writes a value that was decoded from JSON, every character as itself.
