@@ -3,6 +3,7 @@ package mapping_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,31 @@ host: { name: doc.host }
 		a := one(t, text, `{"id":1,`+host+c.fields+`}`)
 		if a.Status != c.status || a.StatusWhy != c.why {
 			t.Errorf("%s is %s, %q; want %s, %q", c.fields, a.Status, a.StatusWhy, c.status, c.why)
+		}
+	}
+}
+
+// A mapping asks for the site's own networks, which the source has; without them a public
+// address is not known to be one of ours.
+func TestHomeNetworks(t *testing.T) {
+	const text = "id: doc.id\nours: home.holds(doc.src) && !home.holds(doc.dst)\nhost: { ip: doc.src }\n"
+	networks := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
+	for _, c := range []struct {
+		home     []netip.Prefix
+		src, dst string
+		status   incident.AlertStatus
+		why      string
+	}{
+		{networks, "198.51.100.7", "203.0.113.7", incident.Firing, ""},
+		{networks, "203.0.113.7", "198.51.100.7", incident.NotAlerting, "no machine of ours sends (ndr.yaml:2:7)"},
+		{networks, "198.51.100.7", "198.51.100.8", incident.NotAlerting, "no machine of ours sends (ndr.yaml:2:7)"},
+		{nil, "10.0.0.7", "203.0.113.7", incident.NotAlerting, "whether a machine of ours sends is not known: 203.0.113.7 is a public address, and the source has no home_networks (ndr.yaml:2:7)"},
+		{networks, "ws-7", "203.0.113.7", incident.NotAlerting, `whether a machine of ours sends is not known: "ws-7" is not an IP address (ndr.yaml:2:7)`},
+	} {
+		s := alerts.Source{Spec: parse(t, text), Name: "ndr", Home: c.home}
+		parsed, err := s.Parse(fmt.Appendf(nil, `{"id":1,"src":%q,"dst":%q}`, c.src, c.dst), time.Now())
+		if err != nil || len(parsed) != 1 || parsed[0].Wrong != nil || parsed[0].Alert.Status != c.status || parsed[0].Alert.StatusWhy != c.why {
+			t.Errorf("%s to %s: %+v, %v; want %s, %s", c.src, c.dst, parsed, err, c.status, c.why)
 		}
 	}
 }

@@ -140,6 +140,7 @@ type Mapping struct {
 // The names that expressions see.
 const (
 	docName  = "doc"
+	homeName = "home"
 	bodyName = "body"
 )
 
@@ -163,7 +164,7 @@ func Parse(path string, data []byte) (*Mapping, error) {
 	m := &Mapping{values: map[string][]expression{}, exceptions: f.StartsNothing}
 	all := values(reflect.ValueOf(f), "")
 	issues = append(issues, m.compile(path, data, all[:1], []string{bodyName})...)
-	names := []string{docName}
+	names := []string{docName, homeName}
 	if len(f.Documents) > 0 {
 		names = append(names, bodyName)
 	}

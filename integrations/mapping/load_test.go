@@ -31,7 +31,7 @@ func TestFaultsOfAMapping(t *testing.T) {
 		{"id: doc.id\nours: doc.a\nhost: { name: \"'ws-1'\" }\n", []string{"ndr.yaml:3:16: host.name reads nothing of what was sent: it would be the same in every alert"}},
 		{"id: \"'1'\"\nours: doc.a\nhost: { name: doc.host }\n", []string{"ndr.yaml:1:6: id reads nothing of what was sent: it would be the same in every alert"}},
 		{rest + "rule: dco.a\ntime: strng(doc.a)\n", []string{"ndr.yaml:4:7: nothing is called 'dco': did you mean 'doc'?", "ndr.yaml:5:7: no function is called 'strng': did you mean 'string'?"}},
-		{rest + "rule: alert.rule\n", []string{"ndr.yaml:4:7: 'alert' is a fact of a case: here is only doc"}},
+		{rest + "rule: alert.rule\n", []string{"ndr.yaml:4:7: 'alert' is a fact of a case: here is only doc and home"}},
 		{rest + "rule: now\n", []string{"ndr.yaml:4:7: nothing is called 'now'"}},
 		{rest + "rule: body.rule\n", []string{"ndr.yaml:4:7: nothing is called 'body'"}},
 		{rest + "documents: doc.a\n", []string{"ndr.yaml:4:12: nothing is called 'doc'"}},

@@ -70,7 +70,9 @@ func doc() string {
 		"configuration is then not taken. What an expression gives is read as in every kind; what reads nothing of `doc` counts as\n" +
 		"assumed. `stanch source test` runs the tests of the file.\n\n" +
 		"Besides CEL's own functions there are `known`, `bytes`, `max`, `min` and those for addresses of [policies](policy.md), `json(text)`\n" +
-		"for JSON that stands in a text, and `digest(value)`, which makes an id of what has none. `body` is what stands around the\n" +
+		"for JSON that stands in a text, and `digest(value)`, which makes an id of what has none.\n" +
+		"`home.holds(address)` asks whether an address is one of the site's own, by the `home_networks` of the source; without them a\n" +
+		"private address is, and of a public one it is not known. `body` is what stands around the\n" +
 		"alerts: the body without what `documents` reads, at most " + fmt.Sprint(maxAround>>10) + " KiB of it.\n\n" +
 		"| key | gives | |\n|---|---|---|\n")
 	for _, v := range values(reflect.ValueOf(file{StartsNothing: make([]exception, 1)}), "") {

@@ -23,7 +23,12 @@ func (m *Mapping) read(r *alerts.Reader, d alerts.Document) incident.Alert {
 	if a, ok := d.Around.(*around); ok && a != nil && a.value != nil {
 		seen[bodyName], size = a.value, size+len(a.raw)
 	}
-	in, err := policy.NewInputs([]string{docName, bodyName}, seen, size)
+	seen[homeName] = policy.Asked(func(address string) (bool, string) {
+		ours := r.Ours(address)
+		holds, _ := ours.Get()
+		return holds, ours.Why()
+	})
+	in, err := policy.NewInputs([]string{docName, homeName, bodyName}, seen, size)
 	if err != nil {
 		r.Fail("", "%v", err)
 		return incident.Alert{}

@@ -18,6 +18,7 @@ import (
 func jsonFunctions() []cel.EnvOption {
 	return []cel.EnvOption{
 		cel.Function("json", cel.Overload("json_string", []*cel.Type{cel.StringType}, cel.DynType, cel.UnaryBinding(parseJSON))),
+		cel.Function("holds", cel.MemberOverload("asked_holds_string", []*cel.Type{cel.DynType, cel.StringType}, cel.BoolType, cel.BinaryBinding(holds))),
 		cel.Function("digest", cel.Overload("digest_any", []*cel.Type{cel.TypeParamType("T")}, cel.StringType, cel.UnaryBinding(digest))),
 	}
 }
@@ -87,4 +88,27 @@ func digest(v ref.Val) ref.Val {
 	}
 	sum := sha256.Sum256(data)
 	return types.String(hex.EncodeToString(sum[:16]))
+}
+
+// Asked is an input that is no JSON: expressions ask it about a text, as in x.holds(text).
+// Where it has no answer, why says for what reason.
+type Asked func(text string) (holds bool, why string)
+
+// asked is an [Asked] as a CEL value, without anything in it.
+type asked struct {
+	*jsonObject
+	about Asked
+}
+
+func holds(target, text ref.Val) ref.Val {
+	of, ok := target.(*asked)
+	about, isText := text.(types.String)
+	if !ok || !isText {
+		return types.MaybeNoSuchOverloadErr(target)
+	}
+	answer, why := of.about(string(about))
+	if why != "" {
+		return types.NewErr("%s", why)
+	}
+	return types.Bool(answer)
 }

@@ -35,6 +35,8 @@ func (a jsonAdapter) NativeToValue(v any) ref.Val {
 		return jsonNumber(v)
 	case map[string]any:
 		return &jsonObject{fields: v, path: a.path}
+	case Asked:
+		return &asked{&jsonObject{path: a.path}, v}
 	case []any:
 		return types.NewDynamicList(jsonAdapter{elements(a.path)}, v)
 	default:
