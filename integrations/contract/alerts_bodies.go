@@ -130,7 +130,9 @@ func checkAlertUnknown(t testing.TB, h AlertsHarness) {
 			alertFields(reflect.ValueOf(p.Alert), "", func(path string, field incident.Field) {
 				value, from, why := field.Any()
 				known := from != incident.Unknown
-				if empty := reflect.ValueOf(value); known && (!empty.IsValid() || empty.IsZero() || empty.Kind() == reflect.Slice && empty.Len() == 0) {
+				// A false of the example is still said where none of them was removed.
+				said := value == false && bytes.Count(c.body, []byte("false")) == strings.Count(h.Spec.Example, "false") && strings.Contains(h.Spec.Example, "false")
+				if empty := reflect.ValueOf(value); known && !said && (!empty.IsValid() || empty.IsZero() || empty.Kind() == reflect.Slice && empty.Len() == 0) {
 					t.Errorf("without %s, %s is known as %v", c.place, path, value)
 				}
 				if !known && why == "" {
