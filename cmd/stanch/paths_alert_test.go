@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/activities/protocol"
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -16,6 +17,11 @@ func alertPaths() []*path {
 		{
 			name: "retried", before: sendSample, edits: asking("{ approve: on-call }"), outcome: incident.OutcomeRefused,
 			steps: []step{sees(incident.EvAsked, ""), retrySample, says(alice, false)},
+		},
+		{name: "answered", source: "answered", outcome: incident.OutcomeGivenBack, steps: []step{sees(incident.EvReplied, "")}},
+		{
+			name: "answered-closed", source: "answered", outcome: incident.OutcomeClosedByHand, edits: stays,
+			steps: []step{standing(2), alertAgain, decidedAnew, closesWith(incident.Benign)},
 		},
 		{
 			name: "closed-late", before: behaves(incident.Isolate, memory.Behaviour{Stuck: true}), outcome: incident.OutcomeClosedByHand,
@@ -99,3 +105,10 @@ func isResolved(r *recorder, p *path) bool {
 }
 
 func hasEnded(r *recorder, p *path) bool { return r.see(p.caseID()).EvidenceDir != "" }
+
+// closesWith has a person close the case with a verdict.
+func closesWith(v incident.CaseVerdict) step {
+	return func(r *recorder, p *path) bool {
+		return r.post("/v1/cases/"+p.caseID()+"/close", tokenOf(alice), api.CloseRequest{Reason: "it is over", Verdict: v}, nil) == http.StatusOK
+	}
+}

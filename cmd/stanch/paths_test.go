@@ -26,6 +26,8 @@ type path struct {
 	// nameOnly reports that they say nothing else of it.
 	calls    string
 	nameOnly bool
+	// source is the one of its alerts: siem where it is not given.
+	source string
 	// alert are further fields of the first alert. It comes when begins is true,
 	// or at once.
 	alert  map[string]any

@@ -78,3 +78,18 @@ func (r *recorder) continueAs(name, id, signal string, arg func(int) any) {
 	}
 	r.keep(name+"-goes-on", id, "")
 }
+
+// answerAlerts keeps the histories of an outbox, until it goes on in a new run: some of what it
+// is given is answered once, and most of it is a repeat.
+func (r *recorder) answerAlerts() {
+	r.t.Helper()
+	c := r.see((&path{name: "answered"}).caseID())
+	id := protocol.OutboxWorkflowID("slack-recorded")
+	r.startOnce(protocol.OutboxWorkflow, id, protocol.OutboxInput{Use: "slack"})
+	r.continueAs("outbox", id, protocol.RepliesSignal, func(i int) any {
+		return []incident.Reply{{
+			Key: fmt.Sprintf("%s/%d/recorded", c.Run, i/50), To: incident.AlertRecord{Source: "answered", ID: fmt.Sprintf("a-%d", i%7)},
+			Kind: incident.EvAccepted, Case: incident.CaseRef{ID: c.ID, Run: c.Run}, Step: "throttle", Use: "gateway", Text: "recorded",
+		}}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,6 +61,7 @@ func TestRecordHistories(t *testing.T) {
 	r.rejectAlert()
 	r.continueBudget()
 	r.showMessages()
+	r.answerAlerts()
 	if *record && !t.Failed() {
 		r.write()
 	}
@@ -81,6 +83,7 @@ func newRecorder(t *testing.T, all []*path) *recorder {
 		r.layPlaybook(p)
 	}
 	catalog, text := withRouter(configuration(""))
+	text = strings.Replace(text, "sources:\n", "sources:\n  answered: { kind: stanch, auth: { bearer: "+sourceToken+" }, rate: 10000/s, reply: slack }\n", 1)
 	c, err := config.Parse(r.path("stanch.yaml"), []byte(text), catalog)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +188,7 @@ func (r *recorder) alertFor(p *path, id string, status incident.AlertStatus, fie
 		maps.Copy(alert, more)
 	}
 	var accepted api.Accepted
-	code := r.post("/v1/alerts/siem", sourceToken, alert, &accepted)
+	code := r.post("/v1/alerts/"+cmp.Or(p.source, "siem"), sourceToken, alert, &accepted)
 	return accepted, code
 }
 
