@@ -61,6 +61,8 @@ func paths() []string {
 		"lease-counted-rate_limit-3", "lease-shifted-rate_limit-3", "respond-counted-3", "respond-shifted-3",
 
 		"lease-drifted-rate_limit-3", "lease-early-rate_limit-3", "lease-held-again-rate_limit-3", "lease-undo-pending-rate_limit-3", "lease-used-up-rate_limit-3",
+		"outbox-continued-3", "outbox-goes-on-3", "respond-answered-3", "respond-answered-closed-3",
+
 		"respond-drifted-3", "respond-early-3", "respond-held-again-3", "respond-undo-pending-3", "respond-used-up-3",
 	}
 }
@@ -106,12 +108,13 @@ func TestReplayBites(t *testing.T) {
 		protocol.ChannelWorkflow: silently(workflows.Channel),
 		protocol.ClaimWorkflow:   silently(workflows.Claim),
 		protocol.DailyWorkflow:   silently(workflows.Daily),
+		protocol.OutboxWorkflow:  silently(workflows.Outbox),
 	}
 	for name, history := range map[string]string{
 		protocol.RespondWorkflow: "respond-contained", protocol.LeaseWorkflow: "lease-contained-isolate",
 		protocol.BudgetWorkflow: "budget-continued", protocol.RejectedWorkflow: "rejected-retried",
 		protocol.ClickWorkflow: "click-refused-2", protocol.ChannelWorkflow: "channel-goes-on-2", protocol.DailyWorkflow: "standing-goes-on-2",
-		protocol.ClaimWorkflow: "claim-contained-2",
+		protocol.ClaimWorkflow: "claim-contained-2", protocol.OutboxWorkflow: "outbox-continued-3",
 	} {
 		t.Run(name, func(t *testing.T) {
 			replayer := newReplayer(t)
