@@ -139,6 +139,8 @@ func TestASenderThatIsDownHoldsUpNothing(t *testing.T) {
 			id := w.open(alertFor("ws-042", "10.20.4.42"))
 			w.explainOnFailure(id)
 			early := w.snap(time.Minute, id)
+			// What waits crosses to the outbox's next run.
+			w.yield(20*time.Minute, protocol.OutboxWorkflowID("desk"))
 			w.do(until, (*memory.Estate).Mend)
 			w.run(12 * time.Hour)
 			if s := step(t, *early, "cut-off"); s.AcceptedAt.IsZero() || s.AcceptedAt.Sub(start) > 10*time.Second {
@@ -271,5 +273,29 @@ func TestAnEchoIsNotAnswered(t *testing.T) {
 	w.ended(first, incident.OutcomeShadow)
 	if len(ids) != 2 || len(texts(w.see(ids[0]), incident.EvNotReplied, "as an echo does")) != 1 {
 		t.Errorf("the echoes opened %v", ids)
+	}
+}
+
+// A case that a new alert reaches while it closes goes on, and says so where it was told: that
+// is no echo of itself.
+func TestACaseThatGoesOnSaysSo(t *testing.T) {
+	t.Parallel()
+	w := answered(t)
+	id := w.open(alertFor("ws-042", "10.20.4.42"))
+	w.explainOnFailure(id)
+	const closing = 10 * time.Minute
+	w.do(closing-time.Minute, func(e *memory.Estate) { e.Fail("series", down(), -1) })
+	closeAt(w, closing, id)
+	w.later(closing+5*time.Second, id, another("a-2", incident.Firing))
+	w.do(closing+20*time.Second, (*memory.Estate).Mend)
+	closeAt(w, 30*time.Minute, id)
+	w.run(time.Hour)
+	w.ended(id, incident.OutcomeClosedByHand)
+	for _, alert := range []string{"a-1", "a-2"} {
+		got := repliesTo(w, alert)
+		opened := len(slices.DeleteFunc(slices.Clone(got), func(k string) bool { return k != "opened" }))
+		if opened != 2 || got[0] != "opened" || got[len(got)-1] != "closed" {
+			t.Errorf("%s was told %q, want that the case opened, goes on and closed", alert, got)
+		}
 	}
 }
