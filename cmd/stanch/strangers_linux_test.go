@@ -32,7 +32,7 @@ func doors(t *testing.T) *site {
 	s := newSite(t)
 	s.settings = func(slow string) string {
 		return strings.Replace(configuration(slow), "\npeople:", fmt.Sprintf(`
-  signed: { kind: stanch, auth: { hmac: { secret: %s } } }
+  signed: { kind: stanch, max_body: 4MiB, auth: { hmac: { secret: %s } } }
   basic: { kind: stanch, auth: { basic: { user: siem, password: %s } } }
   url: { kind: stanch, auth: { url_token: %s, addresses: [127.0.0.1] } }
   open: { kind: stanch }

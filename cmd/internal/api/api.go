@@ -9,8 +9,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// MaxBody bounds the body of a request with alerts, in bytes.
-const MaxBody = 4 << 20
+// The bounds of the body of a request with alerts, in bytes: that of a source which has
+// none of its own, and the highest that a source may have.
+const (
+	DefaultBody = 1 << 20
+	MaxBody     = 4 << 20
+)
 
 // DecideRequest is a person's answer to an approval.
 type DecideRequest struct {

@@ -67,6 +67,9 @@ func TestTLSIsRead(t *testing.T) {
 		"a url token anywhere":   {"sources: { a: { kind: splunk, auth: { url_token: 0123456789abcdef0123 } } }\n", "source a: auth.url_token needs auth.addresses, the addresses or networks of the sender"},
 		"an unknown scheme":      {"sources: { a: { kind: stanch, auth: { hmac: { secret: 0123456789abcdef0123, scheme: github } } } }\n", `scheme cannot be "github"`},
 		"previous of no method":  {"sources: { a: { kind: stanch, auth: { previous: 0123456789abcdef0123 } } }\n", "source a: auth.previous goes with a method"},
+		"a large body":           {"sources: { a: { kind: stanch, max_body: 5MiB } }\n", `source a: max_body is "5MiB"; it is between one byte and 4 MiB`},
+		"no body":                {"sources: { a: { kind: stanch, max_body: 0B } }\n", "max_body"},
+		"an empty key to cut":    {"sources: { a: { kind: stanch, cut: [x, ''] } }\n", "source a: cut has an empty key"},
 		"header without a value": {"sources: { a: { kind: stanch, auth: { header: { name: X-Key } } } }\n", "source a: auth.header needs name and value"},
 	} {
 		_, err := Parse(file, []byte(c.text), all.Catalog())

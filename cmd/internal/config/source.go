@@ -10,10 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/playbooks"
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // Source is one place that alerts come from.
@@ -26,6 +28,7 @@ type Source struct {
 	OS       string                 `yaml:"os" doc:"The operating system of hosts for which the alert does not say one; recorded as assumed."`
 	Window   time.Duration          `yaml:"window" doc:"The time that the counts of an alert cover that does not say it; recorded as assumed."`
 	Rules    map[string]alerts.Rule `yaml:"rules" doc:"Settings of single rules, by the rule's name as the alert has it; they go before those of the source."`
+	MaxBody  int64                  `yaml:"max_body" unit:"size" default:"1MiB" doc:"How large a body or a message may be, once it is unpacked; 4MiB at most. Of one that cannot be read and is larger than 1.25 MiB, only the beginning is kept."`
 	Cut      []string               `yaml:"cut" doc:"Keys of its bodies whose values are secrets, besides those that Stanch knows, such as password, token or cookie: they are cut out of all that is kept, see [operating](../operating.md#what-is-kept-of-a-body)."`
 	Lookup   string                 `yaml:"lookup" doc:"The integration that fetches what its alerts only name, such as the entities of an incident."`
 	Reply    string                 `yaml:"reply" doc:"The integration by which the sender is told what becomes of its alerts: that a case has opened, each level of proof, and how it closed; see [operating](../operating.md#back-to-the-sender). None: it is told nothing."`
@@ -97,6 +100,9 @@ func (c *Config) checkSources(node playbooks.Node) playbooks.Issues {
 		spec, bad := c.mapped(name, source, spec, node)
 		issues = append(issues, bad...)
 		source.Alerts = alerts.Source{Spec: spec, Name: name, Category: source.Category, OS: source.OS, Window: source.Window, Rules: source.Rules, Home: source.Home, Cut: source.Cut}
+		if at := node.Get("max_body"); !at.IsZero() && (source.MaxBody <= 0 || source.MaxBody > api.MaxBody) {
+			issues = append(issues, at.Issue("source %s: max_body is %s; it is between one byte and %s", name, at.Quoted(), incident.FormatSize(api.MaxBody)))
+		}
 		if slices.Contains(source.Cut, "") {
 			issues = append(issues, node.Get("cut").Issue("source %s: cut has an empty key", name))
 		}

@@ -23,7 +23,7 @@ const (
 	roomWithin = time.Second
 	// spareBytes bounds the buffers that are kept for later bodies.
 	spareBytes = 4 << 20
-	// busyAfter is the Retry-After of a sender for whose body there was no room.
+	// busyAfter is the Retry-After of a sender for whose request there was no room.
 	busyAfter = 2 * time.Second
 )
 
@@ -80,8 +80,7 @@ func (b *bodies) read(w http.ResponseWriter, req *http.Request, most int64) (bod
 	case large:
 		p = tooLarge(most)
 	case stopped, errors.Is(err, errNoRoom):
-		p = fail(http.StatusServiceUnavailable, "busy", "too many bodies are on their way: send it again later")
-		p.retry = busyAfter
+		p = noRoom()
 	default:
 		p = fail(http.StatusBadRequest, "invalid", "read the body: it ends too early, or comes too slowly")
 	}

@@ -41,6 +41,8 @@ type Source struct {
 	Verifier *auth.Verifier
 	// Rate is the limit of requests per second; 0 is no limit.
 	Rate float64
+	// MaxBody bounds a body, in bytes; api.DefaultBody when zero.
+	MaxBody int64
 	// Lookup fetches what its alerts only name; nil where they hold it.
 	Lookup integrations.Completer
 }
@@ -87,6 +89,9 @@ type Options struct {
 	Metrics *metrics.Registry
 	// Now is the clock.
 	Now func() time.Time
+	// Work is how much the requests may take that the engine is waited for with, in bytes;
+	// 128 MiB when zero.
+	Work int64
 	// ReleaseWait is how long an answer waits for the network to be restored;
 	// 20 seconds when zero. A host that is offline may take days.
 	ReleaseWait time.Duration
@@ -102,6 +107,10 @@ type Receiver struct {
 	nobody *auth.Verifier
 	// senders and strangers are the room for bodies.
 	senders, strangers *bodies
+	// highest is the highest bound of a body of all sources, and work the room for those
+	// that are being handled.
+	highest int64
+	work    *work
 	refusals           *refusals
 	keeper             *keeper
 	// drifting is held while products are read for somebody.
@@ -119,10 +128,12 @@ func New(o Options) *Receiver {
 		Options: o, limits: map[string]*rate.Limiter{},
 		mux:     http.NewServeMux(),
 		senders: newBodies(sendersBytes), strangers: newBodies(strangersBytes), refusals: newRefusals(o.Now),
+		highest: api.DefaultBody, work: newWork(cmp.Or(o.Work, workBytes)),
 		probe: probe{ask: o.Ready, now: o.Now},
 	}
 	var verifiers []*auth.Verifier
 	for name, s := range o.Sources {
+		r.highest = max(r.highest, s.bound())
 		if s.Verifier != nil {
 			verifiers = append(verifiers, s.Verifier)
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,13 +61,8 @@ func (r *Receiver) label(source string) string {
 }
 
 func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string) (_ api.Accepted, p *problem) {
-	// A source that is not configured is answered like one that is: which
-	// sources exist is not disclosed.
-	source, verifier := r.Sources[name], r.nobody
-	if source.Verifier != nil {
-		verifier = source.Verifier
-	}
-	body, release, p := r.authentic(w, req, verifier)
+	source := r.Sources[name]
+	body, release, p := r.authentic(w, req, name)
 	defer release()
 	if p != nil {
 		return api.Accepted{}, p
@@ -91,21 +87,45 @@ func (r *Receiver) intake(w http.ResponseWriter, req *http.Request, name string)
 	return accepted, none(accepted)
 }
 
-// authentic returns the body of a request whose sender is authenticated. What
+// authentic returns the body of a request to a source whose sender is authenticated, and
+// takes the room that handling it needs. Release is never nil. A source that is not
+// configured is answered like one that is: which sources exist is not disclosed.
+func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, name string) (body []byte, release func(), p *problem) {
+	source, verifier := r.Sources[name], r.nobody
+	if source.Verifier != nil {
+		verifier = source.Verifier
+	}
+	sent, released, p := r.proven(w, req, verifier, source.bound())
+	if p != nil {
+		return nil, released, p
+	}
+	if int64(len(sent)) > source.bound() {
+		return nil, released, tooLarge(source.bound())
+	}
+	body, unpacked, p := r.senders.unpack(req, sent, source.bound())
+	if p != nil {
+		return nil, released, p
+	}
+	done, p := r.work.take(name, len(body))
+	return body, func() { done(); unpacked(); released() }, p
+}
+
+// proven reads the body of a request whose sender is authenticated, as it was sent. What
 // is authenticated by its headers is checked before a byte of the body is read; what
-// is signed must be read first, in room that all strangers share. Which of the two
-// is tried does not depend on the source. Release is never nil.
-func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.Verifier) (body []byte, release func(), p *problem) {
+// is signed must be read first, in room that all strangers share, and up to the bound
+// that is the highest of all sources. Which of the two is tried does not depend on the
+// source. Release is never nil.
+func (r *Receiver) proven(w http.ResponseWriter, req *http.Request, v *auth.Verifier, most int64) (body []byte, release func(), p *problem) {
 	const refused = "not authorized for this source"
 	from := r.client(req)
 	denied := v.VerifyHeader(req, from)
 	if denied == nil {
-		return r.senders.read(w, req, api.MaxBody)
+		return r.senders.read(w, req, most)
 	}
 	if !auth.Signed(req, r.Now()) {
 		return nil, func() {}, r.refuse(req, doorSource, denied, refused)
 	}
-	if body, release, p = r.strangers.read(w, req, api.MaxBody); p != nil {
+	if body, release, p = r.strangers.read(w, req, r.highest); p != nil {
 		return nil, release, p
 	}
 	if denied = v.VerifySignature(req, body, from, r.Now()); denied != nil {
@@ -114,6 +134,9 @@ func (r *Receiver) authentic(w http.ResponseWriter, req *http.Request, v *auth.V
 	}
 	return body, release, nil
 }
+
+// bound is how many bytes a body of the source may have.
+func (s Source) bound() int64 { return cmp.Or(s.MaxBody, api.DefaultBody) }
 
 // none is the answer to a request of which no alert was taken; nil where one
 // was.
@@ -136,8 +159,13 @@ func (r *Receiver) notTaken(ctx context.Context, source string, err error) *prob
 	if of, ok := errors.AsType[*lookupError](err); ok {
 		return of.problem()
 	}
-	return fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+	p := fail(http.StatusServiceUnavailable, "unavailable", "the engine did not take the alerts; send them again")
+	p.retry = unavailableAfter
+	return p
 }
+
+// unavailableAfter is the Retry-After of a sender whose alerts the engine does not hold.
+const unavailableAfter = 5 * time.Second
 
 // maxKept bounds the stored part of a rejected request: the engine takes no more
 // than 2 MiB at once, and it is encoded.

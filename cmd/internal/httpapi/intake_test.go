@@ -87,7 +87,7 @@ func TestASignedRequestIsAnsweredAgainWithoutEffect(t *testing.T) {
 
 func TestABodyIsBounded(t *testing.T) {
 	s := newSide(t)
-	s.call("POST", "/v1/alerts/siem", siemToken, make([]byte, api.MaxBody+1)).refused(413, "too_large")
+	s.call("POST", "/v1/alerts/siem", siemToken, make([]byte, api.DefaultBody+1)).refused(413, "too_large")
 	s.call("POST", "/v1/pause", aliceToken, `{"reason":"`+strings.Repeat("x", 100<<10)+`"}`).refused(413, "too_large")
 }
 

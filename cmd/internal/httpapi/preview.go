@@ -73,11 +73,8 @@ func CouldTake(ctx context.Context, p *playbooks.Playbook, a incident.Alert, now
 // take the body for an alert.
 func (r *Receiver) tryBody(w http.ResponseWriter, req *http.Request) {
 	name := req.PathValue("source")
-	source, verifier := r.Sources[name], r.nobody
-	if source.Verifier != nil {
-		verifier = source.Verifier
-	}
-	body, release, p := r.authentic(w, req, verifier)
+	source := r.Sources[name]
+	body, release, p := r.authentic(w, req, name)
 	defer release()
 	if p == nil && !r.limits[name].Allow() {
 		p = fail(http.StatusTooManyRequests, "throttled", "more requests than the rate of the source allows: send it again later")

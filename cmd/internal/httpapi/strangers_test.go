@@ -25,7 +25,7 @@ import (
 
 const hmacSecret = "0123456789abcdef"
 
-// everyWay configures a source for each way to authenticate.
+// everyWay configures a source for each way to authenticate, with the largest bodies.
 func everyWay(t *testing.T) func(*httpapi.Options) {
 	return func(o *httpapi.Options) {
 		_, ca := anAuthority(t)
@@ -35,7 +35,9 @@ func everyWay(t *testing.T) func(*httpapi.Options) {
 			"falcon": {HMAC: &auth.HMAC{Secret: hmacSecret, Scheme: "crowdstrike"}}, "certified": {MTLS: &auth.MTLS{CA: ca, Names: []string{"siem"}}},
 			"key": {Header: &auth.Header{Name: "X-Api-Key", Value: siemToken}}, "elsewhere": {Bearer: siemToken, Addresses: []string{"192.0.2.0/24"}},
 		} {
-			o.Sources[name] = source(t, sender{Name: name, Kind: "stanch", Auth: auth})
+			s := source(t, sender{Name: name, Kind: "stanch", Auth: auth})
+			s.MaxBody = api.MaxBody
+			o.Sources[name] = s
 		}
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -45,8 +45,8 @@ func (r *Receiver) Take(ctx context.Context, name string, body []byte) error {
 // acceptFetched accepts a message. One that no try would get further is kept as rejected as a
 // whole, so that it does not hold up those behind it.
 func (r *Receiver) acceptFetched(ctx context.Context, source Source, body []byte) (api.Accepted, error) {
-	if len(body) > api.MaxBody {
-		return r.poison(ctx, source, body, alerts.Wrong("", "the message is %d bytes, more than %d", len(body), api.MaxBody))
+	if most := source.bound(); int64(len(body)) > most {
+		return r.poison(ctx, source, body, alerts.Wrong("", "the message is %d bytes, more than %d", len(body), most))
 	}
 	accepted, err := r.accept(ctx, source, body)
 	if wrong, ok := errors.AsType[*alerts.FieldError](err); ok {

@@ -301,7 +301,7 @@ func (s *Service) receiver() (*httpapi.Receiver, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
-		of := httpapi.Source{Source: source.Alerts, Verifier: verifier, Rate: float64(source.Rate)}
+		of := httpapi.Source{Source: source.Alerts, Verifier: verifier, Rate: float64(source.Rate), MaxBody: source.MaxBody}
 		if source.Lookup != "" {
 			if of.Lookup, err = integrations.Use[integrations.Completer](s.set, source.Lookup); err != nil {
 				return nil, fmt.Errorf("source %s: lookup: %w", name, err)
