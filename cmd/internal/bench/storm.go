@@ -183,7 +183,7 @@ func (s sender) call(ctx context.Context, method, path, credential string, body 
 }
 
 // errAgain reports that a request was not taken and is to be sent again.
-var errAgain = errors.New(http.StatusText(http.StatusServiceUnavailable))
+var errAgain = errors.New("it is to be sent again")
 
 // read returns the body of the answer, and an error unless it was a success.
 func read(path string, resp *http.Response) ([]byte, error) {
@@ -191,8 +191,8 @@ func read(path string, resp *http.Response) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
 	}
-	if resp.StatusCode == http.StatusServiceUnavailable {
-		return nil, fmt.Errorf("call %s: %w: %s", path, errAgain, bytes.TrimSpace(data))
+	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+		return nil, fmt.Errorf("call %s: %s: %w: %s", path, resp.Status, errAgain, bytes.TrimSpace(data))
 	}
 	if resp.StatusCode >= http.StatusMultipleChoices {
 		return nil, fmt.Errorf("call %s: %s: %s", path, resp.Status, bytes.TrimSpace(data))

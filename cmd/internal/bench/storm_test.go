@@ -12,7 +12,7 @@ import (
 // counted; every other refusal ends the storm.
 func TestTheStormIsSentAgain(t *testing.T) {
 	t.Parallel()
-	for status, again := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusForbidden: false} {
+	for status, again := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusTooManyRequests: true, http.StatusForbidden: false} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex

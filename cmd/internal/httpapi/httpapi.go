@@ -109,10 +109,10 @@ type Receiver struct {
 	senders, strangers *bodies
 	// highest is the highest bound of a body of all sources, and work the room for those
 	// that are being handled.
-	highest int64
-	work    *work
-	refusals           *refusals
-	keeper             *keeper
+	highest  int64
+	work     *work
+	refusals *refusals
+	keeper   *keeper
 	// drifting is held while products are read for somebody.
 	drifting sync.Mutex
 	probe    probe
