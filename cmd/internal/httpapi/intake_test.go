@@ -196,7 +196,11 @@ func TestABodyThatCannotBeReadIsKeptWhole(t *testing.T) {
 
 // One alert that is invalid or too large does not affect the others.
 func TestEachAlertOfARequestStandsAlone(t *testing.T) {
-	s := newSide(t)
+	s := newSide(t, func(o *httpapi.Options) {
+		large := o.Sources["siem"]
+		large.MaxBody = api.MaxBody
+		o.Sources["siem"] = large
+	})
 	h := host(t)
 	long := `{"id":"long","host":{"id":"x"},"rule":"` + strings.Repeat("x", 3<<19) + `"}`
 	bodies := []string{
