@@ -13,12 +13,15 @@ import (
 // ErrCannotProve is wrapped by the error of a method that needs more than its settings.
 var ErrCannotProve = errors.New("cannot be tried from here")
 
+// Own reports whether the signature is of our own scheme, and not that of a product.
+func (h *HMAC) Own() bool { return h.scheme() == schemes()[0].name }
+
 // Prover returns what adds the credential of these settings to a request, as a sender of the
 // source would: for whoever has the configuration, to try the source with. The error is that
 // the settings alone are no credential.
 func (a Auth) Prover(body []byte, now time.Time) (func(*http.Request), error) {
 	switch {
-	case a.HMAC != nil && a.HMAC.scheme() == schemes()[0].name:
+	case a.HMAC != nil && a.HMAC.Own():
 		signature := httpx.Signature(a.HMAC.Secret, now, body)
 		return func(r *http.Request) { r.Header.Set(SignatureHeader, signature) }, nil
 	case a.HMAC != nil:

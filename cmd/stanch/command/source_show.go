@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stanch-soar/stanch/cmd/internal/apiclient"
+	"github.com/stanch-soar/stanch/cmd/internal/auth"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -69,7 +70,7 @@ func (o *sourceShowOptions) run(ctx context.Context, name string) error {
 		base := strings.TrimSuffix(cmp.Or(c.PublicURL, "http://"+c.Listen), "/")
 		out.URL = base + apiclient.AlertsPath(name)
 		_, out.Gives = source.Auth.Method()
-		out.Try = try(out.sourceSummary, base)
+		out.Try = try(out.sourceSummary, source.Auth, base)
 	}
 	return o.output.print(o.streams, out, out.table)
 }
@@ -85,7 +86,7 @@ func sourceOf(c *config.Config, name string) (config.Source, error) {
 
 // try is a command that posts the sample of a source's kind to where it is only tried. The
 // credential is for the reader to fill in.
-func try(s sourceSummary, base string) string {
+func try(s sourceSummary, proof auth.Auth, base string) string {
 	address := base + apiclient.TryPath(s.Name)
 	curl := fmt.Sprintf("stanch source sample %s | curl --fail-with-body -sS --data-binary @-", s.Kind)
 	switch s.Auth {
@@ -93,9 +94,16 @@ func try(s sourceSummary, base string) string {
 		return curl + ` -H "Authorization: Bearer $TOKEN" ` + address
 	case "basic":
 		return curl + ` -u "$USER_AND_PASSWORD" ` + address
+	case "header":
+		return curl + ` -H "` + proof.Header.Name + `: $KEY" ` + address
+	case "mtls":
+		return curl + ` --cert "$CERTIFICATE" --key "$KEY_FILE" ` + address
 	case "url_token":
 		return curl + ` "` + address + `?token=$TOKEN"`
 	case "hmac":
+		if !proof.HMAC.Own() {
+			return "" // Only the product itself signs so.
+		}
 		return fmt.Sprintf("stanch source sample %s | stanch alert send - --try --source %s --hmac-file SECRET_FILE --url %s", s.Kind, s.Name, base)
 	}
 	return ""
