@@ -133,7 +133,9 @@ func TestTheSenderIsToldAcrossAKill(t *testing.T) {
 			t.Errorf("%s was confirmed before it was accepted: %q", step, got)
 		}
 	}
-	s.until("the replies to be counted", func() bool { return strings.Contains(s.metrics(), `stanch_replies_total{integration="desk",result="sent"}`) })
+	s.until("the replies to be counted", func() bool {
+		return strings.Contains(s.metrics(), `stanch_replies_total{integration="desk",result="sent"}`)
+	})
 	s.stop()
 }
 

@@ -27,7 +27,7 @@ func Alerts() alerts.Spec {
 			"result. A list or a stream of such is taken, and the rows of a search as the API gives them: in `results`, or one object\n" +
 			"each, of which a `preview` starts nothing. Field names are those of the Common Information Model. The host is the machine at `src_host`, `src_ip` or `src`, or, of\n" +
 			"a connection with the `direction` inbound, the one at `dest`, in doubt: it may be the target, and `bytes_in` what it received. The field `host` is the indexer's word for the\n" +
-			"sensor and names the host only in a row that names nothing else. The action cannot set headers: use `url_token`.",
+			"sensor and names the host only in a row that names nothing else. The action cannot set headers: use `url_token`, with the `addresses` that the search heads send from.",
 		Identity:   "`sid`, with a digest of the row; of a finding of Enterprise Security its `event_id`",
 		Occurrence: "`result._time`",
 		Example: `{

@@ -67,12 +67,21 @@ func (o *sourceShowOptions) run(ctx context.Context, name string) error {
 		Identity: source.Alerts.Identity, Occurrence: source.Alerts.Occurrence,
 	}
 	if out.Transport == posted {
-		base := strings.TrimSuffix(cmp.Or(c.PublicURL, "http://"+c.Listen), "/")
+		base := strings.TrimSuffix(cmp.Or(c.PublicURL, listening(c)), "/")
 		out.URL = base + apiclient.AlertsPath(name)
 		_, out.Gives = source.Auth.Method()
 		out.Try = try(out.sourceSummary, source.Auth, base)
 	}
 	return o.output.print(o.streams, out, out.table)
+}
+
+// listening is the address at which a configuration has the HTTP side listen: where there are
+// two, the one with TLS.
+func listening(c *config.Config) string {
+	if c.TLS != nil {
+		return "https://" + c.TLS.Listen
+	}
+	return "http://" + c.Listen
 }
 
 // sourceOf is the source of a configuration with this name.
