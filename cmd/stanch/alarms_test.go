@@ -112,6 +112,7 @@ func impatient() [][2]string {
 		{`older_than="15m"`, `older_than="0s"`},
 		{`(stanch_flow_survey_age_seconds\)) > 900`, "$1 > 40"},
 		{`(stanch_standing_age_seconds\)) > 300`, "$1 > 25"},
+		{`min_over_time\((stanch_source_lag_messages)\[10m\]\)`, "$1"},
 	}
 }
 
@@ -172,9 +173,10 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 		"    escalate: [{ after: 5m, ask: { slack: '@sec-manager' } }]\n    expire_after: 20m", "    expire_after: 5s",
 	)
 	s.glance = 200 * time.Millisecond
-	stores, receiver := "", receiver(t)
+	stores, queues, receiver := "", "", receiver(t)
 	s.settings = func(slow string) string {
-		text := strings.Replace(configuration(slow), "sources:\n", receiver+stores+"sources:\n", 1)
+		text := strings.Replace(configuration(slow), "sources:\n", receiver+stores+"sources:\n"+queues, 1)
+		text = strings.Replace(text, "siem: { kind: stanch,", "siem: { kind: stanch, reply: slack,", 1)
 		// Calls of an integration with a rate wait for their worker.
 		return strings.Replace(text, "gateway: { kind: memory", "gateway: { kind: memory, rate: 100/s", 1) +
 			fmt.Sprintf("temporal: { address: %q, namespace: %s }\n", l.listener.Addr(), embedded.DefaultNamespace)
@@ -186,7 +188,7 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 	s.stop()
 	p.fires("StanchDown")
 	s.makeTwice(incident.RateLimit)
-	stores = s.silentStore()
+	stores, queues = s.silentStore(), fullQueue(t)
 	s.start(faults)
 	p.begins()
 	s.closes(floodCase)
@@ -194,7 +196,8 @@ func TestAlarmsAndDashboardOnPrometheus(t *testing.T) {
 	s.alert("a-4", "srv-backup-01", "10.20.1.30")
 	s.until("a limit that goes on", func() bool { return saw(s.see("high-egress-windows/srv-backup-01"), incident.EvHeldAgain, "on") })
 	s.peopleErr(p)
-	p.fires("StanchFlowStoreLags", "StanchIntegrationFailing", "StanchIntegrationPartFailing", "StanchUndoFailing", "StanchLeaseProblem", "StanchDuplicateEffect")
+	p.fires("StanchFlowStoreLags", "StanchIntegrationFailing", "StanchIntegrationPartFailing", "StanchUndoFailing", "StanchLeaseProblem", "StanchDuplicateEffect",
+		"StanchSourceLags", "StanchSourceNotFetched")
 	for _, one := range p.ask("sum by (integration, action) (stanch_duplicate_effects_total) > 0") {
 		if one.Metric["integration"] != "gateway" || one.Metric["action"] != string(incident.RateLimit) {
 			t.Errorf("%v has the duplicate of another", one.Metric)
