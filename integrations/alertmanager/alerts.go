@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -111,7 +112,8 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 			Transport: r.Transport(f.Of("destination.transport")...),
 		},
 	}
-	if word, ok := r.Text(f.Of("status")...).Get(); ok && word == "resolved" {
+	fromAbroad(r, &a)
+	if word, ok := r.Text(f.Of("status")...).Get(); ok && strings.EqualFold(word, "resolved") {
 		a.Status = incident.Resolved
 	}
 	if direction := r.Text(f.Of("direction")...); alerts.Inbound(direction, incident.Value[string]{}) {
@@ -136,7 +138,12 @@ func readHost(r *alerts.Reader) incident.AlertHost {
 	var h incident.AlertHost
 	for _, of := range []string{"source", "host"} {
 		ips, why := r.Addresses(f.Of(of + ".ip")...)
-		named := alerts.Named(r.Names(f.Of(of+".name")...), ips, why)
+		names := r.Names(f.Of(of + ".name")...)
+		if len(ips)+len(names) == 0 && why == "" {
+			// Collectors of flows write the address where others write the name.
+			ips, why = r.Addresses(f.Of(of + ".name")...)
+		}
+		named := alerts.Named(names, ips, why)
 		if !h.Named() && h.IP.Why() == "" {
 			h = named
 		}
@@ -146,6 +153,20 @@ func readHost(r *alerts.Reader) incident.AlertHost {
 	}
 	h.OS = r.OS(f.Of("host.os")...)
 	return h
+}
+
+// fromAbroad turns an alert around whose traffic comes from an address that is not known to be ours
+// to one that is: the machine of ours is its host then, in doubt.
+func fromAbroad(r *alerts.Reader, a *incident.Alert) {
+	from, _ := a.Host.IP.Get()
+	to, _ := a.Destination.IP.Get()
+	if a.Host.Name.IsKnown() || len(from) != 1 || !r.ComesIn(from, []string{to}) {
+		return
+	}
+	os := a.Host.OS
+	a.Host = alerts.Named(nil, []string{to}, "")
+	a.Host.OS, a.Destination = os, incident.AlertDestination{IP: incident.Known(from[0], incident.FromAlert), Transport: a.Destination.Transport}
+	a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the traffic is from %s, which is not known to be ours, to %s: which end sends is not known", from[0], to))
 }
 
 // readInstance names the host by what Prometheus scraped, in doubt.

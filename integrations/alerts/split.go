@@ -39,8 +39,8 @@ func IsList(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(
 
 // StatusOf reads the words that products use for the state of an alert.
 func StatusOf(word string) (incident.AlertStatus, bool) {
-	switch strings.ToLower(word) {
-	case "firing", "active", "open", "alerting", "new", "ongoing", "acknowledged", "in-progress", "in_progress":
+	switch strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(word)) {
+	case "firing", "active", "open", "alerting", "new", "ongoing", "acknowledged", "in_progress", "inprogress":
 		return incident.Firing, true
 	case "resolved", "recovered", "closed":
 		return incident.Resolved, true

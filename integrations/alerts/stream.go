@@ -8,14 +8,18 @@ import (
 	"strconv"
 )
 
+// maxTorn bounds how often a body is read on behind what cannot be read.
+const maxTorn = 16
+
 // Stream finds the alerts in a body of JSON values that follow one another, with or
 // without line breaks between them, as shippers of logs and templates without a list
 // write them. A list among them gives its elements. What is behind a value that cannot
-// be read is one document, which says so when it is read.
+// be read is one document, which says so when it is read, up to the next line that begins
+// with an object: a line that was cut takes nothing from those that follow.
 func Stream(body json.RawMessage) ([]Document, *FieldError) {
 	var all []Document
 	dec := json.NewDecoder(bytes.NewReader(body))
-	for {
+	for torn := 0; ; {
 		start := dec.InputOffset()
 		var value json.RawMessage
 		err := dec.Decode(&value)
@@ -24,10 +28,18 @@ func Stream(body json.RawMessage) ([]Document, *FieldError) {
 		}
 		path := "[" + strconv.Itoa(len(all)) + "]"
 		if err != nil {
-			if len(all) == 0 {
+			rest := bytes.TrimSpace(body[start:])
+			next := bytes.Index(rest, []byte("\n{"))
+			switch torn++; {
+			case next >= 0 && rest[0] == '{' && torn <= maxTorn:
+				all = append(all, Document{Path: path, Raw: bytes.TrimSpace(rest[:next])})
+				body = rest[next+1:]
+				dec = json.NewDecoder(bytes.NewReader(body))
+				continue
+			case len(all) == 0:
 				return nil, Wrong("", "is not JSON: %s", jsonProblem(err))
 			}
-			return append(all, Document{Path: path, Raw: bytes.TrimSpace(body[start:])}), nil
+			return append(all, Document{Path: path, Raw: rest}), nil
 		}
 		if !IsList(value) {
 			all = append(all, Document{Path: path, Raw: value})

@@ -20,6 +20,9 @@ func TestStream(t *testing.T) {
 		{`[]`, nil, ""},
 		{"{\"a\":1}\n{\"b\":", []string{`{"a":1}`, `{"b":`}, ""},
 		{"{\"a\":1}\n{b} {\"c\":3}", []string{`{"a":1}`, `{b} {"c":3}`}, ""},
+		{"{\"a\":1}\n{\"b\": \"cut\n{\"c\":3}\n{\"d\":4}", []string{`{"a":1}`, `{"b": "cut`, `{"c":3}`, `{"d":4}`}, ""},
+		{"{\"b\":\r\n{\"c\":3}\n{\"d\":4}", []string{`{"b":`, `{"c":3}`, `{"d":4}`}, ""},
+		{"[{\"a\":1},\n{\"b\":", nil, "is not JSON: it ends too early"},
 		{`x`, nil, "is not JSON: byte 1 does not belong there"},
 	} {
 		documents, bad := Stream([]byte(c.body))

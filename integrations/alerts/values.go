@@ -118,6 +118,9 @@ func parseTime(s string) (t time.Time, zoned, ok bool) {
 // parseEpoch reads seconds since 1970 with or without a fraction, or whole
 // milli-, micro- or nanoseconds, distinguished by their number of digits.
 func parseEpoch(s string) (time.Time, bool) {
+	if f, err := strconv.ParseFloat(s, 64); err == nil && strings.ContainsAny(s, "eE") && f >= 0 && f < math.MaxInt64 {
+		s = strconv.FormatFloat(f, 'f', -1, 64) // Some write 1.772334765123E12.
+	}
 	whole, fraction, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || len(fraction) > 0 && !digits(fraction) {

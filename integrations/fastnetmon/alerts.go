@@ -120,14 +120,25 @@ func withDetails(r *alerts.Reader) map[string]any {
 	case map[string]any:
 		maps.Copy(all, details)
 	case string:
-		for line := range strings.Lines(details) {
-			name, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
-			if !ok {
-				break // What follows is a list of packets.
-			}
-			all[name] = value
+		if inner, bad := alerts.Decode("details", []byte(details)); bad == nil {
+			maps.Copy(all, inner) // JSON that the script passed on as text.
+		} else {
+			maps.Copy(all, firstLines(details))
 		}
 	}
 	maps.Copy(all, r.Fields)
+	return all
+}
+
+// firstLines are the fields of the community edition's text, up to its list of packets.
+func firstLines(details string) map[string]any {
+	all := map[string]any{}
+	for line := range strings.Lines(strings.TrimSpace(details)) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok {
+			break
+		}
+		all[name] = value
+	}
 	return all
 }

@@ -55,17 +55,15 @@ func splitEvents(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(body) {
 		return alerts.List("", body, "")
 	}
-	var envelope struct {
-		Detail struct {
-			Findings json.RawMessage `json:"findings"`
-		} `json:"detail"`
-	}
+	// Maps, as names differ by their case.
+	var envelope, detail map[string]json.RawMessage
 	err := json.Unmarshal(body, &envelope)
+	_ = json.Unmarshal(envelope["detail"], &detail)
 	switch _, torn := errors.AsType[*json.SyntaxError](err); {
 	case torn:
 		return alerts.Stream(body)
-	case err == nil && alerts.IsList(envelope.Detail.Findings):
-		return alerts.List("detail.findings", envelope.Detail.Findings, "")
+	case envelope["class_uid"] == nil && alerts.IsList(detail["findings"]):
+		return alerts.List("detail.findings", detail["findings"], "")
 	}
 	return []alerts.Document{{Raw: body}}, nil
 }
@@ -121,42 +119,4 @@ func isResult(code string) bool {
 		return true
 	}
 	return false
-}
-
-// readState reads the state of the finding, and what people made of it. The numbers are
-// those of the schema.
-//
-// https://schema.ocsf.io/classes/detection_finding
-func readState(r *alerts.Reader, a *incident.Alert) {
-	f := fields()
-	status, numbered := r.Integer(f.Of("status")...).Get()
-	switch status {
-	case 3:
-		r.Silence(incident.NotAlerting, "the finding is suppressed")
-	case 4:
-		a.Status = incident.Resolved
-	case 5:
-		r.Silence(incident.NotAlerting, "the finding is archived")
-	case 6:
-		r.Silence(incident.NotAlerting, "the finding is deleted")
-	}
-	if word, ok := r.Text(f.Of("status word")...).Get(); ok && !numbered {
-		if s, known := alerts.StatusOf(word); known {
-			a.Status = s
-		}
-	}
-	if activity, _ := r.Integer(f.Of("activity")...).Get(); activity == 3 {
-		a.Status = incident.Resolved
-	}
-	switch verdict, _ := r.Integer(f.Of("verdict")...).Get(); verdict {
-	case 1:
-		r.Silence(incident.NotAlerting, "the verdict is that it is a false positive")
-	case 3, 5:
-		r.Silence(incident.NotAlerting, "the verdict is that it is benign, or to be disregarded")
-	case 6:
-		r.Silence(incident.Sample, "the verdict is that it is a test")
-	}
-	if is, known := r.Flag(f.Of("is alert")...).Get(); known && !is {
-		r.Silence(incident.NotAlerting, "the finding says that it is no alert")
-	}
 }

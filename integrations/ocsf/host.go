@@ -19,8 +19,9 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	sources, _ := r.Addresses(f.Of("source.ip")...)
 	targets, _ := r.Addresses(f.Of("destination.ip")...)
 	number, _ := r.Integer(f.Of("direction")...).Get()
+	cameIn := number == inbound || alerts.Inbound(r.Text(f.Of("direction word")...), incident.Value[string]{})
 	c := alerts.Connection{
-		Host: device, HostName: "the device", Inbound: number == inbound || alerts.Inbound(r.Text(f.Of("direction word")...), incident.Value[string]{}),
+		Host: device, HostName: "the device", Inbound: cameIn || r.ComesIn(sources, targets),
 		Source:      alerts.End{Field: "src_endpoint", Names: r.Names(f.Of("source.name")...), IPs: sources},
 		Destination: alerts.End{Field: "dst_endpoint", Names: r.Names(f.Of("destination.name")...), IPs: targets},
 	}
@@ -30,7 +31,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	stranger := slices.ContainsFunc(sources, func(ip string) bool { return !slices.Contains(ips, ip) })
 	from, isHost := c.Source, true
 	switch {
-	case c.Inbound && !sends:
+	case cameIn && !sends:
 		r.Silence(incident.NotAlerting, "our host is the target: the connection came in")
 		a.Host, from = device, c.Destination
 		if !device.Named() {
@@ -41,7 +42,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	default:
 		a.Host, from, isHost = c.Sender()
 	}
-	if c.Inbound && sends {
+	if cameIn && sends {
 		a.Host.Doubts = append(a.Host.Doubts, "the connection came in, and the device is its source: which end sends is not known")
 	}
 	if !isHost && device.Named() {

@@ -109,6 +109,9 @@ func readHost(r *alerts.Reader, key flowKey) incident.AlertHost {
 	receives, _ := r.Ours(to).Get()
 	switch {
 	case strings.EqualFold(direction, "outgoing"):
+		if h.Named() && known && !sends {
+			h.Doubts = append(h.Doubts, fmt.Sprintf("the direction is outgoing, and the source %s is not in home_networks: its address may be forged", key.source[0]))
+		}
 	case alerts.Inbound(incident.Known(direction, incident.FromAlert), incident.Value[string]{}):
 		r.Silence(incident.NotAlerting, "the direction is %s: our host is the target", alerts.Quote(direction))
 	case sends:

@@ -1,6 +1,7 @@
 package sflowrt
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -48,16 +49,31 @@ func readKey(r *alerts.Reader) flowKey {
 		v := valued(r, values[i])
 		switch of, transport := roleOf(strings.TrimSpace(name)); of {
 		case "source":
-			k.source, k.why = v.Addresses("flowKey")
+			// A definition may have a key for each version of IP, of which one has no value.
+			if ips, why := v.Addresses("flowKey"); len(ips) > 0 {
+				k.source = append(k.source, ips...)
+			} else if len(k.source) == 0 {
+				k.why = cmp.Or(why, k.why)
+			}
 		case "destination":
-			k.destination = v.Address("flowKey")
+			k.destination = first(k.destination, v.Address("flowKey"))
 		case "port":
-			k.port, k.transport = v.Port("flowKey"), incident.Transports().Of(incident.Said(transport, incident.FromAlert))
+			if port := v.Port("flowKey"); port.IsKnown() || !k.port.IsKnown() {
+				k.port, k.transport = port, incident.Transports().Of(incident.Said(transport, incident.FromAlert))
+			}
 		case "transport":
 			k.transport = v.Transport("flowKey")
 		}
 	}
 	return k
+}
+
+// first is the value that is known already, else the other.
+func first[T any](known, other incident.Value[T]) incident.Value[T] {
+	if known.IsKnown() {
+		return known
+	}
+	return other
 }
 
 // valued returns a reader of one value of the key.

@@ -92,6 +92,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 		BytesOut: incident.NotKnown[int64]("Shadowserver does not say how much was sent"),
 	}
 	infection, _ := a.Rule.Get()
+	infection = strings.ToLower(infection)
 	if infection != participant {
 		r.Silence(incident.NotAlerting, "%s", meaning(infection))
 		return a
