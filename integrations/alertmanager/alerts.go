@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -156,10 +157,15 @@ func readHost(r *alerts.Reader) incident.AlertHost {
 }
 
 // fromAbroad turns an alert around whose traffic comes from an address that is not known to be ours
-// to one that is: the machine of ours is its host then, in doubt.
+// to one that is, unless it says that the traffic goes out: the machine of ours is its host then,
+// in doubt.
 func fromAbroad(r *alerts.Reader, a *incident.Alert) {
 	from, _ := a.Host.IP.Get()
 	to, _ := a.Destination.IP.Get()
+	direction, _ := r.Text(fields().Of("direction")...).Get()
+	if slices.Contains([]string{"outbound", "egress", "outgoing", "out", "tx"}, strings.ToLower(direction)) {
+		return
+	}
 	if a.Host.Name.IsKnown() || len(from) != 1 || !r.ComesIn(from, []string{to}) {
 		return
 	}

@@ -35,6 +35,8 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "host.id", Paths: []string{"device.uid"}},
 		{Name: "host.name", Paths: []string{"device.hostname", "device.name"}},
 		{Name: "host.ip", Paths: []string{"device.ip", "device.ip_addresses", "device.network_interfaces.ip"}},
+		{Name: "device type", Doc: "9 to 15 are firewalls, switches and the like, which pass on what others send.", Paths: []string{"device.type_id"}},
+		{Name: "device type word", Doc: "Where there is no number, or one that says nothing.", Paths: []string{"device.type"}},
 		{Name: "host.os", Paths: []string{"device.os.type", "device.os.name"}},
 		{Name: "source.name", Doc: "The host, unless it is the device.", Paths: []string{source + "hostname", source + "name"}},
 		{Name: "source.ip", Doc: "Where to, of a connection that came in.", Paths: []string{source + "ip"}},

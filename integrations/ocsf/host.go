@@ -21,7 +21,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	number, _ := r.Integer(f.Of("direction")...).Get()
 	cameIn := number == inbound || alerts.Inbound(r.Text(f.Of("direction word")...), incident.Value[string]{})
 	c := alerts.Connection{
-		Host: device, HostName: "the device", Inbound: cameIn || r.ComesIn(sources, targets),
+		Host: device, HostName: "the device", Inbound: cameIn || r.ComesIn(sources, targets), Sensor: passesOn(r),
 		Source:      alerts.End{Field: "src_endpoint", Names: r.Names(f.Of("source.name")...), IPs: sources},
 		Destination: alerts.End{Field: "dst_endpoint", Names: r.Names(f.Of("destination.name")...), IPs: targets},
 	}
@@ -45,10 +45,14 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	if cameIn && sends {
 		a.Host.Doubts = append(a.Host.Doubts, "the connection came in, and the device is its source: which end sends is not known")
 	}
+	if isHost && c.Sensor {
+		a.Host.Doubts = append(a.Host.Doubts, "the device passes on what others send: whether it sends itself is not known")
+	}
 	if !isHost && device.Named() {
 		alerts.Unsaid(&a.Process, a.Host)
+	} else {
+		a.Host.OS = r.OS(f.Of("host.os")...)
 	}
-	a.Host.OS = r.OS(f.Of("host.os")...)
 	far := "destination"
 	if from.Field == c.Destination.Field {
 		far = "source"
@@ -58,6 +62,22 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 		Port:      r.Port(f.Of(far + ".port")...),
 		Transport: r.Transport(f.Of("destination.transport")...),
 	}
+}
+
+// deviceTypes are those of the schema.
+//
+// https://schema.ocsf.io/objects/device
+func deviceTypes() []string {
+	return []string{
+		"unknown", "server", "desktop", "laptop", "tablet", "mobile", "virtual", "iot", "browser",
+		"firewall", "switch", "hub", "router", "ids", "ips", "load balancer",
+	}
+}
+
+// passesOn reports whether the device is one that sees or passes on what others send.
+func passesOn(r *alerts.Reader) bool {
+	kind, _ := numbered(r, "device type", "device type word", deviceTypes())
+	return kind >= 9 && kind < int64(len(deviceTypes()))
 }
 
 // readProcess reads the process of the evidences, if there is only one. Of several none is
