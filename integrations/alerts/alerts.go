@@ -226,6 +226,9 @@ func (s Source) alert(d Document, kept []byte, now time.Time) (incident.Alert, *
 	}
 	a.Host.ID = HostID(a.Host)
 	doubtSelf(&a)
+	if key, ok := twice(d.Raw); ok {
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the alert has the key %s twice in one object: which of the values is meant is not known", Quote(key)))
+	}
 	s.assume(&a)
 	incident.Explain(&a, "the alert does not say")
 	began := r.Instant(s.Began...)

@@ -21,15 +21,37 @@ func (r *Reader) Names(paths ...string) []string {
 		r.refuse(why, []string{path})
 		var found []string
 		for _, text := range texts {
-			if _, err := parseAddress(text); err != nil && !nobody(text) && !slices.ContainsFunc(found, func(other string) bool { return incident.SameName(other, text) }) {
+			if _, err := parseAddress(text); err != nil && !nobody(text) {
 				found = append(found, text)
 			}
 		}
+		found = Apart(found)
 		if len(found) > 0 {
 			return found
 		}
 	}
 	return nil
+}
+
+// Apart are the different hosts of a list of names, of which one may be short for another. A
+// name that is short for two makes one of neither.
+func Apart(names []string) []string {
+	var found, longest []string
+	byLength := slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return len(b) - len(a) })
+	for _, list := range []struct {
+		of  []string
+		out *[]string
+	}{{names, &found}, {byLength, &longest}} {
+		for _, name := range list.of {
+			if !slices.ContainsFunc(*list.out, func(other string) bool { return incident.SameName(other, name) }) {
+				*list.out = append(*list.out, name)
+			}
+		}
+	}
+	if len(longest) > len(found) {
+		return longest
+	}
+	return found
 }
 
 // Host reads an identifier, names and addresses that the alert gives to one host,
