@@ -109,6 +109,9 @@ func enveloped(fields map[string]any) map[string]any {
 	}
 	event, _ := fields["event"].(map[string]any)
 	list, ok := event["NetworkAccesses"].([]any)
+	if one, alone := event["NetworkAccesses"].(map[string]any); alone {
+		list, ok = []any{one}, true
+	}
 	if !ok {
 		return fields
 	}
@@ -123,8 +126,13 @@ func enveloped(fields map[string]any) map[string]any {
 // cameIn reports whether a network access is one that another machine began.
 func cameIn(access any) bool {
 	fields, _ := access.(map[string]any)
-	direction, _ := fields["ConnectionDirection"].(json.Number)
-	return direction == "1"
+	switch direction := fields["ConnectionDirection"].(type) {
+	case json.Number:
+		return direction == "1"
+	case string:
+		return strings.TrimSpace(direction) == "1"
+	}
+	return false
 }
 
 // checkShape refuses what is in none of the shapes, and silences events of the stream that
@@ -176,12 +184,15 @@ func readPath(r *alerts.Reader) incident.Value[string] {
 // readAlertState reads what people made of the alert.
 func readAlertState(r *alerts.Reader, a *incident.Alert) {
 	f := alertFields()
-	if word, ok := r.Text(f.Of("status")...).Get(); ok {
-		if s, known := alerts.StatusOf(word); known {
-			a.Status = s
-		}
+	status, _ := r.Text(f.Of("status")...).Get()
+	if s, known := alerts.StatusOf(status); known {
+		a.Status = s
 	}
-	if word, _ := r.Text(f.Of("resolution")...).Get(); strings.EqualFold(word, "false_positive") {
+	if slices.Contains([]string{"false_positive", "ignored"}, strings.ToLower(status)) {
+		r.Silence(incident.NotAlerting, "its status is %s", alerts.Quote(status))
+	}
+	// Who opened it again does not think so any more.
+	if word, _ := r.Text(f.Of("resolution")...).Get(); strings.EqualFold(word, "false_positive") && !strings.EqualFold(status, "reopened") {
 		r.Silence(incident.NotAlerting, "it is resolved as a false positive")
 	}
 	if shown, known := r.Flag(f.Of("shown")...).Get(); known && !shown {

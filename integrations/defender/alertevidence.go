@@ -78,7 +78,7 @@ func (e graphEvidence) devices() []alertDevice {
 		if name, named := d.host.Name.Get(); named {
 			d.name = name
 		}
-		same := slices.IndexFunc(all, func(o alertDevice) bool { known, _ := alerts.HostID(o.host).Get(); return known == id })
+		same := slices.IndexFunc(all, func(o alertDevice) bool { known, _ := alerts.HostID(o.host).Get(); return strings.EqualFold(known, id) })
 		if same < 0 {
 			all = append(all, d)
 			continue

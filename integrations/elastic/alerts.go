@@ -141,17 +141,18 @@ func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts
 	}
 	var all []alerts.Document
 	for _, state := range []string{"new", "ongoing", "recovered"} {
-		if groups[state] == nil {
+		if groups[state] == nil || string(groups[state]) == "null" {
 			continue
 		}
-		at := alerts.Join(path, state)
-		group, bad := alerts.Object(at, groups[state])
-		if bad != nil {
-			return nil, bad
+		at, data := alerts.Join(path, state), groups[state]
+		if !alerts.IsList(data) {
+			group, _ := alerts.Object(at, data)
+			at, data = alerts.Join(at, "data"), group["data"]
 		}
-		documents, bad := alerts.List(alerts.Join(at, "data"), group["data"], state)
+		documents, bad := alerts.List(at, data, state)
 		if bad != nil {
-			return nil, bad
+			// It is one that cannot be read; the other groups can.
+			documents = []alerts.Document{{Path: alerts.Join(path, state), Raw: groups[state], Status: state}}
 		}
 		all = append(all, documents...)
 	}
@@ -176,7 +177,12 @@ func alertHits(path string, data json.RawMessage) ([]alerts.Document, *alerts.Fi
 // is a sensor where it is neither end of the connection.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	f, hit := fields(), r.Fields
-	if source, ok := hit["_source"].(map[string]any); ok {
+	source, ok := hit["_source"].(map[string]any)
+	if listed, _ := hit["fields"].(map[string]any); !ok && hit["@timestamp"] == nil && listed["@timestamp"] != nil {
+		// A search that asks for fields gives them in place of the source, each as a list.
+		source, ok = listed, true
+	}
+	if ok {
 		r.Fields = source
 	}
 	r.Fields = withTerms(r)
@@ -253,10 +259,19 @@ func reporterName(h incident.AlertHost) string {
 }
 
 // fromSensor reports whether the machine that shipped the event watches
-// others, as the Elastic Common Schema has it: it is the observer, or the event
-// was forwarded.
+// others, as the Elastic Common Schema has it: it is the observer, the event
+// was forwarded, or is from the log of a product that watches networks.
 func fromSensor(r *alerts.Reader) bool {
 	f := fields()
+	module, _ := r.Text(f.Of("module")...).Get()
+	maker, _, _ := strings.Cut(strings.ToLower(module), "_")
+	watching := []string{
+		"zeek", "corelight", "suricata", "snort", "netflow", "panw", "cisco", "fortinet", "checkpoint", "juniper", "sonicwall",
+		"sophos", "pfsense", "watchguard", "barracuda", "iptables",
+	}
+	if slices.Contains(watching, maker) {
+		return true
+	}
 	forwarded := slices.ContainsFunc(f.Of("forwarded"), func(path string) bool { return slices.Contains(r.Texts(path), "forwarded") })
 	return forwarded || slices.ContainsFunc(f.Of("sensor"), func(path string) bool { return r.Lookup(path) != nil })
 }

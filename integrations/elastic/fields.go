@@ -29,6 +29,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "host.ip", Paths: []string{"host.ip"}},
 		{Name: "host.os", Paths: []string{"host.os.type", "host.os.family", "host.os.platform", "host.os.name", "host.os.full", "host.os"}},
 		{Name: "forwarded", Doc: "With the tag `forwarded` the machine of `host` is a sensor, and no end of the connection.", Paths: []string{"tags"}},
+		{Name: "module", Doc: "So it is with that of a product that watches networks, such as `zeek`, `suricata` or `netflow`.", Paths: []string{"event.module"}},
 		{Name: "sensor", Doc: "So it is where one of these has a value.", Paths: []string{"observer.type", "observer.name", "observer.hostname", "observer.ip", "observer.vendor", "observer.product"}},
 		{Name: "source.ip", Doc: "The host, unless the connection came in and the destination sent more.", Paths: []string{"source.ip"}},
 		{Name: "source.port", Paths: []string{"source.port"}},

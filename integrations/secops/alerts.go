@@ -89,7 +89,9 @@ func readDetection(r *alerts.Reader, d alerts.Document) incident.Alert {
 	readState(r, &a)
 	switch directions := r.Texts(f.Of("direction")[0]); {
 	case !slices.ContainsFunc(directions, isInbound):
-	case len(directions) == 1:
+	case answered(r, events):
+		targetSends(r, &a)
+	case len(directions) == 1 && !slices.ContainsFunc(events, undirected):
 		r.Silence(incident.NotAlerting, "our host is the target: the connection came in")
 	default:
 		a.Host.Doubts = append(a.Host.Doubts, "some of the connections came in: which end sends is not known")

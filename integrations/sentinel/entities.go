@@ -1,6 +1,7 @@
 package sentinel
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -54,7 +55,7 @@ func (e entities) read(kind string, of entity) *alerts.Reader {
 func (e entities) host() incident.AlertHost {
 	f := fields()
 	var hosts []incident.AlertHost
-	var names []string
+	var names, ids []string
 	for _, one := range e.of["host"] {
 		h := e.read("Host", withDomain(one)).Host(f.Of("host.id"), f.Of("host.name"), nil)
 		if len(h.Doubts) > 0 {
@@ -64,13 +65,21 @@ func (e entities) host() incident.AlertHost {
 		if full, named := h.Name.Get(); named {
 			name = full
 		}
-		if !ok || alreadyIn(names, name) {
+		if !ok {
 			continue
 		}
 		h.OS = e.read("Host", one).OS(f.Of("host.os")...)
 		hosts, names = append(hosts, h), append(names, name)
+		if id, ok := h.ID.Get(); ok && !slices.ContainsFunc(ids, func(other string) bool { return strings.EqualFold(other, id) }) {
+			ids = append(ids, id)
+		}
 	}
-	switch len(hosts) {
+	names = alerts.Apart(names)
+	if len(names) == 1 && len(ids) > 1 {
+		// Two devices of one name.
+		names = ids
+	}
+	switch len(names) {
 	case 0:
 		return e.hostOfAddress()
 	case 1:
@@ -82,15 +91,6 @@ func (e entities) host() incident.AlertHost {
 		return hosts[0]
 	}
 	return alerts.Named(names, nil, "")
-}
-
-func alreadyIn(names []string, name string) bool {
-	for _, other := range names {
-		if incident.SameName(other, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // withDomain is a Host entity whose name has its domain.
@@ -126,7 +126,11 @@ func (e entities) hostOfAddress() incident.AlertHost {
 func (e entities) addresses() (ips []string, why string) {
 	for _, one := range e.of["ip"] {
 		found, reason := e.read("Ip", one).Addresses(fields().Of("addresses")...)
-		ips = append(ips, found...)
+		for _, ip := range found {
+			if !slices.Contains(ips, ip) {
+				ips = append(ips, ip)
+			}
+		}
 		if why == "" {
 			why = reason
 		}

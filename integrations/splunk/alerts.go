@@ -57,8 +57,12 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	all := make([]alerts.Document, 0, len(posts))
 	for _, post := range posts {
 		rows, bad := rowsOf(post)
-		if bad != nil {
+		if bad != nil && len(posts) == 1 && !list {
 			return nil, bad
+		}
+		if bad != nil {
+			// It is said when it is read; the others can be.
+			rows = []alerts.Document{post}
 		}
 		all = append(all, rows...)
 	}
@@ -103,7 +107,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	a := incident.Alert{
 		ID:       alertID(r, d),
 		Status:   statusOf(r),
-		Category: incident.Categories().Of(r.Text(f.Of("category")...)),
+		Category: categoryOf(r),
 		Rule:     r.Text(f.Of("rule")...),
 		Severity: r.Text(f.Of("severity")...),
 		Time:     r.Instant(f.Of("time")...),
@@ -129,11 +133,35 @@ func statusOf(r *alerts.Reader) incident.AlertStatus {
 	if preview, _ := r.Flag(f.Of("preview")...).Get(); preview {
 		r.Silence(incident.NotAlerting, "it is a row of a search that still runs")
 	}
+	if word, _ := r.Text(f.Of("disposition")...).Get(); isNoAttack(word) {
+		r.Silence(incident.NotAlerting, "its disposition is %s", word)
+	}
 	word, _ := r.Text(f.Of("status")...).Get()
 	if s, known := alerts.StatusOf(word); known {
 		return s
 	}
 	return incident.Firing
+}
+
+// isNoAttack reports whether a disposition of Enterprise Security says that a finding was none,
+// in any of the variants that it has.
+func isNoAttack(disposition string) bool {
+	word := strings.ToLower(disposition)
+	return strings.HasPrefix(word, "false positive") || strings.HasPrefix(word, "benign positive")
+}
+
+// categoryOf reads the category. The Common Information Model has a field of that name for what
+// an IDS or a proxy calls an event: only a word that is ours is taken from it.
+func categoryOf(r *alerts.Reader) incident.Value[string] {
+	f := fields()
+	if said := r.Text(f.Of("category")...); said.IsKnown() {
+		return incident.Categories().Of(said)
+	}
+	said := incident.Categories().Of(r.Text(f.Of("category, if it is one")...))
+	if word, _ := said.Get(); slices.Contains(incident.Categories().Names(), word) {
+		return said
+	}
+	return incident.Value[string]{}
 }
 
 // readEnds reads which of the machines sends, how much and where to.

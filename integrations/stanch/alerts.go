@@ -125,6 +125,10 @@ func refuseUnknown(r *alerts.Reader, fields map[string]any, at string) {
 		path := alerts.Join(at, name)
 		inner, isObject := fields[name].(map[string]any)
 		if slices.ContainsFunc(ownFields(), func(f field) bool { return f.Path == path }) {
+			group, key, _ := strings.Cut(name, ".")
+			if nested, _ := fields[group].(map[string]any); nested[key] != nil {
+				r.Fail(path, "is given twice: with a dot in its name, and in %s", group)
+			}
 			continue
 		}
 		below := path + "."
