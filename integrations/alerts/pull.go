@@ -15,6 +15,12 @@ type Transport struct {
 	// Alone is why two receivers that fetch at once get every message twice; empty where
 	// they share what waits. The engine recognises the repeats.
 	Alone string
+	// Again is why what was taken may come again after a restart; empty where it does not.
+	// The engine recognises the repeats.
+	Again string
+	// Source is the kind of source whose bodies it brings; empty where a message is whatever
+	// the sender writes.
+	Source string
 	// Example is the value of from in stanch.yaml, one that lints.
 	Example string
 	// NewConfig returns a pointer to the configuration struct with its defaults, as that
@@ -37,7 +43,8 @@ type Puller interface {
 	// called for others meanwhile.
 	//
 	// A message counts as taken, so that it never comes again, only once take has returned
-	// nil for it; until then, whatever ends Pull, it comes again. At an error of take Pull
+	// nil for it; until then, whatever ends Pull, it comes again. Where the transport says
+	// that and why, what was taken comes again too, in another process only. At an error of take Pull
 	// stops and returns an error that wraps it. When Pull returns, no take is running, and
 	// what was taken is confirmed where the product still answers. Once the context has
 	// ended no further take is begun, and the error is that of the context or nil.

@@ -159,7 +159,12 @@ func TestPullerBites(t *testing.T) {
 					Break: func() { s.mu.Lock(); defer s.mu.Unlock(); s.broken = true },
 				}
 			}}
-			bites(t, verdicts(t, h, pullerChecks()), c.bites...)
+			got := verdicts(t, h, pullerChecks())
+			if c.hasty {
+				// It is luck whether the first receiver ends while it takes something.
+				delete(got, "several receivers share what waits")
+			}
+			bites(t, got, c.bites...)
 		})
 	}
 }

@@ -112,6 +112,8 @@ Detections of curated rules are not listed.
 The service account needs the permission ` + "`chronicle.legacies.legacySearchDetections`" + `, which the role Chronicle API Viewer has. See
 [Google SecOps](../integrations/secops.md).`,
 		Alone:     "each receiver lists all detections",
+		Again:     "Google keeps no note of what was taken, so that a new process looks back by `lookback`",
+		Source:    "secops",
 		Example:   `{ kind: secops, project: my-project, location: us, instance: 5f1c0c9d-0000-4000-8000-000000000000, service_account_file: /etc/stanch/secops.json }`,
 		NewConfig: func() any { return defaults() },
 		Open:      open,

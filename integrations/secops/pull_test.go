@@ -18,7 +18,7 @@ import (
 
 // world is an instance, and the clock of who asks it.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	server *secopsfake.Server
 
 	mu sync.Mutex
@@ -27,7 +27,8 @@ type world struct {
 	ahead time.Duration
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
+	t.Helper()
 	w := &world{t: t, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	w.server = secopsfake.New(t, w.now)
 	return w
@@ -45,8 +46,19 @@ func (w *world) pass(d time.Duration) {
 	w.clock = w.clock.Add(d)
 }
 
-// open is a puller, as another process opens one.
+// open is a puller, as another process opens one, which is closed with the test.
 func (w *world) open() *puller {
+	w.t.Helper()
+	p := w.connect()
+	w.t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			w.t.Errorf("close: %v", err)
+		}
+	})
+	return p
+}
+
+func (w *world) connect() *puller {
 	w.t.Helper()
 	c := defaults()
 	c.Project, c.Location, c.Instance, c.URL = "p-1", "eu", "i-1", w.server.URL
@@ -59,11 +71,6 @@ func (w *world) open() *puller {
 	if !ok {
 		w.t.Fatalf("open gives a %T", opened)
 	}
-	w.t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			w.t.Errorf("close: %v", err)
-		}
-	})
 	p.config.Every, p.impatient = time.Millisecond, time.Millisecond
 	p.now = func() time.Time { return w.now().Add(w.ahead) }
 	return p

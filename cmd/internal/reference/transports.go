@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -23,18 +24,22 @@ recognised as an alert that is sent again is. A message that cannot be read, or 
 Every process with the role receiver fetches. ` + "`stanch_source_connected`" + ` says whether it can, ` + "`stanch_source_lag_messages`" + ` how much
 waits ([metrics](metrics.md)); ` + "`stanch doctor`" + ` asks for both.
 
-| kind | what it is | several receivers |
-|---|---|---|
+| kind | what it is | several receivers | after a restart |
+|---|---|---|---|
 `)
 	for _, t := range transports {
 		several := "share what waits"
 		if t.Alone != "" {
 			several = "each fetch everything, and repeats are recognised: " + t.Alone
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", t.Kind, t.Kind, cell(t.Summary), cell(several))
+		restarted := "what waits"
+		if t.Again != "" {
+			restarted = "what waits, and perhaps what was taken before, which is recognised: " + t.Again
+		}
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s |\n", t.Kind, t.Kind, cell(t.Summary), cell(several), cell(restarted))
 	}
 	for _, t := range transports {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\nsources:\n  one:\n    kind: stanch\n    from: %s\n```\n", t.Kind, t.Doc, strings.ReplaceAll(t.Example, "\n", "\n    "))
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```yaml\nsources:\n  one:\n    kind: %s\n    from: %s\n```\n", t.Kind, t.Doc, cmp.Or(t.Source, "stanch"), strings.ReplaceAll(t.Example, "\n", "\n    "))
 		b.WriteString(strings.Replace(playbooks.ReferenceOf(t.Kind, t.NewConfig()), "\n## "+t.Kind+"\n", "", 1))
 	}
 	return b.String()

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -87,8 +88,20 @@ func New(t testing.TB, now func() time.Time) *Server {
 	mux.HandleFunc("POST "+tokenPath, s.token)
 	mux.HandleFunc("GET /v1alpha/", s.list)
 	s.Server = httptest.NewServer(mux)
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(func() { s.Server.Close() })
 	return s
+}
+
+// Restart ends the server, and starts it anew at the same address.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Server.Close()
+	listener, err := net.Listen("tcp", s.Listener.Addr().String())
+	if err != nil {
+		s.t.Fatalf("restart: %v", err)
+	}
+	s.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s.Config.Handler}} //nolint:gosec // It serves tests alone.
+	s.Start()
 }
 
 // ServiceAccount is the JSON key of an account that may list.
@@ -116,6 +129,13 @@ func (s *Server) Add(created time.Time, ids ...string) {
 			`{"type":"RULE_DETECTION","id":%q,"createdTime":%q,"detectionTime":%[2]q,"detection":[{"ruleName":"udp_egress","alertState":"ALERTING"}]}`,
 			id, created.UTC().Format(time.RFC3339Nano))})
 	}
+}
+
+// Put makes a detection with a body, which must be JSON without spaces.
+func (s *Server) Put(created time.Time, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detections = append(s.detections, detection{created, json.RawMessage(body)})
 }
 
 // Next are the faults of the next answers to lists, in this order; zero is none.

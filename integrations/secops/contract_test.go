@@ -1,0 +1,55 @@
+package secops
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/contract"
+)
+
+// tick is how far the clock goes on each time that somebody looks at it. It is longer than
+// Lag goes without asking.
+const tick = 10 * time.Millisecond
+
+func TestPullContract(t *testing.T) {
+	t.Parallel()
+	contract.Puller(t, contract.PullerHarness{
+		Knobs:     contract.Knobs{Kind: "secops"},
+		Unordered: "Google lists what is newest first",
+		NoLag:     "Google does not tell how many detections wait",
+		Alone:     Transport().Alone,
+		Again:     Transport().Again,
+		Body: func(text string) string {
+			id, err := json.Marshal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return `{"type":"RULE_DETECTION","detection":[{"ruleName":"udp_egress","alertState":"ALERTING"}],"id":` + string(id) + `}`
+		},
+		Open: func(t testing.TB) contract.PullerWorld {
+			w := newWorld(t)
+			const page = 20
+			w.server.Pages(page)
+			looked := func() time.Time {
+				w.pass(tick)
+				return w.now()
+			}
+			return contract.PullerWorld{
+				New: func() alerts.Puller {
+					p := w.connect()
+					p.now = looked
+					return p
+				},
+				Send: func(bodies ...string) {
+					for _, body := range bodies {
+						w.server.Put(looked(), body)
+					}
+				},
+				Restart: func() { w.server.Restart() },
+				Break:   func() { w.server.Close() },
+			}
+		},
+	})
+}
