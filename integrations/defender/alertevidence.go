@@ -39,6 +39,8 @@ type alertDevice struct {
 	host   incident.AlertHost
 	name   string
 	target bool
+	// context is why it may be none that did something.
+	context string
 }
 
 // host is the device that sends. One that was attacked is none beside another; of several
@@ -54,7 +56,11 @@ func (e graphEvidence) host() incident.AlertHost {
 	case 0:
 		return incident.AlertHost{Name: incident.NotKnown[string]("the alert has no device among its evidence")}
 	case 1:
-		return others[0].host
+		h := others[0].host
+		if why := others[0].context; why != "" {
+			h.Doubts = append(h.Doubts, why)
+		}
+		return h
 	}
 	var names []string
 	for _, d := range others {
@@ -69,7 +75,7 @@ func (e graphEvidence) devices() []alertDevice {
 	var all []alertDevice
 	for _, piece := range e.of["deviceevidence"] {
 		r := e.read("device", piece)
-		d := alertDevice{host: r.Host(f.Of("host.id"), f.Of("host.name"), f.Of("host.ip")), target: attacked(r)}
+		d := alertDevice{host: r.Host(f.Of("host.id"), f.Of("host.name"), f.Of("host.ip")), target: attacked(r), context: contextual(r)}
 		id, ok := alerts.HostID(d.host).Get()
 		if d.name = id; !ok {
 			continue
@@ -84,6 +90,9 @@ func (e graphEvidence) devices() []alertDevice {
 			continue
 		}
 		all[same].target = all[same].target && d.target
+		if d.context == "" {
+			all[same].context = ""
+		}
 	}
 	return all
 }
@@ -103,6 +112,17 @@ func attacked(r *alerts.Reader) bool {
 		}
 	}
 	return target
+}
+
+// contextual says so where the only role of a device is to be likely benign, in Graph's words,
+// and named as a side effect alone.
+func contextual(r *alerts.Reader) string {
+	for _, path := range alertFields().Of("roles") {
+		if roles := r.Texts(path); len(roles) == 1 && strings.EqualFold(roles[0], "contextual") {
+			return "the only role of the device is contextual: it may be a witness"
+		}
+	}
+	return ""
 }
 
 // process is the one process of the evidence, unless it is of another device.

@@ -15,7 +15,7 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "wazuh",
 		Summary: "alerts of a Wazuh manager, posted by an integration (integratord)",
-		Doc: "One alert document, also below `alert` or `all_fields`, or a list of them. Of an event of Windows the host is the agent, or\n" +
+		Doc: "One alert document, also below `alert` or `all_fields`, a list of them, or several that follow one another. Of an event of Windows the host is the agent, or\n" +
 			"the `computer` of the event where another one forwarded it. An event with both ends of a connection is of the agent only where\n" +
 			"one end is its address: else the agent, or the manager itself (`000`), is a sensor. Which end is ours\n" +
 			"is told by the source's `home_networks`, else by private addresses: as the destination it is the host only where it sent more,\n" +
@@ -41,10 +41,18 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(body) {
 		return alerts.List("", body, "")
 	}
-	if _, bad := alerts.Object("", body); bad != nil {
+	documents, bad := alerts.Stream(body)
+	switch {
+	case bad != nil:
 		return nil, bad
+	case len(documents) < 2:
+		// What is wrong with it is wrong with the body.
+		if _, bad := alerts.Object("", body); bad != nil {
+			return nil, bad
+		}
+		return []alerts.Document{{Raw: body}}, nil
 	}
-	return []alerts.Document{{Raw: body}}, nil
+	return documents, nil
 }
 
 // readAlert reads one alert document.
