@@ -4,7 +4,6 @@ package aws
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -21,14 +20,14 @@ func Alerts() alerts.Spec {
 		Kind:    "guardduty",
 		Summary: "findings of Amazon GuardDuty, by EventBridge, SNS or Security Hub",
 		Doc: "A finding of GuardDuty alone, in the envelope of EventBridge (`detail`), in a notification of SNS, in the format of Security\n" +
-			"Hub (`Findings` or `detail.findings`), or a list of such. Keys may begin with a capital. Of Security Hub's format, `ProductFields`\n" +
+			"Hub (`Findings` or `detail.findings`), a list of such, or several that follow one another. Keys may begin with a capital. Of Security Hub's format, `ProductFields`\n" +
 			"below `aws/guardduty/` are read as the paths that GuardDuty has for them, and `Workflow`, `RecordState`, `Sample` and `Resources`\n" +
 			"as what GuardDuty has instead.\n\n" +
 			"Only `Backdoor:EC2/DenialOfService.*` and `Behavior:EC2/TrafficVolumeUnusual` are about egress; findings of another type, of an\n" +
 			"instance that is the target, archived and sample findings are recorded and start nothing. A finding has no number of bytes. Its\n" +
 			"public address may be that of a NAT and names no host.",
 		Identity:   "`id`, which Security Hub has at the end of its ARN",
-		Occurrence: "`service.eventFirstSeen`",
+		Occurrence: "`service.eventFirstSeen`, else `createdAt`",
 		Example: `{
   "version": "0", "id": "cd2d702e-ab31-411b-9344-793ce56b1bc7", "detail-type": "GuardDuty Finding", "source": "aws.guardduty", "time": "2026-03-01T03:20:05Z",
   "detail": {
@@ -48,15 +47,13 @@ func Alerts() alerts.Spec {
 	}
 }
 
-// egress are the types of findings of an instance that floods, or sends unusually
-// much.
+// isEgress reports whether a type is that of findings of an instance that floods, by whichever
+// protocol, or sends unusually much. An artifact can follow a type, behind an exclamation mark.
 //
 // https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-types-ec2.html
-func egress() []string {
-	return []string{
-		"Backdoor:EC2/DenialOfService.Dns", "Backdoor:EC2/DenialOfService.Tcp", "Backdoor:EC2/DenialOfService.Udp",
-		"Backdoor:EC2/DenialOfService.UdpOnTcpPorts", "Backdoor:EC2/DenialOfService.UnusualProtocol", "Behavior:EC2/TrafficVolumeUnusual",
-	}
+func isEgress(kind string) bool {
+	kind, _, _ = strings.Cut(strings.ToLower(kind), "!")
+	return strings.HasPrefix(kind, "backdoor:ec2/denialofservice.") || kind == "behavior:ec2/trafficvolumeunusual"
 }
 
 // readFinding reads a finding in GuardDuty's format, whatever it came in.
@@ -102,7 +99,8 @@ func readOS(r *alerts.Reader) incident.Value[string] {
 // readState reads whether the finding is a sample, archived, suppressed or resolved.
 func readState(r *alerts.Reader, a *incident.Alert) {
 	f := fields()
-	if is, _ := r.Flag(f.Of("sample")...).Get(); is {
+	title, _ := r.Text(f.Of("title")...).Get()
+	if is, _ := r.Flag(f.Of("sample")...).Get(); is || strings.HasPrefix(title, "[SAMPLE]") {
 		r.Silence(incident.Sample, "it is a sample finding")
 	}
 	if is, _ := r.Flag(f.Of("archived")...).Get(); is {
@@ -130,7 +128,7 @@ func readKind(r *alerts.Reader, a *incident.Alert) {
 	if !ok {
 		r.Fail(f.Of("rule")[0], "is missing: it is no finding of GuardDuty")
 	}
-	if !slices.ContainsFunc(egress(), func(t string) bool { return strings.EqualFold(t, kind) }) {
+	if !isEgress(kind) {
 		r.Silence(incident.NotAlerting, "the type of finding %s is none of those about egress", alerts.Quote(kind))
 		return
 	}
@@ -145,12 +143,19 @@ func readKind(r *alerts.Reader, a *incident.Alert) {
 	}
 }
 
-// splitFindings finds the findings in a body.
+// splitFindings finds the findings in a body. An export to S3 has one on each line.
 func splitFindings(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
-	if alerts.IsList(body) {
+	switch {
+	case alerts.IsList(body):
 		return unwrapAll("", body, 0)
+	case json.Valid(body):
+		return unwrap(alerts.Document{Raw: body}, 0)
 	}
-	return unwrap(alerts.Document{Raw: body}, 0)
+	documents, bad := alerts.Stream(body)
+	if bad != nil {
+		return nil, bad
+	}
+	return unwrapEach(documents, 0), nil
 }
 
 // maxWraps is how many envelopes can be around a finding: a list, SNS, EventBridge and
@@ -162,6 +167,10 @@ func unwrapAll(path string, list json.RawMessage, depth int) ([]alerts.Document,
 	if bad != nil {
 		return nil, bad
 	}
+	return unwrapEach(documents, depth), nil
+}
+
+func unwrapEach(documents []alerts.Document, depth int) []alerts.Document {
 	all := make([]alerts.Document, 0, len(documents))
 	for _, d := range documents {
 		inner, bad := unwrap(d, depth+1)
@@ -171,7 +180,7 @@ func unwrapAll(path string, list json.RawMessage, depth int) ([]alerts.Document,
 		}
 		all = append(all, inner...)
 	}
-	return all, nil
+	return all
 }
 
 // unwrap takes the envelopes off a document. What is no envelope is a finding.

@@ -47,6 +47,12 @@ func TestAFindingThatIsSentAgainIsAnUpdate(t *testing.T) {
 	if want := time.Date(2026, 3, 1, 3, 20, 0, 0, time.UTC); !first.UpdatedAt.Equal(want) {
 		t.Errorf("the finding was updated at %v, want %v", first.UpdatedAt, want)
 	}
+	undated := func(updated string) incident.Alert {
+		return read(`{"id":"a","type":"Backdoor:EC2/DenialOfService.Dns","createdAt":"2026-03-01T03:05:00Z","updatedAt":"` + updated + `"}`)
+	}
+	if one, next := undated("2026-03-01T03:20:00Z"), undated("2026-03-01T03:35:00Z"); one.Prints[0] != next.Prints[0] {
+		t.Errorf("an update of a finding that does not say when it began is another occurrence: %v after %v", next.Prints, one.Prints)
+	}
 	for _, c := range []struct {
 		old, by           string
 		occurrence, again bool

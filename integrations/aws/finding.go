@@ -21,6 +21,12 @@ func finding(document map[string]any) map[string]any {
 		f, _ = small(f).(map[string]any)
 	}
 	f = alerts.Columns(f)
+	info, _ := alerts.Lookup(f, "service.additionalInfo").(map[string]any)
+	if text, is := info["value"].(string); is {
+		if inner, bad := alerts.Decode("", []byte(text)); bad == nil {
+			info["value"] = inner
+		}
+	}
 	resource, _ := f["resource"].(map[string]any)
 	instance, _ := resource["instanceDetails"].(map[string]any)
 	if nics, ok := instance["networkInterfaces"].(map[string]any); ok {
@@ -60,7 +66,7 @@ func fromHub(f map[string]any) map[string]any {
 	arn, _ := f["Id"].(string)
 	out := map[string]any{
 		"id": arn[strings.LastIndex(arn, "/")+1:], "type": hubType(f), "severity": alerts.Lookup(f, "Severity.Label"),
-		"createdAt": f["CreatedAt"], "updatedAt": f["UpdatedAt"], "productName": hubProduct(f),
+		"title": f["Title"], "createdAt": f["CreatedAt"], "updatedAt": f["UpdatedAt"], "productName": hubProduct(f),
 		"recordState": f["RecordState"], "workflow": map[string]any{"status": alerts.Lookup(f, "Workflow.Status")}, "sample": f["Sample"],
 	}
 	put(out, []string{"service", "eventFirstSeen"}, f["FirstObservedAt"])

@@ -27,7 +27,7 @@ func Alerts() alerts.Spec {
 			"incoming, our host is the victim; that, another direction, none, or two that disagree start nothing. `unban` says\n" +
 			"that the attack is over. All figures are rates, so the volume is unknown. An attack on or by a group of hosts names no host.",
 		Identity:   "`attack_uuid`, else the address and the direction",
-		Occurrence: "`time`, when the script was called, of the community edition; Advanced gives each attack its own `attack_uuid` and repeats it every 20 seconds",
+		Occurrence: "`time`, when the script was called, of the community edition, without which the same content is another attack after ten minutes; Advanced gives each attack its own `attack_uuid` and repeats it every 20 seconds",
 		Example:    example,
 		Fields:     fields(),
 		Split:      alerts.Stream, Join: alerts.JoinStream, Read: readAlert,

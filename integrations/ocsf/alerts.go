@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -30,7 +31,7 @@ func Alerts() alerts.Spec {
 			"in doubt. A detection finding has no number of bytes. What the product did about it, its `disposition`, is about a file, a\n" +
 			"connection or a session, and never means that the host is contained.",
 		Identity:   "`finding_info.uid`",
-		Occurrence: "`finding_info.created_time`, else the time of the event",
+		Occurrence: "`finding_info.created_time`, else `finding_info.first_seen_time` or `start_time`, else the time of the event, unless that updates a finding: then the id alone, and the same content after ten minutes",
 		Example: `{
   "class_uid": 2004, "type_uid": 200401, "activity_id": 1, "severity_id": 4, "severity": "High", "time": 1772334765123,
   "metadata": { "version": "1.5.0", "product": { "name": "NDR" } },
@@ -44,7 +45,7 @@ func Alerts() alerts.Spec {
 `,
 		Fields: fields(),
 		Split:  splitEvents, Join: alerts.JoinStream, Read: readEvent,
-		Began:   []string{"finding_info.created_time", "finding_info.created_time_dt"},
+		Began:   fields().Of("began"),
 		Updated: []string{"finding_info.modified_time", "finding_info.modified_time_dt", "time", "time_dt"},
 	}
 }
@@ -86,6 +87,9 @@ func readEvent(r *alerts.Reader, d alerts.Document) incident.Alert {
 	}
 	if disposition, ok := r.Text(f.Of("disposition")...).Get(); ok {
 		a.Contained = incident.NotKnown[bool]("the disposition is " + alerts.Quote(disposition) + ", which is not about the host")
+	}
+	if began := r.Instant(f.Of("began")...); !began.IsKnown() && activity(r) == updates {
+		a.Time = incident.NotKnown[time.Time]("the event updates a finding, and does not say when that began")
 	}
 	readHost(r, &a)
 	readClass(r)

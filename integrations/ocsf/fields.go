@@ -21,7 +21,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "status code", Doc: "`PASS`, `FAIL` and `MANUAL` are results about settings.", Paths: []string{"status_code"}},
 		{Name: "status", Doc: "Suppressed, resolved, archived and deleted findings start nothing.", Paths: []string{"status_id"}},
 		{Name: "status word", Doc: "Where there is no number, or one that says nothing.", Paths: []string{"status"}},
-		{Name: "activity", Doc: "3 closes the finding.", Paths: []string{"activity_id"}},
+		{Name: "activity", Doc: "2 updates the finding, 3 closes it.", Paths: []string{"activity_id"}},
 		{Name: "verdict", Doc: "False positives, what is benign, and tests start nothing.", Paths: []string{"verdict_id"}},
 		{Name: "verdict word", Doc: "Where there is no number, or one that says nothing.", Paths: []string{"verdict"}},
 		{Name: "is alert", Doc: "`false` starts nothing.", Paths: []string{"is_alert"}},
@@ -31,6 +31,9 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "time", Doc: "Seconds, too.", Paths: []string{"time", "time_dt"}},
 		{Name: "window, from", Paths: []string{"start_time", "start_time_dt"}},
 		{Name: "window, to", Paths: []string{"end_time", "end_time_dt"}},
+		{Name: "began", Doc: "Tells one occurrence from the next.", Paths: []string{
+			"finding_info.created_time", "finding_info.created_time_dt", "finding_info.first_seen_time", "finding_info.first_seen_time_dt", "start_time", "start_time_dt",
+		}},
 		{Name: "count", Paths: []string{"count"}},
 		{Name: "host.id", Paths: []string{"device.uid"}},
 		{Name: "host.name", Paths: []string{"device.hostname", "device.name"}},

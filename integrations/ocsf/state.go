@@ -8,8 +8,8 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// closes is the activity that closes a finding.
-const closes = 3
+// updates is the activity that updates a finding, and closes the one that closes it.
+const updates, closes = 2, 3
 
 // The words of the schema that are read, each in the place of its number.
 //
@@ -55,7 +55,7 @@ func readState(r *alerts.Reader, a *incident.Alert) {
 	if s, known := alerts.StatusOf(word); known {
 		a.Status = s
 	}
-	if isClosed(r) {
+	if activity(r) == closes {
 		a.Status = incident.Resolved
 	}
 	switch verdict, _ := numbered(r, "verdict", "verdict word", verdicts()); verdict {
@@ -71,14 +71,15 @@ func readState(r *alerts.Reader, a *incident.Alert) {
 	}
 }
 
-// isClosed reports whether the event closes the finding. Its type is the class and the activity
-// in one number.
-func isClosed(r *alerts.Reader) bool {
+// activity is what the event does with the finding, 0 where nothing says it. The type of an
+// event is its class and its activity in one number.
+func activity(r *alerts.Reader) int64 {
 	f := fields()
-	activity := r.Integer(f.Of("activity")...)
-	kind, _ := r.Integer(f.Of("type")...).Get()
-	if n, known := activity.Get(); known {
-		return n == closes
+	if n, known := r.Integer(f.Of("activity")...).Get(); known {
+		return n
 	}
-	return kind == detectionFinding*100+closes
+	if kind, _ := r.Integer(f.Of("type")...).Get(); kind/100 == detectionFinding {
+		return kind % 100
+	}
+	return 0
 }
