@@ -133,7 +133,10 @@ func readKind(r *alerts.Reader, a *incident.Alert) {
 		return
 	}
 	a.Category = incident.Categories().Of(incident.Known("high_egress", incident.FromAlert))
-	switch role, ok := r.Text(f.Of("role")...).Get(); {
+	said := r.Text(f.Of("role")...)
+	switch role, ok := said.Get(); {
+	case said.Why() != "":
+		a.Host.Doubts = append(a.Host.Doubts, "the role of the instance cannot be read: "+said.Why())
 	case strings.EqualFold(role, "TARGET"):
 		r.Silence(incident.NotAlerting, "our host is the target, not the sender")
 	case ok && !strings.EqualFold(role, "ACTOR"):
@@ -189,8 +192,10 @@ func unwrap(d alerts.Document, depth int) ([]alerts.Document, *alerts.FieldError
 	if depth > maxWraps || members == nil {
 		return []alerts.Document{d}, nil
 	}
-	if list, name := either(members, "Findings", "findings"); alerts.IsList(list) {
-		return unwrapAll(alerts.Join(d.Path, name), list, depth)
+	if findings, name := either(members, "Findings", "findings"); alerts.IsList(findings) {
+		return unwrapAll(alerts.Join(d.Path, name), findings, depth)
+	} else if membersOf(findings) != nil {
+		return unwrap(alerts.Document{Path: alerts.Join(d.Path, name), Raw: findings}, depth+1)
 	}
 	if detail, name := either(members, "detail", "Detail"); detail != nil {
 		return unwrap(alerts.Document{Path: alerts.Join(d.Path, name), Raw: detail}, depth+1)

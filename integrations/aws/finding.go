@@ -84,9 +84,13 @@ func fromHub(f map[string]any) map[string]any {
 // hubType is the type of the finding: Security Hub puts two levels of its own before it,
 // and a hyphen in place of the slash.
 func hubType(f map[string]any) any {
-	types, _ := f["Types"].([]any)
-	if len(types) == 0 {
-		types, _ = alerts.Lookup(f, "FindingProviderFields.Types").([]any)
+	found := alerts.Lookup(f, "Types")
+	if found == nil {
+		found = alerts.Lookup(f, "FindingProviderFields.Types")
+	}
+	types, is := found.([]any)
+	if !is {
+		types = []any{found}
 	}
 	for _, t := range types {
 		text, _ := t.(string)

@@ -27,6 +27,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "is alert", Doc: "`false` starts nothing.", Paths: []string{"is_alert"}},
 		{Name: "disposition", Doc: "Never says that the host is contained.", Paths: []string{"disposition", "disposition_id"}},
 		{Name: "rule", Paths: []string{"finding_info.analytic.name", "finding_info.title"}},
+		{Name: "title", Doc: "One that begins with `[SAMPLE]`, as GuardDuty has it, is that of a sample finding.", Paths: []string{"finding_info.title"}},
 		{Name: "severity", Paths: []string{"severity", "severity_id"}},
 		{Name: "time", Doc: "Seconds, too.", Paths: []string{"time", "time_dt"}},
 		{Name: "window, from", Paths: []string{"start_time", "start_time_dt"}},

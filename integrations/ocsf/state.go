@@ -66,6 +66,9 @@ func readState(r *alerts.Reader, a *incident.Alert) {
 	case 6:
 		r.Silence(incident.Sample, "the verdict is that it is a test")
 	}
+	if title, _ := r.Text(f.Of("title")...).Get(); strings.HasPrefix(title, "[SAMPLE]") {
+		r.Silence(incident.Sample, "it is a sample finding, as its title says")
+	}
 	if is, known := r.Flag(f.Of("is alert")...).Get(); known && !is {
 		r.Silence(incident.NotAlerting, "the finding says that it is no alert")
 	}
