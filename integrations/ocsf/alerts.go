@@ -31,7 +31,7 @@ func Alerts() alerts.Spec {
 			"in doubt. A detection finding has no number of bytes. What the product did about it, its `disposition`, is about a file, a\n" +
 			"connection or a session, and never means that the host is contained.",
 		Identity:   "`finding_info.uid`",
-		Occurrence: "`finding_info.created_time`, else `finding_info.first_seen_time` or `start_time`, else the time of the event, unless that updates a finding: then the id alone, and the same content after ten minutes",
+		Occurrence: "`finding_info.created_time`, else `finding_info.first_seen_time` or `start_time`, else the time of an event that is no update. All updates without any of these are one; the same content after ten minutes is another",
 		Example: `{
   "class_uid": 2004, "type_uid": 200401, "activity_id": 1, "severity_id": 4, "severity": "High", "time": 1772334765123,
   "metadata": { "version": "1.5.0", "product": { "name": "NDR" } },
