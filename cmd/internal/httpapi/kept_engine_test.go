@@ -61,9 +61,9 @@ func TestARejectedAlertPointsIntoWhatIsKept(t *testing.T) {
 	if got.Rejected[0].Path != "alerts[1].host.ip" || record.Pointer != "/host/ip" || string(record.Body) != `{"id":"p-2","host":{"ip":["10.20.0.42","10.20.0"]}}` {
 		t.Errorf("the field %s is kept as %s of %s", got.Rejected[0].Path, record.Pointer, record.Body)
 	}
-	whole := s.call("POST", "/v1/alerts/elastic", siemToken, `{"context":{"alerts":{"new":7}}}`).refused(422, "rejected")
+	whole := s.call("POST", "/v1/alerts/elastic", siemToken, `{"context":{"alerts":7}}`).refused(422, "rejected")
 	s.call("GET", "/v1/rejected/"+whole.Rejected, aliceToken, nil).is(200, &record)
-	if record.Pointer != "/context/alerts/new" {
-		t.Errorf("what is no group is at %q", record.Pointer)
+	if record.Pointer != "/context/alerts" {
+		t.Errorf("what is no list is at %q", record.Pointer)
 	}
 }
