@@ -20,6 +20,8 @@ func Types() map[string]reflect.Type {
 		"memo " + workflows.SeenMemo: reflect.TypeFor[[]string](),
 		// When the receiver took in what is kept.
 		"memo received": reflect.TypeFor[time.Time](),
+		// How long the body is that is kept.
+		"memo bytes": reflect.TypeFor[int](),
 		// Words for people; see the mapping of errors in the activities.
 		"failure": reflect.TypeFor[string](),
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/stanch-soar/stanch/integrations/all"
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/file"
-	"github.com/stanch-soar/stanch/integrations/splunk"
+	"github.com/stanch-soar/stanch/integrations/suricata"
 )
 
 // small has one integration, which has one capability with a suite, and one source.
-func small() integrations.Catalog { return integrations.NewCatalog(file.Vendor(), splunk.Vendor()) }
+func small() integrations.Catalog { return integrations.NewCatalog(file.Vendor(), suricata.Vendor()) }
 
 // told is a test's own events: what it checks, what is lacking, and how it ends, which
 // is an action or the reason of a skip.
@@ -59,7 +59,7 @@ func printed(t *testing.T, tests ...told) string {
 
 const (
 	inventories = module + "integrations/file"
-	sources     = module + "integrations/splunk"
+	sources     = module + "integrations/suricata"
 )
 
 func good() []told {
@@ -72,7 +72,7 @@ func good() []told {
 		{inventories, "TestCSV/a_tag", "file Inventory a tag", "a row has | between tags", "pass"},
 		{inventories, "TestCSV/an_approval", "file Inventory an approval", "nobody is asked", "pass"},
 		{inventories, "TestSchedules/seed_0", "file Schedules seed 0", "", "pass"},
-		{sources, "TestAlerts/the_example", "splunk Alerts the example", "", "pass"},
+		{sources, "TestAlerts/the_example", "suricata Alerts the example", "", "pass"},
 	}
 }
 
@@ -95,7 +95,7 @@ func TestPage(t *testing.T) {
 	want := `
 | source | Alerts |
 |---|---|
-| [splunk](alerts.md#kind-splunk) | 1 |
+| [suricata](alerts.md#kind-suricata) | 1 |
 
 What was not checked, and why:
 
@@ -127,7 +127,7 @@ func TestProblems(t *testing.T) {
 	}{
 		"none": {good(), nil},
 		"a suite did not run": {good()[:8], []string{
-			"kind splunk has the capability Alerts, and no check of contract.Alerts passed in this run",
+			"kind suricata has the capability Alerts, and no check of contract.Alerts passed in this run",
 		}},
 		"a suite only lacks": {append(good()[1:2], good()[8]), []string{
 			"kind file has the capability Inventory, and no check of contract.Inventory passed in this run",
@@ -191,7 +191,7 @@ func TestUpdate(t *testing.T) {
 	put(document, before)
 	put(part, printed(t, good()[:8]...))
 	put(other, printed(t, good()[8]))
-	if err := update(small(), document, []string{part}, true); err == nil || !strings.Contains(err.Error(), "kind splunk") || text() != before {
+	if err := update(small(), document, []string{part}, true); err == nil || !strings.Contains(err.Error(), "kind suricata") || text() != before {
 		t.Errorf("error %v of a part of a run; the document is now\n%s", err, text())
 	}
 	if err := update(small(), document, []string{part, other}, false); err == nil || !strings.Contains(err.Error(), "matrix -write "+document) || text() != before {
