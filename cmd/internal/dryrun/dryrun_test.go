@@ -74,7 +74,7 @@ func addAlertSource(t *testing.T, s *scratch) {
 	s.fails(t, "contract.Alerts", "test", specs)
 	s.add(t, "alert_source.txtar")
 	s.edit(t, "integrations/acme/alerts.go", `r.Instant("at")`, `r.Instant("moment")`)
-	s.fails(t, "want a firing alert with an id, a time and a host without doubt", "test", "./integrations/acme")
+	s.fails(t, "want a firing alert with an id, a time and a host, in doubt only where all are", "test", "./integrations/acme")
 }
 
 func addMessenger(t *testing.T, s *scratch) {
