@@ -9,6 +9,7 @@ import (
 // What asks for no response is recorded also where it names no host and no playbook would
 // take it; what fires is rejected then.
 func TestWhatAsksForNoResponseNeedsNoHost(t *testing.T) {
+	needsEngine(t)
 	s := newSide(t, products(t))
 	var got api.Accepted
 	s.call("POST", "/v1/alerts/splunk", siemToken, `[{"sid":"quiet","result":{"alert_state":"resolved","category":"nothing of ours"}}]`).is(202, &got)
