@@ -110,7 +110,9 @@ func TestAFloodOfOneSource(t *testing.T) {
 		// What came while a run ended is in the one that followed.
 		s.until(ref, "all that was accepted is in case "+ref.ID, func(c incident.Case) bool {
 			last := s.show(ref.ID, "")
-			return !slices.ContainsFunc(keys, func(key string) bool { return !slices.Contains(c.AlertKeys, key) && !slices.Contains(last.AlertKeys, key) })
+			return !slices.ContainsFunc(keys, func(key string) bool {
+				return !slices.Contains(c.AlertKeys, key) && !slices.Contains(last.AlertKeys, key)
+			})
 		})
 	}
 }
