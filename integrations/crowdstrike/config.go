@@ -5,7 +5,6 @@ package crowdstrike
 
 import (
 	"context"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -144,13 +143,8 @@ func (c Config) check(op string) (string, error) {
 		return "", invalid("url is not an address such as https://api.crowdstrike.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", invalid("url has a user, a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
 		return "", invalid("url is http: credentials would travel in the clear")
 	}
 	return strings.TrimSuffix(u.String(), "/"), nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

@@ -2,7 +2,6 @@ package defender
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -130,15 +129,10 @@ func addressOf(text string) (string, error) {
 		return "", fmt.Errorf("is not an address such as https://api.security.microsoft.com")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("has a user, a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
 		return "", fmt.Errorf("is http: tokens would travel in the clear")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // isGUID reports whether a text has the form of Microsoft's ids of directories,

@@ -126,7 +126,7 @@ func (c *Client) mayFetch(link string) bool {
 		return false
 	}
 	if slices.Contains(c.config.Downloads, u.Host) || slices.Contains(c.config.Downloads, u.Hostname()) {
-		return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+		return u.Scheme == "https" || u.Scheme == "http" && httpx.Loopback(u.Hostname())
 	}
 	return u.Scheme == "https" && u.Port() == "" && slices.ContainsFunc(storage(), func(end string) bool {
 		return strings.HasSuffix(strings.ToLower(u.Hostname()), end)

@@ -84,7 +84,7 @@ func addressOf(setting, text string) (string, error) {
 		return "", fmt.Errorf("%s is not an address such as https://elastic.example:9200", setting)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("%s has a user, a query or a fragment", setting)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
 		return "", fmt.Errorf("%s is http: credentials would travel in the clear", setting)
 	}
 	return strings.TrimRight(u.String(), "/"), nil

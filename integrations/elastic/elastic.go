@@ -14,7 +14,6 @@ package elastic
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -134,7 +133,7 @@ func (c Config) check() (string, error) {
 		return "", fmt.Errorf("url has a user, a query or a fragment: write username and password as settings of their own")
 	case c.APIKey != "" && c.Username != "" || (c.Username == "") != (c.Password == ""):
 		return "", fmt.Errorf("write an api_key, or a username with its password")
-	case u.Scheme == "http" && (c.APIKey != "" || c.Password != "") && !loopback(u.Hostname()):
+	case u.Scheme == "http" && (c.APIKey != "" || c.Password != "") && !httpx.Loopback(u.Hostname()):
 		return "", fmt.Errorf("url is http: credentials would travel in the clear")
 	case c.Sampling < 0 || c.Sampling > flowmath.MaxSampling:
 		return "", fmt.Errorf("sampling is %d: must be between 0 and %d", c.Sampling, flowmath.MaxSampling)
@@ -191,11 +190,6 @@ func fieldName(name string) bool {
 		}
 	}
 	return len(name) <= 255
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // Probe implements [integrations.Prober].

@@ -148,7 +148,7 @@ func (c *Client) mayFetch(link string) bool {
 		return false
 	}
 	if slices.Contains(c.config.Downloads, u.Host) || slices.Contains(c.config.Downloads, u.Hostname()) {
-		return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+		return u.Scheme == "https" || u.Scheme == "http" && httpx.Loopback(u.Hostname())
 	}
 	host := strings.ToLower(u.Hostname())
 	return u.Scheme == "https" && u.Port() == "" && (strings.HasSuffix(host, ".amazonaws.com") || host == "storage.googleapis.com" || strings.HasSuffix(host, ".storage.googleapis.com"))

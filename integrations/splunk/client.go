@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -84,7 +83,7 @@ func (c Config) check() (string, error) {
 		return "", errors.New("url is not an address such as https://splunk.example:8089")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", errors.New("url has a user, a query or a fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
 		return "", errors.New("url is http: the token would travel in the clear")
 	case c.Token == "":
 		return "", errors.New("write a token")
@@ -97,11 +96,6 @@ func (c Config) check() (string, error) {
 		}
 	}
 	return strings.TrimRight(u.String(), "/"), nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // Circuit implements [integrations.Breaker].

@@ -2,7 +2,6 @@ package wazuh
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -73,13 +72,8 @@ func addressOf(name, text string) (string, error) {
 		return "", fmt.Errorf("%s is not an address such as https://wazuh.example:55000", name)
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("%s has a user, a query or a fragment", name)
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
 		return "", fmt.Errorf("%s is http: passwords would travel in the clear", name)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
