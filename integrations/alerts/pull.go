@@ -30,20 +30,39 @@ type Transport struct {
 	Open func(ctx context.Context, config any) (Puller, error)
 }
 
-// Take takes one message. Nil means that the engine holds everything of it, also what was
-// wrong with it. An error is the engine's, never the message's.
-type Take func(ctx context.Context, body []byte) error
+// Take takes messages that wait together, as if one after the other: the alerts of one case in
+// their order, those of several cases at once, so that a flood about one host does not hold up
+// what comes behind it. The engine holds everything of the first taken messages, also what was
+// wrong with them. That is all of them unless there is an error, which is the engine's or the
+// context's, never a message's.
+type Take func(ctx context.Context, bodies [][]byte) (taken int, err error)
+
+// Each takes messages by a function of one. It begins none after the first once the context
+// has ended.
+func Each(take func(ctx context.Context, body []byte) error) Take {
+	return func(ctx context.Context, bodies [][]byte) (int, error) {
+		for i, body := range bodies {
+			if i > 0 && ctx.Err() != nil {
+				return i, ctx.Err()
+			}
+			if err := take(ctx, body); err != nil {
+				return i, err
+			}
+		}
+		return len(bodies), nil
+	}
+}
 
 // Puller fetches what senders left for one source. Lag may be called while Pull runs; Pull is
 // not called twice at once.
 type Puller interface {
 	// Pull hands over each message until the context ends, or until something fails: the
-	// caller calls it again after a pause. Messages of one partition, of one group, or of
-	// a queue that keeps its order, come one after the other and in that order; take may be
-	// called for others meanwhile.
+	// caller calls it again after a pause. What it has fetched of one partition, of one
+	// group, or of a queue that keeps its order, it hands over together and in that order,
+	// and no more of it until take has returned; take may be called for others meanwhile.
 	//
 	// A message counts as taken, so that it never comes again, only once take has returned
-	// nil for it; until then, whatever ends Pull, it comes again. Where the transport says
+	// that it is; until then, whatever ends Pull, it comes again. Where the transport says
 	// that and why, what was taken comes again too, in another process only. At an error of take Pull
 	// stops and returns an error that wraps it. When Pull returns, no take is running, and
 	// what was taken is confirmed where the product still answers. Once the context has

@@ -61,6 +61,7 @@ func pullerChecks() []check[PullerHarness] {
 		{"what was taken does not come again", checkPullTaken},
 		{"what was not taken comes again, and the error is told", checkPullNotTaken},
 		{"one process takes nothing twice", checkPullOneProcess},
+		{"what waits is handed over together", checkPullTogether},
 		{"a message that is being taken is not confirmed", checkPullUnderWay},
 		{"what is begun when the context ends is finished and confirmed", checkPullDrains},
 		{"the lag is what waits", checkPullLag},
@@ -129,13 +130,13 @@ type pulling struct {
 	done   chan error
 }
 
-func pull(t testing.TB, p alerts.Puller, take alerts.Take) *pulling {
+func pull(t testing.TB, p alerts.Puller, take func(context.Context, []byte) error) *pulling {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	r := &pulling{t: t, cancel: cancel, done: make(chan error, 1)}
 	go func() {
-		err := p.Pull(ctx, take)
+		err := p.Pull(ctx, alerts.Each(take))
 		if err != nil && ctx.Err() == nil {
 			t.Logf("Pull returns %v", err)
 		}
@@ -167,14 +168,14 @@ func (r *pulling) stop() {
 
 // persist calls Pull again and again, as the service does, until the returned function is
 // called.
-func persist(t testing.TB, p alerts.Puller, take alerts.Take) (stop func()) {
+func persist(t testing.TB, p alerts.Puller, take func(context.Context, []byte) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			_ = p.Pull(ctx, take)
+			_ = p.Pull(ctx, alerts.Each(take))
 			select {
 			case <-ctx.Done():
 			case <-time.After(50 * time.Millisecond):
@@ -362,11 +363,11 @@ func checkPullDrains(t testing.TB, h PullerHarness) {
 	done := make(chan error, 1)
 	p := w.open(t)
 	go func() {
-		done <- p.Pull(ctx, func(ctx context.Context, body []byte) error {
+		done <- p.Pull(ctx, alerts.Each(func(ctx context.Context, body []byte) error {
 			close(held)
 			<-ctx.Done()
 			return b.take(ctx, body)
-		})
+		}))
 	}()
 	select {
 	case <-held:

@@ -93,17 +93,8 @@ func (r *looker) Pull(ctx context.Context, take alerts.Take) error {
 		if r.stutters {
 			clear(r.taken)
 		}
-		for i := r.from; i < len(list); i++ {
-			body := list[i]
-			if ctx.Err() != nil || r.taken[body] {
-				continue
-			}
-			r.taken[body] = r.rash
-			r.hands(i + 1)
-			if err := take(ctx, []byte(body)); err != nil {
-				return err
-			}
-			r.taken[body] = !r.hasty || ctx.Err() == nil
+		if err := r.hand(ctx, list, take); err != nil {
+			return err
 		}
 		select {
 		case <-more:
@@ -111,6 +102,26 @@ func (r *looker) Pull(ctx context.Context, take alerts.Take) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// hand hands over those of a list that were not taken yet.
+func (r *looker) hand(ctx context.Context, list []string, take alerts.Take) error {
+	var bodies [][]byte
+	for i := r.from; i < len(list); i++ {
+		if !r.taken[list[i]] {
+			bodies = append(bodies, []byte(list[i]))
+			r.hands(i + 1)
+		}
+	}
+	if len(bodies) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	taken, err := take(ctx, bodies)
+	for i, body := range bodies {
+		done := i < taken && (!r.hasty || ctx.Err() == nil)
+		r.taken[string(body)] = done || r.rash && i == taken
+	}
+	return err
 }
 
 func (r *looker) Lag(context.Context) (int64, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
 )
 
 // lag waits until another process is told that so much waits.
@@ -59,13 +61,13 @@ func checkPullRestarts(t testing.TB, h PullerHarness) {
 	for total.different() < len(sent) {
 		ctx, cancel := context.WithTimeout(t.Context(), total.within)
 		p, before, b := w.New(), total.different(), h.basket()
-		err := p.Pull(ctx, func(ctx context.Context, body []byte) error {
+		err := p.Pull(ctx, alerts.Each(func(ctx context.Context, body []byte) error {
 			err := errors.Join(b.take(ctx, body), total.take(ctx, body))
 			if n := total.different(); n >= before+37 || n == len(sent) {
 				cancel()
 			}
 			return err
-		})
+		}))
 		cancel()
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatalf("after %d messages Pull returns %v", before, err)

@@ -25,8 +25,9 @@ type shelf struct {
 // mistakes are those of a shelf: early confirms before take, deaf hides an error of take,
 // hasty leaves a message that was taken while the context ended, forgets what was not taken,
 // begins with the last, is blind to what is lent in the lag and blithe about a server that is
-// gone, and cuts what is long.
-type mistakes struct{ early, deaf, hasty, forgets, backwards, blind, blithe, cut bool }
+// gone, cuts what is long, is whole where only the first of what it handed over were taken, and
+// hands over single messages.
+type mistakes struct{ early, deaf, hasty, forgets, backwards, blind, blithe, cut, whole, single bool }
 
 func (s *shelf) next() (string, bool) {
 	s.mu.Lock()
@@ -80,30 +81,50 @@ type reader struct{ *shelf }
 func (r reader) Pull(ctx context.Context, take alerts.Take) error {
 	for ctx.Err() == nil {
 		more := r.more()
-		body, ok := r.next()
-		if !ok {
+		bodies := r.some()
+		if len(bodies) == 0 {
 			select {
 			case <-more:
 			case <-ctx.Done():
 			}
 			continue
 		}
-		handed := body
-		if r.cut {
-			handed = body[:min(len(body), 100)]
+		var handed [][]byte
+		for _, body := range bodies {
+			if r.cut {
+				body = body[:min(len(body), 100)]
+			}
+			handed = append(handed, []byte(body))
 		}
-		err := take(ctx, []byte(handed))
-		switch {
-		case r.forgets && err != nil:
-			r.end(body, true)
-		default:
-			r.end(body, err == nil && (!r.hasty || ctx.Err() == nil))
-		}
+		taken, err := take(ctx, handed)
+		r.settle(ctx, bodies, taken)
 		if err != nil {
 			return r.told(err)
 		}
 	}
 	return ctx.Err()
+}
+
+// some are the next messages.
+func (r reader) some() (bodies []string) {
+	for len(bodies) < 5 {
+		body, ok := r.next()
+		if !ok {
+			break
+		}
+		if bodies = append(bodies, body); r.single {
+			break
+		}
+	}
+	return bodies
+}
+
+// settle ends the loans of messages, of which the first were taken.
+func (r reader) settle(ctx context.Context, bodies []string, taken int) {
+	for i, body := range slices.Backward(bodies) {
+		done := i < taken && (!r.hasty || ctx.Err() == nil)
+		r.end(body, done || r.forgets && i == taken || r.whole && taken > 0)
+	}
 }
 
 // told is an error of take, as it is told.
@@ -132,6 +153,7 @@ func TestPullerBites(t *testing.T) {
 	const (
 		order    = "each message comes, byte for byte and in order"
 		notTaken = "what was not taken comes again, and the error is told"
+		together = "what waits is handed over together"
 		underWay = "a message that is being taken is not confirmed"
 		drains   = "what is begun when the context ends is finished and confirmed"
 		restarts = "a process that dies again and again loses nothing"
@@ -142,8 +164,10 @@ func TestPullerBites(t *testing.T) {
 		bites []string
 	}{
 		"right":                                {mistakes{}, nil},
-		"confirms before it hands over":        {mistakes{early: true}, []string{notTaken, underWay}},
-		"loses what is not taken":              {mistakes{forgets: true}, []string{notTaken}},
+		"confirms before it hands over":        {mistakes{early: true}, []string{notTaken, underWay, restarts}},
+		"loses what is not taken":              {mistakes{forgets: true}, []string{notTaken, restarts}},
+		"confirms all where a part is taken":   {mistakes{whole: true}, []string{notTaken, restarts}},
+		"hands over one after the other":       {mistakes{single: true}, []string{together}},
 		"from the last to the first":           {mistakes{backwards: true}, []string{order, notTaken}},
 		"cuts what is long":                    {mistakes{cut: true}, []string{order}},
 		"counts what is under way as done":     {mistakes{blind: true}, []string{underWay}},

@@ -116,17 +116,29 @@ func takeAll(ctx context.Context, fetched kgo.Fetches, take alerts.Take) ([]*kgo
 	return taken, errors.Join(errs...)
 }
 
-// takeInOrder takes records until one is not taken, and returns the last that was.
+// takeInOrder takes the records of a partition, and returns the last that was taken with all
+// before it.
 func takeInOrder(ctx context.Context, records []*kgo.Record, take alerts.Take, stop *atomic.Bool) (last *kgo.Record, err error) {
+	if stop.Load() || ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	var bodies [][]byte
 	for _, record := range records {
-		if stop.Load() || ctx.Err() != nil {
-			return last, ctx.Err()
-		}
 		if record.Value != nil {
-			if err := take(ctx, record.Value); err != nil {
+			bodies = append(bodies, record.Value)
+		}
+	}
+	taken := 0
+	if len(bodies) > 0 {
+		taken, err = take(ctx, bodies)
+	}
+	for _, record := range records {
+		if record.Value != nil {
+			if taken == 0 {
 				stop.Store(true)
 				return last, fmt.Errorf("take the record at offset %d of partition %d: %w", record.Offset, record.Partition, err)
 			}
+			taken--
 		}
 		last = record
 	}

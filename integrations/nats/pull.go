@@ -100,11 +100,12 @@ func (p *puller) fetch(ctx, connected context.Context, consumer jetstream.Consum
 	}
 	var failed error
 	for msg := range batch.Messages() {
+		came := append([]jetstream.Msg{msg}, here(batch.Messages())...)
 		if failed != nil || ctx.Err() != nil {
-			_ = msg.Nak() // Where that is lost, it comes when its time is over.
+			giveBack(came)
 			continue
 		}
-		if failed = p.takeOne(ctx, msg, take); failed != nil {
+		if failed = p.takeAll(ctx, came, take); failed != nil {
 			cancel()
 		}
 	}
@@ -117,38 +118,69 @@ func (p *puller) fetch(ctx, connected context.Context, consumer jetstream.Consum
 	return nil
 }
 
-// takeOne takes a message and acknowledges it, also after the context has ended. While it is
-// being taken the server is told so.
-func (p *puller) takeOne(ctx context.Context, msg jetstream.Msg, take alerts.Take) error {
+// here are the messages that have come by now.
+func here(messages <-chan jetstream.Msg) (came []jetstream.Msg) {
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return came
+			}
+			came = append(came, msg)
+		default:
+			return came
+		}
+	}
+}
+
+// giveBack has messages come again at once. Where that is lost, they come when their time is
+// over.
+func giveBack(messages []jetstream.Msg) {
+	for _, msg := range messages {
+		_ = msg.Nak()
+	}
+}
+
+// takeAll takes messages and acknowledges those that were taken, also after the context has
+// ended. While they are being taken the server is told so.
+func (p *puller) takeAll(ctx context.Context, messages []jetstream.Msg, take alerts.Take) error {
 	done := make(chan struct{})
 	held := make(chan struct{})
 	go func() {
 		defer close(held)
-		hold(msg, done)
+		hold(messages, done)
 	}()
-	err := take(ctx, msg.Data())
+	var bodies [][]byte
+	for _, msg := range messages {
+		bodies = append(bodies, msg.Data())
+	}
+	taken, err := take(ctx, bodies)
 	close(done)
 	<-held
+	giveBack(messages[taken:])
 	if err != nil {
-		_ = msg.Nak() // Where that is lost, it comes when its time is over.
-		return fmt.Errorf("take a message of stream %q: %w", p.config.Stream, err)
+		err = fmt.Errorf("take a message of stream %q: %w", p.config.Stream, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmWithin)
 	defer cancel()
-	if err := msg.DoubleAck(ctx); err != nil {
-		return fmt.Errorf("acknowledge a message of stream %q: %w", p.config.Stream, err)
+	for _, msg := range messages[:taken] {
+		if lost := msg.DoubleAck(ctx); lost != nil {
+			return errors.Join(err, fmt.Errorf("acknowledge a message of stream %q: %w", p.config.Stream, lost))
+		}
 	}
-	return nil
+	return err
 }
 
-// hold tells the server, until done, that a message is being taken.
-func hold(msg jetstream.Msg, done <-chan struct{}) {
+// hold tells the server, until done, that messages are being taken.
+func hold(messages []jetstream.Msg, done <-chan struct{}) {
 	tick := time.NewTicker(ackWait / 4)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_ = msg.InProgress() // Where that is lost, the message may come twice.
+			for _, msg := range messages {
+				_ = msg.InProgress() // Where that is lost, the message may come twice.
+			}
 		case <-done:
 			return
 		}

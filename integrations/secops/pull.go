@@ -3,8 +3,10 @@ package secops
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,19 +123,8 @@ func (p *puller) window(ctx context.Context, from, to time.Time, listed map[[sha
 		if len(asked) == 0 && !got.at.IsZero() && got.at.Before(until) {
 			until = got.at
 		}
-		for _, detection := range got.Detections {
-			key := sha256.Sum256(detection)
-			listed[key] = true
-			if p.taken[key] {
-				continue
-			}
-			if ctx.Err() != nil {
-				return time.Time{}, ctx.Err()
-			}
-			if err := take(ctx, detection); err != nil {
-				return time.Time{}, fmt.Errorf("take a detection of Google SecOps: %w", err)
-			}
-			p.taken[key] = true
+		if err := p.takeNew(ctx, got.Detections, listed, take); err != nil {
+			return time.Time{}, err
 		}
 		asked[token] = true
 		switch token = got.Next; {
@@ -147,6 +138,33 @@ func (p *puller) window(ctx context.Context, from, to time.Time, listed map[[sha
 			return time.Time{}, integrations.Errorf(integrations.Unavailable, opList, "%w", errTooMany)
 		}
 	}
+}
+
+// takeNew takes those of a page that were not taken yet.
+func (p *puller) takeNew(ctx context.Context, detections []json.RawMessage, listed map[[sha256.Size]byte]bool, take alerts.Take) error {
+	var keys [][sha256.Size]byte
+	var bodies [][]byte
+	for _, detection := range detections {
+		key := sha256.Sum256(detection)
+		listed[key] = true
+		if !p.taken[key] && !slices.Contains(keys, key) {
+			keys, bodies = append(keys, key), append(bodies, detection)
+		}
+	}
+	if len(bodies) == 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	taken, err := take(ctx, bodies)
+	for _, key := range keys[:taken] {
+		p.taken[key] = true
+	}
+	if err != nil {
+		return fmt.Errorf("take a detection of Google SecOps: %w", err)
+	}
+	return nil
 }
 
 // note notes how the API answered.

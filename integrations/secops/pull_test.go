@@ -92,7 +92,7 @@ func (b *basket) take(_ context.Context, body []byte) error {
 func (w *world) takes(p *puller, want ...string) {
 	w.t.Helper()
 	var b basket
-	if err := p.pass(w.t.Context(), b.take); err != nil {
+	if err := p.pass(w.t.Context(), alerts.Each(b.take)); err != nil {
 		w.t.Fatalf("fetch: %v", err)
 	}
 	slices.Sort(b)
@@ -149,14 +149,14 @@ func TestARestartLosesNothing(t *testing.T) {
 	source := alerts.Source{Spec: Alerts(), Name: "siem"}
 	prints := map[string]int{}
 	for range 2 {
-		err := w.open().pass(t.Context(), func(_ context.Context, body []byte) error {
+		err := w.open().pass(t.Context(), alerts.Each(func(_ context.Context, body []byte) error {
 			parsed, err := source.Parse(body, w.now())
 			if err != nil || len(parsed) != 1 || parsed[0].Wrong != nil {
 				t.Fatalf("%s is read as %+v, %v", body, parsed, err)
 			}
 			prints[strings.Join(parsed[0].Alert.Prints, " ")]++
 			return nil
-		})
+		}))
 		if err != nil {
 			t.Fatalf("fetch: %v", err)
 		}
@@ -173,12 +173,12 @@ func TestWhatIsNotTakenComesAgain(t *testing.T) {
 	w.server.Add(w.now().Add(-time.Minute), ids(0, 10)...)
 	p, refused := w.open(), errors.New("the engine rests")
 	var first basket
-	err := p.Pull(t.Context(), func(ctx context.Context, body []byte) error {
+	err := p.Pull(t.Context(), alerts.Each(func(ctx context.Context, body []byte) error {
 		if len(first) == 4 {
 			return refused
 		}
 		return first.take(ctx, body)
-	})
+	}))
 	if !errors.Is(err, refused) {
 		t.Errorf("Pull returns %v, which does not wrap the error of take", err)
 	}
@@ -209,7 +209,7 @@ func TestHostileAnswers(t *testing.T) {
 			p.config.Lookback = time.Hour
 			w.server.Next(c.faults...)
 			var b basket
-			err := p.pass(t.Context(), b.take)
+			err := p.pass(t.Context(), alerts.Each(b.take))
 			if (err == nil) != (c.told == "") || err != nil && !strings.Contains(err.Error(), c.told) {
 				t.Errorf("it is told as %v, want %q", err, c.told)
 			}
@@ -217,7 +217,7 @@ func TestHostileAnswers(t *testing.T) {
 				if _, lagErr := p.Lag(t.Context()); !errors.Is(lagErr, err) {
 					t.Errorf("meanwhile the lag is told as %v", lagErr)
 				}
-				if err := p.pass(t.Context(), b.take); err != nil {
+				if err := p.pass(t.Context(), alerts.Each(b.take)); err != nil {
 					t.Fatalf("fetch again: %v", err)
 				}
 			}
@@ -280,11 +280,11 @@ func TestPullEndsWithItsContext(t *testing.T) {
 	w.server.Add(w.now().Add(-time.Second), ids(0, 3)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	taken := 0
-	err := w.open().Pull(ctx, func(context.Context, []byte) error {
+	err := w.open().Pull(ctx, alerts.Each(func(context.Context, []byte) error {
 		taken++
 		cancel()
 		return nil
-	})
+	}))
 	if !errors.Is(err, context.Canceled) || taken != 1 {
 		t.Errorf("Pull returns %v after %d detections", err, taken)
 	}

@@ -88,11 +88,15 @@ func (p *puller) takeAll(ctx context.Context, received []types.Message, take ale
 	var working sync.WaitGroup
 	for _, lane := range p.lanes(received) {
 		working.Go(func() {
-			for _, i := range lane {
-				if ctx.Err() != nil || !b.took(i, take(ctx, []byte(aws.ToString(received[i].Body)))) {
-					return
-				}
+			if ctx.Err() != nil {
+				return
 			}
+			var bodies [][]byte
+			for _, i := range lane {
+				bodies = append(bodies, []byte(aws.ToString(received[i].Body)))
+			}
+			taken, err := take(ctx, bodies)
+			b.took(lane, taken, err)
 		})
 	}
 	working.Wait()
@@ -108,13 +112,16 @@ func (p *puller) takeAll(ctx context.Context, received []types.Message, take ale
 	return errors.Join(err, ctx.Err())
 }
 
-// lanes are the places of messages that are taken one after the other.
+// lanes are the places of messages that are taken together, in their order.
 func (p *puller) lanes(received []types.Message) [][]int {
 	var lanes [][]int
 	group := map[string]int{}
 	for i, m := range received {
-		name := m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
-		if at, ok := group[name]; ok && p.ordered {
+		name := ""
+		if p.ordered {
+			name = m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+		}
+		if at, ok := group[name]; ok {
 			lanes[at] = append(lanes[at], i)
 			continue
 		}
@@ -124,17 +131,17 @@ func (p *puller) lanes(received []types.Message) [][]int {
 	return lanes
 }
 
-// took notes what became of a message, and reports whether it was taken.
-func (b *batch) took(i int, err error) bool {
+// took notes what became of the messages of a lane.
+func (b *batch) took(lane []int, taken int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
-		b.errs = append(b.errs, fmt.Errorf("take message %s: %w", aws.ToString(b.open[i].MessageId), err))
-		return false
+		b.errs = append(b.errs, fmt.Errorf("take message %s: %w", aws.ToString(b.open[lane[taken]].MessageId), err))
 	}
-	b.taken[i] = b.open[i]
-	delete(b.open, i)
-	return true
+	for _, i := range lane[:taken] {
+		b.taken[i] = b.open[i]
+		delete(b.open, i)
+	}
 }
 
 // all are the messages that are to stay hidden.

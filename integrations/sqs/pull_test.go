@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/sqs"
 )
 
@@ -24,12 +25,12 @@ func TestASlowMessageStaysHidden(t *testing.T) {
 	let, reached := make(chan struct{}), make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = first.Pull(ctx, func(context.Context, []byte) error { close(reached); <-let; return nil })
+		_ = first.Pull(ctx, alerts.Each(func(context.Context, []byte) error { close(reached); <-let; return nil }))
 	})
 	<-reached
 	came := make(chan string, 10)
 	running.Go(func() {
-		_ = other.Pull(ctx, func(_ context.Context, body []byte) error { came <- string(body); return nil })
+		_ = other.Pull(ctx, alerts.Each(func(_ context.Context, body []byte) error { came <- string(body); return nil }))
 	})
 	// Each of them is after a third of the time.
 	until(t, "it was hidden again several times", func() bool { return s.queue.Changes() > 8 })
@@ -64,7 +65,7 @@ func TestGroupsKeepTheirOrder(t *testing.T) {
 	p, refused := open(t, s.config()), errors.New("the engine rests")
 	var mu sync.Mutex
 	var taken []string
-	err := p.Pull(t.Context(), func(_ context.Context, body []byte) error {
+	err := p.Pull(t.Context(), alerts.Each(func(_ context.Context, body []byte) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if string(body) == "a2" {
@@ -72,7 +73,7 @@ func TestGroupsKeepTheirOrder(t *testing.T) {
 		}
 		taken = append(taken, string(body))
 		return nil
-	})
+	}))
 	slices.Sort(taken)
 	if !errors.Is(err, refused) || !slices.Equal(taken, []string{"a1", "b1", "b2"}) {
 		t.Errorf("it took %q, and says %v", taken, err)
@@ -92,7 +93,7 @@ func TestTheSDKTriesNothingAgain(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "SignatureDoesNotMatch") || strings.Contains(err.Error(), "another") {
 		t.Errorf("with a wrong secret the error is %v", err)
 	}
-	if err := p.Pull(t.Context(), func(context.Context, []byte) error { return nil }); err == nil || s.queue.Receives() != 0 {
+	if err := p.Pull(t.Context(), alerts.Each(func(context.Context, []byte) error { return nil })); err == nil || s.queue.Receives() != 0 {
 		t.Errorf("with a wrong secret Pull returns %v", err)
 	}
 	c.SecretAccessKey = secret

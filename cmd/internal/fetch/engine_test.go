@@ -90,17 +90,17 @@ type door struct {
 	calls atomic.Int64
 }
 
-func (d *door) take(ctx context.Context, body []byte) error {
+func (d *door) take(ctx context.Context, bodies [][]byte) (int, error) {
 	if d.shut.Load() {
-		return errors.New("the engine is down")
+		return 0, errors.New("the engine is down")
 	}
-	if err := d.receiver.Take(ctx, d.source, body); err != nil {
-		return err
+	taken, err := d.receiver.Take(ctx, d.source, bodies)
+	for i := range taken {
+		if n := d.calls.Add(1); d.tear > 0 && n%d.tear == 0 {
+			return i, errors.New("the answer is lost")
+		}
 	}
-	if n := d.calls.Add(1); d.tear > 0 && n%d.tear == 0 {
-		return errors.New("the answer is lost")
-	}
-	return nil
+	return taken, err
 }
 
 // newDoor is a source of its own, with its hosts.

@@ -34,7 +34,7 @@ type Fetcher struct {
 	// Source is its name.
 	Source string
 	Puller alerts.Puller
-	// Take hands a message to the engine.
+	// Take hands messages to the engine.
 	Take    alerts.Take
 	Metrics *metrics.Registry
 	Log     *slog.Logger
@@ -79,12 +79,12 @@ func (f *Fetcher) pull(ctx context.Context) {
 	for ctx.Err() == nil {
 		var run attempt
 		f.begin()
-		err := f.Puller.Pull(ctx, func(ctx context.Context, body []byte) error {
-			err := f.Take(ctx, body)
-			if run.note(err); err == nil {
+		err := f.Puller.Pull(ctx, func(ctx context.Context, bodies [][]byte) (int, error) {
+			taken, err := f.Take(ctx, bodies)
+			if run.note(taken, err); err == nil {
 				f.works()
 			}
-			return err
+			return taken, err
 		})
 		f.end()
 		if ctx.Err() != nil {
@@ -114,12 +114,11 @@ type attempt struct {
 	engine error
 }
 
-func (a *attempt) note(err error) {
+func (a *attempt) note(taken int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err == nil {
-		a.took = true
-	} else if a.engine == nil {
+	a.took = a.took || taken > 0
+	if a.engine == nil {
 		a.engine = err
 	}
 }

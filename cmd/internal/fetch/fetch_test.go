@@ -61,7 +61,7 @@ func (d *desk) Pull(ctx context.Context, take alerts.Take) error {
 			}
 			continue
 		}
-		if err := take(ctx, []byte(body)); err != nil {
+		if _, err := take(ctx, [][]byte{[]byte(body)}); err != nil {
 			return err
 		}
 		d.mu.Lock()
@@ -121,7 +121,7 @@ func run(t *testing.T, d *desk) *world {
 	t.Helper()
 	w := &world{t: t, desk: d, log: &journal{}, metrics: metrics.New()}
 	f := &fetch.Fetcher{
-		Source: "ndr", Puller: d, Take: w.take, Metrics: w.metrics, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Source: "ndr", Puller: d, Take: alerts.Each(w.take), Metrics: w.metrics, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Pauses: fetch.Pauses{Least: time.Millisecond, Most: 4 * time.Millisecond, Watch: 2 * time.Millisecond, Within: time.Second},
 	}
 	ctx, cancel := context.WithCancel(t.Context())

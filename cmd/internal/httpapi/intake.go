@@ -136,6 +136,8 @@ func (r *Receiver) notUnderstood(ctx context.Context, source string, body []byte
 type routed struct {
 	in     workflows.CaseInput
 	firing bool
+	// from are the messages of the alerts, by their place, where several are taken together.
+	from []int
 	// body is a request with the first of them alone.
 	body []byte
 }
@@ -160,16 +162,30 @@ func (r *Receiver) accept(ctx context.Context, source Source, body []byte) (api.
 // the body as it came.
 func (r *Receiver) acceptPart(ctx context.Context, source Source, body []byte, digest string) (api.Accepted, error) {
 	out := api.Accepted{Cases: []api.CaseRef{}}
-	body, lacks, err := r.lookup(ctx, source, body)
+	groups, rejected, err := r.read(ctx, source, body, digest)
 	if err != nil {
 		return out, err
+	}
+	for _, group := range groups {
+		if err := r.commit(ctx, group, &out); err != nil {
+			return api.Accepted{}, &caseError{group.in.ID, err}
+		}
+	}
+	out.Rejected, err = r.rejectAll(ctx, source.Name, digest, rejected)
+	return out, err
+}
+
+// read looks up, parses and routes the alerts of a body; rejected are those that cannot be
+// taken.
+func (r *Receiver) read(ctx context.Context, source Source, body []byte, digest string) (groups []routed, rejected []alerts.Parsed, err error) {
+	body, lacks, err := r.lookup(ctx, source, body)
+	if err != nil {
+		return nil, nil, err
 	}
 	parsed, err := source.Parse(body, r.Now())
 	if err != nil {
-		return out, err
+		return nil, nil, err
 	}
-	var groups []routed
-	var rejected []alerts.Parsed
 	for i := range parsed {
 		parsed[i].Alert.BodyDigest = digest
 		in := r.taken(ctx, &parsed[i])
@@ -185,15 +201,9 @@ func (r *Receiver) acceptPart(ctx context.Context, source Source, body []byte, d
 			continue
 		}
 		in.Alerts = []incident.Alert{parsed[i].Alert}
-		groups = append(groups, routed{in, firing, parsed[i].Body})
+		groups = append(groups, routed{in: in, firing: firing, body: parsed[i].Body})
 	}
-	for _, group := range groups {
-		if err := r.commit(ctx, group, &out); err != nil {
-			return api.Accepted{}, &caseError{group.in.ID, err}
-		}
-	}
-	out.Rejected, err = r.rejectAll(ctx, source.Name, digest, rejected)
-	return out, err
+	return groups, rejected, nil
 }
 
 // taken returns the case of an alert, or notes why it cannot be taken. One that asks for

@@ -46,7 +46,7 @@ func (s *Service) fetchers(ctx context.Context, r *httpapi.Receiver) ([]*fetch.F
 		}
 		fetchers = append(fetchers, &fetch.Fetcher{
 			Source: name, Puller: puller, Metrics: s.metrics, Log: s.options.Log,
-			Take: func(ctx context.Context, body []byte) error { return r.Take(ctx, name, body) },
+			Take: func(ctx context.Context, bodies [][]byte) (int, error) { return r.Take(ctx, name, bodies) },
 		})
 	}
 	return fetchers, nil
