@@ -155,7 +155,7 @@ func TestPullerAgainBites(t *testing.T) {
 			taken, notTaken, drains, restarts,
 		}},
 		"looks back not at all":              {lookers{short: true}, looksBack, []string{notTaken, restarts}},
-		"looks back to what it handed over":  {lookers{eager: true}, looksBack, []string{notTaken}},
+		"looks back to what it handed over":  {lookers{eager: true}, looksBack, []string{notTaken, restarts}},
 		"forgets when Pull ends":             {lookers{forgetful: true}, looksBack, []string{taken, notTaken, process, drains}},
 		"forgets at each look":               {lookers{stutters: true}, looksBack, []string{taken, notTaken, process, drains}},
 		"loses what is not taken":            {lookers{rash: true}, looksBack, []string{notTaken}},

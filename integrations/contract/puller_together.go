@@ -14,12 +14,11 @@ func checkPullTogether(t testing.TB, h PullerHarness) {
 	w := h.Open(t)
 	sent := h.messages(0, 64)
 	w.Send(sent...)
-	other, b := w.open(t), h.basket()
+	p, other, b := w.open(t), w.open(t), h.basket()
 	var most atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r := &pulling{t: t, cancel: cancel, done: make(chan error, 1)}
-	p := w.open(t)
 	go func() {
 		r.done <- p.Pull(ctx, func(ctx context.Context, bodies [][]byte) (int, error) {
 			most.Store(max(most.Load(), int64(len(bodies))))
