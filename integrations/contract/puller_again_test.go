@@ -113,8 +113,11 @@ func (r *looker) hand(ctx context.Context, list []string, take alerts.Take) erro
 			r.hands(i + 1)
 		}
 	}
-	if len(bodies) == 0 || ctx.Err() != nil {
+	if len(bodies) == 0 {
 		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	taken, err := take(ctx, bodies)
 	for i, body := range bodies {
