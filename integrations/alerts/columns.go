@@ -1,10 +1,5 @@
 package alerts
 
-import (
-	"maps"
-	"slices"
-)
-
 // Columns is a decoded alert with each list of objects as one object, whose members are
 // the lists of what its objects have under a name: so that a path reaches the
 // addresses of all interfaces, say, and several hosts in a list are seen to be several.
@@ -29,9 +24,9 @@ func columns(v any) any {
 		}
 		out := map[string]any{}
 		for _, one := range objects {
-			for _, name := range slices.Sorted(maps.Keys(one)) {
+			for name, v := range one {
 				list, _ := out[name].([]any)
-				out[name] = append(list, one[name])
+				out[name] = append(list, v)
 			}
 		}
 		return Columns(out)

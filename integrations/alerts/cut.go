@@ -25,6 +25,9 @@ func cut(text string, most int) string {
 // command line on Windows and that the owner of a process writes, if there was one. The
 // length of the rest is noted at the cut.
 func shortDocument(fields map[string]any) (document []byte, changed bool) {
+	if !long(fields) {
+		return nil, false
+	}
 	short, changed := shortened(fields, false)
 	if !changed {
 		return nil, false
@@ -32,6 +35,23 @@ func shortDocument(fields map[string]any) (document []byte, changed bool) {
 	// What was decoded from JSON encodes.
 	document, _ = json.Marshal(short)
 	return document, true
+}
+
+// long reports whether a decoded value holds a text that may have to be cut.
+func long(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return len(v) > MaxCommandLine
+	case []any:
+		return slices.ContainsFunc(v, long)
+	case map[string]any:
+		for _, item := range v {
+			if long(item) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // shortened is a copy of a decoded value with its long texts cut below the names

@@ -24,14 +24,14 @@ func List(path string, data json.RawMessage, status string) ([]Document, *FieldE
 
 // Object reads the members of the body, which must be one JSON object.
 func Object(path string, data json.RawMessage) (map[string]json.RawMessage, *FieldError) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err == nil && members != nil {
+		return members, nil
+	}
 	if _, bad := Decode(path, data); bad != nil {
 		return nil, bad
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil {
-		return nil, Wrong(path, "is not an object")
-	}
-	return members, nil
+	return nil, Wrong(path, "is not an object")
 }
 
 // IsList reports whether a JSON text is a list, by its first character.
@@ -39,7 +39,7 @@ func IsList(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(
 
 // StatusOf reads the words that products use for the state of an alert.
 func StatusOf(word string) (incident.AlertStatus, bool) {
-	switch strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(word)) {
+	switch strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(word), " ", "_"), "-", "_") {
 	case "firing", "active", "open", "alerting", "new", "ongoing", "acknowledged", "in_progress", "inprogress":
 		return incident.Firing, true
 	case "resolved", "recovered", "closed":

@@ -3,6 +3,7 @@ package alerts
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 )
 
 // twice returns a key that an object in valid JSON has more than once. Decoders differ in which
@@ -28,7 +29,7 @@ func twice(data []byte) (key string, found bool) {
 			if !isKey(data, at+1) || len(objects) == 0 {
 				continue
 			}
-			if json.Unmarshal(data[start:at+1], &key) != nil {
+			if key, found = keyOf(data[start : at+1]); !found {
 				return "", false
 			}
 			here := objects[len(objects)-1]
@@ -39,6 +40,15 @@ func twice(data []byte) (key string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// keyOf reads a key in its quotes.
+func keyOf(quoted []byte) (key string, ok bool) {
+	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner), true
+	}
+	err := json.Unmarshal(quoted, &key)
+	return key, err == nil
 }
 
 // isKey reports whether a colon follows what ends before a place.

@@ -73,6 +73,9 @@ func parseInteger(s string) (n int64, whole, ok bool) {
 // blanks, apostrophes, and points where there are several. One comma before
 // three digits is such a group, as Splunk and spreadsheets write it.
 func ungrouped(s string) string {
+	if digits(s) {
+		return s
+	}
 	for _, sign := range []string{",", " ", "\u00a0", "\u202f", "'", "’", "_", "."} {
 		number, fraction, _ := strings.Cut(s, ".")
 		if sign == "." {

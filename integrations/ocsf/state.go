@@ -31,7 +31,7 @@ func numbered(r *alerts.Reader, number, word string, words []string) (n int64, t
 		return n, ""
 	}
 	text, _ = r.Text(f.Of(word)...).Get()
-	plain := strings.NewReplacer("_", " ", "-", " ").Replace(strings.ToLower(text))
+	plain := strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(text), "_", " "), "-", " ")
 	if at := slices.Index(words, plain); at > 0 {
 		return int64(at), ""
 	}

@@ -3,6 +3,7 @@ package incident
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -19,18 +20,37 @@ func Filler(text string) bool {
 	if text = strings.TrimSpace(text); len(text) > longestFiller {
 		return false
 	}
-	text = strings.ToLower(strings.Join(strings.Fields(strings.Map(seen, text)), " "))
+	// Every value of every alert is asked about, and most have a digit, which no word of the
+	// lists has but for 0.
+	if strings.ContainsAny(text, "123456789") && !strings.ContainsAny(text, variable) {
+		return false
+	}
+	if !plain(text) {
+		text = strings.Join(strings.Fields(strings.Map(seen, text)), " ")
+	}
+	text = strings.ToLower(text)
 	if placeholder(text) {
 		return true
 	}
 	text = strings.TrimSpace(strings.Trim(text, `()<>[]{}"'`+"`"))
-	if strings.Trim(text, punctuation) == "" || slices.Contains(fillers(), text) {
+	if strings.Trim(text, punctuation) == "" || fillers()[text] {
 		return true
 	}
 	text = strings.Trim(text, " .,;:!?")
-	first, second, _ := strings.Cut(text, " ")
-	return slices.Contains(fillers(), text) || slices.Contains(absences(), first) && slices.Contains(things(), second) ||
-		slices.Contains(things(), first) && slices.Contains(absences(), second)
+	first, second, two := strings.Cut(text, " ")
+	return fillers()[text] || two && (slices.Contains(absences(), first) && slices.Contains(things(), second) ||
+		slices.Contains(things(), first) && slices.Contains(absences(), second))
+}
+
+// plain reports whether a text without blanks around it is of characters that are shown, in
+// ASCII, with one blank between its words at most.
+func plain(text string) bool {
+	for i := range len(text) {
+		if b := text[i]; b < ' ' || b > '~' || b == ' ' && text[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // seen drops the characters that are not shown.
@@ -63,8 +83,9 @@ const longestFiller = 64
 // bracket around nothing.
 const punctuation = " -–—_.,;:?!*#/\\|~()<>[]{}\"'`"
 
-func fillers() []string {
-	return []string{
+var fillers = sync.OnceValue(func() map[string]bool {
+	words := map[string]bool{}
+	for _, word := range []string{
 		// What the issuer does not know.
 		"unknown", "not known", "n/k", "undefined", "undetermined", "unresolved", "not resolved", "not found",
 		// What does not exist.
@@ -79,8 +100,14 @@ func fillers() []string {
 		"none none", "null null", "unknown unknown",
 		// The id that a product gives to no device.
 		"00000000-0000-0000-0000-000000000000",
+	} {
+		words[word] = true
 	}
-}
+	return words
+})
+
+// variable is the characters of which one begins every variable of a template.
+const variable = "{$%"
 
 // placeholder reports whether the text is a variable of a template that nobody
 // filled in: {{host.name}}, ${host}, $result.src$, %host% or %{host}.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -104,9 +105,15 @@ type valueJSON[T any] struct {
 // MarshalJSON implements [json.Marshaler].
 func (v Value[T]) MarshalJSON() ([]byte, error) {
 	if v.from == Unknown {
-		return json.Marshal(valueJSON[T]{Unknown: &v.why})
+		why, err := json.Marshal(v.why)
+		return slices.Concat([]byte(`{"unknown":`), why, []byte(`}`)), err
 	}
-	return json.Marshal(valueJSON[T]{Value: &v.v, From: v.from})
+	value, err := json.Marshal(&v.v)
+	if err != nil {
+		return nil, err
+	}
+	from, err := json.Marshal(v.from)
+	return slices.Concat([]byte(`{"value":`), value, []byte(`,"from":`), from, []byte(`}`)), err
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
