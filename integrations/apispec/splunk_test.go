@@ -9,6 +9,8 @@ import (
 func splunkES(*testing.T) []exchange {
 	const (
 		update = "/services/notable_update"
+		whoami = "/services/authentication/current-context"
+		asJSON = "?output_mode=json"
 		kept   = "/servicesNS/nobody/SA-ThreatIntelligence/storage/collections/data/incident_review"
 		rule   = "7B5C5D1A-0F2E-4C3B-8A9D-1E2F3A4B5C6D@@notable@@0123456789abcdef0123456789abcdef"
 		done   = `{"success":true,"message":"1 event updated successfully","success_count":1,"failure_count":0,"details":{}}`
@@ -26,17 +28,20 @@ func splunkES(*testing.T) []exchange {
 	}
 	of := func(query string) string { return kept + "?output_mode=json&query=" + url.QueryEscape(query) }
 	all := []exchange{
-		{name: "comment", method: "POST", path: update, header: h(), body: form("ruleUIDs", rule, "comment", "c", "output_mode", "json")},
-		{name: "close", method: "POST", path: update, header: h(), body: form("ruleUIDs", rule, "comment", "c", "status", "5", "output_mode", "json")},
-		{name: "close by a word", method: "POST", path: update, header: h(), body: form("ruleUIDs", rule, "comment", "c", "status", "closed", "output_mode", "json"), wrong: "/status"},
-		{name: "comment on no event", method: "POST", path: update, header: h(), body: form("ruleUIDs", "1", "comment", "c", "output_mode", "json"), wrong: "/ruleUIDs"},
-		{name: "comment on a search", method: "POST", path: update, header: h(), body: form("searchID", "1.2", "comment", "c", "output_mode", "json"), wrong: "ruleUIDs"},
-		{name: "no comment", method: "POST", path: update, header: h(), body: form("ruleUIDs", rule, "output_mode", "json"), wrong: "comment"},
+		{name: "comment", method: "POST", path: update + asJSON, header: h(), body: form("ruleUIDs", rule, "comment", "c")},
+		{name: "close", method: "POST", path: update + asJSON, header: h(), body: form("ruleUIDs", rule, "comment", "c", "status", "5")},
+		{name: "close by a word", method: "POST", path: update + asJSON, header: h(), body: form("ruleUIDs", rule, "comment", "c", "status", "closed"), wrong: "/status"},
+		{name: "comment on no event", method: "POST", path: update + asJSON, header: h(), body: form("ruleUIDs", "1", "comment", "c"), wrong: "/ruleUIDs"},
+		{name: "comment on a search", method: "POST", path: update + asJSON, header: h(), body: form("searchID", "1.2", "comment", "c"), wrong: "ruleUIDs"},
+		{name: "no comment", method: "POST", path: update + asJSON, header: h(), body: form("ruleUIDs", rule), wrong: "comment"},
 		{name: "errors as XML", method: "POST", path: update, header: h(), body: form("ruleUIDs", rule, "comment", "c"), wrong: "output_mode"},
-		{name: "a session's key", method: "POST", path: update, header: h("Authorization", "Splunk k"), body: form("ruleUIDs", rule, "comment", "c", "output_mode", "json"), wrong: "Bearer", ours: "it does not look at what a token begins with"},
+		{name: "a session's key", method: "POST", path: update + asJSON, header: h("Authorization", "Splunk k"), body: form("ruleUIDs", rule, "comment", "c"), wrong: "Bearer", ours: "it does not look at what a token begins with"},
 		{name: "reviews", method: "GET", path: of(`{"rule_id":"` + rule + `"}`), header: h()},
 		{name: "reviews of all", method: "GET", path: of(`{}`), header: h(), wrong: "query"},
 		{name: "reviews as XML", method: "GET", path: kept + "?query=" + url.QueryEscape(`{"rule_id":"`+rule+`"}`), header: h(), wrong: "output_mode"},
+		{name: "whose token", method: "GET", path: whoami + asJSON, header: h()},
+		{name: "whose token it is", method: "GET", path: whoami, status: 200, answer: `{"links":{},"entry":[{"name":"context","content":{"username":"u","capabilities":["a"],"tz":""}}]}`},
+		{name: "nobody's token", method: "GET", path: whoami, status: 200, answer: `{"entry":[{"content":{"username":"u"}}]}`, wrong: "capabilities"},
 
 		{name: "done", method: "POST", path: update, status: 200, answer: done},
 		{name: "not done", method: "POST", path: update, status: 200, answer: `{"success":false,"message":"No search ID or ruleUIDs were provided."}`},

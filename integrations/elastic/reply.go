@@ -95,7 +95,11 @@ const (
 func (n *Notes) Probe(ctx context.Context) []integrations.Finding {
 	a, err := n.kibana.ask(ctx, call{op: "read notes", method: http.MethodGet, path: notesPath, query: url.Values{"documentIds": {"none"}}, members: []string{"notes"}}, nil, nil)
 	if err != nil {
-		return []integrations.Finding{{What: err.Error(), Fix: kibanaFix(err, "Notes")}}
+		fix := kibanaFix(err, "Notes")
+		if integrations.KindOf(err) == integrations.NotFound {
+			fix = "check url and space, and that Kibana is 8.16 or newer: before, it has no notes at alerts"
+		}
+		return []integrations.Finding{{What: err.Error(), Fix: fix}}
 	}
 	return []integrations.Finding{
 		{What: "Kibana answers at " + n.kibana.base + ", and takes notes at alerts", OK: true},
@@ -123,9 +127,7 @@ func (n *Notes) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Rec
 		return incident.Receipt{}, err
 	}
 	if r.Close && status != closed {
-		_, err := n.kibana.ask(ctx, call{op: "close alert " + alerts.Quote(r.To.ID), method: http.MethodPost, path: statusPath, write: true},
-			map[string]any{"signal_ids": []string{r.To.ID}, "status": closed}, nil)
-		if err != nil {
+		if err := n.close(ctx, "close alert "+alerts.Quote(r.To.ID), r.To.ID); err != nil {
 			return incident.Receipt{}, err
 		}
 	}
@@ -135,26 +137,60 @@ func (n *Notes) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Rec
 // closed is the state of an alert that nobody has to look at any more.
 const closed = "closed"
 
+// ask is kibana's. The paths are fixed: one that is missing says nothing of an alert.
+func (n *Notes) ask(ctx context.Context, c call, in, out any) error {
+	_, err := n.kibana.ask(ctx, c, in, out)
+	if err != nil && integrations.KindOf(err) == integrations.NotFound {
+		return integrations.Errorf(integrations.Unavailable, c.op, "Kibana has no %s: check url and space, and that they have Elastic Security: %w", c.path, err)
+	}
+	return err
+}
+
+// close closes an alert. Of one that is not there Kibana says that it changed none.
+func (n *Notes) close(ctx context.Context, op, id string) error {
+	var out struct {
+		Updated   int `json:"updated"`
+		Conflicts int `json:"version_conflicts"`
+	}
+	err := n.ask(ctx, call{op: op, method: http.MethodPost, path: statusPath, write: true, members: []string{"updated"}},
+		map[string]any{"signal_ids": []string{id}, "status": closed}, &out)
+	switch {
+	case err != nil:
+		return err
+	case out.Conflicts > 0:
+		return integrations.Errorf(integrations.Conflict, op, "another change was made meanwhile")
+	case out.Updated == 0:
+		return integrations.Errorf(integrations.NotFound, op, "there is no such alert in the space any more")
+	}
+	return nil
+}
+
 // status is the state of an alert, which must be there.
 func (n *Notes) status(ctx context.Context, op, id string) (string, error) {
 	var out struct {
+		TimedOut bool `json:"timed_out"`
+		Shards   struct {
+			Failed int `json:"failed"`
+		} `json:"_shards"`
 		Hits struct {
 			Hits []struct {
 				Source map[string]any `json:"_source"`
 			} `json:"hits"`
 		} `json:"hits"`
 	}
-	_, err := n.kibana.ask(ctx, call{op: op, method: http.MethodPost, path: searchPath, members: []string{"hits"}}, map[string]any{
+	err := n.ask(ctx, call{op: op, method: http.MethodPost, path: searchPath, members: []string{"hits"}}, map[string]any{
 		"query": map[string]any{"ids": map[string]any{"values": []string{id}}}, "_source": []string{statusField}, "size": 1,
 	}, &out)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case len(out.Hits.Hits) > 0:
+		word, _ := alerts.Lookup(out.Hits.Hits[0].Source, statusField).(string)
+		return word, nil
+	case out.TimedOut || out.Shards.Failed > 0:
+		return "", integrations.Errorf(integrations.Unavailable, op, "the search did not reach all alerts")
 	}
-	if len(out.Hits.Hits) == 0 {
-		return "", integrations.Errorf(integrations.NotFound, op, "there is no such alert in the space")
-	}
-	word, _ := alerts.Lookup(out.Hits.Hits[0].Source, statusField).(string)
-	return word, nil
+	return "", integrations.Errorf(integrations.NotFound, op, "there is no such alert in the space")
 }
 
 const statusField = "kibana.alert.workflow_status"
@@ -168,7 +204,7 @@ func (n *Notes) note(ctx context.Context, op string, r integrations.Reply) error
 	}
 	err := n.kibana.get(ctx, op, notesPath, url.Values{"documentIds": {r.To.ID}}, &out, "notes")
 	if integrations.KindOf(err) == integrations.NotFound && err != nil {
-		return integrations.Refuse(integrations.Invalid, op, "this Kibana takes no notes at alerts")
+		return integrations.Refuse(integrations.Invalid, op, "this Kibana takes no notes at alerts, which are new in version 8.16")
 	}
 	if err != nil {
 		return err
@@ -181,7 +217,40 @@ func (n *Notes) note(ctx context.Context, op string, r integrations.Reply) error
 	}
 	paragraphs := slices.Collect(strings.SplitSeq(integrations.Inert(strings.Join(r.Lines(), "\n")), "\n"))
 	text := strings.Join(append(paragraphs, mark), "\n\n")
-	_, err = n.kibana.ask(ctx, call{op: op, method: http.MethodPatch, path: notesPath, write: true},
-		map[string]any{"note": map[string]any{"eventId": r.To.ID, "note": text, "timelineId": ""}}, nil)
-	return err
+	return n.write(ctx, op, map[string]any{"eventId": r.To.ID, "note": text, "timelineId": ""})
+}
+
+// noMoreNotes is why Kibana wrote no note, as far as it can be known.
+const noMoreNotes = "Kibana takes no more notes there, or none of this user: it takes 100 at an alert, and before version 9.1 as many in a space as its setting securitySolution:maxUnassociatedNotes says"
+
+// write writes a note. That Kibana takes no more of them is an answer with status 200, too,
+// whose code says it; until version 9.0 it is within data.persistNote.
+func (n *Notes) write(ctx context.Context, op string, note map[string]any) error {
+	type written struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}
+	var out struct {
+		written
+		Data struct {
+			PersistNote written `json:"persistNote"`
+		} `json:"data"`
+	}
+	err := n.ask(ctx, call{op: op, method: http.MethodPatch, path: notesPath, write: true, members: []string{"code", "data"}}, map[string]any{"note": note}, &out)
+	if err != nil {
+		return err
+	}
+	answer := out.written
+	if answer.Code == 0 {
+		answer = out.Data.PersistNote
+	}
+	switch answer.Code {
+	case http.StatusOK:
+		return nil
+	case http.StatusForbidden:
+		e := integrations.Refuse(integrations.Invalid, op, noMoreNotes)
+		e.Err = fmt.Errorf("%w: %s", e.Err, quoted(answer.Message))
+		return e
+	}
+	return integrations.Errorf(integrations.Ambiguous, op, "Kibana answers with code %d: %s", answer.Code, quoted(answer.Message))
 }

@@ -1,18 +1,16 @@
 package elastic
 
 import (
-	"encoding/json"
-	"fmt"
 	"html"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/apispec"
 	"github.com/stanch-soar/stanch/integrations/contract"
+	"github.com/stanch-soar/stanch/integrations/elastic/kibanafake"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -23,116 +21,37 @@ var (
 	_ integrations.Prober  = (*Notes)(nil)
 )
 
-const alertsKey = "a2V5OnMzY3IzdC1vZi1hbGVydHM="
-
-// signals is a double of a Kibana space: alerts with a state, and notes at them.
+// signals is a double of a Kibana space behind a server that fails on command. What is sent
+// to it, and what it answers, is judged by a description of the API.
 type signals struct {
 	*faulty.Server
-	mu    sync.Mutex
-	state map[string]string
-	notes map[string][]string
+	*kibanafake.Double
 }
 
-func newSignals(t testing.TB, ids ...string) *signals {
+func newSignals(t testing.TB, spec *apispec.Spec, o kibanafake.Options, ids ...string) *signals {
 	t.Helper()
-	s := &signals{state: map[string]string{}, notes: map[string][]string{}}
+	o.Space = "soc"
+	s := &signals{Double: kibanafake.New(t, o)}
 	for _, id := range ids {
-		s.state[id] = "open"
+		s.Add(kibanafake.Alert{ID: id})
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /s/soc/api/detection_engine/signals/search", s.search)
-	mux.HandleFunc("POST /s/soc/api/detection_engine/signals/status", s.close)
-	mux.HandleFunc("GET /s/soc/api/note", s.list)
-	mux.HandleFunc("PATCH /s/soc/api/note", s.add)
-	s.Server = faulty.New(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Header.Get("Authorization") != "ApiKey "+alertsKey:
-			w.WriteHeader(http.StatusUnauthorized)
-		case r.Method != http.MethodGet && r.Header.Get("Kbn-Xsrf") == "":
-			w.WriteHeader(http.StatusBadRequest)
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
-	s.LoseOnly(func(r *http.Request) bool {
-		return r.Method == http.MethodPatch || strings.HasSuffix(r.URL.Path, "/status")
-	})
+	s.Server = faulty.New(t, spec.Handler(t, s.Double))
+	s.LoseOnly(writesAtAlerts)
 	return s
 }
 
-func (s *signals) search(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var in struct {
-		Query struct {
-			IDs struct {
-				Values []string `json:"values"`
-			} `json:"ids"`
-		} `json:"query"`
-	}
-	_ = json.NewDecoder(r.Body).Decode(&in)
-	hits := []any{}
-	for _, id := range in.Query.IDs.Values {
-		if status, ok := s.state[id]; ok {
-			hits = append(hits, map[string]any{"_id": id, "_source": map[string]any{"kibana.alert.workflow_status": status}})
-		}
-	}
-	answerJSON(w, map[string]any{"hits": map[string]any{"hits": hits}})
+func alertsSpec(t testing.TB) *apispec.Spec { t.Helper(); return apispec.Load(t, "kibana-alerts") }
+
+func writesAtAlerts(r *http.Request) bool {
+	return r.Method == http.MethodPatch || strings.HasSuffix(r.URL.Path, "/status")
 }
 
-func (s *signals) close(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var in struct {
-		IDs    []string `json:"signal_ids"`
-		Status string   `json:"status"`
-	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil || !slices.Contains([]string{"open", "acknowledged", "closed"}, in.Status) {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	for _, id := range in.IDs {
-		s.state[id] = in.Status
-	}
-	answerJSON(w, map[string]any{"updated": len(in.IDs)})
-}
-
-func (s *signals) list(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	notes := []any{}
-	for i, note := range s.notes[r.URL.Query().Get("documentIds")] {
-		notes = append(notes, map[string]any{"noteId": fmt.Sprint(i), "note": note})
-	}
-	answerJSON(w, map[string]any{"notes": notes, "totalCount": len(notes)})
-}
-
-func (s *signals) add(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var in struct {
-		Note struct {
-			EventID    string  `json:"eventId"`
-			Note       string  `json:"note"`
-			TimelineID *string `json:"timelineId"`
-		} `json:"note"`
-	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Note.TimelineID == nil || in.Note.Note == "" {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	s.notes[in.Note.EventID] = append(s.notes[in.Note.EventID], in.Note.Note)
-	answerJSON(w, map[string]any{"note": map[string]any{"noteId": "n"}})
-}
-
-func answerJSON(w http.ResponseWriter, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body)
-}
-
-func (s *signals) open(t testing.TB) *Notes {
+// openNotes returns a client of a Kibana at an address.
+func openNotes(t testing.TB, url string) *Notes {
 	t.Helper()
-	n, err := OpenAlerts(AlertsConfig{URL: s.URL(), Space: "soc", APIKey: alertsKey, Access: httpx.Access{Timeout: 10 * time.Second}})
+	n, err := OpenAlerts(AlertsConfig{
+		URL: url, Space: "soc", APIKey: integrations.Secret(kibanafake.Administrator().Encoded), Access: httpx.Access{Timeout: 10 * time.Second},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,34 +59,48 @@ func (s *signals) open(t testing.TB) *Notes {
 	return n
 }
 
+func (s *signals) open(t testing.TB) *Notes { t.Helper(); return openNotes(t, s.URL()) }
+
+// texts are the notes at an alert, oldest first.
+func (s *signals) texts(id string) (all []string) {
+	for _, note := range s.Notes(id) {
+		all = append(all, note.Text)
+	}
+	return all
+}
+
+func (s *signals) state(id string) string {
+	a, _ := s.Alert(id)
+	return a.Status
+}
+
 func alertRecord(id string) incident.AlertRecord { return incident.AlertRecord{Source: "soc", ID: id} }
 
+// All releases that have notes at alerts are held to the same.
 func TestReplier(t *testing.T) {
+	for _, release := range []kibanafake.Release{kibanafake.Release90, kibanafake.Release92} {
+		t.Run(string(release), func(t *testing.T) { replierOf(t, release) })
+	}
+}
+
+func replierOf(t *testing.T, release kibanafake.Release) {
+	t.Helper()
+	spec := alertsSpec(t)
 	contract.Replier(t, contract.ReplierHarness{
-		Knobs: contract.Knobs{Kind: "elasticalerts", Secrets: []string{alertsKey}, ReadsFirst: true},
+		Knobs: contract.Knobs{Kind: "elasticalerts", Secrets: []string{kibanafake.Administrator().Encoded}, ReadsFirst: true},
 		Open: func(t testing.TB) contract.ReplierWorld {
-			s := newSignals(t, "alert-1", "alert-11")
+			s := newSignals(t, spec, kibanafake.Options{Release: release}, "alert-1", "alert-11")
 			return contract.ReplierWorld{
 				Replier: s.open(t), Break: s.Break,
 				Record: alertRecord("alert-1"), Other: alertRecord("alert-11"), Unknown: alertRecord("alert-2"),
 				Comments: func(r incident.AlertRecord) (all []string) {
-					s.mu.Lock()
-					defer s.mu.Unlock()
-					for _, note := range s.notes[r.ID] {
+					for _, note := range s.texts(r.ID) {
 						all = append(all, html.UnescapeString(strings.ReplaceAll(note, "\n\n", "\n")))
 					}
 					return all
 				},
-				Closed: func(r incident.AlertRecord) bool {
-					s.mu.Lock()
-					defer s.mu.Unlock()
-					return s.state[r.ID] == "closed"
-				},
-				CloseByHand: func(r incident.AlertRecord) {
-					s.mu.Lock()
-					defer s.mu.Unlock()
-					s.state[r.ID] = "closed"
-				},
+				Closed:      func(r incident.AlertRecord) bool { return s.state(r.ID) == closed },
+				CloseByHand: func(r incident.AlertRecord) { s.SetByHand(r.ID, closed) },
 			}
 		},
 	})
@@ -175,7 +108,7 @@ func TestReplier(t *testing.T) {
 
 // In a note nothing is left that Markdown or HTML could take for its own.
 func TestANoteIsNoMarkup(t *testing.T) {
-	s := newSignals(t, "alert-1")
+	s := newSignals(t, alertsSpec(t), kibanafake.Options{}, "alert-1")
 	r := integrations.Reply{Reply: incident.Reply{
 		Key: "run/0/a", To: alertRecord("alert-1"), Kind: incident.EvOpened, Text: "# *ws*\n[x](https://evil.example) <img src=x>",
 	}}
@@ -183,13 +116,13 @@ func TestANoteIsNoMarkup(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "&#35; &#42;ws&#42;\n\n&#91;x&#93;&#40;https&#58;&#47;&#47;evil&#46;example&#41; &#60;img src&#61;x&#62;\n\n(stanch run/0/a)"
-	if got := s.notes["alert-1"]; len(got) != 1 || got[0] != want {
+	if got := s.texts("alert-1"); len(got) != 1 || got[0] != want {
 		t.Errorf("the note is %q, want %q", got, want)
 	}
 }
 
 func TestProbeOfAlerts(t *testing.T) {
-	s := newSignals(t)
+	s := newSignals(t, alertsSpec(t), kibanafake.Options{})
 	for _, f := range s.open(t).Probe(t.Context()) {
 		if !f.OK {
 			t.Errorf("a space that is right: %+v", f)

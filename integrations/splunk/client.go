@@ -130,11 +130,17 @@ func (c *Client) ask(ctx context.Context, r call, out any, members ...string) (h
 	return a, refused(a, err)
 }
 
-// refused adds to a refusal what its body says.
+// refused adds to a refusal what its body says. The paths are fixed: what is not there is
+// Enterprise Security, or Splunk, and no event.
 func refused(a httpx.Answer, err error) error {
 	e, ok := errors.AsType[*integrations.Error](err)
 	if !ok || a.Status < 400 {
 		return err
+	}
+	more := *e
+	if e.Kind == integrations.NotFound {
+		more.Kind = integrations.Unavailable
+		more.Err = fmt.Errorf("%w: check url, and that it has Enterprise Security", e.Err)
 	}
 	var said struct {
 		Messages []struct {
@@ -143,19 +149,14 @@ func refused(a httpx.Answer, err error) error {
 		Message string `json:"message"`
 	}
 	if httpx.Decode(a.Body, &said) != nil {
-		return err
+		return &more
 	}
 	text := said.Message
 	if len(said.Messages) > 0 {
 		text = said.Messages[0].Text
 	}
-	more := *e
-	if e.Kind == integrations.NotFound {
-		// The paths are fixed: what is not there is Enterprise Security, and no event.
-		more.Kind = integrations.Unavailable
-	}
 	if text != "" {
-		more.Err = fmt.Errorf("%w: %s", e.Err, quoted(text))
+		more.Err = fmt.Errorf("%w: %s", more.Err, quoted(text))
 	}
 	return &more
 }
@@ -193,7 +194,7 @@ func (c *Client) Probe(ctx context.Context) []integrations.Finding {
 			What: "the token's user has no capability edit_notable_events", Fix: "give the user a role with it, such as ess_analyst",
 		})
 	}
-	if _, err := c.reviews(ctx, "read reviews", "none"); err != nil {
+	if _, err := c.reviews(ctx, "read reviews", "none"+notable+"0"); err != nil {
 		return append(found, c.problem(err))
 	}
 	return append(found, integrations.Finding{What: "the token may comment on notable events", OK: true})

@@ -62,9 +62,21 @@ func (c *Client) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Re
 		return incident.Receipt{}, err
 	}
 	if !out.Success {
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "Splunk says %s", quoted(out.Message))
+		return incident.Receipt{}, integrations.Errorf(failure(out.Message), op, "Splunk says %s", quoted(out.Message))
 	}
 	return receipt, nil
+}
+
+// failure is the kind of an update that was answered with status 200, and was no success.
+// Splunk gives a reason in words alone. Where its rules forbid the update, no other try
+// helps; anything else failed within, perhaps after it was written.
+func failure(said string) integrations.Kind {
+	for _, rule := range []string{"comment length", "transition from", "No such status"} {
+		if strings.Contains(said, rule) {
+			return integrations.Invalid
+		}
+	}
+	return integrations.Ambiguous
 }
 
 // review is one change of a notable event.

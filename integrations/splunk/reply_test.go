@@ -1,19 +1,18 @@
 package splunk
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/apispec"
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
+	"github.com/stanch-soar/stanch/integrations/splunk/splunkfake"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -22,92 +21,29 @@ var (
 	_ integrations.Prober  = (*Client)(nil)
 )
 
-const splunkToken = "s3cr3t-token-of-the-soc"
-
-// head is a double of a search head with Enterprise Security: the reviews of its notable
-// events. What an event is it does not keep; Splunk's call does not say what it does with an
-// id that nothing has.
+// head is a double of a search head behind a server that fails on command. What is sent to
+// it, and what it answers, is judged by a description of the API.
 type head struct {
 	*faulty.Server
-	mu      sync.Mutex
-	reviews []map[string]any
-	may     []string
+	*splunkfake.Double
 }
 
-func newHead(t testing.TB) *head {
+func newHead(t testing.TB, spec *apispec.Spec, o splunkfake.Options) *head {
 	t.Helper()
-	h := &head{may: []string{"edit_notable_events"}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /services/notable_update", h.update)
-	mux.HandleFunc("GET /servicesNS/nobody/SA-ThreatIntelligence/storage/collections/data/incident_review", h.list)
-	mux.HandleFunc("GET /services/authentication/current-context", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"entry": []any{map[string]any{"content": map[string]any{"username": "stanch", "capabilities": h.may}}}})
-	})
-	h.Server = faulty.New(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+splunkToken || r.URL.Query().Get("output_mode") != "json" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	}))
+	h := &head{Double: splunkfake.New(t, o)}
+	h.Server = faulty.New(t, spec.Handler(t, h.Double))
 	h.LoseOnly(func(r *http.Request) bool { return r.Method == http.MethodPost })
 	return h
 }
 
-func answer(w http.ResponseWriter, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body)
-}
+func splunkSpec(t testing.TB) *apispec.Spec { t.Helper(); return apispec.Load(t, "splunk-es") }
 
-func (h *head) update(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err := r.ParseForm(); err != nil || r.PostForm.Get("comment") == "" || len(r.PostForm["ruleUIDs"]) == 0 {
-		answer(w, map[string]any{"success": false, "message": "nothing to do"})
-		return
-	}
-	for _, id := range r.PostForm["ruleUIDs"] {
-		h.review(id, r.PostForm.Get("comment"), r.PostForm.Get("status"))
-	}
-	answer(w, map[string]any{"success": true, "message": "1 event updated successfully", "success_count": 1, "failure_count": 0, "warnings": []string{}})
-}
-
-func (h *head) review(id, comment, status string) {
-	h.reviews = append(h.reviews, map[string]any{
-		"rule_id": id, "comment": comment, "status": status, "user": "stanch", "time": float64(1_772_334_600+len(h.reviews)) + 0.25, "_key": fmt.Sprint(len(h.reviews)),
-	})
-}
-
-// list answers newest first, as no order is promised.
-func (h *head) list(w http.ResponseWriter, r *http.Request) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var q struct {
-		RuleID string `json:"rule_id"`
-	}
-	if err := json.Unmarshal([]byte(r.URL.Query().Get("query")), &q); err != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	found := slices.DeleteFunc(slices.Clone(h.reviews), func(v map[string]any) bool { return v["rule_id"] != q.RuleID })
-	slices.Reverse(found)
-	answer(w, found)
-}
-
-func (h *head) of(id, key string) (all []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, v := range h.reviews {
-		if text, _ := v[key].(string); v["rule_id"] == id && text != "" {
-			all = append(all, text)
-		}
-	}
-	return all
-}
-
-func (h *head) open(t testing.TB) *Client {
+// openSplunk returns a client of a Splunk at an address.
+func openSplunk(t testing.TB, url string) *Client {
 	t.Helper()
-	c, err := Open(Config{URL: h.URL(), Token: splunkToken, Closed: "5", Also: []string{"4"}, Access: httpx.Access{Timeout: 10 * time.Second}})
+	c, err := Open(Config{
+		URL: url, Token: integrations.Secret(splunkfake.Analyst().Text), Closed: "5", Also: []string{"4"}, Access: httpx.Access{Timeout: 10 * time.Second},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,45 +51,55 @@ func (h *head) open(t testing.TB) *Client {
 	return c
 }
 
+func (h *head) open(t testing.TB) *Client { t.Helper(); return openSplunk(t, h.URL()) }
+
+// comments are those on an event, oldest first.
+func (h *head) comments(id string) (all []string) {
+	for _, r := range h.Reviews(id) {
+		if r.Comment != "" {
+			all = append(all, r.Comment)
+		}
+	}
+	return all
+}
+
 func event(id string) incident.AlertRecord {
 	return incident.AlertRecord{Source: "splunk", ID: id + "@@notable@@8a3f"}
 }
 
 func TestReplier(t *testing.T) {
+	spec := splunkSpec(t)
 	contract.Replier(t, contract.ReplierHarness{
-		Knobs: contract.Knobs{Kind: "splunk", Secrets: []string{splunkToken}, ReadsFirst: true, Skip: map[string]string{
-			"an alert that is not there is not found": "Splunk does not document what it says of an event that it does not have",
+		Knobs: contract.Knobs{Kind: "splunk", Secrets: []string{splunkfake.Analyst().Text}, ReadsFirst: true, Skip: map[string]string{
+			"an alert that is not there is not found": "Splunk takes a comment on an event that it does not have, and says that it was done",
 		}},
 		Open: func(t testing.TB) contract.ReplierWorld {
-			h := newHead(t)
+			h := newHead(t, spec, splunkfake.Options{})
 			return contract.ReplierWorld{
 				Replier: h.open(t), Break: h.Break, Record: event("6E1A"), Other: event("6E1AA"), Unknown: event("none"),
-				Comments: func(r incident.AlertRecord) []string { return h.of(r.ID, "comment") },
-				Closed: func(r incident.AlertRecord) bool {
-					states := h.of(r.ID, "status")
-					return len(states) > 0 && (states[len(states)-1] == "5" || states[len(states)-1] == "4")
-				},
-				CloseByHand: func(r incident.AlertRecord) {
-					h.mu.Lock()
-					defer h.mu.Unlock()
-					h.review(r.ID, "", "4")
-				},
+				Comments:    func(r incident.AlertRecord) []string { return h.comments(r.ID) },
+				Closed:      func(r incident.AlertRecord) bool { return slices.Contains([]string{"4", "5"}, h.Status(r.ID)) },
+				CloseByHand: func(r incident.AlertRecord) { h.ReviewByHand(r.ID, "", "4") },
 			}
 		},
 	})
 }
 
+func closing(to incident.AlertRecord) integrations.Reply {
+	return integrations.Reply{Reply: incident.Reply{Key: "run/0/a", To: to, Kind: incident.EvClosed, Text: "Case closed", Close: true}}
+}
+
 // People's own word for done stays, and a row of a search that is no notable event is said
 // to be none.
 func TestOnlyANotableEventIsAnswered(t *testing.T) {
-	h := newHead(t)
+	h := newHead(t, splunkSpec(t), splunkfake.Options{})
 	c := h.open(t)
-	r := integrations.Reply{Reply: incident.Reply{Key: "run/0/a", To: event("6E1A"), Kind: incident.EvClosed, Text: "Case closed", Close: true}}
-	h.review(r.To.ID, "resolved by kim", "4")
+	r := closing(event("6E1A"))
+	h.ReviewByHand(r.To.ID, "resolved by kim", "4")
 	if _, err := c.ReplyTo(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.of(r.To.ID, "status"); !slices.Equal(got, []string{"4"}) {
+	if got := h.Status(r.To.ID); got != "4" {
 		t.Errorf("its status became %q", got)
 	}
 	r.To.ID = "scheduler__admin__search__RMD5_at_1772334600_42#0123456789ab"
@@ -162,21 +108,27 @@ func TestOnlyANotableEventIsAnswered(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	r.To.Reference = event("6E1B").ID
-	if _, err := c.ReplyTo(t.Context(), r); err != nil || len(h.of(r.To.Reference, "comment")) != 1 {
+	if _, err := c.ReplyTo(t.Context(), r); err != nil || len(h.comments(r.To.Reference)) != 1 {
 		t.Errorf("by its reference: error %v", err)
 	}
 }
 
 func TestProbe(t *testing.T) {
-	h := newHead(t)
+	spec := splunkSpec(t)
+	h := newHead(t, spec, splunkfake.Options{})
 	for _, f := range h.open(t).Probe(t.Context()) {
 		if !f.OK {
 			t.Errorf("a head that is right: %+v", f)
 		}
 	}
-	h.may = nil
-	if found := h.open(t).Probe(t.Context()); found[len(found)-1].OK || !strings.Contains(found[len(found)-1].What, "edit_notable_events") {
-		t.Errorf("a user who may not: %+v", found)
+	token := splunkfake.Analyst()
+	for lacks, has := range map[string][]string{splunkfake.EditNotables: {splunkfake.ReadReviews}, "token": {splunkfake.EditNotables}} {
+		token.Capabilities = has
+		h := newHead(t, spec, splunkfake.Options{Tokens: []splunkfake.Token{token}})
+		found := h.open(t).Probe(t.Context())
+		if last := found[len(found)-1]; last.OK || !strings.Contains(last.What+last.Fix, lacks) {
+			t.Errorf("a user with %q alone: %+v", has, found)
+		}
 	}
 	h.Break(contract.Deny)
 	if found := h.open(t).Probe(t.Context()); len(found) != 1 || found[0].OK {

@@ -89,6 +89,8 @@ const (
 	TimedOut     Failure = "timed_out"
 	// NotReady is a Kibana that starts: 503, a text that is no JSON, and Retry-After.
 	NotReady Failure = "not_ready"
+	// Disabled is a Kibana without the security solution: 404, as for any unknown path.
+	Disabled Failure = "disabled"
 	// Overloaded is an Elasticsearch without memory: 429 without Retry-After.
 	Overloaded Failure = "overloaded"
 )
@@ -114,6 +116,13 @@ func (d *Double) Add(a Alert) {
 	defer d.mu.Unlock()
 	a.Status = cmp.Or(a.Status, "open")
 	d.alerts[a.ID] = &a
+}
+
+// Remove takes an alert away, as the end of its index does.
+func (d *Double) Remove(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.alerts, id)
 }
 
 // Alert returns an alert as it is.

@@ -66,7 +66,7 @@ func securityError(status int, format string, args ...any) *refusal {
 // ServeHTTP implements [http.Handler].
 func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
-	notReady := d.failing(NotReady)
+	notReady, disabled := d.failing(NotReady), d.failing(Disabled)
 	d.mu.Unlock()
 	if notReady {
 		w.Header().Set(apispec.FaultHeader, "1") // which no description knows
@@ -74,7 +74,11 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Kibana server is not ready yet", http.StatusServiceUnavailable)
 		return
 	}
-	answer, refused := d.serve(r)
+	var answer any
+	refused := platformError(http.StatusNotFound, "Not Found")
+	if !disabled {
+		answer, refused = d.serve(r)
+	}
 	status := http.StatusOK
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Elastic-Api-Version", apiVersion)

@@ -81,6 +81,10 @@ func (d *Double) serve(r *http.Request) (int, any, *refusal) {
 		return status, answer, nil
 	case r.URL.Path == Update:
 		return http.StatusMethodNotAllowed, failed("Invalid method for this endpoint"), nil
+	case r.URL.Path == Context && r.Method == http.MethodGet:
+		return http.StatusOK, map[string]any{"entry": []any{map[string]any{"name": "context", "content": map[string]any{
+			"username": by.User, "capabilities": by.Capabilities, "roles": []string{"ess_analyst"}, "type": "Splunk",
+		}}}}, nil
 	case r.URL.Path == Collection && r.Method == http.MethodGet:
 		if !slices.Contains(by.Capabilities, ReadReviews) {
 			return 0, nil, refuse(http.StatusForbidden, "ERROR", "Action forbidden.")

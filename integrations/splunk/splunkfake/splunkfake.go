@@ -18,8 +18,11 @@ import (
 // Collection is where reviews are kept, below the address of splunkd.
 const Collection = "/servicesNS/nobody/SA-ThreatIntelligence/storage/collections/data/incident_review"
 
-// Update is where they are written.
-const Update = "/services/notable_update"
+// Update is where they are written, and Context where a user is told who it is.
+const (
+	Update  = "/services/notable_update"
+	Context = "/services/authentication/current-context"
+)
 
 // Options say what an installation is like. The zero value has one token, that may do
 // everything, and asks for no comment.
@@ -81,6 +84,8 @@ const (
 	StoreDown Failure = "store_down"
 	// NotSaved is an update that the store did not take: status 200, no success.
 	NotSaved Failure = "not_saved"
+	// SavedUnsaid is an update that the store took, and that failed after it: the same answer.
+	SavedUnsaid Failure = "saved_unsaid"
 	// Traced is an update that failed within: status 200, no success, with the way to it.
 	Traced Failure = "traced"
 )

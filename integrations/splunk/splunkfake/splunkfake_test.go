@@ -13,6 +13,8 @@ import (
 
 const rule = "7B5C5D1A-0F2E-4C3B-8A9D-1E2F3A4B5C6D@@notable@@0123456789abcdef0123456789abcdef"
 
+const asJSON = "?output_mode=json"
+
 // ask sends a request, and returns the status and the answer.
 func ask(t *testing.T, h http.Handler, method, path string, form url.Values) (int, string) {
 	t.Helper()
@@ -32,7 +34,7 @@ func want(t *testing.T, h http.Handler, method, path string, form url.Values, st
 }
 
 func comment(pairs ...string) url.Values {
-	form := url.Values{"output_mode": {"json"}, "ruleUIDs": {rule}, "comment": {"text"}}
+	form := url.Values{"ruleUIDs": {rule}, "comment": {"text"}}
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
@@ -51,22 +53,22 @@ func judged(t *testing.T, o Options) (http.Handler, *Double) {
 
 func TestUpdates(t *testing.T) {
 	h, d := judged(t, Options{})
-	want(t, h, "POST", Update, comment(), 200, `"success":true`)
+	want(t, h, "POST", Update+asJSON, comment(), 200, `"success":true`)
 	if got := d.Reviews(rule); len(got) != 1 || got[0].Status != nil {
 		t.Errorf("reviews %v, want one without a state", got)
 	}
-	want(t, h, "POST", Update, comment("status", "5"), 200, `"message":"1 event updated successfully"`)
+	want(t, h, "POST", Update+asJSON, comment("status", "5"), 200, `"message":"1 event updated successfully"`)
 	// What is not said stays.
-	want(t, h, "POST", Update, comment("comment", "more"), 200, `"failure_count":0`)
+	want(t, h, "POST", Update+asJSON, comment("comment", "more"), 200, `"failure_count":0`)
 	if got := d.Status(rule); got != "5" {
 		t.Errorf("the state is %s, want 5", got)
 	}
 	// Whether there is an event of an id is not looked at.
-	want(t, h, "POST", Update, comment("ruleUIDs", "A@@notable@@0"), 200, `"success":true`)
+	want(t, h, "POST", Update+asJSON, comment("ruleUIDs", "A@@notable@@0"), 200, `"success":true`)
 	d.Fail(NotSaved, 1)
-	want(t, h, "POST", Update, comment(), 200, `"success":false`)
+	want(t, h, "POST", Update+asJSON, comment(), 200, `"success":false`)
 	d.Fail(Traced, 1)
-	want(t, h, "POST", Update, comment(), 200, `"tb":`)
+	want(t, h, "POST", Update+asJSON, comment(), 200, `"tb":`)
 	if n := len(d.Reviews(rule)); n != 3 {
 		t.Errorf("there are %d reviews, want 3", n)
 	}
@@ -74,21 +76,21 @@ func TestUpdates(t *testing.T) {
 
 func TestUpdatesThatAreRefused(t *testing.T) {
 	h, _ := judged(t, Options{LeastComment: 20})
-	want(t, h, "POST", Update, comment(), 200, "20 characters long")
+	want(t, h, "POST", Update+asJSON, comment(), 200, "20 characters long")
 	h, _ = judged(t, Options{NoClosing: true})
-	want(t, h, "POST", Update, comment("status", "5"), 200, `"details":{"transition from New to Closed is not allowed":1}`)
+	want(t, h, "POST", Update+asJSON, comment("status", "5"), 200, `"details":{"transition from New to Closed is not allowed":1}`)
 	// These requests are not what the description of the API takes.
 	d := New(t, Options{})
 	for name, value := range map[string]string{"ruleUIDs": "1", "urgency": "urgent", "status": "closed", "newOwner": "nobody-there"} {
-		want(t, d, "POST", Update, comment(name, value), 400, "ValueError: Invalid")
+		want(t, d, "POST", Update+asJSON, comment(name, value), 400, "ValueError: Invalid")
 	}
-	want(t, d, "POST", Update, url.Values{"ruleUIDs": {rule}}, 400, "is required")
-	want(t, d, "POST", Update, url.Values{"comment": {"text"}}, 200, "No search ID or ruleUIDs were provided.")
-	want(t, d, "POST", Update, url.Values{"comment": {"text"}, "searchID": {"1.2"}}, 200, "no longer accessible")
-	want(t, d, "GET", Update, nil, 405, "Invalid method")
+	want(t, d, "POST", Update+asJSON, url.Values{"ruleUIDs": {rule}}, 400, "is required")
+	want(t, d, "POST", Update+asJSON, url.Values{"comment": {"text"}}, 200, "No search ID or ruleUIDs were provided.")
+	want(t, d, "POST", Update+asJSON, url.Values{"comment": {"text"}, "searchID": {"1.2"}}, 200, "no longer accessible")
+	want(t, d, "GET", Update+asJSON, nil, 405, "Invalid method")
 	two := comment()
 	two.Add("ruleUIDs", "A@@notable@@0")
-	want(t, d, "POST", Update, two, 200, `"message":"2 events updated successfully"`)
+	want(t, d, "POST", Update+asJSON, two, 200, `"message":"2 events updated successfully"`)
 }
 
 func TestReviews(t *testing.T) {
@@ -128,8 +130,8 @@ func TestWhoMay(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{Token{Text: "other"}, "POST", Update, 401},
-		{Token{Text: Analyst().Text}, "POST", Update, 403},
+		{Token{Text: "other"}, "POST", Update + asJSON, 401},
+		{Token{Text: Analyst().Text}, "POST", Update + asJSON, 403},
 		{Token{Text: Analyst().Text}, "GET", of(`{"rule_id":"`+rule+`"}`, ""), 403},
 	} {
 		h, _ := judged(t, Options{Tokens: []Token{c.token}})
@@ -139,6 +141,8 @@ func TestWhoMay(t *testing.T) {
 		}
 		want(t, h, c.method, c.path, form, c.status, `{"messages":[{"type":`)
 	}
+	h, _ := judged(t, Options{})
+	want(t, h, "GET", Context+asJSON, nil, 200, `"capabilities":["edit_notable_events",`)
 	// Errors are XML unless JSON is asked for.
 	want(t, New(t, Options{Tokens: []Token{{Text: "other"}}}), "POST", Update, nil, 401, `<msg type="WARN">call not properly authenticated</msg>`)
 }

@@ -56,6 +56,9 @@ func (d *Double) update(r *http.Request, by Token) (int, any) {
 		d.add(Review{Rule: rule, Comment: comment, User: by.User, Status: set(status), Owner: set(form.Get("newOwner")), Urgency: set(form.Get("urgency"))})
 		done++
 	}
+	if d.failing(SavedUnsaid) {
+		return http.StatusOK, counted(0, "some notable event(s) could not be updated", len(rules))
+	}
 	if done < len(rules) {
 		return http.StatusOK, counted(done, "transition from New to Closed is not allowed", len(rules)-done)
 	}
