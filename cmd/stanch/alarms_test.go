@@ -16,11 +16,9 @@ import (
 	"testing"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
-	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
+	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/metrics"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -36,11 +34,7 @@ type line struct {
 // newLine starts a Temporal server, and returns the way to it.
 func newLine(t *testing.T) *line {
 	t.Helper()
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range protocol.Attributes() {
-		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
-	}
-	server, err := embedded.Start(t.Context(), embedded.Options{DataDir: t.TempDir(), SearchAttributes: attributes})
+	server, err := embedded.Start(t.Context(), embedded.Options{DataDir: t.TempDir(), SearchAttributes: engine.SearchAttributes()})
 	if err != nil {
 		t.Fatal(err)
 	}

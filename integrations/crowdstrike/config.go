@@ -5,10 +5,7 @@ package crowdstrike
 
 import (
 	"context"
-	"net/url"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -137,14 +134,9 @@ func (c Config) check(op string) (string, error) {
 	case c.URL == "":
 		return base, nil
 	}
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Host == "" || !slices.Contains([]string{"https", "http"}, u.Scheme):
-		return "", invalid("url is not an address such as https://api.crowdstrike.com")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", invalid("url has a user, a query or a fragment")
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", invalid("url is http: credentials would travel in the clear")
+	var err error
+	if base, err = httpx.Address("url", c.URL, "https://api.crowdstrike.com"); err != nil {
+		return "", invalid("%w", err)
 	}
-	return strings.TrimSuffix(u.String(), "/"), nil
+	return base, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -70,7 +71,7 @@ func (a action) open() bool {
 func (a action) String() string {
 	what := strings.ToLower(a.Type)
 	if a.is(typeIsolate) && a.Scope != "" && !strings.EqualFold(a.Scope, "Full") {
-		what += ", " + quoted(a.Scope) + " alone,"
+		what += ", " + httpx.Quote(a.Scope) + " alone,"
 	}
 	return fmt.Sprintf("%s %s (%s)", what, a.ID, a.Status)
 }
@@ -103,11 +104,11 @@ func (a action) keyOf(prefix string) string {
 func comment(op, prefix, key, reason string) (string, error) {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] == 0x7f {
-			return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank", quoted(key))
+			return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank", httpx.Quote(key))
 		}
 	}
 	if key == "" || len(key) > maxKey || strings.HasSuffix(key, ":") {
-		return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty, too long, or ends with a colon", quoted(key))
+		return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty, too long, or ends with a colon", httpx.Quote(key))
 	}
 	text := prefix + key + ": " + strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

@@ -48,7 +48,7 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	for _, what := range o.What {
 		if what != "processes" && what != "connections" && what != "sessions" {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes, connections or sessions", quoted(what))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes, connections or sessions", httpx.Quote(what))
 		}
 	}
 	now := c.now().UTC()

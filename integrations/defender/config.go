@@ -1,12 +1,13 @@
 package defender
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -61,7 +62,7 @@ func (c Config) endpoints() (endpoints, error) {
 	if err := c.check(); err != nil {
 		return endpoints{}, err
 	}
-	login, e := "https://login.microsoftonline.com", endpoints{
+	login, e := entra.Global, endpoints{
 		api: "https://api.security.microsoft.com", apiScope: "https://api.securitycenter.microsoft.com/.default",
 		graph: "https://graph.microsoft.com",
 	}
@@ -75,7 +76,7 @@ func (c Config) endpoints() (endpoints, error) {
 	case GCCHigh, DoD:
 		e.api = "https://api-gov.securitycenter.microsoft.us"
 		e.apiScope = e.api + "/.default"
-		login, e.graph = "https://login.microsoftonline.us", "https://graph.microsoft.us"
+		login, e.graph = entra.USGovernment, "https://graph.microsoft.us"
 		if c.Cloud == DoD {
 			e.graph = "https://dod-graph.microsoft.us"
 		}
@@ -90,22 +91,21 @@ func (c Config) endpoints() (endpoints, error) {
 		if o.given == "" {
 			continue
 		}
-		address, err := addressOf(o.given)
+		address, err := httpx.Address(o.name, o.given, "https://api.security.microsoft.com")
 		if err != nil {
-			return endpoints{}, fmt.Errorf("%s %w", o.name, err)
+			return endpoints{}, err
 		}
 		*o.to = address
 	}
-	e.token = login + "/" + strings.ToLower(c.Tenant) + "/oauth2/v2.0/token"
+	e.token = entra.TokenURL(login, c.Tenant)
 	return e, nil
 }
 
 func (c Config) check() error {
+	if err := errors.Join(entra.CheckID("tenant", c.Tenant), entra.CheckID("client_id", c.ClientID)); err != nil {
+		return err
+	}
 	switch {
-	case !isGUID(c.Tenant):
-		return fmt.Errorf("invalid tenant %q: must be the directory id, as 00000000-0000-0000-0000-000000000000", c.Tenant)
-	case !isGUID(c.ClientID):
-		return fmt.Errorf("invalid client_id %q: must be the application id, as 00000000-0000-0000-0000-000000000000", c.ClientID)
 	case (c.ClientSecret == "") == (c.ClientCertificate == ""):
 		return fmt.Errorf("write a client_secret, or a client_certificate with its client_key")
 	case (c.ClientCertificate == "") != (c.ClientKey == ""):
@@ -120,33 +120,3 @@ func (c Config) check() error {
 	}
 	return nil
 }
-
-// addressOf returns an address to which paths can be appended.
-func addressOf(text string) (string, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("is not an address such as https://api.security.microsoft.com")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("has a user, a query or a fragment")
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", fmt.Errorf("is http: tokens would travel in the clear")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
-}
-
-// isGUID reports whether a text has the form of Microsoft's ids of directories,
-// applications and actions.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (s[i] == '-') || !dash && !isHex(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -129,7 +130,7 @@ func open(c Config, limits []integrations.Limit) (*Client, error) {
 			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)
 		}
 	}
-	credentials := httpx.Credentials{URL: e.token, Client: c.ClientID, Secret: c.ClientSecret, Explain: refusedLogin}
+	credentials := httpx.Credentials{URL: e.token, Client: c.ClientID, Secret: c.ClientSecret, Explain: entra.Explain}
 	if c.ClientCertificate != "" {
 		if credentials.Certificate, err = httpx.LoadCertificate(c.ClientCertificate, c.ClientKey); err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, "open defender", "%w", err)

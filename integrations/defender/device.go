@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -32,7 +33,7 @@ func targeted(op string, t incident.Target) (machineID, error) {
 	}
 	id, ok := machineIDOf(t.ID())
 	if !ok {
-		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one device: Defender's have 40 hexadecimal digits", quoted(t.ID()))
+		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one device: Defender's have 40 hexadecimal digits", httpx.Quote(t.ID()))
 	}
 	return id, nil
 }
@@ -80,3 +81,5 @@ func momentOf(text string) time.Time {
 	}
 	return time.Time{}
 }
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -17,8 +18,6 @@ const (
 	maxPages = 200
 	// fullPage is how many entries Microsoft returns at most at once.
 	fullPage = 10_000
-	// maxQuote bounds what is shown of a product's own text.
-	maxQuote = 200
 )
 
 // door is one of Microsoft's APIs.
@@ -93,9 +92,9 @@ func refused(a httpx.Answer, err error) error {
 		}
 		return &more
 	}
-	more.Err = fmt.Errorf("%w: %s: %s", e.Err, quoted(said.Code), quoted(said.Message))
+	more.Err = fmt.Errorf("%w: %s: %s", e.Err, httpx.Quote(said.Code), httpx.Quote(said.Message))
 	for _, id := range []string{said.Target, said.Inner.Request} {
-		if isGUID(id) {
+		if entra.IsID(id) {
 			more.Err = fmt.Errorf("%w (request %s)", more.Err, id)
 		}
 	}
@@ -105,15 +104,6 @@ func refused(a httpx.Answer, err error) error {
 		more.Kind = integrations.Conflict
 	}
 	return &more
-}
-
-// quoted is a bounded quotation of a product's text.
-func quoted(text string) string {
-	runes := []rune(text)
-	if len(runes) > maxQuote {
-		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
-	}
-	return fmt.Sprintf("%q", text)
 }
 
 // list reads all entries of a list, of which there may be at most this many: more are an

@@ -128,7 +128,7 @@ func (f found) online() incident.Value[bool] {
 	case "":
 		return incident.NotKnown[bool]("Defender does not say")
 	}
-	return incident.NotKnown[bool](fmt.Sprintf("Defender says %s, which is not whether the agent answers now", quoted(f.Health)))
+	return incident.NotKnown[bool](fmt.Sprintf("Defender says %s, which is not whether the agent answers now", httpx.Quote(f.Health)))
 }
 
 // addresses are those that the device had at the time of the query. Those of its last

@@ -231,7 +231,7 @@ func (s *search) take(op string, machines []machine, had string) error {
 	for _, m := range machines {
 		id, ok := machineIDOf(m.ID)
 		if !ok {
-			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is not one of Defender's", quoted(m.ID))
+			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is not one of Defender's", httpx.Quote(m.ID))
 		}
 		f := s.all[id]
 		if f == nil {

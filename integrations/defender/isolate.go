@@ -88,7 +88,7 @@ func (c *Client) machine(ctx context.Context, op string, id machineID) (machine,
 	}
 	// A computer's name in place of the id finds a device too.
 	if got, ok := machineIDOf(m.ID); !ok || got != id {
-		return machine{}, integrations.Errorf(integrations.Unavailable, op, "Defender answered with the device %s", quoted(m.ID))
+		return machine{}, integrations.Errorf(integrations.Unavailable, op, "Defender answered with the device %s", httpx.Quote(m.ID))
 	}
 	return m, nil
 }
@@ -192,7 +192,7 @@ func (c *Client) accepted(op string, id machineID, kind, text string, a action) 
 		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op, "the answer names no action")
 	case !a.on(id):
 		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op,
-			"another device may have been changed: Defender answered with an action on %s, and %s was meant", quoted(a.Machine), id)
+			"another device may have been changed: Defender answered with an action on %s, and %s was meant", httpx.Quote(a.Machine), id)
 	case !a.is(kind) || a.Comment != text:
 		return incident.Receipt{}, integrations.Errorf(integrations.Conflict, op, "another action is open on the device: %s", a)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -159,5 +160,5 @@ func (s isolation) waiting(m machine, now time.Time) string {
 	case m.active():
 		return fmt.Sprintf("accepted, not carried out yet: %s; where the device is offline, Defender tries for 3 days", what)
 	}
-	return fmt.Sprintf("the device is offline; queued at Defender for 3 days: %s (health %s)", what, quoted(m.Health))
+	return fmt.Sprintf("the device is offline; queued at Defender for 3 days: %s (health %s)", what, httpx.Quote(m.Health))
 }

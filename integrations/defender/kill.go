@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -44,7 +45,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	case !onVolume(o.Path):
 		// The script compares it with what Windows calls the image: another spelling would
 		// be taken for another process, and the order for done.
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %s: must be as C:\Tools\a.exe`, quoted(o.Path))
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, `invalid path %s: must be as C:\Tools\a.exe`, httpx.Quote(o.Path))
 	}
 	text, err := comment(op, killComment, o.Key, fmt.Sprintf("process %d", o.PID))
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *Client) orderKill(ctx context.Context, op string, id machineID, o integ
 		return before.ID, "", err
 	}
 	if started.path != "" && !strings.EqualFold(started.path, o.Path) {
-		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, quoted(started.path)), nil
+		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, httpx.Quote(started.path)), nil
 	}
 	if !o.StartedAt(started.at) {
 		return "", fmt.Sprintf("no such process runs: %d was last started at %s", o.PID, started.at.UTC().Format(time.RFC3339)), nil
@@ -166,15 +167,15 @@ func (c *Client) killed(ctx context.Context, op string, id machineID, ref string
 
 // actionOf reads one action of a device.
 func (c *Client) actionOf(ctx context.Context, op string, id machineID, ref string) (action, error) {
-	if !isGUID(ref) {
-		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is not one of Defender's", quoted(ref))
+	if !entra.IsID(ref) {
+		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is not one of Defender's", httpx.Quote(ref))
 	}
 	var a action
 	if err := c.api.get(ctx, op, "/api/machineactions/"+ref, &a); err != nil {
 		return action{}, err
 	}
 	if !a.on(id) {
-		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action is on the device %s", quoted(a.Machine))
+		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action is on the device %s", httpx.Quote(a.Machine))
 	}
 	return a, nil
 }
@@ -200,10 +201,10 @@ func (c *Client) verdict(ctx context.Context, op string, a action) (incident.Rec
 	case "other":
 		receipt.Detail = "no such process runs: the pid is that of another now"
 	case "failed":
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script could not end the process: %s", quoted(said.Detail))
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script could not end the process: %s", httpx.Quote(said.Detail))
 	default:
 		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op,
-			"the script %s did not say what it did (%s); is it in the library? %s", killScript, r.Detail, quoted(strings.TrimSpace(r.Stderr)))
+			"the script %s did not say what it did (%s); is it in the library? %s", killScript, r.Detail, httpx.Quote(strings.TrimSpace(r.Stderr)))
 	}
 	return receipt, nil
 }

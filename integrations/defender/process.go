@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -91,7 +92,7 @@ func (c columns) lineage(r row) (parent, parents incident.Value[string]) {
 	case len(out) == 0:
 		return text(""), text("")
 	case !strings.ContainsAny(out[0], `/\`):
-		why := fmt.Sprintf("Defender's event names %s alone, without its path", quoted(out[0]))
+		why := fmt.Sprintf("Defender's event names %s alone, without its path", httpx.Quote(out[0]))
 		return incident.NotKnown[string](why), incident.NotKnown[string](why)
 	}
 	return text(out[0]), text(strings.Join(out, " < "))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -83,8 +84,8 @@ func bounded(text string) (string, bool) {
 // transcript fetches what a script left. The link is to storage of another origin, is good
 // for half an hour, and is a secret itself: it is in no error, and no token goes along.
 func (c *Client) transcript(ctx context.Context, op string, a action) (transcript, error) {
-	if !isGUID(a.ID) {
-		return transcript{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is not one of Defender's", quoted(a.ID))
+	if !entra.IsID(a.ID) {
+		return transcript{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is not one of Defender's", httpx.Quote(a.ID))
 	}
 	var link struct {
 		Value string `json:"value"`
@@ -94,7 +95,7 @@ func (c *Client) transcript(ctx context.Context, op string, a action) (transcrip
 		return transcript{}, err
 	}
 	if !c.mayFetch(link.Value) {
-		return transcript{}, integrations.Errorf(integrations.Denied, op, "the output is on %s, which is not Azure's blob storage: name the host in downloads if it may be fetched there", quoted(hostOf(link.Value)))
+		return transcript{}, integrations.Errorf(integrations.Denied, op, "the output is on %s, which is not Azure's blob storage: name the host in downloads if it may be fetched there", httpx.Quote(hostOf(link.Value)))
 	}
 	var t transcript
 	answer, err := c.downloads.JSON(ctx, httpx.Request{Op: op, Method: http.MethodGet, URL: link.Value, Members: []string{"script_name", "exit_code", "script_output", "script_errors"}}, nil, &t)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -67,11 +68,11 @@ func scriptOrder(op string, o integrations.ScriptOrder) (machineID, string, erro
 		return "", "", err
 	}
 	if !allowed(o.Script, "._-") || strings.HasPrefix(o.Script, ".") || len(o.Script) > 128 {
-		return "", "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", quoted(o.Script))
+		return "", "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", httpx.Quote(o.Script))
 	}
 	for _, arg := range o.Args {
 		if !allowed(arg, `._:/\-`) {
-			return "", "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", quoted(arg))
+			return "", "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", httpx.Quote(arg))
 		}
 	}
 	args := strings.Join(o.Args, " ")
@@ -145,5 +146,5 @@ func (c *Client) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 			return c.result(ctx, op, a)
 		}
 	}
-	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", quoted(o.Key))
+	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", httpx.Quote(o.Key))
 }

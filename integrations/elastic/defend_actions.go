@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 const (
@@ -128,7 +129,7 @@ func quotedWord(text string) string {
 	if allowed(text, "-_.") && len(text) <= 64 {
 		return text
 	}
-	return quoted(text)
+	return httpx.Quote(text)
 }
 
 // The comments by which an action is recognised as ours. The key ends at the first ": ":
@@ -159,11 +160,11 @@ func (a action) keyOf(prefix string) string {
 func comment(op, prefix, key, reason string) (string, error) {
 	for i := range len(key) {
 		if key[i] <= ' ' || key[i] == 0x7f {
-			return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank", quoted(key))
+			return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank", httpx.Quote(key))
 		}
 	}
 	if key == "" || len(key) > maxKey || strings.HasSuffix(key, ":") {
-		return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty, too long, or ends with a colon", quoted(key))
+		return "", integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty, too long, or ends with a colon", httpx.Quote(key))
 	}
 	text := prefix + key + ": " + strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -230,7 +231,7 @@ func (d *Defend) on(id agentID, found []action, commands ...string) []action {
 // action reads one action of a device, with its output.
 func (d *Defend) action(ctx context.Context, op string, id agentID, ref string) (action, error) {
 	if _, ok := agentIDOf(ref); !ok {
-		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is no UUID", quoted(ref))
+		return action{}, integrations.Errorf(integrations.Unavailable, op, "the action has the id %s, which is no UUID", httpx.Quote(ref))
 	}
 	var out struct {
 		Data action `json:"data"`

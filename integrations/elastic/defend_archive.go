@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
 // archivePassword opens each archive of Elastic's, as its documents say: it keeps what is in
@@ -46,7 +47,7 @@ func unpacked(data []byte) (stdout, stderr string, err error) {
 	for _, f := range r.File {
 		text, err := contentOf(f)
 		if err != nil {
-			return "", "", fmt.Errorf("%s: %w", quoted(f.Name), err)
+			return "", "", fmt.Errorf("%s: %w", httpx.Quote(f.Name), err)
 		}
 		if strings.Contains(strings.ToLower(f.Name), "stderr") {
 			stderr += text

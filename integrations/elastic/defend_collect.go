@@ -41,7 +41,7 @@ func (d *Defend) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	for _, what := range o.What {
 		if what != "processes" && what != "connections" {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes or connections", quoted(what))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes or connections", httpx.Quote(what))
 		}
 	}
 	now := d.now().UTC()

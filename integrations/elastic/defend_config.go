@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -26,10 +25,10 @@ type DefendConfig struct {
 
 // addresses returns those of Kibana, with the space, and of the cluster, or what is wrong.
 func (c DefendConfig) addresses() (kibana, cluster string, err error) {
-	if kibana, err = addressOf("url", c.URL); err != nil {
+	if kibana, err = httpx.Address("url", c.URL, "https://elastic.example:9200"); err != nil {
 		return "", "", err
 	}
-	if cluster, err = addressOf("elasticsearch", c.Elasticsearch); err != nil {
+	if cluster, err = httpx.Address("elasticsearch", c.Elasticsearch, "https://elastic.example:9200"); err != nil {
 		return "", "", err
 	}
 	switch {
@@ -74,20 +73,6 @@ func checkIndices(list []string) error {
 		}
 	}
 	return nil
-}
-
-// addressOf returns an address to which paths can be appended.
-func addressOf(setting, text string) (string, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("%s is not an address such as https://elastic.example:9200", setting)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("%s has a user, a query or a fragment", setting)
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", fmt.Errorf("%s is http: credentials would travel in the clear", setting)
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
 
 // folderOnVolume reports whether a path is that of a folder in which a shell finds nothing

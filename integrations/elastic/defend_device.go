@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -35,7 +36,7 @@ func targeted(op string, t incident.Target) (agentID, error) {
 	}
 	id, ok := agentIDOf(t.ID())
 	if !ok {
-		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one device: must be that of its Elastic Agent, as 00000000-0000-0000-0000-000000000000", quoted(t.ID()))
+		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one device: must be that of its Elastic Agent, as 00000000-0000-0000-0000-000000000000", httpx.Quote(t.ID()))
 	}
 	return id, nil
 }
@@ -126,7 +127,7 @@ func (d *Defend) device(ctx context.Context, op string, id agentID) (device, err
 		return device{}, err
 	}
 	if got, ok := of.id(); !ok || got != id {
-		return device{}, integrations.Errorf(integrations.Unavailable, op, "Kibana answered with the device %s", quoted(of.Metadata.Agent.ID))
+		return device{}, integrations.Errorf(integrations.Unavailable, op, "Kibana answered with the device %s", httpx.Quote(of.Metadata.Agent.ID))
 	}
 	return of, nil
 }

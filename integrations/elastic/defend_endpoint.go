@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -80,11 +81,11 @@ func (d device) role() incident.Value[string] {
 	case name == "":
 		return d.value("")
 	case strings.Contains(name, "server"):
-		return incident.NotKnown[string](fmt.Sprintf("Elastic says %s, and not whether it is a domain controller", quoted(variant)))
+		return incident.NotKnown[string](fmt.Sprintf("Elastic says %s, and not whether it is a domain controller", httpx.Quote(variant)))
 	case strings.HasPrefix(name, "windows"):
 		return incident.Known("workstation", incident.FromEDR)
 	}
-	return incident.NotKnown[string](fmt.Sprintf("Elastic says %s, and not what it is for", quoted(variant)))
+	return incident.NotKnown[string](fmt.Sprintf("Elastic says %s, and not what it is for", httpx.Quote(variant)))
 }
 
 // online is whether the agent answers, as Fleet says.
@@ -97,7 +98,7 @@ func (d device) online() incident.Value[bool] {
 	case d.Status == "":
 		return incident.NotKnown[bool]("Elastic does not say")
 	}
-	return incident.NotKnown[bool](fmt.Sprintf("Elastic says %s", quoted(d.Status)))
+	return incident.NotKnown[bool](fmt.Sprintf("Elastic says %s", httpx.Quote(d.Status)))
 }
 
 // addresses are those that the device had at the time of the query: those in its events

@@ -260,7 +260,7 @@ func (s *search) byKuery(ctx context.Context, op, kuery string) error {
 		id, ok := of.id()
 		switch {
 		case !ok:
-			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is no UUID", quoted(of.Metadata.Agent.ID))
+			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is no UUID", httpx.Quote(of.Metadata.Agent.ID))
 		case of.gone():
 			continue
 		}

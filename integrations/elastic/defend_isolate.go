@@ -165,9 +165,9 @@ func (d *Defend) order(ctx context.Context, op string, id agentID, command strin
 		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op, "%d devices were affected, 1 was meant", len(a.Agents))
 	case len(a.Agents) == 1 && !a.on(id):
 		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op,
-			"another device may have been changed: Kibana answered with an action on %s, and %s was meant", quoted(a.Agents[0]), id)
+			"another device may have been changed: Kibana answered with an action on %s, and %s was meant", httpx.Quote(a.Agents[0]), id)
 	case len(a.Errors) > 0:
-		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op, "Kibana answered with errors: %s", quoted(strings.Join(a.Errors, "; ")))
+		return incident.Receipt{}, integrations.Errorf(integrations.Ambiguous, op, "Kibana answered with errors: %s", httpx.Quote(strings.Join(a.Errors, "; ")))
 	}
 	// The samples of the documents answer with another command, and without the comment:
 	// it is remembered as what it was ordered as.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -169,5 +170,5 @@ func (s isolation) waiting(d device) string {
 	if d.answers() {
 		return "accepted, and the device does not show it yet: " + what
 	}
-	return fmt.Sprintf("the device is offline; queued at Elastic for %s: %s (status %s)", actionsKept, what, quoted(d.Status))
+	return fmt.Sprintf("the device is offline; queued at Elastic for %s: %s (status %s)", actionsKept, what, httpx.Quote(d.Status))
 }

@@ -73,7 +73,7 @@ func refusedByKibana(a httpx.Answer, err error) error {
 		}
 		return &more
 	}
-	more.Err = fmt.Errorf("%w: %s", e.Err, quoted(said.Message))
+	more.Err = fmt.Errorf("%w: %s", e.Err, httpx.Quote(said.Message))
 	return &more
 }
 

@@ -82,11 +82,11 @@ func (d *Defend) orderKill(ctx context.Context, op string, id agentID, o integra
 	case last.text("process.executable") == "":
 		return "", "", integrations.Errorf(integrations.Unavailable, op, "the last event with the pid names no image")
 	case !strings.EqualFold(last.text("process.executable"), o.Path):
-		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, quoted(last.text("process.executable"))), nil
+		return "", fmt.Sprintf("no such process runs: %d was last %s", o.PID, httpx.Quote(last.text("process.executable"))), nil
 	case slices.ContainsFunc(rows, func(r row) bool { return r.text("event.action") == "end" && r.text("process.entity_id") == entity }):
 		return "", "no such process runs: it has ended", nil
 	case !isEntity(entity):
-		return "", "", integrations.Errorf(integrations.Unavailable, op, "the process has no id that can be used: %s", quoted(entity))
+		return "", "", integrations.Errorf(integrations.Unavailable, op, "the process has no id that can be used: %s", httpx.Quote(entity))
 	}
 	if !o.Started.IsZero() {
 		started, err := d.startOf(ctx, op, id, rows, entity)
@@ -172,5 +172,5 @@ func (a action) verdict(op string, id agentID) (incident.Receipt, error) {
 		r.Detail = "no such process runs"
 		return r, nil
 	}
-	return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the device could not end the process: %s", quoted(strings.TrimSpace(out.Code+" "+strings.Join(a.Errors, "; "))))
+	return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the device could not end the process: %s", httpx.Quote(strings.TrimSpace(out.Code+" "+strings.Join(a.Errors, "; "))))
 }

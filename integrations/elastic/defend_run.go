@@ -84,11 +84,11 @@ func scriptOrder(op string, o integrations.ScriptOrder) (agentID, string, error)
 		return "", "", err
 	}
 	if !allowed(o.Script, "._-") || strings.HasPrefix(o.Script, ".") || strings.HasPrefix(o.Script, "-") || len(o.Script) > 128 {
-		return "", "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", quoted(o.Script))
+		return "", "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", httpx.Quote(o.Script))
 	}
 	for _, arg := range o.Args {
 		if !allowed(arg, `._:/\-`) {
-			return "", "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", quoted(arg))
+			return "", "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", httpx.Quote(arg))
 		}
 	}
 	args := strings.Join(o.Args, " ")
@@ -121,7 +121,7 @@ func (d *Defend) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 		}
 		return d.whole(ctx, op, id, a)
 	}
-	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", quoted(o.Key))
+	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", httpx.Quote(o.Key))
 }
 
 // shellOutput is what a command left on a device. The exit code of the shell is a number in
@@ -186,7 +186,7 @@ func (a action) result(out shellOutput) integrations.ScriptResult {
 	if !a.Success && r.Exit == nil {
 		r.State = integrations.ScriptFailed
 		if len(a.Errors) > 0 {
-			r.Detail += ": " + quoted(strings.Join(a.Errors, "; "))
+			r.Detail += ": " + httpx.Quote(strings.Join(a.Errors, "; "))
 		}
 	}
 	var cut [2]bool

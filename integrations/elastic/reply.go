@@ -53,7 +53,7 @@ type Notes struct {
 // OpenAlerts returns the alerts that a configuration describes. It does not connect.
 func OpenAlerts(c AlertsConfig) (*Notes, error) {
 	const op = "open elasticalerts"
-	address, err := addressOf("url", c.URL)
+	address, err := httpx.Address("url", c.URL, "https://elastic.example:9200")
 	switch {
 	case err != nil:
 	case c.APIKey == "":
@@ -249,8 +249,8 @@ func (n *Notes) write(ctx context.Context, op string, note map[string]any) error
 		return nil
 	case http.StatusForbidden:
 		e := integrations.Refuse(integrations.Invalid, op, noMoreNotes)
-		e.Err = fmt.Errorf("%w: %s", e.Err, quoted(answer.Message))
+		e.Err = fmt.Errorf("%w: %s", e.Err, httpx.Quote(answer.Message))
 		return e
 	}
-	return integrations.Errorf(integrations.Ambiguous, op, "Kibana answers with code %d: %s", answer.Code, quoted(answer.Message))
+	return integrations.Errorf(integrations.Ambiguous, op, "Kibana answers with code %d: %s", answer.Code, httpx.Quote(answer.Message))
 }

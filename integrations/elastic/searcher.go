@@ -3,7 +3,6 @@ package elastic
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,18 +12,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
-
-// maxQuote bounds what is shown of a product's own text.
-const maxQuote = 200
-
-// quoted is a bounded quotation of a product's text.
-func quoted(text string) string {
-	runes := []rune(text)
-	if len(runes) > maxQuote {
-		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
-	}
-	return fmt.Sprintf("%q", text)
-}
 
 // searcher is where events are searched.
 type searcher struct {

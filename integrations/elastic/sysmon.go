@@ -63,7 +63,7 @@ type Sysmon struct {
 // OpenSysmon returns the events that a configuration describes. It does not connect.
 func OpenSysmon(c SysmonConfig) (*Sysmon, error) {
 	const op = "open sysmon"
-	address, err := addressOf("url", c.URL)
+	address, err := httpx.Address("url", c.URL, "https://elastic.example:9200")
 	if err == nil {
 		err = c.check()
 	}
@@ -128,7 +128,7 @@ func (s *Sysmon) device(op string, t incident.Target) (host query, named func(st
 	}
 	name := strings.TrimSpace(incident.HostName(t.Name()))
 	if !isName(name) {
-		return query{}, nil, integrations.Errorf(integrations.Invalid, op, "%s is not the name of one device", quoted(t.Name()))
+		return query{}, nil, integrations.Errorf(integrations.Invalid, op, "%s is not the name of one device", httpx.Quote(t.Name()))
 	}
 	return nameQuery(name), func(computer string) bool { return sameName(computer, name) }, nil
 }

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -18,4 +19,13 @@ func Line(text string) string {
 		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// Quote quotes a text of a product, or of an alert, for an error: escaped, and not too long.
+func Quote[T ~string](text T) string {
+	const most = 200
+	if runes := []rune(string(text)); len(runes) > most {
+		return fmt.Sprintf("%q...", string(runes[:most]))
+	}
+	return fmt.Sprintf("%q", text)
 }

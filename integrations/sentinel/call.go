@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -14,9 +13,6 @@ import (
 
 // version is that of the API that all calls are made with.
 const version = "2024-03-01"
-
-// maxQuote bounds what is shown of a product's own text.
-const maxQuote = 200
 
 // call is one request. Op names it in errors, path is below those of Sentinel in the
 // workspace, query is added to the address and write says that it changes something.
@@ -78,40 +74,6 @@ func refused(a httpx.Answer, err error) error {
 		}
 		return &more
 	}
-	more.Err = fmt.Errorf("%w: %s: %s", e.Err, quoted(said.Code), quoted(said.Message))
+	more.Err = fmt.Errorf("%w: %s: %s", e.Err, httpx.Quote(said.Code), httpx.Quote(said.Message))
 	return &more
-}
-
-// quoted is a bounded quotation of a product's text.
-func quoted(text string) string {
-	runes := []rune(text)
-	if len(runes) > maxQuote {
-		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
-	}
-	return fmt.Sprintf("%q", text)
-}
-
-// refusedLogin says what Entra means by a refusal. Microsoft's codes are for people: nothing
-// but the text depends on them.
-//
-// https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-func refusedLogin(a httpx.Answer) string {
-	var said struct {
-		Codes []int `json:"error_codes"`
-	}
-	if httpx.Decode(a.Body, &said) != nil || len(said.Codes) == 0 {
-		return ""
-	}
-	text := "AADSTS" + strconv.Itoa(said.Codes[0])
-	switch said.Codes[0] {
-	case 7000222:
-		text += ", the client secret has expired: make a new one, and configure it"
-	case 7000215:
-		text += ", the client secret is wrong: configure its value, and not its id"
-	case 700016:
-		text += ", the tenant has no such application: compare client_id, tenant and cloud with the application's page"
-	case 90002:
-		text += ", there is no such tenant in this cloud: compare tenant and cloud with the application's page"
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -53,13 +54,13 @@ func (c *Config) endpoints() (endpoints, error) {
 	if err := c.check(); err != nil {
 		return endpoints{}, err
 	}
-	login, e := "https://login.microsoftonline.com", endpoints{manager: "https://management.azure.com"}
+	login, e := entra.Global, endpoints{manager: "https://management.azure.com"}
 	switch c.Cloud {
 	case Global, "":
 	case USGovernment:
-		login, e.manager = "https://login.microsoftonline.us", "https://management.usgovcloudapi.net"
+		login, e.manager = entra.USGovernment, "https://management.usgovcloudapi.net"
 	case China:
-		login, e.manager = "https://login.partner.microsoftonline.cn", "https://management.chinacloudapi.cn"
+		login, e.manager = entra.China, "https://management.chinacloudapi.cn"
 	default:
 		return endpoints{}, fmt.Errorf("invalid cloud %q", c.Cloud)
 	}
@@ -72,20 +73,20 @@ func (c *Config) endpoints() (endpoints, error) {
 		if o.given == "" {
 			continue
 		}
-		address, err := addressOf(o.given)
+		address, err := httpx.Address(o.name, o.given, "https://management.azure.com")
 		if err != nil {
-			return endpoints{}, fmt.Errorf("%s %w", o.name, err)
+			return endpoints{}, err
 		}
 		*o.to = address
 	}
-	e.token = login + "/" + strings.ToLower(c.Tenant) + "/oauth2/v2.0/token"
+	e.token = entra.TokenURL(login, c.Tenant)
 	return e, nil
 }
 
 func (c *Config) check() error {
 	for _, id := range []struct{ name, text string }{{"tenant", c.Tenant}, {"client_id", c.ClientID}, {"subscription", c.Subscription}} {
-		if !isGUID(id.text) {
-			return fmt.Errorf("invalid %s %q: must be an id such as 00000000-0000-0000-0000-000000000000", id.name, id.text)
+		if err := entra.CheckID(id.name, id.text); err != nil {
+			return err
 		}
 	}
 	for _, part := range []struct{ name, text string }{{"resource_group", c.ResourceGroup}, {"workspace", c.Workspace}} {
@@ -106,33 +107,4 @@ func (c *Config) check() error {
 func (c *Config) path() string {
 	return "/subscriptions/" + strings.ToLower(c.Subscription) + "/resourceGroups/" + url.PathEscape(c.ResourceGroup) +
 		"/providers/Microsoft.OperationalInsights/workspaces/" + url.PathEscape(c.Workspace)
-}
-
-// addressOf returns an address to which paths can be appended.
-func addressOf(text string) (string, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("is not an address such as https://management.azure.com")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("has a user, a query or a fragment")
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", fmt.Errorf("is http: tokens would travel in the clear")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
-}
-
-// isGUID reports whether a text has the form of Microsoft's ids.
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (c == '-') || !dash && !hex {
-			return false
-		}
-	}
-	return true
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/entra"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 )
 
@@ -82,7 +83,7 @@ func Open(c Config) (*Client, error) {
 	return &Client{
 		client: client, login: login, origin: e.manager, workspace: c.path(), config: c, now: time.Now,
 		tokens: login.OAuth(httpx.Credentials{
-			URL: e.token, Client: c.ClientID, Secret: c.ClientSecret, Scopes: []string{e.scope}, Explain: refusedLogin,
+			URL: e.token, Client: c.ClientID, Secret: c.ClientSecret, Scopes: []string{e.scope}, Explain: entra.Explain,
 		}),
 	}, nil
 }

@@ -16,8 +16,6 @@ import (
 const (
 	defaultTimeout = 30 * time.Second
 	maxTimeout     = 2 * time.Minute
-	// maxQuote bounds what is shown of a product's own text.
-	maxQuote = 200
 )
 
 // Config is the configuration of Splunk's management port in stanch.yaml.
@@ -77,14 +75,10 @@ func Open(c Config) (*Client, error) {
 
 // check returns the address to which paths can be appended, or what is wrong.
 func (c Config) check() (string, error) {
-	u, err := url.Parse(c.URL)
+	base, err := httpx.Address("url", c.URL, "https://splunk.example:8089")
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", errors.New("url is not an address such as https://splunk.example:8089")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("url has a user, a query or a fragment")
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", errors.New("url is http: the token would travel in the clear")
+	case err != nil:
+		return "", err
 	case c.Token == "":
 		return "", errors.New("write a token")
 	case c.Timeout < time.Second || c.Timeout > maxTimeout:
@@ -95,7 +89,7 @@ func (c Config) check() (string, error) {
 			return "", fmt.Errorf("invalid status %q: must be the number of one", status)
 		}
 	}
-	return strings.TrimRight(u.String(), "/"), nil
+	return base, nil
 }
 
 // Circuit implements [integrations.Breaker].
@@ -156,16 +150,9 @@ func refused(a httpx.Answer, err error) error {
 		text = said.Messages[0].Text
 	}
 	if text != "" {
-		more.Err = fmt.Errorf("%w: %s", more.Err, quoted(text))
+		more.Err = fmt.Errorf("%w: %s", more.Err, httpx.Quote(text))
 	}
 	return &more
-}
-
-func quoted(text string) string {
-	if runes := []rune(text); len(runes) > maxQuote {
-		return fmt.Sprintf("%q...", string(runes[:maxQuote]))
-	}
-	return fmt.Sprintf("%q", text)
 }
 
 // Probe implements [integrations.Prober].

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -62,7 +63,7 @@ func (c *Client) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Re
 		return incident.Receipt{}, err
 	}
 	if !out.Success {
-		return incident.Receipt{}, integrations.Errorf(failure(out.Message), op, "Splunk says %s", quoted(out.Message))
+		return incident.Receipt{}, integrations.Errorf(failure(out.Message), op, "Splunk says %s", httpx.Quote(out.Message))
 	}
 	return receipt, nil
 }

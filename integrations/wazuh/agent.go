@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
@@ -34,7 +35,7 @@ func targeted(op string, t incident.Target) (agentID, error) {
 	}
 	id, ok := agentIDOf(t.ID())
 	if !ok {
-		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one agent: Wazuh's have three digits or more, and 000 is the manager", quoted(t.ID()))
+		return "", integrations.Errorf(integrations.Invalid, op, "%s is not the id of one agent: Wazuh's have three digits or more, and 000 is the manager", httpx.Quote(t.ID()))
 	}
 	return id, nil
 }

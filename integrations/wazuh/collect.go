@@ -41,7 +41,7 @@ func (c *Client) Collect(ctx context.Context, o integrations.CollectOrder) ([]in
 	}
 	for _, what := range o.What {
 		if inventories()[what] == "" {
-			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes, connections or sessions", quoted(what))
+			return nil, integrations.Errorf(integrations.Invalid, op, "%s cannot be collected: must be processes, connections or sessions", httpx.Quote(what))
 		}
 	}
 	artifacts := make([]integrations.Artifact, len(o.What))

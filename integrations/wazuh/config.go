@@ -2,7 +2,6 @@ package wazuh
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -63,17 +62,3 @@ func isIndex(name string) bool {
 
 func isLower(c byte) bool { return c >= 'a' && c <= 'z' }
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-// addressOf returns an address to which paths can be appended.
-func addressOf(name, text string) (string, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("%s is not an address such as https://wazuh.example:55000", name)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fmt.Errorf("%s has a user, a query or a fragment", name)
-	case u.Scheme == "http" && !httpx.Loopback(u.Hostname()):
-		return "", fmt.Errorf("%s is http: passwords would travel in the clear", name)
-	}
-	return strings.TrimRight(u.String(), "/"), nil
-}

@@ -107,7 +107,7 @@ func wantedOf(op string, list []incident.Tuple) (tuples, error) {
 	for _, t := range list {
 		key, ok := tupleOf(t)
 		if !ok {
-			return nil, integrations.Errorf(integrations.Invalid, op, "invalid tuple %s", quoted(t.SrcIP+" "+t.DstIP))
+			return nil, integrations.Errorf(integrations.Invalid, op, "invalid tuple %s", httpx.Quote(t.SrcIP+" "+t.DstIP))
 		}
 		wanted[key] = true
 	}

@@ -46,7 +46,7 @@ func (s *search) detail(ctx context.Context, id agentID) error {
 			state, err := s.c.reported(ctx, "read isolation of agent "+string(id), id)
 			switch {
 			case err == nil && state.unclear():
-				d.isolation = incident.NotKnown[string]("the script on the agent says " + quoted(state.last.state))
+				d.isolation = incident.NotKnown[string]("the script on the agent says " + httpx.Quote(state.last.state))
 			case err == nil:
 				d.isolation = incident.Known(state.word(), incident.FromEDR)
 			case integrations.KindOf(err) == integrations.Denied:
@@ -156,9 +156,9 @@ func (a agent) role() incident.Value[string] {
 	case name == "":
 		return said("")
 	case !strings.Contains(name, "windows"):
-		return incident.NotKnown[string](fmt.Sprintf("Wazuh says %s, and not what it is for", quoted(a.OS.Name)))
+		return incident.NotKnown[string](fmt.Sprintf("Wazuh says %s, and not what it is for", httpx.Quote(a.OS.Name)))
 	case strings.Contains(name, "server"):
-		return incident.NotKnown[string](fmt.Sprintf("Wazuh says %s, and not whether it is a domain controller", quoted(a.OS.Name)))
+		return incident.NotKnown[string](fmt.Sprintf("Wazuh says %s, and not whether it is a domain controller", httpx.Quote(a.OS.Name)))
 	}
 	return incident.Known("workstation", incident.FromEDR)
 }
@@ -173,7 +173,7 @@ func (a agent) online() incident.Value[bool] {
 	case "":
 		return incident.NotKnown[bool]("Wazuh does not say")
 	}
-	return incident.NotKnown[bool]("Wazuh says " + quoted(a.Status))
+	return incident.NotKnown[bool]("Wazuh says " + httpx.Quote(a.Status))
 }
 
 func (a agent) lastSeen() incident.Value[time.Time] {

@@ -179,7 +179,7 @@ func (s *search) take(ctx context.Context, op string, q url.Values, meant func(a
 		}
 		id, ok := agentIDOf(string(a.ID))
 		if !ok {
-			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is not one of Wazuh's", quoted(a.ID))
+			return integrations.Errorf(integrations.Unavailable, op, "the answer has the id %s, which is not one of Wazuh's", httpx.Quote(a.ID))
 		}
 		s.all[id] = a
 	}

@@ -113,7 +113,7 @@ func unsearched(a httpx.Answer, err error) error {
 		Reason string `json:"reason"`
 	}
 	if httpx.Decode(a.Body, &body) == nil && json.Unmarshal(body.Error, &said) == nil && said.Type != "" {
-		more.Err = fmt.Errorf("%w: %s: %s", e.Err, quoted(said.Type), quoted(said.Reason))
+		more.Err = fmt.Errorf("%w: %s: %s", e.Err, httpx.Quote(said.Type), httpx.Quote(said.Reason))
 	}
 	if e.Kind == integrations.NotFound || e.Kind == integrations.Conflict {
 		more.Kind = integrations.Unavailable

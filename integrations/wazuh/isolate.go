@@ -82,7 +82,7 @@ func (s isolation) reading(a agent, now time.Time) incident.Reading {
 		o := s.open[len(s.open)-1]
 		r.Detail = fmt.Sprintf("the order to %s was sent to the agent %s ago, and its script has not reported yet", o.Verb, now.Sub(o.at).Round(time.Second))
 		if !a.active() {
-			r.Detail = fmt.Sprintf("the device is offline (agent %s) since the order to %s was sent; Wazuh does not send it again", quoted(a.Status), o.Verb)
+			r.Detail = fmt.Sprintf("the device is offline (agent %s) since the order to %s was sent; Wazuh does not send it again", httpx.Quote(a.Status), o.Verb)
 		}
 	case s.doubtful():
 		r.Detail = fmt.Sprintf("the script of the agent has not reported for %s: is %s there, and its log read?",
@@ -90,7 +90,7 @@ func (s isolation) reading(a agent, now time.Time) incident.Reading {
 	case s.reported:
 		r.Detail = fmt.Sprintf("%s since %s, as the script on the machine said: %s", s.last.state, s.last.at.Format(time.RFC3339), s.last.result)
 		if s.last.detail != "" {
-			r.Detail += ": " + quoted(s.last.detail)
+			r.Detail += ": " + httpx.Quote(s.last.detail)
 		}
 	}
 	return r
@@ -125,7 +125,7 @@ func (c *Client) state(ctx context.Context, op string, id agentID) (agent, isola
 		func() (err error) { s, err = c.reported(ctx, op, id); return err },
 	)
 	if err == nil && s.unclear() {
-		err = integrations.Errorf(integrations.Unavailable, op, "the script on the agent says that its state is %s, which is not known here", quoted(s.last.state))
+		err = integrations.Errorf(integrations.Unavailable, op, "the script on the agent says that its state is %s, which is not known here", httpx.Quote(s.last.state))
 	}
 	return a, s, err
 }

@@ -47,7 +47,7 @@ func (c *Client) Kill(ctx context.Context, o integrations.KillOrder) (incident.R
 	case "other":
 		receipt.Detail = "no such process runs: the pid is that of another now"
 	default:
-		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script did not end the process: %s: %s", quoted(l.result), quoted(l.detail))
+		return incident.Receipt{}, integrations.Errorf(integrations.Invalid, op, "the script did not end the process: %s: %s", httpx.Quote(l.result), httpx.Quote(l.detail))
 	}
 	return receipt, nil
 }
@@ -59,7 +59,7 @@ func checkKill(op string, o integrations.KillOrder) error {
 	case !onVolume(o.Path):
 		// The script compares it with what Windows calls the image: another spelling would
 		// be taken for another process, and the order for done.
-		return integrations.Errorf(integrations.Invalid, op, `invalid path %s: must be as C:\Tools\a.exe`, quoted(o.Path))
+		return integrations.Errorf(integrations.Invalid, op, `invalid path %s: must be as C:\Tools\a.exe`, httpx.Quote(o.Path))
 	}
 	return checkKey(op, o.Key)
 }

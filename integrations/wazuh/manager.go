@@ -92,10 +92,10 @@ type failure struct {
 func (a answer[T]) failed(op string) error {
 	if len(a.Data.Failed) > 0 {
 		f := a.Data.Failed[0].Error
-		return integrations.Errorf(kindOf(f.Code), op, "Wazuh refused: %s (code %d)", quoted(f.Message), f.Code)
+		return integrations.Errorf(kindOf(f.Code), op, "Wazuh refused: %s (code %d)", httpx.Quote(f.Message), f.Code)
 	}
 	if a.Error != 0 {
-		return integrations.Errorf(integrations.Unavailable, op, "Wazuh refused: %s (error %d)", quoted(a.Message), a.Error)
+		return integrations.Errorf(integrations.Unavailable, op, "Wazuh refused: %s (error %d)", httpx.Quote(a.Message), a.Error)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func refused(a httpx.Answer, err error) error {
 		return &more
 	}
 	code := body.Code + body.Error // one of them is there
-	more.Err = fmt.Errorf("%w: %s: %s (code %d)", e.Err, quoted(body.Title), quoted(body.Detail), code)
+	more.Err = fmt.Errorf("%w: %s: %s (code %d)", e.Err, httpx.Quote(body.Title), httpx.Quote(body.Detail), code)
 	switch kind := kindOf(code); {
 	case e.Kind == integrations.NotFound && code != codeNoAgent:
 		more.Kind = integrations.Invalid
@@ -224,7 +224,7 @@ func (c *Client) supported(ctx context.Context, op string) error {
 		c.version.mu.Unlock()
 	}
 	if major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "."); major != "4" {
-		return integrations.Errorf(integrations.Invalid, op, "the manager is Wazuh %s: only 4.x has the active responses that this kind needs", quoted(version))
+		return integrations.Errorf(integrations.Invalid, op, "the manager is Wazuh %s: only 4.x has the active responses that this kind needs", httpx.Quote(version))
 	}
 	return nil
 }

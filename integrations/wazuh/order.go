@@ -170,7 +170,7 @@ func (c *Client) put(ctx context.Context, op string, id agentID, command string,
 	case len(items) > 1 || out.Data.Total > 1:
 		return integrations.Errorf(integrations.Ambiguous, op, "%d devices were affected, 1 was meant", max(len(items), out.Data.Total))
 	case len(items) == 1 && items[0] != text(id):
-		return integrations.Errorf(integrations.Ambiguous, op, "the order was sent to agent %s, and %s was meant", quoted(items[0]), id)
+		return integrations.Errorf(integrations.Ambiguous, op, "the order was sent to agent %s, and %s was meant", httpx.Quote(items[0]), id)
 	case len(items) == 1:
 		return nil
 	}
@@ -205,11 +205,11 @@ func checkKey(op, key string) error {
 	for i := range len(key) {
 		// A quote or a backslash comes back from a log with another spelling.
 		if key[i] <= ' ' || key[i] >= 0x7f || key[i] == '"' || key[i] == '\\' {
-			return integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank, a quote, a backslash, or what is not ASCII", quoted(key))
+			return integrations.Errorf(integrations.Invalid, op, "invalid key %s: it has a blank, a quote, a backslash, or what is not ASCII", httpx.Quote(key))
 		}
 	}
 	if key == "" || len(key) > maxKey {
-		return integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty or too long", quoted(key))
+		return integrations.Errorf(integrations.Invalid, op, "invalid key %s: it is empty or too long", httpx.Quote(key))
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func checkKey(op, key string) error {
 // one that it does not hear.
 func (a agent) reachable(op string) error {
 	if !a.active() {
-		return integrations.Errorf(integrations.Unavailable, op, "the device is offline (agent %s): Wazuh keeps no order for it, and nothing was sent", quoted(a.Status))
+		return integrations.Errorf(integrations.Unavailable, op, "the device is offline (agent %s): Wazuh keeps no order for it, and nothing was sent", httpx.Quote(a.Status))
 	}
 	// An older agent gives the script no order to read.
 	var major, minor int
@@ -228,7 +228,7 @@ func (a agent) reachable(op string) error {
 		minor, _ = strconv.Atoi(version[1])
 	}
 	if a.Version != "" && (major < 4 || major == 4 && minor < 2) {
-		return integrations.Errorf(integrations.Invalid, op, "the agent is %s: only from 4.2 on scripts are given orders that they can read", quoted(a.Version))
+		return integrations.Errorf(integrations.Invalid, op, "the agent is %s: only from 4.2 on scripts are given orders that they can read", httpx.Quote(a.Version))
 	}
 	return nil
 }

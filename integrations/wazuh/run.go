@@ -76,12 +76,12 @@ func scriptOrder(op string, o integrations.ScriptOrder) (agentID, error) {
 		return "", err
 	}
 	if !allowed(o.Script, "._-") || strings.HasPrefix(o.Script, ".") || len(o.Script) > 128 {
-		return "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", quoted(o.Script))
+		return "", integrations.Errorf(integrations.Invalid, op, "invalid name of a script %s", httpx.Quote(o.Script))
 	}
 	length := 0
 	for _, arg := range o.Args {
 		if !allowed(arg, `._:/\-`) {
-			return "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", quoted(arg))
+			return "", integrations.Errorf(integrations.Invalid, op, "invalid argument %s: letters, digits and ._:/\\- are allowed", httpx.Quote(arg))
 		}
 		length += len(arg) + 1
 	}
@@ -129,7 +129,7 @@ func (c *Client) Ran(ctx context.Context, o integrations.ScriptOrder) (integrati
 			return integrations.ScriptResult{State: integrations.ScriptFailed, Detail: "the agent's script did not report in time"}, nil
 		}
 	}
-	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", quoted(o.Key))
+	return integrations.ScriptResult{}, integrations.Errorf(integrations.NotFound, op, "no script was ordered with the key %s", httpx.Quote(o.Key))
 }
 
 // output joins the parts of a script's output, whose lines come in any order.

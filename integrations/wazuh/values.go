@@ -8,18 +8,6 @@ import (
 	"time"
 )
 
-// maxQuote bounds what is shown of a product's own text.
-const maxQuote = 200
-
-// quoted is a bounded quotation of a product's text.
-func quoted[T ~string](s T) string {
-	runes := []rune(string(s))
-	if len(runes) > maxQuote {
-		return strconv.QuoteToASCII(string(runes[:maxQuote])) + "..."
-	}
-	return strconv.QuoteToASCII(string(s))
-}
-
 // text is a value that is text as a rule, and a number or a truth in some releases.
 // Wazuh's decoder of JSON makes text of all values.
 type text string

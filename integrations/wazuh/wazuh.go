@@ -113,7 +113,7 @@ func open(c Config, limits []integrations.Limit) (*Client, error) {
 		{"url", c.URL, limits, "user and password, and the policies of the user's roles"},
 		{"indexer_url", c.IndexerURL, nil, "indexer_user and indexer_password, and that the user may read the index"},
 	} {
-		origin, err := addressOf(part.name, part.url)
+		origin, err := httpx.Address(part.name, part.url, "https://wazuh.example:55000")
 		if err != nil {
 			return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 		}

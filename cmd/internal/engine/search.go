@@ -8,12 +8,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stanch-soar/stanch/activities/protocol"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/codes"
 )
+
+// SearchAttributes are those that cases and leases are found by, and a namespace must have.
+func SearchAttributes() map[string]enums.IndexedValueType {
+	attributes := map[string]enums.IndexedValueType{}
+	for _, name := range protocol.Attributes() {
+		attributes[name] = enums.INDEXED_VALUE_TYPE_KEYWORD
+	}
+	return attributes
+}
 
 // EnsureSearchAttributes adds the search attributes that the namespace lacks
 // and returns when the server knows them. It is safe to repeat. One that

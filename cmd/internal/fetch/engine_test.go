@@ -12,14 +12,12 @@ import (
 	"testing"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
-	"github.com/stanch-soar/stanch/activities/protocol"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/enginetest"
 	"github.com/stanch-soar/stanch/cmd/internal/fetch"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/cmd/internal/metrics"
@@ -29,7 +27,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
-	"github.com/stanch-soar/stanch/workflows"
 )
 
 // shared is one engine in memory. A worker runs only while the cases are looked at: what the
@@ -61,20 +58,12 @@ func runWith(m *testing.M) (code int, err error) {
 		shared.set.Add(name, shared.estate.Spec(), shared.estate)
 	}
 	ctx := context.Background()
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range protocol.Attributes() {
-		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
-	}
-	server, err := embedded.Start(ctx, embedded.Options{SearchAttributes: attributes})
+	client, stop, err := enginetest.Start(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
-	shared.client, err = engine.Dial(ctx, engine.Config{Address: server.HostPort(), Namespace: server.Namespace(), TLS: server.TLS()})
-	if err != nil {
-		return 0, err
-	}
-	defer shared.client.Close()
+	defer func() { err = errors.Join(err, stop()) }()
+	shared.client = client
 	return m.Run(), nil
 }
 
@@ -193,17 +182,11 @@ func bodiesOf(source string, from, n int) []string {
 func work(t *testing.T) {
 	t.Helper()
 	acts := &activities.Activities{Set: shared.set, Workflows: engine.New(shared.client, engine.Options{}), EvidenceDir: t.TempDir()}
-	for _, queue := range []string{protocol.TaskQueue, protocol.ContainQueue} {
-		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != protocol.TaskQueue})
-		if queue == protocol.TaskQueue {
-			workflows.Register(w)
-		}
-		acts.Register(w)
-		if err := w.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(w.Stop)
+	stop, err := enginetest.Work(shared.client, acts)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(stop)
 }
 
 // exactly waits until the engine has all n alerts of a source, and checks that it has none

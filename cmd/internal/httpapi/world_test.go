@@ -19,7 +19,6 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 
 	"github.com/stanch-soar/stanch/activities"
 	"github.com/stanch-soar/stanch/activities/protocol"
@@ -28,6 +27,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/drift"
 	"github.com/stanch-soar/stanch/cmd/internal/embedded"
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
+	"github.com/stanch-soar/stanch/cmd/internal/enginetest"
 	"github.com/stanch-soar/stanch/cmd/internal/httpapi"
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -35,7 +35,6 @@ import (
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
-	"github.com/stanch-soar/stanch/workflows"
 )
 
 // world is one real engine in memory, with a worker over a simulated estate.
@@ -72,20 +71,12 @@ func runWith(m *testing.M) (code int, err error) {
 		defer shared.client.Close()
 		return m.Run(), nil
 	}
-	attributes := map[string]enumspb.IndexedValueType{}
-	for _, name := range protocol.Attributes() {
-		attributes[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
-	}
-	server, err := embedded.Start(ctx, embedded.Options{SearchAttributes: attributes})
+	client, stop, err := enginetest.Start(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, server.Stop()) }()
-	shared.client, err = engine.Dial(ctx, engine.Config{Address: server.HostPort(), Namespace: server.Namespace(), TLS: server.TLS()})
-	if err != nil {
-		return 0, err
-	}
-	defer shared.client.Close()
+	defer func() { err = errors.Join(err, stop()) }()
+	shared.client = client
 	set := integrations.NewSet()
 	shared.set = set
 	for _, name := range []string{"edr", "flows", "gateway", "inventory", "slack"} {
@@ -97,17 +88,11 @@ func runWith(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(evidence)) }()
 	acts := &activities.Activities{Set: set, Workflows: engine.New(shared.client, engine.Options{}), EvidenceDir: evidence}
-	for _, queue := range []string{protocol.TaskQueue, protocol.ContainQueue} {
-		w := worker.New(shared.client, queue, worker.Options{DisableWorkflowWorker: queue != protocol.TaskQueue})
-		if queue == protocol.TaskQueue {
-			workflows.Register(w)
-		}
-		acts.Register(w)
-		if err := w.Start(); err != nil {
-			return 0, err
-		}
-		defer w.Stop()
+	rest, err := enginetest.Work(shared.client, acts)
+	if err != nil {
+		return 0, err
 	}
+	defer rest()
 	return m.Run(), nil
 }
 

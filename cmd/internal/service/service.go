@@ -170,7 +170,7 @@ func (s *Service) startEngine(ctx context.Context) error {
 		reach.Interceptors = s.tracing.Interceptors()
 	}
 	reach.Metrics = s.metrics.Client()
-	attributes := searchAttributes()
+	attributes := engine.SearchAttributes()
 	if c.Temporal.Address == config.Embedded {
 		s.server, err = embedded.Start(ctx, embedded.Options{
 			DataDir: engineDir(c), Namespace: c.Temporal.Namespace,

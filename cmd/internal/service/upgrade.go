@@ -69,7 +69,7 @@ func startCopy(ctx context.Context, c *config.Config, scratch string) (s *embedd
 	if err := embedded.Snapshot(engineDir(c), dir); err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
-	s, err = embedded.Start(ctx, embedded.Options{DataDir: dir, Namespace: c.Temporal.Namespace, SearchAttributes: searchAttributes()})
+	s, err = embedded.Start(ctx, embedded.Options{DataDir: dir, Namespace: c.Temporal.Namespace, SearchAttributes: engine.SearchAttributes()})
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
