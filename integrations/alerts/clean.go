@@ -4,17 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // clean makes a body valid UTF-8 without making two texts one: a byte that is
 // none becomes \xff, and half of a surrogate pair \ud800, as text that people can
 // read. The decoder would make the same character of all of them. A body that is
-// valid is returned unchanged.
+// valid is returned unchanged, and one of UTF-16 as UTF-8.
 func clean(body []byte) []byte {
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	body = bytes.TrimPrefix(utf8Of(body), []byte("\ufeff"))
 	if utf8.Valid(body) && !bytes.Contains(body, []byte(`\ud`)) && !bytes.Contains(body, []byte(`\uD`)) {
 		return body
 	}
@@ -69,22 +67,3 @@ func unitOf(text []byte) (uint64, bool) {
 	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
 	return unit, err == nil
 }
-
-// printable escapes the control characters of a text, but for the line breaks
-// and tabs that prose has.
-func printable(text string) string {
-	if !strings.ContainsFunc(text, control) {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if control(r) {
-			fmt.Fprintf(&b, `\x%02x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func control(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }

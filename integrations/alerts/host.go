@@ -22,7 +22,7 @@ func (r *Reader) Names(paths ...string) []string {
 		var found []string
 		for _, text := range texts {
 			if _, err := parseAddress(text); err != nil && !nobody(text) {
-				found = append(found, text)
+				found = append(found, plain(text))
 			}
 		}
 		found = Apart(found)
@@ -68,7 +68,7 @@ func (r *Reader) Host(ids, names, ips []string) incident.AlertHost {
 	case len(texts) > 1:
 		return several(texts)
 	case len(texts) == 1:
-		h.ID = incident.Known(texts[0], incident.FromAlert)
+		h.ID = incident.Known(plain(texts[0]), incident.FromAlert)
 	case why != "":
 		h.ID = incident.NotKnown[string]("it " + why)
 	}

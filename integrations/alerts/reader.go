@@ -314,7 +314,7 @@ func (r *Reader) Identity(paths ...string) incident.Value[string] {
 			r.refuse(why, paths)
 			return incident.Value[string]{}, why
 		}
-		return incident.Known(text, incident.FromAlert), ""
+		return incident.Known(plain(text), incident.FromAlert), ""
 	}, paths...)
 }
 

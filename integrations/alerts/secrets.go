@@ -16,8 +16,10 @@ const nested = 4
 // Secretless is a body, or a part of one, without the secrets that it holds: what stands
 // under keys such as password, token or cookie, and under those that the source names,
 // credentials in texts, and passwords in addresses. All other bytes stay as they are. What
-// was cut once is not changed by it again. A body that is not JSON is taken for text.
+// was cut once is not changed by it again. A body that is not JSON is taken for text, and one
+// of UTF-16 becomes UTF-8: nothing would be found in it.
 func (s Source) Secretless(body []byte) []byte {
+	body = utf8Of(body)
 	c := cutter{also: s.Cut}
 	if first := bytes.TrimLeft(body, " \t\r\n\ufeff"); len(first) == 0 || first[0] != '{' && first[0] != '[' && first[0] != '"' {
 		if text := c.words(string(body)); text != string(body) {
