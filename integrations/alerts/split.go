@@ -12,7 +12,7 @@ import (
 // List reads the elements of a JSON list as documents.
 func List(path string, data json.RawMessage, status string) ([]Document, *FieldError) {
 	var items []json.RawMessage
-	if err := json.Unmarshal(data, &items); err != nil {
+	if err := json.Unmarshal(data, &items); err != nil || !IsList(data) {
 		return nil, Wrong(path, "is not a list of alerts")
 	}
 	documents := make([]Document, 0, len(items))
@@ -40,7 +40,8 @@ func IsList(data json.RawMessage) bool { return bytes.HasPrefix(bytes.TrimSpace(
 // StatusOf reads the words that products use for the state of an alert.
 func StatusOf(word string) (incident.AlertStatus, bool) {
 	switch strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(word), " ", "_"), "-", "_") {
-	case "firing", "active", "open", "alerting", "new", "ongoing", "acknowledged", "in_progress", "inprogress":
+	case "firing", "active", "open", "alerting", "new", "ongoing", "acknowledged", "in_progress", "inprogress",
+		"reopened", "re_opened", "triggered", "assigned", "investigating", "under_investigation", "escalated":
 		return incident.Firing, true
 	case "resolved", "recovered", "closed":
 		return incident.Resolved, true

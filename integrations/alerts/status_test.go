@@ -11,6 +11,7 @@ func TestStatusOfWords(t *testing.T) {
 	t.Parallel()
 	for word, want := range map[string]incident.AlertStatus{
 		"In Progress": incident.Firing, "inProgress": incident.Firing, "in-progress": incident.Firing, "IN_PROGRESS": incident.Firing,
+		"reopened": incident.Firing, "Re-opened": incident.Firing, "triggered": incident.Firing,
 		"Not Alerting": incident.NotAlerting, "not_alerting": incident.NotAlerting, "Closed": incident.Resolved,
 	} {
 		if got, ok := StatusOf(word); !ok || got != want {

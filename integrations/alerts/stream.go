@@ -24,6 +24,9 @@ func Stream(body json.RawMessage) ([]Document, *FieldError) {
 		var value json.RawMessage
 		err := dec.Decode(&value)
 		if errors.Is(err, io.EOF) {
+			if len(bytes.TrimSpace(body)) == 0 {
+				return nil, Wrong("", "is empty")
+			}
 			return all, nil
 		}
 		path := "[" + strconv.Itoa(len(all)) + "]"

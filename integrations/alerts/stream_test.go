@@ -12,7 +12,8 @@ func TestStream(t *testing.T) {
 		want []string
 		bad  string
 	}{
-		{``, nil, ""},
+		{``, nil, "is empty"},
+		{" \r\n", nil, "is empty"},
 		{`{"a":1}`, []string{`{"a":1}`}, ""},
 		{"{\"a\":1}\n\n{\"b\":2}\r\n", []string{`{"a":1}`, `{"b":2}`}, ""},
 		{`{"a":1}{"b":2}`, []string{`{"a":1}`, `{"b":2}`}, ""},
@@ -32,6 +33,9 @@ func TestStream(t *testing.T) {
 		}
 		if bad != nil && bad.Error() != c.bad || (bad != nil) != (c.bad != "") || !slices.Equal(got, c.want) {
 			t.Errorf("%q is read as %q, %v; want %q, %q", c.body, got, bad, c.want, c.bad)
+		}
+		if len(documents) == 0 {
+			continue
 		}
 		again, bad := Stream(JoinStream(documents))
 		if bad != nil || len(again) != len(documents) {

@@ -149,6 +149,9 @@ func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts
 			group, _ := alerts.Object(at, data)
 			at, data = alerts.Join(at, "data"), group["data"]
 		}
+		if string(data) == "null" {
+			continue
+		}
 		documents, bad := alerts.List(at, data, state)
 		if bad != nil {
 			// It is one that cannot be read; the other groups can.

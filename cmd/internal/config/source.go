@@ -133,6 +133,9 @@ func (c *Config) openFetch(name string, source *Source, node playbooks.Node) pla
 	if !ok {
 		return playbooks.Issues{from.Get("kind").Issue("source %s: there is no transport %s; there are %s", name, from.Get("kind").Quoted(), strings.Join(c.catalog.TransportKinds(), ", "))}
 	}
+	if brings := transport.Source; brings != "" && brings != source.Kind && source.Map == "" {
+		return playbooks.Issues{from.Get("kind").Issue("source %s: the transport %s brings alerts of the kind %s, which the kind %s does not read", name, head.Kind, brings, source.Kind)}
+	}
 	config := transport.NewConfig()
 	issues := from.Without("kind").Decode(config)
 	if checker, ok := config.(integrations.Checker); ok && len(issues) == 0 {
