@@ -45,7 +45,7 @@ func TestANameThatLooksLikeAnotherIsNotThatName(t *testing.T) {
 
 // Text for people shows what turns it around, and keeps what letters and pictures are made of.
 func TestTextShowsWhatIsHidden(t *testing.T) {
-	const prose = "⚠️ Exfil 👨‍💻 می‌خواهم İ"
+	const prose = "\u26a0\ufe0f Exfil \U0001f468\u200d\U0001f4bb \u0645\u06cc\u200c\u062e \u0130"
 	a, err := read1(`{"host":{"id":"h"},"rule":"` + prose + "\u202egpj.exe\u2066 \U000e0049" + `","process":{"command_line":"a\u202eb"}}`)
 	if err != nil {
 		t.Fatal(err)
