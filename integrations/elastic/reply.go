@@ -149,15 +149,15 @@ func (n *Notes) ask(ctx context.Context, c call, in, out any) error {
 // close closes an alert. Of one that is not there Kibana says that it changed none.
 func (n *Notes) close(ctx context.Context, op, id string) error {
 	var out struct {
-		Updated   int `json:"updated"`
-		Conflicts int `json:"version_conflicts"`
+		Total   int `json:"total"`
+		Updated int `json:"updated"`
 	}
 	err := n.ask(ctx, call{op: op, method: http.MethodPost, path: statusPath, write: true, members: []string{"updated"}},
 		map[string]any{"signal_ids": []string{id}, "status": closed}, &out)
 	switch {
 	case err != nil:
 		return err
-	case out.Conflicts > 0:
+	case out.Updated == 0 && out.Total > 0:
 		return integrations.Errorf(integrations.Conflict, op, "another change was made meanwhile")
 	case out.Updated == 0:
 		return integrations.Errorf(integrations.NotFound, op, "there is no such alert in the space any more")

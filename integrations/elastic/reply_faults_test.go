@@ -64,14 +64,17 @@ func TestAKibanaThatIsOverloaded(t *testing.T) {
 // A close that another change overtook changed nothing, and is tried again; the note is
 // there already.
 func TestACloseThatWasOvertaken(t *testing.T) {
-	s := newSignals(t, alertsSpec(t), kibanafake.Options{}, "alert-1")
-	n := s.open(t)
-	s.Fail(kibanafake.Conflict, 1)
-	if _, err := n.ReplyTo(t.Context(), closing("alert-1")); err == nil || integrations.KindOf(err) != integrations.Conflict {
-		t.Errorf("error %v, want one of kind conflict", err)
-	}
-	if _, err := n.ReplyTo(t.Context(), closing("alert-1")); err != nil || s.state("alert-1") != closed || len(s.texts("alert-1")) != 1 {
-		t.Errorf("again: error %v, the alert is %s, notes %q", err, s.state("alert-1"), s.texts("alert-1"))
+	spec := alertsSpec(t)
+	for _, how := range []kibanafake.Failure{kibanafake.Conflict, kibanafake.PassedOver} {
+		s := newSignals(t, spec, kibanafake.Options{}, "alert-1")
+		n := s.open(t)
+		s.Fail(how, 1)
+		if _, err := n.ReplyTo(t.Context(), closing("alert-1")); err == nil || integrations.KindOf(err) != integrations.Conflict {
+			t.Errorf("%s: error %v, want one of kind conflict", how, err)
+		}
+		if _, err := n.ReplyTo(t.Context(), closing("alert-1")); err != nil || s.state("alert-1") != closed || len(s.texts("alert-1")) != 1 {
+			t.Errorf("%s: again: error %v, the alert is %s, notes %q", how, err, s.state("alert-1"), s.texts("alert-1"))
+		}
 	}
 }
 

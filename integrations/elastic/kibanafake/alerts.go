@@ -146,8 +146,9 @@ func (d *Double) setStatus(c *call) (any, *refusal) {
 		return nil, securityError(http.StatusBadRequest, "parsing_exception: %v", err)
 	}
 	conflicts := 0
-	if len(found) > 0 && d.failing(Conflict) {
-		if c.body["conflicts"] != "proceed" {
+	passed := len(found) > 0 && d.failing(PassedOver)
+	if passed || len(found) > 0 && d.failing(Conflict) {
+		if !passed && c.body["conflicts"] != "proceed" {
 			return nil, securityError(http.StatusConflict, "version_conflict_engine_exception: [%s]: version conflict, required seqNo [1], primary term [1]. current document has seqNo [2]", found[0].ID)
 		}
 		conflicts, found = 1, found[1:]

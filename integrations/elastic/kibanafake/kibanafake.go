@@ -84,6 +84,8 @@ type Failure string
 const (
 	// Conflict is a change of a state that another change overtook: 409, nothing is changed.
 	Conflict Failure = "conflict"
+	// PassedOver is the same where conflicts are passed over, which a query may ask for: 200.
+	PassedOver Failure = "passed_over"
 	// ShardsFailed and TimedOut are searches that found less than there is: status 200.
 	ShardsFailed Failure = "shards_failed"
 	TimedOut     Failure = "timed_out"
