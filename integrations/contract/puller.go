@@ -32,6 +32,8 @@ type PullerHarness struct {
 	// Body makes a message of a text, where the queue holds none but its own; nil where a
 	// message is any text. Different texts must be different messages.
 	Body func(text string) string
+	// OneByOne is why the server gives out one message at a time, although more wait.
+	OneByOne string
 	// KeepsUp is why the harness cannot restart the server of the queue.
 	KeepsUp string
 }

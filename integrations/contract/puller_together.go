@@ -11,6 +11,10 @@ import (
 // checkPullTogether has each take last as long as a question to the server, so that what is
 // on its way arrives meanwhile.
 func checkPullTogether(t testing.TB, h PullerHarness) {
+	if h.OneByOne != "" {
+		lacks(t, h.OneByOne)
+		return
+	}
 	w := h.Open(t)
 	sent := h.messages(0, 64)
 	w.Send(sent...)

@@ -136,7 +136,9 @@ func (b *batch) took(lane []int, taken int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
-		b.errs = append(b.errs, fmt.Errorf("take message %s: %w", aws.ToString(b.open[lane[taken]].MessageId), err))
+		// All may be taken, and something else may have failed.
+		first := b.open[lane[min(taken, len(lane)-1)]]
+		b.errs = append(b.errs, fmt.Errorf("take message %s: %w", aws.ToString(first.MessageId), err))
 	}
 	for _, i := range lane[:taken] {
 		b.taken[i] = b.open[i]

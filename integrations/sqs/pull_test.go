@@ -14,8 +14,9 @@ import (
 )
 
 // A message that takes longer than it is hidden stays hidden.
-func TestASlowMessageStaysHidden(t *testing.T) {
-	s := start(t, "alerts")
+func TestASlowMessageStaysHidden(t *testing.T) { onEach(t, "alerts", slow) }
+
+func slow(t *testing.T, s *service) {
 	c := s.config()
 	c.Hidden = time.Second
 	s.queue.Send("", "slow")
@@ -33,7 +34,7 @@ func TestASlowMessageStaysHidden(t *testing.T) {
 		_ = other.Pull(ctx, alerts.Each(func(_ context.Context, body []byte) error { came <- string(body); return nil }))
 	})
 	// Each of them is after a third of the time.
-	until(t, "it was hidden again several times", func() bool { return s.queue.Changes() > 8 })
+	until(t, "it was hidden again several times", func() bool { return s.called("ChangeMessageVisibilityBatch") > 8 })
 	close(let)
 	until(t, "it is deleted", func() bool { lag, err := first.Lag(ctx); return err == nil && lag == 0 })
 	cancel()
@@ -58,8 +59,9 @@ func until(t *testing.T, what string, holds func() bool) {
 }
 
 // In a FIFO queue what is behind a message that is not taken waits, and other groups do not.
-func TestGroupsKeepTheirOrder(t *testing.T) {
-	s := start(t, "alerts.fifo")
+func TestGroupsKeepTheirOrder(t *testing.T) { onEach(t, "alerts.fifo", groups) }
+
+func groups(t *testing.T, s *service) {
 	s.queue.Send("a", "a1", "a2", "a3")
 	s.queue.Send("b", "b1", "b2")
 	p, refused := open(t, s.config()), errors.New("the engine rests")
@@ -84,8 +86,9 @@ func TestGroupsKeepTheirOrder(t *testing.T) {
 }
 
 // The SDK itself tries nothing again: the pauses are the caller's.
-func TestTheSDKTriesNothingAgain(t *testing.T) {
-	s := start(t, "alerts")
+func TestTheSDKTriesNothingAgain(t *testing.T) { onEach(t, "alerts", refused) }
+
+func refused(t *testing.T, s *service) {
 	c := s.config()
 	c.SecretAccessKey = "another"
 	p := open(t, c)
@@ -93,12 +96,12 @@ func TestTheSDKTriesNothingAgain(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "SignatureDoesNotMatch") || strings.Contains(err.Error(), "another") {
 		t.Errorf("with a wrong secret the error is %v", err)
 	}
-	if err := p.Pull(t.Context(), alerts.Each(func(context.Context, []byte) error { return nil })); err == nil || s.queue.Receives() != 0 {
+	if err := p.Pull(t.Context(), alerts.Each(func(context.Context, []byte) error { return nil })); err == nil || s.called("ReceiveMessage") != 1 {
 		t.Errorf("with a wrong secret Pull returns %v", err)
 	}
 	c.SecretAccessKey = secret
 	c.QueueURL = strings.TrimSuffix(c.QueueURL, "alerts") + "others"
-	if _, err := open(t, c).Lag(t.Context()); err == nil || !strings.Contains(err.Error(), "QueueDoesNotExist") {
+	if _, err := open(t, c).Lag(t.Context()); err == nil || !strings.Contains(err.Error(), "NonExistentQueue") {
 		t.Errorf("of a queue that is not there the error is %v", err)
 	}
 }

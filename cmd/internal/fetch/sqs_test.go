@@ -12,8 +12,8 @@ import (
 
 func TestSQSLosesAndDoublesNothing(t *testing.T) {
 	const path = "/123456789012/alerts"
-	double := sqsfake.New("eu-central-1", "AKIAEXAMPLE", "key", path)
-	server := httptest.NewServer(double)
+	double := sqsfake.New(path)
+	server := httptest.NewServer(sqsfake.Signed("eu-central-1", "AKIAEXAMPLE", "key", double))
 	t.Cleanup(server.Close)
 	survives(t, "sqs", queue{
 		open: func() alerts.Puller {

@@ -14,7 +14,6 @@ import (
 func (q *Queue) next(most int, hide time.Duration, groups bool) (found []map[string]any, grown <-chan struct{}, again time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.receives++
 	now := time.Now()
 	held := map[string]bool{}
 	again = time.Hour
@@ -101,7 +100,6 @@ func (q *Queue) change(in batchInput) (any, *refusal) {
 		}
 	}
 	return q.each(in, func(at int, e entry) {
-		q.changes++
 		seconds := 0
 		if e.VisibilityTimeout != nil {
 			seconds = *e.VisibilityTimeout

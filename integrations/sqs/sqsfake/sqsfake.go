@@ -1,5 +1,6 @@
 // Package sqsfake is a double of AWS SQS for tests, written after its API reference: the calls
-// that a receiver makes, in the JSON protocol. It refuses what the service refuses.
+// that a receiver makes, in the JSON protocol. It refuses what the service refuses. Signatures
+// are checked by [Signed].
 //
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 package sqsfake
@@ -7,8 +8,6 @@ package sqsfake
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,24 +16,17 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // Queue is one queue. It is an [http.Handler].
 type Queue struct {
-	// Region, KeyID and Secret are what requests must be signed with.
-	Region, KeyID, Secret string
-	// Path is the path of the queue's URL.
-	Path string
+	// path is that of the queue's URL.
+	path string
 
 	mu       sync.Mutex
 	messages []*message
 	last     int
 	grown    chan struct{}
-	receives int
-	changes  int
 }
 
 type message struct {
@@ -42,10 +34,8 @@ type message struct {
 	hidden                   time.Time
 }
 
-// New returns a queue.
-func New(region, keyID, secret, path string) *Queue {
-	return &Queue{Region: region, KeyID: keyID, Secret: secret, Path: path, grown: make(chan struct{})}
-}
+// New returns a queue whose URL has a path.
+func New(path string) *Queue { return &Queue{path: path, grown: make(chan struct{})} }
 
 // Send leaves messages of a group, which is empty in a standard queue.
 func (q *Queue) Send(group string, bodies ...string) {
@@ -56,20 +46,6 @@ func (q *Queue) Send(group string, bodies ...string) {
 		q.messages = append(q.messages, &message{id: fmt.Sprintf("m-%d", q.last), body: body, group: group})
 	}
 	q.wake()
-}
-
-// Receives is how often messages were asked for.
-func (q *Queue) Receives() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.receives
-}
-
-// Changes is how often the visibility of messages was changed.
-func (q *Queue) Changes() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.changes
 }
 
 // Expire has every hidden message come again, as if its time were over.
@@ -99,25 +75,46 @@ func invalid(code, format string, args ...any) *refusal {
 
 // ServeHTTP implements [http.Handler].
 func (q *Queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
 	answer, bad := q.serve(r, body)
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	if bad != nil {
-		w.WriteHeader(bad.status)
-		answer = map[string]string{"__type": "com.amazonaws.sqs#" + bad.code, "message": bad.text}
+		Refuse(w, bad.status, bad.code, bad.text)
+		return
 	}
+	w.Header().Set("Content-Type", content)
 	_ = json.NewEncoder(w).Encode(answer) // The client is gone.
 }
 
-func (q *Queue) serve(r *http.Request, body []byte) (any, *refusal) {
-	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-amz-json-1.0" {
-		return nil, invalid("InvalidAction", "%s with content %q", r.Method, r.Header.Get("Content-Type"))
+// content is the type of what is sent either way.
+const content = "application/x-amz-json-1.0"
+
+// Refuse answers as SQS does where it does not do what it was asked for. The SDK tells the code
+// that the error had in XML, which SQS sends along.
+//
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
+func Refuse(w http.ResponseWriter, status int, code, text string) {
+	old, fault := code, "Sender"
+	switch code {
+	case "QueueDoesNotExist":
+		old = "AWS.SimpleQueueService.NonExistentQueue"
+	case "EmptyBatchRequest", "TooManyEntriesInBatchRequest", "BatchEntryIdsNotDistinct":
+		old = "AWS.SimpleQueueService." + code
 	}
-	if bad := q.verify(r, body); bad != nil {
-		return nil, bad
+	if status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	w.Header().Set("X-Amzn-Query-Error", old+";"+fault)
+	w.Header().Set("Content-Type", content)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazonaws.sqs#" + code, "message": text}) // The client is gone.
+}
+
+func (q *Queue) serve(r *http.Request, body []byte) (any, *refusal) {
+	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != content {
+		return nil, invalid("InvalidAction", "%s with content %q", r.Method, r.Header.Get("Content-Type"))
 	}
 	action, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
 	switch action {
@@ -144,44 +141,10 @@ func decoded[In addressed](q *Queue, body []byte, f func(In) (any, *refusal)) (a
 	if err := dec.Decode(&in); err != nil {
 		return nil, invalid("SerializationException", "%v", err)
 	}
-	if !strings.HasSuffix(in.queue(), q.Path) {
+	if !strings.HasSuffix(in.queue(), q.path) {
 		return nil, invalid("QueueDoesNotExist", "The specified queue does not exist.")
 	}
 	return f(in)
-}
-
-// verify checks the signature of a request, by signing it anew.
-func (q *Queue) verify(r *http.Request, body []byte) *refusal {
-	given := r.Header.Get("Authorization")
-	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	_, rest, signed := strings.Cut(given, "SignedHeaders=")
-	if err != nil || !signed || time.Since(at).Abs() > 5*time.Minute {
-		return &refusal{http.StatusForbidden, "IncompleteSignature", "The request is not signed."}
-	}
-	names, _, _ := strings.Cut(rest, ",")
-	again, err := http.NewRequestWithContext(context.Background(), r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
-	if err != nil {
-		return invalid("InvalidAction", "%v", err)
-	}
-	again.ContentLength = 0
-	for name := range strings.SplitSeq(names, ";") {
-		switch name {
-		case "host":
-		case "content-length":
-			again.ContentLength = r.ContentLength
-		default:
-			again.Header[http.CanonicalHeaderKey(name)] = r.Header.Values(name)
-		}
-	}
-	sum := sha256.Sum256(body)
-	keys := aws.Credentials{AccessKeyID: q.KeyID, SecretAccessKey: q.Secret}
-	if err := v4.NewSigner().SignHTTP(context.Background(), keys, again, hex.EncodeToString(sum[:]), "sqs", q.Region, at); err != nil {
-		return invalid("InvalidAction", "%v", err)
-	}
-	if again.Header.Get("Authorization") != given {
-		return &refusal{http.StatusForbidden, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."}
-	}
-	return nil
 }
 
 type receiveInput struct {
