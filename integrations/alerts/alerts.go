@@ -226,6 +226,7 @@ func (s Source) alert(d Document, kept []byte, now time.Time) (incident.Alert, *
 	}
 	a.Host.ID = HostID(a.Host)
 	doubtSelf(&a)
+	a.Host.Doubts = append(a.Host.Doubts, *r.apart()...)
 	if key, ok := twice(d.Raw); ok {
 		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the alert has the key %s twice in one object: which of the values is meant is not known", Quote(key)))
 	}
@@ -236,6 +237,10 @@ func (s Source) alert(d Document, kept []byte, now time.Time) (incident.Alert, *
 		began = a.Time
 	}
 	a.UpdatedAt, _ = r.Instant(s.Updated...).Get()
+	if at, ok := began.Get(); ok {
+		// What relays on the way write has no more digits than these.
+		began = incident.Known(at.Truncate(time.Millisecond), began.From())
+	}
 	a.Prints = a.Fingerprints(began)
 	return a, checkNames(d.Path, a)
 }
@@ -261,7 +266,7 @@ func (s Source) assume(a *incident.Alert) {
 func doubtSelf(a *incident.Alert) {
 	to, _ := a.Destination.IP.Get()
 	ips, _ := a.Host.IP.Get()
-	if to != "" && slices.Contains(ips, to) {
+	if ip, _ := netip.ParseAddr(to); ip.IsLoopback() || to != "" && slices.Contains(ips, to) {
 		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the destination %s is the host itself: which end sends is not known", to))
 	}
 }

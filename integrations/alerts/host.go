@@ -13,7 +13,7 @@ import (
 // of them are several hosts, unless one is short for another.
 func (r *Reader) Names(paths ...string) []string {
 	for _, path := range paths {
-		v := r.Lookup(path)
+		v := r.naming(path)
 		if v == nil {
 			continue
 		}
@@ -86,7 +86,7 @@ func (r *Reader) Host(ids, names, ips []string) incident.AlertHost {
 // first is the value of the first of the paths that has one.
 func (r *Reader) first(paths []string) any {
 	for _, path := range paths {
-		if v := r.Lookup(path); v != nil {
+		if v := r.naming(path); v != nil {
 			return v
 		}
 	}
@@ -153,7 +153,7 @@ func apple(word string) bool {
 // name no host and are left out. The caller knows whose addresses they are.
 func (r *Reader) Addresses(paths ...string) (ips []string, why string) {
 	for _, path := range paths {
-		v := r.Lookup(path)
+		v := r.naming(path)
 		if v == nil {
 			continue
 		}

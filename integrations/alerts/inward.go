@@ -23,7 +23,10 @@ func (r *Reader) ComesIn(from, to []string) bool {
 func (r *Reader) Targeted(c Connection) {
 	in, heard := c.Source.Bytes.Get()
 	out, told := c.Destination.Bytes.Get()
-	if heard && told && out <= in && r.ComesIn(c.Source.IPs, c.Destination.IPs) {
+	own, _ := c.Host.IP.Get()
+	comesIn := r.ComesIn(c.Source.IPs, c.Destination.IPs) ||
+		len(c.Source.IPs) > 0 && !r.AnyOurs(c.Source.IPs) && c.Destination.isOf(own) && !c.Source.isOf(own)
+	if heard && told && out <= in && comesIn {
 		r.Silence(incident.NotAlerting, "%s is the target: it received %d bytes and sent %d", strings.Join(c.Destination.IPs, ", "), in, out)
 	}
 }

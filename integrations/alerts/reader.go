@@ -31,6 +31,7 @@ type Reader struct {
 	at     string
 	bad    *FieldError
 	silent *silence
+	odd    *[]string
 	home   []netip.Prefix
 }
 
@@ -42,7 +43,7 @@ type silence struct {
 
 // Of returns a reader of other fields of the same alert.
 func (r *Reader) Of(fields map[string]any) *Reader {
-	return &Reader{Fields: fields, Asked: r.Asked, at: r.at, silent: r.silence(), home: r.home}
+	return &Reader{Fields: fields, Asked: r.Asked, at: r.at, silent: r.silence(), odd: r.apart(), home: r.home}
 }
 
 // Lookup finds a path as [Lookup] does, in the fields of the alert.

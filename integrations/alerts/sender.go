@@ -85,7 +85,7 @@ func (c Connection) farEnd() (host incident.AlertHost, from End, isHost bool) {
 	switch {
 	case told && out > in:
 		return c.Host, c.Destination, true
-	case heard && c.Source.IsKnown():
+	case heard && told && c.Source.IsKnown():
 		return c.other(c.Source, fmt.Sprintf("the connection came in to %s", c.HostName)), c.Source, false
 	}
 	h := c.Host
@@ -104,7 +104,7 @@ func (c Connection) Watched() (host incident.AlertHost, from End) {
 		return fmt.Sprintf("%s is a sensor, not %s", c.HostName, e.Field)
 	}
 	switch answers := told && out > in; {
-	case c.Inbound && c.Destination.IsKnown() && (answers || !heard || !c.Source.IsKnown()):
+	case c.Inbound && c.Destination.IsKnown() && (answers || !heard || !told || !c.Source.IsKnown()):
 		h := c.other(c.Destination, why(c.Destination))
 		if !answers {
 			h.Doubts = append(h.Doubts, fmt.Sprintf("the connection came in to %s: which end sends is not known", c.Destination.Field))

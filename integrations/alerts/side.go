@@ -46,7 +46,7 @@ func (r *Reader) Size(paths ...string) incident.Value[int64] {
 		if ok && isWhole {
 			return incident.Known(n, incident.FromAlert), ""
 		}
-		if rounded, err := incident.ParseSize(text); !ok && err == nil {
+		if rounded, known := parseSize(text); !ok && known {
 			n, ok = rounded, true
 		}
 		if !ok {

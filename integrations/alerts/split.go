@@ -9,8 +9,12 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// List reads the elements of a JSON list as documents.
+// List reads the elements of a JSON list as documents. An object in place of a list is the
+// one that it would hold: many a relay writes a list of one so.
 func List(path string, data json.RawMessage, status string) ([]Document, *FieldError) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return []Document{{Path: path, Raw: data, Status: status}}, nil
+	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(data, &items); err != nil || !IsList(data) {
 		return nil, Wrong(path, "is not a list of alerts")
@@ -22,16 +26,69 @@ func List(path string, data json.RawMessage, status string) ([]Document, *FieldE
 	return documents, nil
 }
 
-// Object reads the members of the body, which must be one JSON object.
+// Object reads the members of the body, which must be one JSON object. Two lists of one name
+// are one list: what the first of them holds must not be lost.
 func Object(path string, data json.RawMessage) (map[string]json.RawMessage, *FieldError) {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err == nil && members != nil {
+	if err := json.Unmarshal(data, &members); err != nil || members == nil {
+		if _, bad := Decode(path, data); bad != nil {
+			return nil, bad
+		}
+		return nil, Wrong(path, "is not an object")
+	}
+	if countMembers(data) == len(members) {
 		return members, nil
 	}
-	if _, bad := Decode(path, data); bad != nil {
-		return nil, bad
+	clear(members)
+	dec := json.NewDecoder(bytes.NewReader(data))
+	// What was decoded is an object.
+	_, _ = dec.Token()
+	for dec.More() {
+		var value json.RawMessage
+		token, err := dec.Token()
+		name, ok := token.(string)
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil, Wrong(path, "is not an object")
+		}
+		if before := members[name]; IsList(before) && IsList(value) {
+			value = inOne(before, value)
+		}
+		members[name] = value
 	}
-	return nil, Wrong(path, "is not an object")
+	return members, nil
+}
+
+// countMembers is how many members an object has in valid JSON, also where some have one name.
+func countMembers(data []byte) (members int) {
+	depth := 0
+	for at := 0; at < len(data); at++ {
+		switch data[at] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ':':
+			if depth == 1 {
+				members++
+			}
+		case '"':
+			for at++; at < len(data) && data[at] != '"'; at++ {
+				if data[at] == '\\' {
+					at++
+				}
+			}
+		}
+	}
+	return members
+}
+
+// inOne is the list with the elements of both lists.
+func inOne(a, b json.RawMessage) json.RawMessage {
+	var all, more []json.RawMessage
+	// What was decoded are lists, and encodes.
+	_, _ = json.Unmarshal(a, &all), json.Unmarshal(b, &more)
+	data, _ := json.Marshal(append(all, more...))
+	return data
 }
 
 // IsList reports whether a JSON text is a list, by its first character.

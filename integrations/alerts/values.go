@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
 // quoteAll quotes the first few of several texts.
@@ -67,6 +69,17 @@ func parseInteger(s string) (n int64, whole, ok bool) {
 		return 0, false, false
 	}
 	return int64(f), f == math.Trunc(f), true
+}
+
+// parseSize reads a size with its unit, as people write it: 4.2 GB, or 4,294.97 MB. Of 4,294 MB
+// nobody knows whether it is four or four thousand.
+func parseSize(text string) (bytes int64, ok bool) {
+	at := max(strings.IndexFunc(text, unicode.IsLetter), 0)
+	if number := strings.TrimSpace(text[:at]); strings.Count(number, ",") != 1 || strings.Contains(number, ".") {
+		text = ungrouped(number) + text[at:]
+	}
+	bytes, err := incident.ParseSize(text)
+	return bytes, err == nil
 }
 
 // ungrouped removes what people put between groups of three digits: commas,
