@@ -14,19 +14,41 @@ type graphEvidence struct {
 	of     map[string][]map[string]any
 }
 
+// The types of evidence that are read, in small letters.
+const (
+	deviceKind     = "deviceevidence"
+	processKind    = "processevidence"
+	connectionKind = "networkconnectionevidence"
+)
+
 // evidenceOf are the pieces of evidence by their type, in small letters.
-func evidenceOf(r *alerts.Reader, list []any) graphEvidence {
+func evidenceOf(r *alerts.Reader, evidence any) graphEvidence {
 	all := graphEvidence{reader: r, of: map[string][]map[string]any{}}
-	for _, item := range list {
-		piece, ok := item.(map[string]any)
-		if !ok {
-			continue
-		}
-		name, _ := piece["@odata.type"].(string)
-		kind := strings.ToLower(name[strings.LastIndex(name, ".")+1:])
+	for _, piece := range alerts.Objects(evidence) {
+		kind := typeOf(piece)
 		all.of[kind] = append(all.of[kind], piece)
 	}
 	return all
+}
+
+// typeOf is the type of a piece of evidence. Many a tool on the way drops what begins with @:
+// then it is told by what only evidence of that type has.
+func typeOf(piece map[string]any) string {
+	if name, _ := piece["@odata.type"].(string); name != "" {
+		return strings.ToLower(name[strings.LastIndex(name, ".")+1:])
+	}
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return piece[name] != nil })
+	}
+	switch {
+	case has("processId", "processCommandLine", "imageFile"):
+		return processKind
+	case has("destinationAddress", "destinationPort"):
+		return connectionKind
+	case has("deviceDnsName", "hostName", "osPlatform", "ipInterfaces", "onboardingStatus"):
+		return deviceKind
+	}
+	return ""
 }
 
 // read returns a reader of a piece of evidence.
@@ -73,7 +95,7 @@ func (e graphEvidence) host() incident.AlertHost {
 func (e graphEvidence) devices() []alertDevice {
 	f := alertFields()
 	var all []alertDevice
-	for _, piece := range e.of["deviceevidence"] {
+	for _, piece := range e.of[deviceKind] {
 		r := e.read("device", piece)
 		d := alertDevice{host: r.Host(f.Of("host.id"), f.Of("host.name"), f.Of("host.ip")), target: attacked(r), context: contextual(r)}
 		id, ok := alerts.HostID(d.host).Get()
@@ -84,7 +106,7 @@ func (e graphEvidence) devices() []alertDevice {
 		if name, named := d.host.Name.Get(); named {
 			d.name = name
 		}
-		same := slices.IndexFunc(all, func(o alertDevice) bool { known, _ := alerts.HostID(o.host).Get(); return strings.EqualFold(known, id) })
+		same := slices.IndexFunc(all, d.is)
 		if same < 0 {
 			all = append(all, d)
 			continue
@@ -93,8 +115,22 @@ func (e graphEvidence) devices() []alertDevice {
 		if d.context == "" {
 			all[same].context = ""
 		}
+		if !all[same].host.ID.IsKnown() {
+			all[same].host, all[same].name = d.host, d.name
+		}
 	}
 	return all
+}
+
+// is reports whether two are one device: by Defender's id, or by the name where one of them has
+// no id.
+func (d alertDevice) is(other alertDevice) bool {
+	id, known := d.host.ID.Get()
+	of, told := other.host.ID.Get()
+	if known && told {
+		return strings.EqualFold(id, of)
+	}
+	return strings.EqualFold(d.name, other.name) || incident.SameName(d.name, other.name)
 }
 
 // attacked reports whether the roles of a device say that it is what was attacked, and
@@ -128,7 +164,7 @@ func contextual(r *alerts.Reader) string {
 // process is the one process of the evidence, unless it is of another device.
 func (e graphEvidence) process(host incident.AlertHost) incident.AlertProcess {
 	f := alertFields()
-	all := e.of["processevidence"]
+	all := e.of[processKind]
 	if len(all) > 1 {
 		p := incident.AlertProcess{}
 		incident.Explain(&p, "the alert names several processes")
@@ -138,9 +174,10 @@ func (e graphEvidence) process(host incident.AlertHost) incident.AlertProcess {
 		return incident.AlertProcess{}
 	}
 	r := e.read("process", all[0])
-	id, known := host.ID.Get()
-	if of, ok := r.Text(f.Of("its device")...).Get(); ok && known && !strings.EqualFold(of, id) {
-		return incident.AlertProcess{}
+	if why := e.elsewhere(r, host); why != "" {
+		p := incident.AlertProcess{}
+		incident.Explain(&p, why)
+		return p
 	}
 	p := incident.AlertProcess{
 		Name: r.Written(f.Of("process.name")...), PID: r.PID(f.Of("process.pid")...),
@@ -150,13 +187,31 @@ func (e graphEvidence) process(host incident.AlertHost) incident.AlertProcess {
 	return p
 }
 
+// elsewhere says why a process may be of another device than the host.
+func (e graphEvidence) elsewhere(r *alerts.Reader, host incident.AlertHost) string {
+	of, told := r.Text(alertFields().Of("its device")...).Get()
+	id, known := host.ID.Get()
+	switch {
+	case told && known && !strings.EqualFold(of, id):
+		return "the process is of another device"
+	case told && !known:
+		return "the alert does not say whether the process is of the host, which has no id"
+	case !told && len(e.devices()) > 1:
+		return "the alert does not say of which device the process is"
+	}
+	return ""
+}
+
 // connections returns a reader of all connections of the evidence together: of what differs
 // between them, none is known.
 func (e graphEvidence) connections() *alerts.Reader {
 	var ips, ports, transports []any
-	for _, piece := range e.of["networkconnectionevidence"] {
-		address, _ := piece["destinationAddress"].(map[string]any)
-		ips, ports, transports = append(ips, address["ipAddress"]), append(ports, piece["destinationPort"]), append(transports, piece["protocol"])
+	for _, piece := range e.of[connectionKind] {
+		ip := piece["destinationAddress"]
+		if address, ok := ip.(map[string]any); ok {
+			ip = address["ipAddress"]
+		}
+		ips, ports, transports = append(ips, ip), append(ports, piece["destinationPort"]), append(transports, piece["protocol"])
 	}
 	return e.read("networkConnection", map[string]any{
 		"destinationAddress": map[string]any{"ipAddress": ips}, "destinationPort": ports, "protocol": transports,

@@ -55,14 +55,14 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 // readAlert reads one alert.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	f := alertFields()
-	evidence, ok := d.Fields["evidence"].([]any)
+	ok := len(alerts.Objects(d.Fields["evidence"])) > 0 || alerts.KindOf(d.Fields["evidence"]) == "a list"
 	switch {
 	case d.Fields["resourceData"] != nil:
 		r.Fail("", "is a change notification, which only names an alert: have a flow fetch it from security/alerts_v2, and post that")
 	case !ok && d.Fields["title"] == nil:
 		r.Fail("", "is no alert of Microsoft Graph: it has neither title nor evidence")
 	}
-	found := evidenceOf(r, evidence)
+	found := evidenceOf(r, d.Fields["evidence"])
 	a := incident.Alert{
 		Status:   alertStatus(r),
 		Rule:     r.Text(f.Of("rule")...),

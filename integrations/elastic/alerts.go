@@ -189,6 +189,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 		r.Fields = source
 	}
 	r.Fields = withTerms(r)
+	r.Fields = withoutLists(r.Fields)
 	id, _ := r.Identity(f.Of("id")...).Get()
 	hitID, _ := r.Of(hit).Identity(f.Of("id of a hit")...).Get()
 	a := incident.Alert{
@@ -297,6 +298,23 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 		r.Silence(incident.NotAlerting, "it is a building block of other rules")
 	}
 	return incident.Firing
+}
+
+// withoutLists are the fields with each end, and what belongs to it, that is a list of objects
+// as one object: several hosts in it are seen to be several.
+func withoutLists(fields map[string]any) map[string]any {
+	groups := map[string]any{}
+	for _, name := range []string{"host", "source", "destination", "network", "process", "user", "observer"} {
+		if list, ok := fields[name].([]any); ok && len(alerts.Objects(list)) > 0 {
+			groups[name] = list
+		}
+	}
+	if len(groups) == 0 {
+		return fields
+	}
+	all := maps.Clone(fields)
+	maps.Copy(all, alerts.Columns(groups))
+	return all
 }
 
 // withTerms adds the fields that a threshold rule grouped by, which are the

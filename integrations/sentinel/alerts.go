@@ -60,8 +60,8 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 // readAlert reads an incident.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	f := fields()
-	if object, ok := d.Fields["object"].(map[string]any); ok {
-		r.Fields = object
+	if objects := alerts.Objects(d.Fields["object"]); len(objects) == 1 {
+		r.Fields = objects[0]
 	}
 	properties, ok := r.Fields["properties"].(map[string]any)
 	if !ok {
@@ -115,13 +115,12 @@ const customDetails = "alerts.customDetails"
 // has the values of all alerts.
 func detailsOf(properties map[string]any) map[string]any {
 	all := map[string]any{}
-	list, _ := properties["alerts"].([]any)
-	for _, item := range list {
-		alert, _ := item.(map[string]any)
-		text, _ := alerts.Lookup(alert, "properties.additionalData.Custom Details").(string)
-		details, bad := alerts.Decode("", []byte(text))
-		if bad != nil {
-			continue
+	for _, alert := range alerts.Objects(properties["alerts"]) {
+		found := alerts.Lookup(alert, "properties.additionalData.Custom Details")
+		details, _ := found.(map[string]any)
+		if text, ok := found.(string); ok {
+			// What is no JSON says nothing.
+			details, _ = alerts.Decode("", []byte(text))
 		}
 		for name, value := range details {
 			values, _ := all[name].([]any)

@@ -118,6 +118,5 @@ func lacksEntities(incident map[string]any) bool {
 	if !named || name == "" || !ok {
 		return false
 	}
-	entities, _ := properties["relatedEntities"].([]any)
-	return len(entities) == 0
+	return len(alerts.Objects(properties["relatedEntities"])) == 0
 }

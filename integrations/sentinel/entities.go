@@ -25,9 +25,8 @@ type entity struct {
 // entitiesOf are the entities that an incident names, by their kind in small letters.
 func entitiesOf(r *alerts.Reader, properties map[string]any) entities {
 	all := entities{reader: r, of: map[string][]entity{}}
-	list, _ := properties["relatedEntities"].([]any)
-	for _, item := range list {
-		object, _ := item.(map[string]any)
+	list := alerts.Objects(properties["relatedEntities"])
+	for _, object := range list {
 		kind, _ := object["kind"].(string)
 		name, _ := object["name"].(string)
 		held, ok := object["properties"].(map[string]any)
@@ -87,7 +86,10 @@ func (e entities) host() incident.AlertHost {
 		if len(ips) > 0 {
 			why = "the incident does not say whose address " + strings.Join(ips, ", ") + " is"
 		}
-		hosts[0].IP = incident.NotKnown[[]string](why)
+		// An address may stand in place of the name.
+		if !hosts[0].IP.IsKnown() {
+			hosts[0].IP = incident.NotKnown[[]string](why)
+		}
 		return hosts[0]
 	}
 	return alerts.Named(names, nil, "")

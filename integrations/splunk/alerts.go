@@ -73,16 +73,24 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 func rowsOf(post alerts.Document) ([]alerts.Document, *alerts.FieldError) {
 	// What is wrong with it is said when it is read.
 	members, _ := alerts.Object(post.Path, post.Raw)
-	if members["results"] == nil || members["result"] != nil {
+	if members["results"] == nil && !alerts.IsList(members["result"]) {
 		return []alerts.Document{post}, nil
 	}
-	path := alerts.Join(post.Path, "results")
-	rows, bad := alerts.List(path, members["results"], "")
-	switch {
-	case bad != nil:
-		return nil, bad
-	case len(rows) == 0:
-		return nil, alerts.Wrong(path, "holds no row: the search found nothing")
+	var rows []alerts.Document
+	// The first row may stand alone beside all of them: it is the same alert twice.
+	for _, name := range []string{"results", "result"} {
+		if members[name] == nil {
+			continue
+		}
+		path := alerts.Join(post.Path, name)
+		more, bad := alerts.List(path, members[name], "")
+		switch {
+		case bad != nil:
+			return nil, bad
+		case len(more) == 0:
+			return nil, alerts.Wrong(path, "holds no row: the search found nothing")
+		}
+		rows = append(rows, more...)
 	}
 	delete(members, "results")
 	for i := range rows {
@@ -138,6 +146,11 @@ func statusOf(r *alerts.Reader) incident.AlertStatus {
 	}
 	word, _ := r.Text(f.Of("status")...).Get()
 	if s, known := alerts.StatusOf(word); known {
+		return s
+	}
+	// Teams add to the words that Enterprise Security has: Closed - False Positive.
+	first, _, more := strings.Cut(word, " ")
+	if s, known := alerts.StatusOf(strings.Trim(first, ":,-")); more && known && s == incident.Resolved {
 		return s
 	}
 	return incident.Firing
@@ -213,6 +226,10 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 	a.Destination.IP = r.Address(f.Of("destination.ip")...)
 	if from.Field == "dest" {
 		a.Destination.Port, a.Destination.IP = c.Source.Port, r.Address(f.Of("source.ip")...)
+	}
+	if len(c.Source.Names) > 0 && from.Field == "src" && r.ComesIn(sourceIPs, destinationIPs) {
+		// Its name may be ours, on the road, or what the name of a foreign address was found to be.
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("the connection is from %s, which is not known to be ours, to our %s", strings.Join(sourceIPs, ", "), strings.Join(destinationIPs, ", ")))
 	}
 	a.Host.OS = r.OS(f.Of("host.os")...)
 	if id := r.Text(f.Of("host.id")...); len(a.Host.Doubts) == 0 && id.IsKnown() && !alerts.NobodysID(id.String()) {

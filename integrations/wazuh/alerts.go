@@ -1,7 +1,7 @@
 package wazuh
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +15,10 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "wazuh",
 		Summary: "alerts of a Wazuh manager, posted by an integration (integratord)",
-		Doc: "One alert document, also below `alert` or `all_fields`, a list of them, or several that follow one another. Of an event of Windows the host is the agent, or\n" +
-			"the `computer` of the event where another one forwarded it. An event with both ends of a connection is of the agent only where\n" +
+		Doc: "One alert document, also below `alert`, `all_fields` or the indexer's `_source`, a list of them, or several that follow one another; the hits\n" +
+			"of a search, and the `results` that a monitor of OpenSearch's alerting posts. Of an event of Windows the host is the agent, or\n" +
+			"the `computer` of the event where another one forwarded it. A connection that came in by Windows' own firewall log (5156) starts\n" +
+			"nothing, and so do Wazuh's own responses, its sample data and what it finds in a configuration. An event with both ends of a connection is of the agent only where\n" +
 			"one end is its address: else the agent, or the manager itself (`000`), is a sensor. Which end is ours\n" +
 			"is told by the source's `home_networks`, else by private addresses: as the destination it is the host only where it sent more,\n" +
 			"is the target where it received more, and in doubt where that is not known. The agent's id is not read: two managers have the same ones. Wazuh tells neither bytes of a\n" +
@@ -37,42 +39,27 @@ func Alerts() alerts.Spec {
 	}
 }
 
-func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
-	if alerts.IsList(body) {
-		return alerts.List("", body, "")
-	}
-	documents, bad := alerts.Stream(body)
-	switch {
-	case bad != nil:
-		return nil, bad
-	case len(documents) < 2:
-		// What is wrong with it is wrong with the body.
-		if _, bad := alerts.Object("", body); bad != nil {
-			return nil, bad
-		}
-		return []alerts.Document{{Raw: body}}, nil
-	}
-	return documents, nil
-}
-
 // readAlert reads one alert document.
 func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
-	for _, wrapper := range []string{"alert", "all_fields"} {
-		if inner, ok := d.Fields[wrapper].(map[string]any); ok {
+	f, hit := alertFields(), d.Fields
+	for _, wrapper := range []string{"alert", "all_fields", "_source"} {
+		if inner, ok := r.Fields[wrapper].(map[string]any); ok && r.Fields["rule"] == nil {
 			r.Fields = inner
 		}
 	}
 	if _, ok := r.Fields["rule"].(map[string]any); !ok {
 		r.Fail("", "is no alert of Wazuh: it has no rule; post the alert's JSON document as it is")
 	}
-	f := alertFields()
 	a := incident.Alert{
 		Status:   incident.Firing,
 		Rule:     r.Text(f.Of("rule")...),
 		Severity: r.Text(f.Of("severity")...),
 		Time:     r.Instant(f.Of("time")...),
 	}
-	a.ID, _ = r.Identity(f.Of("id")...).Get()
+	id, _ := r.Identity(f.Of("id")...).Get()
+	hitID, _ := r.Of(hit).Identity(f.Of("id of a hit")...).Get()
+	a.ID = cmp.Or(id, hitID)
+	silence(r)
 	if r.Lookup("data.win") != nil {
 		readWindows(r, &a)
 		return a
@@ -81,67 +68,37 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	return a
 }
 
-// reporter is the agent as a host. The manager's own agent is none: it hears of others.
-func reporter(r *alerts.Reader) incident.AlertHost {
+// silence has an alert start nothing that is no attack by what Wazuh says of it. Our own
+// isolation is such a response: it must not open the next case.
+func silence(r *alerts.Reader) {
 	f := alertFields()
-	if id, _ := r.Text(f.Of("agent")...).Get(); strings.Trim(id, "0") == "" {
-		return incident.AlertHost{}
+	if sample, _ := r.Flag(f.Of("sample")...).Get(); sample {
+		r.Silence(incident.Sample, "it is of Wazuh's sample data")
 	}
-	return r.Host(nil, f.Of("host.name"), f.Of("host.ip"))
-}
-
-// readWindows reads an event of Windows, which is of the computer that it names. Sysmon
-// tells of the computer's own connections alone: it is the end that Initiated says.
-func readWindows(r *alerts.Reader, a *incident.Alert) {
-	f := alertFields()
-	a.Process = incident.AlertProcess{
-		PID: r.PID(f.Of("process.pid")...), CommandLine: r.Written(f.Of("process.command_line")...), User: r.Written(f.Of("process.user")...),
-	}
-	a.Process.Name, a.Process.Path = alerts.ImageOf(r.Written(f.Of("process.path")...))
-	near, far, nearPort, farPort := "source of Windows", "destination of Windows", "source port of Windows", "destination port of Windows"
-	comesIn := alerts.Inbound(incident.Value[string]{}, r.Text(f.Of("initiated")...))
-	if comesIn {
-		near, far, farPort = far, near, nearPort
-	}
-	ends, _ := r.Addresses(f.Of(near)...)
-	a.Host = computer(r, ends)
-	own, _ := a.Host.IP.Get()
-	switch all := merged(own, ends); {
-	case len(a.Host.Doubts) > 0 || len(all) == 0:
-	case a.Host.Name.IsKnown():
-		a.Host.IP = incident.Known(all, incident.FromAlert)
-	default:
-		a.Host = alerts.Named(nil, all, "")
-	}
-	if comesIn {
-		a.Host.Doubts = append(a.Host.Doubts, "the connection came in to the host: which end sends is not known")
-	}
-	a.Host.OS = incident.Known("windows", incident.Computed)
-	a.Destination = incident.AlertDestination{IP: r.Address(f.Of(far)...), Port: r.Port(f.Of(farPort)...), Transport: r.Transport(f.Of("destination.transport")...)}
-}
-
-// computer is the machine of an event of Windows with these addresses: the agent, unless the
-// event names another one, and none of the addresses is the agent's.
-func computer(r *alerts.Reader, ends []string) incident.AlertHost {
-	agent := reporter(r)
-	name, _ := agent.Name.Get()
-	own, _ := agent.IP.Get()
-	of := r.Names(alertFields().Of("computer")...)
-	if len(of) != 1 || incident.SameName(of[0], name) || slices.ContainsFunc(ends, func(ip string) bool { return slices.Contains(own, ip) }) {
-		return agent
-	}
-	return alerts.Named(of, nil, "the agent forwards events of others")
-}
-
-// merged are the addresses of both lists, each once.
-func merged(a, b []string) []string {
-	all := slices.Clone(a)
-	for _, ip := range b {
-		if !slices.Contains(all, ip) {
-			all = append(all, ip)
+	for _, path := range f.Of("groups") {
+		for _, group := range r.Texts(path) {
+			switch strings.ToLower(group) {
+			case "active_response":
+				r.Silence(incident.NotAlerting, "it tells of a response that Wazuh carried out")
+			case "sca", "vulnerability-detector", "oscap", "ciscat":
+				r.Silence(incident.NotAlerting, "it is a finding about a configuration (%s)", group)
+			}
 		}
 	}
-	return all
+}
+
+// reporter is the agent as a host. The manager's own agent is none: it hears of others. An
+// agent without an id is one, unless its name is the manager's.
+func reporter(r *alerts.Reader) incident.AlertHost {
+	f := alertFields()
+	host := r.Host(nil, f.Of("host.name"), f.Of("host.ip"))
+	id, told := r.Text(f.Of("agent")...).Get()
+	manager, _ := r.Text(f.Of("manager")...).Get()
+	name, _ := host.Name.Get()
+	if told && strings.Trim(id, "0") == "" || !told && incident.SameName(name, manager) {
+		return incident.AlertHost{}
+	}
+	return host
 }
 
 // readSeen reads what an agent has from a log: of its own machine, or of a device whose log it
@@ -152,7 +109,9 @@ func readSeen(r *alerts.Reader, a *incident.Alert) {
 	from, whyFrom := r.Addresses(f.Of("source.ip")...)
 	to, _ := r.Addresses(f.Of("destination.ip")...)
 	c := alerts.Connection{
-		Host: host, HostName: "the agent", Inbound: r.ComesIn(from, to),
+		// An agent of which no address is known may be a sensor as well as any other.
+		Host: host, HostName: "the agent", Sensor: true,
+		Inbound:     r.ComesIn(from, to),
 		Source:      alerts.End{Field: "the source " + strings.Join(from, " "), IPs: from, Port: r.Port(f.Of("source.port")...)},
 		Destination: alerts.End{Field: "the destination " + strings.Join(to, " "), IPs: to, Port: r.Port(f.Of("destination.port")...)},
 	}
