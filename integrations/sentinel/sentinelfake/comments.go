@@ -1,157 +1,188 @@
 package sentinelfake
 
 import (
+	"cmp"
 	"encoding/json"
-	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
+	"time"
+	"unicode/utf8"
 )
 
-// Comments are the comments and the states of a workspace's incidents.
-type Comments struct {
-	mu        sync.Mutex
-	incidents map[string]*kept
-	// Changed, where it is set, is told of each change of an incident: the trigger of an
-	// automation rule on updates.
-	Changed func(name string, incident map[string]any)
+// The documented bounds of comments.
+const (
+	mostComments   = 100
+	longestInRunes = 30_000
+)
+
+// Comment is one at an incident.
+type Comment struct {
+	// Name is the id that its writer chose.
+	Name string
+	// Message is the text as it was written.
+	Message string
+	// Author is the name of the application or person.
+	Author  string
+	created time.Time
+	edited  time.Time
+	version int
 }
 
-type kept struct {
-	version    int
-	properties map[string]any
-	names      []string
-	messages   []string
-}
-
-// WithComments lets the workspace take comments at its incidents, and changes of them.
-func (d *Double) WithComments() *Comments {
-	c := &Comments{incidents: map[string]*kept{}}
-	d.Handle("GET", "/incidents/{incident}", c.show)
-	d.Handle("PUT", "/incidents/{incident}", c.change)
-	d.Handle("PUT", "/incidents/{incident}/comments/{comment}", c.comment)
-	return c
-}
-
-// Add puts an incident that is new into the workspace.
-func (c *Comments) Add(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.incidents[name] = &kept{version: 1, properties: map[string]any{
-		"title": "Egress", "severity": "High", "status": "New", "incidentNumber": 3177, "owner": map[string]any{"assignedTo": "kim"},
-		"labels": []any{map[string]any{"labelName": "egress", "labelType": "User"}},
-	}}
-}
-
-// Messages are the comments of an incident, oldest first.
-func (c *Comments) Messages(name string) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k, ok := c.incidents[name]; ok {
-		return slices.Clone(k.messages)
+// Comments are those at an incident, in the order in which they were written.
+func (d *Double) Comments(name string) []Comment {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.incidents[strings.ToLower(name)]
+	if r == nil {
+		return nil
 	}
-	return nil
-}
-
-// Property is one property of an incident.
-func (c *Comments) Property(name, property string) any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k, ok := c.incidents[name]; ok {
-		return k.properties[property]
+	var all []Comment
+	for _, c := range r.comments {
+		all = append(all, *c)
 	}
-	return nil
+	return all
 }
 
-// Set has a person set a property of an incident.
-func (c *Comments) Set(name, property string, value any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.incidents[name].properties[property] = value
-	c.incidents[name].version++
+// Comment has a person write at an incident.
+func (d *Double) Comment(name, id, message string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.incidents[strings.ToLower(name)]
+	r.comments = append(r.comments, &Comment{Name: id, Message: message, Author: "john doe", created: d.o.Now()})
+	d.touch(r)
 }
 
-func (k *kept) body(name string) map[string]any {
+// stamp is a time with seven digits of a fraction, as .NET writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
+
+func (d *Double) shownComment(r *record, c *Comment) map[string]any {
+	properties := map[string]any{
+		"message": c.Message, "createdTimeUtc": stamp(c.created), "lastModifiedTimeUtc": stamp(cmp.Or(c.edited, c.created)),
+		"author": map[string]any{"objectId": d.ClientID, "email": nil, "userPrincipalName": nil, "name": c.Author},
+	}
 	return map[string]any{
-		"id": Root + "/Incidents/" + name, "name": name, "type": "Microsoft.SecurityInsights/Incidents", "etag": k.etag(), "properties": k.properties,
+		"id": d.id("Incidents/" + r.name + "/Comments/" + c.Name), "name": c.Name,
+		"type": "Microsoft.SecurityInsights/Incidents/Comments", "properties": properties,
+		"etag": `"` + strconv.Itoa(c.version) + `"`,
 	}
 }
 
-func (k *kept) etag() string { return fmt.Sprintf("%q", fmt.Sprint(k.version)) }
-
-func (c *Comments) found(w http.ResponseWriter, r *http.Request) (*kept, string) {
-	name := r.PathValue("incident")
-	k, ok := c.incidents[name]
-	if !ok {
-		Refuse(w, http.StatusNotFound, "NotFound", "Incident "+name+" was not found.")
-		return nil, name
+// listComments writes the newest first. The order is not documented.
+func (d *Double) listComments(w http.ResponseWriter, r *http.Request, name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.incidents[strings.ToLower(name)]
+	if i == nil {
+		missing(name).write(w)
+		return
 	}
-	return k, name
+	var all []any
+	for _, c := range slices.Backward(i.comments) {
+		all = append(all, d.shownComment(i, c))
+	}
+	d.page(w, r, all, cmp.Or(d.o.CommentPage, 50))
 }
 
-func (c *Comments) show(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k, name := c.found(w, r); k != nil {
-		Respond(w, http.StatusOK, k.body(name))
+// page writes a part of a list, and where the next part is. The link is whole: a client
+// follows it as it stands.
+func (d *Double) page(w http.ResponseWriter, r *http.Request, all []any, size int) {
+	query := r.URL.Query()
+	from, err := strconv.Atoi(cmp.Or(query.Get("$skipToken"), "0"))
+	if err != nil || from < 0 || from > len(all) {
+		refuse(http.StatusBadRequest, "BadRequest", "Invalid $skipToken.").write(w)
+		return
 	}
+	if top, err := strconv.Atoi(query.Get("$top")); err == nil && top > 0 {
+		size = min(size, top)
+	}
+	if query.Has("$filter") {
+		refuse(http.StatusBadRequest, "BadRequest", "Invalid $filter.").write(w)
+		return
+	}
+	end := min(from+size, len(all))
+	body := map[string]any{"value": append([]any{}, all[from:end]...)}
+	if end < len(all) {
+		next := url.Values{"api-version": query["api-version"], "$skipToken": {strconv.Itoa(end)}}
+		if query.Has("$top") {
+			next.Set("$top", query.Get("$top"))
+		}
+		body["nextLink"] = cmp.Or(d.o.LinkBase, "http://"+r.Host) + r.URL.Path + "?" + next.Encode()
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
-// change replaces an incident: what the request leaves out is not there any more.
-func (c *Comments) change(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var in struct {
-		Etag       string         `json:"etag"`
-		Properties map[string]any `json:"properties"`
+func (d *Double) getComment(w http.ResponseWriter, name, id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.incidents[strings.ToLower(name)]
+	if i == nil {
+		missing(name).write(w)
+		return
 	}
-	k, name := c.found(w, r)
-	switch {
-	case k == nil:
-	case json.NewDecoder(r.Body).Decode(&in) != nil || in.Properties["title"] == nil || in.Properties["severity"] == nil || in.Properties["status"] == nil:
-		Refuse(w, http.StatusBadRequest, "BadRequest", "title, severity and status are required.")
-	case in.Properties["status"] == "Closed" && in.Properties["classification"] == nil:
-		Refuse(w, http.StatusBadRequest, "BadRequest", "A closed incident needs a classification.")
-	case in.Etag != k.etag():
-		Refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "The etag does not match.")
-	default:
-		in.Properties["incidentNumber"] = k.properties["incidentNumber"]
-		k.properties = in.Properties
-		c.changed(k, name)
-		Respond(w, http.StatusOK, k.body(name))
+	at := i.comment(id)
+	if at < 0 {
+		refuse(http.StatusNotFound, "NotFound", "Comment '"+id+"' was not found").write(w)
+		return
 	}
+	writeJSON(w, http.StatusOK, d.shownComment(i, i.comments[at]))
 }
 
-func (c *Comments) comment(w http.ResponseWriter, r *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var in struct {
+func (r *record) comment(id string) int {
+	return slices.IndexFunc(r.comments, func(c *Comment) bool { return strings.EqualFold(c.Name, id) })
+}
+
+// putComment writes a comment, or writes it anew: the same id is the same comment. Each of
+// them gives the incident a new version, as people report who then failed to change it.
+func (d *Double) putComment(w http.ResponseWriter, r *http.Request, name, id string) {
+	var body struct {
+		Etag       string `json:"etag"`
 		Properties struct {
 			Message string `json:"message"`
 		} `json:"properties"`
 	}
-	k, name := c.found(w, r)
-	if k == nil {
+	text, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil || json.Unmarshal(text, &body) != nil || body.Properties.Message == "" {
+		refuse(http.StatusBadRequest, "BadRequest", "'message' is required.").write(w)
 		return
 	}
-	comment := strings.ToLower(r.PathValue("comment"))
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Properties.Message == "" || len(in.Properties.Message) > 30_000 || len(comment) != 36 {
-		Refuse(w, http.StatusBadRequest, "BadRequest", "The comment is invalid.")
+	if utf8.RuneCountInString(body.Properties.Message) > longestInRunes {
+		refuse(http.StatusBadRequest, "BadRequest", "The message is longer than 30000 characters.").write(w)
 		return
 	}
-	if at := slices.Index(k.names, comment); at >= 0 {
-		k.messages[at] = in.Properties.Message
-	} else {
-		k.names, k.messages = append(k.names, comment), append(k.messages, in.Properties.Message)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.incidents[strings.ToLower(name)]
+	if i == nil {
+		missing(name).write(w)
+		return
 	}
-	c.changed(k, name)
-	Respond(w, http.StatusOK, map[string]any{"name": comment, "properties": map[string]any{"message": in.Properties.Message}})
+	if at := i.comment(id); at >= 0 {
+		d.edit(w, i, i.comments[at], body.Properties.Message)
+		return
+	}
+	// Not documented: the answer to a comment too many.
+	if len(i.comments) >= mostComments {
+		refuse(http.StatusBadRequest, "BadRequest", "The incident has 100 comments.").write(w)
+		return
+	}
+	c := &Comment{Name: id, Message: body.Properties.Message, Author: d.ClientID, created: d.o.Now()}
+	i.comments = append(i.comments, c)
+	d.touch(i)
+	writeJSON(w, http.StatusCreated, d.shownComment(i, c))
 }
 
-func (c *Comments) changed(k *kept, name string) {
-	k.version++
-	if c.Changed != nil {
-		c.Changed(name, k.body(name))
+// edit changes a comment, which only its author may. The caller holds the lock.
+func (d *Double) edit(w http.ResponseWriter, i *record, c *Comment, message string) {
+	if c.Author != d.ClientID {
+		refuse(http.StatusForbidden, "Forbidden", "Only the author of a comment can change it.").write(w)
+		return
 	}
+	c.Message, c.edited = message, d.o.Now()
+	c.version++
+	d.touch(i)
+	writeJSON(w, http.StatusOK, d.shownComment(i, c))
 }
