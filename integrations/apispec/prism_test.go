@@ -28,6 +28,7 @@ func tables() map[string]func(*testing.T) []exchange {
 		"crowdstrike": crowdstrike, "graph": graph, "defender": defender, "microsoft-login": microsoftLogin, "azure-blob": azureBlob,
 		"kibana-alerts": kibanaAlerts, "splunk-es": splunkES,
 		"sentinelone": sentinelOne, "kibana": kibana, "elasticsearch": elasticsearch, "wazuh": wazuh,
+		"sentinel": sentinel, "secops": secOps, "google-token": googleToken,
 	}
 }
 

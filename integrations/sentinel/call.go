@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -27,7 +29,13 @@ type call struct {
 // unless that is nil.
 func (c *Client) ask(ctx context.Context, r call, in, out any) (httpx.Answer, error) {
 	target := c.origin + c.workspace + provider + r.path + "?api-version=" + version + r.query
-	a, err := c.client.JSON(ctx, httpx.Request{Op: r.op, Method: r.method, URL: target, Tokens: c.tokens, Write: r.write, Members: r.members}, in, out)
+	request := httpx.Request{Op: r.op, Method: r.method, URL: target, Tokens: c.tokens, Write: r.write, Members: r.members}
+	a, err := c.client.JSON(ctx, request, in, out)
+	if r.write && a.Status == http.StatusUnauthorized {
+		// Its token has ended before its time, and was dropped: nothing was done, and it is
+		// still wanted.
+		a, err = c.client.JSON(ctx, request, in, out)
+	}
 	return a, refused(a, err)
 }
 
@@ -75,5 +83,10 @@ func refused(a httpx.Answer, err error) error {
 		return &more
 	}
 	more.Err = fmt.Errorf("%w: %s: %s", e.Err, httpx.Quote(said.Code), httpx.Quote(said.Message))
+	if e.Kind == integrations.NotFound && slices.Contains([]string{"SubscriptionNotFound", "ResourceGroupNotFound"}, said.Code) {
+		// It is not the incident that is not there.
+		more.Kind = integrations.Unavailable
+		more.Err = fmt.Errorf("%w: check subscription and resource_group", more.Err)
+	}
 	return &more
 }

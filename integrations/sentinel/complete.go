@@ -51,7 +51,7 @@ func (c *Client) Complete(ctx context.Context, body []byte) ([]byte, error) {
 }
 
 // entities are those of an incident that are read. The product gives all that an incident
-// has, in any number and of any size.
+// has, in any number and of any size; none of the members of its answer is promised.
 func (c *Client) entities(ctx context.Context, incident map[string]any) ([]any, error) {
 	name, _ := incident["name"].(string)
 	op := "fetch the entities of incident " + alerts.Quote(name)
@@ -65,11 +65,14 @@ func (c *Client) entities(ctx context.Context, incident map[string]any) ([]any, 
 	var answer struct {
 		Entities []json.RawMessage `json:"entities"`
 	}
-	if _, err := c.ask(ctx, call{op: op, method: http.MethodPost, path: path + "/entities", members: []string{"entities"}}, nil, &answer); err != nil {
+	if _, err := c.ask(ctx, call{op: op, method: http.MethodPost, path: path + "/entities", members: []string{"entities", "metaData"}}, nil, &answer); err != nil {
 		return nil, err
 	}
 	found := []any{}
 	for _, raw := range answer.Entities {
+		if string(raw) == "null" {
+			continue
+		}
 		entity, bad := alerts.Decode("entities", raw)
 		if bad != nil {
 			return nil, integrations.Errorf(integrations.Unavailable, op, "the answer is not that of Sentinel: %w", bad)

@@ -9,15 +9,20 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/apispec"
 	"github.com/stanch-soar/stanch/integrations/contract"
 	"github.com/stanch-soar/stanch/integrations/httpx"
 	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
 	"github.com/stanch-soar/stanch/integrations/sentinel/sentinelfake"
 )
 
-const incidentID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+const (
+	incidentID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+	secret     = "the-secret-of-the-application"
+)
 
 // workspace is a double of Sentinel behind a server that fails on command, and a client of it.
+// A description of the API judges every request and every answer.
 type workspace struct {
 	*Client
 	double *sentinelfake.Double
@@ -26,11 +31,17 @@ type workspace struct {
 
 func openWorkspace(t testing.TB, change ...func(*Config)) workspace {
 	t.Helper()
-	double := sentinelfake.New()
-	server := faulty.New(t, double)
+	return openDouble(t, sentinelfake.Options{}, change...)
+}
+
+func openDouble(t testing.TB, o sentinelfake.Options, change ...func(*Config)) workspace {
+	t.Helper()
+	o.ClientSecret = secret
+	double := sentinelfake.New(o)
+	server := faulty.New(t, apispec.Load(t, "sentinel", "microsoft-login").Handler(t, double.Handler()))
 	config := Config{
-		Tenant: sentinelfake.Tenant, ClientID: sentinelfake.ClientID, ClientSecret: sentinelfake.ClientSecret,
-		Subscription: sentinelfake.Subscription, ResourceGroup: sentinelfake.ResourceGroup, Workspace: sentinelfake.Workspace,
+		Tenant: double.Tenant, ClientID: double.ClientID, ClientSecret: integrations.Secret(double.ClientSecret),
+		Subscription: double.Subscription, ResourceGroup: double.ResourceGroup, Workspace: double.Workspace,
 		Cloud: Global, URL: server.URL(), LoginURL: server.URL(), Access: httpx.Access{Timeout: 10 * time.Second},
 	}
 	for _, f := range change {
@@ -44,6 +55,8 @@ func openWorkspace(t testing.TB, change ...func(*Config)) workspace {
 	return workspace{c, double, server}
 }
 
+func (w workspace) asked() int { return len(w.double.Calls()) }
+
 // fail makes the product fail. A token is there already: fetching one is tried in package
 // httpx.
 func (w workspace) fail(t testing.TB, f contract.Fault) {
@@ -55,23 +68,27 @@ func (w workspace) fail(t testing.TB, f contract.Fault) {
 }
 
 // bare is an incident that names no entities.
-func bare(name string) string {
+func (w workspace) bare(name string) string {
 	return fmt.Sprintf(`{"id": "%s/Incidents/%s", "name": %q, "type": "Microsoft.SecurityInsights/Incidents",
-		"properties": {"title": "Egress", "severity": "High", "status": "New", "incidentNumber": 12345678901234567890}}`, sentinelfake.Root, name, name)
+		"properties": {"title": "Egress", "severity": "High", "status": "New", "incidentNumber": 12345678901234567890}}`, w.double.Root(), name, name)
+}
+
+func host(name string) map[string]any {
+	return map[string]any{"kind": "Host", "properties": map[string]any{"hostName": name, "friendlyName": name}}
 }
 
 func TestCompleter(t *testing.T) {
 	contract.Completer(t, contract.CompleterHarness{
-		Knobs: contract.Knobs{Kind: "sentinel", Secrets: []string{sentinelfake.ClientSecret}},
+		Knobs: contract.Knobs{Kind: "sentinel", Secrets: []string{secret}},
 		Open: func(t testing.TB) contract.CompleterWorld {
 			w := openWorkspace(t)
-			w.double.Add(incidentID, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}))
+			w.double.Add(sentinelfake.Incident{Name: incidentID, Entities: []any{host("ws-042")}})
 			return contract.CompleterWorld{
-				Completer: w.Client, Held: "ws-042", Asked: w.double.Asked, Break: func(f contract.Fault) { w.fail(t, f) },
-				Named:   []byte(`{"object": ` + bare(incidentID) + `}`),
-				Unknown: []byte(bare("00000000-4f89-41d3-9a0c-0305e82c3301")),
+				Completer: w.Client, Held: "ws-042", Asked: w.asked, Break: func(f contract.Fault) { w.fail(t, f) },
+				Named:   []byte(`{"object": ` + w.bare(incidentID) + `}`),
+				Unknown: []byte(w.bare("00000000-4f89-41d3-9a0c-0305e82c3301")),
 				Whole: [][]byte{
-					[]byte(strings.Replace(bare(incidentID), `"title"`, `"relatedEntities": [{"kind": "Host", "properties": {"hostName": "ws-1"}}], "title"`, 1)),
+					[]byte(strings.Replace(w.bare(incidentID), `"title"`, `"relatedEntities": [{"kind": "Host", "properties": {"hostName": "ws-1"}}], "title"`, 1)),
 					[]byte(`{"object": {"name": "x"}}`), []byte(`{"object": {"properties": {}}}`), []byte(`[{"name": 7, "properties": {}}]`),
 				},
 			}
@@ -83,10 +100,10 @@ func TestCompleter(t *testing.T) {
 // nobody reads do not make the alert too large.
 func TestCompleteKeepsTheRest(t *testing.T) {
 	w := openWorkspace(t)
-	w.double.Add(incidentID, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}), sentinelfake.Entity("Mailbox", "e-2", map[string]any{"upn": "kim"}))
+	w.double.Add(sentinelfake.Incident{Name: incidentID, Entities: []any{host("ws-042"), map[string]any{"kind": "Mailbox", "properties": map[string]any{"upn": "kim"}}}})
 	other := strings.Replace(incidentID, "3f", "4f", 1)
-	w.double.Add(other)
-	got, err := w.Complete(t.Context(), []byte(`{"value": [`+bare(incidentID)+`,`+bare(other)+`]}`))
+	w.double.Add(sentinelfake.Incident{Name: other})
+	got, err := w.Complete(t.Context(), []byte(`{"value": [`+w.bare(incidentID)+`,`+w.bare(other)+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,22 +115,22 @@ func TestCompleteKeepsTheRest(t *testing.T) {
 	if strings.Contains(string(got), "Mailbox") {
 		t.Errorf("%s holds what nobody reads", got)
 	}
-	asked := w.double.Asked()
-	if again, err := w.Complete(t.Context(), got); err != nil || string(again) != string(got) || w.double.Asked() != asked {
-		t.Errorf("an incident that has no entities is asked for again: %d requests, %v", w.double.Asked()-asked, err)
+	asked := w.asked()
+	if again, err := w.Complete(t.Context(), got); err != nil || string(again) != string(got) || w.asked() != asked {
+		t.Errorf("an incident that has no entities is asked for again: %d requests, %v", w.asked()-asked, err)
 	}
 }
 
 // What a sender writes leads to no other place than the workspace that is configured.
 func TestCompleteStaysInTheWorkspace(t *testing.T) {
 	w := openWorkspace(t)
-	w.double.Add(incidentID)
-	many := strings.Repeat(bare(incidentID)+",", mostIncidents) + bare(incidentID)
+	w.double.Add(sentinelfake.Incident{Name: incidentID})
+	many := strings.Repeat(w.bare(incidentID)+",", mostIncidents) + w.bare(incidentID)
 	for name, body := range map[string]string{
 		"a path":            `{"name": "../incidents/x", "properties": {}}`,
 		"a query":           `{"name": "x?y", "properties": {}}`,
 		"an escape":         `{"name": "x%2f..", "properties": {}}`,
-		"another workspace": strings.Replace(bare(incidentID), "soc-logs", "other", 1),
+		"another workspace": strings.Replace(w.bare(incidentID), w.double.Workspace, "other", 1),
 		"too many":          "[" + many + "]",
 	} {
 		_, err := w.Complete(t.Context(), []byte(body))
@@ -121,7 +138,7 @@ func TestCompleteStaysInTheWorkspace(t *testing.T) {
 			t.Errorf("%s: %v, want an invalid error", name, err)
 		}
 	}
-	if n := w.double.Asked(); n > 0 {
+	if n := w.asked(); n > 0 {
 		t.Errorf("the product was asked %d times", n)
 	}
 }
@@ -138,8 +155,8 @@ func TestProbe(t *testing.T) {
 		want   string
 	}{
 		"a wrong secret":    {func(c *Config) { c.ClientSecret = "another" }, "the client secret is wrong"},
-		"another client":    {func(c *Config) { c.ClientID = sentinelfake.Tenant }, "the tenant has no such application"},
-		"another workspace": {func(c *Config) { c.Workspace = "other" }, "check the address"},
+		"another client":    {func(c *Config) { c.ClientID = c.Tenant }, "the tenant has no such application"},
+		"another workspace": {func(c *Config) { c.Workspace = "other" }, "does not have authorization"},
 	} {
 		found := openWorkspace(t, c.change).Probe(t.Context())
 		if len(found) != 1 || found[0].OK || found[0].Fix == "" || !strings.Contains(found[0].What, c.want) {
@@ -150,7 +167,7 @@ func TestProbe(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	right := Config{
-		Tenant: sentinelfake.Tenant, ClientID: sentinelfake.ClientID, ClientSecret: "s", Subscription: sentinelfake.Subscription,
+		Tenant: incidentID, ClientID: incidentID, ClientSecret: "s", Subscription: incidentID,
 		ResourceGroup: "soc", Workspace: "logs", Access: httpx.Access{Timeout: defaultTimeout},
 	}
 	for cloud, want := range map[Cloud]string{

@@ -3,7 +3,6 @@ package sentinel
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,13 +32,15 @@ func (c *Client) ReplyTo(ctx context.Context, r integrations.Reply) (incident.Re
 	}
 	name, now := commentName(r.Key), c.now().UTC()
 	comment := map[string]any{"properties": map[string]any{"message": messageOf(r)}}
-	if _, err := c.ask(ctx, call{op: op, method: http.MethodPut, path: path + "/comments/" + name, write: true}, comment, nil); err != nil {
-		return incident.Receipt{}, err
-	}
-	if r.Close {
-		if err := c.close(ctx, r, path); err != nil {
-			return incident.Receipt{}, err
+	_, err = c.ask(ctx, call{op: op, method: http.MethodPut, path: path + "/comments/" + name, write: true}, comment, nil)
+	// An incident that has all the comments that Sentinel takes is closed all the same.
+	if r.Close && (err == nil || integrations.KindOf(err) == integrations.Invalid) {
+		if failed := c.close(ctx, r, path); failed != nil {
+			return incident.Receipt{}, failed
 		}
+	}
+	if err != nil {
+		return incident.Receipt{}, err
 	}
 	return incident.Receipt{Ref: name, At: now}, nil
 }
@@ -58,57 +59,4 @@ func messageOf(r integrations.Reply) string {
 		message = message[:maxComment] + "..."
 	}
 	return message + "<br>" + r.Mark()
-}
-
-// held is an incident as far as closing it needs to know, and give back: what a PUT leaves
-// out may be lost.
-type held struct {
-	Etag       string                     `json:"etag"`
-	Properties map[string]json.RawMessage `json:"properties"`
-}
-
-// close closes an incident, unless it is closed. Somebody else's change in the meantime is a
-// conflict, by its etag.
-//
-// https://learn.microsoft.com/rest/api/securityinsights/incidents/create-or-update
-func (c *Client) close(ctx context.Context, r integrations.Reply, path string) error {
-	op := "close incident " + alerts.Quote(r.To.ID)
-	var is held
-	if _, err := c.ask(ctx, call{op: op, method: http.MethodGet, path: path, members: []string{"properties"}}, nil, &is); err != nil {
-		return err
-	}
-	var status string
-	if err := json.Unmarshal(is.Properties["status"], &status); err != nil {
-		return integrations.Errorf(integrations.Unavailable, op, "the answer is not that of Sentinel: it has no status")
-	}
-	if strings.EqualFold(status, "Closed") {
-		return nil
-	}
-	properties := map[string]any{"status": "Closed", "classificationComment": "Closed by Stanch: " + strings.ReplaceAll(string(r.Outcome), "_", " ")}
-	for _, kept := range []string{"title", "severity", "description", "labels", "owner", "firstActivityTimeUtc", "lastActivityTimeUtc"} {
-		if v, ok := is.Properties[kept]; ok {
-			properties[kept] = v
-		}
-	}
-	class, reason := classOf(r.Verdict)
-	properties["classification"] = class
-	if reason != "" {
-		properties["classificationReason"] = reason
-	}
-	_, err := c.ask(ctx, call{op: op, method: http.MethodPut, path: path, write: true}, map[string]any{"etag": is.Etag, "properties": properties}, nil)
-	return err
-}
-
-// classOf is a person's verdict in Sentinel's words. Stanch itself does not judge.
-func classOf(v incident.CaseVerdict) (class, reason string) {
-	switch v {
-	case incident.TruePositive:
-		return "TruePositive", "SuspiciousActivity"
-	case incident.Benign:
-		return "BenignPositive", "SuspiciousButExpected"
-	case incident.FalsePositive:
-		return "FalsePositive", "InaccurateData"
-	case incident.NoVerdict:
-	}
-	return "Undetermined", ""
 }

@@ -1,7 +1,6 @@
 package sentinel
 
 import (
-	"html"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,33 +19,33 @@ func record(name string) incident.AlertRecord {
 	return incident.AlertRecord{Source: "sentinel", ID: name}
 }
 
-// shown is a comment as the portal shows it: tags are carried out, then references.
-func shown(message string) string {
-	return html.UnescapeString(strings.ReplaceAll(message, "<br>", "\n"))
+// A comment is the same to people whether the portal takes it for HTML or for Markdown.
+func TestReplier(t *testing.T) {
+	for name, reading := range map[string]sentinelfake.Reading{"as HTML": sentinelfake.AsHTML, "as Markdown": sentinelfake.AsMarkdown} {
+		t.Run(name, func(t *testing.T) { testReplier(t, reading) })
+	}
 }
 
-func TestReplier(t *testing.T) {
+func testReplier(t *testing.T, reading sentinelfake.Reading) {
 	contract.Replier(t, contract.ReplierHarness{
-		Knobs: contract.Knobs{Kind: "sentinel", Secrets: []string{sentinelfake.ClientSecret}},
+		Knobs: contract.Knobs{Kind: "sentinel", Secrets: []string{secret}},
 		Open: func(t testing.TB) contract.ReplierWorld {
 			w := openWorkspace(t)
-			c := w.double.WithComments()
-			c.Add(incidentID)
-			c.Add(otherID)
+			w.double.Add(sentinelfake.Incident{Name: incidentID})
+			w.double.Add(sentinelfake.Incident{Name: otherID})
 			return contract.ReplierWorld{
 				Replier: w.Client, Record: record(incidentID), Other: record(otherID), Unknown: record(strings.Replace(incidentID, "3f", "5f", 1)),
 				Comments: func(r incident.AlertRecord) (all []string) {
-					for _, m := range c.Messages(r.ID) {
-						if without := strings.ReplaceAll(m, "<br>", ""); strings.ContainsAny(without, "<>") {
-							t.Errorf("the comment %q has another tag than <br>", m)
-						}
-						all = append(all, shown(m))
+					for _, c := range w.double.Comments(r.ID) {
+						all = append(all, sentinelfake.Read(c.Message, reading))
 					}
 					return all
 				},
-				Closed:      func(r incident.AlertRecord) bool { return c.Property(r.ID, "status") == "Closed" },
-				CloseByHand: func(r incident.AlertRecord) { c.Set(r.ID, "status", "Closed") },
-				Break:       func(f contract.Fault) { w.fail(t, f) },
+				Closed: func(r incident.AlertRecord) bool { return w.double.Properties(r.ID)["status"] == "Closed" },
+				CloseByHand: func(r incident.AlertRecord) {
+					w.double.Change(r.ID, func(p map[string]any) { p["status"], p["classification"] = "Closed", "Undetermined" })
+				},
+				Break: func(f contract.Fault) { w.fail(t, f) },
 			}
 		},
 	})
@@ -59,18 +58,27 @@ func TestCloseKeepsTheIncident(t *testing.T) {
 		incident.NoVerdict: "Undetermined", incident.TruePositive: "TruePositive", incident.Benign: "BenignPositive", incident.FalsePositive: "FalsePositive",
 	} {
 		w := openWorkspace(t)
-		c := w.double.WithComments()
-		c.Add(incidentID)
-		owner, labels := c.Property(incidentID, "owner"), c.Property(incidentID, "labels")
+		w.double.Add(sentinelfake.Incident{Name: incidentID, Properties: map[string]any{
+			"description": "seen before", "firstActivityTimeUtc": "2026-03-01T03:13:00.1234567Z",
+			"owner":  map[string]any{"objectId": otherID, "assignedTo": "kim", "email": nil, "userPrincipalName": nil, "ownerType": "Group"},
+			"labels": []any{map[string]any{"labelName": "egress", "labelType": "User"}, map[string]any{"labelName": "auto", "labelType": "AutoAssigned"}},
+		}})
 		r := integrations.Reply{Reply: incident.Reply{Key: "run/3/a", To: record(incidentID), Kind: incident.EvClosed, Text: "Case closed", Verdict: verdict, Close: true}}
 		if _, err := w.ReplyTo(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Property(incidentID, "classification"); got != class {
-			t.Errorf("verdict %q is classified as %v, want %s", verdict, got, class)
+		got := w.double.Properties(incidentID)
+		if got["classification"] != class {
+			t.Errorf("verdict %q is classified as %v, want %s", verdict, got["classification"], class)
 		}
-		if !reflect.DeepEqual(c.Property(incidentID, "owner"), owner) || !reflect.DeepEqual(c.Property(incidentID, "labels"), labels) || c.Property(incidentID, "title") != "Egress" {
-			t.Error("closing lost what people wrote on the incident")
+		for key, want := range map[string]any{
+			"title": "Egress", "severity": "Medium", "description": "seen before", "firstActivityTimeUtc": "2026-03-01T03:13:00.1234567Z",
+			"owner":  map[string]any{"objectId": otherID, "assignedTo": "kim", "ownerType": "Group"},
+			"labels": []any{map[string]any{"labelName": "egress"}, map[string]any{"labelName": "auto"}},
+		} {
+			if !reflect.DeepEqual(got[key], want) {
+				t.Errorf("after closing %s is %v, want %v", key, got[key], want)
+			}
 		}
 	}
 }
@@ -78,13 +86,12 @@ func TestCloseKeepsTheIncident(t *testing.T) {
 // A comment that would be longer than Sentinel takes is cut, and known all the same.
 func TestALongCommentIsCut(t *testing.T) {
 	w := openWorkspace(t)
-	c := w.double.WithComments()
-	c.Add(incidentID)
+	w.double.Add(sentinelfake.Incident{Name: incidentID})
 	r := integrations.Reply{Reply: incident.Reply{Key: "run/3/a", To: record(incidentID), Kind: incident.EvAccepted, Text: strings.Repeat("<", 20_000)}}
 	if _, err := w.ReplyTo(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Messages(incidentID); len(got) != 1 || !strings.HasSuffix(got[0], "...<br>"+r.Mark()) {
+	if got := w.double.Comments(incidentID); len(got) != 1 || !strings.HasSuffix(got[0].Message, "...<br>"+r.Mark()) {
 		t.Errorf("%d comments", len(got))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/api"
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/apispec"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/sentinel"
 	"github.com/stanch-soar/stanch/integrations/sentinel/sentinelfake"
@@ -31,9 +32,11 @@ func TestAnIncidentIsLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	const incident = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-	double := sentinelfake.New()
-	double.Add(incident, sentinelfake.Entity("Host", "e-1", map[string]any{"hostName": "ws-042"}))
-	azure := httptest.NewServer(double)
+	double := sentinelfake.New(sentinelfake.Options{})
+	double.Add(sentinelfake.Incident{Name: incident, Entities: []any{
+		map[string]any{"kind": "Host", "properties": map[string]any{"hostName": "ws-042"}},
+	}})
+	azure := httptest.NewServer(apispec.Load(t, "sentinel", "microsoft-login").Handler(t, double.Handler()))
 	defer azure.Close()
 	c, err := config.Parse("stanch.yaml", fmt.Appendf(nil, `listen: 127.0.0.1:0
 data: %q
@@ -46,8 +49,8 @@ integrations:
   slack: { kind: memory }
   azure: { kind: sentinel, tenant: %s, client_id: %s, client_secret: %s, subscription: %s, resource_group: %s, workspace: %s, url: %s, login_url: %s }
 sources: { soc: { kind: sentinel, category: high_egress, os: windows, lookup: azure, auth: { bearer: only-for-this-test } } }
-`, filepath.Join(dir, "data"), dir, sentinelfake.Tenant, sentinelfake.ClientID, sentinelfake.ClientSecret, sentinelfake.Subscription,
-		sentinelfake.ResourceGroup, sentinelfake.Workspace, azure.URL, azure.URL),
+`, filepath.Join(dir, "data"), dir, double.Tenant, double.ClientID, double.ClientSecret, double.Subscription,
+		double.ResourceGroup, double.Workspace, azure.URL, azure.URL),
 		integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{estate.Spec()}}, sentinel.Vendor()))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +59,7 @@ sources: { soc: { kind: sentinel, category: high_egress, os: windows, lookup: az
 	defer stop()
 	post := func(status int) (taken api.Accepted) {
 		t.Helper()
-		body := fmt.Sprintf(`{"object": {"id": "%s/Incidents/%s", "name": %q, "properties": {"title": "Egress", "createdTimeUtc": "2026-03-01T03:13:00Z"}}}`, sentinelfake.Root, incident, incident)
+		body := fmt.Sprintf(`{"object": {"id": "%s/Incidents/%s", "name": %q, "properties": {"title": "Egress", "createdTimeUtc": "2026-03-01T03:13:00Z"}}}`, double.Root(), incident, incident)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+"/v1/alerts/soc", bytes.NewBufferString(body))
 		if err != nil {
 			t.Fatal(err)

@@ -52,6 +52,9 @@ func (r *record) etag() string {
 	return fmt.Sprintf(`"0300bf09-0000-0000-0000-%012x"`, r.number<<16|r.version)
 }
 
+// Root is the path of everything of Sentinel in the workspace.
+func (d *Double) Root() string { return strings.TrimSuffix(d.id(""), "/") }
+
 // id is the resource id of what has a path below the provider.
 func (d *Double) id(rest string) string {
 	return "/subscriptions/" + d.Subscription + "/resourceGroups/" + d.ResourceGroup +
@@ -74,10 +77,13 @@ func (d *Double) shown(r *record) map[string]any {
 	}
 	maps.Copy(properties, r.fixed)
 	maps.Copy(properties, r.properties)
-	return map[string]any{
-		"id": d.id("Incidents/" + r.name), "name": r.name, "type": "Microsoft.SecurityInsights/Incidents",
-		"etag": r.etag(), "properties": properties,
+	body := map[string]any{
+		"id": d.id("Incidents/" + r.name), "name": r.name, "type": "Microsoft.SecurityInsights/Incidents", "properties": properties,
 	}
+	if !d.o.NoEtag {
+		body["etag"] = r.etag()
+	}
+	return body
 }
 
 func (d *Double) list(w http.ResponseWriter, r *http.Request) {
@@ -139,6 +145,10 @@ func (d *Double) put(w http.ResponseWriter, r *http.Request, name string) {
 	defer d.mu.Unlock()
 	status, there := http.StatusOK, d.incidents[strings.ToLower(name)]
 	switch {
+	case there == nil && body.Etag != "" && body.Etag != "*":
+		// A version that was read is not there any more.
+		conflict(name).write(w)
+		return
 	case there == nil:
 		status = http.StatusCreated
 		d.serial++

@@ -46,6 +46,8 @@ type Options struct {
 	// EtagRequired refuses changes of incidents that name no etag, as all versions did until
 	// 2022; since then such a change overwrites what others wrote.
 	EtagRequired bool
+	// NoEtag shows incidents without one: the description of the API does not promise it.
+	NoEtag bool
 	// CommentPage is how many comments a page has at most; 0: 50. It is not documented.
 	CommentPage int
 	// LinkBase is the origin of next links; empty: that of the request.
