@@ -19,7 +19,7 @@ type Config struct {
 	Location       string              `yaml:"location,required" doc:"The instance's region, such as us, eu or europe-west3."`
 	Instance       string              `yaml:"instance,required" doc:"The instance's id, which the console calls the customer id."`
 	ServiceAccount integrations.Secret `yaml:"service_account,required" doc:"The JSON key of a service account."`
-	Rule           string              `yaml:"rule" doc:"The rule whose detections are fetched, such as ru_e6abfcb5-…; - is all rules."`
+	Rule           string              `yaml:"rule" doc:"The rule whose detections are fetched, those of all its revisions, such as ru_e6abfcb5-…; - is all rules."`
 	Every          time.Duration       `yaml:"every" doc:"How often new detections are asked for."`
 	Lookback       time.Duration       `yaml:"lookback" doc:"How far back detections are fetched after a start."`
 	Overlap        time.Duration       `yaml:"overlap" doc:"How far back each question reaches, for detections that show late."`
@@ -77,6 +77,15 @@ func (c *Config) Check() error {
 	}
 	_, err := parseAccount(c.ServiceAccount)
 	return err
+}
+
+// rule is how the API is asked for the rule: an id alone names its latest revision, and what
+// the one before has found would be lost when people edit the rule.
+func (c *Config) rule() string {
+	if c.Rule == "-" || strings.Contains(c.Rule, "@") {
+		return c.Rule
+	}
+	return c.Rule + "@-"
 }
 
 // base is the address of the instance in the API.

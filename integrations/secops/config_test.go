@@ -11,7 +11,7 @@ import (
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	key := secopsfake.New(t, time.Now).ServiceAccount()
+	key := secopsfake.New(t, secopsfake.Options{}).ServiceAccount("https://oauth2.googleapis.com")
 	for name, c := range map[string]struct {
 		change func(*Config)
 		want   string

@@ -1,7 +1,10 @@
 package secops
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,16 +25,17 @@ func TestPullContract(t *testing.T) {
 		Alone:     Transport().Alone,
 		Again:     Transport().Again,
 		Body: func(text string) string {
-			id, err := json.Marshal(text)
+			said, err := json.Marshal(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return `{"type":"RULE_DETECTION","detection":[{"ruleName":"udp_egress","alertState":"ALERTING"}],"id":` + string(id) + `}`
+			whole := aDetection(fmt.Sprintf("de_%x", sha256.Sum256([]byte(text))), first, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+			return strings.TrimSuffix(whole, "}") + `,"description":` + string(said) + `}`
 		},
 		Open: func(t testing.TB) contract.PullerWorld {
 			w := newWorld(t)
 			const page = 20
-			w.server.Pages(page)
+			w.double.SetPages(page)
 			looked := func() time.Time {
 				w.pass(tick)
 				return w.now()
@@ -46,11 +50,14 @@ func TestPullContract(t *testing.T) {
 				},
 				Send: func(bodies ...string) {
 					for _, body := range bodies {
-						w.server.Put(looked(), body)
+						w.double.Put(body, looked(), time.Time{})
 					}
 				},
-				Restart: func() { w.server.Restart() },
-				Break:   func() { w.server.Close() },
+				Restart: func() {
+					w.server.Break(contract.Down)
+					w.server.Break(contract.Works)
+				},
+				Break: func() { w.server.Break(contract.Down) },
 			}
 		},
 	})

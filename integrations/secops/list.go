@@ -1,9 +1,11 @@
 package secops
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -21,16 +23,26 @@ const (
 	maxPages = 200
 	// impatient is how long is waited where the API asks to wait and does not say how long.
 	impatient = 10 * time.Second
-	opList    = "list detections of Google SecOps"
+	// longestWait bounds what the API may ask for.
+	longestWait = 10 * time.Minute
+	opList      = "list detections of Google SecOps"
 )
 
 // errTooMany is a part of the time with more pages than are asked for.
 var errTooMany = errors.New("there are more detections than are listed at once")
 
+// errTruncated is a page that the API has cut by its size: what it has cut off is on no other
+// page. [errTooLarge] is one of a single detection.
+var (
+	errTruncated = errors.New("the API has cut a page by its size")
+	errTooLarge  = errors.New("a detection is too large for the API to list, and was left out")
+)
+
 // page is a part of an answer.
 type page struct {
 	Detections []json.RawMessage `json:"detections"`
 	Next       string            `json:"nextPageToken"`
+	Truncated  bool              `json:"respTooLargeDetectionsTruncated"`
 	Error      json.RawMessage   `json:"error"`
 	// at is the time of the answer by the product's clock; zero is not known.
 	at time.Time
@@ -40,7 +52,7 @@ type page struct {
 // API asks to wait, it waits, and asks for the same page.
 func (p *puller) list(ctx context.Context, from, to time.Time, token string, size int) (page, error) {
 	query := url.Values{
-		"ruleId": {p.config.Rule}, "listBasis": {"CREATED_TIME"}, "pageSize": {strconv.Itoa(size)},
+		"ruleId": {p.config.rule()}, "listBasis": {"CREATED_TIME"}, "pageSize": {strconv.Itoa(size)},
 		"startTime": {from.UTC().Format(time.RFC3339Nano)}, "endTime": {to.UTC().Format(time.RFC3339Nano)},
 	}
 	if token != "" {
@@ -51,9 +63,10 @@ func (p *puller) list(ctx context.Context, from, to time.Time, token string, siz
 		answer, err := p.client.JSON(ctx, httpx.Request{
 			Op: opList, Method: http.MethodGet, URL: p.base + "/legacy:legacySearchDetections?" + query.Encode(), Tokens: p.tokens,
 		}, nil, &got)
+		err = told(answer, err)
 		if e, ok := errors.AsType[*integrations.Error](err); ok && e.Kind == integrations.Throttled {
 			p.note(time.Time{}, err)
-			if err := httpx.Pause(ctx, opList, "Google SecOps", max(e.After, p.impatient)); err != nil {
+			if err := httpx.Pause(ctx, opList, "Google SecOps", cmp.Or(e.After, p.impatient)); err != nil {
 				return page{}, err
 			}
 			continue
@@ -69,4 +82,41 @@ func (p *puller) list(ctx context.Context, from, to time.Time, token string, siz
 		p.note(p.now(), nil)
 		return got, nil
 	}
+}
+
+// maxQuote bounds what is shown of Google's own text, in characters.
+const maxQuote = 300
+
+// told adds to a refusal what its body says: the reason, and how long to wait. Google says the
+// latter in the details of its errors.
+//
+// https://google.aip.dev/193
+func told(a httpx.Answer, err error) error {
+	e, ok := errors.AsType[*integrations.Error](err)
+	if !ok || a.Status < 400 {
+		return err
+	}
+	var body struct {
+		Error struct {
+			Status  string `json:"status"`
+			Message string `json:"message"`
+			Details []struct {
+				Delay string `json:"retryDelay"`
+			} `json:"details"`
+		} `json:"error"`
+	}
+	if httpx.Decode(a.Body, &body) != nil || body.Error.Status == "" {
+		return err
+	}
+	more, message := *e, []rune(body.Error.Message)
+	if len(message) > maxQuote {
+		message = append(message[:maxQuote], []rune("...")...)
+	}
+	more.Err = fmt.Errorf("%w: %q: %q", e.Err, body.Error.Status, string(message))
+	for _, d := range body.Error.Details {
+		if delay, err := time.ParseDuration(d.Delay); err == nil && delay > 0 && e.Kind == integrations.Throttled {
+			more.After = max(more.After, min(delay, longestWait))
+		}
+	}
+	return &more
 }

@@ -1,6 +1,7 @@
 package secops
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -53,7 +54,7 @@ func newPuller(c Config) (*puller, error) {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 	}
 	options := c.Options()
-	options.MaxBody, options.Credentials = maxBody, "service_account, and the role of the account in the project"
+	options.MaxBody, options.Credentials = maxBody, "service_account, and that its role in the project has chronicle.legacies.legacySearchDetections"
 	client, err := httpx.New(options)
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
@@ -89,6 +90,7 @@ func (p *puller) pass(ctx context.Context, take alerts.Take) error {
 		start = end.Add(-p.config.Lookback)
 	}
 	listed := map[[sha256.Size]byte]bool{}
+	var left error
 	for length := part; start.Before(end); {
 		stop := start.Add(length)
 		if stop.After(end) {
@@ -99,6 +101,9 @@ func (p *puller) pass(ctx context.Context, take alerts.Take) error {
 		case errors.Is(err, errTooMany) && length > leastPart:
 			length /= 2
 			continue
+		case errors.Is(err, errTooLarge):
+			// It must not keep the others back.
+			left = err
 		case err != nil:
 			return err
 		}
@@ -108,15 +113,30 @@ func (p *puller) pass(ctx context.Context, take alerts.Take) error {
 		start = stop
 	}
 	p.taken = listed
-	return nil
+	if left != nil {
+		p.note(time.Time{}, left)
+	}
+	return left
 }
 
-// window takes what was created in a part of the time, and returns until when that is
-// complete: it is not ahead of the product's own clock.
+// window takes what was created in a part of the time, in pages so small that the API gives
+// all of it, and returns until when that is complete.
 func (p *puller) window(ctx context.Context, from, to time.Time, listed map[[sha256.Size]byte]bool, take alerts.Take) (time.Time, error) {
+	for size := pageSize; ; size /= 2 {
+		until, err := p.pages(ctx, from, to, size, listed, take)
+		if !errors.Is(err, errTruncated) {
+			return until, err
+		}
+	}
+}
+
+// pages takes the pages of a part of the time, and returns until when it is complete: it is
+// not ahead of the product's own clock.
+func (p *puller) pages(ctx context.Context, from, to time.Time, size int, listed map[[sha256.Size]byte]bool, take alerts.Take) (time.Time, error) {
 	until, token, asked := to, "", map[string]bool{}
+	var left error
 	for {
-		got, err := p.list(ctx, from, to, token, pageSize)
+		got, err := p.list(ctx, from, to, token, size)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -126,10 +146,16 @@ func (p *puller) window(ctx context.Context, from, to time.Time, listed map[[sha
 		if err := p.takeNew(ctx, got.Detections, listed, take); err != nil {
 			return time.Time{}, err
 		}
+		switch {
+		case got.Truncated && size > 1:
+			return time.Time{}, errTruncated
+		case got.Truncated:
+			left = integrations.Errorf(integrations.Unavailable, opList, "%w: it was created between %s and %s", errTooLarge, from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
+		}
 		asked[token] = true
 		switch token = got.Next; {
 		case token == "":
-			return until, nil
+			return until, left
 		case asked[token]:
 			err := integrations.Errorf(integrations.Unavailable, opList, "the answer continues with a page that was listed before")
 			p.note(time.Time{}, err)
@@ -145,7 +171,10 @@ func (p *puller) takeNew(ctx context.Context, detections []json.RawMessage, list
 	var keys [][sha256.Size]byte
 	var bodies [][]byte
 	for _, detection := range detections {
-		key := sha256.Sum256(detection)
+		if string(detection) == "null" {
+			continue
+		}
+		key := digest(detection)
 		listed[key] = true
 		if !p.taken[key] && !slices.Contains(keys, key) {
 			keys, bodies = append(keys, key), append(bodies, detection)
@@ -165,6 +194,15 @@ func (p *puller) takeNew(ctx context.Context, detections []json.RawMessage, list
 		return fmt.Errorf("take a detection of Google SecOps: %w", err)
 	}
 	return nil
+}
+
+// digest is what a detection is known by: the same JSON may come with other blanks.
+func digest(detection json.RawMessage) [sha256.Size]byte {
+	var plain bytes.Buffer
+	if json.Compact(&plain, detection) != nil {
+		return sha256.Sum256(detection)
+	}
+	return sha256.Sum256(plain.Bytes())
 }
 
 // note notes how the API answered.

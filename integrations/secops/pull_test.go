@@ -13,13 +13,16 @@ import (
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/alerts"
+	"github.com/stanch-soar/stanch/integrations/apispec"
+	"github.com/stanch-soar/stanch/integrations/httpx/faulty"
 	"github.com/stanch-soar/stanch/integrations/secops/secopsfake"
 )
 
 // world is an instance, and the clock of who asks it.
 type world struct {
 	t      testing.TB
-	server *secopsfake.Server
+	double *secopsfake.Double
+	server *faulty.Server
 
 	mu sync.Mutex
 	// clock is the product's, ahead how much ours is before it.
@@ -27,11 +30,40 @@ type world struct {
 	ahead time.Duration
 }
 
-func newWorld(t testing.TB) *world {
+// newWorld is an instance with small pages, whose requests and answers are judged by a
+// description of the API.
+func newWorld(t testing.TB, change ...func(*secopsfake.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	w.server = secopsfake.New(t, w.now)
+	const pages = 3
+	o := secopsfake.Options{Now: w.now, LoginNow: time.Now, TokenLifetime: 1000 * time.Hour, MaxPage: pages}
+	for _, f := range change {
+		f(&o)
+	}
+	w.double = secopsfake.New(t, o)
+	w.server = faulty.New(t, apispec.Load(t, "secops", "google-token").Handler(t, w.double.Handler()))
 	return w
+}
+
+// The rule of the detections, and its revisions.
+const (
+	aRule  = "ru_e6abfcb5-1b85-41b0-b64c-695b3250436f"
+	first  = "v_1602631093_146879000"
+	second = "v_1702631093_146879000"
+)
+
+// aDetection is one of a rule's revision that was created at a time.
+func aDetection(id, revision string, created time.Time) string {
+	at := created.UTC().Format(time.RFC3339Nano)
+	return fmt.Sprintf(`{"type":"RULE_DETECTION","id":%q,"createdTime":%q,"detectionTime":%[2]q,"detection":[{"ruleName":"udp_egress","ruleId":%q,"ruleVersion":"%[3]s@%s","alertState":"ALERTING"}]}`,
+		id, at, aRule, revision)
+}
+
+// add makes detections that were created at a time.
+func (w *world) add(created time.Time, ids ...string) {
+	for _, id := range ids {
+		w.double.Add(aDetection(id, first, created))
+	}
 }
 
 func (w *world) now() time.Time {
@@ -61,8 +93,8 @@ func (w *world) open() *puller {
 func (w *world) connect() *puller {
 	w.t.Helper()
 	c := defaults()
-	c.Project, c.Location, c.Instance, c.URL = "p-1", "eu", "i-1", w.server.URL
-	c.ServiceAccount = integrations.Secret(w.server.ServiceAccount())
+	c.Project, c.Location, c.Instance, c.URL = w.double.Project, w.double.Location, w.double.Instance, w.server.URL()
+	c.ServiceAccount = integrations.Secret(w.double.ServiceAccount(w.server.URL()))
 	opened, err := Transport().Open(w.t.Context(), c)
 	if err != nil {
 		w.t.Fatalf("open: %v", err)
@@ -112,16 +144,16 @@ func ids(from, n int) []string {
 func TestDetectionsAreTakenOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.Add(w.now().Add(-25*time.Hour), "de_before")
-	w.server.Add(w.now().Add(-20*time.Hour), ids(0, 4)...)
-	w.server.Add(w.now().Add(-time.Second), ids(4, 7)...)
+	w.add(w.now().Add(-25*time.Hour), "de_before")
+	w.add(w.now().Add(-20*time.Hour), ids(0, 4)...)
+	w.add(w.now().Add(-time.Second), ids(4, 7)...)
 	p := w.open()
 	w.takes(p, ids(0, 11)...)
 	w.takes(p)
 	w.pass(5 * time.Minute)
-	w.server.Add(w.now().Add(-time.Minute), "de_011")
+	w.add(w.now().Add(-time.Minute), "de_011")
 	// One that shows late, within the overlap.
-	w.server.Add(w.now().Add(-8*time.Minute), "de_012")
+	w.add(w.now().Add(-8*time.Minute), "de_012")
 	w.takes(p, "de_011", "de_012")
 	w.takes(p)
 	// What is taken is not remembered for ever.
@@ -132,7 +164,7 @@ func TestDetectionsAreTakenOnce(t *testing.T) {
 	if len(p.taken) != 0 {
 		t.Errorf("%d detections are remembered that are not listed any more", len(p.taken))
 	}
-	if got := w.server.Tokens(); got != 1 {
+	if got := w.double.Tokens(); got != 1 {
 		t.Errorf("%d tokens were fetched, want one", got)
 	}
 }
@@ -142,10 +174,10 @@ func TestDetectionsAreTakenOnce(t *testing.T) {
 func TestARestartLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.Add(w.now().Add(-time.Minute), ids(0, 5)...)
+	w.add(w.now().Add(-time.Minute), ids(0, 5)...)
 	w.takes(w.open(), ids(0, 5)...)
 	w.pass(3 * time.Hour)
-	w.server.Add(w.now().Add(-2*time.Hour), ids(5, 5)...)
+	w.add(w.now().Add(-2*time.Hour), ids(5, 5)...)
 	source := alerts.Source{Spec: Alerts(), Name: "siem"}
 	prints := map[string]int{}
 	for range 2 {
@@ -170,63 +202,19 @@ func TestARestartLosesNothing(t *testing.T) {
 func TestWhatIsNotTakenComesAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.Add(w.now().Add(-time.Minute), ids(0, 10)...)
+	w.add(w.now().Add(-time.Minute), ids(0, 10)...)
 	p, refused := w.open(), errors.New("the engine rests")
-	var first basket
+	var before basket
 	err := p.Pull(t.Context(), alerts.Each(func(ctx context.Context, body []byte) error {
-		if len(first) == 4 {
+		if len(before) == 4 {
 			return refused
 		}
-		return first.take(ctx, body)
+		return before.take(ctx, body)
 	}))
 	if !errors.Is(err, refused) {
 		t.Errorf("Pull returns %v, which does not wrap the error of take", err)
 	}
-	w.takes(p, slices.DeleteFunc(ids(0, 10), func(id string) bool { return slices.Contains(first, id) })...)
-}
-
-// Whatever an answer is like, nothing is lost and nothing comes twice.
-func TestHostileAnswers(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		faults []secopsfake.Fault
-		// told is in the error of the first Pull; empty where there is none.
-		told string
-	}{
-		"a page that is cut":           {[]secopsfake.Fault{0, secopsfake.Cut}, "not the JSON that was expected"},
-		"the first page is cut":        {[]secopsfake.Fault{secopsfake.Cut}, "not the JSON that was expected"},
-		"a server that fails":          {[]secopsfake.Fault{0, 0, secopsfake.Fail}, "HTTP status 503"},
-		"an error inside":              {[]secopsfake.Fault{0, secopsfake.Inside}, "the answer is an error"},
-		"a page that goes on for ever": {[]secopsfake.Fault{0, secopsfake.Loop}, "a page that was listed before"},
-		"too often":                    {[]secopsfake.Fault{secopsfake.Throttle, 0, secopsfake.Throttle, secopsfake.Throttle}, ""},
-		"a token that was revoked":     {[]secopsfake.Fault{0, secopsfake.Revoke}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.server.Add(w.now().Add(-time.Second), ids(0, 10)...)
-			p := w.open()
-			p.config.Lookback = time.Hour
-			w.server.Next(c.faults...)
-			var b basket
-			err := p.pass(t.Context(), alerts.Each(b.take))
-			if (err == nil) != (c.told == "") || err != nil && !strings.Contains(err.Error(), c.told) {
-				t.Errorf("it is told as %v, want %q", err, c.told)
-			}
-			if err != nil {
-				if _, lagErr := p.Lag(t.Context()); !errors.Is(lagErr, err) {
-					t.Errorf("meanwhile the lag is told as %v", lagErr)
-				}
-				if err := p.pass(t.Context(), alerts.Each(b.take)); err != nil {
-					t.Fatalf("fetch again: %v", err)
-				}
-			}
-			slices.Sort(b)
-			if want := ids(0, 10); !slices.Equal(b, want) {
-				t.Errorf("%q were taken, want %q", b, want)
-			}
-		})
-	}
+	w.takes(p, slices.DeleteFunc(ids(0, 10), func(id string) bool { return slices.Contains(before, id) })...)
 }
 
 // A clock that is ahead must not have detections that were not created yet counted as taken.
@@ -235,10 +223,10 @@ func TestAClockThatIsAhead(t *testing.T) {
 	w := newWorld(t)
 	w.ahead = 40 * time.Minute
 	p := w.open()
-	w.server.Add(w.now().Add(-time.Minute), "de_000")
+	w.add(w.now().Add(-time.Minute), "de_000")
 	w.takes(p, "de_000")
 	w.pass(time.Minute)
-	w.server.Add(w.now().Add(-time.Second), "de_001")
+	w.add(w.now().Add(-time.Second), "de_001")
 	w.takes(p, "de_001")
 }
 
@@ -246,12 +234,12 @@ func TestAClockThatIsAhead(t *testing.T) {
 func TestMoreThanIsListedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.Pages(1)
+	w.double.SetPages(1)
 	p := w.open()
 	p.config.Lookback = time.Hour
 	const n = maxPages + 50
 	for i, id := range ids(0, n) {
-		w.server.Add(w.now().Add(-time.Hour+time.Duration(i)*time.Hour/n), id)
+		w.add(w.now().Add(-time.Hour+time.Duration(i)*time.Hour/n), id)
 	}
 	w.takes(p, ids(0, n)...)
 }
@@ -263,10 +251,10 @@ func TestLag(t *testing.T) {
 	if _, err := p.Lag(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("the lag is told as %v", err)
 	}
-	if got := len(w.server.Lists()); got != 1 {
+	if got := len(w.double.Queries()); got != 1 {
 		t.Errorf("before the first Pull the API is asked %d times, want once", got)
 	}
-	p.config.Instance = "another"
+	p.config.Instance = "5f1c0c9d-0000-4000-8000-00000000000f"
 	p.base, _ = p.config.base()
 	w.pass(time.Hour)
 	if _, err := p.Lag(t.Context()); err == nil || errors.Is(err, errors.ErrUnsupported) {
@@ -277,7 +265,7 @@ func TestLag(t *testing.T) {
 func TestPullEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.server.Add(w.now().Add(-time.Second), ids(0, 3)...)
+	w.add(w.now().Add(-time.Second), ids(0, 3)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	taken := 0
 	err := w.open().Pull(ctx, alerts.Each(func(context.Context, []byte) error {

@@ -1,6 +1,7 @@
 package secopsfake
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,6 +35,10 @@ type Fault struct {
 	Cut bool
 	// Body is written, with the status, as no page describes it.
 	Body string
+	// Revoke makes the token of the call invalid before it is looked at.
+	Revoke bool
+	// None is no fault: a place among others.
+	None bool
 }
 
 // refusal is a google.rpc.Status.
@@ -108,7 +113,14 @@ func (d *Double) api(w http.ResponseWriter, r *http.Request) {
 		fault, d.faults = &f, d.faults[1:]
 	}
 	d.mu.Unlock()
-	if fault != nil && !fault.Cut {
+	switch {
+	case fault == nil:
+	case fault.None:
+		fault = nil
+	case fault.Revoke:
+		d.RevokeTokens()
+		fault = nil
+	case !fault.Cut:
 		d.fail(w, *fault)
 		return
 	}
@@ -127,8 +139,30 @@ func (d *Double) api(w http.ResponseWriter, r *http.Request) {
 	case fault != nil:
 		cut(w, body)
 	default:
-		writeJSON(w, http.StatusOK, body)
+		d.list(w, body)
 	}
+}
+
+// list writes a page: the bytes of a detection are those that it was made of, unless answers
+// are to differ.
+func (d *Double) list(w http.ResponseWriter, body map[string]any) {
+	d.mu.Lock()
+	d.answers++
+	blanks := ""
+	if d.o.Pretty {
+		blanks = strings.Repeat(" ", 1+d.answers%7)
+	}
+	d.mu.Unlock()
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", blanks)
+	if err := out.Encode(body); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	_, _ = w.Write(text.Bytes())
 }
 
 func (d *Double) fail(w http.ResponseWriter, f Fault) {

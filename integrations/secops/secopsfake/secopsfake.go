@@ -13,7 +13,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,6 +28,8 @@ type Options struct {
 	Project, Location, Instance string
 	// Now is Google's clock; nil: that of the machine.
 	Now func() time.Time
+	// LoginNow is the clock by which assertions are judged; nil: Now.
+	LoginNow func() time.Time
 	// TokenLifetime is an hour where it is 0.
 	TokenLifetime time.Duration
 	// Denied has the service account lack the permission.
@@ -45,6 +46,9 @@ type Options struct {
 	// Unordered lists in an order of its own; that the newest come first is documented of
 	// the older API only.
 	Unordered bool
+	// Pretty writes each answer with other blanks than the one before: what is the same JSON
+	// need not be the same bytes.
+	Pretty bool
 	// Before is called before each request is answered, and may block.
 	Before func(*http.Request)
 }
@@ -55,6 +59,7 @@ type Double struct {
 	// Email is that of the service account.
 	Email string
 
+	tb  testing.TB
 	o   Options
 	key *rsa.PrivateKey
 
@@ -64,6 +69,8 @@ type Double struct {
 	revision map[string]string // the latest of each rule
 	faults   []Fault
 	looping  bool
+	given    int // tokens
+	answers  int
 	queries  []string
 }
 
@@ -88,10 +95,13 @@ func New(tb testing.TB, o Options) *Double {
 		Project: cmp.Or(o.Project, "my-project"), Location: cmp.Or(o.Location, "us"),
 		Instance: cmp.Or(o.Instance, "5f1c0c9d-0000-4000-8000-000000000000"),
 		Email:    "stanch@my-project.iam.gserviceaccount.com",
-		o:        o, key: key, tokens: map[string]time.Time{}, revision: map[string]string{},
+		tb:       tb, o: o, key: key, tokens: map[string]time.Time{}, revision: map[string]string{},
 	}
 	if d.o.Now == nil {
 		d.o.Now = time.Now
+	}
+	if d.o.LoginNow == nil {
+		d.o.LoginNow = d.o.Now
 	}
 	return d
 }
@@ -99,9 +109,10 @@ func New(tb testing.TB, o Options) *Double {
 // ServiceAccount is the JSON key of the service account, for tokens of the endpoint at this
 // origin.
 func (d *Double) ServiceAccount(origin string) string {
+	d.tb.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(d.key)
 	if err != nil {
-		panic(err) // It never fails for a key of RSA.
+		d.tb.Fatalf("write the service account's key: %v", err)
 	}
 	text, err := json.Marshal(map[string]string{
 		"type": "service_account", "project_id": d.Project, "private_key_id": keyID,
@@ -113,16 +124,18 @@ func (d *Double) ServiceAccount(origin string) string {
 		"client_x509_cert_url":        "https://www.googleapis.com/robot/v1/metadata/x509/stanch%40my-project.iam.gserviceaccount.com",
 	})
 	if err != nil {
-		panic(err) // Texts can always be written.
+		d.tb.Fatalf("write the service account: %v", err)
 	}
 	return string(text)
 }
 
 // Add creates a detection of the API's form, which lists show at once.
-func (d *Double) Add(body json.RawMessage) error { return d.AddLate(body, time.Time{}) }
+func (d *Double) Add(body string) { d.Put(body, time.Time{}, time.Time{}) }
 
-// AddLate creates one that lists show from a time on, though it was created before.
-func (d *Double) AddLate(body json.RawMessage, visible time.Time) error {
+// Put creates one at a time, which is the one that it says itself where it is zero. Lists
+// show it from another time on, though it was created before.
+func (d *Double) Put(body string, created, visible time.Time) {
+	d.tb.Helper()
 	var c struct {
 		ID            string    `json:"id"`
 		CreatedTime   time.Time `json:"createdTime"`
@@ -133,15 +146,18 @@ func (d *Double) AddLate(body json.RawMessage, visible time.Time) error {
 			AlertState  string `json:"alertState"`
 		} `json:"detection"`
 	}
-	if err := json.Unmarshal(body, &c); err != nil {
-		return fmt.Errorf("add a detection: %w", err)
+	if err := json.Unmarshal([]byte(body), &c); err != nil {
+		d.tb.Fatalf("add a detection: %v", err)
 	}
-	if c.ID == "" || c.CreatedTime.IsZero() || len(c.Detection) == 0 {
-		return fmt.Errorf("add a detection: it has no id, time or rule")
+	if created.IsZero() {
+		created = c.CreatedTime
+	}
+	if c.ID == "" || created.IsZero() || len(c.Detection) == 0 {
+		d.tb.Fatalf("add a detection: it has no id, time or rule")
 	}
 	e := entry{
 		id: c.ID, rule: c.Detection[0].RuleID, version: c.Detection[0].RuleVersion, state: c.Detection[0].AlertState,
-		created: c.CreatedTime, detected: c.DetectionTime, visible: visible, body: slices.Clone(body),
+		created: created, detected: c.DetectionTime, visible: visible, body: json.RawMessage(body),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,7 +165,6 @@ func (d *Double) AddLate(body json.RawMessage, visible time.Time) error {
 	if e.version > d.revision[e.rule] {
 		d.revision[e.rule] = e.version
 	}
-	return nil
 }
 
 // Revise is a person who edits a rule: the revision that it has from now on.
@@ -171,6 +186,20 @@ func (d *Double) Loop(loops bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.looping = loops
+}
+
+// SetPages caps pages from now on.
+func (d *Double) SetPages(most int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.o.MaxPage = most
+}
+
+// Tokens is how many tokens were given.
+func (d *Double) Tokens() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given
 }
 
 // RevokeTokens makes every token of now invalid before its time.

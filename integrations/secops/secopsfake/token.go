@@ -46,6 +46,7 @@ func (d *Double) token(w http.ResponseWriter, r *http.Request) {
 	lifetime := cmp.Or(d.o.TokenLifetime, time.Hour-time.Second)
 	d.mu.Lock()
 	token := "ya29.c." + rand.Text()
+	d.given++
 	d.tokens[token] = d.o.Now().Add(lifetime)
 	d.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"access_token": token, "expires_in": int64(lifetime / time.Second), "token_type": "Bearer"})
@@ -67,7 +68,7 @@ func (d *Double) judge(jwt string, endpoints ...string) (word, reason string) {
 	if err != nil || !decode(parts[0], &header) || !decode(parts[1], &a) {
 		return "invalid_grant", "Invalid JWT: Failed to parse."
 	}
-	now := d.o.Now()
+	now := d.o.LoginNow()
 	const skew = time.Minute
 	issued, expires := time.Unix(a.Issued, 0), time.Unix(a.Expires, 0)
 	switch {
