@@ -20,7 +20,7 @@ func TestPullContract(t *testing.T) {
 	t.Parallel()
 	contract.Puller(t, contract.PullerHarness{
 		Knobs:     contract.Knobs{Kind: "secops"},
-		Unordered: "Google lists what is newest first",
+		Unordered: "in which order Google lists is not documented",
 		NoLag:     "Google does not tell how many detections wait",
 		Alone:     Transport().Alone,
 		Again:     Transport().Again,
