@@ -84,9 +84,6 @@ func (p *puller) list(ctx context.Context, from, to time.Time, token string, siz
 	}
 }
 
-// maxQuote bounds what is shown of Google's own text, in characters.
-const maxQuote = 300
-
 // told adds to a refusal what its body says: the reason, and how long to wait. Google says the
 // latter in the details of its errors.
 //
@@ -108,11 +105,8 @@ func told(a httpx.Answer, err error) error {
 	if httpx.Decode(a.Body, &body) != nil || body.Error.Status == "" {
 		return err
 	}
-	more, message := *e, []rune(body.Error.Message)
-	if len(message) > maxQuote {
-		message = append(message[:maxQuote], []rune("...")...)
-	}
-	more.Err = fmt.Errorf("%w: %q: %q", e.Err, body.Error.Status, string(message))
+	more := *e
+	more.Err = fmt.Errorf("%w: %s: %s", e.Err, httpx.Quote(body.Error.Status), httpx.Quote(body.Error.Message))
 	for _, d := range body.Error.Details {
 		if delay, err := time.ParseDuration(d.Delay); err == nil && delay > 0 && e.Kind == integrations.Throttled {
 			more.After = max(more.After, min(delay, longestWait))
