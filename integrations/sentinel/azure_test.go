@@ -228,7 +228,7 @@ func TestRefusals(t *testing.T) {
 
 // A Reader's replies are refused, and told as that.
 func TestAReaderCannotReply(t *testing.T) {
-	w := openDouble(t, sentinelfake.Options{Role: sentinelfake.Reader})
+	w := openDouble(t, sentinelfake.Options{Role: sentinelfake.Reader, ReaderPosts: true})
 	w.double.Add(sentinelfake.Incident{Name: incidentID, Entities: []any{host("ws-042")}})
 	w.complete(t)
 	if _, err := w.ReplyTo(t.Context(), closing(incident.NoVerdict)); integrations.KindOf(err) != integrations.Denied || !strings.Contains(err.Error(), "AuthorizationFailed") {
@@ -248,5 +248,17 @@ func TestAnIncidentIsFullOfComments(t *testing.T) {
 	}
 	if got := w.double.Properties(incidentID)["status"]; got != "Closed" {
 		t.Errorf("the incident is %v", got)
+	}
+}
+
+// A role that lists incidents may be refused their entities: that is noticed before an alert
+// needs them.
+func TestProbeTriesTheEntities(t *testing.T) {
+	for _, may := range []bool{true, false} {
+		w := openDouble(t, sentinelfake.Options{Role: sentinelfake.Reader, ReaderPosts: may})
+		found := w.Probe(t.Context())
+		if found[0].OK != may || !may && (!strings.Contains(found[0].What, "incidents/entities") || !strings.Contains(found[0].Fix, "Responder")) {
+			t.Errorf("a Reader who may fetch entities (%t): %+v", may, found)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func Spec() integrations.Spec {
 		Summary:    "Microsoft Sentinel: the entities of incidents that only name them, and what becomes of incidents.",
 		Implements: (*Client)(nil),
 		Permissions: []integrations.Permission{
-			{Name: "Microsoft Sentinel Reader", Why: "a role of Azure on the workspace: reads the entities of incidents"},
+			{Name: "Microsoft Sentinel Reader", Why: "a role of Azure on the workspace: reads the entities of incidents; where Azure refuses it those, Responder instead"},
 			{Name: "Microsoft Sentinel Responder", Why: "a role of Azure on the workspace, instead of Reader: comments on incidents and closes them; leave it out where no source is answered"},
 		},
 		Limits: limits(),

@@ -186,13 +186,16 @@ func (d *Double) admit(r *http.Request, t target) *refusal {
 	if !strings.EqualFold(t.subscription, d.Subscription) {
 		return refuse(http.StatusNotFound, "SubscriptionNotFound", "The subscription '"+t.subscription+"' could not be found.")
 	}
-	action, writes := "read", r.Method == http.MethodPut || r.Method == http.MethodDelete
-	if writes {
-		action = "write"
+	action, may := "incidents/read", d.o.Role != Nobody
+	switch r.Method {
+	case http.MethodPut, http.MethodDelete:
+		action, may = "incidents/write", d.o.Role == Responder
+	case http.MethodPost:
+		action, may = "incidents/entities/action", d.o.Role == Responder || d.o.Role == Reader && d.o.ReaderPosts
 	}
 	here := strings.EqualFold(t.group, d.ResourceGroup) && strings.EqualFold(t.workspace, d.Workspace)
-	if !here || d.o.Role == Nobody || writes && d.o.Role != Responder {
-		return refuse(http.StatusForbidden, "AuthorizationFailed", "The client '"+d.ClientID+"' with object id '"+d.ClientID+"' does not have authorization to perform action 'Microsoft.SecurityInsights/incidents/"+action+"' over scope '"+r.URL.Path+"' or the scope is invalid. If access was recently granted, please refresh your credentials.")
+	if !here || !may {
+		return refuse(http.StatusForbidden, "AuthorizationFailed", "The client '"+d.ClientID+"' with object id '"+d.ClientID+"' does not have authorization to perform action 'Microsoft.SecurityInsights/"+action+"' over scope '"+r.URL.Path+"' or the scope is invalid. If access was recently granted, please refresh your credentials.")
 	}
 	return nil
 }

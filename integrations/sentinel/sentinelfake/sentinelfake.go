@@ -39,6 +39,10 @@ type Options struct {
 	Now func() time.Time
 
 	Role Role
+	// ReaderPosts lets a Reader fetch entities. To the Resource Manager a POST is an action,
+	// which that role does not list; no page says whether the provider counts this one as a
+	// read.
+	ReaderPosts bool
 	// SecretExpired has every secret of the application be expired.
 	SecretExpired bool
 	// TokenLifetime is an hour where it is 0.
