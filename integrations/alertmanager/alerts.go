@@ -31,6 +31,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`fingerprint`, the digest of the labels",
 		Occurrence: "`startsAt`",
 		Example:    example,
+		Varies:     []string{"c3a4488e3947d059", "c3a4488e3{n}", "10.20.0.42", "{ip}"},
 		Fields:     fields(),
 		Split:      splitAlerts, Read: readAlert,
 	}

@@ -37,6 +37,11 @@ type Spec struct {
 	Identity, Occurrence string
 	// Example is a body with one alert, synthetic.
 	Example string
+	// Varies are the texts of Example that another alert of another host has otherwise, each
+	// followed by what [Spec.Another] makes of it; Mapped is the file that reads Example, where
+	// Map is set.
+	Varies []string
+	Mapped string
 	// Fields says which values Read takes from where; nil where Doc names every
 	// path.
 	Fields Fields

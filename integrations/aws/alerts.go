@@ -41,6 +41,7 @@ func Alerts() alerts.Spec {
   }
 }
 `,
+		Varies: []string{"48b6396cc2a76dae622f5666274b6961", "48b6396cc2a76dae622f56662{n}", "i-99999999", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
 		Split:  splitFindings, Join: alerts.JoinList, Read: readFinding,
 		Began: fields().Of("began"), Updated: fields().Of("updated"),

@@ -57,6 +57,7 @@ func alertsChecks() []check[AlertsHarness] {
 		{"what is beyond the bound of a request stays together", checkAlertsBound},
 		{"what is not known is not zero", checkAlertUnknown},
 		{"the same alert is known again, another is another", checkAlertIdentity},
+		{"the example makes many alerts of many hosts", checkAlertAnother},
 		{"resolved never fires, and no other text resolves", checkAlertResolved},
 		{"no body panics, and what is taken can be stored", checkAlertBodies},
 		{"hostile text is data", checkAlertText},

@@ -26,6 +26,7 @@ func pager() alerts.Spec {
 			{Name: "status", Paths: []string{"state"}},
 		},
 		Example: `{ "key": "p-1", "began": "2026-03-01T03:00:00Z", "host": "ws-042", "address": "10.20.0.42", "sent": 4294967296 }`,
+		Varies:  []string{"p-1", "p-{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Split: func(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 			if alerts.IsList(body) {
 				return alerts.List("", body, "")
@@ -77,10 +78,15 @@ func TestAlertsSuiteBites(t *testing.T) {
 		s.Split = split
 		return s
 	}
+	varies := func(pairs ...string) alerts.Spec {
+		s := pager()
+		s.Varies = pairs
+		return s
+	}
 	const (
 		alone, unknown, identity = "an alert that is wrong takes nothing from the others", "what is not known is not zero", "the same alert is known again, another is another"
 		resolved, bodies, text   = "resolved never fires, and no other text resolves", "no body panics, and what is taken can be stored", "hostile text is data"
-		fields                   = "what is read is documented, and the reverse"
+		fields, another          = "what is read is documented, and the reverse", "the example makes many alerts of many hosts"
 		unchanged, utc, bound    = "the body is not changed", "times are in UTC", "what is beyond the bound of a request stays together"
 	)
 	calls := 0
@@ -101,9 +107,11 @@ func TestAlertsSuiteBites(t *testing.T) {
 			calls++
 			a.ID = fmt.Sprint(calls)
 		}), []string{"the cases are read as they say", alone, identity, resolved, bodies, bound, utc}},
-		"one id for all": {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.ID = "p-1" }), []string{"the cases are read as they say", identity}},
-		"no occurrence":  {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.Time = incident.Value[time.Time]{} }), []string{"the example is one alert that fires and names its host", identity, "the cases are read as they say"}},
-		"resolved fires": {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.Status = incident.Firing }), []string{resolved}},
+		"one id for all":         {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.ID = "p-1" }), []string{"the cases are read as they say", identity, another}},
+		"an example of one id":   {varies("ws-042", "{host}", "10.20.0.42", "{ip}"), []string{another}},
+		"an example of one host": {varies("p-1", "p-{n}", "10.20.0.42", "{ip}"), []string{another}},
+		"no occurrence":          {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.Time = incident.Value[time.Time]{} }), []string{"the example is one alert that fires and names its host", identity, "the cases are read as they say"}},
+		"resolved fires":         {reads(func(a *incident.Alert, _ *alerts.Reader, _ alerts.Document) { a.Status = incident.Firing }), []string{resolved}},
 		"any text resolves": {reads(func(a *incident.Alert, _ *alerts.Reader, d alerts.Document) {
 			if bytes.Contains(d.Raw, []byte("resolved")) {
 				a.Status = incident.Resolved

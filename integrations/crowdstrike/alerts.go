@@ -35,6 +35,7 @@ func Alerts() alerts.Spec {
   "filename": "updater.exe", "filepath": "\\Device\\HarddiskVolume2\\Users\\Public\\updater.exe", "local_process_id": "4242"
 }
 `,
+		Varies: []string{"33333-444444", "33333-{n}", "a0000000000000000000000000000042", "{host}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: alertFields(),
 		Split:  splitAlerts, Join: alerts.JoinStream, Read: readAlert,
 		Began: []string{"created_timestamp"}, Updated: []string{"updated_timestamp"},

@@ -31,6 +31,7 @@ func Alerts() alerts.Spec {
   ]
 }
 `,
+		Varies: []string{"756343937", "75{n}", "73e7e2de709dff64ef64b1d0c30e67fab63279db", "{host}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: alertFields(),
 		Split:  splitAlerts, Join: alerts.JoinList, Read: readAlert,
 		Began:   []string{"createdDateTime"},

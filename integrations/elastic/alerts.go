@@ -31,6 +31,7 @@ func Alerts() alerts.Spec {
   "source": { "ip": "10.20.0.42", "bytes": 4294967296 }, "destination": { "ip": "203.0.113.7", "port": 123 }
 }
 `,
+		Varies: []string{"4711", "{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
 		Split:  splitAlerts, Join: joinAlerts, Read: readAlert,
 		Began:   []string{"kibana.alert.start"},

@@ -57,6 +57,7 @@ func aroundHarness(t testing.TB) contract.AlertsHarness {
 	}
 	spec := parse(t, around+"status: \"known(doc.state) ? doc.state : 'firing'\"\n")
 	spec.Example = body(hit("a<b", "10.0.0.1"))
+	spec.Varies = []string{"a<b", "{n}", "10.0.0.1", "{ip}"}
 	return contract.AlertsHarness{
 		Spec: spec, Cases: "testdata/around",
 		Several:  body(hit("a", "10.0.0.1"), hit("b", "-"), hit("c", "10.0.0.3")),

@@ -30,6 +30,8 @@ func Alerts() alerts.Spec {
 		Identity:   "what `id` of the file gives",
 		Occurrence: "what `began` of the file gives, else `time`",
 		Example:    example,
+		Varies:     []string{"13645", "{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
+		Mapped:     string(shippedFile()),
 		Map: func(path string, data []byte) (alerts.Spec, error) {
 			m, err := Parse(path, data)
 			if err != nil {
@@ -49,16 +51,20 @@ func (m *Mapping) with(s alerts.Spec) alerts.Spec {
 
 // shipped is the mapping of the example, which never changes.
 var shipped = sync.OnceValue(func() *Mapping {
-	const path = "examples/vectra.yaml"
-	data, err := examples.ReadFile(path)
-	if err == nil {
-		var m *Mapping
-		if m, err = Parse(path, data); err == nil {
-			return m
-		}
+	m, err := Parse(shippedPath, shippedFile())
+	if err != nil {
+		return &Mapping{broken: err}
 	}
-	return &Mapping{broken: err}
+	return m
 })
+
+const shippedPath = "examples/vectra.yaml"
+
+func shippedFile() []byte {
+	// What is embedded can be read.
+	data, _ := examples.ReadFile(shippedPath)
+	return data
+}
 
 func doc() string {
 	var b strings.Builder

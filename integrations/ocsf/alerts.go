@@ -43,6 +43,7 @@ func Alerts() alerts.Spec {
   }]
 }
 `,
+		Varies: []string{"f-4711", "f-{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
 		Split:  splitEvents, Join: alerts.JoinStream, Read: readEvent,
 		Began:   fields().Of("began"),

@@ -38,6 +38,7 @@ func Alerts() alerts.Spec {
     "network": { "ipProtocol": "UDP", "direction": "OUTBOUND", "sentBytes": "4294967296" } } }] }]
 }
 `,
+		Varies: []string{"de_4711", "de_{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
 		Split:  splitDetections, Join: alerts.JoinList, Read: readDetection,
 		Updated: []string{"feedbackSummary.createTime", "createdTime"},

@@ -34,6 +34,7 @@ func Alerts() alerts.Spec {
   }
 }
 `,
+		Varies: []string{"0305e82c3301", "03050{n}", "ws-042", "{host}"},
 		Fields: fields(),
 		Split:  splitAlerts, Join: alerts.JoinList, Read: readAlert,
 		Began:   []string{"properties.createdTimeUtc"},

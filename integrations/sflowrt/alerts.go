@@ -28,6 +28,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`thresholdID`, with a digest of the agent, its interface, the metric and the flow's key; `eventID` counts from zero after a restart",
 		Occurrence: "`timestamp`",
 		Example:    example,
+		Varies:     []string{"1772334765123", "177233{n}", "10.20.0.42", "{ip}"},
 		Fields:     fields(),
 		Split:      alerts.Stream, Join: alerts.JoinStream, Read: readAlert,
 	}

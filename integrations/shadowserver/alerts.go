@@ -23,6 +23,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`event_id`, else the row",
 		Occurrence: "`timestamp`",
 		Example:    example,
+		Varies:     []string{`"severity"`, `"event_id": "{n}", "severity"`, "198.51.100.7", "{ip}"},
 		Fields:     fields(),
 		Split:      splitAlerts, Join: alerts.JoinStream, Read: readAlert,
 	}

@@ -35,6 +35,7 @@ func Alerts() alerts.Spec {
   "result": { "_time": "1772334765", "src_ip": "10.20.0.42", "src_host": "ws-042", "dest_ip": "203.0.113.7", "dest_port": "123", "bytes_out": "4294967296" }
 }
 `,
+		Varies: []string{"1772334600_42", "1772334600_{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
 		Split:  splitAlerts, Join: alerts.JoinList, Read: readAlert,
 	}

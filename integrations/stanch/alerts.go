@@ -28,6 +28,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`id`, else the content but for the status",
 		Occurrence: "`time`",
 		Example:    example,
+		Varies:     []string{"siem-4711", "siem-{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Split:      splitAlerts, Read: readAlert,
 		Updated: []string{"updated"},
 	}

@@ -26,6 +26,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`flow_id`, with the ids of the rule",
 		Occurrence: "`flow.start`, else `timestamp`",
 		Example:    example,
+		Varies:     []string{"2011908432976837", "201190843{n}", "10.20.0.42", "{ip}"},
 		Fields:     fields(),
 		Split:      alerts.Stream, Join: alerts.JoinStream, Read: readAlert,
 		Began:   []string{"flow.start"},

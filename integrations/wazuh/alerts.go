@@ -34,6 +34,7 @@ func Alerts() alerts.Spec {
     "sourceIp": "10.20.0.42", "sourcePort": "50123", "destinationIp": "203.0.113.7", "destinationPort": "123" } } }
 }
 `,
+		Varies: []string{"1772334765.3773656", "1772334765.{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: alertFields(),
 		Split:  splitAlerts, Join: alerts.JoinList, Read: readAlert,
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/engine"
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/alerts"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/stanch"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -153,7 +154,7 @@ type bench struct {
 // Run measures everything, one after the other.
 func Run(ctx context.Context, o Options) (Result, error) {
 	b := &bench{Options: o}
-	if err := b.start(ctx); err != nil {
+	if err := b.start(ctx, nil); err != nil {
 		return Result{}, err
 	}
 	err := b.measure(ctx)
@@ -196,8 +197,9 @@ func (b *bench) each(ctx context.Context, bare *yardstick, parts ...func(context
 	return nil
 }
 
-// start starts the service over an estate with a host for every subject.
-func (b *bench) start(ctx context.Context) error {
+// start starts the service over an estate with a host for every subject, and with a source of
+// another kind than ours, unless it is nil.
+func (b *bench) start(ctx context.Context, other *alerts.Spec) error {
 	dir := filepath.Join(b.Dir, "playbooks")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder for the measurement: %w", err)
@@ -214,10 +216,22 @@ func (b *bench) start(ctx context.Context) error {
 data: %q
 playbooks: [%q]
 integrations: { estate: { kind: memory } }
-sources: { bench: { kind: stanch, auth: { bearer: %s }, rate: 1000000/s } }
 people: [{ id: bench, token_sha256: %s }]
-`, filepath.Join(b.Dir, "data"), dir, secret, incident.DigestOf([]byte(b.token))[len("sha256:"):])
-	c, err := config.Parse("the measurement's configuration", []byte(text), integrations.NewCatalog(integrations.Vendor{Integrations: []integrations.Spec{b.estate.Spec()}}, stanch.Vendor()))
+sources:
+  bench: { kind: stanch, auth: { bearer: %s }, rate: 1000000/s }
+`, filepath.Join(b.Dir, "data"), dir, incident.DigestOf([]byte(b.token))[len("sha256:"):], secret)
+	vendors := []integrations.Vendor{{Integrations: []integrations.Spec{b.estate.Spec()}}, stanch.Vendor()}
+	if other != nil {
+		more, err := b.source(*other)
+		if err != nil {
+			return err
+		}
+		text += more
+		if other.Kind != stanch.Alerts().Kind {
+			vendors = append(vendors, integrations.Vendor{Sources: []alerts.Spec{*other}})
+		}
+	}
+	c, err := config.Parse("the measurement's configuration", []byte(text), integrations.NewCatalog(vendors...))
 	if err != nil {
 		return err
 	}

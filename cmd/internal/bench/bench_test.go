@@ -92,7 +92,7 @@ func TestHostsAreContainedDuringAStorm(t *testing.T) {
 	}
 	const hosts = 100
 	b := &bench{Options: Options{StormSubjects: hosts, InFlight: 1, Dir: t.TempDir()}}
-	if err := b.start(t.Context()); err != nil {
+	if err := b.start(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

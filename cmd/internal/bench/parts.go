@@ -169,11 +169,7 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 	before := b.estate.Count("apply", incident.Isolate)
 	first := b.Cases + b.Alone
 	s := Storm{Address: b.service.Address(), First: first, Subjects: b.StormSubjects, Alerts: b.StormAlerts, Senders: b.StormSenders}
-	send := s.Send
-	if len(b.Sender) > 0 {
-		send = func(ctx context.Context) (Sent, error) { return s.sendApart(ctx, b.Sender) }
-	}
-	sent, err := send(ctx)
+	sent, err := b.sent(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -185,6 +181,14 @@ func (b *bench) storm(ctx context.Context, _ *yardstick) error {
 		return err
 	}
 	return b.countStorm(ctx, first)
+}
+
+// sent sends a storm, from a process of its own where there is a command for it.
+func (b *bench) sent(ctx context.Context, s Storm) (Sent, error) {
+	if len(b.Sender) > 0 {
+		return s.sendApart(ctx, b.Sender)
+	}
+	return s.Send(ctx)
 }
 
 // countStorm reads from the cases themselves how many there are, and how many

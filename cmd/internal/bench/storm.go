@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"os/exec"
 	"sync/atomic"
 	"time"
+
+	"github.com/stanch-soar/stanch/integrations/alerts"
 )
 
 // Storm describes many alerts on few subjects for the process that sends them.
@@ -25,6 +28,10 @@ type Storm struct {
 	Alerts   int `json:"alerts"`
 	// Senders is how many requests are in flight at a time.
 	Senders int `json:"senders"`
+	// Path is where they are posted, and Another what they are made of, as alerts.Fill takes
+	// it; without them they are small alerts of our own kind.
+	Path    string `json:"path,omitempty"`
+	Another string `json:"another,omitempty"`
 }
 
 // Sent is the report of a process that sent a storm.
@@ -54,8 +61,12 @@ func (s Storm) Send(ctx context.Context) (Sent, error) {
 	err := many(ctx, s.Alerts, s.Senders, func(ctx context.Context, i int) error {
 		l := <-free
 		defer func() { free <- l }()
+		body, err := s.body(i)
+		if err != nil {
+			return err
+		}
 		for {
-			err := l.send(s.First+i%s.Subjects, 2_000_000+i)
+			err := l.send(cmp.Or(s.Path, alertsPath), body)
 			if !errors.Is(err, errAgain) {
 				return err
 			}
@@ -68,6 +79,15 @@ func (s Storm) Send(ctx context.Context) (Sent, error) {
 		}
 	})
 	return Sent{Took: time.Since(began), Again: again.Load()}, err
+}
+
+// body is the alert with this number in the storm.
+func (s Storm) body(i int) ([]byte, error) {
+	host, alert := s.First+i%s.Subjects, 2_000_000+i
+	if s.Another == "" {
+		return encode(host, alert)
+	}
+	return alerts.Fill(s.Another, alert, hostID(host), hostIP(host)), nil
 }
 
 // line is a connection on which alerts are sent one after the other. The client
@@ -87,17 +107,13 @@ func dial(ctx context.Context, address string) (*line, error) {
 
 func (l *line) close() { _ = l.conn.Close() }
 
-// send sends an alert and returns when it was accepted.
-func (l *line) send(host, alert int) error {
-	body, err := encode(host, alert)
-	if err != nil {
-		return err
-	}
+// send posts an alert to a path and returns when it was accepted.
+func (l *line) send(path string, body []byte) error {
 	if err := l.conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return fmt.Errorf("send an alert: %w", err)
 	}
-	_, err = fmt.Fprintf(l.conn, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		alertsPath, secret, len(body), body)
+	_, err := fmt.Fprintf(l.conn, "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		path, secret, len(body), body)
 	if err != nil {
 		return fmt.Errorf("send an alert: %w", err)
 	}
@@ -106,7 +122,7 @@ func (l *line) send(host, alert int) error {
 		return fmt.Errorf("read the answer to an alert: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, err = read(alertsPath, resp)
+	_, err = read(path, resp)
 	return err
 }
 

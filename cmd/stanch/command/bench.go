@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -54,7 +55,7 @@ otherwise at rest. --sync-delay plays a slower disk, for both engines.`,
 	f.DurationVar(&o.run.SyncDelay, "sync-delay", 0, "time added to every sync of the disk, 1s at most")
 	f.StringVar(&o.run.Dir, "data", "", "`folder` for the engine's data; a temporary one, removed afterwards, when not given")
 	o.output.addTo(c)
-	c.AddCommand(newBenchStorm(s), newBenchStock(s))
+	c.AddCommand(newBenchSources(s), newBenchStorm(s), newBenchStock(s))
 	return c
 }
 
@@ -98,34 +99,62 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 	if o.run.SyncDelay < 0 || o.run.SyncDelay > time.Second {
 		return usagef("--sync-delay must be between 0 and 1s, not %s", o.run.SyncDelay)
 	}
-	if o.run.Dir == "" {
-		if o.run.Dir, err = os.MkdirTemp("", "stanch-bench-"); err != nil {
-			return fmt.Errorf("make a folder for the measurement: %w", err)
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(o.run.Dir)) }()
+	dir, remove, err := benchFolder(o.run.Dir)
+	if err != nil {
+		return err
 	}
-	shown := term.New(o.err, term.Detect(o.err, os.Getenv))
-	var progress *term.Progress
-	var measuring string
-	o.run.Progress = func(what string, done, total int) {
-		if what != measuring {
-			measuring, progress = what, shown.Progress(what, total)
-		}
-		_ = progress.Set(done, "")
-	}
+	o.run.Dir = dir
+	defer func() { err = errors.Join(err, remove()) }()
+	progress := showBench(o.err)
+	o.run.Progress = progress.set
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the program that sends the storm: %w", err)
 	}
 	o.run.Sender, o.run.Stock = []string{self, "bench", "storm"}, []string{self, "bench", "stock"}
 	r, err := bench.Run(ctx, o.run)
-	if progress != nil {
-		err = errors.Join(err, progress.Clear())
-	}
-	if err != nil {
+	if err = errors.Join(err, progress.clear()); err != nil {
 		return err
 	}
 	return o.output.print(o.streams, r, func(p *term.Printer) error { return p.Table([]string{"what", "measured"}, rows(r)) })
+}
+
+// benchFolder is the folder for the data of a measurement: the one that was given, or a temporary
+// one, which remove removes.
+func benchFolder(given string) (dir string, remove func() error, err error) {
+	if given != "" {
+		return given, func() error { return nil }, nil
+	}
+	dir, err = os.MkdirTemp("", "stanch-bench-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make a folder for the measurement: %w", err)
+	}
+	return dir, func() error { return os.RemoveAll(dir) }, nil
+}
+
+// benchProgress shows how far a measurement is.
+type benchProgress struct {
+	shown     *term.Printer
+	progress  *term.Progress
+	measuring string
+}
+
+func showBench(w io.Writer) *benchProgress {
+	return &benchProgress{shown: term.New(w, term.Detect(w, os.Getenv))}
+}
+
+func (b *benchProgress) set(what string, done, total int) {
+	if what != b.measuring {
+		b.measuring, b.progress = what, b.shown.Progress(what, total)
+	}
+	_ = b.progress.Set(done, "")
+}
+
+func (b *benchProgress) clear() error {
+	if b.progress == nil {
+		return nil
+	}
+	return b.progress.Clear()
 }
 
 func rows(r bench.Result) [][]string {
