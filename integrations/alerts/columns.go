@@ -1,5 +1,7 @@
 package alerts
 
+import "maps"
+
 // Columns is a decoded alert with each list of objects as one object, whose members are
 // the lists of what its objects have under a name: so that a path reaches the
 // addresses of all interfaces, say, and several hosts in a list are seen to be several.
@@ -11,6 +13,22 @@ func Columns(fields map[string]any) map[string]any {
 		out[name] = columns(v)
 	}
 	return out
+}
+
+// ColumnsOf are the fields with each of these that is a list of objects as [Columns] has it.
+func ColumnsOf(fields map[string]any, names ...string) map[string]any {
+	groups := map[string]any{}
+	for _, name := range names {
+		if list, ok := fields[name].([]any); ok && len(Objects(list)) > 0 {
+			groups[name] = list
+		}
+	}
+	if len(groups) == 0 {
+		return fields
+	}
+	all := maps.Clone(fields)
+	maps.Copy(all, Columns(groups))
+	return all
 }
 
 func columns(v any) any {

@@ -14,7 +14,7 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "defender",
 		Summary: "alerts of Microsoft Defender, in the form of Microsoft Graph (alerts_v2)",
-		Doc: "One alert of Microsoft Graph's `security/alerts_v2`, a list of them, or the answer to that call with its `value`. The host is\n" +
+		Doc: "One alert of Microsoft Graph's `security/alerts_v2`, a list of them, the answer to that call with its `value`, or an incident with its `alerts`. The host is\n" +
 			"the one device among the evidence; a device whose roles say that it was attacked, or is the destination, is the target: beside\n" +
 			"another one it is left out, alone it starts nothing. Of several others none is the host. A process is read where the alert names\n" +
 			"one alone. The alert tells no bytes, and not whether the device was isolated. A change notification only names an alert and is\n" +
@@ -49,6 +49,8 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 		return nil, bad
 	case members["value"] != nil && members["evidence"] == nil:
 		return alerts.List("value", members["value"], "")
+	case alerts.IsList(members["alerts"]) && members["evidence"] == nil:
+		return alerts.List("alerts", members["alerts"], "")
 	}
 	return []alerts.Document{{Raw: body}}, nil
 }
@@ -90,7 +92,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 func alertStatus(r *alerts.Reader) incident.AlertStatus {
 	f := alertFields()
 	word, _ := r.Text(f.Of("classification")...).Get()
-	if slices.Contains([]string{"falsepositive", "informationalexpectedactivity"}, strings.ToLower(word)) {
+	if slices.Contains([]string{"falsepositive", "informationalexpectedactivity"}, joined(word)) {
 		r.Silence(incident.NotAlerting, "it is classified as %s in Defender", word)
 	}
 	word, _ = r.Text(f.Of("status")...).Get()
@@ -98,4 +100,9 @@ func alertStatus(r *alerts.Reader) incident.AlertStatus {
 		return s
 	}
 	return incident.Firing
+}
+
+// joined is a word of an enumeration in small letters, also where a tool wrote it for people.
+func joined(word string) string {
+	return strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(word))
 }

@@ -141,7 +141,15 @@ func alertSummary(path string, data json.RawMessage) ([]alerts.Document, *alerts
 		return nil, bad
 	}
 	var all []alerts.Document
-	for _, state := range []string{"new", "ongoing", "recovered"} {
+	states := []string{"new", "ongoing", "recovered"}
+	if !slices.ContainsFunc(states, func(state string) bool { return groups[state] != nil }) {
+		if groups["all"] == nil {
+			return nil, alerts.Wrong(path, "holds none of new, ongoing and recovered; %s", rightTemplate)
+		}
+		// Each of them says itself whether it is active.
+		states = []string{"all"}
+	}
+	for _, state := range states {
 		if groups[state] == nil || string(groups[state]) == "null" {
 			continue
 		}
@@ -189,8 +197,11 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 	if ok {
 		r.Fields = source
 	}
-	r.Fields = withTerms(r)
-	r.Fields = withoutLists(r.Fields)
+	// Several hosts in a list are seen to be several.
+	r.Fields = alerts.ColumnsOf(withTerms(r), "host", "source", "destination", "network", "process", "user", "observer", "event", "agent")
+	if index, _ := r.Of(hit).Text(f.Of("index of a hit")...).Get(); strings.Contains(index, ".preview.alerts") {
+		r.Silence(incident.Sample, "it is of the preview of a rule")
+	}
 	id, _ := r.Identity(f.Of("id")...).Get()
 	hitID, _ := r.Of(hit).Identity(f.Of("id of a hit")...).Get()
 	a := incident.Alert{
@@ -268,13 +279,17 @@ func reporterName(h incident.AlertHost) string {
 // was forwarded, or is from the log of a product that watches networks.
 func fromSensor(r *alerts.Reader) bool {
 	f := fields()
-	module, _ := r.Text(f.Of("module")...).Get()
-	maker, _, _ := strings.Cut(strings.ToLower(module), "_")
 	watching := []string{
 		"zeek", "corelight", "suricata", "snort", "netflow", "panw", "cisco", "fortinet", "checkpoint", "juniper", "sonicwall",
-		"sophos", "pfsense", "watchguard", "barracuda", "iptables",
+		"sophos", "pfsense", "watchguard", "barracuda", "iptables", "packetbeat", "network_traffic",
 	}
-	if slices.Contains(watching, maker) {
+	watches := func(path string) bool {
+		word, _ := r.Text(path).Get()
+		module, _, _ := strings.Cut(strings.ToLower(word), ".")
+		maker, _, _ := strings.Cut(module, "_")
+		return slices.Contains(watching, maker) || slices.Contains(watching, module)
+	}
+	if slices.ContainsFunc(f.Of("module"), watches) {
 		return true
 	}
 	forwarded := slices.ContainsFunc(f.Of("forwarded"), func(path string) bool { return slices.Contains(r.Texts(path), "forwarded") })
@@ -301,29 +316,12 @@ func alertStatus(r *alerts.Reader, group string) incident.AlertStatus {
 	return incident.Firing
 }
 
-// withoutLists are the fields with each end, and what belongs to it, that is a list of objects
-// as one object: several hosts in it are seen to be several.
-func withoutLists(fields map[string]any) map[string]any {
-	groups := map[string]any{}
-	for _, name := range []string{"host", "source", "destination", "network", "process", "user", "observer"} {
-		if list, ok := fields[name].([]any); ok && len(alerts.Objects(list)) > 0 {
-			groups[name] = list
-		}
-	}
-	if len(groups) == 0 {
-		return fields
-	}
-	all := maps.Clone(fields)
-	maps.Copy(all, alerts.Columns(groups))
-	return all
-}
-
 // withTerms adds the fields that a threshold rule grouped by, which are the
 // only ones that its alert has, and which are in a list of their own.
 func withTerms(r *alerts.Reader) map[string]any {
-	var terms []any
+	var terms []map[string]any
 	for _, path := range fields().Of("fields of a threshold rule") {
-		if found, ok := r.Lookup(path).([]any); ok && len(terms) == 0 {
+		if found := alerts.Objects(r.Lookup(path)); len(terms) == 0 {
 			terms = found
 		}
 	}
@@ -331,8 +329,7 @@ func withTerms(r *alerts.Reader) map[string]any {
 		return r.Fields
 	}
 	all := maps.Clone(r.Fields)
-	for _, t := range terms {
-		term, _ := t.(map[string]any)
+	for _, term := range terms {
 		name, _ := term["field"].(string)
 		if name != "" && alerts.Lookup(all, name) == nil {
 			all[name] = term["value"]

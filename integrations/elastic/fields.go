@@ -11,6 +11,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 	return alerts.Fields{
 		{Name: "id", Paths: []string{"kibana.alert.uuid", "alert.uuid"}},
 		{Name: "id of a hit", Doc: "The id of an alert that has none of its own; it stands beside `_source`.", Paths: []string{"_id"}},
+		{Name: "index of a hit", Doc: "The preview of a rule writes to an index of its own, `.preview.alerts…`, and starts nothing.", Paths: []string{"_index"}},
 		{Name: "status", Doc: "The first of them that says resolved, not alerting or sample counts; what stands in the group `recovered` is resolved.", Paths: []string{"kibana.alert.status", "kibana.alert.workflow_status", "signal.status"}},
 		{Name: "building block", Doc: "With any value the alert asks for no response.", Paths: []string{"kibana.alert.building_block_type", "signal.rule.building_block_type"}},
 		{Name: "rule", Paths: []string{"kibana.alert.rule.name", "alert.rule.name", "signal.rule.name"}},
@@ -29,7 +30,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "host.ip", Paths: []string{"host.ip"}},
 		{Name: "host.os", Paths: []string{"host.os.type", "host.os.family", "host.os.platform", "host.os.name", "host.os.full", "host.os"}},
 		{Name: "forwarded", Doc: "With the tag `forwarded` the machine of `host` is a sensor, and no end of the connection.", Paths: []string{"tags"}},
-		{Name: "module", Doc: "So it is with that of a product that watches networks, such as `zeek`, `suricata` or `netflow`.", Paths: []string{"event.module"}},
+		{Name: "module", Doc: "So it is with that of a product that watches networks, such as `zeek`, `suricata` or `netflow`.", Paths: []string{"event.module", "event.dataset", "agent.type"}},
 		{Name: "sensor", Doc: "So it is where one of these has a value.", Paths: []string{"observer.type", "observer.name", "observer.hostname", "observer.ip", "observer.vendor", "observer.product"}},
 		{Name: "source.ip", Doc: "The host, unless the connection came in and the destination sent more.", Paths: []string{"source.ip"}},
 		{Name: "source.port", Paths: []string{"source.port"}},

@@ -99,7 +99,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 // before it is closed, too.
 func statusOf(r *alerts.Reader) incident.AlertStatus {
 	f := fields()
-	if word, ok := r.Text(f.Of("classification")...).Get(); ok && slices.Contains([]string{"falsepositive", "benignpositive"}, strings.ToLower(word)) {
+	if word, ok := r.Text(f.Of("classification")...).Get(); ok && slices.Contains([]string{"falsepositive", "benignpositive"}, strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(word))) {
 		r.Silence(incident.NotAlerting, "it is classified as %s in Sentinel", word)
 	}
 	word, _ := r.Text(f.Of("status")...).Get()
@@ -120,8 +120,11 @@ func detailsOf(properties map[string]any) map[string]any {
 		found := alerts.Lookup(alert, "properties.additionalData.Custom Details")
 		details, _ := found.(map[string]any)
 		if text, ok := found.(string); ok {
-			// What is no JSON says nothing.
-			details, _ = alerts.Decode("", []byte(text))
+			var bad *alerts.FieldError
+			if details, bad = alerts.Decode("", []byte(text)); bad != nil {
+				// What the other alerts say is not all.
+				return map[string]any{}
+			}
 		}
 		for name, value := range details {
 			values, _ := all[name].([]any)

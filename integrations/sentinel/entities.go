@@ -86,13 +86,33 @@ func (e entities) host() incident.AlertHost {
 		if len(ips) > 0 {
 			why = "the incident does not say whose address " + strings.Join(ips, ", ") + " is"
 		}
+		h := merged(hosts)
 		// An address may stand in place of the name.
-		if !hosts[0].IP.IsKnown() {
-			hosts[0].IP = incident.NotKnown[[]string](why)
+		if !h.IP.IsKnown() {
+			h.IP = incident.NotKnown[[]string](why)
 		}
-		return hosts[0]
+		return h
 	}
 	return alerts.Named(names, nil, "")
+}
+
+// merged is the machine that all of these entities are. One may have the id, or the whole name,
+// that another lacks.
+func merged(hosts []incident.AlertHost) incident.AlertHost {
+	h := hosts[0]
+	for _, other := range hosts[1:] {
+		if !h.ID.IsKnown() {
+			h.ID = other.ID
+		}
+		if !h.OS.IsKnown() {
+			h.OS = other.OS
+		}
+		name, _ := h.Name.Get()
+		if longer, _ := other.Name.Get(); len(longer) > len(name) {
+			h.Name = other.Name
+		}
+	}
+	return h
 }
 
 // withDomain is a Host entity whose name has its domain.

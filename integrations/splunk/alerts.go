@@ -5,6 +5,7 @@ package splunk
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,6 +75,7 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 func rowsOf(post alerts.Document) ([]alerts.Document, *alerts.FieldError) {
 	// What is wrong with it is said when it is read.
 	members, _ := alerts.Object(post.Path, post.Raw)
+	maps.DeleteFunc(members, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
 	if members["results"] == nil && !alerts.IsList(members["result"]) {
 		return []alerts.Document{post}, nil
 	}
@@ -146,6 +148,9 @@ func statusOf(r *alerts.Reader) incident.AlertStatus {
 		r.Silence(incident.NotAlerting, "its disposition is %s", word)
 	}
 	word, _ := r.Text(f.Of("status")...).Get()
+	if isNoAttack(word) {
+		r.Silence(incident.NotAlerting, "its state is %s", word)
+	}
 	if s, known := alerts.StatusOf(word); known {
 		return s
 	}

@@ -48,6 +48,7 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 			r.Fields = inner
 		}
 	}
+	r.Fields = alerts.ColumnsOf(r.Fields, "rule", "agent", "manager", "data")
 	if _, ok := r.Fields["rule"].(map[string]any); !ok {
 		r.Fail("", "is no alert of Wazuh: it has no rule; post the alert's JSON document as it is")
 	}

@@ -75,7 +75,10 @@ func computer(r *alerts.Reader, ends []string) incident.AlertHost {
 	name, _ := agent.Name.Get()
 	own, _ := agent.IP.Get()
 	of := r.Names(alertFields().Of("computer")...)
-	if len(of) != 1 || incident.SameName(of[0], name) || slices.ContainsFunc(ends, func(ip string) bool { return slices.Contains(own, ip) }) {
+	if len(of) > 1 {
+		return alerts.Named(of, nil, "")
+	}
+	if len(of) == 0 || incident.SameName(of[0], name) || slices.ContainsFunc(ends, func(ip string) bool { return slices.Contains(own, ip) }) {
 		return agent
 	}
 	return alerts.Named(of, nil, "the agent forwards events of others")
