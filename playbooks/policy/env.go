@@ -57,7 +57,7 @@ func libraries(checks ...cel.ASTValidator) (*cel.Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("declare CEL libraries: %w", err)
 	}
-	return e, nil
+	return withMeasures(e)
 }
 
 // declare declares all facts but one.
@@ -82,7 +82,7 @@ func declare(but string) (*cel.Env, error) {
 func programOptions() []cel.ProgramOption {
 	return []cel.ProgramOption{
 		cel.EvalOptions(cel.OptOptimize, cel.OptPartialEval),
-		cel.CostLimit(maxCost),
+		cel.CostLimit(maxCost), formatCost(),
 		cel.InterruptCheckFrequency(checkEvery),
 	}
 }
