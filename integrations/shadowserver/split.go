@@ -26,11 +26,10 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 }
 
 // splitCSV makes an object of each row, by the names in the first line. A row that cannot be
-// read takes nothing from the others, unless it is a quotation mark that never ends: what
-// follows is within it then.
+// read takes nothing from the others: one that seems to go over several lines, as behind a
+// quotation mark that never ends, is its first line alone.
 func splitCSV(body []byte) ([]alerts.Document, *alerts.FieldError) {
-	rows := csv.NewReader(bytes.NewReader(body))
-	rows.FieldsPerRecord = -1
+	rows := reader(body)
 	names, err := rows.Read()
 	if err != nil || !slices.Contains(names, "timestamp") {
 		return nil, alerts.Wrong("", "is neither JSON nor a report: there is no column timestamp in the first line")
@@ -42,26 +41,42 @@ func splitCSV(body []byte) ([]alerts.Document, *alerts.FieldError) {
 		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
-		row := map[string]string{}
-		switch {
-		case err != nil:
-			row[unreadable] = fmt.Sprintf("is not CSV: %s", csvProblem(err))
-		case len(cells) != len(names):
-			row[unreadable] = fmt.Sprintf("has %d values, and the report %d columns", len(cells), len(names))
-		default:
+		row, problem := map[string]string{}, problemOf(cells, names, err)
+		if problem == "" {
 			for i, name := range names {
 				if cells[i] != "" {
 					row[name] = cells[i]
 				}
 			}
-		}
-		if row[unreadable] != "" {
-			row["row"] = string(bytes.TrimSpace(body[start:rows.InputOffset()]))
+		} else {
+			line := bytes.TrimLeft(body[start:rows.InputOffset()], "\r\n")
+			if end := bytes.IndexByte(line, '\n'); end >= 0 && end+1 < len(line) {
+				body = body[int(rows.InputOffset())-len(line)+end+1:]
+				rows, line = reader(body), line[:end]
+			}
+			row[unreadable], row["row"] = problem, string(bytes.TrimSpace(line))
 		}
 		// Texts encode.
 		data, _ := json.Marshal(row)
 		all = append(all, alerts.Document{Path: "[" + strconv.Itoa(len(all)) + "]", Raw: data})
 	}
+}
+
+func reader(body []byte) *csv.Reader {
+	rows := csv.NewReader(bytes.NewReader(body))
+	rows.FieldsPerRecord = -1
+	return rows
+}
+
+// problemOf says why a row cannot be read; it is empty where it can.
+func problemOf(cells, names []string, err error) string {
+	switch {
+	case err != nil:
+		return "is not CSV: " + csvProblem(err)
+	case len(cells) != len(names):
+		return fmt.Sprintf("has %d values, and the report %d columns", len(cells), len(names))
+	}
+	return ""
 }
 
 // csvProblem says what is wrong without quoting the row.
