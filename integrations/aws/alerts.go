@@ -43,7 +43,7 @@ func Alerts() alerts.Spec {
 `,
 		Varies: []string{"48b6396cc2a76dae622f5666274b6961", "48b6396cc2a76dae622f56662{n}", "i-99999999", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
-		Split:  splitFindings, Join: alerts.JoinList, Read: readFinding,
+		Split:  splitFindings, Join: alerts.JoinStream, Read: readFinding,
 		Began: fields().Of("began"), Updated: fields().Of("updated"),
 	}
 }
@@ -126,6 +126,9 @@ func readKind(r *alerts.Reader, a *incident.Alert) {
 		return
 	}
 	kind, ok := a.Rule.Get()
+	if r.Lookup(f.Of("class")[0]) != nil {
+		r.Fail(f.Of("class")[0], "is that of an event of OCSF, as Security Hub sends them too: post it to a source of the kind ocsf")
+	}
 	if !ok {
 		r.Fail(f.Of("rule")[0], "is missing: it is no finding of GuardDuty")
 	}

@@ -14,6 +14,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 	const instance, service, connection = "resource.instanceDetails.", "service.", "service.action.networkConnectionAction."
 	return alerts.Fields{
 		{Name: "id", Paths: []string{"id"}},
+		{Name: "class", Doc: "What has one is an event of OCSF: refused, the kind ocsf reads it.", Paths: []string{"class_uid"}},
 		{Name: "rule", Doc: "Decides the category, too.", Paths: []string{"type"}},
 		{Name: "severity", Paths: []string{"severity"}},
 		{Name: "time", Paths: []string{service + "eventLastSeen", "updatedAt", "createdAt"}},

@@ -20,8 +20,14 @@ type reading struct {
 // read reads one alert.
 func (m *Mapping) read(r *alerts.Reader, d alerts.Document) incident.Alert {
 	seen, size := map[string]any{docName: d.Fields}, len(d.Raw)
-	if a, ok := d.Around.(*around); ok && a != nil && a.value != nil {
-		seen[bodyName], size = a.value, size+len(a.raw)
+	if beside, _ := d.Around.(*around); beside != nil {
+		if beside.wrong != nil {
+			r.Fail(beside.wrong.Path, "%s", beside.wrong.Problem)
+			return incident.Alert{}
+		}
+		if beside.value != nil {
+			seen[bodyName], size = beside.value, size+len(beside.raw)
+		}
 	}
 	seen[homeName] = policy.Asked(func(address string) (bool, string) {
 		ours := r.Ours(address)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/stanch-soar/stanch/integrations/alerts"
@@ -34,17 +35,23 @@ type envelope struct {
 type around struct {
 	raw   json.RawMessage
 	value any
+	// wrong is why a body among others holds no alerts.
+	wrong *alerts.FieldError
 }
 
-// split finds the alerts of a body.
+// split finds the alerts of a body, or of several that follow one another.
 func (m *Mapping) split(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if m.broken != nil {
 		return nil, alerts.Wrong("", "cannot be read: %v", m.broken)
 	}
 	v, bad := alerts.DecodeAny("", body)
 	if bad != nil {
-		return nil, bad
+		return m.each(body)
 	}
+	return m.splitOne(v, body)
+}
+
+func (m *Mapping) splitOne(v any, body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if kept, ok := opened(v, body); ok {
 		return m.unfold(kept)
 	}
@@ -52,6 +59,33 @@ func (m *Mapping) split(body json.RawMessage) ([]alerts.Document, *alerts.FieldE
 		return plain(v, body)
 	}
 	return m.find(v, len(body))
+}
+
+// each finds the alerts of bodies that follow one another, as shippers of logs write a line
+// for each. One that holds none is a document that says so, and takes nothing from the others.
+func (m *Mapping) each(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
+	bodies, bad := alerts.Stream(body)
+	if bad != nil || len(m.values["documents"]) == 0 {
+		return bodies, bad
+	}
+	var all []alerts.Document
+	for _, one := range bodies {
+		var found []alerts.Document
+		v, bad := alerts.DecodeAny("", one.Raw)
+		if bad == nil {
+			found, bad = m.splitOne(v, one.Raw)
+		}
+		if bad != nil {
+			one.Around = &around{wrong: bad}
+			all = append(all, one)
+			continue
+		}
+		for _, d := range found {
+			d.Path = alerts.Join(one.Path, d.Path)
+			all = append(all, d)
+		}
+	}
+	return all, nil
 }
 
 // plain takes the elements of a list, or the one object.
@@ -191,7 +225,7 @@ func (m *Mapping) rest(body any) *around {
 	if body == nil || len(raw) > maxAround {
 		return &around{}
 	}
-	return &around{raw, body}
+	return &around{raw: raw, value: body}
 }
 
 // without is a value without what stands at a path below it. The value is not changed.
@@ -212,21 +246,36 @@ func without(v any, path []string) any {
 	return less
 }
 
-// join makes a body of documents alone.
+// join makes a body of documents alone: a line for those of one body.
 func (m *Mapping) join(documents []alerts.Document) []byte {
 	if len(m.values["documents"]) == 0 {
-		return alerts.JoinList(documents)
+		return alerts.JoinStream(documents)
 	}
+	var lines [][]byte
+	for len(documents) > 0 {
+		n := slices.IndexFunc(documents, func(d alerts.Document) bool { return d.Around != documents[0].Around })
+		if n < 0 {
+			n = len(documents)
+		}
+		lines = append(lines, joinOne(documents[:n]))
+		documents = documents[n:]
+	}
+	return bytes.Join(lines, []byte("\n"))
+}
+
+// joinOne makes a body of documents of one body.
+func joinOne(documents []alerts.Document) []byte {
 	var kept envelope
+	a, _ := documents[0].Around.(*around)
+	if a != nil {
+		kept.Body = a.raw
+	}
 	for _, d := range documents {
 		kept.Documents = append(kept.Documents, d.Raw)
-		if a, ok := d.Around.(*around); ok && a != nil {
-			kept.Body = a.raw
-		}
 	}
 	data, err := json.Marshal(map[string]envelope{enveloped: kept})
-	if err != nil {
-		// A document that is no JSON: it is kept to be looked at.
+	if err != nil || a != nil && a.wrong != nil {
+		// It is kept to be looked at.
 		return []byte(strings.ToValidUTF8(string(documents[0].Raw), "?"))
 	}
 	return data
