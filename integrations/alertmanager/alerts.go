@@ -26,7 +26,7 @@ func Alerts() alerts.Spec {
 			"read from labels of these names alone: `src_host` and `src_ip`, else `host`, `hostname`, `nodename` and `host_ip`. `instance` is\n" +
 			"what Prometheus scraped, often an exporter: it names the host only in doubt. `device` is a network interface in the metrics of\n" +
 			"node_exporter, so it names nothing. Numbers are taken from annotations of the names below, never from prose; a `value` says\n" +
-			"not what of. An alert with a `direction` of inbound starts nothing. Alerts that Alertmanager left out (`truncatedAlerts`) are told\n" +
+			"not what of. An alert with a `direction` of inbound starts nothing, and nor do Grafana's `DatasourceNoData` and `DatasourceError`. Alerts that Alertmanager left out (`truncatedAlerts`) are told\n" +
 			"as one rejected alert: set `max_alerts: 0`.",
 		Identity:   "`fingerprint`, the digest of the labels",
 		Occurrence: "`startsAt`",
@@ -70,7 +70,7 @@ func splitAlerts(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if bad != nil {
 		return nil, bad
 	}
-	if n := string(members[truncated]); n != "" && n != "0" && n != "null" {
+	if n := strings.Trim(string(members[truncated]), `"`); n != "" && n != "0" && n != "null" {
 		// What was decoded from JSON encodes.
 		told, _ := json.Marshal(map[string]json.RawMessage{truncated: members[truncated], "receiver": orNull(members["receiver"]), "groupKey": orNull(members["groupKey"])})
 		documents = append(documents, alerts.Document{Raw: told})
@@ -119,7 +119,10 @@ func readAlert(r *alerts.Reader, d alerts.Document) incident.Alert {
 		a.Status = incident.Resolved
 	}
 	if direction := r.Text(f.Of("direction")...); alerts.Inbound(direction, incident.Value[string]{}) {
-		r.Silence(incident.NotAlerting, "the label direction is %s: the traffic came in to the host", direction)
+		r.Silence(incident.NotAlerting, "its direction is %s: the traffic came in to the host", direction)
+	}
+	if rule, _ := a.Rule.Get(); rule == "DatasourceNoData" || rule == "DatasourceError" {
+		r.Silence(incident.NotAlerting, "%s is what Grafana sends where it could not evaluate a rule", rule)
 	}
 	return a
 }

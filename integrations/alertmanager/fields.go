@@ -27,7 +27,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "host.ip", Doc: "The host's, where no source is named.", Paths: []string{"labels.host_ip"}},
 		{Name: "instance", Doc: "The host, in doubt, where nothing else names it; its port is left out.", Paths: []string{"labels.instance"}},
 		{Name: "host.os", Paths: []string{"labels.os"}},
-		{Name: "direction", Doc: "An inbound one starts nothing.", Paths: []string{"labels.direction"}},
+		{Name: "direction", Doc: "An inbound one starts nothing.", Paths: []string{"labels.direction", "annotations.direction"}},
 		{Name: "destination.ip", Paths: []string{"labels.dst_ip", "labels.dest_ip"}},
 		{Name: "destination.port", Paths: []string{"labels.dst_port", "labels.dest_port"}},
 		{Name: "destination.transport", Paths: []string{"labels.transport", "labels.proto", "labels.protocol"}},

@@ -15,7 +15,7 @@ var alertFields = sync.OnceValue(func() alerts.Fields {
 		{Name: "event type", Doc: "Other events than detection summaries start nothing.", Paths: []string{"metadata.eventType"}},
 		{Name: "shape", Doc: "What the three shapes are told apart by.", Paths: []string{"event", "composite_id", "incident_id", "host", "host_id"}},
 		{Name: "status", Doc: "Firing, unless this says closed or resolved; `false_positive` and `ignored` start nothing.", Paths: []string{"status"}},
-		{Name: "resolution", Doc: "`false_positive` starts nothing, unless the status is `reopened`.", Paths: []string{"resolution"}},
+		{Name: "resolution", Doc: "`false_positive` and `ignored` start nothing, unless the status is `reopened`.", Paths: []string{"resolution"}},
 		{Name: "shown", Doc: "`false` starts nothing.", Paths: []string{"show_in_ui"}},
 		{Name: "rule", Paths: []string{event + "Name", event + "DetectName", "display_name", "name", "title"}},
 		{Name: "severity", Doc: "1 to 5 in the event stream, 0 to 100 in the API.", Paths: []string{event + "SeverityName", event + "Severity", "severity_name", "severity"}},

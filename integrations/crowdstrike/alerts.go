@@ -193,8 +193,8 @@ func readAlertState(r *alerts.Reader, a *incident.Alert) {
 		r.Silence(incident.NotAlerting, "its status is %s", alerts.Quote(status))
 	}
 	// Who opened it again does not think so any more.
-	if word, _ := r.Text(f.Of("resolution")...).Get(); strings.EqualFold(word, "false_positive") && !strings.EqualFold(status, "reopened") {
-		r.Silence(incident.NotAlerting, "it is resolved as a false positive")
+	if word, _ := r.Text(f.Of("resolution")...).Get(); slices.Contains([]string{"false_positive", "ignored"}, strings.ToLower(word)) && !strings.EqualFold(status, "reopened") {
+		r.Silence(incident.NotAlerting, "it is resolved as %s", alerts.Quote(word))
 	}
 	if shown, known := r.Flag(f.Of("shown")...).Get(); known && !shown {
 		r.Silence(incident.NotAlerting, "Falcon hides it in its console")

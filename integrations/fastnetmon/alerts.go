@@ -3,6 +3,7 @@
 package fastnetmon
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,7 +52,7 @@ const outgoing, incoming = "outgoing", "incoming"
 func readAlert(r *alerts.Reader, _ alerts.Document) incident.Alert {
 	f := fields()
 	r.Fields = withDetails(r)
-	addresses, why := r.Addresses(f.Of("host.ip")...)
+	addresses, why := readAddresses(r)
 	if why == "" && len(addresses) == 0 && r.Lookup("attack_details") == nil {
 		r.Fail("", "is no attack of FastNetMon: it has neither an address nor attack_details")
 	}
@@ -62,7 +63,7 @@ func readAlert(r *alerts.Reader, _ alerts.Document) incident.Alert {
 		Severity:    r.Text(f.Of("severity")...),
 		Time:        r.Instant(f.Of("time")...),
 		BytesOut:    readRate(r),
-		Host:        alerts.Named(r.Names(f.Of("host.name")...), addresses, why),
+		Host:        readHost(r, addresses, why),
 		Destination: incident.AlertDestination{Transport: r.Transport(f.Of("destination.transport")...)},
 	}
 	if direction == outgoing {
@@ -79,6 +80,45 @@ func readAlert(r *alerts.Reader, _ alerts.Document) incident.Alert {
 		a.Status = incident.Resolved
 	}
 	return a
+}
+
+// readAddresses reads the address of the attack. What is said about a group of hosts or a network
+// has that of no host, and addresses that differ are several hosts.
+func readAddresses(r *alerts.Reader) (addresses []string, why string) {
+	if scope, ok := r.Text(fields().Of("scope")...).Get(); ok && !strings.EqualFold(scope, "host") {
+		return nil, ""
+	}
+	for _, path := range fields().Of("host.ip") {
+		found, reason := r.Addresses(path)
+		why = cmp.Or(why, reason)
+		for _, ip := range found {
+			if !slices.Contains(addresses, ip) {
+				addresses = append(addresses, ip)
+			}
+		}
+	}
+	if len(addresses) > 0 {
+		why = ""
+	}
+	return addresses, why
+}
+
+// readHost is the machine with the address, in doubt where that is another's, or none. What a
+// name service has for it names it only beside a single address.
+func readHost(r *alerts.Reader, addresses []string, why string) incident.AlertHost {
+	if len(addresses) > 1 {
+		return alerts.Named(nil, addresses, "")
+	}
+	h := alerts.Named(r.Names(fields().Of("host.name")...), addresses, why)
+	if why != "" && h.Named() {
+		h.Doubts = append(h.Doubts, "the address is not that of a host: "+why)
+	}
+	if len(addresses) == 1 {
+		if ours, known := r.Ours(addresses[0]).Get(); known && !ours {
+			h.Doubts = append(h.Doubts, fmt.Sprintf("%s is not in home_networks: it may be forged", addresses[0]))
+		}
+	}
+	return h
 }
 
 // readDirection reads whether our host is the attacker, and has what is said of another one

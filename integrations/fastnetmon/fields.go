@@ -19,6 +19,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "severity", Paths: []string{"attack_details.attack_severity"}},
 		{Name: "time", Doc: "When the script was called: when it happened, of the community edition.", Paths: []string{"time"}},
 		{Name: "rate", Doc: "Named as what is not taken for bytes.", Paths: []string{"attack_details.total_outgoing_traffic", "Total outgoing traffic"}},
+		{Name: "scope", Doc: "Another than `host` names no host.", Paths: []string{"alert_scope"}},
 		{Name: "host.name", Doc: "What the script found in a name service.", Paths: []string{"name"}},
 		{Name: "host.ip", Paths: []string{"ip", "address", "IP"}},
 		{Name: "destination.transport", Paths: []string{"attack_details.attack_protocol", "Attack protocol"}},

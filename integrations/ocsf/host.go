@@ -28,7 +28,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	ips, _ := device.IP.Get()
 	several := alerts.Named(c.Source.Names, sources, "")
 	sends := slices.ContainsFunc(sources, func(ip string) bool { return slices.Contains(ips, ip) })
-	stranger := slices.ContainsFunc(sources, func(ip string) bool { return !slices.Contains(ips, ip) })
+	another := slices.ContainsFunc(sources, func(ip string) bool { return !slices.Contains(ips, ip) })
 	from, isHost := c.Source, true
 	switch {
 	case cameIn && !sends:
@@ -37,7 +37,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 		if !device.Named() {
 			a.Host = alerts.Named(c.Destination.Names, targets, "")
 		}
-	case len(several.Doubts) > 0 && stranger:
+	case len(several.Doubts) > 0 && another:
 		a.Host, isHost = several, false
 	default:
 		a.Host, from, isHost = c.Sender()
@@ -47,6 +47,9 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	}
 	if isHost && c.Sensor {
 		a.Host.Doubts = append(a.Host.Doubts, "the device passes on what others send: whether it sends itself is not known")
+	}
+	if !isHost && len(a.Host.Doubts) == 0 && from.Field == c.Source.Field && stranger(r, sources) {
+		a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("%s is not in home_networks: it may be what a gateway shows of another machine", sources[0]))
 	}
 	if !isHost && device.Named() {
 		alerts.Unsaid(&a.Process, a.Host)
@@ -62,6 +65,15 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 		Port:      r.Port(f.Of(far + ".port")...),
 		Transport: r.Transport(f.Of("destination.transport")...),
 	}
+}
+
+// stranger reports whether the first of some addresses is known not to be one of ours.
+func stranger(r *alerts.Reader, ips []string) bool {
+	if len(ips) == 0 {
+		return false
+	}
+	ours, known := r.Ours(ips[0]).Get()
+	return known && !ours
 }
 
 // deviceTypes are those of the schema.

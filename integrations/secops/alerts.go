@@ -89,6 +89,12 @@ func readDetection(r *alerts.Reader, d alerts.Document) incident.Alert {
 	a.Host.OS = r.OS(f.Of("host.os")...)
 	readState(r, &a)
 	switch directions := r.Texts(f.Of("direction")[0]); {
+	case len(directions) == 0 && fromAbroad(r):
+		if answered(r, events) {
+			targetSends(r, &a)
+		} else {
+			a.Host.Doubts = append(a.Host.Doubts, "the principal is not known to be ours, and the target is: which end sends is not known")
+		}
 	case !slices.ContainsFunc(directions, isInbound):
 	case answered(r, events):
 		targetSends(r, &a)

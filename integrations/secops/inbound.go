@@ -11,6 +11,14 @@ func undirected(event map[string]any) bool {
 	return len(r.Texts("network.direction")) == 0
 }
 
+// fromAbroad reports whether the principal is not known to be ours, and the target is.
+func fromAbroad(r *alerts.Reader) bool {
+	f := fields()
+	from, _ := r.Addresses(f.Of("host.ip")...)
+	to, _ := r.Addresses(f.Of("destination.ip")...)
+	return r.ComesIn(from, to)
+}
+
 // answered reports whether the connection of the only event came in and the target, which is
 // ours, sent more than it received: so does a reflector.
 func answered(r *alerts.Reader, events []map[string]any) bool {
