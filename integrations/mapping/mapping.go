@@ -74,7 +74,8 @@ func doc() string {
 		"expression makes of it: `known(doc.a)` asks, and `known(doc.a) ? doc.a : 'b'` has an answer for it. A key with a dot is\n" +
 		"written `doc['host.name']`. Unknown and misspelt keys are refused, and so are expressions whose type does not fit: the\n" +
 		"configuration is then not taken. What an expression gives is read as in every kind; what reads nothing of `doc` counts as\n" +
-		"assumed. `stanch source test` runs the tests of the file.\n\n" +
+		"assumed. `stanch source test` runs the tests of the file. Bodies may follow one another, a line each: one that cannot be read\n" +
+		"takes nothing from the others.\n\n" +
 		"Besides CEL's own functions there are `known`, `bytes`, `max`, `min` and those for addresses of [policies](policy.md), `json(text)`\n" +
 		"for JSON that stands in a text, and `digest(value)`, which makes an id of what has none.\n" +
 		"`home.holds(address)` asks whether an address is one of the site's own, by the `home_networks` of the source; without them a\n" +
