@@ -30,7 +30,7 @@ func Alerts() alerts.Spec {
 		Identity:   "`attack_uuid`, else the address and the direction",
 		Occurrence: "`time`, when the script was called, of the community edition, without which the same content is another attack after ten minutes; Advanced gives each attack its own `attack_uuid` and repeats it every 20 seconds",
 		Example:    example,
-		Varies:     []string{"03:12:45Z", "03:12:45.{n}Z", "ws-042", "{host}", "10.20.0.42", "{ip}"},
+		Varies:     []string{"2026-03-01T03:12:45Z", "177{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields:     fields(),
 		Split:      alerts.Stream, Join: alerts.JoinStream, Read: readAlert,
 		Updated: []string{"time"},
