@@ -185,30 +185,39 @@ func replaced(args []ref.Val) int {
 func matched(args []ref.Val) int {
 	s, by := text(args[0]), text(args[2])
 	groups := strings.Count(by, `\`)
-	if least := len(s) + product(times(len(s)+1, args), len(by)) + product(groups, len(s)); least <= maxMade {
-		return least
+	if most := len(s) + product(times(len(s)+1, args), len(by)) + product(groups, len(s)); most <= maxMade {
+		return most
 	}
 	pattern, err := regexp.Compile(text(args[1]))
 	if err != nil {
 		return 0 // The call says what is wrong.
 	}
-	made := len(s)
-	for _, at := range pattern.FindAllStringSubmatchIndex(s, times(-1, args)) {
-		made += len(by)
-		for i := 0; i+1 < len(by); i++ {
-			if by[i] != '\\' {
-				continue
-			}
-			i++
-			if group := 2 * int(by[i]-'0'); by[i] >= '0' && by[i] <= '9' && group+1 < len(at) {
-				made += at[group+1] - at[group]
-			}
+	// The first matches may be enough to know.
+	for most := 128; ; most *= 8 {
+		found := pattern.FindAllStringSubmatchIndex(s, times(most, args))
+		made := len(s)
+		for _, at := range found {
+			made += len(by) + groupsIn(by, at)
 		}
-		if made > maxMade {
-			break
+		if made > maxMade || len(found) < most {
+			return made
 		}
 	}
-	return made
+}
+
+// groupsIn is how many bytes the groups of a match take in its replacement.
+func groupsIn(by string, at []int) int {
+	n := 0
+	for i := 0; i+1 < len(by); i++ {
+		if by[i] != '\\' {
+			continue
+		}
+		i++
+		if group := 2 * int(by[i]-'0'); by[i] >= '0' && by[i] <= '9' && group+1 < len(at) {
+			n += at[group+1] - at[group]
+		}
+	}
+	return n
 }
 
 // joined is how many bytes join makes, or about the most that it may.

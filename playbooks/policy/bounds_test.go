@@ -37,7 +37,7 @@ func decided(t *testing.T, when string, facts incident.Facts) (incident.Trace, u
 // A call that would make more than there is room for is an error before it makes anything.
 func TestCallsAreMeasuredBeforeTheyRun(t *testing.T) {
 	const id, path, ips = "alert.host.id", "process.path", "alert.host.ip"
-	const room = 64 << 20 // a list of a million, of which each element is looked at
+	const room = 96 << 20 // a list of a million, of which each element is looked at
 	for _, when := range []string{
 		id + ".replace('', " + path + ") == ''",
 		id + ".replace('a', " + path + ", 5000) == ''",
