@@ -44,9 +44,15 @@ type SourceResult struct {
 	OwnPerSecond float64 `json:"own_per_second"`
 	PerSecond    float64 `json:"per_second"`
 	Ratio        float64 `json:"ratio"`
+	// OwnProcessor and Processor are the processor time of an alert of both, of the process
+	// that has the engine: what the cases do meanwhile is in it.
+	OwnProcessor time.Duration `json:"own_processor"`
+	Processor    time.Duration `json:"processor"`
 	// Again is how many requests of this kind were to be sent again, and were.
 	Again int64 `json:"again"`
-	// Cases and Recorded are the cases of this kind and the alerts in them.
+	// Subjects are the hosts that have cases of this kind, and Recorded the alerts in these. A
+	// host has several Cases where one closed during the storm, because nothing could be done.
+	Subjects int `json:"subjects"`
 	Cases    int `json:"cases"`
 	Recorded int `json:"recorded"`
 }
@@ -96,53 +102,64 @@ func (b *bench) kind(ctx context.Context, kind alerts.Spec, subjects int) (r Sou
 	each := Storm{Address: b.service.Address(), Subjects: subjects / 2, Alerts: b.StormAlerts / 2, Senders: b.StormSenders}
 	own, other := each, each
 	other.Path, other.Another = sentPath, another
-	var took, ownTook time.Duration
+	var ours, theirs spent
 	seen := map[string]bool{}
 	for turn, storm := range []Storm{own, other, other, own} {
 		b.Progress("storm in kind "+kind.Kind, turn, 4)
 		storm.First = turn * each.Subjects
-		sent, err := b.sent(ctx, storm)
+		var sent Sent
+		cost, err := measure(b.service.Syncs, func() (err error) {
+			sent, err = b.sent(ctx, storm)
+			return err
+		})
 		if err != nil {
 			return r, err
 		}
-		cases, recorded, err := b.opened(ctx, each.Subjects, seen)
+		opened, err := b.opened(ctx, each.Subjects, seen)
 		if err != nil {
 			return r, err
 		}
-		if storm.Another == "" {
-			ownTook += sent.Took
+		if cost.Took = sent.Took; storm.Another == "" {
+			ours = ours.plus(cost)
 			continue
 		}
-		took += sent.Took
-		r.Again, r.Cases, r.Recorded = r.Again+sent.Again, r.Cases+cases, r.Recorded+recorded
+		theirs = theirs.plus(cost)
+		r.Again, r.Subjects, r.Cases, r.Recorded = r.Again+sent.Again, r.Subjects+opened.subjects, r.Cases+opened.cases, r.Recorded+opened.recorded
 	}
-	r.OwnPerSecond, r.PerSecond = float64(b.StormAlerts)/ownTook.Seconds(), float64(b.StormAlerts)/took.Seconds()
+	r.OwnPerSecond, r.PerSecond = ours.perSecond(b.StormAlerts), theirs.perSecond(b.StormAlerts)
 	r.Ratio = r.PerSecond / r.OwnPerSecond
+	r.OwnProcessor, r.Processor = ours.Processor/time.Duration(b.StormAlerts), theirs.Processor/time.Duration(b.StormAlerts)
 	return r, nil
 }
 
+// opened is what a storm has opened.
+type opened struct{ subjects, cases, recorded int }
+
 // opened counts the cases that are not seen yet, and the alerts in them, once as many are there
 // as are expected and none is worked on any more.
-func (b *bench) opened(ctx context.Context, expected int, seen map[string]bool) (cases, recorded int, err error) {
+func (b *bench) opened(ctx context.Context, expected int, seen map[string]bool) (o opened, err error) {
 	found, err := b.settled(ctx, expected, seen)
 	if err != nil {
-		return 0, 0, err
+		return o, err
 	}
+	hosts := map[string]bool{}
 	for _, s := range found {
-		if seen[s.ID] = true; s.Playbook != "bench" {
-			return 0, 0, fmt.Errorf("case %s is not one of the measurement's playbook", s.ID)
+		if seen[s.Run] = true; s.Playbook != "bench" {
+			return o, fmt.Errorf("case %s is not one of the measurement's playbook", s.ID)
 		}
-		data, err := b.to.call(ctx, http.MethodGet, "/v1/cases/"+s.ID, b.token, nil)
+		data, err := b.to.call(ctx, http.MethodGet, "/v1/cases/"+s.ID+"?run="+s.Run, b.token, nil)
 		if err != nil {
-			return 0, 0, err
+			return o, err
 		}
 		var c incident.Case
 		if err := json.Unmarshal(data, &c); err != nil {
-			return 0, 0, fmt.Errorf("read a case: %w", err)
+			return o, fmt.Errorf("read a case: %w", err)
 		}
-		recorded += c.AlertCount
+		hosts[s.ID] = true
+		o.recorded += c.AlertCount
 	}
-	return len(found), recorded, nil
+	o.subjects, o.cases = len(hosts), len(found)
+	return o, nil
 }
 
 // settled lists the cases that are not seen yet, once as many are there as are expected and none
@@ -159,10 +176,13 @@ func (b *bench) settled(ctx context.Context, expected int, seen map[string]bool)
 		if err := json.Unmarshal(data, &list); err != nil {
 			return nil, fmt.Errorf("read the list of cases: %w", err)
 		}
+		if list.More {
+			return nil, errors.New("there are more cases than one list holds")
+		}
 		var found []incident.CaseSummary
 		working := 0
 		for _, s := range list.Cases {
-			if seen[s.ID] {
+			if seen[s.Run] {
 				continue
 			}
 			if found = append(found, s); s.Status == incident.Working {

@@ -24,10 +24,14 @@ func TestAStormInAKindOfSource(t *testing.T) {
 		t.Fatalf("%d kinds were measured: %v", len(measured), err)
 	}
 	for i, r := range measured {
-		if r.Kind != o.Kinds[i].Kind || r.Cases != o.Subjects || r.Recorded != o.Alerts {
-			t.Errorf("the storm in kind %s ended in %d cases with %d alerts; want %s, %d with %d", r.Kind, r.Cases, r.Recorded, o.Kinds[i].Kind, o.Subjects, o.Alerts)
+		if r.Kind != o.Kinds[i].Kind || r.Subjects != o.Subjects || r.Recorded != o.Alerts {
+			t.Errorf("the storm in kind %s ended in cases of %d hosts with %d alerts; want %s, %d with %d", r.Kind, r.Subjects, r.Recorded, o.Kinds[i].Kind, o.Subjects, o.Alerts)
 		}
-		if r.Bytes < 100 || r.PerSecond <= 0 || r.OwnPerSecond <= 0 || r.Ratio <= 0 {
+		// A case of Shadowserver's closes by itself, as its host is in doubt.
+		if r.Cases != o.Subjects && r.Kind != "shadowserver" {
+			t.Errorf("%d hosts have %d cases of kind %s", r.Subjects, r.Cases, r.Kind)
+		}
+		if r.Bytes < 100 || r.PerSecond <= 0 || r.OwnPerSecond <= 0 || r.Ratio <= 0 || r.Processor <= 0 || r.OwnProcessor <= 0 {
 			t.Errorf("something of kind %s was not measured: %+v", r.Kind, r)
 		}
 	}
