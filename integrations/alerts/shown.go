@@ -6,10 +6,11 @@ import (
 	"unicode"
 )
 
-// printable escapes the characters of a text that are not shown, or that turn around what is
-// beside them, but for the line breaks and tabs that prose has, and what joins letters and
-// pictures.
-func printable(text string) string { return escaped(text, hidden) }
+// printable escapes the control characters of a text, but for the line breaks and tabs that
+// prose has. What else is not shown stays as it is: the name of a program may hold it.
+func printable(text string) string { return escaped(text, control) }
+
+func control(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }
 
 // plain is a text that names something, without what makes it look like, or fold to, another
 // name: such a character is escaped, so that the name is nobody else's.
@@ -35,16 +36,6 @@ func escaped(text string, odd func(r rune) bool) string {
 		}
 	}
 	return b.String()
-}
-
-// hidden reports whether a character of prose is escaped.
-func hidden(r rune) bool {
-	const nonJoiner, joiner = '\u200c', '\u200d'
-	switch {
-	case r == '\n', r == '\r', r == '\t', r == nonJoiner, r == joiner, unicode.Is(unicode.Variation_Selector, r):
-		return false
-	}
-	return unicode.IsControl(r) || unseen(r)
 }
 
 // unseen reports whether a character is not shown, or looks like a blank or a line break.

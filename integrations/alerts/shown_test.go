@@ -1,9 +1,6 @@
 package alerts_test
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 // A name that only looks like another one, or folds to it, is not that name: it is read with
 // the odd character escaped, so that no device is found by it.
@@ -43,20 +40,13 @@ func TestANameThatLooksLikeAnotherIsNotThatName(t *testing.T) {
 	}
 }
 
-// Text for people shows what turns it around, and keeps what letters and pictures are made of.
-func TestTextShowsWhatIsHidden(t *testing.T) {
-	const prose = "\u26a0\ufe0f Exfil \U0001f468\u200d\U0001f4bb \u0645\u06cc\u200c\u062e \u0130"
-	a, err := read1(`{"host":{"id":"h"},"rule":"` + prose + "\u202egpj.exe\u2066 \U000e0049" + `","process":{"command_line":"a\u202eb"}}`)
+// The name of a program is what the EDR has for it too, whatever it holds.
+func TestTheNameOfAProgramStays(t *testing.T) {
+	a, err := read1(`{"host":{"id":"h"},"process":{"path":"C:\\a\u202egpj.exe"}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rule, _ := a.Rule.Get(); rule != prose+`\u202egpj.exe\u2066 \U000e0049` {
-		t.Errorf("the rule is %+q", rule)
-	}
-	if line, _ := a.Process.CommandLine.Get(); line != `a\u202eb` {
-		t.Errorf("the command line is %+q", line)
-	}
-	if strings.ContainsRune(a.Rule.String(), '\u202e') {
-		t.Error("the rule is turned around")
+	if path, _ := a.Process.Path.Get(); path != "C:\\a\u202egpj.exe" {
+		t.Errorf("the path is %+q", path)
 	}
 }
