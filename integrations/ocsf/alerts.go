@@ -3,7 +3,6 @@ package ocsf
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -51,23 +50,38 @@ func Alerts() alerts.Spec {
 	}
 }
 
-// splitEvents takes an event, a list of them, one that follows another, or what EventBridge
-// puts around a list.
+// splitEvents takes an event, a list of them, several that follow one another, and in place of
+// each what EventBridge puts around a list.
 func splitEvents(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
-	if alerts.IsList(body) {
-		return alerts.List("", body, "")
+	documents, bad := []alerts.Document{{Raw: body}}, (*alerts.FieldError)(nil)
+	switch {
+	case alerts.IsList(body):
+		documents, bad = alerts.List("", body, "")
+	case !json.Valid(body):
+		documents, bad = alerts.Stream(body)
 	}
-	// Maps, as names differ by their case.
+	if bad != nil {
+		return nil, bad
+	}
+	var all []alerts.Document
+	for _, d := range documents {
+		all = append(all, enveloped(d)...)
+	}
+	return all, nil
+}
+
+// enveloped are the events in what EventBridge sends, or the document itself.
+func enveloped(d alerts.Document) []alerts.Document {
+	// Maps, as names differ by their case. What is no object is refused where it is read.
 	var envelope, detail map[string]json.RawMessage
-	err := json.Unmarshal(body, &envelope)
+	_ = json.Unmarshal(d.Raw, &envelope)
 	_ = json.Unmarshal(envelope["detail"], &detail)
-	switch _, torn := errors.AsType[*json.SyntaxError](err); {
-	case torn:
-		return alerts.Stream(body)
-	case envelope["class_uid"] == nil && alerts.IsList(detail["findings"]):
-		return alerts.List("detail.findings", detail["findings"], "")
+	if envelope["class_uid"] != nil || !alerts.IsList(detail["findings"]) {
+		return []alerts.Document{d}
 	}
-	return []alerts.Document{{Raw: body}}, nil
+	// It was decoded as a part of the document.
+	inner, _ := alerts.List(alerts.Join(d.Path, "detail.findings"), detail["findings"], "")
+	return inner
 }
 
 // readEvent reads an event. Lists, such as evidences, are read as columns.

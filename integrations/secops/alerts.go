@@ -18,7 +18,7 @@ func Alerts() alerts.Spec {
 	return alerts.Spec{
 		Kind:    "secops",
 		Summary: "detections of Google SecOps, fetched by the transport of the same kind or posted by a job",
-		Doc: "A detection, a list of them, or the answer of Google's API that lists them (`detections`). Of a list in it, such as\n" +
+		Doc: "A detection, a list of them, several that follow one another, or the answer of Google's API that lists them (`detections`). Of a list in it, such as\n" +
 			"`collectionElements`, the values of all elements are read. The host is the `principal` of the events; with several of them it is\n" +
 			"in doubt. Detections that do not alert, that people have closed or called a false positive, and those whose connections came in\n" +
 			"are recorded and start nothing.\n\n" +
@@ -40,15 +40,19 @@ func Alerts() alerts.Spec {
 `,
 		Varies: []string{"de_4711", "de_{n}", "ws-042", "{host}", "10.20.0.42", "{ip}"},
 		Fields: fields(),
-		Split:  splitDetections, Join: alerts.JoinList, Read: readDetection,
+		Split:  splitDetections, Join: alerts.JoinStream, Read: readDetection,
 		Updated: []string{"feedbackSummary.createTime", "createdTime"},
 	}
 }
 
-// splitDetections takes a detection, a list, or a page of the API.
+// splitDetections takes a detection, a list, or a page of the API, and several that follow one
+// another.
 func splitDetections(body json.RawMessage) ([]alerts.Document, *alerts.FieldError) {
 	if alerts.IsList(body) {
 		return alerts.List("", body, "")
+	}
+	if !json.Valid(body) {
+		return alerts.Stream(body)
 	}
 	var page struct {
 		Detections json.RawMessage `json:"detections"`
