@@ -42,6 +42,8 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "device type", Doc: "9 to 15 are firewalls, switches and the like, which pass on what others send.", Paths: []string{"device.type_id"}},
 		{Name: "device type word", Doc: "Where there is no number, or one that says nothing.", Paths: []string{"device.type"}},
 		{Name: "host.os", Paths: []string{"device.os.type", "device.os.name"}},
+		{Name: "number of the os", Doc: "Where no word says it: 100 is Windows, 200 Linux and 300 macOS.", Paths: []string{"device.os.type_id"}},
+		{Name: "os as a text", Doc: "Where it is no object.", Paths: []string{"device.os"}},
 		{Name: "source.name", Doc: "The host, unless it is the device.", Paths: []string{source + "hostname", source + "name"}},
 		{Name: "source.ip", Doc: "Where to, of a connection that came in.", Paths: []string{source + "ip"}},
 		{Name: "source.port", Paths: []string{source + "port"}},

@@ -54,7 +54,7 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 	if !isHost && device.Named() {
 		alerts.Unsaid(&a.Process, a.Host)
 	} else {
-		a.Host.OS = r.OS(f.Of("host.os")...)
+		a.Host.OS = readOS(r)
 	}
 	far := "destination"
 	if from.Field == c.Destination.Field {
@@ -64,6 +64,31 @@ func readHost(r *alerts.Reader, a *incident.Alert) {
 		IP:        r.Address(f.Of(far + ".ip")...),
 		Port:      r.Port(f.Of(far + ".port")...),
 		Transport: r.Transport(f.Of("destination.transport")...),
+	}
+}
+
+// readOS reads the operating system, by its number where no word says it. One that is there and
+// another must not be taken for what the configuration has for alerts that say nothing.
+func readOS(r *alerts.Reader) incident.Value[string] {
+	f := fields()
+	os := r.OS(f.Of("host.os")...)
+	if os.IsKnown() || os.Why() != "" {
+		return os
+	}
+	switch number, _ := r.Integer(f.Of("number of the os")...).Get(); number {
+	case 0, 99:
+		if _, object := r.Lookup(f.Of("os as a text")[0]).(map[string]any); object {
+			return os
+		}
+		return r.OS(f.Of("os as a text")...)
+	case 100:
+		return incident.OSes().Of(incident.Known("windows", incident.FromAlert))
+	case 200:
+		return incident.OSes().Of(incident.Known("linux", incident.FromAlert))
+	case 300:
+		return incident.OSes().Of(incident.Known("macos", incident.FromAlert))
+	default:
+		return incident.NotKnown[string](fmt.Sprintf("the operating system has the number %d", number))
 	}
 }
 
