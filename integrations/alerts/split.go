@@ -39,10 +39,10 @@ func Object(path string, data json.RawMessage) (map[string]json.RawMessage, *Fie
 	if countMembers(data) == len(members) {
 		return members, nil
 	}
-	clear(members)
 	dec := json.NewDecoder(bytes.NewReader(data))
 	// What was decoded is an object.
 	_, _ = dec.Token()
+	lists := map[string][]json.RawMessage{}
 	for dec.More() {
 		var value json.RawMessage
 		token, err := dec.Token()
@@ -50,10 +50,14 @@ func Object(path string, data json.RawMessage) (map[string]json.RawMessage, *Fie
 		if err != nil || !ok || dec.Decode(&value) != nil {
 			return nil, Wrong(path, "is not an object")
 		}
-		if before := members[name]; IsList(before) && IsList(value) {
-			value = inOne(before, value)
+		if IsList(value) {
+			lists[name] = append(lists[name], value)
 		}
-		members[name] = value
+	}
+	for name, parts := range lists {
+		if len(parts) > 1 && IsList(members[name]) {
+			members[name] = inOne(parts)
+		}
 	}
 	return members, nil
 }
@@ -82,12 +86,17 @@ func countMembers(data []byte) (members int) {
 	return members
 }
 
-// inOne is the list with the elements of both lists.
-func inOne(a, b json.RawMessage) json.RawMessage {
-	var all, more []json.RawMessage
-	// What was decoded are lists, and encodes.
-	_, _ = json.Unmarshal(a, &all), json.Unmarshal(b, &more)
-	data, _ := json.Marshal(append(all, more...))
+// inOne is the list with the elements of all these lists.
+func inOne(parts []json.RawMessage) json.RawMessage {
+	all := []json.RawMessage{}
+	for _, part := range parts {
+		var some []json.RawMessage
+		// What was decoded is a list.
+		_ = json.Unmarshal(part, &some)
+		all = append(all, some...)
+	}
+	// And it encodes.
+	data, _ := json.Marshal(all)
 	return data
 }
 
