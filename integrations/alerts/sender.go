@@ -39,10 +39,11 @@ type Connection struct {
 }
 
 // Inbound reports whether the words for a direction mean that a connection came
-// in. Sysmon gives it by who initiated it.
+// in. Sysmon gives it by who initiated it, and the log of Windows' firewall by the number of a
+// message.
 func Inbound(direction, initiated incident.Value[string]) bool {
 	word, _ := direction.Get()
-	if slices.Contains([]string{"inbound", "ingress", "incoming", "in", "received", "receive", "rx"}, strings.ToLower(word)) {
+	if slices.Contains([]string{"inbound", "ingress", "incoming", "in", "received", "receive", "rx", "%%14592"}, strings.ToLower(word)) {
 		return true
 	}
 	word, known := initiated.Get()

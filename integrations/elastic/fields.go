@@ -40,7 +40,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "destination.bytes", Paths: []string{"destination.bytes"}},
 		{Name: "destination.transport", Paths: []string{"network.transport", "network.iana_number"}},
 		{Name: "bytes_out", Doc: "Where the end that sends has none.", Paths: []string{"source.bytes", "host.network.egress.bytes"}},
-		{Name: "direction", Doc: "Whether the connection came in.", Paths: []string{"network.direction"}},
+		{Name: "direction", Doc: "Whether the connection came in.", Paths: []string{"network.direction", "winlog.event_data.Direction"}},
 		{Name: "initiated", Doc: "`false` says that it came in.", Paths: []string{"winlog.event_data.Initiated", "event_data.Initiated"}},
 	}
 })

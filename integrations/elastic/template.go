@@ -24,6 +24,12 @@ func alertText(path string, data json.RawMessage) ([]alerts.Document, *alerts.Fi
 	if alerts.IsList([]byte(text)) {
 		list = withoutLastCommas([]byte(text))
 	}
+	if values, bad := alerts.Stream([]byte(text)); !json.Valid(list) && bad == nil && len(values) > 1 {
+		for i := range values {
+			values[i].Path = path + values[i].Path
+		}
+		return values, nil
+	}
 	if !json.Valid(list) {
 		return nil, alerts.Wrong(path, "is a text that holds no alerts; %s", rightTemplate)
 	}

@@ -223,6 +223,9 @@ func readEnds(r *alerts.Reader, a *incident.Alert) {
 		a.Host, from = c.Watched()
 	default:
 		a.Host = alerts.Named(r.Names(slices.Concat(riskyHost(r), f.Of("host.name"))...), nil, whySource)
+		if comesIn && a.Host.Name.IsKnown() {
+			a.Host.Doubts = append(a.Host.Doubts, "the connection came in to the host: which end sends is not known")
+		}
 		seen := c.Destination.IsKnown() || slices.ContainsFunc(f.Of("device"), func(path string) bool { return r.Lookup(path) != nil })
 		if name, ok := a.Host.Name.Get(); ok && seen && !a.Process.Name.IsKnown() && !a.Process.PID.IsKnown() {
 			a.Host.Doubts = append(a.Host.Doubts, fmt.Sprintf("host %s is the sensor of a network event that does not say whose traffic it saw", alerts.Quote(name)))

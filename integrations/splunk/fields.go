@@ -39,7 +39,7 @@ var fields = sync.OnceValue(func() alerts.Fields {
 		{Name: "destination.bytes", Paths: []string{"result.bytes_in", "result.sum_bytes_in", "result.sum(bytes_in)"}},
 		{Name: "destination.transport", Paths: []string{"result.transport", "result.protocol"}},
 		{Name: "reporter", Doc: "The machine that reports a connection of its own: a name of the source, or of the destination of one that came in.", Paths: []string{"result.ComputerName", "result.Computer"}},
-		{Name: "direction", Doc: "Whether the connection came in.", Paths: []string{"result.direction", "result.network_direction"}},
+		{Name: "direction", Doc: "Whether the connection came in.", Paths: []string{"result.direction", "result.network_direction", "result.Direction"}},
 		{Name: "initiated", Doc: "`false` says that it came in.", Paths: []string{"result.Initiated", "result.initiated"}},
 		{Name: "host.name", Doc: "Where neither end is named. In doubt where the row has a destination or a device, and no process.", Paths: []string{"result.host"}},
 		{Name: "risk_object_type", Doc: "`system`: the risk object is the host, where neither end is named.", Paths: []string{"result.risk_object_type"}},

@@ -7,9 +7,6 @@ import (
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
 
-// inbound is the number of the message that Windows has in place of the word.
-const inbound = "%%14592"
-
 // readWindows reads an event of Windows, which is of the computer that it names. Sysmon and the
 // log of Windows' firewall tell of the computer's own connections alone: it is the end that
 // Initiated or the direction says.
@@ -22,7 +19,7 @@ func readWindows(r *alerts.Reader, a *incident.Alert) {
 	defer func() { a.Host.OS = incident.Known("windows", incident.Computed) }()
 	a.Destination.Transport = r.Transport(f.Of("destination.transport")...)
 	direction := r.Text(f.Of("direction of Windows")...)
-	if word, _ := direction.Get(); word == inbound || alerts.Inbound(direction, incident.Value[string]{}) {
+	if alerts.Inbound(direction, incident.Value[string]{}) {
 		a.Host = computer(r, nil)
 		// Documents and systems do not agree on which end the source is then.
 		why := "the connection came in, and Windows does not say which end is the computer"
