@@ -17,7 +17,7 @@ func checkAlertAnother(t testing.TB, h AlertsHarness) {
 	}
 	first, second, third := read(2000001, "pc-1", "10.20.1.1"), read(2000002, "pc-1", "10.20.1.1"), read(2000003, "pc-2", "10.20.1.2")
 	if first.Prints[0] == second.Prints[0] {
-		t.Errorf("two alerts have one occurrence: %s", another)
+		t.Errorf("two alerts have one occurrence, by Varies: %s", another)
 	}
 	for _, a := range []struct {
 		alert incident.Alert
