@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -64,7 +65,9 @@ func about(t *testing.T, lines []map[string]any, id string) (found []map[string]
 	t.Helper()
 	for _, line := range lines {
 		speaks := slices.ContainsFunc(values(line), func(v string) bool { return strings.Contains(v, id) })
-		if speaks && line["case"] != id {
+		// The workflow of a channel tells of many cases.
+		ofChannel := strings.HasPrefix(fmt.Sprint(line["workflow_id"]), "channel/")
+		if speaks && line["case"] != id && !ofChannel {
 			t.Errorf("the line speaks of %s, and its case is %v: %v", id, line["case"], line)
 		}
 		if line["case"] == id {

@@ -20,6 +20,8 @@ const (
 	receiveMost  = 10
 	receiveWait  = 20 * time.Second
 	answerWithin = 10 * time.Second
+	// mostRefused is after how many messages that are not taken no other is tried.
+	mostRefused = 3
 )
 
 // puller implements [alerts.Puller] on a queue.
@@ -88,15 +90,7 @@ func (p *puller) takeAll(ctx context.Context, received []types.Message, take ale
 	var working sync.WaitGroup
 	for _, lane := range p.lanes(received) {
 		working.Go(func() {
-			if ctx.Err() != nil {
-				return
-			}
-			var bodies [][]byte
-			for _, i := range lane {
-				bodies = append(bodies, []byte(aws.ToString(received[i].Body)))
-			}
-			taken, err := take(ctx, bodies)
-			b.took(lane, taken, err)
+			p.takeLane(ctx, b, received, lane, take)
 		})
 	}
 	working.Wait()
@@ -110,6 +104,24 @@ func (p *puller) takeAll(ctx context.Context, received []types.Message, take ale
 		p.visible(within, b.open, 0)
 	}
 	return errors.Join(err, ctx.Err())
+}
+
+// takeLane takes messages that came together. Of a queue that keeps no order, one that is not
+// taken does not hold up those behind it, each of whose times is counted; where several are
+// not, the engine takes none.
+func (p *puller) takeLane(ctx context.Context, b *batch, received []types.Message, lane []int, take alerts.Take) {
+	for refused := 0; len(lane) > 0 && ctx.Err() == nil; refused++ {
+		if p.ordered && refused > 0 || refused == mostRefused {
+			return
+		}
+		var bodies [][]byte
+		for _, i := range lane {
+			bodies = append(bodies, []byte(aws.ToString(received[i].Body)))
+		}
+		taken, err := take(ctx, bodies)
+		b.took(lane, taken, err)
+		lane = lane[min(taken+1, len(lane)):]
+	}
 }
 
 // lanes are the places of messages that are taken together, in their order.
