@@ -107,8 +107,8 @@ func (p *puller) takeAll(ctx context.Context, received []types.Message, take ale
 }
 
 // takeLane takes messages that came together. Of a queue that keeps no order, one that is not
-// taken does not hold up those behind it, each of whose times is counted; where several are
-// not, the engine takes none.
+// taken does not hold up those behind it: SQS counts how often each comes, and moves it to the
+// dead-letter queue in the end. Where several are not taken, the engine is down.
 func (p *puller) takeLane(ctx context.Context, b *batch, received []types.Message, lane []int, take alerts.Take) {
 	for refused := 0; len(lane) > 0 && ctx.Err() == nil; refused++ {
 		if p.ordered && refused > 0 || refused == mostRefused {

@@ -96,8 +96,8 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 			return usagef("--%s must be between 1 and %d, not %d", name, mostMeasured, n)
 		}
 	}
-	if o.run.SyncDelay < 0 || o.run.SyncDelay > time.Second {
-		return usagef("--sync-delay must be between 0 and 1s, not %s", o.run.SyncDelay)
+	if err := checkSyncDelay(o.run.SyncDelay); err != nil {
+		return err
 	}
 	dir, remove, err := benchFolder(o.run.Dir)
 	if err != nil {
@@ -117,6 +117,13 @@ func (o *benchOptions) measure(ctx context.Context) (err error) {
 		return err
 	}
 	return o.output.print(o.streams, r, func(p *term.Printer) error { return p.Table([]string{"what", "measured"}, rows(r)) })
+}
+
+func checkSyncDelay(d time.Duration) error {
+	if d < 0 || d > time.Second {
+		return usagef("--sync-delay must be between 0 and 1s, not %s", d)
+	}
+	return nil
 }
 
 // benchFolder is the folder for the data of a measurement: the one that was given, or a temporary

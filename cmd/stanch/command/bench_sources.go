@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,10 +60,7 @@ func (o *benchSourcesOptions) check() error {
 			return usagef("--%s must be between 1 and %d, and even but for --senders, not %d", size.name, size.most, size.n)
 		}
 	}
-	if o.run.SyncDelay < 0 || o.run.SyncDelay > time.Second {
-		return usagef("--sync-delay must be between 0 and 1s, not %s", o.run.SyncDelay)
-	}
-	return nil
+	return checkSyncDelay(o.run.SyncDelay)
 }
 
 func (o *benchSourcesOptions) measure(ctx context.Context, kinds []string) (err error) {
