@@ -52,7 +52,7 @@ func (e *event) parse(line []byte, r *flowmath.Record) error {
 	case e.goflow.src != nil || e.goflow.start != nil:
 		return e.goflow.record(r, e.conn.proto, e.sensor)
 	case e.stream != nil && string(e.stream) != "conn" && string(e.stream) != "conn_long":
-		return errNoFlow
+		return errNamedLog
 	case e.conn.srcIP != nil || e.conn.dstIP != nil:
 		if e.stream == nil && !e.counts {
 			return errOtherLog

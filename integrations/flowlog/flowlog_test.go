@@ -21,7 +21,7 @@ import (
 // readAll returns the records and the errors of a log.
 func readAll(tb testing.TB, log string) (records []flowmath.Record, bad []string, err error) {
 	tb.Helper()
-	r, err := NewReader(strings.NewReader(log))
+	r, err := NewReader(strings.NewReader(log), Options{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,7 +143,7 @@ func TestOneWayIsNotZero(t *testing.T) {
 func TestUnfinishedLineStaysUnread(t *testing.T) {
 	const header = "#fields\tts\tid.orig_h\tid.resp_h\tproto\torig_bytes\n"
 	const row = "1693975909\t10.0.0.1\t10.0.0.2\tudp\t5\n"
-	r, err := NewReader(strings.NewReader(header + row + row[:20]))
+	r, err := NewReader(strings.NewReader(header+row+row[:20]), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		r, err := NewReader(bytes.NewReader(log))
+		r, err := NewReader(bytes.NewReader(log), Options{})
 		if err != nil {
 			return
 		}
@@ -228,7 +228,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		// Go on after the first record.
-		again, err := NewReader(bytes.NewReader(log))
+		again, err := NewReader(bytes.NewReader(log), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

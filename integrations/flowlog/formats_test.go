@@ -125,7 +125,7 @@ func TestLacks(t *testing.T) {
 		"#path\tdns\n#fields\tts\tid.orig_h\tid.resp_h\n1693975909\t10.0.0.1\t10.0.0.2": "no conn log",
 		"": "",
 	} {
-		r, err := NewReader(strings.NewReader(log + "\n"))
+		r, err := NewReader(strings.NewReader(log+"\n"), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

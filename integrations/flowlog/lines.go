@@ -14,6 +14,10 @@ import (
 // MaxLine bounds one line of a flow log, and one JSON object that spans lines.
 const MaxLine = 1 << 20
 
+// maxObject bounds one object of a log that is read by objects: a cloud writes all that
+// an interface sent in a minute into one.
+const maxObject = 32 << 20
+
 // lines returns the lines of a stream without copying them, and keeps the running
 // digest of the bytes that were taken.
 type lines struct {
@@ -22,6 +26,7 @@ type lines struct {
 	from   int
 	to     int
 	err    error // why the source ended
+	most   int   // bounds one line, or object
 
 	digest hash.Hash
 	offset int64
@@ -42,7 +47,7 @@ func newLines(r io.Reader) (*lines, error) {
 			return nil, fmt.Errorf("read gzip: %w", err)
 		}
 	}
-	return &lines{source: source, buf: make([]byte, MaxLine+64<<10), digest: sha256.New()}, nil
+	return &lines{source: source, buf: make([]byte, MaxLine+64<<10), most: MaxLine, digest: sha256.New()}, nil
 }
 
 // fill reads more, and reports whether there was more.
@@ -55,7 +60,10 @@ func (l *lines) fill() bool {
 		l.from, l.to = 0, l.to-l.from
 	}
 	if l.to == len(l.buf) {
-		return false
+		if l.to >= l.most {
+			return false
+		}
+		l.buf = append(l.buf, make([]byte, len(l.buf))...)
 	}
 	// A reader that repeatedly returns neither bytes nor an error is broken.
 	for range 100 {
@@ -88,7 +96,7 @@ func (l *lines) find(sep []byte, after int) int {
 			}
 			after = max(after, len(pending)-len(sep)+1)
 		}
-		if len(pending) >= MaxLine || !l.fill() {
+		if len(pending) >= l.most || !l.fill() {
 			return -1
 		}
 	}
@@ -112,7 +120,7 @@ func (l *lines) object() ([]byte, bool) {
 	}
 	if end := l.find([]byte{'\n'}, n); end > 0 {
 		n = end
-	} else if l.to-l.from < MaxLine {
+	} else if l.to-l.from < l.most {
 		n = l.to - l.from
 	}
 	return l.buf[l.from : l.from+n], true

@@ -1,7 +1,7 @@
-// Package flowlog reads flow records as sensors write them: Zeek's conn.log as
-// TSV or JSON, goflow2's JSON and the flow and netflow events of Suricata's EVE,
-// also mixed. It streams, bounds every line
-// and rejects implausible records.
+// Package flowlog reads flow records as sensors write them: Zeek's conn.log as TSV or JSON,
+// goflow2's JSON and the flow and netflow events of Suricata's EVE, also mixed, and the egress logs
+// of firewalls, proxies and clouds, each a [Format]. It streams, bounds every line and rejects
+// implausible records.
 package flowlog
 
 import (
@@ -17,7 +17,7 @@ import (
 const maxUnrecognised = 1000
 
 // ErrUnrecognised reports that nothing in the stream is a flow log.
-var ErrUnrecognised = errors.New("the file is not Zeek's conn.log, goflow2's JSON or Suricata's EVE")
+var ErrUnrecognised = errors.New("the file is no flow log that is known by its beginning; some need --format")
 
 // ErrOtherLog is an [ErrUnrecognised] of a file that is another log of Zeek.
 var ErrOtherLog = fmt.Errorf("%w: it is another log of Zeek, not a conn log", ErrUnrecognised)
@@ -34,27 +34,59 @@ func (e *BadLine) Unwrap() error { return e.Err }
 
 // Reader reads the records of one flow log.
 type Reader struct {
-	lines *lines
-	tsv   *tsv  // set once a line began with #
-	event event // for lines that begin with {
+	lines  *lines
+	format Format // its Name is "" for what mixed reads
+	parser Parser
+
+	// entry is the last line, of which records and complaints before given and told were returned.
+	entry       Entry
+	line        int64 // its number
+	given, told int
+	gaps        []flowmath.Gap
+
 	// recognised reports whether something was a flow log's.
 	recognised bool
 	bad        int64
 	skipped    int64
+	unfinished bool
 	// otherLogs reports whether some lines are of other logs of Zeek, otherEvents
 	// whether some are events of EVE without a flow.
 	otherLogs, otherEvents bool
 }
 
-// NewReader returns a reader of a flow log in any of the formats, plain or
-// gzip. It reads the stream only as far as it must.
-func NewReader(r io.Reader) (*Reader, error) {
+// NewReader returns a reader of a flow log, plain or gzip. It reads the stream only as far as it
+// must. A format that the options name and that does not exist is an error.
+func NewReader(r io.Reader, o Options) (*Reader, error) {
 	l, err := newLines(r)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{lines: l}, nil
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	var f Format
+	known := false
+	if o.Format != "" {
+		f, err = FormatOf(o.Format)
+		known = err == nil
+	} else {
+		f, known = recognise(l.head(HeadLength))
+	}
+	if !known {
+		return &Reader{lines: l, parser: &mixed{}}, err
+	}
+	parser, err := f.open(o)
+	if err != nil {
+		return nil, err
+	}
+	if f.Frame == ByObject {
+		l.most = maxObject
+	}
+	return &Reader{lines: l, format: f, parser: parser}, nil
 }
+
+// Format is the format that is read; its Name is "" where lines of Zeek, goflow2 and Suricata may mix.
+func (r *Reader) Format() Format { return r.format }
 
 // Head returns up to n (at most MaxLine) of the next bytes, without reading them.
 func (r *Reader) Head(n int) []byte { return bytes.Clone(r.lines.head(n)) }
@@ -62,14 +94,28 @@ func (r *Reader) Head(n int) []byte { return bytes.Clone(r.lines.head(n)) }
 // Offset is how many bytes, unpacked, were read.
 func (r *Reader) Offset() int64 { return r.lines.offset }
 
-// Line is how many lines were read.
-func (r *Reader) Line() int64 { return r.lines.number }
+// Settled reports whether everything that was read up to Offset was returned, so that a later
+// reader may go on there.
+func (r *Reader) Settled() bool { return r.given == len(r.entry.Records) && r.told == len(r.entry.Bad) }
+
+// Line is the number of the line that was read last.
+func (r *Reader) Line() int64 { return r.line }
 
 // Sum is the SHA-256 of the bytes that were read.
 func (r *Reader) Sum() []byte { return r.lines.digest.Sum(nil) }
 
 // Skipped counts the lines that are not meant to be flow records, such as alerts.
 func (r *Reader) Skipped() int64 { return r.skipped }
+
+// Unfinished reports whether the last line was left unread, because its end is missing.
+func (r *Reader) Unfinished() bool { return r.unfinished }
+
+// TakeGaps returns the gaps that were read since it was last called.
+func (r *Reader) TakeGaps() []flowmath.Gap {
+	gaps := r.gaps
+	r.gaps = nil
+	return gaps
+}
 
 // Lacks returns what a stream without any flow would have to contain; nothing
 // where that is not known.
@@ -88,15 +134,15 @@ func (r *Reader) Lacks() string {
 func (r *Reader) Recognised() bool { return r.recognised }
 
 // SkipTo moves on to an offset where an earlier reader of the stream stopped.
-// Before it only TSV headers are read. It stops at the end.
+// Before it only headers are read. It stops at the end.
 func (r *Reader) SkipTo(offset int64) error {
 	for r.lines.offset < offset {
 		line, _ := r.lines.line()
 		if len(line) == 0 {
 			return r.lines.ended()
 		}
-		if line[0] == '#' && !r.lines.inLine {
-			_ = r.header(line) // it was counted as bad when it was imported
+		if r.format.Frame == ByLine && !r.lines.inLine {
+			_, _ = r.parser.Header(bytes.TrimRight(line, "\r\n")) // it was counted as bad when it was imported
 		}
 		r.lines.take(int(min(int64(len(line)), offset-r.lines.offset)))
 	}
@@ -107,7 +153,7 @@ func (r *Reader) SkipTo(offset int64) error {
 // FinishLine moves on to the next line, where [Reader.SkipTo] stopped inside of
 // one that was already read.
 func (r *Reader) FinishLine() {
-	if r.lines.inLine {
+	if r.format.Frame == ByLine && r.lines.inLine {
 		r.lines.finishLine()
 	}
 }
@@ -118,27 +164,81 @@ func (r *Reader) FinishLine() {
 // line that is not finished stays unread: a sensor may still be writing it.
 func (r *Reader) Next(rec *flowmath.Record) error {
 	for {
-		line, complete := r.next()
-		if len(line) == 0 {
-			if err := r.lines.ended(); err != nil {
-				return err
-			}
-			return r.end()
+		if done, err := r.give(rec); done {
+			return err
 		}
-		if !complete {
-			return r.unfinished(line, rec)
-		}
-		err := r.parse(bytes.TrimRight(line, "\r\n"), rec)
-		number := r.lines.number + 1
-		r.lines.take(len(line))
-		if done, err := r.outcome(number, err); done {
+		if err := r.read(); err != nil {
 			return err
 		}
 	}
 }
 
-// next returns the next line, or the next object that spans lines.
+// give returns the next record, or complaint, of the line that was read last.
+func (r *Reader) give(rec *flowmath.Record) (bool, error) {
+	if r.given < len(r.entry.Records) {
+		*rec = r.entry.Records[r.given]
+		r.given++
+		if err := rec.Check(); err != nil {
+			return true, r.complain(err)
+		}
+		r.recognised = true
+		return true, nil
+	}
+	if r.told < len(r.entry.Bad) {
+		r.told++
+		return true, r.complain(r.entry.Bad[r.told-1])
+	}
+	return false, nil
+}
+
+// complain counts something that is wrong with the line.
+func (r *Reader) complain(err error) error {
+	r.bad++
+	if !r.recognised && r.bad >= maxUnrecognised {
+		return r.unrecognised()
+	}
+	return &BadLine{r.line, err}
+}
+
+func (r *Reader) unrecognised() error {
+	if r.format.Name != "" {
+		return fmt.Errorf("%w: it is not of the format %s", ErrUnrecognised, r.format.Name)
+	}
+	return ErrUnrecognised
+}
+
+// read reads the next line, or object, into the entry.
+func (r *Reader) read() error {
+	line, complete := r.next()
+	if len(line) == 0 {
+		if err := r.lines.ended(); err != nil {
+			return err
+		}
+		return r.end()
+	}
+	if !complete && len(line) >= r.lines.most {
+		return r.skipLong()
+	}
+	text := bytes.TrimLeft(bytes.TrimRight(line, "\r\n"), " ")
+	if !complete {
+		if err := r.lines.ended(); err != nil {
+			return err
+		}
+		if r.format.Frame == ByObject || len(text) == 0 || !r.parser.Whole(text) {
+			return r.endUnfinished(text)
+		}
+	}
+	r.line = r.lines.number + 1
+	err := r.parse(text)
+	r.lines.take(len(line))
+	return r.outcome(err)
+}
+
+// next returns the next line, or the next object.
 func (r *Reader) next() (line []byte, complete bool) {
+	if r.format.Frame == ByObject {
+		return r.lines.element()
+	}
 	line, complete = r.lines.line()
 	if complete && line[0] == '{' && string(bytes.TrimRight(line, " \r\n")) == "{" {
 		if object, ok := r.lines.object(); ok {
@@ -150,68 +250,69 @@ func (r *Reader) next() (line []byte, complete bool) {
 	return line, complete
 }
 
-// errNothing marks a line without anything to read: a header or a blank one.
-var errNothing = errors.New("nothing to read")
-
-func (r *Reader) parse(line []byte, rec *flowmath.Record) error {
-	line = bytes.TrimLeft(line, " ")
-	*rec = flowmath.Record{}
-	switch {
-	case len(line) == 0:
-		return errNothing
-	case line[0] == '#':
-		if err := r.header(line); err != nil {
-			return err
-		}
-		return errNothing
-	case line[0] == '{':
-		if err := r.event.parse(line, rec); err != nil {
-			return err
-		}
-	case r.tsv != nil:
-		if err := r.tsv.parse(line, rec); err != nil {
-			return err
-		}
-	default:
-		return errors.New("not a line of a known flow log")
+func (r *Reader) parse(text []byte) error {
+	r.entry.reset()
+	r.given, r.told = 0, 0
+	if len(text) == 0 {
+		return nil
 	}
-	return rec.Check()
-}
-
-func (r *Reader) header(line []byte) error {
-	if r.tsv == nil {
-		r.tsv = newTSV()
+	header, err := r.parser.Header(text)
+	if header {
+		r.recognised = r.recognised || err == nil
+		if errors.Is(err, errHeading) {
+			return nil
+		}
+		return err
 	}
-	err := r.tsv.header(bytes.TrimRight(line, "\r\n"))
-	r.recognised = r.recognised || r.tsv.columns != nil && !r.tsv.other()
+	err = r.parser.Parse(text, &r.entry)
+	if len(r.entry.Gaps) > 0 {
+		r.recognised = true
+		r.gaps = append(r.gaps, r.entry.Gaps...)
+	}
+	r.skipped += r.entry.Skipped
 	return err
 }
 
-// outcome returns what a parsed line means to the caller, and whether it is
-// returned.
-func (r *Reader) outcome(number int64, err error) (done bool, _ error) {
+// outcome returns what a parsed line means to the caller; nil where reading goes on.
+func (r *Reader) outcome(err error) error {
 	switch {
 	case err == nil:
-		r.recognised = true
-		return true, nil
-	case errors.Is(err, errNothing):
-		return false, nil
-	case errors.Is(err, errNoFlow):
+		return nil
+	case errors.Is(err, ErrNoFlow):
 		r.recognised = true
 		r.skipped++
 		r.otherEvents = r.otherEvents || errors.Is(err, errOtherEvent)
-		r.otherLogs = r.otherLogs || !errors.Is(err, errOtherEvent)
-		return false, nil
+		r.otherLogs = r.otherLogs || errors.Is(err, errNamedLog)
+		return nil
 	case errors.Is(err, errOtherLog):
 		r.otherLogs = true
 		r.skipped++
-		return false, nil
+		return nil
 	}
-	r.bad++
-	if !r.recognised && r.bad >= maxUnrecognised {
-		return true, ErrUnrecognised
+	return r.complain(err)
+}
+
+// skipLong moves over a line, or object, that is longer than any may be.
+func (r *Reader) skipLong() error {
+	r.line = r.lines.number + 1
+	r.entry.reset()
+	r.given, r.told = 0, 0
+	if r.format.Frame == ByObject {
+		r.lines.finishObject()
+	} else {
+		r.lines.finishLine()
 	}
-	return true, &BadLine{number, err}
+	return r.complain(fmt.Errorf("longer than %d bytes", r.lines.most))
+}
+
+// endUnfinished ends before a last line whose end is missing. One that is neither a header nor
+// of a format that was recognised may be anything.
+func (r *Reader) endUnfinished(text []byte) error {
+	r.unfinished = len(text) > 0
+	if r.unfinished && r.format.Name == "" && text[0] != '#' && !r.recognised {
+		r.bad++
+	}
+	return r.end()
 }
 
 func (r *Reader) end() error {
@@ -221,36 +322,8 @@ func (r *Reader) end() error {
 	case r.otherLogs:
 		return ErrOtherLog
 	case r.bad > 0:
-		return ErrUnrecognised
+		return r.unrecognised()
 	default:
 		return io.EOF
 	}
-}
-
-// unfinished reads a line without an end: one that is too long, or the last one,
-// which counts only if it is visibly complete.
-func (r *Reader) unfinished(line []byte, rec *flowmath.Record) error {
-	number := r.lines.number + 1
-	if len(line) >= MaxLine {
-		r.lines.finishLine()
-		_, err := r.outcome(number, fmt.Errorf("longer than %d bytes", MaxLine))
-		return err
-	}
-	if err := r.lines.ended(); err != nil {
-		return err
-	}
-	if line[0] == '#' || r.tsv != nil && line[0] != '{' && !r.tsv.whole(line) {
-		return r.end()
-	}
-	err := r.parse(line, rec)
-	switch {
-	case err == nil || errors.Is(err, errNoFlow) || errors.Is(err, errOtherLog):
-		r.lines.take(len(line))
-		if done, err := r.outcome(number, err); done {
-			return err
-		}
-	case !r.recognised:
-		return ErrUnrecognised
-	}
-	return r.end()
 }

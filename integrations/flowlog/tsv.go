@@ -78,7 +78,7 @@ func (z *tsv) parse(line []byte, r *flowmath.Record) error {
 		return errors.New("data before a #fields line")
 	}
 	if z.path != "" && z.path != "conn" && z.path != "conn_long" {
-		return errNoFlow
+		return errNamedLog
 	}
 	if z.other() {
 		return errOtherLog

@@ -7,12 +7,11 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// errNoFlow marks a line that is well formed but is not a flow, such as an
-// alert in EVE or another of Zeek's logs.
-var errNoFlow = errors.New("not a flow record")
-
-// errOtherEvent is an [errNoFlow] of EVE.
-var errOtherEvent = fmt.Errorf("%w: another event of EVE", errNoFlow)
+// errNamedLog is an [ErrNoFlow] of another log of Zeek that names itself, errOtherEvent one of EVE.
+var (
+	errNamedLog   = fmt.Errorf("%w: another log of Zeek", ErrNoFlow)
+	errOtherEvent = fmt.Errorf("%w: another event of EVE", ErrNoFlow)
+)
 
 // errOtherLog marks a line of a log of Zeek that does not name itself, and that
 // has none of the fields of a conn.log. It alone makes no file a flow log.

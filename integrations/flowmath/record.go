@@ -51,6 +51,16 @@ type Record struct {
 	Single bool
 	// Sensor names who saw it.
 	Sensor string
+	// Device and User are who sent from Src, where the sensor says so: a proxy knows who logged in to it.
+	Device, User string
+}
+
+// Gap is a time of which a sensor says that it has no records: what was sent meanwhile is
+// unknown.
+type Gap struct {
+	From, To time.Time
+	// Sensor names whose records are missing, Why says it in the sensor's words.
+	Sensor, Why string
 }
 
 // End is when the flow ended.
@@ -156,6 +166,8 @@ func (r *Record) Check() error {
 		return fmt.Errorf("invalid protocol name %.40q", r.Transport)
 	case len(r.Sensor) > 255:
 		return errors.New("the sensor's name is longer than 255 bytes")
+	case len(r.Device) > 255 || len(r.User) > 255:
+		return errors.New("the name of a device or a user is longer than 255 bytes")
 	}
 	if err := r.Orig.check(r.Sampling); err != nil {
 		return err

@@ -104,7 +104,7 @@ type importing struct {
 
 // begin opens the stream and skips what was imported before.
 func (im *importing) begin(ctx context.Context, stream io.Reader) error {
-	reader, err := flowlog.NewReader(stream)
+	reader, err := flowlog.NewReader(stream, flowlog.Options{})
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func again(stream io.Reader) (*flowlog.Reader, error) {
 	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the stream again: %w", err)
 	}
-	return flowlog.NewReader(stream)
+	return flowlog.NewReader(stream, flowlog.Options{})
 }
 
 func (im *importing) run(ctx context.Context) error {
