@@ -52,6 +52,7 @@ func Capabilities() []Capability {
 		{Name: "Restorer", iface: reflect.TypeFor[Restorer](), Unchecked: "what is lost with a process is the product's own"},
 		{Name: "RoleLister", iface: reflect.TypeFor[RoleLister](), Unchecked: "it is a view of Inventory"},
 		{Name: "Runner", iface: reflect.TypeFor[Runner]()},
+		{Name: "Senders", iface: reflect.TypeFor[Senders]()},
 		{Name: "Sharer", iface: reflect.TypeFor[Sharer](), Unchecked: "it is how a client is, not what a product does"},
 		{Name: "Surveyor", iface: reflect.TypeFor[Surveyor]()},
 		{Name: "Updater", iface: reflect.TypeFor[Updater]()},

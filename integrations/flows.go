@@ -27,3 +27,16 @@ type Surveyor interface {
 	// Survey looks at the records of [from, to), of all hosts.
 	Survey(ctx context.Context, from, to time.Time) (incident.Survey, error)
 }
+
+// SendersQuery asks who sent from the addresses in [From, To).
+type SendersQuery struct {
+	IPs      []string
+	From, To time.Time
+}
+
+// Senders is a flow store that knows who sent, where its sensors say so. It returns nobody where no
+// sensor said anything: an address is then as unknown as before.
+type Senders interface {
+	// Senders returns whom the sensors name, the newest first, each once a sensor.
+	Senders(ctx context.Context, q SendersQuery) ([]incident.Sender, error)
+}

@@ -63,3 +63,21 @@ func flowsHarness() contract.FlowsHarness {
 func TestContract(t *testing.T) { contract.Flows(t, flowsHarness()) }
 func TestHunter(t *testing.T)   { contract.Hunter(t, flowsHarness()) }
 func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }
+
+func TestSenders(t *testing.T) {
+	contract.Senders(t, contract.SendersHarness{
+		Knobs: contract.Knobs{Kind: "sqlite", Unbreakable: "a local file"},
+		Open: func(t testing.TB, sent []contract.Named) integrations.Senders {
+			s := openStore(t, time.Time{})
+			records := make([]flowmath.Record, len(sent))
+			for i, one := range sent {
+				records[i] = recordOf(one.Flow)
+				records[i].Sensor, records[i].Device, records[i].User = one.Sensor, one.Device, one.User
+			}
+			if err := s.Append(t.Context(), records); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
+}

@@ -58,7 +58,11 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
-	return tally.Survey(span, func(sensor uint64) string { return names[sensor] }), nil
+	survey := tally.Survey(span, func(sensor uint64) string { return names[sensor] })
+	if survey.AtLeast, err = dbs.lacking(ctx, from, to); err != nil {
+		return incident.Survey{}, failed(op, err)
+	}
+	return survey, nil
 }
 
 // tallyBlock counts the flows of a block. A flow is in the buckets of both its

@@ -25,6 +25,8 @@ type ImportOptions struct {
 	// Name is the file's name as it is shown to people. It does not identify it: the same
 	// content under another name, or packed, is the same file.
 	Name string
+	// Log says of the log what it does not say itself; the zero value recognises its format.
+	Log flowlog.Options
 	// Sensor is the sensor of records that do not name theirs. Two
 	// sensors that see the same traffic must have different names.
 	Sensor string
@@ -53,10 +55,15 @@ type ImportResult struct {
 	Lacks string
 	// BadLines are the first bad lines with their reasons.
 	BadLines []flowlog.BadLine
+	// Gaps is how many times the sensors say that they have no records of.
+	Gaps int64
+	// Unfinished reports whether the last line has no end, and was left for the next import.
+	Unfinished bool
+	// Format is the name of the log's format, "" where lines of Zeek, goflow2 and Suricata may mix.
+	Format string
 }
 
-// Import adds the flows of a log: Zeek's conn.log as TSV or JSON, goflow2's
-// JSON or Suricata's EVE, plain or gzip. Bad lines are counted and never fatal;
+// Import adds the flows of a log in any format of package flowlog, plain or gzip. Bad lines are counted and never fatal;
 // a file that is not a flow log at all is an invalid error and changes nothing.
 //
 // A file that was imported before adds nothing, and one that has grown since
@@ -104,7 +111,10 @@ type importing struct {
 
 // begin opens the stream and skips what was imported before.
 func (im *importing) begin(ctx context.Context, stream io.Reader) error {
-	reader, err := flowlog.NewReader(stream, flowlog.Options{})
+	if err := im.options.Log.Check(); err != nil {
+		return invalid("import "+im.options.Name, "%w", err)
+	}
+	reader, err := flowlog.NewReader(stream, im.options.Log)
 	if err != nil {
 		return err
 	}
@@ -134,7 +144,7 @@ func (im *importing) begin(ctx context.Context, stream io.Reader) error {
 	sum := sha256.Sum256(head)
 	im.source = source{head: sum[:], size: len(head)}
 	if reader.Offset() > 0 {
-		if reader, err = again(stream); err != nil {
+		if reader, err = im.again(stream); err != nil {
 			return err
 		}
 	}
@@ -153,7 +163,7 @@ func (im *importing) begin(ctx context.Context, stream io.Reader) error {
 
 // beginShifted reads the stream once for its newest time.
 func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []byte) error {
-	reader, err := again(stream)
+	reader, err := im.again(stream)
 	if err != nil {
 		return err
 	}
@@ -174,7 +184,7 @@ func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []
 			newest = end
 		}
 	}
-	if im.reader, err = again(stream); err != nil {
+	if im.reader, err = im.again(stream); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(head)
@@ -186,7 +196,7 @@ func (im *importing) beginShifted(ctx context.Context, stream io.Reader, head []
 }
 
 // again reads the stream from its beginning.
-func again(stream io.Reader) (*flowlog.Reader, error) {
+func (im *importing) again(stream io.Reader) (*flowlog.Reader, error) {
 	seeker, ok := stream.(io.Seeker)
 	if !ok {
 		return nil, errors.New("a stream cannot be read twice: give a file instead")
@@ -194,7 +204,7 @@ func again(stream io.Reader) (*flowlog.Reader, error) {
 	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
 		return nil, fmt.Errorf("read the stream again: %w", err)
 	}
-	return flowlog.NewReader(stream, flowlog.Options{})
+	return flowlog.NewReader(stream, im.options.Log)
 }
 
 func (im *importing) run(ctx context.Context) error {
@@ -220,7 +230,7 @@ func (im *importing) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if im.chunk.Records+im.chunk.Bad >= im.store.chunk {
+		if im.chunk.Records+im.chunk.Bad >= im.store.chunk && im.reader.Settled() {
 			if err := im.commit(ctx); err != nil {
 				return err
 			}
@@ -254,8 +264,17 @@ func (im *importing) commit(ctx context.Context) error {
 	if !im.reader.Recognised() || im.reader.Offset() == im.source.length {
 		return nil
 	}
+	gaps := im.reader.TakeGaps()
+	for i := range gaps {
+		if err := im.gap(ctx, &gaps[i]); err != nil {
+			return err
+		}
+	}
 	err := im.store.inTx(ctx, im.dbs, func(tx *sql.Tx) error {
 		if err := im.batch.write(ctx, tx); err != nil {
+			return err
+		}
+		if err := writeGaps(ctx, tx, im.batch.sensors, gaps); err != nil {
 			return err
 		}
 		return im.source.record(ctx, tx, im.reader, im.options.Name, im.chunk)
@@ -265,11 +284,21 @@ func (im *importing) commit(ctx context.Context) error {
 	}
 	im.done.Records += im.chunk.Records
 	im.done.Bad += im.chunk.Bad
+	im.done.Gaps += int64(len(gaps))
 	im.chunk = ImportResult{}
 	if im.options.Progress != nil {
 		im.options.Progress(im.result())
 	}
 	return nil
+}
+
+// gap gives a gap the names and times that the store has for them.
+func (im *importing) gap(ctx context.Context, g *flowmath.Gap) error {
+	if g.Sensor == "" {
+		g.Sensor = im.options.Sensor
+	}
+	g.From, g.To = g.From.Add(im.source.shift), g.To.Add(im.source.shift)
+	return im.store.number(ctx, im.dbs, &im.batch, g.Sensor)
 }
 
 // result returns what was written.
@@ -282,5 +311,6 @@ func (im *importing) result() ImportResult {
 		done.Lacks = im.reader.Lacks()
 	}
 	done.Shift, done.BadLines = im.source.shift, im.firstBad
+	done.Unfinished, done.Format = im.reader.Unfinished(), im.reader.Format().Name
 	return done
 }

@@ -54,6 +54,26 @@ CREATE TABLE source (
   bad         INTEGER NOT NULL
 );
 CREATE INDEX source_head ON source (head, head_length);
+`, `
+-- A time of which a sensor says that it has no records.
+CREATE TABLE gap (
+  sensor INTEGER NOT NULL,
+  first  INTEGER NOT NULL,
+  last   INTEGER NOT NULL,
+  why    TEXT NOT NULL,
+  PRIMARY KEY (last, first, sensor)
+) WITHOUT ROWID;
+-- Who sent from an address, as a sensor says, in the hour in which the flows ended.
+CREATE TABLE sender (
+  address BLOB NOT NULL,
+  hour    INTEGER NOT NULL,
+  sensor  INTEGER NOT NULL,
+  device  TEXT NOT NULL,
+  user    TEXT NOT NULL,
+  first   INTEGER NOT NULL,
+  last    INTEGER NOT NULL,
+  PRIMARY KEY (address, hour, sensor, device, user)
+) WITHOUT ROWID;
 `}
 }
 

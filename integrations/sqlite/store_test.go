@@ -48,7 +48,7 @@ func TestOpenRefusesFilesThatAreNotItsOwn(t *testing.T) {
 	for _, c := range []struct{ name, statement, want string }{
 		{"another program's database", `CREATE TABLE cats (name TEXT)`, "database of another program"},
 		{"another application id", `PRAGMA application_id = 7`, "database of another program"},
-		{"a newer schema", fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = 99`, applicationID), "schema version 99, this program knows 1"},
+		{"a newer schema", fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = 99`, applicationID), "schema version 99, this program knows 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "flows.db")

@@ -41,6 +41,11 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	}
 	t := sum.Traffic(h, span)
 	sum.Sample(&t, views, span)
+	missing, err := dbs.missing(ctx, hostOf(h), q.From, q.To)
+	if err != nil {
+		return incident.Traffic{}, failed(op, err)
+	}
+	t.AtLeast = append(t.AtLeast, missing...)
 	return t, nil
 }
 

@@ -25,6 +25,7 @@ type batch struct {
 	span    flowmath.Span
 	views   []flowmath.View // scratch
 	scratch []byte
+	senders map[sender]period
 }
 
 // block is the flows of one row.
@@ -49,6 +50,7 @@ func (b *batch) add(r *flowmath.Record) error {
 		b.span.Newest = end
 	}
 	b.span.Records++
+	b.sends(r, sensor)
 	b.scratch = appendFlow(b.scratch[:0], r, sensor)
 	src, dst := bucketOf(r.Src), bucketOf(r.Dst)
 	b.put(src, r.Start.UnixNano(), end.UnixNano())
@@ -94,8 +96,8 @@ func (b *batch) write(ctx context.Context, tx *sql.Tx) error {
 		}
 		b.open[i].records, b.open[i].flows = 0, b.open[i].flows[:0]
 	}
-	if b.span.Records == 0 {
-		return nil
+	if err := b.writeSenders(ctx, tx); err != nil || b.span.Records == 0 {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO span (id, oldest, newest, records) VALUES (1, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET oldest = min(oldest, excluded.oldest), newest = max(newest, excluded.newest),

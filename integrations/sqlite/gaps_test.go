@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// Of a time of which its sensor says that it has no records, what a host sent is the least: no proof, and
+// no lie about the hosts that another sensor sees.
+func TestWhatASensorDidNotRecordIsUnknown(t *testing.T) {
+	s := openStore(t, time.Time{})
+	at := time.Now().UTC().Truncate(time.Minute).Add(-time.Hour)
+	flow := func(ip, sensor string) flowmath.Record {
+		r := recordOf(incident.Flow{
+			Start: at.Add(-2 * time.Minute), Duration: time.Minute, BytesOut: 500, BytesIn: 50, PacketsOut: 2,
+			Tuple: incident.Tuple{SrcIP: ip, SrcPort: 50001, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+		})
+		r.Sensor = sensor
+		return r
+	}
+	if err := s.Append(t.Context(), []flowmath.Record{flow("10.20.4.42", "eni-1"), flow("10.20.4.43", "eni-2")}); err != nil {
+		t.Fatal(err)
+	}
+	dbs, err := s.dbs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gap := flowmath.Gap{Sensor: "eni-1", From: at, To: at.Add(time.Minute), Why: "SKIPDATA"}
+	for range 2 {
+		err := s.inTx(t.Context(), dbs, func(tx *sql.Tx) error {
+			numbers, err := sensorNumbers(t.Context(), tx)
+			if err != nil {
+				return err
+			}
+			return writeGaps(t.Context(), tx, numbers, []flowmath.Gap{gap})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		ip       string
+		from, to time.Duration
+		gaps     int
+	}{
+		{"10.20.4.42", -3 * time.Minute, 30 * time.Second, 1},
+		{"10.20.4.42", -3 * time.Minute, 0, 0},
+		{"10.20.4.42", time.Minute, 2 * time.Minute, 0},
+		{"10.20.4.43", -3 * time.Minute, 30 * time.Second, 0},
+		// Nothing says who sees this one.
+		{"10.20.4.99", -3 * time.Minute, 30 * time.Second, 1},
+	} {
+		got, err := s.Traffic(t.Context(), integrations.TrafficQuery{IPs: []string{c.ip}, From: at.Add(c.from), To: at.Add(c.to), Top: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.AtLeast) != c.gaps || c.gaps > 0 && !strings.Contains(got.AtLeast[0], "SKIPDATA") {
+			t.Errorf("%s from %s to %s: %q, want %d gaps", c.ip, c.from, c.to, got.AtLeast, c.gaps)
+		}
+	}
+	survey, err := s.Survey(t.Context(), at.Add(-time.Hour), at.Add(time.Hour))
+	if err != nil || strings.Count(survey.AtLeast, "eni-1") != 1 {
+		t.Errorf("the survey says %q: %v", survey.AtLeast, err)
+	}
+}
