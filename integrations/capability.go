@@ -39,6 +39,7 @@ func Capabilities() []Capability {
 		{Name: "Excepter", iface: reflect.TypeFor[Excepter](), Unchecked: "it is a view of what Enforcer compares orders with"},
 		{Name: "Executions", iface: reflect.TypeFor[Executions]()},
 		{Name: "Flows", iface: reflect.TypeFor[Flows](), Answers: incident.ByFlows},
+		{Name: "Follower", iface: reflect.TypeFor[Follower](), Unchecked: "the logs of a store are its own"},
 		{Name: "Hunter", iface: reflect.TypeFor[Hunter]()},
 		{Name: "Illustrator", iface: reflect.TypeFor[Illustrator]()},
 		{Name: "Inventory", iface: reflect.TypeFor[Inventory](), Answers: incident.ByInventory},

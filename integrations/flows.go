@@ -40,3 +40,21 @@ type Senders interface {
 	// Senders returns whom the sensors name, the newest first, each once a sensor.
 	Senders(ctx context.Context, q SendersQuery) ([]incident.Sender, error)
 }
+
+// Followed is what came in from a file of a log, or what is wrong with it.
+type Followed struct {
+	File string
+	// Records were added; Bad lines could not be read, of which Why is the first.
+	Records, Bad int64
+	Why          string
+	// Err is why the file cannot be read; it is tried again.
+	Err error
+}
+
+// Follower is a flow store that reads logs by itself, as they are written.
+type Follower interface {
+	// Follow adds what the logs hold, and what is appended to them, until the context ends, whose error
+	// it returns. It must be safe to end at any time, and to do in several processes. Told is called
+	// for what came in.
+	Follow(ctx context.Context, told func(Followed)) error
+}

@@ -27,6 +27,7 @@ type lines struct {
 	to     int
 	err    error // why the source ended
 	most   int   // bounds one line, or object
+	packed bool  // the stream is gzip
 
 	digest hash.Hash
 	offset int64
@@ -42,12 +43,13 @@ func newLines(r io.Reader) (*lines, error) {
 		return nil, err
 	}
 	source := io.Reader(b)
-	if bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	packed := bytes.Equal(magic, []byte{0x1f, 0x8b})
+	if packed {
 		if source, err = gzip.NewReader(b); err != nil {
 			return nil, fmt.Errorf("read gzip: %w", err)
 		}
 	}
-	return &lines{source: source, buf: make([]byte, MaxLine+64<<10), most: MaxLine, digest: sha256.New()}, nil
+	return &lines{source: source, buf: make([]byte, MaxLine+64<<10), most: MaxLine, packed: packed, digest: sha256.New()}, nil
 }
 
 // fill reads more, and reports whether there was more.

@@ -88,6 +88,17 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 // Format is the format that is read; its Name is "" where lines of Zeek, goflow2 and Suricata may mix.
 func (r *Reader) Format() Format { return r.format }
 
+// Grows reports whether [Reader.More] can read what is appended to the stream. What is packed does not grow,
+// and the end of a document is written anew when it does.
+func (r *Reader) Grows() bool { return !r.lines.packed && r.format.Frame == ByLine }
+
+// More has [Reader.Next] go on behind what was the end, where the stream has grown.
+func (r *Reader) More() {
+	if errors.Is(r.lines.err, io.EOF) {
+		r.lines.err, r.unfinished = nil, false
+	}
+}
+
 // Head returns up to n (at most MaxLine) of the next bytes, without reading them.
 func (r *Reader) Head(n int) []byte { return bytes.Clone(r.lines.head(n)) }
 

@@ -75,7 +75,7 @@ func (s *Store) Import(ctx context.Context, r io.Reader, o ImportOptions) (Impor
 	if err != nil {
 		return ImportResult{}, err
 	}
-	im := &importing{store: s, dbs: dbs, options: o, latest: s.now().Add(future)}
+	im := &importing{store: s, dbs: dbs, options: o}
 	if err := im.begin(ctx, r); err != nil {
 		return ImportResult{}, asError(op, err)
 	}
@@ -98,9 +98,9 @@ type importing struct {
 	store   *Store
 	dbs     *pools
 	options ImportOptions
-	latest  time.Time
 
 	reader *flowlog.Reader
+	latest time.Time // no record is of later
 	source source
 	batch  batch
 	// chunk is what was read and not written, done what was written.
@@ -208,6 +208,7 @@ func (im *importing) again(stream io.Reader) (*flowlog.Reader, error) {
 }
 
 func (im *importing) run(ctx context.Context) error {
+	im.latest = im.store.now().Add(future)
 	var r flowmath.Record
 	for n := 1; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {

@@ -21,6 +21,7 @@ import (
 // Config is the store's part of stanch.yaml.
 type Config struct {
 	Path string `yaml:"path,required" doc:"The store's file; it is created when it does not exist."`
+	Logs []Log  `yaml:"logs" as:"list of logs" doc:"Logs of firewalls, proxies and clouds that a worker follows: each with a path, and a format, layout, zone, sensor and sampling where the files do not say them."`
 }
 
 // Vendor is what this folder registers.
@@ -32,7 +33,7 @@ func Vendor() integrations.Vendor {
 func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:       "sqlite",
-		Summary:    "Embedded flow store: Zeek, goflow2 and Suricata flow logs in one SQLite file.",
+		Summary:    "Embedded flow store: flow logs of sensors, firewalls, proxies and clouds in one SQLite file.",
 		Implements: (*Store)(nil),
 		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
@@ -45,7 +46,9 @@ func Spec() integrations.Spec {
 			if c.Path == "" {
 				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "path is empty")
 			}
-			return newStore(c.Path), nil
+			s := newStore(c.Path)
+			s.logs = c.Logs
+			return s, nil
 		}),
 	}
 }
@@ -57,10 +60,15 @@ type Store struct {
 	now  func() time.Time
 	// chunk is how many lines an import writes in one transaction.
 	chunk int64
+	// logs are those that are followed, looked at as often as every says.
+	logs  []Log
+	every time.Duration
 	open  opener
 }
 
-func newStore(path string) *Store { return &Store{path: path, now: time.Now, chunk: chunkRecords} }
+func newStore(path string) *Store {
+	return &Store{path: path, now: time.Now, chunk: chunkRecords, every: followEvery}
+}
 
 // Open opens the store at path, and creates it when it does not exist.
 func Open(ctx context.Context, path string) (*Store, error) {
