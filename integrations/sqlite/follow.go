@@ -28,11 +28,13 @@ const (
 // Follow implements [integrations.Follower]: it adds what is in the logs, and what is appended to
 // them, until the context ends. What a file has given is written together with how far it was read,
 // so that no end of the process loses or doubles a record.
+// Without logs it waits for the context.
 func (s *Store) Follow(ctx context.Context, told func(integrations.Followed)) error {
-	return s.follow(ctx, s.logs, told)
+	return s.FollowLogs(ctx, s.logs, told)
 }
 
-func (s *Store) follow(ctx context.Context, logs []Log, told func(integrations.Followed)) error {
+// FollowLogs is [Store.Follow] of other logs than those of the configuration.
+func (s *Store) FollowLogs(ctx context.Context, logs []Log, told func(integrations.Followed)) error {
 	f := &following{store: s, logs: logs, told: told}
 	defer f.close()
 	tick := time.NewTicker(s.every)
@@ -220,7 +222,7 @@ func (f *followed) begins() bool {
 
 // open opens a file, and goes on where an earlier import of it stopped.
 func (f *following) open(ctx context.Context, one *followed) error {
-	o, err := one.log.options(one.path)
+	o, err := one.log.Options(one.path)
 	if err != nil {
 		return err
 	}

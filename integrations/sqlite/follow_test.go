@@ -33,7 +33,7 @@ func followLogs(t *testing.T, s *Store, logs ...Log) *tail {
 	f := &tail{t: t, store: s, end: end, ended: make(chan struct{})}
 	go func() {
 		defer close(f.ended)
-		err := s.follow(ctx, logs, func(one integrations.Followed) {
+		err := s.FollowLogs(ctx, logs, func(one integrations.Followed) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.told = append(f.told, one)

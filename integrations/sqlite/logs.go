@@ -24,14 +24,15 @@ type Log struct {
 // Check implements [integrations.Checker].
 func (c *Config) Check() error {
 	for i, l := range c.Logs {
-		if err := l.check(); err != nil {
+		if err := l.Check(); err != nil {
 			return fmt.Errorf("logs[%d]: %w", i, err)
 		}
 	}
 	return nil
 }
 
-func (l Log) check() error {
+// Check returns what is wrong with the log's settings, if anything.
+func (l Log) Check() error {
 	if l.Path == "" {
 		return errors.New("path is empty")
 	}
@@ -41,15 +42,15 @@ func (l Log) check() error {
 	if l.Sampling < 0 || l.Sampling > flowmath.MaxSampling {
 		return fmt.Errorf("sampling must be between 1 and %d", flowmath.MaxSampling)
 	}
-	o, err := l.options("")
+	o, err := l.Options("")
 	if err != nil {
 		return err
 	}
 	return o.Log.Check()
 }
 
-// options are those of the import of one file of the log.
-func (l Log) options(file string) (ImportOptions, error) {
+// Options are those of the import of one file of the log.
+func (l Log) Options(file string) (ImportOptions, error) {
 	o := ImportOptions{Name: file, Sensor: l.Sensor, Sampling: l.Sampling, Log: flowlog.Options{Format: l.Format, Layout: l.Layout}}
 	if l.Zone == "" {
 		return o, nil

@@ -40,7 +40,7 @@ type Config struct {
 	Memory         int64               `yaml:"memory" unit:"size" doc:"How large the heap may grow before the garbage collector works harder; at its peak the process takes some 130 MiB more. A small machine takes 256MiB, and does less at a time. GOMEMLIMIT in the environment goes first."`
 	Temporal       Temporal            `yaml:"temporal" doc:"The engine."`
 	Playbooks      []string            `yaml:"playbooks" doc:"Folders of playbooks; watched. None: the library that Stanch ships, in shadow mode."`
-	Integrations   playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, a rate such as 10/s if its product bounds how often it may be asked, and, for a flow store whose sensors do not sit behind what limits, sees: { gateway: before }, see [sensors](../operating.md#sensors-before-the-limiter). None: one simulated estate stands in for all."`
+	Integrations   playbooks.Node      `yaml:"integrations" as:"mapping of names to [integrations](integrations.md)" doc:"The names that playbooks use, each with its kind, its settings, a rate such as 10/s if its product bounds how often it may be asked, and, for a flow store whose sensors do not sit behind what limits, sees: { gateway: before }, see [sensors](../operating.md#sensors-before-the-limiter), and exits: { 'fw*': direct }, see [exits](../operating.md#which-exit-a-sensor-watches). None: one simulated estate stands in for all."`
 	Sources        map[string]Source   `yaml:"sources" doc:"Who may send alerts. None: nobody."`
 	People         []Person            `yaml:"people" doc:"Who may use the API. None: nobody."`
 	Groups         map[string]Group    `yaml:"groups" doc:"What the people of a group may do, by the group's name."`
@@ -201,7 +201,7 @@ func Parse(file string, data []byte, catalog integrations.Catalog, overrides ...
 // words of closed sets. None of them is a secret.
 func shown(catalog integrations.Catalog) []string {
 	secret := reflect.TypeFor[integrations.Secret]()
-	words := append(catalog.SourceKinds(), Embedded, "kind", "rate", "sees", string(incident.SensorBefore), string(incident.SensorAfter), traffic.DefaultLimits)
+	words := append(catalog.SourceKinds(), Embedded, "kind", "rate", "sees", "exits", string(incident.SensorBefore), string(incident.SensorAfter), traffic.DefaultLimits)
 	words = append(words, playbooks.WordsOf(reflect.TypeFor[Config](), secret)...)
 	words = append(words, playbooks.WordsOf(reflect.TypeFor[traffic.RoleLimits](), secret)...)
 	for _, s := range catalog.Integrations {

@@ -22,6 +22,8 @@ type Integration struct {
 	Rate Rate
 	// Sees says, of a flow store, where its sensors sit, seen from an enforcer of that name.
 	Sees map[string]incident.SensorPlace
+	// Exits says, of a flow store, which exit the sensors of a name, or of a pattern, watch.
+	Exits Exits
 	// Config is what the Spec's NewConfig returned, filled in.
 	Config any
 }
@@ -36,7 +38,7 @@ func (c *Config) openIntegrations() playbooks.Issues {
 	for _, name := range c.Integrations.Keys() {
 		issues = append(issues, c.openIntegration(name, c.Integrations.Get(name))...)
 	}
-	return slices.Concat(issues, c.checkThrough(), c.checkSees())
+	return slices.Concat(issues, c.checkThrough(), c.checkSees(), c.checkExits())
 }
 
 // checkThrough checks the settings that name another integration, through which one acts:
@@ -81,11 +83,12 @@ func (i Integration) through() (name, capability string) {
 
 func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Issues {
 	var head struct {
-		Kind string                          `yaml:"kind,required"`
-		Rate Rate                            `yaml:"rate"`
-		Sees map[string]incident.SensorPlace `yaml:"sees"`
+		Kind  string                          `yaml:"kind,required"`
+		Rate  Rate                            `yaml:"rate"`
+		Sees  map[string]incident.SensorPlace `yaml:"sees"`
+		Exits Exits                           `yaml:"exits"`
 	}
-	shared := []string{"kind", "rate", "sees"}
+	shared := []string{"kind", "rate", "sees", "exits"}
 	others := slices.DeleteFunc(node.Keys(), func(k string) bool { return slices.Contains(shared, k) })
 	if bad := node.Without(others...).Decode(&head); len(bad) > 0 {
 		return bad
@@ -105,18 +108,24 @@ func (c *Config) openIntegration(name string, node playbooks.Node) playbooks.Iss
 		}
 	}
 	c.resolvePaths(config)
-	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Sees: head.Sees, Config: config})
+	c.Opened = append(c.Opened, Integration{Name: name, Spec: spec, Rate: head.Rate, Sees: head.Sees, Exits: head.Exits, Config: config})
 	return issues
 }
 
 // resolvePaths makes the settings of an integration that are paths start from the file's
 // folder: path, and those whose field has the tag path.
-func (c *Config) resolvePaths(config any) {
-	v := reflect.ValueOf(config).Elem()
+func (c *Config) resolvePaths(config any) { c.resolvePathsOf(reflect.ValueOf(config).Elem()) }
+
+func (c *Config) resolvePathsOf(v reflect.Value) {
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		if _, tagged := f.Tag.Lookup("path"); (tagged || f.Name == "Path") && f.Type.Kind() == reflect.String {
 			at := v.FieldByIndex(f.Index)
 			at.SetString(c.Path(at.String()))
+		}
+		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+			for i := range v.FieldByIndex(f.Index).Len() {
+				c.resolvePathsOf(v.FieldByIndex(f.Index).Index(i))
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stanch-soar/stanch/cmd/internal/config"
 	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/integrations/flowlog"
 	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/playbooks"
 	"github.com/stanch-soar/stanch/playbooks/incident"
@@ -27,6 +28,7 @@ func Files(catalog integrations.Catalog) (map[string][]byte, error) {
 		"reference/policy.md":       []byte(policyReference()),
 		"reference/integrations.md": []byte(integrationsReference(catalog.Integrations)),
 		"reference/alerts.md":       []byte(alertsReference(catalog.Sources)),
+		"reference/egress-logs.md":  []byte(egressLogsReference(flowlog.Formats())),
 		"reference/transports.md":   []byte(transportsReference(catalog.Transports)),
 		"reference/activities.md":   []byte(activitiesReference()),
 		"reference/metrics.md":      []byte(metricsReference()),

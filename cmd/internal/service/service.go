@@ -258,6 +258,7 @@ func (s *Service) startReceiver(context.Context) error {
 	s.running.Go(func() { s.checkAtStart(ctx) })
 	s.running.Go(func() { s.shareLimits(ctx) })
 	s.running.Go(func() { s.speak(ctx) })
+	s.follow(ctx)
 	if !s.has(RoleReceiver) {
 		return nil
 	}

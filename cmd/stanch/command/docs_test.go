@@ -39,8 +39,8 @@ func TestTheDocumentsAreWhatTheCodeSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 13 {
-		t.Errorf("%d documents are generated, want 13: %q", len(files), slices.Sorted(maps.Keys(files)))
+	if len(files) != 14 {
+		t.Errorf("%d documents are generated, want 14: %q", len(files), slices.Sorted(maps.Keys(files)))
 	}
 	inDocs := map[string][]byte{}
 	for name, text := range files {
@@ -74,8 +74,8 @@ func TestDocsWritesOnlyWhatChanged(t *testing.T) {
 		}
 		return out.String()
 	}
-	if n := strings.Count(docs(), "\n"); n != 13 {
-		t.Errorf("the first time %d files were written, want 13", n)
+	if n := strings.Count(docs(), "\n"); n != 14 {
+		t.Errorf("the first time %d files were written, want 14", n)
 	}
 	if again := docs(); again != "" {
 		t.Errorf("the second time %q were written, want none", again)

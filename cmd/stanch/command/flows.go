@@ -17,7 +17,6 @@ import (
 	"github.com/stanch-soar/stanch/cmd/internal/service"
 	"github.com/stanch-soar/stanch/cmd/internal/term"
 	"github.com/stanch-soar/stanch/integrations"
-	"github.com/stanch-soar/stanch/integrations/flowmath"
 	"github.com/stanch-soar/stanch/integrations/sqlite"
 	"github.com/stanch-soar/stanch/playbooks/incident"
 )
@@ -25,7 +24,7 @@ import (
 func newFlows(s streams) *cobra.Command {
 	return group("flows", "Fill the embedded flow store, and ask flow stores",
 		"  stanch flows import conn.log.gz --store flows.db\n  stanch flows top --store flows.db --window 15m\n  stanch flows hunt --config stanch.yaml --use flows",
-		newFlowsImport(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s))
+		newFlowsImport(s), newFlowsFollow(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s), newFlowsSenders(s))
 }
 
 // hostFlags select the host of a query.
@@ -118,11 +117,9 @@ func valueText[T any](v incident.Value[T], show func(T) string) string {
 type flowsImportOptions struct {
 	streams
 	storeFlags
+	logFlags
 	output outputFlag
-	sensor string
-	// sampling is for records without a rate of their own.
-	sampling int64
-	shift    bool
+	shift  bool
 }
 
 func newFlowsImport(s streams) *cobra.Command {
@@ -130,34 +127,39 @@ func newFlowsImport(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "import FILE…", Short: "Add flow logs to the embedded flow store", Args: cobra.MinimumNArgs(1),
 		Long: `Adds Zeek's conn.log (TSV or JSON), goflow2's JSON or Suricata's EVE (its events
-flow and netflow), plain or gzip. One file may mix the JSON formats. A file that was imported before adds nothing, one that has grown adds what
+flow and netflow), which one file may mix, or a log of a firewall, a proxy or a cloud, plain or gzip. A file that was imported before adds nothing, one that has grown adds what
 is new, and an import that was interrupted goes on where it was.`,
-		Example: "  stanch flows import conn.*.log.gz --store flows.db --sensor gw1\n  stanch flows import capture.jsonl --config stanch.yaml --shift",
+		Example: "  stanch flows import conn.*.log.gz --store flows.db --sensor gw1\n  stanch flows import access.log --store flows.db --format squid --sensor squid1\n  stanch flows import capture.jsonl --config stanch.yaml --shift",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
 	}
-	o.addTo(c, embeddedStore)
+	o.storeFlags.addTo(c, embeddedStore)
+	o.logFlags.addTo(c)
 	o.output.addTo(c)
-	c.Flags().StringVar(&o.sensor, "sensor", "", "`name` of the sensor of records without one")
-	c.Flags().Int64Var(&o.sampling, "sampling", 0, "sampling rate of sensors that do not report one: one packet in `n` was seen, 1 is every packet (their volume is unknown when not given)")
 	c.Flags().BoolVar(&o.shift, "shift", false, "move all times so that each file ends now, to try out old captures")
 	return c
 }
 
 // imported is the result of one file.
 type imported struct {
-	File    string `json:"file"`
+	File string `json:"file"`
+	// Format is the log's, "" where lines of Zeek, goflow2 and Suricata may mix.
+	Format  string `json:"format,omitempty"`
 	Records int64  `json:"records"`
 	Bad     int64  `json:"bad"`
 	Skipped int64  `json:"skipped"`
 	Bytes   int64  `json:"bytes"`
 	// Already is how many of the bytes an earlier import had read.
-	Already  int64    `json:"already"`
-	BadLines []string `json:"bad_lines,omitempty"`
+	Already int64 `json:"already"`
+	// Gaps is how many times the sensors say that they have no records of.
+	Gaps int64 `json:"gaps,omitempty"`
+	// Unfinished says that the last line has no end yet, and was not read.
+	Unfinished bool     `json:"unfinished,omitempty"`
+	BadLines   []string `json:"bad_lines,omitempty"`
 }
 
 func (o *flowsImportOptions) run(ctx context.Context, files []string) error {
-	if o.sampling < 0 || o.sampling > flowmath.MaxSampling {
-		return usagef("--sampling must be between 1 and %d", flowmath.MaxSampling)
+	if _, err := o.log("."); err != nil {
+		return err
 	}
 	for _, file := range files {
 		if info, err := os.Stat(file); err != nil || info.IsDir() {
@@ -202,10 +204,18 @@ func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file 
 	}
 	defer f.Close()
 	progress := term.New(o.err, term.Detect(o.err, os.Getenv)).Progress("flows", 0)
-	options := sqlite.ImportOptions{Name: file, Sensor: o.sensor, Sampling: o.sampling, Progress: func(r sqlite.ImportResult) {
+	l, err := o.log(file)
+	if err != nil {
+		return imported{}, err
+	}
+	options, err := l.Options(file)
+	if err != nil {
+		return imported{}, usage(err)
+	}
+	options.Progress = func(r sqlite.ImportResult) {
 		// A failure to show progress is no reason to stop.
 		_ = progress.Set(int(r.Records), file)
-	}}
+	}
 	if o.shift {
 		options.ShiftTo = time.Now()
 	}
@@ -213,13 +223,22 @@ func (o *flowsImportOptions) one(ctx context.Context, store *sqlite.Store, file 
 	if err != nil {
 		return imported{}, err
 	}
-	done := imported{file, r.Records, r.Bad, r.Skipped, r.Bytes, r.Already, nil}
+	done := imported{
+		File: file, Format: r.Format, Records: r.Records, Bad: r.Bad, Skipped: r.Skipped, Gaps: r.Gaps, Bytes: r.Bytes,
+		Already: r.Already, Unfinished: r.Unfinished,
+	}
 	for _, bad := range r.BadLines {
 		done.BadLines = append(done.BadLines, bad.Error())
 	}
 	said := fmt.Sprintf("%s: %d flows", file, r.Records)
 	if r.Bad > 0 {
 		said += fmt.Sprintf(", %d bad lines, the first: %s", r.Bad, cmp.Or(strings.Join(done.BadLines[:min(1, len(done.BadLines))], ""), "?"))
+	}
+	if r.Gaps > 0 {
+		said += fmt.Sprintf(", %d gaps of which a sensor has no records", r.Gaps)
+	}
+	if r.Unfinished {
+		said += ", and a last line without its end, which is read when the rest is there"
 	}
 	if r.Lacks != "" {
 		said += ": " + r.Lacks

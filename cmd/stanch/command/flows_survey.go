@@ -26,7 +26,7 @@ func newFlowsSurvey(s streams) *cobra.Command {
 		Use: "survey", Short: "Show what the records of a flow store can tell", Args: cobra.NoArgs,
 		Long: `Shows how many records a window has, how new the newest of the store is, which
 sensors wrote them, and what those see: whether they sample, and whether they see
-one direction only; and where stanch.yaml says that they sit. A store whose newest record is old is stale, not quiet. The
+one direction only; and what stanch.yaml says of them: where they sit, and which exit they watch. A store whose newest record is old is stale, not quiet. The
 window ends with the newest record of the store, or with --to.`,
 		Example: "  stanch flows survey --config stanch.yaml --use flows\n  stanch flows survey --store flows.db --window 1d",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
@@ -41,6 +41,8 @@ type surveyed struct {
 	incident.Survey
 	// Sees is where stanch.yaml says that the sensors sit, seen from an enforcer.
 	Sees map[string]incident.SensorPlace `json:"sees,omitempty"`
+	// Exits is which exit stanch.yaml says that each sensor watches.
+	Exits map[string]incident.Exit `json:"exits,omitempty"`
 }
 
 func (o *flowsSurveyOptions) run(ctx context.Context) error {
@@ -53,12 +55,12 @@ func (o *flowsSurveyOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sees, err := o.sees(name)
+		sees, exits, err := o.said(name, s.Sensors)
 		if err != nil {
 			return err
 		}
-		return o.output.print(o.streams, surveyed{a, s, sees}, func(p *term.Printer) error {
-			err := o.show(p, s, a)
+		return o.output.print(o.streams, surveyed{a, s, sees, exits}, func(p *term.Printer) error {
+			err := o.show(p, s, a, exits)
 			for _, enforcer := range slices.Sorted(maps.Keys(sees)) {
 				err = errors.Join(err, o.say("%s", seesText(name, enforcer, sees[enforcer])))
 			}
@@ -67,17 +69,23 @@ func (o *flowsSurveyOptions) run(ctx context.Context) error {
 	})
 }
 
-// sees is where the configuration, if there is one, says that the sensors sit. Records do
-// not show it: a sensor before and one after what limits may well be one router.
-func (o *flowsSurveyOptions) sees(store string) (map[string]incident.SensorPlace, error) {
+// said is what the configuration, if there is one, says of the sensors: where they sit, and which exit
+// each watches. Records do not show it: a sensor before and one after what limits may well be one router.
+func (o *flowsSurveyOptions) said(store string, sensors []incident.Sensor) (map[string]incident.SensorPlace, map[string]incident.Exit, error) {
 	c, err := o.load()
 	if err != nil || c == nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.Sees()[store], nil
+	exits := map[string]incident.Exit{}
+	for _, sensor := range sensors {
+		if exit := c.ExitsOf(store).Of(sensor.Name); exit != "" {
+			exits[sensor.Name] = exit
+		}
+	}
+	return c.Sees()[store], exits, nil
 }
 
-func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) error {
+func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked, exits map[string]incident.Exit) error {
 	newest := "none"
 	if !s.Newest.IsZero() {
 		newest = s.Newest.UTC().Format(time.RFC3339)
@@ -98,14 +106,20 @@ func (o *flowsSurveyOptions) show(p *term.Printer, s incident.Survey, a asked) e
 	if err != nil || len(s.Sensors) == 0 {
 		return err
 	}
-	rows := make([][]string, len(s.Sensors))
+	header, rows := []string{"SENSOR", "RECORDS", "COUNTS", "SEES", "NEWEST"}, make([][]string, len(s.Sensors))
+	if len(exits) > 0 {
+		header = append(header, "EXIT")
+	}
 	for i, sensor := range s.Sensors {
 		rows[i] = []string{
 			cmp.Or(sensor.Name, "(without a name)"), strconv.FormatInt(sensor.Records, 10), countsText(sensor),
 			directionText(sensor), sensor.Newest.UTC().Format(time.RFC3339),
 		}
+		if len(exits) > 0 {
+			rows[i] = append(rows[i], cmp.Or(string(exits[sensor.Name]), "not said"))
+		}
 	}
-	return p.Table([]string{"SENSOR", "RECORDS", "COUNTS", "SEES", "NEWEST"}, rows)
+	return p.Table(header, rows)
 }
 
 // seenOf describes what the sensors saw of all flows.
