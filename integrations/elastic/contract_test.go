@@ -55,7 +55,10 @@ func (c cluster) open(l Layout, set ...func(*Config)) *Store {
 	c.tb.Helper()
 	config := Spec().NewConfig().(*Config)
 	config.URL, config.Indices, config.Layout = c.URL(), []string{"flows-*"}, l
-	config.APIKey, config.SensorField, config.Longest = testKey, "observer.name", 2*time.Hour
+	config.APIKey, config.Longest = testKey, 2*time.Hour
+	if l == NetFlow || l == Packetbeat {
+		config.SensorField = "observer.name"
+	}
 	for _, f := range set {
 		f(config)
 	}
@@ -73,7 +76,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 	open := func(t testing.TB, seen []contract.Seen) integrations.Flows {
 		var docs []document
 		for _, s := range seen {
-			docs = append(docs, documentOf(l, s))
+			docs = append(docs, documentsOf(l, s)...)
 		}
 		c := start(t, docs)
 		s := c.open(l, set...)
@@ -83,6 +86,7 @@ func harness(l Layout, skip map[string]string, set ...func(*Config)) contract.Fl
 		return s
 	}
 	return contract.FlowsHarness{
+		Halves:   l == AWSVPC || l == GCPVPC,
 		Knobs:    contract.Knobs{Kind: "elasticflows", Skip: skip, Secrets: []string{testKey}},
 		OpenSeen: open,
 		Break: func(f integrations.Flows, fault contract.Fault) {
@@ -99,16 +103,28 @@ func noSampling() map[string]string {
 	return map[string]string{"sampling is applied": why, "a sampling rate of 0 is not said": why}
 }
 
+// skipsOf are the checks that do not apply to a layout: only NetFlow has sampled records.
+func skipsOf(l Layout) map[string]string {
+	if l == NetFlow {
+		return nil
+	}
+	return noSampling()
+}
+
+// eachLayout runs a test on every layout there is.
+func eachLayout(t *testing.T, test func(t *testing.T, l Layout)) {
+	t.Helper()
+	for _, name := range layoutNames() {
+		t.Run(name, func(t *testing.T) { test(t, Layout(name)) })
+	}
+}
+
 func TestFlowsContract(t *testing.T) {
-	t.Run("netflow", func(t *testing.T) { contract.Flows(t, harness(NetFlow, nil)) })
-	t.Run("packetbeat", func(t *testing.T) { contract.Flows(t, harness(Packetbeat, noSampling())) })
-	t.Run("zeek", func(t *testing.T) { contract.Flows(t, harness(Zeek, noSampling())) })
+	eachLayout(t, func(t *testing.T, l Layout) { contract.Flows(t, harness(l, skipsOf(l))) })
 }
 
 func TestHunterContract(t *testing.T) {
-	t.Run("netflow", func(t *testing.T) { contract.Hunter(t, harness(NetFlow, nil)) })
-	t.Run("packetbeat", func(t *testing.T) { contract.Hunter(t, harness(Packetbeat, nil)) })
-	t.Run("zeek", func(t *testing.T) { contract.Hunter(t, harness(Zeek, nil)) })
+	eachLayout(t, func(t *testing.T, l Layout) { contract.Hunter(t, harness(l, nil)) })
 }
 
 func TestSurveyorContract(t *testing.T) { contract.Surveyor(t, harness(NetFlow, nil)) }
@@ -120,19 +136,15 @@ func TestSummedContract(t *testing.T) {
 		largest = "above a number of records the largest of several sensors counts"
 	)
 	summed := func(c *Config) { c.Records = 1 }
-	for _, l := range []Layout{NetFlow, Packetbeat, Zeek} {
-		t.Run(string(l), func(t *testing.T) {
-			skip := map[string]string{
-				"a flow counts for its share of the window": whole,
-				"flows that different sensors saw add up":   largest,
-			}
-			if l != NetFlow {
-				maps.Copy(skip, noSampling())
-			}
-			contract.Flows(t, harness(l, skip, summed))
-			contract.Hunter(t, harness(l, nil, summed))
-		})
-	}
+	eachLayout(t, func(t *testing.T, l Layout) {
+		skip := map[string]string{
+			"a flow counts for its share of the window": whole,
+			"flows that different sensors saw add up":   largest,
+		}
+		maps.Copy(skip, skipsOf(l))
+		contract.Flows(t, harness(l, skip, summed))
+		contract.Hunter(t, harness(l, nil, summed))
+	})
 	contract.Surveyor(t, harness(NetFlow, map[string]string{
 		"a survey reports the worst coverage": "above a number of records a survey does not compare sensors",
 	}, summed))

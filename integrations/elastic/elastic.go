@@ -2,7 +2,8 @@
 // Schema, and Elastic Defend.
 //
 // A [Store] reads flow records: those of Packetbeat, of Filebeat's or Elastic
-// Agent's NetFlow input, and of their Zeek module. [Defend] finds devices, tells who sends, and
+// Agent's NetFlow input, of their Zeek module, and of Elastic's integrations of clouds and
+// firewalls. [Defend] finds devices, tells who sends, and
 // isolates; [Sysmon] tells who sends where no EDR does.
 //
 // A query of flows with few records is answered from the records themselves, like that of
@@ -41,7 +42,7 @@ const (
 type Config struct {
 	URL         string              `yaml:"url,required" doc:"The cluster's address, such as https://es.example:9200."`
 	Indices     []string            `yaml:"indices,required" doc:"The indices, data streams or aliases that hold the flows; an asterisk matches any characters."`
-	Layout      Layout              `yaml:"layout,required" enum:"packetbeat,netflow,zeek" doc:"Who wrote the records: packetbeat, netflow (Filebeat or Elastic Agent) or zeek (their Zeek module)."`
+	Layout      Layout              `yaml:"layout,required" enum:"packetbeat,netflow,zeek,aws_vpc,gcp_vpc,panos,fortigate,ftd" doc:"Who wrote the records: packetbeat, netflow (Filebeat or Elastic Agent), zeek (their Zeek module), or one of Elastic's integrations: aws_vpc and gcp_vpc (flow logs of VPCs), panos (Palo Alto), fortigate, ftd (Cisco)."`
 	APIKey      integrations.Secret `yaml:"api_key" doc:"An API key, in its encoded form."`
 	Username    string              `yaml:"username" doc:"A user instead of an API key."`
 	Password    integrations.Secret `yaml:"password" doc:"The user's password."`
@@ -67,7 +68,7 @@ func Vendor() integrations.Vendor {
 func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:       "elasticflows",
-		Summary:    "Flow store in Elasticsearch or OpenSearch: Packetbeat, NetFlow and Zeek records in the Elastic Common Schema.",
+		Summary:    "Flow store in Elasticsearch or OpenSearch: Packetbeat, NetFlow, Zeek, flow logs of AWS and Google Cloud, and firewalls, in the Elastic Common Schema.",
 		Implements: (*Store)(nil),
 		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{
@@ -95,9 +96,12 @@ type Store struct {
 func Open(c Config) (*Store, error) {
 	l, ok := layouts()[c.Layout]
 	if !ok {
-		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "invalid layout %q: must be one of packetbeat, netflow, zeek", c.Layout)
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "invalid layout %q: must be one of %s", c.Layout, strings.Join(layoutNames(), ", "))
 	}
-	if c.SensorField != "" {
+	switch {
+	case c.SensorField != "" && l.ofEnds:
+		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "sensor_field is set: with layout %s both ends report a flow, and only %s tells their reports apart", c.Layout, l.sensor)
+	case c.SensorField != "":
 		l.sensor = c.SensorField
 	}
 	l.only, l.without = c.Only, c.Without

@@ -10,9 +10,23 @@ import (
 )
 
 // hostQuery selects what the addresses sent or received.
-func hostQuery(h flowmath.Host) query {
-	ips := h.Strings()
-	return anyOf(query{Terms: map[string]any{sourceIP: ips}}, query{Terms: map[string]any{destinationIP: ips}})
+func (l layout) hostQuery(h flowmath.Host) query {
+	var any []query
+	for _, e := range l.ends() {
+		any = append(any, e.from(h.Strings()))
+	}
+	return anyOf(any...)
+}
+
+// sentQuery selects what the addresses sent, by what was counted of it.
+func (l layout) sentQuery(h flowmath.Host) query {
+	var any []query
+	for _, e := range l.ends() {
+		if e.source {
+			any = append(any, allOf(e.from(h.Strings()), positive(e.sent)))
+		}
+	}
+	return anyOf(any...)
 }
 
 // records returns the records of a query that may overlap [from, to), or false
@@ -30,7 +44,7 @@ func (s *Store) records(ctx context.Context, op string, q query, from, to time.T
 	}
 	out, err := s.ask(ctx, op, request{
 		Size: s.config.Records, Query: q, Fields: s.layout.fields(), TrackTotalHits: s.config.Records + 1,
-		Sort: []map[string]order{{timeField: {Order: "desc", Unmapped: "date"}}},
+		Sort: []map[string]order{{s.layout.time: {Order: "desc", Unmapped: "date"}}},
 	})
 	if err != nil {
 		return nil, false, err
@@ -46,7 +60,7 @@ func (s *Store) records(ctx context.Context, op string, q query, from, to time.T
 // views returns the flows of a host that overlap [from, to), each once, or
 // false when there are too many.
 func (s *Store) views(ctx context.Context, op string, h flowmath.Host, from, to time.Time) ([]flowmath.View, bool, error) {
-	records, few, err := s.records(ctx, op, hostQuery(h), from, to)
+	records, few, err := s.records(ctx, op, s.layout.hostQuery(h), from, to)
 	if err != nil || !few {
 		return nil, false, err
 	}
@@ -105,8 +119,13 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 	if err := s.listen(ctx, sum, h, q.To); err != nil {
 		return incident.Traffic{}, err
 	}
+	missing, err := s.gaps(ctx, op, h, q.From, q.To)
+	if err != nil {
+		return incident.Traffic{}, err
+	}
 	t := sum.Traffic(h, span)
 	sum.Sample(&t, views, span)
+	flowmath.Lacking(&t, gapTexts(missing))
 	return t, nil
 }
 
@@ -118,8 +137,8 @@ func (s *Store) listen(ctx context.Context, sum *flowmath.Summary, h flowmath.Ho
 	}
 	const op = "look for what the host sent"
 	out, err := s.ask(ctx, op, request{TrackTotalHits: 1, Query: allOf(
-		s.layout.records(), stamped(to.Add(-flowmath.Hearing), to.Add(s.config.Longest)),
-		query{Terms: map[string]any{sourceIP: h.Strings()}}, positive(sourceBytes),
+		s.layout.records(), s.layout.stamped(to.Add(-flowmath.Hearing), to.Add(s.config.Longest)),
+		s.layout.sentQuery(h),
 	)})
 	if err == nil && out.Hits.Total.Value == 0 {
 		sum.Deaf()
@@ -151,7 +170,7 @@ func (s *Store) reader(ctx context.Context, op string, _, to time.Time) (flowmat
 // Before implements [flowmath.Reader].
 func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time) (bool, error) {
 	older, err := s.ask(ctx, s.op, request{TrackTotalHits: 1, Query: allOf(
-		s.layout.records(), stamped(time.Unix(0, 0), at), hostQuery(h),
+		s.layout.records(), s.layout.stamped(time.Unix(0, 0), at), s.layout.hostQuery(h),
 	)})
 	if err != nil {
 		return false, err
@@ -161,6 +180,13 @@ func (s *windowReader) Before(ctx context.Context, h flowmath.Host, at time.Time
 
 // Fill implements [flowmath.Reader].
 func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowmath.Windows) error {
+	missing, err := s.gaps(ctx, s.op, h, windows.From(), windows.To())
+	if err != nil {
+		return err
+	}
+	for _, g := range missing {
+		windows.Lack(g)
+	}
 	views, few, err := s.views(ctx, s.op, h, windows.From(), windows.To())
 	if err != nil {
 		return err
@@ -178,7 +204,7 @@ func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowm
 func (s *Store) largest(ctx context.Context, op string, h flowmath.Host, q integrations.TrafficQuery) ([]flowmath.View, error) {
 	var sensors flowmath.Sensors
 	var views []flowmath.View
-	for _, end := range ends() {
+	for _, end := range s.layout.ends() {
 		out, err := s.ask(ctx, op, request{
 			Size: flowmath.SampleFlows, Query: s.sums(h, end, q.From, q.To), Fields: s.layout.fields(), TrackTotalHits: 1,
 			Sort: []map[string]order{{end.sent: {Order: "desc", Missing: "_last", Unmapped: "long"}}},

@@ -22,7 +22,7 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 	const op = "read the newest record"
 	clocks := flowmath.Clocks{Moment: flowmath.Moment{Now: time.Now(), To: to}}
 	var records int64
-	future := stamped(clocks.Future(), time.Time{})
+	future := s.layout.stamped(clocks.Future(), time.Time{})
 	for _, way := range []string{"desc", "asc"} {
 		n, err := s.gather(ctx, op, &clocks, future, way, someFuture)
 		if err != nil {
@@ -32,7 +32,7 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 			break
 		}
 	}
-	q := stamped(time.Time{}, clocks.Until().Add(time.Nanosecond))
+	q := s.layout.stamped(time.Time{}, clocks.Until().Add(time.Nanosecond))
 	for _, fast := range clocks.Span().Fast {
 		switch {
 		case !fast.Steady:
@@ -66,7 +66,7 @@ func (s *Store) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 func (s *Store) gather(ctx context.Context, op string, clocks *flowmath.Clocks, q query, way string, most int) (int64, error) {
 	out, err := s.ask(ctx, op, request{
 		Size: most, Query: allOf(s.layout.records(), q), Fields: s.layout.fields(), TrackTotalHits: 1,
-		Sort: []map[string]order{{timeField: {Order: way, Unmapped: "date"}}},
+		Sort: []map[string]order{{s.layout.time: {Order: way, Unmapped: "date"}}},
 	})
 	if err != nil {
 		return 0, err

@@ -9,7 +9,7 @@ import (
 )
 
 func TestAFlowThatIsLongerThanLongest(t *testing.T) {
-	for _, l := range []Layout{NetFlow, Zeek} {
+	for _, l := range []Layout{NetFlow, Zeek, PANOS, FortiGate, FTD} {
 		contract.LongerThanLongest(t, func(t testing.TB, longest time.Duration, records []contract.Seen) integrations.Flows {
 			return harness(l, nil, func(c *Config) { c.Longest = longest }).OpenSeen(t, records)
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -51,16 +52,16 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 	const perShard = 10
 	var hosts []netip.Addr
 	known := map[netip.Addr]bool{}
-	for _, e := range ends() {
+	for _, e := range s.layout.ends() {
 		var networks []query
 		for _, n := range own {
 			networks = append(networks, query{Term: map[string]any{e.own: n.String()}})
 		}
 		out, err := s.ask(ctx, op, request{
-			Query: allOf(s.layout.records(), s.layout.within(q.From, q.To, s.config.Longest), anyOf(networks...)),
+			Query: allOf(append([]query{s.layout.records(), s.layout.within(q.From, q.To, s.config.Longest), anyOf(networks...)}, e.with...)...),
 			Aggs: map[string]agg{"groups": {
 				Terms: &terms{Field: e.own, Size: most, ShardSize: perShard * most, Order: map[string]string{"sent": "desc"}},
-				Aggs:  counters(e),
+				Aggs:  s.layout.counters(e),
 			}},
 		})
 		if err != nil {
@@ -95,6 +96,23 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil || span.Records == 0 {
 		return incident.Survey{}, err
 	}
+	missing, err := s.allGaps(ctx, op, from, to)
+	if err != nil {
+		return incident.Survey{}, err
+	}
+	survey, err := s.survey(ctx, op, from, to, span)
+	if err != nil {
+		return incident.Survey{}, err
+	}
+	why := gapTexts(missing)
+	if survey.AtLeast != "" {
+		why = append(why, survey.AtLeast)
+	}
+	survey.AtLeast = strings.Join(why, ", ")
+	return survey, nil
+}
+
+func (s *Store) survey(ctx context.Context, op string, from, to time.Time, span flowmath.Span) (incident.Survey, error) {
 	records, few, err := s.records(ctx, op, query{Exists: &field{Field: destinationIP}}, from, to)
 	if err != nil {
 		return incident.Survey{}, err
@@ -115,10 +133,10 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 
 // census counts the records by sensor.
 func (s *Store) census(ctx context.Context, op string, from, to time.Time, span flowmath.Span) (incident.Survey, error) {
-	e := ends()[0]
-	q := allOf(s.layout.records(), stamped(from, to), query{Exists: &field{Field: destinationIP}})
-	if s.layout.repeats {
-		q = allOf(q, query{Term: map[string]any{flowFinal: true}})
+	e := s.layout.ends()[0]
+	q := allOf(s.layout.records(), s.layout.stamped(from, to), query{Exists: &field{Field: destinationIP}})
+	if s.layout.id != "" {
+		q = allOf(q, s.layout.last)
 	}
 	measured := map[string]bool{}
 	sensors := map[string]incident.Sensor{}

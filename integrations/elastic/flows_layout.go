@@ -11,67 +11,9 @@ import (
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
-// Layout is the program that wrote the records, which sets the meaning of fields.
-type Layout string
-
-// The closed set of layouts.
-const (
-	// Packetbeat reports a flow every few seconds with all that it counted so
-	// far; the last report is the flow.
-	Packetbeat Layout = "packetbeat"
-	// NetFlow is a record for each direction, or of both, as the router sends.
-	NetFlow Layout = "netflow"
-	// Zeek writes a connection when it has ended.
-	Zeek Layout = "zeek"
-)
-
-// The fields of the Elastic Common Schema.
-const (
-	timeField = "@timestamp"
-
-	sourceIP, sourcePort           = "source.ip", "source.port"
-	destinationIP, destinationPort = "destination.ip", "destination.port"
-	sourceBytes, sourcePackets     = "source.bytes", "source.packets"
-	destinationBytes               = "destination.bytes"
-	destinationPackets             = "destination.packets"
-	transport, dataset             = "network.transport", "event.dataset"
-	eventStart, eventEnd           = "event.start", "event.end"
-	eventDuration                  = "event.duration"
-	flowID, flowFinal              = "flow.id", "flow.final"
-	samplingInterval               = "netflow.sampling_interval"
-)
-
-// layout is what is specific to one writer's records.
-type layout struct {
-	datasets []string
-	sensor   string
-	// startStamp reports whether the stamp is the flow's beginning; else it is its
-	// end, or the time of the report.
-	startStamp bool
-	// repeats reports whether a flow has several documents, of which the last counts.
-	repeats bool
-	// singles reports whether a record may be of one direction only.
-	singles bool
-	// sampling is the field of the sampling rate; the counters are of the
-	// sampled packets.
-	sampling string
-	// unsaid is the rate of sensors that report 0, 0 where it is unknown.
-	unsaid int64
-	// only and without choose the documents that count.
-	only, without []integrations.Match
-}
-
-func layouts() map[Layout]layout {
-	return map[Layout]layout{
-		Packetbeat: {datasets: []string{"flow", "network_traffic.flow"}, sensor: "agent.name", repeats: true},
-		NetFlow:    {datasets: []string{"netflow.log"}, sensor: "observer.ip", singles: true, sampling: samplingInterval},
-		Zeek:       {datasets: []string{"zeek.connection"}, sensor: "observer.name", startStamp: true},
-	}
-}
-
 // records selects the flow records, of all hosts and times.
 func (l layout) records() query {
-	all := []query{{Terms: map[string]any{dataset: l.datasets}}, {Exists: &field{Field: sourceIP}}}
+	all := append([]query{oneOf(dataset, l.datasets), {Exists: &field{Field: sourceIP}}}, l.flows...)
 	for _, m := range l.only {
 		all = append(all, matching(m))
 	}
@@ -89,26 +31,22 @@ func matching(m integrations.Match) query {
 // within selects the records of flows that may overlap [from, to).
 func (l layout) within(from, to time.Time, longest time.Duration) query {
 	if l.startStamp {
-		return stamped(from.Add(-longest), to)
+		return l.stamped(from.Add(-longest), to)
 	}
-	return stamped(from, to.Add(longest))
+	return l.stamped(from, to.Add(longest))
 }
 
 // fields are the fields of a record that are read.
 func (l layout) fields() []field {
 	const nanos = "strict_date_optional_time_nanos"
-	list := []field{{timeField, nanos}, {eventStart, nanos}, {eventEnd, nanos}}
+	list := []field{{l.time, nanos}, {eventStart, nanos}, {eventEnd, nanos}}
 	for _, name := range []string{
-		eventDuration, sourceIP, sourcePort, destinationIP, destinationPort, transport,
-		sourceBytes, sourcePackets, destinationBytes, destinationPackets, l.sensor,
+		eventDuration, sourceIP, sourcePort, destinationIP, destinationPort, transport, protocolNumber,
+		sourceBytes, sourcePackets, destinationBytes, destinationPackets, l.sensor, l.id, l.packetSource, l.packetDestination, l.sampling,
 	} {
-		list = append(list, field{Field: name})
-	}
-	if l.repeats {
-		list = append(list, field{Field: flowID}, field{Field: flowFinal})
-	}
-	if l.sampling != "" {
-		list = append(list, field{Field: l.sampling})
+		if name != "" {
+			list = append(list, field{Field: name})
+		}
 	}
 	return list
 }
@@ -151,13 +89,16 @@ func (h hit) time(name string) (time.Time, bool) {
 
 // times returns when a flow began and ended, from the fields that the record has.
 func (l layout) times(h hit) (start, end time.Time, ok bool) {
-	stamp, ok := h.time(timeField)
+	stamp, ok := h.time(l.time)
 	if !ok {
 		return start, end, false
 	}
 	lasted := time.Duration(max(0, h.count(eventDuration)))
 	start, began := h.time(eventStart)
 	end, ended := h.time(eventEnd)
+	if l.stampOnly {
+		began, ended = false, false
+	}
 	switch {
 	case began && !ended:
 		end = start.Add(lasted)
@@ -182,24 +123,22 @@ func (l layout) record(h hit) (flowmath.Record, error) {
 	if !ok {
 		return fail("time")
 	}
-	src, err := netip.ParseAddr(h.text(sourceIP))
+	from, to := l.addresses(h)
+	src, err := netip.ParseAddr(from)
 	if err != nil {
 		return fail("source address")
 	}
-	dst, err := netip.ParseAddr(h.text(destinationIP))
+	dst, err := netip.ParseAddr(to)
 	if err != nil {
 		return fail("destination address")
 	}
 	r = flowmath.Record{
 		Start: start, Duration: max(0, end.Sub(start)), Src: src.Unmap(), Dst: dst.Unmap(),
 		SrcPort: uint16(max(0, h.count(sourcePort))), DstPort: uint16(max(0, h.count(destinationPort))),
-		Transport: flowmath.TransportName(h.text(transport)),
+		Transport: flowmath.TransportName(cmp.Or(h.text(transport), h.text(protocolNumber), "unknown")),
 		Orig:      flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: h.count(sourceBytes), Packets: h.count(sourcePackets)},
 		Resp:      flowmath.Side{Bytes: flowmath.NotSeen, IPBytes: h.count(destinationBytes), Packets: h.count(destinationPackets)},
 		Sampling:  1, Sensor: h.text(l.sensor),
-	}
-	if r.Transport == "" {
-		r.Transport = "unknown"
 	}
 	if l.sampling != "" {
 		// A record without the field is of a router that does not sample.
@@ -220,24 +159,41 @@ func (l layout) record(h hit) (flowmath.Record, error) {
 	return r, nil
 }
 
-// hits reads the documents, which come newest first; of several of one flow the
-// newest is used.
+// addresses are the ends of a record: those of the packets, where it has them.
+func (l layout) addresses(h hit) (source, destination string) {
+	source, destination = h.text(l.packetSource), h.text(l.packetDestination)
+	if source == "" || destination == "" {
+		return h.text(sourceIP), h.text(destinationIP)
+	}
+	return source, destination
+}
+
+// hits reads the documents; of several of one flow the last is used.
 func (l layout) hits(op string, hits []hit) ([]flowmath.Record, error) {
 	records := make([]flowmath.Record, 0, len(hits))
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, h := range hits {
-		if id := h.text(flowID); l.repeats && id != "" {
-			key := h.text(l.sensor) + "\n" + id
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
-		}
 		r, err := l.record(h)
 		if err != nil {
 			return nil, integrations.Errorf(integrations.Unavailable, op, "%w", err)
 		}
+		if id := h.text(l.id); id != "" {
+			key := fmt.Sprintln(r.Sensor, id, r.Src, r.SrcPort, r.Dst, r.DstPort)
+			if i, ok := seen[key]; ok {
+				if newer(&r, &records[i]) {
+					records[i] = r
+				}
+				continue
+			}
+			seen[key] = len(records)
+		}
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+// newer reports whether a record of a flow is newer than another of it. Both count from the flow's
+// beginning; their stamps may be of the same second.
+func newer(r, than *flowmath.Record) bool {
+	return cmp.Or(r.End().Compare(than.End()), cmp.Compare(r.Duration, than.Duration), cmp.Compare(r.Orig.IPBytes, than.Orig.IPBytes)) > 0
 }

@@ -102,17 +102,22 @@ func not(q query) query { return query{Bool: &boolean{MustNot: []query{q}}} }
 
 // stamped selects documents by their time stamp, in [from, to); the zero time is
 // no bound.
-func stamped(from, to time.Time) query {
-	l := limit{Format: "epoch_millis"}
+func stamped(from, to time.Time) query { return between(timeField, from, to) }
+
+// stamped selects records by their stamp, in [from, to); the zero time is no bound.
+func (l layout) stamped(from, to time.Time) query { return between(l.time, from, to) }
+
+func between(name string, from, to time.Time) query {
+	in := limit{Format: "epoch_millis"}
 	if !from.IsZero() {
 		first := from.UnixMilli()
-		l.From = &first
+		in.From = &first
 	}
 	if !to.IsZero() {
 		last := ceilMilli(to)
-		l.To = &last
+		in.To = &last
 	}
-	return query{Range: map[string]limit{timeField: l}}
+	return query{Range: map[string]limit{name: in}}
 }
 
 // millis is a duration as the cluster reads it.

@@ -23,38 +23,21 @@ const (
 	maxBuckets  = 200_000
 )
 
-// end is one end of a record, taken as the host's: its fields and those of the
-// other.
-type end struct {
-	own, peer         string
-	ownPort, peerPort string
-	sent, received    string
-	packets, back     string
-	source            bool
-}
-
-func ends() []end {
-	return []end{
-		{sourceIP, destinationIP, sourcePort, destinationPort, sourceBytes, destinationBytes, sourcePackets, destinationPackets, true},
-		{destinationIP, sourceIP, destinationPort, sourcePort, destinationBytes, sourceBytes, destinationPackets, sourcePackets, false},
-	}
-}
-
 // sums selects the host's records at one end that are summed: those whose stamp
 // is in [from, to), and of a flow that is reported repeatedly the last.
 func (s *Store) sums(h flowmath.Host, e end, from, to time.Time) query {
 	ips := h.Strings()
 	all := []query{
-		s.layout.records(), stamped(from, to), {Terms: map[string]any{e.own: ips}}, not(query{Terms: map[string]any{e.peer: ips}}),
+		s.layout.records(), s.layout.stamped(from, to), e.from(ips), not(oneOf(e.peer, ips)),
 	}
-	if s.layout.repeats {
-		all = append(all, query{Term: map[string]any{flowFinal: true}})
+	if s.layout.id != "" {
+		all = append(all, s.layout.last)
 	}
 	return allOf(all...)
 }
 
 // counters are the sums of each group.
-func counters(e end) map[string]agg {
+func (l layout) counters(e end) map[string]agg {
 	measured := positive(e.sent)
 	unseen := query{Bool: &boolean{
 		Filter: []query{anyOf(positive(e.packets), positive(e.back), positive(e.received))}, MustNot: []query{measured},
@@ -62,7 +45,7 @@ func counters(e end) map[string]agg {
 	uncounted := query{Bool: &boolean{Filter: []query{measured}, MustNot: []query{positive(e.packets)}}}
 	return map[string]agg{
 		"sent": {Sum: &field{Field: e.sent}}, "received": {Sum: &field{Field: e.received}}, "packets": {Sum: &field{Field: e.packets}},
-		"first": {Min: &field{Field: timeField}}, "last": {Max: &field{Field: timeField}},
+		"first": {Min: &field{Field: l.time}}, "last": {Max: &field{Field: l.time}},
 		"measured": {Filter: &measured}, "unseen": {Filter: &unseen}, "uncounted": {Filter: &uncounted},
 	}
 }
@@ -108,7 +91,7 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 	}
 	c := composite{Size: pageBuckets, Sources: sources}
 	for n := 0; ; {
-		out, err := s.ask(ctx, op, request{Query: q, Aggs: map[string]agg{"groups": {Composite: &c, Aggs: counters(e)}}})
+		out, err := s.ask(ctx, op, request{Query: q, Aggs: map[string]agg{"groups": {Composite: &c, Aggs: s.layout.counters(e)}}})
 		if err != nil {
 			return err
 		}
@@ -145,9 +128,9 @@ func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windo
 	cells := map[cell]sum{}
 	from, length := windows.From().UnixMilli(), windows.Length().Milliseconds()
 	by := []map[string]source{{"at": {Histogram: &sourceHistogram{
-		Field: timeField, Interval: millis(windows.Length()), Offset: millis(time.Duration(from%length) * time.Millisecond),
+		Field: s.layout.time, Interval: millis(windows.Length()), Offset: millis(time.Duration(from%length) * time.Millisecond),
 	}}}}
-	for _, e := range ends() {
+	for _, e := range s.layout.ends() {
 		q := s.sums(h, e, windows.From(), windows.To())
 		err := s.groups(ctx, op, q, e, by, func(k key, rate int64, b bucket) error {
 			c := cell{int((k.number("at") - from) / length), k.text("sensor")}
@@ -177,8 +160,12 @@ func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windo
 // summarize has the cluster sum what the host exchanged with each peer, and
 // returns the largest flows for a sample.
 func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) ([]flowmath.View, error) {
-	lines := map[line]flowmath.Exchange{}
-	for _, e := range ends() {
+	lines, received := map[line]flowmath.Exchange{}, map[line]flowmath.Exchange{}
+	for _, e := range s.layout.ends() {
+		into := lines
+		if !e.source {
+			into = received
+		}
 		for _, opened := range s.directions(e) {
 			sel := allOf(s.sums(h, e, q.From, q.To), opened.query)
 			port := e.ownPort
@@ -192,13 +179,20 @@ func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q int
 					return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 				}
 				at := line{x.Service, k.text("sensor")}
-				lines[at] = joined(lines[at], x)
+				into[at] = joined(into[at], x)
 				return nil
 			})
 			if err != nil {
 				return nil, err
 			}
 		}
+	}
+	for at, x := range received {
+		both := joined(lines[at], x)
+		if s.layout.halves {
+			both.Flows = max(lines[at].Flows, x.Flows)
+		}
+		lines[at] = both
 	}
 	for _, x := range fullest(lines) {
 		sum.Exchange(x)
@@ -267,7 +261,7 @@ func (l layout) exchange(k key, rate int64, b bucket, e end, byHost bool) (flowm
 	}
 	x := flowmath.Exchange{
 		Service: flowmath.Service{
-			Peer: peer.Unmap(), Port: uint16(k.number("port")), Transport: flowmath.TransportName(k.text("transport")), Opened: byHost,
+			Peer: peer.Unmap(), Port: uint16(k.number("port")), Transport: flowmath.TransportName(cmp.Or(k.text("transport"), "unknown")), Opened: byHost,
 		},
 		Sent: b.Sent.int64() * rate, Received: b.Received.int64() * rate, Packets: b.Packets.int64() * rate,
 		Flows: b.Documents, Sampled: rate > 1, Uncounted: b.Uncounted.Documents > 0,

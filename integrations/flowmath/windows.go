@@ -20,9 +20,11 @@ const maxDays = 36525
 type window struct {
 	bytes            int64
 	measured, oneWay uint64
+	// lacking reports whether a sensor has no records of some of it.
+	lacking bool
 }
 
-func (w window) known() bool { return w.measured > 0 || w.oneWay == 0 }
+func (w window) known() bool { return w.measured > 0 || w.oneWay == 0 && !w.lacking }
 
 // Windows sums what one host sent in windows of equal length, side by side.
 type Windows struct {
