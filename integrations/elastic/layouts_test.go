@@ -100,7 +100,7 @@ func sessionOf(l Layout, seen contract.Seen) []document {
 	return []document{with(base, early), with(base, nil)}
 }
 
-// Sent is asserted in store_test.go's window; what did not pass the firewall did not leave.
+// What did not pass the firewall did not leave.
 func TestWhatWasRefusedDidNotLeave(t *testing.T) {
 	for l, refused := range map[Layout]document{
 		AWSVPC:    {"aws.vpcflow.action": "REJECT"},
@@ -113,6 +113,19 @@ func TestWhatWasRefusedDidNotLeave(t *testing.T) {
 			docs := append(passed, with(passed[len(passed)-1], refused), with(documentsOf(l, later())[len(documentsOf(l, later()))-1], nil))
 			docs[len(docs)-2][destinationIP], docs[len(docs)-2][sourceBytes] = "198.51.100.2", int64(9_000_000)
 			both(t, l, docs, func(t *testing.T, s *Store) { is(t, "bytes_out", trafficOf(t, s).BytesOut, 5000) })
+		})
+	}
+}
+
+// The last of several records of a session counts, in whatever order the cluster returns those of
+// one moment.
+func TestRecordsOfASessionOfOneMoment(t *testing.T) {
+	session := documentsOf(FortiGate, seen(5*time.Minute, ownHost, "198.51.100.1", 443, 5000, 400))
+	interim, last := session[1], session[2]
+	interim[timeField], interim[eventStart] = last[timeField], last[eventStart]
+	for _, docs := range [][]document{{interim, last}, {last, interim}} {
+		both(t, FortiGate, append(docs, documentsOf(FortiGate, later())...), func(t *testing.T, s *Store) {
+			is(t, "bytes_out", trafficOf(t, s).BytesOut, 5000)
 		})
 	}
 }
