@@ -61,6 +61,8 @@ type Options struct {
 	Layout string
 	// Zone is that of times without one; nil is not known.
 	Zone *time.Location
+	// Map is the mapping of a log of the format mapping.
+	Map *Mapping
 }
 
 // Parser reads one log. Its methods must not keep what they are given.
@@ -129,7 +131,9 @@ func (jsonByLine) Whole(line []byte) bool {
 // Formats lists the formats that have a name, by name. Zeek's, goflow2's and Suricata's need
 // none: they are recognised line by line.
 func Formats() []Format {
-	return []Format{}
+	return []Format{
+		mappingFormat(),
+	}
 }
 
 // FormatOf returns the format of that name.

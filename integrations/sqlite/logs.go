@@ -16,10 +16,14 @@ type Log struct {
 	Path     string            `yaml:"path,required" path:"" doc:"A file, a folder with all that is below it, or a pattern such as /var/log/fw/*.log. Rotated files, renamed or packed, are the same ones."`
 	Format   string            `yaml:"format" doc:"The format, one of [these](../integrations/egress-logs.md); none: recognised by the beginning of each file."`
 	Layout   string            `yaml:"layout" doc:"The order of the fields, in the product's own words, where it lets people choose and the files do not begin with it."`
+	Map      string            `yaml:"map" path:"" doc:"The file of the mapping, for a log that no format is for."`
 	Zone     integrations.Zone `yaml:"zone" doc:"The time zone of times that are written without one, such as America/New_York."`
 	Sensor   string            `yaml:"sensor" doc:"The name of the sensor of records without one. Two sensors that see the same traffic have different names."`
 	Sampling int64             `yaml:"sampling" doc:"The sampling rate, one packet in n, of records that do not say theirs; none: their volume is unknown."`
 }
+
+// mappedFormat is the format of logs with a mapping.
+const mappedFormat = "mapping"
 
 // Check implements [integrations.Checker].
 func (c *Config) Check() error {
@@ -42,15 +46,28 @@ func (l Log) Check() error {
 	if l.Sampling < 0 || l.Sampling > flowmath.MaxSampling {
 		return fmt.Errorf("sampling must be between 1 and %d", flowmath.MaxSampling)
 	}
-	o, err := l.Options("")
-	if err != nil {
-		return err
+	if l.Map != "" && l.Format != "" && l.Format != mappedFormat {
+		return fmt.Errorf("map is of the format %s, not of %s", mappedFormat, l.Format)
+	}
+	o, err := l.options("")
+	if err != nil || l.Map != "" {
+		return err // The mapping is read when the store is opened.
 	}
 	return o.Log.Check()
 }
 
 // Options are those of the import of one file of the log.
 func (l Log) Options(file string) (ImportOptions, error) {
+	o, err := l.options(file)
+	if err != nil || l.Map == "" {
+		return o, err
+	}
+	o.Log.Format = mappedFormat
+	o.Log.Map, err = flowlog.LoadMapping(l.Map)
+	return o, err
+}
+
+func (l Log) options(file string) (ImportOptions, error) {
 	o := ImportOptions{Name: file, Sensor: l.Sensor, Sampling: l.Sampling, Log: flowlog.Options{Format: l.Format, Layout: l.Layout}}
 	if l.Zone == "" {
 		return o, nil

@@ -46,6 +46,11 @@ func Spec() integrations.Spec {
 			if c.Path == "" {
 				return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "path is empty")
 			}
+			for _, l := range c.Logs {
+				if _, err := l.Options(l.Path); err != nil {
+					return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "logs: %w", err)
+				}
+			}
 			s := newStore(c.Path)
 			s.logs = c.Logs
 			return s, nil

@@ -24,7 +24,7 @@ import (
 func newFlows(s streams) *cobra.Command {
 	return group("flows", "Fill the embedded flow store, and ask flow stores",
 		"  stanch flows import conn.log.gz --store flows.db\n  stanch flows top --store flows.db --window 15m\n  stanch flows hunt --config stanch.yaml --use flows",
-		newFlowsImport(s), newFlowsFollow(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s), newFlowsSenders(s))
+		newFlowsImport(s), newFlowsFollow(s), newFlowsTop(s), newFlowsBaseline(s), newFlowsHunt(s), newFlowsSurvey(s), newFlowsSenders(s), newFlowsTest(s))
 }
 
 // hostFlags select the host of a query.

@@ -77,13 +77,28 @@ func (o *sourceTryOptions) runTests() error {
 
 // showTests writes a report as that of the tests of a playbook.
 func (o *sourceTryOptions) showTests(r mapping.Report) error {
+	var cases []testedCase
+	for _, c := range r.Cases {
+		cases = append(cases, testedCase(c))
+	}
+	return o.showCases(r.File, r.Failed(), cases)
+}
+
+// testedCase is the result of one case of the tests of a mapping.
+type testedCase struct {
+	Name     string
+	Failures playbooks.Issues
+}
+
+// showCases writes the results of a file of tests: those that failed.
+func (s streams) showCases(file string, failures int, cases []testedCase) error {
 	var b strings.Builder
 	word, failed := "ok    ", ""
-	if n := r.Failed(); n > 0 {
-		word, failed = "FAIL  ", fmt.Sprintf(", %d failed", n)
+	if failures > 0 {
+		word, failed = "FAIL  ", fmt.Sprintf(", %d failed", failures)
 	}
-	fmt.Fprintf(&b, "%s%s: %s%s\n", word, r.File, count(len(r.Cases), "case"), failed)
-	for _, c := range r.Cases {
+	fmt.Fprintf(&b, "%s%s: %s%s\n", word, file, count(len(cases), "case"), failed)
+	for _, c := range cases {
 		if len(c.Failures) == 0 {
 			continue
 		}
@@ -92,5 +107,5 @@ func (o *sourceTryOptions) showTests(r mapping.Report) error {
 			fmt.Fprintf(&b, "        %s\n", visible(f.String()))
 		}
 	}
-	return o.write([]byte(b.String()))
+	return s.write([]byte(b.String()))
 }
