@@ -69,3 +69,37 @@ func TestWhatASensorDidNotRecordIsUnknown(t *testing.T) {
 		t.Errorf("the survey says %q: %v", survey.AtLeast, err)
 	}
 }
+
+// What a host sent is told with who signed in, in that window and of its own addresses.
+func TestTrafficNamesWhoSent(t *testing.T) {
+	s := openStore(t, time.Time{})
+	at := time.Now().UTC().Truncate(time.Minute).Add(-time.Hour)
+	record := func(ip, user string, before time.Duration) flowmath.Record {
+		r := recordOf(incident.Flow{
+			Start: at.Add(-before), Duration: time.Second, BytesOut: 500, BytesIn: 50, PacketsOut: 2,
+			Tuple: incident.Tuple{SrcIP: ip, SrcPort: 50001, DstIP: "198.51.100.7", DstPort: 443, Transport: "tcp"},
+		})
+		r.User = user
+		return r
+	}
+	records := []flowmath.Record{record("10.20.4.42", "alice", time.Minute), record("10.20.4.42", "yesterday", 24*time.Hour), record("10.20.4.43", "bob", time.Minute)}
+	for i := range 2 * incident.MaxSenders {
+		records = append(records, record("10.20.4.44", "user"+string(rune('a'+i)), time.Minute))
+	}
+	if err := s.Append(t.Context(), records); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(ip string) []incident.Sender {
+		got, err := s.Traffic(t.Context(), integrations.TrafficQuery{IPs: []string{ip}, From: at.Add(-15 * time.Minute), To: at, Top: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Senders
+	}
+	if got := ask("10.20.4.42"); len(got) != 1 || got[0].User != "alice" || got[0].Sensor != "test" {
+		t.Errorf("senders are %+v, want alice", got)
+	}
+	if got := ask("10.20.4.44"); len(got) != incident.MaxSenders {
+		t.Errorf("%d senders are named, want %d", len(got), incident.MaxSenders)
+	}
+}

@@ -71,11 +71,20 @@ func (s *Store) Senders(ctx context.Context, q integrations.SendersQuery) ([]inc
 	if err != nil {
 		return nil, err
 	}
+	found, err := dbs.sendersOf(ctx, h, q.From, q.To)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	return found, nil
+}
+
+// sendersOf returns who sent from the host's addresses in [from, to), the newest first.
+func (p *pools) sendersOf(ctx context.Context, h flowmath.Host, from, to time.Time) ([]incident.Sender, error) {
 	var found []incident.Sender
 	for _, a := range h.Addrs {
-		some, err := dbs.senders(ctx, a, q.From, q.To)
+		some, err := p.senders(ctx, a, from, to)
 		if err != nil {
-			return nil, failed(op, err)
+			return nil, err
 		}
 		found = append(found, some...)
 	}

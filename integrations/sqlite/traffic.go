@@ -46,6 +46,11 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 		return incident.Traffic{}, failed(op, err)
 	}
 	t.AtLeast = append(t.AtLeast, missing...)
+	senders, err := dbs.sendersOf(ctx, h, q.From, q.To)
+	if err != nil {
+		return incident.Traffic{}, failed(op, err)
+	}
+	t.Senders = senders[:min(len(senders), incident.MaxSenders)]
 	return t, nil
 }
 

@@ -12,3 +12,6 @@ type Sender struct {
 	First  time.Time `json:"first"`
 	Last   time.Time `json:"last"`
 }
+
+// MaxSenders bounds the senders of one answer.
+const MaxSenders = 5

@@ -66,6 +66,9 @@ type Traffic struct {
 	// the host sent until then: flows are recorded when they end, or are cut. Policies
 	// do not see it.
 	Reports time.Duration `json:"reports,omitempty"`
+	// Senders are who sent from the host's addresses in the window, where a sensor knows its users, the newest
+	// first and [MaxSenders] at most. Policies do not see them: a proxy's user is not the process's.
+	Senders []Sender `json:"senders,omitempty"`
 	// AtLeast says why volumes are the least that was sent, where the store holds
 	// longer flows than it looks for. Policies do not see it.
 	AtLeast []string `json:"at_least,omitempty"`

@@ -15,6 +15,9 @@ func headline(c incident.Case) []Line {
 		lines = append(lines, line)
 	}
 	lines = append(lines, destinations(c.Facts.Traffic), attribution(c.Facts.Traffic))
+	if len(c.Facts.Traffic.Senders) > 0 {
+		lines = append(lines, signedIn(c.Facts.Traffic.Senders))
+	}
 	for _, clock := range c.Facts.Traffic.FastClocks {
 		lines = append(lines, Line{Label: "Clock", Text: short(clock.String()) + "; what it recorded of the future proves nothing", Tone: Warn})
 	}
@@ -185,6 +188,23 @@ func shapeOf(role string) string {
 	case incident.UnknownRole:
 	}
 	return "nothing of a known shape"
+}
+
+// signedIn names who sent from the host's addresses by the word of a proxy or a firewall, which knows its users
+// and not the host's processes.
+func signedIn(senders []incident.Sender) Line {
+	var texts []string
+	for _, s := range senders {
+		text := short(cmp.Or(s.User, s.Device))
+		if s.User != "" && s.Device != "" {
+			text += " on " + short(s.Device)
+		}
+		if s.Sensor != "" {
+			text += ", says " + short(s.Sensor)
+		}
+		texts = append(texts, text)
+	}
+	return Line{Label: "Signed in", Text: strings.Join(texts, "; "), From: From(incident.FromFlows)}
 }
 
 // attribution says how sure it is that this process sent these bytes.
