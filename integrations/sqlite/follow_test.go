@@ -237,3 +237,24 @@ func TestLogsAreCheckedWhenTheFileIsRead(t *testing.T) {
 		}
 	}
 }
+
+// Doctor says of each log whether there is something to read.
+func TestDoctorLooksAtTheLogs(t *testing.T) {
+	s := openStore(t, later())
+	dir := t.TempDir()
+	appendLog(t, filepath.Join(dir, "conn.log"), lines(t, 1)...)
+	s.logs = []Log{{Path: dir}, {Path: filepath.Join(dir, "*.gz")}}
+	var said []string
+	for _, f := range s.Probe(t.Context()) {
+		said = append(said, f.What)
+		if strings.Contains(f.What, "*.gz") != f.Warning {
+			t.Errorf("%+v", f)
+		}
+	}
+	text := strings.Join(said, "\n")
+	for _, want := range []string{"has 1 files", `*.gz" has no file here`, "is empty"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("doctor says %s, want %q", text, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -101,4 +102,36 @@ func (l Log) files() ([]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// probeLogs says of each log that is followed whether there are files that can be read.
+func (s *Store) probeLogs() []integrations.Finding {
+	var found []integrations.Finding
+	for _, l := range s.logs {
+		about := fmt.Sprintf("the log %q", l.Path)
+		files, err := l.files()
+		if err == nil && len(files) > 0 {
+			err = readable(files[len(files)-1])
+		}
+		switch {
+		case err != nil:
+			found = append(found, integrations.Finding{What: fmt.Sprintf("%s: %v", about, err), Fix: "let the account of stanch read it"})
+		case len(files) == 0:
+			found = append(found, integrations.Finding{
+				What: about + " has no file here", OK: true, Warning: true,
+				Fix: "check the path, and that the log is written on the machine of this worker",
+			})
+		default:
+			found = append(found, integrations.Finding{What: fmt.Sprintf("%s has %d files", about, len(files)), OK: true})
+		}
+	}
+	return found
+}
+
+func readable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }

@@ -100,14 +100,15 @@ func (s *Store) Probe(ctx context.Context) []integrations.Finding {
 			Fix:  "check that the path is right, and that the file and its folder can be written",
 		}}
 	}
+	found := s.probeLogs()
 	if span.Records == 0 {
-		return []integrations.Finding{{
+		return append(found, integrations.Finding{
 			What: fmt.Sprintf("the flow store %q is empty", s.path),
-			Fix:  "import flow logs with stanch flows import",
-		}}
+			Fix:  "import flow logs with stanch flows import, or name them under logs",
+		})
 	}
 	name := fmt.Sprintf("the flow store %q", s.path)
-	found := []integrations.Finding{{What: fmt.Sprintf("%s has %d records, the newest of %s", name, span.Records, span.NewestText()), OK: true}}
+	found = append(found, integrations.Finding{What: fmt.Sprintf("%s has %d records, the newest of %s", name, span.Records, span.NewestText()), OK: true})
 	return append(found, span.Findings(name, now, "")...)
 }
 

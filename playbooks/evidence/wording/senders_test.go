@@ -22,7 +22,8 @@ func TestWhoSignedInIsToldWithWhoSaysSo(t *testing.T) {
 		t.Errorf("nobody is named, and it says %q", got)
 	}
 	c.Facts.Traffic.Senders = []incident.Sender{
-		{IP: "10.20.4.42", User: "alice", Sensor: "squid1"}, {IP: "10.20.4.42", User: "bob@example.com", Device: "ws-042"},
+		{IP: "10.20.4.42", User: "alice", Sensor: "squid1"},
+		{IP: "10.20.4.42", User: "bob@example.com", Device: "ws-042"},
 		{IP: "10.20.4.42", Device: "ws-0\n42", Sensor: "zia"},
 	}
 	if got, want := find(), `alice, says squid1; bob@example.com on ws-042; ws-0 42, says zia`; got != want {
