@@ -56,7 +56,7 @@ func floods() []attack {
 func uploads() []attack {
 	const quarter = 15 * time.Minute
 	return []attack{
-		{kind: "slow-exfiltration", why: "a script sends some megabytes each minute for hours", role: incident.Transfer, from: "server", fits: seenWhole, program: scripted, length: 6 * time.Hour, draw: trickles, last: true},
+		{kind: "slow-exfiltration", why: "a script sends some megabytes each minute for hours", role: incident.Transfer, from: "server", fits: seenWhole, quiet: true, program: scripted, length: 6 * time.Hour, draw: trickles, last: true},
 		{kind: "tool-upload", why: "a copying tool on a role that never uploads", role: incident.Transfer, from: "database", fits: seenWhole, program: uploader, length: 25 * time.Minute, draw: uploadsTo(8, 6*gB, 15*gB)},
 		{kind: "beyond-own-baseline", why: "little by any threshold, far more than the host ever sends", role: incident.Transfer, from: "database", fits: seenWhole, quiet: true, program: scripted, length: 10 * time.Minute, wanted: anyTime, draw: uploadsTo(4, 40*mB, 60*mB)},
 		{kind: "usual-for-the-role-only", why: "other build hosts push that much daily, this one never did", role: incident.Transfer, from: "build", fits: seenWhole, quiet: true, program: uploader, length: 8 * time.Minute, wanted: working, draw: uploadsTo(6, 2*gB, 5*gB)},
@@ -74,7 +74,7 @@ func hidden() []attack {
 		{kind: "behind-the-nat", why: "which of several hosts it was is not known: nobody may be contained", role: incident.Requester, from: workstation, fits: func(h *Host) bool { return h.Shared.IsValid() }, program: requester, length: 5 * time.Minute, draw: asksResolvers},
 		{kind: "named-like-the-backup", why: "an image with the backup agent's name, of nobody's signature, to elsewhere", role: incident.Transfer, from: "server", fits: seenWhole, program: masked, length: quarter, wanted: atNight, draw: uploadsTo(4, 8*gB, 12*gB)},
 		{kind: "allowed-no-longer", why: "the entry that allowed it ended before", role: incident.Transfer, from: "server", fits: by(fwZurich), program: copyTool, length: quarter, wanted: working, allow: AllowEnded, draw: copies},
-		{kind: "without-an-agent", why: "the host has no agent: the process is not known", role: incident.Transfer, fits: func(h *Host) bool { return h.Agent == NoAgent && (seenWhole(h) || by(proxyZurich)(h)) }, program: uploader, length: quarter, wanted: anyTime, draw: uploadsTo(4, 3*gB, 6*gB)},
+		{kind: "without-an-agent", why: "the host has no agent: the process is not known", role: incident.Transfer, from: workstation, fits: func(h *Host) bool { return h.Agent == NoAgent && (seenWhole(h) || by(proxyZurich)(h)) }, program: uploader, length: quarter, wanted: anyTime, draw: uploadsTo(4, 3*gB, 6*gB)},
 	}
 }
 

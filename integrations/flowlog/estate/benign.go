@@ -65,10 +65,9 @@ func (p *planner) backups() {
 	e, second := p.e, false
 	for i := range e.hosts {
 		h := &e.hosts[i]
-		if h.Role != "backup" || p.taken[i] {
+		if h.Role != "backup" || p.taken[i] != "" {
 			continue
 		}
-		p.taken[i] = true
 		nightly := p.good("nightly-backup", "it does so every night, and an entry allows it", i, backupAgent, incident.Transfer, AllowBackup)
 		night := backsUp(400*gB+1100*gB*p.d.Float64(), 24, 0)
 		p.days(i, func(midnight int64, _ time.Time) { p.at(nightly, midnight+int64(22*time.Hour), 6*time.Hour, night) })
@@ -163,10 +162,9 @@ func (p *planner) patchEvening(host int) int64 {
 func (p *planner) pushes() {
 	for i := range p.e.hosts {
 		h := &p.e.hosts[i]
-		if h.Role != "build" || p.taken[i] {
+		if h.Role != "build" || p.taken[i] != "" {
 			continue
 		}
-		p.taken[i] = true
 		number := p.good("build-farm", "it pushes images several times a working day", i, buildAgent, incident.Transfer, "")
 		p.days(i, func(midnight int64, local time.Time) {
 			for hour := 9; weekday(local) && hour < 18; hour += 3 {

@@ -131,7 +131,9 @@ func (e *Estate) Networks() []netip.Prefix {
 func (e *Estate) hour(i int) int64 { return e.start + int64(i)*int64(time.Hour) }
 
 // hourOf is the hour that holds the time, which may be out of range.
-func (e *Estate) hourOf(at int64) int { return int(math.Floor(float64(at-e.start) / float64(time.Hour))) }
+func (e *Estate) hourOf(at int64) int {
+	return int(math.Floor(float64(at-e.start) / float64(time.Hour)))
+}
 
 // dice draws numbers that depend on the seed and on what they are for only.
 type dice struct {
@@ -171,8 +173,12 @@ func mix(x uint64) uint64 {
 // between draws a whole number between both bounds, inclusive.
 func (d dice) between(low, high int64) int64 { return low + d.Int64N(high-low+1) }
 
-// around draws about a median, of whose logarithm sigma is the deviation.
-func (d dice) around(median, sigma float64) float64 { return median * math.Exp(sigma*d.NormFloat64()) }
+// around draws about a median, of whose logarithm sigma is the deviation. What is usual has
+// bounds: what is beyond them was planted.
+func (d dice) around(median, sigma float64) float64 {
+	const most = 2.5
+	return median * math.Exp(sigma*max(-most, min(most, d.NormFloat64())))
+}
 
 // chance reports true in that share of the cases.
 func (d dice) chance(share float64) bool { return d.Float64() < share }

@@ -174,7 +174,9 @@ func (e *Estate) RulesCSV() []byte {
 		}
 		return strings.Join(list, ";")
 	}
-	texts := func(networks []netip.Prefix) []string { return slices.Concat(ofFamily(networks, false), ofFamily(networks, true)) }
+	texts := func(networks []netip.Prefix) []string {
+		return slices.Concat(ofFamily(networks, false), ofFamily(networks, true))
+	}
 	for _, r := range e.rules {
 		transport := r.Transport
 		if transport == "" {

@@ -23,9 +23,9 @@ type Agent string
 
 // The states of agents.
 const (
-	Answers  Agent = "answers"
-	Silent   Agent = "silent" // since some day
-	NoAgent  Agent = "none"
+	Answers Agent = "answers"
+	Silent  Agent = "silent" // since some day
+	NoAgent Agent = "none"
 )
 
 // Address is one that a host has for a time, until To at the latest.
@@ -61,7 +61,7 @@ type Host struct {
 	// Audited reports whether command lines are recorded there.
 	Audited bool `json:"audited"`
 	// User is the account of who works there.
-	User string `json:"user"`
+	User string   `json:"user"`
 	Tags []string `json:"tags,omitempty"`
 
 	index, profile, sensor int
@@ -132,8 +132,8 @@ func (e *Estate) add(p, i int) {
 	}
 	h.User = fmt.Sprintf("CORP\\u%05d", 10000+mix(e.config.Seed^uint64(index))%80000)
 	h.place(d, i)
-	e.agent(&h, d)
-	e.number(&h, d)
+	e.agent(&h, d, i)
+	e.number(&h, d, i)
 	e.hosts = append(e.hosts, h)
 }
 
@@ -144,13 +144,14 @@ func (h *Host) place(d dice, i int) {
 	h.Site, h.Exit = []string{Zurich, Zurich, Zurich, Zurich, Boston, Boston, Singapore}[d.IntN(7)], incident.ExitDirect
 	desk := h.Role == workstation
 	moves := slices.Contains([]string{"server", "web", "database", "build"}, h.Role)
+	nat, vpn, lab, unseen, away := d.chance(natShare), d.chance(vpnShare), d.chance(labShare), d.chance(unseenShare), d.chance(cloudShare)
 	if i < 4 {
 		h.Site = []string{Zurich, Boston, Zurich, Singapore}[i]
+		nat, vpn, lab, unseen, away = false, false, false, false, i == 2
 	}
-	if moves && (i == 2 || i >= 4 && d.chance(cloudShare)) {
+	if moves && away {
 		h.Site = Cloud
 	}
-	nat, vpn, lab, unseen := d.chance(natShare), d.chance(vpnShare), d.chance(labShare), d.chance(unseenShare)
 	if desk && i >= 4 && i < rest {
 		h.Site = []string{Boston, Boston, Boston, Zurich, Zurich, Boston, Singapore, Singapore, Zurich, Boston}[(i-4)%10]
 		nat, vpn, lab, unseen = i < 7, i >= 7 && i < 10, i == 10, i == 11
@@ -190,10 +191,17 @@ func (h *Host) leave(desk, nat, vpn, lab, unseen bool) {
 	}
 }
 
-// agent decides what the EDR knows of the host.
-func (e *Estate) agent(h *Host, d dice) {
+// agent decides what the EDR knows of the host, the i-th of its role.
+func (e *Estate) agent(h *Host, d dice, i int) {
 	h.Agent = Answers
-	switch lot := d.Float64(); {
+	lot := d.Float64()
+	if h.Role == workstation && i < 20 { // the smallest estate has one of each
+		lot = map[int]float64{12: noAgentShare, 13: 0}[i]
+		if i < 12 || i > 13 {
+			lot = 1
+		}
+	}
+	switch {
 	case lot < noAgentShare:
 		h.Agent = NoAgent
 	case lot < noAgentShare+silentShare:
@@ -208,7 +216,7 @@ func (e *Estate) agent(h *Host, d dice) {
 
 // number gives the host its addresses: the second byte is its site, the third begins with
 // its role, so that rules of a firewall can name roles by networks.
-func (e *Estate) number(h *Host, d dice) {
+func (e *Estate) number(h *Host, d dice, i int) {
 	site := map[string]byte{Zurich: 20, Boston: 30, Singapore: 40, Cloud: 50}[h.Site]
 	third := byte(h.profile)
 	if h.Exit == incident.ExitVPN {
@@ -217,7 +225,7 @@ func (e *Estate) number(h *Host, d dice) {
 	const subnet = 250 // hosts in a /24
 	a := netip.AddrFrom4([4]byte{10, site, third*16 + byte(h.index/subnet%16), byte(1 + h.index%subnet)})
 	h.Addresses = []Address{{Addr: a, From: e.Start(), To: e.End()}}
-	if (h.sensor == fwZurich || h.sensor == fwBoston) && !h.Shared.IsValid() && d.chance(v6Share) {
+	if (h.sensor == fwZurich || h.sensor == fwBoston) && !h.Shared.IsValid() && (d.chance(v6Share) || i == 14) {
 		b := netip.MustParseAddr("2001:db8:20::").As16()
 		b[6], b[7], b[14], b[15] = site, third, byte(h.index>>8), byte(h.index)
 		h.V6 = netip.AddrFrom16(b)

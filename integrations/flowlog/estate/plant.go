@@ -138,15 +138,15 @@ func vault(i int64) netip.Addr { return netip.AddrFrom4([4]byte{198, 19, 254, by
 type planner struct {
 	e     *Estate
 	d     dice
-	order []int // of hosts, drawn
-	taken map[int]bool
+	order []int         // of hosts, drawn
+	taken map[int]Class // what a host does that has something planted on it
 	// copies is how often each kind is planted.
 	copies int
 	err    error
 }
 
 func (e *Estate) plant() error {
-	p := &planner{e: e, d: newDice(), taken: map[int]bool{}, copies: max(1, e.config.Hosts/500)}
+	p := &planner{e: e, d: newDice(), taken: map[int]Class{}, copies: max(1, e.config.Hosts/500)}
 	p.d.throw(e.config.Seed, forPlan, 0, 0)
 	p.order = p.d.Perm(len(e.hosts))
 	p.attacks()
@@ -155,7 +155,7 @@ func (e *Estate) plant() error {
 	return p.err
 }
 
-// host takes a host of the role, free if there is one, or of any where it is empty, of which fits is true:
+// host takes a host of the role, free if there is one, or of a common role where it is empty, of which fits is true:
 // one whose agent would explain what it sends, if there is one.
 func (p *planner) host(role string, fits func(*Host) bool) int {
 	return p.best(role, fits, func(a, b *Host) int { return cmp.Compare(clarity(b), clarity(a)) })
@@ -179,14 +179,10 @@ func (p *planner) best(role string, fits func(*Host) bool, compare func(a, b *Ho
 	best := -1
 	for _, i := range p.order {
 		h := &p.e.hosts[i]
-		if h.profile < 0 || role != "" && h.Role != role || !fits(h) {
+		if role != h.Role && (role != "" || !common(h.Role)) || !fits(h) {
 			continue
 		}
-		// In a small estate one host may have to do two things.
-		switch {
-		case best < 0, p.taken[best] && !p.taken[i]:
-			best = i
-		case p.taken[best] == p.taken[i] && compare(h, &p.e.hosts[best]) < 0:
+		if best < 0 || cmp.Or(cmp.Compare(p.load(i), p.load(best)), compare(h, &p.e.hosts[best])) < 0 {
 			best = i
 		}
 	}
@@ -196,12 +192,31 @@ func (p *planner) best(role string, fits func(*Host) bool, compare func(a, b *Ho
 		}
 		return 0
 	}
-	p.taken[best] = true
 	return best
+}
+
+// common reports whether there are so many hosts of the role that any of them will do.
+func common(role string) bool { return role == workstation || role == "server" || role == "database" }
+
+// load is how little the host is fit for more: in a small estate one may have to do two
+// things, but an attacker should do nothing else.
+func (p *planner) load(host int) int {
+	switch p.taken[host] {
+	case Attack:
+		return 3
+	case Benign:
+		return 2
+	case Opening:
+		return 1
+	}
+	return 0
 }
 
 // sow notes something planted and returns its number.
 func (p *planner) sow(s planted) int32 {
+	if p.taken[s.host] != Attack {
+		p.taken[s.host] = s.class
+	}
 	p.e.planted = append(p.e.planted, s)
 	return int32(len(p.e.planted) - 1)
 }
@@ -256,6 +271,7 @@ func (p *planner) days(host int, do func(midnight int64, local time.Time)) {
 
 // Local times.
 func anyTime(time.Time) bool { return true }
+
 func weekday(t time.Time) bool {
 	return t.Weekday() != time.Saturday && t.Weekday() != time.Sunday
 }

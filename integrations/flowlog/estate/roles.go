@@ -65,7 +65,7 @@ func profiles() []profile {
 	telemetry := use{share: 0.1, port: 443, size: 0.3, back: 0.5, peers: 12, last: short, program: systemService}
 	return []profile{
 		{
-			role: workstation, prefix: "ws", share: 0.80, least: 60, weight: 1, bytes: 15 * mB, spread: 0.9, own: 0.8, tail: 1.6, rhythm: office,
+			role: workstation, prefix: "ws", share: 0.80, least: 50, weight: 1, bytes: 15 * mB, spread: 0.7, own: 0.6, tail: 1.6, rhythm: office,
 			uses: []use{
 				{share: 0.52, port: 443, size: 1, back: 12, peers: 150, last: short, program: browser},
 				{share: 0.14, port: 443, transport: udp, size: 1, back: 14, peers: 60, last: short, program: browser},
@@ -76,7 +76,7 @@ func profiles() []profile {
 			},
 		},
 		{
-			role: "server", prefix: "srv", share: 0.09, least: 16, weight: 1.2, bytes: 8 * mB, spread: 0.6, own: 1, tail: 1.4, rhythm: steady,
+			role: "server", prefix: "srv", share: 0.09, least: 20, weight: 1.2, bytes: 8 * mB, spread: 0.6, own: 1, tail: 1.4, rhythm: steady,
 			uses: []use{
 				{share: 0.6, port: 443, size: 1, back: 3, peers: 20, last: short, program: lineOfBusiness},
 				{share: 0.1, port: 25, size: 1, back: 0.1, peers: 40, last: short, program: mailRelay},
@@ -91,7 +91,8 @@ func profiles() []profile {
 			role: "dns", prefix: "dns", share: 0.01, least: 4, weight: 10, bytes: 2 * mB, spread: 0.4, own: 0.4, tail: 0.8, rhythm: office,
 			uses: []use{
 				{share: 0.95, port: 53, transport: udp, size: 0.1, packet: 45, back: 2.5, peers: 2000, last: 2 * time.Second, program: dnsServer},
-				{share: 0.02, port: 53, size: 0.3, back: 3, peers: 200, last: time.Second, program: dnsServer}, clock,
+				{share: 0.02, port: 53, size: 0.3, back: 3, peers: 200, last: time.Second, program: dnsServer},
+				clock,
 				{share: 0.02, port: 443, size: 1, back: 2, peers: 10, last: short, program: systemService},
 			},
 		},
@@ -116,7 +117,8 @@ func profiles() []profile {
 			uses: []use{
 				{share: 0.8, port: 443, answers: true, size: 1, back: 0.05, peers: 3000, last: short, program: webServer},
 				{share: 0.08, port: 80, answers: true, size: 0.5, back: 0.1, peers: 3000, last: short, program: webServer},
-				names(0.08, dnsClient), clock, {share: 0.03, port: 443, size: 0.1, back: 3, peers: 8, last: short, program: webServer},
+				names(0.08, dnsClient), clock,
+				{share: 0.03, port: 443, size: 0.1, back: 3, peers: 8, last: short, program: webServer},
 			},
 		},
 	}
