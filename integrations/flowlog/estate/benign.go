@@ -41,7 +41,7 @@ func (e *Estate) Allows() []Allow {
 		entry(AllowBackup, "operations", "the nightly backup to the vault", backupAgent, 443, later, "198.19.254.0/24"),
 		entry(AllowSecond, "operations", "the vault's second place, in use since this month", backupAgent, 443, later, "198.19.252.10/32"),
 		entry(AllowPatches, "operations", "patches for hosts that are not in the network", patchServer, 443, later, "198.19.200.0/21", "198.19.208.0/20", "198.19.224.0/20", "198.19.240.0/21", "198.19.248.0/23"),
-		entry(AllowImages, "engineering", "images of machines to the archive over HTTPS", copyTool, 8022, later, "198.19.253.10/32"),
+		entry(AllowImages, "engineering", "images of machines to the archive", copyTool, 8022, later, "198.19.253.10/32"),
 		entry(AllowReport, "finance", "the month's report for the regulator", reportJob, 443, later, "198.19.253.77/32"),
 		entry(AllowEnded, "engineering", "images of machines to the old archive, until the new one is in use", copyTool, 22, before, "198.19.253.10/32"),
 	}

@@ -78,7 +78,6 @@ type Estate struct {
 	planted  []planted
 	plants   []plant
 	byHour   [][]int32 // plants that are at work in an hour
-	byHost   map[int][]int32
 	rules    []Rule
 	restart  restart
 }
@@ -90,7 +89,7 @@ func New(c Config) (*Estate, error) {
 	}
 	e := &Estate{
 		config: c, hours: c.Days * 24, start: c.End.Add(-time.Duration(c.Days) * 24 * time.Hour).UnixNano(),
-		sensors: sensors(), programs: programs(), roles: profiles(), byHost: map[int][]int32{},
+		sensors: sensors(), programs: programs(), roles: profiles(),
 	}
 	e.rhythms = weeks()
 	e.settle()

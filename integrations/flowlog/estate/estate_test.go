@@ -150,7 +150,7 @@ func TestBetween(t *testing.T) {
 		{e.Start().Add(50*time.Hour + 3*time.Minute), e.Start().Add(53*time.Hour + 20*time.Minute)},
 		{restart.Add(-time.Minute), restart.Add(time.Minute)},
 		{e.End().Add(-15 * time.Minute), e.End().Add(time.Hour)},
-		{e.Start().Add(-time.Hour), e.Start().Add(time.Minute)},
+		{e.Start().Add(-time.Hour), e.Start().Add(time.Hour)},
 	} {
 		var want, got []flowmath.Record
 		for r := range e.Records() {
@@ -163,6 +163,34 @@ func TestBetween(t *testing.T) {
 		}
 		if len(want) == 0 || !slices.Equal(got, want) {
 			t.Errorf("from %s to %s there are %d records, and %d of all", w[0], w[1], len(got), len(want))
+		}
+	}
+}
+
+// What a restarted sensor writes again is what it saw since the day began, in a minute.
+func TestRestart(t *testing.T) {
+	e := made(t, estate.Small(8))
+	r := e.Truth(e.Start(), e.End()).Restart
+	ours := func(a netip.Addr) bool { return e.Networks()[0].Contains(a) }
+	left := map[netip.Addr]int64{}
+	for f := range e.Between(r.Since, r.At) {
+		if f.Sensor == r.Sensor && ours(f.Src) {
+			left[f.Src] += f.Orig.IPBytes
+		}
+	}
+	again, records := map[netip.Addr]int64{}, int64(0)
+	for f := range e.Between(r.At, r.At.Add(time.Minute)) {
+		if f.Sensor == r.Sensor && ours(f.Src) {
+			again[f.Src] += f.Orig.IPBytes
+			records++
+		}
+	}
+	if records < r.Records || r.Records < int64(len(r.Subjects)) {
+		t.Errorf("%d records were written, %d of %d subjects again", records, r.Records, len(r.Subjects))
+	}
+	for _, subject := range r.Subjects {
+		if again[subject] < left[subject]*99/100 || left[subject] == 0 {
+			t.Errorf("of %s %d were written again, and %d had left", subject, again[subject], left[subject])
 		}
 	}
 }

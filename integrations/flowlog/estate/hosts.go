@@ -45,6 +45,8 @@ type Host struct {
 	Owner       string        `json:"owner"`
 	Criticality string        `json:"criticality"`
 	Exit        incident.Exit `json:"exit"`
+	// Zone is local time minus UTC; people work by it.
+	Zone time.Duration `json:"zone"`
 	// Addresses are the IPv4 addresses over time, oldest first.
 	Addresses []Address `json:"addresses"`
 	// V6 is the IPv6 address; invalid where it has none.
@@ -65,8 +67,7 @@ type Host struct {
 	Tags []string `json:"tags,omitempty"`
 
 	index, profile, sensor int
-	zone                   time.Duration // local time minus UTC
-	habit, busy            float64       // how much it sends, and how often, of its role's usual
+	habit, busy            float64 // how much it sends, and how often, of its role's usual
 }
 
 // Addr is the IPv4 address at a time.
@@ -166,17 +167,17 @@ func (h *Host) place(d dice, i int) {
 func (h *Host) leave(desk, nat, vpn, lab, unseen bool) {
 	switch h.Site {
 	case Zurich:
-		h.zone, h.sensor = time.Hour, fwZurich
+		h.Zone, h.sensor = time.Hour, fwZurich
 		if desk {
 			h.sensor, h.Exit = proxyZurich, incident.ExitProxy
 		}
 	case Boston:
-		h.zone, h.sensor = -5*time.Hour, fwBoston
+		h.Zone, h.sensor = -5*time.Hour, fwBoston
 		if desk && nat {
 			h.Shared = natBoston()
 		}
 	case Singapore:
-		h.zone, h.sensor = 8*time.Hour, routerSingapore
+		h.Zone, h.sensor = 8*time.Hour, routerSingapore
 		switch {
 		case unseen:
 			h.sensor = noSensor

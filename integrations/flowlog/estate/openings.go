@@ -33,7 +33,7 @@ func ways() []way {
 		return way{kind: kind, why: "a client of the proxy goes past it", port: port, transport: transport, from: workstation, fits: by(proxyZurich), program: program, bypass: true, often: 2}
 	}
 	return []way{
-		risky("smb-out", 445, tcp, workstation, desk, explorer),
+		risky("smb-out", 445, tcp, workstation, desk, kernel),
 		risky("rdp-out", 3389, tcp, workstation, desk, terminal),
 		risky("ssh-out", 22, tcp, workstation, desk, terminal),
 		risky("ftp-out", 21, tcp, "server", firewalled, terminal),

@@ -233,8 +233,6 @@ func (p *planner) at(number int32, from int64, length time.Duration, draw func(*
 	for hour := e.hourOf(from); hour <= min(e.hours-1, e.hourOf(to-1)); hour++ {
 		e.byHour[hour] = append(e.byHour[hour], i)
 	}
-	host := e.planted[number].host
-	e.byHost[host] = append(e.byHost[host], i)
 }
 
 // when draws a time in the last third for which wanted is true of the host's local time, so
@@ -259,9 +257,9 @@ func (p *planner) when(host int, length time.Duration, wanted func(local time.Ti
 func (p *planner) days(host int, do func(midnight int64, local time.Time)) {
 	e := p.e
 	h := &e.hosts[host]
-	local := e.Start().Add(h.zone).Truncate(24 * time.Hour)
+	local := e.Start().Add(h.Zone).Truncate(24 * time.Hour)
 	for ; ; local = local.Add(24 * time.Hour) {
-		midnight := local.Add(-h.zone).UnixNano()
+		midnight := local.Add(-h.Zone).UnixNano()
 		if midnight >= e.config.End.UnixNano() {
 			return
 		}

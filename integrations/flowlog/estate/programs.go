@@ -1,6 +1,7 @@
 package estate
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,6 +16,7 @@ type program struct {
 	signer                   string // empty: the image is not signed
 	account                  string // empty: who works at the host
 	parent                   string
+	pid                      int64 // 0: another one each day
 }
 
 // The programs, by their place in the list. A driver, or a program that writes raw packets,
@@ -45,7 +47,7 @@ const (
 	flooder
 	requester
 	stresser
-	explorer
+	kernel
 	terminal
 	filter
 	cacheService
@@ -94,7 +96,7 @@ func programs() []program {
 		flooder:      {path: `C:\Windows\Temp\upd32.exe`, args: "-u -t 16", account: localSystem, parent: `C:\Windows\System32\cmd.exe`},
 		requester:    {path: `C:\Windows\Temp\svc64.exe`, args: "-list peers.txt -s", account: localSystem, parent: `C:\Windows\System32\cmd.exe`},
 		stresser:     {path: `C:\Users\Public\python\python.exe`, args: `load.py --workers 64`, script: `C:\Users\Public\load.py`, signer: "Python Makers", parent: `C:\Windows\System32\cmd.exe`},
-		explorer:     {path: "System", account: localSystem, signer: microsoft},
+		kernel:       {path: "System", pid: 4, account: localSystem, signer: microsoft},
 		terminal:     {path: `C:\Program Files\Terminal\terminal.exe`, args: "-load saved", signer: "Terminal Makers", parent: shell},
 		filter:       {path: filterPath, args: "--service", signer: "Webwall BV", account: localSystem, parent: serviceManager},
 		cacheService: {path: `C:\Apps\cache\memcached.exe`, args: "-m 4096", account: `CORP\svc-orders`, parent: serviceManager},
@@ -153,7 +155,7 @@ func (e *Estate) process(h *Host, number int16, at int64) incident.Process {
 		text = p.text
 	}
 	return incident.Process{
-		Path: said(p.path), Name: said(base(p.path)), PID: incident.Known(int64(4*(256+lot%16000)), incident.FromEDR),
+		Path: said(p.path), Name: said(base(p.path)), PID: incident.Known(cmp.Or(p.pid, int64(4*(256+lot%16000))), incident.FromEDR),
 		CommandLine: said(line), Script: said(p.script), ScriptText: said(text), User: said(user),
 		Signed: incident.Known(p.signer != "", incident.FromEDR), Signer: said(p.signer),
 		SHA256: said(hex.EncodeToString(digest[:])), Parent: said(p.parent),

@@ -165,7 +165,7 @@ func weeks() [rhythms][]float64 {
 // local is the local time of the host at the beginning of an hour, to be read as if it were
 // UTC.
 func (e *Estate) local(h *Host, hour int) time.Time {
-	return time.Unix(0, e.hour(hour)).UTC().Add(h.zone)
+	return time.Unix(0, e.hour(hour)).UTC().Add(h.Zone)
 }
 
 // pulse is how full the hour is for the host.

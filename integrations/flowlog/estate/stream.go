@@ -97,7 +97,7 @@ type restart struct {
 // whenRestarted is in the afternoon of a Wednesday after the middle of the time, else of
 // the last full day.
 func (e *Estate) whenRestarted() restart {
-	there := &Host{zone: -5 * time.Hour}
+	there := &Host{Zone: -5 * time.Hour}
 	at := e.hours - 30
 	for hour := e.hours * 11 / 20; hour < e.hours-24; hour++ {
 		if local := e.local(there, hour); local.Weekday() == time.Wednesday && local.Hour() == 14 {
