@@ -3,6 +3,7 @@ package estate_test
 import (
 	"bytes"
 	"encoding/csv"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -343,13 +344,19 @@ func TestRuleUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	truth := c.Truth(c.Start(), c.End())
-	flows := map[string]int64{}
+	flows, roles := map[string]int64{}, map[string]map[string]bool{}
 	for r := range c.Records() {
 		own, peer, port, opened, _ := c.sent(&r)
 		if !opened || r.Sensor != "fw-zurich" && r.Sensor != "fw-boston" {
 			continue
 		}
-		flows[ruleOf(t, rows[1:], own, peer, int(port), r.Transport)]++
+		rule := ruleOf(t, rows[1:], own, peer, int(port), r.Transport)
+		flows[rule]++
+		if roles[rule] == nil {
+			roles[rule] = map[string]bool{}
+		}
+		h, _ := c.Host(c.holder(own, r.Start))
+		roles[rule][h.Role] = true
 	}
 	rewritten, unused := int64(0), 0
 	for _, u := range truth.Rules {
@@ -359,6 +366,9 @@ func TestRuleUses(t *testing.T) {
 		}
 		if u.Flows == 0 {
 			unused++
+		}
+		if got, want := slices.Sorted(maps.Keys(u.Roles)), slices.Sorted(maps.Keys(roles[u.Rule])); !slices.Equal(got, want) {
+			t.Errorf("%s is used by %q, by the records by %q", u.Rule, got, want)
 		}
 	}
 	if rewritten != truth.Restart.Records {
