@@ -28,6 +28,7 @@ type lines struct {
 	err    error // why the source ended
 	most   int   // bounds one line, or object
 	packed bool  // the stream is gzip
+	before int   // how much of the last element stands before its object
 
 	digest hash.Hash
 	offset int64

@@ -5,12 +5,13 @@ import "bytes"
 // element returns the next JSON object of the stream, with what separates it from the one before:
 // blanks, commas, and the beginning of the object whose array records they are the elements of.
 // Complete is false where the stream, or its bound, ends before the object does. What is no
-// object counts as one up to the end of its line.
+// object counts as one up to the end of its line. before is set to the length of what separates.
 func (l *lines) element() (text []byte, complete bool) {
 	skip, ok := l.separators()
 	if !ok {
 		return nil, true
 	}
+	l.before = skip
 	if l.buf[l.from+skip] != '{' {
 		if n := l.find([]byte{'\n'}, skip); n > 0 {
 			return l.buf[l.from : l.from+n], true

@@ -230,7 +230,11 @@ func (r *Reader) read() error {
 	if !complete && len(line) >= r.lines.most {
 		return r.skipLong()
 	}
-	text := bytes.TrimLeft(bytes.TrimRight(line, "\r\n"), " ")
+	text := line
+	if r.format.Frame == ByObject {
+		text = line[min(r.lines.before, len(line)):]
+	}
+	text = bytes.TrimLeft(bytes.TrimRight(text, "\r\n"), " ")
 	if !complete {
 		if err := r.lines.ended(); err != nil {
 			return err
