@@ -98,7 +98,7 @@ func TestSyntheticTrafficIsAnsweredLikeTheEmbeddedStore(t *testing.T) {
 				t.Errorf("JSON (-embedded +duckdb):\n%s", diff)
 			}
 			db := free(t)
-			v, err := tsv.look(t.Context(), time.Time{})
+			v, err := tsv.look(t.Context(), time.Time{}, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -105,14 +105,14 @@ func BenchmarkParquet(b *testing.B) {
 		return err
 	})
 	run("look", func() error {
-		_, err := s.look(b.Context(), q.From)
+		_, err := s.look(b.Context(), q.From, q.To)
 		return err
 	})
 	h, err := flowmath.HostOf("bench", q.IPs)
 	if err != nil {
 		b.Fatal(err)
 	}
-	v, err := s.look(b.Context(), q.From)
+	v, err := s.look(b.Context(), q.From, q.To)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,8 +15,11 @@ import (
 // lookAt is look for a query whose time ends at to: the span is of the records
 // that count for it.
 func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
-	v, err := s.look(ctx, from)
+	v, err := s.look(ctx, from, to)
 	if err != nil {
+		return nil, err
+	}
+	if v.skipped, err = v.gaps(ctx, window{from, to}); err != nil {
 		return nil, err
 	}
 	m := flowmath.Moment{Now: s.now(), To: to}
@@ -51,7 +54,7 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 		parts := v.parts
 		if since.Before(from) {
 			// Older files may be needed as well.
-			if parts, err = s.parts(ctx, v.db, after(v.files, since)); err != nil {
+			if parts, err = s.parts(ctx, v.db, until(after(v.files, since), to)); err != nil {
 				return nil, err
 			}
 		}

@@ -124,7 +124,7 @@ func parquet(tb testing.TB, folder string, records []contract.Seen) {
 	work := tb.TempDir()
 	tsv(tb, work, records)
 	from := store(tb, work, ZeekTSV, named)
-	v, err := from.look(tb.Context(), time.Time{})
+	v, err := from.look(tb.Context(), time.Time{}, time.Time{})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const plausible = `regexp_full_match(src, '[0-9a-fA-F.:]+(%.*)?') AND regexp_ful
 func damaged(ctx context.Context, db *sql.DB, parts []part) (int64, error) {
 	var n int64
 	for _, p := range parts {
-		if p.format == Parquet {
+		if p.columnar() {
 			continue
 		}
 		// Records that are written meanwhile must not look damaged, so lines are counted first.

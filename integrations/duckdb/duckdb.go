@@ -1,5 +1,6 @@
 // Package duckdb is a flow store of files that others write: folders of Zeek's
-// conn logs, of goflow2's JSON or of Parquet, read by DuckDB in this process.
+// conn logs, of goflow2's JSON or of Parquet, such as that of AWS VPC flow logs, read by DuckDB in
+// this process.
 // Nothing is imported and nothing is written. DuckDB is C++: it is part of a
 // build with -tags duckdb only.
 package duckdb
@@ -19,12 +20,14 @@ const (
 	ZeekJSON Format = "zeek_json"
 	GoFlow2  Format = "goflow2"
 	Parquet  Format = "parquet"
+	// AWSVPC is the Parquet that AWS writes of the flow logs of VPCs.
+	AWSVPC Format = "aws_vpc"
 )
 
 // Config is the configuration of a folder of flow logs in stanch.yaml.
 type Config struct {
 	Folder   string            `yaml:"folder,required" doc:"The folder of the files, absolute. Nothing outside of it can be read."`
-	Format   Format            `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns."`
+	Format   Format            `yaml:"format,required" enum:"zeek_tsv,zeek_json,goflow2,parquet,aws_vpc" doc:"zeek_tsv and zeek_json: Zeek's conn.log, plain or gzip. goflow2: its JSON, plain or gzip. parquet: one flow per row, see columns. aws_vpc: the flow logs of VPCs as AWS writes them in Parquet, below AWSLogs."`
 	Files    string            `yaml:"files" doc:"Which files of the folder and of all folders below it: a pattern for their names. Empty: conn*.log*, *.json* or *.parquet, by the format."`
 	Columns  Columns           `yaml:"columns" doc:"Names of columns where they differ from the format's own; Parquet is expected to have Zeek's."`
 	Unit     Unit              `yaml:"unit" enum:"s,ms,us,ns" doc:"Unit of a start, end or duration that is a whole number. Floats are seconds, timestamps need none."`
@@ -88,7 +91,7 @@ func Vendor() integrations.Vendor {
 func Spec() integrations.Spec {
 	return integrations.Spec{
 		Kind:       "duckdb",
-		Summary:    "Flow store of files: Zeek logs, goflow2 JSON or Parquet, read by DuckDB (builds with -tags duckdb).",
+		Summary:    "Flow store of files: Zeek logs, goflow2 JSON, Parquet or AWS VPC flow logs in Parquet, read by DuckDB (builds with -tags duckdb).",
 		Implements: implements(),
 		Facts:      []string{"traffic", "baseline"},
 		Permissions: []integrations.Permission{

@@ -33,9 +33,12 @@ const (
 
 // file is one flow log.
 type file struct {
-	path     string // absolute
-	size     int64
+	path string // absolute
+	size int64
+	// modified is when the file was last written, or the time in its name.
 	modified time.Time
+	// named reports whether the time in its name is that of its records.
+	named bool
 }
 
 // list returns the files, last written last. Links are not followed: their targets
@@ -67,7 +70,11 @@ func (s *Store) list(ctx context.Context, folder string) ([]file, error) {
 		if strings.ContainsAny(at, "*?[]{}") {
 			return fmt.Errorf("the name %q contains a wildcard character", at)
 		}
-		files = append(files, file{filepath.Join(folder, at), info.Size(), info.ModTime()})
+		f := file{path: filepath.Join(folder, at), size: info.Size(), modified: info.ModTime()}
+		if named, ok := awsTime(d.Name()); ok && s.config.Format == AWSVPC {
+			f.modified, f.named = named, true
+		}
+		files = append(files, f)
 		if len(files) > maxFiles {
 			return integrations.Errorf(integrations.Invalid, "list the flow logs", "there are more than %d: choose by files", maxFiles)
 		}
@@ -85,6 +92,16 @@ func since(files []file, from time.Time) []file {
 	}
 	i, _ := slices.BinarySearchFunc(files, from.Add(-clocks), func(f file, at time.Time) int { return f.modified.Compare(at) })
 	return files[i:]
+}
+
+// until leaves out the files whose name says that their records are of long after a time. The zero
+// time keeps all.
+func until(files []file, to time.Time) []file {
+	if to.IsZero() {
+		return files
+	}
+	latest := to.Add(awsLongest + clocks)
+	return slices.DeleteFunc(slices.Clone(files), func(f file) bool { return f.named && f.modified.After(latest) })
 }
 
 // read calls visit with the file's content, unpacked.

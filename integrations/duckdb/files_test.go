@@ -219,7 +219,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := store(t, folder, ZeekTSV, nil)
-	v, err := s.look(t.Context(), time.Time{})
+	v, err := s.look(t.Context(), time.Time{}, time.Time{})
 	if err != nil || len(v.files) != 0 {
 		t.Errorf("it found %v: %v", v, err)
 	}

@@ -140,6 +140,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
+	flowmath.LackingSurvey(&survey, v.skipped)
 	return survey, nil
 }
 

@@ -54,8 +54,11 @@ func layoutOf(c Config) (layout, error) {
 			DstPort: "dst_port", Transport: "proto", OrigIPBytes: "bytes", OrigPackets: "packets", Sampling: "sampling_rate",
 			Sensor: "sampler_address",
 		}
+	case AWSVPC:
+		l.files, l.single = "*.parquet", true
+		l.columns = awsColumns()
 	default:
-		return l, fmt.Errorf("invalid format %q: must be one of zeek_tsv, zeek_json, goflow2, parquet", c.Format)
+		return l, fmt.Errorf("invalid format %q: must be one of zeek_tsv, zeek_json, goflow2, parquet, aws_vpc", c.Format)
 	}
 	named, given := l.columns.list(), c.Columns.list()
 	if c.Columns.End != "" {
@@ -77,8 +80,12 @@ func layoutOf(c Config) (layout, error) {
 	if zone != time.UTC {
 		l.zone = zone
 	}
-	if c.Format == GoFlow2 {
+	switch c.Format {
+	case GoFlow2:
 		l.unit = 1
+	case AWSVPC:
+		l.unit = int64(time.Second)
+	case ZeekTSV, ZeekJSON, Parquet:
 	}
 	return l, nil
 }
@@ -147,9 +154,21 @@ type part struct {
 	types  map[string]string
 }
 
+// needed are the columns that the files must have.
+func (p part) needed() []string {
+	need := []string{p.columns.Start, p.columns.Src, p.columns.Dst}
+	if p.format == AWSVPC {
+		need = append(need, p.columns.End, p.columns.Sensor, awsAction, awsStatus)
+	}
+	return need
+}
+
+// columnar reports whether the files are of Parquet.
+func (p part) columnar() bool { return p.format == Parquet || p.format == AWSVPC }
+
 // missing returns an error for required columns that the files do not have.
 func (p part) missing() error {
-	for _, need := range []string{p.columns.Start, p.columns.Src, p.columns.Dst} {
+	for _, need := range p.needed() {
 		if _, ok := p.types[need]; !ok {
 			return fmt.Errorf("the files have no column %q: set its name in columns", need)
 		}
@@ -274,6 +293,9 @@ func (p part) within(w window, longest time.Duration) string {
 // counts selects the records that count.
 func (p part) counts() string {
 	all := []string{"true"}
+	if p.format == AWSVPC {
+		all = []string{awsPassed}
+	}
 	for _, m := range p.only {
 		all = append(all, matches(m))
 	}

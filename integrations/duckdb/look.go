@@ -29,11 +29,13 @@ type seen struct {
 	files  []file // all
 	parts  []part // those that can hold records of the query's time
 	bounds bounds
+	// skipped are the times in the query's of which sensors have no records.
+	skipped []flowmath.Gap
 }
 
-// look finds the files that can hold records from a moment on, and what the
-// store holds.
-func (s *Store) look(ctx context.Context, from time.Time) (*seen, error) {
+// look finds the files that can hold records of [from, to), and what the
+// store holds. The zero time is no bound.
+func (s *Store) look(ctx context.Context, from, to time.Time) (*seen, error) {
 	db, folder, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +44,7 @@ func (s *Store) look(ctx context.Context, from time.Time) (*seen, error) {
 	if v.files, err = s.list(ctx, folder); err != nil {
 		return nil, err
 	}
-	if v.parts, err = s.parts(ctx, db, since(v.files, from)); err != nil {
+	if v.parts, err = s.parts(ctx, db, until(since(v.files, from), to)); err != nil {
 		return nil, err
 	}
 	v.bounds, err = s.bounds(ctx, db, v.files)
@@ -65,6 +67,13 @@ func (s *Store) parts(ctx context.Context, db *sql.DB, files []file) ([]part, er
 		if p.types, err = describe(ctx, db, p.source); err != nil {
 			return nil, err
 		}
+	case AWSVPC:
+		p.source = "read_parquet(" + paths(files) + ", union_by_name = true, hive_partitioning = false)"
+		var err error
+		if p.types, err = describe(ctx, db, p.source); err != nil {
+			return nil, err
+		}
+		p.source = p.packets()
 	case ZeekJSON:
 		p.source = p.underscored(files)
 	case GoFlow2, ZeekTSV:
@@ -254,6 +263,9 @@ func (s *Store) measure(ctx context.Context, db *sql.DB, place int, files []file
 // bounds measures a part, with what is of the future.
 func (p part) bounds(ctx context.Context, db *sql.DB) (bounds, error) {
 	b := bounds{longest: flowmath.MaxDuration}
+	if p.format == AWSVPC {
+		b.longest = awsLongest
+	}
 	after := time.Time{}
 	if p.format == Parquet {
 		first, last, longest, err := p.statistics(ctx, db)

@@ -54,7 +54,7 @@ func (s *Store) traffic(ctx context.Context, v *seen, h flowmath.Host, q integra
 	}
 	t := summary.Traffic(h, v.bounds.span)
 	summary.Sample(&t, sample, v.bounds.span)
-	return t, nil
+	return s.lacking(ctx, v, t, h, window{q.From, q.To})
 }
 
 // summed sums flows that went through [flowmath.Distinct].
@@ -68,7 +68,7 @@ func (s *Store) summed(ctx context.Context, v *seen, h flowmath.Host, q integrat
 	}
 	t := summary.Traffic(h, v.bounds.span)
 	summary.Sample(&t, views, v.bounds.span)
-	return t, nil
+	return s.lacking(ctx, v, t, h, window{q.From, q.To})
 }
 
 // listen checks whether the sensors see what the host sends at all, where records
@@ -78,7 +78,7 @@ func (s *Store) listen(ctx context.Context, v *seen, summary *flowmath.Summary, 
 	if !s.layout.single || !summary.Unheard() {
 		return nil
 	}
-	parts, err := s.parts(ctx, v.db, since(v.files, to.Add(-flowmath.Hearing)))
+	parts, err := s.parts(ctx, v.db, until(since(v.files, to.Add(-flowmath.Hearing)), to))
 	if err != nil {
 		return err
 	}
@@ -145,6 +145,13 @@ func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, w *flowmath.Wi
 	}
 	for i := range views {
 		w.View(&views[i])
+	}
+	missing, err := s.store.missing(ctx, s.v, h, window{w.From(), w.To()})
+	if err != nil {
+		return failed(s.op, err)
+	}
+	for _, g := range missing {
+		w.Lack(g)
 	}
 	return nil
 }

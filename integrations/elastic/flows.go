@@ -125,7 +125,7 @@ func (s *Store) traffic(ctx context.Context, op string, h flowmath.Host, q integ
 	}
 	t := sum.Traffic(h, span)
 	sum.Sample(&t, views, span)
-	flowmath.Lacking(&t, gapTexts(missing))
+	flowmath.Lacking(&t, missing)
 	return t, nil
 }
 

@@ -2,16 +2,12 @@ package elastic
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
-
-// shownGaps bounds the gaps that an answer names.
-const shownGaps = 3
 
 // gaps returns the times in [from, to) of which sensors that see the host say that they have no
 // records. Of a host that no sensor has seen, those of all count.
@@ -68,16 +64,4 @@ func (s *Store) allGaps(ctx context.Context, op string, from, to time.Time) ([]f
 		}
 	}
 	return found, nil
-}
-
-// gapTexts says gaps for people, the first of them.
-func gapTexts(gaps []flowmath.Gap) []string {
-	var why []string
-	for _, g := range gaps[:min(len(gaps), shownGaps)] {
-		why = append(why, g.String())
-	}
-	if more := len(gaps) - shownGaps; more > 0 {
-		why = append(why, fmt.Sprintf("and %d more gaps", more))
-	}
-	return why
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations"
@@ -104,11 +103,7 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 	if err != nil {
 		return incident.Survey{}, err
 	}
-	why := gapTexts(missing)
-	if survey.AtLeast != "" {
-		why = append(why, survey.AtLeast)
-	}
-	survey.AtLeast = strings.Join(why, ", ")
+	flowmath.LackingSurvey(&survey, missing)
 	return survey, nil
 }
 
