@@ -3,7 +3,6 @@
 package duckdb
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,7 +173,13 @@ func TestAWSRightTotals(t *testing.T) {
 		for _, records := range []int{defaultRecords, 1} {
 			t.Run(fmt.Sprintf("%s, %d records", name, records), func(t *testing.T) {
 				folder := t.TempDir()
-				writeAWS(t, folder, true, append(awsSample(t, c.file), awsLater(to.Add(time.Minute))))
+				rows := awsSample(t, c.file)
+				for i := range rows {
+					if rows[i].packetSrc == "" { // as where AWS does not know one of them
+						rows[i].packetSrc, rows[i].packetDst = "-", rows[i].dst
+					}
+				}
+				writeAWS(t, folder, true, append(rows, awsLater(to.Add(time.Minute))))
 				s := store(t, folder, AWSVPC, func(c *Config) { c.Records = records })
 				for _, h := range c.hosts {
 					got, err := s.Traffic(t.Context(), integrations.TrafficQuery{IPs: []string{h.ip}, From: to.Add(-15 * time.Minute), To: to, Top: 3})
@@ -250,6 +255,22 @@ func TestAWSSkippedDataIsUnknown(t *testing.T) {
 	}
 }
 
+// A time without records is not how far the records reach.
+func TestAWSSkippedDataIsNoRecord(t *testing.T) {
+	to := hour().To
+	gap := awsRow{sensor: "eni-1", src: "-", dst: "-", start: to.Unix() - 60, end: to.Unix() + 60, action: "-", status: "SKIPDATA"}
+	last := awsLater(to.Add(-40 * time.Minute))
+	folder := t.TempDir()
+	writeAWS(t, folder, false, []awsRow{last, gap})
+	got, err := store(t, folder, AWSVPC, nil).Traffic(t.Context(), hour())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, ok := got.Freshness.Get(); !ok || at.Unix() != last.end || got.BytesOut.IsKnown() {
+		t.Errorf("the newest record is of %v and bytes_out %v, want %s and unknown", got.Freshness, got.BytesOut, time.Unix(last.end, 0).UTC())
+	}
+}
+
 // TestAWSReadsTheFilesOfTheWindow has files of a month that cannot be read, except those
 // that are near the window, the first and the last.
 func TestAWSReadsTheFilesOfTheWindow(t *testing.T) {
@@ -283,7 +304,7 @@ func TestAWSReadsTheFilesOfTheWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	is(t, "bytes_out", got.BytesOut, 7000)
-	v, err := s.lookAt(context.Background(), to.Add(-15*time.Minute), to)
+	v, err := s.lookAt(t.Context(), to.Add(-15*time.Minute), to)
 	if err != nil {
 		t.Fatal(err)
 	}
