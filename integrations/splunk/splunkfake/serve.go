@@ -28,6 +28,10 @@ func (d *Double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refused.write(w, r.FormValue("output_mode") == "json")
 		return
 	}
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	text, err := json.Marshal(answer)
 	if err != nil {
@@ -72,6 +76,9 @@ func (d *Double) serve(r *http.Request) (int, any, *refusal) {
 	by := d.o.Tokens[at]
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if status, answer, refused, ok := d.serveJobs(r, by); ok {
+		return status, answer, refused
+	}
 	switch {
 	case r.URL.Path == Update && r.Method == http.MethodPost:
 		if !slices.Contains(by.Capabilities, EditNotables) {

@@ -1,8 +1,8 @@
 // Package splunkfake is a double of Splunk Enterprise Security as people use it to comment on
 // notable events and to close them: the API of notable events, and the collection in which
-// it keeps what was done to them. It is written from Splunk's REST reference, the reference of
-// Enterprise Security's API 4.7 to 8.1, and public copies of the part of Enterprise Security
-// that serves it. Where they are silent it takes the reading that is worse for a client, and
+// it keeps what was done to them; and of its searches over network traffic. It is written from
+// Splunk's REST reference, the reference of Enterprise Security's API 4.7 to 8.1, and public
+// copies of the part of Enterprise Security that serves it. Where they are silent it takes the reading that is worse for a client, and
 // says so.
 package splunkfake
 
@@ -35,6 +35,8 @@ type Options struct {
 	NoClosing bool
 	// MostRows is how many rows a query gives, without a word about others; 0 is 50,000.
 	MostRows int
+	// Search is how it searches.
+	Search Search
 }
 
 // Token is one of Splunk's authentication tokens.
@@ -42,6 +44,9 @@ type Token struct {
 	Text, User string
 	// Capabilities are those of its user's roles, and ReadReviews.
 	Capabilities []string
+	// Indexes are those that the user may read; nil is all. What is in others is not there, without
+	// a word.
+	Indexes []string
 }
 
 // The capabilities that matter here.
@@ -53,7 +58,7 @@ const (
 
 // Analyst is a token that may do everything.
 func Analyst() Token {
-	return Token{Text: "eyJraWQiOiJzcGx1bmsuc2VjcmV0IiwiYWxnIjoiSFM1MTIifQ.double.h0TqzE7yQ3m7mVtK", User: "stanch", Capabilities: []string{EditNotables, ReadReviews}}
+	return Token{Text: "eyJraWQiOiJzcGx1bmsuc2VjcmV0IiwiYWxnIjoiSFM1MTIifQ.double.h0TqzE7yQ3m7mVtK", User: "stanch", Capabilities: []string{EditNotables, ReadReviews, Searching}}
 }
 
 // Review is what was done to an event at one time. What was never set is null.
@@ -72,6 +77,7 @@ type Double struct {
 	last    time.Time
 	reviews []Review
 	fails   map[Failure]int
+	search  searching
 }
 
 // Failure is how Splunk fails while it answers.
