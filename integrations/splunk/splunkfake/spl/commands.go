@@ -12,7 +12,7 @@ import (
 const mostSorted = 10_000
 
 func (s *search) rename(text string) {
-	r := reader{command: "rename", text: text, tokens: words(text)}
+	r := s.reader("rename", text)
 	for !r.end() {
 		if r.take(",") {
 			continue
@@ -59,24 +59,24 @@ func (s *search) move(from, to string) {
 }
 
 // head gives the first rows, ten unless it is told a number.
-func (s *search) head(text string) { s.rows = s.rows[:min(limit("head", text), len(s.rows))] }
+func (s *search) head(text string) { s.rows = s.rows[:min(s.limit("head", text), len(s.rows))] }
 
 // tail gives the last rows, the last one first.
 func (s *search) tail(text string) {
-	s.rows = s.rows[len(s.rows)-min(limit("tail", text), len(s.rows)):]
+	s.rows = s.rows[len(s.rows)-min(s.limit("tail", text), len(s.rows)):]
 	slices.Reverse(s.rows)
 }
 
 func (s *search) reverse(string) { slices.Reverse(s.rows) }
 
-func limit(command, text string) int {
+func (s *search) limit(command, text string) int {
 	text = strings.TrimPrefix(strings.ReplaceAll(text, " ", ""), "limit=")
 	if text == "" {
 		return 10
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		fail("Error in '%s' command: The argument '%s' is invalid.", command, text)
+		s.fail("Error in '%s' command: The argument '%s' is invalid.", command, text)
 	}
 	return n
 }
@@ -85,7 +85,7 @@ func limit(command, text string) int {
 // they are taken away by name.
 func (s *search) fields(text string) {
 	drop := strings.HasPrefix(text, "-")
-	r := reader{command: "fields", text: text, tokens: words(strings.TrimLeft(text, "+- "))}
+	r := s.reader("fields", strings.TrimLeft(text, "+- "))
 	patterns := r.names()
 	if len(patterns) == 0 {
 		r.fail("Invalid argument: '%s'", text)
@@ -115,7 +115,7 @@ func (s *search) keep(names []string) {
 }
 
 func (s *search) table(text string) {
-	r := reader{command: "table", text: text, tokens: words(text)}
+	r := s.reader("table", text)
 	var names []string
 	for _, pattern := range r.names() {
 		if !strings.Contains(pattern, "*") {
@@ -135,7 +135,7 @@ func (s *search) table(text string) {
 // dedup leaves the first rows of each combination of values. Rows that have no value in one of
 // the fields are left out.
 func (s *search) dedup(text string) {
-	r := reader{command: "dedup", text: text, tokens: words(text)}
+	r := s.reader("dedup", text)
 	most := 1
 	if n, err := strconv.Atoi(r.peek().text); err == nil && n > 0 {
 		most = n
@@ -180,11 +180,11 @@ func (s *search) sort(text string) {
 	if first, rest, _ := strings.Cut(fields, " "); first != "" && strings.Trim(first, "0123456789") == "" {
 		n, err := strconv.Atoi(first)
 		if err != nil {
-			fail("Error in 'sort' command: The argument '%s' is invalid.", first)
+			s.fail("Error in 'sort' command: The argument '%s' is invalid.", first)
 		}
 		most, fields = n, rest
 	}
-	by := sorting(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(fields), "limit=")))
+	by := s.sorting(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(fields), "limit=")))
 	slices.SortStableFunc(s.rows, func(a, b row) int {
 		for _, key := range by {
 			if c := key.compare(a, b); c != 0 {
@@ -203,8 +203,8 @@ type sortKey struct {
 	down       bool
 }
 
-func sorting(text string) []sortKey {
-	r := reader{command: "sort", text: text, tokens: words(text)}
+func (s *search) sorting(text string) []sortKey {
+	r := s.reader("sort", text)
 	var keys []sortKey
 	down := false
 	for !r.end() {
@@ -279,7 +279,7 @@ func btoi(b bool) int {
 
 // bin puts times into spans.
 func (s *search) bin(text string) {
-	r := reader{command: "bin", text: text, tokens: words(text)}
+	r := s.reader("bin", text)
 	field, as := "", ""
 	length, known := span("")
 	for !r.end() {
@@ -310,7 +310,7 @@ func (s *search) bin(text string) {
 // fillnull puts a value where there is none: in all columns that any row has, or in those that
 // are named.
 func (s *search) fillnull(text string) {
-	r := reader{command: "fillnull", text: text, tokens: words(text)}
+	r := s.reader("fillnull", text)
 	with := "0"
 	if name, value, ok := r.option(); ok {
 		if name != "value" {
@@ -334,7 +334,7 @@ func (s *search) fillnull(text string) {
 
 // mvexpand makes a row of each value of a field.
 func (s *search) mvexpand(text string) {
-	r := reader{command: "mvexpand", text: text, tokens: words(text)}
+	r := s.reader("mvexpand", text)
 	name := r.name()
 	if !r.end() {
 		r.fail("The argument '%s' is invalid.", r.peek().text)

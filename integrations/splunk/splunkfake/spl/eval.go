@@ -9,7 +9,7 @@ import (
 
 // eval sets fields, one after the other.
 func (s *search) eval(text string) {
-	r := &evaluator{reader{command: "eval", text: text, tokens: terms(text)}, s}
+	r := s.evaluator("eval", text)
 	for {
 		t := r.next()
 		if t.sign || t.quoted && t.text == "" {
@@ -40,7 +40,7 @@ func (s *search) eval(text string) {
 
 // where leaves the rows of which an expression is true.
 func (s *search) where(text string) {
-	r := &evaluator{reader{command: "where", text: text, tokens: terms(text)}, s}
+	r := s.evaluator("where", text)
 	c := r.or()
 	if !r.end() {
 		r.fail("The expression is malformed. An unexpected character is reached at '%s'.", r.peek().text)
@@ -49,8 +49,8 @@ func (s *search) where(text string) {
 }
 
 // expression reads one expression of eval.
-func expression(command, text string) func(row) any {
-	r := &evaluator{reader{command: command, text: text, tokens: terms(text)}, &search{}}
+func (s *search) expression(command, text string) func(row) any {
+	r := s.evaluator(command, text)
 	c := r.or()
 	if !r.end() {
 		r.fail("The expression is malformed. An unexpected character is reached at '%s'.", r.peek().text)
@@ -60,9 +60,10 @@ func expression(command, text string) func(row) any {
 
 // evaluator reads expressions. In these AND is stronger than OR, capitals in values count, and
 // a name with a point in it is two names and a concatenation, unless it is in single quotes.
-type evaluator struct {
-	reader
-	s *search
+type evaluator struct{ reader }
+
+func (s *search) evaluator(command, text string) *evaluator {
+	return &evaluator{reader{s: s, command: command, text: text, tokens: s.terms(text)}}
 }
 
 type value = func(row) any
@@ -261,7 +262,7 @@ func (e *evaluator) arguments() []value {
 
 // call reads a call of a function.
 func (e *evaluator) call(name string) value {
-	f, ok := calls(e.s)[strings.ToLower(name)]
+	f, ok := e.s.calls()[strings.ToLower(name)]
 	if !ok {
 		e.fail("The '%s' function is unsupported or undefined.", name)
 	}

@@ -22,8 +22,8 @@ type boolean struct {
 	indexes bool
 }
 
-func parse(command, text string) (condition, *boolean) {
-	b := &boolean{reader: reader{command: command, text: text, tokens: words(text)}}
+func (s *search) parse(command, text string) (condition, *boolean) {
+	b := &boolean{reader: s.reader(command, text)}
 	if b.end() {
 		return func(row) bool { return true }, b
 	}
@@ -33,7 +33,7 @@ func parse(command, text string) (condition, *boolean) {
 func (b *boolean) whole() condition {
 	c := b.and()
 	if !b.end() {
-		fail("Error in 'SearchParser': Mismatched ')'.")
+		b.s.fail("Error in 'SearchParser': Mismatched ')'.")
 	}
 	return c
 }
@@ -72,7 +72,7 @@ func (b *boolean) not() condition {
 		}
 		c := b.and()
 		if !b.take(")") {
-			fail("Error in 'SearchParser': Missing ')'.")
+			b.s.fail("Error in 'SearchParser': Missing ')'.")
 		}
 		return c
 	}
@@ -83,14 +83,14 @@ func (b *boolean) not() condition {
 func (b *boolean) term() condition {
 	t := b.next()
 	if t.sign {
-		fail("Comparator '%s' is missing a term on the left hand side.", t.text)
+		b.s.fail("Comparator '%s' is missing a term on the left hand side.", t.text)
 	}
 	if b.peek().word("IN") && b.at+1 < len(b.tokens) && b.tokens[b.at+1].is("(") {
 		b.at += 2
 		var some []condition
 		for !b.take(")") {
 			if b.end() {
-				fail("Error in 'SearchParser': Missing ')'.")
+				b.s.fail("Error in 'SearchParser': Missing ')'.")
 			}
 			if b.take(",") {
 				continue
@@ -104,7 +104,7 @@ func (b *boolean) term() condition {
 		b.at++
 		value := b.next()
 		if value.sign {
-			fail("Comparator '%s' is missing a term on the right hand side.", operator.text)
+			b.s.fail("Comparator '%s' is missing a term on the right hand side.", operator.text)
 		}
 		return b.comparison(t.text, operator.text, value.text)
 	}
@@ -126,7 +126,7 @@ func (b *boolean) comparison(name, operator, value string) condition {
 	case "index":
 		b.indexes = true
 	case "_index_earliest", "_index_latest", "eventtype", "splunk_server", "splunk_server_group":
-		fail("Error in 'search' command: Unable to parse the search: Invalid modifier '%s'.", name)
+		b.s.fail("Error in 'search' command: Unable to parse the search: Invalid modifier '%s'.", name)
 	}
 	return compared(name, operator, value)
 }
@@ -195,7 +195,7 @@ func wild(pattern, text string, part bool) bool {
 // retrieve reads events. Where no index is named, those are searched that the user has by
 // default.
 func (s *search) retrieve(expression string) {
-	c, said := parse("search", expression)
+	c, said := s.parse("search", expression)
 	s.bounds(said.earliest, said.latest)
 	s.events(func(e *Event) row {
 		if !said.indexes && !slices.Contains(s.env.Indexes, e.Index) {
@@ -229,6 +229,6 @@ func (s *search) events(view func(*Event) row, c condition) {
 
 // filter leaves those rows that an expression finds.
 func (s *search) filter(expression string) {
-	c, _ := parse("search", expression)
+	c, _ := s.parse("search", expression)
 	s.rows = slices.DeleteFunc(s.rows, func(r row) bool { return !c(r) })
 }

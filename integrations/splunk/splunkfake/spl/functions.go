@@ -17,17 +17,17 @@ type function struct {
 	of          func([]any) any
 }
 
-func calls(s *search) map[string]function {
+func (s *search) calls() map[string]function {
 	all := map[string]function{
 		"now":       {0, 0, func([]any) any { return math.Floor(seconds(s.env.Now)) }},
 		"time":      {0, 0, func([]any) any { return seconds(s.env.Now) }},
-		"strftime":  {2, 2, func(a []any) any { return strftime(a[0], text(a[1]), s.env.Zone) }},
-		"strptime":  {2, 2, func(a []any) any { return strptime(text(a[0]), text(a[1]), s.env.Zone) }},
-		"cidrmatch": {2, 2, cidrmatch},
-		"match":     {2, 2, match},
+		"strftime":  {2, 2, func(a []any) any { return s.strftime(a[0], text(a[1])) }},
+		"strptime":  {2, 2, func(a []any) any { return s.strptime(text(a[0]), text(a[1])) }},
+		"cidrmatch": {2, 2, s.cidrmatch},
+		"match":     {2, 2, s.match},
 		"like":      {2, 2, func(a []any) any { return like(a[0], a[1]) }},
 		"mvindex":   {2, 3, mvindex},
-		"tonumber":  {1, 2, tonumber},
+		"tonumber":  {1, 2, s.tonumber},
 		"null":      {0, 0, func([]any) any { return nil }},
 		"true":      {0, 0, func([]any) any { return true }},
 		"false":     {0, 0, func([]any) any { return false }},
@@ -41,7 +41,7 @@ func calls(s *search) map[string]function {
 		"isnum":     {1, 1, func(a []any) any { _, ok := num(a[0]); return ok }},
 		"isint":     {1, 1, func(a []any) any { n, ok := num(a[0]); return ok && n == math.Trunc(n) }},
 		"isstr":     {1, 1, func(a []any) any { _, ok := num(a[0]); return a[0] != nil && !ok }},
-		"replace":   {3, 3, replace},
+		"replace":   {3, 3, s.replace},
 		"substr":    {2, 3, substr},
 		"split":     {2, 2, func(a []any) any { return known(a[0], strings.Split(text(a[0]), text(a[1]))) }},
 		"mvcount":   {1, 1, func(a []any) any { return known(a[0], float64(len(list(a[0])))) }},
@@ -179,12 +179,12 @@ func extreme(a []any, sign int) any {
 	return best
 }
 
-func tonumber(a []any) any {
+func (s *search) tonumber(a []any) any {
 	base := 10
 	if len(a) > 1 {
 		n, ok := num(a[1])
 		if !ok || n < 2 || n > 36 {
-			fail("Error in 'eval' command: The arguments to the 'tonumber' function are invalid.")
+			s.fail("Error in 'eval' command: The arguments to the 'tonumber' function are invalid.")
 		}
 		base = int(n)
 	}
@@ -257,34 +257,34 @@ func substr(a []any) any {
 	return string(letters[from:to])
 }
 
-func pattern(v any) *regexp.Regexp {
+func (s *search) pattern(v any) *regexp.Regexp {
 	re, err := regexp.Compile(text(v))
 	if err != nil {
-		fail("Error in 'eval' command: Regex: %v", err)
+		s.fail("Error in 'eval' command: Regex: %v", err)
 	}
 	return re
 }
 
-func match(a []any) any {
+func (s *search) match(a []any) any {
 	if a[0] == nil || a[1] == nil {
 		return nil
 	}
-	return pattern(a[1]).MatchString(text(a[0]))
+	return s.pattern(a[1]).MatchString(text(a[0]))
 }
 
-func replace(a []any) any {
+func (s *search) replace(a []any) any {
 	if a[0] == nil || a[1] == nil || a[2] == nil {
 		return nil
 	}
 	with := regexp.MustCompile(`\\(\d)`).ReplaceAllString(text(a[2]), "$${$1}")
-	return pattern(a[1]).ReplaceAllString(text(a[0]), with)
+	return s.pattern(a[1]).ReplaceAllString(text(a[0]), with)
 }
 
 // cidrmatch reports whether an address is of a network. What is no address is of none.
-func cidrmatch(a []any) any {
+func (s *search) cidrmatch(a []any) any {
 	network, err := netip.ParsePrefix(text(a[0]))
 	if err != nil {
-		fail("Error in 'eval' command: The arguments to the 'cidrmatch' function are invalid.")
+		s.fail("Error in 'eval' command: The arguments to the 'cidrmatch' function are invalid.")
 	}
 	return slices.ContainsFunc(list(a[1]), func(v string) bool {
 		address, err := netip.ParseAddr(v)
@@ -306,19 +306,19 @@ func ipmask(a []any) any {
 }
 
 // layout is a format of times as Go has it; of what is not known here the search fails.
-func layout(format string) string {
+func (s *search) layout(format string) string {
 	parts := []string{
 		"%FT%T", "2006-01-02T15:04:05", "%F", "2006-01-02", "%T", "15:04:05", "%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05",
 		".%3N", ".000", ".%6N", ".000000", ".%Q", ".000", "%:z", "-07:00", "%z", "-0700", "%y", "06", "%j", "002", "%p", "PM", "%I", "03",
 	}
 	out := strings.NewReplacer(parts...).Replace(format)
 	if strings.Contains(out, "%") {
-		fail("Error in 'eval' command: The format '%s' is not known here.", format)
+		s.fail("Error in 'eval' command: The format '%s' is not known here.", format)
 	}
 	return out
 }
 
-func strftime(v any, format string, zone *time.Location) any {
+func (s *search) strftime(v any, format string) any {
 	at, ok := num(v)
 	if !ok {
 		return nil
@@ -326,11 +326,11 @@ func strftime(v any, format string, zone *time.Location) any {
 	if format == "%s" {
 		return strconv.FormatInt(int64(at), 10)
 	}
-	return moment(at).In(zone).Format(layout(format))
+	return moment(at).In(s.env.Zone).Format(s.layout(format))
 }
 
-func strptime(v, format string, zone *time.Location) any {
-	at, err := time.ParseInLocation(layout(format), v, zone)
+func (s *search) strptime(v, format string) any {
+	at, err := time.ParseInLocation(s.layout(format), v, s.env.Zone)
 	if err != nil {
 		return nil
 	}

@@ -7,8 +7,8 @@ import (
 
 // pipeline are the commands of a search, without comments. A first command without a pipe
 // before it has to be search: Splunk's REST endpoints add none.
-func pipeline(text string) []string {
-	text = macros(comments(text))
+func (s *search) pipeline(text string) []string {
+	text = s.macros(s.comments(text))
 	var commands []string
 	depth, quoted, from := 0, false, 0
 	for i := 0; i < len(text); i++ {
@@ -27,7 +27,7 @@ func pipeline(text string) []string {
 		}
 	}
 	if quoted {
-		fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
+		s.fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
 	}
 	commands = append(commands, strings.TrimSpace(text[from:]))
 	if commands[0] == "" {
@@ -35,20 +35,20 @@ func pipeline(text string) []string {
 	}
 	for _, command := range commands {
 		if command == "" {
-			fail("Error in 'SearchParser': Missing a search command before '|'.")
+			s.fail("Error in 'SearchParser': Missing a search command before '|'.")
 		}
 		if strings.HasPrefix(strings.TrimLeft(command, "( "), "[") {
-			fail("Unknown search command '['.")
+			s.fail("Unknown search command '['.")
 		}
 	}
 	if len(commands) == 0 {
-		fail("Empty search.")
+		s.fail("Empty search.")
 	}
 	return commands
 }
 
 // comments takes away what is between three backticks.
-func comments(text string) string {
+func (s *search) comments(text string) string {
 	for {
 		before, rest, found := strings.Cut(text, "```")
 		if !found {
@@ -56,7 +56,7 @@ func comments(text string) string {
 		}
 		_, after, found := strings.Cut(rest, "```")
 		if !found {
-			fail("Error in 'SearchParser': Mismatched backticks.")
+			s.fail("Error in 'SearchParser': Mismatched backticks.")
 		}
 		text = before + " " + after
 	}
@@ -64,7 +64,7 @@ func comments(text string) string {
 
 // macros puts in the one macro that the Common Information Model has for the indexes of
 // network traffic, which is () unless somebody changes it.
-func macros(text string) string {
+func (s *search) macros(text string) string {
 	for {
 		before, rest, found := strings.Cut(text, "`")
 		if !found {
@@ -72,7 +72,7 @@ func macros(text string) string {
 		}
 		name, after, found := strings.Cut(rest, "`")
 		if !found || strings.TrimSpace(name) != "cim_Network_Traffic_indexes" {
-			fail("Error in 'SearchParser': The search specifies a macro '%s' that cannot be found. Reasons include: the macro name is misspelled, you do not have \"read\" permission for the macro, or the macro has not been shared with this application.", name)
+			s.fail("Error in 'SearchParser': The search specifies a macro '%s' that cannot be found. Reasons include: the macro name is misspelled, you do not have \"read\" permission for the macro, or the macro has not been shared with this application.", name)
 		}
 		text = before + " () " + after
 	}
@@ -96,6 +96,7 @@ func (t token) word(w string) bool {
 
 // lexer reads the tokens of a command. Signs are those that end a word, the longest first.
 type lexer struct {
+	s     *search
 	text  string
 	signs []string
 	at    int
@@ -104,14 +105,14 @@ type lexer struct {
 }
 
 // words are the tokens of what is not an expression of eval.
-func words(text string) []token {
-	l := lexer{text: text, signs: []string{"!=", "<=", ">=", "=", "<", ">", "(", ")", ","}, wordy: func(string) bool { return false }}
+func (s *search) words(text string) []token {
+	l := lexer{s: s, text: text, signs: []string{"!=", "<=", ">=", "=", "<", ">", "(", ")", ","}, wordy: func(string) bool { return false }}
 	return l.all()
 }
 
 // terms are those of an expression of eval.
-func terms(text string) []token {
-	l := lexer{text: text, signs: []string{"==", "!=", "<=", ">=", "=", "<", ">", "(", ")", ",", "+", "-", "*", "/", "%", "."}}
+func (s *search) terms(text string) []token {
+	l := lexer{s: s, text: text, signs: []string{"==", "!=", "<=", ">=", "=", "<", ">", "(", ")", ",", "+", "-", "*", "/", "%", "."}}
 	// A number may have a point; a name has none.
 	l.wordy = func(sign string) bool {
 		return sign == "." && l.at > 0 && isDigit(l.text[l.at-1]) && l.at+1 < len(l.text) && isDigit(l.text[l.at+1])
@@ -137,7 +138,7 @@ func (l *lexer) all() []token {
 		case c == '\'':
 			t.text, t.field = l.quote('\''), true
 		case c == '[' || c == ']':
-			fail("Unknown search command '['.")
+			l.s.fail("Unknown search command '['.")
 		case l.sign() != "":
 			t.text, t.sign = l.sign(), true
 			l.at += len(t.text)
@@ -149,9 +150,9 @@ func (l *lexer) all() []token {
 }
 
 func (l *lexer) sign() string {
-	for _, s := range l.signs {
-		if strings.HasPrefix(l.text[l.at:], s) {
-			return s
+	for _, sign := range l.signs {
+		if strings.HasPrefix(l.text[l.at:], sign) {
+			return sign
 		}
 	}
 	return ""
@@ -171,7 +172,7 @@ func (l *lexer) quote(by byte) string {
 			out.WriteByte(c)
 		}
 	}
-	fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
+	l.s.fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
 	return ""
 }
 
@@ -188,10 +189,16 @@ func (l *lexer) word() string {
 
 // reader goes through tokens.
 type reader struct {
+	s       *search
 	command string
 	text    string
 	tokens  []token
 	at      int
+}
+
+// reader reads what is no expression of eval.
+func (s *search) reader(command, text string) reader {
+	return reader{s: s, command: command, text: text, tokens: s.words(text)}
 }
 
 func (r *reader) peek() token {
@@ -225,7 +232,7 @@ func (r *reader) need(sign string) {
 }
 
 func (r *reader) fail(format string, args ...any) {
-	fail("Error in '"+r.command+"' command: "+format, args...)
+	r.s.fail("Error in '"+r.command+"' command: "+format, args...)
 }
 
 // name reads the name of a field.
@@ -286,6 +293,6 @@ func (r *reader) inside() string {
 			return r.text[from:t.from]
 		}
 	}
-	fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
+	r.s.fail("Error in 'SearchParser': Mismatched quotes and/or parenthesis.")
 	return ""
 }

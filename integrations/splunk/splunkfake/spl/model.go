@@ -73,9 +73,9 @@ func (e *Event) indexed() row {
 }
 
 // dataset checks the name of a data model, with that of its dataset or without.
-func dataset(name string) {
+func (s *search) dataset(name string) {
 	if name != model && name != model+"."+strings.TrimSuffix(prefix, ".") {
-		fail("Error in 'DataModelCache': Invalid or unaccelerable root object for datamodel")
+		s.fail("Error in 'DataModelCache': Invalid or unaccelerable root object for datamodel")
 	}
 }
 
@@ -84,9 +84,9 @@ func (s *search) from(text string) {
 	kind, name, ok := strings.Cut(text, ":")
 	name = strings.Trim(strings.TrimSpace(name), `"`)
 	if !ok || strings.TrimSpace(kind) != "datamodel" {
-		fail("Error in 'from' command: Invalid dataset specifier '%s'.", text)
+		s.fail("Error in 'from' command: Invalid dataset specifier '%s'.", text)
 	}
-	dataset(name)
+	s.dataset(name)
 	s.bounds("", "")
 	s.events(func(e *Event) row { return s.full(e, "") }, func(row) bool { return true })
 }
@@ -103,7 +103,7 @@ func (s *search) full(e *Event, with string) row {
 
 // datamodel reads them with the prefix, or, by flat, without.
 func (s *search) datamodel(text string) {
-	r := reader{command: "datamodel", text: text, tokens: words(text)}
+	r := s.reader("datamodel", text)
 	names, with := r.names(), prefix
 	if len(names) < 3 {
 		r.fail("The argument '%s' is invalid: what is given out without a search is not known here.", text)
@@ -115,7 +115,7 @@ func (s *search) datamodel(text string) {
 	default:
 		r.fail("The argument '%s' is invalid.", names[2])
 	}
-	dataset(names[0] + "." + names[1])
+	s.dataset(names[0] + "." + names[1])
 	s.bounds("", "")
 	s.events(func(e *Event) row { return s.full(e, with) }, func(row) bool { return true })
 }
@@ -123,7 +123,7 @@ func (s *search) datamodel(text string) {
 // makeresults gives one row that has the time of now.
 func (s *search) makeresults(text string) {
 	if text != "" {
-		fail("Error in 'makeresults' command: The argument '%s' is invalid.", text)
+		s.fail("Error in 'makeresults' command: The argument '%s' is invalid.", text)
 	}
 	s.bounds("", "")
 	s.rows, s.found.Transforms = []row{{"_time": seconds(s.env.Now)}}, true
@@ -137,11 +137,11 @@ func (s *search) makeresults(text string) {
 //
 // https://help.splunk.com/splunk-enterprise/spl-search-reference/10.0/search-commands/tstats
 func (s *search) tstats(text string) {
-	t := tstats{reader: reader{command: "tstats", text: text, tokens: words(text)}}
+	t := tstats{reader: s.reader("tstats", text)}
 	t.read()
 	view := (*Event).indexed
 	if t.model != "" {
-		dataset(t.model)
+		s.dataset(t.model)
 		view = func(e *Event) row {
 			if t.summaries && !e.Time.Before(s.env.Summarized) {
 				return nil
@@ -149,7 +149,7 @@ func (s *search) tstats(text string) {
 			return e.modelRow(prefix)
 		}
 	}
-	where, said := parse("tstats", t.where)
+	where, said := s.parse("tstats", t.where)
 	if t.model == "" && !said.indexes {
 		where = both(where, func(r row) bool { return slices.Contains(s.env.Indexes, list(r["index"])[0]) })
 	}

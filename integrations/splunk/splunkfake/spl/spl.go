@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,28 +65,25 @@ type Error struct{ Text string }
 
 func (e *Error) Error() string { return e.Text }
 
-// fail refuses a search. [Run] catches it.
-func fail(format string, args ...any) { panic(&Error{fmt.Sprintf(format, args...)}) }
-
 // Run runs a search. The error is an [*Error].
-func Run(text string, env Env) (found Result, err error) {
-	defer func() {
-		if said := recover(); said != nil {
-			refused, ok := said.(*Error)
-			if !ok {
-				panic(said)
-			}
-			err = refused
-		}
-	}()
+func Run(text string, env Env) (Result, error) {
 	if env.Zone == nil {
 		env.Zone = time.UTC
 	}
 	s := &search{env: env}
-	for i, command := range pipeline(text) {
-		s.run(i == 0, command)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i, command := range s.pipeline(text) {
+			s.run(i == 0, command)
+		}
+		s.give()
+	}()
+	<-ended
+	if s.refused != nil {
+		return Result{}, s.refused
 	}
-	return s.result(), nil
+	return s.found, nil
 }
 
 // row is one event or result: texts, numbers and lists of texts by names.
@@ -97,6 +95,14 @@ type search struct {
 	rows  []row
 	order []string // of columns; nil for events, which have any
 	found Result
+	// refused is why the search was refused, if it was.
+	refused *Error
+}
+
+// fail refuses the search, and ends what runs it: a mistake is found deep within expressions.
+func (s *search) fail(format string, args ...any) {
+	s.refused = &Error{fmt.Sprintf(format, args...)}
+	runtime.Goexit()
 }
 
 func (s *search) run(first bool, command string) {
@@ -108,7 +114,7 @@ func (s *search) run(first bool, command string) {
 	generating := map[string]func(string){"tstats": s.tstats, "from": s.from, "datamodel": s.datamodel, "makeresults": s.makeresults}
 	if generate, ok := generating[name]; ok {
 		if !first {
-			fail("Error in '%s' command: This command must be the first command of a search.", name)
+			s.fail("Error in '%s' command: This command must be the first command of a search.", name)
 		}
 		generate(rest)
 		return
@@ -128,13 +134,13 @@ func (s *search) run(first bool, command string) {
 	}
 	step, ok := transforming[name]
 	if !ok || first {
-		fail("Unknown search command '%s'.", name)
+		s.fail("Unknown search command '%s'.", name)
 	}
 	step(rest)
 }
 
-// result are the rows in the form in which they are given out.
-func (s *search) result() Result {
+// give sets the rows in the form in which they are given out.
+func (s *search) give() {
 	s.found.Fields = s.columns()
 	s.found.Rows = make([]map[string]any, 0, len(s.rows))
 	for _, r := range s.rows {
@@ -146,7 +152,6 @@ func (s *search) result() Result {
 		}
 		s.found.Rows = append(s.found.Rows, out)
 	}
-	return s.found
 }
 
 // columns are the names of what the rows have.

@@ -34,7 +34,7 @@ func (r *reader) aggregate() aggregate {
 		inside := r.inside()
 		to = r.tokens[r.at-1].from + 1
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(inside), "eval("); ok {
-			a.value = expression(r.command, strings.TrimSuffix(rest, ")"))
+			a.value = r.s.expression(r.command, strings.TrimSuffix(rest, ")"))
 		} else {
 			a.field = strings.Trim(strings.TrimSpace(inside), `"'`)
 		}
@@ -68,8 +68,8 @@ func percentile(function string) float64 {
 }
 
 // grouping reads functions, and the fields by which rows are grouped.
-func grouping(command, text string) (all []aggregate, by []string) {
-	r := reader{command: command, text: text, tokens: words(text)}
+func (s *search) grouping(command, text string) (all []aggregate, by []string) {
+	r := s.reader(command, text)
 	for {
 		name, value, ok := r.option()
 		if !ok {
@@ -97,7 +97,7 @@ func grouping(command, text string) (all []aggregate, by []string) {
 }
 
 func (s *search) stats(text string) {
-	all, by := grouping("stats", text)
+	all, by := s.grouping("stats", text)
 	s.aggregate(all, by)
 }
 
@@ -185,7 +185,7 @@ func (s *search) aggregate(all []aggregate, by []string) {
 
 // eventstats adds to each row what its group has.
 func (s *search) eventstats(text string) {
-	all, by := grouping("eventstats", text)
+	all, by := s.grouping("eventstats", text)
 	for _, g := range groups(s.rows, by) {
 		for _, a := range all {
 			v := a.of(g.rows)

@@ -103,7 +103,7 @@ func (s *search) bounds(earliest, latest string) {
 			}
 			at, err := time.ParseInLocation("1/2/2006:15:04:05", inline, s.env.Zone)
 			if err != nil {
-				fail("Invalid value \"%s\" for time term '%s'", inline, name)
+				s.fail("Invalid value \"%s\" for time term '%s'", inline, name)
 			}
 			return at
 		}
@@ -115,7 +115,7 @@ func (s *search) bounds(earliest, latest string) {
 			at, ok = formatted(parameter, s.env.Zone)
 		}
 		if !ok {
-			fail("Invalid %s_time.", name)
+			s.fail("Invalid %s_time.", name)
 		}
 		return at
 	}
@@ -124,7 +124,7 @@ func (s *search) bounds(earliest, latest string) {
 		s.found.Earliest = time.Time{}
 	}
 	if !s.found.Earliest.IsZero() && !s.found.Latest.IsZero() && s.found.Latest.Before(s.found.Earliest) {
-		fail("Invalid latest_time: latest_time must be after earliest_time.")
+		s.fail("Invalid latest_time: latest_time must be after earliest_time.")
 	}
 }
 
