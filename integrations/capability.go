@@ -30,6 +30,7 @@ func Capabilities() []Capability {
 	return []Capability{
 		{Name: "Answerable", iface: reflect.TypeFor[Answerable]()},
 		{Name: "Breaker", iface: reflect.TypeFor[Breaker](), Unchecked: "it is how a client is, not what a product does"},
+		{Name: "Census", iface: reflect.TypeFor[Census]()},
 		{Name: "Collector", iface: reflect.TypeFor[Collector](), Carries: incident.ByCollector},
 		{Name: "Completer", iface: reflect.TypeFor[Completer]()},
 		{Name: "Connections", iface: reflect.TypeFor[Connections](), Answers: incident.ByConnections},

@@ -142,13 +142,14 @@ func flowsHarness() contract.FlowsHarness {
 			return e
 		},
 		Break: func(f integrations.Flows, fault contract.Fault) {
-			breaker(f.(*memory.Estate), "traffic", "baseline", "series", "hosts", "survey")(fault)
+			breaker(f.(*memory.Estate), "traffic", "baseline", "series", "hosts", "survey", "census")(fault)
 		},
 	}
 }
 
 func TestFlows(t *testing.T)    { contract.Flows(t, flowsHarness()) }
 func TestHunter(t *testing.T)   { contract.Hunter(t, flowsHarness()) }
+func TestCensus(t *testing.T)   { contract.Census(t, flowsHarness()) }
 func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }
 
 func TestEndpoints(t *testing.T) {

@@ -51,7 +51,7 @@ func isOperation(name string) bool {
 		return slices.Contains([]string{"read", "apply", "undo"}, op) && slices.Contains(enforced(), incident.Action(action))
 	}
 	return slices.Contains([]string{
-		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "asset", "read", "standing", "apply", "undo", "count", "counted", "collect", "kill", "post", "update", "reply",
+		"endpoints", "connections", "executions", "traffic", "baseline", "series", "hosts", "survey", "census", "asset", "read", "standing", "apply", "undo", "count", "counted", "collect", "kill", "post", "update", "reply",
 	}, op)
 }
 

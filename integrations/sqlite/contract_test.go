@@ -62,6 +62,7 @@ func flowsHarness() contract.FlowsHarness {
 
 func TestContract(t *testing.T) { contract.Flows(t, flowsHarness()) }
 func TestHunter(t *testing.T)   { contract.Hunter(t, flowsHarness()) }
+func TestCensus(t *testing.T)   { contract.Census(t, flowsHarness()) }
 func TestSurveyor(t *testing.T) { contract.Surveyor(t, flowsHarness()) }
 
 func TestSenders(t *testing.T) {

@@ -1,0 +1,145 @@
+package flowmath
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stanch-soar/stanch/integrations"
+	"github.com/stanch-soar/stanch/playbooks/incident"
+)
+
+// CensusBounds reads a query for what left. The error is an invalid one.
+func CensusBounds(op string, q integrations.CensusQuery) (Networks, error) {
+	own, _, err := HostsBounds(op, integrations.HostsQuery{From: q.From, To: q.To, Networks: q.Networks})
+	return own, err
+}
+
+// CensusWindows is [CensusBounds] with the number of windows of a length.
+func CensusWindows(op string, q integrations.CensusQuery, each time.Duration) (Networks, int, error) {
+	own, err := CensusBounds(op, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	n := (q.To.Sub(q.From) + each - 1) / max(each, 1)
+	if each < time.Minute || n > MaxWindows {
+		return nil, 0, integrations.Errorf(integrations.Invalid, op, "windows of %s from %s to %s: want a minute at least, and %d at most",
+			each, q.From.Format(time.RFC3339), q.To.Format(time.RFC3339), MaxWindows)
+	}
+	return own, int(n), nil
+}
+
+// Leaves reports whether what an own host sends to the peer leaves the networks.
+func (n Networks) Leaves(peer netip.Addr) bool {
+	return !n.Has(peer) && !peer.IsMulticast() && !peer.IsLinkLocalUnicast() && !peer.IsLoopback() && !peer.IsUnspecified() &&
+		peer != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// Outgoing returns the record as seen from its own end, if exactly one is and the other is outside.
+func (n Networks) Outgoing(r *Record, sensor uint64) (View, bool) {
+	source, destination := n.Has(r.Src), n.Has(r.Dst)
+	switch {
+	case source && n.Leaves(r.Dst):
+		return ViewOf(r, true, sensor), true
+	case destination && n.Leaves(r.Src):
+		return ViewOf(r, false, sensor), true
+	}
+	return View{}, false
+}
+
+// HostServices sums views of one or many hosts by host and service. The views are of [from, to), not yet
+// through [Distinct], which this does; name returns the names of sensors.
+func HostServices(views []View, from, to time.Time, name func(sensor uint64) string) []incident.HostService {
+	type key struct {
+		local     netip.Addr
+		port      uint16
+		transport string
+		opened    bool
+	}
+	keyOf := func(v *View) key {
+		s := v.service(v.Opened)
+		return key{v.Local, s.Port, s.Transport, s.Opened}
+	}
+	sensors := map[key][]string{}
+	for i := range views {
+		k, sensor := keyOf(&views[i]), name(views[i].Sensor)
+		if !slices.Contains(sensors[k], sensor) {
+			sensors[k] = append(sensors[k], sensor)
+		}
+	}
+	sums := map[key]*serviceSum{}
+	for _, v := range Distinct(views) {
+		k := keyOf(&v)
+		s := sums[k]
+		if s == nil {
+			s = &serviceSum{peers: map[netip.Addr]int64{}, first: 1<<63 - 1}
+			sums[k] = s
+		}
+		s.add(&v, from.UnixNano(), to.UnixNano())
+	}
+	services := make([]incident.HostService, 0, len(sums))
+	for k, s := range sums {
+		one := s.service()
+		one.IP, one.Port, one.Transport, one.Opened, one.Sensors = k.local.String(), int64(k.port), k.transport, k.opened, sensors[k]
+		slices.Sort(one.Sensors)
+		services = append(services, one)
+	}
+	return services
+}
+
+// serviceSum sums one service of one host.
+type serviceSum struct {
+	incident.HostService
+	peers       map[netip.Addr]int64
+	first, last int64
+	measured    bool
+}
+
+func (s *serviceSum) add(v *View, from, to int64) {
+	share := func(n int64) int64 { return v.Share(n, from, to) }
+	s.Flows++
+	s.BytesIn = Add(s.BytesIn, share(v.Received))
+	s.first, s.last = min(s.first, max(v.Start, from)), max(s.last, min(v.End, to))
+	sent := int64(0)
+	if v.Measured {
+		sent, s.measured = share(v.Sent), true
+		s.PacketsOut = Add(s.PacketsOut, share(max(0, v.Packets)))
+	}
+	s.BytesOut = Add(s.BytesOut, sent)
+	s.peers[v.Remote] = Add(s.peers[v.Remote], sent)
+}
+
+func (s *serviceSum) service() incident.HostService {
+	one := s.HostService
+	one.Unseen, one.Peers = !s.measured, int64(len(s.peers))
+	one.First, one.Last = time.Unix(0, s.first).UTC(), time.Unix(0, s.last).UTC()
+	for peer, bytes := range s.peers {
+		if one.Peer == "" || bytes > one.PeerBytes || bytes == one.PeerBytes && peer.String() < one.Peer {
+			one.Peer, one.PeerBytes = peer.String(), bytes
+		}
+	}
+	return one
+}
+
+// HostWindows divides views of one or many hosts, which went through [Distinct], over windows of a length.
+func HostWindows(views []View, from time.Time, each time.Duration, windows int) []incident.HostWindow {
+	byHost := map[netip.Addr]*Windows{}
+	for i := range views {
+		v := &views[i]
+		w := byHost[v.Local]
+		if w == nil {
+			w = &Windows{from.UnixNano(), int64(each), make([]window, windows)}
+			byHost[v.Local] = w
+		}
+		w.View(v)
+	}
+	var list []incident.HostWindow
+	for a, w := range byHost {
+		for i, at := range w.windows {
+			if at.measured > 0 || at.oneWay > 0 {
+				list = append(list, incident.HostWindow{IP: a.String(), Window: i, BytesOut: at.bytes, Unseen: at.measured == 0})
+			}
+		}
+	}
+	return list
+}
