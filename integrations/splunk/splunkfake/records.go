@@ -95,18 +95,17 @@ func (l Logging) address(a netip.Addr) string {
 	return a.String()
 }
 
-// counts sets what was counted.
+// counts sets what was counted; a sum where both of its parts were.
 func (l Logging) counts(fields map[string]any, r flowmath.Record, n int) {
 	put := func(name string, counts ...int64) {
-		sum, known := int64(0), false
+		sum := int64(0)
 		for _, c := range counts {
-			if c != flowmath.NotSeen {
-				sum, known = sum+c*int64(n)/int64(l.Interim+1), true
+			if c == flowmath.NotSeen {
+				return
 			}
+			sum += c * int64(n) / int64(l.Interim+1)
 		}
-		if known {
-			fields[name] = strconv.FormatInt(sum, 10)
-		}
+		fields[name] = strconv.FormatInt(sum, 10)
 	}
 	out, in := volume(r.Orig), volume(r.Resp)
 	put("bytes", out, in)

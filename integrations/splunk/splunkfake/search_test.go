@@ -346,7 +346,7 @@ func TestHowSensorsLog(t *testing.T) {
 		"sums alone":     {Logging{Totals: true}, record(time.Minute, 100, 10), "09:59:00 2001:db8::5 2001:db8::5 50000 2001:db8::1 tcp 110 - - - - 1 fw1 allowed -"},
 		"other letters":  {Logging{Capitals: true, Long: true}, record(time.Minute, 100, 10), "09:59:00 2001:0db8:0000:0000:0000:0000:0000:0005 2001:0db8:0000:0000:0000:0000:0000:0005 50000 2001:0db8:0000:0000:0000:0000:0000:0001 TCP 110 100 10 2 - 1 fw1 allowed -"},
 		"names":          {Logging{Names: named}, record(time.Minute, 100, 10), "09:59:00 WS-042 2001:db8::5 50000 2001:db8::1 tcp 110 100 10 2 - 1 fw1 allowed -"},
-		"one way":        {Logging{}, unseen, "09:59:00 2001:db8::5 2001:db8::5 50000 2001:db8::1 tcp 7 - 7 2 - 1 fw1 allowed -"},
+		"one way":        {Logging{}, unseen, "09:59:00 2001:db8::5 2001:db8::5 50000 2001:db8::1 tcp - - 7 2 - 1 fw1 allowed -"},
 		"no ports":       {Logging{}, icmp, "09:59:00 2001:db8::5 2001:db8::5 - 2001:db8::1 icmp 17 8 9 2 - 1 fw1 allowed -"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,22 +13,55 @@ const (
 
 // modelled are the fields of the dataset. Others of an event are no part of it.
 //
-// https://help.splunk.com/data-management/common-information-model/5.1/data-models/network-traffic
+// https://help.splunk.com/data-management/common-information-model/5.1/data-models/network-traffic,
+// https://github.com/aplura/splunk-sa-cim default/data/models/Network_Traffic.json
 func modelled() []string {
 	return []string{
-		"action", "app", "bytes", "bytes_in", "bytes_out", "channel", "dest", "dest_interface", "dest_ip", "dest_mac", "dest_port",
-		"dest_translated_ip", "dest_translated_port", "dest_zone", "direction", "duration", "dvc", "dvc_ip", "dvc_mac", "dvc_zone",
-		"flow_id", "icmp_code", "icmp_type", "packets", "packets_in", "packets_out", "process_id", "protocol", "protocol_version",
-		"response_time", "rule", "session_id", "src", "src_interface", "src_ip", "src_mac", "src_port", "src_translated_ip",
-		"src_translated_port", "src_zone", "ssid", "tag", "tcp_flag", "tos", "transport", "ttl", "user", "vendor_account",
-		"vendor_product", "vlan", "wifi",
+		"action", "app", "bytes", "bytes_in", "bytes_out", "channel", "cim_entity_zone", "dest", "dest_bunit", "dest_category",
+		"dest_interface", "dest_ip", "dest_mac", "dest_port", "dest_priority", "dest_translated_ip", "dest_translated_port", "dest_zone",
+		"direction", "duration", "dvc", "dvc_bunit", "dvc_category", "dvc_ip", "dvc_mac", "dvc_priority", "dvc_zone", "flow_id", "icmp_code",
+		"icmp_type", "packets", "packets_in", "packets_out", "process_guid", "process_id", "protocol", "protocol_version", "response_time",
+		"rule", "rule_id", "session_id", "src", "src_bunit", "src_category", "src_interface", "src_ip", "src_mac", "src_port", "src_priority",
+		"src_translated_ip", "src_translated_port", "src_zone", "ssid", "tag", "tcp_flag", "tos", "transport", "ttl", "user", "user_bunit",
+		"user_category", "user_priority", "vendor_account", "vendor_product", "vlan", "wifi",
 	}
 }
 
-// told are the fields of which the model says unknown where an event has none. Of ports, and
-// of counts, that is not documented: they stay absent.
-func told() []string {
-	return []string{"action", "app", "dest", "dvc", "rule", "src", "transport", "user", "vendor_product"}
+// calculate sets what the model calculates of an event: a port of 0 and the word unknown where
+// there is none, small letters of the transport, and of two directions and their sum the third.
+func (r row) calculate() {
+	for _, name := range []string{"action", "dest", "dvc", "rule", "src", "transport", "user"} {
+		if r[name] == nil {
+			r[name] = "unknown"
+		}
+	}
+	r["transport"] = strings.ToLower(text(r["transport"]))
+	for _, name := range []string{"src_port", "dest_port"} {
+		if _, ok := num(r[name]); !ok {
+			r[name] = "0"
+		}
+	}
+	if r["vendor_product"] == nil {
+		r["vendor_product"] = r["sourcetype"]
+	}
+	for _, of := range []string{"bytes", "packets"} {
+		r.third(of, of+"_in", of+"_out", 1)
+		r.third(of+"_in", of, of+"_out", -1)
+		r.third(of+"_out", of, of+"_in", -1)
+	}
+}
+
+// third sets a count that is no number to the sum, or to the difference, of two that are.
+func (r row) third(name, a, b string, sign float64) {
+	if _, ok := num(r[name]); ok {
+		return
+	}
+	delete(r, name)
+	x, isX := num(r[a])
+	y, isY := num(r[b])
+	if isX && isY {
+		r[name] = x + sign*y
+	}
 }
 
 // inModel reports whether the tags of an event make it one of network traffic.
@@ -43,16 +76,13 @@ func (e *Event) modelRow(with string) row {
 	if !e.inModel() {
 		return nil
 	}
+	all := e.row()
+	all.calculate()
 	r := e.indexed()
 	for _, name := range modelled() {
-		v := e.Fields[name]
-		if v == nil || v == "" {
-			if !slices.Contains(told(), name) {
-				continue
-			}
-			v = "unknown"
+		if v := all[name]; v != nil {
+			r[with+name] = v
 		}
-		r[with+name] = v
 	}
 	nodes := []string{"All_Traffic", "All_Traffic.Traffic_By_Action"}
 	for _, action := range list(r[with+"action"]) {
