@@ -127,7 +127,7 @@ func (p *planner) heavyServices() {
 	cold := p.good("cold-cache", "a resolver that was restarted asks everybody, and is answered", host, dnsServer, incident.UnknownRole, "")
 	p.at(cold, p.when(host, 5*time.Minute, working), 5*time.Minute, func(p *painter) {
 		servers := p.peers(300)
-		for range 40 * p.length() {
+		for range 70 * p.length() {
 			// Some name servers are down: not every query is answered.
 			in := p.d.between(80, 300)
 			if p.d.IntN(8) == 0 {
