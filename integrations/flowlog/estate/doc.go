@@ -10,7 +10,7 @@
 //	e, err := estate.New(estate.Config{Seed: 1})      // 2,000 hosts, 30 days, 10 million records
 //	for r := range e.Records() { ... }                // in the order of their beginnings
 //	inventory := e.InventoryYAML()                    // as the inventory of kind file reads it
-//	connections := e.Connections(host, from, to)      // as an EDR tells them
+//	connections, err := e.Connections(host, from, to) // as an EDR tells them
 //	truth := e.Truth(e.Start(), e.End())
 //
 // Everything is made an hour at a time from numbers that depend on the seed, the host and
@@ -33,10 +33,15 @@
 // direction by itself.
 //
 // Traffic: heavy tails of bytes by role, hosts with habits of their own, working hours,
-// weekends, nightly jobs and the second Tuesday's patches. Into it are planted attacks of
-// each kind ([Attacks] of the truth), benign heavy senders with the reason why they are, and
-// for some the [Allow] that says so, and openings: what leaves on ports and ways that it
-// should not. The seed moves them to other hosts and times.
+// weekends, nightly jobs and the second Tuesday's patches. The tails have bounds, so that
+// what is far beyond them was planted. Planted are attacks of each kind, benign heavy senders
+// with the reason why they are, and for some the [Allow] that says so or once did, and
+// openings: what leaves on ports and ways that it should not. The seed moves them to other
+// hosts and times. Attacks are in the last third, so that there are usual days before them,
+// four of them in the last quarter of an hour.
+//
+// What a client sends through the proxy is explained where the connection to the proxy is,
+// from the port that the proxy logs; what comes from the address of a NAT never is.
 //
 // Addresses of the outside are from the ranges for benchmarks and documentation,
 // 198.18.0.0/15 and 2001:db8:f000::/36; [Estate.Networks] is what the company's own are.
