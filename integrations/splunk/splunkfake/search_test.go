@@ -217,6 +217,8 @@ func TestJobsThatFail(t *testing.T) {
 	h, d := searched(t, Search{})
 	for _, how := range []Failure{SearchFails, Zombie} {
 		d.Fail(how, 1)
+		want(t, h, "POST", Jobs+asJSON, begin(bytesOut, "exec_mode", "oneshot"), 400, map[Failure]string{SearchFails: "failed on all peers", Zombie: "has gone"}[how])
+		d.Fail(how, 1)
 		path := start(t, h, begin(bytesOut))
 		if c := finish(t, h, path); c.DispatchState != "FAILED" || !c.IsFailed || c.IsZombie != (how == Zombie) || len(c.Messages) != map[Failure]int{SearchFails: 1}[how] {
 			t.Errorf("%s: %+v", how, c)

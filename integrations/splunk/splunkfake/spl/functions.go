@@ -56,12 +56,9 @@ func (s *search) calls() map[string]function {
 		"ltrim":     {1, 2, func(a []any) any { return known(a[0], strings.TrimLeft(text(a[0]), cut(a))) }},
 		"rtrim":     {1, 2, func(a []any) any { return known(a[0], strings.TrimRight(text(a[0]), cut(a))) }},
 		"tostring":  {1, 1, func(a []any) any { return known(a[0], text(a[0])) }},
-		"validate":  {2, -1, validate},
 		"round":     {1, 2, round},
-		"ipmask":    {2, 2, ipmask},
 		"min":       {1, -1, func(a []any) any { return extreme(a, -1) }},
 		"max":       {1, -1, func(a []any) any { return extreme(a, 1) }},
-		"exact":     {1, 1, func(a []any) any { return a[0] }},
 	}
 	maps.Copy(all, arithmetic())
 	return all
@@ -140,16 +137,6 @@ func choose(a []any) any {
 	}
 	if len(a) == 1 {
 		return a[0]
-	}
-	return nil
-}
-
-// validate is the value after the first condition that is not true.
-func validate(a []any) any {
-	for ; len(a) > 1; a = a[2:] {
-		if a[0] != true {
-			return a[1]
-		}
 	}
 	return nil
 }
@@ -290,19 +277,6 @@ func (s *search) cidrmatch(a []any) any {
 		address, err := netip.ParseAddr(v)
 		return err == nil && network.Contains(address)
 	})
-}
-
-func ipmask(a []any) any {
-	mask, errMask := netip.ParseAddr(text(a[0]))
-	address, err := netip.ParseAddr(text(a[1]))
-	if errMask != nil || err != nil || !mask.Is4() || !address.Is4() {
-		return nil
-	}
-	m, b := mask.As4(), address.As4()
-	for i := range b {
-		b[i] &= m[i]
-	}
-	return netip.AddrFrom4(b).String()
 }
 
 // layout is a format of times as Go has it; of what is not known here the search fails.
