@@ -132,7 +132,14 @@ func (jsonByLine) Whole(line []byte) bool {
 // none: they are recognised line by line.
 func Formats() []Format {
 	return []Format{
+		formatAWSCloudWatch(),
+		formatAWSVPC(),
+		formatAzureNSG(),
+		formatAzureVNet(),
+		formatGCPVPC(),
 		mappingFormat(),
+		formatOCSF(),
+		formatSplunkCIM(),
 	}
 }
 

@@ -44,7 +44,7 @@ type gcpVPC struct {
 
 // gcpFields is the fields of one entry, as written.
 type gcpFields struct {
-	logName, project, subnet, payload    []byte
+	logName, project, subnet             []byte
 	connection, bytes, packets           []byte
 	start, end, reporter, vm             []byte
 	src, dst, srcPort, dstPort, protocol []byte

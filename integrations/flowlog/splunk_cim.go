@@ -142,23 +142,20 @@ func (p *splunkCIM) Header(line []byte) (bool, error) {
 	if len(line) == 0 || line[0] == '{' || !bytes.Contains(line, []byte("_time")) {
 		return false, nil
 	}
-	cells, err := csvFields(line, nil)
-	if err != nil {
-		return false, nil // data with that text in it
-	}
 	var f cimFields
 	var columns []string
-	for _, name := range cells {
+	names, err := csvFields(line, nil)
+	for _, name := range names {
 		columns = append(columns, strings.Clone(string(name)))
 		if at := f.field(name); at != nil {
 			*at = name
 		}
 	}
-	if !f.certain() {
-		return false, nil
+	if err == nil && f.certain() {
+		p.columns = columns
+		return true, nil
 	}
-	p.columns = columns
-	return true, nil
+	return false, nil // data with that text in it
 }
 
 // Whole implements [Parser].
