@@ -47,6 +47,7 @@ const (
 	eventStart, eventEnd           = "event.start", "event.end"
 	eventDuration                  = "event.duration"
 	eventCode, eventType           = "event.code", "event.type"
+	sourceUser                     = "source.user.name"
 	flowID, flowFinal              = "flow.id", "flow.final"
 	samplingInterval               = "netflow.sampling_interval"
 )
@@ -82,6 +83,8 @@ type layout struct {
 	// skipped are the conditions of the documents that say that there are no records of a time, from
 	// event.start to event.end. Empty: there are none such.
 	skipped []query
+	// user and device are the fields of who sent from the source, where a writer knows.
+	user, device string
 	// sampling is the field of the sampling rate; the counters are of the
 	// sampled packets.
 	sampling string
@@ -106,11 +109,11 @@ func layouts() map[Layout]layout {
 		},
 		GCPVPC: {datasets: []string{"gcp.vpcflow"}, sensor: "gcp.vpcflow.reporter", ofEnds: true, singles: true, halves: true, time: eventEnd},
 		PANOS: {
-			datasets: []string{"panw.panos"}, sensor: "observer.hostname",
+			datasets: []string{"panw.panos"}, sensor: "observer.hostname", user: sourceUser, device: "panw.panos.src.host",
 			flows: []query{term("panw.panos.type", "TRAFFIC"), term("panw.panos.sub_type", "end")},
 		},
 		FortiGate: {
-			datasets: []string{"fortinet_fortigate.log"}, sensor: "observer.name",
+			datasets: []string{"fortinet_fortigate.log"}, sensor: "observer.name", user: sourceUser,
 			flows: []query{
 				term("fortinet.firewall.type", "traffic"), not(oneOf("fortinet.firewall.action", []string{"deny", "start"})),
 			},
