@@ -28,15 +28,26 @@ func BenchmarkAWSMonth(b *testing.B) {
 	s := store(b, folder, AWSVPC, nil)
 	to := first.AddDate(0, 0, 15)
 	q := integrations.TrafficQuery{IPs: []string{"192.0.2.10"}, From: to.Add(-15 * time.Minute), To: to, Top: 5}
-	for b.Loop() {
-		if _, err := s.Traffic(b.Context(), q); err != nil {
-			b.Fatal(err)
-		}
+	run := func(name string, do func() error) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			v, err := s.look(b.Context(), q.From, q.To)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(len(v.parts[0].files)), "files-of-window")
+			b.ReportMetric(float64(files), "files")
+		})
 	}
-	v, err := s.look(b.Context(), q.From, q.To)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(len(v.parts[0].files)), "files-read")
-	b.ReportMetric(float64(files), "files")
+	run("traffic", func() error { _, err := s.Traffic(b.Context(), q); return err })
+	run("survey", func() error { _, err := s.Survey(b.Context(), q.From, q.To); return err })
+	run("baseline-14d", func() error {
+		_, err := s.Baseline(b.Context(), integrations.BaselineQuery{IPs: q.IPs, To: to, Days: 14, Window: 15 * time.Minute})
+		return err
+	})
+	run("probe", func() error { s.Probe(b.Context()); return nil })
 }

@@ -52,8 +52,8 @@ func (s *Store) lookAt(ctx context.Context, from, to time.Time) (*seen, error) {
 			break
 		}
 		parts := v.parts
-		if since.Before(from) {
-			// Older files may be needed as well.
+		if since.Before(from) || s.config.Format == AWSVPC {
+			// Older files may be needed as well, or far fewer.
 			if parts, err = s.parts(ctx, v.db, until(after(v.files, since), to)); err != nil {
 				return nil, err
 			}
