@@ -452,3 +452,30 @@ func BenchmarkFormats(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkImport reads each format's sample into an embedded store.
+func BenchmarkImport(b *testing.B) {
+	for _, f := range flowlog.Formats() {
+		b.Run(f.Name, func(b *testing.B) {
+			for _, c := range formatCases(b, f.Name) {
+				if c.name != "sample" {
+					continue
+				}
+				log := bytes.Repeat(append(bytes.TrimRight(c.log, "\n"), '\n'), 1+(8<<20)/len(c.log))
+				for b.Loop() {
+					store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "flows.db"))
+					if err != nil {
+						b.Fatal(err)
+					}
+					if _, err := store.Import(b.Context(), bytes.NewReader(log), sqlite.ImportOptions{Name: f.Name, Log: c.options}); err != nil {
+						b.Fatal(err)
+					}
+					if err := store.Close(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(bytes.Count(log, []byte("\n")))*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
+			}
+		})
+	}
+}
