@@ -14,6 +14,7 @@ import (
 	"github.com/stanch-soar/stanch/integrations/file"
 	"github.com/stanch-soar/stanch/integrations/flowspec"
 	"github.com/stanch-soar/stanch/integrations/kafka"
+	"github.com/stanch-soar/stanch/integrations/loganalytics"
 	"github.com/stanch-soar/stanch/integrations/mapping"
 	"github.com/stanch-soar/stanch/integrations/memory"
 	"github.com/stanch-soar/stanch/integrations/nats"
@@ -53,6 +54,7 @@ func Catalog() integrations.Catalog {
 		file.Vendor(),
 		flowspec.Vendor(),
 		kafka.Vendor(),
+		loganalytics.Vendor(),
 		mapping.Vendor(),
 		memory.Vendor(),
 		nats.Vendor(),

@@ -19,11 +19,23 @@ var kql embed.FS
 // the test is skipped. A call takes two seconds, however many queries it is given.
 func CheckKQL(tb testing.TB, queries ...string) {
 	tb.Helper()
+	checkKQL(tb, "kql/tables.json", queries)
+}
+
+// CheckLogAnalyticsKQL is [CheckKQL] for queries on the tables of flows in Azure
+// Monitor's logs.
+func CheckLogAnalyticsKQL(tb testing.TB, queries ...string) {
+	tb.Helper()
+	checkKQL(tb, "kql/loganalytics.json", queries)
+}
+
+func checkKQL(tb testing.TB, tables string, queries []string) {
+	tb.Helper()
 	node, program, ok := inNode("STANCH_KUSTO", "@kusto", "language-service-next", "Kusto.Language.Bridge.js")
 	if !ok {
 		tb.Skip("SKIPPED: Microsoft's language service for KQL 12.4.1 is not installed")
 	}
-	found, err := diagnose(tb, node, filepath.Dir(program), queries)
+	found, err := diagnose(tb, node, filepath.Dir(program), tables, queries)
 	if err != nil {
 		tb.Fatalf("check a query by Microsoft's language service: %v", err)
 	}
@@ -44,12 +56,12 @@ type diagnosis struct {
 	Severity, Message string
 }
 
-func diagnose(tb testing.TB, node, folder string, queries []string) ([][]diagnosis, error) {
+func diagnose(tb testing.TB, node, folder, tables string, queries []string) ([][]diagnosis, error) {
 	script, err := kql.ReadFile("kql/check.js")
 	if err != nil {
 		return nil, err
 	}
-	text, err := kql.ReadFile("kql/tables.json")
+	text, err := kql.ReadFile(tables)
 	if err != nil {
 		return nil, err
 	}
