@@ -2,6 +2,7 @@ package loganalytics
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,9 +62,14 @@ func (l layout) limit(t *incident.Traffic) {
 	}
 }
 
-// Series implements [integrations.Flows].
+// Series implements [integrations.Flows]. Where the table never has all, a minute in which
+// nothing was sent is unknown.
 func (s *Store) Series(ctx context.Context, q integrations.TrafficQuery) ([]incident.Point, error) {
-	return flowmath.Series(ctx, "read the series", q, s.reader)
+	points, err := flowmath.Series(ctx, "read the series", q, s.reader)
+	if s.layout.least != "" {
+		points = slices.DeleteFunc(points, func(p incident.Point) bool { return p.BytesOut == 0 })
+	}
+	return points, err
 }
 
 // Baseline implements [integrations.Flows]. A host that was not seen in the day before begins

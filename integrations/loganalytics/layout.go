@@ -113,7 +113,7 @@ func commonSecurityLog() layout {
 			`not(DeviceAction =~ "start" or DeviceEventClassID =~ "start")`,
 			`not(DeviceVendor =~ "Fortinet" and DeviceEventClassID endswith "00020")`,
 		},
-		begun: "iff(isnull(StartTime) or StartTime > Ended, Ended, StartTime)", ended: "iff(isnull(EndTime), TimeGenerated, EndTime)",
+		begun: "coalesce(StartTime, Ended)", ended: "coalesce(EndTime, TimeGenerated)",
 		src: "SourceIP", dst: "DestinationIP", srcPort: "SourcePort", dstPort: "DestinationPort", proto: "Protocol",
 		srcBytes: "SentBytes", dstBytes: "ReceivedBytes", srcPackets: "long(-1)", dstPackets: "long(-1)",
 		sensor: "iff(isnotempty(DeviceName), DeviceName, Computer)", device: "SourceHostName", user: "SourceUserName",
@@ -148,7 +148,7 @@ func ntaNetAnalytics() layout {
 		table: "NTANetAnalytics", stamps: analytics, grows: true,
 		filters:   []string{`SubType =~ "FlowLog"`, `not(FlowStatus startswith "D")`},
 		srcPublic: "SrcPublicIps", dstPublic: "DestPublicIps",
-		begun: "FlowStartTime", ended: "max_of(FlowStartTime, FlowEndTime, FlowIntervalEndTime)",
+		begun: "coalesce(FlowStartTime, FlowIntervalStartTime, Ended)", ended: "coalesce(FlowIntervalEndTime, FlowEndTime, TimeGenerated)",
 		src: "SrcIp", dst: "DestIp", srcPort: "toint(SrcPorts)", dstPort: "DestPort", proto: "L4Protocol",
 		srcBytes: "BytesSrcToDest", dstBytes: "BytesDestToSrc", srcPackets: "PacketsSrcToDest", dstPackets: "PacketsDestToSrc",
 		sensor: egress("TargetResourceId", "MacAddress", "FlowDirection"), device: "SrcVm", user: `""`,
@@ -160,7 +160,7 @@ func azureNetworkAnalytics() layout {
 		table: "AzureNetworkAnalytics_CL", stamps: analytics, grows: true,
 		filters:   []string{`SubType_s =~ "FlowLog"`, `not(FlowStatus_s startswith "D")`},
 		srcPublic: "SrcPublicIPs_s", dstPublic: "DestPublicIPs_s",
-		begun: "FlowStartTime_t", ended: "max_of(FlowStartTime_t, FlowEndTime_t, FlowIntervalEndTime_t)",
+		begun: "coalesce(FlowStartTime_t, FlowIntervalStartTime_t, Ended)", ended: "coalesce(FlowIntervalEndTime_t, FlowEndTime_t, TimeGenerated)",
 		src: "SrcIP_s", dst: "DestIP_s", srcPort: "int(0)", dstPort: "DestPort_d", proto: "L4Protocol_s",
 		srcBytes: "OutboundBytes_d", dstBytes: "InboundBytes_d", srcPackets: "OutboundPackets_d", dstPackets: "InboundPackets_d",
 		sensor: egress("NSGList_s", "MACAddress_s", "FlowDirection_s"), device: "VM1_s", user: `""`,
@@ -268,7 +268,9 @@ func (l layout) flows(q *kql) *kql {
 		srcBytes, dstBytes = l.either(5, srcBytes), l.either(6, dstBytes)
 	}
 	q.then("extend", "Ended = "+l.ended)
+	// A beginning that cannot be one would hide what was sent in a share of nearly nothing.
 	q.then("extend", "Begun = "+l.begun)
+	q.then("extend", fmt.Sprintf("Begun = iff(Begun > Ended or Ended - Begun > %dd, Ended, Begun)", flowmath.MaxDuration/(24*time.Hour)))
 	count := func(name, expression string) string {
 		return fmt.Sprintf("%s = coalesce(tolong(%s), long(-1))", name, expression)
 	}
