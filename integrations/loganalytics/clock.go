@@ -54,7 +54,7 @@ const opNewest = "read the newest flow"
 // stamped begins a query of all flows whose records are stamped in [first, last).
 func (s *Store) stamped(first, last time.Time) *statement {
 	st := &statement{l: s.layout, first: first, last: last}
-	st.kql = st.l.flows(st.l.counting(first, last))
+	st.pipeline = st.l.flows(st.l.counting(first, last))
 	return st
 }
 
@@ -101,7 +101,7 @@ func (s *Store) newest(ctx context.Context, m flowmath.Moment, back time.Duratio
 // any puts into the span whether there is any record.
 func (s *Store) any(ctx context.Context, m flowmath.Moment, span *flowmath.Span) error {
 	first, last := m.Now.Add(-kept), m.Now.Add(ahead)
-	st := &statement{l: s.layout, kql: s.layout.counting(first, last), first: first, last: last}
+	st := &statement{l: s.layout, pipeline: s.layout.counting(first, last), first: first, last: last}
 	st.few(1).then("summarize", "Records = count()")
 	return asker{s, opNewest}.rows(ctx, st, func(r *reader) { span.Records = r.whole("Records") })
 }

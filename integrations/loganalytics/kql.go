@@ -1,24 +1,23 @@
 package loganalytics
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// kql is a query under construction. It is made of this package's own words, of names that
+// pipeline is a query under construction. It is made of this package's own words, of names that
 // were checked, and of values that went through text, datetime or a number.
-type kql struct{ strings.Builder }
+type pipeline struct{ strings.Builder }
 
 // then adds an operator.
-func (q *kql) then(operator string, parts ...string) *kql {
+func (q *pipeline) then(operator string, parts ...string) *pipeline {
 	q.WriteString("\n| " + operator + " " + strings.Join(parts, ", "))
 	return q
 }
 
 // where adds a condition; none is left out.
-func (q *kql) where(condition string) *kql {
+func (q *pipeline) where(condition string) *pipeline {
 	if condition == "" {
 		return q
 	}
@@ -71,14 +70,6 @@ func datetime(at time.Time) string {
 // timespan is a duration, of whole milliseconds, as KQL writes it.
 func timespan(d time.Duration) string {
 	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
-}
-
-// within is the condition that a column's address is in a network.
-func within(column string, p netip.Prefix) string {
-	if p.Addr().Is4() {
-		return "ipv4_is_in_range(" + column + ", " + text(p.String()) + ")"
-	}
-	return "ipv6_is_in_range(" + column + ", " + text(p.String()) + ")"
 }
 
 // anyOf joins conditions of which one must hold.

@@ -115,7 +115,7 @@ func commonSecurityLog() layout {
 		},
 		begun: "coalesce(StartTime, Ended)", ended: "coalesce(EndTime, TimeGenerated)",
 		src: "SourceIP", dst: "DestinationIP", srcPort: "SourcePort", dstPort: "DestinationPort", proto: "Protocol",
-		srcBytes: "SentBytes", dstBytes: "ReceivedBytes", srcPackets: "long(-1)", dstPackets: "long(-1)",
+		srcBytes: "SentBytes", dstBytes: "ReceivedBytes", srcPackets: "-1", dstPackets: "-1",
 		sensor: "iff(isnotempty(DeviceName), DeviceName, Computer)", device: "SourceHostName", user: "SourceUserName",
 	}
 }
@@ -161,7 +161,7 @@ func azureNetworkAnalytics() layout {
 		filters:   []string{`SubType_s =~ "FlowLog"`, `not(FlowStatus_s startswith "D")`},
 		srcPublic: "SrcPublicIPs_s", dstPublic: "DestPublicIPs_s",
 		begun: "coalesce(FlowStartTime_t, FlowIntervalStartTime_t, Ended)", ended: "coalesce(FlowIntervalEndTime_t, FlowEndTime_t, TimeGenerated)",
-		src: "SrcIP_s", dst: "DestIP_s", srcPort: "int(0)", dstPort: "DestPort_d", proto: "L4Protocol_s",
+		src: "SrcIP_s", dst: "DestIP_s", srcPort: "0", dstPort: "DestPort_d", proto: "L4Protocol_s",
 		srcBytes: "OutboundBytes_d", dstBytes: "InboundBytes_d", srcPackets: "OutboundPackets_d", dstPackets: "InboundPackets_d",
 		sensor: egress("NSGList_s", "MACAddress_s", "FlowDirection_s"), device: "VM1_s", user: `""`,
 	}
@@ -180,8 +180,8 @@ func vmConnection() layout {
 		},
 		filters: []string{"isnotempty(SourceIp) and isnotempty(DestinationIp)"},
 		begun:   "TimeGenerated", ended: "TimeGenerated + 1m",
-		src: "SourceIp", dst: "DestinationIp", srcPort: "int(0)", dstPort: "DestinationPort", proto: "Protocol",
-		srcBytes: outward("BytesSent", "BytesReceived"), dstBytes: outward("BytesReceived", "BytesSent"), srcPackets: "long(-1)", dstPackets: "long(-1)",
+		src: "SourceIp", dst: "DestinationIp", srcPort: "0", dstPort: "DestinationPort", proto: "Protocol",
+		srcBytes: outward("BytesSent", "BytesReceived"), dstBytes: outward("BytesReceived", "BytesSent"), srcPackets: "-1", dstPackets: "-1",
 		sensor: "Computer", device: outward("Computer", `""`), user: `""`,
 	}
 }
@@ -197,34 +197,49 @@ func (l layout) spellings(addrs []netip.Addr) []string {
 		case a.Is4():
 			list = append(list, "::ffff:"+a.String())
 		default:
-			list = append(list, a.StringExpanded(), groups(a))
+			list = append(list, groups(a, ""), groups(a, "0"))
 		}
 	}
 	return list
 }
 
-// groups is an IPv6 address with all its groups, without the zeros that lead them.
-func groups(a netip.Addr) string {
+// groups is an address as one of IPv6 with all its groups, each filled up with a digit or not
+// at all.
+func groups(a netip.Addr, fill string) string {
 	b := a.As16()
 	list := make([]string, 8)
 	for i := range list {
-		list[i] = strconv.FormatUint(uint64(b[2*i])<<8|uint64(b[2*i+1]), 16)
+		text := strconv.FormatUint(uint64(b[2*i])<<8|uint64(b[2*i+1]), 16)
+		list[i] = strings.Repeat(fill, 4-len(text)) + text
 	}
 	return strings.Join(list, ":")
 }
 
-// oneOf is the condition that a column has one of the addresses.
+// oneOf is the condition that the address of a flow is one of these.
 func (l layout) oneOf(column string, addrs []netip.Addr) string {
-	operator := " in "
-	if l.written {
-		operator = " in~ "
+	list := make([]string, len(addrs))
+	for i, a := range addrs {
+		if list[i] = a.String(); l.written {
+			list[i] = groups(a, "0")
+		}
 	}
-	return column + operator + texts(l.spellings(addrs))
+	return column + " in " + texts(list)
+}
+
+// within is the condition that the address of a flow is in a network.
+func (l layout) within(column string, p netip.Prefix) string {
+	if l.written && p.Addr().Is4() {
+		p = netip.PrefixFrom(netip.AddrFrom16(p.Addr().As16()), p.Bits()+96)
+	}
+	if p.Addr().Is4() {
+		return "ipv4_is_in_range(" + column + ", " + text(p.String()) + ")"
+	}
+	return "ipv6_is_in_range(" + column + ", " + text(groups(p.Addr(), "")+"/"+strconv.Itoa(p.Bits())) + ")"
 }
 
 // counting begins a query of the records that count and are stamped in [first, last).
-func (l layout) counting(first, last time.Time) *kql {
-	q := &kql{}
+func (l layout) counting(first, last time.Time) *pipeline {
+	q := &pipeline{}
 	q.WriteString(l.table)
 	q.where("TimeGenerated >= " + datetime(first) + " and TimeGenerated < " + datetime(last))
 	for _, f := range l.filters {
@@ -247,7 +262,8 @@ func matching(m integrations.Match) string {
 // touching is the condition, over the table's columns, that a record may be of one of the
 // addresses. It keeps the rest from being looked at any further.
 func (l layout) touching(addrs []netip.Addr) string {
-	any := []string{l.oneOf(l.src, addrs), l.oneOf(l.dst, addrs)}
+	list := texts(l.spellings(addrs))
+	any := []string{l.src + " in~ " + list, l.dst + " in~ " + list}
 	if l.srcPublic != "" {
 		for _, a := range addrs {
 			any = append(any, l.srcPublic+" has "+text(a.String()), l.dstPublic+" has "+text(a.String()))
@@ -258,8 +274,12 @@ func (l layout) touching(addrs []netip.Addr) string {
 
 // flows adds the operators that make flows of records: columns with the same names in all
 // layouts. Counters that a record does not have are -1.
-func (l layout) flows(q *kql) *kql {
+func (l layout) flows(q *pipeline) *pipeline {
 	src, dst := l.src, l.dst
+	if l.written {
+		// One form of each address, of IPv4 too; what is no address is empty.
+		src, dst = "parse_ipv6("+src+")", "parse_ipv6("+dst+")"
+	}
 	srcBytes, dstBytes, srcPackets, dstPackets := l.srcBytes, l.dstBytes, l.srcPackets, l.dstPackets
 	if l.srcPublic != "" {
 		l.expand(q)
@@ -272,10 +292,10 @@ func (l layout) flows(q *kql) *kql {
 	q.then("extend", "Begun = "+l.begun)
 	q.then("extend", fmt.Sprintf("Begun = iff(Begun > Ended or Ended - Begun > %dd, Ended, Begun)", flowmath.MaxDuration/(24*time.Hour)))
 	count := func(name, expression string) string {
-		return fmt.Sprintf("%s = coalesce(tolong(%s), long(-1))", name, expression)
+		return fmt.Sprintf("%s = coalesce(tolong(%s), -1)", name, expression)
 	}
 	port := func(name, expression string) string {
-		return fmt.Sprintf("%s = coalesce(tolong(%s), long(0))", name, expression)
+		return fmt.Sprintf("%s = coalesce(tolong(%s), 0)", name, expression)
 	}
 	return q.then("project", "Begun", "Ended", "Src = "+src, "Dst = "+dst, port("SrcPort", l.srcPort), port("DstPort", l.dstPort),
 		"Proto = tolower("+l.proto+")", count("SrcBytes", srcBytes), count("DstBytes", dstBytes),
@@ -286,7 +306,7 @@ func (l layout) flows(q *kql) *kql {
 // expand makes a row of each public address of a record that has a list of them in place of
 // one of its ends: <address>|<flows begun>|<ended>|<packets out>|<in>|<bytes out>|<in>,
 // with blanks between them.
-func (l layout) expand(q *kql) {
+func (l layout) expand(q *pipeline) {
 	q.then("extend", fmt.Sprintf(`List = case(isempty(%s), %s, isempty(%s), %s, "")`, l.dst, l.dstPublic, l.src, l.srcPublic))
 	q.then("extend", `Entry = split(List, " ")`)
 	q.then("mv-expand", "Entry to typeof(string)")

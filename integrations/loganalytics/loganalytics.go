@@ -69,6 +69,8 @@ type Store struct {
 	// login gets tokens, which no limit counts.
 	login  *httpx.Client
 	tokens *httpx.Tokens
+	// few is how many flows of a host are read one by one at most; of more the service sums.
+	few int
 	// longer records flows that last longer than the configured maximum.
 	longer flowmath.Longer
 	now    func() time.Time
@@ -105,7 +107,7 @@ func open(c Config, limits []integrations.Limit) (*Store, error) {
 	}
 	return &Store{
 		config: c, layout: c.layout(), query: e.api + "/v1/workspaces/" + c.Workspace + "/query",
-		client: client, login: login, tokens: login.OAuth(credentials), longer: flowmath.Longer{Limit: c.Longest}, now: time.Now,
+		client: client, login: login, tokens: login.OAuth(credentials), few: flowmath.FewRecords, longer: flowmath.Longer{Limit: c.Longest}, now: time.Now,
 	}, nil
 }
 

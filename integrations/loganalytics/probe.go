@@ -53,7 +53,7 @@ func (s *Store) probeMatches(ctx context.Context) []integrations.Finding {
 	var found []integrations.Finding
 	look := func(setting string, list []integrations.Match) {
 		for _, m := range list {
-			st := &statement{l: plain, kql: plain.counting(first, last), first: first, last: last}
+			st := &statement{l: plain, pipeline: plain.counting(first, last), first: first, last: last}
 			st.where(matching(m))
 			st.few(1).then("summarize", "Records = count()")
 			occurs := false

@@ -1,6 +1,7 @@
 package loganalytics
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/contract"
@@ -28,7 +29,8 @@ func recordOf(l Layout, f contract.Seen) record {
 			"L4Protocol": map[string]string{"tcp": "T", "udp": "U"}[f.Transport], "SrcIp": f.SrcIP, "DestIp": f.DstIP, "DestPort": f.DstPort,
 			"BytesDestToSrc": f.BytesIn, "PacketsDestToSrc": min(f.BytesIn, 1),
 		}
-		return r.with("SrcPorts", int64(f.SrcPort)).with("BytesSrcToDest", f.BytesOut).with("PacketsSrcToDest", f.PacketsOut)
+		r["SrcPorts"] = strconv.Itoa(f.SrcPort)
+		return r.with("BytesSrcToDest", f.BytesOut).with("PacketsSrcToDest", f.PacketsOut)
 	case AzureNetworkAnalytics:
 		r := record{
 			"TimeGenerated": end.Add(20 * time.Minute), "FlowStartTime_t": f.Start, "FlowEndTime_t": end, "FlowIntervalStartTime_t": f.Start, "FlowIntervalEndTime_t": end,

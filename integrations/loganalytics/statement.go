@@ -12,7 +12,7 @@ import (
 
 // statement is the query for some hosts' flows that overlap [from, to).
 type statement struct {
-	*kql
+	*pipeline
 	l        layout
 	from, to time.Time
 	// first and last bound TimeGenerated.
@@ -23,15 +23,15 @@ type statement struct {
 func (s *Store) statement(q flowmath.Question) *statement {
 	st := &statement{l: s.layout, from: q.From, to: q.To}
 	st.first, st.last = st.l.stamps(q.From, q.To, s.config.Longest)
-	st.kql = st.l.counting(st.first, st.last)
+	st.pipeline = st.l.counting(st.first, st.last)
 	if len(q.Addrs) > 0 {
 		st.where(st.l.touching(q.Addrs))
 	}
-	st.l.flows(st.kql)
+	st.l.flows(st.pipeline)
 	st.where(fmt.Sprintf("Begun < %s and (Ended > %s or Begun >= %s)", datetime(q.To), datetime(q.From), datetime(q.From)))
 	switch {
 	case q.Own != nil:
-		st.both(func(column string) string { return inAny(column, q.Own) })
+		st.both(func(column string) string { return st.l.inAny(column, q.Own) })
 	case q.Each:
 		st.both(func(column string) string { return st.l.oneOf(column, q.Addrs) })
 	case len(q.Addrs) > 0:
@@ -58,10 +58,10 @@ func (st *statement) both(isHost func(column string) string) {
 	st.where("(Out and " + isHost("Src") + ") or (not(Out) and " + isHost("Dst") + ")")
 }
 
-func inAny(column string, own flowmath.Networks) string {
+func (l layout) inAny(column string, own flowmath.Networks) string {
 	any := make([]string, len(own))
 	for i, p := range own {
-		any[i] = within(column, p)
+		any[i] = l.within(column, p)
 	}
 	return anyOf(any)
 }
@@ -120,7 +120,7 @@ func (st *statement) counted() *statement {
 		"Sent = sum(Sent * Share)", "Received = sum(Received * Share)", "Packets = sum(Packets * Share)", "Flows = count()",
 		"Measured = max(Measured)", "OneWay = max(OneWay)", "Blank = max(Blank)", "Uncounted = max(Uncounted)", "Begun = min(Begun)", "Ended = max(Ended)",
 	}, ends, "Sensor")
-	st.then("extend", "Least = iff(Measured == 1, Sent, real(null))")
+	st.then("extend", "Least = iff(Measured == 1, Sent, todouble(\"\"))")
 	st.summarize([]string{
 		"Sent = max(Sent)", "Received = max(Received)", "Packets = max(Packets)", "Low = min(Least)", "High = max(Least)", "Flows = max(Flows)",
 		"Measured = max(Measured)", "OneWay = max(OneWay)", "Blank = max(Blank)", "Uncounted = max(Uncounted)", "Begun = min(Begun)", "Ended = max(Ended)",
@@ -179,8 +179,8 @@ func (st *statement) ranked() *statement {
 // 5-tuple the largest is used in each.
 func (st *statement) parts(length time.Duration, n int) *statement {
 	from, each := datetime(st.from), timespan(length)
-	st.then("extend", fmt.Sprintf("Window = max_of(tolong((Begun - %s) / %s), long(0))", from, each))
-	st.then("extend", fmt.Sprintf("LastWindow = max_of(Window, min_of(long(%d), iff(Ended > Begun, tolong((Ended - %s - 1tick) / %s), Window)))", n-1, from, each))
+	st.then("extend", fmt.Sprintf("Window = max_of(tolong((Begun - %s) / %s), 0)", from, each))
+	st.then("extend", fmt.Sprintf("LastWindow = max_of(Window, min_of(%d, iff(Ended > Begun, tolong((Ended - %s - 1tick) / %s), Window)))", n-1, from, each))
 	st.then("mv-expand", "Window = range(Window, LastWindow, 1) to typeof(long)")
 	st.then("extend", fmt.Sprintf("PartBegun = max_of(Begun, %[1]s + Window * %[2]s)", from, each),
 		fmt.Sprintf("PartEnded = min_of(Ended, %[1]s + (Window + 1) * %[2]s)", from, each))

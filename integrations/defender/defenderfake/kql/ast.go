@@ -106,7 +106,11 @@ type (
 		right *tabular
 		on    []joinKey
 	}
-	expandOp struct{ columns []named }
+	expandOp struct {
+		columns []named
+		// typ is the type of the elements; empty is dynamic.
+		typ Type
+	}
 )
 
 type sortKey struct {

@@ -1,6 +1,7 @@
 package kql
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -175,8 +176,54 @@ func functions() map[string]function {
 			return p.Contains(ip)
 		}},
 	}
+	all["range"] = function{want: []Type{Long, Long, Long}, least: 2, result: Dynamic, call: numbers}
+	all["parse_ipv6"] = function{want: []Type{String}, least: 1, result: String, call: wideIPv6}
+	all["ipv6_is_in_range"] = function{want: []Type{String, String}, least: 2, result: Bool, call: inIPv6}
 	textFunctions(all)
 	return all
+}
+
+// numbers is range(): the whole numbers from one to another, both included.
+func numbers(a []any) any {
+	from, okFrom := a[0].(int64)
+	to, okTo := a[1].(int64)
+	step := int64(1)
+	if len(a) == 3 {
+		step, _ = a[2].(int64)
+	}
+	if !okFrom || !okTo || step <= 0 {
+		return nil
+	}
+	list := []any{}
+	for n := from; n <= to; n += step {
+		list = append(list, n)
+	}
+	return list
+}
+
+// wideIPv6 is parse_ipv6(): every address as one of IPv6, with all its digits; empty where it
+// is none.
+func wideIPv6(a []any) any {
+	ip, err := netip.ParseAddr(text(a[0]))
+	if err != nil {
+		return ""
+	}
+	b := ip.As16()
+	var parts [8]string
+	for i := range parts {
+		parts[i] = hex.EncodeToString(b[2*i : 2*i+2])
+	}
+	return strings.Join(parts[:], ":")
+}
+
+// inIPv6 is ipv6_is_in_range(), which takes IPv4 addresses for those within IPv6.
+func inIPv6(a []any) any {
+	p, err := netip.ParsePrefix(text(a[1]))
+	ip, erra := netip.ParseAddr(text(a[0]))
+	if err != nil || erra != nil {
+		return nil
+	}
+	return p.Contains(netip.AddrFrom16(ip.As16()))
 }
 
 func textFunctions(all map[string]function) {

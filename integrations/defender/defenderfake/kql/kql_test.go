@@ -119,6 +119,13 @@ func TestQueries(t *testing.T) {
 		{"a let hides its table within", `let Events = Events | where DeviceId == "d3"; Events | project File`, "svchost.exe"},
 		{"project-away and -rename", `Owners | project-rename Who = Owner | project-away DeviceId`, "Ann; Bob"},
 		{"mv-expand", `Events | where isnotempty(Extra) | extend l = parse_json(Extra).List | mv-expand l | project l`, "1; 2"},
+		{"mv-expand to a type", `Events | where Port == 443 | extend l = split("7,x", ",") | mv-expand l to typeof(long) | project n = coalesce(l + 1, -1)`, "8; -1"},
+		{"range", `Events | where Port == 443 | mv-expand n = range(2, 4, 1) to typeof(long) | project n * 10`, "20; 30; 40"},
+		{
+			"parse_ipv6", `Owners | where Owner == "Ann" | project parse_ipv6("10.0.0.1"), parse_ipv6("2001:DB8::1"), isempty(parse_ipv6("x"))`,
+			"0000:0000:0000:0000:0000:ffff:0a00:0001 2001:0db8:0000:0000:0000:0000:0000:0001 true",
+		},
+		{"ipv6_is_in_range", `Owners | where ipv6_is_in_range("::ffff:a00:1", "::ffff:10.0.0.0/104") and ipv6_is_in_range("10.0.0.1", "::ffff:a00:0/104") and not(ipv6_is_in_range("fe80::1", "fc00::/7")) | count`, "2"},
 		{"comments and verbatim texts", "Owners // all\n| extend a = @'c:\\x', b = 'it\\'s' | take 1 | project a, b", `c:\x it's`},
 		{"a text cannot end its query", `Owners | where Owner == "Ann\" or 1==1 | take 5 //" | count`, "0"},
 	} {

@@ -206,8 +206,7 @@ func (p *parser) operator() (operator, error) {
 	case "join":
 		return p.join()
 	case "mv-expand":
-		columns, err := p.namedList()
-		return expandOp{columns}, err
+		return p.expand()
 	}
 	return nil, syntaxf("The operator %q is not recognized", word)
 }

@@ -1,6 +1,9 @@
 package kql
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func (p *parser) union() (*unionOp, error) {
 	hints, err := p.hints("kind", "withsource", "isfuzzy")
@@ -108,4 +111,27 @@ func (p *parser) side() (side, column string, err error) {
 	}
 	column, err = p.name()
 	return strings.ToLower(side), column, err
+}
+
+// expand is mv-expand, whose column may be given a type.
+func (p *parser) expand() (operator, error) {
+	columns, err := p.namedList()
+	if err != nil || !p.word("to") {
+		return expandOp{columns: columns}, err
+	}
+	if err := p.needWord("typeof"); err != nil {
+		return nil, err
+	}
+	if err := p.need("("); err != nil {
+		return nil, err
+	}
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	typ := Type(name)
+	if !slices.Contains([]Type{String, Int, Long, Real, Bool, Datetime, Dynamic}, typ) {
+		return nil, syntaxf("The type %q is not recognized", name)
+	}
+	return expandOp{columns, typ}, p.need(")")
 }
