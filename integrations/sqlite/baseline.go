@@ -40,6 +40,13 @@ func (s *windowReader) Fill(ctx context.Context, h flowmath.Host, windows *flowm
 	if err := s.fill(ctx, hostOf(h), windows); err != nil {
 		return failed(s.op, err)
 	}
+	missing, err := s.missing(ctx, hostOf(h), windows.From(), windows.To())
+	if err != nil {
+		return failed(s.op, err)
+	}
+	for _, g := range missing {
+		windows.Lack(g)
+	}
 	return nil
 }
 

@@ -3,16 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
-
-// shownGaps bounds the gaps that an answer names.
-const shownGaps = 3
 
 // writeGaps adds the times of which sensors say that they have no records, each once.
 func writeGaps(ctx context.Context, tx *sql.Tx, sensors map[string]uint64, gaps []flowmath.Gap) error {
@@ -26,31 +21,36 @@ func writeGaps(ctx context.Context, tx *sql.Tx, sensors map[string]uint64, gaps 
 	return nil
 }
 
-// gaps returns what sensors say that they lack of [from, to), in words, and by which sensor.
-func (p *pools) gaps(ctx context.Context, from, to time.Time) (map[uint64][]string, error) {
+// sensorGap is a gap with the number of its sensor.
+type sensorGap struct {
+	flowmath.Gap
+	number uint64
+}
+
+// gaps returns what sensors say that they lack of [from, to), oldest first.
+func (p *pools) gaps(ctx context.Context, from, to time.Time) ([]sensorGap, error) {
 	rows, err := p.read.QueryContext(ctx, `SELECT sensor, name, first, last, why FROM gap JOIN sensor ON sensor.id = gap.sensor
 		WHERE last > ? AND first < ? ORDER BY first, name`, from.UnixNano(), to.UnixNano())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	found := map[uint64][]string{}
+	var found []sensorGap
 	for rows.Next() {
-		var sensor uint64
-		var name, why string
+		var g sensorGap
 		var first, last int64
-		if err := rows.Scan(&sensor, &name, &first, &last, &why); err != nil {
+		if err := rows.Scan(&g.number, &g.Sensor, &first, &last, &g.Why); err != nil {
 			return nil, err
 		}
-		clock := func(at int64) string { return time.Unix(0, at).UTC().Format(time.RFC3339) }
-		found[sensor] = append(found[sensor], fmt.Sprintf("sensor %q says that it has no records from %s to %s: %s", name, clock(first), clock(last), why))
+		g.From, g.To = time.Unix(0, first).UTC(), time.Unix(0, last).UTC()
+		found = append(found, g)
 	}
 	return found, rows.Err()
 }
 
-// missing returns why what a host sent in [from, to) may be more than the records hold: a sensor that
-// sees the host, or may see it, has a gap. Which sensors see it shows in what they saw before.
-func (p *pools) missing(ctx context.Context, h host, from, to time.Time) ([]string, error) {
+// missing returns the gaps of [from, to) of sensors that see a host, or may see it. Which sensors do shows in what
+// they saw before the end.
+func (p *pools) missing(ctx context.Context, h host, from, to time.Time) ([]flowmath.Gap, error) {
 	gaps, err := p.gaps(ctx, from, to)
 	if err != nil || len(gaps) == 0 {
 		return nil, err
@@ -70,30 +70,13 @@ func (p *pools) missing(ctx context.Context, h host, from, to time.Time) ([]stri
 			return nil, err
 		}
 	}
-	var why []string
-	for sensor, list := range gaps {
-		if len(seen) == 0 || seen[sensor] {
-			why = append(why, list...)
-		}
-	}
-	return few(why), nil
+	return bare(slices.DeleteFunc(gaps, func(g sensorGap) bool { return len(seen) > 0 && !seen[g.number] })), nil
 }
 
-// few sorts a list of gaps and bounds it.
-func few(why []string) []string {
-	slices.Sort(why)
-	if more := len(why) - shownGaps; more > 0 {
-		why = append(why[:shownGaps], fmt.Sprintf("and %d more gaps", more))
+func bare(gaps []sensorGap) []flowmath.Gap {
+	list := make([]flowmath.Gap, len(gaps))
+	for i, g := range gaps {
+		list[i] = g.Gap
 	}
-	return why
-}
-
-// lacking is what is missing of all hosts in [from, to), in one text.
-func (p *pools) lacking(ctx context.Context, from, to time.Time) (string, error) {
-	gaps, err := p.gaps(ctx, from, to)
-	var why []string
-	for _, list := range gaps {
-		why = append(why, list...)
-	}
-	return strings.Join(few(why), ", "), err
+	return list
 }

@@ -64,6 +64,15 @@ func TestWhatASensorDidNotRecordIsUnknown(t *testing.T) {
 			t.Errorf("%s from %s to %s: %q, want %d gaps", c.ip, c.from, c.to, got.AtLeast, c.gaps)
 		}
 	}
+	points, err := s.Series(t.Context(), integrations.TrafficQuery{IPs: []string{"10.20.4.42"}, From: at.Add(-2 * time.Minute), To: at.Add(2 * time.Minute)})
+	if err != nil || len(points) == 0 {
+		t.Fatalf("the series has %d minutes: %v", len(points), err)
+	}
+	for _, p := range points {
+		if p.At.Equal(at) {
+			t.Error("the minute without records is in the series")
+		}
+	}
 	survey, err := s.Survey(t.Context(), at.Add(-time.Hour), at.Add(time.Hour))
 	if err != nil || strings.Count(survey.AtLeast, "eni-1") != 1 {
 		t.Errorf("the survey says %q: %v", survey.AtLeast, err)

@@ -59,9 +59,11 @@ func (s *Store) Survey(ctx context.Context, from, to time.Time) (incident.Survey
 		return incident.Survey{}, failed(op, err)
 	}
 	survey := tally.Survey(span, func(sensor uint64) string { return names[sensor] })
-	if survey.AtLeast, err = dbs.lacking(ctx, from, to); err != nil {
+	gaps, err := dbs.gaps(ctx, from, to)
+	if err != nil {
 		return incident.Survey{}, failed(op, err)
 	}
+	flowmath.LackingSurvey(&survey, bare(gaps))
 	return survey, nil
 }
 

@@ -45,7 +45,7 @@ func (s *Store) Traffic(ctx context.Context, q integrations.TrafficQuery) (incid
 	if err != nil {
 		return incident.Traffic{}, failed(op, err)
 	}
-	t.AtLeast = append(t.AtLeast, missing...)
+	flowmath.Lacking(&t, missing)
 	senders, err := dbs.sendersOf(ctx, h, q.From, q.To)
 	if err != nil {
 		return incident.Traffic{}, failed(op, err)
