@@ -24,7 +24,10 @@ func TestWhatASensorDidNotRecordIsUnknown(t *testing.T) {
 		r.Sensor = sensor
 		return r
 	}
-	if err := s.Append(t.Context(), []flowmath.Record{flow("10.20.4.42", "eni-1"), flow("10.20.4.43", "eni-2")}); err != nil {
+	// Another host's record is of later, so that the store reaches over the gap.
+	later := flow("10.20.4.43", "eni-2")
+	later.Start = at.Add(10 * time.Minute)
+	if err := s.Append(t.Context(), []flowmath.Record{flow("10.20.4.42", "eni-1"), flow("10.20.4.43", "eni-2"), later}); err != nil {
 		t.Fatal(err)
 	}
 	dbs, err := s.dbs(t.Context())
