@@ -26,7 +26,7 @@ func TestWhatASensorDidNotRecordIsUnknown(t *testing.T) {
 	}
 	// Another host's record is of later, so that the store reaches over the gap.
 	later := flow("10.20.4.43", "eni-2")
-	later.Start = at.Add(10 * time.Minute)
+	later.Start = at.Add(90 * time.Second)
 	if err := s.Append(t.Context(), []flowmath.Record{flow("10.20.4.42", "eni-1"), flow("10.20.4.43", "eni-2"), later}); err != nil {
 		t.Fatal(err)
 	}
