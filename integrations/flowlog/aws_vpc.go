@@ -19,7 +19,7 @@ func formatAWSVPC() Format {
 			"The names of the fields in its first line say their order; without them it is that of version 2, or the layout that is given.\n\n" +
 			"A record is of one direction and of what one interface saw in an interval. With `pkt-srcaddr` and `pkt-dstaddr` a host behind " +
 			"a NAT gateway is seen as itself, and with `flow-direction` an interface that passes packets on counts them once; add them to the " +
-			"log's format. What was rejected did not leave. `NODATA` is quiet; `SKIPDATA` is a gap, of which nothing is known. " +
+			"log's format. Without the former, the gateway's interface has what its hosts sent a second time, with the gateway as its destination. What was rejected did not leave. `NODATA` is quiet; `SKIPDATA` is a gap, of which nothing is known. " +
 			"Without `action` rejected traffic counts as if it had left. The times are whole seconds, an interval up to ten minutes.",
 		Layout: "AWS's names of the fields in their order, as in the log's format: `${version} ${srcaddr} ${dstaddr} …` or `version srcaddr dstaddr …`. " +
 			"It needs an address of both ends (`srcaddr` or `pkt-srcaddr`, `dstaddr` or `pkt-dstaddr`), `start` and `end`.",

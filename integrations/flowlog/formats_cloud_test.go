@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stanch-soar/stanch/integrations/flowlog"
+	"github.com/stanch-soar/stanch/integrations/flowmath"
 )
 
 // Files of several flow logs are put together, each with a header of its own, and a reader that goes on in the middle
@@ -87,5 +88,29 @@ func TestAzureRemembersSoManyFlows(t *testing.T) {
 	}
 	if got.records[0].Duration != time.Minute || got.records[1].Duration != 0 {
 		t.Errorf("they last %s and %s, want a minute of the one that is remembered, and a moment", got.records[0].Duration, got.records[1].Duration)
+	}
+}
+
+// Where the bytes of a flow are not known, that is so of either end: each direction has a record that says so, and a field
+// with several values says nothing.
+func TestUnknownBytesAreUnknownOfBothEnds(t *testing.T) {
+	for name, log := range map[string]string{
+		"azure-nsg":  `{"category":"NetworkSecurityGroupFlowEvent","macAddress":"M","properties":{"flows":[{"flows":[{"mac":"M","flowTuples":["1795909500,192.0.2.2,10.20.4.44,40000,443,T,I,A"]}]}]}}`,
+		"ocsf":       `{"class_uid":4001,"activity_id":6,"time":1795909500000,"src_endpoint":{"ip":"192.0.2.2","port":40000},"dst_endpoint":{"ip":"10.20.4.44","port":443},"connection_info":{"protocol_num":6},"traffic":{"bytes":5}}`,
+		"splunk-cim": `{"_time":"1795909500","src_ip":"192.0.2.2","src_port":"40000","dest_ip":"10.20.4.44","dest_port":"443","transport":"tcp","bytes":"5","action":"allowed"}`,
+	} {
+		got := readFrom(strings.NewReader(log+"\n"), flowlog.Options{}, 0)
+		if got.format != name || len(got.records) != 2 {
+			t.Fatalf("%s: read as %q, %d records, %v %v", name, got.format, len(got.records), got.bad, got.err)
+		}
+		there, back := got.records[0], got.records[1]
+		if there.Src != back.Dst || there.Dst != back.Src || there.SrcPort != back.DstPort || !there.Single || !back.Single ||
+			there.Orig != flowmath.Unseen() || back.Orig != flowmath.Unseen() {
+			t.Errorf("%s: the records are %+v and %+v", name, there, back)
+		}
+	}
+	several := `{"_time":"1795909500","src_ip":"192.0.2.2","dest_ip":"10.20.4.44","transport":"tcp","bytes_out":"5","bytes_in":"5","action":["allowed","blocked"]}` + "\n"
+	if got := readFrom(strings.NewReader(several), flowlog.Options{}, 0); len(got.records) > 0 || len(got.bad) != 1 {
+		t.Errorf("two actions are %+v %v", got.records, got.bad)
 	}
 }
