@@ -86,6 +86,9 @@ type Sums struct {
 	// many: it counts once for each slot.
 	Single bool
 	Slot   time.Duration
+	// Adds reports whether the records of one 5-tuple that one sensor has in the window are
+	// summed, as the server does, and never taken for several reports of one flow.
+	Adds bool
 	// Failed adds the query to an error.
 	Failed func(error) error
 }
@@ -125,7 +128,7 @@ func (s *Sums) add(sum *Summary, views []View) {
 	switch {
 	case s.Single:
 		sum.Tuples(views, s.Slot)
-	case SeveralSensors(views):
+	case s.Adds || SeveralSensors(views):
 		sum.Tuples(views, 0)
 	default:
 		for i := range views {

@@ -19,8 +19,7 @@ func (s *Store) sums(ctx context.Context, op string, from, to time.Time) (*flowm
 	}
 	return &flowmath.Sums{
 		Asker: asker{s, op}, From: from, To: to, Few: s.few, MostServices: maxLines,
-		// Records of the same ends add up, as the service sums them.
-		Single: true,
+		Adds:   true,
 		Failed: func(err error) error { return err },
 	}, span, nil
 }

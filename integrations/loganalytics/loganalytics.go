@@ -50,11 +50,11 @@ func SpecWith(limits []integrations.Limit) integrations.Spec {
 }
 
 // limits are those of the documents: of one user, which an application is, for all
-// workspaces together. Traffic takes at most six queries, and two more where the newest
-// record is old.
+// workspaces together. Traffic takes nine queries at most, and a baseline seven, with two more
+// for each peer.
 func limits() []integrations.Limit {
 	return []integrations.Limit{{
-		N: 200, Per: 30 * time.Second, Requests: 12,
+		N: 200, Per: 30 * time.Second, Requests: 9,
 		Source: "https://learn.microsoft.com/azure/azure-monitor/service-limits#log-queries-and-language",
 	}}
 }

@@ -3,6 +3,7 @@ package loganalytics
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -338,6 +339,24 @@ func TestWhichMachine(t *testing.T) {
 		if err != nil || len(got) != 1 || got[0].Device != "ws-042" || got[0].User != "" {
 			t.Errorf("%s: the senders are %+v: %v", l, got, err)
 		}
+	}
+}
+
+// TestHuntIsBounded has many hosts of unknown volume, which take no more queries than others.
+func TestHuntIsBounded(t *testing.T) {
+	records := []record{csl(later(), nil)}
+	for i := range 30 {
+		f := sent(5*time.Minute, "198.51.100.7", 443, -1, 70)
+		f.SrcIP = fmt.Sprintf("10.20.7.%d", i)
+		records = append(records, csl(f, nil))
+	}
+	w := serve(t, CommonSecurityLog, records)
+	hosts, err := w.open(CommonSecurityLog).Hosts(t.Context(), integrations.HostsQuery{From: quarter().From, To: quarter().To, Top: 20})
+	if err != nil || len(hosts) != 20 {
+		t.Fatalf("there are %d hosts: %v, want 20", len(hosts), err)
+	}
+	if len(w.asked) > 9 {
+		t.Errorf("%d queries for 20 hosts", len(w.asked))
 	}
 }
 
