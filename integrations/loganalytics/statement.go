@@ -179,9 +179,9 @@ func (st *statement) ranked() *statement {
 // 5-tuple the largest is used in each.
 func (st *statement) parts(length time.Duration, n int) *statement {
 	from, each := datetime(st.from), timespan(length)
-	st.then("extend", fmt.Sprintf("Window = max_of(tolong((Begun - %s) / %s), 0)", from, each))
-	st.then("extend", fmt.Sprintf("LastWindow = max_of(Window, min_of(%d, iff(Ended > Begun, tolong((Ended - %s - 1tick) / %s), Window)))", n-1, from, each))
-	st.then("mv-expand", "Window = range(Window, LastWindow, 1) to typeof(long)")
+	st.then("extend", fmt.Sprintf("FirstWindow = max_of(tolong((Begun - %s) / %s), 0)", from, each))
+	st.then("extend", fmt.Sprintf("LastWindow = max_of(FirstWindow, min_of(%d, iff(Ended > Begun, tolong((Ended - %s - 1tick) / %s), FirstWindow)))", n-1, from, each))
+	st.then("mv-expand", "Window = range(FirstWindow, LastWindow, 1) to typeof(long)")
 	st.then("extend", fmt.Sprintf("PartBegun = max_of(Begun, %[1]s + Window * %[2]s)", from, each),
 		fmt.Sprintf("PartEnded = min_of(Ended, %[1]s + (Window + 1) * %[2]s)", from, each))
 	st.then("extend", "Sent = Sent * iff(Ended > Begun, (PartEnded - PartBegun) / (Ended - Begun), 1.0)")
