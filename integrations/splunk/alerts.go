@@ -16,7 +16,7 @@ import (
 
 // Vendor is what this folder registers.
 func Vendor() integrations.Vendor {
-	return integrations.Vendor{Integrations: []integrations.Spec{Spec()}, Sources: []alerts.Spec{Alerts()}}
+	return integrations.Vendor{Integrations: []integrations.Spec{Spec(), FlowsSpec()}, Sources: []alerts.Spec{Alerts()}}
 }
 
 // Alerts describes what the webhook alert action posts.

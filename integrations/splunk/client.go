@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -52,9 +51,8 @@ func Spec() integrations.Spec {
 // https://help.splunk.com/en/splunk-enterprise-security-7/api-reference
 type Client struct {
 	config Config
-	base   string
-	http   *httpx.Client
-	now    func() time.Time
+	endpoint
+	now func() time.Time
 }
 
 // Open returns the Splunk that a configuration describes. It does not connect.
@@ -70,7 +68,7 @@ func Open(c Config) (*Client, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, op, "%w", err)
 	}
-	return &Client{c, base, client, time.Now}, nil
+	return &Client{c, endpoint{base, c.Token, client, "check url, and that it has Enterprise Security"}, time.Now}, nil
 }
 
 // check returns the address to which paths can be appended, or what is wrong.
@@ -90,69 +88,6 @@ func (c Config) check() (string, error) {
 		}
 	}
 	return base, nil
-}
-
-// Circuit implements [integrations.Breaker].
-func (c *Client) Circuit() integrations.Circuit { return c.http.Circuit() }
-
-// Close closes the connections.
-func (c *Client) Close() error { return c.http.Close() }
-
-// call is one request. Op names it in errors; form is its body, write says that it changes
-// something.
-type call struct {
-	op, method, path string
-	query, form      url.Values
-	write            bool
-}
-
-// ask makes the call and reads the answer into out.
-func (c *Client) ask(ctx context.Context, r call, out any, members ...string) (httpx.Answer, error) {
-	if r.query == nil {
-		r.query = url.Values{}
-	}
-	r.query.Set("output_mode", "json")
-	header := http.Header{"Authorization": {"Bearer " + c.config.Token.Reveal()}}
-	var body []byte
-	if r.form != nil {
-		body = []byte(r.form.Encode())
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	a, err := c.http.JSON(ctx, httpx.Request{
-		Op: r.op, Method: r.method, URL: c.base + r.path + "?" + r.query.Encode(), Body: body, Header: header, Write: r.write, Members: members,
-	}, nil, out)
-	return a, refused(a, err)
-}
-
-// refused adds to a refusal what its body says. The paths are fixed: what is not there is
-// Enterprise Security, or Splunk, and no event.
-func refused(a httpx.Answer, err error) error {
-	e, ok := errors.AsType[*integrations.Error](err)
-	if !ok || a.Status < 400 {
-		return err
-	}
-	more := *e
-	if e.Kind == integrations.NotFound {
-		more.Kind = integrations.Unavailable
-		more.Err = fmt.Errorf("%w: check url, and that it has Enterprise Security", e.Err)
-	}
-	var said struct {
-		Messages []struct {
-			Text string `json:"text"`
-		} `json:"messages"`
-		Message string `json:"message"`
-	}
-	if httpx.Decode(a.Body, &said) != nil {
-		return &more
-	}
-	text := said.Message
-	if len(said.Messages) > 0 {
-		text = said.Messages[0].Text
-	}
-	if text != "" {
-		more.Err = fmt.Errorf("%w: %s", more.Err, httpx.Quote(text))
-	}
-	return &more
 }
 
 // Probe implements [integrations.Prober].
