@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// recent is how far back the newest event is looked for, history where there is none:
-	// a store without an event for so long is as good as empty.
-	recent, history = 24 * time.Hour, 31 * 24 * time.Hour
-	// ahead is how far into the future events are looked for.
-	ahead = 366 * 24 * time.Hour
+	// recent is how far back the newest event is looked for, year where there is none: a
+	// store without an event for so long is as good as empty.
+	recent, year = 24 * time.Hour, 366 * 24 * time.Hour
+	// history is how far back before a baseline a host is looked for.
+	history = 31 * 24 * time.Hour
 	// lately is the time before the newest event in which flows may have ended after it.
 	lately = 10 * time.Second
 )
@@ -34,12 +34,16 @@ func (s *Flows) span(ctx context.Context, to time.Time) (flowmath.Span, error) {
 		},
 		func(ctx context.Context) (err error) {
 			// An event at the very moment is not of the future.
-			future, err = s.stamps(ctx, op, clocks.Future().Add(time.Millisecond), clocks.Future().Add(ahead))
+			future, err = s.stamps(ctx, op, clocks.Future().Add(time.Millisecond), clocks.Future().Add(year))
 			return err
 		},
 	)
 	if err == nil && len(past) == 0 {
-		past, err = s.stamps(ctx, op, until.Add(-history), until)
+		past, err = s.stamps(ctx, op, until.Add(-year), until)
+	}
+	if err == nil && len(past) == 0 {
+		// What is stamped after a window may have begun in it.
+		past, err = s.stamps(ctx, op, until, until.Add(s.config.Longest))
 	}
 	if err != nil {
 		return flowmath.Span{}, err

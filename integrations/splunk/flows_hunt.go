@@ -65,7 +65,7 @@ func ranking(e end, own flowmath.Networks, most int) string {
 	for i, n := range own {
 		inside[i] = fmt.Sprintf(`cidrmatch("%s", ip)`, n)
 	}
-	return fmt.Sprintf(`| eval ip=if('%[1]s'="%[3]s", '%[2]s', '%[1]s') | eval ip=replace(trim(ip), "^::[fF]{4}:", "") | where %[4]s`+
+	return fmt.Sprintf(`| eval ip=if('%[1]s'="%[3]s", '%[2]s', '%[1]s') | eval ip=replace(trim(ip), "(?i)^::ffff:", "") | where %[4]s`+
 		` | eval sent=coalesce(sent, 0) | stats sum(sent) AS sent BY ip | sort %[5]d - sent`,
 		e.ownIP, e.own, unsaid, strings.Join(inside, " OR "), most)
 }

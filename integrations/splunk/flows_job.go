@@ -43,6 +43,16 @@ func (f *flag) UnmarshalJSON(text []byte) error {
 	return err
 }
 
+// number is a whole number, which Splunk writes as such or as a text.
+type number int
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (n *number) UnmarshalJSON(text []byte) error {
+	i, err := strconv.Atoi(strings.Trim(string(text), `"`))
+	*n = number(i)
+	return err
+}
+
 // job is the state of a search.
 type job struct {
 	State     string `json:"dispatchState"`
@@ -51,7 +61,7 @@ type job struct {
 	Finalized flag   `json:"isFinalized"`
 	Zombie    flag   `json:"isZombie"`
 	// Rows is nil where the answer does not say how many there are.
-	Rows     *int      `json:"resultCount"`
+	Rows     *number   `json:"resultCount"`
 	Earliest string    `json:"earliestTime"`
 	Messages []message `json:"messages"`
 }
@@ -116,14 +126,17 @@ func (s *Flows) wait(ctx context.Context, op, id string, q tstats) (int, error) 
 				Content job `json:"content"`
 			} `json:"entry"`
 		}
-		if _, err := s.ask(ctx, call{op: op, method: http.MethodGet, path: jobsPath + "/" + id}, &out, "entry"); err != nil {
+		a, err := s.ask(ctx, call{op: op, method: http.MethodGet, path: jobsPath + "/" + id}, &out, "entry")
+		switch {
+		case a.Status == http.StatusNoContent: // it is not known yet
+		case err != nil:
 			return 0, err
-		}
-		if len(out.Entry) != 1 {
+		case len(out.Entry) != 1:
 			return 0, integrations.Errorf(integrations.Unavailable, op, "the answer is of %d searches", len(out.Entry))
-		}
-		if at := out.Entry[0].Content; at.Done || at.Failed || at.Zombie {
-			return at.whole(op, q)
+		default:
+			if at := out.Entry[0].Content; at.Done || at.Failed || at.Zombie {
+				return at.whole(op, q)
+			}
 		}
 		if err := httpx.Pause(ctx, op, "the search", pause); err != nil {
 			return 0, err
@@ -151,7 +164,7 @@ func (j job) whole(op string, q tstats) (int, error) {
 		return 0, integrations.Errorf(integrations.Denied, op, "Splunk searched from %s only, not from %s: look at the time range of the role",
 			from.Format(time.RFC3339), q.from.UTC().Format(time.RFC3339))
 	}
-	return *j.Rows, nil
+	return int(*j.Rows), nil
 }
 
 // complaint returns what Splunk says against an answer: that something failed, or that it

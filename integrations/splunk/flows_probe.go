@@ -43,7 +43,7 @@ func (s *Flows) fix(err error) string {
 // empty is the finding about a model without events that count.
 func (s *Flows) empty(ctx context.Context, name string, now time.Time) integrations.Finding {
 	f := integrations.Finding{
-		What: fmt.Sprintf("%s has no events of %s", name, incident.FormatDuration(history)),
+		What: fmt.Sprintf("%s has no events of the last %s", name, incident.FormatDuration(year)),
 		Fix:  "check that the role may search the indices, indices, and that the add-on tags its events network and communicate",
 	}
 	if s.config.Summaries != Only {
