@@ -120,7 +120,9 @@ func (c FlowsConfig) conditions() ([]string, error) {
 }
 
 // matching selects the events whose field of the data model has one of the values.
-func matching(m integrations.Match) (string, error) { return anyOf(dataset+"."+m.Column.String(), m.Texts()) }
+func matching(m integrations.Match) (string, error) {
+	return anyOf(dataset+"."+m.Column.String(), m.Texts())
+}
 
 // tstats is one search: sums of events, by fields.
 type tstats struct {

@@ -372,3 +372,26 @@ func TestPropertiesAsWords(t *testing.T) {
 		t.Errorf("traffic: %v, want unavailable", err)
 	}
 }
+
+func TestSurvey(t *testing.T) {
+	west, north, again, south := contract.Second(time.Hour, 1000, 10), contract.Second(5*time.Minute, 1000, 10), contract.Second(2*time.Minute, 1000, 10), contract.Second(3*time.Minute, -1, 900)
+	west.Sensor, south.Sensor, south.PacketsOut = "west", "south", -1
+	again.SrcIP = "192.0.2.11"
+	q := contract.Quarter()
+	both(t, func(t *testing.T) *head {
+		return newTraffic(t, indexed(), splunkfake.Logging{Ends: true}, []contract.Seen{west, north, again, south})
+	}, func(t *testing.T, s *Flows) {
+		got, err := s.Survey(t.Context(), q.From, q.To)
+		if err != nil || got.Records != 3 || len(got.Sensors) != 2 || got.Coverage != incident.OneWay {
+			t.Fatalf("the survey is %+v (%v), want 3 records of north and south", got, err)
+		}
+		for i, want := range []incident.Sensor{
+			{Name: "north", Records: 2, Sampling: 1, Newest: q.To.Add(-2*time.Minute + time.Second)},
+			{Name: "south", Records: 1, Sampling: 1, OneWay: true, Newest: q.To.Add(-3*time.Minute + time.Second)},
+		} {
+			if got.Sensors[i] != want {
+				t.Errorf("sensor %d is %+v, want %+v", i, got.Sensors[i], want)
+			}
+		}
+	}, atEnd)
+}
