@@ -50,37 +50,76 @@ func (n Networks) Outgoing(r *Record, sensor uint64) (View, bool) {
 // HostServices sums views of one or many hosts by host and service. The views are of [from, to), not yet
 // through [Distinct], which this does; name returns the names of sensors.
 func HostServices(views []View, from, to time.Time, name func(sensor uint64) string) []incident.HostService {
-	type key struct {
-		local     netip.Addr
-		port      uint16
-		transport string
-		opened    bool
-	}
-	keyOf := func(v *View) key {
-		s := v.service(v.Opened)
-		return key{v.Local, s.Port, s.Transport, s.Opened}
-	}
-	sensors := map[key][]string{}
+	sums := NewServiceSums(from, to)
 	for i := range views {
-		k, sensor := keyOf(&views[i]), name(views[i].Sensor)
-		if !slices.Contains(sensors[k], sensor) {
-			sensors[k] = append(sensors[k], sensor)
-		}
+		sums.Seen(&views[i], name(views[i].Sensor))
 	}
-	sums := map[key]*serviceSum{}
 	for _, v := range Distinct(views) {
-		k := keyOf(&v)
-		s := sums[k]
-		if s == nil {
-			s = &serviceSum{peers: map[netip.Addr]int64{}, first: 1<<63 - 1}
-			sums[k] = s
-		}
-		s.add(&v, from.UnixNano(), to.UnixNano())
+		sums.Add(&v)
 	}
-	services := make([]incident.HostService, 0, len(sums))
-	for k, s := range sums {
-		one := s.service()
-		one.IP, one.Port, one.Transport, one.Opened, one.Sensors = k.local.String(), int64(k.port), k.transport, k.opened, sensors[k]
+	return sums.Services()
+}
+
+// ServiceSums sums flows of many hosts by host and service, one after the other, in memory for each
+// service of a host and each of its peers.
+type ServiceSums struct {
+	from, to int64
+	sensors  map[hostService][]string
+	sums     map[hostService]*serviceSum
+	peers    int
+}
+
+// hostService is a service of one host, to all peers.
+type hostService struct {
+	local     netip.Addr
+	port      uint16
+	transport string
+	opened    bool
+}
+
+func (v *View) hostService() hostService {
+	s := v.service(v.Opened)
+	return hostService{v.Local, s.Port, s.Transport, s.Opened}
+}
+
+// NewServiceSums returns the empty sums of [from, to).
+func NewServiceSums(from, to time.Time) *ServiceSums {
+	return &ServiceSums{
+		from: from.UnixNano(), to: to.UnixNano(),
+		sensors: map[hostService][]string{}, sums: map[hostService]*serviceSum{},
+	}
+}
+
+// Seen notes that the sensor saw some of the flow: of each record, before [Distinct].
+func (s *ServiceSums) Seen(v *View, sensor string) {
+	k := v.hostService()
+	if !slices.Contains(s.sensors[k], sensor) {
+		s.sensors[k] = append(s.sensors[k], sensor)
+	}
+}
+
+// Add counts a flow: once, after [Distinct].
+func (s *ServiceSums) Add(v *View) {
+	k := v.hostService()
+	at := s.sums[k]
+	if at == nil {
+		at = &serviceSum{peers: map[netip.Addr]int64{}, first: 1<<63 - 1}
+		s.sums[k] = at
+	}
+	before := len(at.peers)
+	at.add(v, s.from, s.to)
+	s.peers += len(at.peers) - before
+}
+
+// Size is how many peers of services are held in memory.
+func (s *ServiceSums) Size() int { return s.peers }
+
+// Services returns the sums, in no order.
+func (s *ServiceSums) Services() []incident.HostService {
+	services := make([]incident.HostService, 0, len(s.sums))
+	for k, at := range s.sums {
+		one := at.service()
+		one.IP, one.Port, one.Transport, one.Opened, one.Sensors = k.local.String(), int64(k.port), k.transport, k.opened, s.sensors[k]
 		slices.Sort(one.Sensors)
 		services = append(services, one)
 	}
@@ -123,18 +162,42 @@ func (s *serviceSum) service() incident.HostService {
 
 // HostWindows divides views of one or many hosts, which went through [Distinct], over windows of a length.
 func HostWindows(views []View, from time.Time, each time.Duration, windows int) []incident.HostWindow {
-	byHost := map[netip.Addr]*Windows{}
+	sums := NewWindowSums(from, each, windows)
 	for i := range views {
-		v := &views[i]
-		w := byHost[v.Local]
-		if w == nil {
-			w = &Windows{from.UnixNano(), int64(each), make([]window, windows)}
-			byHost[v.Local] = w
-		}
-		w.View(v)
+		sums.Add(&views[i])
 	}
+	return sums.Windows()
+}
+
+// WindowSums sums flows of many hosts by host and window, one after the other, in memory for each
+// window of each host.
+type WindowSums struct {
+	empty  Windows
+	byHost map[netip.Addr]*Windows
+}
+
+// NewWindowSums returns the empty sums of windows of a length from a time on.
+func NewWindowSums(from time.Time, each time.Duration, windows int) *WindowSums {
+	return &WindowSums{Windows{from.UnixNano(), int64(each), make([]window, windows)}, map[netip.Addr]*Windows{}}
+}
+
+// Add divides a flow, which went through [Distinct], over the windows.
+func (s *WindowSums) Add(v *View) {
+	w := s.byHost[v.Local]
+	if w == nil {
+		w = s.empty.Empty()
+		s.byHost[v.Local] = w
+	}
+	w.View(v)
+}
+
+// Size is how many windows are held in memory.
+func (s *WindowSums) Size() int { return len(s.byHost) * len(s.empty.windows) }
+
+// Windows returns the windows in which there are flows, in no order; they are numbered from 0.
+func (s *WindowSums) Windows() []incident.HostWindow {
 	var list []incident.HostWindow
-	for a, w := range byHost {
+	for a, w := range s.byHost {
 		for i, at := range w.windows {
 			if at.measured > 0 || at.oneWay > 0 {
 				list = append(list, incident.HostWindow{IP: a.String(), Window: i, BytesOut: at.bytes, Unseen: at.measured == 0})

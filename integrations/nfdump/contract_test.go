@@ -98,3 +98,5 @@ func TestFlowsContract(t *testing.T) {
 func TestHunterContract(t *testing.T) { needNfdump(t); contract.Hunter(t, harness()) }
 
 func TestSurveyorContract(t *testing.T) { needNfdump(t); contract.Surveyor(t, harness()) }
+
+func TestCensusContract(t *testing.T) { needNfdump(t); contract.Census(t, harness()) }

@@ -89,9 +89,12 @@ func (s *Store) views(ctx context.Context, q question, hosts []flowmath.Host, vi
 	return flows.finish()
 }
 
-// viewOf marks sampled records: their counters are multiplied already.
 func viewOf(r *flowmath.Record, fromSource bool, sensor uint64, sampled bool) flowmath.View {
-	v := flowmath.ViewOf(r, fromSource, sensor)
+	return marked(flowmath.ViewOf(r, fromSource, sensor), sampled)
+}
+
+// marked marks sampled records: their counters are multiplied already.
+func marked(v flowmath.View, sampled bool) flowmath.View {
 	v.Sampled, v.Adds = sampled, v.Adds || sampled
 	return v
 }
