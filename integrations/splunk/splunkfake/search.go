@@ -171,7 +171,7 @@ func (d *Double) run(by Token, j *job, form url.Values) *refusal {
 	o := d.o.Search
 	env := spl.Env{
 		Events: d.sees(by, j), Now: d.now(), Zone: o.Zone, Earliest: form.Get("earliest_time"), Latest: form.Get("latest_time"),
-		Indexes: o.Indexes, Summarized: d.now().Add(-o.SummaryLag),
+		Indexes: o.Indexes, Window: by.Window, Summarized: d.now().Add(-o.SummaryLag),
 	}
 	if o.SummaryLag == 0 {
 		// Events of a sensor whose clock is ahead are summarized, too.

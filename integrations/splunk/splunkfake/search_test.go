@@ -320,6 +320,8 @@ func TestWhoMaySearch(t *testing.T) {
 		"nobody":          {Token{Text: "other", User: "u", Capabilities: []string{Searching}}, 401, "call not properly authenticated"},
 		"no capability":   {Token{Text: Analyst().Text, User: "u"}, 403, "requires capability: search"},
 		"another index":   {Token{Text: Analyst().Text, User: "u", Capabilities: []string{Searching}, Indexes: []string{"main"}}, 200, `"results":[{"n":"0"}]`},
+		"a minute alone":  {Token{Text: Analyst().Text, User: "u", Capabilities: []string{Searching}, Window: time.Minute}, 200, `"results":[{"n":"1"}]`},
+		"seconds alone":   {Token{Text: Analyst().Text, User: "u", Capabilities: []string{Searching}, Window: time.Second}, 200, `"results":[{"n":"0"}]`},
 		"the right index": {Token{Text: Analyst().Text, User: "u", Capabilities: []string{Searching}, Indexes: []string{"netfw"}}, 200, `"results":[{"n":"1"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {

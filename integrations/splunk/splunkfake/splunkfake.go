@@ -47,6 +47,9 @@ type Token struct {
 	// Indexes are those that the user may read; nil is all. What is in others is not there, without
 	// a word.
 	Indexes []string
+	// Window is how much time a search of the user is about at most; 0 is any. One about more begins
+	// later, and says so in its own bounds alone.
+	Window time.Duration
 }
 
 // The capabilities that matter here.

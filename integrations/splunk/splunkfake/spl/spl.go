@@ -39,6 +39,8 @@ type Env struct {
 	// Earliest and Latest bound the search, in Splunk's words for times; empty is unbounded.
 	// What a search says itself goes before.
 	Earliest, Latest string
+	// Window is how much time is searched at most, before the end; 0 is any.
+	Window time.Duration
 	// Summarized is up to when accelerated summaries of the data model reach; the zero time
 	// means that the model is not accelerated.
 	Summarized time.Time

@@ -126,6 +126,15 @@ func (s *search) bounds(earliest, latest string) {
 	if !s.found.Earliest.IsZero() && !s.found.Latest.IsZero() && s.found.Latest.Before(s.found.Earliest) {
 		s.fail("Invalid latest_time: latest_time must be after earliest_time.")
 	}
+	if s.env.Window > 0 {
+		end := s.found.Latest
+		if end.IsZero() {
+			end = s.env.Now
+		}
+		if begin := end.Add(-s.env.Window); s.found.Earliest.Before(begin) {
+			s.found.Earliest = begin
+		}
+	}
 }
 
 // within are the events of the time that is searched: from earliest, up to latest but not at
