@@ -136,9 +136,13 @@ func Formats() []Format {
 		formatAWSVPC(),
 		formatAzureNSG(),
 		formatAzureVNet(),
+		formatCEF(),
+		formatCommonSecurityLog(),
 		formatGCPVPC(),
+		formatLEEF(),
 		mappingFormat(),
 		formatOCSF(),
+		formatPANOS(),
 		formatSplunkCIM(),
 	}
 }
