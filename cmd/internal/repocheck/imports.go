@@ -95,7 +95,7 @@ func (t *Tree) objections(f GoFile, imported string, forbidden []ban) []string {
 	if layer(ours) > layer(f.Dir) {
 		why = append(why, "imports go one way, cmd → workflows → activities → integrations → playbooks")
 	}
-	if v := vendor(f.Dir); v != "" && v != vendor(ours) && !matches(ours, []string{"integrations", "integrations/alerts", "integrations/apispec", "integrations/edrtest", "integrations/entra", "integrations/flowmath", "integrations/flowlog", "integrations/httpx", "playbooks", "playbooks/incident", "playbooks/policy", "playbooks/traffic", "playbooks/evidence/wording"}) {
+	if v := vendor(f.Dir); v != "" && v != vendor(ours) && !matches(ours, []string{"integrations", "integrations/alerts", "integrations/apispec", "integrations/edrtest", "integrations/edrtest/kql", "integrations/entra", "integrations/flowmath", "integrations/flowlog", "integrations/httpx", "playbooks", "playbooks/incident", "playbooks/policy", "playbooks/traffic", "playbooks/evidence/wording"}) {
 		why = append(why, "an integration knows the capabilities, the HTTP client and the nouns, and no other integration")
 	}
 	if vendor(ours) != "" && vendor(f.Dir) == "" && f.Dir != "integrations/all" && layer(f.Dir) != layer("cmd") {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations/defender/defenderfake/kql"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
 )
 

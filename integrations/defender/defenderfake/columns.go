@@ -3,7 +3,7 @@ package defenderfake
 import (
 	"strings"
 
-	"github.com/stanch-soar/stanch/integrations/defender/defenderfake/kql"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 )
 
 // columnsOf are the columns of a table of the advanced hunting schema, by its

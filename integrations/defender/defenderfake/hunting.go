@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations/defender/defenderfake/kql"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 )
 
 const (

@@ -70,7 +70,7 @@ func (x nameExpr) compile(s *scope) (node, error) {
 	if v, ok := s.e.scalars[x.name]; ok {
 		return fixed(v.typ, v.v), nil
 	}
-	return node{}, semanticf("Failed to resolve scalar expression named '%s'", x.name)
+	return node{}, unresolvedf("Failed to resolve scalar expression named '%s'", x.name)
 }
 
 func (x memberExpr) compile(s *scope) (node, error) {

@@ -203,6 +203,13 @@ func (p *parser) primary() (expr, error) {
 	if t.kind != ident || !p.punct("(") {
 		return nameExpr{name}, nil
 	}
+	if name == "toscalar" {
+		t, err := p.tabular()
+		if err != nil {
+			return nil, err
+		}
+		return scalarExpr{t}, p.need(")")
+	}
 	call := callExpr{name: name}
 	if p.punct(")") {
 		return call, nil

@@ -216,7 +216,7 @@ func (l *lexer) word() error {
 	case "true", "false":
 		l.literal(Bool, name == "true")
 		return nil
-	case "datetime", "date", "timespan", "time", "dynamic":
+	case "datetime", "date", "timespan", "time", "dynamic", "int", "long", "real", "double", "bool":
 		after := l.at
 		l.blank()
 		if strings.HasPrefix(l.in[l.at:], "(") {
@@ -255,6 +255,8 @@ func (l *lexer) typed(name string) error {
 
 func (l *lexer) typedLiteral(name, inner string) error {
 	switch name {
+	case "int", "long", "real", "double", "bool":
+		return l.scalar(Type(strings.Replace(name, "double", "real", 1)), inner)
 	case "dynamic":
 		var v any
 		if err := json.Unmarshal([]byte(inner), &v); err != nil {
@@ -278,5 +280,30 @@ func (l *lexer) typedLiteral(name, inner string) error {
 		}
 		l.literal(Timespan, v)
 	}
+	return nil
+}
+
+// scalar reads what stands in long(...) and its like: a number, a truth or null.
+func (l *lexer) scalar(t Type, inner string) error {
+	if inner == "null" {
+		l.literal(t, nil)
+		return nil
+	}
+	var v any
+	switch t {
+	case Int, Long:
+		v = toLong([]any{inner})
+	case Real:
+		v = toReal([]any{inner})
+	case Bool:
+		if b, err := strconv.ParseBool(inner); err == nil {
+			v = b
+		}
+	case String, Datetime, Timespan, Dynamic:
+	}
+	if v == nil {
+		return syntaxf("An invalid %s literal: %s", t, inner)
+	}
+	l.literal(t, v)
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 // Bounds are what a query says of the rows that it wants of a table before it
 // computes anything from them.
 type Bounds struct {
-	// From and To bound Timestamp, both included; zero is no bound.
+	// From and To bound the column of the time, both included; zero is no bound.
 	From, To time.Time
 	// Equal are the values that the texts of a column can have, regardless of case, by
 	// column; Terms are texts of which it must contain one at least; and Begins are those
@@ -36,7 +36,7 @@ func (e *env) takesNone(op operator) bool {
 
 // pushed are the conditions that stand before whatever changes rows, and through
 // reports whether nothing does.
-func pushed(ops []operator) (conds []expr, through bool) {
+func (e *env) pushed(ops []operator) (conds []expr, through bool) {
 	for _, op := range ops {
 		switch op := op.(type) {
 		case whereOp:
@@ -50,12 +50,12 @@ func pushed(ops []operator) (conds []expr, through bool) {
 		case pickOp:
 			// What is left of the columns means what it did.
 		case projectOp:
-			if !slices.ContainsFunc(op.columns, renames) {
+			if !slices.ContainsFunc(op.columns, e.renames) {
 				continue
 			}
 			return conds, false
 		case extendOp:
-			if slices.ContainsFunc(op.columns, bounding) {
+			if slices.ContainsFunc(op.columns, e.bounding) {
 				return conds, false
 			}
 		default:
@@ -66,13 +66,13 @@ func pushed(ops []operator) (conds []expr, through bool) {
 }
 
 // renames reports whether a column is given a name that a bound could mean.
-func renames(n named) bool {
+func (e *env) renames(n named) bool {
 	x, plain := n.expr.(nameExpr)
-	return bounding(n) && (!plain || x.name != n.name)
+	return e.bounding(n) && (!plain || x.name != n.name)
 }
 
-func bounding(n named) bool {
-	return n.name == "Timestamp" || strings.HasPrefix(n.name, "Device") || n.name == "IPAddresses"
+func (e *env) bounding(n named) bool {
+	return n.name == e.source.Time || strings.HasPrefix(n.name, "Device") || n.name == "IPAddresses"
 }
 
 func conjuncts(x expr) []expr {
@@ -94,7 +94,7 @@ func (e *env) bounds(columns []Column, conds []expr) Bounds {
 				b.Begins = map[string][]string{column: texts}
 			}
 		case betweenExpr:
-			if n, ok := x.of.(nameExpr); ok && n.name == "Timestamp" && !x.not {
+			if n, ok := x.of.(nameExpr); ok && n.name == e.source.Time && !x.not {
 				e.boundBetween(&b, x)
 			}
 		case inExpr:
@@ -118,7 +118,7 @@ func (e *env) boundBinary(b *Bounds, columns []Column, x binaryExpr) {
 	if err != nil {
 		return
 	}
-	if at, ok := v.v.(time.Time); ok && left.name == "Timestamp" {
+	if at, ok := v.v.(time.Time); ok && left.name == e.source.Time {
 		if strings.HasPrefix(op, ">") || op == "==" {
 			b.from(at)
 		}

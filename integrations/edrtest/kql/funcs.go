@@ -3,7 +3,7 @@ package kql
 import (
 	"encoding/hex"
 	"encoding/json"
-	"net/netip"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +25,8 @@ func (x callExpr) compile(s *scope) (node, error) {
 	switch x.name {
 	case "ago", "now":
 		return x.clock(s)
+	case "ingestion_time":
+		return x.ingestion(s)
 	case "column_ifexists":
 		return x.ifExists(s)
 	case "case":
@@ -167,19 +169,13 @@ func functions() map[string]function {
 		"max_of":     {want: []Type{""}, least: 2, more: true, call: func(a []any) any { return most(a, 1) }},
 		"min_of":     {want: []Type{""}, least: 2, more: true, call: func(a []any) any { return most(a, -1) }},
 		"pack_array": {want: []Type{""}, least: 1, more: true, result: Dynamic, call: func(a []any) any { return slices.Clone(a) }},
-		"ipv4_is_in_range": {want: []Type{String, String}, least: 2, result: Bool, call: func(a []any) any {
-			p, err := netip.ParsePrefix(text(a[1]))
-			ip, erra := netip.ParseAddr(text(a[0]))
-			if err != nil || erra != nil {
-				return nil
-			}
-			return p.Contains(ip)
-		}},
 	}
 	all["range"] = function{want: []Type{Long, Long, Long}, least: 2, result: Dynamic, call: numbers}
 	all["parse_ipv6"] = function{want: []Type{String}, least: 1, result: String, call: wideIPv6}
-	all["ipv6_is_in_range"] = function{want: []Type{String, String}, least: 2, result: Bool, call: inIPv6}
 	textFunctions(all)
+	addressFunctions(all)
+	numberFunctions(all)
+	timeFunctions(all)
 	return all
 }
 
@@ -214,16 +210,6 @@ func wideIPv6(a []any) any {
 		parts[i] = hex.EncodeToString(b[2*i : 2*i+2])
 	}
 	return strings.Join(parts[:], ":")
-}
-
-// inIPv6 is ipv6_is_in_range(), which takes IPv4 addresses for those within IPv6.
-func inIPv6(a []any) any {
-	p, err := netip.ParsePrefix(text(a[1]))
-	ip, erra := netip.ParseAddr(text(a[0]))
-	if err != nil || erra != nil {
-		return nil
-	}
-	return p.Contains(netip.AddrFrom16(ip.As16()))
 }
 
 func textFunctions(all map[string]function) {
@@ -328,6 +314,11 @@ func bin(a []any) any {
 		if n, ok := a[1].(int64); ok && n > 0 {
 			return v - ((v%n)+n)%n
 		}
+	}
+	v, okv := real(a[0])
+	n, okn := real(a[1])
+	if okv && okn && n > 0 {
+		return math.Floor(v/n) * n
 	}
 	return nil
 }

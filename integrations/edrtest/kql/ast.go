@@ -99,6 +99,7 @@ type (
 	}
 	unionOp struct {
 		source string // the column that says whence a row is
+		fuzzy  bool   // whether tables that are not there are left out
 		legs   []*tabular
 	}
 	joinOp struct {
@@ -120,6 +121,24 @@ type sortKey struct {
 }
 
 type joinKey struct{ left, right string }
+
+// scalarExpr is toscalar: the first value of a table.
+type scalarExpr struct{ table *tabular }
+
+func (x scalarExpr) compile(s *scope) (node, error) {
+	t, err := s.e.run(x.table, nil)
+	if err != nil {
+		return node{}, err
+	}
+	t = t.shown()
+	if len(t.Columns) == 0 {
+		return node{}, semanticf("toscalar(): the table has no column")
+	}
+	if len(t.Rows) == 0 {
+		return fixed(t.Columns[0].Type, nil), nil
+	}
+	return fixed(t.Columns[0].Type, t.Rows[0][0]), nil
+}
 
 // starExpr is the * of arg_max and count.
 type starExpr struct{}

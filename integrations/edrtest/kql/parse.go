@@ -109,6 +109,13 @@ func (p *parser) let() (l let, err error) {
 	}
 	// A value and a table can both start with a name: what follows tells.
 	start := p.at
+	if t := p.peek(); t.kind == ident && t.text == "materialize" {
+		l.table, err = p.tabular()
+		if err != nil {
+			return let{}, err
+		}
+		return let{name: l.name, table: l.table}, p.need(";")
+	}
 	if l.value, err = p.expr(); err == nil && p.punct(";") {
 		if n, ok := l.value.(nameExpr); ok {
 			return let{name: l.name, table: &tabular{table: n.name}}, nil
@@ -129,6 +136,9 @@ func (p *parser) tabular() (*tabular, error) {
 	defer func() { p.depth-- }()
 	t := &tabular{}
 	var err error
+	if p.peek().text == "materialize" && p.ahead(1).text == "(" {
+		p.at++ // It changes how often a table is read, and not what is read.
+	}
 	switch {
 	case p.punct("("):
 		if t.sub, err = p.tabular(); err != nil {

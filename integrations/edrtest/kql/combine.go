@@ -1,9 +1,9 @@
 package kql
 
 import (
+	"errors"
 	"slices"
 	"strconv"
-	"time"
 )
 
 func (u *unionOp) apply(e *env, t Table) (Table, error) { return u.join(e, &t, nil) }
@@ -17,6 +17,13 @@ func (u *unionOp) join(e *env, first *Table, conds []expr) (Table, error) {
 	}
 	for i, leg := range u.legs {
 		t, err := e.run(leg, conds)
+		var refusal *Error
+		if u.fuzzy && errors.As(err, &refusal) && refusal.Table != "" {
+			*e.missing = append(*e.missing, refusal.Table)
+			if len(tables) > 0 || i+1 < len(u.legs) {
+				continue
+			}
+		}
 		if err != nil {
 			return Table{}, err
 		}
@@ -26,19 +33,36 @@ func (u *unionOp) join(e *env, first *Table, conds []expr) (Table, error) {
 		}
 		tables, names = append(tables, t), append(names, name)
 	}
+	return u.stack(tables, names), nil
+}
+
+// stack makes one table of all. A name of columns of several types is one column for each.
+func (u *unionOp) stack(tables []Table, names []string) Table {
+	types := map[string]map[Type]bool{}
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			if types[c.Name] == nil {
+				types[c.Name] = map[Type]bool{}
+			}
+			types[c.Name][c.Type] = true
+		}
+	}
 	out := Table{}
 	if u.source != "" {
 		out.Columns = append(out.Columns, Column{u.source, String})
 	}
-	for _, t := range tables {
+	at := make([][]int, len(tables))
+	for n, t := range tables {
 		for _, c := range t.Columns {
-			i := indexOf(out.Columns, c.Name)
-			switch {
-			case i < 0:
-				out.Columns = append(out.Columns, c)
-			case out.Columns[i].Type != c.Type:
-				return Table{}, in("union", semanticf("column '%s' is of type %s and of type %s", c.Name, out.Columns[i].Type, c.Type))
+			if len(types[c.Name]) > 1 {
+				c.Name += "_" + string(c.Type)
 			}
+			i := indexOf(out.Columns, c.Name)
+			if i < 0 {
+				i = len(out.Columns)
+				out.Columns = append(out.Columns, c)
+			}
+			at[n] = append(at[n], i)
 		}
 	}
 	for n, t := range tables {
@@ -47,13 +71,13 @@ func (u *unionOp) join(e *env, first *Table, conds []expr) (Table, error) {
 			if u.source != "" {
 				wide[0] = names[n]
 			}
-			for i, c := range t.Columns {
-				wide[indexOf(out.Columns, c.Name)] = row[i]
+			for from, to := range at[n] {
+				wide[to] = row[from]
 			}
 			out.Rows = append(out.Rows, wide)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // blank is a row of nulls; strings have none and are empty.
@@ -79,7 +103,7 @@ func (o joinOp) apply(e *env, left Table) (Table, error) {
 	for _, k := range o.on {
 		i, j := indexOf(left.Columns, k.left), indexOf(right.Columns, k.right)
 		if i < 0 || j < 0 {
-			return Table{}, in("join", semanticf("Failed to resolve column named '%s' or '%s'", k.left, k.right))
+			return Table{}, in("join", unresolvedf("Failed to resolve column named '%s' or '%s'", k.left, k.right))
 		}
 		if left.Columns[i].Type != right.Columns[j].Type {
 			return Table{}, in("join", semanticf("key '%s' is of type %s and of type %s", k.left, left.Columns[i].Type, right.Columns[j].Type))
@@ -137,84 +161,4 @@ func pick(row []any, at []int) []any {
 		out[i] = row[from]
 	}
 	return out
-}
-
-func (o expandOp) apply(e *env, t Table) (Table, error) {
-	if len(o.columns) != 1 {
-		return Table{}, in("mv-expand", semanticf("one column is supported"))
-	}
-	added, nodes, err := e.compiled("mv-expand", t.Columns, o.columns)
-	if err != nil {
-		return Table{}, err
-	}
-	if added[0].Type != Dynamic {
-		return Table{}, in("mv-expand", semanticf("expanded expression expected to have dynamic type"))
-	}
-	if o.typ != "" {
-		added[0].Type = o.typ
-	}
-	out := Table{Columns: slices.Clone(t.Columns)}
-	at := indexOf(out.Columns, added[0].Name)
-	if at < 0 {
-		at = len(out.Columns)
-		out.Columns = append(out.Columns, added[0])
-	} else {
-		out.Columns[at].Type = added[0].Type
-	}
-	for _, row := range t.Rows {
-		for _, v := range items(nodes[0].eval(row)) {
-			wide := make([]any, len(out.Columns))
-			copy(wide, row)
-			wide[at] = o.typed(v)
-			out.Rows = append(out.Rows, wide)
-		}
-	}
-	return out, nil
-}
-
-// typed is an element as a value of the type that was asked for; null where it is none.
-func (o expandOp) typed(v any) any {
-	switch o.typ {
-	case String:
-		return text(v)
-	case Int, Long:
-		return toLong([]any{v})
-	case Real:
-		return toReal([]any{v})
-	case Bool:
-		if b, ok := v.(bool); ok {
-			return b
-		}
-		return nil
-	case Datetime:
-		if at, ok := v.(time.Time); ok {
-			return at
-		}
-		if at, err := parseTime(text(v)); err == nil {
-			return at
-		}
-		return nil
-	case Dynamic, Timespan:
-	}
-	return v
-}
-
-// items are what a dynamic value expands into: the elements of an array, or a bag
-// for each property.
-func items(v any) []any {
-	switch v := v.(type) {
-	case []any:
-		return v
-	case map[string]any:
-		var list []any
-		for name, of := range v {
-			list = append(list, map[string]any{name: of})
-		}
-		slices.SortFunc(list, func(a, b any) int {
-			c, _ := compare(text(a), text(b))
-			return c
-		})
-		return list
-	}
-	return []any{v}
 }

@@ -2,6 +2,8 @@ package kql
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,7 +19,7 @@ func (e *env) run(t *tabular, outer []expr) (Table, error) {
 		return Table{}, semanticf("The query is nested too deeply")
 	}
 	defer func() { e.depth-- }()
-	conds, through := pushed(t.ops)
+	conds, through := e.pushed(t.ops)
 	if through {
 		conds = append(conds, outer...)
 	}
@@ -30,7 +32,7 @@ func (e *env) run(t *tabular, outer []expr) (Table, error) {
 	}
 	for i, op := range t.ops {
 		if u, ok := op.(*unionOp); ok {
-			after, through := pushed(t.ops[i+1:])
+			after, through := e.pushed(t.ops[i+1:])
 			if through {
 				after = append(after, outer...)
 			}
@@ -62,10 +64,12 @@ func (e *env) open(t *tabular, conds []expr) (Table, error) {
 	}
 	columns, ok := e.source.Columns(t.table)
 	if !ok {
-		return Table{}, semanticf("Failed to resolve table or column expression named '%s'", t.table)
+		return Table{}, &Error{Unresolved: true, Table: t.table, Message: "Failed to resolve table or column expression named '" + t.table + "'"}
 	}
-	rows := e.source.Rows(t.table, e.bounds(columns, conds))
-	return Table{Columns: columns, Rows: rows}, nil
+	if e.source.Ingested != "" {
+		columns = append(slices.Clip(columns), Column{e.source.Ingested, Datetime})
+	}
+	return Table{Columns: columns, Rows: e.source.Rows(t.table, e.bounds(columns, conds))}, nil
 }
 
 func (o whereOp) apply(e *env, t Table) (Table, error) {
@@ -79,12 +83,16 @@ func (o whereOp) apply(e *env, t Table) (Table, error) {
 			rows = append(rows, row)
 		}
 	}
-	return Table{t.Columns, rows}, nil
+	return Table{Columns: t.Columns, Rows: rows}, nil
 }
 
 // in says which operator an error is of.
 func in(op string, err error) error {
-	return semanticf("'%s' operator: %s", op, err)
+	var e *Error
+	if !errors.As(err, &e) {
+		return semanticf("'%s' operator: %s", op, err)
+	}
+	return &Error{Unresolved: e.Unresolved, Table: e.Table, Message: fmt.Sprintf("'%s' operator: %s", op, e.Message)}
 }
 
 // compiled compiles named expressions; those without a name get the language's.
@@ -180,25 +188,27 @@ func (o renameOp) apply(e *env, t Table) (Table, error) {
 		}
 		i := indexOf(t.Columns, old.name)
 		if i < 0 {
-			return Table{}, in("project-rename", semanticf("Failed to resolve column named '%s'", old.name))
+			return Table{}, in("project-rename", unresolvedf("Failed to resolve column named '%s'", old.name))
 		}
 		columns[i].Name = n.name
 	}
-	return Table{columns, t.Rows}, nil
+	return Table{Columns: columns, Rows: t.Rows}, nil
 }
 
 func (o pickOp) apply(_ *env, t Table) (Table, error) {
 	var picked []int
 	for _, name := range o.names {
 		if name == "*" && o.how == "distinct" {
-			for i := range t.Columns {
-				picked = append(picked, i)
+			for i, c := range t.Columns {
+				if !hidden(c) {
+					picked = append(picked, i)
+				}
 			}
 			continue
 		}
 		i := indexOf(t.Columns, name)
 		if i < 0 {
-			return Table{}, in(o.how, semanticf("Failed to resolve column named '%s'", name))
+			return Table{}, in(o.how, unresolvedf("Failed to resolve column named '%s'", name))
 		}
 		picked = append(picked, i)
 	}
@@ -260,7 +270,7 @@ func (o takeOp) apply(e *env, t Table) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	return Table{t.Columns, t.Rows[:min(n, len(t.Rows))]}, nil
+	return Table{Columns: t.Columns, Rows: t.Rows[:min(n, len(t.Rows))]}, nil
 }
 
 // print is a table of one row, which reads nothing.
@@ -274,7 +284,7 @@ func (e *env) print(list []named) (Table, error) {
 }
 
 func (countOp) apply(_ *env, t Table) (Table, error) {
-	return Table{[]Column{{"Count", Long}}, [][]any{{int64(len(t.Rows))}}}, nil
+	return Table{Columns: []Column{{"Count", Long}}, Rows: [][]any{{int64(len(t.Rows))}}}, nil
 }
 
 func (o sortOp) apply(e *env, t Table) (Table, error) {
@@ -299,13 +309,13 @@ func (o sortOp) apply(e *env, t Table) (Table, error) {
 		return 0
 	})
 	if o.top == nil {
-		return Table{t.Columns, rows}, nil
+		return Table{Columns: t.Columns, Rows: rows}, nil
 	}
 	n, err := e.count("top", o.top)
 	if err != nil {
 		return Table{}, err
 	}
-	return Table{t.Columns, rows[:min(n, len(rows))]}, nil
+	return Table{Columns: t.Columns, Rows: rows[:min(n, len(rows))]}, nil
 }
 
 func (k sortKey) order(a, b any) int {

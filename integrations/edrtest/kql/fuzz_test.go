@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/stanch-soar/stanch/integrations/defender/defenderfake/kql"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 )
 
 // Whatever a query is, it is run or refused.

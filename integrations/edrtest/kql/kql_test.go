@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/stanch-soar/stanch/integrations/defender/defenderfake/kql"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 )
 
 var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)

@@ -3,6 +3,7 @@ package kql
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,8 +59,8 @@ func (o summarizeOp) apply(e *env, t Table) (Table, error) {
 
 func (e *env) aggregate(columns []Column, n named, at int, by []Column) (aggregate, error) {
 	call, ok := n.expr.(callExpr)
-	if !ok {
-		return aggregate{}, semanticf("an aggregate function is expected")
+	if !ok || !aggregates(call.name) {
+		return e.composite(columns, n, at, by)
 	}
 	if call.name == "arg_max" || call.name == "arg_min" {
 		return e.extreme(columns, call, n.name, by)
@@ -89,7 +90,7 @@ func (e *env) aggregate(columns []Column, n named, at int, by []Column) (aggrega
 
 // aggregateName is the name that the language gives: count_, max_X, set_X.
 func aggregateName(call callExpr, at int) string {
-	prefix := map[string]string{"make_set": "set", "make_list": "list", "take_any": ""}
+	prefix := map[string]string{"make_set": "set", "make_list": "list", "take_any": "", "any": "any", "make_set_if": "set", "make_list_if": "list"}
 	p, ok := prefix[call.name]
 	if !ok {
 		p = call.name
@@ -116,19 +117,54 @@ func one(t Type, compute func(rows [][]any) any) aggregate {
 	return aggregate{[]Column{{Type: t}}, func(rows [][]any) []any { return []any{compute(rows)} }}
 }
 
-func fold(call callExpr, args []node) (aggregate, error) {
-	least := map[string]int{
-		"count": 0, "countif": 1, "dcount": 1, "sum": 1, "min": 1, "max": 1, "avg": 1,
-		"make_set": 1, "make_list": 1, "take_any": 1,
+// fewest is how many arguments an aggregate function takes at least.
+func fewest() map[string]int {
+	return map[string]int{
+		"count": 0, "countif": 1, "dcount": 1, "count_distinct": 1, "sum": 1, "min": 1, "max": 1, "avg": 1,
+		"make_set": 1, "make_list": 1, "take_any": 1, "any": 1, "arg_max": 2, "arg_min": 2,
+		"dcountif": 2, "count_distinctif": 2, "sumif": 2, "minif": 2, "maxif": 2, "avgif": 2,
+		"make_set_if": 2, "make_list_if": 2, "take_anyif": 2,
 	}
-	n, known := least[call.name]
-	switch {
-	case !known:
-		return aggregate{}, semanticf("Unknown function: '%s'", call.name)
+}
+
+// aggregates reports whether a function is an aggregate one.
+func aggregates(name string) bool {
+	_, ok := fewest()[name]
+	return ok
+}
+
+// foldIf is an aggregate of the rows that its second argument holds for.
+func foldIf(call callExpr, base string, args []node) (aggregate, error) {
+	holds := args[1]
+	if holds.typ != Bool {
+		return aggregate{}, semanticf("%s(): argument #2 of type %s, want bool", call.name, holds.typ)
+	}
+	a, err := fold(callExpr{name: base}, slices.Delete(slices.Clone(args), 1, 2))
+	if err != nil {
+		return aggregate{}, err
+	}
+	compute := a.compute
+	a.compute = func(rows [][]any) []any {
+		var some [][]any
+		for _, row := range rows {
+			if truth(holds.eval(row)) {
+				some = append(some, row)
+			}
+		}
+		return compute(some)
+	}
+	return a, nil
+}
+
+func fold(call callExpr, args []node) (aggregate, error) {
+	switch n := fewest()[call.name]; {
 	case len(args) < n:
 		return aggregate{}, semanticf("%s(): function expects %d argument(s)", call.name, n)
 	case call.name == "count":
 		return one(Long, func(rows [][]any) any { return int64(len(rows)) }), nil
+	case call.name == "countif":
+	case strings.HasSuffix(call.name, "if"):
+		return foldIf(call, strings.TrimSuffix(strings.TrimSuffix(call.name, "if"), "_"), args)
 	}
 	x := args[0]
 	switch call.name {
@@ -142,11 +178,11 @@ func fold(call callExpr, args []node) (aggregate, error) {
 			}
 			return n
 		}), nil
-	case "dcount":
+	case "dcount", "count_distinct":
 		return one(Long, func(rows [][]any) any { return int64(len(distinct(x, rows))) }), nil
 	case "min", "max":
 		return one(x.typ, func(rows [][]any) any { return best(x, rows, call.name == "max", nil) }), nil
-	case "take_any":
+	case "take_any", "any":
 		return one(x.typ, func(rows [][]any) any {
 			if len(rows) == 0 {
 				return nil
@@ -228,11 +264,15 @@ func total(name string, x node) (aggregate, error) {
 		typ = Real
 	}
 	return one(typ, func(rows [][]any) any {
-		sum, n := 0.0, 0
+		sum, whole, n := 0.0, int64(0), 0
 		for _, row := range rows {
-			if f, ok := scalar(x.eval(row)); ok {
+			v := x.eval(row)
+			if f, ok := scalar(v); ok {
 				sum += f
 				n++
+			}
+			if i, ok := v.(int64); ok {
+				whole += i
 			}
 		}
 		if name == "avg" {
@@ -245,55 +285,9 @@ func total(name string, x node) (aggregate, error) {
 		case Timespan:
 			return time.Duration(sum)
 		case Long:
-			return int64(sum)
+			return whole
 		case Int, Real, String, Bool, Datetime, Dynamic:
 		}
 		return sum
 	}), nil
-}
-
-// extreme is arg_max and arg_min: the columns of the row with the extreme value.
-func (e *env) extreme(columns []Column, call callExpr, name string, by []Column) (aggregate, error) {
-	if len(call.args) < 2 {
-		return aggregate{}, semanticf("%s(): function expects 2 argument(s)", call.name)
-	}
-	x, err := call.args[0].compile(&scope{e, columns})
-	if err != nil {
-		return aggregate{}, err
-	}
-	if name == "" {
-		name = nameOf(call.args[0], 0)
-	}
-	a := aggregate{columns: []Column{{name, x.typ}}}
-	var rest []node
-	for i, arg := range call.args[1:] {
-		if _, star := arg.(starExpr); star {
-			for at, c := range columns {
-				if c.Name != name && indexOf(by, c.Name) < 0 {
-					a.columns = append(a.columns, c)
-					rest = append(rest, node{c.Type, func(row []any) any { return row[at] }})
-				}
-			}
-			continue
-		}
-		n, err := arg.compile(&scope{e, columns})
-		if err != nil {
-			return aggregate{}, err
-		}
-		a.columns = append(a.columns, Column{nameOf(arg, i+1), n.typ})
-		rest = append(rest, n)
-	}
-	a.compute = func(rows [][]any) []any {
-		var at []any
-		out := []any{best(x, rows, call.name == "arg_max", &at)}
-		for _, n := range rest {
-			if at == nil {
-				out = append(out, nil)
-				continue
-			}
-			out = append(out, n.eval(at))
-		}
-		return out
-	}
-	return a, nil
 }

@@ -13,7 +13,7 @@ func (p *parser) union() (*unionOp, error) {
 	if k := hints["kind"]; k != "" && k != "outer" {
 		return nil, syntaxf("union kind=%s is not supported", k)
 	}
-	u := &unionOp{source: hints["withsource"]}
+	u := &unionOp{source: hints["withsource"], fuzzy: hints["isfuzzy"] == "true"}
 	for {
 		var leg *tabular
 		if p.punct("(") {
