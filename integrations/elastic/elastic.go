@@ -88,6 +88,8 @@ type Store struct {
 	layout layout
 	search string // the address of the searches
 	client *httpx.Client
+	// groupsMost is how many groups an answer is made of.
+	groupsMost int
 	// longer records flows that last longer than the configured maximum.
 	longer flowmath.Longer
 }
@@ -118,7 +120,7 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, integrations.Errorf(integrations.Invalid, "open the flow store", "%w", err)
 	}
-	return &Store{config: c, layout: l, search: address, client: client, longer: flowmath.Longer{Limit: c.Longest}}, nil
+	return &Store{config: c, layout: l, search: address, client: client, groupsMost: maxBuckets, longer: flowmath.Longer{Limit: c.Longest}}, nil
 }
 
 // Circuit implements [integrations.Breaker].

@@ -52,12 +52,8 @@ func (s *Store) candidates(ctx context.Context, op string, q integrations.HostsQ
 	var hosts []netip.Addr
 	known := map[netip.Addr]bool{}
 	for _, e := range s.layout.ends() {
-		var networks []query
-		for _, n := range own {
-			networks = append(networks, query{Term: map[string]any{e.own: n.String()}})
-		}
 		out, err := s.ask(ctx, op, request{
-			Query: allOf(append([]query{s.layout.records(), s.layout.within(q.From, q.To, s.config.Longest), anyOf(networks...)}, e.with...)...),
+			Query: allOf(append([]query{s.layout.records(), s.layout.within(q.From, q.To, s.config.Longest), anyOf(inNetworks(e.own, own)...)}, e.with...)...),
 			Aggs: map[string]agg{"groups": {
 				Terms: &terms{Field: e.own, Size: most, ShardSize: perShard * most, Order: map[string]string{"sent": "desc"}},
 				Aggs:  s.layout.counters(e),

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +24,9 @@ const (
 	pageBuckets = 5_000
 	maxBuckets  = 200_000
 )
+
+// errGroups says that an answer would be made of too many groups.
+var errGroups = errors.New("there are too many groups")
 
 // sums selects the host's records at one end that are summed: those whose stamp
 // is in [from, to), and of a flow that is reported repeatedly the last.
@@ -70,6 +75,15 @@ func (k key) rate() int64 {
 	return k.number("rate")
 }
 
+// host is the address of one's own that a group is of.
+func (k key) host(op string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(k.text("host"))
+	if err != nil {
+		return netip.Addr{}, integrations.Errorf(integrations.Unavailable, op, "a group has no host's address")
+	}
+	return a.Unmap(), nil
+}
+
 func (k key) number(name string) int64 {
 	n, err := strconv.ParseFloat(k.text(name), 64)
 	if err != nil || n < 0 || n > 1<<62 {
@@ -109,8 +123,8 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 		switch {
 		case len(page.Buckets) == 0 || page.After == nil:
 			return nil
-		case n >= maxBuckets:
-			return integrations.Errorf(integrations.Invalid, op, "there are more than %d groups: ask for a shorter time", maxBuckets)
+		case n >= s.groupsMost:
+			return integrations.Errorf(integrations.Invalid, op, "%w, more than %d: ask for a shorter time", errGroups, s.groupsMost)
 		}
 		c.After = maps.Clone(page.After)
 	}
@@ -120,46 +134,85 @@ func (s *Store) groups(ctx context.Context, op string, q query, e end, sources [
 // which its record is stamped. Of several sensors the one that saw most is used,
 // in each window.
 func (s *Store) histogram(ctx context.Context, op string, h flowmath.Host, windows *flowmath.Windows) error {
-	type cell struct {
-		at     int
-		sensor string
+	best, err := s.cells(ctx, op, func(e end) query { return s.sums(h, e, windows.From(), windows.To()) }, windows.From(), windows.Length(), false)
+	if err != nil {
+		return err
 	}
-	type sum struct{ sent, measured, unseen int64 }
-	cells := map[cell]sum{}
-	from, length := windows.From().UnixMilli(), windows.Length().Milliseconds()
-	by := []map[string]source{{"at": {Histogram: &sourceHistogram{
-		Field: s.layout.time, Interval: millis(windows.Length()), Offset: millis(time.Duration(from%length) * time.Millisecond),
+	for c, at := range best {
+		windows.Sum(c.window, at.sent, uint64(at.measured), uint64(at.unseen))
+	}
+	return nil
+}
+
+// cell is one window as one sensor saw it; the host is that of cells of many hosts.
+type cell struct {
+	window int
+	sensor string
+	host   netip.Addr
+}
+
+// sentIn is what a host sent in one window, and how many of the records count it, and how many do not.
+type sentIn struct{ sent, measured, unseen int64 }
+
+// cells has the cluster sum what was sent in each window of a length from a time on, in the records that
+// which selects at each end; with hosts also by the address at that end. Of several sensors the one that
+// saw most is used.
+func (s *Store) cells(ctx context.Context, op string, which func(end) query, start time.Time, each time.Duration, hosts bool) (map[cell]sentIn, error) {
+	all := map[cell]sentIn{}
+	from, length := start.UnixMilli(), each.Milliseconds()
+	sources := []map[string]source{{"at": {Histogram: &sourceHistogram{
+		Field: s.layout.time, Interval: millis(each), Offset: millis(time.Duration(from%length) * time.Millisecond),
 	}}}}
 	for _, e := range s.layout.ends() {
-		q := s.sums(h, e, windows.From(), windows.To())
-		err := s.groups(ctx, op, q, e, by, func(k key, rate int64, b bucket) error {
-			c := cell{int((k.number("at") - from) / length), k.text("sensor")}
-			at := cells[c]
+		into := sources
+		if hosts {
+			into = append(slices.Clip(sources), by("host", e.own))
+		}
+		err := s.groups(ctx, op, which(e), e, into, func(k key, rate int64, b bucket) error {
+			c := cell{int((k.number("at") - from) / length), k.text("sensor"), netip.Addr{}}
+			if hosts {
+				var err error
+				if c.host, err = k.host(op); err != nil {
+					return err
+				}
+			}
+			at := all[c]
 			at.sent = flowmath.Add(at.sent, b.Sent.int64()*rate)
 			measured, unseen := s.layout.seen(rate, b, e)
 			at.measured, at.unseen = at.measured+measured, at.unseen+unseen
-			cells[c] = at
+			all[c] = at
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	best := map[int]sum{}
-	for c, at := range cells {
-		if b, ok := best[c.at]; !ok || at.sent > b.sent || at.sent == b.sent && at.measured > b.measured {
-			best[c.at] = at
+	best := map[cell]sentIn{}
+	for c, at := range all {
+		c.sensor = ""
+		if b, ok := best[c]; !ok || at.sent > b.sent || at.sent == b.sent && at.measured > b.measured {
+			best[c] = at
 		}
 	}
-	for i, at := range best {
-		windows.Sum(i, at.sent, uint64(at.measured), uint64(at.unseen))
-	}
-	return nil
+	return best, nil
 }
 
 // summarize has the cluster sum what the host exchanged with each peer, and
 // returns the largest flows for a sample.
 func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q integrations.TrafficQuery, sum *flowmath.Summary) ([]flowmath.View, error) {
+	lines, err := s.lines(ctx, op, func(e end) query { return s.sums(h, e, q.From, q.To) }, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range fullest(lines) {
+		sum.Exchange(x)
+	}
+	return s.largest(ctx, op, h, q)
+}
+
+// lines has the cluster sum what was exchanged with each peer, as each sensor saw it, in the records that
+// which selects at each end; with hosts also by the address at that end.
+func (s *Store) lines(ctx context.Context, op string, which func(end) query, hosts bool) (map[line]flowmath.Exchange, error) {
 	lines, received := map[line]flowmath.Exchange{}, map[line]flowmath.Exchange{}
 	for _, e := range s.layout.ends() {
 		into := lines
@@ -167,18 +220,25 @@ func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q int
 			into = received
 		}
 		for _, opened := range s.directions(e) {
-			sel := allOf(s.sums(h, e, q.From, q.To), opened.query)
 			port := e.ownPort
 			if opened.byHost {
 				port = e.peerPort
 			}
 			sources := []map[string]source{by("peer", e.peer), by("port", port), by("transport", transport)}
-			err := s.groups(ctx, op, sel, e, sources, func(k key, rate int64, b bucket) error {
+			if hosts {
+				sources = append(sources, by("host", e.own))
+			}
+			err := s.groups(ctx, op, allOf(which(e), opened.query), e, sources, func(k key, rate int64, b bucket) error {
 				x, err := s.layout.exchange(k, rate, b, e, opened.byHost)
 				if err != nil {
 					return integrations.Errorf(integrations.Unavailable, op, "%w", err)
 				}
-				at := line{x.Service, k.text("sensor")}
+				at := line{x.Service, k.text("sensor"), netip.Addr{}}
+				if hosts {
+					if at.host, err = k.host(op); err != nil {
+						return err
+					}
+				}
 				into[at] = joined(into[at], x)
 				return nil
 			})
@@ -194,10 +254,7 @@ func (s *Store) summarize(ctx context.Context, op string, h flowmath.Host, q int
 		}
 		lines[at] = both
 	}
-	for _, x := range fullest(lines) {
-		sum.Exchange(x)
-	}
-	return s.largest(ctx, op, h, q)
+	return lines, nil
 }
 
 // direction is which of the records at one end are of flows that the host
@@ -231,10 +288,11 @@ func service(port string) query {
 	return anyOf(query{Range: map[string]limit{port: {To: &lowest}}}, query{Terms: map[string]any{port: high}})
 }
 
-// line is a service as one sensor saw it.
+// line is a service as one sensor saw it; the host is that of lines of many hosts.
 type line struct {
 	flowmath.Service
 	sensor string
+	host   netip.Addr
 }
 
 // seen is how many of the records count what the host sent, and how many do not.
@@ -300,12 +358,13 @@ func joined(a, b flowmath.Exchange) flowmath.Exchange {
 
 // fullest returns each service once: as the sensor saw it that saw most, with
 // the bounds of all.
-func fullest(lines map[line]flowmath.Exchange) map[flowmath.Service]flowmath.Exchange {
-	best := map[flowmath.Service]flowmath.Exchange{}
+func fullest(lines map[line]flowmath.Exchange) map[line]flowmath.Exchange {
+	best := map[line]flowmath.Exchange{}
 	for at, x := range lines {
-		b, ok := best[at.Service]
+		at.sensor = ""
+		b, ok := best[at]
 		if !ok {
-			best[at.Service] = x
+			best[at] = x
 			continue
 		}
 		low, high := min(b.Low, x.Low), max(b.High, x.High)
@@ -314,7 +373,7 @@ func fullest(lines map[line]flowmath.Exchange) map[flowmath.Service]flowmath.Exc
 			b = x
 		}
 		b.Low, b.High, b.Received = low, high, received
-		best[at.Service] = b
+		best[at] = b
 	}
 	return best
 }

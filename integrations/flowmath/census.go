@@ -188,7 +188,12 @@ func (s *WindowSums) Add(v *View) {
 		w = s.empty.Empty()
 		s.byHost[v.Local] = w
 	}
-	w.View(v)
+	if v.Measured {
+		w.Spread(v, 1, 0)
+	} else {
+		// Also a record of what the host received, of which it is not known whether it was answered.
+		w.Spread(v, 0, 1)
+	}
 }
 
 // Size is how many windows are held in memory.
