@@ -243,15 +243,16 @@ func double(v any) any {
 	return nil
 }
 
-// connection is a minute of a connection by the agent of a machine, which is the sensor. It
-// says what the machine sent, whoever opened the connection; that it sees TCP only is
-// documented, and so is that a connection that failed is counted and has no bytes.
+// connection is a minute of a connection by the agent of a machine, which is the sensor. Its
+// time is where the minute begins. It says what the machine sent, whoever opened the
+// connection; that it sees TCP only is documented, and so is that a connection that failed is
+// counted and has no bytes.
 func (d *Double) connection(e *Entry) (map[string]any, error) {
 	if e.Transport != "tcp" {
 		return nil, fmt.Errorf("add a flow to %s: it has TCP only, and not %s", VMConnection, e.Transport)
 	}
 	row := map[string]any{
-		"TimeGenerated": e.End(), "Computer": e.Sensor, "Machine": "m-" + e.Sensor, "Direction": "outbound", "Protocol": "tcp",
+		"TimeGenerated": e.Start, "Computer": e.Sensor, "Machine": "m-" + e.Sensor, "Direction": "outbound", "Protocol": "tcp",
 		"SourceIp": e.Src.String(), "DestinationIp": e.Dst.String(), "RemoteIp": e.Dst.String(), "DestinationPort": int64(e.DstPort),
 		"BytesSent": e.bytes(e.Orig), "BytesReceived": e.bytes(e.Resp), "ProcessName": e.Process,
 		"LinksEstablished": int64(1), "LinksTerminated": int64(1), "LinksLive": int64(0), "LinksFailed": int64(0),
