@@ -91,3 +91,13 @@ func TestTwoSensorsInDifferentSpellings(t *testing.T) {
 		is(t, "destinations", got.Destinations, 1)
 	}
 }
+
+// TestASearchThatAPersonEnds: nothing but its state tells that it is a part.
+func TestASearchThatAPersonEnds(t *testing.T) {
+	h := newTraffic(t, indexed(), splunkfake.Logging{}, []contract.Seen{contract.Second(time.Minute, 10, 1), later()})
+	s := h.openFlows(t)
+	h.Fail(splunkfake.EndedByHand, 1000)
+	if got, err := s.Traffic(t.Context(), contract.Quarter()); integrations.KindOf(err) != integrations.Unavailable || err == nil {
+		t.Errorf("traffic: bytes_out %v, %v, want an error", got.BytesOut, err)
+	}
+}

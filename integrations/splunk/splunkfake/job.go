@@ -148,9 +148,6 @@ func (j *job) messages() []map[string]string {
 	if j.refusesPart() {
 		all = append(all, say("FATAL", "The search job has failed due to an error: a search peer failed, and partial results are not allowed."))
 	}
-	if j.finalized && j.failure != TimeLimit && j.failure != DiskLimit {
-		all = append(all, say("INFO", "Search finalized."))
-	}
 	return all
 }
 

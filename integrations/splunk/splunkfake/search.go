@@ -70,6 +70,9 @@ const (
 	// Stuck is a search that never ends, and Paused one that is paused.
 	Stuck  Failure = "stuck"
 	Paused Failure = "paused"
+	// EndedByHand is a search that a person finalized: a part of its results is there, and no
+	// message. That there is none is not documented.
+	EndedByHand Failure = "ended_by_hand"
 	// Gone is a search that is forgotten before its results are read.
 	Gone Failure = "gone"
 )
@@ -188,7 +191,7 @@ func (d *Double) run(by Token, j *job, form url.Values) *refusal {
 		return refuse(400, "FATAL", "%v", err)
 	}
 	d.search.sought = append(d.search.sought, Sought{form.Get("search"), form, found.Earliest, found.Latest, found.Scanned})
-	if j.failure == MemoryLimit {
+	if j.failure == MemoryLimit || j.failure == EndedByHand {
 		found.Rows = found.Rows[:len(found.Rows)/2]
 	}
 	// More results than max_count are not kept, without a word.
@@ -202,7 +205,7 @@ func (d *Double) run(by Token, j *job, form url.Values) *refusal {
 
 // failsAs takes the next failure of a search, if there is one.
 func (d *Double) failsAs() Failure {
-	for _, how := range []Failure{PeerDown, PeerDied, TimeLimit, DiskLimit, MemoryLimit, SearchFails, Zombie, Stuck, Paused, Gone} {
+	for _, how := range []Failure{PeerDown, PeerDied, TimeLimit, DiskLimit, MemoryLimit, SearchFails, Zombie, Stuck, Paused, EndedByHand, Gone} {
 		if d.failing(how) {
 			return how
 		}
@@ -223,7 +226,7 @@ func (d *Double) start(by Token, form url.Values) (*job, *refusal) {
 	d.search.last++
 	j.number(d.now(), d.search.last)
 	j.user, j.failure, j.answers = by.User, d.failsAs(), cmp.Or(d.o.Search.Answers, 2)
-	j.left = j.answers
+	j.left, j.finalized = j.answers, j.failure == EndedByHand
 	j.touched = d.now()
 	if refused := d.run(by, j, form); refused != nil {
 		return nil, refused

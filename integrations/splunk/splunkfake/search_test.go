@@ -239,9 +239,13 @@ func TestJobsThatFail(t *testing.T) {
 			t.Errorf("%s: %+v", how, c)
 		}
 		want(t, h, "POST", path+"/control"+asJSON, url.Values{"action": {"finalize"}}, 200, "finalized")
-		if c := jobAt(t, h, path); !c.IsDone || !c.IsFinalized || len(c.Messages) != 1 {
+		if c := jobAt(t, h, path); !c.IsDone || !c.IsFinalized || len(c.Messages) != 0 {
 			t.Errorf("%s, finalized: %+v", how, c)
 		}
+	}
+	d.Fail(EndedByHand, 1)
+	if c := finish(t, h, start(t, h, begin(bytesOut))); c.DispatchState != "DONE" || !c.IsFinalized || c.ResultCount != 0 || len(c.Messages) != 0 {
+		t.Errorf("a search that a person ended: %+v", c)
 	}
 	d.Fail(Gone, 1)
 	path := start(t, h, begin(bytesOut, "exec_mode", "blocking"))
