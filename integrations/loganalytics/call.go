@@ -58,9 +58,11 @@ func (s *Store) ask(ctx context.Context, op, query string, first, last time.Time
 	h.Set("Prefer", "wait="+strconv.Itoa(int(math.Ceil(s.config.Timeout.Seconds()))))
 	in := body{Query: query, Timespan: moment(first) + "/" + moment(last)}
 	var out answer
-	a, err := s.client.JSON(ctx, httpx.Request{
-		Op: op, Method: http.MethodPost, URL: s.query, Header: h, Tokens: s.tokens, Members: []string{"tables"},
-	}, in, &out)
+	r := httpx.Request{Op: op, Method: http.MethodPost, URL: s.query, Header: h, Tokens: s.tokens, Members: []string{"tables"}}
+	a, err := s.client.JSON(ctx, r, in, &out)
+	if s.stale(ctx, a) {
+		a, err = s.client.JSON(ctx, r, in, &out)
+	}
 	switch {
 	case a.Status == http.StatusNoContent:
 		// The workspace has no data at all.
@@ -76,6 +78,19 @@ func (s *Store) ask(ctx context.Context, op, query string, first, last time.Time
 		}
 	}
 	return nil, integrations.Errorf(integrations.Unavailable, op, "the answer has no table %s", primary)
+}
+
+// stale reports whether the service refused the token itself, which was dropped then: a new
+// one may be taken. It says so with 403, by which others mean what the application may do.
+//
+// https://learn.microsoft.com/azure/azure-monitor/logs/api/timeouts#common-api-errors
+func (s *Store) stale(ctx context.Context, a httpx.Answer) bool {
+	var said answer
+	if a.Status != http.StatusForbidden || httpx.Decode(a.Body, &said) != nil || said.Error == nil || said.Error.Code != "InvalidAuthenticationToken" {
+		return false
+	}
+	token, err := s.tokens.Get(ctx)
+	return err == nil && s.tokens.Drop(token)
 }
 
 // moment is a time in ISO 8601, as timespan takes it.

@@ -120,6 +120,7 @@ func (d *Double) Handler() http.Handler {
 func (d *Double) fail(w http.ResponseWriter, r *http.Request, f Fault) {
 	if f.Hang {
 		<-r.Context().Done()
+		cut(w)
 		return
 	}
 	if f.Status == 0 {

@@ -161,7 +161,7 @@ func TestTables(t *testing.T) {
 		{"AzureNetworkAnalytics_CL | where FlowStatus_s == 'D' | project SrcIP_s, DestPort_d, DeniedOutFlows_d, OutboundBytes_d", "10.0.0.5 443 1 <nil>"},
 		{"AzureNetworkAnalytics_CL | summarize sum(OutboundBytes_d), sum(InboundBytes_d)", "3000000000130 905"},
 		// The agent says what its machine sent, whoever began.
-		{"VMConnection | project Direction, SourceIp, RemoteIp, BytesSent, BytesReceived, LinksFailed", "outbound 10.0.0.5 198.51.100.7 3000000000123 5 0; inbound 203.0.113.4 203.0.113.4 900 7 0; outbound 10.0.0.5 198.51.100.9 0 0 1"},
+		{"VMConnection | where TimeGenerated in (datetime(2026-11-30T11:00:00), datetime(2026-11-30T11:10:00), datetime(2026-11-30T11:20:00)) | project Direction, SourceIp, RemoteIp, BytesSent, BytesReceived, LinksFailed", "outbound 10.0.0.5 198.51.100.7 3000000000123 5 0; inbound 203.0.113.4 203.0.113.4 900 7 0; outbound 10.0.0.5 198.51.100.9 0 0 1"},
 		{"DeviceNetworkEvents | project ActionType, LocalIP, RemoteIP, RemotePort, AdditionalFields", "ConnectionSuccess 10.0.0.5 198.51.100.7 443 <nil>; InboundConnectionAccepted 10.0.0.5 203.0.113.4 50001 <nil>; ConnectionFailed 10.0.0.5 198.51.100.9 443 <nil>"},
 		{"print a = dynamic({\"x\":[1,\"b\"]}), b = 0.0 / 0.0, c = 1.0 / 0.0, d = long(null), e = 90m, f = datetime(2026-11-30T12:00:00.1234567)", `{"x":[1,"b"]} NaN Infinity <nil> 01:30:00 2026-11-30T12:00:00.1234567Z`},
 	} {
@@ -371,6 +371,11 @@ func TestRowsAreStrict(t *testing.T) {
 	udp.Transport = "udp"
 	if err := w.Add("VMConnection", udp); err == nil {
 		t.Error("the agent of machines saw UDP")
+	}
+	long := flow(time.Hour, "10.0.0.5", "198.51.100.7", 1, 1)
+	long.Duration = 61 * time.Second
+	if err := w.Add("VMConnection", long); err == nil {
+		t.Error("a row of the agent of machines is longer than a minute")
 	}
 	unseen := flow(time.Hour, "10.0.0.5", "198.51.100.7", 1, 1)
 	unseen.Orig = flowmath.Unseen()

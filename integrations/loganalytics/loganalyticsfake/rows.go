@@ -168,7 +168,8 @@ func (d *Double) own(a netip.Addr) bool {
 
 // traffic is a record of traffic analytics. Public addresses are not where the others are,
 // but in a list of their own with their counts; a row is generated when its interval is
-// processed, and not when the flow was.
+// processed, and not when the flow was. FlowEndTime is when the last of the flows that it
+// aggregates began, which is this one.
 func (d *Double) traffic(table string, e *Entry) (map[string]any, error) {
 	protocol, ok := map[string]string{"tcp": "T", "udp": "U"}[e.Transport]
 	if !ok {
@@ -205,7 +206,7 @@ func (d *Double) traffic(table string, e *Entry) (map[string]any, error) {
 	if table == NTANetAnalytics {
 		row := map[string]any{
 			"TimeGenerated": cmp.Or(e.Ingested, end), "TimeProcessed": end, "FlowIntervalStartTime": start, "FlowIntervalEndTime": end,
-			"FlowStartTime": e.Start, "FlowEndTime": e.End(), "SubType": "FlowLog", "FaSchemaVersion": "3", "FlowType": kind,
+			"FlowStartTime": e.Start, "FlowEndTime": e.Start, "SubType": "FlowLog", "FaSchemaVersion": "3", "FlowType": kind,
 			"SrcIp": src, "DestIp": dst, "SrcPublicIps": srcPublic, "DestPublicIps": dstPublic, "DestPort": int64(e.DstPort),
 			"L4Protocol": protocol, "FlowDirection": direction, "FlowStatus": status, "BytesSrcToDest": sent, "BytesDestToSrc": received,
 			"PacketsSrcToDest": packetsOut, "PacketsDestToSrc": packetsIn, "TargetResourceId": e.Sensor, "FlowLogResourceId": e.Sensor,
@@ -218,7 +219,7 @@ func (d *Double) traffic(table string, e *Entry) (map[string]any, error) {
 	}
 	row := map[string]any{
 		"TimeGenerated": cmp.Or(e.Ingested, end), "TimeProcessed_t": end, "FlowIntervalStartTime_t": start, "FlowIntervalEndTime_t": end,
-		"FlowStartTime_t": e.Start, "FlowEndTime_t": e.End(), "SubType_s": "FlowLog", "FASchemaVersion_s": "2", "FlowType_s": kind,
+		"FlowStartTime_t": e.Start, "FlowEndTime_t": e.Start, "SubType_s": "FlowLog", "FASchemaVersion_s": "2", "FlowType_s": kind,
 		"SrcIP_s": src, "DestIP_s": dst, "SrcPublicIPs_s": srcPublic, "DestPublicIPs_s": dstPublic, "DestPort_d": float64(e.DstPort),
 		"L4Protocol_s": protocol, "FlowDirection_s": direction, "FlowStatus_s": status, "OutboundBytes_d": double(sent),
 		"InboundBytes_d": double(received), "OutboundPackets_d": double(packetsOut), "InboundPackets_d": double(packetsIn),
@@ -243,16 +244,21 @@ func double(v any) any {
 	return nil
 }
 
-// connection is a minute of a connection by the agent of a machine, which is the sensor. Its
-// time is where the minute begins. It says what the machine sent, whoever opened the
-// connection; that it sees TCP only is documented, and so is that a connection that failed is
-// counted and has no bytes.
+// connection is a minute of a connection by the agent of a machine, which is the sensor. It
+// is generated at the start of that minute, and says what the machine sent, whoever opened
+// the connection. The agent sees TCP over IPv4 only, and a connection that failed is counted
+// and has no bytes. A flow that is not within one minute by the clock is an error: it would
+// have several rows.
 func (d *Double) connection(e *Entry) (map[string]any, error) {
-	if e.Transport != "tcp" {
-		return nil, fmt.Errorf("add a flow to %s: it has TCP only, and not %s", VMConnection, e.Transport)
+	if e.Transport != "tcp" || !e.Src.Unmap().Is4() {
+		return nil, fmt.Errorf("add a flow to %s: it has TCP over IPv4 only, and not %s of %s", VMConnection, e.Transport, e.Src)
+	}
+	minute := e.Start.Truncate(time.Minute)
+	if e.End().After(minute.Add(time.Minute)) {
+		return nil, fmt.Errorf("add a flow to %s: from %s to %s is more than one of its minutes", VMConnection, e.Start, e.End())
 	}
 	row := map[string]any{
-		"TimeGenerated": e.Start, "Computer": e.Sensor, "Machine": "m-" + e.Sensor, "Direction": "outbound", "Protocol": "tcp",
+		"TimeGenerated": minute, "Computer": e.Sensor, "Machine": "m-" + e.Sensor, "Direction": "outbound", "Protocol": "tcp",
 		"SourceIp": e.Src.String(), "DestinationIp": e.Dst.String(), "RemoteIp": e.Dst.String(), "DestinationPort": int64(e.DstPort),
 		"BytesSent": e.bytes(e.Orig), "BytesReceived": e.bytes(e.Resp), "ProcessName": e.Process,
 		"LinksEstablished": int64(1), "LinksTerminated": int64(1), "LinksLive": int64(0), "LinksFailed": int64(0),
