@@ -167,7 +167,7 @@ func checkCensusSensors(t testing.TB, h FlowsHarness) {
 	if len(got) != 2 {
 		t.Fatalf("%+v, want two services", got)
 	}
-	for i, want := range [][]string{{"south"}, {"north", "south"}} {
+	for i, want := range [][]string{{h.named("south")}, {h.named("north"), h.named("south")}} {
 		if got[i].BytesOut != censusBytes || got[i].Flows != 1 || !slices.Equal(got[i].Sensors, want) {
 			t.Errorf("%+v, want %d bytes in one flow that %v saw", got[i], censusBytes, want)
 		}

@@ -99,3 +99,8 @@ func TestSpellings(t *testing.T) {
 		"2001:db8:20::42", "2001:DB8:20::42", "2001:db8:20:0:0:0:0:42", "2001:0db8:0020:0000:0000:0000:0000:0042",
 	}, []string{"fw-peer.example", "10.20.4"})
 }
+
+func TestCensusContract(t *testing.T) {
+	t.Run("commonsecuritylog", func(t *testing.T) { contract.Census(t, firewalls(nil)) })
+	t.Run("ntanetanalytics", func(t *testing.T) { contract.Census(t, azure(nil)) })
+}

@@ -43,6 +43,7 @@ func statements(t *testing.T, l Layout) map[string]string {
 	each, own := one, one
 	each.Each = true
 	own.Addrs, own.Own = nil, flowmath.Networks{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fc00::/7")}
+	a := asker{s, "test"}
 	whole := s.stamped(at().Add(-time.Hour), at())
 	whole.then("take", "1")
 	return map[string]string{
@@ -52,7 +53,9 @@ func statements(t *testing.T, l Layout) map[string]string {
 		"total":    s.statement(one).totals(false).String(), "totals": s.statement(each).totals(true).String(),
 		"ranking": s.statement(own).ranked().largest(40, "Sent desc, Local asc").String(),
 		"parts":   s.statement(one).parts(time.Minute, 15).String(), "senders": s.statement(one).senders().largest(10, "Last desc").String(),
-		"sensors": s.statement(flowmath.Question{From: one.From, To: one.To}).sensors().String(), "stamped": whole.String(),
+		"left": a.leaving(own.Own, own.From, own.To).services().String(), "left-parts": a.leaving(own.Own, own.From, own.To).parts(time.Minute, 15, "Local").String(),
+		"left-sensors": a.leaving(own.Own, own.From, own.To).seers().String(),
+		"sensors":      s.statement(flowmath.Question{From: one.From, To: one.To}).sensors().String(), "stamped": whole.String(),
 	}
 }
 

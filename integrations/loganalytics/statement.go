@@ -176,8 +176,8 @@ func (st *statement) ranked() *statement {
 }
 
 // parts sums what was sent in each of n windows of a length: of several sensors' counts of a
-// 5-tuple the largest is used in each.
-func (st *statement) parts(length time.Duration, n int) *statement {
+// 5-tuple the largest is used in each. With by, they are summed by these columns too.
+func (st *statement) parts(length time.Duration, n int, by ...string) *statement {
 	from, each := datetime(st.from), timespan(length)
 	st.then("extend", fmt.Sprintf("FirstWindow = max_of(tolong((Begun - %s) / %s), 0)", from, each))
 	st.then("extend", fmt.Sprintf("LastWindow = max_of(FirstWindow, min_of(%d, iff(Ended > Begun, tolong((Ended - %s - 1tick) / %s), FirstWindow)))", n-1, from, each))
@@ -188,7 +188,7 @@ func (st *statement) parts(length time.Duration, n int) *statement {
 	st.summarize([]string{"Sent = sum(Sent)", "Measured = max(Measured)", "OneWay = max(OneWay)"}, "Window", ends, "Sensor")
 	st.summarize([]string{"Sent = max(Sent)", "Measured = max(Measured)", "OneWay = max(OneWay)"}, "Window", ends)
 	st.then("extend", "OneWay = iff(Measured == 1, 0, OneWay)")
-	st.summarize([]string{"Sent = sum(Sent)", "Measured = sum(Measured)", "OneWay = sum(OneWay)"}, "Window")
+	st.summarize([]string{"Sent = sum(Sent)", "Measured = sum(Measured)", "OneWay = sum(OneWay)"}, append([]string{"Window"}, by...)...)
 	return st
 }
 
