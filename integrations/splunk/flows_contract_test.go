@@ -57,19 +57,27 @@ func recordOf(t testing.TB, s contract.Seen) flowmath.Record {
 	}
 }
 
-// openFlows returns a store in Splunk.
 func (h *head) openFlows(t testing.TB, set ...func(*FlowsConfig)) *Flows {
 	t.Helper()
+	return openFlowsAt(t, h.URL(), set...)
+}
+
+// openFlowsAt returns a store in the Splunk at an address.
+func openFlowsAt(t testing.TB, address string, set ...func(*FlowsConfig)) *Flows {
+	t.Helper()
 	c := FlowsSpec().NewConfig().(*FlowsConfig)
-	c.URL, c.Token, c.Stamp, c.Longest = h.URL(), integrations.Secret(splunkfake.Analyst().Text), AtStart, 2*time.Hour
+	c.URL, c.Token, c.Stamp, c.Longest = address, integrations.Secret(splunkfake.Analyst().Text), AtStart, 2*time.Hour
 	c.Access = httpx.Access{Timeout: 10 * time.Second}
 	for _, f := range set {
 		f(c)
 	}
+	records := c.Records
+	c.Records = max(1, records)
 	s, err := OpenFlows(*c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.config.Records = records
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
@@ -77,8 +85,8 @@ func (h *head) openFlows(t testing.TB, set ...func(*FlowsConfig)) *Flows {
 // atEnd is a store whose events are stamped with the end of their flows.
 func atEnd(c *FlowsConfig) { c.Stamp = AtEnd }
 
-// summed has Splunk sum everything.
-func summed(c *FlowsConfig) { c.Records = 1 }
+// summed has Splunk sum everything, one event as well.
+func summed(c *FlowsConfig) { c.Records = 0 }
 
 func flowsHarness(how splunkfake.Logging, skip map[string]string, set ...func(*FlowsConfig)) contract.FlowsHarness {
 	var mu sync.Mutex
