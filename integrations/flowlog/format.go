@@ -138,12 +138,15 @@ func Formats() []Format {
 		formatAzureVNet(),
 		formatCEF(),
 		formatCommonSecurityLog(),
+		formatFortiGate(),
 		formatGCPVPC(),
 		formatLEEF(),
 		mappingFormat(),
 		formatOCSF(),
 		formatPANOS(),
 		formatSplunkCIM(),
+		formatSquid(),
+		formatZscaler(),
 	}
 }
 

@@ -15,6 +15,10 @@ type firewallSession struct {
 	start                                        time.Time
 	length                                       time.Duration
 	sensor, device, user                         string
+	// adds reports whether further lines of the same ends are further traffic, as a proxy's are.
+	adds bool
+	// payload reports whether the bytes are without the packets' headers.
+	payload bool
 }
 
 // firewall adds the record of a session.
@@ -24,8 +28,20 @@ func (e *Entry) firewall(s *firewallSession) error {
 		e.drop()
 		return err
 	}
+	// Sessions without ports cannot be told apart by their ends.
+	if s.adds || rec.SrcPort == 0 && rec.DstPort == 0 {
+		e.apart()
+		return nil
+	}
 	e.session()
 	return nil
+}
+
+func (s *firewallSession) side(sent, packets []byte) (flowmath.Side, error) {
+	if s.payload {
+		return side(sent, nil, packets)
+	}
+	return side(nil, sent, packets)
 }
 
 func (s *firewallSession) record(rec *flowmath.Record) error {
@@ -36,10 +52,10 @@ func (s *firewallSession) record(rec *flowmath.Record) error {
 		return err
 	}
 	var err error
-	if rec.Orig, err = side(nil, s.sent, s.packetsSent); err != nil {
+	if rec.Orig, err = s.side(s.sent, s.packetsSent); err != nil {
 		return fmt.Errorf("sent: %w", err)
 	}
-	if rec.Resp, err = side(nil, s.received, s.packetsReceived); err != nil {
+	if rec.Resp, err = s.side(s.received, s.packetsReceived); err != nil {
 		return fmt.Errorf("received: %w", err)
 	}
 	rec.Start, rec.Duration, rec.Sampling = s.start, s.length, 1

@@ -5,11 +5,16 @@ import "github.com/stanch-soar/stanch/integrations/flowmath"
 // session finishes the last record, which is of both directions. Where what one end sent is not known, each
 // direction becomes a record of its own: else that end would have sent nothing at all.
 func (e *Entry) session() {
+	if rec := &e.Records[len(e.Records)-1]; !volume(rec.Orig) || !volume(rec.Resp) {
+		e.apart()
+	}
+}
+
+// apart makes the last record, which is of both directions, one of each: such records add up, where those of
+// whole sessions are the same session again.
+func (e *Entry) apart() {
 	i := len(e.Records) - 1
 	rec := e.Records[i]
-	if volume(rec.Orig) && volume(rec.Resp) {
-		return
-	}
 	back := reversed(rec)
 	back.Orig, back.Resp = rec.Resp, flowmath.Unseen()
 	back.Device, back.User = "", ""
