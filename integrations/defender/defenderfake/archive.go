@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 	"github.com/stanch-soar/stanch/integrations/edrtest"
+	"github.com/stanch-soar/stanch/integrations/edrtest/kql"
 )
 
 // archive gives the rows of the tables to one query.
