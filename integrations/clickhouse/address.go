@@ -113,14 +113,16 @@ func (a address) fixed(digits string, add func(any) string) string {
 	return "toFixedString(unhex(" + add(digits) + "), 16)"
 }
 
-// within is the condition that a column's address is in the network. Where IPv4
-// is padded it may hold for other addresses too: the reader of the result must
-// check again.
+// within is the condition that a column's address is in the network. An address
+// of which all but the first four bytes are zero is read as IPv4.
 func (a address) within(column string, p netip.Prefix, add func(any) string) string {
 	first, final := a.forms(p.Masked().Addr(), add), a.forms(last(p), add)
 	ranges := make([]string, len(first))
 	for i := range first {
 		ranges[i] = fmt.Sprintf("%s >= %s AND %s <= %s", column, first[i], column, final[i])
+	}
+	if n := len(ranges); n > 0 && a.padded && p.Addr().Is4() && strings.HasPrefix(a.kind, "FixedString") {
+		ranges[n-1] = fmt.Sprintf("(%s AND substring(%s, 5, 12) = unhex('%024d'))", ranges[n-1], column, 0)
 	}
 	if len(ranges) == 0 {
 		return "0"

@@ -13,17 +13,20 @@ const ends = "local, peer, lport, rport, proto, opened"
 // counted is a subquery of the host's flows with their shares of the window,
 // each 5-tuple once: of several sensors' counts of it the largest is used,
 // and the two directions of records of one direction are one flow.
-func (q *statement) counted() string {
+func (q *statement) counted() string { return q.countedWith("", "") }
+
+// countedWith is [statement.counted] with further columns, made of those of each sensor.
+func (q *statement) countedWith(each, all string) string {
 	flows := q.flows("local", "peer", "lport", "rport", "proto", "opened", "s", "e", "w", "sent0", "received0", "packets0", "measured0", "oneway0",
 		"blank0", "sampled0", "uncounted0", "sensor0")
 	return fmt.Sprintf(`(SELECT %[1]s, max(sent1) AS sent, max(received1) AS received, max(packets1) AS packets,
 		minIf(sent1, measured1 > 0) AS low, maxIf(sent1, measured1 > 0) AS high, max(flows1) AS flows, max(measured1) AS measured,
-		if(measured > 0, 0, max(oneway1)) AS oneway, if(measured > 0, 0, max(blank1)) AS blank, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last
+		if(measured > 0, 0, max(oneway1)) AS oneway, if(measured > 0, 0, max(blank1)) AS blank, max(sampled1) AS sampled, max(uncounted1) AS uncounted, min(s1) AS first, max(e1) AS last%[5]s
 		FROM (SELECT %[1]s, sensor0, sum(sent0 * w) AS sent1, sum(received0 * w) AS received1, sum(packets0 * w) AS packets1, %[2]s AS flows1,
 			max(measured0) AS measured1, max(oneway0) AS oneway1, max(blank0) AS blank1, max(sampled0) AS sampled1, max(uncounted0) AS uncounted1,
-			min(s) AS s1, max(e) AS e1
+			min(s) AS s1, max(e) AS e1%[4]s
 			FROM %[3]s GROUP BY %[1]s, sensor0)
-		GROUP BY %[1]s)`, ends, q.begun(), flows)
+		GROUP BY %[1]s)`, ends, q.begun(), flows, each, all)
 }
 
 // slot is how long records of one direction are taken for one flow.
@@ -151,8 +154,12 @@ func (q *statement) halves() string {
 		GROUP BY router0 HAVING max(whole) = 0`, "router0", q.flows("router0", "local", "peer", "lport", "rport", "proto"))
 }
 
-// windows selects what the host sent in each of n windows.
+// windows selects what was sent in each of n windows, by host where there are several.
 func (q *statement) windows(length time.Duration, n int, once bool) string {
+	host, by := "", "b"
+	if q.host != "1" {
+		host, by = q.t.address.text("local")+", ", "local, b"
+	}
 	from, l, final := "toInt64("+q.arg(q.from.UnixNano())+")", "toInt64("+q.arg(int64(length))+")", "toInt64("+q.arg(n-1)+")"
 	columns := []string{"s", "e", "sent0", "measured0", "oneway0", "sensor0"}
 	if once {
@@ -171,14 +178,14 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 		if q.col("sensor") == "" {
 			several = "toUInt8(0)"
 		}
-		return fmt.Sprintf(`SELECT toInt64(b), sum(part), toInt64(sum(measured0)), toInt64(sum(oneway0)), %s FROM %s GROUP BY b`, several, parts)
+		return fmt.Sprintf(`SELECT %stoInt64(b), sum(part), toInt64(sum(measured0)), toInt64(sum(oneway0)), %s FROM %s GROUP BY %s`, host, several, parts, by)
 	}
-	return fmt.Sprintf(`SELECT toInt64(b), sum(sent), toInt64(sum(measured)), toInt64(sum(oneway)), toUInt8(0)
+	return fmt.Sprintf(`SELECT %[3]stoInt64(b), sum(sent), toInt64(sum(measured)), toInt64(sum(oneway)), toUInt8(0)
 		FROM (SELECT b, %[1]s, max(sent1) AS sent, max(measured1) AS measured, if(measured > 0, 0, max(oneway1)) AS oneway
 			FROM (SELECT b, %[1]s, sensor0, sum(part) AS sent1, max(measured0) AS measured1, max(oneway0) AS oneway1
 				FROM %[2]s GROUP BY b, %[1]s, sensor0)
 			GROUP BY b, %[1]s)
-		GROUP BY b`, ends, parts)
+		GROUP BY %[4]s`, ends, parts, host, by)
 }
 
 // before selects whether the host was seen in the day before the window, from the

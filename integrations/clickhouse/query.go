@@ -20,6 +20,8 @@ type statement struct {
 	// side is the condition, over a row, that the source is the host; where
 	// selects rows, and host is the owner of a selected row.
 	side, where, host string
+	// far is the condition that the peer of a selected row is outside, where only what leaves counts.
+	far string
 }
 
 // arg adds a parameter and returns its placeholder.
@@ -77,16 +79,24 @@ func (q *statement) each(addrs []netip.Addr) {
 
 // networks selects every address of the networks.
 func (q *statement) networks(own flowmath.Networks) {
-	within := func(column string) string {
-		var any []string
-		for _, p := range own {
-			any = append(any, q.t.address.within(column, p, q.arg))
-		}
-		return "(" + strings.Join(any, " OR ") + ")"
-	}
 	q.side = "arrayJoin([1, 0])"
-	q.where = fmt.Sprintf("(%s OR %s)", within(q.col("src_ip")), within(q.col("dst_ip")))
-	q.host = within("local")
+	q.where = fmt.Sprintf("(%s OR %s)", q.within(q.col("src_ip"), own), q.within(q.col("dst_ip"), own))
+	q.host = q.within("local", own)
+}
+
+// leaving selects every address of the networks, of flows that leave them.
+func (q *statement) leaving(own flowmath.Networks) {
+	q.networks(own)
+	q.far = "NOT " + q.within("peer", own.Staying())
+}
+
+// within is the condition that a column's address is in one of the networks.
+func (q *statement) within(column string, list flowmath.Networks) string {
+	var any []string
+	for _, p := range list {
+		any = append(any, q.t.address.within(column, p, q.arg))
+	}
+	return "(" + strings.Join(any, " OR ") + ")"
 }
 
 // everybody selects all records, as seen from their sources.
@@ -215,6 +225,10 @@ func (q *statement) flows(columns ...string) string {
 	if q.host != "1" {
 		columns = append(columns, "local")
 	}
+	host := q.host
+	if q.far != "" {
+		columns, host = append(columns, "peer"), host+" AND "+q.far
+	}
 	if q.col("end") != "" {
 		need["e"] = true
 	}
@@ -235,7 +249,7 @@ func (q *statement) flows(columns ...string) string {
 	if q.host == "1" {
 		return "(" + text + ")"
 	}
-	return fmt.Sprintf("(SELECT * FROM (%s) WHERE %s)", text, q.host)
+	return fmt.Sprintf("(SELECT * FROM (%s) WHERE %s)", text, host)
 }
 
 func (q *statement) needs(need map[string]bool, column string) {

@@ -272,6 +272,7 @@ func TestContract(t *testing.T) {
 			contract.Flows(t, h)
 			contract.Hunter(t, h)
 			contract.Surveyor(t, h)
+			contract.Census(t, h)
 		})
 	}
 }

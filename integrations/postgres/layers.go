@@ -223,8 +223,12 @@ func (q *statement) halves() string {
 		src, dst, portOf(col["src_port"]), portOf(col["dst_port"]))
 }
 
-// windows selects what the host sent in each of n windows.
+// windows selects what was sent in each of n windows, by host where there are several.
 func (q *statement) windows(length time.Duration, n int, once bool) string {
+	host, by := "", "b"
+	if q.apart {
+		host, by = q.t.text("local")+", ", "local, b"
+	}
 	l := q.arg(length.Seconds()*max(q.t.perSecond, 1)) + "::float8"
 	last, from := q.arg(n-1)+"::int", q.time(q.from)
 	const part = "sent * CASE WHEN measured = 0 THEN NULL WHEN x1 <= x0 THEN 1 ELSE (LEAST(x1, (b + 1) * l) - GREATEST(x0, b * l)) / (x1 - x0) END"
@@ -232,13 +236,13 @@ func (q *statement) windows(length time.Duration, n int, once bool) string {
 			LEAST(%[2]s, (CASE WHEN x1 > x0 THEN ceil(x1 / %[1]s) - 1 ELSE floor(x0 / %[1]s) END)::int)) AS b
 		FROM (SELECT *, %[3]s AS x0, %[4]s AS x1 FROM %[5]s f) g)`, l, last, q.seconds("s", from), q.seconds("e", from), q.flows())
 	if !once {
-		return fmt.Sprintf(`SELECT b, COALESCE(sum(%s), 0), sum(measured)::bigint, sum(oneway)::bigint, %s FROM %s p GROUP BY b`, part, q.several(), parts)
+		return fmt.Sprintf(`SELECT %sb, COALESCE(sum(%s), 0), sum(measured)::bigint, sum(oneway)::bigint, %s FROM %s p GROUP BY %s`, host, part, q.several(), parts, by)
 	}
-	return fmt.Sprintf(`SELECT b, COALESCE(sum(sent), 0), sum(measured)::bigint, sum(oneway)::bigint, false
-		FROM (SELECT b, max(sent) AS sent, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway
+	return fmt.Sprintf(`SELECT %[4]sb, COALESCE(sum(sent), 0), sum(measured)::bigint, sum(oneway)::bigint, false
+		FROM (SELECT b, local, max(sent) AS sent, max(measured) AS measured, CASE WHEN max(measured) > 0 THEN 0 ELSE max(oneway) END AS oneway
 			FROM (SELECT b, %[1]s, sensor, sum(%[2]s) AS sent, max(measured) AS measured, max(oneway) AS oneway
 				FROM %[3]s p GROUP BY b, %[1]s, sensor) t
-			GROUP BY b, %[1]s) u GROUP BY b`, ends, part, parts)
+			GROUP BY b, %[1]s) u GROUP BY %[5]s`, ends, part, parts, host, by)
 }
 
 // before selects whether there is a record of the host that began in the window;

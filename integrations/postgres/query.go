@@ -31,6 +31,8 @@ type statement struct {
 	inside string
 	// raw leaves the peers' addresses as they are in the rows.
 	raw bool
+	// stays are the networks to which nothing leaves, where only what leaves counts.
+	stays string
 	// apart reports whether the addresses are of different hosts.
 	apart bool
 	// most bounds the rows, of each side, to those in which most was sent.
@@ -125,16 +127,31 @@ func (q *statement) among(forms []string) {
 // networks makes every address of the networks a host's, and perhaps some that
 // are outside of them.
 func (q *statement) networks(own flowmath.Networks) {
-	text := make([]string, 0, 2*len(own))
-	for _, p := range own {
+	place := q.inets(own)
+	q.apart, q.inside = true, place
+	q.local = func(column string) string { return q.t.address.within(column, place) }
+}
+
+// leaving makes every address of the networks a host's, of flows that leave them.
+func (q *statement) leaving(own flowmath.Networks) {
+	q.networks(own)
+	within := q.local
+	q.local = func(column string) string {
+		return fmt.Sprintf("(%s AND %s)", within(column), q.t.address.inside(q.t.address.canonical(column), q.inside))
+	}
+	q.stays = q.inets(own.Staying())
+}
+
+// inets adds networks as a parameter, those of IPv4 also as of IPv6.
+func (q *statement) inets(list flowmath.Networks) string {
+	text := make([]string, 0, 2*len(list))
+	for _, p := range list {
 		text = append(text, p.String())
 		if p.Addr().Is4() {
 			text = append(text, netip.PrefixFrom(netip.AddrFrom16(p.Addr().As16()), 96+p.Bits()).String())
 		}
 	}
-	place := q.arg(text) + "::text[]::inet[]"
-	q.apart, q.inside = true, place
-	q.local = func(column string) string { return q.t.address.within(column, place) }
+	return q.arg(text) + "::text[]::inet[]"
 }
 
 // everybody makes every source a host.
@@ -381,6 +398,9 @@ func (q *statement) peer(column string) string {
 // outside is the condition for the far end that leaves out traffic within the
 // host. A row without a far end was sent nevertheless.
 func (q *statement) outside(column string) string {
+	if q.stays != "" {
+		return fmt.Sprintf("COALESCE(NOT %s <<= ANY(%s), false)", q.t.address.host(column), q.stays)
+	}
 	if q.apart {
 		return "true"
 	}
