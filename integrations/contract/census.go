@@ -163,7 +163,9 @@ func checkCensusAnswers(t testing.TB, h FlowsHarness) {
 
 func checkCensusSensors(t testing.TB, h FlowsHarness) {
 	flow, other := h.leaves(4*time.Minute, ownHost, outside, 443, censusBytes), h.leaves(3*time.Minute, ownHost, outside, 22, censusBytes)
-	got := h.services(t, h.seen(t, Seen{flow, "north", 1}, Seen{flow, "south", 1}, Seen{other, "south", 1}))
+	f := h.seen(t, Seen{flow, "north", 1}, Seen{flow, "south", 1}, Seen{other, "south", 1})
+	same(t, []incident.HostWindow{{IP: ownHost, BytesOut: 2 * censusBytes}}, h.windows(t, f, h.census(), flowsWindow))
+	got := h.services(t, f)
 	if len(got) != 2 {
 		t.Fatalf("%+v, want two services", got)
 	}
