@@ -77,8 +77,13 @@ func (p *squid) split(line []byte) error {
 			}
 			continue
 		}
-		end := len(rest)
-		if i+1 < len(p.parts) {
+		end := len(bytes.TrimRight(rest, " "))
+		if i+1 == len(p.parts) {
+			// A blank within the last value is one of another: a URL's would make its words other fields.
+			if bytes.IndexByte(rest[:end], ' ') >= 0 {
+				return fmt.Errorf("the line does not have the layout: it goes on with %q", clip(string(rest)))
+			}
+		} else {
 			if end = squidEnd(rest, p.parts[i+1].literal); end < 0 {
 				return fmt.Errorf("the line does not have the layout: no %q", p.parts[i+1].literal)
 			}
