@@ -151,8 +151,7 @@ func (e *cefEvent) parse(line []byte) error {
 			return fmt.Errorf("the header has %d of %d parts", i+1, cefParts+1)
 		}
 	}
-	e.extension(rest)
-	return nil
+	return e.extension(rest)
 }
 
 // cutUnescaped cuts a header at its next pipe that is not escaped.
@@ -169,12 +168,13 @@ func cutUnescaped(b []byte) (part, rest []byte, found bool) {
 }
 
 // extension reads the pairs: a value goes on to the blank before the next key, and an equals sign in it is escaped.
-func (e *cefEvent) extension(b []byte) {
+func (e *cefEvent) extension(b []byte) error {
 	key, begin := []byte(nil), 0
+	var twice error
 	keep := func(end int) {
 		value := bytes.TrimSpace(b[begin:max(begin, end)])
-		if into := e.field(key); into != nil && *into == nil && len(value) > 0 {
-			*into = value
+		if into := e.field(key); into != nil && len(value) > 0 {
+			twice = errors.Join(twice, once(into, key, value))
 		}
 	}
 	for i := 0; i < len(b); i++ {
@@ -195,6 +195,7 @@ func (e *cefEvent) extension(b []byte) {
 	if key != nil {
 		keep(len(b))
 	}
+	return twice
 }
 
 // cefKey reports whether a text may be a key.

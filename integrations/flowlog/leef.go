@@ -104,8 +104,10 @@ func (e *leefEvent) parse(line []byte) error {
 		var pair []byte
 		pair, rest, _ = bytes.Cut(rest, []byte{separator})
 		name, value, found := bytes.Cut(pair, []byte{'='})
-		if into := e.field(name); found && into != nil && *into == nil && len(value) > 0 {
-			*into = value
+		if into := e.field(name); found && into != nil && len(value) > 0 {
+			if err := once(into, name, value); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

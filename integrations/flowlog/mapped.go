@@ -129,7 +129,9 @@ func (p *mapped) split(line []byte) error {
 		for pair := range fieldsOf(line, p.Separator[0]) {
 			name, value, found := bytes.Cut(pair, []byte{'='})
 			if slot, read := p.slot[string(name)]; found && read {
-				p.values[slot] = unquoted(value)
+				if err := once(&p.values[slot], name, unquoted(value)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -100,9 +100,9 @@ func (p *panos) Parse(line []byte, e *Entry) error {
 		return fmt.Errorf("unknown subtype %q", clip(subtype))
 	}
 	s := firewallSession{
-		src: f[panSrc], dst: f[panDst], srcPort: known(f[panSrcPort]), dstPort: known(f[panDstPort]), protocol: known(f[panProtocol]),
-		sent: known(f[panSent]), received: known(f[panReceived]),
-		packetsSent: known(f[panPacketsSent]), packetsReceived: known(f[panPacketsReceived]),
+		src: f[panSrc], dst: f[panDst], srcPort: said(f[panSrcPort]), dstPort: said(f[panDstPort]), protocol: said(f[panProtocol]),
+		sent: said(f[panSent]), received: said(f[panReceived]),
+		packetsSent: said(f[panPacketsSent]), packetsReceived: said(f[panPacketsReceived]),
 		user: p.names.of(f[panUser]), sensor: p.names.of(f[panSerial]),
 	}
 	if len(f) > panDevice && len(f[panDevice]) > 0 {
@@ -115,14 +115,6 @@ func (p *panos) Parse(line []byte, e *Entry) error {
 		return err
 	}
 	return e.firewall(&s)
-}
-
-// known is a value, nil where it is empty.
-func known(v []byte) []byte {
-	if len(v) == 0 {
-		return nil
-	}
-	return v
 }
 
 // times returns when the session began, and how long it was. The high resolution timestamp is of its end; without one,
