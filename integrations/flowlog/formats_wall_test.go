@@ -28,6 +28,25 @@ func TestSessionsWithoutPortsAddUp(t *testing.T) {
 	}
 }
 
+// A protocol without ports may have ports of 0, and the records of its long sessions are then of what was sent since the last one, too.
+func TestPortsOfZeroAreNone(t *testing.T) {
+	var log strings.Builder
+	for _, sent := range []string{"1000", "2000", "3000"} {
+		line := strings.NewReplacer("proto=1", "srcport=0 dstport=0 proto=50", "sentbyte=840", "sentbyte="+sent).Replace(fortiLine)
+		log.WriteString(line + " sentdelta=1000 rcvddelta=20\n")
+	}
+	got := readFrom(strings.NewReader(log.String()), flowlog.Options{}, 0)
+	var sent int64
+	for _, r := range got.records {
+		if r.Src.String() == "10.20.4.42" {
+			sent += r.Orig.IPBytes
+		}
+	}
+	if sent != 3000 || len(got.bad) > 0 || got.err != nil {
+		t.Errorf("%d bytes were sent, want 3000: %v %v", sent, got.bad, got.err)
+	}
+}
+
 // Somebody who writes fields into a text of the log, such as a name, must not become somebody else.
 func TestFieldsThatComeTwice(t *testing.T) {
 	for name, log := range map[string]string{

@@ -199,7 +199,7 @@ func (p *fortiGate) Parse(line []byte, e *Entry) error {
 		packetsSent: f.sentPackets, packetsReceived: f.rcvdPackets, user: p.people.of(short(f.user)), device: p.people.of(short(f.srcname)), sensor: p.observer(),
 	}
 	duration := f.duration
-	if f.srcPort == nil && f.dstPort == nil && f.sentNew != nil && f.rcvdNew != nil {
+	if noPort(f.srcPort) && noPort(f.dstPort) && f.sentNew != nil && f.rcvdNew != nil {
 		// Without ports the records of one session are not known to be of one; what it sent since the last one is.
 		s.sent, s.received, s.packetsSent, s.packetsReceived = f.sentNew, f.rcvdNew, nil, nil
 		duration = first(f.durationDelta, duration)
@@ -215,6 +215,9 @@ func (p *fortiGate) Parse(line []byte, e *Entry) error {
 	s.start, s.length = end.Add(-length), length
 	return e.firewall(&s)
 }
+
+// noPort reports whether a port is missing, or the 0 of a protocol without ports.
+func noPort(b []byte) bool { return b == nil || len(bytes.Trim(b, "0")) == 0 }
 
 // observer is the firewall's name, and that of its part which is not the only one.
 func (p *fortiGate) observer() string {
