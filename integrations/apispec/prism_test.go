@@ -26,7 +26,7 @@ const caseHeader = "X-Of-This-Test"
 func tables() map[string]func(*testing.T) []exchange {
 	return map[string]func(*testing.T) []exchange{
 		"crowdstrike": crowdstrike, "graph": graph, "defender": defender, "microsoft-login": microsoftLogin, "azure-blob": azureBlob,
-		"kibana-alerts": kibanaAlerts, "splunk-es": splunkES, "splunk-search": splunkSearch,
+		"kibana-alerts": kibanaAlerts, "splunk-es": splunkES, "splunk-search": splunkSearch, "loganalytics": logAnalytics,
 		"sentinelone": sentinelOne, "kibana": kibana, "elasticsearch": elasticsearch, "wazuh": wazuh,
 		"sentinel": sentinel, "secops": secOps, "google-token": googleToken,
 	}
