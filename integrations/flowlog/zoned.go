@@ -18,15 +18,8 @@ func zonedTime(b []byte, zone *time.Location) (time.Time, error) {
 	if len(b) > 40 {
 		return time.Time{}, fmt.Errorf("%q is not a time", clip(string(b)))
 	}
-	for _, layout := range [...]string{"2006-01-02T15:04:05.999999999", time.DateTime + ".999999999"} {
-		local, err := time.Parse(layout, string(b))
-		if err != nil {
-			continue
-		}
-		if zone == nil {
-			return time.Time{}, errNoZone
-		}
-		return time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), local.Nanosecond(), zone).UTC(), nil
+	if t, err := localTime(b, zone, "2006-01-02T15:04:05", time.DateTime); err == nil || errors.Is(err, errNoZone) {
+		return t, err
 	}
 	return parseTime(b)
 }

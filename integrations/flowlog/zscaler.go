@@ -58,28 +58,44 @@ type zscalerFields struct {
 	client, behind, server, url, protocol             []byte
 	request, response, length                         []byte
 	csip, cdip, csport, cdport, out, in, ms, duration []byte
+	// Fields that a feed may have beside those of nearly the same meaning above, which count first.
+	datetime, locationName, person, protocolName, address []byte
+}
+
+// settle has the second of two fields count where the first is not there.
+func (f *zscalerFields) settle() {
+	f.time, f.location, f.user = first(f.time, f.datetime), first(f.location, f.locationName), first(f.user, f.person)
+	f.protocol, f.url = first(f.protocol, f.protocolName), first(f.url, f.address)
 }
 
 func (f *zscalerFields) field(name []byte) *[]byte {
 	switch string(name) {
 	case "sourcetype":
 		return &f.feed
-	case "time", "datetime":
+	case "time":
 		return &f.time
+	case "datetime":
+		return &f.datetime
 	case "tz":
 		return &f.zone
 	case "epochtime":
 		return &f.epoch
 	case "action":
 		return &f.action
-	case "location", "locationname":
+	case "location":
 		return &f.location
-	case "login", "user":
+	case "locationname":
+		return &f.locationName
+	case "login":
 		return &f.user
+	case "user":
+		return &f.person
 	case "devicehostname":
 		return &f.device
-	case "proto", "protocol":
+	case "proto":
 		return &f.protocol
+	case "protocol":
+		return &f.protocolName
 	}
 	return f.amount(name)
 }
@@ -93,8 +109,10 @@ func (f *zscalerFields) amount(name []byte) *[]byte {
 		return &f.behind
 	case "sip", "serverip":
 		return &f.server
-	case "eurl", "url":
+	case "eurl":
 		return &f.url
+	case "url":
+		return &f.address
 	case "reqsize", "requestsize":
 		return &f.request
 	case "respsize", "responsesize":
@@ -139,6 +157,7 @@ func (p *zscaler) Parse(line []byte, e *Entry) error {
 	p.f = zscalerFields{}
 	f := &p.f
 	rest, err := members(line, p.member)
+	f.settle()
 	switch {
 	case err != nil:
 		return err
